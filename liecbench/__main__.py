@@ -1,0 +1,5 @@
+"""``python -m liecbench`` is ``liecbench``."""
+
+from liecbench.cli import main
+
+main()

@@ -1,0 +1,123 @@
+"""What every algorithm is to a training loop: a DDP communication hook, a step count, counters, memories."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch.distributed as dist
+from annotated_types import Ge
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.futures import Future
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from liecbench.algorithms.exchange import Counters
+
+CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+
+class NonFiniteError(FloatingPointError):
+    """A gradient is not finite on some rank; every rank raises it at the same step, its memories untouched."""
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class Algorithm(ABC):
+    """A way to turn the workers' gradients into an update.
+
+    ``block_bytes`` bounds the blocks in which gradients travel; ``whole`` is a single block, which cannot overlap with
+    the backward pass. ``local_models`` says whether the workers' models differ between steps.
+    """
+
+    block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
+    local_models: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        self.step = 0
+        self.counters = Counters()
+        self.last_bucket_at = 0.0
+        self.around_step_seconds = 0.0
+
+    def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
+        """Become the communication hook of ``ddp``; collective. The training loop stays as it is.
+
+        ValueError where a parameter is not float32.
+        """
+        for name, parameter in ddp.module.named_parameters():
+            if parameter.requires_grad and str(parameter.dtype) != "torch.float32":
+                raise ValueError(f"parameter {name} is {parameter.dtype}; every parameter must be float32")
+        ranks = dist.get_process_group_ranks(ddp.process_group)
+        group = dist.new_group(ranks)
+        assert group is not None, "this rank belongs to the group of the model"
+        self._attached(ddp, group)
+        ddp.register_comm_hook(self, Algorithm._on_bucket)
+        optimizer.register_step_pre_hook(lambda *_: self._before_step())
+        optimizer.register_step_post_hook(lambda *_: self._timed_after_step())
+
+    def _on_bucket(self, bucket: dist.GradBucket) -> Future[Tensor]:
+        self.last_bucket_at = time.perf_counter()
+        return self._reduce_bucket(bucket)
+
+    def _timed_after_step(self) -> None:
+        start = time.perf_counter()
+        self._after_step()
+        self.around_step_seconds += time.perf_counter() - start
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """The workers' mean model in place; local models come back on exit. Collective."""
+        yield
+
+    def state_dict(self) -> dict[str, Any]:
+        """This rank's step count and memories."""
+        return {"step": self.step, "memories": self._memories()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from ``state_dict``'s value; ValueError where its memories are not those of this algorithm."""
+        mine, theirs = self._memories(), state["memories"]
+        shapes = {name: [m.shape for m in values] for name, values in mine.items()}
+        if shapes != {name: [m.shape for m in values] for name, values in theirs.items()}:
+            raise ValueError("the saved memories belong to another algorithm, model, block_bytes or number of workers")
+        for name, values in mine.items():
+            for memory, saved in zip(values, theirs[name], strict=True):
+                memory.copy_(saved)
+        self.step = state["step"]
+
+    def residual_norm(self) -> float | None:
+        """Euclidean norm of all error memories of this rank; None where the method keeps none."""
+        memories = [memory for values in self._memories().values() for memory in values]
+        return sum(float(m.double().square().sum()) for m in memories) ** 0.5 if memories else None
+
+    def compression_error(self) -> float | None:
+        """‖v − C(v)‖²/‖v‖² for the gradients now in the parameters, no state changed; None where undefined."""
+        return None
+
+    def close(self) -> None:
+        """End what ``attach`` started; the model cannot be trained further."""
+        return
+
+    @abstractmethod
+    def planned_payload_bytes(self, numels: list[int], rank: int, world_size: int, step: int) -> tuple[int, int]:
+        """Payload bytes that ``rank`` sends and receives in one step over parameters of these sizes."""
+
+    @abstractmethod
+    def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Prepare for ``ddp`` with a process group of the algorithm's own."""
+
+    @abstractmethod
+    def _reduce_bucket(self, bucket: dist.GradBucket) -> Future[Tensor]:
+        """Start on a bucket; the future's value is the bucket's buffer with the update in place of the gradient."""
+
+    def _before_step(self) -> None:
+        """Raise here what went wrong while gradients travelled."""
+        return
+
+    def _after_step(self) -> None:
+        """Communicate what the method communicates after the optimizer's step."""
+        return
+
+    def _memories(self) -> dict[str, list[Tensor]]:
+        return {}

@@ -1,0 +1,196 @@
+"""Algorithms that average through a server: blocks, memories, and one thread that overlaps them with backward."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass as plain_dataclass
+
+import torch
+import torch.distributed as dist
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.futures import Future
+from torch.nn import Parameter
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
+from liecbench.algorithms.blocks import Block, plan_blocks
+from liecbench.algorithms.exchange import Exchange, NonFiniteMessageError, ServerPlace, cut, payload_bytes
+from liecbench.algorithms.thread import CommunicationThread
+from liecbench.compressors.base import Compressor
+
+
+@plain_dataclass(frozen=True, slots=True)
+class Route:
+    """One exchange of every block: how it is compressed on the way up to the server, and down from it."""
+
+    up: Compressor
+    down: Compressor
+
+
+@plain_dataclass(slots=True, eq=False)
+class _Bucket:
+    """A bucket of DDP's that waits for the blocks of its parameters."""
+
+    buffer: Tensor
+    future: Future[Tensor]
+    waits_for: set[int]
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class ServerAlgorithm(Algorithm):
+    """A method written as the paper writes it: ``reduce`` one block of gradient to an update.
+
+    ``server`` is ``root`` (rank 0 serves every block) or ``sharded`` (every rank serves a shard of each block).
+    """
+
+    server: ServerPlace = "sharded"
+
+    @abstractmethod
+    def reduce(self, block: Block) -> Tensor:
+        """The update for ``block.gradient``, of its shape; it may be written in place. Runs on the thread."""
+
+    @abstractmethod
+    def routes(self, step: int) -> list[Route]:
+        """Every exchange that step number ``step`` makes for each block."""
+
+    def allocate(self) -> dict[str, list[Tensor]]:
+        """The method's memories by name, each a tensor a block."""
+        return {}
+
+    def vector(self, block: Block) -> Tensor:
+        """What a worker compresses for a block."""
+        return block.gradient
+
+    def worker_memory(self) -> list[Tensor]:
+        """Zeros of the size of every block."""
+        return [torch.zeros(block.numel) for block in self.blocks]
+
+    def server_memory(self) -> list[Tensor]:
+        """Zeros of the size of what this rank serves of every block."""
+        return [torch.zeros(self.exchange.served_numel(block.numel)) for block in self.blocks]
+
+    def scratch(self, numel: int) -> Tensor:
+        """Room for one block, shared by all of them."""
+        if self._scratch.numel() < numel:
+            self._scratch = torch.empty(numel)
+        return self._scratch[:numel]
+
+    def planned_payload_bytes(self, numels: list[int], rank: int, world_size: int, step: int) -> tuple[int, int]:
+        """Payload bytes that ``rank`` sends and receives in one step over parameters of these sizes."""
+        sent = received = 0
+        for indices in plan_blocks(numels, self.block_bytes):
+            shards = cut(sum(numels[i] for i in indices), world_size, self.server)
+            for route in self.routes(step):
+                up, down = payload_bytes(shards, rank, world_size, route.up, route.down)
+                sent, received = sent + up, received + down
+        return sent, received
+
+    def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        named = [(n, p) for n, p in ddp.module.named_parameters() if p.requires_grad]
+        self._group = group
+        self.exchange = Exchange(group, self.server, self.counters)
+        self.blocks = [
+            Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
+            for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.block_bytes))
+        ]
+        self._block_of = {parameter: block for block in self.blocks for parameter in block.parameters}
+        self._scratch = torch.empty(0)
+        self.memories = self.allocate()
+        self._thread = CommunicationThread()
+        self._buckets: list[_Bucket] = []
+        self._num_reduced = 0
+        self._failure: BaseException | None = None
+
+    def _reduce_bucket(self, bucket: dist.GradBucket) -> Future[Tensor]:
+        future: Future[Tensor] = Future()
+        parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
+        self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
+        return future
+
+    def _receive(
+        self, parameters: list[Parameter], gradients: list[Tensor], buffer: Tensor, future: Future[Tensor]
+    ) -> None:
+        waits_for = {self._block_of[parameter].index for parameter in parameters}
+        self._buckets.append(_Bucket(buffer, future, waits_for))
+        try:
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                block = self._block_of[parameter]
+                if block.arrive(parameter, gradient) and self._failure is None:
+                    self._reduce(block)
+        except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread, before the optimizer steps
+            self._failure = error
+        if self._failure is not None:
+            self._release(lambda _: True)
+
+    def _reduce(self, block: Block) -> None:
+        block.gather()
+        try:
+            block.scatter(self.reduce(block))
+        except NonFiniteMessageError:
+            names = f"{block.names[-1]} … {block.names[0]}" if len(block.names) > 1 else block.names[0]
+            message = f"step {self.step}: gradients of block {block.index} ({names}) are not finite"
+            raise NonFiniteError(message) from None
+        self._num_reduced += 1
+        if self._num_reduced == len(self.blocks):
+            self._num_reduced = 0
+            self.step += 1
+        for bucket in self._buckets:
+            bucket.waits_for.discard(block.index)
+        self._release(lambda bucket: not bucket.waits_for)
+
+    def _release(self, done: Callable[[_Bucket], bool]) -> None:
+        released = [bucket for bucket in self._buckets if done(bucket)]
+        self._buckets = [bucket for bucket in self._buckets if bucket not in released]
+        for bucket in released:
+            bucket.future.set_result(bucket.buffer)
+
+    def _before_step(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _average_models(self) -> None:
+        """Replace every worker's parameters by their mean, in full precision."""
+        self._thread.run(self._average_blocks)
+
+    def _average_blocks(self) -> None:
+        for block in self.blocks:
+            block.set_parameters(self.exchange.mean(block.flat_parameters()))
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """The workers' mean model in place; local models come back on exit. Collective."""
+        if not self.local_models:
+            yield
+            return
+        local = [block.flat_parameters() for block in self.blocks]
+        self._average_models()
+        try:
+            yield
+        finally:
+            for block, flat in zip(self.blocks, local, strict=True):
+                block.set_parameters(flat)
+
+    def compression_error(self) -> float | None:
+        """‖v − C(v)‖²/‖v‖² for the gradients now in the parameters, no state changed; None where undefined."""
+        up = self.routes(0)[0].up
+        left = whole = 0.0
+        for block in self.blocks:
+            for parameter in block.parameters:
+                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+                block.arrive(parameter, gradient)
+            block.gather()
+            vector = self.vector(block)
+            whole += float(vector.double().square().sum())
+            self.exchange.compress(up, vector, residual=vector)
+            left += float(vector.double().square().sum())
+            block.forget()
+        return left / whole if whole else None
+
+    def close(self) -> None:
+        """Stop the thread and leave the process group."""
+        self._thread.close()
+        dist.destroy_process_group(self._group)
+
+    def _memories(self) -> dict[str, list[Tensor]]:
+        return self.memories

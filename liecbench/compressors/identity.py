@@ -1,0 +1,38 @@
+"""No compression: float32 as it is."""
+
+import torch
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.compressors.base import Compressor, Message
+
+
+@dataclass(frozen=True)
+class Identity(Compressor):
+    """C(v) = v, 32 bits a parameter; the message shares the vector's memory."""
+
+    def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
+        """The vector itself; where ``residual`` is the vector, a copy, because the residual becomes zero."""
+        in_place = residual is not None and residual.data_ptr() == tensor.data_ptr()
+        message = Message((tensor.clone() if in_place else tensor).view(torch.uint8), tensor.numel())
+        if residual is not None:
+            residual.zero_()
+        return message
+
+    def is_finite(self, message: Message) -> bool:
+        """Whether the sum is: one pass, no mask in memory."""
+        return bool(message.payload.view(torch.float32).sum().isfinite())
+
+    def payload_bytes(self, numel: int) -> int:
+        """Four bytes an element."""
+        return 4 * numel
+
+    def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        raise AssertionError("compress shares the vector's memory")
+
+    def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        values = payload.view(torch.float32)
+        if accumulate:
+            out.add_(values, alpha=weight)
+        else:
+            torch.mul(values, weight, out=out)

@@ -1,0 +1,43 @@
+"""Scaled sign: one bit an element and one scale a message."""
+
+import math
+
+import torch
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.compressors import sign_cpu
+from liecbench.compressors.base import Compressor, Message
+
+_SCALE_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Sign(Compressor):
+    """C(v) = mean|v| · sign(v), 1 bit a parameter and one float32 scale; sign(±0) = +1.
+
+    A δ-contraction with δ = ‖v‖₁² / (n ‖v‖₂²). Source: LIEC-SGD (arXiv 2402.11857), definition 4 (SignSGD).
+    """
+
+    def is_finite(self, message: Message) -> bool:
+        """Whether the scale is: the mean of magnitudes is finite only where all of them are."""
+        return math.isfinite(message.payload[:_SCALE_BYTES].view(torch.float32).item())
+
+    def payload_bytes(self, numel: int) -> int:
+        """A scale, and a byte for every 8 elements or part of 8."""
+        return _SCALE_BYTES + (numel + 7) // 8
+
+    def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        values = tensor.numpy()
+        scale = sign_cpu.mean_magnitude(values)
+        payload[:_SCALE_BYTES].view(torch.float32).fill_(scale)
+        bits = payload[_SCALE_BYTES:].numpy()
+        if residual is None:
+            sign_cpu.pack(values, bits)
+        else:
+            sign_cpu.pack_with_residual(values, scale, bits, residual.numpy())
+
+    def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        scale = payload[:_SCALE_BYTES].view(torch.float32).item() * weight
+        unpack = sign_cpu.unpack_add if accumulate else sign_cpu.unpack
+        unpack(payload[_SCALE_BYTES:].numpy(), scale, out.numpy())

@@ -1,0 +1,44 @@
+"""What a user can cause, and the exit code of each kind.
+
+LiecbenchError            2  a mistake in a command or its arguments
+├── ScenarioError         2  a mistake in a scenario file
+├── MachineError          2  this machine cannot do what was asked
+└── NothingToCompareError 4  results or a baseline hold nothing comparable
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    REGRESSION = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    NOTHING_TO_COMPARE = 4
+    CELL_FAILED = 5
+    INTERRUPTED = 130
+
+
+class LiecbenchError(Exception):
+    """A mistake of the user's: what is wrong, and what to do about it."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(f"{message}; {remedy}" if remedy else message)
+
+
+class ScenarioError(LiecbenchError):
+    """A mistake in a scenario file, with its place."""
+
+
+class MachineError(LiecbenchError):
+    """This machine cannot do what was asked."""
+
+
+class NothingToCompareError(LiecbenchError):
+    """The results given hold nothing that can be compared."""
+
+    exit_code = ExitCode.NOTHING_TO_COMPARE

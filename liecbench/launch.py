@@ -1,0 +1,159 @@
+"""Launches: cells that share one torchrun; what is run, how it is started, and what it says while it runs."""
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liecbench.cell import Cell
+from liecbench.errors import MachineError
+from liecbench.supervisor import REFUSED_EXIT, Orders
+
+_HUB_ADDRESS, _HUB_PORT = "10.0.255.254", 29500
+_STOP_SECONDS = 10
+REFUSED_REMEDY = (
+    "run as root or allow user namespaces (`liecbench doctor` says what is missing), "
+    "in a container add --cap-add SYS_ADMIN, or use link: none, which shapes nothing"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A cell to run, from after its last committed epoch."""
+
+    cell: Cell
+    attempt: int = 1
+    epochs_done: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Jobs that share one torchrun: same workers, threads, backend and device; links change between its cells."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def _first(self) -> Cell:
+        return self.jobs[0].cell
+
+    @property
+    def workers(self) -> int:
+        """World size."""
+        return self._first.workers
+
+    @property
+    def shaped(self) -> bool:
+        """Whether any of its cells asks for a rate, and so the launch for namespaces."""
+        return any(job.cell.link.shaped for job in self.jobs)
+
+    def command(self, plan: Path) -> list[str]:
+        """The torchrun command line."""
+        address, port = (_HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={self.workers}"]
+        meeting = ["--rdzv-backend=static", "--node-rank=0", f"--master-addr={address}", f"--master-port={port}"]
+        return [*torchrun, *meeting, "--max-restarts=0", "-m", "liecbench.worker", str(plan)]
+
+    def describe(self, plan: Path) -> str:
+        """The command line as a shell would take it."""
+        return f"OMP_NUM_THREADS={self._first.threads} {shlex.join(self.command(plan))}"
+
+    def plan(self, directory: Path) -> dict[str, Any]:
+        """What the workers are told."""
+        jobs = [{"spec": j.cell.spec(), "attempt": j.attempt, "epochs_done": j.epochs_done} for j in self.jobs]
+        return {"directory": str(directory.resolve()), "jobs": jobs}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a launch ended: torchrun's exit status, and where its output is."""
+
+    status: int
+    log: Path
+
+
+def group(jobs: Iterable[Job]) -> list[Launch]:
+    """Jobs into launches; both keep their order."""
+    launches: dict[tuple[object, ...], list[Job]] = {}
+    for job in jobs:
+        cell = job.cell
+        launches.setdefault((cell.workers, cell.threads, cell.backend, cell.device), []).append(job)
+    return [Launch(jobs=tuple(jobs)) for jobs in launches.values()]
+
+
+def start(launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
+    """Run a launch to its end, blocked on its events; MachineError where the kernel refuses namespaces.
+
+    Whatever is raised while it runs (KeyboardInterrupt, too) ends every process of the launch first.
+    """
+    plan, log = _paths(directory)
+    plan.write_text(json.dumps(launch.plan(directory), indent=1))
+    reading, writing = os.pipe()
+    num_links = launch.workers if launch.shaped else 0
+    orders = Orders(parent=os.getpid(), events=writing, num_links=num_links, command=launch.command(plan))
+    with log.open("wb") as output, os.fdopen(reading, encoding="utf-8") as events:
+        supervisor = subprocess.Popen(
+            orders.arguments(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writing,),
+            process_group=0,  # a Ctrl-C in the terminal reaches this process alone
+            env={**os.environ, "OMP_NUM_THREADS": str(launch.jobs[0].cell.threads)},
+        )
+        os.close(writing)
+        try:
+            refusal = _follow(events, on_event)
+            status = supervisor.wait()
+        except BaseException:
+            _stop(supervisor)
+            raise
+    if status == REFUSED_EXIT:
+        raise MachineError(f"the kernel refuses the network namespaces that shaped links need: {refusal}", REFUSED_REMEDY)
+    return Outcome(status=status, log=log)
+
+
+def log_tail(log: Path, num_lines: int = 20) -> str:
+    """The last lines that a launch printed."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-num_lines:])
+
+
+def _follow(events: Iterable[str], on_event: Callable[[dict[str, Any]], None]) -> str | None:
+    refusal = None
+    for line in events:
+        if not line.endswith("\n"):
+            break  # the writer was killed within the line
+        event = json.loads(line)
+        if event["type"] == "refused":
+            refusal = event["reason"]
+        else:
+            on_event(event)
+    return refusal
+
+
+def _stop(supervisor: subprocess.Popen[bytes]) -> None:
+    supervisor.terminate()
+    try:
+        supervisor.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        supervisor.kill()
+        supervisor.wait()
+
+
+def _paths(directory: Path) -> tuple[Path, Path]:
+    logs = directory / "logs"
+    logs.mkdir(exist_ok=True)
+    number = 1 + sum(1 for _ in logs.glob("launch-*.log"))
+    return logs / f"launch-{number}.json", logs / f"launch-{number}.log"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

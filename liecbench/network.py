@@ -1,0 +1,182 @@
+"""The network of a launch: a namespace and a veth for every worker, joined by a bridge, shaped in both directions.
+
+``build`` runs in a fresh network namespace, the hub, and returns descriptors: whoever holds them holds the namespaces,
+and with the last holder they vanish. Each worker then takes its place with ``WorkerLink``, which owns both shapers:
+the one on its own interface (up) and the one on the hub's end of its veth (down). It needs no helper in the hub, because
+a socket belongs to the namespace in which it was opened.
+"""
+
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from pyroute2 import IPRoute
+
+from liecbench.link import Link
+from liecbench.syscalls import CLONE_NEWNET, enter_network_namespace, unshare
+
+HUB_ADDRESS: Final = "10.0.255.254"
+INTERFACE: Final = "eth0"
+MOST_WORKERS: Final = 10_000
+_PREFIX: Final = 16
+_ROOT_QDISC: Final = 0xFFFF_FFFF
+# Four kilobytes hold messages of 64 kB to the rate within 5 %; above 65 Mbit/s, half a millisecond of it, which
+# is what the kernel's timers need to keep up.
+_SMALLEST_BURST_BYTES: Final = 4096
+_BURST_SECONDS: Final = 0.0005
+# Deep enough for every rank to send to one at once: a link that drops would measure TCP, not the method.
+_QUEUE_BYTES: Final = 64 * 2**20
+_MEASURE_SECONDS: Final = 0.2
+_MEASURE_BYTES: Final = (64 * 2**10, 32 * 2**20)
+
+
+def _worker_address(rank: int) -> str:
+    return f"10.0.{rank // 250}.{rank % 250 + 1}"
+
+
+def _own_namespace() -> int:
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _index(route: IPRoute, name: str) -> int:
+    return int(route.link_lookup(ifname=name)[0])
+
+
+def _silence_ipv6() -> None:
+    # Neighbour discovery would stand in the byte counters.
+    setting = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
+    if setting.exists():
+        setting.write_text("1")
+
+
+def build(num_workers: int) -> list[int]:
+    """Turn the current network namespace into the hub of ``num_workers`` namespaces; their descriptors, by rank.
+
+    OSError or a pyroute2 error where the kernel refuses.
+    """
+    with IPRoute() as hub:
+        hub.link("set", index=1, state="up")
+        if num_workers == 0:
+            return []
+        _silence_ipv6()
+        hub.link("add", ifname="hub", kind="bridge")
+        bridge = _index(hub, "hub")
+        hub.addr("add", index=bridge, address=HUB_ADDRESS, prefixlen=_PREFIX)
+        hub.link("set", index=bridge, state="up")
+        here = _own_namespace()
+        namespaces = [_add_worker(hub, bridge, here, rank) for rank in range(num_workers)]
+        os.close(here)
+    return namespaces
+
+
+def _add_worker(hub: IPRoute, bridge: int, here: int, rank: int) -> int:
+    unshare(CLONE_NEWNET)
+    try:
+        namespace = _own_namespace()
+        _silence_ipv6()
+        worker = IPRoute()
+    finally:
+        enter_network_namespace(here)
+    with worker:
+        hub.link("add", ifname=f"port{rank}", kind="veth", peer={"ifname": INTERFACE, "net_ns_fd": namespace})
+        hub.link("set", index=_index(hub, f"port{rank}"), master=bridge, state="up")
+        own = _index(worker, INTERFACE)
+        worker.addr("add", index=own, address=_worker_address(rank), prefixlen=_PREFIX)
+        worker.link("set", index=1, state="up")
+        worker.link("set", index=own, state="up")
+    return namespace
+
+
+class _Shaper:
+    """One direction: a token bucket on one interface."""
+
+    def __init__(self, route: IPRoute, name: str) -> None:
+        self._route, self._interface = route, _index(route, name)
+        self._shaped = False
+
+    def set(self, bits_per_second: int | None) -> None:
+        if bits_per_second is None:
+            if self._shaped:
+                self._route.tc("del", index=self._interface, parent=_ROOT_QDISC)
+            self._shaped = False
+            return
+        rate = bits_per_second // 8
+        burst = max(_SMALLEST_BURST_BYTES, int(rate * _BURST_SECONDS))
+        self._route.tc("replace", "tbf", self._interface, handle="1:", rate=rate, burst=burst, limit=_QUEUE_BYTES)
+        self._shaped = True
+
+    def passed_bytes(self, statistic: str) -> int:
+        """Bytes of whole Ethernet frames: of the shaper, or of the interface where nothing is shaped.
+
+        The interface counts an offloaded packet of up to 64 kB with a single header, the shaper with all of them.
+        """
+        if self._shaped:
+            (shaper,) = (q for q in self._route.get_qdiscs(self._interface) if q.get_attr("TCA_KIND") == "tbf")
+            return int(shaper.get_attr("TCA_STATS2").get_attr("TCA_STATS_BASIC")["bytes"])
+        (interface,) = self._route.get_links(self._interface)
+        return int(interface.get_attr("IFLA_STATS64")[statistic])
+
+
+class WorkerLink:
+    """A rank's end of the network; made in the hub, before any thread starts, it moves the process to its namespace."""
+
+    def __init__(self, rank: int, namespace: str) -> None:
+        hub = IPRoute()
+        self._listener = socket.create_server((HUB_ADDRESS, 0))
+        descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+        enter_network_namespace(descriptor)
+        os.close(descriptor)
+        self._up, self._down = _Shaper(IPRoute(), INTERFACE), _Shaper(hub, f"port{rank}")
+
+    def shape(self, link: Link) -> None:
+        """Hold both directions to the link's rates."""
+        self._up.set(link.up_bits_per_second)
+        self._down.set(link.down_bits_per_second)
+
+    def lift(self) -> None:
+        """Take both shapers away."""
+        self._up.set(None)
+        self._down.set(None)
+
+    def wire_bytes(self) -> tuple[int, int]:
+        """Bytes sent and received so far, headers included, by the kernel's counters; they restart with ``shape``."""
+        return self._up.passed_bytes("tx_bytes"), self._down.passed_bytes("tx_bytes")
+
+    def measure(self, link: Link) -> dict[str, float]:
+        """Achieved rate in each direction, in bits per second of Ethernet frames, against the unshaped hub."""
+        assert link.up_bits_per_second is not None and link.down_bits_per_second is not None, "the link has rates"
+        with socket.create_connection(self._listener.getsockname()) as own:
+            hub, _ = self._listener.accept()
+            with hub:
+                return {
+                    "up_bits_per_second": _stream_rate(own, hub, link.up_bits_per_second, self._up),
+                    "down_bits_per_second": _stream_rate(hub, own, link.down_bits_per_second, self._down),
+                }
+
+
+def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, shaper: _Shaper) -> float:
+    least, most = _MEASURE_BYTES
+    total = min(max(int(asked / 8 * _MEASURE_SECONDS), least), most)
+    # The bucket starts full: what it lets through at once is left out of the time.
+    skipped = min(total // 4, 4 * max(_SMALLEST_BURST_BYTES, int(asked / 8 * _BURST_SECONDS)))
+    before = shaper.passed_bytes("tx_bytes")
+    thread = threading.Thread(target=sender.sendall, args=(bytes(total),))
+    thread.start()
+    buffer, received, counted_from, started = bytearray(2**16), 0, 0, 0.0
+    while received < total:
+        received += receiver.recv_into(buffer)
+        if counted_from == 0 and received >= skipped:
+            counted_from, started = received, time.perf_counter()
+    seconds = time.perf_counter() - started
+    thread.join()
+    frames_per_payload = (shaper.passed_bytes("tx_bytes") - before) / total
+    return round((received - counted_from) * frames_per_payload * 8 / seconds)
+
+
+def refusal_reason(error: BaseException) -> str:
+    """What the kernel said, for people."""
+    number: Any = getattr(error, "code", None) or getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) else str(error)

@@ -1,0 +1,152 @@
+"""The truth of a run: Start, Epoch and End lines in an append-only ledger of JSON objects."""
+
+import dataclasses
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from liecbench.errors import LiecbenchError
+
+SCHEMA = 1
+LEDGER_NAME = "records.jsonl"
+Status = Literal["completed", "failed", "diverged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A cell begins, or goes on."""
+
+    type: ClassVar[str] = "start"
+    cell: str
+    attempt: int
+    at: str
+    spec: dict[str, Any]
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """An epoch is trained, evaluated and checkpointed: this line is its commit. Units are in ``interface`` terms:
+    durations in seconds, sizes in bytes, accuracy as a fraction; per-rank lists are in the order of the ranks.
+    """
+
+    type: ClassVar[str] = "epoch"
+    cell: str
+    attempt: int
+    epoch: int
+    steps: int
+    train_loss: float
+    test_loss: float
+    test_accuracy: float
+    train_seconds: float
+    step_seconds: dict[str, float]
+    compute_seconds: float
+    exposed_seconds: float
+    compress_seconds: float
+    communicate_seconds: float
+    payload_bytes: dict[str, list[int]]
+    wire_bytes: dict[str, list[int]] | None
+    messages: list[int]
+    compression_error: float | None
+    residual_norm: float | None
+    divergence: float
+    cpu_seconds: float
+    peak_memory_bytes: int
+    gpu: dict[str, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """A cell is over."""
+
+    type: ClassVar[str] = "end"
+    cell: str
+    attempt: int
+    status: Status
+    error: str | None
+
+
+Record = Start | Epoch | End
+_TYPES: dict[str, type[Start] | type[Epoch] | type[End]] = {cls.type: cls for cls in (Start, Epoch, End)}
+_FIELDS = {name: frozenset(f.name for f in dataclasses.fields(cls)) for name, cls in _TYPES.items()}
+
+
+def utc_now() -> str:
+    """The time as ``Start`` writes it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def to_json(record: Record) -> str:
+    """One line, without its end; no NaN or infinity, which JSON does not have."""
+    fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
+
+
+def from_json(line: str) -> Record:
+    """The inverse of ``to_json``; ValueError where the line is not a record of this schema."""
+    return from_fields(json.loads(line))
+
+
+def from_fields(data: Any) -> Record:
+    """A record from what its JSON holds; ValueError where it is none of this schema."""
+    kind = data.get("type") if isinstance(data, dict) else None
+    if kind not in _TYPES:
+        raise ValueError("not a start, epoch or end record")
+    if data.get("schema") != SCHEMA:
+        raise ValueError(f"schema {data.get('schema')}; this version reads schema {SCHEMA}")
+    missing = _FIELDS[kind] - data.keys()
+    if missing:
+        raise ValueError(f"{kind} record without {', '.join(sorted(missing))}")
+    return _TYPES[kind](**{name: data[name] for name in _FIELDS[kind]})
+
+
+def read(directory: Path) -> Iterator[Record]:
+    """Every record of a results directory; a last line that a crash tore is passed over."""
+    path = directory / LEDGER_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LiecbenchError(f"{path}: {error.strerror}", "give a results directory that `run` wrote") from None
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            yield from_json(line)
+        except ValueError as error:
+            remedy = "use the liecbench that wrote it, or remove the damaged line"
+            raise LiecbenchError(f"{path}:{number}: {error}", remedy) from None
+
+
+class Ledger:
+    """The append end of a results directory; one write and one fsync a record."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = os.open(directory / LEDGER_NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def append(self, record: Record) -> None:
+        """Add one record; when this returns it is on the disk."""
+        os.write(self._file, (to_json(record) + "\n").encode())
+        os.fsync(self._file)
+
+    def lock(self, directory: Path) -> None:
+        """Keep other runs out for as long as this process lives, and cut off a line that a crash tore."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LiecbenchError(f"{directory} is in use by another run", "wait for it, or give another --out") from None
+        size = os.fstat(self._file).st_size
+        tail = os.pread(self._file, size, 0)
+        os.ftruncate(self._file, tail.rfind(b"\n") + 1)
+
+    def close(self) -> None:
+        """Let go of the file and the lock."""
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,214 @@
+"""Results: the ledgers of one or more directories folded into cells, and cells into rows of a comparison."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from liecbench.errors import NothingToCompareError
+from liecbench.link import Link
+from liecbench.record import End, Epoch, Record, Start, read
+
+METRICS: Final = (
+    "test_accuracy",
+    "train_loss",
+    "seconds_per_epoch",
+    "exposed_seconds_per_epoch",
+    "payload_bytes_per_epoch",
+    "wire_bytes_per_epoch",
+    "seconds_to_target",
+    "bytes_to_target",
+    "speedup",
+    "bytes_ratio",
+)
+# What two rows must share for one to be the other's baseline, besides the task's own fields.
+_SETTING: Final = ("workers", "link", "threads", "backend", "device", "timing")
+_WORKLOAD: Final = ("dataset", "model", "batch_size", "precision")
+
+
+@dataclass(slots=True, kw_only=True)
+class CellResult:
+    """What the ledger says of one cell; epochs are in order, each once, the latest attempt's."""
+
+    id: str
+    spec: dict[str, Any]
+    environment: dict[str, Any]
+    attempt: int
+    epochs: list[Epoch] = field(default_factory=list)
+    status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
+    error: str | None = None
+
+
+def fold(records: Iterable[Record]) -> dict[str, CellResult]:
+    """Records into cells, by id, in the order in which they began."""
+    cells: dict[str, CellResult] = {}
+    for record in records:
+        match record:
+            case Start():
+                cell = cells.get(record.cell)
+                epochs = cell.epochs if cell else []
+                cells[record.cell] = CellResult(
+                    id=record.cell,
+                    spec=record.spec,
+                    environment=record.environment,
+                    attempt=record.attempt,
+                    epochs=epochs,
+                )
+            case Epoch():
+                epochs = cells[record.cell].epochs
+                while epochs and epochs[-1].epoch >= record.epoch:
+                    epochs.pop()
+                epochs.append(record)
+            case End() if record.cell in cells:
+                cells[record.cell].status, cells[record.cell].error = record.status, record.error
+    return cells
+
+
+def load(directories: Sequence[Path]) -> list[CellResult]:
+    """The cells of several results directories; of one that stands in two, the completed one."""
+    cells: dict[str, CellResult] = {}
+    for directory in directories:
+        for cell in fold(read(directory)).values():
+            if cell.id not in cells or cell.status == "completed":
+                cells[cell.id] = cell
+    if not cells:
+        names = ", ".join(str(directory) for directory in directories)
+        raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
+    return list(cells.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean over seeds and its 95 % interval (Student's t); no bounds for one seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Estimate":
+        """The estimate from one value a seed."""
+        mean = statistics.fmean(values)
+        if len(values) < 2:
+            return cls(mean=mean, low=None, high=None)
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
+        return cls(mean=mean, low=mean - half, high=mean + half)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Cells that differ in nothing but the seed."""
+
+    fields: dict[str, Any]
+    cells: int
+    failed: int
+    unfinished: int
+    reached: str | None
+    metrics: dict[str, Estimate | None]
+    errors: list[str]
+
+
+def summarise(cells: Sequence[CellResult], *, baseline: str = "ddp", target: float | None = None) -> list[Row]:
+    """Rows, fastest first within each setting; speed-up and bytes ratio are baseline ÷ row."""
+    groups: dict[tuple[tuple[str, str], ...], list[CellResult]] = {}
+    for cell in cells:
+        key = tuple((name, repr(value)) for name, value in _flat(cell.spec).items() if name != "seed")
+        groups.setdefault(key, []).append(cell)
+    bases = [group for group in groups.values() if group[0].spec["algorithm"]["name"] == baseline]
+    rows = [_row(group, _baseline_of(group, bases), target) for group in groups.values()]
+    return sorted(rows, key=_setting_then_speed)
+
+
+def varying_fields(rows: Sequence[Row]) -> list[str]:
+    """Fields that differ between rows that have them; what is the same everywhere tells nothing apart."""
+    names = list(dict.fromkeys(name for row in rows for name in row.fields))
+    return [name for name in names if len({repr(row.fields[name]) for row in rows if name in row.fields}) > 1]
+
+
+def _flat(spec: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in {**spec, **spec["task"]}.items():
+        if name == "task":
+            continue
+        if isinstance(value, dict) and "name" in value:
+            fields[name] = value["name"]
+            for option, setting in value.items():
+                if option != "name":
+                    fields[option if option not in spec and option not in fields else f"{name}_{option}"] = setting
+        else:
+            fields[name] = str(Link.parse(value)) if name == "link" else value
+    return fields
+
+
+def _row(group: list[CellResult], base: list[CellResult] | None, target: float | None) -> Row:
+    done = [cell for cell in group if cell.status == "completed"]
+    values = [_metrics(cell, target) for cell in done]
+    for cell, metrics in zip(done, values, strict=True):
+        twin = next((b for b in base or () if b.spec["seed"] == cell.spec["seed"] and b.status == "completed"), None)
+        if twin is not None:
+            theirs = _metrics(twin, target)
+            metrics["speedup"] = theirs["seconds_per_epoch"] / metrics["seconds_per_epoch"]
+            if metrics["payload_bytes_per_epoch"]:
+                metrics["bytes_ratio"] = theirs["payload_bytes_per_epoch"] / metrics["payload_bytes_per_epoch"]
+    estimates: dict[str, Estimate | None] = {}
+    for name in METRICS:
+        known = [metrics[name] for metrics in values if name in metrics]
+        estimates[name] = Estimate.of(known) if known and len(known) == len(done) else None
+    num_reached = sum("seconds_to_target" in metrics for metrics in values)
+    fields = {name: value for name, value in _flat(group[0].spec).items() if name != "seed"}
+    return Row(
+        fields=fields,
+        cells=len(group),
+        failed=sum(cell.status in ("failed", "diverged") for cell in group),
+        unfinished=sum(cell.status == "unfinished" for cell in group),
+        reached=None if target is None else f"{num_reached}/{len(group)}",
+        metrics=estimates,
+        errors=[f"{cell.status}: {cell.error}" for cell in group if cell.error],
+    )
+
+
+def _metrics(cell: CellResult, target: float | None) -> dict[str, float]:
+    epochs, last = cell.epochs, cell.epochs[-1]
+    payload = [_per_rank(epoch.payload_bytes) for epoch in epochs]
+    wire = [_per_rank(epoch.wire_bytes) for epoch in epochs if epoch.wire_bytes is not None]
+    metrics = {
+        "test_accuracy": last.test_accuracy,
+        "train_loss": last.train_loss,
+        "seconds_per_epoch": statistics.fmean(epoch.train_seconds for epoch in epochs),
+        "exposed_seconds_per_epoch": statistics.fmean(epoch.exposed_seconds for epoch in epochs),
+        "payload_bytes_per_epoch": statistics.fmean(payload),
+    }
+    if wire:
+        metrics["wire_bytes_per_epoch"] = statistics.fmean(wire)
+    hit = next((i for i, e in enumerate(epochs) if target is not None and e.test_accuracy >= target), None)
+    if hit is not None:
+        metrics["seconds_to_target"] = sum(epoch.train_seconds for epoch in epochs[: hit + 1])
+        metrics["bytes_to_target"] = sum(payload[: hit + 1])
+    return metrics
+
+
+def _per_rank(bytes_by_direction: dict[str, list[int]]) -> float:
+    sent, received = bytes_by_direction["sent"], bytes_by_direction["received"]
+    return statistics.fmean(s + r for s, r in zip(sent, received, strict=True))
+
+
+def _baseline_of(group: list[CellResult], bases: list[list[CellResult]]) -> list[CellResult] | None:
+    """The baseline cells of the same setting and workload; with a swept task, those that share most of it."""
+    mine = group[0].spec
+    alike = [
+        base
+        for base in bases
+        if all(base[0].spec[name] == mine[name] for name in _SETTING)
+        and all(base[0].spec["task"][name] == mine["task"][name] for name in _WORKLOAD)
+    ]
+    return max(alike, key=lambda base: sum(base[0].spec["task"][k] == v for k, v in mine["task"].items()), default=None)
+
+
+def _setting_then_speed(row: Row) -> tuple[object, ...]:
+    seconds = row.metrics["seconds_per_epoch"]
+    setting = tuple(str(row.fields[name]).rjust(12) for name in (*_SETTING, *_WORKLOAD))
+    return (*setting, math.inf if seconds is None else seconds.mean)

@@ -1,0 +1,126 @@
+"""The process between the command and torchrun: it enters the namespaces, builds the network and takes all down with it.
+
+    command ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun ── ranks
+
+Each asks the kernel to die with its parent, and with PID 1 its whole namespace dies: SIGKILL anywhere leaves nothing.
+The process stays single-threaded and imports neither torch nor numpy, because ``unshare`` refuses threads.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from liecbench import syscalls
+
+REFUSED_EXIT: Final = 90
+NAMESPACES_VARIABLE: Final = "LIECBENCH_NAMESPACES"
+EVENTS_VARIABLE: Final = "LIECBENCH_EVENTS"
+_NAMESPACES: Final = syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What a supervisor is told: ``num_links`` veths (0: an unshaped loopback), and what to run behind them."""
+
+    parent: int
+    events: int
+    num_links: int
+    command: list[str]
+
+    def arguments(self) -> list[str]:
+        """The command line of the supervisor; -P keeps the working directory out of its imports."""
+        return [sys.executable, "-P", "-m", "liecbench.supervisor", json.dumps(asdict(self))]
+
+
+def main() -> None:
+    """Carry out the orders in the first argument; exits as torchrun does."""
+    orders = Orders(**json.loads(sys.argv[1]))
+    refusal = _enter_namespaces()
+    syscalls.die_with_parent(orders.parent)
+    if refusal and orders.num_links:
+        _report_refusal(orders, refusal)
+    alive, holds_alive = os.pipe()
+    init = os.fork()
+    if init == 0:
+        os.close(holds_alive)
+        syscalls.die_with_parent()
+        if select.select([alive], [], [], 0)[0]:  # the supervisor was gone before the kernel was asked
+            os._exit(1)
+        _run_init(orders, isolated=not refusal)
+    os.close(orders.events)
+    sys.exit(_wait(init))
+
+
+def _wait(init: int) -> int:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        os.kill(init, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    _, status = os.waitpid(init, 0)
+    return abs(os.waitstatus_to_exitcode(status))
+
+
+def _enter_namespaces() -> str | None:
+    """None, or why the kernel refused; with privileges directly, without them in a user namespace."""
+    try:
+        syscalls.unshare(_NAMESPACES)
+    except PermissionError:
+        user, group = os.getuid(), os.getgid()
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWUSER | _NAMESPACES)
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+            Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+        except OSError as error:
+            return str(error)
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def _report_refusal(orders: Orders, reason: str) -> None:
+    os.write(orders.events, json.dumps({"type": "refused", "reason": reason}).encode() + b"\n")
+    sys.exit(REFUSED_EXIT)
+
+
+def _run_init(orders: Orders, isolated: bool) -> None:
+    namespaces: list[int] = []
+    if isolated:
+        syscalls.make_mounts_private()
+        # Without a /proc of its own the old one still serves: it shows this process under another number.
+        with contextlib.suppress(OSError):
+            syscalls.mount_proc()
+        from liecbench import network
+
+        try:
+            namespaces = network.build(orders.num_links)
+        except Exception as error:  # noqa: BLE001 - pyroute2's errors share no base with OSError
+            _report_refusal(orders, network.refusal_reason(error))
+    own = f"/proc/{os.readlink('/proc/self')}/fd"
+    os.environ[NAMESPACES_VARIABLE] = ",".join(f"{own}/{descriptor}" for descriptor in namespaces)
+    os.environ[EVENTS_VARIABLE] = f"{own}/{orders.events}"
+    die = functools.partial(syscalls.die_with_parent, os.getpid())
+    torchrun = subprocess.Popen(orders.command, preexec_fn=die)  # noqa: PLW1509
+    sys.exit(_reap(torchrun.pid))
+
+
+def _reap(torchrun: int) -> int:
+    """Wait as PID 1 must: for every orphan, until torchrun itself ends."""
+    while True:
+        process, status = os.wait()
+        if process == torchrun:
+            return abs(os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The few Linux calls that Python 3.11 does not offer."""
+
+import ctypes
+import os
+import signal
+from typing import Final
+
+CLONE_NEWNS: Final = 0x0002_0000
+CLONE_NEWUSER: Final = 0x1000_0000
+CLONE_NEWPID: Final = 0x2000_0000
+CLONE_NEWNET: Final = 0x4000_0000
+
+_MS_NOSUID_NODEV_NOEXEC: Final = 0x2 | 0x4 | 0x8
+_MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
+_PR_SET_PDEATHSIG: Final = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, call: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Move this (single-threaded) process into new namespaces; OSError where the kernel refuses."""
+    _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def enter_network_namespace(descriptor: int) -> None:
+    """Move the calling thread into the network namespace behind an open file descriptor."""
+    _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(CLONE_NEWNET)), "setns")
+
+
+def make_mounts_private() -> None:
+    """Stop mount events from reaching, or coming from, the rest of the machine."""
+    _checked(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC_PRIVATE), None), "mount")
+
+
+def mount_proc() -> None:
+    """Mount a /proc that shows this PID namespace; OSError where the kernel refuses."""
+    flags = ctypes.c_ulong(_MS_NOSUID_NODEV_NOEXEC)
+    _checked(_libc.mount(b"proc", b"/proc", b"proc", flags, None), "mount /proc")
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel for SIGKILL when the parent ends; exit at once if ``parent`` is already gone."""
+    kill = ctypes.c_ulong(signal.SIGKILL)
+    _checked(_libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), kill, 0, 0, 0), "prctl")
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)

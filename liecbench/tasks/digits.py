@@ -1,0 +1,40 @@
+"""scikit-learn's handwritten digits: 1797 real images of 8×8 that come with the package."""
+
+import importlib.util
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic.dataclasses import dataclass
+
+from liecbench.tasks.base import Dataset, Examples
+
+_TEST_EVERY = 5
+
+
+@dataclass(frozen=True)
+class Digits(Dataset):
+    """8×8 images of handwritten digits (scikit-learn's copy of UCI's): 1437 to train, 360 held out, stratified."""
+
+    num_train_samples: ClassVar[int] = 1437
+    num_classes: ClassVar[int] = 10
+    input_shape: ClassVar[tuple[int, ...]] = (1, 8, 8)
+
+    def load(self) -> tuple[Examples, Examples]:
+        """Pixels scaled to [0, 1]; every fifth image of each class, in the order of the file, is held out."""
+        table = np.loadtxt(_file(), delimiter=",", dtype=np.float32)
+        inputs = torch.from_numpy(table[:, :-1] / 16).view(-1, *self.input_shape)
+        labels = torch.from_numpy(table[:, -1].astype(np.int64))
+        by_class = torch.from_numpy(np.argsort(table[:, -1], kind="stable"))
+        held_out = torch.zeros(len(labels), dtype=torch.bool)
+        held_out[by_class[::_TEST_EVERY]] = True
+        train = Examples(inputs=inputs[~held_out], labels=labels[~held_out])
+        return train, Examples(inputs=inputs[held_out], labels=labels[held_out])
+
+
+def _file() -> Path:
+    # Found, not imported: importing sklearn costs every rank more than a second of start-up.
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None and package.submodule_search_locations is not None, "scikit-learn is a dependency"
+    return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"

@@ -1,0 +1,25 @@
+"""A multi-layer perceptron."""
+
+import math
+from itertools import pairwise
+from typing import Annotated
+
+from annotated_types import Ge
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from liecbench.tasks.base import Model
+
+
+@dataclass(frozen=True)
+class MLP(Model):
+    """Fully connected layers with ReLU between them: ``layers`` hidden ones of ``width`` units."""
+
+    width: Annotated[int, Ge(1)] = 256
+    layers: Annotated[int, Ge(0)] = 2
+
+    def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
+        """A freshly initialised network."""
+        widths = [math.prod(input_shape), *[self.width] * self.layers]
+        hidden = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
+        return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(widths[-1], num_classes))

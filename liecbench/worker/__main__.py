@@ -1,0 +1,34 @@
+"""A rank's first steps: bound to its parent's life and inside its namespace, and only then torch."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from liecbench.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.syscalls import die_with_parent
+
+
+def main() -> None:
+    """Run the plan named by the first argument."""
+    die_with_parent()
+    rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ[NAMESPACES_VARIABLE]
+    link = None
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    if namespaces:
+        from liecbench.network import INTERFACE, WorkerLink
+
+        link = WorkerLink(rank, namespaces.split(",")[rank])
+        os.environ["GLOO_SOCKET_IFNAME"] = INTERFACE
+    from liecbench.worker.session import run_plan
+
+    try:
+        run_plan(Path(sys.argv[1]), Path(os.environ[EVENTS_VARIABLE]), link)
+    except BaseException:  # noqa: BLE001 - whatever it was, peers must not wait for this rank
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Checkpoints: every rank's state after an epoch, written before the epoch is recorded, removed after the next one."""
+
+import os
+import shutil
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from liecbench.launch import Job
+from liecbench.worker.training import Training
+
+
+def _path(directory: Path, cell: str, epoch: int) -> Path:
+    return directory / "checkpoints" / cell / f"epoch-{epoch}.rank-{dist.get_rank()}.pt"
+
+
+def save(directory: Path, cell: str, epoch: int, training: Training) -> None:
+    """Write this rank's state; when it returns every rank's is on the disk. Collective."""
+    path = _path(directory, cell, epoch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    state = {
+        "model": training.model.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "algorithm": training.algorithm.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    dist.barrier()
+
+
+def restore(directory: Path, job: Job, training: Training) -> int:
+    """Load the state after the last committed epoch; how many epochs that is, 0 where a rank's is gone. Collective."""
+    path = _path(directory, job.cell.id, job.epochs_done)
+    present = torch.tensor(int(job.epochs_done > 0 and path.exists()))
+    dist.all_reduce(present, op=dist.ReduceOp.MIN)
+    if not present:
+        return 0
+    state = torch.load(path, weights_only=True)
+    training.model.load_state_dict(state["model"])
+    training.optimizer.load_state_dict(state["optimizer"])
+    training.algorithm.load_state_dict(state["algorithm"])
+    torch.set_rng_state(state["random"])
+    return job.epochs_done
+
+
+def forget(directory: Path, cell: str, epoch: int) -> None:
+    """Remove this rank's state after ``epoch``."""
+    _path(directory, cell, epoch).unlink(missing_ok=True)
+
+
+def clear(directory: Path, cell: str) -> None:
+    """Remove every state of a cell that is over; for one rank to call."""
+    shutil.rmtree(directory / "checkpoints" / cell, ignore_errors=True)

@@ -1,0 +1,34 @@
+"""Rank 0's two outlets: the ledger, which is the truth, and the events that the command shows as progress."""
+
+import json
+import time
+from pathlib import Path
+
+from liecbench.record import Ledger, Record, to_json
+
+_PROGRESS_SECONDS = 1.0
+
+
+class Journal:
+    """Records go to both; steps go to the command alone, at most one a second."""
+
+    def __init__(self, ledger: Ledger, events: Path) -> None:
+        self._ledger, self._events = ledger, events.open("w")
+        self._last_progress = 0.0
+
+    def record(self, record: Record) -> None:
+        """Commit a record, then tell of it."""
+        self._ledger.append(record)
+        self._tell(to_json(record))
+
+    def progress(self, cell: str, epoch: int, step: int, num_steps: int, loss: float) -> None:
+        """Tell how far the epoch is."""
+        now = time.monotonic()
+        if now - self._last_progress >= _PROGRESS_SECONDS:
+            self._last_progress = now
+            event = {"type": "progress", "cell": cell, "epoch": epoch, "step": step, "steps": num_steps, "loss": loss}
+            self._tell(json.dumps(event))
+
+    def _tell(self, line: str) -> None:
+        self._events.write(line + "\n")
+        self._events.flush()

@@ -1,0 +1,169 @@
+"""Measurement of an epoch: a clock on every rank, and one record from all of them."""
+
+import dataclasses
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from liecbench.algorithms.base import Algorithm, NonFiniteError
+from liecbench.algorithms.exchange import Counters
+from liecbench.record import Epoch
+
+
+class WireCounter(Protocol):
+    """Where bytes on the wire are read."""
+
+    def wire_bytes(self) -> tuple[int, int] | None:
+        """Bytes sent and received so far; None where there is no interface to read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankEpoch:
+    """What one rank saw of an epoch."""
+
+    mean_loss: float
+    num_steps: int
+    step_seconds: list[float]
+    exposed_seconds: float
+    counters: Counters
+    wire_bytes: tuple[int, int] | None
+    cpu_seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What all ranks found together after an epoch."""
+
+    test_loss: float
+    test_accuracy: float
+    divergence: float
+    compression_error: float | None
+    residual_norm: float | None
+
+
+class StepClock:
+    """Times steps on one rank; bytes and losses count from its making, times from the last ``restart_times``."""
+
+    def __init__(self, algorithm: Algorithm, wire: WireCounter) -> None:
+        self._algorithm, self._wire = algorithm, wire
+        self._losses: list[Tensor] = []
+        self._first_bytes = dataclasses.replace(algorithm.counters)
+        self._first_wire = wire.wire_bytes()
+        self._first_cpu = time.process_time()
+        self.restart_times()
+
+    def restart_times(self) -> None:
+        """Forget the times so far: they were warm-up."""
+        self._seconds: list[float] = []
+        self._exposed = 0.0
+        self._first_times = dataclasses.replace(self._algorithm.counters)
+
+    def step_begins(self) -> None:
+        """The batch is ready."""
+        self._began = time.perf_counter()
+        self._around_before = self._algorithm.around_step_seconds
+
+    def backward_returned(self) -> None:
+        """The last update is in place: what passed since the last bucket was handed over was not hidden."""
+        self._exposed += time.perf_counter() - self._algorithm.last_bucket_at
+
+    def step_ended(self, loss: Tensor) -> None:
+        """The optimizer has stepped."""
+        self._seconds.append(time.perf_counter() - self._began)
+        self._exposed += self._algorithm.around_step_seconds - self._around_before
+        self._losses.append(loss)
+
+    def read(self) -> RankEpoch:
+        """The epoch, once every rank is done with it."""
+        now, first, times = self._algorithm.counters, self._first_bytes, self._first_times
+        wire = self._wire.wire_bytes()
+        return RankEpoch(
+            mean_loss=float(torch.stack(self._losses).double().mean()),
+            num_steps=len(self._losses),
+            step_seconds=self._seconds,
+            exposed_seconds=self._exposed,
+            counters=Counters(
+                sent_bytes=now.sent_bytes - first.sent_bytes,
+                received_bytes=now.received_bytes - first.received_bytes,
+                sent_messages=now.sent_messages - first.sent_messages,
+                compress_seconds=now.compress_seconds - times.compress_seconds,
+                communicate_seconds=now.communicate_seconds - times.communicate_seconds,
+            ),
+            wire_bytes=_difference(wire, self._first_wire),
+            cpu_seconds=time.process_time() - self._first_cpu,
+            peak_memory_bytes=peak_memory_bytes(),
+        )
+
+
+def _difference(now: tuple[int, int] | None, before: tuple[int, int] | None) -> tuple[int, int] | None:
+    return None if now is None or before is None else (now[0] - before[0], now[1] - before[1])
+
+
+def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, epoch: int) -> Epoch:
+    """One record of what all ranks saw; NonFiniteError where a loss is not finite."""
+    train_loss = statistics.fmean(rank.mean_loss for rank in ranks)
+    if not math.isfinite(train_loss) or not math.isfinite(totals.test_loss):
+        raise NonFiniteError(f"epoch {epoch}: the loss is not finite (train {train_loss}, test {totals.test_loss})")
+    slowest = max(ranks, key=lambda rank: sum(rank.step_seconds))
+    steps = np.array([rank.step_seconds for rank in ranks]).max(axis=0)
+    train_seconds = sum(slowest.step_seconds)
+    wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
+    return Epoch(
+        cell=cell,
+        attempt=attempt,
+        epoch=epoch,
+        steps=slowest.num_steps,
+        train_loss=train_loss,
+        train_seconds=train_seconds,
+        step_seconds={"median": float(np.median(steps)), "p95": float(np.percentile(steps, 95))},
+        compute_seconds=train_seconds - slowest.exposed_seconds,
+        exposed_seconds=slowest.exposed_seconds,
+        compress_seconds=slowest.counters.compress_seconds,
+        communicate_seconds=slowest.counters.communicate_seconds,
+        payload_bytes={
+            "sent": [rank.counters.sent_bytes for rank in ranks],
+            "received": [rank.counters.received_bytes for rank in ranks],
+        },
+        wire_bytes={"sent": [w[0] for w in wire], "received": [w[1] for w in wire]} if wire else None,
+        messages=[rank.counters.sent_messages for rank in ranks],
+        cpu_seconds=sum(rank.cpu_seconds for rank in ranks),
+        peak_memory_bytes=max(rank.peak_memory_bytes for rank in ranks),
+        gpu=None,
+        **dataclasses.asdict(totals),
+    )
+
+
+def mean_over_ranks(value: float | None) -> float | None:
+    """The mean of what every rank gives, None where a rank has none. Collective."""
+    total = torch.tensor(math.nan if value is None else value, dtype=torch.float64)
+    dist.all_reduce(total)
+    return float(total) / dist.get_world_size() if total.isfinite() else None
+
+
+def root_sum_square_over_ranks(value: float | None) -> float | None:
+    """The norm of what the ranks hold together, None where a rank has none. Collective."""
+    mean_square = mean_over_ranks(None if value is None else value**2)
+    return None if mean_square is None else math.sqrt(mean_square * dist.get_world_size())
+
+
+def reset_peak_memory() -> None:
+    """Start a new high-water mark of resident memory, where the kernel lets a process do so."""
+    marks = Path("/proc/self/clear_refs")
+    if marks.exists():
+        marks.write_text("5")
+
+
+def peak_memory_bytes() -> int:
+    """The high-water mark of this process's resident memory."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024

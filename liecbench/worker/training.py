@@ -1,0 +1,171 @@
+"""One cell on one rank: build it, train an epoch on the shaped link, evaluate the mean model, account for it."""
+
+import dataclasses
+import math
+import time
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench import catalog
+from liecbench.algorithms.base import Algorithm
+from liecbench.cell import Cell, Milestones, Task
+from liecbench.record import Epoch
+from liecbench.tasks.base import Examples
+from liecbench.worker import meter
+from liecbench.worker.evaluation import divergence, evaluate
+from liecbench.worker.journal import Journal
+
+_WHOLE_BUCKET_MIB = 1 << 20
+
+
+class Link(Protocol):
+    """What training needs of a rank's link."""
+
+    def shape(self) -> None:
+        """Hold every rank to its rates."""
+
+    def lift(self) -> None:
+        """Let every rank run free."""
+
+    def wire_bytes(self) -> tuple[int, int] | None:
+        """Bytes sent and received so far."""
+
+
+class Training:
+    """Model, optimizer and algorithm of a cell; every method is collective."""
+
+    def __init__(self, cell: Cell, link: Link, journal: Journal | None) -> None:
+        self.cell, self._link, self._journal = cell, link, journal
+        self._rank, self._world_size = dist.get_rank(), dist.get_world_size()
+        dataset = catalog.load("dataset", cell.task.dataset.name)(**cell.task.dataset.options)
+        self._train, self._test = dataset.load()
+        torch.manual_seed(cell.seed)
+        architecture = catalog.load("model", cell.task.model.name)(**cell.task.model.options)
+        self.model: nn.Module = architecture.build(dataset.input_shape, dataset.num_classes)
+        task = cell.task
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), lr=task.learning_rate, momentum=task.momentum, weight_decay=task.weight_decay
+        )
+        bucket_mib = _WHOLE_BUCKET_MIB if cell.block_bytes == "whole" else cell.block_bytes / 2**20
+        self._ddp = DistributedDataParallel(self.model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True)
+        self._settle_buckets()
+        self.algorithm = make_algorithm(cell)
+        self.algorithm.attach(self._ddp, self.optimizer)
+        torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
+        meter.reset_peak_memory()
+
+    def close(self) -> None:
+        """End the algorithm's thread and group."""
+        self.algorithm.close()
+
+    def epoch(self, index: int, attempt: int) -> Epoch | None:
+        """Train epoch ``index`` (from 0) and evaluate; the record on rank 0. NonFiniteError where it diverged."""
+        self._set_learning_rate(index)
+        batches = self._batches(index)
+        self._link.shape()
+        sample = self._train_on(batches, index)
+        self._link.lift()
+        everyone: list[meter.RankEpoch | None] = [None] * self._world_size
+        dist.all_gather_object(everyone, sample)
+        ranks = [rank for rank in everyone if rank is not None]
+        spread = divergence(self.model)
+        with self.algorithm.evaluation():
+            test_loss, test_accuracy = evaluate(self.model, self._test)
+        error, norm = self._compression_error(batches[0]), self.algorithm.residual_norm()
+        totals = meter.Totals(
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            divergence=spread,
+            compression_error=meter.mean_over_ranks(error),
+            residual_norm=meter.root_sum_square_over_ranks(norm),
+        )
+        record = meter.combine(ranks, totals, cell=self.cell.id, attempt=attempt, epoch=index + 1)
+        return record if self._rank == 0 else None
+
+    def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
+        warmup = self.cell.task.warmup_steps - epoch * len(batches)
+        clock = meter.StepClock(self.algorithm, self._link)
+        for step, batch in enumerate(batches):
+            if step == warmup:
+                clock.restart_times()
+            inputs, labels = self._train.inputs[batch], self._train.labels[batch]
+            clock.step_begins()
+            self.optimizer.zero_grad()
+            loss = self._loss(self._ddp, inputs, labels)
+            loss.backward()
+            clock.backward_returned()
+            self.optimizer.step()
+            clock.step_ended(loss.detach())
+            if self._journal is not None:
+                self._journal.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss.item())
+        dist.barrier()
+        return clock.read()
+
+    def _loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
+            return cross_entropy(model(inputs), labels)
+
+    def _batches(self, epoch: int) -> list[Tensor]:
+        """This rank's minibatches, a function of seed, epoch and rank."""
+        size = self.cell.task.batch_size
+        order = np.random.default_rng([self.cell.seed, epoch]).permutation(len(self._train))
+        mine = torch.from_numpy(order[self._rank :: self._world_size])
+        num_steps = len(self._train) // (size * self._world_size)
+        return list(mine[: num_steps * size].split(size))
+
+    def _set_learning_rate(self, epoch: int) -> None:
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = learning_rate(self.cell.task, epoch)
+
+    def _settle_buckets(self) -> None:
+        """One uncounted pass, after which DDP's buckets are final; model and random state end as they were."""
+        state = {name: value.clone() for name, value in self.model.state_dict().items()}
+        random_state = torch.get_rng_state()
+        batch = self._batches(0)[0]
+        for _ in range(2):  # buckets are rebuilt when the second pass begins
+            self._loss(self._ddp, self._train.inputs[batch], self._train.labels[batch]).backward()
+        self.optimizer.zero_grad()
+        self.model.load_state_dict(state)
+        torch.set_rng_state(random_state)
+
+    def _compression_error(self, batch: Tensor) -> float | None:
+        """From a pass that trains nothing and sends nothing."""
+        state = {name: value.clone() for name, value in self.model.named_buffers()}
+        random_state = torch.get_rng_state()
+        with self._ddp.no_sync():
+            self._loss(self.model, self._train.inputs[batch], self._train.labels[batch]).backward()
+        error = self.algorithm.compression_error()
+        self.optimizer.zero_grad()
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(state[name])
+        torch.set_rng_state(random_state)
+        return error
+
+
+def make_algorithm(cell: Cell) -> Algorithm:
+    """The cell's algorithm with its compressor, server and blocks."""
+    cls = catalog.load("algorithm", cell.algorithm.name)
+    parts: dict[str, object] = {"block_bytes": cell.block_bytes}
+    if cell.compressor is not None:
+        parts["compressor"] = catalog.load("compressor", cell.compressor.name)(**cell.compressor.options)
+    if cell.server is not None:
+        parts["server"] = cell.server
+    algorithm = cls(**cell.algorithm.options, **parts)
+    assert isinstance(algorithm, Algorithm), "the catalog checked it"
+    return algorithm
+
+
+def learning_rate(task: Task, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0."""
+    match task.schedule:
+        case Milestones(milestones=milestones, factor=factor):
+            return task.learning_rate * factor ** sum(epoch >= milestone for milestone in milestones)
+        case "cosine":
+            return task.learning_rate * (1 + math.cos(math.pi * epoch / task.epochs)) / 2
+    return task.learning_rate
