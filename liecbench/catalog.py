@@ -48,7 +48,12 @@ def _base(kind: Kind) -> type:
     from liecbench.compressors.base import Compressor
     from liecbench.tasks.base import Dataset, Model
 
-    bases: dict[Kind, type] = {"algorithm": Algorithm, "compressor": Compressor, "dataset": Dataset, "model": Model}
+    bases: dict[Kind, type] = {
+        "algorithm": Algorithm,
+        "compressor": Compressor,
+        "dataset": Dataset,
+        "model": Model,
+    }
     return bases[kind]
 
 
@@ -81,8 +86,9 @@ def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
 
 
 @functools.cache
-def options_model(cls: type) -> type[BaseModel]:
+def options_model(kind: Kind, name: str) -> type[BaseModel]:
     """A validating model of a class's own options, without the fields that a scenario sets elsewhere."""
+    cls = load(kind, name)
     hints = get_type_hints(cls, include_extras=True)
     own = [f for f in dataclasses.fields(cls) if f.init and f.name not in _SHARED_FIELDS]
     fields: dict[str, Any] = {
@@ -94,7 +100,7 @@ def options_model(cls: type) -> type[BaseModel]:
 
 def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a class, defaults filled in; OptionError names the first that is wrong."""
-    model = options_model(load(kind, name))
+    model = options_model(kind, name)
     try:
         return model(**options).model_dump()
     except ValidationError as error:

@@ -22,7 +22,9 @@ from liecbench.link import Link
 class Model(BaseModel):
     """A frozen record that refuses unknown keys and wrong types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
 
 def split_options(value: object, reserved: tuple[str, ...]) -> object:

@@ -55,8 +55,19 @@ class Launch:
     def command(self, plan: Path) -> list[str]:
         """The torchrun command line."""
         address, port = (_HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={self.workers}"]
-        meeting = ["--rdzv-backend=static", "--node-rank=0", f"--master-addr={address}", f"--master-port={port}"]
+        torchrun = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nnodes=1",
+            f"--nproc-per-node={self.workers}",
+        ]
+        meeting = [
+            "--rdzv-backend=static",
+            "--node-rank=0",
+            f"--master-addr={address}",
+            f"--master-port={port}",
+        ]
         return [*torchrun, *meeting, "--max-restarts=0", "-m", "liecbench.worker", str(plan)]
 
     def describe(self, plan: Path) -> str:
@@ -114,7 +125,9 @@ def start(launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], 
             _stop(supervisor)
             raise
     if status == REFUSED_EXIT:
-        raise MachineError(f"the kernel refuses the network namespaces that shaped links need: {refusal}", REFUSED_REMEDY)
+        raise MachineError(
+            f"the kernel refuses the network namespaces that shaped links need: {refusal}", REFUSED_REMEDY
+        )
     return Outcome(status=status, log=log)
 
 

@@ -2,8 +2,8 @@
 
 ``build`` runs in a fresh network namespace, the hub, and returns descriptors: whoever holds them holds the namespaces,
 and with the last holder they vanish. Each worker then takes its place with ``WorkerLink``, which owns both shapers:
-the one on its own interface (up) and the one on the hub's end of its veth (down). It needs no helper in the hub, because
-a socket belongs to the namespace in which it was opened.
+the one on its own interface (up) and the one on the hub's end of its veth (down). It needs no helper in the hub: a
+socket belongs to the namespace in which it was opened.
 """
 
 import os
@@ -147,7 +147,8 @@ class WorkerLink:
 
     def measure(self, link: Link) -> dict[str, float]:
         """Achieved rate in each direction, in bits per second of Ethernet frames, against the unshaped hub."""
-        assert link.up_bits_per_second is not None and link.down_bits_per_second is not None, "the link has rates"
+        assert link.up_bits_per_second is not None, "the link has rates"
+        assert link.down_bits_per_second is not None, "the link has rates"
         with socket.create_connection(self._listener.getsockname()) as own:
             hub, _ = self._listener.accept()
             with hub:

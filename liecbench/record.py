@@ -136,7 +136,9 @@ class Ledger:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LiecbenchError(f"{directory} is in use by another run", "wait for it, or give another --out") from None
+            raise LiecbenchError(
+                f"{directory} is in use by another run", "wait for it, or give another --out"
+            ) from None
         size = os.fstat(self._file).st_size
         tail = os.pread(self._file, size, 0)
         os.ftruncate(self._file, tail.rfind(b"\n") + 1)

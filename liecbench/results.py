@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from liecbench.errors import NothingToCompareError
+import yaml
+
+from liecbench.document import nearest
+from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.link import Link
 from liecbench.record import End, Epoch, Record, Start, read
 
@@ -23,6 +26,7 @@ METRICS: Final = (
     "speedup",
     "bytes_ratio",
 )
+DEFAULT_BASELINE: Final = "ddp"
 # What two rows must share for one to be the other's baseline, besides the task's own fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "precision")
@@ -112,24 +116,57 @@ class Row:
     errors: list[str]
 
 
-def summarise(cells: Sequence[CellResult], *, baseline: str = "ddp", target: float | None = None) -> list[Row]:
+def summarise(
+    cells: Sequence[CellResult], *, baseline: str = DEFAULT_BASELINE, target: float | None = None
+) -> list[Row]:
     """Rows, fastest first within each setting; speed-up and bytes ratio are baseline ÷ row."""
     groups: dict[tuple[tuple[str, str], ...], list[CellResult]] = {}
     for cell in cells:
-        key = tuple((name, repr(value)) for name, value in _flat(cell.spec).items() if name != "seed")
+        key = tuple((name, repr(value)) for name, value in flat_fields(cell.spec).items() if name != "seed")
         groups.setdefault(key, []).append(cell)
+    if baseline != DEFAULT_BASELINE and not any(cell.spec["algorithm"]["name"] == baseline for cell in cells):
+        names = nearest(baseline, {cell.spec["algorithm"]["name"] for cell in cells})
+        raise LiecbenchError(f"--baseline {baseline}: no cell has this algorithm", names)
     bases = [group for group in groups.values() if group[0].spec["algorithm"]["name"] == baseline]
     rows = [_row(group, _baseline_of(group, bases), target) for group in groups.values()]
     return sorted(rows, key=_setting_then_speed)
 
 
+def grouped(rows: Sequence[Row], by: str) -> list[Row]:
+    """Rows with the same value of a field together, groups and rows in the order in which they came."""
+    known = {name for row in rows for name in row.fields}
+    if by not in known:
+        raise LiecbenchError(f"--by {by}: there is no such field", nearest(by, known))
+    order = list(dict.fromkeys(str(row.fields.get(by)) for row in rows))
+    return sorted(rows, key=lambda row: 0 if by == "algorithm" else order.index(str(row.fields.get(by))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a scenario says of its comparison."""
+
+    baseline: str = DEFAULT_BASELINE
+    target_accuracy: float | None = None
+
+
+def settings(directory: Path) -> Settings:
+    """From the scenario that stands in a results directory; the defaults where there is none."""
+    path = directory / "scenario.yaml"
+    if not path.exists():
+        return Settings()
+    scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return Settings(baseline=scenario["baseline"], target_accuracy=scenario.get("target_accuracy"))
+
+
 def varying_fields(rows: Sequence[Row]) -> list[str]:
     """Fields that differ between rows that have them; what is the same everywhere tells nothing apart."""
     names = list(dict.fromkeys(name for row in rows for name in row.fields))
-    return [name for name in names if len({repr(row.fields[name]) for row in rows if name in row.fields}) > 1]
+    values = {name: {repr(row.fields[name]) for row in rows if row.fields.get(name) is not None} for name in names}
+    return [name for name in names if len(values[name]) > 1]
 
 
-def _flat(spec: Mapping[str, Any]) -> dict[str, Any]:
+def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell's fields without nesting: bare names, and their options as fields of their own."""
     fields: dict[str, Any] = {}
     for name, value in {**spec, **spec["task"]}.items():
         if name == "task":
@@ -159,7 +196,7 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
         known = [metrics[name] for metrics in values if name in metrics]
         estimates[name] = Estimate.of(known) if known and len(known) == len(done) else None
     num_reached = sum("seconds_to_target" in metrics for metrics in values)
-    fields = {name: value for name, value in _flat(group[0].spec).items() if name != "seed"}
+    fields = {name: value for name, value in flat_fields(group[0].spec).items() if name != "seed"}
     return Row(
         fields=fields,
         cells=len(group),
@@ -205,7 +242,11 @@ def _baseline_of(group: list[CellResult], bases: list[list[CellResult]]) -> list
         if all(base[0].spec[name] == mine[name] for name in _SETTING)
         and all(base[0].spec["task"][name] == mine["task"][name] for name in _WORKLOAD)
     ]
-    return max(alike, key=lambda base: sum(base[0].spec["task"][k] == v for k, v in mine["task"].items()), default=None)
+    return max(
+        alike,
+        key=lambda base: sum(base[0].spec["task"][k] == v for k, v in mine["task"].items()),
+        default=None,
+    )
 
 
 def _setting_then_speed(row: Row) -> tuple[object, ...]:

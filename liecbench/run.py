@@ -9,10 +9,11 @@ import yaml
 
 from liecbench import launch as launching
 from liecbench.cell import Cell
+from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.launch import Job, Launch
-from liecbench.record import End, Ledger, Record, Start, from_fields, read, utc_now
-from liecbench.results import CellResult, fold
+from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
+from liecbench.results import CellResult, flat_fields, fold
 from liecbench.scenario import Scenario
 
 
@@ -44,18 +45,50 @@ def jobs_left(cells: Sequence[Cell], done: dict[str, CellResult]) -> list[Job]:
     return jobs
 
 
+def select(cells: Sequence[Cell], conditions: Sequence[str]) -> list[Cell]:
+    """The cells that meet ``KEY=VALUE`` conditions: any of one key's values, every key; LiecbenchError for none."""
+    wanted: dict[str, set[str]] = {}
+    known = {name for cell in cells for name in flat_fields(cell.spec())}
+    for condition in conditions:
+        key, sign, value = condition.partition("=")
+        if not sign or key not in known:
+            raise LiecbenchError(f"--only {condition}: not KEY=VALUE with a key of these cells", nearest(key, known))
+        wanted.setdefault(key, set()).add(value)
+    chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
+    if not chosen:
+        raise LiecbenchError(f"--only {' '.join(conditions)}: no cell is like that", "see them with --dry-run")
+    return chosen
+
+
+def finished_cells(directory: Path) -> dict[str, CellResult]:
+    """What a results directory holds so far; nothing where there is none."""
+    return fold(read(directory)) if (directory / LEDGER_NAME).exists() else {}
+
+
 class ResultsDirectory:
     """An open results directory: locked against other runs, its ledger folded."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
+        if fresh and (path / LEDGER_NAME).exists():
+            raise LiecbenchError(f"{path} holds results already", "leave --fresh out to go on, or give another --out")
         try:
             path.mkdir(parents=True, exist_ok=True)
             self.ledger = Ledger(path)
         except OSError as error:
-            raise LiecbenchError(f"{path}: {error.strerror}", "give a directory that can be written with --out") from None
+            raise LiecbenchError(
+                f"{path}: {error.strerror}", "give a directory that can be written with --out"
+            ) from None
         self.ledger.lock(path)
-        self.results = fold(read(path))
+        self.results = finished_cells(path)
+
+    def describe(self, cells: Sequence[Cell], jobs: Sequence[Job]) -> str:
+        """What is taken over from an earlier run; empty for a new one."""
+        if not self.results:
+            return ""
+        others = len(self.results.keys() - {cell.id for cell in cells})
+        text = f"{self.path} exists: {len(cells) - len(jobs)} of {len(cells)} cells are done"
+        return text + (f", and {others} others are left as they are" if others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:
         """Keep the scenario as resolved."""
@@ -98,13 +131,19 @@ def run_jobs(jobs: Sequence[Job], directory: ResultsDirectory, progress: Progres
     launches = launching.group(jobs)
     while launches:
         launch = launches.pop(0)
-        watch = _Watch(progress, {j.cell.id: j.cell for j in launch.jobs}, {j.cell.id: j.epochs_done for j in launch.jobs})
+        watch = _Watch(
+            progress,
+            {j.cell.id: j.cell for j in launch.jobs},
+            {j.cell.id: j.epochs_done for j in launch.jobs},
+        )
         outcome = launching.start(launch, directory.path, watch.event)
         if outcome.status == 0:
             continue
         error = f"the launch ended with status {outcome.status}; {outcome.log} ends:\n{launching.log_tail(outcome.log)}"
         # Where no cell had begun, launching again would end the same way.
-        lost = [j for j in launch.jobs if j.cell.id not in watch.ended and (j.cell.id in watch.begun or not watch.begun)]
+        lost = [
+            j for j in launch.jobs if j.cell.id not in watch.ended and (j.cell.id in watch.begun or not watch.begun)
+        ]
         for job in lost:
             _record_failure(job, directory, error, begun=job.cell.id in watch.begun)
             progress.failed(job.cell, error)

@@ -43,7 +43,7 @@ class AlgorithmChoice(Model):
 
     name: str
     options: dict[str, Any] = {}
-    task: PartialTask = PartialTask()  # type: ignore[valid-type]
+    task: PartialTask = Field(default_factory=PartialTask)
 
     @model_validator(mode="before")
     @classmethod
@@ -51,7 +51,6 @@ class AlgorithmChoice(Model):
         return value if isinstance(value, AlgorithmChoice) else split_options(value, ("name", "task"))
 
 
-_Seed = Annotated[int, Ge(0)]
 _point: dict[str, Any] = {
     "workers": Positive,
     "link": LinkField,
@@ -59,25 +58,29 @@ _point: dict[str, Any] = {
     "server": Server,
     "algorithm": AlgorithmChoice,
     "compressor": Choice,
-    "seed": _Seed,
+    "seed": Annotated[int, Ge(0)],
 }
 _AXES = tuple(_point)
-_axes: dict[str, Any] = {
-    name: (Annotated[tuple[kind, ...], BeforeValidator(_as_list), Field(strict=False), MinLen(1)], None)
-    for name, kind in _point.items()
-}
+
+
+def _axis_type(kind: Any) -> Any:
+    return Annotated[tuple[kind, ...], BeforeValidator(_as_list), Field(strict=False), MinLen(1)]
+
+
+_axes: dict[str, Any] = {name: (_axis_type(kind), None) for name, kind in _point.items()}
+_optional: dict[str, Any] = {name: (kind, None) for name, kind in _point.items()}
 Matrix: type[BaseModel] = create_model("Matrix", __base__=Model, **_axes)
-Point: type[BaseModel] = create_model("Point", __base__=Model, **{k: (v, None) for k, v in _point.items()})
+Point: type[BaseModel] = create_model("Point", __base__=Model, **_optional)
 
 
 class Scenario(Model):
     """What the user wrote."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    task: PartialTask  # type: ignore[valid-type]
-    matrix: Matrix  # type: ignore[valid-type]
-    exclude: list[Point] = []  # type: ignore[valid-type]
-    include: list[Point] = []  # type: ignore[valid-type]
+    task: PartialTask
+    matrix: Matrix
+    exclude: list[Point] = []
+    include: list[Point] = []
     server: Server = "sharded"
     block_bytes: BlockBytes = 25 * 2**20
     threads: Positive = Field(1, description="a rank")
@@ -217,26 +220,27 @@ def _task_choices(path: Key, task: BaseModel) -> Iterator[tuple[Key, catalog.Kin
 
 
 def _check_combinations(document: Document, scenario: Scenario) -> None:
-    matrix, given = scenario.matrix, {*_given(scenario.task), *_given(scenario.matrix)}
+    axes, given = _given(scenario.matrix), {*_given(scenario.task), *_given(scenario.matrix)}
     for name in ("algorithm", "workers"):
-        if getattr(matrix, name) is None:
+        if name not in axes:
             raise document.error(("matrix", name), "the key is missing; add it", at_key=True)
     missing = [n for n, field in Task.model_fields.items() if field.is_required() and n not in given]
     if missing:
         raise document.error(("task", missing[0]), "the key is missing; add it under task or matrix")
-    compressing = [a.name for a in matrix.algorithm if catalog.takes(catalog.load("algorithm", a.name), "compressor")]
-    if compressing and matrix.compressor is None:
+    names = [algorithm.name for algorithm in axes["algorithm"]]
+    compressing = [name for name in names if catalog.takes(catalog.load("algorithm", name), "compressor")]
+    if compressing and "compressor" not in axes:
         message = f"{compressing[0]} needs a compressor; add compressor: [sign] to the matrix"
         raise document.error(("matrix", "compressor"), message)
+    if "baseline" in scenario.model_fields_set and scenario.baseline not in names:
+        message = f"{scenario.baseline!r} is not an algorithm of the matrix ({nearest(scenario.baseline, names)})"
+        raise document.error(("baseline",), message)
     if scenario.backend == "nccl" and scenario.device == "cpu":
         raise document.error(("backend",), "nccl moves GPU memory only; use backend: gloo with device: cpu")
     if scenario.device != "cpu":
         raise document.error(("device",), "this version trains on the CPU only; use device: cpu")
     if scenario.timing != "measured":
         raise document.error(("timing",), "this version measures every cell; use timing: measured")
-    if "baseline" in scenario.model_fields_set and scenario.baseline not in {algorithm.name for algorithm in matrix.algorithm}:
-        names = nearest(scenario.baseline, (algorithm.name for algorithm in matrix.algorithm))
-        raise document.error(("baseline",), f"{scenario.baseline!r} is not an algorithm of the matrix ({names})")
     _check_samples(document, scenario)
 
 
@@ -249,5 +253,7 @@ def _check_samples(document: Document, scenario: Scenario) -> None:
         needed = cell.workers * cell.task.batch_size
         if needed > dataset.num_train_samples:
             available = f"{cell.task.dataset.name} has {dataset.num_train_samples} to train on"
-            message = f"{cell.workers} workers × batch {cell.task.batch_size} = {needed} samples a step, and {available}"
+            message = (
+                f"{cell.workers} workers × batch {cell.task.batch_size} = {needed} samples a step, and {available}"
+            )
             raise document.error(("task", "batch_size"), f"{message}; lower batch_size or workers")

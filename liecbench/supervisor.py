@@ -1,4 +1,4 @@
-"""The process between the command and torchrun: it enters the namespaces, builds the network and takes all down with it.
+"""Between the command and torchrun: enter the namespaces, build the network, take all of it down again.
 
     command ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun ── ranks
 
@@ -104,13 +104,13 @@ def _run_init(orders: Orders, isolated: bool) -> None:
 
         try:
             namespaces = network.build(orders.num_links)
-        except Exception as error:  # noqa: BLE001 - pyroute2's errors share no base with OSError
+        except Exception as error:
             _report_refusal(orders, network.refusal_reason(error))
-    own = f"/proc/{os.readlink('/proc/self')}/fd"
+    own = f"/proc/{Path('/proc/self').readlink()}/fd"
     os.environ[NAMESPACES_VARIABLE] = ",".join(f"{own}/{descriptor}" for descriptor in namespaces)
     os.environ[EVENTS_VARIABLE] = f"{own}/{orders.events}"
     die = functools.partial(syscalls.die_with_parent, os.getpid())
-    torchrun = subprocess.Popen(orders.command, preexec_fn=die)  # noqa: PLW1509
+    torchrun = subprocess.Popen(orders.command, preexec_fn=die)
     sys.exit(_reap(torchrun.pid))
 
 

@@ -1,7 +1,7 @@
 """LIEC-SGD and its rivals as DistributedDataParallel communication hooks; one line puts one into a training script.
 
-    liec = LIEC(compressor=Sign(), average_period=32)
-    liec.attach(ddp, optimizer)
+liec = LIEC(compressor=Sign(), average_period=32)
+liec.attach(ddp, optimizer)
 """
 
 from liecbench.algorithms.base import Algorithm, NonFiniteError

@@ -11,6 +11,7 @@ from annotated_types import Ge
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
+from torch.distributed import GradBucket  # type: ignore[attr-defined]
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
@@ -57,7 +58,7 @@ class Algorithm(ABC):
         optimizer.register_step_pre_hook(lambda *_: self._before_step())
         optimizer.register_step_post_hook(lambda *_: self._timed_after_step())
 
-    def _on_bucket(self, bucket: dist.GradBucket) -> Future[Tensor]:
+    def _on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         self.last_bucket_at = time.perf_counter()
         return self._reduce_bucket(bucket)
 
@@ -108,7 +109,7 @@ class Algorithm(ABC):
         """Prepare for ``ddp`` with a process group of the algorithm's own."""
 
     @abstractmethod
-    def _reduce_bucket(self, bucket: dist.GradBucket) -> Future[Tensor]:
+    def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Start on a bucket; the future's value is the bucket's buffer with the update in place of the gradient."""
 
     def _before_step(self) -> None:

@@ -33,7 +33,7 @@ class Block:
     names: list[str]
     parameters: list[Parameter]
     gradient: Tensor = field(default_factory=lambda: torch.empty(0))
-    _arrived: dict[Parameter, Tensor] = field(default_factory=dict)
+    _arrived: dict[Tensor, Tensor] = field(default_factory=dict)
     _views: list[Tensor] = field(default_factory=list)
 
     @property
@@ -41,7 +41,7 @@ class Block:
         """Elements of all parameters together."""
         return sum(parameter.numel() for parameter in self.parameters)
 
-    def arrive(self, parameter: Parameter, gradient: Tensor) -> bool:
+    def arrive(self, parameter: Tensor, gradient: Tensor) -> bool:
         """Note the gradient of one parameter; True when it was the last one missing."""
         self._arrived[parameter] = gradient
         return len(self._arrived) == len(self.parameters)

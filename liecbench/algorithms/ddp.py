@@ -5,6 +5,7 @@ import time
 import torch.distributed as dist
 from pydantic.dataclasses import dataclass
 from torch import Tensor
+from torch.distributed import GradBucket  # type: ignore[attr-defined]
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
@@ -29,7 +30,7 @@ class DDP(Algorithm):
     def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         self._group, self._busy_until, self._step_bytes = group, 0.0, 0
 
-    def _reduce_bucket(self, bucket: dist.GradBucket) -> Future[Tensor]:
+    def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         started = time.perf_counter()
         self._step_bytes += bucket.buffer().nbytes
         if bucket.is_last():

@@ -119,7 +119,7 @@ class Exchange:
         """
         shards = self.shards(out.numel())
         served = next((i for i, shard in enumerate(shards) if shard.owner == self.rank), None)
-        # Room for everything first. Between two ranks messages keep their order: what comes up precedes what comes down.
+        # Room for everything first. Between two ranks messages keep their order: reports precede answers.
         reports = {} if served is None else {p: self._receive(up, shards[served].numel, p) for p in self._peers}
         answers = {s.owner: self._receive(down, s.numel, s.owner) for i, s in enumerate(shards) if i != served}
         upward = {s.owner: message for s, message in zip(shards, messages, strict=True) if s.owner != self.rank}
@@ -145,16 +145,17 @@ class Exchange:
         identity = Identity()
         return self.through_server(self.compress(identity, vector), identity, identity, out=vector)
 
-    def _swap(
-        self, outgoing: dict[int, Message], incoming: dict[int, _Arriving]
-    ) -> Iterator[tuple[int, Message]]:
+    def _swap(self, outgoing: dict[int, Message], incoming: dict[int, _Arriving]) -> Iterator[tuple[int, Message]]:
         """Send and receive one peer at a time, in rotation; what has arrived is worked on while the next travels.
 
         All at once would be as many flows through one link, and those share it badly: 1.2 to 1.3 times the wire time.
         """
         sending, arrived = [], None
         for distance in range(1, self.world_size):
-            target, source = (self.rank + distance) % self.world_size, (self.rank - distance) % self.world_size
+            target, source = (
+                (self.rank + distance) % self.world_size,
+                (self.rank - distance) % self.world_size,
+            )
             if target in outgoing:
                 sending.append(self._send(outgoing[target], target))
             if arrived is not None:

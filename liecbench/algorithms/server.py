@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 from pydantic.dataclasses import dataclass
 from torch import Tensor
+from torch.distributed import GradBucket  # type: ignore[attr-defined]
 from torch.futures import Future
-from torch.nn import Parameter
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
@@ -70,6 +70,10 @@ class ServerAlgorithm(Algorithm):
         """Zeros of the size of what this rank serves of every block."""
         return [torch.zeros(self.exchange.served_numel(block.numel)) for block in self.blocks]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._scratch = torch.empty(0)
+
     def scratch(self, numel: int) -> Tensor:
         """Room for one block, shared by all of them."""
         if self._scratch.numel() < numel:
@@ -94,22 +98,23 @@ class ServerAlgorithm(Algorithm):
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
             for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.block_bytes))
         ]
-        self._block_of = {parameter: block for block in self.blocks for parameter in block.parameters}
-        self._scratch = torch.empty(0)
+        self._block_of: dict[Tensor, Block] = {
+            parameter: block for block in self.blocks for parameter in block.parameters
+        }
         self.memories = self.allocate()
         self._thread = CommunicationThread()
         self._buckets: list[_Bucket] = []
         self._num_reduced = 0
         self._failure: BaseException | None = None
 
-    def _reduce_bucket(self, bucket: dist.GradBucket) -> Future[Tensor]:
+    def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         future: Future[Tensor] = Future()
         parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
         return future
 
     def _receive(
-        self, parameters: list[Parameter], gradients: list[Tensor], buffer: Tensor, future: Future[Tensor]
+        self, parameters: list[Tensor], gradients: list[Tensor], buffer: Tensor, future: Future[Tensor]
     ) -> None:
         waits_for = {self._block_of[parameter].index for parameter in parameters}
         self._buckets.append(_Bucket(buffer, future, waits_for))
@@ -118,7 +123,7 @@ class ServerAlgorithm(Algorithm):
                 block = self._block_of[parameter]
                 if block.arrive(parameter, gradient) and self._failure is None:
                     self._reduce(block)
-        except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread, before the optimizer steps
+        except BaseException as error:
             self._failure = error
         if self._failure is not None:
             self._release(lambda _: True)

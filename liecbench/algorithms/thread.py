@@ -28,7 +28,7 @@ class CommunicationThread:
         def settle() -> None:
             try:
                 future.set_result(job())
-            except BaseException as error:  # noqa: BLE001 - raised again where the result is awaited
+            except BaseException as error:
                 future.set_exception(error)
 
         self.submit(settle)

@@ -12,12 +12,12 @@ class Identity(Compressor):
     """C(v) = v, 32 bits a parameter; the message shares the vector's memory."""
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
-        """The vector itself; where ``residual`` is the vector, a copy, because the residual becomes zero."""
-        in_place = residual is not None and residual.data_ptr() == tensor.data_ptr()
-        message = Message((tensor.clone() if in_place else tensor).view(torch.uint8), tensor.numel())
+        """The vector itself; a copy where ``residual`` shares its memory, because the residual becomes zero."""
+        if residual is not None and residual.data_ptr() == tensor.data_ptr():
+            return super().compress(tensor, residual)
         if residual is not None:
             residual.zero_()
-        return message
+        return Message(tensor.view(torch.uint8), tensor.numel())
 
     def is_finite(self, message: Message) -> bool:
         """Whether the sum is: one pass, no mask in memory."""
@@ -28,7 +28,9 @@ class Identity(Compressor):
         return 4 * numel
 
     def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        raise AssertionError("compress shares the vector's memory")
+        payload.view(torch.float32).copy_(tensor)
+        if residual is not None:
+            residual.zero_()
 
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         values = payload.view(torch.float32)

@@ -9,7 +9,7 @@ _CHUNK = 4096
 
 
 @njit(fastmath={"reassoc", "nsz", "contract"}, nogil=True)
-def _chunk_sum(values: np.ndarray) -> np.float32:  # type: ignore[type-arg]
+def _chunk_sum(values):  # type: ignore[no-untyped-def]
     total = np.float32(0.0)
     for i in range(values.size):
         total += abs(values[i])

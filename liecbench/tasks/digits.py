@@ -36,5 +36,6 @@ class Digits(Dataset):
 def _file() -> Path:
     # Found, not imported: importing sklearn costs every rank more than a second of start-up.
     package = importlib.util.find_spec("sklearn")
-    assert package is not None and package.submodule_search_locations is not None, "scikit-learn is a dependency"
+    assert package is not None, "scikit-learn is a dependency"
+    assert package.submodule_search_locations is not None, "scikit-learn is a package"
     return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"

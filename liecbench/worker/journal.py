@@ -26,7 +26,14 @@ class Journal:
         now = time.monotonic()
         if now - self._last_progress >= _PROGRESS_SECONDS:
             self._last_progress = now
-            event = {"type": "progress", "cell": cell, "epoch": epoch, "step": step, "steps": num_steps, "loss": loss}
+            event = {
+                "type": "progress",
+                "cell": cell,
+                "epoch": epoch,
+                "step": step,
+                "steps": num_steps,
+                "loss": loss,
+            }
             self._tell(json.dumps(event))
 
     def _tell(self, line: str) -> None:

@@ -1,8 +1,6 @@
 """One cell on one rank: build it, train an epoch on the shaped link, evaluate the mean model, account for it."""
 
-import dataclasses
 import math
-import time
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +14,6 @@ from liecbench import catalog
 from liecbench.algorithms.base import Algorithm
 from liecbench.cell import Cell, Milestones, Task
 from liecbench.record import Epoch
-from liecbench.tasks.base import Examples
 from liecbench.worker import meter
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Journal
@@ -50,7 +47,10 @@ class Training:
         self.model: nn.Module = architecture.build(dataset.input_shape, dataset.num_classes)
         task = cell.task
         self.optimizer = torch.optim.SGD(
-            self.model.parameters(), lr=task.learning_rate, momentum=task.momentum, weight_decay=task.weight_decay
+            self.model.parameters(),
+            lr=task.learning_rate,
+            momentum=task.momentum,
+            weight_decay=task.weight_decay,
         )
         bucket_mib = _WHOLE_BUCKET_MIB if cell.block_bytes == "whole" else cell.block_bytes / 2**20
         self._ddp = DistributedDataParallel(self.model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True)

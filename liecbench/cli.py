@@ -1,0 +1,229 @@
+"""Commands: parse, call, print; nothing else."""
+
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from liecbench.errors import ExitCode, LiecbenchError
+
+if TYPE_CHECKING:
+    from liecbench.results import Row
+
+app = typer.Typer(
+    help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help would cost a third of the start-up
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How a comparison is printed."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Listing(StrEnum):
+    """What ``list`` can show."""
+
+    ALGORITHMS = "algorithms"
+    COMPRESSORS = "compressors"
+    MODELS = "models"
+    DATASETS = "datasets"
+
+
+ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
+ResultsPaths = Annotated[list[Path], typer.Argument(metavar="RESULTS...", show_default=False)]
+
+
+@app.command()
+def run(
+    scenario: ScenarioPath,
+    out: Annotated[Path | None, typer.Option(help="Results directory.", show_default="results/NAME")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Run the cells with this value.")] = None,
+    assign: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a key.")] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option("--resume/--fresh", help="Go on where results exist (the default), or refuse to."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
+) -> None:
+    """Run the scenario's matrix, then print the comparison."""
+    from rich.console import Console
+
+    from liecbench import forecast
+    from liecbench.progress import ConsoleProgress
+    from liecbench.run import ResultsDirectory, finished_cells, jobs_left, run_jobs, select
+    from liecbench.scenario import load_scenario
+
+    loaded = load_scenario(scenario, assign or [])
+    cells = select(loaded.cells(), only or [])
+    directory = out or Path("results") / loaded.name
+    if dry_run:
+        done = finished_cells(directory)
+        print("\n".join(forecast.lines(jobs_left(cells, done), len(cells), directory)))
+        return
+    with ResultsDirectory(directory, fresh=resume is False) as results:
+        results.write_scenario(loaded)
+        jobs = jobs_left(cells, results.results)
+        _say(results.describe(cells, jobs), quiet)
+        try:
+            with ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress:
+                run_jobs(jobs, results, progress)
+        except KeyboardInterrupt:
+            again = f"liecbench run {scenario} --out {directory}"
+            _say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)
+            raise
+    ids = {cell.id for cell in cells}
+    rows = _print_comparison(
+        [directory], Format.TABLE, ids=ids, baseline=loaded.baseline, target=loaded.target_accuracy
+    )
+    raise typer.Exit(ExitCode.CELL_FAILED if any(row.failed for row in rows) else ExitCode.DONE)
+
+
+@app.command()
+def compare(
+    results: ResultsPaths,
+    by: Annotated[str, typer.Option(metavar="FIELD", help="Group rows by this field.")] = "algorithm",
+    metric: Annotated[list[str] | None, typer.Option(help="Show this metric; repeat for several.")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's"),
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Compare the algorithms of one or more results directories."""
+    from liecbench.results import settings
+
+    told = settings(results[0])
+    _print_comparison(
+        results,
+        output,
+        by=by,
+        metrics=metric,
+        baseline=baseline or told.baseline,
+        target=told.target_accuracy,
+    )
+
+
+@app.command(name="list")
+def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> None:
+    """List what a scenario can name: one line each, options with their defaults."""
+    from rich.console import Console
+
+    from liecbench import catalog
+    from liecbench.report.listing import render
+
+    kind: dict[Listing, catalog.Kind] = {
+        Listing.ALGORITHMS: "algorithm",
+        Listing.COMPRESSORS: "compressor",
+        Listing.MODELS: "model",
+        Listing.DATASETS: "dataset",
+    }
+    Console().print(render(kind[what]))
+
+
+@app.command()
+def doctor() -> None:
+    """Find out what this machine can do; each 'no' with its remedy."""
+    from rich.console import Console
+
+    from liecbench.doctor import examine
+    from liecbench.report.findings import render
+
+    console = Console()
+    for finding in examine():
+        console.print(render(finding), soft_wrap=True)
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenario.yaml")) -> None:
+    """Write a commented starter scenario."""
+    from importlib.resources import files
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(files("liecbench").joinpath("starter.yaml").read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise LiecbenchError(f"{path} exists already", "give another name, or remove it") from None
+    except OSError as error:
+        raise LiecbenchError(f"{path}: {error.strerror}", "give a path that can be written") from None
+    _say(f"wrote {path}; next: liecbench run {path} --dry-run", quiet=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the scenario's JSON Schema."""
+    import json
+
+    from liecbench.schema import scenario_schema
+
+    print(json.dumps(scenario_schema(), indent=2))
+
+
+def main() -> NoReturn:
+    """The entry point: a user's mistake is a line and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(standalone_mode=True)
+    except LiecbenchError as error:
+        print(f"liecbench: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read standard output had enough, as in `liecbench list algorithms | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.DONE)
+    sys.exit(ExitCode.DONE)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet and text:
+        print(text, file=sys.stderr)
+
+
+def _print_comparison(
+    directories: list[Path],
+    output: Format,
+    *,
+    baseline: str,
+    target: float | None,
+    by: str = "algorithm",
+    metrics: list[str] | None = None,
+    ids: set[str] | None = None,
+) -> "list[Row]":
+    from rich.console import Console
+
+    from liecbench import results
+    from liecbench.report import columns, export, markdown, terminal
+
+    cells = [cell for cell in results.load(directories) if ids is None or cell.id in ids]
+    rows = results.grouped(results.summarise(cells, baseline=baseline, target=target), by)
+    layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline)
+    match output:
+        case Format.TABLE:
+            console = Console()
+            console.print(terminal.render(rows, layout, by=by, width=console.width))
+        case Format.MARKDOWN:
+            print(markdown.render(rows, layout), end="")
+        case Format.JSON:
+            print(export.to_json(rows))
+        case Format.CSV:
+            print(export.to_csv(rows), end="")
+    return rows

@@ -1,0 +1,1 @@
+"""Rows of a comparison as text: one file a format."""

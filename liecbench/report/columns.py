@@ -1,0 +1,103 @@
+"""What every format shares: which columns a comparison has, and how a metric is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from liecbench.document import nearest
+from liecbench.errors import LiecbenchError
+from liecbench.results import METRICS, Estimate, Row, varying_fields
+
+HEADINGS = {
+    "test_accuracy": "accuracy",
+    "train_loss": "train loss",
+    "seconds_per_epoch": "s/epoch",
+    "exposed_seconds_per_epoch": "exposed",
+    "payload_bytes_per_epoch": "payload",
+    "wire_bytes_per_epoch": "wire",
+    "seconds_to_target": "s to target",
+    "bytes_to_target": "B to target",
+    "speedup": "speed-up",
+    "bytes_ratio": "bytes÷",
+}
+DEFAULT_METRICS = (
+    "test_accuracy",
+    "seconds_per_epoch",
+    "exposed_seconds_per_epoch",
+    "payload_bytes_per_epoch",
+    "wire_bytes_per_epoch",
+    "bytes_ratio",
+    "speedup",
+)
+HIGHER_IS_BETTER = frozenset({"test_accuracy", "speedup", "bytes_ratio"})
+_SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The columns of a comparison: fields that tell rows apart, then metrics; what all rows share goes below."""
+
+    fields: list[str]
+    metrics: list[str]
+    caption: str
+    baseline: str
+
+
+def checked_metrics(names: Sequence[str] | None) -> Sequence[str]:
+    """The metrics asked for, or the usual ones; LiecbenchError for one that does not exist."""
+    for name in names or ():
+        if name not in METRICS:
+            raise LiecbenchError(f"--metric {name}: there is no such metric", nearest(name, METRICS))
+    return names or DEFAULT_METRICS
+
+
+def lay_out(rows: Sequence[Row], metrics: Sequence[str], baseline: str) -> Layout:
+    """Columns for these rows."""
+    fields = ["algorithm", *(name for name in varying_fields(rows) if name != "algorithm")]
+    shared = {name: value for row in rows for name, value in row.fields.items() if name not in fields}
+    known = [name for name in metrics if any(row.metrics[name] is not None for row in rows)]
+    return Layout(fields=fields, metrics=known, caption=_caption(shared, baseline), baseline=baseline)
+
+
+def _caption(shared: dict[str, object], baseline: str) -> str:
+    named = ("link", "dataset", "model", "compressor", "server", "batch_size", "learning_rate")
+    parts = [f"{shared['workers']} workers"] if "workers" in shared else []
+    parts += [f"{name.replace('_', ' ')} {shared[name]}" for name in named if shared.get(name) is not None]
+    legend = (
+        f"* baseline {baseline}; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch"
+    )
+    return f"{' · '.join(parts)}\n{legend}"
+
+
+def field_text(row: Row, name: str, layout: Layout) -> str:
+    """A field's value; a dash where the row has no such field, a star at the baseline."""
+    value = row.fields.get(name)
+    star = " *" if name == "algorithm" and value == layout.baseline else ""
+    return "–" if value is None else f"{value}{star}"
+
+
+def metric_text(name: str, value: Estimate | None) -> str:
+    """A metric with its unit, and its interval where there are several seeds."""
+    if value is None:
+        return "–"
+    text = _number(name, value.mean)
+    spread = 0.0 if value.high is None else value.high - value.mean
+    return f"{text} ±{_number(name, spread)}" if spread else text
+
+
+def _number(name: str, value: float) -> str:
+    if name == "test_accuracy":
+        return f"{value * 100:.1f}%"
+    if name in ("bytes_ratio", "speedup"):
+        return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
+    if "bytes" in name:
+        for size, unit in _SIZES:
+            if value >= size:
+                return f"{value / size:.3g} {unit}"
+        return f"{value:.0f} B"
+    return f"{value:.3g}"
+
+
+def state_text(row: Row) -> str:
+    """Cells that did not complete, in plain sight."""
+    counts = {"failed": row.failed, "unfinished": row.unfinished}
+    return ", ".join(f"{count}/{row.cells} {state}" for state, count in counts.items() if count)

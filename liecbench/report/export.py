@@ -1,0 +1,46 @@
+"""The comparison for programs: JSON and CSV."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from liecbench.results import METRICS, Estimate, Row
+
+
+def to_json(rows: Sequence[Row]) -> str:
+    """``{"rows": [...]}``, each row's fields, counts and metrics side by side."""
+    return json.dumps({"rows": [_flat(row) for row in rows]}, indent=2, allow_nan=False)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """One line a row; each metric as its mean, low and high."""
+    names = list(dict.fromkeys(name for row in rows for name in row.fields))
+    metrics = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_low", "_high")]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*names, "cells", "failed", "unfinished", "reached", *metrics], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        counts = {
+            "cells": row.cells,
+            "failed": row.failed,
+            "unfinished": row.unfinished,
+            "reached": row.reached,
+        }
+        values = {key: value for name in METRICS for key, value in _bounds(name, row.metrics[name]).items()}
+        writer.writerow({**row.fields, **counts, **values})
+    return text.getvalue()
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    metrics = {name: None if value is None else dataclasses.asdict(value) for name, value in row.metrics.items()}
+    counts = {"cells": row.cells, "failed": row.failed, "unfinished": row.unfinished, "reached": row.reached}
+    return {**row.fields, **counts, **metrics, "errors": row.errors}
+
+
+def _bounds(name: str, value: Estimate | None) -> dict[str, float | None]:
+    if value is None:
+        return {}
+    return {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}

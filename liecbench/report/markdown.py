@@ -1,0 +1,24 @@
+"""The comparison as a Markdown table."""
+
+from collections.abc import Sequence
+
+from liecbench.report.columns import HEADINGS, Layout, field_text, metric_text, state_text
+from liecbench.results import Row
+
+
+def render(rows: Sequence[Row], layout: Layout) -> str:
+    """A table, numbers to the right, and below it what all rows share and what failed."""
+    head = [
+        *(name.replace("_", " ") for name in layout.fields),
+        *(HEADINGS[name] for name in layout.metrics),
+        "state",
+    ]
+    rule = ["---"] * len(layout.fields) + ["---:"] * len(layout.metrics) + ["---"]
+    lines = [head, rule]
+    for row in rows:
+        fields = [field_text(row, name, layout) for name in layout.fields]
+        lines.append([*fields, *(metric_text(n, row.metrics[n]) for n in layout.metrics), state_text(row)])
+    if not any(state_text(row) for row in rows):
+        lines = [line[:-1] for line in lines]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"{table}\n\n{layout.caption}\n"

@@ -1,0 +1,71 @@
+"""The scenario's JSON Schema, with every name and option that is installed here, for editors to complete and check."""
+
+from typing import Any
+
+from liecbench import catalog
+from liecbench.cell import Task
+from liecbench.scenario import Scenario
+
+_RATE = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kmgKMG]bit$"}
+_LINK = {
+    "anyOf": [
+        {"const": "none"},
+        _RATE,
+        {
+            "type": "object",
+            "properties": {"up": _RATE, "down": _RATE},
+            "required": ["up", "down"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+def scenario_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a scenario file as people write it, short forms included."""
+    plain = Scenario.model_json_schema()
+    task = _task_properties()
+    point = {
+        "algorithm": _choice("algorithm", {"task": _object(task)}),
+        "compressor": _choice("compressor"),
+        "workers": {"type": "integer", "minimum": 1},
+        "link": _LINK,
+        "seed": {"type": "integer", "minimum": 0},
+        "server": {"enum": ["root", "sharded"]},
+        **task,
+    }
+    axes = {name: {"anyOf": [kind, {"type": "array", "items": kind, "minItems": 1}]} for name, kind in point.items()}
+    top = {name: kind for name, kind in plain["properties"].items() if "$ref" not in str(kind)}
+    top["task"] = _object(task)
+    top["matrix"] = {**_object(axes), "required": ["algorithm", "workers"]}
+    top["exclude"] = top["include"] = {"type": "array", "items": _object(point)}
+    schema = {**_object(top), "required": ["name", "task", "matrix"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "liecbench scenario",
+        **schema,
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _task_properties() -> dict[str, Any]:
+    schema = Task.model_json_schema()
+    milestones = schema["$defs"]["Milestones"]
+    properties: dict[str, Any] = dict(schema["properties"])
+    properties["dataset"], properties["model"] = _choice("dataset"), _choice("model")
+    properties["schedule"] = {"anyOf": [{"const": "cosine"}, {"type": "null"}, milestones]}
+    return properties
+
+
+def _choice(kind: catalog.Kind, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A bare name, or a mapping of a name and the options of that name alone."""
+    forms: list[dict[str, Any]] = [{"enum": catalog.names(kind)}]
+    for name in catalog.names(kind):
+        cls = catalog.load(kind, name)
+        options = catalog.options_model(kind, name).model_json_schema().get("properties", {})
+        form = _object({"name": {"const": name, "description": catalog.summary(cls)}, **options, **(more or {})})
+        forms.append({**form, "required": ["name"]})
+    return {"anyOf": forms}
