@@ -31,8 +31,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """An epoch is trained, evaluated and checkpointed: this line is its commit. Units are in ``interface`` terms:
-    durations in seconds, sizes in bytes, accuracy as a fraction; per-rank lists are in the order of the ranks.
+    """An epoch is trained, evaluated and checkpointed: this line is its commit.
+
+    Durations in seconds, sizes in bytes, accuracy as a fraction; lists have one entry a rank, in order. Times are those
+    of ``timed_steps``, which warm-up leaves out; everything else is of all ``steps``.
     """
 
     type: ClassVar[str] = "epoch"
@@ -40,11 +42,12 @@ class Epoch:
     attempt: int
     epoch: int
     steps: int
+    timed_steps: int
     train_loss: float
     test_loss: float
     test_accuracy: float
     train_seconds: float
-    step_seconds: dict[str, float]
+    step_seconds: dict[str, float] | None
     compute_seconds: float
     exposed_seconds: float
     compress_seconds: float

@@ -188,7 +188,8 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
         twin = next((b for b in base or () if b.spec["seed"] == cell.spec["seed"] and b.status == "completed"), None)
         if twin is not None:
             theirs = _metrics(twin, target)
-            metrics["speedup"] = theirs["seconds_per_epoch"] / metrics["seconds_per_epoch"]
+            if "seconds_per_epoch" in theirs and "seconds_per_epoch" in metrics:
+                metrics["speedup"] = theirs["seconds_per_epoch"] / metrics["seconds_per_epoch"]
             if metrics["payload_bytes_per_epoch"]:
                 metrics["bytes_ratio"] = theirs["payload_bytes_per_epoch"] / metrics["payload_bytes_per_epoch"]
     estimates: dict[str, Estimate | None] = {}
@@ -215,10 +216,14 @@ def _metrics(cell: CellResult, target: float | None) -> dict[str, float]:
     metrics = {
         "test_accuracy": last.test_accuracy,
         "train_loss": last.train_loss,
-        "seconds_per_epoch": statistics.fmean(epoch.train_seconds for epoch in epochs),
-        "exposed_seconds_per_epoch": statistics.fmean(epoch.exposed_seconds for epoch in epochs),
         "payload_bytes_per_epoch": statistics.fmean(payload),
     }
+    timed = sum(epoch.timed_steps for epoch in epochs)
+    if timed:
+        # Steps that were warm-up count as much as the others do.
+        whole_epochs = timed / last.steps
+        metrics["seconds_per_epoch"] = sum(epoch.train_seconds for epoch in epochs) / whole_epochs
+        metrics["exposed_seconds_per_epoch"] = sum(epoch.exposed_seconds for epoch in epochs) / whole_epochs
     if wire:
         metrics["wire_bytes_per_epoch"] = statistics.fmean(wire)
     hit = next((i for i, e in enumerate(epochs) if target is not None and e.test_accuracy >= target), None)

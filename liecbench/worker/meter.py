@@ -115,6 +115,7 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         raise NonFiniteError(f"epoch {epoch}: the loss is not finite (train {train_loss}, test {totals.test_loss})")
     slowest = max(ranks, key=lambda rank: sum(rank.step_seconds))
     steps = np.array([rank.step_seconds for rank in ranks]).max(axis=0)
+    quantiles = {"median": float(np.median(steps)), "p95": float(np.percentile(steps, 95))} if steps.size else None
     train_seconds = sum(slowest.step_seconds)
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     return Epoch(
@@ -122,9 +123,10 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         attempt=attempt,
         epoch=epoch,
         steps=slowest.num_steps,
+        timed_steps=len(slowest.step_seconds),
         train_loss=train_loss,
         train_seconds=train_seconds,
-        step_seconds={"median": float(np.median(steps)), "p95": float(np.percentile(steps, 95))},
+        step_seconds=quantiles,
         compute_seconds=train_seconds - slowest.exposed_seconds,
         exposed_seconds=slowest.exposed_seconds,
         compress_seconds=slowest.counters.compress_seconds,

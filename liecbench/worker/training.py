@@ -92,8 +92,6 @@ class Training:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
         clock = meter.StepClock(self.algorithm, self._link)
         for step, batch in enumerate(batches):
-            if step == warmup:
-                clock.restart_times()
             inputs, labels = self._train.inputs[batch], self._train.labels[batch]
             clock.step_begins()
             self.optimizer.zero_grad()
@@ -102,6 +100,8 @@ class Training:
             clock.backward_returned()
             self.optimizer.step()
             clock.step_ended(loss.detach())
+            if step < warmup:
+                clock.restart_times()
             if self._journal is not None:
                 self._journal.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss.item())
         dist.barrier()

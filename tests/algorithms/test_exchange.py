@@ -1,0 +1,104 @@
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+import torch
+import torch.distributed as dist
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liecbench.algorithms.exchange import Counters, Exchange, NonFiniteMessageError, cut, payload_bytes
+from liecbench.compressors import Identity, Sign
+from tests.distributed import run_ranks
+
+Server = Literal["root", "sharded"]
+NUMELS = [1, 7, 8, 9, 31, 33, 1001]
+SERVERS: list[Server] = ["root", "sharded"]
+
+
+@given(st.integers(1, 10_000), st.integers(1, 40))
+def test_shards_cover_the_vector_in_multiples_of_8(numel: int, world_size: int) -> None:
+    shards = cut(numel, world_size, "sharded")
+
+    assert [shard.start for shard in shards] == [0, *(shard.stop for shard in shards[:-1])]
+    assert shards[-1].stop == numel
+    assert all(shard.numel % 8 == 0 for shard in shards[:-1])
+    assert all(shard.numel > 0 for shard in shards)
+    assert [shard.owner for shard in shards] == list(range(len(shards)))
+    assert len(shards) <= world_size
+
+
+@given(st.integers(1, 10_000), st.integers(2, 20), st.sampled_from(SERVERS))
+def test_what_all_ranks_send_is_what_all_ranks_receive(numel: int, world_size: int, server: Server) -> None:
+    shards = cut(numel, world_size, server)
+    each = [payload_bytes(shards, rank, world_size, Sign(), Identity()) for rank in range(world_size)]
+
+    assert sum(sent for sent, _ in each) == sum(received for _, received in each)
+
+
+@pytest.mark.parametrize(("rank", "expected"), [(0, (3 * 400, 3 * 17)), (1, (17, 400)), (3, (17, 400))])
+def test_payload_through_the_root(rank: int, expected: tuple[int, int]) -> None:
+    shards = cut(100, 4, "root")
+
+    assert payload_bytes(shards, rank, 4, Sign(), Identity()) == expected
+
+
+@dataclass
+class Seen:
+    mean: torch.Tensor
+    counters: Counters
+    planned: tuple[int, int]
+
+
+def vector(numel: int, rank: int) -> torch.Tensor:
+    return torch.randn(numel, generator=torch.Generator().manual_seed(100 * numel + rank))
+
+
+def exchange_all() -> list[Seen]:
+    group = dist.new_group()
+    assert group is not None
+    seen = []
+    for numel, server in itertools.product(NUMELS, SERVERS):
+        exchange = Exchange(group, server, Counters())
+        mean = exchange.mean(vector(numel, dist.get_rank()))
+        planned = payload_bytes(exchange.shards(numel), group.rank(), group.size(), Identity(), Identity())
+        seen.append(Seen(mean, exchange.counters, planned))
+    return seen
+
+
+@pytest.mark.parametrize("world_size", [1, 3, 4])
+def test_the_mean_is_the_mean_and_its_bytes_are_counted(world_size: int) -> None:
+    ranks = run_ranks(exchange_all, world_size)
+
+    for index, (numel, _) in enumerate(itertools.product(NUMELS, SERVERS)):
+        expected = torch.stack([vector(numel, rank) for rank in range(world_size)]).mean(dim=0)
+        for seen in (rank[index] for rank in ranks):
+            torch.testing.assert_close(seen.mean, expected)
+            assert torch.equal(seen.mean, ranks[0][index].mean)
+            assert (seen.counters.sent_bytes, seen.counters.received_bytes) == seen.planned
+
+
+def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
+    """Rank 1 sends a NaN once: who noticed, the memory after it, and an exchange after that."""
+    group = dist.new_group()
+    assert group is not None
+    exchange, sign = Exchange(group, server, Counters()), Sign()
+    memory = torch.full((exchange.served_numel(64),), 0.5)
+    bad = torch.ones(64)
+    if dist.get_rank() == 1:
+        bad[40] = torch.nan
+    noticed = False
+    try:
+        exchange.through_server(exchange.compress(sign, bad), sign, sign, out=torch.empty(64), memory=memory)
+    except NonFiniteMessageError:
+        noticed = True
+    return noticed, memory, exchange.mean(torch.full((64,), float(dist.get_rank())))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_nan_on_one_rank_is_noticed_by_all_and_leaves_memories_alone(server: Server) -> None:
+    for noticed, memory, afterwards in run_ranks(meet_a_nan, 3, server):
+        assert noticed
+        assert torch.equal(memory, torch.full_like(memory, 0.5))
+        assert torch.equal(afterwards, torch.ones(64))

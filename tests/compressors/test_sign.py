@@ -1,0 +1,47 @@
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liecbench.compressors import Sign
+
+lengths = st.integers(1, 20_000)
+
+
+def random(numel: int) -> torch.Tensor:
+    return torch.randn(numel, generator=torch.Generator().manual_seed(numel))
+
+
+@given(lengths)
+def test_a_message_is_a_scale_and_packed_bits(numel: int) -> None:
+    vector = random(numel)
+    values = vector.numpy()
+    scale = np.abs(values.astype(np.float64)).mean()
+    bits = np.packbits(values >= 0, bitorder="little")
+
+    payload = Sign().compress(vector).payload.numpy()
+
+    assert payload[4:].tobytes() == bits.tobytes()
+    assert abs(payload[:4].view(np.float32)[0] / scale - 1) < 1e-6
+
+
+@given(lengths)
+def test_the_contraction_is_that_of_the_definition(numel: int) -> None:
+    vector = random(numel).double()
+    residual = torch.empty(numel)
+    Sign().compress(vector.float(), residual)
+    expected = float(vector.abs().sum() ** 2 / (numel * vector.square().sum()))
+
+    actual = 1 - float(residual.double().square().sum() / vector.square().sum())
+
+    assert abs(actual - expected) < 1e-5
+
+
+def test_both_zeros_are_positive() -> None:
+    vector = torch.tensor([0.0, -0.0, -3.0])
+
+    assert Sign().decompress(Sign().compress(vector)).tolist() == [1.0, 1.0, -1.0]
+
+
+def test_a_bit_a_parameter() -> None:
+    assert [Sign().payload_bytes(numel) for numel in (1, 8, 9, 11_171_146)] == [5, 5, 6, 1_396_398]

@@ -1,0 +1,39 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from liecbench.compressors import TopK
+
+ratios = st.sampled_from([0.001, 0.01, 0.1, 0.5, 1.0])
+
+
+@given(st.integers(1, 3000), ratios)
+def test_it_keeps_the_largest_exactly_and_nothing_else(numel: int, ratio: float) -> None:
+    vector = torch.randn(numel, generator=torch.Generator().manual_seed(numel))
+    kept = math.ceil(ratio * numel)
+    threshold = vector.abs().sort(descending=True).values[kept - 1]
+
+    result = TopK(ratio).decompress(TopK(ratio).compress(vector))
+
+    assert torch.equal(result, torch.where(vector.abs() >= threshold, vector, 0.0))
+
+
+@given(st.integers(1, 3000), ratios)
+def test_the_contraction_is_at_least_k_over_n(numel: int, ratio: float) -> None:
+    vector = torch.randn(numel, generator=torch.Generator().manual_seed(numel)).round(decimals=1)
+    residual = torch.empty_like(vector)
+    TopK(ratio).compress(vector, residual)
+
+    left, whole = float(residual.double().square().sum()), float(vector.double().square().sum())
+
+    assert left <= (1 - math.ceil(ratio * numel) / numel) * whole + 1e-9
+
+
+@pytest.mark.parametrize("ratio", [0, -0.5, 2])
+def test_a_ratio_outside_0_to_1_is_refused(ratio: float) -> None:
+    with pytest.raises(ValidationError, match=r"less than or equal to 1|greater than 0"):
+        TopK(ratio)

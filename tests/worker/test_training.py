@@ -1,0 +1,161 @@
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from liecbench.cell import Cell
+from liecbench.record import Epoch
+from liecbench.worker.training import Training, learning_rate
+from tests.distributed import run_ranks
+
+
+def cell(algorithm: dict[str, Any], seed: int = 0, **task: Any) -> Cell:
+    fields = {"dataset": "digits", "model": {"name": "mlp", "width": 24}, "batch_size": 32, "epochs": 3}
+    compresses = algorithm["name"] not in ("ddp", "psgd")
+    return Cell.from_spec(
+        {
+            "algorithm": algorithm,
+            "compressor": "sign" if compresses else None,
+            "server": None if algorithm["name"] == "ddp" else "sharded",
+            "block_bytes": 2000,
+            "workers": 2,
+            "link": "none",
+            "seed": seed,
+            "task": {**fields, "learning_rate": 0.4, **task},
+            "threads": 1,
+            "backend": "gloo",
+            "device": "cpu",
+            "timing": "measured",
+        }
+    )
+
+
+class NoLink:
+    """A link that nothing shapes."""
+
+    def shape(self) -> None: ...
+
+    def lift(self) -> None: ...
+
+    def wire_bytes(self) -> None:
+        return None
+
+
+def epochs_of(cell: Cell) -> list[Epoch]:
+    training = Training(cell, NoLink(), None)
+    records = [training.epoch(index, attempt=1) for index in range(cell.task.epochs)]
+    training.close()
+    return [record for record in records if record is not None]
+
+
+def several() -> dict[str, list[Epoch]]:
+    return {
+        "ddp": epochs_of(cell({"name": "ddp"}, warmup_steps=30)),
+        "liec": epochs_of(cell({"name": "liec", "average_period": 4})),
+        "again": epochs_of(cell({"name": "liec", "average_period": 4})),
+        "other seed": epochs_of(cell({"name": "liec", "average_period": 4}, seed=1)),
+        "diverging": diverging(),
+    }
+
+
+def diverging() -> list[Epoch]:
+    try:
+        return epochs_of(cell({"name": "liec", "average_period": 4}, learning_rate=1e38))
+    except FloatingPointError as error:
+        assert "finite" in str(error)  # noqa: PT017 - every rank must get here
+        dist.barrier()
+        return []
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, list[Epoch]]:
+    first, second = run_ranks(several, 2)
+    assert all(not records for records in second.values()), "rank 0 alone makes records"
+    return dict(first)
+
+
+def numbers(records: list[Epoch]) -> list[tuple[float, ...]]:
+    return [(r.train_loss, r.test_loss, r.test_accuracy, r.divergence, r.residual_norm or 0.0) for r in records]
+
+
+def test_training_learns(trained: dict[str, list[Epoch]]) -> None:
+    assert trained["ddp"][-1].test_accuracy > 0.5
+    assert trained["liec"][-1].test_accuracy > 0.5
+
+
+def test_the_same_seed_gives_the_same_numbers_to_the_bit(trained: dict[str, list[Epoch]]) -> None:
+    assert numbers(trained["liec"]) == numbers(trained["again"])
+    assert numbers(trained["liec"]) != numbers(trained["other seed"])
+
+
+def test_times_add_up(trained: dict[str, list[Epoch]]) -> None:
+    for record in trained["liec"]:
+        assert record.steps == 1437 // 64
+        assert record.compute_seconds + record.exposed_seconds == pytest.approx(record.train_seconds)
+        assert 0 < record.exposed_seconds < record.train_seconds
+        assert record.timed_steps == record.steps
+        assert record.step_seconds is not None
+        assert 0 < record.step_seconds["median"] <= record.step_seconds["p95"]
+        assert record.compress_seconds > 0
+        assert record.communicate_seconds > 0
+
+
+def test_warm_up_is_trained_and_left_out_of_the_times(trained: dict[str, list[Epoch]]) -> None:
+    first, second, third = trained["ddp"]
+
+    assert [record.timed_steps for record in (first, second, third)] == [0, 14, 22]
+    assert (first.train_seconds, first.step_seconds) == (0, None)
+    assert first.payload_bytes == second.payload_bytes == third.payload_bytes
+    assert second.train_seconds > 0
+
+
+def test_only_local_models_diverge_and_only_memories_have_a_norm(trained: dict[str, list[Epoch]]) -> None:
+    assert [record.divergence for record in trained["ddp"]] == [0, 0, 0]
+    assert [record.residual_norm for record in trained["ddp"]] == [None] * 3
+    assert [record.compression_error for record in trained["ddp"]] == [None] * 3
+    # After 22, 44 and 66 steps: the second epoch ends with an averaging step, which makes models equal and spends e.
+    assert [record.divergence > 1e-4 for record in trained["liec"]] == [True, False, True]
+    assert [record.residual_norm == 0 for record in trained["liec"]] == [False, True, False]
+    assert all(record.compression_error is not None and 0 < record.compression_error < 1 for record in trained["liec"])
+
+
+def test_divergence_ends_the_cell_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
+    assert trained["diverging"] == []
+
+
+def test_memory_is_what_the_kernel_says(trained: dict[str, list[Epoch]]) -> None:
+    assert 50 * 2**20 < trained["ddp"][0].peak_memory_bytes < 4 * 2**30
+
+
+def order_of(seed: int, epoch: int) -> list[int]:
+    training = Training(cell({"name": "ddp"}, seed=seed), NoLink(), None)
+    batches = torch.cat(training._batches(epoch)).tolist()
+    training.close()
+    return [int(index) for index in batches]
+
+
+def orders() -> list[list[int]]:
+    return [order_of(0, 0), order_of(0, 0), order_of(0, 1), order_of(1, 0)]
+
+
+def test_the_order_is_a_function_of_seed_epoch_and_rank() -> None:
+    first, second = run_ranks(orders, 2)
+
+    assert first[0] == first[1]
+    assert len({tuple(order) for order in (*first[1:], second[0])}) == 4
+    assert not set(first[0]) & set(second[0])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (None, [0.1, 0.1, 0.1, 0.1]),
+        ({"milestones": [1, 3], "factor": 0.1}, [0.1, 0.01, 0.01, 0.001]),
+        ("cosine", [0.1, 0.0853553, 0.05, 0.0146447]),
+    ],
+)
+def test_schedules(schedule: Any, expected: list[float]) -> None:
+    task = cell({"name": "ddp"}, epochs=4, learning_rate=0.1, schedule=schedule).task
+
+    assert [learning_rate(task, epoch) for epoch in range(4)] == pytest.approx(expected, rel=1e-5)
