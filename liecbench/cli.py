@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from liecbench.errors import ExitCode, LiecbenchError
+from liecbench.errors import ExitCode, Interruption, LiecbenchError
 
 if TYPE_CHECKING:
     from liecbench.results import Row
@@ -81,7 +81,7 @@ def run(
         try:
             with ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress:
                 run_jobs(jobs, results, progress)
-        except KeyboardInterrupt:
+        except Interruption:
             again = f"liecbench run {scenario} --out {directory}"
             _say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)
             raise
@@ -175,13 +175,12 @@ def schema() -> None:
 def main() -> NoReturn:
     """The entry point: a user's mistake is a line and an exit code, never a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
-        app(standalone_mode=True)
+        app()
     except LiecbenchError as error:
         print(f"liecbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read standard output had enough, as in `liecbench list algorithms | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -190,7 +189,7 @@ def main() -> NoReturn:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+    raise Interruption
 
 
 def _say(text: str, quiet: bool) -> None:

@@ -21,6 +21,13 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+class Interruption(SystemExit):
+    """Ctrl-C or SIGTERM; a SystemExit, so that nothing between here and the entry point takes it for an error."""
+
+    def __init__(self) -> None:
+        super().__init__(int(ExitCode.INTERRUPTED))
+
+
 class LiecbenchError(Exception):
     """A mistake of the user's: what is wrong, and what to do about it."""
 

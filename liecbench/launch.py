@@ -70,9 +70,15 @@ class Launch:
         ]
         return [*torchrun, *meeting, "--max-restarts=0", "-m", "liecbench.worker", str(plan)]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What is added to the environment; the working directory stays out of the workers' imports."""
+        return {"OMP_NUM_THREADS": str(self._first.threads), "PYTHONSAFEPATH": "1"}
+
     def describe(self, plan: Path) -> str:
         """The command line as a shell would take it."""
-        return f"OMP_NUM_THREADS={self._first.threads} {shlex.join(self.command(plan))}"
+        assignments = [f"{name}={value}" for name, value in self.environment.items()]
+        return shlex.join([*assignments, *self.command(plan)])
 
     def plan(self, directory: Path) -> dict[str, Any]:
         """What the workers are told."""
@@ -98,15 +104,32 @@ def group(jobs: Iterable[Job]) -> list[Launch]:
 
 
 def start(launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
-    """Run a launch to its end, blocked on its events; MachineError where the kernel refuses namespaces.
+    """Run a launch to its end, blocked on its events; MachineError where the kernel refuses what shaped links need.
 
-    Whatever is raised while it runs (KeyboardInterrupt, too) ends every process of the launch first.
+    Whatever is raised while it runs (an interruption, too) ends every process of the launch first.
     """
+    outcome, refusal = _run(launch, directory, on_event, isolate=True)
+    if outcome.status == REFUSED_EXIT and not launch.shaped:
+        outcome, refusal = _run(launch, directory, on_event, isolate=False)
+    if outcome.status == REFUSED_EXIT:
+        message = f"the kernel refuses the network namespaces that shaped links need: {refusal}"
+        raise MachineError(message, REFUSED_REMEDY)
+    return outcome
+
+
+def _run(
+    launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None], *, isolate: bool
+) -> tuple[Outcome, str | None]:
     plan, log = _paths(directory)
     plan.write_text(json.dumps(launch.plan(directory), indent=1))
     reading, writing = os.pipe()
-    num_links = launch.workers if launch.shaped else 0
-    orders = Orders(parent=os.getpid(), events=writing, num_links=num_links, command=launch.command(plan))
+    orders = Orders(
+        parent=os.getpid(),
+        events=writing,
+        num_links=launch.workers if launch.shaped else 0,
+        command=launch.command(plan),
+        isolate=isolate,
+    )
     with log.open("wb") as output, os.fdopen(reading, encoding="utf-8") as events:
         supervisor = subprocess.Popen(
             orders.arguments(),
@@ -115,20 +138,15 @@ def start(launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], 
             stderr=subprocess.STDOUT,
             pass_fds=(writing,),
             process_group=0,  # a Ctrl-C in the terminal reaches this process alone
-            env={**os.environ, "OMP_NUM_THREADS": str(launch.jobs[0].cell.threads)},
+            env={**os.environ, **launch.environment},
         )
         os.close(writing)
         try:
             refusal = _follow(events, on_event)
-            status = supervisor.wait()
+            return Outcome(status=supervisor.wait(), log=log), refusal
         except BaseException:
             _stop(supervisor)
             raise
-    if status == REFUSED_EXIT:
-        raise MachineError(
-            f"the kernel refuses the network namespaces that shaped links need: {refusal}", REFUSED_REMEDY
-        )
-    return Outcome(status=status, log=log)
 
 
 def log_tail(log: Path, num_lines: int = 20) -> str:

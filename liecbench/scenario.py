@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_serializer, model_validator
 
 from liecbench import catalog
 from liecbench.cell import (
@@ -49,6 +49,11 @@ class AlgorithmChoice(Model):
     @classmethod
     def _split(cls, value: object) -> object:
         return value if isinstance(value, AlgorithmChoice) else split_options(value, ("name", "task"))
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        task = self.task.model_dump(mode="json", exclude_unset=True)
+        return {"name": self.name, **self.options, **({"task": task} if task else {})}
 
 
 _point: dict[str, Any] = {

@@ -17,7 +17,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from liecbench import syscalls
 
@@ -29,12 +29,16 @@ _NAMESPACES: Final = syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """What a supervisor is told: ``num_links`` veths (0: an unshaped loopback), and what to run behind them."""
+    """What a supervisor is told: ``num_links`` veths (0: an unshaped loopback), and what to run behind them.
+
+    Without ``isolate`` the command runs on the machine's own loopback, in no namespace of its own.
+    """
 
     parent: int
     events: int
     num_links: int
     command: list[str]
+    isolate: bool = True
 
     def arguments(self) -> list[str]:
         """The command line of the supervisor; -P keeps the working directory out of its imports."""
@@ -44,9 +48,9 @@ class Orders:
 def main() -> None:
     """Carry out the orders in the first argument; exits as torchrun does."""
     orders = Orders(**json.loads(sys.argv[1]))
-    refusal = _enter_namespaces()
+    refusal = _enter_namespaces() if orders.isolate else None
     syscalls.die_with_parent(orders.parent)
-    if refusal and orders.num_links:
+    if refusal:
         _report_refusal(orders, refusal)
     alive, holds_alive = os.pipe()
     init = os.fork()
@@ -55,7 +59,7 @@ def main() -> None:
         syscalls.die_with_parent()
         if select.select([alive], [], [], 0)[0]:  # the supervisor was gone before the kernel was asked
             os._exit(1)
-        _run_init(orders, isolated=not refusal)
+        _run_init(orders)
     os.close(orders.events)
     sys.exit(_wait(init))
 
@@ -88,30 +92,32 @@ def _enter_namespaces() -> str | None:
     return None
 
 
-def _report_refusal(orders: Orders, reason: str) -> None:
+def _report_refusal(orders: Orders, reason: str) -> NoReturn:
     os.write(orders.events, json.dumps({"type": "refused", "reason": reason}).encode() + b"\n")
     sys.exit(REFUSED_EXIT)
 
 
-def _run_init(orders: Orders, isolated: bool) -> None:
-    namespaces: list[int] = []
-    if isolated:
-        syscalls.make_mounts_private()
-        # Without a /proc of its own the old one still serves: it shows this process under another number.
-        with contextlib.suppress(OSError):
-            syscalls.mount_proc()
-        from liecbench import network
-
-        try:
-            namespaces = network.build(orders.num_links)
-        except Exception as error:
-            _report_refusal(orders, network.refusal_reason(error))
+def _run_init(orders: Orders) -> NoReturn:
+    namespaces = _build(orders) if orders.isolate else []
     own = f"/proc/{Path('/proc/self').readlink()}/fd"
     os.environ[NAMESPACES_VARIABLE] = ",".join(f"{own}/{descriptor}" for descriptor in namespaces)
     os.environ[EVENTS_VARIABLE] = f"{own}/{orders.events}"
     die = functools.partial(syscalls.die_with_parent, os.getpid())
     torchrun = subprocess.Popen(orders.command, preexec_fn=die)
     sys.exit(_reap(torchrun.pid))
+
+
+def _build(orders: Orders) -> list[int]:
+    from liecbench import network
+
+    try:
+        syscalls.make_mounts_private()
+        # Without a /proc of its own the old one still serves: it shows this process under another number.
+        with contextlib.suppress(OSError):
+            syscalls.mount_proc()
+        return network.build(orders.num_links)
+    except Exception as error:  # pyroute2's errors share no base with OSError
+        _report_refusal(orders, network.refusal_reason(error))
 
 
 def _reap(torchrun: int) -> int:

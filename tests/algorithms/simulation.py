@@ -12,7 +12,9 @@ Compress = Callable[[Vector], Vector]
 
 
 def scaled_sign(v: Vector) -> Vector:
-    return np.abs(v).mean() * np.where(v >= 0, 1.0, -1.0)
+    signs: Vector = np.where(v >= 0, 1.0, -1.0)
+    signs *= np.abs(v).mean()
+    return signs
 
 
 def top_tenth(v: Vector) -> Vector:
@@ -55,7 +57,8 @@ def per_piece(compress: Compress, pieces: list[slice]) -> Compress:
 
 
 def average(vectors: list[Vector]) -> Vector:
-    return np.stack(vectors).mean(axis=0)
+    mean: Vector = np.stack(vectors).mean(axis=0)
+    return mean
 
 
 @dataclass
