@@ -1,8 +1,11 @@
 """Commands: parse, call, print; nothing else."""
 
 import os
+import shlex
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -64,17 +67,20 @@ def run(
 
     from liecbench import forecast
     from liecbench.progress import ConsoleProgress
-    from liecbench.run import ResultsDirectory, finished_cells, jobs_left, run_jobs, select
+    from liecbench.run import ResultsDirectory, finished_cells, jobs_left, refuse_existing, run_jobs, select
     from liecbench.scenario import load_scenario
 
     loaded = load_scenario(scenario, assign or [])
     cells = select(loaded.cells(), only or [])
     directory = out or Path("results") / loaded.name
+    if resume is False:
+        refuse_existing(directory)
     if dry_run:
-        done = finished_cells(directory)
-        print("\n".join(forecast.lines(jobs_left(cells, done), len(cells), directory)))
+        with _readers_may_leave():
+            for line in forecast.lines(jobs_left(cells, finished_cells(directory)), len(cells), directory):
+                print(line)
         return
-    with ResultsDirectory(directory, fresh=resume is False) as results:
+    with ResultsDirectory(directory) as results:
         results.write_scenario(loaded)
         jobs = jobs_left(cells, results.results)
         _say(results.describe(cells, jobs), quiet)
@@ -82,7 +88,7 @@ def run(
             with ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress:
                 run_jobs(jobs, results, progress)
         except Interruption:
-            again = f"liecbench run {scenario} --out {directory}"
+            again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
             _say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)
             raise
     ids = {cell.id for cell in cells}
@@ -107,23 +113,24 @@ def compare(
     from liecbench.results import settings
 
     told = settings(results[0])
-    _print_comparison(
+    rows = _print_comparison(
         results,
         output,
         by=by,
         metrics=metric,
         baseline=baseline or told.baseline,
+        baseline_required=baseline is not None,
         target=told.target_accuracy,
     )
+    if not any(row.completed for row in rows):
+        raise typer.Exit(ExitCode.NOTHING_TO_COMPARE)
 
 
 @app.command(name="list")
 def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> None:
     """List what a scenario can name: one line each, options with their defaults."""
-    from rich.console import Console
-
     from liecbench import catalog
-    from liecbench.report.listing import render
+    from liecbench.report.listing import lines
 
     kind: dict[Listing, catalog.Kind] = {
         Listing.ALGORITHMS: "algorithm",
@@ -131,7 +138,8 @@ def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> 
         Listing.MODELS: "model",
         Listing.DATASETS: "dataset",
     }
-    Console().print(render(kind[what]))
+    with _readers_may_leave():
+        print("\n".join(lines(kind[what])))
 
 
 @app.command()
@@ -143,8 +151,9 @@ def doctor() -> None:
     from liecbench.report.findings import render
 
     console = Console()
-    for finding in examine():
-        console.print(render(finding), soft_wrap=True)
+    with _readers_may_leave():
+        for finding in examine():
+            console.print(render(finding), soft_wrap=True)
 
 
 @app.command()
@@ -169,7 +178,8 @@ def schema() -> None:
 
     from liecbench.schema import scenario_schema
 
-    print(json.dumps(scenario_schema(), indent=2))
+    with _readers_may_leave():
+        print(json.dumps(scenario_schema(), indent=2))
 
 
 def main() -> NoReturn:
@@ -181,15 +191,21 @@ def main() -> NoReturn:
     except LiecbenchError as error:
         print(f"liecbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read standard output had enough, as in `liecbench list algorithms | head -1`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.DONE)
     sys.exit(ExitCode.DONE)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Interruption
+
+
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """Whoever reads standard output may have had enough, as in `liecbench list algorithms | head -1`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str, quiet: bool) -> None:
@@ -203,6 +219,7 @@ def _print_comparison(
     *,
     baseline: str,
     target: float | None,
+    baseline_required: bool = False,
     by: str = "algorithm",
     metrics: list[str] | None = None,
     ids: set[str] | None = None,
@@ -213,16 +230,19 @@ def _print_comparison(
     from liecbench.report import columns, export, markdown, terminal
 
     cells = [cell for cell in results.load(directories) if ids is None or cell.id in ids]
+    if baseline_required:
+        results.check_baseline(cells, baseline)
     rows = results.grouped(results.summarise(cells, baseline=baseline, target=target), by)
     layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline)
-    match output:
-        case Format.TABLE:
-            console = Console()
-            console.print(terminal.render(rows, layout, by=by, width=console.width))
-        case Format.MARKDOWN:
-            print(markdown.render(rows, layout), end="")
-        case Format.JSON:
-            print(export.to_json(rows))
-        case Format.CSV:
-            print(export.to_csv(rows), end="")
+    with _readers_may_leave():
+        match output:
+            case Format.TABLE:
+                console = Console()
+                console.print(terminal.render(rows, layout, by=by, width=console.width))
+            case Format.MARKDOWN:
+                print(markdown.render(rows, layout), end="")
+            case Format.JSON:
+                print(export.to_json(rows))
+            case Format.CSV:
+                print(export.to_csv(rows), end="")
     return rows

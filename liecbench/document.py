@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+"),
+    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"),
     list("-+0123456789"),
 )
 
@@ -80,7 +80,8 @@ class _Builder:
     def build(self, node: yaml.Node, path: Key, above: tuple[yaml.Node, ...]) -> Any:
         self.nodes += 1
         if self.nodes > _MOST_NODES or node in above:
-            raise ScenarioError(f"{self.place(node)}: aliases repeat without end; write the values out")
+            message = f"{dotted(path)}: aliases repeat without end; write the values out"
+            raise ScenarioError(f"{self.place(node)}: {message}")
         self.places.setdefault(path, Place(self.place(node), self.place(node)))
         above = (*above, node)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
@@ -91,15 +92,16 @@ class _Builder:
             return [self.build(item, (*path, i), above) for i, item in enumerate(node.value)]
         try:
             return self.loader.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            remedy = "use plain YAML values"
-            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: {error}; {remedy}") from None
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+            reason = getattr(error, "problem", None) or f"{node.value!r} does not suit its tag {node.tag}"
+            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: {reason}; use plain YAML values") from None
 
     def mapping(self, node: yaml.MappingNode, path: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                raise ScenarioError(f"{self.place(key_node)}: a key must be a plain word; write the keys out")
+                message = f"{dotted(path)}: a key must be a plain word; write the keys out"
+                raise ScenarioError(f"{self.place(key_node)}: {message}")
             key = key_node.value
             if key in data:
                 first = self.places[(*path, key)].key
@@ -113,17 +115,25 @@ class _Builder:
 def parse(text: str, source: str) -> Document:
     """Read YAML text; ScenarioError with its place where it is not a mapping or not YAML."""
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        return _parse(text, source)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        where = f"{source}:{before.count(chr(10)) + 1}:{error.position - before.rfind(chr(10))}"
+        raise ScenarioError(f"{where}: not YAML: a character that cannot be printed; remove it") from None
+    except RecursionError:
+        raise ScenarioError(f"{source}:1:1: nested too deeply; a scenario has a few levels") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         raise ScenarioError(f"{where}: not YAML: {error.problem or error.context}; mend the syntax") from None
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{source}: not YAML: {error}; mend the syntax") from None
-    builder = _Builder(source)
+
+
+def _parse(text: str, source: str) -> Document:
+    node = yaml.compose(text, Loader=_Loader)
     if not isinstance(node, yaml.MappingNode):
         message = "a scenario is a mapping of keys such as name, task and matrix"
         raise ScenarioError(f"{source}:1:1: {message}; `liecbench init` writes one to start from")
+    builder = _Builder(source)
     return Document(builder.build(node, (), ()), builder.places, source)
 
 
@@ -147,10 +157,23 @@ def override(document: Document, assignment: str) -> Document:
         raise ScenarioError(f"{source}: not PATH=VALUE; write for example --set task.epochs=2")
     value = parse(f"value: {value_text}", source)
     path: Key = tuple(path_text.split("."))
+    for length in range(1, len(path)):
+        above = _found(document.data, path[:length])
+        if above is not None and not isinstance(above, dict):
+            key = dotted(path[:length])
+            raise ScenarioError(f"{source}: {key}: {above!r} has no keys; set {key} as a whole, such as {{name: …}}")
     data = _replaced(document.data, path, value.data["value"])
     places = {key: place for key, place in document.places.items() if key[: len(path)] != path}
-    places[path] = Place(source, source)
+    places |= {
+        path[:length]: Place(source, source) for length in range(1, len(path) + 1) if path[:length] not in places
+    }
     return Document(data, places, document.source)
+
+
+def _found(data: Any, path: Key) -> Any:
+    for part in path:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
 
 
 def _replaced(data: Any, path: Key, value: Any) -> Any:

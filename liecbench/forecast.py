@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-
 from liecbench import catalog
 from liecbench.cell import Cell
 from liecbench.launch import Job, Launch, group
-from liecbench.worker.training import make_algorithm
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[int]:
     """Payload bytes that each rank sends in an epoch, the mean over the cell's epochs."""
+    import torch
+
+    from liecbench.worker.training import make_algorithm
+
     task = cell.task
     dataset = catalog.load("dataset", task.dataset.name)(**task.dataset.options)
     architecture = catalog.load("model", task.model.name)(**task.model.options)

@@ -16,10 +16,10 @@ def parse_rate(text: object) -> int:
     match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{text!r} is not a rate; {_REMEDY}")
-    rate = round(float(match["number"]) * _UNITS[match["unit"].lower()])
+    rate = float(match["number"]) * _UNITS[match["unit"].lower()]
     if not _LOWEST <= rate <= _HIGHEST:
         raise ValueError(f"{text!r} is outside what a shaper here can hold; {_REMEDY}")
-    return rate
+    return round(rate)
 
 
 def format_rate(rate: int) -> str:

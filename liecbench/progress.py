@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from liecbench.cell import Cell
-from liecbench.launch import Job
+from liecbench.launch import Job, Launch
 from liecbench.record import End, Epoch, Record
 
 
@@ -35,6 +35,11 @@ class ConsoleProgress:
         if self._live:
             self._live.stop()
 
+    def launching(self, launch: Launch) -> None:
+        """Workers are started."""
+        line = f"starting {launch.workers} workers for {len(launch.jobs)} cells"
+        self._tell(line)
+
     def started(self, cell: Cell, epochs_done: int) -> None:
         """A cell begins after so many epochs."""
         self._since = time.monotonic()
@@ -57,7 +62,7 @@ class ConsoleProgress:
             self._epochs_left[cell.id] -= 1
             numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}, {record.train_seconds:.2f} s"
             line = f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}"
-            self._draw(line) if self._live else self._say(f"{self._overall()} {line}")
+            self._tell(line)
         elif isinstance(record, End):
             self._over(cell)
             if record.error:
@@ -86,9 +91,16 @@ class ConsoleProgress:
             left += epochs * sum(known) / len(known)
         return f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
 
+    def _tell(self, line: str) -> None:
+        """What is shown in both ways: drawn on a terminal, a line of its own elsewhere."""
+        self._draw(line)
+        if self._live is None:
+            self._say(f"{self._overall()} {line}")
+
     def _draw(self, line: str) -> None:
         if self._live:
-            self._live.update(Text(f"{self._overall()} {line}", overflow="ellipsis", no_wrap=True), refresh=True)
+            texts = [Text(text, overflow="ellipsis", no_wrap=True) for text in (self._overall(), f"  {line}")]
+            self._live.update(Group(*texts), refresh=True)
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -98,7 +98,7 @@ def from_json(line: str) -> Record:
 def from_fields(data: Any) -> Record:
     """A record from what its JSON holds; ValueError where it is none of this schema."""
     kind = data.get("type") if isinstance(data, dict) else None
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise ValueError("not a start, epoch or end record")
     if data.get("schema") != SCHEMA:
         raise ValueError(f"schema {data.get('schema')}; this version reads schema {SCHEMA}")
@@ -115,6 +115,8 @@ def read(directory: Path) -> Iterator[Record]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise LiecbenchError(f"{path}: {error.strerror}", "give a results directory that `run` wrote") from None
+    except UnicodeDecodeError:
+        raise LiecbenchError(f"{path}: not UTF-8 text", "give a results directory that `run` wrote") from None
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             yield from_json(line)

@@ -60,7 +60,7 @@ def fold(records: Iterable[Record]) -> dict[str, CellResult]:
                     attempt=record.attempt,
                     epochs=epochs,
                 )
-            case Epoch():
+            case Epoch() if record.cell in cells:
                 epochs = cells[record.cell].epochs
                 while epochs and epochs[-1].epoch >= record.epoch:
                     epochs.pop()
@@ -115,6 +115,11 @@ class Row:
     metrics: dict[str, Estimate | None]
     errors: list[str]
 
+    @property
+    def completed(self) -> int:
+        """How many of its cells have completed."""
+        return self.cells - self.failed - self.unfinished
+
 
 def summarise(
     cells: Sequence[CellResult], *, baseline: str = DEFAULT_BASELINE, target: float | None = None
@@ -124,12 +129,16 @@ def summarise(
     for cell in cells:
         key = tuple((name, repr(value)) for name, value in flat_fields(cell.spec).items() if name != "seed")
         groups.setdefault(key, []).append(cell)
-    if baseline != DEFAULT_BASELINE and not any(cell.spec["algorithm"]["name"] == baseline for cell in cells):
-        names = nearest(baseline, {cell.spec["algorithm"]["name"] for cell in cells})
-        raise LiecbenchError(f"--baseline {baseline}: no cell has this algorithm", names)
     bases = [group for group in groups.values() if group[0].spec["algorithm"]["name"] == baseline]
     rows = [_row(group, _baseline_of(group, bases), target) for group in groups.values()]
     return sorted(rows, key=_setting_then_speed)
+
+
+def check_baseline(cells: Sequence[CellResult], baseline: str) -> None:
+    """LiecbenchError where no cell has this algorithm."""
+    names = {cell.spec["algorithm"]["name"] for cell in cells}
+    if baseline not in names:
+        raise LiecbenchError(f"--baseline {baseline}: no cell has this algorithm", nearest(baseline, names))
 
 
 def grouped(rows: Sequence[Row], by: str) -> list[Row]:
@@ -154,8 +163,12 @@ def settings(directory: Path) -> Settings:
     path = directory / "scenario.yaml"
     if not path.exists():
         return Settings()
-    scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return Settings(baseline=scenario["baseline"], target_accuracy=scenario.get("target_accuracy"))
+    try:
+        scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Settings(baseline=str(scenario["baseline"]), target_accuracy=scenario.get("target_accuracy"))
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        message = f"{path}: not the scenario that `run` wrote"
+        raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None
 
 
 def varying_fields(rows: Sequence[Row]) -> list[str]:
@@ -195,7 +208,9 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
     estimates: dict[str, Estimate | None] = {}
     for name in METRICS:
         known = [metrics[name] for metrics in values if name in metrics]
-        estimates[name] = Estimate.of(known) if known and len(known) == len(done) else None
+        # A seed that failed has missed the target, too.
+        expected = len(group) if name.endswith("_to_target") else len(done)
+        estimates[name] = Estimate.of(known) if known and len(known) == expected else None
     num_reached = sum("seconds_to_target" in metrics for metrics in values)
     fields = {name: value for name, value in flat_fields(group[0].spec).items() if name != "seed"}
     return Row(

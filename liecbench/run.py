@@ -12,13 +12,16 @@ from liecbench.cell import Cell
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.launch import Job, Launch
+from liecbench.matrix import Scenario
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
 from liecbench.results import CellResult, flat_fields, fold
-from liecbench.scenario import Scenario
 
 
 class Progress(Protocol):
     """Who watches a run."""
+
+    def launching(self, launch: Launch) -> None:
+        """Workers are started."""
 
     def started(self, cell: Cell, epochs_done: int) -> None:
         """A cell begins after so many epochs."""
@@ -51,8 +54,10 @@ def select(cells: Sequence[Cell], conditions: Sequence[str]) -> list[Cell]:
     known = {name for cell in cells for name in flat_fields(cell.spec())}
     for condition in conditions:
         key, sign, value = condition.partition("=")
-        if not sign or key not in known:
-            raise LiecbenchError(f"--only {condition}: not KEY=VALUE with a key of these cells", nearest(key, known))
+        if not sign:
+            raise LiecbenchError(f"--only {condition}: not KEY=VALUE", "write for example --only algorithm=liec")
+        if key not in known:
+            raise LiecbenchError(f"--only {condition}: the cells have no {key!r}", nearest(key, known))
         wanted.setdefault(key, set()).add(value)
     chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
     if not chosen:
@@ -65,13 +70,17 @@ def finished_cells(directory: Path) -> dict[str, CellResult]:
     return fold(read(directory)) if (directory / LEDGER_NAME).exists() else {}
 
 
+def refuse_existing(directory: Path) -> None:
+    """LiecbenchError where a directory holds results."""
+    if (directory / LEDGER_NAME).exists():
+        raise LiecbenchError(f"{directory} holds results already", "leave --fresh out to go on, or give another --out")
+
+
 class ResultsDirectory:
     """An open results directory: locked against other runs, its ledger folded."""
 
-    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        if fresh and (path / LEDGER_NAME).exists():
-            raise LiecbenchError(f"{path} holds results already", "leave --fresh out to go on, or give another --out")
         try:
             path.mkdir(parents=True, exist_ok=True)
             self.ledger = Ledger(path)
@@ -86,8 +95,10 @@ class ResultsDirectory:
         """What is taken over from an earlier run; empty for a new one."""
         if not self.results:
             return ""
+        open_cells = sum(job.epochs_done > 0 for job in jobs)
         others = len(self.results.keys() - {cell.id for cell in cells})
         text = f"{self.path} exists: {len(cells) - len(jobs)} of {len(cells)} cells are done"
+        text += f", {open_cells} under way" if open_cells else ""
         return text + (f", and {others} others are left as they are" if others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:
@@ -136,6 +147,7 @@ def run_jobs(jobs: Sequence[Job], directory: ResultsDirectory, progress: Progres
             {j.cell.id: j.cell for j in launch.jobs},
             {j.cell.id: j.epochs_done for j in launch.jobs},
         )
+        progress.launching(launch)
         outcome = launching.start(launch, directory.path, watch.event)
         if outcome.status == 0:
             continue

@@ -4,7 +4,7 @@ from typing import Any
 
 from liecbench import catalog
 from liecbench.cell import Task
-from liecbench.scenario import Scenario
+from liecbench.matrix import Scenario
 
 _RATE = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kmgKMG]bit$"}
 _LINK = {

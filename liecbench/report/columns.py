@@ -91,10 +91,10 @@ def _number(name: str, value: float) -> str:
         return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
     if "bytes" in name:
         for size, unit in _SIZES:
-            if value >= size:
+            if value >= 0.9995 * size:
                 return f"{value / size:.3g} {unit}"
         return f"{value:.0f} B"
-    return f"{value:.3g}"
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
 
 
 def state_text(row: Row) -> str:

@@ -1,19 +1,20 @@
 """Names, one line each, with their options and defaults."""
 
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterator
 
 from liecbench import catalog
 
 
-def render(kind: catalog.Kind) -> Table:
-    """A table of what is installed of one kind."""
-    table = Table(show_edge=False, pad_edge=False)
-    for heading in ("name", "options", "what it is"):
-        table.add_column(heading, overflow="fold")
-    for name in catalog.names(kind):
-        cls = catalog.load(kind, name)
-        fields = catalog.options_model(kind, name).model_fields.items()
-        options = [option if field.is_required() else f"{option}={field.default}" for option, field in fields]
-        table.add_row(Text(name), Text(", ".join(options) or "–"), Text(catalog.summary(cls)))
-    return table
+def lines(kind: catalog.Kind) -> Iterator[str]:
+    """What is installed of one kind: name, options with their defaults, what it is."""
+    names = catalog.names(kind)
+    options = {name: _options(kind, name) for name in names}
+    name_width, option_width = max(map(len, names)), max(map(len, options.values()))
+    for name in names:
+        summary = catalog.summary(catalog.load(kind, name))
+        yield f"{name:{name_width}}  {options[name]:{option_width}}  {summary}"
+
+
+def _options(kind: catalog.Kind, name: str) -> str:
+    fields = catalog.options_model(kind, name).model_fields.items()
+    return ", ".join(option if field.is_required() else f"{option}={field.default}" for option, field in fields) or "-"

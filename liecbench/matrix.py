@@ -1,0 +1,143 @@
+"""The scenario as written, and the cells that its matrix expands to."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_type_hints
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import BaseModel, BeforeValidator, Field, create_model, model_serializer, model_validator
+
+from liecbench import catalog
+from liecbench.cell import BlockBytes, Cell, Choice, LinkField, Model, Positive, Server, Task, split_options
+from liecbench.document import Key
+from liecbench.link import Link
+
+TASK_FIELDS = tuple(Task.model_fields)
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+# Every field optional: a task may be spread over the task section, the matrix and an algorithm's own task.
+_task_types = {name: kind for name, kind in get_type_hints(Task, include_extras=True).items() if name in TASK_FIELDS}
+_partial: dict[str, Any] = {name: (kind, None) for name, kind in _task_types.items()}
+PartialTask: type[BaseModel] = create_model("PartialTask", __base__=Model, **_partial)
+
+
+class AlgorithmChoice(Model):
+    """An algorithm, its options, and task fields of its own."""
+
+    name: str
+    options: dict[str, Any] = {}
+    task: PartialTask = Field(default_factory=PartialTask)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return value if isinstance(value, AlgorithmChoice) else split_options(value, ("name", "task"))
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        task = self.task.model_dump(mode="json", exclude_unset=True)
+        return {"name": self.name, **self.options, **({"task": task} if task else {})}
+
+
+_point: dict[str, Any] = {
+    "workers": Positive,
+    "link": LinkField,
+    **_task_types,
+    "server": Server,
+    "algorithm": AlgorithmChoice,
+    "compressor": Choice,
+    "seed": Annotated[int, Ge(0)],
+}
+AXES = tuple(_point)
+
+
+def _axis_type(kind: Any) -> Any:
+    return Annotated[tuple[kind, ...], BeforeValidator(_as_list), Field(strict=False), MinLen(1)]
+
+
+_axes: dict[str, Any] = {name: (_axis_type(kind), None) for name, kind in _point.items()}
+_optional: dict[str, Any] = {name: (kind, None) for name, kind in _point.items()}
+Matrix: type[BaseModel] = create_model("Matrix", __base__=Model, **_axes)
+Point: type[BaseModel] = create_model("Point", __base__=Model, **_optional)
+
+
+class Scenario(Model):
+    """What the user wrote."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    task: PartialTask
+    matrix: Matrix
+    exclude: list[Point] = []
+    include: list[Point] = []
+    server: Server = "sharded"
+    block_bytes: BlockBytes = 25 * 2**20
+    threads: Positive = Field(1, description="a rank")
+    backend: Literal["gloo", "nccl"] = "gloo"
+    device: Literal["cpu", "cuda"] = "cpu"
+    timing: Literal["measured", "composed"] = "measured"
+    baseline: str = "ddp"
+    target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
+
+    def cells(self) -> list[Cell]:
+        """The matrix expanded, always in the same order, each cell once."""
+        cells = (self._cell(point) for _, point in self.points())
+        kept = (cell for cell in cells if not any(_is_like(cell, entry) for entry in self.exclude))
+        return list({cell.id: cell for cell in kept}.values())
+
+    def points(self) -> Iterator[tuple[Key, dict[str, Any]]]:
+        """Every combination of the matrix, then what is included: where it stands, and the values of the axes given."""
+        axes = {"link": (Link.parse("none"),), "server": (self.server,), "seed": (0,), **given(self.matrix)}
+        names = [name for name in AXES if name in axes]
+        for values in itertools.product(*(axes[name] for name in names)):
+            yield ("matrix",), dict(zip(names, values, strict=True))
+        for index, extra in enumerate(self.include):
+            yield ("include", index), {**{name: axes[name][0] for name in names}, **given(extra)}
+
+    def _cell(self, point: dict[str, Any]) -> Cell:
+        algorithm: AlgorithmChoice = point["algorithm"]
+        cls = catalog.load("algorithm", algorithm.name)
+        swept = {name: point[name] for name in TASK_FIELDS if name in point}
+        task = Task(**{**given(self.task), **swept, **given(algorithm.task)})
+        resolved = {"dataset": _resolved("dataset", task.dataset), "model": _resolved("model", task.model)}
+        return Cell(
+            algorithm=_resolved("algorithm", algorithm),
+            compressor=_resolved("compressor", point["compressor"]) if catalog.takes(cls, "compressor") else None,
+            server=point["server"] if catalog.takes(cls, "server") else None,
+            block_bytes=self.block_bytes,
+            workers=point["workers"],
+            link=point["link"],
+            seed=point["seed"],
+            task=task.model_copy(update=resolved),
+            threads=self.threads,
+            backend=self.backend,
+            device=self.device,
+            timing=self.timing,
+        )
+
+
+def given(model: BaseModel) -> dict[str, Any]:
+    """The fields that were written, in the order of the model's."""
+    return {name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set}
+
+
+def _resolved(kind: catalog.Kind, choice: Choice | AlgorithmChoice) -> Choice:
+    return Choice(name=choice.name, **catalog.resolve(kind, choice.name, choice.options))
+
+
+def _is_like(cell: Cell, entry: BaseModel) -> bool:
+    """Whether a cell has everything that an entry of ``exclude`` gives."""
+    fields = given(entry)
+    if isinstance(algorithm := fields.get("algorithm"), AlgorithmChoice):
+        fields = {**fields, **given(algorithm.task)}
+    return all(_matches(getattr(cell.task if name in TASK_FIELDS else cell, name), v) for name, v in fields.items())
+
+
+def _matches(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Choice | AlgorithmChoice):
+        same_name = value is not None and value.name == wanted.name
+        return same_name and all(value.options.get(k) == v for k, v in wanted.options.items())
+    return bool(value == wanted)

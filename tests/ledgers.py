@@ -1,0 +1,96 @@
+"""Synthetic ledgers: records with small plain values, none of them computed by the code under test."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from liecbench.record import End, Epoch, Record, Start, Status
+
+TASK: dict[str, Any] = {
+    "dataset": {"name": "digits"},
+    "model": {"name": "mlp", "width": 8, "layers": 1},
+    "batch_size": 32,
+    "epochs": 2,
+    "learning_rate": 0.1,
+    "schedule": None,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "precision": "fp32",
+    "warmup_steps": 0,
+}
+
+
+def spec(algorithm: str = "ddp", *, task: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A cell's spec as a ledger holds it; ``changes`` replace fields, ``task`` those of the task."""
+    return {
+        "algorithm": {"name": algorithm},
+        "compressor": None,
+        "server": None,
+        "block_bytes": 26214400,
+        "workers": 2,
+        "link": "20mbit",
+        "seed": 0,
+        "task": {**TASK, **(task or {})},
+        "threads": 1,
+        "backend": "gloo",
+        "device": "cpu",
+        "timing": "measured",
+        **changes,
+    }
+
+
+def start(cell: str, *, attempt: int = 1, **fields: Any) -> Start:
+    """A cell begins; ``fields`` are those of ``spec``."""
+    environment = {"torch": "2.6.0"}
+    return Start(
+        cell=cell, attempt=attempt, at="2025-01-01T00:00:00+00:00", spec=spec(**fields), environment=environment
+    )
+
+
+def epoch(
+    cell: str,
+    number: int = 1,
+    *,
+    attempt: int = 1,
+    seconds: float = 1.0,
+    timed: int = 22,
+    accuracy: float = 0.5,
+    payload: Sequence[int] = (100, 100),
+    wire: Sequence[int] | None = None,
+) -> Epoch:
+    """A committed epoch; every rank receives as many bytes as it sends; 22 steps, ``timed`` of them."""
+    return Epoch(
+        cell=cell,
+        attempt=attempt,
+        epoch=number,
+        steps=22,
+        timed_steps=timed,
+        train_loss=1.0 / number,
+        test_loss=1.5 / number,
+        test_accuracy=accuracy,
+        train_seconds=seconds,
+        step_seconds={"median": seconds / 22, "p95": seconds / 20},
+        compute_seconds=seconds / 2,
+        exposed_seconds=seconds / 2,
+        compress_seconds=seconds / 8,
+        communicate_seconds=seconds / 4,
+        payload_bytes={"sent": list(payload), "received": list(payload)},
+        wire_bytes=None if wire is None else {"sent": list(wire), "received": list(wire)},
+        messages=[22, 22],
+        compression_error=None,
+        residual_norm=None,
+        divergence=0.0,
+        cpu_seconds=seconds,
+        peak_memory_bytes=1000,
+        gpu=None,
+    )
+
+
+def end(cell: str, *, attempt: int = 1, status: Status = "completed", error: str | None = None) -> End:
+    """A cell is over."""
+    return End(cell=cell, attempt=attempt, status=status, error=error)
+
+
+def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -> list[Record]:
+    """A completed cell: its start, an epoch for each of ``epochs``, its end."""
+    trained = [epoch(cell, number, **values) for number, values in enumerate(epochs, start=1)]
+    return [start(cell, **fields), *trained, end(cell)]

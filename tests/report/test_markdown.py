@@ -1,0 +1,57 @@
+import dataclasses
+
+from liecbench.record import Record
+from liecbench.report import columns, markdown
+from liecbench.results import Row, fold, summarise
+from tests.ledgers import end, run_of, start
+
+CAPTION = """
+2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · learning rate 0.1
+* baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch
+"""
+
+
+def rows_of(*runs: list[Record]) -> list[Row]:
+    return summarise(list(fold(record for run in runs for record in run).values()))
+
+
+def rendered(rows: list[Row]) -> str:
+    metrics = ["test_accuracy", "seconds_per_epoch", "wire_bytes_per_epoch", "speedup"]
+    return markdown.render(rows, columns.lay_out(rows, metrics, "ddp"))
+
+
+def test_a_table_reads_as_by_hand() -> None:
+    rows = rows_of(
+        run_of("d", [{"seconds": 2.0, "accuracy": 0.9}]),
+        run_of("l", [{"seconds": 0.5, "accuracy": 0.8}], algorithm="liec", compressor={"name": "top_k", "ratio": 0.1}),
+        run_of("m", [{"seconds": 1.0, "accuracy": 0.7}], algorithm="liec", compressor={"name": "sign"}),
+    )
+    table = """\
+| algorithm | compressor | accuracy | s/epoch | speed-up |
+| --- | --- | ---: | ---: | ---: |
+| liec | top_k | 80.0% | 0.5 | 4.00× |
+| liec | sign | 70.0% | 1 | 2.00× |
+| ddp * | – | 90.0% | 2 | 1.00× |
+"""
+
+    assert table + CAPTION == rendered(rows)
+
+
+def test_failures_have_a_column() -> None:
+    failed: list[Record] = [start("p", algorithm="psgd"), end("p", status="failed", error="lost")]
+    rows = rows_of(run_of("d", [{"seconds": 2.0, "accuracy": 0.9}]), failed)
+    table = """\
+| algorithm | accuracy | s/epoch | speed-up | state |
+| --- | ---: | ---: | ---: | --- |
+| ddp * | 90.0% | 2 | 1.00× |  |
+| psgd | – | – | – | 1/1 failed |
+"""
+
+    assert table + CAPTION == rendered(rows)
+
+
+def test_a_bar_in_a_value_does_not_break_the_table() -> None:
+    row = rows_of(run_of("d"))[0]
+    lines = rendered([dataclasses.replace(row, fields={**row.fields, "algorithm": "a|b"})]).splitlines()
+
+    assert ("a\\|b", lines[0].count("|")) == (lines[2].split(" ")[1], lines[2].replace("\\|", "").count("|"))

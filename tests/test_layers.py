@@ -1,0 +1,146 @@
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from liecbench.record import Ledger
+from tests.ledgers import run_of
+
+PACKAGE = Path(__file__).parents[1] / "liecbench"
+# From the top down: a file imports its own layer and those below it. A new file finds its place here first.
+LAYERS = [
+    {"cli", "__main__"},
+    {"run", "forecast", "progress"},
+    {"report", "check", "bench", "doctor", "launch", "worker"},
+    {"results"},
+    {"record"},
+    {"scenario", "matrix", "schema", "catalog", "cell"},
+    {"document", "network", "probe", "supervisor"},
+    {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
+]
+HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}
+TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def part(name: str) -> str:
+    """``algorithms`` for ``liecbench.algorithms.liec``."""
+    return f"{name}.".split(".")[1]
+
+
+def named(name: str, nodes: Iterator[ast.AST] | list[ast.stmt]) -> Iterator[str]:
+    """What the import statements among ``nodes`` name; a package's submodule rather than the package."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (module if module in MODULES else node.module or "" for module in full)
+
+
+def imports(name: str, *, top_level: bool = False) -> set[str]:
+    tree = MODULES[name]
+    return set(named(name, tree.body if top_level else ast.walk(tree)))
+
+
+def own(names: set[str]) -> set[str]:
+    return {name for name in names if name.split(".")[0] == "liecbench"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("results")
+    with Ledger(directory) as ledger:
+        for seed in (0, 1):
+            for record in run_of(f"cell{seed}", seed=seed):
+                ledger.append(record)
+    return directory
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Every module that a command imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "liecbench", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_every_file_has_a_layer() -> None:
+    assert set() == {part(name) for name in MODULES} - HEIGHT.keys()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_down(name: str) -> None:
+    upward = {other for other in own(imports(name)) if HEIGHT[part(other)] > HEIGHT[part(name)]}
+
+    assert set() == upward
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if part(name) in ("algorithms", "compressors")])
+def test_algorithms_and_compressors_stand_alone(name: str) -> None:
+    others = {part(other) for other in own(imports(name))} - {"algorithms", "compressors"}
+
+    assert set() == others
+
+
+def test_compressors_know_no_algorithm() -> None:
+    known = {other for name in MODULES if part(name) == "compressors" for other in own(imports(name))}
+
+    assert {"compressors"} == {part(other) for other in known}
+
+
+def test_top_level_imports_have_no_cycle() -> None:
+    graph = {name: own(imports(name, top_level=True)) - {name} for name in MODULES}
+    order = list(TopologicalSorter(graph).static_order())
+
+    assert set(MODULES) == set(order)
+
+
+def test_torch_stands_below_a_line() -> None:
+    heavy = ("torch", "numba", "scipy")
+    above = {
+        name
+        for name in MODULES
+        if part(name) not in TORCH_BELOW
+        and any(other.split(".")[0] in heavy for other in imports(name, top_level=True))
+    }
+
+    assert set() == above
+
+
+@pytest.mark.parametrize("output", ["table", "markdown", "json", "csv"])
+def test_comparing_imports_nothing_heavy(results: Path, output: str) -> None:
+    modules = loaded("compare", str(results), "--format", output)
+
+    assert (True, set()) == ("scipy.special" in modules, modules & {"torch", "numba", "scipy.stats", "sklearn"})
+
+
+def test_help_imports_nothing_heavy() -> None:
+    modules = loaded("--help")
+
+    assert (True, set()) == (
+        "liecbench.cli" in modules,
+        modules & {"torch", "numba", "scipy", "numpy", "pydantic", "yaml"},
+    )
+
+
+def test_help_takes_less_than_three_tenths_of_a_second() -> None:
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "liecbench", "--help"], stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - started)
+
+    assert min(seconds) < 0.3
