@@ -1,5 +1,6 @@
 """What a run will do, before it does anything: cells, launches, command lines, bytes."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,10 +23,12 @@ def payload_bytes_per_epoch(cell: Cell) -> list[int]:
     numels = [parameter.numel() for parameter in model.parameters()]
     num_steps = task.epochs * (dataset.num_train_samples // (task.batch_size * cell.workers))
     algorithm = make_algorithm(cell)
-    totals = [
-        sum(algorithm.planned_payload_bytes(numels, rank, cell.workers, step)[0] for step in range(num_steps))
-        for rank in range(cell.workers)
-    ]
+    kinds = [algorithm.step_kind(step) for step in range(num_steps)]
+    totals = [0] * cell.workers
+    for kind, count in Counter(kinds).items():
+        step = kinds.index(kind)
+        for rank in range(cell.workers):
+            totals[rank] += count * algorithm.planned_payload_bytes(numels, rank, cell.workers, step)[0]
     return [round(total / task.epochs) for total in totals]
 
 

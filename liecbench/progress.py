@@ -43,8 +43,10 @@ class ConsoleProgress:
     def started(self, cell: Cell, epochs_done: int) -> None:
         """A cell begins after so many epochs."""
         self._since = time.monotonic()
-        again = f", going on after epoch {epochs_done}" if epochs_done else ""
-        self._draw(f"{cell.describe()}{again}")
+        if epochs_done:
+            self._tell(f"{cell.describe()}: going on after epoch {epochs_done}")
+        else:
+            self._draw(cell.describe())
 
     def stepped(self, event: dict[str, Any]) -> None:
         """The current epoch has come further."""

@@ -71,7 +71,13 @@ def _wait(init: int) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _, status = os.waitpid(init, 0)
-    return abs(os.waitstatus_to_exitcode(status))
+    return _exit_code(status)
+
+
+def _exit_code(status: int) -> int:
+    """A process's exit code, 128 + N where signal N ended it, as shells have it."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def _enter_namespaces() -> str | None:
@@ -125,7 +131,7 @@ def _reap(torchrun: int) -> int:
     while True:
         process, status = os.wait()
         if process == torchrun:
-            return abs(os.waitstatus_to_exitcode(status))
+            return _exit_code(status)
 
 
 if __name__ == "__main__":

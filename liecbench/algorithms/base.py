@@ -100,6 +100,10 @@ class Algorithm(ABC):
         """End what ``attach`` started; the model cannot be trained further."""
         return
 
+    def step_kind(self, step: int) -> str:
+        """What sort of step number ``step`` is: steps of one sort move the same bytes."""
+        return "step"
+
     @abstractmethod
     def planned_payload_bytes(self, numels: list[int], rank: int, world_size: int, step: int) -> tuple[int, int]:
         """Payload bytes that ``rank`` sends and receives in one step over parameters of these sizes."""

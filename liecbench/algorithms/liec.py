@@ -43,6 +43,10 @@ class LIEC(ServerAlgorithm):
         compressor = self._compressor(step)
         return [Route(compressor, compressor)] * (2 if self._averages(step) else 1)
 
+    def step_kind(self, step: int) -> str:
+        """Averaging steps carry most of the bytes."""
+        return "averaging" if self._averages(step) else "compressed"
+
     def _averages(self, step: int) -> bool:
         return (step + 1) % self.average_period == 0
 

@@ -183,6 +183,8 @@ def payload_of_each(_: None = None) -> list[tuple[tuple[int, int], tuple[int, in
         rank, world_size = dist.get_rank(), dist.get_world_size()
         planned = [algorithm.planned_payload_bytes(numels, rank, world_size, step) for step in range(12)]
         counted = (algorithm.counters.sent_bytes, algorithm.counters.received_bytes)
+        by_kind = dict(zip(map(algorithm.step_kind, range(12)), planned, strict=True))
+        assert planned == [by_kind[algorithm.step_kind(step)] for step in range(12)]
         seen.append((counted, (sum(s for s, _ in planned), sum(r for _, r in planned))))
     return seen
 

@@ -1,0 +1,223 @@
+import contextlib
+import itertools
+import os
+import random
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from liecbench.record import LEDGER_NAME, End, Epoch, Start, read
+from tests.processes import (
+    SECONDS,
+    WITHOUT_NAMESPACES,
+    Command,
+    Tree,
+    epochs,
+    records,
+    run_command,
+    running_command,
+    skip_without_namespaces,
+)
+
+WORKERS: Final = 2
+# From the interpreter's start to well within training.
+MOMENTS_SECONDS: Final = 14.0
+ENDLESS: Final = """
+name: crash
+task:
+  dataset: digits
+  model: {name: mlp, width: 16, layers: 1}
+  batch_size: 64
+  epochs: 2000
+  learning_rate: 0.1
+matrix:
+  algorithm: [{name: liec, average_period: 4}]
+  compressor: [sign]
+  workers: [2]
+  link: [20mbit]
+"""
+THREE_CELLS: Final = """
+name: crash
+task:
+  dataset: digits
+  model: {name: mlp, width: 16, layers: 1}
+  batch_size: 64
+  epochs: 1
+  learning_rate: 0.1
+matrix:
+  algorithm: [psgd, {name: liec, task: {epochs: 2000}}, ddp]
+  compressor: [sign]
+  workers: [2]
+  link: [20mbit]
+"""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "kill" in metafunc.fixturenames:
+        metafunc.parametrize("kill", range(metafunc.config.getoption("--kills")))
+
+
+@pytest.fixture(autouse=True)
+def _namespaces() -> None:
+    skip_without_namespaces()
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scenario") / "endless.yaml"
+    path.write_text(ENDLESS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One directory for every kill: each run goes on where the one before was killed."""
+    return tmp_path_factory.mktemp("kills") / "results"
+
+
+def _namespaces_of_training(command: Command) -> set[str]:
+    """The hub's and the workers' namespaces, once training goes on in them."""
+    namespaces = command.tree.namespaces()
+    assert len(namespaces) == 1 + WORKERS
+    assert len(command.tree.ranks()) == WORKERS
+    return namespaces
+
+
+def _assert_ledger_is_whole(directory: Path) -> None:
+    """Every epoch once, in order, and attempts that never fall."""
+    found = list(read(directory))
+    recorded = [record for record in found if isinstance(record, Epoch)]
+    assert [record.epoch for record in recorded] == list(range(1, len(recorded) + 1))
+    attempts = [record.attempt for record in found]
+    assert attempts == sorted(attempts)
+    assert not [record for record in found if isinstance(record, End)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: Path, number: signal.Signals) -> None:
+    directory = tmp_path / "results"
+    with running_command(tmp_path, "run", str(scenario), "--out", str(directory)) as command:
+        command.wait_for(lambda: len(epochs(directory)) >= 2, "two epochs are recorded")
+        namespaces = _namespaces_of_training(command)
+        num_before = len(epochs(directory))
+        command.process.send_signal(number)
+        assert command.process.wait(SECONDS) == 130
+        command.tree.assert_gone(namespaces)
+        said = command.stderr()
+    assert "Traceback" not in said
+    assert "interrupted" in said
+    _assert_ledger_is_whole(directory)
+    last = epochs(directory)[-1]
+    assert last.epoch >= num_before
+    kept = {path.name for path in (directory / "checkpoints" / last.cell).iterdir()}
+    assert {f"epoch-{last.epoch}.rank-{rank}.pt" for rank in range(WORKERS)} <= kept
+    program, *again = shlex.split(said.strip().rpartition("To go on: ")[2])
+    assert program == "liecbench"
+    forecast = run_command(Tree(), *again, "--dry-run")
+    assert forecast.returncode == 0, forecast.stderr
+    assert f"{2000 - last.epoch} epochs" in forecast.stdout
+
+
+def test_sigkill_at_any_moment_leaves_nothing(
+    scenario: Path, results: Path, tmp_path: Path, kill: int, request: pytest.FixtureRequest
+) -> None:
+    num_kills = request.config.getoption("--kills")
+    # One moment in each part of a run, so that few kills, too, meet start-up and training.
+    moment = (kill + random.Random(kill).random()) / num_kills * MOMENTS_SECONDS
+    num_before = len(epochs(results))
+    with running_command(tmp_path, "run", str(scenario), "--out", str(results), "--quiet") as command:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = command.process.wait(moment)
+            pytest.fail(f"it ended by itself with {status}: {command.stderr()}")
+        namespaces = command.tree.namespaces()
+        command.process.send_signal(signal.SIGKILL)
+        assert command.process.wait(SECONDS) == -signal.SIGKILL
+        command.tree.assert_gone(namespaces)
+    if (results / LEDGER_NAME).exists():
+        _assert_ledger_is_whole(results)
+    assert len(epochs(results)) >= num_before
+
+
+def test_sigkill_in_training_leaves_nothing(scenario: Path, results: Path, tmp_path: Path) -> None:
+    num_before = len(epochs(results))
+    with running_command(tmp_path, "run", str(scenario), "--out", str(results), "--quiet") as command:
+        command.wait_for(lambda: len(epochs(results)) > num_before, "an epoch is recorded after the kills")
+        namespaces = _namespaces_of_training(command)
+        command.process.send_signal(signal.SIGKILL)
+        command.process.wait(SECONDS)
+        command.tree.assert_gone(namespaces)
+    _assert_ledger_is_whole(results)
+    starts = [record for record in read(results) if isinstance(record, Start)]
+    assert all(later.attempt == earlier.attempt + 1 for earlier, later in itertools.pairwise(starts))
+
+
+def test_unshaped_run_without_namespaces_leaves_nothing(scenario: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "results"
+    arguments = ["run", str(scenario), "--out", str(directory), "--set", "matrix.link=[none]", "--quiet"]
+    with running_command(tmp_path, *arguments, prefix=WITHOUT_NAMESPACES) as command:
+        command.wait_for(lambda: epochs(directory), "an epoch is recorded")
+        assert not command.tree.namespaces()
+        assert len(command.tree.ranks()) == WORKERS
+        command.process.send_signal(signal.SIGKILL)
+        command.process.wait(SECONDS)
+        command.tree.assert_gone(set())
+    _assert_ledger_is_whole(directory)
+    assert all(epoch.wire_bytes is None for epoch in epochs(directory))
+
+
+def test_two_runs_do_not_share_a_directory(scenario: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "results"
+    with running_command(tmp_path, "run", str(scenario), "--out", str(directory), "--quiet") as command:
+        command.wait_for((directory / LEDGER_NAME).exists, "the ledger is there")
+        other = run_command(Tree(), "run", str(scenario), "--out", str(directory))
+        assert other.returncode == 2
+        assert "in use by another run" in other.stderr
+        assert command.process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def with_killed_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of three cells, of which the second lost a rank in training."""
+    skip_without_namespaces()
+    path = tmp_path_factory.mktemp("rank")
+    scenario, directory = path / "three.yaml", path / "results"
+    scenario.write_text(THREE_CELLS)
+    with running_command(path, "run", str(scenario), "--out", str(directory)) as command:
+        command.wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
+        namespaces = _namespaces_of_training(command)
+        ranks = command.tree.ranks()
+        os.kill(ranks[random.Random(0).randrange(WORKERS)], signal.SIGKILL)
+        assert command.process.wait(4 * SECONDS) == 5, command.stderr()
+        command.tree.assert_gone(namespaces)
+    return directory
+
+
+def test_cell_of_a_killed_rank_is_failed_with_the_logs_end(with_killed_rank: Path) -> None:
+    (failed,) = (r for r in records(with_killed_rank) if isinstance(r, End) and r.status != "completed")
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert "SIGKILL" in failed.error or "-9" in failed.error
+    log = (with_killed_rank / "logs" / "launch-1.log").read_text().splitlines()
+    assert len(log) >= 5
+    assert failed.error.splitlines()[-5:] == log[-5:]
+    (start,) = (r for r in records(with_killed_rank) if isinstance(r, Start) and r.cell == failed.cell)
+    assert start.spec["algorithm"]["name"] == "liec"
+
+
+def test_cells_beside_a_killed_rank_complete(with_killed_rank: Path) -> None:
+    names = {r.cell: r.spec["algorithm"]["name"] for r in records(with_killed_rank) if isinstance(r, Start)}
+    ends = [r for r in records(with_killed_rank) if isinstance(r, End)]
+    assert {names[end.cell]: end.status for end in ends} == {"psgd": "completed", "liec": "failed", "ddp": "completed"}
+    assert len(ends) == 3
+
+
+def test_failed_cell_keeps_its_epochs_and_their_checkpoint(with_killed_rank: Path) -> None:
+    (failed,) = (r for r in records(with_killed_rank) if isinstance(r, End) and r.status == "failed")
+    recorded = epochs(with_killed_rank, failed.cell)
+    assert [epoch.epoch for epoch in recorded] == list(range(1, len(recorded) + 1))
+    kept = {path.name for path in (with_killed_rank / "checkpoints" / failed.cell).iterdir()}
+    assert {f"epoch-{len(recorded)}.rank-{rank}.pt" for rank in range(WORKERS)} <= kept
