@@ -61,7 +61,7 @@ def names(kind: Kind) -> list[str]:
     """Every name of this kind; datasets and models share a group and are told apart by their class."""
     entries = _entries(_GROUPS[kind])
     base = _base(kind)
-    return sorted(name for name, entry in entries.items() if issubclass(entry.load(), base))
+    return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))
 
 
 def load(kind: Kind, name: str) -> type[Any]:
@@ -69,10 +69,22 @@ def load(kind: Kind, name: str) -> type[Any]:
     entry = _entries(_GROUPS[kind]).get(name)
     if entry is None:
         raise OptionError("name", f"there is no {kind} {name!r} ({nearest(name, names(kind))})")
-    found = entry.load()
+    found = _class_behind(entry)
     if not issubclass(found, _base(kind)):
         raise OptionError("name", f"{name!r} is not a {kind} ({nearest(name, names(kind))})")
-    return found  # type: ignore[no-any-return]
+    return found
+
+
+def _class_behind(entry: EntryPoint) -> type[Any]:
+    """What an entry point names; LiecbenchError with its package where that is no dataclass, or cannot be imported."""
+    owner = f"{entry.name!r} of {entry.dist.name if entry.dist else '?'} ({entry.value})"
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise LiecbenchError(f"{owner} cannot be loaded: {error!r}", "mend or uninstall that package") from error
+    if not isinstance(found, type) or not dataclasses.is_dataclass(found):
+        raise LiecbenchError(f"{owner} is not a dataclass", "mend or uninstall that package")
+    return found
 
 
 def summary(cls: type) -> str:
@@ -91,11 +103,15 @@ def options_model(kind: Kind, name: str) -> type[BaseModel]:
     cls = load(kind, name)
     hints = get_type_hints(cls, include_extras=True)
     own = [f for f in dataclasses.fields(cls) if f.init and f.name not in _SHARED_FIELDS]
-    fields: dict[str, Any] = {
-        f.name: (hints[f.name], ... if f.default is dataclasses.MISSING else f.default) for f in own
-    }
+    fields: dict[str, Any] = {f.name: (hints[f.name], _default(f)) for f in own}
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(f"{cls.__name__}Options", __config__=config, **fields)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return ... if field.default is dataclasses.MISSING else field.default
 
 
 def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -73,9 +74,12 @@ def _parse_schedule(value: object) -> object:
     raise ValueError(f"{value!r} is no schedule; write cosine, or {{milestones: [80, 160], factor: 0.1}}")
 
 
-Positive = Annotated[int, Ge(1)]
+Positive = Annotated[int, Ge(1), Le(10**9)]
+Workers = Annotated[int, Ge(1), Le(1000)]  # a bridge joins no more links
+Threads = Annotated[int, Ge(1), Le(4096)]
+Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
-BlockBytes = Annotated[int, Ge(1)] | Literal["whole"]
+BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
 LinkField = Annotated[
     Link,
@@ -106,11 +110,11 @@ class Cell(Model):
     compressor: Choice | None
     server: Server | None
     block_bytes: BlockBytes
-    workers: Positive
+    workers: Workers
     link: LinkField
-    seed: Annotated[int, Ge(0)]
+    seed: Seed
     task: Task
-    threads: Positive
+    threads: Threads
     backend: Literal["gloo", "nccl"]
     device: Literal["cpu", "cuda"]
     timing: Literal["measured", "composed"]
@@ -134,3 +138,12 @@ class Cell(Model):
         """A short line for people."""
         algorithm = f"{self.algorithm.name}({self.compressor.name})" if self.compressor else self.algorithm.name
         return f"{algorithm} · {self.workers} workers · {self.link} · seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A cell to run, from after its last committed epoch."""
+
+    cell: Cell
+    attempt: int = 1
+    epochs_done: int = 0

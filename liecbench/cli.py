@@ -27,6 +27,9 @@ app = typer.Typer(
 )
 
 
+_PIPE_WIDTH = 200
+
+
 class Format(StrEnum):
     """How a comparison is printed."""
 
@@ -191,6 +194,11 @@ def main() -> NoReturn:
     except LiecbenchError as error:
         print(f"liecbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # Paths that no one can open, full disks: what the system says is what the user needs.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
     sys.exit(ExitCode.DONE)
 
 
@@ -237,7 +245,8 @@ def _print_comparison(
     with _readers_may_leave():
         match output:
             case Format.TABLE:
-                console = Console()
+                # A pipe has no width: everything is shown.
+                console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
                 console.print(terminal.render(rows, layout, by=by, width=console.width))
             case Format.MARKDOWN:
                 print(markdown.render(rows, layout), end="")

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from liecbench import catalog
-from liecbench.cell import Cell
-from liecbench.launch import Job, Launch, group
+from liecbench.cell import Cell, Job
+from liecbench.launch import Launch, group
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[int]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from liecbench.cell import Cell
+from liecbench.cell import Cell, Job
 from liecbench.errors import MachineError
-from liecbench.supervisor import REFUSED_EXIT, Orders
+from liecbench.supervisor import HUB_ADDRESS, REFUSED_EXIT, Orders
 
-_HUB_ADDRESS, _HUB_PORT = "10.0.255.254", 29500
+_HUB_PORT = 29500
 _STOP_SECONDS = 10
+_OPEN_STORE = "until the run ends, torchrun's rendezvous listens on every interface of this machine"
 REFUSED_REMEDY = (
     "run as root or allow user namespaces (`liecbench doctor` says what is missing), "
     "in a container add --cap-add SYS_ADMIN, or use link: none, which shapes nothing"
@@ -24,17 +25,12 @@ REFUSED_REMEDY = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A cell to run, from after its last committed epoch."""
-
-    cell: Cell
-    attempt: int = 1
-    epochs_done: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Jobs that share one torchrun: same workers, threads, backend and device; links change between its cells."""
+    """Jobs that share one torchrun: same workers, threads, backend and device; rates change between its cells.
+
+    Cells whose link is none run on the loopback, and so apart from those that are shaped: a cell's network does not
+    depend on what else is run.
+    """
 
     jobs: tuple[Job, ...]
 
@@ -49,12 +45,12 @@ class Launch:
 
     @property
     def shaped(self) -> bool:
-        """Whether any of its cells asks for a rate, and so the launch for namespaces."""
-        return any(job.cell.link.shaped for job in self.jobs)
+        """Whether its cells ask for rates, and so the launch for namespaces."""
+        return self._first.link.shaped
 
     def command(self, plan: Path) -> list[str]:
         """The torchrun command line."""
-        address, port = (_HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
+        address, port = (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
         torchrun = [
             sys.executable,
             "-m",
@@ -99,7 +95,8 @@ def group(jobs: Iterable[Job]) -> list[Launch]:
     launches: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         cell = job.cell
-        launches.setdefault((cell.workers, cell.threads, cell.backend, cell.device), []).append(job)
+        key = (cell.workers, cell.threads, cell.backend, cell.device, cell.link.shaped)
+        launches.setdefault(key, []).append(job)
     return [Launch(jobs=tuple(jobs)) for jobs in launches.values()]
 
 
@@ -110,6 +107,7 @@ def start(launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], 
     """
     outcome, refusal = _run(launch, directory, on_event, isolate=True)
     if outcome.status == REFUSED_EXIT and not launch.shaped:
+        on_event({"type": "notice", "text": f"the kernel refuses namespaces ({refusal}); {_OPEN_STORE}"})
         outcome, refusal = _run(launch, directory, on_event, isolate=False)
     if outcome.status == REFUSED_EXIT:
         message = f"the kernel refuses the network namespaces that shaped links need: {refusal}"
@@ -179,7 +177,8 @@ def _stop(supervisor: subprocess.Popen[bytes]) -> None:
 def _paths(directory: Path) -> tuple[Path, Path]:
     logs = directory / "logs"
     logs.mkdir(exist_ok=True)
-    number = 1 + sum(1 for _ in logs.glob("launch-*.log"))
+    taken = [int(log.stem.removeprefix("launch-")) for log in logs.glob("launch-*.log")]
+    number = max(taken, default=0) + 1
     return logs / f"launch-{number}.json", logs / f"launch-{number}.log"
 
 

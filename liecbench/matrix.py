@@ -4,11 +4,23 @@ import itertools
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_type_hints
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Gt, Le, MinLen
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_serializer, model_validator
 
 from liecbench import catalog
-from liecbench.cell import BlockBytes, Cell, Choice, LinkField, Model, Positive, Server, Task, split_options
+from liecbench.cell import (
+    BlockBytes,
+    Cell,
+    Choice,
+    LinkField,
+    Model,
+    Seed,
+    Server,
+    Task,
+    Threads,
+    Workers,
+    split_options,
+)
 from liecbench.document import Key
 from liecbench.link import Link
 
@@ -44,15 +56,16 @@ class AlgorithmChoice(Model):
 
 
 _point: dict[str, Any] = {
-    "workers": Positive,
+    "workers": Workers,
     "link": LinkField,
     **_task_types,
     "server": Server,
     "algorithm": AlgorithmChoice,
     "compressor": Choice,
-    "seed": Annotated[int, Ge(0)],
+    "seed": Seed,
 }
 AXES = tuple(_point)
+MATRIX: Key = ("matrix",)
 
 
 def _axis_type(kind: Any) -> Any:
@@ -68,14 +81,14 @@ Point: type[BaseModel] = create_model("Point", __base__=Model, **_optional)
 class Scenario(Model):
     """What the user wrote."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     task: PartialTask
     matrix: Matrix
     exclude: list[Point] = []
     include: list[Point] = []
     server: Server = "sharded"
     block_bytes: BlockBytes = 25 * 2**20
-    threads: Positive = Field(1, description="a rank")
+    threads: Threads = Field(1, description="a rank")
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
     timing: Literal["measured", "composed"] = "measured"
@@ -84,8 +97,8 @@ class Scenario(Model):
 
     def cells(self) -> list[Cell]:
         """The matrix expanded, always in the same order, each cell once."""
-        cells = (self._cell(point) for _, point in self.points())
-        kept = (cell for cell in cells if not any(_is_like(cell, entry) for entry in self.exclude))
+        cells = [(path, self.cell(point)) for path, point in self.points()]
+        kept = [c for path, c in cells if path != MATRIX or not any(is_like(c, entry) for entry in self.exclude)]
         return list({cell.id: cell for cell in kept}.values())
 
     def points(self) -> Iterator[tuple[Key, dict[str, Any]]]:
@@ -93,11 +106,12 @@ class Scenario(Model):
         axes = {"link": (Link.parse("none"),), "server": (self.server,), "seed": (0,), **given(self.matrix)}
         names = [name for name in AXES if name in axes]
         for values in itertools.product(*(axes[name] for name in names)):
-            yield ("matrix",), dict(zip(names, values, strict=True))
+            yield MATRIX, dict(zip(names, values, strict=True))
         for index, extra in enumerate(self.include):
             yield ("include", index), {**{name: axes[name][0] for name in names}, **given(extra)}
 
-    def _cell(self, point: dict[str, Any]) -> Cell:
+    def cell(self, point: dict[str, Any]) -> Cell:
+        """The cell of one point, names and options resolved."""
         algorithm: AlgorithmChoice = point["algorithm"]
         cls = catalog.load("algorithm", algorithm.name)
         swept = {name: point[name] for name in TASK_FIELDS if name in point}
@@ -128,7 +142,7 @@ def _resolved(kind: catalog.Kind, choice: Choice | AlgorithmChoice) -> Choice:
     return Choice(name=choice.name, **catalog.resolve(kind, choice.name, choice.options))
 
 
-def _is_like(cell: Cell, entry: BaseModel) -> bool:
+def is_like(cell: Cell, entry: BaseModel) -> bool:
     """Whether a cell has everything that an entry of ``exclude`` gives."""
     fields = given(entry)
     if isinstance(algorithm := fields.get("algorithm"), AlgorithmChoice):

@@ -6,6 +6,7 @@ the one on its own interface (up) and the one on the hub's end of its veth (down
 socket belongs to the namespace in which it was opened.
 """
 
+import contextlib
 import os
 import socket
 import threading
@@ -16,11 +17,10 @@ from typing import Any, Final
 from pyroute2 import IPRoute
 
 from liecbench.link import Link
+from liecbench.supervisor import HUB_ADDRESS
 from liecbench.syscalls import CLONE_NEWNET, enter_network_namespace, unshare
 
-HUB_ADDRESS: Final = "10.0.255.254"
 INTERFACE: Final = "eth0"
-MOST_WORKERS: Final = 10_000
 _PREFIX: Final = 16
 _ROOT_QDISC: Final = 0xFFFF_FFFF
 # Four kilobytes hold messages of 64 kB to the rate within 5 %; above 65 Mbit/s, half a millisecond of it, which
@@ -46,10 +46,9 @@ def _index(route: IPRoute, name: str) -> int:
 
 
 def _silence_ipv6() -> None:
-    # Neighbour discovery would stand in the byte counters.
-    setting = Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")
-    if setting.exists():
-        setting.write_text("1")
+    # Neighbour discovery would stand in the byte counters; where /proc/sys is read-only, its few bytes do.
+    with contextlib.suppress(OSError):
+        Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("1")
 
 
 def build(num_workers: int) -> list[int]:

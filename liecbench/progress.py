@@ -9,9 +9,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from liecbench.cell import Cell
-from liecbench.launch import Job, Launch
-from liecbench.record import End, Epoch, Record
+from liecbench.cell import Cell, Job
+from liecbench.launch import Launch
+from liecbench.record import End, Epoch, Record, Start
 
 
 class ConsoleProgress:
@@ -40,13 +40,9 @@ class ConsoleProgress:
         line = f"starting {launch.workers} workers for {len(launch.jobs)} cells"
         self._tell(line)
 
-    def started(self, cell: Cell, epochs_done: int) -> None:
-        """A cell begins after so many epochs."""
-        self._since = time.monotonic()
-        if epochs_done:
-            self._tell(f"{cell.describe()}: going on after epoch {epochs_done}")
-        else:
-            self._draw(cell.describe())
+    def noticed(self, text: str) -> None:
+        """Something that the user should know."""
+        self._say(text)
 
     def stepped(self, event: dict[str, Any]) -> None:
         """The current epoch has come further."""
@@ -55,20 +51,33 @@ class ConsoleProgress:
         self._draw(f"{cell.describe()}: {where}, loss {event['loss']:.3f}")
 
     def recorded(self, record: Record) -> None:
-        """An epoch or an end was committed."""
+        """A start, an epoch or an end was committed."""
         cell = self._cells[record.cell]
-        if isinstance(record, Epoch):
-            now = time.monotonic()
-            self._seconds[cell.algorithm.name].append(now - self._since)
-            self._since = now
-            self._epochs_left[cell.id] -= 1
-            numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}, {record.train_seconds:.2f} s"
-            line = f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}"
-            self._tell(line)
-        elif isinstance(record, End):
-            self._over(cell)
-            if record.error:
-                self._say(f"{cell.describe()}: {record.status}: {record.error}")
+        match record:
+            case Start():
+                self._started(cell, record.epochs_done)
+            case Epoch():
+                self._trained(cell, record)
+            case End():
+                self._over(cell)
+                if record.error:
+                    self._say(f"{cell.describe()}: {record.status}: {record.error}")
+
+    def _started(self, cell: Cell, epochs_done: int) -> None:
+        self._since = time.monotonic()
+        self._epochs_left[cell.id] = cell.task.epochs - epochs_done
+        if epochs_done:
+            self._tell(f"{cell.describe()}: going on after epoch {epochs_done}")
+        else:
+            self._draw(cell.describe())
+
+    def _trained(self, cell: Cell, record: Epoch) -> None:
+        now = time.monotonic()
+        self._seconds[cell.algorithm.name].append(now - self._since)
+        self._since = now
+        self._epochs_left[cell.id] -= 1
+        numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}, {record.train_seconds:.2f} s"
+        self._tell(f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}")
 
     def failed(self, cell: Cell, error: str) -> None:
         """A cell was lost with its launch."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
+
+from pydantic import TypeAdapter, ValidationError
 
 from liecbench.errors import LiecbenchError
 
@@ -19,12 +22,13 @@ Status = Literal["completed", "failed", "diverged"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A cell begins, or goes on."""
+    """A cell begins, or goes on after ``epochs_done`` epochs of an earlier attempt."""
 
     type: ClassVar[str] = "start"
     cell: str
     attempt: int
     at: str
+    epochs_done: int
     spec: dict[str, Any]
     environment: dict[str, Any]
 
@@ -76,7 +80,11 @@ class End:
 
 Record = Start | Epoch | End
 _TYPES: dict[str, type[Start] | type[Epoch] | type[End]] = {cls.type: cls for cls in (Start, Epoch, End)}
-_FIELDS = {name: frozenset(f.name for f in dataclasses.fields(cls)) for name, cls in _TYPES.items()}
+
+
+@functools.cache
+def _adapter(kind: str) -> TypeAdapter[Record]:
+    return TypeAdapter(_TYPES[kind])
 
 
 def utc_now() -> str:
@@ -102,10 +110,12 @@ def from_fields(data: Any) -> Record:
         raise ValueError("not a start, epoch or end record")
     if data.get("schema") != SCHEMA:
         raise ValueError(f"schema {data.get('schema')}; this version reads schema {SCHEMA}")
-    missing = _FIELDS[kind] - data.keys()
-    if missing:
-        raise ValueError(f"{kind} record without {', '.join(sorted(missing))}")
-    return _TYPES[kind](**{name: data[name] for name in _FIELDS[kind]})
+    try:
+        return _adapter(kind).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{kind} record: {where}: {first['msg']}") from None
 
 
 def read(directory: Path) -> Iterator[Record]:
@@ -120,7 +130,7 @@ def read(directory: Path) -> Iterator[Record]:
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             yield from_json(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             remedy = "use the liecbench that wrote it, or remove the damaged line"
             raise LiecbenchError(f"{path}:{number}: {error}", remedy) from None
 
@@ -133,20 +143,25 @@ class Ledger:
 
     def append(self, record: Record) -> None:
         """Add one record; when this returns it is on the disk."""
-        os.write(self._file, (to_json(record) + "\n").encode())
+        rest = (to_json(record) + "\n").encode()
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
         os.fsync(self._file)
 
     def lock(self, directory: Path) -> None:
-        """Keep other runs out for as long as this process lives, and cut off a line that a crash tore."""
+        """Keep other runs out for as long as this process lives, and mend what a crash left."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LiecbenchError(
                 f"{directory} is in use by another run", "wait for it, or give another --out"
             ) from None
-        size = os.fstat(self._file).st_size
-        tail = os.pread(self._file, size, 0)
-        os.ftruncate(self._file, tail.rfind(b"\n") + 1)
+        self.mend()
+
+    def mend(self) -> None:
+        """Cut off a last line that a crash tore."""
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+        os.ftruncate(self._file, content.rfind(b"\n") + 1)
 
     def close(self) -> None:
         """Let go of the file and the lock."""

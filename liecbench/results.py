@@ -2,13 +2,16 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
+from pydantic import ValidationError
 
+from liecbench.cell import Cell
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.link import Link
@@ -43,6 +46,7 @@ class CellResult:
     epochs: list[Epoch] = field(default_factory=list)
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
+    directory: str | None = None  # where two results directories hold the same cell, which one this is of
 
 
 def fold(records: Iterable[Record]) -> dict[str, CellResult]:
@@ -51,8 +55,8 @@ def fold(records: Iterable[Record]) -> dict[str, CellResult]:
     for record in records:
         match record:
             case Start():
-                cell = cells.get(record.cell)
-                epochs = cell.epochs if cell else []
+                before = cells.get(record.cell)
+                epochs = [epoch for epoch in before.epochs if epoch.epoch <= record.epochs_done] if before else []
                 cells[record.cell] = CellResult(
                     id=record.cell,
                     spec=record.spec,
@@ -61,26 +65,40 @@ def fold(records: Iterable[Record]) -> dict[str, CellResult]:
                     epochs=epochs,
                 )
             case Epoch() if record.cell in cells:
-                epochs = cells[record.cell].epochs
-                while epochs and epochs[-1].epoch >= record.epoch:
-                    epochs.pop()
-                epochs.append(record)
-            case End() if record.cell in cells:
+                cells[record.cell].epochs.append(record)
+            case End() if record.cell in cells and (record.status != "completed" or cells[record.cell].epochs):
                 cells[record.cell].status, cells[record.cell].error = record.status, record.error
     return cells
 
 
 def load(directories: Sequence[Path]) -> list[CellResult]:
-    """The cells of several results directories; of one that stands in two, the completed one."""
-    cells: dict[str, CellResult] = {}
-    for directory in directories:
-        for cell in fold(read(directory)).values():
-            if cell.id not in cells or cell.status == "completed":
-                cells[cell.id] = cell
+    """The cells of several results directories.
+
+    Of a cell that one directory completed, what others hold unfinished is left out; where several completed it, all
+    are kept and told apart by directory.
+    """
+    folded = {directory: fold(read(directory)) for directory in directories}
+    for directory, found in folded.items():
+        for cell in found.values():
+            _check_spec(directory, cell)
+    completed = Counter(c.id for found in folded.values() for c in found.values() if c.status == "completed")
+    if any(count > 1 for count in completed.values()):
+        for directory, found in folded.items():
+            for cell in found.values():
+                cell.directory = str(directory)
+    cells = [c for found in folded.values() for c in found.values() if c.status == "completed" or not completed[c.id]]
     if not cells:
         names = ", ".join(str(directory) for directory in directories)
         raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
-    return list(cells.values())
+    return cells
+
+
+def _check_spec(directory: Path, cell: CellResult) -> None:
+    try:
+        Cell.from_spec(cell.spec)
+    except ValidationError as error:
+        message = f"{directory}: cell {cell.id}: {error.errors()[0]['msg']} in its spec"
+        raise LiecbenchError(message, "use the liecbench that wrote it, or remove the cell's lines") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +145,7 @@ def summarise(
     """Rows, fastest first within each setting; speed-up and bytes ratio are baseline ÷ row."""
     groups: dict[tuple[tuple[str, str], ...], list[CellResult]] = {}
     for cell in cells:
-        key = tuple((name, repr(value)) for name, value in flat_fields(cell.spec).items() if name != "seed")
+        key = tuple((name, repr(value)) for name, value in _row_fields(cell).items())
         groups.setdefault(key, []).append(cell)
     bases = [group for group in groups.values() if group[0].spec["algorithm"]["name"] == baseline]
     rows = [_row(group, _baseline_of(group, bases), target) for group in groups.values()]
@@ -165,8 +183,9 @@ def settings(directory: Path) -> Settings:
         return Settings()
     try:
         scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Settings(baseline=str(scenario["baseline"]), target_accuracy=scenario.get("target_accuracy"))
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        target = scenario.get("target_accuracy")
+        return Settings(baseline=str(scenario["baseline"]), target_accuracy=None if target is None else float(target))
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError):
         message = f"{path}: not the scenario that `run` wrote"
         raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None
 
@@ -194,6 +213,11 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _row_fields(cell: CellResult) -> dict[str, Any]:
+    fields = {name: value for name, value in flat_fields(cell.spec).items() if name != "seed"}
+    return fields if cell.directory is None else {**fields, "results": cell.directory}
+
+
 def _row(group: list[CellResult], base: list[CellResult] | None, target: float | None) -> Row:
     done = [cell for cell in group if cell.status == "completed"]
     values = [_metrics(cell, target) for cell in done]
@@ -212,9 +236,8 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
         expected = len(group) if name.endswith("_to_target") else len(done)
         estimates[name] = Estimate.of(known) if known and len(known) == expected else None
     num_reached = sum("seconds_to_target" in metrics for metrics in values)
-    fields = {name: value for name, value in flat_fields(group[0].spec).items() if name != "seed"}
     return Row(
-        fields=fields,
+        fields=_row_fields(group[0]),
         cells=len(group),
         failed=sum(cell.status in ("failed", "diverged") for cell in group),
         unfinished=sum(cell.status == "unfinished" for cell in group),
@@ -259,7 +282,8 @@ def _baseline_of(group: list[CellResult], bases: list[list[CellResult]]) -> list
     alike = [
         base
         for base in bases
-        if all(base[0].spec[name] == mine[name] for name in _SETTING)
+        if base[0].directory == group[0].directory
+        and all(base[0].spec[name] == mine[name] for name in _SETTING)
         and all(base[0].spec["task"][name] == mine["task"][name] for name in _WORKLOAD)
     ]
     return max(

@@ -1,17 +1,16 @@
 """Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
 
 from liecbench import launch as launching
-from liecbench.cell import Cell
+from liecbench.cell import Cell, Job
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
-from liecbench.launch import Job, Launch
+from liecbench.launch import Launch
 from liecbench.matrix import Scenario
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
 from liecbench.results import CellResult, flat_fields, fold
@@ -23,14 +22,14 @@ class Progress(Protocol):
     def launching(self, launch: Launch) -> None:
         """Workers are started."""
 
-    def started(self, cell: Cell, epochs_done: int) -> None:
-        """A cell begins after so many epochs."""
-
     def stepped(self, event: dict[str, Any]) -> None:
         """The current epoch has come further."""
 
     def recorded(self, record: Record) -> None:
-        """An epoch or an end was committed."""
+        """A start, an epoch or an end was committed."""
+
+    def noticed(self, text: str) -> None:
+        """Something that the user should know."""
 
     def failed(self, cell: Cell, error: str) -> None:
         """A cell was lost with its launch."""
@@ -104,7 +103,9 @@ class ResultsDirectory:
     def write_scenario(self, scenario: Scenario) -> None:
         """Keep the scenario as resolved."""
         text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
-        (self.path / "scenario.yaml").write_text(text, encoding="utf-8")
+        partial = self.path / "scenario.yaml.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self.path / "scenario.yaml")
 
     def __enter__(self) -> "ResultsDirectory":
         return self
@@ -113,60 +114,59 @@ class ResultsDirectory:
         self.ledger.close()
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What one launch has said."""
-
-    progress: Progress
-    cells: dict[str, Cell]
-    epochs_done: dict[str, int]
-    begun: dict[str, int] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-
-    def event(self, event: dict[str, Any]) -> None:
-        if event["type"] == "progress":
-            self.progress.stepped(event)
-            return
-        record = from_fields(event)
-        if isinstance(record, Start):
-            self.begun[record.cell] = record.attempt
-            self.progress.started(self.cells[record.cell], self.epochs_done[record.cell])
-        else:
-            if isinstance(record, End):
-                self.ended.add(record.cell)
-            self.progress.recorded(record)
-
-
 def run_jobs(jobs: Sequence[Job], directory: ResultsDirectory, progress: Progress) -> None:
     """Run every job; a launch that dies takes the cell that it was at with it, and the rest is launched again."""
     launches = launching.group(jobs)
     while launches:
         launch = launches.pop(0)
-        watch = _Watch(
-            progress,
-            {j.cell.id: j.cell for j in launch.jobs},
-            {j.cell.id: j.epochs_done for j in launch.jobs},
-        )
         progress.launching(launch)
-        outcome = launching.start(launch, directory.path, watch.event)
+        outcome = launching.start(launch, directory.path, lambda event: _show(event, progress))
         if outcome.status == 0:
             continue
         error = f"the launch ended with status {outcome.status}; {outcome.log} ends:\n{launching.log_tail(outcome.log)}"
-        # Where no cell had begun, launching again would end the same way.
-        lost = [
-            j for j in launch.jobs if j.cell.id not in watch.ended and (j.cell.id in watch.begun or not watch.begun)
-        ]
-        for job in lost:
-            _record_failure(job, directory, error, begun=job.cell.id in watch.begun)
+        lost, rest = _after_failure(launch, directory)
+        for job, begun in lost:
+            _record_failure(job, directory, error, begun=begun)
             progress.failed(job.cell, error)
-        rest = tuple(j for j in launch.jobs if j not in lost and j.cell.id not in watch.ended)
         if rest:
             launches.insert(0, Launch(jobs=rest))
+
+
+def _show(event: dict[str, Any], progress: Progress) -> None:
+    match event["type"]:
+        case "progress":
+            progress.stepped(event)
+        case "notice":
+            progress.noticed(event["text"])
+        case _:
+            progress.recorded(from_fields(event))
+
+
+def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
+    """By the ledger: the jobs lost with a launch, each with whether it had begun, and those to launch again."""
+    directory.ledger.mend()
+    found = finished_cells(directory.path)
+    begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
+    left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
+    # Where no cell had begun, launching again would end the same way.
+    lost = [(job, job.cell.id in begun) for job in left if job.cell.id in begun or not begun]
+    return lost, tuple(job for job in left if begun and job.cell.id not in begun)
+
+
+def _attempt(found: dict[str, CellResult], job: Job) -> int | None:
+    return found[job.cell.id].attempt if job.cell.id in found else None
 
 
 def _record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: bool) -> None:
     cell = job.cell
     if not begun:
-        start = Start(cell=cell.id, attempt=job.attempt, at=utc_now(), spec=cell.spec(), environment={})
+        start = Start(
+            cell=cell.id,
+            attempt=job.attempt,
+            at=utc_now(),
+            epochs_done=job.epochs_done,
+            spec=cell.spec(),
+            environment={},
+        )
         directory.ledger.append(start)
     directory.ledger.append(End(cell=cell.id, attempt=job.attempt, status="failed", error=error))

@@ -10,7 +10,7 @@ from liecbench import catalog
 from liecbench.cell import Cell, Choice, Milestones, Task
 from liecbench.document import Document, Key, load, nearest, override
 from liecbench.errors import ScenarioError
-from liecbench.matrix import AXES, TASK_FIELDS, AlgorithmChoice, Scenario, given
+from liecbench.matrix import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, given, is_like
 
 
 def load_scenario(path: Path, assignments: Iterable[str] = ()) -> Scenario:
@@ -102,11 +102,18 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
         raise document.error(("timing",), "this version measures every cell; use timing: measured")
     for path, point in scenario.points():
         _check_point(document, scenario, path, point)
-    cells = scenario.cells()
-    if not cells:
-        raise document.error(("exclude",), "every cell is excluded; remove an entry")
-    for cell in cells:
+    _check_exclusions(document, scenario)
+    for cell in scenario.cells():
         _check_samples(document, scenario, cell)
+
+
+def _check_exclusions(document: Document, scenario: Scenario) -> None:
+    product = [scenario.cell(point) for path, point in scenario.points() if path == MATRIX]
+    for index, entry in enumerate(scenario.exclude):
+        if not any(is_like(cell, entry) for cell in product):
+            raise document.error(("exclude", index), "no cell of the matrix is like that; remove it")
+    if not scenario.cells():
+        raise document.error(("exclude",), "every cell is excluded; remove an entry")
 
 
 def _check_point(document: Document, scenario: Scenario, path: Key, point: dict[str, Any]) -> None:

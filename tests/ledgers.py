@@ -38,11 +38,15 @@ def spec(algorithm: str = "ddp", *, task: dict[str, Any] | None = None, **change
     }
 
 
-def start(cell: str, *, attempt: int = 1, **fields: Any) -> Start:
+def start(cell: str, *, attempt: int = 1, epochs_done: int = 0, **fields: Any) -> Start:
     """A cell begins; ``fields`` are those of ``spec``."""
-    environment = {"torch": "2.6.0"}
     return Start(
-        cell=cell, attempt=attempt, at="2025-01-01T00:00:00+00:00", spec=spec(**fields), environment=environment
+        cell=cell,
+        attempt=attempt,
+        at="2025-01-01T00:00:00+00:00",
+        epochs_done=epochs_done,
+        spec=spec(**fields),
+        environment={"torch": "2.6.0"},
     )
 
 

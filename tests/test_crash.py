@@ -221,3 +221,14 @@ def test_failed_cell_keeps_its_epochs_and_their_checkpoint(with_killed_rank: Pat
     assert [epoch.epoch for epoch in recorded] == list(range(1, len(recorded) + 1))
     kept = {path.name for path in (with_killed_rank / "checkpoints" / failed.cell).iterdir()}
     assert {f"epoch-{len(recorded)}.rank-{rank}.pt" for rank in range(WORKERS)} <= kept
+
+
+def test_cell_that_cannot_be_built_leaves_the_others_alone(tmp_path: Path) -> None:
+    path, directory = tmp_path / "scenario.yaml", tmp_path / "results"
+    models = "[{name: mlp, width: 16}, {name: mlp, width: 1000000000}, {name: mlp, width: 17}]"
+    path.write_text(THREE_CELLS.replace("[psgd, {name: liec, task: {epochs: 2000}}, ddp]", f"[ddp]\n  model: {models}"))
+    ran = run_command(Tree(), "run", str(path), "--out", str(directory))
+    ends = [record.status for record in read(directory) if isinstance(record, End)]
+
+    assert (ran.returncode, ends) == (5, ["completed", "failed", "completed"])
+    assert "1/1 failed" in ran.stdout

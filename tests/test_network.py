@@ -16,8 +16,8 @@ from typing import Any, Final
 import pytest
 
 from liecbench.link import Link
-from liecbench.network import HUB_ADDRESS, INTERFACE, WorkerLink, refusal_reason
-from liecbench.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.network import INTERFACE, WorkerLink, refusal_reason
+from liecbench.supervisor import EVENTS_VARIABLE, HUB_ADDRESS, NAMESPACES_VARIABLE
 from tests.processes import (
     SECONDS,
     Supervised,

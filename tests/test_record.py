@@ -192,7 +192,7 @@ def changed(**fields: Any) -> str:
         (changed(type=None), "not a start, epoch or end record"),
         (changed(schema=SCHEMA + 1), "schema 2; this version reads schema 1"),
         (changed(schema=None), "schema None; this version reads schema 1"),
-        (f'{{"type": "end", "schema": {SCHEMA}, "cell": "a"}}', "end record without attempt, error, status"),
+        (f'{{"type": "end", "schema": {SCHEMA}, "cell": "a"}}', "end record: attempt: Field required"),
         (changed(type=["end"]), "not a start, epoch or end record"),
     ],
 )

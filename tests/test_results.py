@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,7 +102,11 @@ def test_folding_keeps_cells_in_the_order_in_which_they_began() -> None:
         ([end("a", status="failed", error="lost")], ("failed", "lost")),
         ([end("a", status="diverged", error="not finite")], ("diverged", "not finite")),
         ([end("a", status="failed", error="lost"), start("a", attempt=2)], ("unfinished", None)),
-        ([end("a", status="failed", error="lost"), start("a", attempt=2), end("a", attempt=2)], ("completed", None)),
+        (
+            [end("a", status="failed", error="lost"), start("a", attempt=2, epochs_done=1), end("a", attempt=2)],
+            ("completed", None),
+        ),
+        ([start("a", attempt=2), end("a", attempt=2)], ("unfinished", None)),
     ],
 )
 def test_the_last_word_is_the_status(last: list[Record], expected: tuple[str, str | None]) -> None:
@@ -111,8 +116,8 @@ def test_the_last_word_is_the_status(last: list[Record], expected: tuple[str, st
 
 
 def test_a_later_attempt_goes_on_after_the_epochs_that_stand() -> None:
-    records: list[Record] = [start("a"), epoch("a", 1), epoch("a", 2), start("a", attempt=2), epoch("a", 3, attempt=2)]
-    cell = fold(records)["a"]
+    again: list[Record] = [start("a", attempt=2, epochs_done=2), epoch("a", 3, attempt=2)]
+    cell = fold([start("a"), epoch("a", 1), epoch("a", 2), *again])["a"]
 
     assert (cell.attempt, [(e.epoch, e.attempt) for e in cell.epochs]) == (2, [(1, 1), (2, 1), (3, 2)])
 
@@ -122,7 +127,7 @@ def test_epochs_trained_again_replace_the_earlier(last: int, data: st.DataObject
     again = data.draw(st.integers(1, last))
     first = [epoch("a", number) for number in range(1, last + 1)]
     second = [epoch("a", number, attempt=2) for number in range(again, last + 1)]
-    cell = fold([start("a"), *first, start("a", attempt=2), *second])["a"]
+    cell = fold([start("a"), *first, start("a", attempt=2, epochs_done=again - 1), *second])["a"]
 
     assert [*first[: again - 1], *second] == cell.epochs
 
@@ -140,6 +145,24 @@ def test_of_a_cell_in_two_directories_the_completed_one_counts(tmp_path: Path, o
     cells = load([directories[index] for index in order])
 
     assert [(cell.id, cell.status, len(cell.epochs)) for cell in cells] == [("x", "completed", 2)]
+
+
+def test_of_a_cell_that_two_directories_completed_both_are_shown(tmp_path: Path) -> None:
+    slow = [*run_of("x", [{"seconds": 4.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
+    fast = [*run_of("x", [{"seconds": 2.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
+    rows = summarise(load([write(tmp_path / "a", slow), write(tmp_path / "b", fast)]))
+    seen = {(Path(r.fields["results"]).name, r.fields["algorithm"]): means(r)["speedup"] for r in rows}
+
+    assert seen == {("a", "ddp"): 1.0, ("b", "ddp"): 1.0, ("a", "psgd"): 4.0, ("b", "psgd"): 2.0}
+
+
+def test_a_cell_whose_spec_is_damaged_is_named(tmp_path: Path) -> None:
+    record = start("x")
+    directory = write(tmp_path, [dataclasses.replace(record, spec={**record.spec, "workers": 0})])
+    with pytest.raises(LiecbenchError) as raised:
+        load([directory])
+
+    assert str(raised.value).startswith(f"{directory}: cell x: Input should be greater than or equal to 1 in its spec;")
 
 
 def test_directories_are_read_together(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_cell_goes_on_unless_it_is_over(
 
 
 def test_jobs_keep_the_order_of_the_cells(cells: list[Cell]) -> None:
-    over: list[Record] = [start(cells[2].id), end(cells[2].id)]
+    over: list[Record] = [start(cells[2].id), epoch(cells[2].id), end(cells[2].id)]
     jobs = jobs_left(cells, fold(over))
 
     assert [cell for cell in cells if cell != cells[2]] == [job.cell for job in jobs]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 import torch.distributed as dist
 from annotated_types import Ge
 from pydantic import ConfigDict
@@ -22,7 +23,10 @@ CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
 
 class NonFiniteError(FloatingPointError):
-    """A gradient is not finite on some rank; every rank raises it at the same step, its memories untouched."""
+    """A gradient is not finite on some rank; every rank raises it at the same step, and its memories stay finite.
+
+    Blocks that travelled before in that step have already moved their memories on, so the algorithm ends here.
+    """
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -45,11 +49,12 @@ class Algorithm(ABC):
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
         """Become the communication hook of ``ddp``; collective. The training loop stays as it is.
 
-        ValueError where a parameter is not float32.
+        ValueError where a parameter is not float32 on the CPU.
         """
         for name, parameter in ddp.module.named_parameters():
-            if parameter.requires_grad and str(parameter.dtype) != "torch.float32":
-                raise ValueError(f"parameter {name} is {parameter.dtype}; every parameter must be float32")
+            if parameter.requires_grad and (parameter.dtype, parameter.device.type) != (torch.float32, "cpu"):
+                found = f"{parameter.dtype} on {parameter.device}"
+                raise ValueError(f"parameter {name} is {found}; every parameter must be float32 on the CPU")
         ranks = dist.get_process_group_ranks(ddp.process_group)
         group = dist.new_group(ranks)
         assert group is not None, "this rank belongs to the group of the model"

@@ -33,6 +33,7 @@ class DDP(Algorithm):
     def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         started = time.perf_counter()
         self._step_bytes += bucket.buffer().nbytes
+        self.counters.sent_messages += 1
         if bucket.is_last():
             moved = _all_reduce_bytes(self._step_bytes, self._group.size())
             self.counters.sent_bytes += moved

@@ -106,6 +106,7 @@ class ServerAlgorithm(Algorithm):
         self._buckets: list[_Bucket] = []
         self._num_reduced = 0
         self._failure: BaseException | None = None
+        self._updates: dict[Tensor, Tensor] = {}
 
     def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         future: Future[Tensor] = Future()
@@ -120,6 +121,7 @@ class ServerAlgorithm(Algorithm):
         self._buckets.append(_Bucket(buffer, future, waits_for))
         try:
             for parameter, gradient in zip(parameters, gradients, strict=True):
+                self._updates[parameter] = gradient
                 block = self._block_of[parameter]
                 if block.arrive(parameter, gradient) and self._failure is None:
                     self._reduce(block)
@@ -153,6 +155,12 @@ class ServerAlgorithm(Algorithm):
     def _before_step(self) -> None:
         if self._failure is not None:
             raise self._failure
+        # DDP drops what its hook returns for parameters that no rank used: their update, which the memories have
+        # counted as applied, is given to them here.
+        for parameter, update in self._updates.items():
+            if parameter.grad is None:
+                parameter.grad = update.detach().clone().view_as(parameter)
+        self._updates.clear()
 
     def _average_models(self) -> None:
         """Replace every worker's parameters by their mean, in full precision."""

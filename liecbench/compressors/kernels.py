@@ -4,11 +4,14 @@ numba keeps its cache beside the source, or in the user's cache directory where 
 can be written it goes to a directory for temporary files.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from typing import Any
 
+import numba
 from numba import njit
 
 
@@ -22,7 +25,15 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="liecbench-kernels-")
+            _cache_in_temporary_directory()
             return compile_now(kernel)
 
     return decorate
+
+
+def _cache_in_temporary_directory() -> None:
+    """For this process and, by the environment, those that it starts."""
+    directory = tempfile.mkdtemp(prefix="liecbench-kernels-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = directory
+    numba.config.CACHE_DIR = directory  # type: ignore[attr-defined]

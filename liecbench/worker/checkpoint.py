@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from liecbench.launch import Job
+from liecbench.cell import Job
 from liecbench.worker.training import Training
 
 
@@ -34,19 +34,20 @@ def save(directory: Path, cell: str, epoch: int, training: Training) -> None:
     dist.barrier()
 
 
-def restore(directory: Path, job: Job, training: Training) -> int:
-    """Load the state after the last committed epoch; how many epochs that is, 0 where a rank's is gone. Collective."""
-    path = _path(directory, job.cell.id, job.epochs_done)
-    present = torch.tensor(int(job.epochs_done > 0 and path.exists()))
+def available(directory: Path, job: Job) -> int:
+    """How many epochs can be taken over: those committed, or none where a rank's state is gone. Collective."""
+    present = torch.tensor(int(_path(directory, job.cell.id, job.epochs_done).exists()))
     dist.all_reduce(present, op=dist.ReduceOp.MIN)
-    if not present:
-        return 0
-    state = torch.load(path, weights_only=True)
+    return job.epochs_done if present else 0
+
+
+def restore(directory: Path, cell: str, epoch: int, training: Training) -> None:
+    """Load this rank's state after ``epoch``."""
+    state = torch.load(_path(directory, cell, epoch), weights_only=True)
     training.model.load_state_dict(state["model"])
     training.optimizer.load_state_dict(state["optimizer"])
     training.algorithm.load_state_dict(state["algorithm"])
     torch.set_rng_state(state["random"])
-    return job.epochs_done
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:

@@ -1,5 +1,6 @@
 """Measurement of an epoch: a clock on every rank, and one record from all of them."""
 
+import contextlib
 import dataclasses
 import math
 import statistics
@@ -31,6 +32,7 @@ class RankEpoch:
 
     mean_loss: float
     num_steps: int
+    train_seconds: float
     step_seconds: list[float]
     exposed_seconds: float
     counters: Counters
@@ -63,6 +65,7 @@ class StepClock:
 
     def restart_times(self) -> None:
         """Forget the times so far: they were warm-up."""
+        self._times_from = self._ended = time.perf_counter()
         self._seconds: list[float] = []
         self._exposed = 0.0
         self._first_times = dataclasses.replace(self._algorithm.counters)
@@ -78,7 +81,8 @@ class StepClock:
 
     def step_ended(self, loss: Tensor) -> None:
         """The optimizer has stepped."""
-        self._seconds.append(time.perf_counter() - self._began)
+        self._ended = time.perf_counter()
+        self._seconds.append(self._ended - self._began)
         self._exposed += self._algorithm.around_step_seconds - self._around_before
         self._losses.append(loss)
 
@@ -89,6 +93,7 @@ class StepClock:
         return RankEpoch(
             mean_loss=float(torch.stack(self._losses).double().mean()),
             num_steps=len(self._losses),
+            train_seconds=self._ended - self._times_from,
             step_seconds=self._seconds,
             exposed_seconds=self._exposed,
             counters=Counters(
@@ -113,10 +118,9 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
     train_loss = statistics.fmean(rank.mean_loss for rank in ranks)
     if not math.isfinite(train_loss) or not math.isfinite(totals.test_loss):
         raise NonFiniteError(f"epoch {epoch}: the loss is not finite (train {train_loss}, test {totals.test_loss})")
-    slowest = max(ranks, key=lambda rank: sum(rank.step_seconds))
+    slowest = max(ranks, key=lambda rank: rank.train_seconds)
     steps = np.array([rank.step_seconds for rank in ranks]).max(axis=0)
     quantiles = {"median": float(np.median(steps)), "p95": float(np.percentile(steps, 95))} if steps.size else None
-    train_seconds = sum(slowest.step_seconds)
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     return Epoch(
         cell=cell,
@@ -125,9 +129,9 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         steps=slowest.num_steps,
         timed_steps=len(slowest.step_seconds),
         train_loss=train_loss,
-        train_seconds=train_seconds,
+        train_seconds=slowest.train_seconds,
         step_seconds=quantiles,
-        compute_seconds=train_seconds - slowest.exposed_seconds,
+        compute_seconds=slowest.train_seconds - slowest.exposed_seconds,
         exposed_seconds=slowest.exposed_seconds,
         compress_seconds=slowest.counters.compress_seconds,
         communicate_seconds=slowest.counters.communicate_seconds,
@@ -159,9 +163,8 @@ def root_sum_square_over_ranks(value: float | None) -> float | None:
 
 def reset_peak_memory() -> None:
     """Start a new high-water mark of resident memory, where the kernel lets a process do so."""
-    marks = Path("/proc/self/clear_refs")
-    if marks.exists():
-        marks.write_text("5")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_bytes() -> int:

@@ -10,8 +10,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
-from liecbench.cell import Cell
-from liecbench.launch import Job
+from liecbench.cell import Cell, Job
 from liecbench.link import Link
 from liecbench.network import WorkerLink
 from liecbench.record import End, Ledger, Start, Status, utc_now
@@ -79,14 +78,24 @@ def _run_job(job: Job, directory: Path, link: ShapedLink, journal: Journal | Non
     cell = job.cell
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
+    epochs_done = checkpoint.available(directory, job)
+    if journal is not None:
+        environment = {**_environment(cell), "link": link.describe()}
+        journal.record(
+            Start(
+                cell=cell.id,
+                attempt=job.attempt,
+                at=utc_now(),
+                epochs_done=epochs_done,
+                spec=cell.spec(),
+                environment=environment,
+            )
+        )
     training = Training(cell, link, journal)
     error = None
     try:
-        epochs_done = checkpoint.restore(directory, job, training)
-        if journal is not None:
-            environment = {**_environment(cell), "link": link.describe()}
-            start = Start(cell=cell.id, attempt=job.attempt, at=utc_now(), spec=cell.spec(), environment=environment)
-            journal.record(start)
+        if epochs_done:
+            checkpoint.restore(directory, cell.id, epochs_done, training)
         for epoch in range(epochs_done, cell.task.epochs):
             record = training.epoch(epoch, job.attempt)
             checkpoint.save(directory, cell.id, epoch + 1, training)

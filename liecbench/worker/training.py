@@ -69,8 +69,10 @@ class Training:
         self._set_learning_rate(index)
         batches = self._batches(index)
         self._link.shape()
-        sample = self._train_on(batches, index)
-        self._link.lift()
+        try:
+            sample = self._train_on(batches, index)
+        finally:
+            self._link.lift()
         everyone: list[meter.RankEpoch | None] = [None] * self._world_size
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
@@ -92,8 +94,8 @@ class Training:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
         clock = meter.StepClock(self.algorithm, self._link)
         for step, batch in enumerate(batches):
-            inputs, labels = self._train.inputs[batch], self._train.labels[batch]
             clock.step_begins()
+            inputs, labels = self._train.inputs[batch], self._train.labels[batch]
             self.optimizer.zero_grad()
             loss = self._loss(self._ddp, inputs, labels)
             loss.backward()
@@ -138,6 +140,7 @@ class Training:
         """From a pass that trains nothing and sends nothing."""
         state = {name: value.clone() for name, value in self.model.named_buffers()}
         random_state = torch.get_rng_state()
+        self.optimizer.zero_grad()  # the last update stands there
         with self._ddp.no_sync():
             self._loss(self.model, self._train.inputs[batch], self._train.labels[batch]).backward()
         error = self.algorithm.compression_error()

@@ -141,7 +141,7 @@ def refuse_what_cannot_work() -> list[str]:
 
 def test_mistakes_are_named() -> None:
     for messages in run_ranks(refuse_what_cannot_work, 2):
-        assert messages[0] == "parameter weight is torch.float16; every parameter must be float32"
+        assert messages[0] == "parameter weight is torch.float16 on cpu; every parameter must be float32 on the CPU"
         assert messages[1].startswith("the saved memories belong to another algorithm")
 
 
@@ -193,3 +193,50 @@ def test_what_is_planned_is_what_is_sent() -> None:
     for rank in run_ranks(payload_of_each, 3):
         for counted, planned in rank:
             assert counted == planned
+
+
+class Branching(nn.Module):
+    """A layer that some steps use on no rank."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.always, self.sometimes = nn.Linear(4, 3), nn.Linear(4, 3)
+
+    def forward(self, inputs: Tensor, both: bool) -> Tensor:
+        output: Tensor = self.always(inputs)
+        return output + self.sometimes(inputs) if both else output
+
+
+def virtual_iterates_of_an_unused_layer() -> list[tuple[float, float]]:
+    """Steps without the layer: how far its x − η mean(e) moves, and how large its error memory is."""
+    torch.manual_seed(1)
+    model = Branching()
+    ddp = DistributedDataParallel(model, find_unused_parameters=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    algorithm = MemSGD(compressor=Sign(), block_bytes=4)
+    algorithm.attach(ddp, optimizer)
+    (block,) = (block for block in algorithm.blocks if block.names == ["sometimes.weight"])
+
+    def virtual() -> tuple[Tensor, float]:
+        error = algorithm.memories["error"][block.index].clone()
+        dist.all_reduce(error)
+        error /= dist.get_world_size()
+        return model.sometimes.weight.detach().view(-1) - 0.1 * error, float(error.norm())
+
+    seen = []
+    for step in range(9):
+        generator = torch.Generator().manual_seed(10 * step + dist.get_rank())
+        before, norm = virtual()
+        optimizer.zero_grad()
+        ddp(torch.randn(5, 4, generator=generator), step % 3 == 0).square().sum().backward()
+        optimizer.step()
+        if step % 3:
+            seen.append((float((virtual()[0] - before).norm()), norm))
+    return seen
+
+
+def test_what_a_memory_sends_for_an_unused_layer_is_applied() -> None:
+    for rank in run_ranks(virtual_iterates_of_an_unused_layer, 2):
+        for moved, norm in rank:
+            assert norm > 0.1
+            assert moved < 1e-6

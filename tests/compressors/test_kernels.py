@@ -34,10 +34,18 @@ def cache_of(package: Path, home: Path, *, read_only: bool) -> Path:
     environment = {**os.environ, "PYTHONPATH": str(package), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("XDG_CACHE_HOME", None)
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, cwd=home, capture_output=True, text=True, timeout=200
+        [sys.executable, "-c", PROGRAM], env=environment, cwd=package, capture_output=True, text=True, timeout=200
     )
     assert ran.returncode == 0, ran.stderr
     return Path(ran.stdout.strip())
+
+
+def test_where_neither_can_be_written_they_are_cached_for_the_run(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    cache = cache_of(package, tmp_path / "home", read_only=True)
+
+    assert cache.parent.name.startswith("liecbench-kernels-")
+    assert not cache.parent.exists()
 
 
 def test_kernels_are_cached_beside_the_source(package: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 from typing import Any
@@ -25,9 +26,7 @@ def rows() -> list[Row]:
 
 def rows_of_specs(changes: dict[str, Any]) -> list[Row]:
     record = start("x")
-    changed = start("x").__class__(
-        cell="x", attempt=1, at=record.at, spec={**record.spec, **changes}, environment=record.environment
-    )
+    changed = dataclasses.replace(record, spec={**record.spec, **changes})
     return rows_of([changed, *run_of("x")[1:]])
 
 

@@ -128,6 +128,28 @@ def test_memory_is_what_the_kernel_says(trained: dict[str, list[Epoch]]) -> None
     assert 50 * 2**20 < trained["ddp"][0].peak_memory_bytes < 4 * 2**30
 
 
+def sampled_compression_error() -> tuple[float, float]:
+    """What the record says, and 1 − ‖g‖₁² / (n ‖g‖²) of this rank's gradient at the end of the epoch."""
+    spec = cell({"name": "liec", "average_period": 4}).spec()
+    training = Training(Cell.from_spec({**spec, "server": "root", "block_bytes": "whole"}), NoLink(), None)
+    record = training.epoch(0, attempt=1)
+    batch = training._batches(0)[0]
+    training.model.zero_grad()
+    logits = training.model(training._train.inputs[batch])
+    torch.nn.functional.cross_entropy(logits, training._train.labels[batch]).backward()
+    parts = [parameter.grad.view(-1) for parameter in training.model.parameters() if parameter.grad is not None]
+    gradient = torch.cat(parts).double()
+    training.close()
+    recorded = -1.0 if record is None or record.compression_error is None else record.compression_error
+    return recorded, 1 - float(gradient.abs().sum() ** 2 / (len(gradient) * gradient.square().sum()))
+
+
+def test_the_compression_error_is_that_of_the_workers_gradients() -> None:
+    (recorded, first), (_, second) = run_ranks(sampled_compression_error, 2)
+
+    assert recorded == pytest.approx((first + second) / 2, rel=1e-4)
+
+
 def order_of(seed: int, epoch: int) -> list[int]:
     training = Training(cell({"name": "ddp"}, seed=seed), NoLink(), None)
     batches = torch.cat(training._batches(epoch)).tolist()
