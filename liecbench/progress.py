@@ -82,7 +82,8 @@ class ConsoleProgress:
     def failed(self, cell: Cell, error: str) -> None:
         """A cell was lost with its launch."""
         self._over(cell)
-        self._say(f"{cell.describe()}: failed: {error}")
+        first_line = error.partition("\n")[0]
+        self._say(f"{cell.describe()}: failed: {first_line}")
 
     def _over(self, cell: Cell) -> None:
         self._num_done += 1

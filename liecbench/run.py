@@ -1,5 +1,6 @@
 """Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from liecbench import launch as launching
 from liecbench.cell import Cell, Job
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
-from liecbench.launch import Launch
+from liecbench.launch import Launch, Outcome
 from liecbench.matrix import Scenario
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
 from liecbench.results import CellResult, flat_fields, fold
@@ -120,10 +121,11 @@ def run_jobs(jobs: Sequence[Job], directory: ResultsDirectory, progress: Progres
     while launches:
         launch = launches.pop(0)
         progress.launching(launch)
-        outcome = launching.start(launch, directory.path, lambda event: _show(event, progress))
+        said: list[str] = []
+        outcome = launching.start(launch, directory.path, functools.partial(_hear, progress, said))
         if outcome.status == 0:
             continue
-        error = f"the launch ended with status {outcome.status}; {outcome.log} ends:\n{launching.log_tail(outcome.log)}"
+        error = _reason(outcome, said)
         lost, rest = _after_failure(launch, directory)
         for job, begun in lost:
             _record_failure(job, directory, error, begun=begun)
@@ -132,8 +134,16 @@ def run_jobs(jobs: Sequence[Job], directory: ResultsDirectory, progress: Progres
             launches.insert(0, Launch(jobs=rest))
 
 
-def _show(event: dict[str, Any], progress: Progress) -> None:
+def _reason(outcome: Outcome, said: list[str]) -> str:
+    """Why a launch ended, in a line, and below it the last lines of its log."""
+    first = f"; first was {said[0]}" if said else ""
+    return f"the launch ended with status {outcome.status}, see {outcome.log}{first}\n{launching.log_tail(outcome.log)}"
+
+
+def _hear(progress: Progress, said: list[str], event: dict[str, Any]) -> None:
     match event["type"]:
+        case "lost":
+            said.append(event["reason"].partition("\n")[0])
         case "progress":
             progress.stepped(event)
         case "notice":

@@ -232,3 +232,4 @@ def test_cell_that_cannot_be_built_leaves_the_others_alone(tmp_path: Path) -> No
 
     assert (ran.returncode, ends) == (5, ["completed", "failed", "completed"])
     assert "1/1 failed" in ran.stdout
+    assert "RuntimeError" in ran.stdout

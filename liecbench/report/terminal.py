@@ -32,7 +32,8 @@ def render(rows: Sequence[Row], layout: Layout, *, by: str, width: int) -> Group
     for index, (row, following) in enumerate(zip(rows, [*rows[1:], None], strict=True), start=1):
         ends_group = following is not None and following.fields.get(by) != row.fields.get(by)
         table.add_row(*(texts[index] for texts in shown.values()), end_section=ends_group and by != "algorithm")
-    notes = [Text(f"{row.fields['algorithm']}: {error}", style="red") for row in rows for error in row.errors]
+    errors = [(row.fields["algorithm"], error.partition("\n")[0]) for row in rows for error in row.errors]
+    notes = [Text(f"{algorithm}: {error}", style="red") for algorithm, error in errors]
     if hidden:
         notes.append(Text(f"not shown, for want of width: {', '.join(HEADINGS[name] for name in hidden)}", style="dim"))
     return Group(table, Text(layout.caption, style="dim"), *notes)
