@@ -46,6 +46,10 @@ class ServerAlgorithm(Algorithm):
 
     server: ServerPlace = "sharded"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._scratch = torch.empty(0)
+
     @abstractmethod
     def reduce(self, block: Block) -> Tensor:
         """The update for ``block.gradient``, of its shape; it may be written in place. Runs on the thread."""
@@ -69,10 +73,6 @@ class ServerAlgorithm(Algorithm):
     def server_memory(self) -> list[Tensor]:
         """Zeros of the size of what this rank serves of every block."""
         return [torch.zeros(self.exchange.served_numel(block.numel)) for block in self.blocks]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._scratch = torch.empty(0)
 
     def scratch(self, numel: int) -> Tensor:
         """Room for one block, shared by all of them."""
@@ -163,8 +163,11 @@ class ServerAlgorithm(Algorithm):
         self._updates.clear()
 
     def _average_models(self) -> None:
-        """Replace every worker's parameters by their mean, in full precision."""
-        self._thread.run(self._average_blocks)
+        """Replace every worker's parameters by their mean, in full precision; NonFiniteError where they have none."""
+        try:
+            self._thread.run(self._average_blocks)
+        except NonFiniteMessageError:
+            raise NonFiniteError(f"step {self.step}: the models are not finite") from None
 
     def _average_blocks(self) -> None:
         for block in self.blocks:
