@@ -1,6 +1,7 @@
 """Commands: parse, call, print; nothing else."""
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from liecbench import __version__
 from liecbench.errors import ExitCode, Interruption, LiecbenchError
 
 if TYPE_CHECKING:
@@ -46,6 +48,21 @@ class Listing(StrEnum):
     COMPRESSORS = "compressors"
     MODELS = "models"
     DATASETS = "datasets"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
 
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
@@ -166,12 +183,14 @@ def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenari
 
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(files("liecbench").joinpath("starter.yaml").read_text(encoding="utf-8"))
+            starter = files("liecbench").joinpath("starter.yaml").read_text(encoding="utf-8")
+            name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:100] or "scenario"
+            file.write(starter.replace("my-network", name))
     except FileExistsError:
         raise LiecbenchError(f"{path} exists already", "give another name, or remove it") from None
     except OSError as error:
         raise LiecbenchError(f"{path}: {error.strerror}", "give a path that can be written") from None
-    _say(f"wrote {path}; next: liecbench run {path} --dry-run", quiet=False)
+    _say(f"wrote {path}; next: liecbench run {shlex.quote(str(path))} --dry-run", quiet=False)
 
 
 @app.command()
@@ -241,7 +260,7 @@ def _print_comparison(
     if baseline_required:
         results.check_baseline(cells, baseline)
     rows = results.grouped(results.summarise(cells, baseline=baseline, target=target), by)
-    layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline)
+    layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline=baseline, by=by)
     with _readers_may_leave():
         match output:
             case Format.TABLE:
@@ -251,7 +270,7 @@ def _print_comparison(
             case Format.MARKDOWN:
                 print(markdown.render(rows, layout), end="")
             case Format.JSON:
-                print(export.to_json(rows))
+                print(export.to_json(rows, baseline=baseline, target_accuracy=target))
             case Format.CSV:
                 print(export.to_csv(rows), end="")
     return rows

@@ -7,10 +7,13 @@ from pathlib import Path
 from liecbench import catalog
 from liecbench.cell import Cell, Job
 from liecbench.launch import Launch, group
+from liecbench.results import flat_fields
+
+_DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
 
 
-def payload_bytes_per_epoch(cell: Cell) -> list[int]:
-    """Payload bytes that each rank sends in an epoch, the mean over the cell's epochs."""
+def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
+    """Payload bytes that each rank sends and receives in an epoch, the mean over the cell's epochs."""
     import torch
 
     from liecbench.worker.training import make_algorithm
@@ -24,12 +27,12 @@ def payload_bytes_per_epoch(cell: Cell) -> list[int]:
     num_steps = task.epochs * (dataset.num_train_samples // (task.batch_size * cell.workers))
     algorithm = make_algorithm(cell)
     kinds = [algorithm.step_kind(step) for step in range(num_steps)]
-    totals = [0] * cell.workers
+    totals = [(0, 0)] * cell.workers
     for kind, count in Counter(kinds).items():
-        step = kinds.index(kind)
-        for rank in range(cell.workers):
-            totals[rank] += count * algorithm.planned_payload_bytes(numels, rank, cell.workers, step)[0]
-    return [round(total / task.epochs) for total in totals]
+        for rank, (sent, received) in enumerate(totals):
+            out, back = algorithm.planned_payload_bytes(numels, rank, cell.workers, kinds.index(kind))
+            totals[rank] = (sent + count * out, received + count * back)
+    return [(round(sent / task.epochs), round(received / task.epochs)) for sent, received in totals]
 
 
 def lines(jobs: Sequence[Job], num_cells: int, directory: Path) -> Iterator[str]:
@@ -40,11 +43,24 @@ def lines(jobs: Sequence[Job], num_cells: int, directory: Path) -> Iterator[str]
         yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {_network(launch)}"
         yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json')}"
         for job in launch.jobs:
-            sent = payload_bytes_per_epoch(job.cell)
-            most = f", the busiest {max(sent):,}" if max(sent) > 1.01 * sum(sent) / len(sent) else ""
             epochs = f"{job.cell.task.epochs - job.epochs_done} epochs"
-            yield f"  {job.cell.id}  {job.cell.describe()}: {epochs}"
-            yield f"      a rank sends {sum(sent) // len(sent):,} payload bytes an epoch{most}"
+            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, jobs)}: {epochs}"
+            yield f"      {_traffic(payload_bytes_per_epoch(job.cell))}"
+
+
+def _rest(job: Job, jobs: Sequence[Job]) -> str:
+    """What else tells a cell from the others."""
+    fields = [flat_fields(other.cell.spec()) for other in jobs]
+    mine = {n: v for n, v in flat_fields(job.cell.spec()).items() if n not in _DESCRIBED and v is not None}
+    varying = [n for n in mine if len({repr(other.get(n)) for other in fields if other.get(n) is not None}) > 1]
+    return "".join(f" · {name} {mine[name]}" for name in varying)
+
+
+def _traffic(ranks: Sequence[tuple[int, int]]) -> str:
+    sent, received = (sum(bytes_of) // len(ranks) for bytes_of in zip(*ranks, strict=True))
+    busiest = max(out + back for out, back in ranks)
+    most = f"; the busiest rank {busiest:,} together" if busiest > 1.01 * (sent + received) else ""
+    return f"a rank sends {sent:,} and receives {received:,} payload bytes an epoch{most}"
 
 
 def _network(launch: Launch) -> str:

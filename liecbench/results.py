@@ -132,6 +132,7 @@ class Row:
     reached: str | None
     metrics: dict[str, Estimate | None]
     errors: list[str]
+    warnings: list[str]
 
     @property
     def completed(self) -> int:
@@ -244,7 +245,17 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
         reached=None if target is None else f"{num_reached}/{len(group)}",
         metrics=estimates,
         errors=[f"{cell.status}: {cell.error}" for cell in group if cell.error],
+        warnings=_warnings(group),
     )
+
+
+def _warnings(group: list[CellResult]) -> list[str]:
+    """What a reader of the row must know: periodic averaging that a short run never came to."""
+    period = group[0].spec["algorithm"].get("average_period", 1)
+    steps = [sum(epoch.steps for epoch in cell.epochs) for cell in group if cell.status == "completed"]
+    if not steps or max(steps) >= period:
+        return []
+    return [f"its {max(steps)} steps are fewer than average_period {period}: no averaging is in its time and bytes"]
 
 
 def _metrics(cell: CellResult, target: float | None) -> dict[str, float]:

@@ -232,3 +232,11 @@ def test_the_scenario_as_resolved_is_the_same_scenario(tmp_path: Path, text: str
     again = load_scenario(tmp_path / "scenario.yaml")
 
     assert [cell.id for cell in scenario(text).cells()] == [cell.id for cell in again.cells()]
+
+
+def test_a_scenario_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "scenario.yaml").write_text("# mine\n")
+    actual = refusal(tmp_path)
+
+    assert "holds a scenario.yaml of yours, which the run would overwrite; give a directory of its own" in actual
+    assert (tmp_path / "scenario.yaml").read_text() == "# mine\n"

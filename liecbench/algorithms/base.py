@@ -49,8 +49,10 @@ class Algorithm(ABC):
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
         """Become the communication hook of ``ddp``; collective. The training loop stays as it is.
 
-        ValueError where a parameter is not float32 on the CPU.
+        TypeError for another kind of module, ValueError where a parameter is not float32 on the CPU.
         """
+        if not isinstance(ddp, DistributedDataParallel):
+            raise TypeError(f"attach takes a DistributedDataParallel module, not {type(ddp).__name__}")
         for name, parameter in ddp.module.named_parameters():
             if parameter.requires_grad and (parameter.dtype, parameter.device.type) != (torch.float32, "cpu"):
                 found = f"{parameter.dtype} on {parameter.device}"

@@ -50,22 +50,30 @@ def checked_metrics(names: Sequence[str] | None) -> Sequence[str]:
     return names or DEFAULT_METRICS
 
 
-def lay_out(rows: Sequence[Row], metrics: Sequence[str], baseline: str) -> Layout:
+def lay_out(rows: Sequence[Row], metrics: Sequence[str], *, baseline: str, by: str) -> Layout:
     """Columns for these rows."""
-    fields = ["algorithm", *(name for name in varying_fields(rows) if name != "algorithm")]
-    shared = {name: value for row in rows for name, value in row.fields.items() if name not in fields}
+    fields = list(dict.fromkeys(["algorithm", by, *varying_fields(rows)]))
+    shared = {
+        name: value for row in rows for name, value in row.fields.items() if name not in fields and value is not None
+    }
     known = [name for name in metrics if any(row.metrics[name] is not None for row in rows)]
-    return Layout(fields=fields, metrics=known, caption=_caption(shared, baseline), baseline=baseline)
+    compared = any(row.metrics["speedup"] is not None for row in rows)
+    return Layout(fields=fields, metrics=known, caption=_caption(shared, baseline, compared), baseline=baseline)
 
 
-def _caption(shared: dict[str, object], baseline: str) -> str:
-    named = ("link", "dataset", "model", "compressor", "server", "batch_size", "learning_rate")
+def _caption(shared: dict[str, object], baseline: str, compared: bool) -> str:
+    named = ("link", "dataset", "model", "compressor", "server", "batch_size", "epochs", "learning_rate")
     parts = [f"{shared['workers']} workers"] if "workers" in shared else []
-    parts += [f"{name.replace('_', ' ')} {shared[name]}" for name in named if shared.get(name) is not None]
-    legend = (
-        f"* baseline {baseline}; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch"
+    parts += [f"{name.replace('_', ' ')} {shared[name]}" for name in named if name in shared]
+    ratios = (
+        f"* baseline {baseline}; bytes÷ and speed-up: baseline ÷ row" if compared else f"no {baseline} to compare with"
     )
-    return f"{' · '.join(parts)}\n{legend}"
+    return f"{' · '.join(parts)}\n{ratios}; payload and wire: sent + received a rank an epoch"
+
+
+def warning_lines(rows: Sequence[Row]) -> list[str]:
+    """Every row's warnings, each once."""
+    return list(dict.fromkeys(f"{row.fields['algorithm']}: {text}" for row in rows for text in row.warnings))
 
 
 def field_text(row: Row, name: str, layout: Layout) -> str:

@@ -9,15 +9,19 @@ from typing import Any
 
 from liecbench.results import METRICS, Estimate, Row
 
+# These columns come first, in this order; those that only some rows have come after them, by name.
+_FIRST = ("algorithm", "compressor", "workers", "link", "server", "dataset", "model", "batch_size", "learning_rate")
 
-def to_json(rows: Sequence[Row]) -> str:
-    """``{"rows": [...]}``, each row's fields, counts and metrics side by side."""
-    return json.dumps({"rows": [_flat(row) for row in rows]}, indent=2, allow_nan=False)
+
+def to_json(rows: Sequence[Row], *, baseline: str, target_accuracy: float | None) -> str:
+    """``{"rows": [...]}``, each row's fields, counts and metrics side by side, and what they refer to."""
+    content = {"rows": [_flat(row) for row in rows], "baseline": baseline, "target_accuracy": target_accuracy}
+    return json.dumps(content, indent=2, allow_nan=False)
 
 
 def to_csv(rows: Sequence[Row]) -> str:
     """One line a row; each metric as its mean, low and high."""
-    names = list(dict.fromkeys(name for row in rows for name in row.fields))
+    names = [*_FIRST, *sorted({name for row in rows for name in row.fields} - set(_FIRST))]
     metrics = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_low", "_high")]
     text = io.StringIO()
     writer = csv.DictWriter(text, [*names, "cells", "failed", "unfinished", "reached", *metrics], lineterminator="\n")
@@ -37,7 +41,7 @@ def to_csv(rows: Sequence[Row]) -> str:
 def _flat(row: Row) -> dict[str, Any]:
     metrics = {name: None if value is None else dataclasses.asdict(value) for name, value in row.metrics.items()}
     counts = {"cells": row.cells, "failed": row.failed, "unfinished": row.unfinished, "reached": row.reached}
-    return {**row.fields, **counts, **metrics, "errors": row.errors}
+    return {**row.fields, **counts, **metrics, "errors": row.errors, "warnings": row.warnings}
 
 
 def _bounds(name: str, value: Estimate | None) -> dict[str, float | None]:

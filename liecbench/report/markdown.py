@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from liecbench.report.columns import HEADINGS, Layout, field_text, metric_text, state_text
+from liecbench.report.columns import HEADINGS, Layout, field_text, metric_text, state_text, warning_lines
 from liecbench.results import Row
 
 
@@ -21,4 +21,4 @@ def render(rows: Sequence[Row], layout: Layout) -> str:
     if not any(state_text(row) for row in rows):
         lines = [line[:-1] for line in lines]
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return f"{table}\n\n{layout.caption}\n"
+    return "\n".join([table, "", layout.caption, *warning_lines(rows)]) + "\n"

@@ -8,7 +8,15 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from liecbench.report.columns import HEADINGS, HIGHER_IS_BETTER, Layout, field_text, metric_text, state_text
+from liecbench.report.columns import (
+    HEADINGS,
+    HIGHER_IS_BETTER,
+    Layout,
+    field_text,
+    metric_text,
+    state_text,
+    warning_lines,
+)
 from liecbench.results import Row
 
 # What goes first where a terminal is too narrow for all of it.
@@ -34,6 +42,7 @@ def render(rows: Sequence[Row], layout: Layout, *, by: str, width: int) -> Group
         table.add_row(*(texts[index] for texts in shown.values()), end_section=ends_group and by != "algorithm")
     errors = [(row.fields["algorithm"], error.partition("\n")[0]) for row in rows for error in row.errors]
     notes = [Text(f"{algorithm}: {error}", style="red") for algorithm, error in errors]
+    notes += [Text(note, style="yellow") for note in warning_lines(rows)]
     if hidden:
         notes.append(Text(f"not shown, for want of width: {', '.join(HEADINGS[name] for name in hidden)}", style="dim"))
     return Group(table, Text(layout.caption, style="dim"), *notes)

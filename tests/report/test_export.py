@@ -24,6 +24,10 @@ def rows() -> list[Row]:
     return rows_of(*seeds, run_of("l", [{"seconds": 0.5, "payload": (10, 30)}]), failed) + rows_of_specs(liec)
 
 
+def as_json(rows: list[Row]) -> str:
+    return export.to_json(rows, baseline="ddp", target_accuracy=0.9)
+
+
 def rows_of_specs(changes: dict[str, Any]) -> list[Row]:
     record = start("x")
     changed = dataclasses.replace(record, spec={**record.spec, **changes})
@@ -32,7 +36,7 @@ def rows_of_specs(changes: dict[str, Any]) -> list[Row]:
 
 def test_a_json_row_has_what_the_interface_names() -> None:
     runs = [run_of(f"d{seed}", [{"seconds": 1.0 + 2 * seed, "accuracy": 0.5}], seed=seed) for seed in (0, 1)]
-    row = json.loads(export.to_json(rows_of(*runs, target=0.9)))["rows"][0]
+    row = json.loads(as_json(rows_of(*runs, target=0.9)))["rows"][0]
     expected = {
         "algorithm": "ddp",
         "compressor": None,
@@ -62,25 +66,25 @@ def test_a_json_row_has_what_the_interface_names() -> None:
 
 
 def test_every_metric_is_in_every_json_row(rows: list[Row]) -> None:
-    missing = [set(METRICS) - row.keys() for row in json.loads(export.to_json(rows))["rows"]]
+    missing = [set(METRICS) - row.keys() for row in json.loads(as_json(rows))["rows"]]
 
     assert [set()] * len(rows) == missing
 
 
 def test_one_seed_has_null_bounds() -> None:
-    row = json.loads(export.to_json(rows_of(run_of("d", [{"seconds": 2.5}]))))["rows"][0]
+    row = json.loads(as_json(rows_of(run_of("d", [{"seconds": 2.5}]))))["rows"][0]
 
     assert row["seconds_per_epoch"] == {"mean": 2.5, "low": None, "high": None}
 
 
 def test_options_are_fields_of_their_own(rows: list[Row]) -> None:
-    row = json.loads(export.to_json(rows))["rows"][-1]
+    row = json.loads(as_json(rows))["rows"][-1]
 
     assert (row["algorithm"], row["average_period"]) == ("liec", 8)
 
 
 def test_failed_cells_stay_visible(rows: list[Row]) -> None:
-    row = next(row for row in json.loads(export.to_json(rows))["rows"] if row["algorithm"] == "psgd")
+    row = next(row for row in json.loads(as_json(rows))["rows"] if row["algorithm"] == "psgd")
 
     assert (row["failed"], row["errors"], row["test_accuracy"]) == (1, ["failed: lost"], None)
 
@@ -88,7 +92,7 @@ def test_failed_cells_stay_visible(rows: list[Row]) -> None:
 def test_csv_and_json_agree(rows: list[Row]) -> None:
     lines = list(csv.DictReader(io.StringIO(export.to_csv(rows))))
     expected: list[dict[str, str]] = []
-    for row in json.loads(export.to_json(rows))["rows"]:
+    for row in json.loads(as_json(rows))["rows"]:
         flat = {key: value for key, value in row.items() if key in lines[0] and not isinstance(value, dict)}
         for name in METRICS:
             value = row[name] or {"mean": None, "low": None, "high": None}
@@ -112,4 +116,6 @@ def test_csv_quotes_what_needs_it() -> None:
 
 
 def test_nothing_to_export_is_still_well_formed() -> None:
-    assert (json.loads(export.to_json([])), export.to_csv([]).count("\n")) == ({"rows": []}, 1)
+    expected = {"rows": [], "baseline": "ddp", "target_accuracy": 0.9}
+
+    assert (json.loads(as_json([])), export.to_csv([]).count("\n")) == (expected, 1)

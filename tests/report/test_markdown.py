@@ -6,7 +6,7 @@ from liecbench.results import Row, fold, summarise
 from tests.ledgers import end, run_of, start
 
 CAPTION = """
-2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · learning rate 0.1
+2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · epochs 2 · learning rate 0.1
 * baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch
 """
 
@@ -17,7 +17,7 @@ def rows_of(*runs: list[Record]) -> list[Row]:
 
 def rendered(rows: list[Row]) -> str:
     metrics = ["test_accuracy", "seconds_per_epoch", "wire_bytes_per_epoch", "speedup"]
-    return markdown.render(rows, columns.lay_out(rows, metrics, "ddp"))
+    return markdown.render(rows, columns.lay_out(rows, metrics, baseline="ddp", by="algorithm"))
 
 
 def test_a_table_reads_as_by_hand() -> None:
@@ -55,3 +55,17 @@ def test_a_bar_in_a_value_does_not_break_the_table() -> None:
     lines = rendered([dataclasses.replace(row, fields={**row.fields, "algorithm": "a|b"})]).splitlines()
 
     assert ("a\\|b", lines[0].count("|")) == (lines[2].split(" ")[1], lines[2].replace("\\|", "").count("|"))
+
+
+def test_averaging_that_a_short_run_never_came_to_is_said() -> None:
+    liec = {"algorithm": {"name": "liec", "average_period": 32}}
+    record = start("x")
+    short = [dataclasses.replace(record, spec={**record.spec, **liec}), *run_of("x")[1:]]
+
+    assert rendered(rows_of(short)).splitlines()[-1] == (
+        "liec: its 22 steps are fewer than average_period 32: no averaging is in its time and bytes"
+    )
+
+
+def test_without_a_baseline_nothing_is_compared_with_it() -> None:
+    assert "no ddp to compare with" in rendered(rows_of(run_of("x", algorithm="psgd")))

@@ -31,7 +31,7 @@ def printed(
     console = Console(
         file=io.StringIO(), width=width, force_terminal=styled, color_system="standard" if styled else None
     )
-    layout = columns.lay_out(rows, columns.checked_metrics(metrics), "ddp")
+    layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline="ddp", by="algorithm")
     console.print(terminal.render(rows, layout, by=by, width=width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -46,7 +46,7 @@ def test_a_table_reads_as_by_hand() -> None:
             "algorithm  accuracy  s/epoch  exposed  payload   wire  bytes÷  speed-up",
             "psgd          80.0%      0.5     0.25     80 B  200 B  100.0×     4.00×",
             "ddp *         90.0%        2        1     8 kB  10 kB   1.00×     1.00×",
-            "2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · learning rate 0.1",
+            "2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · epochs 2 · learning rate 0.1",
             "* baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch",
         ],
         {"─"},
