@@ -130,7 +130,7 @@ def test_a_dry_run_shows_what_is_left_and_does_nothing(scenario: Path) -> None:
         0,
         "2 cells, 1 of them done; results in results/small",
         ["ddp · 2 workers · none · seed 0: 3 epochs"],
-        f"a rank sends {2440 * 22:,} payload bytes an epoch",
+        f"a rank sends {2440 * 22:,} and receives {2440 * 22:,} payload bytes an epoch",
         ["records.jsonl"],
     ) == (
         done.returncode,
