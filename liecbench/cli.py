@@ -24,7 +24,7 @@ app = typer.Typer(
     help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich's help would cost a third of the start-up
+    rich_markup_mode=None,  # rich's help would triple the start-up
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -17,6 +17,7 @@ from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.link import Link
 from liecbench.record import End, Epoch, Record, Start, read
 
+SCENARIO_NAME: Final = "scenario.yaml"
 METRICS: Final = (
     "test_accuracy",
     "train_loss",
@@ -179,7 +180,7 @@ class Settings:
 
 def settings(directory: Path) -> Settings:
     """From the scenario that stands in a results directory; the defaults where there is none."""
-    path = directory / "scenario.yaml"
+    path = directory / SCENARIO_NAME
     if not path.exists():
         return Settings()
     try:

@@ -14,9 +14,7 @@ from liecbench.errors import LiecbenchError
 from liecbench.launch import Launch, Outcome
 from liecbench.matrix import Scenario
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
-from liecbench.results import CellResult, flat_fields, fold
-
-_SCENARIO_NAME = "scenario.yaml"
+from liecbench.results import SCENARIO_NAME, CellResult, flat_fields, fold
 
 
 class Progress(Protocol):
@@ -83,8 +81,8 @@ class ResultsDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if (path / _SCENARIO_NAME).exists() and not (path / LEDGER_NAME).exists():
-            message = f"{path} holds a {_SCENARIO_NAME} of yours, which the run would overwrite"
+        if (path / SCENARIO_NAME).exists() and not (path / LEDGER_NAME).exists():
+            message = f"{path} holds a {SCENARIO_NAME} of yours, which the run would overwrite"
             raise LiecbenchError(message, "give a directory of its own with --out")
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -109,9 +107,9 @@ class ResultsDirectory:
     def write_scenario(self, scenario: Scenario) -> None:
         """Keep the scenario as resolved."""
         text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
-        partial = self.path / f"{_SCENARIO_NAME}.partial"
+        partial = self.path / f"{SCENARIO_NAME}.partial"
         partial.write_text(text, encoding="utf-8")
-        partial.replace(self.path / _SCENARIO_NAME)
+        partial.replace(self.path / SCENARIO_NAME)
 
     def __enter__(self) -> "ResultsDirectory":
         return self

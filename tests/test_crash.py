@@ -26,34 +26,23 @@ from tests.processes import (
 WORKERS: Final = 2
 # From the interpreter's start to well within training.
 MOMENTS_SECONDS: Final = 14.0
-ENDLESS: Final = """
+_SCENARIO: Final = """
 name: crash
 task:
   dataset: digits
   model: {name: mlp, width: 16, layers: 1}
   batch_size: 64
-  epochs: 2000
+  epochs: EPOCHS
   learning_rate: 0.1
 matrix:
-  algorithm: [{name: liec, average_period: 4}]
+  algorithm: [ALGORITHMS]
   compressor: [sign]
   workers: [2]
   link: [20mbit]
 """
-THREE_CELLS: Final = """
-name: crash
-task:
-  dataset: digits
-  model: {name: mlp, width: 16, layers: 1}
-  batch_size: 64
-  epochs: 1
-  learning_rate: 0.1
-matrix:
-  algorithm: [psgd, {name: liec, task: {epochs: 2000}}, ddp]
-  compressor: [sign]
-  workers: [2]
-  link: [20mbit]
-"""
+ENDLESS: Final = _SCENARIO.replace("EPOCHS", "2000").replace("ALGORITHMS", "{name: liec, average_period: 4}")
+_THREE_ALGORITHMS: Final = "psgd, {name: liec, task: {epochs: 2000}}, ddp"
+THREE_CELLS: Final = _SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", _THREE_ALGORITHMS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

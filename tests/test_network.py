@@ -204,7 +204,6 @@ def _explore() -> None:
         link.lift()
         link.lift()  # nothing is left to lift
         facts["lifted"] = {"up": _stream_rate(own, hub, 2**25), "down": _stream_rate(hub, own, 2**25)}
-        facts["counted"]["lifted"] = _counted(link, lambda: _stream_seconds(own, hub, STREAM_BYTES))
         events.write(json.dumps({"type": "facts", **facts}) + "\n")
         events.flush()
         sys.stdin.read()  # until the test has looked at the machine
@@ -326,12 +325,6 @@ def test_wire_bytes_count_payload_and_headers(seen: Seen) -> None:
     for there, back in ((up_sent, up_received), (down_received, down_sent)):
         assert 1.03 * STREAM_BYTES < there < 1.08 * STREAM_BYTES
         assert 0 < back < 0.05 * STREAM_BYTES
-
-
-def test_wire_bytes_are_counted_without_a_shaper(seen: Seen) -> None:
-    sent, received = seen.facts["counted"]["lifted"]
-    assert STREAM_BYTES < sent < 1.08 * STREAM_BYTES
-    assert 0 < received < 0.05 * STREAM_BYTES
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

@@ -10,7 +10,7 @@ from liecbench.document import load, parse
 from liecbench.errors import ScenarioError
 from liecbench.scenario import check
 from liecbench.schema import scenario_schema
-from tests.test_scenario import BASE, edited
+from tests.scenarios import BASE, edited
 
 SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").rglob("*.yaml"))
 FULL = """\

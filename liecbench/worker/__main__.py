@@ -1,5 +1,6 @@
 """A rank's first steps: bound to its parent's life and inside its namespace, and only then torch."""
 
+import contextlib
 import json
 import os
 import sys
@@ -26,13 +27,12 @@ def main() -> None:
     try:
         run_plan(Path(sys.argv[1]), Path(os.environ[EVENTS_VARIABLE]), link)
     except BaseException as error:
-        # Whatever it was, peers must not wait for this rank.
-        reason = f"rank {rank}: {type(error).__name__}: {error}"
-        with Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
-            events.write(json.dumps({"type": "lost", "reason": reason}) + "\n")
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(1)
+        reason = f"rank {rank}: {type(error).__name__}: {error}"
+        with contextlib.suppress(OSError), Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
+            events.write(json.dumps({"type": "lost", "reason": reason}) + "\n")
+        os._exit(1)  # whatever it was, peers must not wait for this rank
 
 
 if __name__ == "__main__":

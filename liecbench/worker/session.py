@@ -30,13 +30,12 @@ class ShapedLink:
         """Measure ``link`` on every rank at once, unless it is the one of the cell before."""
         if self._link is None or link == self._now:
             return
-        self._now, self.measured = link, None
-        if link.shaped:
-            self.shape()
-            rates = self._link.measure(link)
-            self.lift()
-            self.measured = [{} for _ in range(dist.get_world_size())]
-            dist.all_gather_object(self.measured, rates)
+        self._now = link
+        self.shape()
+        rates = self._link.measure(link)
+        self.lift()
+        self.measured = [{} for _ in range(dist.get_world_size())]
+        dist.all_gather_object(self.measured, rates)
 
     def shape(self) -> None:
         """Hold every rank to its rates from here on."""
@@ -57,7 +56,7 @@ class ShapedLink:
 
     def describe(self) -> dict[str, Any]:
         """Who enforces the link, and what it was measured to carry."""
-        enforcement = "none" if self._link is None or not self._now.shaped else "kernel"
+        enforcement = "none" if self._link is None else "kernel"
         return {"enforcement": enforcement, "asked": self._now.spec(), "measured": self.measured}
 
 

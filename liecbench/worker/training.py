@@ -141,8 +141,8 @@ class Training:
         state = {name: value.clone() for name, value in self.model.named_buffers()}
         random_state = torch.get_rng_state()
         self.optimizer.zero_grad()  # the last update stands there
-        with self._ddp.no_sync():
-            self._loss(self.model, self._train.inputs[batch], self._train.labels[batch]).backward()
+        # Past DistributedDataParallel, whose hooks wait for its own forward.
+        self._loss(self.model, self._train.inputs[batch], self._train.labels[batch]).backward()
         error = self.algorithm.compression_error()
         self.optimizer.zero_grad()
         for name, buffer in self.model.named_buffers():

@@ -1,0 +1,44 @@
+"""A scenario that is right, changed where a test needs it."""
+
+import pytest
+
+from liecbench.document import override, parse
+from liecbench.errors import ScenarioError
+from liecbench.matrix import Scenario
+from liecbench.scenario import check
+
+BASE = """\
+name: example
+task:
+  dataset: digits
+  model: mlp
+  batch_size: 32
+  epochs: 2
+  learning_rate: 0.1
+matrix:
+  algorithm: [ddp, liec]
+  compressor: [sign]
+  workers: [2]
+"""
+
+
+def scenario(text: str) -> Scenario:
+    return check(parse(text, "s.yaml"))
+
+
+def edited(old: str, new: str) -> str:
+    assert old in BASE, old
+    return BASE.replace(old, new)
+
+
+def error_of(text: str, *assignments: str) -> str:
+    with pytest.raises(ScenarioError) as raised:  # noqa: PT012 - either step may refuse
+        document = parse(text, "s.yaml")
+        for assignment in assignments:
+            document = override(document, assignment)
+        check(document)
+    return str(raised.value)
+
+
+def names_of(text: str) -> list[str]:
+    return [cell.describe() for cell in scenario(text).cells()]
