@@ -7,6 +7,7 @@ from pathlib import Path
 from liecbench import catalog
 from liecbench.cell import Cell, Job
 from liecbench.launch import Launch, group
+from liecbench.method import make_algorithm
 from liecbench.results import flat_fields
 
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
@@ -16,21 +17,21 @@ def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
     """Payload bytes that each rank sends and receives in an epoch, the mean over the cell's epochs."""
     import torch
 
-    from liecbench.worker.training import make_algorithm
+    from liecbench.worker.training import steps_per_epoch
 
     task = cell.task
     dataset = catalog.load("dataset", task.dataset.name)(**task.dataset.options)
     architecture = catalog.load("model", task.model.name)(**task.model.options)
     with torch.device("meta"):
         model = architecture.build(dataset.input_shape, dataset.num_classes)
-    numels = [parameter.numel() for parameter in model.parameters()]
-    num_steps = task.epochs * (dataset.num_train_samples // (task.batch_size * cell.workers))
+    shapes = [parameter.shape for parameter in model.parameters()]
     algorithm = make_algorithm(cell)
+    num_steps = task.epochs * steps_per_epoch(cell, algorithm, dataset.num_train_samples)
     kinds = [algorithm.step_kind(step) for step in range(num_steps)]
     totals = [(0, 0)] * cell.workers
     for kind, count in Counter(kinds).items():
         for rank, (sent, received) in enumerate(totals):
-            out, back = algorithm.planned_payload_bytes(numels, rank, cell.workers, kinds.index(kind))
+            out, back = algorithm.planned_payload_bytes(shapes, rank, cell.workers, kinds.index(kind))
             totals[rank] = (sent + count * out, received + count * back)
     return [(round(sent / task.epochs), round(received / task.epochs)) for sent, received in totals]
 

@@ -1,4 +1,7 @@
-"""Launches: cells that share one torchrun; what is run, how it is started, and what it says while it runs."""
+"""Launches: cells that share one torchrun; what is run, how it is started, and what it says while it runs.
+
+``Torchrun`` and ``start_torchrun`` know nothing of cells: benchmarks run their ranks with them, too.
+"""
 
 import json
 import os
@@ -18,10 +21,49 @@ from liecbench.supervisor import HUB_ADDRESS, REFUSED_EXIT, Orders
 _HUB_PORT = 29500
 _STOP_SECONDS = 10
 _OPEN_STORE = "until the run ends, torchrun's rendezvous listens on every interface of this machine"
-REFUSED_REMEDY = (
+NAMESPACES_REMEDY = (
     "run as root or allow user namespaces (`liecbench doctor` says what is missing), "
-    "in a container add --cap-add SYS_ADMIN, or use link: none, which shapes nothing"
+    "in a container add --cap-add SYS_ADMIN"
 )
+REFUSED_REMEDY = f"{NAMESPACES_REMEDY}, or use link: none, which shapes nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Torchrun:
+    """Ranks that run ``module``, each behind a shaped link of its own or all on one loopback."""
+
+    module: str
+    workers: int
+    threads: int
+    shaped: bool
+
+    def command(self, plan: Path) -> list[str]:
+        """The torchrun command line."""
+        address, port = (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
+        torchrun = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nnodes=1",
+            f"--nproc-per-node={self.workers}",
+        ]
+        meeting = [
+            "--rdzv-backend=static",
+            "--node-rank=0",
+            f"--master-addr={address}",
+            f"--master-port={port}",
+        ]
+        return [*torchrun, *meeting, "--max-restarts=0", "-m", self.module, str(plan)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What is added to the environment; the working directory stays out of the workers' imports."""
+        return {"OMP_NUM_THREADS": str(self.threads), "PYTHONSAFEPATH": "1"}
+
+    def describe(self, plan: Path) -> str:
+        """The command line as a shell would take it."""
+        assignments = [f"{name}={value}" for name, value in self.environment.items()]
+        return shlex.join([*assignments, *self.command(plan)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,33 +90,16 @@ class Launch:
         """Whether its cells ask for rates, and so the launch for namespaces."""
         return self._first.link.shaped
 
-    def command(self, plan: Path) -> list[str]:
-        """The torchrun command line."""
-        address, port = (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
-        torchrun = [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--nnodes=1",
-            f"--nproc-per-node={self.workers}",
-        ]
-        meeting = [
-            "--rdzv-backend=static",
-            "--node-rank=0",
-            f"--master-addr={address}",
-            f"--master-port={port}",
-        ]
-        return [*torchrun, *meeting, "--max-restarts=0", "-m", "liecbench.worker", str(plan)]
-
     @property
-    def environment(self) -> dict[str, str]:
-        """What is added to the environment; the working directory stays out of the workers' imports."""
-        return {"OMP_NUM_THREADS": str(self._first.threads), "PYTHONSAFEPATH": "1"}
+    def torchrun(self) -> Torchrun:
+        """What trains its cells."""
+        return Torchrun(
+            module="liecbench.worker", workers=self.workers, threads=self._first.threads, shaped=self.shaped
+        )
 
     def describe(self, plan: Path) -> str:
         """The command line as a shell would take it."""
-        assignments = [f"{name}={value}" for name, value in self.environment.items()]
-        return shlex.join([*assignments, *self.command(plan)])
+        return self.torchrun.describe(plan)
 
     def plan(self, directory: Path) -> dict[str, Any]:
         """What the workers are told."""
@@ -101,31 +126,43 @@ def group(jobs: Iterable[Job]) -> list[Launch]:
 
 
 def start(launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
-    """Run a launch to its end, blocked on its events; MachineError where the kernel refuses what shaped links need.
+    """Run a launch to its end, its plan and its log among the logs of ``directory``; see ``start_torchrun``."""
+    plan, log = _paths(directory)
+    plan.write_text(json.dumps(launch.plan(directory), indent=1))
+    return start_torchrun(launch.torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY)
 
-    Whatever is raised while it runs (an interruption, too) ends every process of the launch first.
+
+def start_torchrun(
+    torchrun: Torchrun,
+    plan: Path,
+    log: Path,
+    on_event: Callable[[dict[str, Any]], None],
+    *,
+    refused_remedy: str = NAMESPACES_REMEDY,
+) -> Outcome:
+    """Run ranks to their end, blocked on their events; MachineError where the kernel refuses what shaped links need.
+
+    Whatever is raised while they run (an interruption, too) ends every process first.
     """
-    outcome, refusal = _run(launch, directory, on_event, isolate=True)
-    if outcome.status == REFUSED_EXIT and not launch.shaped:
+    outcome, refusal = _run(torchrun, plan, log, on_event, isolate=True)
+    if outcome.status == REFUSED_EXIT and not torchrun.shaped:
         on_event({"type": "notice", "text": f"the kernel refuses namespaces ({refusal}); {_OPEN_STORE}"})
-        outcome, refusal = _run(launch, directory, on_event, isolate=False)
+        outcome, refusal = _run(torchrun, plan, log, on_event, isolate=False)
     if outcome.status == REFUSED_EXIT:
         message = f"the kernel refuses the network namespaces that shaped links need: {refusal}"
-        raise MachineError(message, REFUSED_REMEDY)
+        raise MachineError(message, refused_remedy)
     return outcome
 
 
 def _run(
-    launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None], *, isolate: bool
+    torchrun: Torchrun, plan: Path, log: Path, on_event: Callable[[dict[str, Any]], None], *, isolate: bool
 ) -> tuple[Outcome, str | None]:
-    plan, log = _paths(directory)
-    plan.write_text(json.dumps(launch.plan(directory), indent=1))
     reading, writing = os.pipe()
     orders = Orders(
         parent=os.getpid(),
         events=writing,
-        num_links=launch.workers if launch.shaped else 0,
-        command=launch.command(plan),
+        num_links=torchrun.workers if torchrun.shaped else 0,
+        command=torchrun.command(plan),
         isolate=isolate,
     )
     with log.open("wb") as output, os.fdopen(reading, encoding="utf-8") as events:
@@ -136,7 +173,7 @@ def _run(
             stderr=subprocess.STDOUT,
             pass_fds=(writing,),
             process_group=0,  # a Ctrl-C in the terminal reaches this process alone
-            env={**os.environ, **launch.environment},
+            env={**os.environ, **torchrun.environment},
         )
         os.close(writing)
         try:

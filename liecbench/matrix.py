@@ -24,6 +24,7 @@ from liecbench.cell import (
 from liecbench.document import Key
 from liecbench.link import Link
 
+_BLOCK_BYTES = 25 * 2**20
 TASK_FIELDS = tuple(Task.model_fields)
 
 
@@ -87,7 +88,7 @@ class Scenario(Model):
     exclude: list[Point] = []
     include: list[Point] = []
     server: Server = "sharded"
-    block_bytes: BlockBytes = 25 * 2**20
+    block_bytes: BlockBytes | None = Field(None, description="26214400 where the compressor prefers nothing else")
     threads: Threads = Field(1, description="a rank")
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -97,9 +98,14 @@ class Scenario(Model):
 
     def cells(self) -> list[Cell]:
         """The matrix expanded, always in the same order, each cell once."""
-        cells = [(path, self.cell(point)) for path, point in self.points()]
-        kept = [c for path, c in cells if path != MATRIX or not any(is_like(c, entry) for entry in self.exclude)]
-        return list({cell.id: cell for cell in kept}.values())
+        return list({cell.id: cell for _, _, cell in self.kept()}.values())
+
+    def kept(self) -> Iterator[tuple[Key, dict[str, Any], Cell]]:
+        """Every point that is not excluded, and its cell."""
+        for path, point in self.points():
+            cell = self.cell(point)
+            if path != MATRIX or not any(is_like(cell, entry) for entry in self.exclude):
+                yield path, point, cell
 
     def points(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Every combination of the matrix, then what is included: where it stands, and the values of the axes given."""
@@ -116,12 +122,13 @@ class Scenario(Model):
         cls = catalog.load("algorithm", algorithm.name)
         swept = {name: point[name] for name in TASK_FIELDS if name in point}
         task = Task(**{**given(self.task), **swept, **given(algorithm.task)})
+        compressor = point["compressor"] if catalog.takes(cls, "compressor") else None
         resolved = {"dataset": _resolved("dataset", task.dataset), "model": _resolved("model", task.model)}
         return Cell(
             algorithm=_resolved("algorithm", algorithm),
-            compressor=_resolved("compressor", point["compressor"]) if catalog.takes(cls, "compressor") else None,
+            compressor=None if compressor is None else _resolved("compressor", compressor),
             server=point["server"] if catalog.takes(cls, "server") else None,
-            block_bytes=self.block_bytes,
+            block_bytes=self.block_bytes or _preferred_block_bytes(compressor),
             workers=point["workers"],
             link=point["link"],
             seed=point["seed"],
@@ -140,6 +147,11 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 def _resolved(kind: catalog.Kind, choice: Choice | AlgorithmChoice) -> Choice:
     return Choice(name=choice.name, **catalog.resolve(kind, choice.name, choice.options))
+
+
+def _preferred_block_bytes(compressor: Choice | None) -> int:
+    preferred = None if compressor is None else catalog.load("compressor", compressor.name).preferred_block_bytes
+    return _BLOCK_BYTES if preferred is None else preferred
 
 
 def is_like(cell: Cell, entry: BaseModel) -> bool:

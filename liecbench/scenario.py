@@ -11,6 +11,7 @@ from liecbench.cell import Cell, Choice, Milestones, Task
 from liecbench.document import Document, Key, load, nearest, override
 from liecbench.errors import ScenarioError
 from liecbench.matrix import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, given, is_like
+from liecbench.method import make_algorithm
 
 
 def load_scenario(path: Path, assignments: Iterable[str] = ()) -> Scenario:
@@ -103,6 +104,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     for path, point in scenario.points():
         _check_point(document, scenario, path, point)
     _check_exclusions(document, scenario)
+    _check_compressors(document, scenario)
     for cell in scenario.cells():
         _check_samples(document, scenario, cell)
 
@@ -128,12 +130,34 @@ def _check_point(document: Document, scenario: Scenario, path: Key, point: dict[
         raise document.error(("task", missing[0]), "the key is missing; add it under task or matrix")
 
 
+def _check_compressors(document: Document, scenario: Scenario) -> None:
+    for path, point, cell in scenario.kept():
+        reason = _refusal(cell.algorithm.name, cell.compressor) if cell.compressor else None
+        if reason is not None:
+            choice: Choice = point["compressor"]
+            index = given(scenario.matrix)["compressor"].index(choice) if path == MATRIX else None
+            place = (*path, "compressor") if index is None else (*path, "compressor", index)
+            pair = f"{{algorithm: {cell.algorithm.name}, compressor: {choice.name}}}"
+            way_out = f"; or exclude: [{pair}]" if path == MATRIX else ""
+            raise document.error(place, f"{cell.algorithm.name} refuses {choice.name}: {reason}{way_out}")
+
+
+def _refusal(algorithm: str, compressor: Choice) -> str | None:
+    """Why a method does not work with a compressor."""
+    made = catalog.load("compressor", compressor.name)(**compressor.options)
+    reason: str | None = catalog.load("algorithm", algorithm).refusal(made)
+    return reason
+
+
 def _check_samples(document: Document, scenario: Scenario, cell: Cell) -> None:
     dataset = catalog.load("dataset", cell.task.dataset.name)(**cell.task.dataset.options)
-    needed = cell.workers * cell.task.batch_size
+    batches = make_algorithm(cell).batches_per_step
+    needed = cell.workers * cell.task.batch_size * batches
     if needed > dataset.num_train_samples:
+        product = f"{cell.workers} workers × batch {cell.task.batch_size}"
+        product += f" × {batches} minibatches" if batches > 1 else ""
         available = f"{cell.task.dataset.name} has {dataset.num_train_samples} to train on"
-        message = f"{cell.workers} workers × batch {cell.task.batch_size} = {needed} samples a step, and {available}"
+        message = f"{product} = {needed} samples a step, and {available}"
         raise document.error(_place_of_batch_size(scenario, cell), f"{message}; lower batch_size or workers")
 
 

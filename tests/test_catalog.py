@@ -101,8 +101,8 @@ def test_unknown_names_suggest_the_nearest(kind: catalog.Kind, name: str, expect
     ("kind", "name", "options", "expected"),
     [
         ("algorithm", "ddp", {}, {}),
-        ("algorithm", "liec", {}, {"average_period": 32}),
-        ("algorithm", "liec", {"average_period": 8}, {"average_period": 8}),
+        ("algorithm", "liec", {}, {"average_period": 32, "rescale_memory": False}),
+        ("algorithm", "liec", {"average_period": 8}, {"average_period": 8, "rescale_memory": False}),
         ("compressor", "sign", {}, {}),
         ("compressor", "top_k", {}, {"ratio": 0.01}),
         ("compressor", "top_k", {"ratio": 1}, {"ratio": 1.0}),

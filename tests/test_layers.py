@@ -19,8 +19,8 @@ LAYERS = [
     {"report", "check", "bench", "doctor", "launch", "worker"},
     {"results"},
     {"record"},
-    {"scenario", "matrix", "schema", "catalog", "cell"},
-    {"document", "network", "probe", "supervisor"},
+    {"scenario", "matrix", "schema", "catalog", "cell", "method"},
+    {"document", "machine", "network", "probe", "supervisor"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

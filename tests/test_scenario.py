@@ -77,7 +77,7 @@ from tests.scenarios import BASE, edited, error_of, scenario
             "greater than or equal to 1",
         ),
         ("[sign]", "[sing]", "s.yaml:10:16: matrix.compressor[0].name: ", "did you mean sign?"),
-        ("[sign]", "[zz]", "s.yaml:10:16: matrix.compressor[0].name: ", "valid: identity, sign, top_k"),
+        ("[sign]", "[zz]", "s.yaml:10:16: matrix.compressor[0].name: ", "valid: bf16, block_sign, fp16"),
         ("[sign]", "[3]", "s.yaml:10:16: matrix.compressor[0]: ", "write {name: …, option: …}"),
         ("[sign]", "[{ratio: 1.0}]", "s.yaml:10:16: matrix.compressor[0]: ", "write {name: …, option: …}"),
         ("[sign]", "[{name: sign, x: 1}]", "s.yaml:10:29: matrix.compressor[0].x: ", "it takes none"),
@@ -186,8 +186,9 @@ def test_mistakes_in_an_override_name_the_option(assignment: str, prefix: str, r
     [
         (edited("  batch_size: 32\n", "") + "  batch_size: [16, 719]\n", "s.yaml:11:"),
         (edited("[ddp, liec]", "[ddp, {name: liec, task: {batch_size: 719}}]"), "s.yaml:9:"),
+        (edited("[ddp, liec]", "[{name: neolithic, rounds: 3, accumulate: true}]").replace("32", "240"), "s.yaml:5:"),
     ],
-    ids=["in the matrix", "of an algorithm"],
+    ids=["in the matrix", "of an algorithm", "of several minibatches"],
 )
 def test_too_large_a_batch_is_placed_where_it_stands(text: str, prefix: str) -> None:
     actual = error_of(text)
@@ -227,3 +228,43 @@ def test_overrides_apply_in_order(tmp_path: Path) -> None:
     cells = load_scenario(path, ["task.epochs=3", "task.epochs=4", "matrix.seed=[5]", "server=root"]).cells()
 
     assert [(cell.task.epochs, cell.seed, cell.server) for cell in cells] == [(4, 5, None), (4, 5, "root")]
+
+
+UNBIASED = edited("[sign]", "[sign, qsgd]").replace("[ddp, liec]", "[ddp, liec, csgd]")
+
+
+def test_a_compressor_that_a_method_refuses_is_placed_with_the_reason() -> None:
+    message = error_of(UNBIASED)
+
+    assert message.startswith("s.yaml:10:22: matrix.compressor[1]: liec refuses qsgd: ")
+    assert "take csgd" in message
+    assert message.endswith("or exclude: [{algorithm: liec, compressor: qsgd}]")
+
+
+def test_a_refused_pair_may_be_excluded() -> None:
+    kept = scenario(UNBIASED + "exclude: [{algorithm: liec, compressor: qsgd}]\n").cells()
+
+    assert [(cell.algorithm.name, cell.compressor and cell.compressor.name) for cell in kept] == [
+        ("ddp", None),
+        ("liec", "sign"),
+        ("csgd", "sign"),
+        ("csgd", "qsgd"),
+    ]
+
+
+def test_a_refused_pair_that_is_included_is_placed_there() -> None:
+    text = BASE + "include: [{algorithm: memsgd, compressor: {name: random_k, unbiased: true}}]\n"
+
+    message = error_of(text)
+
+    assert message.startswith("s.yaml:12:43: include[0].compressor: memsgd refuses random_k: ")
+    assert "exclude" not in message
+
+
+def test_block_sign_travels_in_the_papers_blocks_unless_told_otherwise() -> None:
+    text = edited("[sign]", "[sign, block_sign]")
+    preferred = {(c.compressor and c.compressor.name): c.block_bytes for c in scenario(text).cells()}
+    told = {c.block_bytes for c in scenario(text + "block_bytes: whole\n").cells()}
+
+    assert preferred == {None: 26214400, "sign": 26214400, "block_sign": 5242880}
+    assert told == {"whole"}

@@ -5,11 +5,41 @@ liec.attach(ddp, optimizer)
 """
 
 from liecbench.algorithms.base import Algorithm, NonFiniteError
-from liecbench.algorithms.ddp import DDP
+from liecbench.algorithms.blocks import Block
+from liecbench.algorithms.cser import CSER
+from liecbench.algorithms.csgd import CSGD
+from liecbench.algorithms.ddp import DDP, DDPBF16, DDPFP16
 from liecbench.algorithms.doublesqueeze import DoubleSqueeze
+from liecbench.algorithms.ef21 import EF21
+from liecbench.algorithms.ef21_bc import EF21BC
 from liecbench.algorithms.liec import LIEC
+from liecbench.algorithms.local_sgd import LocalSGD
 from liecbench.algorithms.memsgd import MemSGD
+from liecbench.algorithms.neolithic import Neolithic
+from liecbench.algorithms.powersgd import PowerSGD
 from liecbench.algorithms.psgd import PSGD
-from liecbench.algorithms.server import ServerAlgorithm
+from liecbench.algorithms.server import Route, ServerAlgorithm
+from liecbench.algorithms.signsgd import SignSGD
 
-__all__ = ["DDP", "LIEC", "PSGD", "Algorithm", "DoubleSqueeze", "MemSGD", "NonFiniteError", "ServerAlgorithm"]
+__all__ = [
+    "CSER",
+    "CSGD",
+    "DDP",
+    "DDPBF16",
+    "DDPFP16",
+    "EF21",
+    "EF21BC",
+    "LIEC",
+    "PSGD",
+    "Algorithm",
+    "Block",
+    "DoubleSqueeze",
+    "LocalSGD",
+    "MemSGD",
+    "Neolithic",
+    "NonFiniteError",
+    "PowerSGD",
+    "Route",
+    "ServerAlgorithm",
+    "SignSGD",
+]

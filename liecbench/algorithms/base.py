@@ -1,9 +1,12 @@
 """What every algorithm is to a training loop: a DDP communication hook, a step count, counters, memories."""
 
+import inspect
+import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -12,13 +15,17 @@ from annotated_types import Ge
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.distributed import GradBucket  # type: ignore[attr-defined]
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from liecbench.algorithms.exchange import Counters
+from liecbench.compressors.base import Compressor
 
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_GRAD_SCALER_FILE = inspect.getfile(GradScaler)
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
 
@@ -43,31 +50,49 @@ class Algorithm(ABC):
     def __post_init__(self) -> None:
         self.step = 0
         self.counters = Counters()
+        self._failure: BaseException | None = None
         self.last_bucket_at = 0.0
         self.around_step_seconds = 0.0
 
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
         """Become the communication hook of ``ddp``; collective. The training loop stays as it is.
 
-        TypeError for another kind of module, ValueError where a parameter is not float32 on the CPU.
+        Gradients of 16 bits are compressed, summed and remembered in float32. TypeError for another kind of module,
+        ValueError where a parameter is of another type or not on the CPU. Later, in ``optimizer.step``: RuntimeError
+        under an enabled GradScaler, whose changing scale would change the memories' units.
         """
         if not isinstance(ddp, DistributedDataParallel):
             raise TypeError(f"attach takes a DistributedDataParallel module, not {type(ddp).__name__}")
         for name, parameter in ddp.module.named_parameters():
-            if parameter.requires_grad and (parameter.dtype, parameter.device.type) != (torch.float32, "cpu"):
+            if parameter.requires_grad and (parameter.dtype not in DTYPES or parameter.device.type != "cpu"):
                 found = f"{parameter.dtype} on {parameter.device}"
-                raise ValueError(f"parameter {name} is {found}; every parameter must be float32 on the CPU")
+                message = (
+                    f"parameter {name} is {found}; every parameter must be float32, float16 or bfloat16 on the CPU"
+                )
+                raise ValueError(message)
         ranks = dist.get_process_group_ranks(ddp.process_group)
         group = dist.new_group(ranks)
         assert group is not None, "this rank belongs to the group of the model"
+        self._optimizer = optimizer
         self._attached(ddp, group)
         ddp.register_comm_hook(self, Algorithm._on_bucket)
-        optimizer.register_step_pre_hook(lambda *_: self._before_step())
+        # A script that skips a step, as a GradScaler does, learns of a failure here.
+        ddp.register_forward_pre_hook(lambda *_: self._raise_failure())
+        optimizer.register_step_pre_hook(lambda *_: self._step_begins())
         optimizer.register_step_post_hook(lambda *_: self._timed_after_step())
 
     def _on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         self.last_bucket_at = time.perf_counter()
         return self._reduce_bucket(bucket)
+
+    def _step_begins(self) -> None:
+        _refuse_grad_scaler()
+        self._raise_failure()
+        self._before_step()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _timed_after_step(self) -> None:
         start = time.perf_counter()
@@ -96,7 +121,7 @@ class Algorithm(ABC):
 
     def residual_norm(self) -> float | None:
         """Euclidean norm of all error memories of this rank; None where the method keeps none."""
-        memories = [memory for values in self._memories().values() for memory in values]
+        memories = [m for name, values in self._memories().items() if name.endswith("error") for m in values]
         return sum(float(m.double().square().sum()) for m in memories) ** 0.5 if memories else None
 
     def compression_error(self) -> float | None:
@@ -111,9 +136,21 @@ class Algorithm(ABC):
         """What sort of step number ``step`` is: steps of one sort move the same bytes."""
         return "step"
 
+    @property
+    def batches_per_step(self) -> int:
+        """Minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
+        return 1
+
+    @classmethod
+    def refusal(cls, compressor: Compressor) -> str | None:
+        """Why the method does not work with ``compressor``; None where it does."""
+        return None
+
     @abstractmethod
-    def planned_payload_bytes(self, numels: list[int], rank: int, world_size: int, step: int) -> tuple[int, int]:
-        """Payload bytes that ``rank`` sends and receives in one step over parameters of these sizes."""
+    def planned_payload_bytes(
+        self, shapes: Sequence[torch.Size], rank: int, world_size: int, step: int
+    ) -> tuple[int, int]:
+        """Payload bytes that ``rank`` sends and receives in step ``step`` over parameters of these shapes."""
 
     @abstractmethod
     def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
@@ -124,7 +161,7 @@ class Algorithm(ABC):
         """Start on a bucket; the future's value is the bucket's buffer with the update in place of the gradient."""
 
     def _before_step(self) -> None:
-        """Raise here what went wrong while gradients travelled."""
+        """Complete what the hook could not."""
         return
 
     def _after_step(self) -> None:
@@ -132,4 +169,17 @@ class Algorithm(ABC):
         return
 
     def _memories(self) -> dict[str, list[Tensor]]:
+        """What outlives a step, by name; the names of error memories end in ``error``."""
         return {}
+
+
+def _refuse_grad_scaler() -> None:
+    """The optimizer does not know who steps it: only the stack does."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == _GRAD_SCALER_FILE:
+            scaler = frame.f_locals.get("self")
+            if isinstance(scaler, GradScaler) and scaler.is_enabled():
+                message = "a GradScaler changes the gradients' scale, and with it the units of what compression keeps"
+                raise RuntimeError(f"{message}; train without one, in bfloat16 for instance")
+        frame = frame.f_back

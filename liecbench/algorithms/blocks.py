@@ -34,7 +34,7 @@ class Block:
     parameters: list[Parameter]
     gradient: Tensor = field(default_factory=lambda: torch.empty(0))
     _arrived: dict[Tensor, Tensor] = field(default_factory=dict)
-    _views: list[Tensor] = field(default_factory=list)
+    _copied: list[Tensor] = field(default_factory=list)
 
     @property
     def numel(self) -> int:
@@ -47,42 +47,44 @@ class Block:
         return len(self._arrived) == len(self.parameters)
 
     def gather(self) -> None:
-        """Set ``gradient``: the views themselves where they adjoin in memory, a copy of them elsewhere."""
-        self._views = [self._arrived[parameter].view(-1) for parameter in self.parameters]
+        """Set ``gradient``: the float32 views themselves where they adjoin in memory, a float32 copy elsewhere."""
+        self._copied = [self._arrived[parameter] for parameter in self.parameters]
         self._arrived = {}
-        if _adjoin(self._views):
-            self.gradient = self._views[0].as_strided((self.numel,), (1,))
-            self._views = []
+        if _adjoin(self._copied):
+            self.gradient = self._copied[0].as_strided((self.numel,), (1,))
+            self._copied = []
         else:
-            self.gradient = torch.cat(self._views)
+            self.gradient = torch.cat([gradient.reshape(-1).float() for gradient in self._copied])
 
     def scatter(self, update: Tensor) -> None:
         """Put the update where the gradients came from."""
-        if self._views:
-            for view, piece in zip(self._views, update.split([v.numel() for v in self._views]), strict=True):
-                view.copy_(piece)
+        if self._copied:
+            for gradient, piece in zip(self._copied, update.split([g.numel() for g in self._copied]), strict=True):
+                gradient.copy_(piece.view_as(gradient))
         elif update.data_ptr() != self.gradient.data_ptr():
             self.gradient.copy_(update)
         self.forget()
 
     def forget(self) -> None:
         """Let go of the step's tensors."""
-        self._views, self.gradient = [], torch.empty(0)
+        self._copied, self.gradient = [], torch.empty(0)
 
     def flat_parameters(self) -> Tensor:
-        """A copy of the parameters' values as one vector."""
-        return torch.cat([parameter.detach().view(-1) for parameter in self.parameters])
+        """A copy of the parameters' values as one float32 vector."""
+        return torch.cat([parameter.detach().reshape(-1).float() for parameter in self.parameters])
 
     def set_parameters(self, flat: Tensor) -> None:
         """The inverse of ``flat_parameters``."""
         pieces = flat.split([parameter.numel() for parameter in self.parameters])
         for parameter, piece in zip(self.parameters, pieces, strict=True):
-            parameter.detach().view(-1).copy_(piece)
+            parameter.detach().copy_(piece.view_as(parameter))
 
 
-def _adjoin(views: list[Tensor]) -> bool:
-    first = views[0].untyped_storage().data_ptr()
-    if any(view.untyped_storage().data_ptr() != first for view in views):
+def _adjoin(gradients: list[Tensor]) -> bool:
+    if any(gradient.dtype != torch.float32 or not gradient.is_contiguous() for gradient in gradients):
         return False
-    ends = [view.data_ptr() + view.numel() * view.element_size() for view in views]
-    return all(end == view.data_ptr() for end, view in zip(ends[:-1], views[1:], strict=True))
+    first = gradients[0].untyped_storage().data_ptr()
+    if any(gradient.untyped_storage().data_ptr() != first for gradient in gradients):
+        return False
+    ends = [gradient.data_ptr() + gradient.nbytes for gradient in gradients]
+    return all(end == gradient.data_ptr() for end, gradient in zip(ends[:-1], gradients[1:], strict=True))

@@ -6,15 +6,14 @@ from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.blocks import Block
-from liecbench.algorithms.server import Route, ServerAlgorithm
+from liecbench.algorithms.compressed import ErrorFeedback
+from liecbench.algorithms.server import Route
 from liecbench.compressors.base import Compressor
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
-class DoubleSqueeze(ServerAlgorithm):
+class DoubleSqueeze(ErrorFeedback):
     """Error feedback on both sides (Tang et al. 2019, arXiv 1905.05957): u = C(mean(C(g_i + e_i)) + e)."""
-
-    compressor: Compressor
 
     def allocate(self) -> dict[str, list[Tensor]]:
         """The worker's error e_i and the server's error e."""
@@ -26,14 +25,17 @@ class DoubleSqueeze(ServerAlgorithm):
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(p); e_i ← p − c; v = mean(c_i) + e; q = C(v); e ← v − q; u = q."""
-        compressor = self.compressor
+        compressor = self._compressor()
         error = self.vector(block)
-        messages = self.exchange.compress(compressor, error, residual=error)
+        mean = self.exchange.to_server(compressor, error, residual=error)
         memory = self.memories["server_error"][block.index]
-        update = self.exchange.through_server(messages, compressor, compressor, out=block.gradient, memory=memory)
+        update = self.exchange.from_server(mean, compressor, out=block.gradient, memory=memory)
         self.memories["error"][block.index].copy_(error)
         return update
 
-    def routes(self, step: int) -> list[Route]:
+    def routes(self, step: int, world_size: int) -> list[Route]:
         """Compressed both ways."""
-        return [Route(self.compressor, self.compressor)]
+        return [Route(self._compressor(), self._compressor())]
+
+    def _compressor(self) -> Compressor:
+        return self.compressor

@@ -1,63 +1,29 @@
-"""What travels, and where the server lives: the mean of the workers' vectors through a server and back.
+"""What travels: the mean of the workers' vectors through a server and back."""
 
-A vector is cut into shards; each has an owner that is its server. ``root`` is one shard that rank 0 owns; ``sharded``
-is one shard a rank, so that every rank moves 2(n − 1)/n of the compressed bytes whatever n is.
-"""
-
+import dataclasses
+import functools
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from liecbench.compressors.base import Compressor, Message
+from liecbench.algorithms.shards import ServerPlace, Shard, cut
+from liecbench.compressors.base import Compressor, Draw, Message
 from liecbench.compressors.identity import Identity
 
-ServerPlace = Literal["root", "sharded"]
-_ALIGNMENT = 8
+# Sends under way together: the second is on the link while the first one's receiver finds time to answer.
+_AHEAD = 2
 
 
 class NonFiniteMessageError(FloatingPointError):
     """A message that is not finite; every rank of the exchange raises it for the same one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Elements [start, stop) of a vector, served by rank ``owner``."""
-
-    owner: int
-    start: int
-    stop: int
-
-    @property
-    def numel(self) -> int:
-        """Length of the shard."""
-        return self.stop - self.start
-
-
-def cut(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
-    """The shards of a vector, empty ones left out; a sharded one has a multiple of 8 elements unless it is the last."""
-    if server == "root":
-        return [Shard(0, 0, numel)]
-    size = -(-numel // world_size)
-    size = -(-size // _ALIGNMENT) * _ALIGNMENT
-    starts = range(0, numel, size)
-    return [Shard(owner, start, min(start + size, numel)) for owner, start in enumerate(starts)]
-
-
-def payload_bytes(shards: list[Shard], rank: int, world_size: int, up: Compressor, down: Compressor) -> tuple[int, int]:
-    """Bytes that ``rank`` sends and receives in one exchange over ``shards``."""
-    sent = received = 0
-    for shard in shards:
-        up_bytes, down_bytes = up.payload_bytes(shard.numel), down.payload_bytes(shard.numel)
-        serves = shard.owner == rank
-        sent += (world_size - 1) * down_bytes if serves else up_bytes
-        received += (world_size - 1) * up_bytes if serves else down_bytes
-    return sent, received
 
 
 @dataclass(slots=True)
@@ -78,116 +44,189 @@ class _Arriving:
 
 
 class Exchange:
-    """Mean-through-a-server over a process group; counts its payload and times itself."""
+    """Mean-through-a-server over a process group; counts its payload and times itself.
+
+    ``to_server`` and ``from_server`` are the two halves. ``begin`` names the step and the block that they serve, from
+    which random compressors take their numbers.
+    """
 
     def __init__(self, group: dist.ProcessGroup, server: ServerPlace, counters: Counters) -> None:
         self.rank, self.world_size, self.counters = group.rank(), group.size(), counters
         self._group, self._server = group, server
         self._scratch = torch.empty(0)
         self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
+        self.begin(step=0, block=0)
 
     def shards(self, numel: int) -> list[Shard]:
         """How a vector of this length is cut."""
         return cut(numel, self.world_size, self._server)
 
-    def served_numel(self, numel: int) -> int:
-        """How many elements of such a vector this rank serves."""
-        return sum(shard.numel for shard in self.shards(numel) if shard.owner == self.rank)
+    def served(self, numel: int) -> Shard:
+        """What this rank serves of such a vector; empty where it serves nothing."""
+        return next((shard for shard in self.shards(numel) if shard.owner == self.rank), Shard(self.rank, 0, 0))
 
-    def compress(self, compressor: Compressor, vector: Tensor, residual: Tensor | None = None) -> list[Message]:
-        """One message a shard; ``residual``, which may be ``vector``, takes what the messages leave out."""
-        with self._timed("compress_seconds"):
-            return [
-                compressor.compress(vector[s.start : s.stop], None if residual is None else residual[s.start : s.stop])
-                for s in self.shards(vector.numel())
-            ]
+    def begin(self, step: int, block: int) -> None:
+        """What follows is about this step and block."""
+        self._draw, self._stages = Draw(step=step, block=block), count()
 
-    def through_server(
+    def to_server(
+        self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, room: Tensor | None = None
+    ) -> Tensor:
+        """The workers' mean of C(``vector``) for the shard that this rank serves.
+
+        ``residual``, which may be ``vector``, takes ``vector`` − C(``vector``). The mean stands in ``room``, a vector
+        of the same length (it may be ``vector``, too), or in scratch where there is none. Each shard is compressed
+        while the one before is under way.
+        """
+        self._draw = dataclasses.replace(self._draw, stage=next(self._stages), answer=False)
+        own, drawn = self.served(vector.numel()), self._drawn(compressor, vector.numel())
+        total = self._room(own.numel) if room is None else room[own.start : own.stop]
+        # Room for messages to the server: that of those already added, and scratch where the mean is elsewhere.
+        spare = [] if room is None else self._message_in_scratch(compressor, own.numel)
+
+        def message_of(shard: Shard) -> Message:
+            piece = slice(shard.start, shard.stop)
+            with self._timed("compress_seconds"):
+                return drawn[shard].compress(vector[piece], None if residual is None else residual[piece])
+
+        def add(message: Message, *, first: bool = False) -> None:
+            with self._timed("compress_seconds"):
+                drawn[own].decompress(message, total, accumulate=not first, weight=1 / self.world_size)
+
+        traffic = _Traffic({shard.owner: functools.partial(message_of, shard) for shard in drawn if shard != own})
+        if own in drawn:
+            traffic.incoming = dict.fromkeys(
+                self._peers, lambda: spare.pop() if spare else drawn[own].empty_message(own.numel)
+            )
+            traffic.meanwhile = lambda: add(message_of(own), first=True)
+        for _, message in self._swap(traffic, limit_bytes=vector.nbytes):
+            add(message)
+            spare.append(message)
+        return total
+
+    def from_server(
         self,
-        messages: list[Message],
-        up: Compressor,
-        down: Compressor,
+        mean: Tensor,
+        compressor: Compressor,
         *,
         out: Tensor,
         accumulate: bool = False,
+        weight: float = 1.0,
         memory: Tensor | None = None,
     ) -> Tensor:
-        """q = down(mean of the workers' messages + ``memory``), the same on every rank, written or added to ``out``.
+        """q = C(``mean`` + ``memory``), the same on every rank, written to ``out`` or ``weight`` · q added to it.
 
-        ``memory`` belongs to the shard that this rank serves and becomes what ``down`` leaves out. Where a message is
-        not finite every rank raises NonFiniteMessageError, and ``memory`` keeps its value.
+        ``mean`` is what ``to_server`` gave, and is used up. ``memory`` belongs to the shard that this rank serves and
+        becomes what C leaves out. Where a message is not finite every rank raises NonFiniteMessageError, and
+        ``memory`` keeps its value.
         """
-        shards = self.shards(out.numel())
-        served = next((i for i, shard in enumerate(shards) if shard.owner == self.rank), None)
-        # Room for everything first. Between two ranks messages keep their order: reports precede answers.
-        reports = {} if served is None else {p: self._receive(up, shards[served].numel, p) for p in self._peers}
-        answers = {s.owner: self._receive(down, s.numel, s.owner) for i, s in enumerate(shards) if i != served}
-        upward = {s.owner: message for s, message in zip(shards, messages, strict=True) if s.owner != self.rank}
-        total = self._room(0 if served is None else shards[served].numel)
-        if served is not None:
-            self._add(up, messages[served], total, accumulate=False)
-        for _, message in self._swap(upward, reports):
-            self._add(up, message, total, accumulate=True)
-        answer = None if served is None else self._answer(down, total, memory)
-        place = {shard.owner: out[shard.start : shard.stop] for shard in shards}
-        finite = answer is None or self._deliver(down, answer, place[self.rank], accumulate)
-        downward = {} if answer is None else dict.fromkeys(self._peers, answer)
-        for owner, message in self._swap(downward, answers):
-            finite = self._deliver(down, message, place[owner], accumulate) and finite
-        if not finite:
+        self._draw = dataclasses.replace(self._draw, answer=True)
+        own = self.served(out.numel())
+        exact = isinstance(compressor, Identity)
+        assert accumulate or weight == 1, "a weight is for accumulation"
+        assert exact or memory is None or mean.data_ptr() != out[own.start :].data_ptr(), "the residual needs room"
+        drawn = self._drawn(compressor, out.numel())
+        shards = {shard.owner: shard for shard in drawn}
+        finite = []
+
+        def deliver(shard: Shard, message: Message) -> None:
+            place = out[shard.start : shard.stop]
+            with self._timed("compress_seconds"):
+                if message.payload.data_ptr() != place.data_ptr():  # it did not arrive there
+                    drawn[shard].decompress(message, place, accumulate, weight)
+                finite.append(drawn[shard].is_finite(message))
+
+        def room(shard: Shard) -> Message:
+            straight = exact and not accumulate
+            return (
+                compressor.compress(out[shard.start : shard.stop])
+                if straight
+                else drawn[shard].empty_message(shard.numel)
+            )
+
+        traffic = _Traffic(incoming={shard.owner: functools.partial(room, shard) for shard in drawn if shard != own})
+        if own in drawn:
+            answer = self._answer(drawn[own], mean, memory)
+            traffic.outgoing = dict.fromkeys(self._peers, lambda: answer)
+            traffic.meanwhile = lambda: deliver(own, answer)
+        for owner, message in self._swap(traffic, limit_bytes=out.nbytes):
+            deliver(shards[owner], message)
+        if not all(finite):
             raise NonFiniteMessageError
         if memory is not None:
-            memory.copy_(total)
+            memory.zero_() if exact else memory.copy_(mean)
         return out
 
     def mean(self, vector: Tensor) -> Tensor:
         """The workers' mean of ``vector``, in full precision and in place."""
         identity = Identity()
-        return self.through_server(self.compress(identity, vector), identity, identity, out=vector)
+        return self.from_server(self.to_server(identity, vector, room=vector), identity, out=vector)
 
-    def _swap(self, outgoing: dict[int, Message], incoming: dict[int, _Arriving]) -> Iterator[tuple[int, Message]]:
-        """Send to the next peer when the one before has been heard from, in rotation; work on what came meanwhile.
+    def leave_residual(self, compressor: Compressor, vector: Tensor) -> None:
+        """Replace ``vector`` by what C leaves out of it, as ``to_server`` would; nothing travels."""
+        for shard, drawn in self._drawn(compressor, vector.numel()).items():
+            piece = vector[shard.start : shard.stop]
+            drawn.compress(piece, residual=piece)
+
+    def _drawn(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
+        """The compressor of every shard, with the random numbers of what is under way."""
+        draw = dataclasses.replace(self._draw, sender=self.rank)
+        return {s: compressor.drawn(dataclasses.replace(draw, shard=s.owner)) for s in self.shards(numel)}
+
+    def _swap(self, traffic: "_Traffic", *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
+        """Send in rotation, to a peer when the one ``_AHEAD`` before is heard from, and yield what comes meanwhile.
 
         With all sends at once a rank's link carries as many flows, and all ranks' first flows may meet at one: dense
         shards took 1.2 to 1.3 times the wire time so, 1.0 times in rotation. A root has nobody to hear from on the way
-        down, where its link is the only one that is busy.
+        down, where its link is the only one that is busy. Messages that have room at once take ``limit_bytes``, or one.
         """
-        sending, arrived = [], None
-        for distance in range(1, self.world_size):
-            target, source = (
-                (self.rank + distance) % self.world_size,
-                (self.rank - distance) % self.world_size,
-            )
-            if target in outgoing:
-                sending.append(self._send(outgoing[target], target))
-            if arrived is not None:
-                yield arrived
-            arrived = (source, self._wait(incoming[source])) if source in incoming else None
-        if arrived is not None:
-            yield arrived
+        outgoing, incoming = traffic.outgoing, traffic.incoming
+        distances = range(1, self.world_size)
+        sources = [(self.rank - distance) % self.world_size for distance in distances]
+        awaited = _Awaited([(peer, incoming[peer]) for peer in sources if peer in incoming], limit_bytes, self._receive)
+        sending: list[tuple[dist.Work, Message]] = []
+        unheard = deque[int]()
+        for distance, source in zip(distances, sources, strict=True):
+            target = (self.rank + distance) % self.world_size
+            message = outgoing[target]() if target in outgoing else None
+            heard_from = unheard.popleft() if len(unheard) == _AHEAD else None
+            arrived = self._wait(awaited.next()) if heard_from in incoming else None
+            if message is not None:
+                sending.append((self._send(message, target), message))
+            if distance == 1:
+                traffic.meanwhile()
+            if heard_from is not None and arrived is not None:
+                yield heard_from, arrived
+                awaited.release(arrived)
+            unheard.append(source)
+        if not sources:
+            traffic.meanwhile()
+        for heard_from in unheard:
+            if heard_from in incoming:
+                arrived = self._wait(awaited.next())
+                yield heard_from, arrived
+                awaited.release(arrived)
         with self._timed("communicate_seconds"):
-            for work in sending:
+            for work, _ in sending:
                 work.wait()
 
-    def _add(self, up: Compressor, message: Message, total: Tensor, *, accumulate: bool) -> None:
+    def _answer(self, compressor: Compressor, mean: Tensor, memory: Tensor | None) -> Message:
+        """C(``mean`` + ``memory``); with a memory ``mean`` becomes what that leaves out, unless it is the message."""
         with self._timed("compress_seconds"):
-            up.decompress(message, total, accumulate, weight=1 / self.world_size)
-
-    def _answer(self, down: Compressor, total: Tensor, memory: Tensor | None) -> Message:
-        """down(``total`` + ``memory``); with a memory ``total`` becomes what that leaves out."""
-        with self._timed("compress_seconds"):
-            return down.compress(total) if memory is None else down.compress(total.add_(memory), residual=total)
-
-    def _deliver(self, down: Compressor, message: Message, place: Tensor, accumulate: bool) -> bool:
-        """Put one shard's answer in place; whether it is finite."""
-        with self._timed("compress_seconds"):
-            down.decompress(message, place, accumulate)
-            return down.is_finite(message)
+            if memory is None:
+                return compressor.compress(mean)
+            mean.add_(memory)
+            return compressor.compress(mean, None if isinstance(compressor, Identity) else mean)
 
     def _room(self, numel: int) -> Tensor:
         if self._scratch.numel() < numel:
             self._scratch = torch.empty(numel)
         return self._scratch[:numel]
+
+    def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
+        """Room for one message where the scratch that is there has it."""
+        payload, size = self._scratch.view(torch.uint8), compressor.payload_bytes(numel) if numel else 0
+        return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 
     def _send(self, message: Message, peer: int) -> dist.Work:
         self.counters.sent_bytes += message.payload_bytes
@@ -197,8 +236,7 @@ class Exchange:
         assert work is not None, "this rank belongs to the group"
         return work
 
-    def _receive(self, compressor: Compressor, numel: int, peer: int) -> _Arriving:
-        message = compressor.empty_message(numel)
+    def _receive(self, message: Message, peer: int) -> _Arriving:
         with self._timed("communicate_seconds"):
             work = dist.irecv(message.payload, group=self._group, group_src=peer)
         assert work is not None, "this rank belongs to the group"
@@ -215,3 +253,42 @@ class Exchange:
         start = time.perf_counter()
         yield
         setattr(self.counters, counter, getattr(self.counters, counter) + time.perf_counter() - start)
+
+
+@dataclass(slots=True)
+class _Traffic:
+    """What a rank sends to and receives from its peers; ``meanwhile`` runs once, behind the first message sent."""
+
+    outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)
+    incoming: dict[int, Callable[[], Message]] = field(default_factory=dict)
+    meanwhile: Callable[[], None] = lambda: None
+
+
+class _Awaited:
+    """Receives in the order given, started early as far as room allows."""
+
+    def __init__(
+        self,
+        incoming: list[tuple[int, Callable[[], Message]]],
+        limit_bytes: int,
+        receive: Callable[[Message, int], _Arriving],
+    ) -> None:
+        self._incoming, self._started = deque(incoming), deque[_Arriving]()
+        self._room, self._receive = limit_bytes, receive
+        self._start()
+
+    def next(self) -> _Arriving:
+        """The first that has not been asked for."""
+        return self._started.popleft()
+
+    def release(self, message: Message) -> None:
+        """The room of ``message`` is free again."""
+        self._room += message.payload_bytes
+        self._start()
+
+    def _start(self) -> None:
+        while self._incoming and self._room > 0:
+            peer, room = self._incoming.popleft()
+            message = room()
+            self._room -= message.payload_bytes
+            self._started.append(self._receive(message, peer))

@@ -6,16 +6,14 @@ from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.blocks import Block
-from liecbench.algorithms.server import Route, ServerAlgorithm
-from liecbench.compressors.base import Compressor
+from liecbench.algorithms.compressed import ErrorFeedback
+from liecbench.algorithms.server import Route
 from liecbench.compressors.identity import Identity
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
-class MemSGD(ServerAlgorithm):
+class MemSGD(ErrorFeedback):
     """Worker error feedback, one-way compression (Stich et al. 2018, arXiv 1809.07599): p = g + e, u = mean(C(p_i))."""
-
-    compressor: Compressor
 
     def allocate(self) -> dict[str, list[Tensor]]:
         """The worker's error e_i."""
@@ -27,13 +25,12 @@ class MemSGD(ServerAlgorithm):
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(p); e ← p − c; u = mean(c_i), sent back dense."""
-        down = Identity()
         error = self.vector(block)
-        messages = self.exchange.compress(self.compressor, error, residual=error)
-        update = self.exchange.through_server(messages, self.compressor, down, out=block.gradient)
+        mean = self.exchange.to_server(self.compressor, error, residual=error, room=block.gradient)
+        update = self.exchange.from_server(mean, Identity(), out=block.gradient)
         self.memories["error"][block.index].copy_(error)
         return update
 
-    def routes(self, step: int) -> list[Route]:
+    def routes(self, step: int, world_size: int) -> list[Route]:
         """Compressed up, dense down."""
         return [Route(self.compressor, Identity())]

@@ -17,6 +17,6 @@ class PSGD(ServerAlgorithm):
         """u = mean(g_i)."""
         return self.exchange.mean(block.gradient)
 
-    def routes(self, step: int) -> list[Route]:
+    def routes(self, step: int, world_size: int) -> list[Route]:
         """Dense both ways."""
         return [Route(Identity(), Identity())]

@@ -1,7 +1,7 @@
 """Algorithms that average through a server: blocks, memories, and one thread that overlaps them with backward."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass as plain_dataclass
 
@@ -15,7 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
 from liecbench.algorithms.blocks import Block, plan_blocks
-from liecbench.algorithms.exchange import Exchange, NonFiniteMessageError, ServerPlace, cut, payload_bytes
+from liecbench.algorithms.exchange import Exchange, NonFiniteMessageError
+from liecbench.algorithms.shards import ServerPlace, cut, payload_bytes
 from liecbench.algorithms.thread import CommunicationThread
 from liecbench.compressors.base import Compressor
 
@@ -55,12 +56,19 @@ class ServerAlgorithm(Algorithm):
         """The update for ``block.gradient``, of its shape; it may be written in place. Runs on the thread."""
 
     @abstractmethod
-    def routes(self, step: int) -> list[Route]:
+    def routes(self, step: int, world_size: int) -> list[Route]:
         """Every exchange that step number ``step`` makes for each block."""
 
     def allocate(self) -> dict[str, list[Tensor]]:
-        """The method's memories by name, each a tensor a block."""
+        """The method's memories by name, each a tensor a block.
+
+        A name that begins with ``server`` is of what this rank serves; one that ends in ``error`` is an error memory.
+        """
         return {}
+
+    def prepare(self, block: Block) -> None:
+        """What a method does to its memories before a step's ``reduce``."""
+        return
 
     def vector(self, block: Block) -> Tensor:
         """What a worker compresses for a block."""
@@ -72,7 +80,7 @@ class ServerAlgorithm(Algorithm):
 
     def server_memory(self) -> list[Tensor]:
         """Zeros of the size of what this rank serves of every block."""
-        return [torch.zeros(self.exchange.served_numel(block.numel)) for block in self.blocks]
+        return [torch.zeros(self.exchange.served(block.numel).numel) for block in self.blocks]
 
     def scratch(self, numel: int) -> Tensor:
         """Room for one block, shared by all of them."""
@@ -80,12 +88,15 @@ class ServerAlgorithm(Algorithm):
             self._scratch = torch.empty(numel)
         return self._scratch[:numel]
 
-    def planned_payload_bytes(self, numels: list[int], rank: int, world_size: int, step: int) -> tuple[int, int]:
-        """Payload bytes that ``rank`` sends and receives in one step over parameters of these sizes."""
+    def planned_payload_bytes(
+        self, shapes: Sequence[torch.Size], rank: int, world_size: int, step: int
+    ) -> tuple[int, int]:
+        """Payload bytes that ``rank`` sends and receives in step ``step`` over parameters of these shapes."""
         sent = received = 0
+        numels = [shape.numel() for shape in shapes]
         for indices in plan_blocks(numels, self.block_bytes):
             shards = cut(sum(numels[i] for i in indices), world_size, self.server)
-            for route in self.routes(step):
+            for route in self.routes(step, world_size):
                 up, down = payload_bytes(shards, rank, world_size, route.up, route.down)
                 sent, received = sent + up, received + down
         return sent, received
@@ -93,6 +104,7 @@ class ServerAlgorithm(Algorithm):
     def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         named = [(n, p) for n, p in ddp.module.named_parameters() if p.requires_grad]
         self._group = group
+        self._finds_unused = ddp.find_unused_parameters
         self.exchange = Exchange(group, self.server, self.counters)
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
@@ -105,7 +117,6 @@ class ServerAlgorithm(Algorithm):
         self._thread = CommunicationThread()
         self._buckets: list[_Bucket] = []
         self._num_reduced = 0
-        self._failure: BaseException | None = None
         self._updates: dict[Tensor, Tensor] = {}
 
     def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
@@ -120,7 +131,8 @@ class ServerAlgorithm(Algorithm):
         waits_for = {self._block_of[parameter].index for parameter in parameters}
         self._buckets.append(_Bucket(buffer, future, waits_for))
         try:
-            for parameter, gradient in zip(parameters, gradients, strict=True):
+            for parameter, flat in zip(parameters, gradients, strict=True):
+                gradient = _as_stored(flat, parameter)
                 self._updates[parameter] = gradient
                 block = self._block_of[parameter]
                 if block.arrive(parameter, gradient) and self._failure is None:
@@ -132,7 +144,9 @@ class ServerAlgorithm(Algorithm):
 
     def _reduce(self, block: Block) -> None:
         block.gather()
+        self.exchange.begin(self.step, block.index)
         try:
+            self.prepare(block)
             block.scatter(self.reduce(block))
         except NonFiniteMessageError:
             names = f"{block.names[-1]} … {block.names[0]}" if len(block.names) > 1 else block.names[0]
@@ -153,13 +167,13 @@ class ServerAlgorithm(Algorithm):
             bucket.future.set_result(bucket.buffer)
 
     def _before_step(self) -> None:
-        if self._failure is not None:
-            raise self._failure
         # DDP drops what its hook returns for parameters that no rank used: their update, which the memories have
         # counted as applied, is given to them here.
         for parameter, update in self._updates.items():
             if parameter.grad is None:
-                parameter.grad = update.detach().clone().view_as(parameter)
+                parameter.grad = update.detach().clone()
+            elif self._finds_unused and not parameter.grad.any():
+                parameter.grad.copy_(update)
         self._updates.clear()
 
     def _average_models(self) -> None:
@@ -189,7 +203,9 @@ class ServerAlgorithm(Algorithm):
 
     def compression_error(self) -> float | None:
         """‖v − C(v)‖²/‖v‖² for the gradients now in the parameters, no state changed; None where undefined."""
-        up = self.routes(0)[0].up
+        routes = self.routes(0, self.exchange.world_size)
+        if not routes:
+            return None
         left = whole = 0.0
         for block in self.blocks:
             for parameter in block.parameters:
@@ -198,7 +214,7 @@ class ServerAlgorithm(Algorithm):
             block.gather()
             vector = self.vector(block)
             whole += float(vector.double().square().sum())
-            self.exchange.compress(up, vector, residual=vector)
+            self.exchange.leave_residual(routes[0].up, vector)
             left += float(vector.double().square().sum())
             block.forget()
         return left / whole if whole else None
@@ -210,3 +226,11 @@ class ServerAlgorithm(Algorithm):
 
     def _memories(self) -> dict[str, list[Tensor]]:
         return self.memories
+
+
+def _as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """DDP stores a gradient in its parameter's order; the hook's view has the parameter's shape, in storage order."""
+    extent = 1 + sum((size - 1) * stride for size, stride in zip(parameter.shape, parameter.stride(), strict=True))
+    if extent == parameter.numel():
+        return gradient.as_strided(parameter.shape, parameter.stride())
+    return gradient

@@ -2,9 +2,26 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """Which random numbers a message takes: those of a step, a block, a shard of it and a stage of the method.
+
+    ``sender`` is the rank whose message it is, where every sender has numbers of its own; ``answer`` says that it is
+    the server's to all of them.
+    """
+
+    step: int = 0
+    block: int = 0
+    shard: int = 0
+    stage: int = 0
+    sender: int = 0
+    answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,17 @@ class Compressor(ABC):
     Vectors are contiguous one-dimensional float32 tensors on the CPU. A vector that holds a value that is not finite
     compresses to a message that decompresses to one that is not finite: so every rank learns of it from the message.
     """
+
+    preferred_block_bytes: ClassVar[int | None] = None
+
+    @property
+    def is_contraction(self) -> bool:
+        """Whether E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0: what a method with an error memory needs."""
+        return True
+
+    def drawn(self, draw: Draw) -> "Compressor":
+        """This compressor with the random numbers of ``draw``; itself where it takes none."""
+        return self
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
         """C(``tensor``); also writes ``tensor`` − C(``tensor``) to ``residual``, which may be ``tensor`` itself."""

@@ -1,12 +1,13 @@
 """Scaled sign: one bit an element and one scale a message."""
 
 import math
+from typing import ClassVar
 
 import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import sign_cpu
+from liecbench.compressors import magnitude_cpu, sign_cpu
 from liecbench.compressors.base import Compressor, Message
 
 _SCALE_BYTES = 4
@@ -29,15 +30,28 @@ class Sign(Compressor):
 
     def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         values = tensor.numpy()
-        scale = sign_cpu.mean_magnitude(values)
+        scale = magnitude_cpu.mean_magnitude(values)
         payload[:_SCALE_BYTES].view(torch.float32).fill_(scale)
         bits = payload[_SCALE_BYTES:].numpy()
         if residual is None:
             sign_cpu.pack(values, bits)
         else:
-            sign_cpu.pack_with_residual(values, scale, bits, residual.numpy())
+            in_place = residual.data_ptr() == tensor.data_ptr()
+            sign_cpu.pack_with_residual(values, scale, bits, residual.numpy(), in_place)
 
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         scale = payload[:_SCALE_BYTES].view(torch.float32).item() * weight
         unpack = sign_cpu.unpack_add if accumulate else sign_cpu.unpack
         unpack(payload[_SCALE_BYTES:].numpy(), scale, out.numpy())
+
+
+@dataclass(frozen=True)
+class BlockSign(Sign):
+    """Blockwise SignSGD: ``Sign`` of each block under its other name; the paper's runs use blocks of 5 MiB.
+
+    A scenario without ``block_bytes`` cuts such blocks; in Python give the algorithm ``block_bytes=5 * 2**20``.
+
+    Source: LIEC-SGD (arXiv 2402.11857), definition 5.
+    """
+
+    preferred_block_bytes: ClassVar[int] = 5 * 2**20

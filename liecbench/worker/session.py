@@ -1,14 +1,13 @@
 """One launch seen from a rank: join the group once, then one cell after the other."""
 
 import json
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from liecbench import machine
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Cell, Job
 from liecbench.link import Link
@@ -79,7 +78,7 @@ def _run_job(job: Job, directory: Path, link: ShapedLink, journal: Journal | Non
     link.prepare(cell.link)
     epochs_done = checkpoint.available(directory, job)
     if journal is not None:
-        environment = {**_environment(cell), "link": link.describe()}
+        environment = {**machine.describe(threads=cell.threads), "gpu": None, "link": link.describe()}
         journal.record(
             Start(
                 cell=cell.id,
@@ -109,25 +108,3 @@ def _run_job(job: Job, directory: Path, link: ShapedLink, journal: Journal | Non
     if journal is not None:
         journal.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
         checkpoint.clear(directory, cell.id)
-
-
-def _environment(cell: Cell) -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "liecbench": version("liecbench"),
-        "cpu": _cpu_model(),
-        "num_cpus": torch.multiprocessing.cpu_count(),
-        "kernel": platform.release(),
-        "threads": cell.threads,
-        "gpu": None,
-    }
-
-
-def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )

@@ -1,5 +1,6 @@
 """One cell on one rank: build it, train an epoch on the shaped link, evaluate the mean model, account for it."""
 
+import contextlib
 import math
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench import catalog
 from liecbench.algorithms.base import Algorithm
 from liecbench.cell import Cell, Milestones, Task
+from liecbench.method import make_algorithm
 from liecbench.record import Epoch
 from liecbench.worker import meter
 from liecbench.worker.evaluation import divergence, evaluate
@@ -54,8 +56,8 @@ class Training:
         )
         bucket_mib = _WHOLE_BUCKET_MIB if cell.block_bytes == "whole" else cell.block_bytes / 2**20
         self._ddp = DistributedDataParallel(self.model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True)
-        self._settle_buckets()
         self.algorithm = make_algorithm(cell)
+        self._settle_buckets()
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
         meter.reset_peak_memory()
@@ -95,13 +97,11 @@ class Training:
         clock = meter.StepClock(self.algorithm, self._link)
         for step, batch in enumerate(batches):
             clock.step_begins()
-            inputs, labels = self._train.inputs[batch], self._train.labels[batch]
             self.optimizer.zero_grad()
-            loss = self._loss(self._ddp, inputs, labels)
-            loss.backward()
+            loss = self._backward(batch)
             clock.backward_returned()
             self.optimizer.step()
-            clock.step_ended(loss.detach())
+            clock.step_ended(loss)
             if step < warmup:
                 clock.restart_times()
             if self._journal is not None:
@@ -109,16 +109,28 @@ class Training:
         dist.barrier()
         return clock.read()
 
+    def _backward(self, batch: Tensor) -> Tensor:
+        """Accumulate the gradient of a step's minibatches, synchronised with the last; their mean loss."""
+        num_batches = self.algorithm.batches_per_step
+        total = torch.zeros(())
+        for number, minibatch in enumerate(batch.tensor_split(num_batches), start=1):
+            with contextlib.nullcontext() if number == num_batches else self._ddp.no_sync():
+                loss = self._loss(self._ddp, self._train.inputs[minibatch], self._train.labels[minibatch]) / num_batches
+                loss.backward()
+            total += loss.detach()
+        return total
+
     def _loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
             return cross_entropy(model(inputs), labels)
 
     def _batches(self, epoch: int) -> list[Tensor]:
-        """This rank's minibatches, a function of seed, epoch and rank."""
+        """The samples of each of this rank's steps, a function of seed, epoch and rank."""
         size = self.cell.task.batch_size
         order = np.random.default_rng([self.cell.seed, epoch]).permutation(len(self._train))
         mine = torch.from_numpy(order[self._rank :: self._world_size])
-        num_steps = len(self._train) // (size * self._world_size)
+        num_steps = steps_per_epoch(self.cell, self.algorithm, len(self._train))
+        size *= self.algorithm.batches_per_step
         return list(mine[: num_steps * size].split(size))
 
     def _set_learning_rate(self, epoch: int) -> None:
@@ -151,17 +163,9 @@ class Training:
         return error
 
 
-def make_algorithm(cell: Cell) -> Algorithm:
-    """The cell's algorithm with its compressor, server and blocks."""
-    cls = catalog.load("algorithm", cell.algorithm.name)
-    parts: dict[str, object] = {"block_bytes": cell.block_bytes}
-    if cell.compressor is not None:
-        parts["compressor"] = catalog.load("compressor", cell.compressor.name)(**cell.compressor.options)
-    if cell.server is not None:
-        parts["server"] = cell.server
-    algorithm = cls(**cell.algorithm.options, **parts)
-    assert isinstance(algorithm, Algorithm), "the catalog checked it"
-    return algorithm
+def steps_per_epoch(cell: Cell, algorithm: Algorithm, num_samples: int) -> int:
+    """Full steps of all workers; what is left over is not trained on in that epoch."""
+    return num_samples // (cell.task.batch_size * algorithm.batches_per_step * cell.workers)
 
 
 def learning_rate(task: Task, epoch: int) -> float:

@@ -1,5 +1,7 @@
 """A small network without dead units, and each worker's minibatches."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -10,20 +12,24 @@ WEIGHT_DECAY = 1e-3
 PERIOD = 5
 
 
-def build() -> nn.Module:
-    torch.manual_seed(7)
-    return nn.Sequential(nn.Linear(11, 19), nn.Tanh(), nn.Linear(19, 13), nn.Tanh(), nn.Linear(13, 5))
+def build(sizes: tuple[int, ...] = (11, 19, 13, 5), seed: int = 7) -> nn.Sequential:
+    torch.manual_seed(seed)
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.Tanh()]
+    return nn.Sequential(*layers[:-1])
 
 
-def batch(step: int, rank: int) -> tuple[Tensor, Tensor]:
+def batch(step: int, rank: int, num_inputs: int = 11, num_classes: int = 5) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1000 * step + rank)
-    inputs = torch.randn(16, 11, generator=generator)
-    labels = (inputs[:, :5] + 0.3 * torch.randn(16, 5, generator=generator)).argmax(dim=1)
+    inputs = torch.randn(16, num_inputs, generator=generator)
+    labels = (inputs[:, :num_classes] + 0.3 * torch.randn(16, num_classes, generator=generator)).argmax(dim=1)
     return inputs, labels
 
 
 def loss(model: nn.Module, step: int, rank: int) -> Tensor:
-    inputs, labels = batch(step, rank)
+    shapes = [parameter.shape for parameter in model.parameters()]
+    inputs, labels = batch(step, rank, shapes[0][1], shapes[-1][0])
     return cross_entropy(model(inputs), labels)
 
 

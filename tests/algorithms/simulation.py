@@ -63,34 +63,95 @@ def average(vectors: list[Vector]) -> Vector:
 
 @dataclass
 class Block:
-    """State of one block: every worker's error memory, and the server's."""
+    """State of one block: every worker's memory, the server's, and what all of them hold alike."""
 
-    worker_errors: list[Vector]
-    server_error: Vector
+    worker: list[Vector]
+    server: Vector
+    shared: Vector
 
 
-def updates(method: str, block: Block, gradients: list[Vector], step: int, period: int, c: Compress) -> list[Vector]:
-    """Each worker's update for one block; the block's memories move on."""
-    n = len(gradients)
-    if method == "psgd":
-        return [average(gradients)] * n
-    if method == "liec":
-        if (step + 1) % period == 0:
-            dense = average(gradients) + block.server_error
-            block.server_error = np.zeros_like(dense)
-            return [dense] * n
-        sent = [c(g) for g in gradients]
-        v = average(sent) + block.server_error
-        q = c(v)
-        block.server_error = v - q
-        return [q + g - s for g, s in zip(gradients, sent, strict=True)]
-    wanted = [g + e for g, e in zip(gradients, block.worker_errors, strict=True)]
-    sent = [c(p) for p in wanted]
-    block.worker_errors = [p - s for p, s in zip(wanted, sent, strict=True)]
-    if method == "memsgd":
-        return [average(sent)] * n
-    assert method == "doublesqueeze"
-    v = average(sent) + block.server_error
+def error_feedback(
+    gradients: list[Vector], errors: list[Vector], compress: Compress
+) -> tuple[list[Vector], list[Vector]]:
+    """What every worker sends, and its new error."""
+    wanted = [g + e for g, e in zip(gradients, errors, strict=True)]
+    sent = [compress(p) for p in wanted]
+    return sent, [p - c for p, c in zip(wanted, sent, strict=True)]
+
+
+def updates(method: str, block: Block, gradients: list[Vector], averages: bool, c: Compress) -> list[Vector]:
+    """Each worker's update for one block; the block's memories move on. ``averages``: (t + 1) mod p = 0."""
+    match method:
+        case "psgd":
+            return [average(gradients)] * len(gradients)
+        case "local_sgd":
+            return gradients
+        case "signsgd":
+            votes = sum(np.where(g >= 0, 1, -1) for g in gradients)
+            return [np.sign(votes).astype(np.float64)] * len(gradients)
+        case "csgd":
+            return [c(average([c(g) for g in gradients]))] * len(gradients)
+        case "cser":
+            return cser(block, gradients, averages, c)
+        case "liec":
+            return liec(block, gradients, averages, c)
+    rule = {"memsgd": memsgd, "doublesqueeze": doublesqueeze, "neolithic": neolithic, "ef21": ef21, "ef21_bc": ef21_bc}
+    return rule[method](block, gradients, c)
+
+
+def memsgd(block: Block, gradients: list[Vector], c: Compress) -> list[Vector]:
+    sent, block.worker = error_feedback(gradients, block.worker, c)
+    return [average(sent)] * len(gradients)
+
+
+def doublesqueeze(block: Block, gradients: list[Vector], c: Compress) -> list[Vector]:
+    sent, block.worker = error_feedback(gradients, block.worker, c)
+    v = average(sent) + block.server
     q = c(v)
-    block.server_error = v - q
-    return [q] * n
+    block.server = v - q
+    return [q] * len(gradients)
+
+
+def neolithic(block: Block, gradients: list[Vector], c: Compress) -> list[Vector]:
+    def twice(v: Vector) -> Vector:
+        first = c(v)
+        return first + c(v - first)
+
+    return doublesqueeze(block, gradients, twice)
+
+
+def cser(block: Block, gradients: list[Vector], averages: bool, c: Compress) -> list[Vector]:
+    sent = [c(g) for g in gradients]
+    left = [g - s for g, s in zip(gradients, sent, strict=True)]
+    block.worker = [e - r for e, r in zip(block.worker, left, strict=True)]
+    result = [average(sent) + r for r in left]
+    if averages:
+        agreed = [c(e) for e in block.worker]
+        kept = [e - k for e, k in zip(block.worker, agreed, strict=True)]
+        reset = [average(agreed) + s for s in kept]
+        result = [u + e - e_new for u, e, e_new in zip(result, block.worker, reset, strict=True)]
+        block.worker = kept
+    return result
+
+
+def liec(block: Block, gradients: list[Vector], averages: bool, c: Compress) -> list[Vector]:
+    if averages:
+        dense = average(gradients) + block.server
+        block.server = np.zeros_like(dense)
+        return [dense] * len(gradients)
+    sent = [c(g) for g in gradients]
+    v = average(sent) + block.server
+    q = c(v)
+    block.server = v - q
+    return [q + g - s for g, s in zip(gradients, sent, strict=True)]
+
+
+def ef21(block: Block, gradients: list[Vector], c: Compress) -> list[Vector]:
+    block.worker = [h + c(g - h) for g, h in zip(gradients, block.worker, strict=True)]
+    return [average(block.worker)] * len(gradients)
+
+
+def ef21_bc(block: Block, gradients: list[Vector], c: Compress) -> list[Vector]:
+    block.worker = [h + c(g - h) for g, h in zip(gradients, block.worker, strict=True)]
+    block.shared = block.shared + c(average(block.worker) - block.shared)
+    return [block.shared] * len(gradients)

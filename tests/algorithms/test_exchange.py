@@ -8,8 +8,9 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.algorithms.exchange import Counters, Exchange, NonFiniteMessageError, cut, payload_bytes
-from liecbench.compressors import Identity, Sign
+from liecbench.algorithms.exchange import Counters, Exchange, NonFiniteMessageError
+from liecbench.algorithms.shards import cut, payload_bytes
+from liecbench.compressors import QSGD, Identity, RandomK, Sign, TernGrad
 from tests.distributed import run_ranks
 
 Server = Literal["root", "sharded"]
@@ -42,6 +43,10 @@ def test_payload_through_the_root(rank: int, expected: tuple[int, int]) -> None:
     shards = cut(100, 4, "root")
 
     assert payload_bytes(shards, rank, 4, Sign(), Identity()) == expected
+
+
+def test_an_empty_vector_has_an_empty_shard() -> None:
+    assert [(shard.owner, shard.numel) for server in SERVERS for shard in cut(0, 3, server)] == [(0, 0), (0, 0)]
 
 
 @dataclass
@@ -84,13 +89,13 @@ def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
     group = dist.new_group()
     assert group is not None
     exchange, sign = Exchange(group, server, Counters()), Sign()
-    memory = torch.full((exchange.served_numel(64),), 0.5)
+    memory = torch.full((exchange.served(64).numel,), 0.5)
     bad = torch.ones(64)
     if dist.get_rank() == 1:
         bad[40] = torch.nan
     noticed = False
     try:
-        exchange.through_server(exchange.compress(sign, bad), sign, sign, out=torch.empty(64), memory=memory)
+        exchange.from_server(exchange.to_server(sign, bad), sign, out=torch.empty(64), memory=memory)
     except NonFiniteMessageError:
         noticed = True
     return noticed, memory, exchange.mean(torch.full((64,), float(dist.get_rank())))
@@ -102,3 +107,31 @@ def test_a_nan_on_one_rank_is_noticed_by_all_and_leaves_memories_alone(server: S
         assert noticed
         assert torch.equal(memory, torch.full_like(memory, 0.5))
         assert torch.equal(afterwards, torch.ones(64))
+
+
+UNBIASED = [QSGD(levels=1), TernGrad(), RandomK(0.25, unbiased=True)]
+ROUND_TRIPS = 3000
+
+
+def mean_of_means(server: Server) -> list[float]:
+    """For each unbiased compressor the mean element of what comes back, ÷ that of what went in."""
+    group = dist.new_group()
+    exchange = Exchange(group, server, Counters())
+    mine = vector(64, dist.get_rank()).abs()
+    true = (vector(64, 0).abs() + vector(64, 1).abs()) / 2
+    found = []
+    for compressor in UNBIASED:
+        total = torch.zeros(64)
+        for step in range(ROUND_TRIPS):
+            exchange.begin(step, 0)
+            mean = exchange.to_server(compressor, mine.clone())
+            total += exchange.from_server(mean, compressor, out=torch.empty(64))
+        found.append(float(total.mean() / ROUND_TRIPS / true.mean()))
+    return found
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_both_ways_together_are_unbiased(server: Server) -> None:
+    (found, _) = run_ranks(mean_of_means, 2, server)
+
+    assert found == pytest.approx([1.0] * len(UNBIASED), abs=0.05)

@@ -1,4 +1,6 @@
+import functools
 import itertools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -7,19 +9,57 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import LIEC, PSGD, Algorithm, DoubleSqueeze, MemSGD
+from liecbench.algorithms import (
+    CSER,
+    CSGD,
+    EF21,
+    EF21BC,
+    LIEC,
+    PSGD,
+    Algorithm,
+    DoubleSqueeze,
+    LocalSGD,
+    MemSGD,
+    Neolithic,
+    SignSGD,
+)
 from liecbench.compressors import Compressor, Identity, Sign, TopK
 from tests.algorithms import network, simulation
 from tests.distributed import run_ranks
 
 Combination = tuple[str, str, int | Literal["whole"], str]
-METHODS = ["psgd", "memsgd", "doublesqueeze", "liec"]
-SEVERAL = 512
+Maker = Callable[..., Algorithm]
+METHODS: dict[str, Maker] = {
+    "psgd": PSGD,
+    "memsgd": MemSGD,
+    "doublesqueeze": DoubleSqueeze,
+    "neolithic": Neolithic,
+    "cser": functools.partial(CSER, average_period=network.PERIOD),
+    "liec": functools.partial(LIEC, average_period=network.PERIOD),
+    "ef21": EF21,
+    "ef21_bc": EF21BC,
+    "csgd": CSGD,
+    "local_sgd": functools.partial(LocalSGD, average_period=network.PERIOD),
+    "signsgd": SignSGD,
+}
+AVERAGES_MODELS = ("liec", "local_sgd")
+ONE_MODEL = ("psgd", "memsgd", "doublesqueeze", "neolithic", "ef21", "ef21_bc", "csgd", "signsgd")
+# ±1 an element and step.
+LEARNING_RATES = {"signsgd": network.LEARNING_RATE / 100}
+UNCOMPRESSED = ("psgd", "local_sgd", "signsgd")
+SIZES = (7, 9, 6, 4)
+SEVERAL = 160
+# Float32 decides a sign otherwise than the simulation where a value is within a rounding of 0. With this seed none is:
+# the closest of a million decisions is 1.5e-6 of its scale away (``python -m tests.algorithms.margins`` finds others).
+SEED = 0
 BLOCK_BYTES: list[int | Literal["whole"]] = ["whole", SEVERAL]
+OF_THE_PAPER = ("psgd", "memsgd", "doublesqueeze", "neolithic", "cser", "liec")
+BECOME_PSGD = [method for method in METHODS if method not in ("local_sgd", "signsgd")]
 COMBINATIONS: list[Combination] = [
     combination
     for combination in itertools.product(METHODS, ["sign", "top_k"], BLOCK_BYTES, ["root", "sharded"])
-    if combination[:2] != ("psgd", "top_k")  # P-SGD compresses nothing
+    if combination[0] in OF_THE_PAPER or combination[2] == SEVERAL
+    if combination[0] not in UNCOMPRESSED or combination[1] == "sign"
 ]
 COMPRESSORS: dict[str, tuple[Compressor, simulation.Compress]] = {
     "sign": (Sign(), simulation.scaled_sign),
@@ -29,23 +69,16 @@ COMPRESSORS: dict[str, tuple[Compressor, simulation.Compress]] = {
 
 
 def make(method: str, compressor: Compressor, **parts: Any) -> Algorithm:
-    match method:
-        case "psgd":
-            return PSGD(**parts)
-        case "memsgd":
-            return MemSGD(compressor=compressor, **parts)
-        case "doublesqueeze":
-            return DoubleSqueeze(compressor=compressor, **parts)
-    return LIEC(compressor=compressor, average_period=network.PERIOD, **parts)
+    return METHODS[method](**parts, **({} if method in UNCOMPRESSED else {"compressor": compressor}))
 
 
 def trained(combination: Combination) -> torch.Tensor:
     """This rank's final parameters, trained by the package."""
     method, compressor, block_bytes, server = combination
-    model = network.build()
+    model = network.build(SIZES, SEED)
     # Buckets far smaller than blocks, and of other shapes: blocks must not depend on them.
-    ddp = DistributedDataParallel(model, bucket_cap_mb=0.0007)
-    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE, weight_decay=network.WEIGHT_DECAY)
+    ddp = DistributedDataParallel(model, bucket_cap_mb=0.0002)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate_of(method), weight_decay=network.WEIGHT_DECAY)
     algorithm = make(method, COMPRESSORS[compressor][0], block_bytes=block_bytes, server=server)
     algorithm.attach(ddp, optimizer)
     for step in range(network.NUM_STEPS):
@@ -56,6 +89,10 @@ def trained(combination: Combination) -> torch.Tensor:
     return network.flat(model)
 
 
+def rate_of(method: str) -> float:
+    return LEARNING_RATES.get(method, network.LEARNING_RATE)
+
+
 def train_all(combinations: list[Combination]) -> list[torch.Tensor]:
     return [trained(combination) for combination in combinations]
 
@@ -63,7 +100,7 @@ def train_all(combinations: list[Combination]) -> list[torch.Tensor]:
 def simulated(combination: Combination, num_workers: int) -> list[simulation.Vector]:
     """Every worker's final parameters, by the equations."""
     method, compressor, block_bytes, server = combination
-    models = [network.build() for _ in range(num_workers)]
+    models = [network.build(SIZES, SEED) for _ in range(num_workers)]
     sizes = [parameter.numel() for parameter in models[0].parameters()]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     layout = []
@@ -71,19 +108,20 @@ def simulated(combination: Combination, num_workers: int) -> list[simulation.Vec
         places = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in indices])
         pieces = simulation.shards_of(len(places), num_workers, server)
         zeros = np.zeros(len(places))
-        state = simulation.Block([zeros.copy() for _ in models], zeros.copy())
+        state = simulation.Block([zeros] * num_workers, zeros, zeros)
         layout.append((places, state, simulation.per_piece(COMPRESSORS[compressor][1], pieces)))
     weights = [network.flat(model).double().numpy() for model in models]
     for step in range(network.NUM_STEPS):
         gradients = [
             gradient(model, x, step, rank) for rank, (model, x) in enumerate(zip(models, weights, strict=True))
         ]
+        averages = (step + 1) % network.PERIOD == 0
         for places, state, compress in layout:
-            block = simulation.updates(method, state, [g[places] for g in gradients], step, network.PERIOD, compress)
+            block = simulation.updates(method, state, [g[places] for g in gradients], averages, compress)
             for rank, update in enumerate(block):
                 decayed = update + network.WEIGHT_DECAY * weights[rank][places]
-                weights[rank][places] -= network.LEARNING_RATE * decayed
-        if method == "liec" and (step + 1) % network.PERIOD == 0:
+                weights[rank][places] -= rate_of(method) * decayed
+        if method in AVERAGES_MODELS and averages:
             mean = simulation.average(weights)
             weights = [mean.copy() for _ in weights]
     return weights
@@ -99,7 +137,7 @@ def gradient(model: torch.nn.Module, weights: simulation.Vector, step: int, rank
 @pytest.fixture(scope="module", params=[2, 4], ids=["2 workers", "4 workers"])
 def trajectories(request: pytest.FixtureRequest) -> tuple[int, dict[Combination, list[torch.Tensor]]]:
     num_workers: int = request.param
-    combinations = [*COMBINATIONS, *((m, "identity", SEVERAL, "sharded") for m in METHODS)]
+    combinations = [*COMBINATIONS, *((m, "identity", SEVERAL, "sharded") for m in BECOME_PSGD)]
     ranks = run_ranks(train_all, num_workers, combinations)
     return num_workers, {c: [rank[i] for rank in ranks] for i, c in enumerate(combinations)}
 
@@ -115,7 +153,7 @@ def test_training_follows_the_equations(
     assert np.linalg.norm(actual - expected) / np.linalg.norm(expected) < 1e-5
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", BECOME_PSGD)
 def test_the_identity_compressor_makes_every_method_psgd(
     method: str, trajectories: tuple[int, dict[Combination, list[torch.Tensor]]]
 ) -> None:
@@ -125,7 +163,7 @@ def test_the_identity_compressor_makes_every_method_psgd(
     torch.testing.assert_close(finals[method, "identity", SEVERAL, "sharded"][0], expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", ["psgd", "memsgd", "doublesqueeze"])
+@pytest.mark.parametrize("method", ONE_MODEL)
 def test_workers_of_methods_with_one_model_agree_to_the_bit(
     method: str, trajectories: tuple[int, dict[Combination, list[torch.Tensor]]]
 ) -> None:

@@ -1,0 +1,39 @@
+"""What methods have in common whose workers' models part and are averaged every so often."""
+
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Ge
+from pydantic.dataclasses import dataclass
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.server import ServerAlgorithm
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class PeriodicAveraging(ServerAlgorithm):
+    """A method that does something else in every ``average_period``-th step; ``local_models``: the models differ."""
+
+    average_period: Annotated[int, Ge(1)]
+    local_models: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._periods_seen = 0
+
+    def step_kind(self, step: int) -> str:
+        """Averaging steps carry most of the bytes."""
+        return "averaging" if self.averages(step) else "compressed"
+
+    def averages(self, step: int) -> bool:
+        """Whether step number ``step`` averages."""
+        return (step + 1) % self.average_period == 0
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from ``state_dict``'s value; ValueError where its memories are not those of this algorithm."""
+        super().load_state_dict(state)
+        self._periods_seen = self.step // self.average_period
+
+    def _averaging_is_due(self) -> bool:
+        """Whether an averaging step has come since the last time; several backwards may make one optimizer step."""
+        before, self._periods_seen = self._periods_seen, self.step // self.average_period
+        return self._periods_seen > before

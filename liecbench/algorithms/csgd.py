@@ -1,0 +1,27 @@
+"""Compression both ways and no memory: what error memories are compared with, and the home of unbiased compressors."""
+
+from typing import ClassVar
+
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.blocks import Block
+from liecbench.algorithms.compressed import CompressedAlgorithm
+from liecbench.algorithms.server import Route
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class CSGD(CompressedAlgorithm):
+    """Compressed SGD without memory: u = C(mean(C(g_i))), as QSGD (arXiv 1610.02132) and TernGrad (1705.07878) run."""
+
+    remembers: ClassVar[bool] = False
+
+    def reduce(self, block: Block) -> Tensor:
+        """u = C(mean(C(g_i)))."""
+        mean = self.exchange.to_server(self.compressor, block.gradient, room=block.gradient)
+        return self.exchange.from_server(mean, self.compressor, out=block.gradient)
+
+    def routes(self, step: int, world_size: int) -> list[Route]:
+        """Compressed both ways."""
+        return [Route(self.compressor, self.compressor)]

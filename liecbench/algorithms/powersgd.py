@@ -1,0 +1,215 @@
+"""PowerSGD: gradients as products of two thin matrices, with error feedback."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, Any
+
+import torch
+import torch.distributed as dist
+from annotated_types import Ge, Gt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.distributed import GradBucket  # type: ignore[attr-defined]
+from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
+from torch.futures import Future
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.ddp import BucketedAllReduce
+from liecbench.algorithms.thread import CommunicationThread
+
+_BYTES_PER_ELEMENT = torch.float32.itemsize
+_EPSILON = 1e-8  # as the authors' code has it; with PyTorch's default of 0 a gradient of zeros gives NaN
+
+
+@plain_dataclass(frozen=True, slots=True)
+class _Bucket:
+    """What the hook asks of DDP's bucket, in float32, kept until the thread comes to it."""
+
+    place: Tensor
+    flat: Tensor
+    parameters: list[Tensor]
+    position: int
+    last: bool
+
+    @classmethod
+    def of(cls, bucket: GradBucket) -> "_Bucket":
+        place = bucket.buffer()
+        return cls(place, place.float(), bucket.parameters(), bucket.index(), bucket.is_last())
+
+    def index(self) -> int:
+        return self.position
+
+    def buffer(self) -> Tensor:
+        return self.flat
+
+    def gradients(self) -> list[Tensor]:
+        pieces = self.flat.split([parameter.numel() for parameter in self.parameters])
+        shapes = [parameter.shape or (1,) for parameter in self.parameters]  # the hook fails for a scalar's
+        return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def is_last(self) -> bool:
+        return self.last
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class PowerSGD(BucketedAllReduce):
+    """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
+
+    The first ``start_powersgd_iter`` steps all-reduce the gradient as it is. Afterwards a matrix M that shrinks by more
+    than ``min_compression_rate`` travels as P = M Q and Mᵀ P of rank ``matrix_approximation_rank``, the rest as it is.
+    An error memory also holds the distance of the worker's gradients from the mean, whose sum over the workers is 0.
+    Time on the thread counts as communication: the hook's arithmetic stands between its three all-reduces.
+    """
+
+    matrix_approximation_rank: Annotated[int, Ge(1)] = 1
+    start_powersgd_iter: Annotated[int, Ge(2)] = 2
+    min_compression_rate: Annotated[float, Gt(0)] = 2.0
+
+    def step_kind(self, step: int) -> str:
+        """Dense before ``start_powersgd_iter``, compressed from there on."""
+        return "dense" if step < self.start_powersgd_iter else "compressed"
+
+    def reduced_bytes(self, shapes: Sequence[torch.Size], step: int) -> int:
+        """The whole gradient, or P and Q of what is compressed and the rest."""
+        return _BYTES_PER_ELEMENT * sum(self._reduced_numel(shape, step) for shape in shapes)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from ``state_dict``'s value; ValueError where its memories are not those of this algorithm."""
+        compressed = [p for p in self._parameters if self._thin_shapes(p.shape)]
+        expected = {
+            "error": [p.shape for p in self._parameters],
+            "q": [self._thin_shapes(p.shape)[1] for p in compressed],
+        }
+        memories = state["memories"]
+        shapes = {name: [m.shape for m in values] for name, values in memories.items()}
+        if shapes not in (expected, {"error": [], "q": []}):
+            raise ValueError("the saved memories belong to another algorithm, model or matrix_approximation_rank")
+        self._begin_at(
+            state["step"],
+            errors={p: saved.clone() for p, saved in zip(self._parameters, memories["error"], strict=False)},
+            qs={p: saved.clone() for p, saved in zip(compressed, memories["q"], strict=False)},
+        )
+
+    def close(self) -> None:
+        """Stop the thread and leave the process group."""
+        self._thread.close()
+        super().close()
+
+    def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        super()._attached(ddp, group)
+        self._parameters = [parameter for parameter in ddp.module.parameters() if parameter.requires_grad]
+        self._begin_at(0, errors={}, qs={})
+        self._thread = CommunicationThread()
+
+    def _begin_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
+        self.step, self._errors, self._qs = step, errors, qs
+        self._state = PowerSGDState(
+            process_group=self._group,
+            matrix_approximation_rank=self.matrix_approximation_rank,
+            start_powerSGD_iter=self.start_powersgd_iter,
+            min_compression_rate=self.min_compression_rate,
+            orthogonalization_epsilon=_EPSILON,
+        )
+        self._state.iter = step
+        self._layout: dict[int, list[int]] = {}
+
+    def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+        future: Future[Tensor] = Future()
+        kept = _Bucket.of(bucket)
+        self._depart()
+        self._thread.submit(lambda: self._reduce(kept, future))
+        return future
+
+    def _reduce(self, bucket: _Bucket, future: Future[Tensor]) -> None:
+        try:
+            if self._failure is None:
+                self._run_hook(bucket)
+        except BaseException as error:
+            self._failure = error
+        self._arrive()
+        future.set_result(bucket.place)
+
+    def _run_hook(self, bucket: _Bucket) -> None:
+        state, step = self._state, self._state.iter
+        if compressed := self.step_kind(step) == "compressed":
+            self._place_memories(bucket)
+        before = state.total_numel_after_compression
+        # One bucket at a time: the callbacks of several issue their all-reduces in another order on every rank.
+        powerSGD_hook(state, bucket).wait()
+        numel = state.total_numel_after_compression - before if compressed else bucket.flat.numel()
+        self._count(numel * _BYTES_PER_ELEMENT, 3 if compressed else 1, is_last=bucket.last)
+        bucket.place.copy_(bucket.flat)
+        self._check(bucket.place, step)
+        if compressed and self._failure is None:
+            self._keep_memories(bucket, step)
+
+    def _place_memories(self, bucket: _Bucket) -> None:
+        """Give the hook the memories of a bucket that it has not met in this shape, where there are any."""
+        layout = [id(parameter) for parameter in bucket.parameters]
+        if self._layout.get(bucket.position) == layout:
+            return
+        self._layout[bucket.position] = layout
+        if bucket.parameters[0] not in self._errors:
+            return
+        compressed = self._compressed(bucket)
+        rows = sum(self._thin_shapes(parameter.shape)[0].numel() for parameter in compressed)
+        self._state.error_dict[bucket.position] = _concatenated([self._errors[p] for p in bucket.parameters])
+        self._state.p_memory_dict[bucket.position] = torch.empty(rows)
+        self._state.q_memory_dict[bucket.position] = _concatenated([self._qs[p] for p in compressed])
+
+    def _keep_memories(self, bucket: _Bucket, step: int) -> None:
+        error, q = self._state.error_dict[bucket.position], self._state.q_memory_dict[bucket.position]
+        pieces = error.split([parameter.numel() for parameter in bucket.parameters])
+        for parameter, piece in zip(bucket.parameters, pieces, strict=True):
+            self._errors[parameter] = piece.view_as(parameter)
+        compressed = self._compressed(bucket)
+        shapes = [self._thin_shapes(parameter.shape)[1] for parameter in compressed]
+        for parameter, shape, piece in zip(compressed, shapes, q.split([s.numel() for s in shapes]), strict=True):
+            _revive(piece.view(shape), step)
+            # A copy, which stays finite when the hook's own does not.
+            self._qs[parameter] = piece.view(shape).clone()
+
+    def _compressed(self, bucket: _Bucket) -> list[Tensor]:
+        """The parameters that a bucket compresses, in the hook's order: by shape as matrices."""
+        by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
+        for parameter in bucket.parameters:
+            if self._thin_shapes(parameter.shape):
+                by_shape[_matrix_shape(parameter.shape)].append(parameter)
+        return [parameter for parameters in by_shape.values() for parameter in parameters]
+
+    def _thin_shapes(self, shape: torch.Size) -> tuple[torch.Size, ...]:
+        """The shapes of P and Q for a parameter; nothing where the hook does not compress it."""
+        n, m = _matrix_shape(shape)
+        rank = min(n, m, self.matrix_approximation_rank)
+        if (n + m) * rank * self.min_compression_rate >= n * m:
+            return ()
+        return torch.Size((n, rank)), torch.Size((m, rank))
+
+    def _reduced_numel(self, shape: torch.Size, step: int) -> int:
+        thin = self._thin_shapes(shape) if self.step_kind(step) == "compressed" else ()
+        return sum(s.numel() for s in thin) if thin else shape.numel()
+
+    def _memories(self) -> dict[str, list[Tensor]]:
+        return {
+            name: [memories[parameter] for parameter in self._parameters if parameter in memories]
+            for name, memories in (("error", self._errors), ("q", self._qs))
+        }
+
+
+def _matrix_shape(shape: torch.Size) -> tuple[int, int]:
+    rows = shape[0] if shape else 1
+    return rows, shape.numel() // rows
+
+
+def _concatenated(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([torch.empty(0), *(tensor.reshape(-1) for tensor in tensors)])
+
+
+def _revive(q: Tensor, step: int) -> None:
+    """Draw again the columns of Q that are zero, the same on every rank: power iteration would keep them so."""
+    dead = ~q.any(dim=0)
+    if dead.any():
+        generator = torch.Generator().manual_seed(step)
+        q[:, dead] = torch.randn(q.shape[0], int(dead.sum()), generator=generator)

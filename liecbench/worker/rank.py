@@ -1,0 +1,46 @@
+"""A rank's first steps: bound to its parent's life and inside its namespace, and only then torch."""
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from liecbench.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.syscalls import die_with_parent
+
+if TYPE_CHECKING:
+    from liecbench.network import WorkerLink
+
+# What a rank does with its plan, the events that the command hears, and its link if that is shaped.
+Body = Callable[[Path, Path, "WorkerLink | None"], None]
+
+
+def run(import_body: Callable[[], Body]) -> None:
+    """Carry out the plan named by the first argument; ``import_body`` may import torch, its caller must not."""
+    die_with_parent()
+    rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ[NAMESPACES_VARIABLE]
+    link = None
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    if namespaces:
+        from liecbench.network import INTERFACE, WorkerLink
+
+        link = WorkerLink(rank, namespaces.split(",")[rank])
+        os.environ["GLOO_SOCKET_IFNAME"] = INTERFACE
+    try:
+        import_body()(Path(sys.argv[1]), Path(os.environ[EVENTS_VARIABLE]), link)
+    except BaseException as error:
+        traceback.print_exc()
+        sys.stderr.flush()
+        reason = f"rank {rank}: {type(error).__name__}: {error}"
+        with contextlib.suppress(OSError), Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
+            events.write(json.dumps({"type": "lost", "reason": reason}) + "\n")
+        os._exit(1)  # whatever it was, peers must not wait for this rank
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # torch's threads outlive their group, and one that is in Python while that ends aborts the process

@@ -1,0 +1,132 @@
+"""Training in several DDP buckets that are settled, as the worker has them, interrupted in one way or another."""
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed import GradBucket  # type: ignore[attr-defined]
+from torch.futures import Future
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms import Algorithm, NonFiniteError
+from tests.algorithms import network
+
+SEVERAL = 0.0001
+
+
+@dataclass
+class Run:
+    model: nn.Module
+    ddp: DistributedDataParallel
+    optimizer: torch.optim.Optimizer
+
+    def train(self, steps: Iterable[int], scale: Callable[[int], float] = lambda _: 1) -> None:
+        for step in steps:
+            self.optimizer.zero_grad()
+            (network.loss(self.ddp, step, dist.get_rank()) * scale(step)).backward()
+            self.optimizer.step()
+
+    def flat(self) -> Tensor:
+        return network.flat(self.model)
+
+    def gradient(self) -> Tensor:
+        return torch.cat(
+            [parameter.grad.view(-1) for parameter in self.model.parameters() if parameter.grad is not None]
+        )
+
+    def shapes(self) -> list[torch.Size]:
+        return [parameter.shape for parameter in self.model.parameters()]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model and its buckets, which DDP changes after its first pass."""
+
+    build: Callable[[], nn.Module] = network.build
+    bucket_cap_mb: float = SEVERAL
+    num_passes: int = 2
+
+
+SETTLED = Shape()
+ONE_BUCKET = Shape(bucket_cap_mb=25)
+
+
+def build(shape: Shape = SETTLED) -> Run:
+    model = shape.build()
+    ddp = DistributedDataParallel(model, bucket_cap_mb=shape.bucket_cap_mb, gradient_as_bucket_view=True)
+    for _ in range(shape.num_passes):
+        network.loss(ddp, 0, 0).backward()
+    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE, momentum=0.9)
+    optimizer.zero_grad()
+    return Run(model, ddp, optimizer)
+
+
+def attached(algorithm: Algorithm, shape: Shape = SETTLED) -> Run:
+    run = build(shape)
+    algorithm.attach(run.ddp, run.optimizer)
+    return run
+
+
+def num_buckets() -> int:
+    """How many buckets ``SETTLED`` has."""
+    seen = []
+
+    def hook(_: None, bucket: GradBucket) -> Future[Tensor]:
+        seen.append(bucket.index())
+        future: Future[Tensor] = Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    run = build()
+    run.ddp.register_comm_hook(None, hook)
+    network.loss(run.ddp, 0, 0).backward()
+    return len(seen)
+
+
+def moved(algorithm: Algorithm, num_steps: int) -> tuple[tuple[int, int], tuple[int, int], int]:
+    """Payload counted and planned over ``num_steps`` steps, and messages."""
+    run = attached(algorithm)
+    run.train(range(num_steps))
+    place = dist.get_rank(), dist.get_world_size()
+    planned = [algorithm.planned_payload_bytes(run.shapes(), *place, step) for step in range(num_steps)]
+    by_kind = dict(zip(map(algorithm.step_kind, range(num_steps)), planned, strict=True))
+    assert planned == [by_kind[algorithm.step_kind(step)] for step in range(num_steps)]
+    counters = algorithm.counters
+    counted = (counters.sent_bytes, counters.received_bytes)
+    return counted, (sum(s for s, _ in planned), sum(r for _, r in planned)), counters.sent_messages
+
+
+def stopped(algorithm: Algorithm, value: float) -> tuple[str, int, bool, bool]:
+    """What multiplying rank 1's gradient in step 3 does: message, steps, finite memories, model as before."""
+    run = attached(algorithm)
+    run.train(range(3))
+    before = run.flat()
+    try:
+        run.train([3], lambda _: value if dist.get_rank() == 1 else 1)
+    except NonFiniteError as error:
+        memories = [memory for values in algorithm.state_dict()["memories"].values() for memory in values]
+        finite = all(bool(memory.isfinite().all()) for memory in memories)
+        return str(error), algorithm.step, finite, torch.equal(run.flat(), before)
+    return "nothing was raised", algorithm.step, False, False
+
+
+def resumed(make: Callable[[], Algorithm], shape: Shape = SETTLED, then: Shape | None = None) -> tuple[float, int]:
+    """How far ten steps end from five, a saved file, and five more in ``then``; and the step count after them."""
+    algorithm = make()
+    run = attached(algorithm, shape)
+    run.train(range(5))
+    file = io.BytesIO()
+    torch.save([run.model.state_dict(), run.optimizer.state_dict(), algorithm.state_dict()], file)
+    run.train(range(5, 10))
+    file.seek(0)
+    model, optimizer, state = torch.load(file, weights_only=True)
+    again = make()
+    second = attached(again, then or shape)
+    second.model.load_state_dict(model)
+    second.optimizer.load_state_dict(optimizer)
+    again.load_state_dict(state)
+    second.train(range(5, 10))
+    return float((second.flat() - run.flat()).norm()), again.step

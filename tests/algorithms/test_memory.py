@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms import (
+    CSER,
+    CSGD,
+    EF21,
+    EF21BC,
+    LIEC,
+    PSGD,
+    DoubleSqueeze,
+    LocalSGD,
+    MemSGD,
+    Neolithic,
+    ServerAlgorithm,
+    SignSGD,
+)
+from liecbench.compressors import Sign
+from tests.distributed import run_ranks
+
+BLOCK_BYTES = 32 * 2**20
+ALLOCATOR = 0.4  # what it keeps of what was freed
+MESSAGES = 8 / 32  # of a block and a round, at a time
+# Blocks of memory by definition: of every worker, and of the server besides.
+METHODS: dict[str, tuple[Callable[..., ServerAlgorithm], int, int]] = {
+    "psgd": (PSGD, 0, 0),
+    "memsgd": (partial(MemSGD, compressor=Sign()), 1, 0),
+    "doublesqueeze": (partial(DoubleSqueeze, compressor=Sign()), 1, 1),
+    "neolithic": (partial(Neolithic, compressor=Sign()), 1, 1),
+    "cser": (partial(CSER, compressor=Sign(), average_period=2), 1, 0),
+    "liec": (partial(LIEC, compressor=Sign(), average_period=2), 0, 1),
+    "ef21": (partial(EF21, compressor=Sign()), 2, 0),
+    "ef21_bc": (partial(EF21BC, compressor=Sign()), 2, 1),
+    "csgd": (partial(CSGD, compressor=Sign()), 0, 0),
+    "local_sgd": (partial(LocalSGD, average_period=2), 0, 0),
+    "signsgd": (SignSGD, 0, 0),
+}
+
+
+class Flat(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(BLOCK_BYTES // 4))
+
+    def forward(self, scale: Tensor) -> Tensor:
+        return self.weight.sum() * scale
+
+
+def resident_bytes(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) * 1024
+
+
+def blocks_needed(name: str) -> float:
+    """By how many blocks this rank's resident memory grows above what DDP and SGD need themselves."""
+    model = Flat()
+    ddp = DistributedDataParallel(model, bucket_cap_mb=1 << 20, gradient_as_bucket_view=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(2):
+        ddp(torch.ones(())).backward()
+        optimizer.step()
+    algorithm = METHODS[name][0](server="root", block_bytes="whole")
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident_bytes("VmRSS")
+    algorithm.attach(ddp, optimizer)
+    for _ in range(4):
+        ddp(torch.ones(())).backward()
+        optimizer.step()
+    grown = resident_bytes("VmHWM") - before
+    algorithm.close()
+    return grown / BLOCK_BYTES
+
+
+def needed_by_all() -> list[float]:
+    return [blocks_needed(name) for name in METHODS]
+
+
+@pytest.fixture(scope="module")
+def needed() -> list[list[float]]:
+    return run_ranks(needed_by_all, 3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("rank", [0, 1], ids=["server", "worker"])
+def test_a_method_holds_its_memories_and_two_blocks_of_scratch(name: str, rank: int, needed: list[list[float]]) -> None:
+    _, of_worker, of_server = METHODS[name]
+    blocks = of_worker + (of_server if rank == 0 else 0) + 2
+    messages = MESSAGES * (2 if name == "neolithic" else 1)
+
+    assert needed[rank][list(METHODS).index(name)] < blocks + messages + ALLOCATOR

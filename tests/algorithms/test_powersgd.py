@@ -1,0 +1,269 @@
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from pydantic import ValidationError
+from torch import Tensor, nn
+from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.ddp import DDP
+from liecbench.algorithms.powersgd import PowerSGD
+from tests.algorithms import buckets, network
+from tests.algorithms.buckets import Shape
+from tests.distributed import run_ranks
+
+
+def full_rank() -> PowerSGD:
+    return PowerSGD(matrix_approximation_rank=100, min_compression_rate=0.01)
+
+
+def losses_of_all(run: buckets.Run) -> float:
+    total = sum(network.loss(run.model, 900, rank).detach() for rank in range(dist.get_world_size()))
+    return float(total)
+
+
+def trained() -> tuple[float, float, Tensor, list[float]]:
+    """Loss before and after, the model, and the memories' consistency in every compressed step."""
+    algorithm = PowerSGD(matrix_approximation_rank=2)
+    run = buckets.attached(algorithm)
+    before, lost = losses_of_all(run), []
+    for step in range(30):
+        local = torch.autograd.grad(network.loss(run.model, step, dist.get_rank()), list(run.model.parameters()))
+        came_in = torch.cat([gradient.view(-1) for gradient in local]) + error(algorithm)
+        run.train([step])
+        if step >= 2:
+            lost.append(float((came_in - run.gradient() - error(algorithm)).abs().max()))
+    return before, losses_of_all(run), run.flat(), lost
+
+
+def error(algorithm: PowerSGD) -> Tensor:
+    memories = algorithm.state_dict()["memories"]["error"]
+    return torch.cat([torch.zeros(0), *(memory.reshape(-1) for memory in memories)]) if memories else torch.zeros(1)
+
+
+def beside_torch() -> bool:
+    """Whether eight steps in one bucket end where they do with PyTorch's own hook."""
+    ours, theirs = buckets.attached(PowerSGD(), buckets.ONE_BUCKET), buckets.build(buckets.ONE_BUCKET)
+    state = PowerSGDState(None, start_powerSGD_iter=2, orthogonalization_epsilon=1e-8)
+    theirs.ddp.register_comm_hook(state, powerSGD_hook)
+    ours.train(range(8))
+    theirs.train(range(8))
+    return torch.equal(ours.flat(), theirs.flat())
+
+
+def beside_ddp() -> tuple[float, float]:
+    """How far eight steps end from plain DDP, at full rank and at rank 1, relative to the way gone."""
+    dense = buckets.attached(DDP())
+    start = dense.flat()
+    dense.train(range(8))
+    distances = []
+    for algorithm in (full_rank(), PowerSGD()):
+        run = buckets.attached(algorithm)
+        run.train(range(8))
+        distances.append(float((run.flat() - dense.flat()).norm() / (dense.flat() - start).norm()))
+    return distances[0], distances[1]
+
+
+def idle_steps(rank: int) -> list[bool]:
+    """Whether every matrix moves again after two compressed steps without a gradient."""
+    run = buckets.attached(PowerSGD(matrix_approximation_rank=rank))
+    run.train(range(5), lambda step: 0 if step in (2, 3) else 1)
+    return [bool(parameter.grad is not None and parameter.grad.any()) for parameter in run.model.parameters()]
+
+
+class Gain(nn.Module):
+    """A scalar and a matrix of 16 bits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.gain = nn.Linear(16, 16, bias=False), nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        output: Tensor = self.layer(inputs) * self.gain
+        return output.square().mean()
+
+
+def half_precision() -> list[float]:
+    torch.manual_seed(3)
+    model = Gain().bfloat16()
+    ddp = DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    PowerSGD().attach(ddp, optimizer)
+    inputs = torch.randn(32, 16, dtype=torch.bfloat16)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = ddp(inputs)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return losses
+
+
+class Failing(PowerSGD):
+    """An algorithm with a bug on its thread."""
+
+    def _keep_memories(self, bucket: Any, step: int) -> None:
+        raise ValueError("boom")
+
+
+def failure() -> tuple[str, int]:
+    algorithm = Failing()
+    run = buckets.attached(algorithm)
+    with pytest.raises(ValueError, match="boom") as raised:
+        run.train(range(5))
+    return str(raised.value), algorithm.step
+
+
+def steps_of_two_backwards() -> tuple[int, int]:
+    """The steps counted in three optimizer steps of two synchronised backwards each: ours, and the hook's."""
+    algorithm = PowerSGD()
+    run = buckets.attached(algorithm)
+    for _ in range(3):
+        network.loss(run.ddp, 0, dist.get_rank()).backward()
+        run.train(range(1))
+    return algorithm.step, algorithm._state.iter
+
+
+def refusals() -> list[str]:
+    algorithm, other = PowerSGD(), PowerSGD(matrix_approximation_rank=3)
+    buckets.attached(other).train(range(3))
+    buckets.attached(algorithm).train(range(3))
+    messages = []
+    for state in (other.state_dict(), {"step": 3, "memories": {}}):
+        with pytest.raises(ValueError, match="belong to another") as raised:
+            algorithm.load_state_dict(state)
+        messages.append(str(raised.value))
+    return messages
+
+
+def late() -> PowerSGD:
+    return PowerSGD(start_powersgd_iter=7)
+
+
+def recurring_shapes() -> nn.Module:
+    """Matrices of one shape, others between them."""
+    torch.manual_seed(7)
+    widths = [11, 19, 19, 13, 19, 19, 5]
+    layers = [layer for n, m in pairwise(widths) for layer in (nn.Linear(n, m), nn.Tanh())]
+    return nn.Sequential(*layers[:-1])
+
+
+def observe() -> dict[str, Any]:
+    return {
+        "trained": trained(),
+        "beside_torch": beside_torch(),
+        "beside_ddp": beside_ddp(),
+        "moved": [buckets.moved(PowerSGD(), 7), buckets.moved(full_rank(), 7)],
+        "buckets": buckets.num_buckets(),
+        "stopped": [
+            buckets.stopped(PowerSGD(matrix_approximation_rank=r), v) for r in (1, 3) for v in (torch.nan, torch.inf)
+        ],
+        "resumed": [buckets.resumed(PowerSGD), buckets.resumed(late)],
+        "resumed_in_others": buckets.resumed(
+            PowerSGD, Shape(recurring_shapes, bucket_cap_mb=25), then=Shape(recurring_shapes, num_passes=0)
+        ),
+        "idle": [idle_steps(1), idle_steps(2), idle_steps(3)],
+        "half": half_precision(),
+        "failure": failure(),
+        "steps": steps_of_two_backwards(),
+        "refusals": refusals(),
+    }
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[dict[str, Any]]:
+    return run_ranks(observe, 4)
+
+
+def test_it_trains_in_several_buckets_and_ranks_stay_identical(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        before, after, model, _ = rank["trained"]
+        assert rank["buckets"] > 2
+        assert after < 0.7 * before
+        assert torch.equal(model, ranks[0]["trained"][2])
+
+
+def test_what_comes_in_is_sent_or_remembered(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert max(rank["trained"][3]) < 1e-6
+
+
+def test_in_one_bucket_it_is_pytorchs_hook(ranks: list[dict[str, Any]]) -> None:
+    assert all(rank["beside_torch"] for rank in ranks)
+
+
+def test_full_rank_is_the_dense_all_reduce(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        full, one = rank["beside_ddp"]
+        assert full < 1e-4
+        assert one > 1e-2
+
+
+def test_what_is_planned_is_what_is_sent(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        for counted, planned, messages in rank["moved"]:
+            assert counted == planned
+            assert messages == rank["buckets"] * (2 + 3 * 5)
+
+
+def test_planned_payload_by_hand() -> None:
+    shapes = [torch.Size((64, 8, 4)), torch.Size((64,)), torch.Size(())]
+    algorithm = PowerSGD(matrix_approximation_rank=2, start_powersgd_iter=3)
+
+    dense = algorithm.planned_payload_bytes(shapes, 0, 4, 2)
+    compressed = algorithm.planned_payload_bytes(shapes, 0, 4, 3)
+
+    assert (algorithm.step_kind(2), algorithm.step_kind(3)) == ("dense", "compressed")
+    assert dense == (6 * (64 * 32 + 65), 6 * (64 * 32 + 65))
+    assert compressed == (6 * (2 * 64 + 2 * 32 + 65), 6 * (2 * 64 + 2 * 32 + 65))
+
+
+def test_one_ranks_gradient_that_is_not_finite_stops_all_at_its_step(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["stopped"] == [("step 3: the mean gradient is not finite in float32", 3, True, True)] * 4
+
+
+def test_a_saved_state_goes_on_to_the_bit(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["resumed"] for rank in ranks] == [[(0.0, 10), (0.0, 10)]] * 4
+
+
+def test_a_saved_state_goes_on_in_other_buckets_and_while_they_change(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        distance, step = rank["resumed_in_others"]
+        assert distance < 1e-4
+        assert step == 10
+
+
+def test_a_matrix_without_a_gradient_moves_again(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["idle"] for rank in ranks] == [[[True] * 6] * 3] * 4
+
+
+def test_scalars_and_16_bit_parameters(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["half"][-1] < 0.5 * rank["half"][0]
+
+
+def test_an_exception_on_the_thread_surfaces_as_itself(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["failure"] for rank in ranks] == [("boom", 2)] * 4
+
+
+def test_steps_count_synchronised_backwards(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["steps"] for rank in ranks] == [(6, 6)] * 4
+
+
+def test_memories_of_another_rank_or_method_are_refused(ranks: list[dict[str, Any]]) -> None:
+    message = "the saved memories belong to another algorithm, model or matrix_approximation_rank"
+
+    assert [rank["refusals"] for rank in ranks] == [[message, message]] * 4
+
+
+@pytest.mark.parametrize(
+    "option", [{"matrix_approximation_rank": 0}, {"start_powersgd_iter": 1}, {"min_compression_rate": 0}]
+)
+def test_options_out_of_range_are_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PowerSGD(**option)

@@ -1,0 +1,426 @@
+"""Training scripts as people write them, with what they may do between ``attach`` and ``optimizer.step``."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms import LIEC, PSGD, Algorithm, DoubleSqueeze, MemSGD, Neolithic, NonFiniteError
+from liecbench.compressors import Sign, TopK
+from tests.algorithms import network, simulation
+from tests.algorithms.test_trajectories import AVERAGES_MODELS, METHODS, make
+from tests.distributed import run_ranks
+
+# A power of two: the mean of 16-bit gradients is exact in float32, however it is summed.
+NUM_WORKERS = 4
+RATE = 0.1
+SERVERS = ["root", "sharded"]
+SHAPES = list(itertools.product(METHODS, SERVERS))
+ACCUMULATED: dict[str, Callable[[], Algorithm]] = {
+    "liec": lambda: LIEC(compressor=Sign(), average_period=3, block_bytes=512),
+    "memsgd": lambda: MemSGD(compressor=TopK(0.1), block_bytes=512),
+}
+HALF: dict[str, Callable[[], Algorithm]] = {
+    "psgd": lambda: PSGD(block_bytes=512),
+    "liec": lambda: LIEC(compressor=Sign(), average_period=3, block_bytes=512),
+    "doublesqueeze": lambda: DoubleSqueeze(compressor=TopK(0.1), block_bytes=512),
+}
+HALF_TYPES = [torch.bfloat16, torch.float16]
+STRIDED: dict[str, Callable[[], Algorithm]] = {
+    "psgd": PSGD,
+    "liec": lambda: LIEC(compressor=Sign(), average_period=3, block_bytes=512),
+    "doublesqueeze": lambda: DoubleSqueeze(compressor=TopK(0.1)),
+}
+SPARING: dict[str, Callable[[], Algorithm]] = {
+    "memsgd": lambda: MemSGD(compressor=Sign(), block_bytes=4),
+    "liec": lambda: LIEC(compressor=Sign(), average_period=4, block_bytes=4),
+}
+# Where gradients lie: zero_grad(set_to_none=…), DDP's gradient_as_bucket_view, and the order of their elements.
+ROOMS = {
+    "no gradients": (True, False, torch.contiguous_format),
+    "gradients of zero": (False, False, torch.contiguous_format),
+    "gradients as views": (True, True, torch.contiguous_format),
+    "views of zero": (False, True, torch.contiguous_format),
+    "channels last": (True, False, torch.channels_last),
+}
+
+
+def wrapped(model: nn.Module, algorithm: Algorithm | None, optimizer: torch.optim.Optimizer, **options: Any) -> Any:
+    ddp = DistributedDataParallel(model, bucket_cap_mb=0.0007, **options)
+    if algorithm is not None:
+        algorithm.attach(ddp, optimizer)
+    return ddp
+
+
+def sgd(model: nn.Module) -> torch.optim.Optimizer:
+    """Momentum, weight decay, and a smaller learning rate for the biases."""
+    parameters = list(model.parameters())
+    groups: list[dict[str, Any]] = [{"params": parameters[::2]}, {"params": parameters[1::2], "lr": RATE / 5}]
+    return torch.optim.SGD(groups, lr=RATE, momentum=0.9, weight_decay=network.WEIGHT_DECAY)
+
+
+def trained_by(algorithm: Algorithm | None) -> Tensor:
+    model = network.build()
+    optimizer = sgd(model)
+    ddp = wrapped(model, algorithm, optimizer)
+    for step in range(network.NUM_STEPS):
+        optimizer.zero_grad()
+        network.loss(ddp, step, dist.get_rank()).backward()
+        optimizer.step()
+    return network.flat(model)
+
+
+def accumulated(algorithm: Algorithm, *, in_halves: bool) -> Tensor:
+    model = network.build()
+    optimizer = sgd(model)
+    ddp = wrapped(model, algorithm, optimizer)
+    for step in range(10):
+        optimizer.zero_grad()
+        inputs, labels = network.batch(step, dist.get_rank())
+        if in_halves:
+            with ddp.no_sync():
+                (cross_entropy(ddp(inputs[:8]), labels[:8]) / 2).backward()
+            (cross_entropy(ddp(inputs[8:]), labels[8:]) / 2).backward()
+        else:
+            cross_entropy(ddp(inputs), labels).backward()
+        optimizer.step()
+    return network.flat(model)
+
+
+def two_synchronised_backwards_a_step() -> list[Tensor]:
+    """The model after every optimizer step; LIEC counts two steps for each, and averages every third."""
+    model = network.build()
+    optimizer = sgd(model)
+    ddp = wrapped(model, LIEC(compressor=Sign(), average_period=3, block_bytes=512), optimizer)
+    models = []
+    for step in range(6):
+        optimizer.zero_grad()
+        for half in range(2):
+            (network.loss(ddp, 2 * step + half, dist.get_rank()) / 2).backward()
+        optimizer.step()
+        models.append(network.flat(model))
+    return models
+
+
+def half_precision(algorithm: Algorithm, dtype: torch.dtype) -> dict[str, Any]:
+    model = network.build().to(dtype)
+    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE)
+    ddp = wrapped(model, algorithm, optimizer)
+
+    def loss(module: nn.Module, step: int) -> Tensor:
+        inputs, labels = network.batch(step, dist.get_rank())
+        return cross_entropy(module(inputs.to(dtype)).float(), labels)
+
+    steps, losses = [], []
+    for step in range(10):
+        local = torch.autograd.grad(loss(model, step), list(model.parameters()))
+        optimizer.zero_grad()
+        losses.append(loss(ddp, step))
+        losses[-1].backward()
+        optimizer.step()
+        applied = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        steps.append((torch.cat([g.view(-1) for g in local]), torch.cat([g.view(-1) for g in applied])))
+    memories = [memory for values in algorithm.state_dict()["memories"].values() for memory in values]
+    return {
+        "steps": steps,
+        "memory types": {memory.dtype for memory in memories},
+        "parameter types": {parameter.dtype for parameter in model.parameters()},
+        "finite": bool(network.flat(model).isfinite().all()),
+        "losses": [float(value.detach()) for value in losses],
+    }
+
+
+def convolutions(
+    algorithm: Algorithm, memory_format: torch.memory_format, *, as_view: bool
+) -> tuple[bool, Tensor, float]:
+    """Whether the kernels' elements are stored out of order, the final parameters in order, and a compression error."""
+    torch.manual_seed(5)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Tanh(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(16, 5))
+    model = model.to(memory_format=memory_format)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
+    ddp = wrapped(model, algorithm, optimizer, gradient_as_bucket_view=as_view)
+    for step in range(8):
+        generator = torch.Generator().manual_seed(100 * step + dist.get_rank())
+        optimizer.zero_grad()
+        inputs, labels = torch.randn(16, 3, 6, 6, generator=generator), torch.arange(16) % 5
+        cross_entropy(ddp(inputs), labels).backward()
+        optimizer.step()
+    flat = torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()])
+    in_order = all(parameter.is_contiguous() for parameter in model.parameters())
+    return not in_order, flat, algorithm.compression_error() or 0.0
+
+
+def one_weight(method: str, server: str) -> tuple[list[float], int]:
+    """A model of a single element, on which every loss is (w a − b)²/2: its value after every step, and the count."""
+    torch.manual_seed(2)
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    algorithm = make(method, Sign(), server=server)
+    ddp = wrapped(model, algorithm, optimizer)
+    weights = [model.weight.item()]
+    for step in range(network.PERIOD + 2):
+        a, b = line(step, dist.get_rank())
+        optimizer.zero_grad()
+        ((ddp(torch.tensor([[a]])) - b).square() / 2).sum().backward()
+        optimizer.step()
+        weights.append(model.weight.item())
+    algorithm.close()
+    return weights, algorithm.step
+
+
+def line(step: int, rank: int) -> tuple[float, float]:
+    return 0.5 + 0.25 * ((step + rank) % 4), 1.0 - 0.5 * rank + 0.1 * step
+
+
+class Branching(nn.Module):
+    """A layer that a step uses on every rank, on one, or on none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.always, self.sometimes = nn.Conv2d(2, 3, 2), nn.Conv2d(2, 3, 2, bias=False)
+
+    def forward(self, inputs: Tensor, both: bool) -> Tensor:
+        output: Tensor = self.always(inputs)
+        return output + self.sometimes(inputs) if both else output
+
+
+def uses_the_layer(step: int, rank: int) -> bool:
+    return (True, rank == 1, False)[step % 3]
+
+
+def unused_layer(
+    algorithm: Algorithm, set_to_none: bool, as_view: bool, memory_format: torch.memory_format
+) -> dict[str, Tensor]:
+    """Before every step and after the last: the layer's weights, and its memory; and its gradient in every step."""
+    torch.manual_seed(1)
+    model = Branching().to(memory_format=memory_format)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    ddp = wrapped(model, algorithm, optimizer, find_unused_parameters=True, gradient_as_bucket_view=as_view)
+    # Every tensor is a block: the layer's is the first.
+    ((name, memories),) = algorithm.state_dict()["memories"].items()
+    weights, errors, gradients = [weight_of(model)], [in_place(name, memories[0])], []
+    for step in range(12):
+        both = uses_the_layer(step, dist.get_rank())
+        generator = torch.Generator().manual_seed(10 * step + dist.get_rank())
+        inputs = torch.randn(3, 2, 3, 3, generator=generator)
+        local = torch.autograd.grad(
+            model(inputs, both).square().mean(), model.sometimes.weight, allow_unused=True, materialize_grads=True
+        )
+        optimizer.zero_grad(set_to_none)
+        ddp(inputs, both).square().mean().backward()
+        optimizer.step()
+        weights.append(weight_of(model))
+        errors.append(in_place(name, memories[0]))
+        gradients.append(local[0].reshape(-1))
+    return {"weights": torch.stack(weights), "errors": torch.stack(errors), "gradients": torch.stack(gradients)}
+
+
+def weight_of(model: Branching) -> Tensor:
+    return model.sometimes.weight.detach().reshape(-1).clone()
+
+
+def in_place(name: str, memory: Tensor) -> Tensor:
+    """A worker's memory, or n times what a server has of it, so that the mean over workers is what all remember."""
+    if not name.startswith("server"):
+        return memory.clone()
+    whole, world_size = torch.zeros(24), dist.get_world_size()
+    shards = simulation.shards_of(24, world_size, "sharded")
+    if dist.get_rank() < len(shards):
+        whole[shards[dist.get_rank()]] = memory * world_size
+    return whole
+
+
+@contextlib.contextmanager
+def noted(errors: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, NonFiniteError) as error:
+        errors.append(f"{type(error).__name__}: {error}")
+
+
+def scaled(scaler: torch.amp.GradScaler, factor: float = 1.0) -> tuple[list[str], Tensor]:
+    """What two steps raise, the first of them forwards to ``update``, and the model after them."""
+    model = network.build()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    ddp = wrapped(model, MemSGD(compressor=Sign()), optimizer)
+    errors: list[str] = []
+    for step in range(2):
+        with noted(errors):
+            optimizer.zero_grad()
+            scaler.scale(factor * network.loss(ddp, step, dist.get_rank())).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            errors.append("nothing")
+    return errors, network.flat(model)
+
+
+def scalers() -> dict[str, tuple[list[str], Tensor]]:
+    return {
+        "enabled": scaled(torch.amp.GradScaler("cpu", init_scale=2.0)),
+        "disabled": scaled(torch.amp.GradScaler("cpu", enabled=False)),
+        "overflowing": scaled(torch.amp.GradScaler("cpu", init_scale=1e38), factor=1e3),
+    }
+
+
+def observe() -> dict[str, Any]:
+    return {
+        "plain": [trained_by(None), *(trained_by(PSGD(server=s, block_bytes=512)) for s in ("root", "sharded"))],
+        "accumulated": {
+            name: [accumulated(made(), in_halves=halves) for halves in (True, False)]
+            for name, made in ACCUMULATED.items()
+        },
+        "two backwards": two_synchronised_backwards_a_step(),
+        "half": {(name, d): half_precision(made(), d) for name, made in HALF.items() for d in HALF_TYPES},
+        "convolutions": {
+            (name, as_view): [
+                convolutions(made(), memory_format, as_view=as_view)
+                for memory_format in (torch.channels_last, torch.contiguous_format)
+            ]
+            for name, made in STRIDED.items()
+            for as_view in (False, True)
+        },
+        "one weight": {shape: one_weight(*shape) for shape in SHAPES},
+        "unused": {
+            (name, room): unused_layer(made(), *options)
+            for name, made in SPARING.items()
+            for room, options in ROOMS.items()
+        },
+        "scaled": scalers(),
+    }
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[dict[str, Any]]:
+    return run_ranks(observe, NUM_WORKERS)
+
+
+def test_psgd_with_momentum_decay_and_two_groups_is_torchs_own_ddp(ranks: list[dict[str, Any]]) -> None:
+    expected = ranks[0]["plain"][0]
+
+    for rank in ranks:
+        for actual in rank["plain"][1:]:
+            torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ACCUMULATED)
+def test_half_losses_under_no_sync_are_one_loss_on_the_whole_batch(ranks: list[dict[str, Any]], name: str) -> None:
+    for rank in ranks:
+        actual, expected = rank["accumulated"][name]
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_liec_averages_where_a_period_passed_between_two_optimizer_steps(ranks: list[dict[str, Any]]) -> None:
+    models = torch.stack([torch.stack(rank["two backwards"]) for rank in ranks])
+    equal = (models == models[:1]).all(dim=2).all(dim=0)
+
+    assert equal.tolist() == [2 * (step + 1) // 3 > 2 * step // 3 for step in range(6)]
+    assert 0 < int(equal.sum()) < 6
+
+
+@pytest.mark.parametrize("dtype", HALF_TYPES, ids=str)
+def test_psgd_applies_the_float32_mean_of_half_gradients_rounded_once(
+    ranks: list[dict[str, Any]], dtype: torch.dtype
+) -> None:
+    for step in range(10):
+        local = [rank["half"]["psgd", dtype]["steps"][step][0] for rank in ranks]
+        expected = torch.stack(local).float().mean(dim=0).to(dtype)
+        for rank in ranks:
+            assert torch.equal(rank["half"]["psgd", dtype]["steps"][step][1], expected)
+
+
+@pytest.mark.parametrize("dtype", HALF_TYPES, ids=str)
+@pytest.mark.parametrize("name", HALF)
+def test_half_models_train_with_memories_in_float32(ranks: list[dict[str, Any]], name: str, dtype: torch.dtype) -> None:
+    seen = [rank["half"][name, dtype] for rank in ranks]
+    losses = np.mean([rank["losses"] for rank in seen], axis=0)
+
+    for rank in seen:
+        assert rank["memory types"] == (set() if name == "psgd" else {torch.float32})
+        assert rank["parameter types"] == {dtype}
+        assert rank["finite"]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("as_view", [False, True], ids=["own gradients", "gradients as views"])
+@pytest.mark.parametrize("name", STRIDED)
+def test_channels_last_parameters_train_as_contiguous_ones(
+    ranks: list[dict[str, Any]], name: str, as_view: bool
+) -> None:
+    for rank in ranks:
+        (strided, actual, error), (strided_too, expected, expected_error) = rank["convolutions"][name, as_view]
+        assert (strided, strided_too) == (True, False)
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+        assert error == pytest.approx(expected_error, rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids="-".join)
+def test_a_model_of_one_element_follows_the_equations(ranks: list[dict[str, Any]], shape: tuple[str, str]) -> None:
+    actual = np.array([rank["one weight"][shape][0] for rank in ranks])
+
+    np.testing.assert_allclose(actual, one_weight_by_the_equations(shape[0], actual[:, 0]), rtol=1e-5, atol=1e-6)
+    assert {rank["one weight"][shape][1] for rank in ranks} == {network.PERIOD + 2}
+
+
+def one_weight_by_the_equations(method: str, initial: simulation.Vector) -> simulation.Vector:
+    weights, zero = initial.copy(), np.zeros(1)
+    block = simulation.Block([zero] * NUM_WORKERS, zero, zero)
+    seen = [weights.copy()]
+    for step in range(network.PERIOD + 2):
+        lines = [line(step, rank) for rank in range(NUM_WORKERS)]
+        gradients = [np.array([a * (w * a - b)]) for w, (a, b) in zip(weights, lines, strict=True)]
+        averages = (step + 1) % network.PERIOD == 0
+        updates = simulation.updates(method, block, gradients, averages, simulation.scaled_sign)
+        weights -= RATE * np.concatenate(updates)
+        if averages and method in AVERAGES_MODELS:
+            weights[:] = weights.mean()
+        seen.append(weights.copy())
+    return np.stack(seen, axis=1)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("name", SPARING)
+def test_what_is_sent_for_a_layer_that_not_every_rank_uses_is_applied(
+    ranks: list[dict[str, Any]], name: str, room: str
+) -> None:
+    seen = [rank["unused"][name, room] for rank in ranks]
+    weights, errors, gradients = (
+        torch.stack([rank[part] for rank in seen]).double().mean(dim=0) for part in ("weights", "errors", "gradients")
+    )
+    virtual = weights - RATE * errors
+
+    assert float(errors[1:3].norm()) > 0.01
+    torch.testing.assert_close(virtual.diff(dim=0), -RATE * gradients, rtol=0, atol=1e-6)
+
+
+def test_an_enabled_grad_scaler_is_refused_in_step(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        for error in rank["scaled"]["enabled"][0]:
+            assert error.startswith("RuntimeError: a GradScaler changes the gradients' scale")
+        assert torch.equal(rank["scaled"]["enabled"][1], network.flat(network.build()))
+
+
+def test_a_disabled_grad_scaler_is_accepted(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        errors, model = rank["scaled"]["disabled"]
+        assert errors == ["nothing", "nothing"]
+        assert torch.equal(model, ranks[0]["scaled"]["disabled"][1])
+        assert not torch.equal(model, network.flat(network.build()))
+
+
+def test_the_forward_after_a_step_that_a_scaler_skipped_tells_of_its_gradients(ranks: list[dict[str, Any]]) -> None:
+    message = "NonFiniteError: step 0: gradients of block 0 (0.weight … 4.bias) are not finite"
+
+    assert [rank["scaled"]["overflowing"][0] for rank in ranks] == [["nothing", message]] * NUM_WORKERS
+
+
+def test_neolithic_accumulates_as_many_batches_as_it_has_rounds() -> None:
+    assert Neolithic(compressor=Sign(), rounds=3, accumulate=True).batches_per_step == 3
+    assert Neolithic(compressor=Sign(), rounds=3).batches_per_step == 1
