@@ -151,6 +151,10 @@ def _place(listener: socket.socket | None = None) -> dict[str, Any]:
         "sees_listener": inode in listening_inodes(),
         "interfaces": sorted(interfaces()),
         "namespace": network_namespace(),
+        "tcp": {
+            name: Path(f"/proc/sys/net/ipv4/tcp_{name}").read_text().strip()
+            for name in ("congestion_control", "slow_start_after_idle")
+        },
         "ipv6": [line.split()[-1] for line in routes.read_text().splitlines()] if routes.exists() else [],
     }
 
@@ -287,6 +291,11 @@ def test_a_worker_has_its_own_interface_and_nothing_else(seen: Seen) -> None:
 def test_no_ipv6_on_the_links(seen: Seen) -> None:
     for place in (seen.facts["hub"], *seen.facts["workers"]):
         assert set(place["ipv6"]) <= {"lo"}
+
+
+def test_tcp_is_the_same_on_every_machine(seen: Seen) -> None:
+    for place in (seen.facts["hub"], *seen.facts["workers"]):
+        assert place["tcp"] == {"congestion_control": "reno", "slow_start_after_idle": "0"}
 
 
 def test_hub_and_workers_have_namespaces_of_their_own(seen: Seen) -> None:
