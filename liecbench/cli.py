@@ -18,6 +18,9 @@ from liecbench import __version__
 from liecbench.errors import ExitCode, Interruption, LiecbenchError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from liecbench.bench.row import Findings
     from liecbench.results import Row
 
 app = typer.Typer(
@@ -29,7 +32,15 @@ app = typer.Typer(
 )
 
 
+bench = typer.Typer(
+    help="Microbenchmarks, each against its physical limit measured in the same run.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(bench, name="bench")
+
 _PIPE_WIDTH = 200
+_RESNET18_SIZE = 11_171_146
 
 
 class Format(StrEnum):
@@ -39,6 +50,13 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     JSON = "json"
     CSV = "csv"
+
+
+class BenchmarkFormat(StrEnum):
+    """How a benchmark is printed."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 class Listing(StrEnum):
@@ -67,6 +85,10 @@ def _options(
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
 ResultsPaths = Annotated[list[Path], typer.Argument(metavar="RESULTS...", show_default=False)]
+
+# More elements than an int32 position can name would need other formats.
+Size = Annotated[int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements; the default is ResNet-18's.")]
+BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How to print it.")]
 
 
 @app.command()
@@ -193,6 +215,33 @@ def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenari
     _say(f"wrote {path}; next: liecbench run {shlex.quote(str(path))} --dry-run", quiet=False)
 
 
+@bench.command(name="compressors")
+def bench_compressors(size: Size = _RESNET18_SIZE, output: BenchmarkOutput = BenchmarkFormat.TABLE) -> None:
+    """Every compressor on one thread, against copying its vector."""
+    from liecbench.bench.compressors import measure
+
+    _print_benchmark(measure(size, lambda line: _say(line, quiet=False)), output)
+
+
+@bench.command(name="exchange")
+def bench_exchange(
+    size: Size = _RESNET18_SIZE,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each behind a link of its own.")
+    ] = 4,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RATE", help="A link's rate; repeat for several.", show_default="100mbit, 1gbit"),
+    ] = None,
+    output: BenchmarkOutput = BenchmarkFormat.TABLE,
+) -> None:
+    """Training steps over shaped links, against the wire time of their bytes."""
+    from liecbench.bench.exchange import measure, parse_rates
+
+    rates = parse_rates(rate or ["100mbit", "1gbit"])
+    _print_benchmark(measure(size, workers, rates, lambda line: _say(line, quiet=False)), output)
+
+
 @app.command()
 def schema() -> None:
     """Print the scenario's JSON Schema."""
@@ -240,6 +289,29 @@ def _say(text: str, quiet: bool) -> None:
         print(text, file=sys.stderr)
 
 
+def _console() -> "Console":
+    from rich.console import Console
+
+    # A pipe has no width: everything is shown.
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
+
+
+def _print_benchmark(findings: "Findings", output: BenchmarkFormat) -> NoReturn:
+    from liecbench import machine
+    from liecbench.report import benchmark
+
+    place = machine.describe(threads=1)
+    with _readers_may_leave():
+        match output:
+            case BenchmarkFormat.TABLE:
+                _console().print(benchmark.render(findings, place))
+            case BenchmarkFormat.JSON:
+                print(benchmark.to_json(findings.rows, place))
+    for failure in findings.failures:
+        print(f"liecbench: {failure}", file=sys.stderr)
+    raise typer.Exit(ExitCode.CELL_FAILED if findings.failures else ExitCode.DONE)
+
+
 def _print_comparison(
     directories: list[Path],
     output: Format,
@@ -251,8 +323,6 @@ def _print_comparison(
     metrics: list[str] | None = None,
     ids: set[str] | None = None,
 ) -> "list[Row]":
-    from rich.console import Console
-
     from liecbench import results
     from liecbench.report import columns, export, markdown, terminal
 
@@ -264,8 +334,7 @@ def _print_comparison(
     with _readers_may_leave():
         match output:
             case Format.TABLE:
-                # A pipe has no width: everything is shown.
-                console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
+                console = _console()
                 console.print(terminal.render(rows, layout, by=by, width=console.width))
             case Format.MARKDOWN:
                 print(markdown.render(rows, layout), end="")

@@ -1,0 +1,1 @@
+"""Microbenchmarks, each against its physical limit measured in the same run."""

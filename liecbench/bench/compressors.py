@@ -1,0 +1,134 @@
+"""Compressors on one thread, each operation against a copy of its vector."""
+
+import statistics
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from liecbench import catalog
+from liecbench.bench.row import Findings, Row
+from liecbench.compressors.base import Compressor
+from liecbench.machine import check_memory
+
+_MOST_REPEATS, _FEWEST_REPEATS = 21, 5
+_ROW_SECONDS = 2.0
+_LEGEND = "limit: copying the vector; compress: residual in the vector's place; compress_apart: beside it"
+# Four vectors here, one in the message, and what the greediest built-in, a partial sort, needs beside it.
+_BYTES_PER_ELEMENT = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operation:
+    """What is timed, and what is done untimed before each repeat."""
+
+    name: str
+    action: Callable[[], object]
+    prepare: Callable[[], object] = lambda: None
+
+
+class _Vectors:
+    """The input and room for results, all of it touched before anything is timed."""
+
+    def __init__(self, size: int) -> None:
+        self.source = torch.randn(size, generator=torch.Generator().manual_seed(0))
+        self.changed, self.other, self._copied = (self.source.clone() for _ in range(3))
+
+    def restore(self) -> None:
+        """Undo what an operation in place did to ``changed``."""
+        self.changed.copy_(self.source)
+
+    def copy(self) -> Tensor:
+        """The physical limit: every element read once and written once."""
+        return self._copied.copy_(self.source)
+
+
+def measure(size: int, say: Callable[[str], None]) -> Findings:
+    """Every compressor of the catalog with its defaults, on ``size`` float32 elements of a standard normal."""
+    check_memory(f"--size {size}", size * _BYTES_PER_ELEMENT, "give a smaller --size")
+    rows: list[Row] = []
+    failures: list[str] = []
+    names = catalog.names("compressor")
+    with _one_thread():
+        vectors = _Vectors(size)
+        for number, name in enumerate(names, start=1):
+            say(f"{name} ({number}/{len(names)})")
+            try:
+                rows += _rows(name, vectors)
+            except Exception as error:  # anyone's code
+                failures.append(_failure(name, error))
+    return Findings(rows=tuple(rows), legend=_LEGEND, failures=tuple(failures))
+
+
+def _rows(name: str, vectors: _Vectors) -> list[Row]:
+    options = catalog.resolve("compressor", name, {})
+    compressor: Compressor = catalog.load("compressor", name)(**options)
+    size = vectors.source.numel()
+    bits_per_parameter = 8 * compressor.compress(vectors.source).payload_bytes / size
+    rows = []
+    for operation in _operations(compressor, vectors):
+        seconds, limit_seconds = _medians(operation, vectors.copy)
+        rows.append(
+            Row(
+                name=name,
+                operation=operation.name,
+                size=size,
+                seconds=seconds,
+                limit_seconds=limit_seconds,
+                bits_per_parameter=bits_per_parameter,
+            )
+        )
+    return rows
+
+
+def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operation]:
+    source, changed, other = vectors.source, vectors.changed, vectors.other
+    yield _Operation(name="compress", action=lambda: compressor.compress(changed, changed), prepare=vectors.restore)
+    yield _Operation(name="compress_apart", action=lambda: compressor.compress(source, other))
+    message = compressor.compress(source)
+    yield _Operation(name="decompress", action=lambda: compressor.decompress(message, other))
+    yield _Operation(
+        name="decompress_accumulate", action=lambda: compressor.decompress(message, other, accumulate=True)
+    )
+
+
+def _medians(operation: _Operation, limit: Callable[[], object]) -> tuple[float, float]:
+    """Median seconds of an operation and of its limit, taken in turn: noise falls on both."""
+    operation.action()  # memory is touched and kernels are compiled
+    seconds: list[float] = []
+    limit_seconds: list[float] = []
+    end = time.perf_counter() + _ROW_SECONDS
+    while len(seconds) < _FEWEST_REPEATS or (len(seconds) < _MOST_REPEATS and time.perf_counter() < end):
+        limit_seconds.append(_timed(limit))
+        operation.prepare()
+        seconds.append(_timed(operation.action))
+    return statistics.median(seconds), statistics.median(limit_seconds)
+
+
+def _timed(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def _failure(name: str, error: Exception) -> str:
+    cls = catalog.load("compressor", name)
+    where = f"compressor {name!r} ({cls.__module__}.{cls.__qualname__})"
+    if isinstance(error, catalog.OptionError):
+        return f"{where} cannot be made with its defaults: {error.option}: {error}; give the option a default"
+    what = traceback.format_exception_only(error)[-1].strip()
+    return f"{where} failed: {what}; mend or uninstall its package"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,101 @@
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from liecbench import catalog
+from liecbench.bench import compressors
+from liecbench.bench.row import Row
+from liecbench.errors import MachineError
+
+SIZE = 4096
+OPERATIONS = ["compress", "compress_apart", "decompress", "decompress_accumulate"]
+PLUGIN = """
+from dataclasses import dataclass
+from liecbench.compressors import Sign
+
+@dataclass(frozen=True)
+class Broken(Sign):
+    def _compress(self, tensor, payload, residual):
+        raise ArithmeticError("it does not add up")
+
+@dataclass(frozen=True)
+class Choosy(Sign):
+    level: int
+"""
+ENTRIES = "[liecbench.compressors]\nbroken = theirs:Broken\nchoosy = theirs:Choosy\n"
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def rows(said: list[str]) -> list[Row]:
+    findings = compressors.measure(SIZE, said.append)
+    assert findings.failures == ()
+    return list(findings.rows)
+
+
+def test_every_compressor_has_every_operation(rows: list[Row], said: list[str]) -> None:
+    names = catalog.names("compressor")
+    pairs = list(itertools.product(names, OPERATIONS))
+
+    assert (pairs, [f"{name} ({i}/{len(names)})" for i, name in enumerate(names, start=1)]) == (
+        [(row.name, row.operation) for row in rows],
+        said,
+    )
+
+
+def test_every_row_stands_against_its_limit(rows: list[Row]) -> None:
+    for row in rows:
+        assert row.size == SIZE
+        assert row.seconds > 0
+        assert row.limit_seconds > 0
+        assert row.ratio == row.seconds / row.limit_seconds
+
+
+def test_bits_are_those_of_the_message(rows: list[Row]) -> None:
+    bits = {row.name: row.bits_per_parameter for row in rows}
+
+    # Sign: a float32 scale and a bit each. Random 1 %: 41 values and no position.
+    assert (bits["sign"], bits["identity"], bits["random_k"]) == (1 + 32 / SIZE, 32, 41 * 32 / SIZE)
+
+
+def test_one_thread_is_for_the_benchmark_alone() -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+    compressors.measure(8, lambda _: seen.append(torch.get_num_threads()))
+
+    assert ({1}, before) == (set(seen), torch.get_num_threads())
+
+
+def test_more_than_the_memory_is_refused() -> None:
+    with pytest.raises(MachineError, match=r"--size \d+ needs about \d+.* GB of memory, .*; give a smaller --size"):
+        compressors.measure(10**13, print)
+
+
+def test_a_third_partys_failure_costs_no_other_row(tmp_path: Path) -> None:
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRIES)
+    (tmp_path / "theirs.py").write_text(PLUGIN)
+    command = [sys.executable, "-m", "liecbench", "bench", "compressors", "--size", "64", "--format", "json"]
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
+    names = {row["name"] for row in json.loads(done.stdout)["rows"]}
+
+    assert (5, set(catalog.names("compressor"))) == (done.returncode, names)
+    assert done.stderr.splitlines()[-2:] == [
+        "liecbench: compressor 'broken' (theirs.Broken) failed: ArithmeticError: it does not add up; "
+        "mend or uninstall its package",
+        "liecbench: compressor 'choosy' (theirs.Choosy) cannot be made with its defaults: level: "
+        "the key is missing; add it (`liecbench list compressors` shows the options); give the option a default",
+    ]
