@@ -81,6 +81,7 @@ Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
 BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
+Enforcement = Literal["kernel", "process"]
 LinkField = Annotated[
     Link,
     BeforeValidator(lambda value: value if isinstance(value, Link) else Link.parse(value)),
@@ -118,6 +119,7 @@ class Cell(Model):
     backend: Literal["gloo", "nccl"]
     device: Literal["cpu", "cuda"]
     timing: Literal["measured", "composed"]
+    enforcement: Enforcement = "kernel"
 
     @property
     def id(self) -> str:

@@ -1,5 +1,6 @@
 """Commands: parse, call, print; nothing else."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -88,6 +89,7 @@ ResultsPaths = Annotated[list[Path], typer.Argument(metavar="RESULTS...", show_d
 
 # More elements than an int32 position can name would need other formats.
 Size = Annotated[int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements; the default is ResNet-18's.")]
+Workers = Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each behind a link of its own.")]
 BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How to print it.")]
 
 
@@ -103,32 +105,59 @@ def run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
+    num_nodes: Annotated[
+        int, typer.Option("--nodes", metavar="N", min=1, max=1000, help="Machines that share link: host cells.")
+    ] = 1,
+    node_rank: Annotated[int, typer.Option(metavar="N", help="Which of them this is, from 0.")] = 0,
+    master: Annotated[
+        str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The first of them.", show_default=False)
+    ] = None,
 ) -> None:
     """Run the scenario's matrix, then print the comparison."""
     from rich.console import Console
 
     from liecbench import forecast
+    from liecbench.doctor import require_netem
+    from liecbench.launch import follow
+    from liecbench.nodes import Leader, Nodes
     from liecbench.progress import ConsoleProgress
-    from liecbench.run import ResultsDirectory, finished_cells, jobs_left, refuse_existing, run_jobs, select
+    from liecbench.run import (
+        ResultsDirectory,
+        check_nodes,
+        finished_cells,
+        jobs_left,
+        refuse_existing,
+        run_jobs,
+        select,
+    )
     from liecbench.scenario import load_scenario
 
     loaded = load_scenario(scenario, assign or [])
     cells = select(loaded.cells(), only or [])
+    require_netem(cell.link for cell in cells if cell.enforcement == "kernel")
     directory = out or Path("results") / loaded.name
+    nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
+    if nodes:
+        check_nodes(cells, nodes)
+    if nodes and nodes.rank:
+        return follow(nodes, directory, lambda line: _say(line, quiet))
     if resume is False:
         refuse_existing(directory)
     if dry_run:
         with _readers_may_leave():
             for line in forecast.lines(jobs_left(cells, finished_cells(directory)), len(cells), directory):
                 print(line)
-        return
+        return None
     with ResultsDirectory(directory) as results:
         results.write_scenario(loaded)
         jobs = jobs_left(cells, results.results)
         _say(results.describe(cells, jobs), quiet)
         try:
-            with ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress:
-                run_jobs(jobs, results, progress)
+            with (
+                Leader(nodes) if nodes else contextlib.nullcontext() as leader,
+                ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
+            ):
+                run_jobs(jobs, results, progress, leader)
         except Interruption:
             again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
             _say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)
@@ -223,12 +252,33 @@ def bench_compressors(size: Size = _RESNET18_SIZE, output: BenchmarkOutput = Ben
     _print_benchmark(measure(size, lambda line: _say(line, quiet=False)), output)
 
 
+@bench.command(name="link")
+def bench_link(
+    size: Annotated[
+        list[int] | None,
+        typer.Option(metavar="BYTES", min=4, max=2**30, help="Repeat for several.", show_default="64 kB, 1 MB, 16 MB"),
+    ] = None,
+    workers: Workers = 4,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LINK", help="A rate or a preset; repeat for several.", show_default="1, 10, 100mbit, 1gbit"
+        ),
+    ] = None,
+    output: BenchmarkOutput = BenchmarkFormat.TABLE,
+) -> None:
+    """Links, and torch's operations over them, against the wire time of their bytes."""
+    from liecbench.bench.link import measure, parse_links
+
+    links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
+    sizes = size or [2**16, 2**20, 2**24]
+    _print_benchmark(measure(sizes, workers, links, lambda line: _say(line, quiet=False)), output)
+
+
 @bench.command(name="exchange")
 def bench_exchange(
     size: Size = _RESNET18_SIZE,
-    workers: Annotated[
-        int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each behind a link of its own.")
-    ] = 4,
+    workers: Workers = 4,
     rate: Annotated[
         list[str] | None,
         typer.Option(metavar="RATE", help="A link's rate; repeat for several.", show_default="100mbit, 1gbit"),

@@ -5,17 +5,19 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from liecbench import launch, syscalls
-from liecbench.link import format_rate
+from liecbench.errors import MachineError
+from liecbench.link import Link, format_rate
 from liecbench.supervisor import Orders
 
 _NOBODY = 65534
 _PROBE_SECONDS = 30
+_NETEM_REMEDY = "load the module sch_netem (package linux-modules-extra or kernel-modules-extra)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,15 @@ def examine() -> Iterator[Finding]:
     yield _python()
     yield from _torch()
     yield _kernels()
+
+
+def require_netem(links: Iterable[Link]) -> None:
+    """MachineError where one of ``links`` asks for delay or loss and the kernel has no netem, seen by building one."""
+    asking = next((link for link in links if link.needs_netem), None)
+    if asking is None or probe_link().get("netem", True):
+        return
+    message = f"link {asking}: delay, jitter and loss need the kernel's netem, which this one has not"
+    raise MachineError(message, f"{_NETEM_REMEDY}, or leave them out")
 
 
 def _user_namespaces() -> Finding:
@@ -68,7 +79,7 @@ def _as_child(action: Callable[[], None]) -> bool:
 
 
 def _link() -> Iterator[Finding]:
-    report = _probe()
+    report = probe_link()
     who = "root" if os.getuid() == 0 else "this user"
     name, remedy = f"shaped links for {who}", launch.REFUSED_REMEDY
     if report.get("type") != "probe":
@@ -82,12 +93,12 @@ def _link() -> Iterator[Finding]:
         name="latency and loss (netem)",
         works=report["netem"],
         seen="the kernel has netem" if report["netem"] else "the kernel has no netem: rates only",
-        remedy="load the module sch_netem (package linux-modules-extra or kernel-modules-extra)",
+        remedy=_NETEM_REMEDY,
     )
 
 
-def _probe() -> dict[str, Any]:
-    """Build a link as a run does, and take it down."""
+def probe_link() -> dict[str, Any]:
+    """Build a link as a run does, and take it down; what was found, or ``reason`` where the kernel refused."""
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.probe"]
     orders = Orders(parent=os.getpid(), events=writing, num_links=1, command=command)

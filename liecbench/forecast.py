@@ -65,4 +65,8 @@ def _traffic(ranks: Sequence[tuple[int, int]]) -> str:
 
 
 def _network(launch: Launch) -> str:
-    return "each behind its own shaped veth" if launch.shaped else "unshaped loopback"
+    if launch.host:
+        return "the machine's own network"
+    if launch.shaped:
+        return "each behind its own shaped veth"
+    return "unshaped loopback" if launch.enforcement == "kernel" else "loopback, links paced by the processes"

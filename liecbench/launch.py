@@ -16,7 +16,8 @@ from typing import Any
 
 from liecbench.cell import Cell, Job
 from liecbench.errors import MachineError
-from liecbench.supervisor import HUB_ADDRESS, REFUSED_EXIT, Orders
+from liecbench.nodes import Leader, Nodes, orders
+from liecbench.supervisor import HUB_ADDRESS, MASTER_VARIABLE, REFUSED_EXIT, Orders
 
 _HUB_PORT = 29500
 _STOP_SECONDS = 10
@@ -25,31 +26,39 @@ NAMESPACES_REMEDY = (
     "run as root or allow user namespaces (`liecbench doctor` says what is missing), "
     "in a container add --cap-add SYS_ADMIN"
 )
-REFUSED_REMEDY = f"{NAMESPACES_REMEDY}, or use link: none, which shapes nothing"
+REFUSED_REMEDY = (
+    f"{NAMESPACES_REMEDY}, or use enforcement: process, which paces the exchange, or link: none, which shapes nothing"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Torchrun:
-    """Ranks that run ``module``, each behind a shaped link of its own or all on one loopback."""
+    """Ranks that run ``module``, each behind a shaped link of its own, all on one loopback, or over several machines.
+
+    ``host`` keeps them on the machine's own network, which ``nodes`` joins to others.
+    """
 
     module: str
     workers: int
     threads: int
     shaped: bool
+    host: bool = False
+    nodes: Nodes | None = None
 
     def command(self, plan: Path) -> list[str]:
         """The torchrun command line."""
-        address, port = (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
+        num_nodes, node_rank = (self.nodes.count, self.nodes.rank) if self.nodes else (1, 0)
+        address, port = self._meeting_point()
         torchrun = [
             sys.executable,
             "-m",
             "torch.distributed.run",
-            "--nnodes=1",
-            f"--nproc-per-node={self.workers}",
+            f"--nnodes={num_nodes}",
+            f"--nproc-per-node={self.workers // num_nodes}",
         ]
         meeting = [
             "--rdzv-backend=static",
-            "--node-rank=0",
+            f"--node-rank={node_rank}",
             f"--master-addr={address}",
             f"--master-port={port}",
         ]
@@ -58,7 +67,13 @@ class Torchrun:
     @property
     def environment(self) -> dict[str, str]:
         """What is added to the environment; the working directory stays out of the workers' imports."""
-        return {"OMP_NUM_THREADS": str(self.threads), "PYTHONSAFEPATH": "1"}
+        master = {MASTER_VARIABLE: self.nodes.address} if self.nodes else {}
+        return {"OMP_NUM_THREADS": str(self.threads), "PYTHONSAFEPATH": "1", **master}
+
+    def _meeting_point(self) -> tuple[str, int]:
+        if self.nodes is not None:
+            return self.nodes.address, self.nodes.port + 1
+        return (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
 
     def describe(self, plan: Path) -> str:
         """The command line as a shell would take it."""
@@ -70,8 +85,8 @@ class Torchrun:
 class Launch:
     """Jobs that share one torchrun: same workers, threads, backend and device; rates change between its cells.
 
-    Cells whose link is none run on the loopback, and so apart from those that are shaped: a cell's network does not
-    depend on what else is run.
+    Cells that the kernel does not shape run on the loopback, apart from those that it does: a cell's network does
+    not depend on what else is run.
     """
 
     jobs: tuple[Job, ...]
@@ -87,24 +102,38 @@ class Launch:
 
     @property
     def shaped(self) -> bool:
-        """Whether its cells ask for rates, and so the launch for namespaces."""
-        return self._first.link.shaped
+        """Whether the kernel holds its cells to rates, and so the launch asks for namespaces."""
+        return self._first.link.shaped and self._first.enforcement == "kernel"
 
     @property
-    def torchrun(self) -> Torchrun:
-        """What trains its cells."""
+    def enforcement(self) -> str:
+        """Who holds its cells to their links."""
+        return self._first.enforcement
+
+    @property
+    def host(self) -> bool:
+        """Whether its cells run on the machine's own network."""
+        return self._first.link.host
+
+    def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
+        """What trains its cells, over ``nodes`` if they are several."""
         return Torchrun(
-            module="liecbench.worker", workers=self.workers, threads=self._first.threads, shaped=self.shaped
+            module="liecbench.worker",
+            workers=self.workers,
+            threads=self._first.threads,
+            shaped=self.shaped,
+            host=self.host,
+            nodes=nodes,
         )
 
     def describe(self, plan: Path) -> str:
         """The command line as a shell would take it."""
-        return self.torchrun.describe(plan)
+        return self.torchrun().describe(plan)
 
     def plan(self, directory: Path) -> dict[str, Any]:
         """What the workers are told."""
         jobs = [{"spec": j.cell.spec(), "attempt": j.attempt, "epochs_done": j.epochs_done} for j in self.jobs]
-        return {"directory": str(directory.resolve()), "jobs": jobs}
+        return {"directory": str(directory.resolve()), "enforcement": self.enforcement, "jobs": jobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,16 +149,44 @@ def group(jobs: Iterable[Job]) -> list[Launch]:
     launches: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         cell = job.cell
-        key = (cell.workers, cell.threads, cell.backend, cell.device, cell.link.shaped)
+        network = (cell.enforcement, cell.link.shaped, cell.link.host)
+        key = (cell.workers, cell.threads, cell.backend, cell.device, *network)
         launches.setdefault(key, []).append(job)
     return [Launch(jobs=tuple(jobs)) for jobs in launches.values()]
 
 
-def start(launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
-    """Run a launch to its end, its plan and its log among the logs of ``directory``; see ``start_torchrun``."""
+def start(
+    launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None], leader: Leader | None = None
+) -> Outcome:
+    """Run a launch to its end, its plan and its log among the logs of ``directory``; see ``start_torchrun``.
+
+    With a ``leader`` it runs over all of its machines.
+    """
     plan, log = _paths(directory)
     plan.write_text(json.dumps(launch.plan(directory), indent=1))
-    return start_torchrun(launch.torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY)
+    torchrun = launch.torchrun(leader.nodes if leader else None)
+    if leader is not None:
+        leader.tell({"workers": torchrun.workers, "threads": torchrun.threads})
+    return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY)
+
+
+def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> None:
+    """Launch this machine's ranks whenever the first machine does, until it ends; checkpoints go to ``directory``."""
+    for number, order in enumerate(orders(nodes), start=1):
+        say(f"launch {number}: {order['workers'] // nodes.count} of {order['workers']} workers here")
+        plan, log = _paths(directory)
+        plan.write_text(json.dumps({"directory": str(directory.resolve())}))
+        torchrun = Torchrun(
+            module="liecbench.worker",
+            workers=order["workers"],
+            threads=order["threads"],
+            shaped=False,
+            host=True,
+            nodes=nodes,
+        )
+        outcome = start_torchrun(torchrun, plan, log, lambda _: None)
+        if outcome.status:
+            say(f"it ended with status {outcome.status}, see {outcome.log}")
 
 
 def start_torchrun(
@@ -144,7 +201,7 @@ def start_torchrun(
 
     Whatever is raised while they run (an interruption, too) ends every process first.
     """
-    outcome, refusal = _run(torchrun, plan, log, on_event, isolate=True)
+    outcome, refusal = _run(torchrun, plan, log, on_event, isolate=not torchrun.host)
     if outcome.status == REFUSED_EXIT and not torchrun.shaped:
         on_event({"type": "notice", "text": f"the kernel refuses namespaces ({refusal}); {_OPEN_STORE}"})
         outcome, refusal = _run(torchrun, plan, log, on_event, isolate=False)
@@ -213,7 +270,7 @@ def _stop(supervisor: subprocess.Popen[bytes]) -> None:
 
 def _paths(directory: Path) -> tuple[Path, Path]:
     logs = directory / "logs"
-    logs.mkdir(exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
     taken = [int(log.stem.removeprefix("launch-")) for log in logs.glob("launch-*.log")]
     number = max(taken, default=0) + 1
     return logs / f"launch-{number}.json", logs / f"launch-{number}.log"

@@ -12,6 +12,7 @@ from liecbench.cell import (
     BlockBytes,
     Cell,
     Choice,
+    Enforcement,
     LinkField,
     Model,
     Seed,
@@ -92,6 +93,7 @@ class Scenario(Model):
     threads: Threads = Field(1, description="a rank")
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
+    enforcement: Enforcement = Field("kernel", description="who holds the links: process where the kernel shapes none")
     timing: Literal["measured", "composed"] = "measured"
     baseline: str = "ddp"
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
@@ -136,6 +138,7 @@ class Scenario(Model):
             threads=self.threads,
             backend=self.backend,
             device=self.device,
+            enforcement=self.enforcement,
             timing=self.timing,
         )
 

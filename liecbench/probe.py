@@ -7,20 +7,18 @@ from pathlib import Path
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from liecbench.link import Link
+from liecbench.link import Wire
 from liecbench.network import INTERFACE, WorkerLink
 from liecbench.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 
-_LINK = Link.parse({"up": "20mbit", "down": "50mbit"})
+_WIRE = Wire(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
 
 
 def main() -> None:
     """Report one line of JSON to the events of the supervisor."""
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
-    link.shape(_LINK)
-    rates = link.measure(_LINK)
-    link.lift()
-    report = {"type": "probe", "asked": _LINK.spec(), "measured": rates, "netem": _has_netem()}
+    measured = link.measure(_WIRE).as_dict()
+    report = {"type": "probe", "asked": _WIRE.spec(), "measured": measured, "netem": _has_netem()}
     Path(os.environ[EVENTS_VARIABLE]).write_text(json.dumps(report) + "\n")
 
 

@@ -15,6 +15,7 @@ from liecbench.cell import Cell
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.link import Link
+from liecbench.measured_link import WARNING_DEVIATION, recorded_misses
 from liecbench.record import End, Epoch, Record, Start, read
 
 SCENARIO_NAME: Final = "scenario.yaml"
@@ -32,7 +33,7 @@ METRICS: Final = (
 )
 DEFAULT_BASELINE: Final = "ddp"
 # What two rows must share for one to be the other's baseline, besides the task's own fields.
-_SETTING: Final = ("workers", "link", "threads", "backend", "device", "timing")
+_SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "precision")
 
 
@@ -251,7 +252,20 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
 
 
 def _warnings(group: list[CellResult]) -> list[str]:
-    """What a reader of the row must know: periodic averaging that a short run never came to."""
+    """What a reader of the row must know: an unheld link, and periodic averaging that a short run never came to."""
+    return [*_link_warnings(group), *_averaging_warnings(group)]
+
+
+def _link_warnings(group: list[CellResult]) -> list[str]:
+    off = list(dict.fromkeys(text for cell in group for text in recorded_misses(cell.environment)))
+    more = f" and {len(off) - 3} more" if len(off) > 3 else ""
+    warnings = [f"its link is off by more than {WARNING_DEVIATION:.0%}: {'; '.join(off[:3])}{more}"] if off else []
+    if group[0].spec.get("enforcement") == "process" and Link.parse(group[0].spec["link"]).shaped:
+        warnings.append("paced by the processes, not enforced by the kernel: its times are estimated")
+    return warnings
+
+
+def _averaging_warnings(group: list[CellResult]) -> list[str]:
     period = group[0].spec["algorithm"].get("average_period", 1)
     steps = [sum(epoch.steps for epoch in cell.epochs) for cell in group if cell.status == "completed"]
     if not steps or max(steps) >= period:
@@ -295,7 +309,7 @@ def _baseline_of(group: list[CellResult], bases: list[list[CellResult]]) -> list
         base
         for base in bases
         if base[0].directory == group[0].directory
-        and all(base[0].spec[name] == mine[name] for name in _SETTING)
+        and all(base[0].spec.get(name) == mine.get(name) for name in _SETTING)
         and all(base[0].spec["task"][name] == mine["task"][name] for name in _WORKLOAD)
     ]
     return max(
@@ -307,5 +321,5 @@ def _baseline_of(group: list[CellResult], bases: list[list[CellResult]]) -> list
 
 def _setting_then_speed(row: Row) -> tuple[object, ...]:
     seconds = row.metrics["seconds_per_epoch"]
-    setting = tuple(str(row.fields[name]).rjust(12) for name in (*_SETTING, *_WORKLOAD))
+    setting = tuple(str(row.fields.get(name)).rjust(12) for name in (*_SETTING, *_WORKLOAD))
     return (*setting, math.inf if seconds is None else seconds.mean)

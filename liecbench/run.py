@@ -13,6 +13,7 @@ from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.launch import Launch, Outcome
 from liecbench.matrix import Scenario
+from liecbench.nodes import Leader, Nodes
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
 from liecbench.results import SCENARIO_NAME, CellResult, flat_fields, fold
 
@@ -63,6 +64,17 @@ def select(cells: Sequence[Cell], conditions: Sequence[str]) -> list[Cell]:
     if not chosen:
         raise LiecbenchError(f"--only {' '.join(conditions)}: no cell is like that", "see them with --dry-run")
     return chosen
+
+
+def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
+    """LiecbenchError where cells cannot be spread over several machines."""
+    for cell in cells:
+        if not cell.link.host:
+            message = f"--nodes {nodes.count}: {cell.describe()}: only link: host reaches other machines"
+            raise LiecbenchError(message, "leave the cell out with --only link=host")
+        if cell.workers % nodes.count:
+            message = f"--nodes {nodes.count}: {cell.workers} workers do not divide among them"
+            raise LiecbenchError(message, f"give workers in multiples of {nodes.count}")
 
 
 def finished_cells(directory: Path) -> dict[str, CellResult]:
@@ -118,14 +130,16 @@ class ResultsDirectory:
         self.ledger.close()
 
 
-def run_jobs(jobs: Sequence[Job], directory: ResultsDirectory, progress: Progress) -> None:
+def run_jobs(
+    jobs: Sequence[Job], directory: ResultsDirectory, progress: Progress, leader: Leader | None = None
+) -> None:
     """Run every job; a launch that dies takes the cell that it was at with it, and the rest is launched again."""
     launches = launching.group(jobs)
     while launches:
         launch = launches.pop(0)
         progress.launching(launch)
         said: list[str] = []
-        outcome = launching.start(launch, directory.path, functools.partial(_hear, progress, said))
+        outcome = launching.start(launch, directory.path, functools.partial(_hear, progress, said), leader)
         if outcome.status == 0:
             continue
         error = _reason(outcome, said)

@@ -104,9 +104,35 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     for path, point in scenario.points():
         _check_point(document, scenario, path, point)
     _check_exclusions(document, scenario)
+    _check_links(document, scenario)
     _check_compressors(document, scenario)
     for cell in scenario.cells():
         _check_samples(document, scenario, cell)
+
+
+def _check_links(document: Document, scenario: Scenario) -> None:
+    """Ranks and enforcement of every link; what the machine's kernel can shape is found out when a run begins."""
+    for path, _, cell in scenario.kept():
+        links = given(scenario.matrix).get("link", ()) if path == MATRIX else ()
+        place = (*path, "link", links.index(cell.link)) if cell.link in links else (*path, "link")
+        for rank, _ in cell.link.workers:
+            if rank >= cell.workers:
+                message = f"workers: there is no worker {rank} among {cell.workers}; they count from 0"
+                raise document.error(place, message)
+        if cell.enforcement == "process" and cell.link.shaped:
+            _check_pacing(document, cell, place)
+
+
+def _check_pacing(document: Document, cell: Cell, place: Key) -> None:
+    if any(wire.jitter_seconds or wire.loss for wire in cell.link.wires()):
+        message = "jitter and loss need a kernel with netem; leave them out, or use enforcement: kernel"
+        raise document.error(place, message)
+    if not catalog.load("algorithm", cell.algorithm.name).can_be_paced:
+        reason = "its collectives are torch's own, which no exchange of ours paces"
+        message = (
+            f"process cannot hold {cell.algorithm.name} to a link: {reason}; remove it, or use enforcement: kernel"
+        )
+        raise document.error(("enforcement",), message)
 
 
 def _check_exclusions(document: Document, scenario: Scenario) -> None:

@@ -4,17 +4,36 @@ from typing import Any
 
 from liecbench import catalog
 from liecbench.cell import Task
+from liecbench.link import PRESETS
 from liecbench.matrix import Scenario
 
-_RATE = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kmgKMG]bit$"}
+_RATE: dict[str, Any] = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kmgKMG]bit$"}
+_DELAY = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(us|ms|s)$"}
+_PRESET = {"enum": list(PRESETS)}
+_WIRE: dict[str, Any] = {
+    "preset": _PRESET,
+    "rate": _RATE,
+    "up": _RATE,
+    "down": _RATE,
+    "delay": {**_DELAY, "description": "one way, on each of the two links that a message passes"},
+    "jitter": _DELAY,
+    "loss": {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"},
+}
+_WORKER = {"anyOf": [_RATE, _PRESET, {"type": "object", "properties": _WIRE, "additionalProperties": False}]}
+_WORKERS = {
+    "type": "object",
+    "patternProperties": {r"^\d{1,3}$": _WORKER},
+    "additionalProperties": False,
+    "description": "what single workers have instead, by rank",
+}
 _LINK = {
     "anyOf": [
-        {"const": "none"},
+        {"enum": ["none", "host", *PRESETS]},
         _RATE,
         {
             "type": "object",
-            "properties": {"up": _RATE, "down": _RATE},
-            "required": ["up", "down"],
+            "properties": {**_WIRE, "workers": _WORKERS},
+            "anyOf": [{"required": ["rate"]}, {"required": ["up", "down"]}, {"required": ["preset"]}],
             "additionalProperties": False,
         },
     ]

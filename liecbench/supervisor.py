@@ -25,6 +25,8 @@ REFUSED_EXIT: Final = 90
 # Where the ranks of a shaped launch meet: the bridge that joins their links.
 HUB_ADDRESS: Final = "10.0.255.254"
 NAMESPACES_VARIABLE: Final = "LIECBENCH_NAMESPACES"
+# The first of several machines, whose network the ranks take.
+MASTER_VARIABLE: Final = "LIECBENCH_MASTER"
 EVENTS_VARIABLE: Final = "LIECBENCH_EVENTS"
 _NAMESPACES: Final = syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID
 

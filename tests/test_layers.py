@@ -20,7 +20,7 @@ LAYERS = [
     {"results"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method"},
-    {"document", "machine", "network", "probe", "supervisor"},
+    {"document", "machine", "network", "nodes", "probe", "supervisor", "measured_link"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

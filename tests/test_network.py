@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.link import Link
+from liecbench.link import Link, Wire
+from liecbench.measured_link import MeasuredWire
 from liecbench.network import INTERFACE, WorkerLink, refusal_reason
 from liecbench.supervisor import EVENTS_VARIABLE, HUB_ADDRESS, NAMESPACES_VARIABLE
 from tests.processes import (
@@ -49,10 +50,8 @@ WITHOUT_PRIVILEGES: Final = ["setpriv", "--bounding-set=-all,+setfcap", "--inh-c
 
 
 def _asked(name: str, direction: str) -> int:
-    link = Link.parse(LINKS[name])
-    rate = link.up_bits_per_second if direction == "up" else link.down_bits_per_second
-    assert rate is not None
-    return rate
+    wire = Link.parse(LINKS[name]).of(0)
+    return wire.up_bits_per_second if direction == "up" else wire.down_bits_per_second
 
 
 # ---- behind the link
@@ -114,17 +113,20 @@ def _without_delay(connection: socket.socket) -> socket.socket:
     return connection
 
 
-def _rates(link: WorkerLink, own: socket.socket, hub: socket.socket, asked: Link) -> dict[str, dict[str, float]]:
+def _rates(link: WorkerLink, own: socket.socket, hub: socket.socket, asked: Wire) -> dict[str, dict[str, float]]:
     """By the library's own measurement and by streams of this test."""
+    measured = _medians(lambda: _rates_of(link.measure(asked)))
     link.shape(asked)
-    assert asked.up_bits_per_second is not None
-    assert asked.down_bits_per_second is not None
     up_bytes = int(asked.up_bits_per_second / 8 * _STREAM_SECONDS)
     down_bytes = int(asked.down_bits_per_second / 8 * _STREAM_SECONDS)
     return {
-        "measured": _medians(lambda: tuple(link.measure(asked).values())),
+        "measured": measured,
         "streamed": _medians(lambda: (_stream_rate(own, hub, up_bytes), _stream_rate(hub, own, down_bytes))),
     }
+
+
+def _rates_of(measured: MeasuredWire) -> tuple[float, float]:
+    return measured.up_bits_per_second, measured.down_bits_per_second
 
 
 def _medians(sample: Callable[[], tuple[float, ...]]) -> dict[str, float]:
@@ -162,7 +164,7 @@ def _place(listener: socket.socket | None = None) -> dict[str, Any]:
 def _second_rank(namespace: str, report: int, listening: int) -> None:
     """Rank 1: shaped as rank 0 is, it answers rank 0's messages."""
     link = WorkerLink(1, namespace)
-    link.shape(Link.parse("20mbit"))
+    link.shape(Link.parse("20mbit").of(0))
     own = socket.create_server(("0.0.0.0", 0))
     place = {**_place(own), "port": own.getsockname()[1]}
     os.write(report, json.dumps(place).encode() + b"\n")
@@ -196,8 +198,8 @@ def _explore() -> None:
             "uid_map": Path("/proc/self/uid_map").read_text().split(),
             "unshaped": _stream_rate(own, hub, 2**25),
         }
-        facts["rates"] = {name: _rates(link, own, hub, Link.parse(asked)) for name, asked in LINKS.items()}
-        link.shape(Link.parse("20mbit"))
+        facts["rates"] = {name: _rates(link, own, hub, Link.parse(asked).of(0)) for name, asked in LINKS.items()}
+        link.shape(Link.parse("20mbit").of(0))
         facts["message_seconds"] = {"up": _message_seconds(own, hub), "down": _message_seconds(hub, own)}
         with _without_delay(socket.create_connection(("10.0.0.2", other["port"]))) as peer:
             facts["message_seconds"]["rank to rank"] = _ask(peer)

@@ -120,6 +120,24 @@ from tests.scenarios import BASE, edited, error_of, scenario
         ("  algorithm: [ddp, liec]\n", "", "s.yaml:9:3: matrix.algorithm: ", "the key is missing; add it"),
         ("  compressor: [sign]\n", "", "s.yaml:9:3: matrix.compressor: ", "add compressor: [sign] to the matrix"),
         ("  batch_size: 32\n", "", "s.yaml:3:3: task.batch_size: ", "the key is missing; add it under task or matrix"),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: [20mbit, {rate: 1mbit, workers: {2: 5mbit}}]",
+            "s.yaml:12:18: matrix.link[1]: ",
+            "there is no worker 2 among 2; they count from 0",
+        ),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: 20mbit\nenforcement: process",
+            "s.yaml:13:14: enforcement: ",
+            "process cannot hold ddp to a link: its collectives are torch's own",
+        ),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: {rate: 20mbit, delay: 5ms, loss: 1%}\nenforcement: process",
+            "s.yaml:12:9: matrix.link",
+            "jitter and loss need a kernel with netem",
+        ),
     ],
 )
 def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, remedy: str) -> None:

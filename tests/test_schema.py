@@ -28,7 +28,12 @@ matrix:
   algorithm: [ddp, {name: liec, average_period: 8, task: {learning_rate: 1e-3, schedule: cosine}}]
   compressor: {name: top_k, ratio: 0.5}
   workers: 2
-  link: [none, 20mbit, {up: 2.5mbit, down: 1gbit}]
+  link:
+    - none
+    - 20mbit
+    - {up: 2.5mbit, down: 1gbit}
+    - lte
+    - {rate: 50mbit, delay: 20ms, jitter: 2ms, loss: 0.1%, workers: {0: 1gbit, 1: {preset: wan, loss: 0%}}}
   seed: [0, 1]
   server: [root, sharded]
   learning_rate: [0.1, 1]
@@ -40,6 +45,7 @@ block_bytes: whole
 threads: 2
 backend: gloo
 device: cpu
+enforcement: kernel
 timing: measured
 baseline: liec
 target_accuracy: 0.9

@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from liecbench.algorithms.exchange import Counters
+from liecbench.algorithms.pacing import Pacer
 from liecbench.compressors.base import Compressor
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -41,11 +42,13 @@ class Algorithm(ABC):
     """A way to turn the workers' gradients into an update.
 
     ``block_bytes`` bounds the blocks in which gradients travel; ``whole`` is a single block, which cannot overlap with
-    the backward pass. ``local_models`` says whether the workers' models differ between steps.
+    the backward pass. ``local_models`` says whether the workers' models differ between steps, ``can_be_paced`` whether
+    all of its messages keep to a ``pacer`` that is set before ``attach``.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
     local_models: ClassVar[bool] = False
+    can_be_paced: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.step = 0
@@ -53,6 +56,7 @@ class Algorithm(ABC):
         self._failure: BaseException | None = None
         self.last_bucket_at = 0.0
         self.around_step_seconds = 0.0
+        self.pacer: Pacer | None = None
 
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
         """Become the communication hook of ``ddp``; collective. The training loop stays as it is.

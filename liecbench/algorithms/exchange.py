@@ -14,12 +14,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from liecbench.algorithms.pacing import Pacer
 from liecbench.algorithms.shards import ServerPlace, Shard, cut
 from liecbench.compressors.base import Compressor, Draw, Message
 from liecbench.compressors.identity import Identity
 
-# Sends under way together: the second is on the link while the first one's receiver finds time to answer.
-_AHEAD = 2
+# Sends under way together. The second of two small messages is on the link while the first one's receiver finds time
+# to answer: a compressed step took 0.9 of its time. Of two dense ones each slows the other, and who waits for it.
+_AHEAD_COMPRESSED, _AHEAD_DENSE = 2, 1
 
 
 class NonFiniteMessageError(FloatingPointError):
@@ -38,8 +40,11 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class _Arriving:
+class _Moving:
+    """A message under way to or from a peer."""
+
     message: Message
+    peer: int
     work: dist.Work
 
 
@@ -50,9 +55,11 @@ class Exchange:
     which random compressors take their numbers.
     """
 
-    def __init__(self, group: dist.ProcessGroup, server: ServerPlace, counters: Counters) -> None:
+    def __init__(
+        self, group: dist.ProcessGroup, server: ServerPlace, counters: Counters, pacer: Pacer | None = None
+    ) -> None:
         self.rank, self.world_size, self.counters = group.rank(), group.size(), counters
-        self._group, self._server = group, server
+        self._group, self._server, self._pacer = group, server, pacer
         self._scratch = torch.empty(0)
         self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
         self.begin(step=0, block=0)
@@ -94,6 +101,7 @@ class Exchange:
                 drawn[own].decompress(message, total, accumulate=not first, weight=1 / self.world_size)
 
         traffic = _Traffic({shard.owner: functools.partial(message_of, shard) for shard in drawn if shard != own})
+        traffic.ahead = _ahead(compressor)
         if own in drawn:
             traffic.incoming = dict.fromkeys(
                 self._peers, lambda: spare.pop() if spare else drawn[own].empty_message(own.numel)
@@ -145,6 +153,7 @@ class Exchange:
             )
 
         traffic = _Traffic(incoming={shard.owner: functools.partial(room, shard) for shard in drawn if shard != own})
+        traffic.ahead = _ahead(compressor)
         if own in drawn:
             answer = self._answer(drawn[own], mean, memory)
             traffic.outgoing = dict.fromkeys(self._peers, lambda: answer)
@@ -174,7 +183,7 @@ class Exchange:
         return {s: compressor.drawn(dataclasses.replace(draw, shard=s.owner)) for s in self.shards(numel)}
 
     def _swap(self, traffic: "_Traffic", *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Send in rotation, to a peer when the one ``_AHEAD`` before is heard from, and yield what comes meanwhile.
+        """Send in rotation, to a peer when one of those before is heard from, and yield what comes meanwhile.
 
         With all sends at once a rank's link carries as many flows, and all ranks' first flows may meet at one: dense
         shards took 1.2 to 1.3 times the wire time so, 1.0 times in rotation. A root has nobody to hear from on the way
@@ -184,15 +193,15 @@ class Exchange:
         distances = range(1, self.world_size)
         sources = [(self.rank - distance) % self.world_size for distance in distances]
         awaited = _Awaited([(peer, incoming[peer]) for peer in sources if peer in incoming], limit_bytes, self._receive)
-        sending: list[tuple[dist.Work, Message]] = []
+        sending: list[_Moving] = []
         unheard = deque[int]()
         for distance, source in zip(distances, sources, strict=True):
             target = (self.rank + distance) % self.world_size
             message = outgoing[target]() if target in outgoing else None
-            heard_from = unheard.popleft() if len(unheard) == _AHEAD else None
+            heard_from = unheard.popleft() if len(unheard) == traffic.ahead else None
             arrived = self._wait(awaited.next()) if heard_from in incoming else None
             if message is not None:
-                sending.append((self._send(message, target), message))
+                sending.append(self._send(message, target))
             if distance == 1:
                 traffic.meanwhile()
             if heard_from is not None and arrived is not None:
@@ -207,8 +216,8 @@ class Exchange:
                 yield heard_from, arrived
                 awaited.release(arrived)
         with self._timed("communicate_seconds"):
-            for work, _ in sending:
-                work.wait()
+            for moving in sending:
+                moving.work.wait()
 
     def _answer(self, compressor: Compressor, mean: Tensor, memory: Tensor | None) -> Message:
         """C(``mean`` + ``memory``); with a memory ``mean`` becomes what that leaves out, unless it is the message."""
@@ -228,23 +237,27 @@ class Exchange:
         payload, size = self._scratch.view(torch.uint8), compressor.payload_bytes(numel) if numel else 0
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 
-    def _send(self, message: Message, peer: int) -> dist.Work:
+    def _send(self, message: Message, peer: int) -> _Moving:
         self.counters.sent_bytes += message.payload_bytes
         self.counters.sent_messages += 1
         with self._timed("communicate_seconds"):
+            if self._pacer is not None and self._pacer.holds:
+                self._pacer.depart(peer, message.payload_bytes)
             work = dist.isend(message.payload, group=self._group, group_dst=peer)
         assert work is not None, "this rank belongs to the group"
-        return work
+        return _Moving(message, peer, work)
 
-    def _receive(self, message: Message, peer: int) -> _Arriving:
+    def _receive(self, message: Message, peer: int) -> _Moving:
         with self._timed("communicate_seconds"):
             work = dist.irecv(message.payload, group=self._group, group_src=peer)
         assert work is not None, "this rank belongs to the group"
-        return _Arriving(message, work)
+        return _Moving(message, peer, work)
 
-    def _wait(self, arriving: _Arriving) -> Message:
+    def _wait(self, arriving: _Moving) -> Message:
         with self._timed("communicate_seconds"):
             arriving.work.wait()
+            if self._pacer is not None and self._pacer.holds:
+                self._pacer.arrive(arriving.peer, arriving.message.payload_bytes)
         self.counters.received_bytes += arriving.message.payload_bytes
         return arriving.message
 
@@ -255,6 +268,10 @@ class Exchange:
         setattr(self.counters, counter, getattr(self.counters, counter) + time.perf_counter() - start)
 
 
+def _ahead(compressor: Compressor) -> int:
+    return _AHEAD_DENSE if isinstance(compressor, Identity) else _AHEAD_COMPRESSED
+
+
 @dataclass(slots=True)
 class _Traffic:
     """What a rank sends to and receives from its peers; ``meanwhile`` runs once, behind the first message sent."""
@@ -262,6 +279,7 @@ class _Traffic:
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)
     incoming: dict[int, Callable[[], Message]] = field(default_factory=dict)
     meanwhile: Callable[[], None] = lambda: None
+    ahead: int = _AHEAD_DENSE
 
 
 class _Awaited:
@@ -271,13 +289,13 @@ class _Awaited:
         self,
         incoming: list[tuple[int, Callable[[], Message]]],
         limit_bytes: int,
-        receive: Callable[[Message, int], _Arriving],
+        receive: Callable[[Message, int], _Moving],
     ) -> None:
-        self._incoming, self._started = deque(incoming), deque[_Arriving]()
+        self._incoming, self._started = deque(incoming), deque[_Moving]()
         self._room, self._receive = limit_bytes, receive
         self._start()
 
-    def next(self) -> _Arriving:
+    def next(self) -> _Moving:
         """The first that has not been asked for."""
         return self._started.popleft()
 

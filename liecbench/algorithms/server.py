@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass as plain_dataclass
+from typing import ClassVar
 
 import torch
 import torch.distributed as dist
@@ -46,6 +47,7 @@ class ServerAlgorithm(Algorithm):
     """
 
     server: ServerPlace = "sharded"
+    can_be_paced: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,7 +107,7 @@ class ServerAlgorithm(Algorithm):
         named = [(n, p) for n, p in ddp.module.named_parameters() if p.requires_grad]
         self._group = group
         self._finds_unused = ddp.find_unused_parameters
-        self.exchange = Exchange(group, self.server, self.counters)
+        self.exchange = Exchange(group, self.server, self.counters, self.pacer)
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
             for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.block_bytes))

@@ -37,9 +37,10 @@ class _Case:
     def server(self) -> str | None:
         return self.options.get("server")
 
-    def plan(self, rate: int) -> dict[str, Any]:
+    def plan(self, rate: int, size: int) -> dict[str, Any]:
         """What the ranks are told."""
         return {
+            "size": size,
             "link": format_rate(rate),
             "algorithm": self.name,
             "compressor": self.compressor,
@@ -85,7 +86,7 @@ def measure(size: int, workers: int, rates: Sequence[int], say: Callable[[str], 
     measured = [(case, rate) for rate in rates for case in _CASES if not _too_slow(case, size, workers, rate)]
     for line in _left_out(size, workers, rates):
         say(line)
-    plan = {"benchmark": "exchange", "size": size, "cases": [case.plan(rate) for case, rate in measured]}
+    plan = {"benchmark": "exchange", "cases": [case.plan(rate, size) for case, rate in measured]}
     labels = [f"{format_rate(rate)}: {case}" for case, rate in measured]
     reports, failure = run_ranks(plan, labels, workers, say)
     rows = [_row(case, rate, size, workers, report) for (case, rate), report in zip(measured, reports, strict=False)]

@@ -47,8 +47,8 @@ def run_ranks(
 
 
 def _report(event: dict[str, Any]) -> Report:
-    rates = [rate for rank in event["link"]["measured"] for rate in rank.values()]
-    return Report(figures=event["figures"], achieved_bits_per_second=min(rates))
+    rates = [rank[f"{way}_bits_per_second"] for rank in event["link"]["measured"] for way in ("up", "down")]
+    return Report(figures=event["figures"], achieved_bits_per_second=round(min(rates)))
 
 
 def _failure(status: int, lost: list[str], log: Path) -> str:

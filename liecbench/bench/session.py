@@ -8,14 +8,15 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from liecbench.bench import steps
+from liecbench.bench import steps, transfers
 from liecbench.link import Link
 from liecbench.network import WorkerLink
-from liecbench.worker.session import ShapedLink
+from liecbench.worker.cell_link import CellLink
+from liecbench.worker.enforcers import Nobody
 
 # What measures a case, collectively, and returns figures that are the same on every rank.
-_Measure = Callable[[dict[str, Any], int, ShapedLink], dict[str, Any]]
-_BENCHMARKS: dict[str, _Measure] = {"exchange": steps.measure}
+_Measure = Callable[[dict[str, Any], CellLink], dict[str, Any]]
+_BENCHMARKS: dict[str, _Measure] = {"exchange": steps.measure, "link": transfers.measure}
 
 
 def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
@@ -24,11 +25,11 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     measure = _BENCHMARKS[plan["benchmark"]]
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    link = ShapedLink(worker_link)
+    link = CellLink(worker_link if worker_link is not None else Nobody())
     for number, case in enumerate(plan["cases"]):
         _tell(events, {"type": "measuring", "case": number})
         link.prepare(Link.parse(case["link"]))
-        figures = measure(case, plan["size"], link)
+        figures = measure(case, link)
         _tell(events, {"type": "measured", "case": number, "figures": figures, "link": link.describe()})
     dist.destroy_process_group()
 

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench import catalog
 from liecbench.algorithms.base import Algorithm
 from liecbench.bench.gradient import FixedGradient, parameter_numels
-from liecbench.worker.session import ShapedLink
+from liecbench.worker.cell_link import CellLink
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class _Step:
 class _Trainee:
     """A model with an algorithm attached, its buckets final."""
 
-    def __init__(self, case: dict[str, Any], size: int) -> None:
-        model = FixedGradient(parameter_numels(size), seed=dist.get_rank())
+    def __init__(self, case: dict[str, Any]) -> None:
+        model = FixedGradient(parameter_numels(case["size"]), seed=dist.get_rank())
         self._ddp = DistributedDataParallel(model, bucket_cap_mb=25, gradient_as_bucket_view=True)
         self._optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
         for _ in range(2):  # buckets are rebuilt when the second pass begins
@@ -53,9 +53,9 @@ class _Trainee:
         )
 
 
-def measure(case: dict[str, Any], size: int, link: ShapedLink) -> dict[str, Any]:
+def measure(case: dict[str, Any], link: CellLink) -> dict[str, Any]:
     """Seconds of every timed step on its slowest rank, and the bytes of the busiest direction of the busiest rank."""
-    trainee = _Trainee(case, size)
+    trainee = _Trainee(case)
     link.shape()
     for _ in range(case["warmup_steps"]):
         trainee.step()

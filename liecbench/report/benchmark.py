@@ -27,7 +27,11 @@ def render(findings: Findings, machine: Mapping[str, str | int]) -> Group:
     """A table with the limit beside each figure; below it what the figures are, and of which machine."""
     rows = findings.rows
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    columns = [column for column in _COLUMNS if column[0] in _names(rows)]
+    # Below the table stand a size that all rows share and what the links under training steps carried.
+    below = {"size"} if _one(rows) else set()
+    below |= {"achieved_bits_per_second"} if any(row.step_seconds is not None for row in rows) else set()
+    names = [name for name in _names(rows) if name not in below]
+    columns = [column for column in _COLUMNS if column[0] in names]
     for name, heading, _ in columns:
         justify: Literal["left", "right"] = "left" if name in ("name", "operation", "server", "link") else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
@@ -51,17 +55,28 @@ def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _carried(rows: Sequence[Row]) -> list[str]:
-    """What the links were measured to carry; each was measured when it was set."""
+    """What the links under training steps were measured to carry; each was measured when it was set."""
     slowest: dict[str, int] = {}
     for row in rows:
-        if row.link is not None and row.achieved_bits_per_second is not None:
+        if row.link is not None and row.step_seconds is not None and row.achieved_bits_per_second is not None:
             rate = row.achieved_bits_per_second
             slowest[row.link] = min(rate, slowest.get(row.link, rate))
     return [f"the {link} links carried {rate / 1e6:.4g} Mbit/s, headers included" for link, rate in slowest.items()]
 
 
+def _one(rows: Sequence[Row]) -> bool:
+    """Whether all rows are of one size, which then stands below the table."""
+    return len({row.size for row in rows}) == 1
+
+
+def _share(row: Row) -> str:
+    if row.achieved_bits_per_second is None or row.asked_bits_per_second is None:
+        return "–"
+    return f"{row.achieved_bits_per_second / row.asked_bits_per_second:.1%}"
+
+
 def _place(rows: Sequence[Row], machine: Mapping[str, str | int]) -> str:
-    sizes = sorted({row.size for row in rows})
+    sizes = sorted({row.size for row in rows}) if _one(rows) else []
     workers = sorted({row.workers for row in rows if row.workers is not None})
     parts = [f"size {size:,}" for size in sizes] + [f"{number} workers" for number in workers]
     return " · ".join([*parts, f"{machine['cpu']}, {machine['num_cpus']} CPUs, threads {machine['threads']}"])
@@ -84,11 +99,13 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
     ("operation", "operation", lambda row: row.operation),
     ("server", "server", lambda row: row.server or "–"),
     ("link", "link", lambda row: row.link or "–"),
+    ("size", "size", lambda row: f"{row.size:,}"),
     ("bits_per_parameter", "bits/parameter", lambda row: f"{row.bits_per_parameter:.3g}"),
     ("payload_bytes", "payload", lambda row: _metric("payload_bytes", row.payload_bytes)),
     ("seconds", "time", lambda row: _seconds(row.seconds)),
     ("limit_seconds", "limit", lambda row: _seconds(row.limit_seconds)),
     ("ratio", "ratio", lambda row: _metric("speedup", row.ratio)),
+    ("achieved_bits_per_second", "of rate", _share),
     ("compress_seconds", "compress", lambda row: _seconds(row.compress_seconds)),
     ("step_seconds", "step", lambda row: _seconds(row.step_seconds)),
 )

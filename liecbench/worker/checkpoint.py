@@ -56,5 +56,5 @@ def forget(directory: Path, cell: str, epoch: int) -> None:
 
 
 def clear(directory: Path, cell: str) -> None:
-    """Remove every state of a cell that is over; for one rank to call."""
+    """Remove this machine's states of a cell that is over; ranks that share a disk may all call it."""
     shutil.rmtree(directory / "checkpoints" / cell, ignore_errors=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.algorithms.exchange import Counters
 from liecbench.record import Epoch
+from liecbench.worker.cell_link import LinkError
 
 
 class WireCounter(Protocol):
@@ -146,6 +147,18 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         gpu=None,
         **dataclasses.asdict(totals),
     )
+
+
+def check_wire(ranks: list[RankEpoch]) -> None:
+    """LinkError where a rank's wire carried less than its payload: the traffic went another way."""
+    for rank, seen in enumerate(ranks):
+        if seen.wire_bytes is None:
+            continue
+        moved = {"sent": seen.counters.sent_bytes, "received": seen.counters.received_bytes}
+        for (direction, payload), wire in zip(moved.items(), seen.wire_bytes, strict=True):
+            if wire < payload:
+                message = f"rank {rank} {direction} {payload:,} payload bytes, and its link carried {wire:,}"
+                raise LinkError(f"{message}: the traffic did not go over the shaped link")
 
 
 def mean_over_ranks(value: float | None) -> float | None:

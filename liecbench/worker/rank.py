@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liecbench.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.supervisor import EVENTS_VARIABLE, MASTER_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.syscalls import die_with_parent
+from liecbench.worker.interface import interface_towards
 
 if TYPE_CHECKING:
     from liecbench.network import WorkerLink
@@ -25,7 +26,8 @@ def run(import_body: Callable[[], Body]) -> None:
     die_with_parent()
     rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ[NAMESPACES_VARIABLE]
     link = None
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    master = os.environ.get(MASTER_VARIABLE)
+    os.environ["GLOO_SOCKET_IFNAME"] = interface_towards(master) if master else "lo"
     if namespaces:
         from liecbench.network import INTERFACE, WorkerLink
 

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench import catalog
 from liecbench.algorithms.base import Algorithm
+from liecbench.algorithms.pacing import Pacer
 from liecbench.cell import Cell, Milestones, Task
 from liecbench.method import make_algorithm
 from liecbench.record import Epoch
@@ -31,6 +32,10 @@ class Link(Protocol):
 
     def lift(self) -> None:
         """Let every rank run free."""
+
+    @property
+    def pacer(self) -> Pacer | None:
+        """Who paces the exchange, where the kernel does not."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Bytes sent and received so far."""
@@ -57,6 +62,7 @@ class Training:
         bucket_mib = _WHOLE_BUCKET_MIB if cell.block_bytes == "whole" else cell.block_bytes / 2**20
         self._ddp = DistributedDataParallel(self.model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True)
         self.algorithm = make_algorithm(cell)
+        self.algorithm.pacer = link.pacer
         self._settle_buckets()
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
@@ -67,7 +73,10 @@ class Training:
         self.algorithm.close()
 
     def epoch(self, index: int, attempt: int) -> Epoch | None:
-        """Train epoch ``index`` (from 0) and evaluate; the record on rank 0. NonFiniteError where it diverged."""
+        """Train epoch ``index`` (from 0) and evaluate; the record on rank 0. NonFiniteError where it diverged.
+
+        LinkError where the bytes on the wire do not show the payload.
+        """
         self._set_learning_rate(index)
         batches = self._batches(index)
         self._link.shape()
@@ -78,6 +87,7 @@ class Training:
         everyone: list[meter.RankEpoch | None] = [None] * self._world_size
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
+        meter.check_wire(ranks)
         spread = divergence(self.model)
         with self.algorithm.evaluation():
             test_loss, test_accuracy = evaluate(self.model, self._test)

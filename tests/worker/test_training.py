@@ -35,6 +35,8 @@ def cell(algorithm: dict[str, Any], seed: int = 0, **task: Any) -> Cell:
 class NoLink:
     """A link that nothing shapes."""
 
+    pacer = None
+
     def shape(self) -> None: ...
 
     def lift(self) -> None: ...

@@ -1,0 +1,97 @@
+"""Several machines in one run: which this one is, and how the first tells the others what to launch."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from liecbench.errors import LiecbenchError, MachineError
+
+_DEFAULT_PORT = 29400
+_JOIN_SECONDS = 300.0
+_RETRY_SECONDS = 0.5
+_REMEDY = "give --master ADDRESS or ADDRESS:PORT of the first machine, the same on all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nodes:
+    """``count`` machines, of which this is number ``rank``; the first is at ``address`` and listens on two ports.
+
+    On ``port`` it tells the others what to launch, on the next one torchrun's ranks meet.
+    """
+
+    count: int
+    rank: int
+    address: str
+    port: int
+
+    @classmethod
+    def parse(cls, count: int, rank: int, master: str | None) -> Self:
+        """From the command's options; LiecbenchError says what is wrong."""
+        if master is None:
+            raise LiecbenchError(f"--nodes {count}: the address of the first machine is missing", _REMEDY)
+        if not 0 <= rank < count:
+            raise LiecbenchError(f"--node-rank {rank}: not one of {count} machines", f"give 0 to {count - 1}")
+        address, _, port = master.partition(":")
+        if not address or (port and not (port.isdigit() and 0 < int(port) < 2**16 - 1)):
+            raise LiecbenchError(f"--master {master}: not an address", _REMEDY)
+        return cls(count=count, rank=rank, address=address, port=int(port or _DEFAULT_PORT))
+
+
+class Leader:
+    """The first machine's lines to the others, open while it is used as a context manager."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.nodes = nodes
+        self._others: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        nodes = self.nodes
+        try:
+            listener = socket.create_server((nodes.address, nodes.port))
+        except OSError as error:
+            message = f"--master {nodes.address}:{nodes.port}: {error.strerror}"
+            raise MachineError(message, "give an address of this machine, and a port that is free") from None
+        with listener:
+            listener.settimeout(_JOIN_SECONDS)
+            while len(self._others) < nodes.count - 1:
+                try:
+                    self._others.append(listener.accept()[0])
+                except TimeoutError:
+                    message = f"{len(self._others) + 1} of {nodes.count} machines came within {_JOIN_SECONDS:.0f} s"
+                    raise MachineError(message, "start the same command on the others, each its --node-rank") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for other in self._others:
+            other.close()
+
+    def tell(self, order: dict[str, Any]) -> None:
+        """Send every other machine what to launch; MachineError where one is gone."""
+        for other in self._others:
+            try:
+                other.sendall(json.dumps(order).encode() + b"\n")
+            except OSError:
+                raise MachineError("a machine of this run is gone", "run the same command on all again") from None
+
+
+def orders(nodes: Nodes) -> Iterator[dict[str, Any]]:
+    """What the first machine tells this one to launch, until it is done; MachineError where it cannot be reached."""
+    with contextlib.closing(_reach(nodes)) as leader, leader.makefile("r", encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def _reach(nodes: Nodes) -> socket.socket:
+    deadline = time.monotonic() + _JOIN_SECONDS
+    while True:
+        try:
+            return socket.create_connection((nodes.address, nodes.port))
+        except OSError as error:
+            if time.monotonic() > deadline:
+                message = f"--master {nodes.address}:{nodes.port}: {error.strerror or error}"
+                raise MachineError(message, "start the same command there with --node-rank 0") from None
+        time.sleep(_RETRY_SECONDS)

@@ -1,0 +1,140 @@
+"""Runs over links of every kind: what is recorded of them, and what becomes of a cell whose link is not as asked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+
+from liecbench.doctor import probe_link
+from liecbench.link import Link
+from liecbench.record import End, Epoch, Record, Start
+from tests.processes import Tree, records, run_command, skip_without_namespaces
+
+SCENARIO: dict[str, Any] = {
+    "name": "links",
+    "task": {
+        "dataset": "digits",
+        "model": {"name": "mlp", "width": 128},
+        "batch_size": 64,
+        "epochs": 2,
+        "learning_rate": 0.1,
+    },
+    "matrix": {"algorithm": ["memsgd"], "compressor": ["sign"], "workers": 2},
+}
+STEPS = 2 * (1437 // 128)
+BEYOND_ANY = "32gbit"
+UNEVEN = {"rate": "20mbit", "workers": {"1": {"up": "2mbit", "down": "10mbit"}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run printed and recorded."""
+
+    done: CompletedProcess[str]
+    records: list[Record]
+
+    def of(self, link: object) -> list[Record]:
+        wanted = Link.parse(link)
+        (cell,) = {r.cell for r in self.records if isinstance(r, Start) and Link.parse(r.spec["link"]) == wanted}
+        return [record for record in self.records if record.cell == cell]
+
+    def start(self, link: object) -> Start:
+        (start,) = (record for record in self.of(link) if isinstance(record, Start))
+        return start
+
+    def end(self, link: object) -> End:
+        (end,) = (record for record in self.of(link) if isinstance(record, End))
+        return end
+
+    def epochs(self, link: object) -> list[Epoch]:
+        return [record for record in self.of(link) if isinstance(record, Epoch)]
+
+
+def run(directory: Path, links: list[Any], *options: str, **keys: Any) -> Ran:
+    scenario = {**SCENARIO, **keys, "matrix": {**SCENARIO["matrix"], "link": links}}
+    path = directory / "scenario.yaml"
+    path.write_text(yaml.safe_dump(scenario))
+    done = run_command(Tree(), "run", str(path), "--out", str(directory / "results"), *options)
+    return Ran(done, records(directory / "results") if (directory / "results").exists() else [])
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    skip_without_namespaces()
+    return run(tmp_path_factory.mktemp("kernel"), [BEYOND_ANY, "5mbit", UNEVEN, "none"])
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    return run(tmp_path_factory.mktemp("process"), ["5mbit", {"rate": "1gbit", "delay": "10ms"}], enforcement="process")
+
+
+def test_a_rate_that_the_machine_cannot_carry_fails_its_cell_and_no_other(kernel: Ran) -> None:
+    end = kernel.end(BEYOND_ANY)
+
+    assert (end.status, kernel.epochs(BEYOND_ANY)) == ("failed", [])
+    assert end.error is not None
+    assert end.error.startswith("the link is off by more than 15%: rank 0 up: asked 32gbit, measured ")
+    assert [kernel.end(link).status for link in ("5mbit", UNEVEN, "none")] == ["completed"] * 3
+    assert kernel.done.returncode == 5
+    assert "the link is off by more than 15%" in " ".join(kernel.done.stdout.split())
+
+
+def test_what_the_failed_link_carried_is_recorded(kernel: Ran) -> None:
+    link = kernel.start(BEYOND_ANY).environment["link"]
+
+    assert (link["enforcement"], link["asked"]) == ("kernel", BEYOND_ANY)
+    assert all(0 < rank["up_bits_per_second"] < 0.85 * 32e9 for rank in link["measured"])
+
+
+def test_a_worker_of_its_own_link_is_measured_at_that(kernel: Ran) -> None:
+    measured = kernel.start(UNEVEN).environment["link"]["measured"]
+    rates = [rank[f"{way}_bits_per_second"] for rank in measured for way in ("up", "down")]
+
+    assert rates == pytest.approx([20e6, 20e6, 2e6, 10e6], rel=0.15)
+
+
+def test_an_unshaped_link_is_enforced_by_nobody(kernel: Ran) -> None:
+    link = kernel.start("none").environment["link"]
+
+    assert (link["enforcement"], link["asked"], link["measured"]) == ("none", "none", None)
+
+
+def test_links_change_no_number(kernel: Ran, process: Ran) -> None:
+    losses = [[e.train_loss for e in ran.epochs(link)] for ran in (kernel, process) for link in ("5mbit",)]
+    losses += [[epoch.train_loss for epoch in kernel.epochs(link)] for link in (UNEVEN, "none")]
+
+    assert losses == losses[:1] * 4
+
+
+def test_pacing_says_that_it_paces(process: Ran) -> None:
+    assert process.done.returncode == 0, process.done.stderr
+    link = process.start("5mbit").environment["link"]
+    assert (link["enforcement"], link["asked"], link["measured"]) == ("process", "5mbit", None)
+    assert [epoch.wire_bytes for epoch in process.epochs("5mbit")] == [None, None]
+    assert "its times are estimated" in " ".join(process.done.stdout.split())
+
+
+def test_pacing_holds_steps_to_the_rate_and_the_delay(process: Ran) -> None:
+    """What goes up and what comes back down takes its wire time, and each of a step's two ways four delays of 10 ms."""
+    for epoch in process.epochs("5mbit"):
+        assert epoch.train_seconds > 8 * max(epoch.payload_bytes["sent"]) / 5e6
+    for epoch in process.epochs({"rate": "1gbit", "delay": "10ms"}):
+        assert epoch.train_seconds > STEPS / 2 * 2 * 0.02
+
+
+def test_delay_needs_a_kernel_that_has_netem(tmp_path: Path) -> None:
+    skip_without_namespaces()
+    if probe_link()["netem"]:
+        ran = run(tmp_path, [{"rate": "100mbit", "delay": "20ms"}])
+        (measured, _) = ran.start({"rate": "100mbit", "delay": "20ms"}).environment["link"]["measured"]
+        assert measured["round_trip_seconds"] == pytest.approx(0.04, rel=0.15)
+        return
+
+    for options in ([], ["--dry-run"]):
+        ran = run(tmp_path, ["lte"], *options)
+        assert (ran.done.returncode, ran.records) == (2, [])
+        assert ran.done.stderr.startswith("liecbench: link lte: delay, jitter and loss need the kernel's netem")

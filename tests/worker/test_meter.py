@@ -1,0 +1,39 @@
+from typing import Any
+
+import pytest
+
+from liecbench.algorithms.exchange import Counters
+from liecbench.worker.cell_link import LinkError
+from liecbench.worker.meter import RankEpoch, check_wire
+
+SEEN: dict[str, Any] = {
+    "mean_loss": 1.0,
+    "num_steps": 1,
+    "train_seconds": 1.0,
+    "step_seconds": [1.0],
+    "exposed_seconds": 0.0,
+    "cpu_seconds": 1.0,
+    "peak_memory_bytes": 1,
+}
+
+
+def seen(payload: tuple[int, int], wire: tuple[int, int] | None) -> RankEpoch:
+    counters = Counters(sent_bytes=payload[0], received_bytes=payload[1])
+    return RankEpoch(**SEEN, counters=counters, wire_bytes=wire)
+
+
+@pytest.mark.parametrize("wire", [(1000, 2000), (1100, 2100), None])
+def test_wire_bytes_that_hold_the_payload_pass(wire: tuple[int, int] | None) -> None:
+    check_wire([seen((1000, 2000), wire)])
+
+
+@pytest.mark.parametrize(
+    ("wire", "reason"),
+    [
+        ((999, 2100), "rank 1 sent 1,000 payload bytes, and its link carried 999"),
+        ((1100, 100), "rank 1 received 2,000 payload bytes, and its link carried 100"),
+    ],
+)
+def test_payload_that_the_wire_did_not_carry_is_an_error(wire: tuple[int, int], reason: str) -> None:
+    with pytest.raises(LinkError, match=reason):
+        check_wire([seen((1000, 2000), (1100, 2100)), seen((1000, 2000), wire)])
