@@ -139,15 +139,16 @@ def run(
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
     if nodes:
         check_nodes(cells, nodes)
-    if nodes and nodes.rank:
-        return follow(nodes, directory, lambda line: _say(line, quiet))
     if resume is False:
         refuse_existing(directory)
     if dry_run:
         with _readers_may_leave():
-            for line in forecast.lines(jobs_left(cells, finished_cells(directory)), len(cells), directory):
+            for line in forecast.lines(jobs_left(cells, finished_cells(directory)), len(cells), directory, nodes):
                 print(line)
-        return None
+        return
+    if nodes and nodes.rank:
+        well = follow(nodes, directory, lambda line: _say(line, quiet))
+        raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
     with ResultsDirectory(directory) as results:
         results.write_scenario(loaded)
         jobs = jobs_left(cells, results.results)
@@ -269,8 +270,10 @@ def bench_link(
 ) -> None:
     """Links, and torch's operations over them, against the wire time of their bytes."""
     from liecbench.bench.link import measure, parse_links
+    from liecbench.doctor import require_netem
 
     links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
+    require_netem(links)
     sizes = size or [2**16, 2**20, 2**24]
     _print_benchmark(measure(sizes, workers, links, lambda line: _say(line, quiet=False)), output)
 

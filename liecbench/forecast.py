@@ -8,6 +8,7 @@ from liecbench import catalog
 from liecbench.cell import Cell, Job
 from liecbench.launch import Launch, group
 from liecbench.method import make_algorithm
+from liecbench.nodes import Nodes
 from liecbench.results import flat_fields
 
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
@@ -36,13 +37,13 @@ def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
     return [(round(sent / task.epochs), round(received / task.epochs)) for sent, received in totals]
 
 
-def lines(jobs: Sequence[Job], num_cells: int, directory: Path) -> Iterator[str]:
+def lines(jobs: Sequence[Job], num_cells: int, directory: Path, nodes: Nodes | None = None) -> Iterator[str]:
     """The forecast as text."""
     yield f"{num_cells} cells, {num_cells - len(jobs)} of them done; results in {directory}"
     for number, launch in enumerate(group(jobs), start=1):
         yield ""
-        yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {_network(launch)}"
-        yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json')}"
+        yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {_network(launch, nodes)}"
+        yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}"
         for job in launch.jobs:
             epochs = f"{job.cell.task.epochs - job.epochs_done} epochs"
             yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, jobs)}: {epochs}"
@@ -64,9 +65,9 @@ def _traffic(ranks: Sequence[tuple[int, int]]) -> str:
     return f"a rank sends {sent:,} and receives {received:,} payload bytes an epoch{most}"
 
 
-def _network(launch: Launch) -> str:
-    if launch.host:
-        return "the machine's own network"
+def _network(launch: Launch, nodes: Nodes | None) -> str:
+    if nodes:
+        return f"the own network of {nodes.count} machines"
     if launch.shaped:
         return "each behind its own shaped veth"
     return "unshaped loopback" if launch.enforcement == "kernel" else "loopback, links paced by the processes"

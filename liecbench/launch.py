@@ -33,16 +33,12 @@ REFUSED_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Torchrun:
-    """Ranks that run ``module``, each behind a shaped link of its own, all on one loopback, or over several machines.
-
-    ``host`` keeps them on the machine's own network, which ``nodes`` joins to others.
-    """
+    """Ranks that run ``module``: each behind a shaped link of its own, all on one loopback, or on several machines."""
 
     module: str
     workers: int
     threads: int
     shaped: bool
-    host: bool = False
     nodes: Nodes | None = None
 
     def command(self, plan: Path) -> list[str]:
@@ -110,11 +106,6 @@ class Launch:
         """Who holds its cells to their links."""
         return self._first.enforcement
 
-    @property
-    def host(self) -> bool:
-        """Whether its cells run on the machine's own network."""
-        return self._first.link.host
-
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
         """What trains its cells, over ``nodes`` if they are several."""
         return Torchrun(
@@ -122,18 +113,18 @@ class Launch:
             workers=self.workers,
             threads=self._first.threads,
             shaped=self.shaped,
-            host=self.host,
             nodes=nodes,
         )
 
-    def describe(self, plan: Path) -> str:
+    def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
         """The command line as a shell would take it."""
-        return self.torchrun().describe(plan)
+        return self.torchrun(nodes).describe(plan)
 
     def plan(self, directory: Path) -> dict[str, Any]:
         """What the workers are told."""
         jobs = [{"spec": j.cell.spec(), "attempt": j.attempt, "epochs_done": j.epochs_done} for j in self.jobs]
-        return {"directory": str(directory.resolve()), "enforcement": self.enforcement, "jobs": jobs}
+        paced = self.enforcement == "process" and self._first.link.shaped
+        return {"directory": str(directory.resolve()), "paced": paced, "jobs": jobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,23 +161,28 @@ def start(
     return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY)
 
 
-def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> None:
-    """Launch this machine's ranks whenever the first machine does, until it ends; checkpoints go to ``directory``."""
+def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
+    """Launch this machine's ranks whenever the first machine does, until it ends; whether every launch ended well.
+
+    Checkpoints and logs go to ``directory``, which the machines may share.
+    """
+    well = True
     for number, order in enumerate(orders(nodes), start=1):
         say(f"launch {number}: {order['workers'] // nodes.count} of {order['workers']} workers here")
-        plan, log = _paths(directory)
+        plan, log = _paths(directory, suffix=f".node-{nodes.rank}")
         plan.write_text(json.dumps({"directory": str(directory.resolve())}))
         torchrun = Torchrun(
             module="liecbench.worker",
             workers=order["workers"],
             threads=order["threads"],
             shaped=False,
-            host=True,
             nodes=nodes,
         )
-        outcome = start_torchrun(torchrun, plan, log, lambda _: None)
+        outcome = start_torchrun(torchrun, plan, log, lambda event: say(event["reason"]))
         if outcome.status:
-            say(f"it ended with status {outcome.status}, see {outcome.log}")
+            say(f"launch {number} ended with status {outcome.status}, see {outcome.log}")
+            well = False
+    return well
 
 
 def start_torchrun(
@@ -201,7 +197,7 @@ def start_torchrun(
 
     Whatever is raised while they run (an interruption, too) ends every process first.
     """
-    outcome, refusal = _run(torchrun, plan, log, on_event, isolate=not torchrun.host)
+    outcome, refusal = _run(torchrun, plan, log, on_event, isolate=torchrun.nodes is None)
     if outcome.status == REFUSED_EXIT and not torchrun.shaped:
         on_event({"type": "notice", "text": f"the kernel refuses namespaces ({refusal}); {_OPEN_STORE}"})
         outcome, refusal = _run(torchrun, plan, log, on_event, isolate=False)
@@ -268,12 +264,12 @@ def _stop(supervisor: subprocess.Popen[bytes]) -> None:
         supervisor.wait()
 
 
-def _paths(directory: Path) -> tuple[Path, Path]:
+def _paths(directory: Path, suffix: str = "") -> tuple[Path, Path]:
     logs = directory / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    taken = [int(log.stem.removeprefix("launch-")) for log in logs.glob("launch-*.log")]
-    number = max(taken, default=0) + 1
-    return logs / f"launch-{number}.json", logs / f"launch-{number}.log"
+    taken = [int(log.name.split(".")[0].removeprefix("launch-")) for log in logs.glob(f"launch-*{suffix}.log")]
+    name = f"launch-{max(taken, default=0) + 1}{suffix}"
+    return logs / f"{name}.json", logs / f"{name}.log"
 
 
 def _free_port() -> int:

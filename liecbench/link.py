@@ -250,6 +250,7 @@ def _with_rates(base: Wire | None, up: int, down: int) -> Wire:
 
 
 def _preset(name: object) -> Wire:
-    if name not in PRESETS:
+    known = PRESETS.get(str(name).strip().lower())
+    if known is None:
         raise ValueError(f"{name!r} is no preset; there are {', '.join(PRESETS)}")
-    return PRESETS[str(name)]
+    return known

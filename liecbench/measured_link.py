@@ -61,6 +61,6 @@ def recorded_misses(environment: dict[str, Any], tolerance: float = WARNING_DEVI
     recorded = environment.get("link") or {}
     if not recorded.get("measured"):
         return []
-    fields = MeasuredWire.__slots__
-    wires = [MeasuredWire(**{name: rank[name] for name in fields}) for rank in recorded["measured"]]
+    # Records of earlier versions have no round trip.
+    wires = [MeasuredWire(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
     return misses(Link.parse(recorded["asked"]), wires, tolerance)

@@ -2,17 +2,20 @@
 
 import contextlib
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
 
 _DEFAULT_PORT = 29400
 _JOIN_SECONDS = 300.0
 _RETRY_SECONDS = 0.5
+_GREETING_SECONDS, _LONGEST_GREETING = 5.0, 200
 _REMEDY = "give --master ADDRESS or ADDRESS:PORT of the first machine, the same on all"
 
 
@@ -46,7 +49,7 @@ class Leader:
 
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
-        self._others: list[socket.socket] = []
+        self._others: dict[int, socket.socket] = {}
 
     def __enter__(self) -> Self:
         nodes = self.nodes
@@ -55,32 +58,68 @@ class Leader:
         except OSError as error:
             message = f"--master {nodes.address}:{nodes.port}: {error.strerror}"
             raise MachineError(message, "give an address of this machine, and a port that is free") from None
-        with listener:
-            listener.settimeout(_JOIN_SECONDS)
-            while len(self._others) < nodes.count - 1:
-                try:
-                    self._others.append(listener.accept()[0])
-                except TimeoutError:
-                    message = f"{len(self._others) + 1} of {nodes.count} machines came within {_JOIN_SECONDS:.0f} s"
-                    raise MachineError(message, "start the same command on the others, each its --node-rank") from None
+        try:
+            with listener:
+                self._gather(listener)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for other in self._others:
+        for other in self._others.values():
             other.close()
 
     def tell(self, order: dict[str, Any]) -> None:
         """Send every other machine what to launch; MachineError where one is gone."""
-        for other in self._others:
+        for rank, other in self._others.items():
             try:
-                other.sendall(json.dumps(order).encode() + b"\n")
+                if select.select([other], [], [], 0)[0]:  # they say nothing more: it is the end
+                    raise ConnectionResetError
+                other.sendall(_line(order))
             except OSError:
-                raise MachineError("a machine of this run is gone", "run the same command on all again") from None
+                raise MachineError(f"machine {rank} is gone", "run the same command on all again") from None
+
+    def _gather(self, listener: socket.socket) -> None:
+        """Wait for every other machine; one that comes again replaces itself, and strangers are sent away."""
+        deadline = time.monotonic() + _JOIN_SECONDS
+        while len(self._others) < self.nodes.count - 1:
+            listener.settimeout(max(0.0, deadline - time.monotonic()))
+            try:
+                other, _ = listener.accept()
+            except (TimeoutError, BlockingIOError):
+                message = f"{len(self._others) + 1} of {self.nodes.count} machines came within {_JOIN_SECONDS:.0f} s"
+                raise MachineError(message, "start the same command on the others, each its --node-rank") from None
+            rank = self._rank_of(other)
+            if rank is None:
+                other.close()
+                continue
+            if rank in self._others:
+                self._others[rank].close()
+            self._others[rank] = other
+
+    def _rank_of(self, other: socket.socket) -> int | None:
+        other.settimeout(_GREETING_SECONDS)
+        try:
+            said = other.recv(_LONGEST_GREETING)
+        except OSError:
+            return None
+        other.settimeout(None)
+        return next((rank for rank in range(1, self.nodes.count) if said == _greeting(self.nodes.count, rank)), None)
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _greeting(count: int, rank: int) -> bytes:
+    return _line({"liecbench": __version__, "nodes": count, "node_rank": rank})
 
 
 def orders(nodes: Nodes) -> Iterator[dict[str, Any]]:
     """What the first machine tells this one to launch, until it is done; MachineError where it cannot be reached."""
     with contextlib.closing(_reach(nodes)) as leader, leader.makefile("r", encoding="utf-8") as lines:
+        leader.sendall(_greeting(nodes.count, nodes.rank))
         for line in lines:
             yield json.loads(line)
 

@@ -12,6 +12,7 @@ from liecbench.cell import Cell, Job
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.launch import Launch, Outcome
+from liecbench.link import Link
 from liecbench.matrix import Scenario
 from liecbench.nodes import Leader, Nodes
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
@@ -59,11 +60,19 @@ def select(cells: Sequence[Cell], conditions: Sequence[str]) -> list[Cell]:
             raise LiecbenchError(f"--only {condition}: not KEY=VALUE", "write for example --only algorithm=liec")
         if key not in known:
             raise LiecbenchError(f"--only {condition}: the cells have no {key!r}", nearest(key, known))
-        wanted.setdefault(key, set()).add(value)
+        wanted.setdefault(key, set()).add(_link_text(value) if key == "link" else value)
     chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
     if not chosen:
         raise LiecbenchError(f"--only {' '.join(conditions)}: no cell is like that", "see them with --dry-run")
     return chosen
+
+
+def _link_text(value: str) -> str:
+    """A link as cells show theirs, whatever way it was written."""
+    try:
+        return str(Link.parse(value))
+    except ValueError:
+        return value  # such as 10mbit↑ 50mbit↓, copied from a table
 
 
 def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:

@@ -7,8 +7,8 @@ from liecbench.cell import Task
 from liecbench.link import PRESETS
 from liecbench.matrix import Scenario
 
-_RATE: dict[str, Any] = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kmgKMG]bit$"}
-_DELAY = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(us|ms|s)$"}
+_RATE: dict[str, Any] = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kmgKMG][bB][iI][tT]$"}
+_DELAY = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*([uU][sS]|[mM][sS]|[sS])$"}
 _PRESET = {"enum": list(PRESETS)}
 _WIRE: dict[str, Any] = {
     "preset": _PRESET,
@@ -34,6 +34,8 @@ _LINK = {
             "type": "object",
             "properties": {**_WIRE, "workers": _WORKERS},
             "anyOf": [{"required": ["rate"]}, {"required": ["up", "down"]}, {"required": ["preset"]}],
+            "dependentRequired": {"up": ["down"], "down": ["up"]},
+            "not": {"required": ["rate", "up"]},
             "additionalProperties": False,
         },
     ]

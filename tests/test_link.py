@@ -145,6 +145,7 @@ def test_rates_that_no_shaper_holds_are_refused(text: str) -> None:
         ({"rate": "1mbit", "latency": "1ms"}, "'latency' is no part of a link"),
         ({"rate": "1mbit", "delay": "1ms", "jitter": "2ms"}, "jitter is more than delay"),
         ({"preset": "dsl"}, "'dsl' is no preset; there are lan-10g, datacenter-1g, wifi, home-dsl, lte, wan"),
+        ({"preset": ["lte"]}, "['lte'] is no preset"),
         ({"rate": "1mbit", "workers": ["2mbit"]}, "is not a mapping; write for example workers"),
         ({"rate": "1mbit", "workers": {"one": "2mbit"}}, "'one' is not a rank"),
         ({"rate": "1mbit", "workers": {"1": "2mbit", "01": "3mbit"}}, "a rank stands twice"),
@@ -175,6 +176,7 @@ def test_a_worker_has_its_own_wire_and_the_rest_of_the_others() -> None:
 def test_a_preset_is_its_wire_alone_and_with_changes(name: str) -> None:
     changed = Link.parse({"preset": name, "workers": {2: "1mbit"}})
 
+    assert Link.parse({"preset": name.upper()}).wire == PRESETS[name]
     assert (Link.parse(name).wire, changed.wire) == (PRESETS[name], PRESETS[name])
     assert changed.of(2) == dataclasses.replace(PRESETS[name], up_bits_per_second=10**6, down_bits_per_second=10**6)
 

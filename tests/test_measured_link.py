@@ -44,6 +44,12 @@ def test_records_without_a_measurement_miss_nothing(environment: dict[str, Any])
     assert recorded_misses(environment) == []
 
 
+def test_records_of_before_round_trips_are_read() -> None:
+    link = {"asked": "100mbit", "measured": [{"up_bits_per_second": 1e8, "down_bits_per_second": 1.2e8}]}
+
+    assert recorded_misses({"link": link}) == ["rank 0 down: asked 100mbit, measured 120mbit (+20%)"]
+
+
 def test_records_are_read_back() -> None:
     link = {"asked": "100mbit", "measured": [measured(0.9e8, 1e8).as_dict()]}
 

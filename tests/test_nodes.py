@@ -1,15 +1,20 @@
+import dataclasses
+import json
+import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
 
-from liecbench.errors import LiecbenchError
-from liecbench.nodes import Nodes
+from liecbench import __version__
+from liecbench.errors import LiecbenchError, MachineError
+from liecbench.nodes import Leader, Nodes, orders
 from liecbench.record import End, Epoch, Start
 from tests.machines import ON_TWO_MACHINES
-from tests.processes import ROOT, Tree, records, run_command, skip_without_namespaces
+from tests.processes import ROOT, Tree, records, run_command, skip_without_namespaces, wait_for
 from tests.test_link_runs import SCENARIO
 
 WORKERS: Final = 2
@@ -96,6 +101,72 @@ def test_mistakes_are_named(scenario: Path, tmp_path: Path, options: list[str], 
     done = run_command(Tree(), "run", str(scenario), "--out", str(tmp_path / "results"), *options)
 
     assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
+
+
+def test_a_dry_run_of_any_machine_runs_nothing(scenario: Path, tmp_path: Path) -> None:
+    place = ["--nodes", "2", "--node-rank", "1", "--master", "192.0.2.1"]
+    done = run_command(Tree(), "run", str(scenario), "--out", str(tmp_path / "results"), *place, "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+    assert "the own network of 2 machines" in done.stdout
+    assert "--nnodes=2 --nproc-per-node=1" in done.stdout
+
+
+@pytest.fixture
+def nodes() -> Nodes:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return Nodes(count=2, rank=0, address="127.0.0.1", port=free.getsockname()[1])
+
+
+def follow(nodes: Nodes, heard: list[dict[str, Any]]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: heard.extend(orders(dataclasses.replace(nodes, rank=1))))
+    thread.start()
+    return thread
+
+
+def connect(nodes: Nodes) -> socket.socket:
+    def connected() -> socket.socket | None:
+        try:
+            return socket.create_connection((nodes.address, nodes.port))
+        except OSError:
+            return None
+
+    found = wait_for(connected, "the leader listens")
+    assert found is not None
+    return found
+
+
+def test_the_others_hear_what_the_first_says_and_a_stranger_nothing(nodes: Nodes) -> None:
+    heard: list[dict[str, Any]] = []
+    strangers: list[bytes] = []
+
+    def stray() -> None:
+        with connect(nodes) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            strangers.append(stranger.recv(1))
+        follow(nodes, heard).join()
+
+    thread = threading.Thread(target=stray)
+    thread.start()
+    with Leader(nodes) as leader:
+        leader.tell({"workers": 4})
+        leader.tell({"workers": 2})
+    thread.join()
+
+    assert (strangers, heard) == ([b""], [{"workers": 4}, {"workers": 2}])
+
+
+def test_a_machine_that_is_gone_is_named(nodes: Nodes) -> None:
+    def leave() -> None:
+        with connect(nodes) as other:
+            other.sendall(json.dumps({"liecbench": __version__, "nodes": 2, "node_rank": 1}).encode() + b"\n")
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    with Leader(nodes) as leader:
+        thread.join()
+        with pytest.raises(MachineError, match="machine 1 is gone"):
+            leader.tell({"workers": 4})
 
 
 def test_the_port_has_a_default() -> None:

@@ -33,6 +33,7 @@ matrix:
     - 20mbit
     - {up: 2.5mbit, down: 1gbit}
     - lte
+    - {rate: 100MBIT, delay: 20MS}
     - {rate: 50mbit, delay: 20ms, jitter: 2ms, loss: 0.1%, workers: {0: 1gbit, 1: {preset: wan, loss: 0%}}}
   seed: [0, 1]
   server: [root, sharded]
@@ -51,6 +52,10 @@ baseline: liec
 target_accuracy: 0.9
 """
 MISTAKES = {
+    "rate and up": BASE + "  link: {rate: 1mbit, up: 2mbit, down: 1mbit}\n",
+    "up alone": BASE + "  link: {up: 2mbit}\n",
+    "delay in no unit": BASE + "  link: {rate: 1mbit, delay: 5}\n",
+    "no such preset": BASE + "  link: {preset: dsl}\n",
     "unknown key": BASE + "servr: root\n",
     "unknown task key": edited("epochs: 2", "epochs: 2\n  epoch: 2"),
     "unknown axis": BASE + "  sede: [0]\n",

@@ -51,6 +51,10 @@ class _Case:
     def limit_seconds(self, workers: int) -> float:
         """The wire time of that."""
         framed = 8 * framed_bytes(self.payload_bytes(workers))
+        if self.operation == "gather":  # the root only receives, the others only send
+            received = framed / self._wire.down_bits_per_second
+            sent = 8 * framed_bytes(self.size) / self._wire.up_bits_per_second
+            return max(received, sent) + 2 * self._wire.delay_seconds
         if self.operation == "round_trip":
             each = framed / self._wire.up_bits_per_second + framed / self._wire.down_bits_per_second
             return 2 * (each + 2 * self._wire.delay_seconds)

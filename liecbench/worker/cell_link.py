@@ -51,22 +51,21 @@ class CellLink:
         """Measure ``link`` on every rank at once, unless it is the one of the cell before.
 
         A rank that another process kept from the core measures too little: of up to three measurements the one
-        nearest to what was asked counts.
+        nearest to what was asked counts. One that would fail the cell is not taken over from the cell before.
         """
-        if link == self._now:
+        if link == self._now and not self._misses(FAILING_DEVIATION):
             return
         self._now, self.measured = link, None
         if not link.shaped:
             return
         for _ in range(_MOST_MEASUREMENTS):
             self.measured = self._measure()
-            if self.measured is None or not misses(link, self.measured, WARNING_DEVIATION):
+            if not self._misses(WARNING_DEVIATION):
                 break
 
     def check(self) -> None:
         """LinkError where a rank's link carries too little, or too much, for the cell to mean anything."""
-        wrong = misses(self._now, self.measured, FAILING_DEVIATION) if self.measured else []
-        if wrong:
+        if wrong := self._misses(FAILING_DEVIATION):
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
             raise LinkError(f"the link is off by more than {FAILING_DEVIATION:.0%}: {'; '.join(wrong[:3])}{more}")
 
@@ -100,6 +99,9 @@ class CellLink:
             "measured": measured,
             "congestion_control": _congestion_control(),
         }
+
+    def _misses(self, tolerance: float) -> list[str]:
+        return misses(self._now, self.measured, tolerance) if self.measured else []
 
     def _measure(self) -> list[MeasuredWire] | None:
         rank = dist.get_rank()

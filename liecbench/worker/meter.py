@@ -158,7 +158,7 @@ def check_wire(ranks: list[RankEpoch]) -> None:
         for (direction, payload), wire in zip(moved.items(), seen.wire_bytes, strict=True):
             if wire < payload:
                 message = f"rank {rank} {direction} {payload:,} payload bytes, and its link carried {wire:,}"
-                raise LinkError(f"{message}: the traffic did not go over the shaped link")
+                raise LinkError(f"{message}: the traffic did not go over its interface")
 
 
 def mean_over_ranks(value: float | None) -> float | None:

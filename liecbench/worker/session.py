@@ -29,17 +29,17 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     dist.broadcast_object_list(plans, src=0)  # other machines know of the jobs from the first
     (plan,) = plans
     journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
-    link = CellLink(_enforcer(plan["enforcement"], worker_link))
+    link = CellLink(_enforcer(worker_link, paced=plan["paced"]))
     for entry in plan["jobs"]:
         job = Job(cell=Cell.from_spec(entry["spec"]), attempt=entry["attempt"], epochs_done=entry["epochs_done"])
         _run_job(job, directory, link, journal)
     dist.destroy_process_group()
 
 
-def _enforcer(enforcement: str, worker_link: WorkerLink | None) -> Enforcer:
+def _enforcer(worker_link: WorkerLink | None, *, paced: bool) -> Enforcer:
     if worker_link is not None:
         return worker_link
-    if enforcement == "process":
+    if paced:
         return Process()
     alone = MASTER_VARIABLE in os.environ and os.environ["LOCAL_WORLD_SIZE"] == "1"
     return Nobody(os.environ["GLOO_SOCKET_IFNAME"] if alone else None)

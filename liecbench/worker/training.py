@@ -105,6 +105,8 @@ class Training:
     def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
         clock = meter.StepClock(self.algorithm, self._link)
+        dist.barrier()  # no peer sends before every rank has read its counters
+        clock.restart_times()
         for step, batch in enumerate(batches):
             clock.step_begins()
             self.optimizer.zero_grad()
