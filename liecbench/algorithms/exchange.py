@@ -146,11 +146,9 @@ class Exchange:
 
         def room(shard: Shard) -> Message:
             straight = exact and not accumulate
-            return (
-                compressor.compress(out[shard.start : shard.stop])
-                if straight
-                else drawn[shard].empty_message(shard.numel)
-            )
+            if straight:
+                return compressor.compress(out[shard.start : shard.stop])
+            return drawn[shard].empty_message(shard.numel)
 
         traffic = _Traffic(incoming={shard.owner: functools.partial(room, shard) for shard in drawn if shard != own})
         traffic.ahead = _ahead(compressor)
