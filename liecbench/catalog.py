@@ -64,6 +64,7 @@ def names(kind: Kind) -> list[str]:
     return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))
 
 
+@functools.cache
 def load(kind: Kind, name: str) -> type[Any]:
     """The class behind a name; OptionError with the nearest name where there is none."""
     entry = _entries(_GROUPS[kind]).get(name)

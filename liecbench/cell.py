@@ -1,5 +1,6 @@
 """One point of the matrix: everything that decides what is trained, and an id that is the hash of it."""
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class Cell(Model):
     timing: Literal["measured", "composed"]
     enforcement: Enforcement = "kernel"
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """Hash of the canonical JSON of every field."""
         canonical = json.dumps(self.spec(), sort_keys=True, separators=(",", ":"))
@@ -144,8 +145,9 @@ class Cell(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A cell to run, from after its last committed epoch."""
+    """A cell to run, from after its last committed epoch: trained, or timed and composed with a ``trajectory``."""
 
     cell: Cell
     attempt: int = 1
     epochs_done: int = 0
+    trajectory: str | None = None

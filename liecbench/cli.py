@@ -103,6 +103,7 @@ def run(
         bool | None,
         typer.Option("--resume/--fresh", help="Go on where results exist (the default), or refuse to."),
     ] = None,
+    isolate: Annotated[bool, typer.Option("--isolate", help="Give each cell a launch of its own.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
     num_nodes: Annotated[
@@ -118,6 +119,8 @@ def run(
 
     from liecbench import forecast
     from liecbench.doctor import require_netem
+    from liecbench.estimate import patience
+    from liecbench.jobs import jobs_left
     from liecbench.launch import follow
     from liecbench.nodes import Leader, Nodes
     from liecbench.progress import ConsoleProgress
@@ -125,7 +128,6 @@ def run(
         ResultsDirectory,
         check_nodes,
         finished_cells,
-        jobs_left,
         refuse_existing,
         run_jobs,
         select,
@@ -143,7 +145,8 @@ def run(
         refuse_existing(directory)
     if dry_run:
         with _readers_may_leave():
-            for line in forecast.lines(jobs_left(cells, finished_cells(directory)), len(cells), directory, nodes):
+            jobs = jobs_left(cells, finished_cells(directory))
+            for line in forecast.lines(jobs, len(cells), directory, nodes, isolate=isolate):
                 print(line)
         return
     if nodes and nodes.rank:
@@ -158,7 +161,8 @@ def run(
                 Leader(nodes) if nodes else contextlib.nullcontext() as leader,
                 ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
             ):
-                run_jobs(jobs, results, progress, leader)
+                waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
+                run_jobs(jobs, results, progress, patience=waits, leader=leader, isolate=isolate)
         except Interruption:
             again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
             _say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)

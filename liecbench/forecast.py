@@ -1,53 +1,71 @@
 """What a run will do, before it does anything: cells, launches, command lines, bytes."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from liecbench import catalog
-from liecbench.cell import Cell, Job
+from liecbench.cell import Job
+from liecbench.estimate import TIMED_STEPS, job_seconds, launch_seconds, payload_bytes_per_epoch, traffic
 from liecbench.launch import Launch, group
-from liecbench.method import make_algorithm
 from liecbench.nodes import Nodes
 from liecbench.results import flat_fields
 
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
 
 
-def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
-    """Payload bytes that each rank sends and receives in an epoch, the mean over the cell's epochs."""
-    import torch
-
-    from liecbench.worker.training import steps_per_epoch
-
-    task = cell.task
-    dataset = catalog.load("dataset", task.dataset.name)(**task.dataset.options)
-    architecture = catalog.load("model", task.model.name)(**task.model.options)
-    with torch.device("meta"):
-        model = architecture.build(dataset.input_shape, dataset.num_classes)
-    shapes = [parameter.shape for parameter in model.parameters()]
-    algorithm = make_algorithm(cell)
-    num_steps = task.epochs * steps_per_epoch(cell, algorithm, dataset.num_train_samples)
-    kinds = [algorithm.step_kind(step) for step in range(num_steps)]
-    totals = [(0, 0)] * cell.workers
-    for kind, count in Counter(kinds).items():
-        for rank, (sent, received) in enumerate(totals):
-            out, back = algorithm.planned_payload_bytes(shapes, rank, cell.workers, kinds.index(kind))
-            totals[rank] = (sent + count * out, received + count * back)
-    return [(round(sent / task.epochs), round(received / task.epochs)) for sent, received in totals]
-
-
-def lines(jobs: Sequence[Job], num_cells: int, directory: Path, nodes: Nodes | None = None) -> Iterator[str]:
+def lines(
+    jobs: Sequence[Job],
+    num_cells: int,
+    directory: Path,
+    nodes: Nodes | None = None,
+    *,
+    isolate: bool = False,
+) -> Iterator[str]:
     """The forecast as text."""
     yield f"{num_cells} cells, {num_cells - len(jobs)} of them done; results in {directory}"
-    for number, launch in enumerate(group(jobs), start=1):
+    total = 0.0
+    for number, launch in enumerate(group(jobs, isolate=isolate), start=1):
+        seconds = _job_seconds(launch)
+        total += launch_seconds(launch.workers) + sum(seconds)
         yield ""
         yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {_network(launch, nodes)}"
         yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}"
-        for job in launch.jobs:
-            epochs = f"{job.cell.task.epochs - job.epochs_done} epochs"
-            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, jobs)}: {epochs}"
-            yield f"      {_traffic(payload_bytes_per_epoch(job.cell))}"
+        for job, duration in zip(launch.jobs, seconds, strict=True):
+            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, jobs)}: {_work(job)}, {_duration(duration)}"
+            known = traffic(job.cell)
+            yield f"      {_traffic(payload_bytes_per_epoch(job.cell)) if known else 'its model cannot be built'}"
+    if jobs:
+        moved = sum(map(_moved_bytes, jobs))
+        yield ""
+        yield f"estimated: {_duration(total)} in all, {moved:,} payload bytes sent by all ranks"
+
+
+def _job_seconds(launch: Launch) -> list[float]:
+    links = [None, *(job.cell.link for job in launch.jobs)]
+    return [
+        job_seconds(job, link_changes=job.cell.link != before) for job, before in zip(launch.jobs, links, strict=False)
+    ]
+
+
+def _work(job: Job) -> str:
+    epochs = f"{job.cell.task.epochs - job.epochs_done} epochs"
+    return f"{epochs}, composed with {job.trajectory}" if job.trajectory else epochs
+
+
+def _moved_bytes(job: Job) -> int:
+    """What all ranks send while the job trains, or times its steps."""
+    if job.trajectory is None:
+        epochs_left = job.cell.task.epochs - job.epochs_done
+        return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
+    return sum(
+        min(TIMED_STEPS, kind.count) * sum(sent for sent, _ in kind.ranks) for kind in traffic(job.cell).values()
+    )
+
+
+def _duration(seconds: float) -> str:
+    """An estimate needs no more than a minute's precision above two, no more than an hour's above two hours."""
+    if seconds < 120:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.1f} h"
 
 
 def _rest(job: Job, jobs: Sequence[Job]) -> str:

@@ -3,13 +3,16 @@
 ``Torchrun`` and ``start_torchrun`` know nothing of cells: benchmarks run their ranks with them, too.
 """
 
+import functools
+import io
 import json
 import os
+import select
 import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,32 +125,46 @@ class Launch:
 
     def plan(self, directory: Path) -> dict[str, Any]:
         """What the workers are told."""
-        jobs = [{"spec": j.cell.spec(), "attempt": j.attempt, "epochs_done": j.epochs_done} for j in self.jobs]
+        jobs = [
+            {
+                "cell": job.cell.spec(),
+                "attempt": job.attempt,
+                "epochs_done": job.epochs_done,
+                "trajectory": job.trajectory,
+            }
+            for job in self.jobs
+        ]
         paced = self.enforcement == "process" and self._first.link.shaped
         return {"directory": str(directory.resolve()), "paced": paced, "jobs": jobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a launch ended: torchrun's exit status, and where its output is."""
+    """How a launch ended: torchrun's exit status, where its output is, and for how long it was silent if it hung."""
 
     status: int
     log: Path
+    silent_seconds: float | None = None
 
 
-def group(jobs: Iterable[Job]) -> list[Launch]:
-    """Jobs into launches; both keep their order."""
+def group(jobs: Iterable[Job], *, isolate: bool = False) -> list[Launch]:
+    """Jobs into launches; both keep their order. To ``isolate`` is to give each job a launch of its own."""
     launches: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         cell = job.cell
         network = (cell.enforcement, cell.link.shaped, cell.link.host)
-        key = (cell.workers, cell.threads, cell.backend, cell.device, *network)
+        alone = cell.id if isolate else None
+        key = (cell.workers, cell.threads, cell.backend, cell.device, *network, alone)
         launches.setdefault(key, []).append(job)
     return [Launch(jobs=tuple(jobs)) for jobs in launches.values()]
 
 
 def start(
-    launch: Launch, directory: Path, on_event: Callable[[dict[str, Any]], None], leader: Leader | None = None
+    launch: Launch,
+    directory: Path,
+    on_event: Callable[[dict[str, Any]], None],
+    leader: Leader | None = None,
+    patience: Callable[[], float] | None = None,
 ) -> Outcome:
     """Run a launch to its end, its plan and its log among the logs of ``directory``; see ``start_torchrun``.
 
@@ -158,7 +175,7 @@ def start(
     torchrun = launch.torchrun(leader.nodes if leader else None)
     if leader is not None:
         leader.tell({"workers": torchrun.workers, "threads": torchrun.threads})
-    return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY)
+    return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY, patience=patience)
 
 
 def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
@@ -192,15 +209,18 @@ def start_torchrun(
     on_event: Callable[[dict[str, Any]], None],
     *,
     refused_remedy: str = NAMESPACES_REMEDY,
+    patience: Callable[[], float] | None = None,
 ) -> Outcome:
     """Run ranks to their end, blocked on their events; MachineError where the kernel refuses what shaped links need.
 
+    They are ended where no event comes for the seconds that ``patience`` gives, asked anew after every event.
     Whatever is raised while they run (an interruption, too) ends every process first.
     """
-    outcome, refusal = _run(torchrun, plan, log, on_event, isolate=torchrun.nodes is None)
+    run = functools.partial(_run, torchrun, plan, log, on_event, patience)
+    outcome, refusal = run(isolate=torchrun.nodes is None)
     if outcome.status == REFUSED_EXIT and not torchrun.shaped:
         on_event({"type": "notice", "text": f"the kernel refuses namespaces ({refusal}); {_OPEN_STORE}"})
-        outcome, refusal = _run(torchrun, plan, log, on_event, isolate=False)
+        outcome, refusal = run(isolate=False)
     if outcome.status == REFUSED_EXIT:
         message = f"the kernel refuses the network namespaces that shaped links need: {refusal}"
         raise MachineError(message, refused_remedy)
@@ -208,7 +228,13 @@ def start_torchrun(
 
 
 def _run(
-    torchrun: Torchrun, plan: Path, log: Path, on_event: Callable[[dict[str, Any]], None], *, isolate: bool
+    torchrun: Torchrun,
+    plan: Path,
+    log: Path,
+    on_event: Callable[[dict[str, Any]], None],
+    patience: Callable[[], float] | None,
+    *,
+    isolate: bool,
 ) -> tuple[Outcome, str | None]:
     reading, writing = os.pipe()
     orders = Orders(
@@ -218,7 +244,7 @@ def _run(
         command=torchrun.command(plan),
         isolate=isolate,
     )
-    with log.open("wb") as output, os.fdopen(reading, encoding="utf-8") as events:
+    with log.open("wb") as output, os.fdopen(reading, "rb", buffering=0) as events:
         supervisor = subprocess.Popen(
             orders.arguments(),
             stdin=subprocess.DEVNULL,
@@ -230,8 +256,11 @@ def _run(
         )
         os.close(writing)
         try:
-            refusal = _follow(events, on_event)
+            refusal = _follow(_lines(events, patience), on_event)
             return Outcome(status=supervisor.wait(), log=log), refusal
+        except _SilentError as silent:
+            _stop(supervisor)
+            return Outcome(status=supervisor.returncode, log=log, silent_seconds=silent.seconds), None
         except BaseException:
             _stop(supervisor)
             raise
@@ -242,11 +271,32 @@ def log_tail(log: Path, num_lines: int = 20) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-num_lines:])
 
 
-def _follow(events: Iterable[str], on_event: Callable[[dict[str, Any]], None]) -> str | None:
+class _SilentError(Exception):
+    """No event came for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def _lines(events: io.FileIO, patience: Callable[[], float] | None) -> Iterator[bytes]:
+    """Whole lines as they come; what a killed writer left of one is dropped."""
+    rest = b""
+    while True:
+        seconds = patience() if patience else None
+        if not select.select([events], [], [], seconds)[0]:
+            assert seconds is not None, "only patience ends the waiting"
+            raise _SilentError(seconds)
+        chunk = events.read(2**16)
+        if not chunk:
+            return
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
+def _follow(events: Iterable[bytes], on_event: Callable[[dict[str, Any]], None]) -> str | None:
     refusal = None
     for line in events:
-        if not line.endswith("\n"):
-            break  # the writer was killed within the line
         event = json.loads(line)
         if event["type"] == "refused":
             refusal = event["reason"]

@@ -157,6 +157,13 @@ class Link:
         """The wires that some worker has; none where nothing is shaped."""
         return () if self.wire is None else (self.wire, *(wire for _, wire in self.workers))
 
+    @property
+    def speed(self) -> tuple[float, ...]:
+        """Orders shaped links: the lowest rate in any direction, then the shortest delay, then the least loss."""
+        wires = self.wires()
+        lowest = min(min(wire.up_bits_per_second, wire.down_bits_per_second) for wire in wires)
+        return lowest, -max(wire.delay_seconds for wire in wires), -max(wire.loss for wire in wires)
+
     def of(self, rank: int) -> Wire:
         """The wire of one worker."""
         assert self.wire is not None, "the link is shaped"

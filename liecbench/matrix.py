@@ -1,6 +1,8 @@
 """The scenario as written, and the cells that its matrix expands to."""
 
+import functools
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -94,20 +96,33 @@ class Scenario(Model):
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
     enforcement: Enforcement = Field("kernel", description="who holds the links: process where the kernel shapes none")
-    timing: Literal["measured", "composed"] = "measured"
+    timing: Literal["measured", "composed"] = Field(
+        "measured", description="composed: trained at the fastest link alone, at the others only some steps are timed"
+    )
+    step_timeout: Annotated[float, Gt(0)] | None = Field(
+        None,
+        description="seconds without a step after which a cell has failed; by default 300 and ten times its wire's",
+    )
     baseline: str = "ddp"
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
 
     def cells(self) -> list[Cell]:
         """The matrix expanded, always in the same order, each cell once."""
-        return list({cell.id: cell for _, _, cell in self.kept()}.values())
+        return list({cell.id: cell for _, _, cell in self.kept}.values())
 
-    def kept(self) -> Iterator[tuple[Key, dict[str, Any], Cell]]:
+    @functools.cached_property
+    def kept(self) -> tuple[tuple[Key, dict[str, Any], Cell], ...]:
         """Every point that is not excluded, and its cell."""
-        for path, point in self.points():
-            cell = self.cell(point)
-            if path != MATRIX or not any(is_like(cell, entry) for entry in self.exclude):
-                yield path, point, cell
+        return tuple(
+            (path, point, cell)
+            for path, point, cell in self.product
+            if path != MATRIX or not any(is_like(cell, entry) for entry in self.exclude)
+        )
+
+    @functools.cached_property
+    def product(self) -> tuple[tuple[Key, dict[str, Any], Cell], ...]:
+        """Every point, excluded or not, and its cell."""
+        return tuple((path, point, self.cell(point)) for path, point in self.points())
 
     def points(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Every combination of the matrix, then what is included: where it stands, and the values of the axes given."""
@@ -145,11 +160,17 @@ class Scenario(Model):
 
 def given(model: BaseModel) -> dict[str, Any]:
     """The fields that were written, in the order of the model's."""
-    return {name: getattr(model, name) for name in type(model).model_fields if name in model.model_fields_set}
+    fields = model.model_fields_set
+    return {name: getattr(model, name) for name in type(model).model_fields if name in fields} if fields else {}
 
 
 def _resolved(kind: catalog.Kind, choice: Choice | AlgorithmChoice) -> Choice:
-    return Choice(name=choice.name, **catalog.resolve(kind, choice.name, choice.options))
+    return _resolve(kind, choice.name, json.dumps(choice.options))
+
+
+@functools.cache
+def _resolve(kind: catalog.Kind, name: str, options: str) -> Choice:
+    return Choice(name=name, **catalog.resolve(kind, name, json.loads(options)))
 
 
 def _preferred_block_bytes(compressor: Choice | None) -> int:

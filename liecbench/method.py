@@ -15,14 +15,14 @@ def make_algorithm(cell: Cell) -> "Algorithm":
     """The cell's algorithm with its compressor, server and blocks; its file imports torch."""
     parts: dict[str, object] = {"block_bytes": cell.block_bytes}
     if cell.compressor is not None:
-        parts["compressor"] = _make_compressor(cell.compressor, cell.seed)
+        parts["compressor"] = make_compressor(cell.compressor, cell.seed)
     if cell.server is not None:
         parts["server"] = cell.server
     algorithm: Algorithm = catalog.load("algorithm", cell.algorithm.name)(**cell.algorithm.options, **parts)
     return algorithm
 
 
-def _make_compressor(choice: Choice, seed: int) -> Any:
+def make_compressor(choice: Choice, seed: int) -> Any:
     """The compressor; one that draws numbers draws others for each of the cell's seeds."""
     options = dict(choice.options)
     if "seed" in options:

@@ -1,17 +1,21 @@
-"""What a person sees while a scenario runs: a live line on a terminal, plain lines elsewhere."""
+"""What a person sees while a scenario runs: a bar and a live line on a terminal, plain lines elsewhere."""
 
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from liecbench.cell import Cell, Job
 from liecbench.launch import Launch
 from liecbench.record import End, Epoch, Record, Start
+from liecbench.time_left import TimeLeft
+
+_BAR_WIDTH = 24
 
 
 class ConsoleProgress:
@@ -21,10 +25,9 @@ class ConsoleProgress:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._cells = {job.cell.id: job.cell for job in jobs}
-        self._epochs_left = {job.cell.id: job.cell.task.epochs - job.epochs_done for job in jobs}
+        self._time_left = TimeLeft(jobs)
         self._num_cells, self._num_done = num_cells, num_cells - len(jobs)
-        self._seconds: dict[str, list[float]] = defaultdict(list)
-        self._since = time.monotonic()
+        self._last = time.monotonic()
 
     def __enter__(self) -> "ConsoleProgress":
         if self._live:
@@ -45,10 +48,15 @@ class ConsoleProgress:
         self._say(text)
 
     def stepped(self, event: dict[str, Any]) -> None:
-        """The current epoch has come further."""
+        """The current epoch, or the timing of a kind of steps, has come further."""
         cell = self._cells[event["cell"]]
-        where = f"epoch {event['epoch']}/{cell.task.epochs}, step {event['step']}/{event['steps']}"
-        self._draw(f"{cell.describe()}: {where}, loss {event['loss']:.3f}")
+        if event["type"] == "timing":
+            mean = f"{event['mean_seconds'] * 1000:.3g} ms a step"
+            where = f"timing {event['kind']} steps, {event['steps']} so far, {mean}"
+        else:
+            where = f"epoch {event['epoch']}/{cell.task.epochs}, step {event['step']}/{event['steps']}"
+            where += f", loss {event['loss']:.3f}"
+        self._draw(f"{cell.describe()}: {where}")
 
     def recorded(self, record: Record) -> None:
         """A start, an epoch or an end was committed."""
@@ -64,8 +72,8 @@ class ConsoleProgress:
                     self._say(f"{cell.describe()}: {record.status}: {record.error}")
 
     def _started(self, cell: Cell, epochs_done: int) -> None:
-        self._since = time.monotonic()
-        self._epochs_left[cell.id] = cell.task.epochs - epochs_done
+        self._last = time.monotonic()
+        self._time_left.begins(cell.id, epochs_done)
         if epochs_done:
             self._tell(f"{cell.describe()}: going on after epoch {epochs_done}")
         else:
@@ -73,11 +81,11 @@ class ConsoleProgress:
 
     def _trained(self, cell: Cell, record: Epoch) -> None:
         now = time.monotonic()
-        self._seconds[cell.algorithm.name].append(now - self._since)
-        self._since = now
-        self._epochs_left[cell.id] -= 1
+        self._time_left.trained(cell.id, now - self._last)
+        self._last = now
         numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}, {record.train_seconds:.2f} s"
-        self._tell(f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}")
+        numbers += " (composed)" if record.composed else ""
+        self._tell(f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}{achieved_rate(record)}")
 
     def failed(self, cell: Cell, error: str) -> None:
         """A cell was lost with its launch."""
@@ -87,32 +95,40 @@ class ConsoleProgress:
 
     def _over(self, cell: Cell) -> None:
         self._num_done += 1
-        self._epochs_left[cell.id] = 0
+        self._time_left.over(cell.id)
 
-    def _overall(self) -> str:
-        return f"[{self._num_done}/{self._num_cells} cells{self._time_left()}]"
+    def _counts(self) -> str:
+        return f"{self._num_done}/{self._num_cells} cells{self._left()}"
 
-    def _time_left(self) -> str:
-        """From the epochs so far: the same algorithm's where there are any, everyone's otherwise."""
-        everyone = [seconds for times in self._seconds.values() for seconds in times]
-        if not everyone:
+    def _left(self) -> str:
+        left = self._time_left.seconds()
+        if left is None:
             return ""
-        left = 0.0
-        for cell_id, epochs in self._epochs_left.items():
-            known = self._seconds.get(self._cells[cell_id].algorithm.name, everyone)
-            left += epochs * sum(known) / len(known)
         return f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
 
     def _tell(self, line: str) -> None:
         """What is shown in both ways: drawn on a terminal, a line of its own elsewhere."""
         self._draw(line)
         if self._live is None:
-            self._say(f"{self._overall()} {line}")
+            self._say(f"[{self._counts()}] {line}")
 
     def _draw(self, line: str) -> None:
         if self._live:
-            texts = [Text(text, overflow="ellipsis", no_wrap=True) for text in (self._overall(), f"  {line}")]
-            self._live.update(Group(*texts), refresh=True)
+            overall = Table.grid(padding=(0, 1))
+            done = self._num_done + self._time_left.share_of_current()
+            bar = ProgressBar(total=max(self._num_cells, 1), completed=done, width=_BAR_WIDTH)
+            overall.add_row(bar, Text(self._counts(), overflow="ellipsis", no_wrap=True))
+            self._live.update(Group(overall, Text(f"  {line}", overflow="ellipsis", no_wrap=True)), refresh=True)
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def achieved_rate(record: Epoch) -> str:
+    """What the busiest direction of any rank's link carried on average while it trained; empty where unknown."""
+    if record.wire_bytes is None or not record.train_seconds:
+        return ""
+    busiest = max(max(record.wire_bytes["sent"]), max(record.wire_bytes["received"]))
+    # Bytes are of all steps, the seconds of those that are timed.
+    seconds = record.train_seconds * record.steps / record.timed_steps
+    return f", {8e-6 * busiest / seconds:.3g} Mbit/s"

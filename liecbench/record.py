@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json as from_json_text
 
 from liecbench.errors import LiecbenchError
 
@@ -34,8 +35,30 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KindTime:
+    """What a step of one kind takes: the mean of ``timed_steps`` and its 95 % interval; an epoch has ``steps``."""
+
+    steps: int
+    timed_steps: int
+    mean_seconds: float
+    half_width_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """Where the parts of a composed epoch come from: the cell that was trained, and steps timed on this cell's link.
+
+    Losses, accuracies, payload bytes, messages and norms are the trajectory's; times, CPU seconds and wire bytes are
+    counts × means of the kinds of steps; memory is that of the timing.
+    """
+
+    trajectory: str
+    kinds: dict[str, KindTime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """An epoch is trained, evaluated and checkpointed: this line is its commit.
+    """An epoch is trained, evaluated and checkpointed, or composed: this line is its commit.
 
     Durations in seconds, sizes in bytes, accuracy as a fraction; lists have one entry a rank, in order. Times are those
     of ``timed_steps``, which warm-up leaves out; everything else is of all ``steps``.
@@ -65,6 +88,7 @@ class Epoch:
     cpu_seconds: float
     peak_memory_bytes: int
     gpu: dict[str, float] | None
+    composed: Composed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +119,14 @@ def utc_now() -> str:
 def to_json(record: Record) -> str:
     """One line, without its end; no NaN or infinity, which JSON does not have."""
     fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    if isinstance(record, Epoch) and record.composed is not None:
+        fields["composed"] = dataclasses.asdict(record.composed)
     return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
 
 
 def from_json(line: str) -> Record:
     """The inverse of ``to_json``; ValueError where the line is not a record of this schema."""
-    return from_fields(json.loads(line))
+    return from_fields(from_json_text(line))
 
 
 def from_fields(data: Any) -> Record:
@@ -139,14 +165,19 @@ class Ledger:
     """The append end of a results directory; one write and one fsync a record."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = os.open(directory / LEDGER_NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._path = directory / LEDGER_NAME
+        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def append(self, record: Record) -> None:
         """Add one record; when this returns it is on the disk."""
         rest = (to_json(record) + "\n").encode()
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
-        os.fsync(self._file)
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            os.fsync(self._file)
+        except OSError as error:
+            remedy = "make room and run again: every record before is kept"
+            raise LiecbenchError(f"{self._path}: {error.strerror}", remedy) from error
 
     def lock(self, directory: Path) -> None:
         """Keep other runs out for as long as this process lives, and mend what a crash left."""

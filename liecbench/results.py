@@ -1,5 +1,7 @@
 """Results: the ledgers of one or more directories folded into cells, and cells into rows of a comparison."""
 
+import functools
+import json
 import math
 import statistics
 from collections import Counter
@@ -31,6 +33,8 @@ METRICS: Final = (
     "speedup",
     "bytes_ratio",
 )
+# Above this half-width of a composed cell's mean step readers are warned; timing stops at 0.02 where it can.
+IMPRECISE: Final = 0.025
 DEFAULT_BASELINE: Final = "ddp"
 # What two rows must share for one to be the other's baseline, besides the task's own fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
@@ -114,13 +118,19 @@ class Estimate:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Estimate":
         """The estimate from one value a seed."""
-        mean = statistics.fmean(values)
-        if len(values) < 2:
+        mean, freedom = statistics.fmean(values), len(values) - 1
+        if not freedom:
             return cls(mean=mean, low=None, high=None)
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
+        variance = math.fsum((value - mean) ** 2 for value in values) / freedom
+        half = _quantile(freedom) * math.sqrt(variance / len(values))
         return cls(mean=mean, low=mean - half, high=mean + half)
+
+
+@functools.cache
+def _quantile(freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +156,19 @@ def summarise(
     cells: Sequence[CellResult], *, baseline: str = DEFAULT_BASELINE, target: float | None = None
 ) -> list[Row]:
     """Rows, fastest first within each setting; speed-up and bytes ratio are baseline ÷ row."""
-    groups: dict[tuple[tuple[str, str], ...], list[CellResult]] = {}
+    groups: dict[tuple[str, str | None], list[CellResult]] = {}
     for cell in cells:
-        key = tuple((name, repr(value)) for name, value in _row_fields(cell).items())
-        groups.setdefault(key, []).append(cell)
-    bases = [group for group in groups.values() if group[0].spec["algorithm"]["name"] == baseline]
-    rows = [_row(group, _baseline_of(group, bases), target) for group in groups.values()]
+        alike = json.dumps({name: value for name, value in cell.spec.items() if name != "seed"})
+        groups.setdefault((alike, cell.directory), []).append(cell)
+    bases: dict[str, list[list[CellResult]]] = {}
+    for group in groups.values():
+        if group[0].spec["algorithm"]["name"] == baseline:
+            bases.setdefault(_comparable(group[0]), []).append(group)
+    metrics = {id(cell): _metrics(cell, target) for cell in cells if cell.status == "completed"}
+    rows = []
+    for group in groups.values():
+        base = _nearest(group[0], bases.get(_comparable(group[0]), []))
+        rows.append(_row(group, base, metrics, target))
     return sorted(rows, key=_setting_then_speed)
 
 
@@ -212,26 +229,32 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
                 if option != "name":
                     fields[option if option not in spec and option not in fields else f"{name}_{option}"] = setting
         else:
-            fields[name] = str(Link.parse(value)) if name == "link" else value
+            fields[name] = _link_text(json.dumps(value)) if name == "link" else value
     return fields
 
 
-def _row_fields(cell: CellResult) -> dict[str, Any]:
+@functools.cache
+def _link_text(spec: str) -> str:
+    return str(Link.parse(json.loads(spec)))
+
+
+def _row_fields(group: list[CellResult]) -> dict[str, Any]:
+    cell = group[0]
     fields = {name: value for name, value in flat_fields(cell.spec).items() if name != "seed"}
+    composed = any(epoch.composed for cell in group for epoch in cell.epochs)
+    fields["timing"] = "composed" if composed else "measured"
     return fields if cell.directory is None else {**fields, "results": cell.directory}
 
 
-def _row(group: list[CellResult], base: list[CellResult] | None, target: float | None) -> Row:
+def _row(
+    group: list[CellResult],
+    base: list[CellResult],
+    measured: Mapping[int, dict[str, float]],
+    target: float | None,
+) -> Row:
     done = [cell for cell in group if cell.status == "completed"]
-    values = [_metrics(cell, target) for cell in done]
-    for cell, metrics in zip(done, values, strict=True):
-        twin = next((b for b in base or () if b.spec["seed"] == cell.spec["seed"] and b.status == "completed"), None)
-        if twin is not None:
-            theirs = _metrics(twin, target)
-            if "seconds_per_epoch" in theirs and "seconds_per_epoch" in metrics:
-                metrics["speedup"] = theirs["seconds_per_epoch"] / metrics["seconds_per_epoch"]
-            if metrics["payload_bytes_per_epoch"]:
-                metrics["bytes_ratio"] = theirs["payload_bytes_per_epoch"] / metrics["payload_bytes_per_epoch"]
+    theirs = {twin.spec["seed"]: measured[id(twin)] for twin in base if twin.status == "completed"}
+    values = [{**measured[id(cell)], **_ratios(measured[id(cell)], theirs.get(cell.spec["seed"]))} for cell in done]
     estimates: dict[str, Estimate | None] = {}
     for name in METRICS:
         known = [metrics[name] for metrics in values if name in metrics]
@@ -240,7 +263,7 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
         estimates[name] = Estimate.of(known) if known and len(known) == expected else None
     num_reached = sum("seconds_to_target" in metrics for metrics in values)
     return Row(
-        fields=_row_fields(group[0]),
+        fields=_row_fields(group),
         cells=len(group),
         failed=sum(cell.status in ("failed", "diverged") for cell in group),
         unfinished=sum(cell.status == "unfinished" for cell in group),
@@ -251,9 +274,33 @@ def _row(group: list[CellResult], base: list[CellResult] | None, target: float |
     )
 
 
+def _ratios(mine: dict[str, float], theirs: dict[str, float] | None) -> dict[str, float]:
+    """Baseline ÷ row."""
+    ratios = {}
+    if theirs is not None:
+        if "seconds_per_epoch" in theirs and "seconds_per_epoch" in mine:
+            ratios["speedup"] = theirs["seconds_per_epoch"] / mine["seconds_per_epoch"]
+        if mine["payload_bytes_per_epoch"]:
+            ratios["bytes_ratio"] = theirs["payload_bytes_per_epoch"] / mine["payload_bytes_per_epoch"]
+    return ratios
+
+
 def _warnings(group: list[CellResult]) -> list[str]:
-    """What a reader of the row must know: an unheld link, and periodic averaging that a short run never came to."""
-    return [*_link_warnings(group), *_averaging_warnings(group)]
+    """What a reader must know: an unheld link, averaging that a short run never came to, imprecise compositions."""
+    return [*_link_warnings(group), *_averaging_warnings(group), *_composition_warnings(group)]
+
+
+def _composition_warnings(group: list[CellResult]) -> list[str]:
+    kinds: dict[str, float] = {}
+    for composed in (cell.epochs[-1].composed for cell in group if cell.epochs):
+        for name, kind in composed.kinds.items() if composed else ():
+            kinds[name] = max(kinds.get(name, 0.0), kind.half_width_seconds / kind.mean_seconds)
+    link = Link.parse(group[0].spec["link"])
+    return [
+        f"composed: its {'' if name == 'step' else name + ' '}steps on {link} are known to {width:.0%} only"
+        for name, width in kinds.items()
+        if width > IMPRECISE
+    ]
 
 
 def _link_warnings(group: list[CellResult]) -> list[str]:
@@ -302,21 +349,16 @@ def _per_rank(bytes_by_direction: dict[str, list[int]]) -> float:
     return statistics.fmean(s + r for s, r in zip(sent, received, strict=True))
 
 
-def _baseline_of(group: list[CellResult], bases: list[list[CellResult]]) -> list[CellResult] | None:
-    """The baseline cells of the same setting and workload; with a swept task, those that share most of it."""
-    mine = group[0].spec
-    alike = [
-        base
-        for base in bases
-        if base[0].directory == group[0].directory
-        and all(base[0].spec.get(name) == mine.get(name) for name in _SETTING)
-        and all(base[0].spec["task"][name] == mine["task"][name] for name in _WORKLOAD)
-    ]
-    return max(
-        alike,
-        key=lambda base: sum(base[0].spec["task"][k] == v for k, v in mine["task"].items()),
-        default=None,
-    )
+def _comparable(cell: CellResult) -> str:
+    """What a cell shares with those that can be its baseline: directory, setting and workload."""
+    setting = [cell.spec.get(name) for name in _SETTING]
+    return json.dumps([cell.directory, setting, [cell.spec["task"][name] for name in _WORKLOAD]], sort_keys=True)
+
+
+def _nearest(cell: CellResult, bases: list[list[CellResult]]) -> list[CellResult]:
+    """Of several baselines the one that shares most of a swept task."""
+    task = cell.spec["task"]
+    return max(bases, key=lambda base: sum(base[0].spec["task"][k] == v for k, v in task.items()), default=[])
 
 
 def _setting_then_speed(row: Row) -> tuple[object, ...]:

@@ -1,7 +1,6 @@
 """Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +16,9 @@ from liecbench.matrix import Scenario
 from liecbench.nodes import Leader, Nodes
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
 from liecbench.results import SCENARIO_NAME, CellResult, flat_fields, fold
+
+# Seconds of silence that are a hang, while a cell is under way or, with None, before the first.
+Patience = Callable[[str | None], float]
 
 
 class Progress(Protocol):
@@ -36,18 +38,6 @@ class Progress(Protocol):
 
     def failed(self, cell: Cell, error: str) -> None:
         """A cell was lost with its launch."""
-
-
-def jobs_left(cells: Sequence[Cell], done: dict[str, CellResult]) -> list[Job]:
-    """A job for each cell that is not over: completed and diverged cells stay, failed ones are tried again."""
-    jobs = []
-    for cell in cells:
-        result = done.get(cell.id)
-        if result is None:
-            jobs.append(Job(cell=cell))
-        elif result.status not in ("completed", "diverged"):
-            jobs.append(Job(cell=cell, attempt=result.attempt + 1, epochs_done=len(result.epochs)))
-    return jobs
 
 
 def select(cells: Sequence[Cell], conditions: Sequence[str]) -> list[Cell]:
@@ -140,19 +130,37 @@ class ResultsDirectory:
 
 
 def run_jobs(
-    jobs: Sequence[Job], directory: ResultsDirectory, progress: Progress, leader: Leader | None = None
+    jobs: Sequence[Job],
+    directory: ResultsDirectory,
+    progress: Progress,
+    *,
+    patience: Patience,
+    leader: Leader | None = None,
+    isolate: bool = False,
 ) -> None:
-    """Run every job; a launch that dies takes the cell that it was at with it, and the rest is launched again."""
-    launches = launching.group(jobs)
+    """Run every job; a launch that dies takes the cell that it was at with it, and the rest is launched again.
+
+    One that dies before its first cell has begun is tried once more. LiecbenchError where the disk takes no more: the
+    cell that was open stays so.
+    """
+    launches = launching.group(jobs, isolate=isolate)
+    again: Launch | None = None
     while launches:
         launch = launches.pop(0)
         progress.launching(launch)
-        said: list[str] = []
-        outcome = launching.start(launch, directory.path, functools.partial(_hear, progress, said), leader)
+        listener = _Listener(progress, patience)
+        outcome = launching.start(launch, directory.path, listener.hear, leader, listener.patience)
         if outcome.status == 0:
             continue
-        error = _reason(outcome, said)
+        directory.ledger.mend()
+        listener.raise_disk_error(directory.path)
+        error = listener.reason(outcome)
         lost, rest = _after_failure(launch, directory)
+        if lost and not any(begun for _, begun in lost) and launch is not again:
+            again = launch
+            progress.noticed(f"{error.partition(chr(10))[0]}; none of its cells had begun: it is tried once more")
+            launches.insert(0, launch)
+            continue
         for job, begun in lost:
             _record_failure(job, directory, error, begun=begun)
             progress.failed(job.cell, error)
@@ -160,27 +168,52 @@ def run_jobs(
             launches.insert(0, Launch(jobs=rest))
 
 
-def _reason(outcome: Outcome, said: list[str]) -> str:
-    """Why a launch ended, in a line, and below it the last lines of its log."""
-    first = f"; first was {said[0]}" if said else ""
-    return f"the launch ended with status {outcome.status}, see {outcome.log}{first}\n{launching.log_tail(outcome.log)}"
+class _Listener:
+    """What one launch says, passed on to whoever watches; what its end is explained with is kept."""
 
+    def __init__(self, progress: Progress, patience: Patience) -> None:
+        self._progress, self._patience = progress, patience
+        self._cell: str | None = None
+        self._said: list[str] = []
+        self._disk: str | None = None
 
-def _hear(progress: Progress, said: list[str], event: dict[str, Any]) -> None:
-    match event["type"]:
-        case "lost":
-            said.append(event["reason"].partition("\n")[0])
-        case "progress":
-            progress.stepped(event)
-        case "notice":
-            progress.noticed(event["text"])
-        case _:
-            progress.recorded(from_fields(event))
+    def hear(self, event: dict[str, Any]) -> None:
+        """An event of the launch."""
+        match event["type"]:
+            case "lost":
+                self._said.append(event["reason"].partition("\n")[0])
+                self._disk = self._disk or event.get("disk")
+            case "progress" | "timing":
+                self._progress.stepped(event)
+            case "notice":
+                self._progress.noticed(event["text"])
+            case "alive":
+                pass
+            case _:
+                record = from_fields(event)
+                self._cell = record.cell
+                self._progress.recorded(record)
+
+    def patience(self) -> float:
+        """How long the next event may take."""
+        return self._patience(self._cell)
+
+    def raise_disk_error(self, directory: Path) -> None:
+        """LiecbenchError where a rank ended because the disk took no more."""
+        if self._disk is not None:
+            raise LiecbenchError(f"{directory}: {self._disk}", "make room and run again: every finished epoch is kept")
+
+    def reason(self, outcome: Outcome) -> str:
+        """Why a launch ended, in a line, and below it the last lines of its log."""
+        first = f"; first was {self._said[0]}" if self._said else ""
+        how = f"ended with status {outcome.status}"
+        if outcome.silent_seconds is not None:
+            how = f"was ended: no step for {outcome.silent_seconds:.0f} s (step_timeout)"
+        return f"the launch {how}, see {outcome.log}{first}\n{launching.log_tail(outcome.log)}"
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
     """By the ledger: the jobs lost with a launch, each with whether it had begun, and those to launch again."""
-    directory.ledger.mend()
     found = finished_cells(directory.path)
     begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]

@@ -99,8 +99,6 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
         raise document.error(("backend",), "nccl moves GPU memory only; use backend: gloo with device: cpu")
     if scenario.device != "cpu":
         raise document.error(("device",), "this version trains on the CPU only; use device: cpu")
-    if scenario.timing != "measured":
-        raise document.error(("timing",), "this version measures every cell; use timing: measured")
     for path, point in scenario.points():
         _check_point(document, scenario, path, point)
     _check_exclusions(document, scenario)
@@ -112,7 +110,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
 
 def _check_links(document: Document, scenario: Scenario) -> None:
     """Ranks and enforcement of every link; what the machine's kernel can shape is found out when a run begins."""
-    for path, _, cell in scenario.kept():
+    for path, _, cell in scenario.kept:
         links = given(scenario.matrix).get("link", ()) if path == MATRIX else ()
         place = (*path, "link", links.index(cell.link)) if cell.link in links else (*path, "link")
         for rank, _ in cell.link.workers:
@@ -136,7 +134,7 @@ def _check_pacing(document: Document, cell: Cell, place: Key) -> None:
 
 
 def _check_exclusions(document: Document, scenario: Scenario) -> None:
-    product = [scenario.cell(point) for path, point in scenario.points() if path == MATRIX]
+    product = [cell for path, _, cell in scenario.product if path == MATRIX]
     for index, entry in enumerate(scenario.exclude):
         if not any(is_like(cell, entry) for cell in product):
             raise document.error(("exclude", index), "no cell of the matrix is like that; remove it")
@@ -157,14 +155,20 @@ def _check_point(document: Document, scenario: Scenario, path: Key, point: dict[
 
 
 def _check_compressors(document: Document, scenario: Scenario) -> None:
-    for path, point, cell in scenario.kept():
-        reason = _refusal(cell.algorithm.name, cell.compressor) if cell.compressor else None
+    refusals: dict[tuple[str, str], str | None] = {}
+    for path, point, cell in scenario.kept:
+        if cell.compressor is None:
+            continue
+        pair = (cell.algorithm.name, cell.compressor.model_dump_json())
+        if pair not in refusals:
+            refusals[pair] = _refusal(cell.algorithm.name, cell.compressor)
+        reason = refusals[pair]
         if reason is not None:
             choice: Choice = point["compressor"]
             index = given(scenario.matrix)["compressor"].index(choice) if path == MATRIX else None
             place = (*path, "compressor") if index is None else (*path, "compressor", index)
-            pair = f"{{algorithm: {cell.algorithm.name}, compressor: {choice.name}}}"
-            way_out = f"; or exclude: [{pair}]" if path == MATRIX else ""
+            entry = f"{{algorithm: {cell.algorithm.name}, compressor: {choice.name}}}"
+            way_out = f"; or exclude: [{entry}]" if path == MATRIX else ""
             raise document.error(place, f"{cell.algorithm.name} refuses {choice.name}: {reason}{way_out}")
 
 

@@ -7,4 +7,4 @@ hypothesis.settings.load_profile("liecbench")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=2, help="how often test_crash.py kills a run at a random moment")
+    parser.addoption("--kills", type=int, default=2, help="how often test_chaos.py kills a run at a random moment")

@@ -332,5 +332,12 @@ def epochs(directory: Path, cell: str | None = None) -> list[Epoch]:
     return [r for r in records(directory) if isinstance(r, Epoch) and cell in (None, r.cell)]
 
 
+def numbers(epoch: Epoch) -> dict[str, Any]:
+    """Everything that another run must repeat to the bit: all but times, memory and headers."""
+    left_out = {"attempt", "wire_bytes", "cpu_seconds", "peak_memory_bytes", "gpu", "composed"}
+    fields = {name: getattr(epoch, name) for name in Epoch.__slots__ if name not in left_out}
+    return {name: value for name, value in fields.items() if not name.endswith("_seconds")}
+
+
 if __name__ == "__main__":
     without_namespaces()

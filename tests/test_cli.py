@@ -135,16 +135,18 @@ def test_a_dry_run_shows_what_is_left_and_does_nothing(scenario: Path) -> None:
     assert (
         0,
         "2 cells, 1 of them done; results in results/small",
-        ["ddp · 2 workers · none · seed 0: 3 epochs"],
+        ["ddp · 2 workers · none · seed 0: 3 epochs, about N s"],
         f"a rank sends {2440 * 22:,} and receives {2440 * 22:,} payload bytes an epoch",
         ["records.jsonl"],
     ) == (
         done.returncode,
         first,
-        [line[16:] for line in lines if " · " in line],
-        lines[-1].strip(),
+        [re.sub(r"about \d+", "about N", line[16:]) for line in lines if " · " in line],
+        lines[-3].strip(),
         [path.name for path in out.iterdir()],
     )
+    sent = f"{3 * 2 * 2440 * 22:,} payload bytes sent by all ranks"
+    assert re.fullmatch(rf"estimated: about \d+ s in all, {sent}", lines[-1])
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
-import contextlib
-import itertools
+import functools
 import os
 import random
 import shlex
 import signal
-import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +22,6 @@ from tests.processes import (
 )
 
 WORKERS: Final = 2
-# From the interpreter's start to well within training.
-MOMENTS_SECONDS: Final = 14.0
 _SCENARIO: Final = """
 name: crash
 task:
@@ -45,11 +41,6 @@ _THREE_ALGORITHMS: Final = "psgd, {name: liec, task: {epochs: 2000}}, ddp"
 THREE_CELLS: Final = _SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", _THREE_ALGORITHMS)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "kill" in metafunc.fixturenames:
-        metafunc.parametrize("kill", range(metafunc.config.getoption("--kills")))
-
-
 @pytest.fixture(autouse=True)
 def _namespaces() -> None:
     skip_without_namespaces()
@@ -62,10 +53,8 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One directory for every kill: each run goes on where the one before was killed."""
-    return tmp_path_factory.mktemp("kills") / "results"
+def _has_more_epochs(directory: Path, num_before: int) -> bool:
+    return len(epochs(directory)) > num_before
 
 
 def _namespaces_of_training(command: Command) -> set[str]:
@@ -111,44 +100,19 @@ def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: 
     assert f"{2000 - last.epoch} epochs" in forecast.stdout
 
 
-def test_sigkill_at_any_moment_leaves_nothing(
-    scenario: Path, results: Path, tmp_path: Path, kill: int, request: pytest.FixtureRequest
-) -> None:
-    num_kills = request.config.getoption("--kills")
-    chance = random.Random(kill)
-    # One moment in each part of a run, so that few kills, too, meet start-up and training.
-    moment = (kill + chance.random()) / num_kills * MOMENTS_SECONDS
-    num_before = len(epochs(results))
-    with running_command(tmp_path, "run", str(scenario), "--out", str(results), "--quiet") as command:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            status = command.process.wait(moment)
-            pytest.fail(f"it ended by itself with {status}: {command.stderr()}")
-        namespaces = command.tree.namespaces()
-        parent = command.process.pid
-        victim = parent if kill % 2 == 0 else chance.choice(sorted(command.tree.pids()))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(victim, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            assert command.process.wait(SECONDS) != 0
-        command.process.kill()  # it outlives what is not its own, such as a process that had just ended
-        command.process.wait(SECONDS)
-        command.tree.assert_gone(namespaces)
-    if (results / LEDGER_NAME).exists():
+def test_sigkill_in_training_leaves_nothing(scenario: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for attempt in (1, 2):
+        num_before = len(epochs(results))
+        with running_command(tmp_path, "run", str(scenario), "--out", str(results), "--quiet") as command:
+            more = functools.partial(_has_more_epochs, results, num_before)
+            command.wait_for(more, "an epoch is recorded")
+            namespaces = _namespaces_of_training(command)
+            command.process.send_signal(signal.SIGKILL)
+            command.process.wait(SECONDS)
+            command.tree.assert_gone(namespaces)
         _assert_ledger_is_whole(results)
-    assert len(epochs(results)) >= num_before
-
-
-def test_sigkill_in_training_leaves_nothing(scenario: Path, results: Path, tmp_path: Path) -> None:
-    num_before = len(epochs(results))
-    with running_command(tmp_path, "run", str(scenario), "--out", str(results), "--quiet") as command:
-        command.wait_for(lambda: len(epochs(results)) > num_before, "an epoch is recorded after the kills")
-        namespaces = _namespaces_of_training(command)
-        command.process.send_signal(signal.SIGKILL)
-        command.process.wait(SECONDS)
-        command.tree.assert_gone(namespaces)
-    _assert_ledger_is_whole(results)
-    starts = [record for record in read(results) if isinstance(record, Start)]
-    assert all(later.attempt == earlier.attempt + 1 for earlier, later in itertools.pairwise(starts))
+        assert [r.attempt for r in read(results) if isinstance(r, Start)] == list(range(1, attempt + 1))
 
 
 def test_unshaped_run_without_namespaces_leaves_nothing(scenario: Path, tmp_path: Path) -> None:
@@ -229,3 +193,44 @@ def test_cell_that_cannot_be_built_leaves_the_others_alone(tmp_path: Path) -> No
     assert (ran.returncode, ends) == (5, ["completed", "failed", "completed"])
     assert "1/1 failed" in ran.stdout
     assert "RuntimeError" in ran.stdout
+
+
+def test_a_launch_that_ended_before_its_first_cell_is_tried_once_more(tmp_path: Path) -> None:
+    path, directory = tmp_path / "scenario.yaml", tmp_path / "results"
+    path.write_text(_SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", "psgd, ddp"))
+    with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
+        ranks = command.wait_for(lambda: command.tree.ranks(), "a rank has started")
+        os.kill(next(iter(ranks.values())), signal.SIGKILL)
+        assert not records(directory)
+        assert command.process.wait(4 * SECONDS) == 0, command.stderr()
+        said = command.stderr()
+    assert said.count("it is tried once more") == 1
+    assert [(r.attempt, r.status) for r in records(directory) if isinstance(r, End)] == [(1, "completed")] * 2
+
+
+def test_a_launch_that_ends_twice_before_its_first_cell_has_failed(tmp_path: Path) -> None:
+    path, directory = tmp_path / "scenario.yaml", tmp_path / "results"
+    path.write_text(_SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", "psgd, ddp"))
+    with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
+        first = set(command.wait_for(lambda: command.tree.ranks(), "a rank has started").values())
+        os.kill(next(iter(first)), signal.SIGKILL)
+        again = command.wait_for(lambda: set(command.tree.ranks().values()) - first, "it is tried again")
+        os.kill(again.pop(), signal.SIGKILL)
+        assert command.process.wait(4 * SECONDS) == 5, command.stderr()
+    ends = [r for r in records(directory) if isinstance(r, End)]
+    assert [end.status for end in ends] == ["failed"] * 2
+    assert all("the launch ended with status" in (end.error or "") for end in ends)
+
+
+def test_a_cell_that_hangs_is_failed_and_the_others_complete(tmp_path: Path) -> None:
+    path, directory = tmp_path / "three.yaml", tmp_path / "results"
+    path.write_text(f"{THREE_CELLS}step_timeout: 4\n")
+    with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
+        command.wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
+        namespaces = _namespaces_of_training(command)
+        os.kill(command.tree.ranks()[0], signal.SIGSTOP)
+        assert command.process.wait(4 * SECONDS) == 5, command.stderr()
+        command.tree.assert_gone(namespaces)
+    ends = [record for record in records(directory) if isinstance(record, End)]
+    assert [end.status for end in ends] == ["completed", "failed", "completed"]
+    assert "no step for 4 s (step_timeout)" in (ends[1].error or "")

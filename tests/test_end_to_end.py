@@ -4,11 +4,12 @@ import json
 import math
 import os
 import signal
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.processes import (
     WITHOUT_NAMESPACES,
     Tree,
     epochs,
+    numbers,
     records,
     run_command,
     running_command,
@@ -294,13 +296,6 @@ def test_shaped_run_says_what_is_missing_where_namespaces_are_refused(scenario: 
 # ---- going on after a crash
 
 
-def _numbers(epoch: Epoch) -> dict[str, Any]:
-    """Everything that a resumed run must repeat to the bit: all but times, memory and headers."""
-    left_out = {"attempt", "wire_bytes", "cpu_seconds", "peak_memory_bytes", "gpu"}
-    fields = {name: getattr(epoch, name) for name in Epoch.__slots__ if name not in left_out}
-    return {name: value for name, value in fields.items() if not name.endswith("_seconds")}
-
-
 @pytest.mark.parametrize("algorithm", ["ddp", "liec"])
 def test_resumed_run_is_the_undisturbed_one_to_the_bit(undisturbed: Run, tmp_path: Path, algorithm: str) -> None:
     directory = tmp_path / "results"
@@ -317,7 +312,26 @@ def test_resumed_run_is_the_undisturbed_one_to_the_bit(undisturbed: Run, tmp_pat
     assert "0 of 1 cells are done" in resumed.stderr
     found, expected = epochs(directory), undisturbed.epochs(algorithm)
     assert [(e.epoch, e.attempt) for e in found] == [(i + 1, 1 if i < num_before else 2) for i in range(EPOCHS)]
-    assert [json.dumps(_numbers(e)) for e in found] == [json.dumps(_numbers(e)) for e in expected]
+    assert [json.dumps(numbers(e)) for e in found] == [json.dumps(numbers(e)) for e in expected]
     assert {record.cell for record in records(directory)} == {expected[0].cell}
     assert [r.status for r in records(directory) if isinstance(r, End)] == ["completed"]
     assert not list((directory / "checkpoints").iterdir())
+
+
+# ---- a launch for every cell
+
+
+def test_isolated_cells_are_those_of_a_shared_launch(undisturbed: Run, tmp_path: Path) -> None:
+    directory = tmp_path / "results"
+    algorithms = ["psgd", "memsgd"]
+    only = [word for algorithm in algorithms for word in ("--only", f"algorithm={algorithm}")]
+    done = run_command(Tree(), "run", str(undisturbed.scenario), "--out", str(directory), "--isolate", *only)
+    assert done.returncode == 0, done.stderr
+    assert len(list((directory / "logs").glob("launch-*.log"))) == len(algorithms)
+    for algorithm in algorithms:
+        shared = undisturbed.epochs(algorithm)
+        isolated = epochs(directory, shared[0].cell)
+        assert [numbers(e) for e in isolated] == [numbers(e) for e in shared]
+        medians = [statistics.median(e.step_seconds["median"] for e in run) for run in (isolated, shared)]  # type: ignore[index]
+        # These steps wait for the link nearly all of their time.
+        assert medians[0] == pytest.approx(medians[1], rel=0.3)

@@ -16,7 +16,10 @@ PACKAGE = Path(__file__).parents[1] / "liecbench"
 LAYERS = [
     {"cli", "__main__"},
     {"run", "forecast", "progress"},
+    {"time_left"},
+    {"estimate"},
     {"report", "check", "bench", "doctor", "launch", "worker"},
+    {"jobs"},
     {"results"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method"},

@@ -183,8 +183,8 @@ def changed(**fields: Any) -> str:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("{", "Expecting property name"),
-        ("", "Expecting value"),
+        ("{", "EOF while parsing an object"),
+        ("", "EOF while parsing a value"),
         ("[]", "not a start, epoch or end record"),
         ("3", "not a start, epoch or end record"),
         ("{}", "not a start, epoch or end record"),

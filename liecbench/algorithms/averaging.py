@@ -1,6 +1,6 @@
 """What methods have in common whose workers' models part and are averaged every so often."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
@@ -28,10 +28,10 @@ class PeriodicAveraging(ServerAlgorithm):
         """Whether step number ``step`` averages."""
         return (step + 1) % self.average_period == 0
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from ``state_dict``'s value; ValueError where its memories are not those of this algorithm."""
-        super().load_state_dict(state)
-        self._periods_seen = self.step // self.average_period
+    def jump(self, step: int) -> None:
+        """Go on as step number ``step``, between two steps and on every rank; the memories stay as they are."""
+        super().jump(step)
+        self._periods_seen = step // self.average_period
 
     def _averaging_is_due(self) -> bool:
         """Whether an averaging step has come since the last time; several backwards may make one optimizer step."""

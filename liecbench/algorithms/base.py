@@ -121,7 +121,11 @@ class Algorithm(ABC):
         for name, values in mine.items():
             for memory, saved in zip(values, theirs[name], strict=True):
                 memory.copy_(saved)
-        self.step = state["step"]
+        self.jump(state["step"])
+
+    def jump(self, step: int) -> None:
+        """Go on as step number ``step``, between two steps and on every rank; the memories stay as they are."""
+        self.step = step
 
     def residual_norm(self) -> float | None:
         """Euclidean norm of all error memories of this rank; None where the method keeps none."""

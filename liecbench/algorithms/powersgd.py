@@ -92,6 +92,11 @@ class PowerSGD(BucketedAllReduce):
             qs={p: saved.clone() for p, saved in zip(compressed, memories["q"], strict=False)},
         )
 
+    def jump(self, step: int) -> None:
+        """Go on as step number ``step``, between two steps and on every rank; the memories stay as they are."""
+        super().jump(step)
+        self._state.iter = step
+
     def close(self) -> None:
         """Stop the thread and leave the process group."""
         self._thread.close()

@@ -64,6 +64,7 @@ def lay_out(rows: Sequence[Row], metrics: Sequence[str], *, baseline: str, by: s
 def _caption(shared: dict[str, object], baseline: str, compared: bool) -> str:
     named = ("link", "dataset", "model", "compressor", "server", "batch_size", "epochs", "learning_rate")
     parts = [f"{shared['workers']} workers"] if "workers" in shared else []
+    parts += ["times composed"] if shared.get("timing") == "composed" else []
     parts += [f"{name.replace('_', ' ')} {shared[name]}" for name in named if name in shared]
     ratios = (
         f"* baseline {baseline}; bytes÷ and speed-up: baseline ÷ row" if compared else f"no {baseline} to compare with"

@@ -23,6 +23,7 @@ class Dataset(ABC):
     """Examples to train on and examples held out."""
 
     num_train_samples: ClassVar[int]
+    num_test_samples: ClassVar[int]
     num_classes: ClassVar[int]
     input_shape: ClassVar[tuple[int, ...]]
 

@@ -18,6 +18,7 @@ class Digits(Dataset):
     """8×8 images of handwritten digits (scikit-learn's copy of UCI's): 1437 to train, 360 held out, stratified."""
 
     num_train_samples: ClassVar[int] = 1437
+    num_test_samples: ClassVar[int] = 360
     num_classes: ClassVar[int] = 10
     input_shape: ClassVar[tuple[int, ...]] = (1, 8, 8)
 

@@ -36,6 +36,15 @@ class Journal:
             }
             self._tell(json.dumps(event))
 
+    def timed(self, cell: str, kind: str, num_steps: int, mean_seconds: float) -> None:
+        """Tell how far the timing of one kind of steps is."""
+        event = {"type": "timing", "cell": cell, "kind": kind, "steps": num_steps, "mean_seconds": mean_seconds}
+        self._tell(json.dumps(event))
+
+    def alive(self) -> None:
+        """Tell that the cell goes on where no step shows it."""
+        self._tell(json.dumps({"type": "alive"}))
+
     def _tell(self, line: str) -> None:
         self._events.write(line + "\n")
         self._events.flush()

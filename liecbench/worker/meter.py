@@ -110,6 +110,28 @@ class StepClock:
         )
 
 
+def joined(first: RankEpoch, more: RankEpoch) -> RankEpoch:
+    """Two stretches of steps of one rank as one."""
+    counters = {
+        f.name: getattr(first.counters, f.name) + getattr(more.counters, f.name) for f in dataclasses.fields(Counters)
+    }
+    wire = None
+    if first.wire_bytes is not None and more.wire_bytes is not None:
+        wire = (first.wire_bytes[0] + more.wire_bytes[0], first.wire_bytes[1] + more.wire_bytes[1])
+    num_steps = first.num_steps + more.num_steps
+    return RankEpoch(
+        mean_loss=(first.mean_loss * first.num_steps + more.mean_loss * more.num_steps) / num_steps,
+        num_steps=num_steps,
+        train_seconds=first.train_seconds + more.train_seconds,
+        step_seconds=[*first.step_seconds, *more.step_seconds],
+        exposed_seconds=first.exposed_seconds + more.exposed_seconds,
+        counters=Counters(**counters),
+        wire_bytes=wire,
+        cpu_seconds=first.cpu_seconds + more.cpu_seconds,
+        peak_memory_bytes=max(first.peak_memory_bytes, more.peak_memory_bytes),
+    )
+
+
 def _difference(now: tuple[int, int] | None, before: tuple[int, int] | None) -> tuple[int, int] | None:
     return None if now is None or before is None else (now[0] - before[0], now[1] - before[1])
 

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 Body = Callable[[Path, Path, "WorkerLink | None"], None]
 
 
+def _disk_error(error: BaseException | None) -> str | None:
+    """What the system said of a disk that takes no more, anywhere behind an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def run(import_body: Callable[[], Body]) -> None:
     """Carry out the plan named by the first argument; ``import_body`` may import torch, its caller must not."""
     die_with_parent()
@@ -36,11 +46,12 @@ def run(import_body: Callable[[], Body]) -> None:
     try:
         import_body()(Path(sys.argv[1]), Path(os.environ[EVENTS_VARIABLE]), link)
     except BaseException as error:
-        traceback.print_exc()
-        sys.stderr.flush()
-        reason = f"rank {rank}: {type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):  # the log's disk may be full
+            traceback.print_exc()
+            sys.stderr.flush()
+        event = {"type": "lost", "reason": f"rank {rank}: {type(error).__name__}: {error}", "disk": _disk_error(error)}
         with contextlib.suppress(OSError), Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
-            events.write(json.dumps({"type": "lost", "reason": reason}) + "\n")
+            events.write(json.dumps(event) + "\n")
         os._exit(1)  # whatever it was, peers must not wait for this rank
     atexit._run_exitfuncs()
     sys.stdout.flush()

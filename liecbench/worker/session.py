@@ -15,6 +15,7 @@ from liecbench.record import End, Ledger, Start, Status, utc_now
 from liecbench.supervisor import MASTER_VARIABLE
 from liecbench.worker import checkpoint
 from liecbench.worker.cell_link import CellLink, Enforcer, LinkError
+from liecbench.worker.composing import compose
 from liecbench.worker.enforcers import Nobody, Process
 from liecbench.worker.journal import Journal
 from liecbench.worker.training import Training
@@ -31,7 +32,7 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
     link = CellLink(_enforcer(worker_link, paced=plan["paced"]))
     for entry in plan["jobs"]:
-        job = Job(cell=Cell.from_spec(entry["spec"]), attempt=entry["attempt"], epochs_done=entry["epochs_done"])
+        job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
         _run_job(job, directory, link, journal)
     dist.destroy_process_group()
 
@@ -49,7 +50,8 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
     cell = job.cell
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
-    epochs_done = checkpoint.available(directory, job)
+    # A composed cell needs no state to go on from.
+    epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
     if journal is not None:
         environment = {**machine.describe(threads=cell.threads), "gpu": None, "link": link.describe()}
         journal.record(
@@ -62,7 +64,7 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
                 environment=environment,
             )
         )
-    status, error = _train(job, epochs_done, directory, link, journal)
+    status, error = _carry_out(job, epochs_done, directory, link, journal)
     if journal is not None:
         journal.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
     dist.barrier()
@@ -70,14 +72,25 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
         checkpoint.clear(directory, cell.id)
 
 
+def _carry_out(
+    job: Job, epochs_done: int, directory: Path, link: CellLink, journal: Journal | None
+) -> tuple[Status, str | None]:
+    """Train or compose the cell; how it ended, and why if not well."""
+    try:
+        link.check()
+        if job.trajectory is not None:
+            return compose(job, directory, link, journal)
+        return _train(job, epochs_done, directory, link, journal)
+    except NonFiniteError as error:
+        return "diverged", str(error)
+    except LinkError as error:
+        return "failed", str(error)
+
+
 def _train(
     job: Job, epochs_done: int, directory: Path, link: CellLink, journal: Journal | None
 ) -> tuple[Status, str | None]:
-    """Train the epochs that are left; how the cell ended, and why if not well."""
-    try:
-        link.check()
-    except LinkError as error:
-        return "failed", str(error)
+    """Train the epochs that are left; how the cell ended."""
     cell = job.cell
     training = Training(cell, link, journal)
     try:
@@ -90,10 +103,6 @@ def _train(
                 journal.record(record)
             dist.barrier()
             checkpoint.forget(directory, cell.id, epoch)
-    except NonFiniteError as error:
-        return "diverged", str(error)
-    except LinkError as error:
-        return "failed", str(error)
     finally:
         training.close()
     return "completed", None

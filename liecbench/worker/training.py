@@ -72,6 +72,11 @@ class Training:
         """End the algorithm's thread and group."""
         self.algorithm.close()
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that an epoch has."""
+        return steps_per_epoch(self.cell, self.algorithm, len(self._train))
+
     def epoch(self, index: int, attempt: int) -> Epoch | None:
         """Train epoch ``index`` (from 0) and evaluate; the record on rank 0. NonFiniteError where it diverged.
 
@@ -79,6 +84,7 @@ class Training:
         """
         self._set_learning_rate(index)
         batches = self._batches(index)
+        self._alive()
         self._link.shape()
         try:
             sample = self._train_on(batches, index)
@@ -88,9 +94,11 @@ class Training:
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
         meter.check_wire(ranks)
+        self._alive()
         spread = divergence(self.model)
         with self.algorithm.evaluation():
             test_loss, test_accuracy = evaluate(self.model, self._test)
+        self._alive()
         error, norm = self._compression_error(batches[0]), self.algorithm.residual_norm()
         totals = meter.Totals(
             test_loss=test_loss,
@@ -104,22 +112,49 @@ class Training:
 
     def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
-        clock = meter.StepClock(self.algorithm, self._link)
-        dist.barrier()  # no peer sends before every rank has read its counters
-        clock.restart_times()
+        clock = self._start_clock()
         for step, batch in enumerate(batches):
-            clock.step_begins()
-            self.optimizer.zero_grad()
-            loss = self._backward(batch)
-            clock.backward_returned()
-            self.optimizer.step()
-            clock.step_ended(loss)
+            loss = self._step(batch, clock)
             if step < warmup:
                 clock.restart_times()
             if self._journal is not None:
                 self._journal.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss.item())
         dist.barrier()
         return clock.read()
+
+    def time_steps(self, first: int, num_steps: int) -> meter.RankEpoch:
+        """Train as if each step were number ``first``, one step and then ``num_steps`` timed ones.
+
+        The link must be shaped. What was trained so is of no use for anything else.
+        """
+        batches = self._batches(0)
+        clock = self._start_clock()
+        for number in range(num_steps + 1):
+            self.algorithm.jump(first)
+            self._step(batches[number % len(batches)], clock)
+            if number == 0:
+                clock.restart_times()  # an idle link's bucket is full
+        dist.barrier()
+        return clock.read()
+
+    def _alive(self) -> None:
+        if self._journal is not None:
+            self._journal.alive()
+
+    def _start_clock(self) -> meter.StepClock:
+        clock = meter.StepClock(self.algorithm, self._link)
+        dist.barrier()  # no peer sends before every rank has read its counters
+        clock.restart_times()
+        return clock
+
+    def _step(self, batch: Tensor, clock: meter.StepClock) -> Tensor:
+        clock.step_begins()
+        self.optimizer.zero_grad()
+        loss = self._backward(batch)
+        clock.backward_returned()
+        self.optimizer.step()
+        clock.step_ended(loss)
+        return loss
 
     def _backward(self, batch: Tensor) -> Tensor:
         """Accumulate the gradient of a step's minibatches, synchronised with the last; their mean loss."""
@@ -141,9 +176,8 @@ class Training:
         size = self.cell.task.batch_size
         order = np.random.default_rng([self.cell.seed, epoch]).permutation(len(self._train))
         mine = torch.from_numpy(order[self._rank :: self._world_size])
-        num_steps = steps_per_epoch(self.cell, self.algorithm, len(self._train))
         size *= self.algorithm.batches_per_step
-        return list(mine[: num_steps * size].split(size))
+        return list(mine[: self.steps_per_epoch * size].split(size))
 
     def _set_learning_rate(self, epoch: int) -> None:
         for parameters in self.optimizer.param_groups:

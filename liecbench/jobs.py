@@ -1,0 +1,57 @@
+"""Which cells are left to run, and which of them are trained: the others are timed and composed with those."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from liecbench.cell import Cell, Job
+from liecbench.link import Link
+from liecbench.results import CellResult
+
+_OVER = ("completed", "diverged")
+
+
+def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:
+    """A job for each cell that is not over: completed and diverged cells stay, failed ones are tried again.
+
+    Cells whose ``timing`` is composed come after the trajectories that they are composed with.
+    """
+    trajectories = _trajectories(cells, done.values())
+    jobs = []
+    for cell in cells:
+        found = done.get(cell.id)
+        if found is None or found.status not in _OVER:
+            composed = cell.timing == "composed"
+            trained = trajectories[_trajectory_key(cell.spec())] if composed else cell.id
+            job = Job(
+                cell=cell,
+                attempt=found.attempt + 1 if found else 1,
+                epochs_done=len(found.epochs) if found else 0,
+                trajectory=None if trained == cell.id else trained,
+            )
+            jobs.append(job)
+    return sorted(jobs, key=lambda job: job.trajectory is not None)
+
+
+def _trajectories(cells: Iterable[Cell], done: Iterable[CellResult]) -> dict[str, str]:
+    """By key the cell that is trained: one that was trained before, or the one with the fastest link."""
+    candidates: dict[str, dict[str, tuple[object, ...]]] = {}
+    for result in done:
+        if result.spec["timing"] == "composed" and not any(epoch.composed for epoch in result.epochs):
+            rank = (result.status in _OVER, len(result.epochs), _speed(Link.parse(result.spec["link"])))
+            candidates.setdefault(_trajectory_key(result.spec), {})[result.id] = rank
+    for cell in cells:
+        if cell.timing == "composed":
+            candidates.setdefault(_trajectory_key(cell.spec()), {}).setdefault(cell.id, (False, 0, _speed(cell.link)))
+    return {key: max(ranks, key=lambda cell: ranks[cell]) for key, ranks in candidates.items()}
+
+
+def _speed(link: Link) -> tuple[float, ...]:
+    return link.speed if link.shaped else ()
+
+
+def _trajectory_key(spec: Mapping[str, Any]) -> str:
+    """What cells share that train the same numbers over the same kind of network; the rate changes none of them."""
+    link = Link.parse(spec["link"])
+    rest = {name: value for name, value in spec.items() if name != "link"}
+    return json.dumps([rest, link.shaped, link.host], sort_keys=True)

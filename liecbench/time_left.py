@@ -1,0 +1,74 @@
+"""How long a run will still take: what finished epochs took beyond their wire's seconds, and the wire's own."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+
+from liecbench.cell import Cell, Job
+from liecbench.estimate import timing_wire_seconds, wire_seconds_per_epoch
+
+
+class TimeLeft:
+    """The time left, learnt from the epochs so far: a method's own where there are any, everyone's otherwise."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = {job.cell.id: job for job in jobs}
+        self._epochs_left = {job.cell.id: job.cell.task.epochs - job.epochs_done for job in jobs}
+        self._beyond_wire: dict[tuple[bool, str], list[float]] = defaultdict(list)
+        self._current: str | None = None
+        self._composing_seconds = 0.0
+
+    def begins(self, cell_id: str, epochs_done: int) -> None:
+        """A cell is under way."""
+        self._current = cell_id
+        self._composing_seconds = 0.0
+        self._epochs_left[cell_id] = self._jobs[cell_id].cell.task.epochs - epochs_done
+
+    def trained(self, cell_id: str, seconds: float) -> None:
+        """One more epoch is there, ``seconds`` after the one before."""
+        self._epochs_left[cell_id] -= 1
+        job = self._jobs[cell_id]
+        if job.trajectory is None:
+            beyond = seconds - wire_seconds_per_epoch(job.cell)
+            self._beyond_wire[_kind(job)].append(max(beyond, 0.0))
+        else:
+            self._composing_seconds += seconds
+
+    def over(self, cell_id: str) -> None:
+        """The cell has ended, however it did."""
+        job = self._jobs[cell_id]
+        if job.trajectory is not None and self._epochs_left[cell_id] == 0:
+            beyond = self._composing_seconds - timing_wire_seconds(job.cell)
+            self._beyond_wire[_kind(job)].append(max(beyond, 0.0))
+        self._epochs_left[cell_id] = 0
+
+    def share_of_current(self) -> float:
+        """How much of the cell under way is done."""
+        if self._current is None or not self._epochs_left[self._current]:
+            return 0.0
+        return 1 - self._epochs_left[self._current] / self._jobs[self._current].cell.task.epochs
+
+    def seconds(self) -> float | None:
+        """The time left; None before anything was learnt."""
+        if not self._beyond_wire:
+            return None
+        return sum(self._job_seconds(self._jobs[cell_id], left) for cell_id, left in self._epochs_left.items() if left)
+
+    def _job_seconds(self, job: Job, epochs_left: int) -> float:
+        beyond = self._learnt(job)
+        if job.trajectory is not None:
+            return timing_wire_seconds(job.cell) + beyond
+        return epochs_left * (wire_seconds_per_epoch(job.cell) + beyond)
+
+    def _learnt(self, job: Job) -> float:
+        """What an epoch, or a composed cell, takes beyond its wire's seconds."""
+        composed, _ = kind = _kind(job)
+        if kind in self._beyond_wire:
+            return statistics.fmean(self._beyond_wire[kind])
+        others = [s for (other, _), seconds in self._beyond_wire.items() if other == composed for s in seconds]
+        return statistics.fmean(others) if others else 0.0
+
+
+def _kind(job: Job) -> tuple[bool, str]:
+    cell: Cell = job.cell
+    return job.trajectory is not None, f"{cell.algorithm.name} {cell.workers} {cell.task.model_dump_json()}"

@@ -1,0 +1,154 @@
+"""SIGKILL of anybody at any moment: what was recorded stays, and what is run again ends as if nothing had happened.
+
+``--kills 50`` is the long form.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from liecbench.record import End, Epoch, Start
+from tests.processes import SECONDS, Command, numbers, records, running_command, skip_without_namespaces
+
+SCENARIO: Final = """
+name: chaos
+task:
+  dataset: digits
+  model: {name: mlp, width: 64, layers: 1}
+  batch_size: 32
+  epochs: 6
+  learning_rate: 0.1
+matrix:
+  algorithm: [{name: liec, average_period: 4}, cser]
+  compressor: [sign]
+  workers: [2]
+  link: [10mbit, 40mbit]
+timing: composed
+"""
+NUM_CELLS: Final = 4
+NUM_EPOCHS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Undisturbed:
+    """The run that nobody killed."""
+
+    directory: Path
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    skip_without_namespaces()
+    path = tmp_path_factory.mktemp("scenario") / "chaos.yaml"
+    path.write_text(SCENARIO)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    path = tmp_path_factory.mktemp("undisturbed")
+    started = time.monotonic()
+    _complete(scenario, path / "results", path)
+    return Undisturbed(path / "results", time.monotonic() - started)
+
+
+def _complete(scenario: Path, directory: Path, scratch: Path) -> None:
+    with running_command(scratch, "run", str(scenario), "--out", str(directory), "--quiet") as command:
+        assert command.process.wait(6 * SECONDS) == 0, command.stderr()
+        command.tree.assert_gone(set())
+
+
+def _kill(command: Command, chance: random.Random) -> None:
+    """End the command, torchrun's agent or a rank; whoever is there where the chosen one is not."""
+    described = command.tree.describe()
+    agents = [pid for pid, line in described.items() if "torch.distributed.run" in line and "supervisor" not in line]
+    groups = [[command.process.pid], agents, list(command.tree.ranks().values())]
+    victims = groups[chance.randrange(3)] or sorted(described)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(chance.choice(victims), signal.SIGKILL)
+
+
+def _disturb(scenario: Path, directory: Path, scratch: Path, chance: random.Random, seconds: float) -> bool:
+    """Run until a kill at a random moment; False where the run was over before it."""
+    with running_command(scratch, "run", str(scenario), "--out", str(directory), "--quiet") as command:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            command.process.wait(chance.uniform(0, seconds))
+            return False
+        namespaces = command.tree.namespaces()
+        _kill(command, chance)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            command.process.wait(6 * SECONDS)
+        command.process.kill()  # it may have outlived a process that had just ended
+        command.process.wait(SECONDS)
+        command.tree.assert_gone(namespaces)
+    return True
+
+
+def _by_cell(directory: Path) -> dict[str, list[dict[str, Any]]]:
+    cells: dict[str, list[dict[str, Any]]] = {}
+    for record in records(directory):
+        if isinstance(record, Epoch):
+            cells.setdefault(record.cell, []).append(numbers(record))
+    return cells
+
+
+def _assert_as_if_undisturbed(directory: Path, undisturbed: Undisturbed) -> None:
+    found = _by_cell(directory)
+    assert {cell: [epoch["epoch"] for epoch in epochs] for cell, epochs in found.items()} == {
+        cell: list(range(1, NUM_EPOCHS + 1)) for cell in _by_cell(undisturbed.directory)
+    }
+    assert found == _by_cell(undisturbed.directory)
+    statuses = Counter(record.status for record in records(directory) if isinstance(record, End))
+    assert statuses["completed"] == NUM_CELLS
+    assert set(statuses) <= {"completed", "failed"}
+    assert not list((directory / "checkpoints").iterdir())
+
+
+def test_composed_cells_are_their_trajectory_with_times_of_their_own(undisturbed: Undisturbed) -> None:
+    starts = {r.cell: r.spec for r in records(undisturbed.directory) if isinstance(r, Start)}
+    by_cell: dict[str, list[Epoch]] = {}
+    for record in records(undisturbed.directory):
+        if isinstance(record, Epoch):
+            by_cell.setdefault(record.cell, []).append(record)
+    slow = {cell: epochs for cell, epochs in by_cell.items() if starts[cell]["link"] == "10mbit"}
+    assert len(slow) == 2
+    for epochs in slow.values():
+        composed = [epoch.composed for epoch in epochs]
+        (trained,) = {found.trajectory for found in composed if found}
+        assert starts[trained]["link"] == "40mbit"
+        assert all(epoch.composed is None for epoch in by_cell[trained])
+        for ours, theirs, found in zip(epochs, by_cell[trained], composed, strict=True):
+            assert found is not None
+            assert {**numbers(ours), "cell": ""} == {**numbers(theirs), "cell": ""}
+            assert ours.train_seconds > theirs.train_seconds
+            assert sum(kind.steps for kind in found.kinds.values()) == ours.steps
+            total = sum(kind.steps * kind.mean_seconds for kind in found.kinds.values())
+            assert ours.train_seconds == pytest.approx(total, rel=0.05)
+            assert sum(ours.wire_bytes["sent"]) > sum(ours.payload_bytes["sent"])  # type: ignore[index]
+
+
+@pytest.mark.timeout(7200)
+def test_kills_change_no_number(
+    scenario: Path, undisturbed: Undisturbed, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    num_kills: int = request.config.getoption("--kills")
+    chance, directory = random.Random(num_kills), tmp_path / "results"
+    while num_kills:
+        if _disturb(scenario, directory, tmp_path, chance, undisturbed.seconds):
+            num_kills -= 1
+        else:
+            _assert_as_if_undisturbed(directory, undisturbed)
+            shutil.rmtree(directory)
+    _complete(scenario, directory, tmp_path)
+    _assert_as_if_undisturbed(directory, undisturbed)
