@@ -128,6 +128,12 @@ class Cell(Model):
         canonical = json.dumps(self.spec(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
+    def __copy__(self) -> Self:
+        """Without the id, which is another one where ``model_copy`` changes a field."""
+        copied = super().__copy__()
+        copied.__dict__.pop("id", None)
+        return copied
+
     def spec(self) -> dict[str, Any]:
         """The cell as plain JSON values."""
         return self.model_dump(mode="json")

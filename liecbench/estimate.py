@@ -19,8 +19,12 @@ _SILENCE_SECONDS: Final = 300.0
 _LONGEST_SILENCE_SECONDS: Final = 86400.0
 # What was seen on 2 cores: a launch's own part and each worker's, a cell's, a link's measurement, a step of DDP.
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 4.0, 3.5, 0.2, 1.5, 2e-3
+# Of each kind, where a cell is composed: two stretches of eight, each after a step that does not count.
 TIMED_STEPS: Final = 18
+_MOST_COUNTED_STEPS: Final = 100_000
 _SAMPLE_NUMEL: Final = 2**20
+# What changes neither bytes nor the time of a step, so that cells which differ in it alone share an estimate.
+_NO_TRAFFIC: Final = {"learning_rate": 1.0, "schedule": None, "momentum": 0.0, "weight_decay": 0.0, "warmup_steps": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +36,13 @@ class StepTraffic:
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """The payload of every kind of step of a cell; neither seed nor link changes it.
+    """The payload of every kind of step of a cell; neither seed, link nor learning rate changes it.
 
     Empty where the model cannot be built: what a worker says of that is the cell's error.
     """
-    spec = {**cell.spec(), "seed": 0, "link": "none"}
-    return _traffic(json.dumps(spec, sort_keys=True))
+    spec = cell.spec()
+    task = {**spec["task"], **_NO_TRAFFIC}
+    return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
 
 
 @functools.cache
@@ -56,10 +61,10 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     shapes = [parameter.shape for parameter in model.parameters()]
     algorithm = make_algorithm(cell)
     num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, dataset.num_train_samples)
-    kinds = [algorithm.step_kind(step) for step in range(num_steps)]
+    kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MOST_COUNTED_STEPS))]
     return {
         kind: StepTraffic(
-            count=count,
+            count=round(count * num_steps / len(kinds)),
             ranks=[
                 algorithm.planned_payload_bytes(shapes, rank, cell.workers, kinds.index(kind))
                 for rank in range(cell.workers)
@@ -94,7 +99,8 @@ def _rank_seconds(cell: Cell, wire: Wire, sent: int, received: int) -> float:
     up = 8 * _HEADERS * sent / wire.up_bits_per_second
     down = 8 * _HEADERS * received / wire.down_bits_per_second
     # A root has everything before it answers; shards travel both ways at once.
-    return (up + down if cell.server == "root" else max(up, down)) + 4 * wire.delay_seconds * bool(sent)
+    hops = 2 if cell.server == "root" else 2 * (cell.workers - 1)
+    return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * wire.delay_seconds * bool(sent)
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:
@@ -104,7 +110,7 @@ def wire_seconds_per_epoch(cell: Cell) -> float:
 
 def timing_wire_seconds(cell: Cell) -> float:
     """How long the link needs at the least for the steps that are timed of a composed cell."""
-    return sum(min(TIMED_STEPS, kind.count) * wire_seconds(cell, kind) for kind in traffic(cell).values())
+    return sum(TIMED_STEPS * wire_seconds(cell, kind) for kind in traffic(cell).values())
 
 
 def patience(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
@@ -136,16 +142,16 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
         around += epochs_left * _evaluation_seconds(cell)
     seconds = 0.0
     for kind in traffic(cell).values():
-        count = kind.count * epochs_left / cell.task.epochs
-        timed = count if job.trajectory is None else TIMED_STEPS
-        seconds += min(timed, count) * _step_seconds(cell, kind)
+        count = TIMED_STEPS if job.trajectory else kind.count * epochs_left / cell.task.epochs
+        seconds += count * _step_seconds(cell, kind)
     return around + seconds
 
 
 def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
     """Arithmetic of workers that share the cores, then the wire: what overlaps is not taken off."""
     compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
-    return _share(cell) * (_backward_seconds(cell) + compression + _STEP_SECONDS) + wire_seconds(cell, kind)
+    arithmetic = make_algorithm(cell).batches_per_step * _backward_seconds(cell) + compression + _STEP_SECONDS
+    return _share(cell) * arithmetic + wire_seconds(cell, kind)
 
 
 def _evaluation_seconds(cell: Cell) -> float:
@@ -164,7 +170,7 @@ def _num_cores() -> int:
 
 
 def _backward_seconds(cell: Cell) -> float:
-    task = cell.task.model_copy(update={"epochs": 1, "learning_rate": 1.0, "schedule": None, "warmup_steps": 0})
+    task = cell.task.model_copy(update={"epochs": 1, **_NO_TRAFFIC})
     return _measured_backward(task.model_dump_json(), cell.threads)
 
 
@@ -176,7 +182,10 @@ def _measured_backward(task: str, threads: int) -> float:
 
     parsed = Task.model_validate_json(task)
     dataset, architecture = _workload(parsed)
-    model = architecture.build(dataset.input_shape, dataset.num_classes)
+    try:
+        model = architecture.build(dataset.input_shape, dataset.num_classes)
+    except (RuntimeError, MemoryError):
+        return 0.0  # a worker will say so
     inputs = torch.randn(parsed.batch_size, *dataset.input_shape)
     labels = torch.zeros(parsed.batch_size, dtype=torch.long)
 

@@ -22,7 +22,7 @@ def lines(
 ) -> Iterator[str]:
     """The forecast as text."""
     yield f"{num_cells} cells, {num_cells - len(jobs)} of them done; results in {directory}"
-    total = 0.0
+    total, varying = 0.0, _varying(jobs)
     for number, launch in enumerate(group(jobs, isolate=isolate), start=1):
         seconds = _job_seconds(launch)
         total += launch_seconds(launch.workers) + sum(seconds)
@@ -30,7 +30,7 @@ def lines(
         yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {_network(launch, nodes)}"
         yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}"
         for job, duration in zip(launch.jobs, seconds, strict=True):
-            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, jobs)}: {_work(job)}, {_duration(duration)}"
+            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, varying)}: {_work(job)}, {_duration(duration)}"
             known = traffic(job.cell)
             yield f"      {_traffic(payload_bytes_per_epoch(job.cell)) if known else 'its model cannot be built'}"
     if jobs:
@@ -56,9 +56,7 @@ def _moved_bytes(job: Job) -> int:
     if job.trajectory is None:
         epochs_left = job.cell.task.epochs - job.epochs_done
         return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
-    return sum(
-        min(TIMED_STEPS, kind.count) * sum(sent for sent, _ in kind.ranks) for kind in traffic(job.cell).values()
-    )
+    return sum(TIMED_STEPS * sum(sent for sent, _ in kind.ranks) for kind in traffic(job.cell).values())
 
 
 def _duration(seconds: float) -> str:
@@ -68,12 +66,20 @@ def _duration(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.1f} h"
 
 
-def _rest(job: Job, jobs: Sequence[Job]) -> str:
+def _varying(jobs: Sequence[Job]) -> set[str]:
+    """Fields that tell jobs apart, without those that a cell's description has."""
+    values: dict[str, set[str]] = {}
+    for job in jobs:
+        for name, value in flat_fields(job.cell.spec()).items():
+            if name not in _DESCRIBED and value is not None:
+                values.setdefault(name, set()).add(repr(value))
+    return {name for name, found in values.items() if len(found) > 1}
+
+
+def _rest(job: Job, varying: set[str]) -> str:
     """What else tells a cell from the others."""
-    fields = [flat_fields(other.cell.spec()) for other in jobs]
-    mine = {n: v for n, v in flat_fields(job.cell.spec()).items() if n not in _DESCRIBED and v is not None}
-    varying = [n for n in mine if len({repr(other.get(n)) for other in fields if other.get(n) is not None}) > 1]
-    return "".join(f" · {name} {mine[name]}" for name in varying)
+    fields = flat_fields(job.cell.spec()).items()
+    return "".join(f" · {name} {value}" for name, value in fields if name in varying and value is not None)
 
 
 def _traffic(ranks: Sequence[tuple[int, int]]) -> str:

@@ -16,13 +16,13 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
 
     Cells whose ``timing`` is composed come after the trajectories that they are composed with.
     """
-    trajectories = _trajectories(cells, done.values())
+    keys = {cell.id: _trajectory_key(cell.spec()) for cell in cells if cell.timing == "composed"}
+    trajectories = _trajectories(cells, keys, done.values())
     jobs = []
     for cell in cells:
         found = done.get(cell.id)
         if found is None or found.status not in _OVER:
-            composed = cell.timing == "composed"
-            trained = trajectories[_trajectory_key(cell.spec())] if composed else cell.id
+            trained = trajectories[keys[cell.id]] if cell.id in keys else cell.id
             job = Job(
                 cell=cell,
                 attempt=found.attempt + 1 if found else 1,
@@ -33,16 +33,22 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
     return sorted(jobs, key=lambda job: job.trajectory is not None)
 
 
-def _trajectories(cells: Iterable[Cell], done: Iterable[CellResult]) -> dict[str, str]:
-    """By key the cell that is trained: one that was trained before, or the one with the fastest link."""
+def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable[CellResult]) -> dict[str, str]:
+    """By key the cell that is trained: one that was trained before, or the one with the fastest link.
+
+    A cell that is not asked for counts only if it is over, a failed one only where there is no other.
+    """
     candidates: dict[str, dict[str, tuple[object, ...]]] = {}
     for result in done:
-        if result.spec["timing"] == "composed" and not any(epoch.composed for epoch in result.epochs):
-            rank = (result.status in _OVER, len(result.epochs), _speed(Link.parse(result.spec["link"])))
-            candidates.setdefault(_trajectory_key(result.spec), {})[result.id] = rank
+        over, failed = result.status in _OVER, result.status == "failed"
+        composed = any(epoch.composed for epoch in result.epochs)
+        if result.spec["timing"] == "composed" and not composed and (over or result.id in keys):
+            rank = (over, not failed, len(result.epochs), _speed(Link.parse(result.spec["link"])))
+            key = keys.get(result.id) or _trajectory_key(result.spec)
+            candidates.setdefault(key, {})[result.id] = rank
     for cell in cells:
-        if cell.timing == "composed":
-            candidates.setdefault(_trajectory_key(cell.spec()), {}).setdefault(cell.id, (False, 0, _speed(cell.link)))
+        if cell.id in keys:
+            candidates.setdefault(keys[cell.id], {}).setdefault(cell.id, (False, True, 0, _speed(cell.link)))
     return {key: max(ranks, key=lambda cell: ranks[cell]) for key, ranks in candidates.items()}
 
 

@@ -297,7 +297,10 @@ def _lines(events: io.FileIO, patience: Callable[[], float] | None) -> Iterator[
 def _follow(events: Iterable[bytes], on_event: Callable[[dict[str, Any]], None]) -> str | None:
     refusal = None
     for line in events:
-        event = json.loads(line)
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # a rank was killed within its line, and another's follows it
         if event["type"] == "refused":
             refusal = event["reason"]
         else:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_type_hints
 
-from annotated_types import Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_serializer, model_validator
 
 from liecbench import catalog
@@ -99,7 +99,7 @@ class Scenario(Model):
     timing: Literal["measured", "composed"] = Field(
         "measured", description="composed: trained at the fastest link alone, at the others only some steps are timed"
     )
-    step_timeout: Annotated[float, Gt(0)] | None = Field(
+    step_timeout: Annotated[float, Ge(2)] | None = Field(
         None,
         description="seconds without a step after which a cell has failed; by default 300 and ten times its wire's",
     )

@@ -144,8 +144,8 @@ def from_fields(data: Any) -> Record:
         raise ValueError(f"{kind} record: {where}: {first['msg']}") from None
 
 
-def read(directory: Path) -> Iterator[Record]:
-    """Every record of a results directory; a last line that a crash tore is passed over."""
+def read(directory: Path, cell: str = "") -> Iterator[Record]:
+    """Every record of a results directory, or of one cell; a last line that a crash tore is passed over."""
     path = directory / LEDGER_NAME
     try:
         text = path.read_text(encoding="utf-8")
@@ -154,11 +154,15 @@ def read(directory: Path) -> Iterator[Record]:
     except UnicodeDecodeError:
         raise LiecbenchError(f"{path}: not UTF-8 text", "give a results directory that `run` wrote") from None
     for number, line in enumerate(text.split("\n")[:-1], start=1):
+        if cell not in line:
+            continue
         try:
-            yield from_json(line)
+            record = from_json(line)
         except (ValueError, RecursionError) as error:
             remedy = "use the liecbench that wrote it, or remove the damaged line"
             raise LiecbenchError(f"{path}:{number}: {error}", remedy) from None
+        if cell in ("", record.cell):
+            yield record
 
 
 class Ledger:

@@ -241,8 +241,9 @@ def _link_text(spec: str) -> str:
 def _row_fields(group: list[CellResult]) -> dict[str, Any]:
     cell = group[0]
     fields = {name: value for name, value in flat_fields(cell.spec).items() if name != "seed"}
-    composed = any(epoch.composed for cell in group for epoch in cell.epochs)
-    fields["timing"] = "composed" if composed else "measured"
+    epochs = [epoch for cell in group for epoch in cell.epochs]
+    if fields["timing"] == "composed" and epochs and not any(epoch.composed for epoch in epochs):
+        fields["timing"] = "trained"
     return fields if cell.directory is None else {**fields, "results": cell.directory}
 
 
@@ -363,5 +364,6 @@ def _nearest(cell: CellResult, bases: list[list[CellResult]]) -> list[CellResult
 
 def _setting_then_speed(row: Row) -> tuple[object, ...]:
     seconds = row.metrics["seconds_per_epoch"]
-    setting = tuple(str(row.fields.get(name)).rjust(12) for name in (*_SETTING, *_WORKLOAD))
+    names = [name for name in (*_SETTING, *_WORKLOAD) if name != "timing"]
+    setting = tuple(str(row.fields.get(name)).rjust(12) for name in names)
     return (*setting, math.inf if seconds is None else seconds.mean)

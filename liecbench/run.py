@@ -10,6 +10,7 @@ from liecbench import launch as launching
 from liecbench.cell import Cell, Job
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
+from liecbench.jobs import jobs_left
 from liecbench.launch import Launch, Outcome
 from liecbench.link import Link
 from liecbench.matrix import Scenario
@@ -129,6 +130,25 @@ class ResultsDirectory:
         self.ledger.close()
 
 
+def run_cells(
+    cells: Sequence[Cell],
+    directory: ResultsDirectory,
+    progress: Progress,
+    *,
+    patience: Patience,
+    leader: Leader | None = None,
+    isolate: bool = False,
+) -> None:
+    """Run what is left of the cells; where a trajectory fails, the next fastest link is trained in its place."""
+    before = finished_cells(directory.path)
+    jobs = jobs_left(cells, before)
+    while jobs:
+        run_jobs(jobs, directory, progress, patience=patience, leader=leader, isolate=isolate)
+        now = finished_cells(directory.path)
+        waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
+        jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
+
+
 def run_jobs(
     jobs: Sequence[Job],
     directory: ResultsDirectory,
@@ -164,6 +184,8 @@ def run_jobs(
         for job, begun in lost:
             _record_failure(job, directory, error, begun=begun)
             progress.failed(job.cell, error)
+        if not lost:
+            progress.noticed(error.partition("\n")[0])
         if rest:
             launches.insert(0, Launch(jobs=rest))
 
@@ -175,14 +197,14 @@ class _Listener:
         self._progress, self._patience = progress, patience
         self._cell: str | None = None
         self._said: list[str] = []
-        self._disk: str | None = None
+        self._disk: tuple[str | None, str] | None = None
 
     def hear(self, event: dict[str, Any]) -> None:
         """An event of the launch."""
         match event["type"]:
             case "lost":
                 self._said.append(event["reason"].partition("\n")[0])
-                self._disk = self._disk or event.get("disk")
+                self._disk = self._disk or event["disk"]
             case "progress" | "timing":
                 self._progress.stepped(event)
             case "notice":
@@ -191,7 +213,7 @@ class _Listener:
                 pass
             case _:
                 record = from_fields(event)
-                self._cell = record.cell
+                self._cell = None if isinstance(record, End) else record.cell
                 self._progress.recorded(record)
 
     def patience(self) -> float:
@@ -201,7 +223,9 @@ class _Listener:
     def raise_disk_error(self, directory: Path) -> None:
         """LiecbenchError where a rank ended because the disk took no more."""
         if self._disk is not None:
-            raise LiecbenchError(f"{directory}: {self._disk}", "make room and run again: every finished epoch is kept")
+            where, what = self._disk
+            message = f"{where or directory}: {what}"
+            raise LiecbenchError(message, "make room and run again: every finished epoch is kept")
 
     def reason(self, outcome: Outcome) -> str:
         """Why a launch ended, in a line, and below it the last lines of its log."""

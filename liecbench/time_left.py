@@ -13,6 +13,9 @@ class TimeLeft:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = {job.cell.id: job for job in jobs}
+        self._kinds = {job.cell.id: _kind(job) for job in jobs}
+        # Worked out here, before the workers start: later it would take their cores.
+        self._wire_seconds = {job.cell.id: _wire_seconds(job) for job in jobs}
         self._epochs_left = {job.cell.id: job.cell.task.epochs - job.epochs_done for job in jobs}
         self._beyond_wire: dict[tuple[bool, str], list[float]] = defaultdict(list)
         self._current: str | None = None
@@ -29,8 +32,7 @@ class TimeLeft:
         self._epochs_left[cell_id] -= 1
         job = self._jobs[cell_id]
         if job.trajectory is None:
-            beyond = seconds - wire_seconds_per_epoch(job.cell)
-            self._beyond_wire[_kind(job)].append(max(beyond, 0.0))
+            self._learn(cell_id, seconds)
         else:
             self._composing_seconds += seconds
 
@@ -38,8 +40,7 @@ class TimeLeft:
         """The cell has ended, however it did."""
         job = self._jobs[cell_id]
         if job.trajectory is not None and self._epochs_left[cell_id] == 0:
-            beyond = self._composing_seconds - timing_wire_seconds(job.cell)
-            self._beyond_wire[_kind(job)].append(max(beyond, 0.0))
+            self._learn(cell_id, self._composing_seconds)
         self._epochs_left[cell_id] = 0
 
     def share_of_current(self) -> float:
@@ -52,21 +53,28 @@ class TimeLeft:
         """The time left; None before anything was learnt."""
         if not self._beyond_wire:
             return None
-        return sum(self._job_seconds(self._jobs[cell_id], left) for cell_id, left in self._epochs_left.items() if left)
+        known = {kind: statistics.fmean(seconds) for kind, seconds in self._beyond_wire.items()}
+        everyone = {composed: self._mean_of(composed) for composed in (False, True)}
+        total = 0.0
+        for cell_id, epochs_left in self._epochs_left.items():
+            composed, _ = kind = self._kinds[cell_id]
+            seconds = self._wire_seconds[cell_id] + known.get(kind, everyone[composed])
+            total += seconds * (min(epochs_left, 1) if composed else epochs_left)
+        return total
 
-    def _job_seconds(self, job: Job, epochs_left: int) -> float:
-        beyond = self._learnt(job)
-        if job.trajectory is not None:
-            return timing_wire_seconds(job.cell) + beyond
-        return epochs_left * (wire_seconds_per_epoch(job.cell) + beyond)
+    def _learn(self, cell_id: str, seconds: float) -> None:
+        """An epoch, or a composed cell, has taken so long."""
+        self._beyond_wire[self._kinds[cell_id]].append(max(seconds - self._wire_seconds[cell_id], 0.0))
 
-    def _learnt(self, job: Job) -> float:
-        """What an epoch, or a composed cell, takes beyond its wire's seconds."""
-        composed, _ = kind = _kind(job)
-        if kind in self._beyond_wire:
-            return statistics.fmean(self._beyond_wire[kind])
-        others = [s for (other, _), seconds in self._beyond_wire.items() if other == composed for s in seconds]
-        return statistics.fmean(others) if others else 0.0
+    def _mean_of(self, composed: bool) -> float:
+        """What was learnt of all composed cells, or of all others."""
+        found = [s for (other, _), seconds in self._beyond_wire.items() if other == composed for s in seconds]
+        return statistics.fmean(found) if found else 0.0
+
+
+def _wire_seconds(job: Job) -> float:
+    """An epoch's, or those of the steps that are timed of a composed cell."""
+    return timing_wire_seconds(job.cell) if job.trajectory else wire_seconds_per_epoch(job.cell)
 
 
 def _kind(job: Job) -> tuple[bool, str]:

@@ -98,3 +98,27 @@ def test_a_trajectory_that_was_lost_under_way_goes_on() -> None:
     slow, fast = cells("10mbit", "100mbit")
 
     assert planned([slow, fast], *trained(slow)[:2]) == [("10mbit", None), ("100mbit", "10mbit")]
+
+
+def test_a_trajectory_that_is_not_asked_for_is_taken_only_when_it_is_over() -> None:
+    slow, fast = cells("10mbit", "100mbit")
+
+    assert planned([slow], *trained(fast)[:2]) == [("10mbit", None)]
+
+
+@pytest.mark.parametrize("num_epochs", [0, 1])
+def test_another_link_is_trained_where_the_fastest_failed(num_epochs: int) -> None:
+    slow, middle, fast = cells("10mbit", "50mbit", "100mbit")
+    began, made, ended = trained(fast, "failed")
+    records = [began, *[made][:num_epochs], ended]
+
+    assert planned([slow, middle, fast], *records) == [("50mbit", None), ("10mbit", "50mbit"), ("100mbit", "50mbit")]
+
+
+def test_a_copy_with_another_field_has_another_id() -> None:
+    (cell,) = cells("10mbit")
+    before = cell.id
+    copy = cell.model_copy(update={"seed": 5})
+
+    assert (before, True) == (cell.id, copy.id != before)
+    assert Cell.from_spec(copy.spec()).id == copy.id

@@ -138,3 +138,13 @@ def test_delay_needs_a_kernel_that_has_netem(tmp_path: Path) -> None:
         ran = run(tmp_path, ["lte"], *options)
         assert (ran.done.returncode, ran.records) == (2, [])
         assert ran.done.stderr.startswith("liecbench: link lte: delay, jitter and loss need the kernel's netem")
+
+
+def test_where_the_fastest_link_cannot_be_held_the_next_is_trained(tmp_path: Path) -> None:
+    ran = run(tmp_path, ["10mbit", BEYOND_ANY, "40mbit"], timing="composed")
+    trained = {link: [epoch.composed is None for epoch in ran.epochs(link)] for link in ("10mbit", "40mbit")}
+
+    assert ran.done.returncode == 5
+    assert (ran.end(BEYOND_ANY).status, ran.epochs(BEYOND_ANY)) == ("failed", [])
+    assert trained == {"10mbit": [False] * 2, "40mbit": [True] * 2}
+    assert [ran.end(link).status for link in trained] == ["completed"] * 2

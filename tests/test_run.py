@@ -8,7 +8,7 @@ from liecbench.document import parse
 from liecbench.errors import LiecbenchError
 from liecbench.jobs import jobs_left
 from liecbench.matrix import Scenario
-from liecbench.record import LEDGER_NAME, Record, to_json
+from liecbench.record import LEDGER_NAME, SCHEMA, Record, to_json
 from liecbench.results import fold
 from liecbench.run import ResultsDirectory, finished_cells, refuse_existing, select
 from liecbench.scenario import check, load_scenario
@@ -241,3 +241,12 @@ def test_a_scenario_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
 
     assert "holds a scenario.yaml of yours, which the run would overwrite; give a directory of its own" in actual
     assert (tmp_path / "scenario.yaml").read_text() == "# mine\n"
+
+
+def test_records_of_a_newer_version_are_left_as_they_are(tmp_path: Path) -> None:
+    text = to_json(start("a")).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}') + "\n"
+    (tmp_path / LEDGER_NAME).write_text(text)
+    actual = refusal(tmp_path)
+
+    assert f"{tmp_path / LEDGER_NAME}:1: schema {SCHEMA + 1}; this version reads schema {SCHEMA}" in actual
+    assert (tmp_path / LEDGER_NAME).read_text() == text

@@ -8,12 +8,9 @@ import torch.distributed as dist
 from liecbench.algorithms.pacing import Pacer
 from liecbench.link import Link, Wire
 from liecbench.measured_link import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredWire, misses
+from liecbench.worker.agreed import LinkError
 
 _MOST_MEASUREMENTS = 3
-
-
-class LinkError(Exception):
-    """The link is not what the cell asked for, or was not used; every rank raises it for the same cell."""
 
 
 class Enforcer(Protocol):

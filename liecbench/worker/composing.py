@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch.distributed as dist
 
-from liecbench.cell import Cell, Job
+from liecbench.algorithms.base import NonFiniteError
+from liecbench.cell import Job
 from liecbench.record import Composed, Epoch, KindTime, Status, read
-from liecbench.results import CellResult, fold
+from liecbench.results import CellResult, Estimate, fold
 from liecbench.worker import meter
+from liecbench.worker.agreed import afterwards
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.journal import Journal
 from liecbench.worker.training import Training
 
-_CHUNK_STEPS = 8
+_FEWEST_STEPS = 8
 _PRECISION = 0.02
 
 
@@ -56,47 +57,45 @@ class Kind:
             self.timed_steps >= self.count
         )
 
+    def steps_missing(self) -> int:
+        """How many more steps should make the mean known, at most as many again as there are."""
+        off = self.half_width_seconds() / (_PRECISION * self.mean_seconds(self.slowest))
+        wanted = min(self.timed_steps * off**2, self.count) - self.timed_steps
+        return max(_FEWEST_STEPS, min(math.ceil(wanted), self.timed_steps))
+
 
 def half_width(seconds: Sequence[float]) -> float:
-    """Half of the 95 % interval of a mean (Student's t); infinite for one value."""
-    if len(seconds) < 2:
-        return math.inf
-    from scipy.special import stdtrit
-
-    return float(stdtrit(len(seconds) - 1, 0.975)) * statistics.stdev(seconds) / math.sqrt(len(seconds))
+    """Half of the 95 % interval of a mean; infinite for one value."""
+    estimate = Estimate.of(seconds)
+    return math.inf if estimate.high is None else estimate.high - estimate.mean
 
 
-def compose(job: Job, directory: Path, link: CellLink, journal: Journal | None) -> tuple[Status, str | None]:
+def compose(job: Job, trajectory: CellResult, link: CellLink, journal: Journal | None) -> tuple[Status, str | None]:
     """Record the epochs of a cell; how it ended, and why if not well. Collective."""
-    assert job.trajectory is not None, "the cell is composed"
-    trajectory = _trajectory(directory, job.trajectory)
-    if trajectory.status != "completed":
-        refused: Status = "diverged" if trajectory.status == "diverged" else "failed"
-        return refused, f"the cell that it is composed with, {job.trajectory}, is {trajectory.status}"
-    training = Training(job.cell, link, None)
+    if trajectory.status == "diverged":
+        return "diverged", f"as the cell that it is composed with, {trajectory.id}, did: {trajectory.error}"
+    training = Training(job.cell, link, journal)
     try:
-        kinds = _time_kinds(training, link, journal)
-    finally:
-        training.close()
+        with afterwards(training.close):
+            kinds = _time_kinds(training, link, journal)
+    except NonFiniteError as error:
+        return "failed", f"its steps could not be timed: {error}"
     if journal is not None:
-        schedule = _Schedule(job.cell, training)
         for epoch in trajectory.epochs[job.epochs_done :]:
-            composed = compose_epoch(epoch, kinds, schedule.counts(epoch), cell=job.cell.id, attempt=job.attempt)
-            journal.record(composed)
+            counts = _counts(training, epoch)
+            journal.record(compose_epoch(epoch, kinds, counts, cell=job.cell.id, attempt=job.attempt))
     return "completed", None
 
 
-def _trajectory(directory: Path, cell: str) -> CellResult:
+def find_trajectory(directory: Path, cell: str) -> CellResult:
     """What rank 0's ledger holds of the trained cell; its epochs on rank 0 alone. Collective."""
-    found: list[CellResult | None] = [None]
+    own = None
     if dist.get_rank() == 0:
-        found[0] = fold(record for record in read(directory) if record.cell == cell).get(cell)
-        found[0] = found[0] or CellResult(id=cell, spec={}, environment={}, attempt=0)
-    own = found[0]
-    if own is not None:
-        found = [dataclasses.replace(own, epochs=[])]
-    dist.broadcast_object_list(found, src=0)
-    result = own or found[0]
+        nothing = CellResult(id=cell, spec={}, environment={}, attempt=0)
+        own = fold(read(directory, cell)).get(cell, nothing)
+    told = [own and dataclasses.replace(own, epochs=[])]
+    dist.broadcast_object_list(told, src=0)
+    result = own or told[0]
     assert result is not None, "rank 0 has sent one"
     return result
 
@@ -107,39 +106,32 @@ def _time_kinds(training: Training, link: CellLink, journal: Journal | None) -> 
     names = [training.algorithm.step_kind(step) for step in range(num_steps)]
     kinds: dict[str, Kind] = {}
     link.shape()
-    try:
+    with afterwards(link.lift):
         for name, count in Counter(names).items():
-            kind = Kind(first=names.index(name), count=count, ranks=_chunk(training, names.index(name)))
+            first = names.index(name)
+            kind = Kind(first=first, count=count, ranks=_stretch(training, first, _FEWEST_STEPS))
             while not kind.known:
                 if journal is not None:
                     journal.timed(training.cell.id, name, kind.timed_steps, kind.mean_seconds(kind.slowest))
-                more = _chunk(training, kind.first)
+                more = _stretch(training, first, kind.steps_missing())
                 kind = dataclasses.replace(kind, ranks=list(map(meter.joined, kind.ranks, more)))
             kinds[name] = kind
-    finally:
-        link.lift()
     return kinds
 
 
-def _chunk(training: Training, first: int) -> list[meter.RankEpoch]:
-    sample = training.time_steps(first, _CHUNK_STEPS)
+def _stretch(training: Training, first: int, num_steps: int) -> list[meter.RankEpoch]:
+    sample = training.time_steps(first, num_steps)
     everyone = [sample] * dist.get_world_size()
     dist.all_gather_object(everyone, sample)
     meter.check_wire(everyone)
     return everyone
 
 
-class _Schedule:
-    """Which kinds of steps the epochs of a cell have."""
-
-    def __init__(self, cell: Cell, training: Training) -> None:
-        self._warmup, self._per_epoch = cell.task.warmup_steps, training.steps_per_epoch
-        self._kind = training.algorithm.step_kind
-
-    def counts(self, epoch: Epoch) -> tuple[Counter[str], Counter[str]]:
-        """How many of each kind an epoch has: all of its steps, and those that are timed."""
-        steps = range((epoch.epoch - 1) * self._per_epoch, epoch.epoch * self._per_epoch)
-        return Counter(map(self._kind, steps)), Counter(map(self._kind, steps[epoch.steps - epoch.timed_steps :]))
+def _counts(training: Training, epoch: Epoch) -> tuple[Counter[str], Counter[str]]:
+    """How many steps of each kind an epoch has: all of them, and those that are timed."""
+    steps = range((epoch.epoch - 1) * epoch.steps, epoch.epoch * epoch.steps)
+    kind = training.algorithm.step_kind
+    return Counter(map(kind, steps)), Counter(map(kind, steps[epoch.steps - epoch.timed_steps :]))
 
 
 def compose_epoch(

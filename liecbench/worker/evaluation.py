@@ -1,5 +1,7 @@
 """The mean model on held-out data, and how far the workers' models are from it."""
 
+from collections.abc import Callable
+
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -10,7 +12,7 @@ from liecbench.tasks.base import Examples
 _BATCH = 1024
 
 
-def evaluate(model: nn.Module, test: Examples) -> tuple[float, float]:
+def evaluate(model: nn.Module, test: Examples, on_batch: Callable[[], None]) -> tuple[float, float]:
     """Mean loss and accuracy over all examples, each rank taking every n-th; buffers are rank 0's."""
     for buffer in model.buffers():
         dist.broadcast(buffer, src=0)
@@ -22,6 +24,7 @@ def evaluate(model: nn.Module, test: Examples) -> tuple[float, float]:
         for batch in mine.split(_BATCH):
             logits, labels = model(test.inputs[batch]), test.labels[batch]
             totals[0] += float(cross_entropy(logits, labels, reduction="sum"))
+            on_batch()
             totals[1] += int((logits.argmax(dim=1) == labels).sum())
     model.train()
     dist.all_reduce(totals)

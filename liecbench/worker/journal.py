@@ -42,8 +42,11 @@ class Journal:
         self._tell(json.dumps(event))
 
     def alive(self) -> None:
-        """Tell that the cell goes on where no step shows it."""
-        self._tell(json.dumps({"type": "alive"}))
+        """Tell that the cell goes on where no step shows it, at most once a second."""
+        now = time.monotonic()
+        if now - self._last_progress >= _PROGRESS_SECONDS:
+            self._last_progress = now
+            self._tell(json.dumps({"type": "alive"}))
 
     def _tell(self, line: str) -> None:
         self._events.write(line + "\n")

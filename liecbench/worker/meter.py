@@ -17,7 +17,7 @@ from torch import Tensor
 from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.algorithms.exchange import Counters
 from liecbench.record import Epoch
-from liecbench.worker.cell_link import LinkError
+from liecbench.worker.agreed import LinkError
 
 
 class WireCounter(Protocol):

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 Body = Callable[[Path, Path, "WorkerLink | None"], None]
 
 
-def _disk_error(error: BaseException | None) -> str | None:
-    """What the system said of a disk that takes no more, anywhere behind an error."""
+def _disk_error(error: BaseException | None) -> tuple[str | None, str] | None:
+    """Behind an error the file of a disk that takes no more, where it is known, and what the system said."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            return error.strerror
+            return error.filename, error.strerror or str(error)
         error = error.__cause__ or error.__context__
     return None
 

@@ -12,10 +12,12 @@ from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Cell, Job
 from liecbench.network import WorkerLink
 from liecbench.record import End, Ledger, Start, Status, utc_now
+from liecbench.results import CellResult
 from liecbench.supervisor import MASTER_VARIABLE
 from liecbench.worker import checkpoint
-from liecbench.worker.cell_link import CellLink, Enforcer, LinkError
-from liecbench.worker.composing import compose
+from liecbench.worker.agreed import LinkError, afterwards
+from liecbench.worker.cell_link import CellLink, Enforcer
+from liecbench.worker.composing import compose, find_trajectory
 from liecbench.worker.enforcers import Nobody, Process
 from liecbench.worker.journal import Journal
 from liecbench.worker.training import Training
@@ -48,6 +50,11 @@ def _enforcer(worker_link: WorkerLink | None, *, paced: bool) -> Enforcer:
 
 def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None) -> None:
     cell = job.cell
+    trajectory = None
+    if job.trajectory is not None:
+        trajectory = find_trajectory(directory, job.trajectory)
+        if trajectory.status not in ("completed", "diverged"):
+            return  # the command finds another one
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
     # A composed cell needs no state to go on from.
@@ -64,7 +71,7 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
                 environment=environment,
             )
         )
-    status, error = _carry_out(job, epochs_done, directory, link, journal)
+    status, error = _carry_out(job, trajectory, epochs_done, directory, link, journal)
     if journal is not None:
         journal.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
     dist.barrier()
@@ -73,13 +80,18 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
 
 
 def _carry_out(
-    job: Job, epochs_done: int, directory: Path, link: CellLink, journal: Journal | None
+    job: Job,
+    trajectory: CellResult | None,
+    epochs_done: int,
+    directory: Path,
+    link: CellLink,
+    journal: Journal | None,
 ) -> tuple[Status, str | None]:
     """Train or compose the cell; how it ended, and why if not well."""
     try:
         link.check()
-        if job.trajectory is not None:
-            return compose(job, directory, link, journal)
+        if trajectory is not None:
+            return compose(job, trajectory, link, journal)
         return _train(job, epochs_done, directory, link, journal)
     except NonFiniteError as error:
         return "diverged", str(error)
@@ -93,7 +105,7 @@ def _train(
     """Train the epochs that are left; how the cell ended."""
     cell = job.cell
     training = Training(cell, link, journal)
-    try:
+    with afterwards(training.close):
         if epochs_done:
             checkpoint.restore(directory, cell.id, epochs_done, training)
         for epoch in range(epochs_done, cell.task.epochs):
@@ -103,6 +115,4 @@ def _train(
                 journal.record(record)
             dist.barrier()
             checkpoint.forget(directory, cell.id, epoch)
-    finally:
-        training.close()
     return "completed", None

@@ -18,6 +18,7 @@ from liecbench.cell import Cell, Milestones, Task
 from liecbench.method import make_algorithm
 from liecbench.record import Epoch
 from liecbench.worker import meter
+from liecbench.worker.agreed import afterwards
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Journal
 
@@ -86,10 +87,8 @@ class Training:
         batches = self._batches(index)
         self._alive()
         self._link.shape()
-        try:
+        with afterwards(self._link.lift):
             sample = self._train_on(batches, index)
-        finally:
-            self._link.lift()
         everyone: list[meter.RankEpoch | None] = [None] * self._world_size
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
@@ -97,7 +96,7 @@ class Training:
         self._alive()
         spread = divergence(self.model)
         with self.algorithm.evaluation():
-            test_loss, test_accuracy = evaluate(self.model, self._test)
+            test_loss, test_accuracy = evaluate(self.model, self._test, self._alive)
         self._alive()
         error, norm = self._compression_error(batches[0]), self.algorithm.residual_norm()
         totals = meter.Totals(
@@ -132,6 +131,7 @@ class Training:
         for number in range(num_steps + 1):
             self.algorithm.jump(first)
             self._step(batches[number % len(batches)], clock)
+            self._alive()
             if number == 0:
                 clock.restart_times()  # an idle link's bucket is full
         dist.barrier()

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from liecbench.algorithms.exchange import Counters
-from liecbench.worker.cell_link import LinkError
+from liecbench.worker.agreed import LinkError
 from liecbench.worker.meter import RankEpoch, check_wire
 
 SEEN: dict[str, Any] = {
