@@ -131,7 +131,6 @@ def test_composed_cells_are_their_trajectory_with_times_of_their_own(undisturbed
         for ours, theirs, found in zip(epochs, by_cell[trained], composed, strict=True):
             assert found is not None
             assert {**numbers(ours), "cell": ""} == {**numbers(theirs), "cell": ""}
-            assert ours.train_seconds > theirs.train_seconds
             assert sum(kind.steps for kind in found.kinds.values()) == ours.steps
             total = sum(kind.steps * kind.mean_seconds for kind in found.kinds.values())
             assert ours.train_seconds == pytest.approx(total, rel=0.05)
