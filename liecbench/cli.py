@@ -129,7 +129,7 @@ def run(
         check_nodes,
         finished_cells,
         refuse_existing,
-        run_cells,
+        run_jobs,
         select,
     )
     from liecbench.scenario import load_scenario
@@ -162,7 +162,7 @@ def run(
                 ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
             ):
                 waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
-                run_cells(cells, results, progress, patience=waits, leader=leader, isolate=isolate)
+                run_jobs(cells, jobs, results, progress, patience=waits, leader=leader, isolate=isolate)
         except Interruption:
             again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
             _say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)

@@ -7,12 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from liecbench import catalog
 from liecbench.cell import Cell, Choice, Job, Task
 from liecbench.link import Wire
 from liecbench.method import make_algorithm, make_compressor
+
+if TYPE_CHECKING:
+    import torch
 
 _HEADERS: Final = 1.05
 _SILENCE_SECONDS: Final = 300.0
@@ -47,18 +50,14 @@ def traffic(cell: Cell) -> dict[str, StepTraffic]:
 
 @functools.cache
 def _traffic(spec: str) -> dict[str, StepTraffic]:
-    import torch
-
     from liecbench.worker.training import steps_per_epoch
 
     cell = Cell.from_spec(json.loads(spec))
-    dataset, architecture = _workload(cell.task)
+    dataset, _ = _workload(cell.task)
     try:
-        with torch.device("meta"):
-            model = architecture.build(dataset.input_shape, dataset.num_classes)
+        shapes = _shapes(cell.task)
     except Exception:
         return {}
-    shapes = [parameter.shape for parameter in model.parameters()]
     algorithm = make_algorithm(cell)
     num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, dataset.num_train_samples)
     kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MOST_COUNTED_STEPS))]
@@ -77,6 +76,15 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
 def _workload(task: Task) -> tuple[Any, Any]:
     dataset = catalog.load("dataset", task.dataset.name)(**task.dataset.options)
     return dataset, catalog.load("model", task.model.name)(**task.model.options)
+
+
+def _shapes(task: Task) -> "list[torch.Size]":
+    import torch
+
+    dataset, architecture = _workload(task)
+    with torch.device("meta"):
+        model = architecture.build(dataset.input_shape, dataset.num_classes)
+    return [parameter.shape for parameter in model.parameters()]
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
@@ -114,7 +122,7 @@ def timing_wire_seconds(cell: Cell) -> float:
 
 
 def patience(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Seconds without a sign of life after which a cell (before the first: the launch) is taken to hang."""
+    """Seconds without a sign of life after which a cell (before and between cells: the launch) is taken to hang."""
 
     def seconds(cell_id: str | None) -> float:
         if cell_id is None:
@@ -220,12 +228,7 @@ def _compressed_seconds(choice: str) -> float:
 
 @functools.cache
 def _numel(task: str) -> int:
-    import torch
-
-    dataset, architecture = _workload(Task.model_validate_json(task))
-    with torch.device("meta"):
-        model = architecture.build(dataset.input_shape, dataset.num_classes)
-    return sum(parameter.numel() for parameter in model.parameters())
+    return sum(shape.numel() for shape in _shapes(Task.model_validate_json(task)))
 
 
 def _best_seconds(work: Callable[[], object]) -> float:

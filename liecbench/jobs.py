@@ -8,8 +8,6 @@ from liecbench.cell import Cell, Job
 from liecbench.link import Link
 from liecbench.results import CellResult
 
-_OVER = ("completed", "diverged")
-
 
 def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:
     """A job for each cell that is not over: completed and diverged cells stay, failed ones are tried again.
@@ -21,7 +19,7 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
     jobs = []
     for cell in cells:
         found = done.get(cell.id)
-        if found is None or found.status not in _OVER:
+        if found is None or not found.over:
             trained = trajectories[keys[cell.id]] if cell.id in keys else cell.id
             job = Job(
                 cell=cell,
@@ -40,10 +38,10 @@ def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable
     """
     candidates: dict[str, dict[str, tuple[object, ...]]] = {}
     for result in done:
-        over, failed = result.status in _OVER, result.status == "failed"
+        failed = result.status == "failed"
         composed = any(epoch.composed for epoch in result.epochs)
-        if result.spec["timing"] == "composed" and not composed and (over or result.id in keys):
-            rank = (over, not failed, len(result.epochs), _speed(Link.parse(result.spec["link"])))
+        if result.spec["timing"] == "composed" and not composed and (result.over or result.id in keys):
+            rank = (result.over, not failed, len(result.epochs), _speed(Link.parse(result.spec["link"])))
             key = keys.get(result.id) or _trajectory_key(result.spec)
             candidates.setdefault(key, {})[result.id] = rank
     for cell in cells:

@@ -54,6 +54,11 @@ class CellResult:
     error: str | None = None
     directory: str | None = None  # where two results directories hold the same cell, which one this is of
 
+    @property
+    def over(self) -> bool:
+        """Whether no run goes on with it."""
+        return self.status in ("completed", "diverged")
+
 
 def fold(records: Iterable[Record]) -> dict[str, CellResult]:
     """Records into cells, by id, in the order in which they began."""

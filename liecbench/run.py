@@ -18,7 +18,7 @@ from liecbench.nodes import Leader, Nodes
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
 from liecbench.results import SCENARIO_NAME, CellResult, flat_fields, fold
 
-# Seconds of silence that are a hang, while a cell is under way or, with None, before the first.
+# Seconds of silence that are a hang, while a cell is under way or, with None, before and between cells.
 Patience = Callable[[str | None], float]
 
 
@@ -130,26 +130,8 @@ class ResultsDirectory:
         self.ledger.close()
 
 
-def run_cells(
-    cells: Sequence[Cell],
-    directory: ResultsDirectory,
-    progress: Progress,
-    *,
-    patience: Patience,
-    leader: Leader | None = None,
-    isolate: bool = False,
-) -> None:
-    """Run what is left of the cells; where a trajectory fails, the next fastest link is trained in its place."""
-    before = finished_cells(directory.path)
-    jobs = jobs_left(cells, before)
-    while jobs:
-        run_jobs(jobs, directory, progress, patience=patience, leader=leader, isolate=isolate)
-        now = finished_cells(directory.path)
-        waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
-        jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
-
-
 def run_jobs(
+    cells: Sequence[Cell],
     jobs: Sequence[Job],
     directory: ResultsDirectory,
     progress: Progress,
@@ -158,12 +140,26 @@ def run_jobs(
     leader: Leader | None = None,
     isolate: bool = False,
 ) -> None:
-    """Run every job; a launch that dies takes the cell that it was at with it, and the rest is launched again.
+    """Run the jobs that are left of the cells; where a trajectory fails, the next fastest link is trained instead."""
+    while jobs:
+        _run_launches(launching.group(jobs, isolate=isolate), directory, progress, patience, leader)
+        now = finished_cells(directory.path)
+        waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
+        jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
+
+
+def _run_launches(
+    launches: list[Launch],
+    directory: ResultsDirectory,
+    progress: Progress,
+    patience: Patience,
+    leader: Leader | None,
+) -> None:
+    """Run every launch; one that dies takes the cell that it was at with it, and the rest is launched again.
 
     One that dies before its first cell has begun is tried once more. LiecbenchError where the disk takes no more: the
     cell that was open stays so.
     """
-    launches = launching.group(jobs, isolate=isolate)
     again: Launch | None = None
     while launches:
         launch = launches.pop(0)
@@ -241,7 +237,7 @@ def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tu
     found = finished_cells(directory.path)
     begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
-    # Where no cell had begun, launching again would end the same way.
+    # Where no cell had begun, nothing tells which of them ended the launch: all are lost.
     lost = [(job, job.cell.id in begun) for job in left if job.cell.id in begun or not begun]
     return lost, tuple(job for job in left if begun and job.cell.id not in begun)
 

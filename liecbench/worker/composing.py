@@ -26,9 +26,8 @@ _PRECISION = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Steps of one kind: the first that the training has, how many it has, and what each rank took for some."""
+    """Steps of one kind: how many the training has, and what each rank took for some."""
 
-    first: int
     count: int
     ranks: list[meter.RankEpoch]
 
@@ -109,7 +108,7 @@ def _time_kinds(training: Training, link: CellLink, journal: Journal | None) -> 
     with afterwards(link.lift):
         for name, count in Counter(names).items():
             first = names.index(name)
-            kind = Kind(first=first, count=count, ranks=_stretch(training, first, _FEWEST_STEPS))
+            kind = Kind(count=count, ranks=_stretch(training, first, _FEWEST_STEPS))
             while not kind.known:
                 if journal is not None:
                     journal.timed(training.cell.id, name, kind.timed_steps, kind.mean_seconds(kind.slowest))

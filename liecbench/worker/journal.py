@@ -23,9 +23,7 @@ class Journal:
 
     def progress(self, cell: str, epoch: int, step: int, num_steps: int, loss: float) -> None:
         """Tell how far the epoch is."""
-        now = time.monotonic()
-        if now - self._last_progress >= _PROGRESS_SECONDS:
-            self._last_progress = now
+        if self._is_due():
             event = {
                 "type": "progress",
                 "cell": cell,
@@ -43,10 +41,14 @@ class Journal:
 
     def alive(self) -> None:
         """Tell that the cell goes on where no step shows it, at most once a second."""
-        now = time.monotonic()
-        if now - self._last_progress >= _PROGRESS_SECONDS:
-            self._last_progress = now
+        if self._is_due():
             self._tell(json.dumps({"type": "alive"}))
+
+    def _is_due(self) -> bool:
+        now = time.monotonic()
+        due = now - self._last_progress >= _PROGRESS_SECONDS
+        self._last_progress = now if due else self._last_progress
+        return due
 
     def _tell(self, line: str) -> None:
         self._events.write(line + "\n")

@@ -53,7 +53,7 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
     trajectory = None
     if job.trajectory is not None:
         trajectory = find_trajectory(directory, job.trajectory)
-        if trajectory.status not in ("completed", "diverged"):
+        if not trajectory.over:
             return  # the command finds another one
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)

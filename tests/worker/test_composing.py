@@ -33,8 +33,8 @@ def seen(seconds: list[float], *, share: float = 0.5, wire: tuple[int, int] | No
     )
 
 
-def kind(*ranks: RankEpoch, first: int = 0, count: int = 100) -> Kind:
-    return Kind(first=first, count=count, ranks=list(ranks))
+def kind(*ranks: RankEpoch, count: int = 100) -> Kind:
+    return Kind(count=count, ranks=list(ranks))
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
