@@ -9,6 +9,7 @@ from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from liecbench import references
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 
@@ -101,12 +102,23 @@ def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
     """A validating model of a class's own options, without the fields that a scenario sets elsewhere."""
+    if references.is_reference(name):
+        return _reference_options(kind, name)
     cls = load(kind, name)
     hints = get_type_hints(cls, include_extras=True)
     own = [f for f in dataclasses.fields(cls) if f.init and f.name not in _SHARED_FIELDS]
     fields: dict[str, Any] = {f.name: (hints[f.name], _default(f)) for f in own}
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(f"{cls.__name__}Options", __config__=config, **fields)
+
+
+def _reference_options(kind: Kind, name: str) -> type[BaseModel]:
+    if kind not in ("dataset", "model"):
+        raise OptionError("name", f"{name!r} is not an {kind}; only datasets and models can be functions of yours")
+    try:
+        return references.options_model(name)
+    except references.FunctionError as error:
+        raise OptionError("name", f"{error}; write module:function, importable from where liecbench runs") from error
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -119,11 +131,15 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
     """All options of a class, defaults filled in; OptionError names the first that is wrong."""
     model = options_model(kind, name)
     try:
-        return model(**options).model_dump()
+        resolved = model(**options).model_dump()
+        if kind in ("dataset", "model") and not references.is_reference(name):
+            load(kind, name)(**resolved)  # options that do not go together
+        return resolved
     except ValidationError as error:
         first = error.errors()[0]
-        option = str(first["loc"][0])
+        option = str(first["loc"][0]) if first["loc"] else None
         if first["type"] == "extra_forbidden":
+            assert option is not None, "an unknown option has a name"
             valid = nearest(option, model.model_fields) if model.model_fields else "it takes none"
             raise OptionError(option, f"{name} has no option {option!r} ({valid})") from None
         raise OptionError(option, f"{describe(first)} (`liecbench list {kind}s` shows the options)") from None

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
@@ -69,10 +70,22 @@ class Milestones(Model):
         return value
 
 
+class Dirichlet(Model):
+    """Every worker's shares of the labels are drawn from a Dirichlet distribution: the smaller, the less alike."""
+
+    dirichlet: Annotated[float, Gt(0)]
+
+
 def _parse_schedule(value: object) -> object:
     if value is None or value == "cosine" or isinstance(value, dict | Milestones):
         return value
     raise ValueError(f"{value!r} is no schedule; write cosine, or {{milestones: [80, 160], factor: 0.1}}")
+
+
+def _parse_partition(value: object) -> object:
+    if value == "iid" or isinstance(value, dict | Dirichlet):
+        return value
+    raise ValueError(f"{value!r} is no partition; write iid, or {{dirichlet: 0.1}}")
 
 
 Positive = Annotated[int, Ge(1), Le(10**9)]
@@ -80,6 +93,7 @@ Workers = Annotated[int, Ge(1), Le(1000)]  # a bridge joins no more links
 Threads = Annotated[int, Ge(1), Le(4096)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
+Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partition)]
 BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
 Enforcement = Literal["kernel", "process"]
@@ -101,8 +115,15 @@ class Task(Model):
     schedule: Schedule = None
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.0
+    partition: Partition = Field("iid", description="how the training data are divided among the workers")
     precision: Literal["fp32", "bf16"] = "fp32"
     warmup_steps: Annotated[int, Ge(0)] = Field(0, description="trained, left out of the times")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a field that came later, where it has its default: stored cells keep their ids."""
+        fields: dict[str, Any] = serialise(self)
+        return {name: value for name, value in fields.items() if (name, value) != ("partition", "iid")}
 
 
 class Cell(Model):

@@ -39,6 +39,8 @@ bench = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bench, name="bench")
+data = typer.Typer(help="Datasets' files.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
 
 _PIPE_WIDTH = 200
 _RESNET18_SIZE = 11_171_146
@@ -216,6 +218,22 @@ def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> 
     }
     with _readers_may_leave():
         print("\n".join(lines(kind[what])))
+
+
+@data.command(name="fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="DATASET", show_default=False)],
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to.", show_default="$LIECBENCH_DATA, ~/.cache/liecbench")
+    ] = None,
+) -> None:
+    """Download a dataset's official archive, and check it; goes on where it was interrupted."""
+    from rich.console import Console
+
+    from liecbench.fetch import fetch
+    from liecbench.tasks.archives import data_directory
+
+    fetch(name, to or data_directory(), Console(stderr=True))
 
 
 @app.command()

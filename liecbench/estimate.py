@@ -7,15 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from liecbench import catalog
+from liecbench import workload
 from liecbench.cell import Cell, Choice, Job, Task
 from liecbench.link import Wire
 from liecbench.method import make_algorithm, make_compressor
-
-if TYPE_CHECKING:
-    import torch
 
 _HEADERS: Final = 1.05
 _SILENCE_SECONDS: Final = 300.0
@@ -27,7 +24,14 @@ TIMED_STEPS: Final = 18
 _MOST_COUNTED_STEPS: Final = 100_000
 _SAMPLE_NUMEL: Final = 2**20
 # What changes neither bytes nor the time of a step, so that cells which differ in it alone share an estimate.
-_NO_TRAFFIC: Final = {"learning_rate": 1.0, "schedule": None, "momentum": 0.0, "weight_decay": 0.0, "warmup_steps": 0}
+_NO_TRAFFIC: Final = {
+    "learning_rate": 1.0,
+    "schedule": None,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "warmup_steps": 0,
+    "partition": "iid",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +43,7 @@ class StepTraffic:
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """The payload of every kind of step of a cell; neither seed, link nor learning rate changes it.
-
-    Empty where the model cannot be built: what a worker says of that is the cell's error.
-    """
+    """The payload of every kind of step of a cell; neither seed, link nor learning rate changes it."""
     spec = cell.spec()
     task = {**spec["task"], **_NO_TRAFFIC}
     return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
@@ -53,38 +54,20 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     from liecbench.worker.training import steps_per_epoch
 
     cell = Cell.from_spec(json.loads(spec))
-    dataset, _ = _workload(cell.task)
-    try:
-        shapes = _shapes(cell.task)
-    except Exception:
-        return {}
+    sizes = workload.sizes(cell.task)
     algorithm = make_algorithm(cell)
-    num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, dataset.num_train_samples)
+    num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, sizes.num_train_samples)
     kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MOST_COUNTED_STEPS))]
     return {
         kind: StepTraffic(
             count=round(count * num_steps / len(kinds)),
             ranks=[
-                algorithm.planned_payload_bytes(shapes, rank, cell.workers, kinds.index(kind))
+                algorithm.planned_payload_bytes(sizes.parameters, rank, cell.workers, kinds.index(kind))
                 for rank in range(cell.workers)
             ],
         )
         for kind, count in Counter(kinds).items()
     }
-
-
-def _workload(task: Task) -> tuple[Any, Any]:
-    dataset = catalog.load("dataset", task.dataset.name)(**task.dataset.options)
-    return dataset, catalog.load("model", task.model.name)(**task.model.options)
-
-
-def _shapes(task: Task) -> "list[torch.Size]":
-    import torch
-
-    dataset, architecture = _workload(task)
-    with torch.device("meta"):
-        model = architecture.build(dataset.input_shape, dataset.num_classes)
-    return [parameter.shape for parameter in model.parameters()]
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
@@ -146,7 +129,7 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
     around = _CELL_SECONDS + (_LINK_SECONDS if link_changes and cell.link.shaped else 0.0)
-    if job.trajectory is None and traffic(cell):
+    if job.trajectory is None:
         around += epochs_left * _evaluation_seconds(cell)
     seconds = 0.0
     for kind in traffic(cell).values():
@@ -164,8 +147,7 @@ def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 def _evaluation_seconds(cell: Cell) -> float:
     """A pass forward, a third of a step's arithmetic, over the held-out data, which the workers divide."""
-    dataset, _ = _workload(cell.task)
-    batches: float = dataset.num_test_samples / cell.task.batch_size / cell.workers
+    batches = workload.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
     return _share(cell) * batches * _backward_seconds(cell) / 3
 
 
@@ -185,21 +167,19 @@ def _backward_seconds(cell: Cell) -> float:
 @functools.cache
 def _measured_backward(task: str, threads: int) -> float:
     """A forward and backward pass of one batch, measured here and now."""
+    import numpy as np
     import torch
-    from torch.nn.functional import cross_entropy
 
     parsed = Task.model_validate_json(task)
-    dataset, architecture = _workload(parsed)
     try:
-        model = architecture.build(dataset.input_shape, dataset.num_classes)
-    except (RuntimeError, MemoryError):
-        return 0.0  # a worker will say so
-    inputs = torch.randn(parsed.batch_size, *dataset.input_shape)
-    labels = torch.zeros(parsed.batch_size, dtype=torch.long)
+        made = workload.build(parsed)
+    except workload.WorkloadError:
+        return 0.0  # too large for this machine, as a worker will say
+    inputs, labels = made.train.batch(torch.arange(parsed.batch_size), np.random.default_rng(0))
 
     def work() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=parsed.precision == "bf16"):
-            cross_entropy(model(inputs), labels).backward()
+            made.loss(made.model(inputs), labels).backward()
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -228,7 +208,7 @@ def _compressed_seconds(choice: str) -> float:
 
 @functools.cache
 def _numel(task: str) -> int:
-    return sum(shape.numel() for shape in _shapes(Task.model_validate_json(task)))
+    return sum(shape.numel() for shape in workload.sizes(Task.model_validate_json(task)).parameters)
 
 
 def _best_seconds(work: Callable[[], object]) -> float:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_serializer, model_validator
 
-from liecbench import catalog
+from liecbench import catalog, references
 from liecbench.cell import (
     BlockBytes,
     Cell,
@@ -138,7 +138,7 @@ class Scenario(Model):
         algorithm: AlgorithmChoice = point["algorithm"]
         cls = catalog.load("algorithm", algorithm.name)
         swept = {name: point[name] for name in TASK_FIELDS if name in point}
-        task = Task(**{**given(self.task), **swept, **given(algorithm.task)})
+        task = Task(**own_data({**given(self.task), **swept, **given(algorithm.task)}))
         compressor = point["compressor"] if catalog.takes(cls, "compressor") else None
         resolved = {"dataset": _resolved("dataset", task.dataset), "model": _resolved("model", task.model)}
         return Cell(
@@ -156,6 +156,13 @@ class Scenario(Model):
             enforcement=self.enforcement,
             timing=self.timing,
         )
+
+
+def own_data(fields: dict[str, Any]) -> dict[str, Any]:
+    """Task fields where a function of the user's, named as the model, stands for the dataset where none is named."""
+    model = fields.get("model")
+    own = isinstance(model, Choice) and references.is_reference(model.name) and "dataset" not in fields
+    return {**fields, "dataset": model} if own else fields
 
 
 def given(model: BaseModel) -> dict[str, Any]:

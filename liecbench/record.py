@@ -61,7 +61,8 @@ class Epoch:
     """An epoch is trained, evaluated and checkpointed, or composed: this line is its commit.
 
     Durations in seconds, sizes in bytes, accuracy as a fraction; lists have one entry a rank, in order. Times are those
-    of ``timed_steps``, which warm-up leaves out; everything else is of all ``steps``.
+    of ``timed_steps``, which warm-up leaves out; everything else is of all ``steps``. Fetching and augmenting batches,
+    ``data_seconds``, is not part of ``train_seconds``.
     """
 
     type: ClassVar[str] = "epoch"
@@ -89,6 +90,7 @@ class Epoch:
     peak_memory_bytes: int
     gpu: dict[str, float] | None
     composed: Composed | None = None
+    data_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,10 @@ IMPRECISE: Final = 0.025
 DEFAULT_BASELINE: Final = "ddp"
 # What two rows must share for one to be the other's baseline, besides the task's own fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
-_WORKLOAD: Final = ("dataset", "model", "batch_size", "precision")
+_WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
+
+# Fields of a task that came later, which a cell's spec leaves out at their default.
+_LATER: Final = {"partition": "iid"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -225,7 +228,7 @@ def varying_fields(rows: Sequence[Row]) -> list[str]:
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A cell's fields without nesting: bare names, and their options as fields of their own."""
     fields: dict[str, Any] = {}
-    for name, value in {**spec, **spec["task"]}.items():
+    for name, value in {**spec, **_LATER, **spec["task"]}.items():
         if name == "task":
             continue
         if isinstance(value, dict) and "name" in value:
@@ -358,7 +361,8 @@ def _per_rank(bytes_by_direction: dict[str, list[int]]) -> float:
 def _comparable(cell: CellResult) -> str:
     """What a cell shares with those that can be its baseline: directory, setting and workload."""
     setting = [cell.spec.get(name) for name in _SETTING]
-    return json.dumps([cell.directory, setting, [cell.spec["task"][name] for name in _WORKLOAD]], sort_keys=True)
+    task = {**_LATER, **cell.spec["task"]}
+    return json.dumps([cell.directory, setting, [task[name] for name in _WORKLOAD]], sort_keys=True)
 
 
 def _nearest(cell: CellResult, bases: list[list[CellResult]]) -> list[CellResult]:

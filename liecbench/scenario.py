@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from liecbench import catalog
-from liecbench.cell import Cell, Choice, Milestones, Task
+from liecbench import catalog, workload
+from liecbench.cell import Cell, Choice, Dirichlet, Milestones, Task
 from liecbench.document import Document, Key, load, nearest, override
 from liecbench.errors import ScenarioError
-from liecbench.matrix import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, given, is_like
+from liecbench.matrix import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, given, is_like, own_data
 from liecbench.method import make_algorithm
 
 
@@ -33,7 +33,7 @@ def check(document: Document) -> Scenario:
             catalog.resolve(kind, choice.name, choice.options)
         except catalog.OptionError as error:
             at = (*path, error.option) if error.option else path
-            raise document.error(at, str(error), at_key=error.option != "name") from None
+            raise document.error(at, str(error), at_key=error.option not in (None, "name")) from None
     _check_combinations(document, scenario)
     return scenario
 
@@ -59,6 +59,8 @@ def _valid_keys(path: Key) -> Iterable[str]:
         return Scenario.model_fields
     if path[-1] == "task":
         return TASK_FIELDS
+    if "partition" in path:
+        return Dirichlet.model_fields
     return Milestones.model_fields if "schedule" in path else AXES
 
 
@@ -105,7 +107,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     _check_links(document, scenario)
     _check_compressors(document, scenario)
     for cell in scenario.cells():
-        _check_samples(document, scenario, cell)
+        _check_workload(document, scenario, cell)
 
 
 def _check_links(document: Document, scenario: Scenario) -> None:
@@ -148,7 +150,7 @@ def _check_point(document: Document, scenario: Scenario, path: Key, point: dict[
     if compresses and "compressor" not in point:
         message = f"{algorithm.name} needs a compressor; add compressor: [sign] to the matrix"
         raise document.error((*path, "compressor"), message)
-    fields = {*given(scenario.task), *point, *given(algorithm.task)}
+    fields = own_data({**given(scenario.task), **point, **given(algorithm.task)})
     missing = [name for name, field in Task.model_fields.items() if field.is_required() and name not in fields]
     if missing:
         raise document.error(("task", missing[0]), "the key is missing; add it under task or matrix")
@@ -179,23 +181,39 @@ def _refusal(algorithm: str, compressor: Choice) -> str | None:
     return reason
 
 
-def _check_samples(document: Document, scenario: Scenario, cell: Cell) -> None:
-    dataset = catalog.load("dataset", cell.task.dataset.name)(**cell.task.dataset.options)
+def _check_workload(document: Document, scenario: Scenario, cell: Cell) -> None:
+    """Data that are there and right, a model that takes them, and enough of them for a step."""
+    try:
+        sizes = workload.sizes(cell.task)
+    except workload.WorkloadError as error:
+        raise document.error(_place(scenario, cell, error.field), str(error)) from error
+    available = sizes.num_train_samples
+    if isinstance(cell.task.partition, Dirichlet) and not sizes.has_classes:
+        message = f"{cell.task.dataset.name} has no classes to divide its samples by; use partition: iid"
+        raise document.error(_place(scenario, cell, "partition"), message)
     batches = make_algorithm(cell).batches_per_step
     needed = cell.workers * cell.task.batch_size * batches
-    if needed > dataset.num_train_samples:
+    if needed > available:
         product = f"{cell.workers} workers × batch {cell.task.batch_size}"
         product += f" × {batches} minibatches" if batches > 1 else ""
-        available = f"{cell.task.dataset.name} has {dataset.num_train_samples} to train on"
-        message = f"{product} = {needed} samples a step, and {available}"
-        raise document.error(_place_of_batch_size(scenario, cell), f"{message}; lower batch_size or workers")
+        message = f"{product} = {needed} samples a step, and {cell.task.dataset.name} has {available} to train on"
+        raise document.error(_place(scenario, cell, "batch_size"), f"{message}; lower batch_size or workers")
 
 
-def _place_of_batch_size(scenario: Scenario, cell: Cell) -> Key:
-    """Where the batch size of a cell was written: in an algorithm's own task, in the matrix, or in the task."""
-    size, matrix = cell.task.batch_size, given(scenario.matrix)
+def _place(scenario: Scenario, cell: Cell, field: str) -> Key:
+    """Where a task field of a cell was written: in an algorithm's own task, in the matrix, or in the task."""
+    value, matrix = getattr(cell.task, field), given(scenario.matrix)
     for index, algorithm in enumerate(matrix["algorithm"]):
-        if algorithm.name == cell.algorithm.name and given(algorithm.task).get("batch_size") == size:
-            return ("matrix", "algorithm", index, "task", "batch_size")
-    sizes: tuple[int, ...] = matrix.get("batch_size", ())
-    return ("matrix", "batch_size", sizes.index(size)) if size in sizes else ("task", "batch_size")
+        if algorithm.name == cell.algorithm.name and _same(given(algorithm.task).get(field), value):
+            return ("matrix", "algorithm", index, "task", field)
+    for index, swept in enumerate(matrix.get(field, ())):
+        if _same(swept, value):
+            return ("matrix", field, index)
+    return ("task", field)
+
+
+def _same(written: Any, value: Any) -> bool:
+    """Whether a cell's value comes from what was written, defaults filled in since."""
+    if isinstance(written, Choice) and isinstance(value, Choice):
+        return written.name == value.name and written.options.items() <= value.options.items()
+    return bool(written == value)

@@ -26,6 +26,7 @@ _WORKERS = {
     "additionalProperties": False,
     "description": "what single workers have instead, by rank",
 }
+_FUNCTION = {"type": "string", "pattern": r"^[\w.]+:\w+$", "description": "module:function of your own"}
 _LINK = {
     "anyOf": [
         {"enum": ["none", "host", *PRESETS]},
@@ -74,19 +75,23 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _task_properties() -> dict[str, Any]:
     schema = Task.model_json_schema()
-    milestones = schema["$defs"]["Milestones"]
+    milestones, dirichlet = schema["$defs"]["Milestones"], schema["$defs"]["Dirichlet"]
     properties: dict[str, Any] = dict(schema["properties"])
     properties["dataset"], properties["model"] = _choice("dataset"), _choice("model")
+    properties["partition"] = {**properties["partition"], "anyOf": [{"const": "iid"}, dirichlet]}
     properties["schedule"] = {"anyOf": [{"const": "cosine"}, {"type": "null"}, milestones]}
     return properties
 
 
 def _choice(kind: catalog.Kind, more: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A bare name, or a mapping of a name and the options of that name alone."""
+    """A bare name, or a mapping of a name and the options of that name alone; of data and models also a function's."""
     forms: list[dict[str, Any]] = [{"enum": catalog.names(kind)}]
     for name in catalog.names(kind):
         cls = catalog.load(kind, name)
         options = catalog.options_model(kind, name).model_json_schema().get("properties", {})
         form = _object({"name": {"const": name, "description": catalog.summary(cls)}, **options, **(more or {})})
         forms.append({**form, "required": ["name"]})
+    if kind in ("dataset", "model"):
+        options = {"type": "object", "properties": {"name": _FUNCTION}, "required": ["name"]}
+        forms += [_FUNCTION, options]
     return {"anyOf": forms}

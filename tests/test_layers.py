@@ -22,8 +22,8 @@ LAYERS = [
     {"jobs"},
     {"results"},
     {"record"},
-    {"scenario", "matrix", "schema", "catalog", "cell", "method"},
-    {"document", "machine", "network", "nodes", "probe", "supervisor", "measured_link"},
+    {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
+    {"document", "fetch", "machine", "references", "network", "nodes", "probe", "supervisor", "measured_link"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

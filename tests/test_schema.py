@@ -38,7 +38,8 @@ matrix:
   seed: [0, 1]
   server: [root, sharded]
   learning_rate: [0.1, 1]
-  model: [mlp, {name: mlp, width: 8}]
+  model: [mlp, {name: mlp, width: 8}, "tests.own_tasks:linear", {name: "tests.own_tasks:linear", bias: false}]
+  partition: [iid, {dirichlet: 0.1}]
 exclude: [{algorithm: ddp, link: none}]
 include: [{algorithm: psgd, workers: 4}]
 server: root
@@ -81,6 +82,8 @@ MISTAKES = {
     "link direction": BASE + "  link: {up: 1mbit}\n",
     "schedule": edited("0.1\n", "0.1\n  schedule: linear\n"),
     "milestones": edited("0.1\n", "0.1\n  schedule: {milestones: 3}\n"),
+    "partition": edited("0.1\n", "0.1\n  partition: {dirichlet: 0}\n"),
+    "partition's name": edited("0.1\n", "0.1\n  partition: dirichlet\n"),
     "precision": edited("0.1\n", "0.1\n  precision: fp16\n"),
     "momentum": edited("0.1\n", "0.1\n  momentum: 1.0\n"),
     "backend": BASE + "backend: mpi\n",
@@ -145,7 +148,8 @@ def test_every_name_and_option_can_be_completed(validator: jsonschema.Draft20201
     task = validator.schema["properties"]["task"]["properties"]
     axes = validator.schema["properties"]["matrix"]["properties"]
     forms = task[kind]["anyOf"] if kind in task else axes[kind]["anyOf"][0]["anyOf"]
-    offered = {form["properties"]["name"]["const"]: set(form["properties"]) - {"name", "task"} for form in forms[1:]}
+    named = [form for form in forms[1:] if "const" in form.get("properties", {}).get("name", {})]
+    offered = {form["properties"]["name"]["const"]: set(form["properties"]) - {"name", "task"} for form in named}
     expected = {name: set(catalog.resolve(kind, name, {})) for name in catalog.names(kind)}
 
     assert expected == offered

@@ -81,6 +81,8 @@ def field_text(row: Row, name: str, layout: Layout) -> str:
     """A field's value; a dash where the row has no such field, a star at the baseline."""
     value = row.fields.get(name)
     star = " *" if name == "algorithm" and value == layout.baseline else ""
+    if isinstance(value, dict):
+        value = ", ".join(f"{key} {item}" for key, item in value.items())
     return "–" if value is None else f"{value}{star}"
 
 

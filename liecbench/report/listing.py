@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pydantic.fields import FieldInfo
+
 from liecbench import catalog
 
 
@@ -17,4 +19,8 @@ def lines(kind: catalog.Kind) -> Iterator[str]:
 
 def _options(kind: catalog.Kind, name: str) -> str:
     fields = catalog.options_model(kind, name).model_fields.items()
-    return ", ".join(option if field.is_required() else f"{option}={field.default}" for option, field in fields) or "-"
+    return ", ".join(name if field.is_required() else f"{name}={_default(field)}" for name, field in fields) or "-"
+
+
+def _default(field: FieldInfo) -> object:
+    return field.get_default(call_default_factory=True)

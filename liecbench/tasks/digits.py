@@ -2,7 +2,6 @@
 
 import importlib.util
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,15 +16,15 @@ _TEST_EVERY = 5
 class Digits(Dataset):
     """8×8 images of handwritten digits (scikit-learn's copy of UCI's): 1437 to train, 360 held out, stratified."""
 
-    num_train_samples: ClassVar[int] = 1437
-    num_test_samples: ClassVar[int] = 360
-    num_classes: ClassVar[int] = 10
-    input_shape: ClassVar[tuple[int, ...]] = (1, 8, 8)
+    @property
+    def num_classes(self) -> int:
+        """One for each digit."""
+        return 10
 
     def load(self) -> tuple[Examples, Examples]:
         """Pixels scaled to [0, 1]; every fifth image of each class, in the order of the file, is held out."""
         table = np.loadtxt(_file(), delimiter=",", dtype=np.float32)
-        inputs = torch.from_numpy(table[:, :-1] / 16).view(-1, *self.input_shape)
+        inputs = torch.from_numpy(table[:, :-1] / 16).view(-1, 1, 8, 8)
         labels = torch.from_numpy(table[:, -1].astype(np.int64))
         by_class = torch.from_numpy(np.argsort(table[:, -1], kind="stable"))
         held_out = torch.zeros(len(labels), dtype=torch.bool)

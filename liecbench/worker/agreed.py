@@ -10,6 +10,10 @@ class LinkError(Exception):
     """The link is not what the cell asked for, or was not used; every rank raises it for the same cell."""
 
 
+class DataError(Exception):
+    """Ranks would train on different data; every rank raises it for the same cell."""
+
+
 @contextmanager
 def afterwards(action: Callable[[], object]) -> Iterator[None]:
     """Do something collective when the body is over, unless one rank alone failed: it would wait for the others."""

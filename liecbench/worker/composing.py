@@ -156,6 +156,7 @@ def compose_epoch(
         exposed_seconds=exposed,
         compress_seconds=of_slowest("compress_seconds"),
         communicate_seconds=of_slowest("communicate_seconds"),
+        data_seconds=of_slowest("data_seconds"),
         wire_bytes=_wire_bytes(kinds, everything),
         cpu_seconds=sum(
             n * sum(rank.cpu_seconds / rank.num_steps for rank in kinds[name].ranks) for name, n in everything.items()
@@ -170,7 +171,7 @@ def compose_epoch(
 def _part(kind: Kind, rank: int, value: str) -> float:
     """Seconds of a step that a rank spent on one thing."""
     seen = kind.ranks[rank]
-    total: float = seen.exposed_seconds if value == "exposed_seconds" else getattr(seen.counters, value)
+    total: float = getattr(seen if hasattr(seen, value) else seen.counters, value)
     return total / kind.timed_steps
 
 

@@ -2,30 +2,33 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.nn.functional import cross_entropy
 
-from liecbench.tasks.base import Examples
+from liecbench.tasks.base import Task
 
-_BATCH = 1024
+_BATCH = 256
 
 
-def evaluate(model: nn.Module, test: Examples, on_batch: Callable[[], None]) -> tuple[float, float]:
-    """Mean loss and accuracy over all examples, each rank taking every n-th; buffers are rank 0's."""
+def evaluate(task: Task, on_batch: Callable[[], None]) -> tuple[float, float]:
+    """Mean loss and accuracy over all test examples, each rank taking every n-th; buffers are rank 0's."""
+    model, test = task.model, task.test
     for buffer in model.buffers():
         dist.broadcast(buffer, src=0)
     rank, world_size = dist.get_rank(), dist.get_world_size()
     totals = torch.zeros(2, dtype=torch.float64)
+    random = np.random.default_rng(0)
     model.eval()
     with torch.no_grad():
         mine = torch.arange(rank, len(test), world_size)
-        for batch in mine.split(_BATCH):
-            logits, labels = model(test.inputs[batch]), test.labels[batch]
-            totals[0] += float(cross_entropy(logits, labels, reduction="sum"))
+        for indices in mine.split(_BATCH):
+            inputs, labels = test.batch(indices, random)
+            outputs = model(inputs)
+            totals[0] += float(task.loss(outputs, labels)) * len(indices)
+            totals[1] += float(task.accuracy(outputs, labels)) * len(indices)
             on_batch()
-            totals[1] += int((logits.argmax(dim=1) == labels).sum())
     model.train()
     dist.all_reduce(totals)
     loss, correct = totals.tolist()

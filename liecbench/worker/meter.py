@@ -34,6 +34,7 @@ class RankEpoch:
     mean_loss: float
     num_steps: int
     train_seconds: float
+    data_seconds: float
     step_seconds: list[float]
     exposed_seconds: float
     counters: Counters
@@ -68,12 +69,18 @@ class StepClock:
         """Forget the times so far: they were warm-up."""
         self._times_from = self._ended = time.perf_counter()
         self._seconds: list[float] = []
-        self._exposed = 0.0
+        self._exposed = self._loading = 0.0
         self._first_times = dataclasses.replace(self._algorithm.counters)
+
+    def loading_begins(self) -> None:
+        """The next batch is fetched and augmented: no part of training."""
+        self._began = time.perf_counter()
 
     def step_begins(self) -> None:
         """The batch is ready."""
-        self._began = time.perf_counter()
+        now = time.perf_counter()
+        self._loading += now - self._began
+        self._began = now
         self._around_before = self._algorithm.around_step_seconds
 
     def backward_returned(self) -> None:
@@ -94,7 +101,8 @@ class StepClock:
         return RankEpoch(
             mean_loss=float(torch.stack(self._losses).double().mean()),
             num_steps=len(self._losses),
-            train_seconds=self._ended - self._times_from,
+            train_seconds=self._ended - self._times_from - self._loading,
+            data_seconds=self._loading,
             step_seconds=self._seconds,
             exposed_seconds=self._exposed,
             counters=Counters(
@@ -123,6 +131,7 @@ def joined(first: RankEpoch, more: RankEpoch) -> RankEpoch:
         mean_loss=(first.mean_loss * first.num_steps + more.mean_loss * more.num_steps) / num_steps,
         num_steps=num_steps,
         train_seconds=first.train_seconds + more.train_seconds,
+        data_seconds=first.data_seconds + more.data_seconds,
         step_seconds=[*first.step_seconds, *more.step_seconds],
         exposed_seconds=first.exposed_seconds + more.exposed_seconds,
         counters=Counters(**counters),
@@ -153,6 +162,7 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         timed_steps=len(slowest.step_seconds),
         train_loss=train_loss,
         train_seconds=slowest.train_seconds,
+        data_seconds=slowest.data_seconds,
         step_seconds=quantiles,
         compute_seconds=slowest.train_seconds - slowest.exposed_seconds,
         exposed_seconds=slowest.exposed_seconds,

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from liecbench import machine
+from liecbench import machine, workload
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Cell, Job
 from liecbench.network import WorkerLink
@@ -15,7 +15,7 @@ from liecbench.record import End, Ledger, Start, Status, utc_now
 from liecbench.results import CellResult
 from liecbench.supervisor import MASTER_VARIABLE
 from liecbench.worker import checkpoint
-from liecbench.worker.agreed import LinkError, afterwards
+from liecbench.worker.agreed import DataError, LinkError, afterwards
 from liecbench.worker.cell_link import CellLink, Enforcer
 from liecbench.worker.composing import compose, find_trajectory
 from liecbench.worker.enforcers import Nobody, Process
@@ -61,6 +61,7 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
     epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
     if journal is not None:
         environment = {**machine.describe(threads=cell.threads), "gpu": None, "link": link.describe()}
+        environment["data_sha256"] = workload.data_sha256(cell.task)
         journal.record(
             Start(
                 cell=cell.id,
@@ -90,13 +91,23 @@ def _carry_out(
     """Train or compose the cell; how it ended, and why if not well."""
     try:
         link.check()
+        _check_data(job.cell)
         if trajectory is not None:
             return compose(job, trajectory, link, journal)
         return _train(job, epochs_done, directory, link, journal)
     except NonFiniteError as error:
         return "diverged", str(error)
-    except LinkError as error:
+    except (LinkError, DataError) as error:
         return "failed", str(error)
+
+
+def _check_data(cell: Cell) -> None:
+    """DataError where ranks, on several machines, would train on different data."""
+    hashes: list[str | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(hashes, workload.data_sha256(cell.task))
+    other = next((rank for rank, found in enumerate(hashes) if found != hashes[0]), None)
+    if other is not None:
+        raise DataError(f"rank {other} has other data than rank 0 for {cell.task.dataset.name}; give both the same")
 
 
 def _train(

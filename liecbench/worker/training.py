@@ -8,10 +8,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench import catalog
+from liecbench import workload
 from liecbench.algorithms.base import Algorithm
 from liecbench.algorithms.pacing import Pacer
 from liecbench.cell import Cell, Milestones, Task
@@ -21,8 +20,11 @@ from liecbench.worker import meter
 from liecbench.worker.agreed import afterwards
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Journal
+from liecbench.worker.partition import epoch_order
 
 _WHOLE_BUCKET_MIB = 1 << 20
+_AUGMENTATION = 1
+Batch = tuple[Tensor, Tensor]
 
 
 class Link(Protocol):
@@ -48,11 +50,10 @@ class Training:
     def __init__(self, cell: Cell, link: Link, journal: Journal | None) -> None:
         self.cell, self._link, self._journal = cell, link, journal
         self._rank, self._world_size = dist.get_rank(), dist.get_world_size()
-        dataset = catalog.load("dataset", cell.task.dataset.name)(**cell.task.dataset.options)
-        self._train, self._test = dataset.load()
+        workload.load(cell.task)  # before the seed, which is the model's
         torch.manual_seed(cell.seed)
-        architecture = catalog.load("model", cell.task.model.name)(**cell.task.model.options)
-        self.model: nn.Module = architecture.build(dataset.input_shape, dataset.num_classes)
+        self._task = workload.build(cell.task)
+        self.model = self._task.model
         task = cell.task
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
@@ -76,7 +77,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """Steps that an epoch has."""
-        return steps_per_epoch(self.cell, self.algorithm, len(self._train))
+        return steps_per_epoch(self.cell, self.algorithm, len(self._task.train))
 
     def epoch(self, index: int, attempt: int) -> Epoch | None:
         """Train epoch ``index`` (from 0) and evaluate; the record on rank 0. NonFiniteError where it diverged.
@@ -96,7 +97,7 @@ class Training:
         self._alive()
         spread = divergence(self.model)
         with self.algorithm.evaluation():
-            test_loss, test_accuracy = evaluate(self.model, self._test, self._alive)
+            test_loss, test_accuracy = evaluate(self._task, self._alive)
         self._alive()
         error, norm = self._compression_error(batches[0]), self.algorithm.residual_norm()
         totals = meter.Totals(
@@ -112,8 +113,9 @@ class Training:
     def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
         clock = self._start_clock()
+        random = self._random(epoch)
         for step, batch in enumerate(batches):
-            loss = self._step(batch, clock)
+            loss = self._step(batch, random, clock)
             if step < warmup:
                 clock.restart_times()
             if self._journal is not None:
@@ -126,11 +128,11 @@ class Training:
 
         The link must be shaped. What was trained so is of no use for anything else.
         """
-        batches = self._batches(0)
+        batches, random = self._batches(0), self._random(0)
         clock = self._start_clock()
         for number in range(num_steps + 1):
             self.algorithm.jump(first)
-            self._step(batches[number % len(batches)], clock)
+            self._step(batches[number % len(batches)], random, clock)
             self._alive()
             if number == 0:
                 clock.restart_times()  # an idle link's bucket is full
@@ -147,37 +149,54 @@ class Training:
         clock.restart_times()
         return clock
 
-    def _step(self, batch: Tensor, clock: meter.StepClock) -> Tensor:
+    def _step(self, batch: Tensor, random: np.random.Generator, clock: meter.StepClock) -> Tensor:
+        clock.loading_begins()
+        minibatches = [
+            self._task.train.batch(part, random) for part in batch.tensor_split(self.algorithm.batches_per_step)
+        ]
         clock.step_begins()
         self.optimizer.zero_grad()
-        loss = self._backward(batch)
+        loss = self._backward(minibatches)
         clock.backward_returned()
         self.optimizer.step()
         clock.step_ended(loss)
         return loss
 
-    def _backward(self, batch: Tensor) -> Tensor:
+    def _backward(self, minibatches: list[Batch]) -> Tensor:
         """Accumulate the gradient of a step's minibatches, synchronised with the last; their mean loss."""
-        num_batches = self.algorithm.batches_per_step
         total = torch.zeros(())
-        for number, minibatch in enumerate(batch.tensor_split(num_batches), start=1):
-            with contextlib.nullcontext() if number == num_batches else self._ddp.no_sync():
-                loss = self._loss(self._ddp, self._train.inputs[minibatch], self._train.labels[minibatch]) / num_batches
+        for number, minibatch in enumerate(minibatches, start=1):
+            with contextlib.nullcontext() if number == len(minibatches) else self._ddp.no_sync():
+                loss = self._loss(self._ddp, minibatch) / len(minibatches)
                 loss.backward()
             total += loss.detach()
         return total
 
-    def _loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        inputs, labels = batch
         with torch.autocast("cpu", torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
-            return cross_entropy(model(inputs), labels)
+            return self._task.loss(model(inputs), labels)
 
     def _batches(self, epoch: int) -> list[Tensor]:
         """The samples of each of this rank's steps, a function of seed, epoch and rank."""
-        size = self.cell.task.batch_size
-        order = np.random.default_rng([self.cell.seed, epoch]).permutation(len(self._train))
-        mine = torch.from_numpy(order[self._rank :: self._world_size])
-        size *= self.algorithm.batches_per_step
+        mine = epoch_order(
+            self.cell.task,
+            self._task.train.labels,
+            seed=self.cell.seed,
+            epoch=epoch,
+            rank=self._rank,
+            world_size=self._world_size,
+        )
+        size = self.cell.task.batch_size * self.algorithm.batches_per_step
         return list(mine[: self.steps_per_epoch * size].split(size))
+
+    def _random(self, epoch: int) -> np.random.Generator:
+        """What augmentation draws from in an epoch."""
+        return np.random.default_rng([self.cell.seed, epoch, self._rank, _AUGMENTATION])
+
+    def _sample(self, indices: Tensor) -> Batch:
+        """A batch that is not trained on."""
+        return self._task.train.batch(indices, self._random(0))
 
     def _set_learning_rate(self, epoch: int) -> None:
         for parameters in self.optimizer.param_groups:
@@ -187,9 +206,9 @@ class Training:
         """One uncounted pass, after which DDP's buckets are final; model and random state end as they were."""
         state = {name: value.clone() for name, value in self.model.state_dict().items()}
         random_state = torch.get_rng_state()
-        batch = self._batches(0)[0]
+        batch = self._sample(self._batches(0)[0])
         for _ in range(2):  # buckets are rebuilt when the second pass begins
-            self._loss(self._ddp, self._train.inputs[batch], self._train.labels[batch]).backward()
+            self._loss(self._ddp, batch).backward()
         self.optimizer.zero_grad()
         self.model.load_state_dict(state)
         torch.set_rng_state(random_state)
@@ -200,7 +219,7 @@ class Training:
         random_state = torch.get_rng_state()
         self.optimizer.zero_grad()  # the last update stands there
         # Past DistributedDataParallel, whose hooks wait for its own forward.
-        self._loss(self.model, self._train.inputs[batch], self._train.labels[batch]).backward()
+        self._loss(self.model, self._sample(batch)).backward()
         error = self.algorithm.compression_error()
         self.optimizer.zero_grad()
         for name, buffer in self.model.named_buffers():

@@ -24,6 +24,7 @@ def seen(seconds: list[float], *, share: float = 0.5, wire: tuple[int, int] | No
         mean_loss=1.0,
         num_steps=len(seconds) + 1,
         train_seconds=total,
+        data_seconds=0.5 * total,
         step_seconds=seconds,
         exposed_seconds=share * total,
         counters=Counters(compress_seconds=0.1 * total, communicate_seconds=0.2 * total),

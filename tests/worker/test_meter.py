@@ -10,6 +10,7 @@ SEEN: dict[str, Any] = {
     "mean_loss": 1.0,
     "num_steps": 1,
     "train_seconds": 1.0,
+    "data_seconds": 0.0,
     "step_seconds": [1.0],
     "exposed_seconds": 0.0,
     "cpu_seconds": 1.0,

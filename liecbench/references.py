@@ -1,0 +1,69 @@
+"""Functions of the user's, named ``module:function`` in a scenario; modules may lie in the working directory."""
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+# What a function is told of the data where it asks for it by these names; everything else is an option.
+TOLD = ("input_shape", "num_classes")
+_PLAIN = (type(None), bool, int, float, str, list, dict)
+
+
+class FunctionError(ValueError):
+    """A name that leads to no function, or to one that cannot be imported."""
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name is that of a function and not of the catalog."""
+    return ":" in name
+
+
+@functools.cache
+def function(name: str) -> Callable[..., Any]:
+    """The function behind ``module:function``; FunctionError with what its import said."""
+    module_name, _, attribute = name.partition(":")
+    # Last, so that no file of the working directory takes the place of an installed package.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise FunctionError(f"{module_name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        raise FunctionError(f"{module_name!r} ({module.__file__}) has no function {attribute!r}")
+    return found  # type: ignore[no-any-return]
+
+
+@functools.cache
+def options_model(name: str) -> type[BaseModel]:
+    """A validating model of a function's own arguments; defaults that YAML could not say are left to the function."""
+    found = function(name)
+    try:
+        hints = get_type_hints(found, include_extras=True)
+    except (NameError, TypeError):
+        hints = {}
+    fields: dict[str, Any] = {}
+    extra = "forbid"
+    for parameter in inspect.signature(found).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            extra = "allow"
+        elif parameter.name not in TOLD and parameter.kind is not parameter.VAR_POSITIONAL:
+            required = parameter.default is parameter.empty
+            if required or isinstance(parameter.default, _PLAIN):
+                fields[parameter.name] = (hints.get(parameter.name, Any), ... if required else parameter.default)
+    config = ConfigDict(extra=extra, strict=True, allow_inf_nan=False, protected_namespaces=())  # type: ignore[typeddict-item]
+    return create_model(f"{found.__name__}Options", __config__=config, **fields)
+
+
+def call(name: str, options: Mapping[str, Any], told: Mapping[str, Any]) -> Any:
+    """What the function returns for its options, told of the data what it asks for."""
+    found = function(name)
+    asked = {key: value for key, value in told.items() if key in inspect.signature(found).parameters}
+    return found(**options, **asked)

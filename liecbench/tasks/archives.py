@@ -1,0 +1,280 @@
+"""The official archives of image datasets: which there are, where one lies, and its files, read without unpacking."""
+
+import hashlib
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from liecbench.errors import LiecbenchError
+
+_CHUNK_BYTES = 2**20
+# What tarfile and zipfile raise for files that they cannot make sense of.
+_UNREADABLE = (OSError, EOFError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """An official archive: where it is published, what it must be, and the folder in it that holds its files."""
+
+    name: str
+    url: str
+    num_bytes: int
+    sha256: str
+    folder: str
+
+
+_TORONTO = "https://www.cs.toronto.edu/~kriz/"
+# The archives that hold a dataset; the first is the one that is downloaded.
+OFFICIAL: dict[str, tuple[Archive, ...]] = {
+    "cifar10": (
+        Archive(
+            name="cifar-10-binary.tar.gz",
+            url=f"{_TORONTO}cifar-10-binary.tar.gz",
+            num_bytes=170052171,
+            sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            folder="cifar-10-batches-bin",
+        ),
+        Archive(
+            name="cifar-10-python.tar.gz",
+            url=f"{_TORONTO}cifar-10-python.tar.gz",
+            num_bytes=170498071,
+            sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+            folder="cifar-10-batches-py",
+        ),
+    ),
+    "cifar100": (
+        Archive(
+            name="cifar-100-binary.tar.gz",
+            url=f"{_TORONTO}cifar-100-binary.tar.gz",
+            num_bytes=168513733,
+            sha256="58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+            folder="cifar-100-binary",
+        ),
+        Archive(
+            name="cifar-100-python.tar.gz",
+            url=f"{_TORONTO}cifar-100-python.tar.gz",
+            num_bytes=169001437,
+            sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+            folder="cifar-100-python",
+        ),
+    ),
+    "tiny_imagenet": (
+        Archive(
+            name="tiny-imagenet-200.zip",
+            url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+            num_bytes=248100043,
+            sha256="6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
+            folder="tiny-imagenet-200",
+        ),
+    ),
+}
+
+
+class MalformedError(ValueError):
+    """What a file holds is not what it should; who knows the file's name makes a LiecbenchError of it."""
+
+
+def data_directory() -> Path:
+    """Where archives are downloaded to and looked for: ``$LIECBENCH_DATA``, or ``liecbench`` in the user's cache."""
+    own = os.environ.get("LIECBENCH_DATA")
+    if own:
+        return _expanded(own)
+    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "liecbench"
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise LiecbenchError(f"{path}: there is no such home directory", "give a path without ~") from None
+
+
+def remedy(dataset: str) -> str:
+    """What to do about a dataset that is missing or damaged."""
+    return f"`liecbench data fetch {dataset}` gets it into {data_directory()}, where it is found without a path"
+
+
+def mismatch(path: Path, archive: Archive) -> str | None:
+    """What is wrong with an archive, in words; None where size and SHA-256 are right."""
+    num_bytes = path.stat().st_size
+    if num_bytes != archive.num_bytes:
+        return f"{path} has {num_bytes} bytes; the official {archive.name} has {archive.num_bytes}"
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    if digest.hexdigest() != archive.sha256:
+        return f"{path} has the SHA-256 {digest.hexdigest()}; the official {archive.name} has {archive.sha256}"
+    return None
+
+
+class Files(ABC):
+    """A dataset's files, by their names within its folder."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """All that a file holds; LiecbenchError where there is none or where it is no plain file."""
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """The names of what is in a folder, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a dataset was found: ``path`` is the archive, or the folder that was unpacked from it."""
+
+    dataset: str
+    archive: Archive
+    path: Path
+
+    def wrong(self, message: str) -> LiecbenchError:
+        """An error that says where and what helps."""
+        return LiecbenchError(f"{self.path}: {message}", remedy(self.dataset))
+
+    def fingerprint(self, patterns: Sequence[str], *options: object) -> str:
+        """A hash of the dataset, its ``options``, its place and the size and time of what it is made of.
+
+        That is the archive, or in a folder whatever fits the glob ``patterns``.
+        """
+        found = [self.path]
+        if self.path.is_dir():
+            found = [path for pattern in patterns for path in sorted(self.path.glob(pattern))]
+        stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found]
+        return hashlib.sha256(repr((self.dataset, options, str(self.path), stamps)).encode()).hexdigest()[:16]
+
+    @contextmanager
+    def files(self) -> Iterator[Files]:
+        """Its files; LiecbenchError where an archive is not the official one. A folder is taken as it is."""
+        if self.path.is_dir():
+            yield _Folder(self)
+            return
+        with self.readable():
+            wrong = mismatch(self.path, self.archive)
+        if wrong:
+            raise LiecbenchError(wrong, remedy(self.dataset))
+        if self.archive.name.endswith(".zip"):
+            with self.readable():
+                file = zipfile.ZipFile(self.path)
+            with file:
+                yield _Members(self, _zip_members(file))
+        else:
+            with self.readable():
+                members = _tar_members(self.path)
+            yield _Members(self, members)
+
+    @contextmanager
+    def readable(self, name: str = "the archive") -> Iterator[None]:
+        """Failures to read become LiecbenchErrors."""
+        try:
+            yield
+        except _UNREADABLE as error:
+            raise self.wrong(f"{name} cannot be read: {error}") from error
+
+
+def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
+    """A dataset at ``path``, or in the data directory: one of ``archives``, or a folder that was unpacked from one.
+
+    LiecbenchError where there is neither.
+    """
+    place = (data_directory() if path is None else _expanded(path)).resolve()
+    if place.is_file():
+        return Source(dataset=dataset, archive=_like(dataset, place, archives), path=place)
+    for archive in archives:
+        if (place / archive.name).is_file():
+            return Source(dataset=dataset, archive=archive, path=place / archive.name)
+    for archive in archives:
+        for folder in (place / archive.folder, place):
+            if folder.name == archive.folder and folder.is_dir():
+                return Source(dataset=dataset, archive=archive, path=folder)
+    if not place.exists() and path is not None:
+        raise LiecbenchError(f"there is no {place}", remedy(dataset))
+    has = f"there is no {dataset} in {place}: {' or '.join(_names(archives))}"
+    if (place / f"{archives[0].name}.partial").exists():
+        has += "; the download has not ended"
+    raise LiecbenchError(has, remedy(dataset))
+
+
+def _like(dataset: str, place: Path, archives: Sequence[Archive]) -> Archive:
+    """The one that a file is to be, by its name or else by its size."""
+    num_bytes = place.stat().st_size
+    for archive in archives:
+        if place.name == archive.name:
+            return archive
+    for archive in archives:
+        if num_bytes == archive.num_bytes:
+            return archive
+    official = " or ".join(archive.name for archive in archives)
+    raise LiecbenchError(f"{place} ({num_bytes} bytes) is not {official}", remedy(dataset))
+
+
+def _names(archives: Sequence[Archive]) -> list[str]:
+    return [archive.name for archive in archives] + [f"{archive.folder}/" for archive in archives]
+
+
+class _Folder(Files):
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def read(self, name: str) -> bytes:
+        path = self._source.path / name
+        if not path.exists():
+            raise self._source.wrong(f"{name} is missing")
+        with self._source.readable(name):
+            return path.read_bytes()
+
+    def names(self, folder: str) -> list[str]:
+        with self._source.readable(folder):
+            return sorted(path.name for path in (self._source.path / folder).iterdir())
+
+
+# Of a member's name, how its contents are had; None for what is no plain file.
+_Contents = Mapping[str, Callable[[], bytes] | None]
+
+
+class _Members(Files):
+    def __init__(self, source: Source, contents: _Contents) -> None:
+        self._source, self._contents = source, contents
+        self._folders: dict[str, list[str]] = {}
+        for name in sorted(contents):
+            folder, _, last = name.rpartition("/")
+            self._folders.setdefault(folder, []).append(last)
+
+    def read(self, name: str) -> bytes:
+        member = f"{self._source.archive.folder}/{name}"
+        if member not in self._contents:
+            raise self._source.wrong(f"{member} is missing")
+        content = self._contents[member]
+        if content is None:
+            raise self._source.wrong(f"{member} is not a plain file; links are not followed")
+        with self._source.readable(member):
+            return content()
+
+    def names(self, folder: str) -> list[str]:
+        return self._folders.get(f"{self._source.archive.folder}/{folder}", [])
+
+
+def _tar_members(path: Path) -> _Contents:
+    # In one pass, kept in memory: going back in a compressed stream means starting it anew.
+    members: dict[str, Callable[[], bytes] | None] = {}
+    with tarfile.open(path, "r|gz", bufsize=_CHUNK_BYTES) as tar:
+        for member in tar:
+            file = tar.extractfile(member) if member.isreg() else None
+            members[member.name] = None if file is None else partial(bytes, file.read())
+    return members
+
+
+def _zip_members(file: zipfile.ZipFile) -> _Contents:
+    return {
+        member.filename: None if stat.S_ISLNK(member.external_attr >> 16) else partial(file.read, member)
+        for member in file.infolist()
+        if not member.is_dir()
+    }

@@ -1,0 +1,75 @@
+"""Batches of images as networks take them: normalised, and for training cropped and mirrored at random."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from liecbench.tasks.base import Examples
+from liecbench.tasks.prepared import Parts
+
+# Of CIFAR-10's training images; customary for the others, too.
+_MEAN = (0.491, 0.482, 0.447)
+_STD = (0.247, 0.243, 0.262)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise:
+    """(pixel / 255 − ``mean``) / ``std`` by channel: uint8 ``[n, c, h, w]`` to float32 of the same shape."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
+        """The normalised images; nothing is drawn."""
+        return _normalised(images, self.mean, self.std)
+
+
+@dataclass(frozen=True, slots=True)
+class CropAndFlip:
+    """A random crop of each image padded with ``padding`` black pixels a side, mirrored or not, then normalised.
+
+    The augmentation of He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32 of the same shape.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    padding: int = 4
+
+    def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
+        """The augmented images; every image has an offset and a side of its own."""
+        n, channels, height, width = images.shape
+        draws = np.concatenate([random.integers(2 * self.padding + 1, size=(2, n)), random.integers(2, size=(1, n))])
+        down, right, mirrored = torch.from_numpy(draws).to(images.device).unsqueeze(2)
+        across = torch.arange(width, device=images.device)
+        rows = down + torch.arange(height, device=images.device)
+        columns = right + torch.where(mirrored.bool(), across.flip(0), across)
+        # One gather by an index that channels share: the fastest of seven ways tried, unfolded windows among them.
+        pixels = rows.unsqueeze(2) * (width + 2 * self.padding) + columns.unsqueeze(1)
+        padded = pad(images, (self.padding,) * 4).flatten(2)
+        taken = padded.gather(2, pixels.view(n, 1, height * width).expand(n, channels, height * width))
+        return _normalised(taken.view_as(images), self.mean, self.std)
+
+
+def _normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    factors = [[1 / (255 * deviation)] for deviation in std]
+    shifts = [[-average / deviation] for average, deviation in zip(mean, std, strict=True)]
+    scale = torch.tensor(factors, device=images.device).unsqueeze(2)
+    shift = torch.tensor(shifts, device=images.device).unsqueeze(2)
+    return images.to(torch.float32, copy=True).mul_(scale).add_(shift)
+
+
+def image_examples(parts: Parts, augment: bool) -> tuple[Examples, Examples]:
+    """Training images, cropped and mirrored where ``augment``, and test images."""
+    train, test = parts
+    normalise = Normalise(_MEAN, _STD)
+    return (
+        Examples(
+            inputs=torch.from_numpy(train.images),
+            labels=torch.from_numpy(train.labels),
+            transform=CropAndFlip(_MEAN, _STD) if augment else normalise,
+        ),
+        Examples(inputs=torch.from_numpy(test.images), labels=torch.from_numpy(test.labels), transform=normalise),
+    )

@@ -1,0 +1,88 @@
+"""Pickled dictionaries of uint8 arrays, read as data: nothing that a pickle names is imported or called."""
+
+import io
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liecbench.tasks.archives import MalformedError
+
+# Python 2 and NumPy before 2 write the first; a byte string written by Python 3 in protocol 2 is an encoded text.
+_KNOWN = {
+    ("numpy.core.multiarray", "_reconstruct"): "array",
+    ("numpy._core.multiarray", "_reconstruct"): "array",
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "dtype"): "dtype",
+    ("_codecs", "encode"): "encode",
+}
+_UINT8 = ("u1", b"u1")
+
+
+class _Named:
+    """What stands for a name in a pickle; to call it makes a note of it."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, *arguments: Any) -> object:
+        if self._name != "encode":
+            return _Called(self._name, arguments)
+        text, encoding = arguments
+        if not isinstance(text, str) or encoding != "latin1":
+            raise MalformedError("it holds a byte string in a form that Python does not write")
+        return text.encode("latin1")
+
+
+class _Called:
+    """What a call would have made, and the state it would have got."""
+
+    __slots__ = ("arguments", "name", "state")
+
+    def __init__(self, name: str, arguments: tuple[Any, ...]) -> None:
+        self.name, self.arguments = name, arguments
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+# Python's own, for the one in C allots gigabytes where a damaged file says so.
+class _Unpickler(pickle._Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in _KNOWN:
+            raise MalformedError(f"it names {module}.{name}, which no data needs; nothing of it was run")
+        return _Named(_KNOWN[module, name])
+
+
+def read_dictionary(content: bytes) -> dict[str, object]:
+    """A pickled dictionary of Python 2 or 3, with text for keys and uint8 arrays for whatever arrays are its values.
+
+    MalformedError where it is none, or where it names anything but the parts of an array.
+    """
+    try:
+        loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    except MalformedError:
+        raise
+    except Exception as error:
+        raise MalformedError(f"it is no pickle that can be read: {error}") from error
+    if not isinstance(loaded, dict):
+        raise MalformedError("it holds no dictionary")
+    return {_text(key): _array(value) if isinstance(value, _Called) else value for key, value in loaded.items()}
+
+
+def _text(key: object) -> str:
+    return key.decode("latin1") if isinstance(key, bytes) else str(key)
+
+
+def _array(noted: _Called) -> NDArray[np.uint8]:
+    match noted.name, noted.state:
+        case "array", (1, tuple(shape), _Called(name="dtype", arguments=(kind, *_)), fortran, bytes(content)):
+            sizes = all(isinstance(size, int) and size >= 0 for size in shape)
+            if sizes and kind in _UINT8 and math.prod(shape) == len(content):
+                return np.frombuffer(content, np.uint8).reshape(shape, order="F" if fortran else "C")
+    raise MalformedError("it holds an array that is not whole or not of uint8")

@@ -1,0 +1,98 @@
+"""Images, or arrays of any shape, drawn from a mixture of Gaussians: learnable, with a known best accuracy."""
+
+import math
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Lt, MinLen
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from liecbench.tasks.base import Dataset, Examples
+
+_FEWEST_DIMENSIONS = 64
+_GRID = 2**12
+
+
+@dataclass(frozen=True)
+class Synthetic(Dataset):
+    """Smooth random images of any shape: class means and Gaussian noise; no classifier beats best_accuracy by much.
+
+    In a space of low-frequency cosines, class c is N(s·mₒ, I) around one of ``classes`` orthonormal means. The best
+    classifier takes the nearest mean, and is right with probability E[Φ(z + s)^(classes − 1)], z ~ N(0, 1); s is such
+    that this is ``best_accuracy``.
+    """
+
+    shape: Annotated[list[Annotated[int, Ge(1)]], MinLen(1)] = Field(default_factory=lambda: [3, 32, 32])
+    classes: Annotated[int, Ge(2)] = 10
+    train_samples: Annotated[int, Ge(1)] = 8192
+    test_samples: Annotated[int, Ge(1)] = 2048
+    best_accuracy: Annotated[float, Gt(0), Lt(1)] = 0.95
+    seed: Annotated[int, Ge(0)] = 0
+
+    def __post_init__(self) -> None:
+        if math.prod(self.shape) <= self.classes:
+            raise ValueError(f"shape {self.shape} has room for fewer than {self.classes} classes; enlarge it")
+        if self.best_accuracy <= 1 / self.classes:
+            raise ValueError(f"best_accuracy {self.best_accuracy} is what guessing reaches; raise it")
+
+    @property
+    def num_classes(self) -> int:
+        """As asked for."""
+        return self.classes
+
+    def load(self) -> tuple[Examples, Examples]:
+        """Training and test examples, float32; the same on every machine."""
+        random = np.random.default_rng(self.seed)
+        numel = math.prod(self.shape)
+        num_dimensions = min(numel - 1, max(_FEWEST_DIMENSIONS, 2 * self.classes))
+        rotation, _ = np.linalg.qr(random.standard_normal((num_dimensions, self.classes)))
+        means = separation(self.classes, self.best_accuracy) * rotation.T
+        basis = _cosines(self.shape, num_dimensions)
+        return (
+            self._draw(random, means, basis, self.train_samples),
+            self._draw(random, means, basis, self.test_samples),
+        )
+
+    def _draw(
+        self, random: np.random.Generator, means: NDArray[np.float64], basis: NDArray[np.float64], num_samples: int
+    ) -> Examples:
+        labels = random.integers(self.classes, size=num_samples)
+        points = means[labels] + random.standard_normal((num_samples, means.shape[1]))
+        # On a grid, sums are exact in whatever order a machine adds: ranks of different machines train on the same.
+        images = np.round(points * _GRID) @ np.round(basis * _GRID)
+        images *= math.sqrt(basis.shape[1] / basis.shape[0]) / _GRID**2
+        inputs = torch.from_numpy(images.astype(np.float32)).view(-1, *self.shape)
+        return Examples(inputs=inputs, labels=torch.from_numpy(labels))
+
+
+def separation(num_classes: int, best_accuracy: float) -> float:
+    """The length s of orthogonal means at which the nearest one is right with probability ``best_accuracy``."""
+    low, high = 0.0, 1.0
+    while accuracy_at(high, num_classes) < best_accuracy:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if accuracy_at(middle, num_classes) < best_accuracy else (low, middle)
+    return high
+
+
+def accuracy_at(length: float, num_classes: int) -> float:
+    """E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), by Gauss and Hermite."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(100)
+    below = torch.special.ndtr(torch.from_numpy(nodes + length)).numpy()
+    return float(weights @ below ** (num_classes - 1)) / math.sqrt(2 * math.pi)
+
+
+def _cosines(shape: list[int], num_dimensions: int) -> NDArray[np.float64]:
+    """The smoothest orthonormal cosines (DCT-II) over arrays of this shape but for the constant, one a row."""
+    frequencies = np.indices(shape).reshape(len(shape), -1)
+    chosen = frequencies[:, np.argsort(frequencies.sum(axis=0), kind="stable")[1 : num_dimensions + 1]]
+    basis = np.ones((num_dimensions, 1))
+    for size, frequency in zip(shape, chosen, strict=True):
+        angles = np.outer(frequency, np.pi * (np.arange(size) + 0.5) / size)
+        wave = np.cos(angles) * np.sqrt(np.where(frequency == 0, 1, 2) / size)[:, None]
+        basis = (basis[:, :, None] * wave[:, None, :]).reshape(num_dimensions, -1)
+    return basis

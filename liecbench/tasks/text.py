@@ -1,0 +1,74 @@
+"""Characters to predict, by default those of Python's own standard library, which every machine has."""
+
+import sysconfig
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from pydantic.dataclasses import dataclass
+
+from liecbench.errors import LiecbenchError
+from liecbench.tasks.base import Dataset, Examples
+
+_ASCII = 128
+_SUBSTITUTE = 26
+_HOLD_OUT_EVERY = 10
+# Written when Python was built or set up, for that machine.
+_NOT_EVERYWHERE = ("_sysconfigdata", "sitecustomize", "usercustomize")
+
+
+@dataclass(frozen=True)
+class Text(Dataset):
+    """Text cut into windows of context characters, each to be predicted from those before; every tenth held out.
+
+    The corpus is a text file, or the modules at the top of Python's standard library. Characters are ASCII codes; any
+    other character is code 26, which stands for one that cannot be represented.
+    """
+
+    path: str | None = None
+    context: Annotated[int, Ge(1)] = 64
+    characters: Annotated[int, Ge(1)] | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """The vocabulary: ASCII."""
+        return _ASCII
+
+    def load(self) -> tuple[Examples, Examples]:
+        """Windows as int64 of shape ``[n, context]``; labels are the same one character later."""
+        corpus = self._corpus()[: self.characters]
+        points = np.frombuffer(corpus.encode("utf-32-le"), dtype="<u4")
+        codes = torch.from_numpy(np.where(points < _ASCII, points, _SUBSTITUTE).astype(np.int64))
+        num_windows = (len(codes) - 1) // self.context
+        if num_windows < _HOLD_OUT_EVERY:
+            has = f"{self.path or 'the corpus'} gives {len(codes)} characters, {num_windows} windows of {self.context}"
+            raise LiecbenchError(has, f"give at least {_HOLD_OUT_EVERY * self.context + 1} characters")
+        inputs = codes[: num_windows * self.context].view(num_windows, self.context)
+        labels = codes[1 : num_windows * self.context + 1].view(num_windows, self.context)
+        held_out = torch.arange(num_windows) % _HOLD_OUT_EVERY == _HOLD_OUT_EVERY - 1
+        return (
+            Examples(inputs=inputs[~held_out], labels=labels[~held_out]),
+            Examples(inputs=inputs[held_out], labels=labels[held_out]),
+        )
+
+    def _corpus(self) -> str:
+        if self.path is None:
+            return "".join(_read(file) for file in standard_library())
+        return _read(Path(self.path))
+
+
+def standard_library() -> list[Path]:
+    """The modules at the top of Python's standard library, by name."""
+    directory = Path(sysconfig.get_path("stdlib"))
+    return sorted(file for file in directory.glob("*.py") if not file.name.startswith(_NOT_EVERYWHERE))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LiecbenchError(f"{file}: {error.strerror}", "give a text file as path") from None
+    except UnicodeDecodeError:
+        raise LiecbenchError(f"{file}: not UTF-8 text", "give a text file as path") from None

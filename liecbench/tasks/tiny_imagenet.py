@@ -1,0 +1,126 @@
+"""Tiny ImageNet, from its official archive."""
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Le
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic.dataclasses import dataclass
+
+from liecbench.tasks.archives import OFFICIAL, Archive, Files, Source, find
+from liecbench.tasks.base import Dataset, Examples
+from liecbench.tasks.images import image_examples
+from liecbench.tasks.prepared import Labelled, Parts, prepared
+
+_SIZE = 64
+_NUM_CLASSES = 200
+_WNID = re.compile(r"n\d{8}")
+_WNIDS = "wnids.txt"
+_ANNOTATIONS = "val/val_annotations.txt"
+# What tells whether an unpacked folder is the one read before: 110,000 files would be too many for every rank to ask.
+_STAMPED = (_WNIDS, _ANNOTATIONS, "val/images", "train/*/images")
+
+# The names of image files, and the label of each.
+_Listed = list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class TinyImageNet(Dataset):
+    """Tiny ImageNet (Stanford CS231n): colour images of 200 classes, 100,000 to train on; its 10,000 for validation.
+
+    ``path`` is the official archive, or a directory that it lies in or was unpacked in; the data directory where there
+    is none. ``augment`` crops and mirrors training images at random. Images of 64×64 are scaled to ``size``
+    (bilinear, antialiased). A class's label is the position of its WordNet id among all of them, sorted.
+    """
+
+    path: str | None = None
+    augment: bool = True
+    size: Annotated[int, Ge(8), Le(64)] = 32
+
+    num_classes: ClassVar[int] = _NUM_CLASSES
+
+    def load(self) -> tuple[Examples, Examples]:
+        """Images as uint8 of shape ``[n, 3, size, size]``, normalised batch by batch."""
+        return load_tiny_imagenet(self.path, self.augment, self.size, OFFICIAL["tiny_imagenet"])
+
+
+def load_tiny_imagenet(
+    path: str | None, augment: bool, size: int, archives: Sequence[Archive]
+) -> tuple[Examples, Examples]:
+    """Training and validation images of ``size``; LiecbenchError where none of ``archives`` is there."""
+    source = find("tiny_imagenet", path, archives)
+    stem = f"tiny_imagenet-{source.fingerprint(_STAMPED, size)}"
+    return image_examples(prepared(stem, (3, size, size), lambda: _read(source, size)), augment)
+
+
+def _read(source: Source, size: int) -> Parts:
+    with source.files() as files:
+        labels = _labels(source, files)
+        train, test = _train(source, files, labels), _validation(source, files, labels)
+        return _decoded(source, files, train, size), _decoded(source, files, test, size)
+
+
+def _labels(source: Source, files: Files) -> dict[str, int]:
+    wnids = sorted(_lines(files, _WNIDS))
+    wrong = next((wnid for wnid in wnids if not _WNID.fullmatch(wnid)), None)
+    if wrong is not None:
+        raise source.wrong(f"{_WNIDS}: {wrong!r} is no WordNet id, an n and eight digits")
+    if len(wnids) != _NUM_CLASSES or len(set(wnids)) != _NUM_CLASSES:
+        raise source.wrong(f"{_WNIDS} has {len(set(wnids))} different of {len(wnids)} ids, not {_NUM_CLASSES}")
+    return {wnid: label for label, wnid in enumerate(wnids)}
+
+
+def _lines(files: Files, name: str) -> list[str]:
+    # No byte fails to decode: what it should not be is refused by what it then says.
+    return [line for line in files.read(name).decode("latin1").splitlines() if line]
+
+
+def _train(source: Source, files: Files, labels: dict[str, int]) -> _Listed:
+    listed = []
+    for wnid, label in labels.items():
+        folder = f"train/{wnid}/images"
+        names = [name for name in files.names(folder) if name.endswith(".JPEG")]
+        if not names:
+            raise source.wrong(f"{folder} is missing or holds no .JPEG")
+        listed += [(f"{folder}/{name}", label) for name in names]
+    return listed
+
+
+def _validation(source: Source, files: Files, labels: dict[str, int]) -> _Listed:
+    listed = []
+    for number, line in enumerate(_lines(files, _ANNOTATIONS), start=1):
+        name, wnid = (*line.split("\t"), "")[:2]
+        if "/" in name or wnid not in labels:
+            raise source.wrong(f"{_ANNOTATIONS}: line {number} names no file and a class of {_WNIDS}: {line[:80]!r}")
+        listed.append((f"val/images/{name}", labels[wnid]))
+    if not listed:
+        raise source.wrong(f"{_ANNOTATIONS} is empty")
+    return listed
+
+
+def _decoded(source: Source, files: Files, listed: _Listed, size: int) -> Labelled:
+    # On one thread: Pillow decodes under the GIL, and a pool was slower.
+    images = np.empty((len(listed), 3, size, size), np.uint8)
+    for image, (name, _) in zip(images, listed, strict=True):
+        content = files.read(name)
+        try:
+            image[:] = _pixels(content, size)
+        except Exception as error:
+            raise source.wrong(f"{name}: {error}") from error
+    return Labelled(images, np.array([label for _, label in listed], np.int64))
+
+
+def _pixels(content: bytes, size: int) -> NDArray[np.uint8]:
+    """A JPEG as ``[3, size, size]``; whatever Pillow raises, or ValueError where it is of another size than 64×64."""
+    with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
+        # Before anything is decoded: a header may claim gigapixels.
+        if image.size != (_SIZE, _SIZE):
+            raise ValueError(f"an image of {image.width}×{image.height} pixels, not {_SIZE}×{_SIZE}")
+        colours = image.convert("RGB")
+    if size != _SIZE:
+        colours = colours.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(colours).transpose(2, 0, 1)

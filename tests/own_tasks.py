@@ -1,0 +1,101 @@
+"""What a user writes: functions that a scenario names, some of them wrong."""
+
+import dataclasses
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from liecbench.tasks.base import Dataset, Examples, Task
+from liecbench.tasks.digits import Digits
+from liecbench.tasks.images import CropAndFlip, Normalise
+
+
+def linear(input_shape: tuple[int, ...], num_classes: int, bias: bool = True) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(input_shape).numel(), num_classes, bias=bias))
+
+
+def five_outputs(input_shape: tuple[int, ...]) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(input_shape).numel(), 5))
+
+
+def normalised_over_the_batch(num_classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes), nn.BatchNorm1d(num_classes))
+
+
+def no_model() -> str:
+    return "mlp"
+
+
+def raising(width: Annotated[int, Ge(1)]) -> nn.Module:
+    raise RuntimeError(f"no layer is {width} wide")
+
+
+def with_any_options(num_classes: int, **options: Any) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes, **options))
+
+
+class Signs(Dataset):
+    """Three numbers; the label is the sign of their sum."""
+
+    def __init__(self, highest: int) -> None:
+        self._highest = highest
+
+    @property
+    def num_classes(self) -> int:
+        return 2
+
+    def load(self) -> tuple[Examples, Examples]:
+        inputs = torch.randn(600, 3, generator=torch.Generator().manual_seed(0))
+        labels = (inputs.sum(dim=1) > 0).long() * self._highest
+        return Examples(inputs=inputs[:500], labels=labels[:500]), Examples(inputs=inputs[500:], labels=labels[500:])
+
+
+def signs(highest: int = 1) -> Dataset:
+    return Signs(highest)
+
+
+def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
+    return (outputs[:, 0] - labels).square().mean()
+
+
+def close(outputs: Tensor, labels: Tensor) -> Tensor:
+    return ((outputs[:, 0] - labels).abs() < 0.5).double().mean()
+
+
+def regression(samples: int = 400) -> Task:
+    """A line through noise: a task with data, a loss and a notion of accuracy of its own."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(samples + 100, 4, generator=generator)
+    labels = inputs @ torch.tensor([1.0, -2.0, 3.0, 0.5]) + 0.1 * torch.randn(samples + 100, generator=generator)
+    return Task(
+        model=nn.Linear(4, 1),
+        train=Examples(inputs=inputs[:samples], labels=labels[:samples]),
+        test=Examples(inputs=inputs[samples:], labels=labels[samples:]),
+        loss=squared_error,
+        accuracy=close,
+    )
+
+
+class AugmentedDigits(Digits):
+    """Digits as bytes, cropped and flipped as colour images are."""
+
+    def load(self) -> tuple[Examples, Examples]:
+        train, test = (
+            Examples(inputs=(16 * part.inputs).to(torch.uint8), labels=part.labels) for part in super().load()
+        )
+        plain = Normalise(mean=(0.02,), std=(0.02,))
+        return (
+            dataclasses.replace(train, transform=CropAndFlip(mean=(0.02,), std=(0.02,), padding=1)),
+            dataclasses.replace(test, transform=plain),
+        )
+
+
+def augmented_digits() -> Dataset:
+    return AugmentedDigits()
+
+
+def normalised_convolution(num_classes: int) -> nn.Module:
+    layers = [nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(512, num_classes))

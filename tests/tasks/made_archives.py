@@ -1,0 +1,54 @@
+"""Small archives in the official formats, and what an official table would say of them."""
+
+import hashlib
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from liecbench.tasks.archives import Archive
+
+
+def entry(path: Path, folder: str, *, url: str = "") -> Archive:
+    """The entry that makes this archive an official one."""
+    content = path.read_bytes()
+    return Archive(
+        name=path.name, url=url, num_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), folder=folder
+    )
+
+
+def make_tar(path: Path, members: Mapping[str, bytes | tarfile.TarInfo]) -> None:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            if isinstance(content, tarfile.TarInfo):
+                tar.addfile(content)
+            else:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+
+
+def make_zip(path: Path, members: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+
+
+def unpack(directory: Path, members: Mapping[str, bytes]) -> None:
+    for name, content in members.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def in_folder(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {f"{folder}/{name}": content for name, content in files.items()}
+
+
+def pixels(seed: int, num_images: int) -> NDArray[np.uint8]:
+    """Images of 3 × 32 × 32, flat."""
+    return np.random.default_rng(seed).integers(0, 256, size=(num_images, 3072), dtype=np.uint8)

@@ -1,0 +1,67 @@
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from liecbench import references
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    return tmp_path
+
+
+def test_a_module_of_the_working_directory_is_found(directory: Path) -> None:
+    (directory / "found_here.py").write_text("def double(number):\n    return 2 * number\n")
+
+    assert references.call("found_here:double", {"number": 4}, {}) == 8
+
+
+def test_no_file_of_the_working_directory_takes_an_installed_modules_place(directory: Path) -> None:
+    (directory / "wave.py").write_text("def open(number):\n    return 'shadow'\n")
+
+    assert references.function("wave:open").__module__ == "wave"
+    assert not str(sys.modules["wave"].__file__).startswith(str(directory))
+
+
+def test_a_function_is_told_what_it_asks_for(directory: Path) -> None:
+    (directory / "asks.py").write_text("def build(num_classes, width=3):\n    return num_classes, width\n")
+    told = {"input_shape": (1, 8, 8), "num_classes": 10}
+
+    assert references.call("asks:build", {"width": 5}, told) == (10, 5)
+
+
+def test_options_are_the_arguments_that_yaml_can_say() -> None:
+    source = references.options_model("tests.own_tasks:linear")
+    loose = references.options_model("tests.own_tasks:with_any_options")
+
+    assert (source(bias=False).model_dump(), source().model_dump()) == ({"bias": False}, {"bias": True})
+    assert loose(bias=False).model_dump() == {"bias": False}
+    with pytest.raises(ValidationError):
+        source(width=3)
+    with pytest.raises(ValidationError):
+        references.options_model("tests.own_tasks:raising")(width=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "message"),
+    [
+        ("not_there_at_all:f", None, "'not_there_at_all' cannot be imported: ModuleNotFoundError"),
+        ("broken_one:f", "import torch.no_such_thing\n", "cannot be imported: ModuleNotFoundError: No module named"),
+        ("broken_two:f", "raise ValueError('not today')\n", "cannot be imported: ValueError: not today"),
+        ("broken_three:f", "def f(:\n", "cannot be imported: SyntaxError"),
+        ("leaving:f", "raise SystemExit(3)\n", "cannot be imported: SystemExit: 3"),
+        ("empty_one:f", "\n", "has no function 'f'"),
+        ("a_number:f", "f = 3\n", "has no function 'f'"),
+    ],
+)
+def test_what_cannot_be_imported_says_why(directory: Path, name: str, source: str | None, message: str) -> None:
+    if source is not None:
+        (directory / f"{name.partition(':')[0]}.py").write_text(source)
+
+    with pytest.raises(references.FunctionError) as raised:
+        references.function(name)
+    assert message in str(raised.value)
