@@ -116,7 +116,7 @@ def _reference_options(kind: Kind, name: str) -> type[BaseModel]:
     if kind not in ("dataset", "model"):
         raise OptionError("name", f"{name!r} is not an {kind}; only datasets and models can be functions of yours")
     try:
-        return references.options_model(name)
+        return references.options_model(name, references.TOLD if kind == "model" else ())
     except references.FunctionError as error:
         raise OptionError("name", f"{error}; write module:function, importable from where liecbench runs") from error
 
@@ -131,8 +131,10 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
     """All options of a class, defaults filled in; OptionError names the first that is wrong."""
     model = options_model(kind, name)
     try:
+        if references.is_reference(name):
+            return model(**options).model_dump(mode="json")
         resolved = model(**options).model_dump()
-        if kind in ("dataset", "model") and not references.is_reference(name):
+        if kind in ("dataset", "model"):
             load(kind, name)(**resolved)  # options that do not go together
         return resolved
     except ValidationError as error:
@@ -143,6 +145,8 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
             valid = nearest(option, model.model_fields) if model.model_fields else "it takes none"
             raise OptionError(option, f"{name} has no option {option!r} ({valid})") from None
         raise OptionError(option, f"{describe(first)} (`liecbench list {kind}s` shows the options)") from None
+    except ValueError as error:
+        raise OptionError(None, str(error)) from None
 
 
 def describe(error: Any) -> str:

@@ -73,7 +73,7 @@ class Milestones(Model):
 class Dirichlet(Model):
     """Every worker's shares of the labels are drawn from a Dirichlet distribution: the smaller, the less alike."""
 
-    dirichlet: Annotated[float, Gt(0)]
+    dirichlet: Annotated[float, Gt(0), Le(10**6)]
 
 
 def _parse_schedule(value: object) -> object:
@@ -172,9 +172,13 @@ class Cell(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A cell to run, from after its last committed epoch: trained, or timed and composed with a ``trajectory``."""
+    """A cell to run, from after its last committed epoch: trained, or timed and composed with a ``trajectory``.
+
+    ``data_sha256`` is that of the data behind its epochs so far.
+    """
 
     cell: Cell
     attempt: int = 1
     epochs_done: int = 0
     trajectory: str | None = None
+    data_sha256: str | None = None

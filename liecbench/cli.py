@@ -1,6 +1,7 @@
 """Commands: parse, call, print; nothing else."""
 
 import contextlib
+import functools
 import os
 import re
 import shlex
@@ -136,8 +137,9 @@ def run(
     )
     from liecbench.scenario import load_scenario
 
-    loaded = load_scenario(scenario, assign or [])
-    cells = select(loaded.cells(), only or [])
+    choose = functools.partial(select, conditions=only or [])
+    loaded = load_scenario(scenario, assign or [], choose)
+    cells = choose(loaded.cells())
     require_netem(cell.link for cell in cells if cell.enforcement == "kernel")
     directory = out or Path("results") / loaded.name
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None

@@ -113,7 +113,7 @@ def patience(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[
         if step_timeout is not None:
             return step_timeout
         cell = cells[cell_id]
-        longest = max((wire_seconds(cell, kind) for kind in traffic(cell).values()), default=0.0)
+        longest = max(wire_seconds(cell, kind) for kind in traffic(cell).values())
         return min(_SILENCE_SECONDS + 10 * longest, _LONGEST_SILENCE_SECONDS)
 
     return seconds

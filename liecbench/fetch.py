@@ -1,6 +1,5 @@
 """Downloading a dataset's official archive: goes on where it was interrupted, and checks what arrived."""
 
-import difflib
 import errno
 import fcntl
 import http.client
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.tasks.archives import OFFICIAL, Archive, mismatch
 
@@ -34,9 +34,7 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
     if name in _WITHOUT_DOWNLOAD:
         raise LiecbenchError(f"{name} needs no download ({_WITHOUT_DOWNLOAD[name]})", "use it as it is")
     if name not in OFFICIAL:
-        match = difflib.get_close_matches(name, OFFICIAL, n=1)
-        valid = f"did you mean {match[0]}?" if match else f"valid: {', '.join(OFFICIAL)}"
-        raise LiecbenchError(f"there is no dataset {name!r} to download", valid)
+        raise LiecbenchError(f"there is no dataset {name!r} to download", nearest(name, OFFICIAL))
     return download(OFFICIAL[name][0], directory, console)
 
 

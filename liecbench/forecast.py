@@ -31,8 +31,7 @@ def lines(
         yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}"
         for job, duration in zip(launch.jobs, seconds, strict=True):
             yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, varying)}: {_work(job)}, {_duration(duration)}"
-            known = traffic(job.cell)
-            yield f"      {_traffic(payload_bytes_per_epoch(job.cell)) if known else 'its model cannot be built'}"
+            yield f"      {_traffic(payload_bytes_per_epoch(job.cell))}"
     if jobs:
         moved = sum(map(_moved_bytes, jobs))
         yield ""

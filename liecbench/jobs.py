@@ -25,6 +25,7 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
                 cell=cell,
                 attempt=found.attempt + 1 if found else 1,
                 epochs_done=len(found.epochs) if found else 0,
+                data_sha256=found.environment.get("data_sha256") if found else None,
                 trajectory=None if trained == cell.id else trained,
             )
             jobs.append(job)

@@ -140,7 +140,8 @@ class Scenario(Model):
         swept = {name: point[name] for name in TASK_FIELDS if name in point}
         task = Task(**own_data({**given(self.task), **swept, **given(algorithm.task)}))
         compressor = point["compressor"] if catalog.takes(cls, "compressor") else None
-        resolved = {"dataset": _resolved("dataset", task.dataset), "model": _resolved("model", task.model)}
+        model = _resolved("model", task.model)
+        dataset = model if task.dataset == task.model else _resolved("dataset", task.dataset)
         return Cell(
             algorithm=_resolved("algorithm", algorithm),
             compressor=None if compressor is None else _resolved("compressor", compressor),
@@ -149,7 +150,7 @@ class Scenario(Model):
             workers=point["workers"],
             link=point["link"],
             seed=point["seed"],
-            task=task.model_copy(update=resolved),
+            task=task.model_copy(update={"dataset": dataset, "model": model}),
             threads=self.threads,
             backend=self.backend,
             device=self.device,
@@ -172,7 +173,7 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 
 def _resolved(kind: catalog.Kind, choice: Choice | AlgorithmChoice) -> Choice:
-    return _resolve(kind, choice.name, json.dumps(choice.options))
+    return _resolve(kind, choice.name, json.dumps(choice.options, default=str))
 
 
 @functools.cache

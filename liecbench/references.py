@@ -8,15 +8,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, PydanticUserError, create_model
+from pydantic.errors import PydanticSchemaGenerationError
 
-# What a function is told of the data where it asks for it by these names; everything else is an option.
+from liecbench.errors import Interruption
+
+# What a model's function is told of the data where it asks for it by these names.
 TOLD = ("input_shape", "num_classes")
-_PLAIN = (type(None), bool, int, float, str, list, dict)
+_PLAIN = (type(None), bool, int, float, str, list, tuple, dict)
 
 
 class FunctionError(ValueError):
-    """A name that leads to no function, or to one that cannot be imported."""
+    """A name that leads to no function, or to one that cannot be imported or called with options."""
 
 
 def is_reference(name: str) -> bool:
@@ -33,16 +36,19 @@ def function(name: str) -> Callable[..., Any]:
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
+    except Interruption:
+        raise
     except (Exception, SystemExit) as error:
         raise FunctionError(f"{module_name!r} cannot be imported: {type(error).__name__}: {error}") from error
     found = getattr(module, attribute, None)
     if not callable(found):
-        raise FunctionError(f"{module_name!r} ({module.__file__}) has no function {attribute!r}")
+        place = getattr(module, "__file__", None) or "built in"
+        raise FunctionError(f"{module_name!r} ({place}) has no function {attribute!r}")
     return found  # type: ignore[no-any-return]
 
 
 @functools.cache
-def options_model(name: str) -> type[BaseModel]:
+def options_model(name: str, told: tuple[str, ...]) -> type[BaseModel]:
     """A validating model of a function's own arguments; defaults that YAML could not say are left to the function."""
     found = function(name)
     try:
@@ -50,20 +56,24 @@ def options_model(name: str) -> type[BaseModel]:
     except (NameError, TypeError):
         hints = {}
     fields: dict[str, Any] = {}
-    extra = "forbid"
-    for parameter in inspect.signature(found).parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            extra = "allow"
-        elif parameter.name not in TOLD and parameter.kind is not parameter.VAR_POSITIONAL:
-            required = parameter.default is parameter.empty
-            if required or isinstance(parameter.default, _PLAIN):
-                fields[parameter.name] = (hints.get(parameter.name, Any), ... if required else parameter.default)
-    config = ConfigDict(extra=extra, strict=True, allow_inf_nan=False, protected_namespaces=())  # type: ignore[typeddict-item]
-    return create_model(f"{found.__name__}Options", __config__=config, **fields)
+    extra = False
+    try:
+        for parameter in inspect.signature(found).parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                extra = True
+            elif parameter.name not in told and parameter.kind is not parameter.VAR_POSITIONAL:
+                required = parameter.default is parameter.empty
+                if required or isinstance(parameter.default, _PLAIN):
+                    fields[parameter.name] = (hints.get(parameter.name, Any), ... if required else parameter.default)
+        config = ConfigDict(extra="allow" if extra else "forbid", allow_inf_nan=False, protected_namespaces=())
+        return create_model("Options", __config__=config, **fields)
+    except (ValueError, TypeError, NameError, PydanticUserError, PydanticSchemaGenerationError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FunctionError(f"the arguments of {name!r} cannot be options: {reason}") from error
 
 
-def call(name: str, options: Mapping[str, Any], told: Mapping[str, Any]) -> Any:
+def call(name: str, options: BaseModel, told: Mapping[str, Any]) -> Any:
     """What the function returns for its options, told of the data what it asks for."""
     found = function(name)
     asked = {key: value for key, value in told.items() if key in inspect.signature(found).parameters}
-    return found(**options, **asked)
+    return found(**dict(options), **asked)

@@ -228,14 +228,17 @@ def varying_fields(rows: Sequence[Row]) -> list[str]:
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A cell's fields without nesting: bare names, and their options as fields of their own."""
     fields: dict[str, Any] = {}
-    for name, value in {**spec, **_LATER, **spec["task"]}.items():
+    own = {**spec, **_LATER, **spec["task"]}
+    for name, value in own.items():
         if name == "task":
             continue
         if isinstance(value, dict) and "name" in value:
             fields[name] = value["name"]
             for option, setting in value.items():
                 if option != "name":
-                    fields[option if option not in spec and option not in fields else f"{name}_{option}"] = setting
+                    fields[option if option not in own and option not in fields else f"{name}_{option}"] = setting
+        elif name == "partition" and isinstance(value, dict):
+            fields[name] = " ".join(f"{kind} {value[kind]}" for kind in value)
         else:
             fields[name] = _link_text(json.dumps(value)) if name == "link" else value
     return fields

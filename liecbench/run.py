@@ -41,7 +41,7 @@ class Progress(Protocol):
         """A cell was lost with its launch."""
 
 
-def select(cells: Sequence[Cell], conditions: Sequence[str]) -> list[Cell]:
+def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
     """The cells that meet ``KEY=VALUE`` conditions: any of one key's values, every key; LiecbenchError for none."""
     wanted: dict[str, set[str]] = {}
     known = {name for cell in cells for name in flat_fields(cell.spec())}

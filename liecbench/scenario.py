@@ -1,6 +1,6 @@
 """A scenario file checked: every mistake is named with its place before anything starts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,17 +13,23 @@ from liecbench.errors import ScenarioError
 from liecbench.matrix import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, given, is_like, own_data
 from liecbench.method import make_algorithm
 
+# Which of a scenario's cells will run.
+Choose = Callable[[list[Cell]], list[Cell]]
 
-def load_scenario(path: Path, assignments: Iterable[str] = ()) -> Scenario:
-    """Read, override and check a scenario file; ScenarioError with the place of the first mistake."""
+
+def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = list) -> Scenario:
+    """Read, override and check a scenario file; ScenarioError with the place of the first mistake.
+
+    Data and models are those of the ``chosen`` cells: what will not run need not be there.
+    """
     document = load(path)
     for assignment in assignments:
         document = override(document, assignment)
-    return check(document)
+    return check(document, chosen)
 
 
-def check(document: Document) -> Scenario:
-    """The scenario in a document, every name, option and combination checked."""
+def check(document: Document, chosen: Choose = list) -> Scenario:
+    """The scenario in a document, every name, option and combination checked, and the chosen cells' workloads."""
     try:
         scenario = Scenario.model_validate(document.data)
     except ValidationError as error:
@@ -35,6 +41,8 @@ def check(document: Document) -> Scenario:
             at = (*path, error.option) if error.option else path
             raise document.error(at, str(error), at_key=error.option not in (None, "name")) from None
     _check_combinations(document, scenario)
+    for cell in chosen(scenario.cells()):
+        _check_workload(document, scenario, cell)
     return scenario
 
 
@@ -106,8 +114,6 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     _check_exclusions(document, scenario)
     _check_links(document, scenario)
     _check_compressors(document, scenario)
-    for cell in scenario.cells():
-        _check_workload(document, scenario, cell)
 
 
 def _check_links(document: Document, scenario: Scenario) -> None:
@@ -191,6 +197,11 @@ def _check_workload(document: Document, scenario: Scenario, cell: Cell) -> None:
     if isinstance(cell.task.partition, Dirichlet) and not sizes.has_classes:
         message = f"{cell.task.dataset.name} has no classes to divide its samples by; use partition: iid"
         raise document.error(_place(scenario, cell, "partition"), message)
+    if sizes.num_test_samples < cell.workers:
+        message = (
+            f"{cell.task.dataset.name} holds out {sizes.num_test_samples} samples; every worker tests on one at least"
+        )
+        raise document.error(_place(scenario, cell, "dataset"), message)
     batches = make_algorithm(cell).batches_per_step
     needed = cell.workers * cell.task.batch_size * batches
     if needed > available:

@@ -3,17 +3,20 @@
 import functools
 import hashlib
 import json
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liecbench import catalog, references
 from liecbench.cell import Choice, Task
-from liecbench.errors import LiecbenchError
+from liecbench.errors import Interruption, LiecbenchError
 
 if TYPE_CHECKING:
     import torch
 
     from liecbench.tasks import base
+
+_TRAINED = ("torch.float32", "torch.float16", "torch.bfloat16")
 
 
 class WorkloadError(ValueError):
@@ -57,29 +60,47 @@ def _load(choice: str) -> Data:
     from liecbench.tasks.base import Dataset
 
     parsed = Choice.model_validate_json(choice)
+    seed(0)  # what draws without a generator of its own draws the same on every rank
     made = _make("dataset", parsed, {})
     if not isinstance(made, Dataset):
         raise WorkloadError("dataset", f"{parsed.name} returned {_kind(made)}; return a liecbench.tasks.base.Dataset")
     try:
         train, test = made.load()
+        inputs, _ = train.batch(torch.arange(1), np.random.default_rng(0))
     except LiecbenchError as error:
         raise WorkloadError("dataset", str(error)) from error
+    except Exception as error:
+        raise WorkloadError("dataset", f"{parsed.name} cannot be loaded: {type(error).__name__}: {error}") from error
+    _check_parts("dataset", parsed.name, train, test)
     for part in (train, test):
-        if not len(part) or len(part.inputs) != len(part.labels):
-            counts = f"{len(part.inputs)} inputs and {len(part.labels)} labels"
-            raise WorkloadError("dataset", f"{parsed.name} has {counts}; give every input a label, and some of both")
         _check_labels(parsed.name, part.labels, made.num_classes)
-    inputs, _ = train.batch(torch.arange(1), np.random.default_rng(0))
     return Data(train=train, test=test, input_shape=tuple(inputs.shape[1:]), num_classes=made.num_classes)
 
 
+def _check_parts(field: str, name: str, *parts: "base.Examples") -> None:
+    for part in parts:
+        if not len(part) or len(part.inputs) != len(part.labels):
+            counts = f"{len(part.inputs)} inputs and {len(part.labels)} labels"
+            raise WorkloadError(field, f"{name} has {counts}; give every input a label, and some of both")
+
+
 def _check_labels(name: str, labels: "torch.Tensor", num_classes: int) -> None:
-    if labels.is_floating_point():
-        return
+    if str(labels.dtype) != "torch.int64":
+        raise WorkloadError("dataset", f"{name} has labels of {labels.dtype}; make them torch.int64")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
         wrong = low if low < 0 else high
         raise WorkloadError("dataset", f"{name} has the label {wrong}; {num_classes} classes count from 0")
+
+
+def seed(value: int) -> None:
+    """Set every global random state that a function of the user's may draw from."""
+    import numpy as np
+    import torch
+
+    random.seed(value)
+    np.random.seed(value % 2**32)
+    torch.manual_seed(value)
 
 
 def data_sha256(task: Task) -> str | None:
@@ -89,8 +110,14 @@ def data_sha256(task: Task) -> str | None:
 
 @functools.cache
 def _sha256(choice: str) -> str:
-    digest, data = hashlib.sha256(), _load(choice)
-    for part in (data.train, data.test):
+    data = _load(choice)
+    return sha256(data.train, data.test)
+
+
+def sha256(*parts: "base.Examples") -> str:
+    """The hash of examples as they are stored."""
+    digest = hashlib.sha256()
+    for part in parts:
         for tensor in (part.inputs, part.labels):
             digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
             digest.update(tensor.contiguous().numpy().data)
@@ -110,6 +137,7 @@ def build(task: Task) -> "base.Task":
         if not isinstance(made, base.Task):
             message = f"{task.model.name} returned {_kind(made)}; add dataset: to the task, or return a"
             raise WorkloadError("model", f"{message} liecbench.tasks.base.Task with data of its own")
+        _check_parts("model", task.model.name, made.train, made.test)
         return made
     if isinstance(made, base.Task):
         raise WorkloadError("model", f"{task.model.name} returned a task with data of its own; remove dataset:")
@@ -122,12 +150,14 @@ def _make(kind: catalog.Kind, choice: Choice, told: dict[str, Any]) -> Any:
     """What stands behind a dataset's or a model's name: a catalog's model is built, a function called."""
     try:
         if references.is_reference(choice.name):
-            return references.call(choice.name, choice.options, told)
+            return references.call(choice.name, catalog.options_model(kind, choice.name)(**choice.options), told)
         made = catalog.load(kind, choice.name)(**choice.options)
         return made.build(**told) if kind == "model" else made
+    except Interruption:
+        raise
     except LiecbenchError as error:
         raise WorkloadError(kind, str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise WorkloadError(kind, f"{choice.name} cannot be made: {type(error).__name__}: {error}") from error
 
 
@@ -147,12 +177,9 @@ def _sizes(fit: str) -> Sizes:
 
     dataset, model, batch_size = json.loads(fit)
     task = Task(dataset=dataset, model=model, batch_size=batch_size, epochs=1, learning_rate=1.0)
-    # Shapes are enough to see whether a model of the catalog fits; a function of the user's may need real numbers.
-    device = "cpu" if references.is_reference(task.model.name) else "meta"
     load(task)
-    with torch.device(device), torch.random.fork_rng(devices=[]):
-        made = build(task)
-    _check_outputs(task, made, device)
+    with torch.random.fork_rng(devices=[]):
+        made = _build_in_outline(task) if _ours(task.model) else _try_out(task)
     return Sizes(
         num_train_samples=len(made.train),
         num_test_samples=len(made.test),
@@ -161,21 +188,65 @@ def _sizes(fit: str) -> Sizes:
     )
 
 
-def _check_outputs(task: Task, made: "base.Task", device: str) -> None:
-    """WorkloadError where the model's outputs for a small batch are not what the loss takes."""
+def _ours(model: Choice) -> bool:
+    """Whether a model is known to need no numbers to show its shapes, and to train as it is."""
+    known = not references.is_reference(model.name)
+    return known and catalog.load("model", model.name).__module__.startswith("liecbench.")
+
+
+def _build_in_outline(task: Task) -> "base.Task":
+    """Without its numbers, so that no model is too large to be checked. WorkloadError."""
+    import torch
+
+    with torch.device("meta"):
+        made = build(task)
+    _outputs(task, made, "meta")
+    return made
+
+
+def _try_out(task: Task) -> "base.Task":
+    """A step of someone else's model, up to its gradients, and another model. WorkloadError."""
+    made, name = build(task), task.model.name
+    outputs, labels = _outputs(task, made, "cpu")
+    try:
+        loss = made.loss(outputs, labels)
+        loss.backward()
+        accuracy = float(made.accuracy(outputs.detach(), labels))
+    except Exception as error:
+        raise WorkloadError("model", f"{name} cannot be trained: {type(error).__name__}: {error}") from error
+    if not 0 <= accuracy <= 1:
+        raise WorkloadError("model", f"{name} has the accuracy {accuracy}; return a number from 0 to 1")
+    for key, parameter in made.model.named_parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            raise WorkloadError("model", f"{name}: no gradient reaches its parameter {key}; use it or remove it")
+        if str(parameter.dtype) not in _TRAINED:
+            raise WorkloadError("model", f"{name}: its parameter {key} is {parameter.dtype}; make it torch.float32")
+    if build(task).model is made.model:
+        raise WorkloadError("model", f"{name} returned the same model twice; make a new one in each call")
+    made.model.zero_grad()
+    return made
+
+
+def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Outputs for a small batch, and its labels; WorkloadError where they are not what the loss takes."""
     import numpy as np
     import torch
 
     data = load(task)
-    inputs, labels = made.train.batch(torch.arange(min(task.batch_size, len(made.train))), np.random.default_rng(0))
     given = f"{task.model.name} does not fit {task.dataset.name}"
     try:
-        with torch.no_grad():
-            outputs = made.model(inputs.to(device))
+        inputs, labels = made.train.batch(torch.arange(min(task.batch_size, len(made.train))), np.random.default_rng(0))
+    except Exception as error:
+        raise WorkloadError("dataset", f"{task.dataset.name}: {type(error).__name__}: {error}") from error
+    try:
+        outputs = made.model(inputs.to(device))
     except Exception as error:
         what = f"inputs of shape {list(inputs.shape)} and {inputs.dtype}: {type(error).__name__}: {error}"
         raise WorkloadError("model", f"{given}: it cannot take {what}") from error
+    if not isinstance(outputs, torch.Tensor):
+        raise WorkloadError("model", f"{task.model.name} gives {_kind(outputs)}; return a tensor from its forward")
     wanted = None if data is None else (*labels.shape, data.num_classes)
     if wanted is not None and tuple(outputs.shape) != wanted:
         message = f"{given}: for {len(inputs)} examples it gives outputs of shape {list(outputs.shape)}"
         raise WorkloadError("model", f"{message} where {list(wanted)} are needed")
+    return outputs, labels

@@ -1,8 +1,13 @@
 """What a user writes: functions that a scenario names, some of them wrong."""
 
 import dataclasses
+import functools
+import os
+import random
+import time
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from annotated_types import Ge
 from torch import Tensor, nn
@@ -99,3 +104,114 @@ def augmented_digits() -> Dataset:
 def normalised_convolution(num_classes: int) -> nn.Module:
     layers = [nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten()]
     return nn.Sequential(*layers, nn.Linear(512, num_classes))
+
+
+class TwoOutputs(nn.Linear):
+    def forward(self, inputs: Tensor) -> Any:
+        return super().forward(inputs.flatten(1)), inputs
+
+
+def two_outputs(num_classes: int) -> nn.Module:
+    return TwoOutputs(64, num_classes)
+
+
+def with_a_spare_layer(num_classes: int) -> nn.Module:
+    model = TwoLayers(64, num_classes)
+    model.spare = nn.Linear(3, 3)
+    return model
+
+
+class TwoLayers(nn.Linear):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs.flatten(1))
+
+
+def in_double_precision(num_classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), AsDouble(), nn.Linear(64, num_classes).double())
+
+
+class AsDouble(nn.Module):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.double()
+
+
+@functools.cache
+def cached() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+def leaving() -> nn.Module:
+    raise SystemExit(2)
+
+
+class Broken(Signs):
+    """Signs that load otherwise."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(1)
+        self._how = how
+
+    def load(self) -> tuple[Examples, Examples]:
+        if self._how == "missing":
+            raise KeyError("images")
+        train, test = super().load()
+        return dataclasses.replace(train, labels=train.labels.float()), test
+
+
+def float_labels() -> Dataset:
+    return Broken("floats")
+
+
+def no_file() -> Dataset:
+    return Broken("missing")
+
+
+def squared_errors(outputs: Tensor, labels: Tensor) -> Tensor:
+    return (outputs[:, 0] - labels).square()
+
+
+def percent(outputs: Tensor, labels: Tensor) -> Tensor:
+    return 100 * close(outputs, outputs[:, 0]) + 0 * labels.sum()
+
+
+def a_loss_for_each() -> Task:
+    return dataclasses.replace(regression(), loss=squared_errors)
+
+
+def accuracy_in_percent() -> Task:
+    return dataclasses.replace(regression(), accuracy=percent)
+
+
+def no_samples() -> Task:
+    return regression(0)
+
+
+def drawn_from_everywhere() -> Task:
+    """A task whose data come of three global random states."""
+    noise = float(np.random.standard_normal()) + random.random() + float(torch.randn(()))
+    task = regression()
+    return dataclasses.replace(task, train=dataclasses.replace(task.train, labels=task.train.labels + noise))
+
+
+def one_for_each_process() -> Task:
+    """A task that differs from rank to rank."""
+    task = regression()
+    return dataclasses.replace(task, train=dataclasses.replace(task.train, labels=task.train.labels + os.getpid()))
+
+
+class SlowTransform:
+    """Takes 20 ms a batch."""
+
+    def __call__(self, inputs: Tensor, random: np.random.Generator) -> Tensor:
+        time.sleep(0.02)
+        return inputs
+
+
+class SlowDigits(Digits):
+    def load(self) -> tuple[Examples, Examples]:
+        train, test = super().load()
+        return dataclasses.replace(train, transform=SlowTransform()), test
+
+
+def slow_digits() -> Dataset:
+    return SlowDigits()

@@ -44,6 +44,7 @@ def test_it_starts_with_question_cost_and_how_to_read_the_answer(path: Path) -> 
     starts = [line.partition(":")[0] for line in text.splitlines() if line.startswith("# ")]
 
     assert [line for line in starts if line[2] != " "][:3] == ["# Question", "# Cost", "# Reading the answer"]
+    assert "COST" not in text
 
 
 def compared(scenario: Scenario) -> set[str]:

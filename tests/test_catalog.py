@@ -174,7 +174,7 @@ def test_third_parties_stand_beside_the_built_ins(tmp_path: Path) -> None:
     code = "from liecbench import catalog; print(catalog.names('model'), catalog.resolve('model', 'linear', {}))"
     done = python(tmp_path, code)
 
-    assert (done.stdout, done.stderr) == ("['linear', 'mlp'] {}\n", "")
+    assert (done.stdout, done.stderr) == ("['cnn', 'gpt', 'linear', 'mlp', 'resnet18', 'resnet34'] {}\n", "")
 
 
 def test_a_name_that_two_packages_claim_is_refused(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ LAYERS = [
     {"cli", "__main__"},
     {"run", "forecast", "progress"},
     {"time_left"},
-    {"estimate"},
+    {"estimate", "fetch"},
     {"report", "check", "bench", "doctor", "launch", "worker"},
     {"jobs"},
     {"results"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
-    {"document", "fetch", "machine", "references", "network", "nodes", "probe", "supervisor", "measured_link"},
+    {"document", "machine", "references", "network", "nodes", "probe", "supervisor", "measured_link"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

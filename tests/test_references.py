@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from liecbench import references
+from liecbench.errors import Interruption
 
 
 @pytest.fixture
@@ -14,10 +15,14 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def call(name: str, **options: object) -> object:
+    return references.call(name, references.options_model(name, ())(**options), {})
+
+
 def test_a_module_of_the_working_directory_is_found(directory: Path) -> None:
     (directory / "found_here.py").write_text("def double(number):\n    return 2 * number\n")
 
-    assert references.call("found_here:double", {"number": 4}, {}) == 8
+    assert call("found_here:double", number=4) == 8
 
 
 def test_no_file_of_the_working_directory_takes_an_installed_modules_place(directory: Path) -> None:
@@ -30,20 +35,60 @@ def test_no_file_of_the_working_directory_takes_an_installed_modules_place(direc
 def test_a_function_is_told_what_it_asks_for(directory: Path) -> None:
     (directory / "asks.py").write_text("def build(num_classes, width=3):\n    return num_classes, width\n")
     told = {"input_shape": (1, 8, 8), "num_classes": 10}
+    options = references.options_model("asks:build", references.TOLD)(width=5)
 
-    assert references.call("asks:build", {"width": 5}, told) == (10, 5)
+    assert references.call("asks:build", options, told) == (10, 5)
 
 
 def test_options_are_the_arguments_that_yaml_can_say() -> None:
-    source = references.options_model("tests.own_tasks:linear")
-    loose = references.options_model("tests.own_tasks:with_any_options")
+    source = references.options_model("tests.own_tasks:linear", references.TOLD)
+    loose = references.options_model("tests.own_tasks:with_any_options", references.TOLD)
 
     assert (source(bias=False).model_dump(), source().model_dump()) == ({"bias": False}, {"bias": True})
     assert loose(bias=False).model_dump() == {"bias": False}
     with pytest.raises(ValidationError):
         source(width=3)
     with pytest.raises(ValidationError):
-        references.options_model("tests.own_tasks:raising")(width=0)
+        references.options_model("tests.own_tasks:raising", references.TOLD)(width=0)
+
+
+def test_a_dataset_may_have_an_option_that_models_are_told(directory: Path) -> None:
+    (directory / "told.py").write_text("def data(num_classes=10):\n    return num_classes\n")
+
+    assert call("told:data", num_classes=3) == 3
+
+
+def test_options_reach_the_function_as_it_annotates_them(directory: Path) -> None:
+    source = "from pathlib import Path\ndef f(path: Path, widths: tuple[int, ...] = (64,)):\n    return path, widths\n"
+    (directory / "annotated.py").write_text(source)
+    found = references.options_model("annotated:f", ())(path="a/b").model_dump(mode="json")
+
+    assert found == {"path": "a/b", "widths": [64]}
+    assert call("annotated:f", **found) == (Path("a/b"), (64,))
+
+
+def test_an_interruption_goes_through(directory: Path) -> None:
+    (directory / "slow_one.py").write_text("from liecbench.errors import Interruption\nraise Interruption\n")
+
+    with pytest.raises(Interruption):
+        references.function("slow_one:f")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("class Config: pass\ndef f(config: Config): ...\n", "the arguments of 'odd:f' cannot be options"),
+        ("f = dict\n", "the arguments of 'odd:f' cannot be options"),
+    ],
+)
+def test_arguments_that_cannot_be_options_say_why(directory: Path, source: str, message: str) -> None:
+    (directory / "odd.py").write_text(source)
+    references.function.cache_clear()
+    references.options_model.cache_clear()
+    sys.modules.pop("odd", None)
+
+    with pytest.raises(references.FunctionError, match=message):
+        references.options_model("odd:f", ())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from liecbench.document import parse
 from liecbench.errors import ScenarioError
-from liecbench.scenario import load_scenario
+from liecbench.scenario import check, load_scenario
 from tests.scenarios import BASE, edited, error_of, scenario
 
 
@@ -61,6 +62,12 @@ from tests.scenarios import BASE, edited, error_of, scenario
         ),
         ("digits", "{name: synthetic, shape: [2]}", "s.yaml:3:12: task.dataset: ", "fewer than 10 classes; enlarge"),
         ("digits", "{name: text, path: gone.txt}", "s.yaml:3:12: task.dataset: ", "gone.txt: No such file"),
+        (
+            "digits",
+            "{name: synthetic, test_samples: 1}",
+            "s.yaml:3:12: task.dataset: ",
+            "synthetic holds out 1 samples; every worker tests on one at least",
+        ),
         ("model: mlp", "model: nowhere:build", "s.yaml:4:10: task.model.name: ", "'nowhere' cannot be imported"),
         ("model: mlp", "model: os:nothing", "s.yaml:4:10: task.model.name: ", "has no function 'nothing'"),
         ("[sign]", "[os:getcwd]", "s.yaml:10:16: matrix.compressor[0].name: ", "only datasets and models can be"),
@@ -327,3 +334,12 @@ def test_block_sign_travels_in_the_papers_blocks_unless_told_otherwise() -> None
 
     assert preferred == {None: 26214400, "sign": 26214400, "block_sign": 5242880}
     assert told == {"whole"}
+
+
+def test_data_of_cells_that_will_not_run_need_not_be_there() -> None:
+    text = edited("workers: [2]", "workers: [2]\n  dataset: [digits, {name: text, path: gone.txt}]")
+    document = parse(text, "s.yaml")
+
+    assert len(check(document, lambda cells: [c for c in cells if c.task.dataset.name == "digits"]).cells()) == 4
+    with pytest.raises(ScenarioError, match=r"matrix.dataset\[1\]: gone.txt: No such file"):
+        check(document)

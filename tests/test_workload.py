@@ -15,6 +15,10 @@ def task(dataset: Any = "digits", model: Any = "mlp", batch_size: int = 8) -> Ta
     )
 
 
+def own(name: str) -> dict[str, str]:
+    return {"dataset": OWN + name, "model": OWN + name}
+
+
 def refusal(**changes: Any) -> tuple[str, str]:
     with pytest.raises(workload.WorkloadError) as raised:
         workload.sizes(task(**changes))
@@ -54,6 +58,16 @@ def test_sizes_are_those_of_data_and_model(dataset: Any, model: Any, train: int,
         ({"dataset": "text"}, "model", "outputs of shape [2, 128] where [2, 64, 128] are needed"),
         ({"model": OWN + "normalised_over_the_batch", "batch_size": 1}, "model", "more than 1 value per channel"),
         ({"model": {"name": "mlp", "width": 10**10}}, "model", "mlp cannot be made"),
+        ({"model": OWN + "two_outputs"}, "model", "gives a tuple; return a tensor from its forward"),
+        ({"model": OWN + "with_a_spare_layer"}, "model", "no gradient reaches its parameter spare.weight; use it or"),
+        ({"model": OWN + "in_double_precision"}, "model", "is torch.float64; make it torch.float32"),
+        ({"model": OWN + "cached"}, "model", "returned the same model twice; make a new one in each call"),
+        ({"model": OWN + "leaving"}, "model", "cannot be made: SystemExit: 2"),
+        ({"dataset": OWN + "float_labels", "model": OWN + "linear"}, "dataset", "labels of torch.float32; make them"),
+        ({"dataset": OWN + "no_file", "model": OWN + "linear"}, "dataset", "cannot be loaded: KeyError: 'images'"),
+        (own("a_loss_for_each"), "model", "cannot be trained: RuntimeError: grad can be implicitly created only"),
+        (own("accuracy_in_percent"), "model", "has the accuracy 100.0; return a number from 0 to 1"),
+        (own("no_samples"), "model", "has 0 inputs and 0 labels; give every input a label, and some of both"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, Any], field: str, message: str) -> None:

@@ -14,6 +14,7 @@ from liecbench.tasks.base import Dataset, Examples
 
 _FEWEST_DIMENSIONS = 64
 _GRID = 2**12
+_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,12 @@ class Synthetic(Dataset):
         labels = random.integers(self.classes, size=num_samples)
         points = means[labels] + random.standard_normal((num_samples, means.shape[1]))
         # On a grid, sums are exact in whatever order a machine adds: ranks of different machines train on the same.
-        images = np.round(points * _GRID) @ np.round(basis * _GRID)
-        images *= math.sqrt(basis.shape[1] / basis.shape[0]) / _GRID**2
-        inputs = torch.from_numpy(images.astype(np.float32)).view(-1, *self.shape)
-        return Examples(inputs=inputs, labels=torch.from_numpy(labels))
+        points, basis = np.round(points * _GRID), np.round(basis * _GRID)
+        scale = math.sqrt(basis.shape[1] / basis.shape[0]) / _GRID**2
+        images = np.empty((num_samples, basis.shape[1]), dtype=np.float32)
+        for first in range(0, num_samples, _CHUNK):  # float64 of all of it at once would be twice what is kept
+            images[first : first + _CHUNK] = points[first : first + _CHUNK] @ basis * scale
+        return Examples(inputs=torch.from_numpy(images).view(-1, *self.shape), labels=torch.from_numpy(labels))
 
 
 def separation(num_classes: int, best_accuracy: float) -> float:

@@ -56,7 +56,7 @@ class Text(Dataset):
     def _corpus(self) -> str:
         if self.path is None:
             return "".join(_read(file) for file in standard_library())
-        return _read(Path(self.path))
+        return _read(Path(self.path).expanduser())
 
 
 def standard_library() -> list[Path]:

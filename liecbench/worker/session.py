@@ -59,9 +59,10 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
     link.prepare(cell.link)
     # A composed cell needs no state to go on from.
     epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
+    data = job.data_sha256 if epochs_done else None
     if journal is not None:
         environment = {**machine.describe(threads=cell.threads), "gpu": None, "link": link.describe()}
-        environment["data_sha256"] = workload.data_sha256(cell.task)
+        environment["data_sha256"] = data or workload.data_sha256(cell.task)
         journal.record(
             Start(
                 cell=cell.id,
@@ -91,7 +92,6 @@ def _carry_out(
     """Train or compose the cell; how it ended, and why if not well."""
     try:
         link.check()
-        _check_data(job.cell)
         if trajectory is not None:
             return compose(job, trajectory, link, journal)
         return _train(job, epochs_done, directory, link, journal)
@@ -101,21 +101,12 @@ def _carry_out(
         return "failed", str(error)
 
 
-def _check_data(cell: Cell) -> None:
-    """DataError where ranks, on several machines, would train on different data."""
-    hashes: list[str | None] = [None] * dist.get_world_size()
-    dist.all_gather_object(hashes, workload.data_sha256(cell.task))
-    other = next((rank for rank, found in enumerate(hashes) if found != hashes[0]), None)
-    if other is not None:
-        raise DataError(f"rank {other} has other data than rank 0 for {cell.task.dataset.name}; give both the same")
-
-
 def _train(
     job: Job, epochs_done: int, directory: Path, link: CellLink, journal: Journal | None
 ) -> tuple[Status, str | None]:
     """Train the epochs that are left; how the cell ended."""
     cell = job.cell
-    training = Training(cell, link, journal)
+    training = Training(cell, link, journal, job.data_sha256 if epochs_done else None)
     with afterwards(training.close):
         if epochs_done:
             checkpoint.restore(directory, cell.id, epochs_done, training)

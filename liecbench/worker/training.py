@@ -17,7 +17,7 @@ from liecbench.cell import Cell, Milestones, Task
 from liecbench.method import make_algorithm
 from liecbench.record import Epoch
 from liecbench.worker import meter
-from liecbench.worker.agreed import afterwards
+from liecbench.worker.agreed import DataError, afterwards
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Journal
 from liecbench.worker.partition import epoch_order
@@ -45,14 +45,20 @@ class Link(Protocol):
 
 
 class Training:
-    """Model, optimizer and algorithm of a cell; every method is collective."""
+    """Model, optimizer and algorithm of a cell; every method is collective.
 
-    def __init__(self, cell: Cell, link: Link, journal: Journal | None) -> None:
+    ``data`` is the hash of what the cell was trained on before; DataError where that, or another rank's, is not it.
+    """
+
+    def __init__(self, cell: Cell, link: Link, journal: Journal | None, data: str | None = None) -> None:
         self.cell, self._link, self._journal = cell, link, journal
         self._rank, self._world_size = dist.get_rank(), dist.get_world_size()
         workload.load(cell.task)  # before the seed, which is the model's
-        torch.manual_seed(cell.seed)
+        workload.seed(cell.seed)
         self._task = workload.build(cell.task)
+        _agree_on_data(
+            cell, workload.data_sha256(cell.task) or workload.sha256(self._task.train, self._task.test), data
+        )
         self.model = self._task.model
         task = cell.task
         self.optimizer = torch.optim.SGD(
@@ -209,6 +215,7 @@ class Training:
         batch = self._sample(self._batches(0)[0])
         for _ in range(2):  # buckets are rebuilt when the second pass begins
             self._loss(self._ddp, batch).backward()
+            self._alive()
         self.optimizer.zero_grad()
         self.model.load_state_dict(state)
         torch.set_rng_state(random_state)
@@ -226,6 +233,17 @@ class Training:
             buffer.copy_(state[name])
         torch.set_rng_state(random_state)
         return error
+
+
+def _agree_on_data(cell: Cell, own: str, before: str | None) -> None:
+    hashes = [own] * dist.get_world_size()
+    dist.all_gather_object(hashes, own)
+    name = cell.task.dataset.name
+    other = next((rank for rank, found in enumerate(hashes) if found != hashes[0]), None)
+    if other is not None:
+        raise DataError(f"rank {other} has other data than rank 0 for {name}; give all the same")
+    if before not in (None, own):
+        raise DataError(f"the data of {name} are not those of the epochs before; restore them, or use another --out")
 
 
 def steps_per_epoch(cell: Cell, algorithm: Algorithm, num_samples: int) -> int:

@@ -1,3 +1,5 @@
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,8 @@ import torch.distributed as dist
 from liecbench.algorithms import NonFiniteError
 from liecbench.cell import Cell
 from liecbench.record import Epoch
+from liecbench.worker import checkpoint
+from liecbench.worker.agreed import DataError
 from liecbench.worker.training import Training, learning_rate
 from tests.distributed import run_ranks
 
@@ -72,6 +76,8 @@ def several() -> dict[str, list[Epoch]]:
         "again": epochs_of(cell({"name": "liec", "average_period": 4})),
         "other seed": epochs_of(cell({"name": "liec", "average_period": 4}, seed=1)),
         "diverging": diverging(),
+        "slow": epochs_of(cell({"name": "ddp"}, dataset="tests.own_tasks:slow_digits", epochs=1)),
+        "drawn": epochs_of(cell({"name": "ddp"}, **own("drawn_from_everywhere"), epochs=1)),
         "own": epochs_of(cell({"name": "liec", "average_period": 4}, **own("regression"), learning_rate=0.05)),
         "convolutions": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
         "convolutions again": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
@@ -121,11 +127,58 @@ def test_a_task_of_ones_own_is_trained_with_its_own_loss_and_accuracy(trained: d
 
 
 def test_fetching_batches_is_no_part_of_training(trained: dict[str, list[Epoch]]) -> None:
-    for record in trained["convolutions"]:
-        assert record.data_seconds > 0
-        assert record.step_seconds is not None
-        # Steps are timed one by one, from when their batch is ready: with what lies between them they fill the epoch.
-        assert record.steps * record.step_seconds["median"] < 1.5 * record.train_seconds
+    (slow,) = trained["slow"]
+
+    # 22 batches take 20 ms each, before their steps begin.
+    assert slow.data_seconds >= 22 * 0.02
+    assert slow.step_seconds is not None
+    assert slow.train_seconds < slow.data_seconds
+    assert slow.step_seconds["median"] < 0.02
+
+
+def test_data_drawn_from_global_random_states_are_the_same_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
+    assert len(trained["drawn"]) == 1
+
+
+def other_data() -> list[str]:
+    reasons = []
+    for task, before in ((own("one_for_each_process"), None), (own("regression"), "another hash"), ({}, "another")):
+        try:
+            Training(cell({"name": "ddp"}, **task), NoLink(), None, before)
+        except DataError as error:
+            reasons.append(str(error))
+    return reasons
+
+
+def test_other_data_than_the_other_ranks_or_before_are_refused_on_every_rank() -> None:
+    first, second = run_ranks(other_data, 2)
+
+    assert first == second
+    assert first[0].startswith("rank 1 has other data than rank 0 for tests.own_tasks:one_for_each_process")
+    assert first[1].startswith("the data of tests.own_tasks:regression are not those of the epochs before")
+    assert first[2].startswith("the data of digits are not those of the epochs before")
+
+
+def resumed(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
+    """Epochs trained in one go, and by another model that takes over after the first."""
+    convolutions = cell({"name": "liec", "average_period": 4}, **IMAGES)
+    whole = epochs_of(convolutions)
+    first = Training(convolutions, NoLink(), None)
+    records = [first.epoch(0, attempt=1)]
+    checkpoint.save(directory, "a", 1, first)
+    first.close()
+    torch.manual_seed(99)
+    second = Training(convolutions, NoLink(), None)
+    checkpoint.restore(directory, "a", 1, second)
+    records += [second.epoch(index, attempt=2) for index in (1, 2)]
+    second.close()
+    return whole, [record for record in records if record is not None]
+
+
+def test_augmented_images_and_normalised_batches_go_on_to_the_bit(tmp_path: Path) -> None:
+    (whole, pieces), _ = run_ranks(partial(resumed, tmp_path), 2)
+
+    assert numbers(whole) == numbers(pieces)
 
 
 def test_times_add_up(trained: dict[str, list[Epoch]]) -> None:
