@@ -131,6 +131,7 @@ class Launch:
                 "attempt": job.attempt,
                 "epochs_done": job.epochs_done,
                 "trajectory": job.trajectory,
+                "data_sha256": job.data_sha256,
             }
             for job in self.jobs
         ]

@@ -255,7 +255,7 @@ def _record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun:
             at=utc_now(),
             epochs_done=job.epochs_done,
             spec=cell.spec(),
-            environment={},
+            environment={"data_sha256": job.data_sha256} if job.data_sha256 else {},
         )
         directory.ledger.append(start)
     directory.ledger.append(End(cell=cell.id, attempt=job.attempt, status="failed", error=error))

@@ -100,6 +100,25 @@ def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: 
     assert f"{2000 - last.epoch} epochs" in forecast.stdout
 
 
+def test_a_run_goes_on_with_the_same_data_alone(tmp_path: Path) -> None:
+    path, corpus, directory = tmp_path / "text.yaml", tmp_path / "corpus.txt", tmp_path / "results"
+    model = "{name: gpt, width: 8, layers: 1, heads: 1}"
+    task = f"{{name: text, path: {corpus}, context: 8}}\n  model: {model}"
+    path.write_text(ENDLESS.replace("digits\n  model: {name: mlp, width: 16, layers: 1}", task))
+    corpus.write_text("from one thing to another " * 100)
+    with running_command(tmp_path, "run", str(path), "--out", str(directory), "--quiet") as command:
+        command.wait_for(lambda: len(epochs(directory)) >= 2, "two epochs are recorded")
+        os.kill(command.process.pid, signal.SIGKILL)
+        command.process.wait(SECONDS)
+    corpus.write_text("from one thing to another " * 99 + "from one place to another ")
+    num_before = len(epochs(directory))
+    again = [run_command(Tree(), "run", str(path), "--out", str(directory), "--quiet") for _ in range(2)]
+
+    assert [ran.returncode for ran in again] == [5, 5]
+    assert all("the data of text are not those of the epochs before" in ran.stdout for ran in again)
+    assert len(epochs(directory)) == num_before
+
+
 def test_sigkill_in_training_leaves_nothing(scenario: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     for attempt in (1, 2):
