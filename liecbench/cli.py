@@ -2,13 +2,10 @@
 
 import contextlib
 import functools
-import os
 import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -17,12 +14,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from liecbench import __version__
+from liecbench.benchmarks import bench
 from liecbench.errors import ExitCode, Interruption, LiecbenchError
+from liecbench.output import console, readers_may_leave, say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from liecbench.bench.row import Findings
     from liecbench.results import Row
 
 app = typer.Typer(
@@ -34,17 +30,11 @@ app = typer.Typer(
 )
 
 
-bench = typer.Typer(
-    help="Microbenchmarks, each against its physical limit measured in the same run.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 app.add_typer(bench, name="bench")
 data = typer.Typer(help="Datasets' files.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 
-_PIPE_WIDTH = 200
-_RESNET18_SIZE = 11_171_146
+_MORE_METRICS = ("accuracy_difference", "train_loss", "seconds_to_target", "bytes_to_target")
 
 
 class Format(StrEnum):
@@ -54,13 +44,6 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     JSON = "json"
     CSV = "csv"
-
-
-class BenchmarkFormat(StrEnum):
-    """How a benchmark is printed."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 class Listing(StrEnum):
@@ -90,11 +73,6 @@ def _options(
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
 ResultsPaths = Annotated[list[Path], typer.Argument(metavar="RESULTS...", show_default=False)]
 
-# More elements than an int32 position can name would need other formats.
-Size = Annotated[int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements; the default is ResNet-18's.")]
-Workers = Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each behind a link of its own.")]
-BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How to print it.")]
-
 
 @app.command()
 def run(
@@ -107,6 +85,9 @@ def run(
         typer.Option("--resume/--fresh", help="Go on where results exist (the default), or refuse to."),
     ] = None,
     isolate: Annotated[bool, typer.Option("--isolate", help="Give each cell a launch of its own.")] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep a timeline of a few steps of each cell, for Perfetto.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
     num_nodes: Annotated[
@@ -148,29 +129,31 @@ def run(
     if resume is False:
         refuse_existing(directory)
     if dry_run:
-        with _readers_may_leave():
+        with readers_may_leave():
             jobs = jobs_left(cells, finished_cells(directory))
             for line in forecast.lines(jobs, len(cells), directory, nodes, isolate=isolate):
                 print(line)
         return
     if nodes and nodes.rank:
-        well = follow(nodes, directory, lambda line: _say(line, quiet))
+        well = follow(nodes, directory, lambda line: say(line, quiet))
         raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
     with ResultsDirectory(directory) as results:
         results.write_scenario(loaded)
         jobs = jobs_left(cells, results.results)
-        _say(results.describe(cells, jobs), quiet)
+        say(results.describe(cells, jobs), quiet)
         try:
             with (
                 Leader(nodes) if nodes else contextlib.nullcontext() as leader,
                 ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
             ):
                 waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
-                run_jobs(cells, jobs, results, progress, patience=waits, leader=leader, isolate=isolate)
+                run_jobs(cells, jobs, results, progress, patience=waits, leader=leader, isolate=isolate, trace=trace)
         except Interruption:
             again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
-            _say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)
+            say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)
             raise
+    if trace:
+        say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
     rows = _print_comparison(
         [directory], Format.TABLE, ids=ids, baseline=loaded.baseline, target=loaded.target_accuracy
@@ -187,6 +170,9 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's"),
     ] = None,
+    best: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Compare each method at its own best value of a tuned field.")
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Compare the algorithms of one or more results directories."""
@@ -201,7 +187,47 @@ def compare(
         baseline=baseline or told.baseline,
         baseline_required=baseline is not None,
         target=told.target_accuracy,
+        best=best,
     )
+    if not any(row.completed for row in rows):
+        raise typer.Exit(ExitCode.NOTHING_TO_COMPARE)
+
+
+@app.command()
+def report(
+    results: ResultsPaths,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The page to write.")] = Path(
+        "report.html"
+    ),
+    figures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the figures as SVG and PDF, too.", show_default=False)
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's"),
+    ] = None,
+    best: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Compare each method at its own best value of a tuned field.")
+    ] = None,
+) -> None:
+    """Write one HTML page that works without a network: verdict, comparison, figures, what was run."""
+    from liecbench.report import page, printed
+    from liecbench.report.colours import Palette
+    from liecbench.report.columns import DEFAULT_METRICS, lay_out
+    from liecbench.report.figures import figures as drawn_of
+    from liecbench.report.labels import Labels
+    from liecbench.results import settings
+
+    told = settings(results[0])
+    name = baseline or told.baseline
+    rows = _rows(results, baseline=name, target=told.target_accuracy, best=best, required=baseline is not None)
+    layout = lay_out(rows, [*DEFAULT_METRICS, *_MORE_METRICS], baseline=name, by="algorithm")
+    output.write_text(page.render(rows, layout, results, target=told.target_accuracy), encoding="utf-8")
+    say(f"wrote {output}", quiet=False)
+    if figures is not None:
+        palette = Palette([row.fields["algorithm"] for row in rows], name)
+        paths = list(printed.draw(drawn_of(rows, Labels(rows)), palette, figures))
+        say(f"wrote {len(paths)} files to {figures}", quiet=False)
     if not any(row.completed for row in rows):
         raise typer.Exit(ExitCode.NOTHING_TO_COMPARE)
 
@@ -218,7 +244,7 @@ def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> 
         Listing.MODELS: "model",
         Listing.DATASETS: "dataset",
     }
-    with _readers_may_leave():
+    with readers_may_leave():
         print("\n".join(lines(kind[what])))
 
 
@@ -246,10 +272,10 @@ def doctor() -> None:
     from liecbench.doctor import examine
     from liecbench.report.findings import render
 
-    console = Console()
-    with _readers_may_leave():
+    screen = Console()
+    with readers_may_leave():
         for finding in examine():
-            console.print(render(finding), soft_wrap=True)
+            screen.print(render(finding), soft_wrap=True)
 
 
 @app.command()
@@ -266,57 +292,7 @@ def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenari
         raise LiecbenchError(f"{path} exists already", "give another name, or remove it") from None
     except OSError as error:
         raise LiecbenchError(f"{path}: {error.strerror}", "give a path that can be written") from None
-    _say(f"wrote {path}; next: liecbench run {shlex.quote(str(path))} --dry-run", quiet=False)
-
-
-@bench.command(name="compressors")
-def bench_compressors(size: Size = _RESNET18_SIZE, output: BenchmarkOutput = BenchmarkFormat.TABLE) -> None:
-    """Every compressor on one thread, against copying its vector."""
-    from liecbench.bench.compressors import measure
-
-    _print_benchmark(measure(size, lambda line: _say(line, quiet=False)), output)
-
-
-@bench.command(name="link")
-def bench_link(
-    size: Annotated[
-        list[int] | None,
-        typer.Option(metavar="BYTES", min=4, max=2**30, help="Repeat for several.", show_default="64 kB, 1 MB, 16 MB"),
-    ] = None,
-    workers: Workers = 4,
-    link: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LINK", help="A rate or a preset; repeat for several.", show_default="1, 10, 100mbit, 1gbit"
-        ),
-    ] = None,
-    output: BenchmarkOutput = BenchmarkFormat.TABLE,
-) -> None:
-    """Links, and torch's operations over them, against the wire time of their bytes."""
-    from liecbench.bench.link import measure, parse_links
-    from liecbench.doctor import require_netem
-
-    links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
-    require_netem(links)
-    sizes = size or [2**16, 2**20, 2**24]
-    _print_benchmark(measure(sizes, workers, links, lambda line: _say(line, quiet=False)), output)
-
-
-@bench.command(name="exchange")
-def bench_exchange(
-    size: Size = _RESNET18_SIZE,
-    workers: Workers = 4,
-    rate: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RATE", help="A link's rate; repeat for several.", show_default="100mbit, 1gbit"),
-    ] = None,
-    output: BenchmarkOutput = BenchmarkFormat.TABLE,
-) -> None:
-    """Training steps over shaped links, against the wire time of their bytes."""
-    from liecbench.bench.exchange import measure, parse_rates
-
-    rates = parse_rates(rate or ["100mbit", "1gbit"])
-    _print_benchmark(measure(size, workers, rates, lambda line: _say(line, quiet=False)), output)
+    say(f"wrote {path}; next: liecbench run {shlex.quote(str(path))} --dry-run", quiet=False)
 
 
 @app.command()
@@ -326,7 +302,7 @@ def schema() -> None:
 
     from liecbench.schema import scenario_schema
 
-    with _readers_may_leave():
+    with readers_may_leave():
         print(json.dumps(scenario_schema(), indent=2))
 
 
@@ -351,44 +327,6 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Interruption
 
 
-@contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    """Whoever reads standard output may have had enough, as in `liecbench list algorithms | head -1`."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _say(text: str, quiet: bool) -> None:
-    if not quiet and text:
-        print(text, file=sys.stderr)
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    # A pipe has no width: everything is shown.
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
-
-
-def _print_benchmark(findings: "Findings", output: BenchmarkFormat) -> NoReturn:
-    from liecbench import machine
-    from liecbench.report import benchmark
-
-    place = machine.describe(threads=1)
-    with _readers_may_leave():
-        match output:
-            case BenchmarkFormat.TABLE:
-                _console().print(benchmark.render(findings, place))
-            case BenchmarkFormat.JSON:
-                print(benchmark.to_json(findings.rows, place))
-    for failure in findings.failures:
-        print(f"liecbench: {failure}", file=sys.stderr)
-    raise typer.Exit(ExitCode.CELL_FAILED if findings.failures else ExitCode.DONE)
-
-
 def _print_comparison(
     directories: list[Path],
     output: Format,
@@ -399,24 +337,44 @@ def _print_comparison(
     by: str = "algorithm",
     metrics: list[str] | None = None,
     ids: set[str] | None = None,
+    best: str | None = None,
 ) -> "list[Row]":
     from liecbench import results
-    from liecbench.report import columns, export, markdown, terminal
+    from liecbench.report import columns, export, markdown, terminal, verdict
+    from liecbench.report.labels import Labels
 
-    cells = [cell for cell in results.load(directories) if ids is None or cell.id in ids]
-    if baseline_required:
-        results.check_baseline(cells, baseline)
-    rows = results.grouped(results.summarise(cells, baseline=baseline, target=target), by)
+    rows = _rows(directories, baseline=baseline, target=target, best=best, required=baseline_required, ids=ids)
+    answer = verdict.lines(rows, Labels(rows), baseline=baseline, target=target)
+    rows = results.grouped(rows, by)
     layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline=baseline, by=by)
-    with _readers_may_leave():
+    with readers_may_leave():
         match output:
             case Format.TABLE:
-                console = _console()
-                console.print(terminal.render(rows, layout, by=by, width=console.width))
+                screen = console()
+                screen.print(terminal.render(rows, layout, by=by, width=screen.width, answer=answer))
             case Format.MARKDOWN:
-                print(markdown.render(rows, layout), end="")
+                print(markdown.render(rows, layout, answer), end="")
             case Format.JSON:
                 print(export.to_json(rows, baseline=baseline, target_accuracy=target))
             case Format.CSV:
                 print(export.to_csv(rows), end="")
     return rows
+
+
+def _rows(
+    directories: list[Path],
+    *,
+    baseline: str,
+    target: float | None,
+    best: str | None,
+    required: bool,
+    ids: set[str] | None = None,
+) -> "list[Row]":
+    from liecbench import results
+
+    cells = [cell for cell in results.load(directories) if ids is None or cell.id in ids]
+    if required:
+        results.check_baseline(cells, baseline)
+    if best is not None:
+        cells = results.at_best(cells, best)
+    return results.summarise(cells, baseline=baseline, target=target)

@@ -123,7 +123,7 @@ class Launch:
         """The command line as a shell would take it."""
         return self.torchrun(nodes).describe(plan)
 
-    def plan(self, directory: Path) -> dict[str, Any]:
+    def plan(self, directory: Path, *, trace: bool) -> dict[str, Any]:
         """What the workers are told."""
         jobs = [
             {
@@ -136,7 +136,7 @@ class Launch:
             for job in self.jobs
         ]
         paced = self.enforcement == "process" and self._first.link.shaped
-        return {"directory": str(directory.resolve()), "paced": paced, "jobs": jobs}
+        return {"directory": str(directory.resolve()), "paced": paced, "trace": trace, "jobs": jobs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +166,15 @@ def start(
     on_event: Callable[[dict[str, Any]], None],
     leader: Leader | None = None,
     patience: Callable[[], float] | None = None,
+    *,
+    trace: bool = False,
 ) -> Outcome:
     """Run a launch to its end, its plan and its log among the logs of ``directory``; see ``start_torchrun``.
 
-    With a ``leader`` it runs over all of its machines.
+    With a ``leader`` it runs over all of its machines. To ``trace`` is to keep a timeline of a few steps of each cell.
     """
     plan, log = _paths(directory)
-    plan.write_text(json.dumps(launch.plan(directory), indent=1))
+    plan.write_text(json.dumps(launch.plan(directory, trace=trace), indent=1))
     torchrun = launch.torchrun(leader.nodes if leader else None)
     if leader is not None:
         leader.tell({"workers": torchrun.workers, "threads": torchrun.threads})

@@ -32,6 +32,10 @@ METRICS: Final = (
     "bytes_to_target",
     "speedup",
     "bytes_ratio",
+    "accuracy_difference",
+    "compute_seconds_per_epoch",
+    "compress_seconds_per_epoch",
+    "communicate_seconds_per_epoch",
 )
 # Above this half-width of a composed cell's mean step readers are warned; timing stops at 0.02 where it can.
 IMPRECISE: Final = 0.025
@@ -143,9 +147,11 @@ def _quantile(freedom: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Cells that differ in nothing but the seed."""
+    """Cells that differ in nothing but the seed: these ``members``, and by seed the metrics of those completed."""
 
     fields: dict[str, Any]
+    members: tuple[CellResult, ...]
+    per_seed: dict[int, dict[str, float]]
     cells: int
     failed: int
     unfinished: int
@@ -178,6 +184,26 @@ def summarise(
         base = _nearest(group[0], bases.get(_comparable(group[0]), []))
         rows.append(_row(group, base, metrics, target))
     return sorted(rows, key=_setting_then_speed)
+
+
+def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
+    """Of cells that differ in a tuned field alone those with its best value: the highest accuracy, mean over seeds."""
+    known = {name for cell in cells for name in flat_fields(cell.spec)} - {"seed"}
+    if field not in known:
+        raise LiecbenchError(f"--best {field}: there is no such field", nearest(field, known))
+    alike: dict[str, dict[str, list[CellResult]]] = {}
+    for cell in cells:
+        fields = flat_fields(cell.spec)
+        value = str(fields.pop(field, None))
+        fields.pop("seed")
+        alike.setdefault(json.dumps([fields, cell.directory]), {}).setdefault(value, []).append(cell)
+    return [cell for values in alike.values() for cell in max(values.values(), key=_mean_accuracy)]
+
+
+def _mean_accuracy(cells: Sequence[CellResult]) -> float:
+    """Of the last epochs; a value with which a seed failed is worse than any with which none did."""
+    reached = [cell.epochs[-1].test_accuracy for cell in cells if cell.status == "completed"]
+    return statistics.fmean(reached) - (len(cells) - len(reached)) if reached else -math.inf
 
 
 def check_baseline(cells: Sequence[CellResult], baseline: str) -> None:
@@ -221,8 +247,14 @@ def settings(directory: Path) -> Settings:
 def varying_fields(rows: Sequence[Row]) -> list[str]:
     """Fields that differ between rows that have them; what is the same everywhere tells nothing apart."""
     names = list(dict.fromkeys(name for row in rows for name in row.fields))
-    values = {name: {repr(row.fields[name]) for row in rows if row.fields.get(name) is not None} for name in names}
-    return [name for name in names if len(values[name]) > 1]
+    return [name for name in names if _varies([row for row in rows if name in row.fields], name)]
+
+
+def _varies(rows: Sequence[Row], name: str) -> bool:
+    """Whether these have several values of a field, or one algorithm has it set in some rows and null in others."""
+    values = {repr(row.fields[name]) for row in rows if row.fields[name] is not None}
+    some, none = ({r.fields["algorithm"] for r in rows if (r.fields[name] is None) == null} for null in (False, True))
+    return len(values) > 1 or not some.isdisjoint(none)
 
 
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -276,6 +308,8 @@ def _row(
     num_reached = sum("seconds_to_target" in metrics for metrics in values)
     return Row(
         fields=_row_fields(group),
+        members=tuple(group),
+        per_seed=dict(zip((cell.spec["seed"] for cell in done), values, strict=True)),
         cells=len(group),
         failed=sum(cell.status in ("failed", "diverged") for cell in group),
         unfinished=sum(cell.status == "unfinished" for cell in group),
@@ -287,9 +321,10 @@ def _row(
 
 
 def _ratios(mine: dict[str, float], theirs: dict[str, float] | None) -> dict[str, float]:
-    """Baseline ÷ row."""
+    """Baseline ÷ row, and what the row has more of accuracy, by the same seed."""
     ratios = {}
     if theirs is not None:
+        ratios["accuracy_difference"] = mine["test_accuracy"] - theirs["test_accuracy"]
         if "seconds_per_epoch" in theirs and "seconds_per_epoch" in mine:
             ratios["speedup"] = theirs["seconds_per_epoch"] / mine["seconds_per_epoch"]
         if mine["payload_bytes_per_epoch"]:
@@ -346,7 +381,9 @@ def _metrics(cell: CellResult, target: float | None) -> dict[str, float]:
         # Steps that were warm-up count as much as the others do.
         whole_epochs = timed / last.steps
         metrics["seconds_per_epoch"] = sum(epoch.train_seconds for epoch in epochs) / whole_epochs
-        metrics["exposed_seconds_per_epoch"] = sum(epoch.exposed_seconds for epoch in epochs) / whole_epochs
+        for name in ("exposed", "compute", "compress", "communicate"):
+            seconds = sum(getattr(epoch, f"{name}_seconds") for epoch in epochs)
+            metrics[f"{name}_seconds_per_epoch"] = seconds / whole_epochs
     if wire:
         metrics["wire_bytes_per_epoch"] = statistics.fmean(wire)
     hit = next((i for i, e in enumerate(epochs) if target is not None and e.test_accuracy >= target), None)

@@ -139,10 +139,11 @@ def run_jobs(
     patience: Patience,
     leader: Leader | None = None,
     isolate: bool = False,
+    trace: bool = False,
 ) -> None:
     """Run the jobs that are left of the cells; where a trajectory fails, the next fastest link is trained instead."""
     while jobs:
-        _run_launches(launching.group(jobs, isolate=isolate), directory, progress, patience, leader)
+        _run_launches(launching.group(jobs, isolate=isolate), directory, progress, patience, leader, trace=trace)
         now = finished_cells(directory.path)
         waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
         jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
@@ -154,6 +155,8 @@ def _run_launches(
     progress: Progress,
     patience: Patience,
     leader: Leader | None,
+    *,
+    trace: bool,
 ) -> None:
     """Run every launch; one that dies takes the cell that it was at with it, and the rest is launched again.
 
@@ -165,7 +168,7 @@ def _run_launches(
         launch = launches.pop(0)
         progress.launching(launch)
         listener = _Listener(progress, patience)
-        outcome = launching.start(launch, directory.path, listener.hear, leader, listener.patience)
+        outcome = launching.start(launch, directory.path, listener.hear, leader, listener.patience, trace=trace)
         if outcome.status == 0:
             continue
         directory.ledger.mend()

@@ -14,16 +14,17 @@ from tests.ledgers import run_of
 PACKAGE = Path(__file__).parents[1] / "liecbench"
 # From the top down: a file imports its own layer and those below it. A new file finds its place here first.
 LAYERS = [
-    {"cli", "__main__"},
+    {"cli", "benchmarks", "__main__"},
     {"run", "forecast", "progress"},
     {"time_left"},
     {"estimate", "fetch"},
     {"report", "check", "bench", "doctor", "launch", "worker"},
     {"jobs"},
+    {"breakeven"},
     {"results"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
-    {"document", "machine", "references", "network", "nodes", "probe", "supervisor", "measured_link"},
+    {"document", "machine", "output", "references", "network", "nodes", "probe", "supervisor", "measured_link"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}
@@ -128,6 +129,13 @@ def test_comparing_imports_nothing_heavy(results: Path, output: str) -> None:
     modules = loaded("compare", str(results), "--format", output)
 
     assert (True, set()) == ("scipy.special" in modules, modules & {"torch", "numba", "scipy.stats", "sklearn"})
+
+
+def test_a_report_imports_nothing_heavy(results: Path) -> None:
+    modules = loaded("report", str(results), "-o", str(results / "r.html"))
+
+    heavy = {"torch", "numba", "scipy.stats", "sklearn", "plotly", "matplotlib"}
+    assert (True, set()) == ("liecbench.report.page" in modules, modules & heavy)
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -198,6 +198,10 @@ def test_a_row_is_computed_as_by_hand() -> None:
             "bytes_to_target": 320.0,
             "speedup": 4.0,  # 5 s ÷ 1.25 s
             "bytes_ratio": 5.0,  # 800 ÷ 160
+            "accuracy_difference": pytest.approx(-0.1),
+            "compute_seconds_per_epoch": 0.625,
+            "compress_seconds_per_epoch": 0.15625,
+            "communicate_seconds_per_epoch": 0.3125,
         },
         {
             "test_accuracy": 0.9,
@@ -210,6 +214,10 @@ def test_a_row_is_computed_as_by_hand() -> None:
             "bytes_to_target": 1600.0,
             "speedup": 1.0,
             "bytes_ratio": 1.0,
+            "accuracy_difference": 0.0,
+            "compute_seconds_per_epoch": 2.5,
+            "compress_seconds_per_epoch": 0.625,
+            "communicate_seconds_per_epoch": 1.25,
         },
     )
 
@@ -379,6 +387,13 @@ def test_only_what_differs_tells_rows_apart() -> None:
     rows = summarise(cells_of(*runs))
 
     assert varying_fields(rows) == ["algorithm", "workers"]
+
+
+def test_what_one_algorithm_has_set_and_null_tells_rows_apart() -> None:
+    runs = [run_of("a"), run_of("b", task={"schedule": "cosine"}), run_of("c", algorithm="liec", server="root")]
+    rows = summarise(cells_of(*runs))
+
+    assert varying_fields(rows) == ["algorithm", "schedule"]
 
 
 def test_grouping_keeps_the_order_within_a_group() -> None:

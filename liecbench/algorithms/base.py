@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 
 from liecbench.algorithms.exchange import Counters
 from liecbench.algorithms.pacing import Pacer
+from liecbench.algorithms.tracing import Tracer
 from liecbench.compressors.base import Compressor
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -43,7 +44,7 @@ class Algorithm(ABC):
 
     ``block_bytes`` bounds the blocks in which gradients travel; ``whole`` is a single block, which cannot overlap with
     the backward pass. ``local_models`` says whether the workers' models differ between steps, ``can_be_paced`` whether
-    all of its messages keep to a ``pacer`` that is set before ``attach``.
+    all of its messages keep to a ``pacer`` that is set before ``attach``. ``tracer`` keeps spans while it is on.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
@@ -57,6 +58,7 @@ class Algorithm(ABC):
         self.last_bucket_at = 0.0
         self.around_step_seconds = 0.0
         self.pacer: Pacer | None = None
+        self.tracer = Tracer()
 
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
         """Become the communication hook of ``ddp``; collective. The training loop stays as it is.

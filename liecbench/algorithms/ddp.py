@@ -59,7 +59,9 @@ class BucketedAllReduce(Algorithm):
         with self._lock:
             self._num_travelling -= 1
             if not self._num_travelling:
-                self.counters.communicate_seconds += time.perf_counter() - self._travelling_since
+                now = time.perf_counter()
+                self.counters.communicate_seconds += now - self._travelling_since
+                self.tracer.add("all-reduce", "all-reduce", self._travelling_since, now)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
         """Count a bucket; for one thread to call, in the order of the buckets."""
@@ -116,8 +118,10 @@ class DDP(BucketedAllReduce):
     def _compressing(self) -> Iterator[None]:
         start = time.perf_counter()
         yield
+        end = time.perf_counter()
         with self._lock:
-            self.counters.compress_seconds += time.perf_counter() - start
+            self.counters.compress_seconds += end - start
+        self.tracer.add("cast", "communication", start, end)
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)

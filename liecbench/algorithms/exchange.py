@@ -16,6 +16,7 @@ from torch import Tensor
 
 from liecbench.algorithms.pacing import Pacer
 from liecbench.algorithms.shards import ServerPlace, Shard, cut
+from liecbench.algorithms.tracing import Tracer
 from liecbench.compressors.base import Compressor, Draw, Message
 from liecbench.compressors.identity import Identity
 
@@ -56,10 +57,16 @@ class Exchange:
     """
 
     def __init__(
-        self, group: dist.ProcessGroup, server: ServerPlace, counters: Counters, pacer: Pacer | None = None
+        self,
+        group: dist.ProcessGroup,
+        server: ServerPlace,
+        counters: Counters,
+        pacer: Pacer | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.rank, self.world_size, self.counters = group.rank(), group.size(), counters
         self._group, self._server, self._pacer = group, server, pacer
+        self._tracer = tracer or Tracer()
         self._scratch = torch.empty(0)
         self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
         self.begin(step=0, block=0)
@@ -93,11 +100,11 @@ class Exchange:
 
         def message_of(shard: Shard) -> Message:
             piece = slice(shard.start, shard.stop)
-            with self._timed("compress_seconds"):
+            with self._timed("compress_seconds", "compress"):
                 return drawn[shard].compress(vector[piece], None if residual is None else residual[piece])
 
         def add(message: Message, *, first: bool = False) -> None:
-            with self._timed("compress_seconds"):
+            with self._timed("compress_seconds", "decompress"):
                 drawn[own].decompress(message, total, accumulate=not first, weight=1 / self.world_size)
 
         traffic = _Traffic({shard.owner: functools.partial(message_of, shard) for shard in drawn if shard != own})
@@ -139,7 +146,7 @@ class Exchange:
 
         def deliver(shard: Shard, message: Message) -> None:
             place = out[shard.start : shard.stop]
-            with self._timed("compress_seconds"):
+            with self._timed("compress_seconds", "decompress"):
                 if message.payload.data_ptr() != place.data_ptr():  # it did not arrive there
                     drawn[shard].decompress(message, place, accumulate, weight)
                 finite.append(drawn[shard].is_finite(message))
@@ -215,7 +222,7 @@ class Exchange:
                 arrived = self._wait(awaited.next())
                 yield heard_from, arrived
                 awaited.release(arrived)
-        with self._timed("communicate_seconds"):
+        with self._timed("communicate_seconds", "send"):
             for moving in sending:
                 moving.work.wait()
 
@@ -224,12 +231,12 @@ class Exchange:
 
         Nothing mended that: one run in two, dense steps took twice the wire time, for epochs on end.
         """
-        with self._timed("communicate_seconds"):
+        with self._timed("communicate_seconds", "wait"):
             dist.barrier(self._group)
 
     def _answer(self, compressor: Compressor, mean: Tensor, memory: Tensor | None) -> Message:
         """C(``mean`` + ``memory``); with a memory ``mean`` becomes what that leaves out, unless it is the message."""
-        with self._timed("compress_seconds"):
+        with self._timed("compress_seconds", "compress"):
             if memory is None:
                 return compressor.compress(mean)
             mean.add_(memory)
@@ -248,7 +255,7 @@ class Exchange:
     def _send(self, message: Message, peer: int) -> _Moving:
         self.counters.sent_bytes += message.payload_bytes
         self.counters.sent_messages += 1
-        with self._timed("communicate_seconds"):
+        with self._timed("communicate_seconds", "send"):
             if self._pacer is not None and self._pacer.holds:
                 self._pacer.depart(peer, message.payload_bytes)
             work = dist.isend(message.payload, group=self._group, group_dst=peer)
@@ -256,13 +263,13 @@ class Exchange:
         return _Moving(message, peer, work)
 
     def _receive(self, message: Message, peer: int) -> _Moving:
-        with self._timed("communicate_seconds"):
+        with self._timed("communicate_seconds", "wait"):
             work = dist.irecv(message.payload, group=self._group, group_src=peer)
         assert work is not None, "this rank belongs to the group"
         return _Moving(message, peer, work)
 
     def _wait(self, arriving: _Moving) -> Message:
-        with self._timed("communicate_seconds"):
+        with self._timed("communicate_seconds", "wait"):
             arriving.work.wait()
             if self._pacer is not None and self._pacer.holds:
                 self._pacer.arrive(arriving.peer, arriving.message.payload_bytes)
@@ -270,10 +277,16 @@ class Exchange:
         return arriving.message
 
     @contextmanager
-    def _timed(self, counter: Literal["compress_seconds", "communicate_seconds"]) -> Iterator[None]:
+    def _timed(
+        self,
+        counter: Literal["compress_seconds", "communicate_seconds"],
+        span: Literal["compress", "decompress", "send", "wait"],
+    ) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        setattr(self.counters, counter, getattr(self.counters, counter) + time.perf_counter() - start)
+        end = time.perf_counter()
+        setattr(self.counters, counter, getattr(self.counters, counter) + end - start)
+        self._tracer.add(span, "communication", start, end)
 
 
 def _ahead(compressor: Compressor) -> int:

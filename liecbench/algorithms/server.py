@@ -107,7 +107,7 @@ class ServerAlgorithm(Algorithm):
         named = [(n, p) for n, p in ddp.module.named_parameters() if p.requires_grad]
         self._group = group
         self._finds_unused = ddp.find_unused_parameters
-        self.exchange = Exchange(group, self.server, self.counters, self.pacer)
+        self.exchange = Exchange(group, self.server, self.counters, self.pacer, self.tracer)
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
             for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.block_bytes))

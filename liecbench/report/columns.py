@@ -18,6 +18,10 @@ HEADINGS = {
     "bytes_to_target": "B to target",
     "speedup": "speed-up",
     "bytes_ratio": "bytes÷",
+    "accuracy_difference": "accuracy Δ",
+    "compute_seconds_per_epoch": "compute",
+    "compress_seconds_per_epoch": "compress",
+    "communicate_seconds_per_epoch": "communicate",
 }
 DEFAULT_METRICS = (
     "test_accuracy",
@@ -28,7 +32,7 @@ DEFAULT_METRICS = (
     "bytes_ratio",
     "speedup",
 )
-HIGHER_IS_BETTER = frozenset({"test_accuracy", "speedup", "bytes_ratio"})
+HIGHER_IS_BETTER = frozenset({"test_accuracy", "speedup", "bytes_ratio", "accuracy_difference"})
 _SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -86,18 +90,26 @@ def field_text(row: Row, name: str, layout: Layout) -> str:
     return "–" if value is None else f"{value}{star}"
 
 
+def best(rows: Sequence[Row], name: str) -> float | None:
+    """The best mean of a metric."""
+    means = [value.mean for row in rows if (value := row.metrics[name]) is not None]
+    return (max if name in HIGHER_IS_BETTER else min)(means) if means else None
+
+
 def metric_text(name: str, value: Estimate | None) -> str:
     """A metric with its unit, and its interval where there are several seeds."""
     if value is None:
         return "–"
     text = _number(name, value.mean)
     spread = 0.0 if value.high is None else value.high - value.mean
-    return f"{text} ±{_number(name, spread)}" if spread else text
+    return f"{text} ±{_number(name, spread).removeprefix('+')}" if spread else text
 
 
 def _number(name: str, value: float) -> str:
     if name == "test_accuracy":
         return f"{value * 100:.1f}%"
+    if name == "accuracy_difference":
+        return f"{value * 100:+.1f}"
     if name in ("bytes_ratio", "speedup"):
         return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
     if "bytes" in name:

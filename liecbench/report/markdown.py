@@ -6,8 +6,8 @@ from liecbench.report.columns import HEADINGS, Layout, field_text, metric_text, 
 from liecbench.results import Row
 
 
-def render(rows: Sequence[Row], layout: Layout) -> str:
-    """A table, numbers to the right, and below it what all rows share and what failed."""
+def render(rows: Sequence[Row], layout: Layout, answer: Sequence[str] = ()) -> str:
+    """A table, numbers to the right, and below it what all rows share, the answer, and what failed."""
     head = [
         *(name.replace("_", " ") for name in layout.fields),
         *(HEADINGS[name] for name in layout.metrics),
@@ -21,4 +21,4 @@ def render(rows: Sequence[Row], layout: Layout) -> str:
     if not any(state_text(row) for row in rows):
         lines = [line[:-1] for line in lines]
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return "\n".join([table, "", layout.caption, *warning_lines(rows)]) + "\n"
+    return "\n".join([table, "", layout.caption, *(f"- {line}" for line in answer), *warning_lines(rows)]) + "\n"

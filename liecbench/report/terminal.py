@@ -10,8 +10,8 @@ from rich.text import Text
 
 from liecbench.report.columns import (
     HEADINGS,
-    HIGHER_IS_BETTER,
     Layout,
+    best,
     field_text,
     metric_text,
     state_text,
@@ -28,8 +28,8 @@ _LEAST_IMPORTANT = (
 )
 
 
-def render(rows: Sequence[Row], layout: Layout, *, by: str, width: int) -> Group:
-    """A table with the best value of each metric in bold, a line between groups, failures below."""
+def render(rows: Sequence[Row], layout: Layout, *, by: str, width: int, answer: Sequence[str] = ()) -> Group:
+    """A table with the best value of each metric in bold, a line between groups; below it the answer and failures."""
     columns = _columns(rows, layout)
     hidden = _too_many(columns, width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -45,7 +45,7 @@ def render(rows: Sequence[Row], layout: Layout, *, by: str, width: int) -> Group
     notes += [Text(note, style="yellow") for note in warning_lines(rows)]
     if hidden:
         notes.append(Text(f"not shown, for want of width: {', '.join(HEADINGS[name] for name in hidden)}", style="dim"))
-    return Group(table, Text(layout.caption, style="dim"), *notes)
+    return Group(table, Text(layout.caption, style="dim"), *(Text(line, style="bold") for line in answer), *notes)
 
 
 def _columns(rows: Sequence[Row], layout: Layout) -> dict[str, list[Text]]:
@@ -55,8 +55,8 @@ def _columns(rows: Sequence[Row], layout: Layout) -> dict[str, list[Text]]:
         for name in layout.fields
     }
     for name in layout.metrics:
-        best = _best(rows, name)
-        columns[name] = [Text(HEADINGS[name]), *(_metric(row, name, best) for row in rows)]
+        best_mean = best(rows, name)
+        columns[name] = [Text(HEADINGS[name]), *(_metric(row, name, best_mean) for row in rows)]
     if any(state_text(row) for row in rows):
         columns["state"] = [Text("state"), *(Text(state_text(row), style="red") for row in rows)]
     return columns
@@ -72,11 +72,6 @@ def _too_many(columns: dict[str, list[Text]], width: int) -> list[str]:
     return hidden
 
 
-def _best(rows: Sequence[Row], name: str) -> float | None:
-    means = [value.mean for row in rows if (value := row.metrics[name]) is not None]
-    return (max if name in HIGHER_IS_BETTER else min)(means) if means else None
-
-
-def _metric(row: Row, name: str, best: float | None) -> Text:
+def _metric(row: Row, name: str, best_mean: float | None) -> Text:
     value = row.metrics[name]
-    return Text(metric_text(name, value), style="bold green" if value is not None and value.mean == best else "")
+    return Text(metric_text(name, value), style="bold green" if value is not None and value.mean == best_mean else "")

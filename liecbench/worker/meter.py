@@ -80,19 +80,27 @@ class StepClock:
         """The batch is ready."""
         now = time.perf_counter()
         self._loading += now - self._began
+        self._trace("load", self._began, now)
         self._began = now
         self._around_before = self._algorithm.around_step_seconds
 
     def backward_returned(self) -> None:
         """The last update is in place: what passed since the last bucket was handed over was not hidden."""
-        self._exposed += time.perf_counter() - self._algorithm.last_bucket_at
+        self._returned, last_bucket_at = time.perf_counter(), self._algorithm.last_bucket_at
+        self._exposed += self._returned - last_bucket_at
+        self._trace("forward and backward", self._began, last_bucket_at)
+        self._trace("wait for the update", last_bucket_at, self._returned)
 
     def step_ended(self, loss: Tensor) -> None:
         """The optimizer has stepped."""
         self._ended = time.perf_counter()
+        self._trace("optimizer", self._returned, self._ended)
         self._seconds.append(self._ended - self._began)
         self._exposed += self._algorithm.around_step_seconds - self._around_before
         self._losses.append(loss)
+
+    def _trace(self, name: str, start: float, end: float) -> None:
+        self._algorithm.tracer.add(name, "training", start, end)
 
     def read(self) -> RankEpoch:
         """The epoch, once every rank is done with it."""

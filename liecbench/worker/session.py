@@ -35,7 +35,8 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     link = CellLink(_enforcer(worker_link, paced=plan["paced"]))
     for entry in plan["jobs"]:
         job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
-        _run_job(job, directory, link, journal)
+        trace = directory / "traces" / f"{job.cell.id}.json" if plan["trace"] else None
+        _run_job(job, directory, link, journal, trace)
     dist.destroy_process_group()
 
 
@@ -48,7 +49,7 @@ def _enforcer(worker_link: WorkerLink | None, *, paced: bool) -> Enforcer:
     return Nobody(os.environ["GLOO_SOCKET_IFNAME"] if alone else None)
 
 
-def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None) -> None:
+def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None, trace: Path | None) -> None:
     cell = job.cell
     trajectory = None
     if job.trajectory is not None:
@@ -73,7 +74,7 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None)
                 environment=environment,
             )
         )
-    status, error = _carry_out(job, trajectory, epochs_done, directory, link, journal)
+    status, error = _carry_out(job, trajectory, epochs_done, directory, link, journal, trace)
     if journal is not None:
         journal.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
     dist.barrier()
@@ -88,13 +89,14 @@ def _carry_out(
     directory: Path,
     link: CellLink,
     journal: Journal | None,
+    trace: Path | None,
 ) -> tuple[Status, str | None]:
     """Train or compose the cell; how it ended, and why if not well."""
     try:
         link.check()
         if trajectory is not None:
             return compose(job, trajectory, link, journal)
-        return _train(job, epochs_done, directory, link, journal)
+        return _train(job, epochs_done, directory, link, journal, trace)
     except NonFiniteError as error:
         return "diverged", str(error)
     except (LinkError, DataError) as error:
@@ -102,11 +104,11 @@ def _carry_out(
 
 
 def _train(
-    job: Job, epochs_done: int, directory: Path, link: CellLink, journal: Journal | None
+    job: Job, epochs_done: int, directory: Path, link: CellLink, journal: Journal | None, trace: Path | None
 ) -> tuple[Status, str | None]:
     """Train the epochs that are left; how the cell ended."""
     cell = job.cell
-    training = Training(cell, link, journal, job.data_sha256 if epochs_done else None)
+    training = Training(cell, link, journal, job.data_sha256 if epochs_done else None, trace)
     with afterwards(training.close):
         if epochs_done:
             checkpoint.restore(directory, cell.id, epochs_done, training)

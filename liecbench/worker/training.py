@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from liecbench.worker.agreed import DataError, afterwards
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Journal
 from liecbench.worker.partition import epoch_order
+from liecbench.worker.timeline import Timeline, traced_steps
 
 _WHOLE_BUCKET_MIB = 1 << 20
 _AUGMENTATION = 1
@@ -48,9 +50,12 @@ class Training:
     """Model, optimizer and algorithm of a cell; every method is collective.
 
     ``data`` is the hash of what the cell was trained on before; DataError where that, or another rank's, is not it.
+    ``trace`` is the file for a timeline of the first epoch that is trained here.
     """
 
-    def __init__(self, cell: Cell, link: Link, journal: Journal | None, data: str | None = None) -> None:
+    def __init__(
+        self, cell: Cell, link: Link, journal: Journal | None, data: str | None = None, trace: Path | None = None
+    ) -> None:
         self.cell, self._link, self._journal = cell, link, journal
         self._rank, self._world_size = dist.get_rank(), dist.get_world_size()
         workload.load(cell.task)  # before the seed, which is the model's
@@ -74,6 +79,8 @@ class Training:
         self._settle_buckets()
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
+        steps = traced_steps(self.algorithm.step_kind, self.steps_per_epoch) if trace else set[int]()
+        self._trace, self._timeline = trace, Timeline(self.algorithm.tracer, steps)
         meter.reset_peak_memory()
 
     def close(self) -> None:
@@ -100,6 +107,9 @@ class Training:
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
         meter.check_wire(ranks)
+        if self._trace is not None:
+            self._timeline.write(self._trace)
+            self._trace = None
         self._alive()
         spread = divergence(self.model)
         with self.algorithm.evaluation():
@@ -121,7 +131,9 @@ class Training:
         clock = self._start_clock()
         random = self._random(epoch)
         for step, batch in enumerate(batches):
+            self._timeline.step_begins(step)
             loss = self._step(batch, random, clock)
+            self._timeline.step_ended(step)
             if step < warmup:
                 clock.restart_times()
             if self._journal is not None:

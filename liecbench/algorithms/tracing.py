@@ -1,0 +1,31 @@
+"""Spans of what a rank's communication does, for a timeline."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From ``start`` to ``end`` of ``time.perf_counter``; ``lane`` is who was at it."""
+
+    name: str
+    lane: str
+    start: float
+    end: float
+
+
+class Tracer:
+    """Keeps spans while it is on."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self._spans: list[Span] = []
+
+    def add(self, name: str, lane: str, start: float, end: float) -> None:
+        """Keep a span; any thread may."""
+        if self.on:
+            self._spans.append(Span(name, lane, start, end))
+
+    def take(self) -> list[Span]:
+        """The spans so far, which are forgotten."""
+        spans, self._spans = self._spans, []
+        return spans

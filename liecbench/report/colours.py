@@ -1,0 +1,40 @@
+"""One colour a method everywhere, told apart by colour-blind readers, too; variants differ in dash and marker."""
+
+from collections.abc import Iterable
+from typing import Final
+
+# Okabe and Ito, "Color Universal Design" (2008), black left out for dark pages; then Tol's muted (2021).
+_COLOURS: Final = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#999933",
+    "#882255",
+    "#44AA99",
+    "#AA4499",
+    "#DDCC77",
+    "#6699CC",
+)
+BASELINE: Final = "#808080"
+REFERENCE: Final = "#999999"
+# Of an epoch's time: computing, compressing, waiting.
+PARTS: Final = ("#56B4E9", "#E69F00", "#D55E00")
+MARKERS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star", "pentagon")
+DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+PATTERNS: Final = ("", "/", ".", "x", "-", "+")
+
+
+class Palette:
+    """A colour for every method, in the order of the rows; the baseline is grey."""
+
+    def __init__(self, methods: Iterable[str], baseline: str) -> None:
+        others = [method for method in dict.fromkeys(methods) if method != baseline]
+        self._colours = {method: _COLOURS[number % len(_COLOURS)] for number, method in enumerate(others)}
+        self._colours[baseline] = BASELINE
+
+    def colour(self, method: str) -> str:
+        """The method's, as hexadecimal red, green and blue."""
+        return self._colours.get(method, REFERENCE)

@@ -1,0 +1,75 @@
+"""Curves over epochs: what is learned against what it costs."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from liecbench.record import Epoch
+from liecbench.report.figure import Figure, Series, interval_of
+from liecbench.report.labels import Labels
+from liecbench.results import Estimate, Row
+
+_CAPTIONS: Final = {
+    ("accuracy", "epochs"): "What compression costs in learning: a curve below the others needs more epochs.",
+    ("accuracy", "seconds"): "What you wait for: the method whose curve is up first wins on this link.",
+    ("accuracy", "bytes"): "What the network carries: the further left a curve, the less is sent for what is learned.",
+    ("loss", "epochs"): "What compression costs in learning: a curve above the others needs more epochs.",
+    ("loss", "seconds"): "What you wait for: the method whose curve is down first wins on this link.",
+    ("loss", "bytes"): "What the network carries: the further left a curve, the less is sent for what is learned.",
+}
+_EPOCH_AXES: tuple[tuple[str, str, Callable[[Epoch], float]], ...] = (
+    ("seconds", "seconds of training", lambda epoch: epoch.train_seconds),
+    ("bytes", "payload bytes, sent and received a rank", lambda epoch: _payload_per_rank(epoch)),
+)
+
+
+def _payload_per_rank(epoch: Epoch) -> float:
+    sent, received = epoch.payload_bytes["sent"], epoch.payload_bytes["received"]
+    return (sum(sent) + sum(received)) / len(sent)
+
+
+def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
+    """Accuracy and loss against epochs, seconds and bytes."""
+    values: tuple[tuple[str, str, Callable[[Epoch], float]], ...] = (
+        ("accuracy", "test accuracy", lambda epoch: epoch.test_accuracy),
+        ("loss", "training loss", lambda epoch: epoch.train_loss),
+    )
+    costs: tuple[tuple[str, str, Callable[[Epoch], float]], ...] = (
+        ("epochs", "epochs", lambda _: 1.0),
+        *_EPOCH_AXES,
+    )
+    for (key, title, value), (axis, x_title, cost) in itertools.product(values, costs):
+        series = [_curve(row, labels, value, cost) for row in rows]
+        yield Figure(
+            key=f"{key}-{axis}",
+            title=f"{title.capitalize()} against {axis if axis != 'seconds' else 'time'}",
+            caption=_CAPTIONS[key, axis],
+            x_title=x_title,
+            y_title=title,
+            kind="lines",
+            series=series,
+            log_x=axis == "bytes",
+            percent=key == "accuracy",
+        )
+
+
+def _curve(row: Row, labels: Labels, value: Callable[[Epoch], float], cost: Callable[[Epoch], float]) -> Series:
+    """Means over the seeds that completed, or as far as all have come; costs add up epoch by epoch."""
+    begun = [cell for cell in row.members if cell.epochs]
+    members = [cell for cell in begun if cell.status == "completed"] or begun
+    paths = [
+        list(zip(itertools.accumulate(map(cost, cell.epochs)), map(value, cell.epochs), strict=True))
+        for cell in members
+    ]
+    points = [[path[epoch] for path in paths] for epoch in range(min(map(len, paths)))]
+    estimates = [Estimate.of([y for _, y in point]) for point in points]
+    return Series(
+        name=labels.method(row),
+        method=row.fields["algorithm"],
+        variant=labels.variant(row),
+        setting=labels.setting(row),
+        x=[math.fsum(x for x, _ in point) / len(point) for point in points],
+        y=[estimate.mean for estimate in estimates],
+        interval=interval_of(estimates),
+    )

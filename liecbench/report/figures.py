@@ -1,0 +1,272 @@
+"""The figures of a report, but for its curves over epochs."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from liecbench.breakeven import symmetric_rate
+from liecbench.link import Link
+from liecbench.report.curves import epoch_figures
+from liecbench.report.figure import Figure, Series, interval_of
+from liecbench.report.labels import Labels
+from liecbench.results import Row
+
+
+def figures(rows: Sequence[Row], labels: Labels) -> list[Figure]:
+    """Every figure that these rows have something for, in the order of a report."""
+    trained = [row for row in rows if any(cell.epochs for cell in row.members)]
+    drawn = [
+        *epoch_figures(trained, labels),
+        _time_parts(trained, labels),
+        _parts_by_link(trained, labels),
+        _time_by_rate(trained, labels),
+        _time_by_workers(trained, labels),
+        _pareto(trained, labels),
+        _speedup_by_rate(trained, labels),
+        _traffic_by_rank(trained, labels),
+    ]
+    return [figure for figure in drawn if figure is not None and figure.series]
+
+
+PARTS = ("computing", "compressing", "waiting for the network")
+
+
+def _time_parts(rows: Sequence[Row], labels: Labels) -> Figure | None:
+    """Stacked bars of an epoch's seconds: a bar a method."""
+    series = [
+        Series(name=part, method=part, variant=number, setting=labels.setting(row), x=[labels.method(row)], y=[seconds])
+        for row in rows
+        if row.metrics["seconds_per_epoch"] is not None
+        for number, (part, seconds) in enumerate(zip(PARTS, time_parts(row), strict=True))
+    ]
+    return (
+        Figure(
+            key="epoch-time",
+            title="Where an epoch's time goes",
+            caption="Compression shortens what waits for the network alone. What is hidden behind computing is in no "
+            "part; what compression and communication did not hide is divided in proportion to their times.",
+            x_title="",
+            y_title="seconds an epoch",
+            kind="bars",
+            series=series,
+            stacked=True,
+        )
+        if series
+        else None
+    )
+
+
+def _parts_by_link(rows: Sequence[Row], labels: Labels) -> Figure | None:
+    """The same by link and method, as shares of the baseline's time on that link: its bars are 1 high."""
+    compared = sorted((row for row in rows if row.metrics["speedup"] is not None), key=_slowest_link_first)
+    if len({row.fields["link"] for row in compared}) < 2:
+        return None
+    series = [
+        Series(
+            name=part,
+            method=part,
+            variant=number,
+            setting=labels.setting(row, without="link"),
+            group=str(row.fields["link"]),
+            x=[labels.method(row)],
+            y=[seconds / sum(time_parts(row)) / row.metrics["speedup"].mean],
+        )
+        for row in compared
+        for number, (part, seconds) in enumerate(zip(PARTS, time_parts(row), strict=True))
+        if row.metrics["speedup"] is not None
+    ]
+    return Figure(
+        key="epoch-time-links",
+        title="Where time goes, by bandwidth",
+        caption="The baseline's epoch on each link is 1: what a method takes off its waiting is what it gains.",
+        x_title="",
+        y_title="time an epoch, the baseline's = 1",
+        kind="bars",
+        series=series,
+        stacked=True,
+    )
+
+
+def _slowest_link_first(row: Row) -> tuple[float, ...]:
+    link = Link.parse(row.members[0].spec["link"])
+    return link.speed if link.shaped else (math.inf,)
+
+
+def _time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure | None:
+    series = list(_by_rate(rows, labels, "seconds_per_epoch"))
+    return (
+        Figure(
+            key="rates",
+            title="Time an epoch by the rate of the links",
+            caption="Where a line is straight the network decides; where it turns flat a faster one would not help.",
+            x_title="bits per second of each link",
+            y_title="seconds an epoch",
+            kind="lines",
+            series=series,
+            log_x=True,
+            log_y=True,
+        )
+        if series
+        else None
+    )
+
+
+def time_parts(row: Row) -> tuple[float, float, float]:
+    """Seconds an epoch of computing, and exposed ones of compressing and of communicating."""
+    total, exposed, compress, communicate = (
+        estimate.mean if (estimate := row.metrics[name]) is not None else 0.0
+        for name in (
+            "seconds_per_epoch",
+            "exposed_seconds_per_epoch",
+            "compress_seconds_per_epoch",
+            "communicate_seconds_per_epoch",
+        )
+    )
+    share = compress / (compress + communicate) if compress + communicate else 0.0
+    return total - exposed, exposed * share, exposed * (1 - share)
+
+
+def _time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure | None:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.metrics["seconds_per_epoch"] is not None:
+            groups.setdefault(labels.whole(row, without="workers"), []).append(row)
+    series: list[Series] = []
+    for name, group in groups.items():
+        if len(group) > 1:
+            group.sort(key=lambda row: row.fields["workers"])
+            numbers: list[float | str] = [row.fields["workers"] for row in group]
+            line = _line(group, labels, name, numbers, "seconds_per_epoch")
+            linear = [line.y[0] * group[0].fields["workers"] / row.fields["workers"] for row in group]
+            ideal = Series(name=f"{name}, linear speed-up", method=line.method, x=numbers, y=linear, reference=True)
+            series += [line, ideal]
+    if not series:
+        return None
+    return Figure(
+        key="workers",
+        title="Time an epoch by number of workers",
+        caption="An epoch is divided among the workers: on the dotted line each does its share and nobody waits.",
+        x_title="workers",
+        y_title="seconds an epoch",
+        kind="lines",
+        series=series,
+        log_x=True,
+        log_y=True,
+    )
+
+
+def _line(group: Sequence[Row], labels: Labels, name: str, x: list[float | str], metric: str) -> Series:
+    estimates = [estimate for row in group if (estimate := row.metrics[metric]) is not None]
+    return Series(
+        name=name,
+        method=group[0].fields["algorithm"],
+        variant=labels.variant(group[0]),
+        x=x,
+        y=[estimate.mean for estimate in estimates],
+        interval=interval_of(estimates),
+    )
+
+
+def _pareto(rows: Sequence[Row], labels: Labels) -> Figure | None:
+    """A point a method: the bytes of an epoch and the accuracy at the end, and the front of those that none beats."""
+    points = [
+        (row, sent, reached)
+        for row in rows
+        if (sent := row.metrics["payload_bytes_per_epoch"]) and (reached := row.metrics["test_accuracy"])
+    ]
+    series: list[Series] = []
+    for setting in dict.fromkeys(labels.setting(row) for row, _, _ in points):
+        here = [point for point in points if labels.setting(point[0]) == setting]
+        series += [
+            Series(
+                name=labels.method(row),
+                method=row.fields["algorithm"],
+                variant=labels.variant(row),
+                setting=setting,
+                x=[sent.mean],
+                y=[reached.mean],
+                interval=interval_of([reached]),
+            )
+            for row, sent, reached in here
+        ]
+        front = list(pareto_front([(sent.mean, reached.mean) for _, sent, reached in here]))
+        x, y = [x for x, _ in front], [y for _, y in front]
+        series.append(Series(name="front", method="", x=[*x], y=y, setting=setting, reference=True))
+    if not series:
+        return None
+    return Figure(
+        key="pareto",
+        title="Accuracy against bytes",
+        caption="Up and to the left is better: a method below the line is beaten by one that sends less, learns more.",
+        x_title="payload bytes an epoch, sent and received a rank",
+        y_title="test accuracy",
+        kind="points",
+        series=series,
+        log_x=True,
+        percent=True,
+    )
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """The points that no other one beats in fewer bytes and in higher accuracy, fewest bytes first."""
+    best = -math.inf
+    for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
+        if y > best:
+            best = y
+            yield x, y
+
+
+def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Series]:
+    """A line a method over the rates that it was measured at, if there are several."""
+    groups: dict[str, list[tuple[int, Row]]] = {}
+    for row in rows:
+        rate = symmetric_rate(row.fields.get("link"))
+        if rate is not None and row.metrics[metric] is not None:
+            groups.setdefault(labels.whole(row, without="link"), []).append((rate, row))
+    for name, group in groups.items():
+        if len(group) > 1:
+            group.sort(key=lambda pair: pair[0])
+            yield _line([row for _, row in group], labels, name, [rate for rate, _ in group], metric)
+
+
+def _speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure | None:
+    series = list(_by_rate(rows, labels, "speedup"))
+    if not series:
+        return None
+    return Figure(
+        key="break-even",
+        title="Speed-up by the rate of the links",
+        caption="Above 1 epochs are shorter than the baseline's; a line falls to 1 at the method's break-even rate.",
+        x_title="bits per second of each link",
+        y_title="speed-up over the baseline",
+        kind="lines",
+        series=series,
+        log_x=True,
+        log_y=True,
+    )
+
+
+def _traffic_by_rank(rows: Sequence[Row], labels: Labels) -> Figure:
+    series = []
+    for row in rows:
+        epoch = next(cell.epochs[-1] for cell in row.members if cell.epochs)
+        moved = [s + r for s, r in zip(epoch.payload_bytes["sent"], epoch.payload_bytes["received"], strict=True)]
+        series.append(
+            Series(
+                name=labels.method(row),
+                method=row.fields["algorithm"],
+                variant=labels.variant(row),
+                setting=labels.setting(row),
+                x=[f"rank {rank}" for rank in range(len(moved))],
+                y=[float(count) for count in moved],
+            )
+        )
+    return Figure(
+        key="ranks",
+        title="Traffic of every rank",
+        caption="With a server at the root rank 0 carries everyone's messages, and its link is the hot spot; sharded, "
+        "all carry the same.",
+        x_title="",
+        y_title="payload bytes an epoch, sent and received",
+        kind="bars",
+        series=series,
+    )

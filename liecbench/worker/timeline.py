@@ -1,0 +1,76 @@
+"""A few steps of every rank as a Chrome trace, which Perfetto opens."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch.distributed as dist
+
+from liecbench.algorithms.tracing import Span, Tracer
+
+_FIRST_STEPS: Final = (1, 2, 3)
+LANES: Final = ("training", "communication", "all-reduce")
+
+
+def traced_steps(step_kind: Callable[[int], str], num_steps: int) -> set[int]:
+    """The second to fourth step, and those around the first of another kind: an averaging one."""
+    other = next((step for step in range(num_steps) if step_kind(step) != step_kind(0)), None)
+    around = () if other is None else (other - 1, other, other + 1)
+    return {step for step in (*_FIRST_STEPS, *around) if 0 <= step < num_steps}
+
+
+@dataclass(slots=True)
+class Timeline:
+    """One rank's spans, step by step, and the file of all ranks'."""
+
+    tracer: Tracer
+    steps: set[int]
+    _spans: list[tuple[int, Span]] = field(default_factory=list)
+
+    def step_begins(self, step: int) -> None:
+        """Trace it, if it is one of those."""
+        self.tracer.on = step in self.steps
+
+    def step_ended(self, step: int) -> None:
+        """Keep its spans."""
+        self._spans += [(step, span) for span in self.tracer.take()]
+        self.tracer.on = False
+
+    def write(self, path: Path) -> None:
+        """Gather every rank's spans into a file of rank 0's. Collective."""
+        everyone: list[list[tuple[int, Span]]] = [self._spans] * dist.get_world_size()
+        dist.all_gather_object(everyone, self._spans)
+        self._spans = []
+        if dist.get_rank() == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(chrome_trace(everyone)), encoding="utf-8")
+
+
+def chrome_trace(ranks: list[list[tuple[int, Span]]]) -> dict[str, Any]:
+    """Chrome's trace events: a process a rank, a thread a lane, microseconds from the first span.
+
+    Ranks of one machine share a clock; those of several are not aligned.
+    """
+    zero = min((span.start for spans in ranks for _, span in spans), default=0.0)
+    events: list[dict[str, Any]] = []
+    for rank, spans in enumerate(ranks):
+        events.append({"ph": "M", "name": "process_name", "pid": rank, "args": {"name": f"rank {rank}"}})
+        for lane in sorted({span.lane for _, span in spans}, key=LANES.index):
+            number = LANES.index(lane)
+            events.append({"ph": "M", "name": "thread_name", "pid": rank, "tid": number, "args": {"name": lane}})
+        events += [
+            {
+                "ph": "X",
+                "name": span.name,
+                "cat": span.lane,
+                "pid": rank,
+                "tid": LANES.index(span.lane),
+                "ts": 1e6 * (span.start - zero),
+                "dur": 1e6 * (span.end - span.start),
+                "args": {"step": step},
+            }
+            for step, span in sorted(spans, key=lambda pair: pair[1].start)
+        ]
+    return {"traceEvents": events, "displayTimeUnit": "ms"}
