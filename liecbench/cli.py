@@ -215,7 +215,7 @@ def report(
     from liecbench.report.colours import Palette
     from liecbench.report.columns import DEFAULT_METRICS, lay_out
     from liecbench.report.figures import figures as drawn_of
-    from liecbench.report.labels import Labels
+    from liecbench.report.labels import Labels, colour_keys
     from liecbench.results import settings
 
     told = settings(results[0])
@@ -225,8 +225,9 @@ def report(
     output.write_text(page.render(rows, layout, results, target=told.target_accuracy), encoding="utf-8")
     say(f"wrote {output}", quiet=False)
     if figures is not None:
-        palette = Palette([row.fields["algorithm"] for row in rows], name)
-        paths = list(printed.draw(drawn_of(rows, Labels(rows)), palette, figures))
+        labels = Labels(rows)
+        palette = Palette(colour_keys(rows, labels), name)
+        paths = list(printed.draw(drawn_of(rows, labels), palette, figures))
         say(f"wrote {len(paths)} files to {figures}", quiet=False)
     if not any(row.completed for row in rows):
         raise typer.Exit(ExitCode.NOTHING_TO_COMPARE)

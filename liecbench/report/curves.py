@@ -56,6 +56,7 @@ def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
 
 def _curve(row: Row, labels: Labels, value: Callable[[Epoch], float], cost: Callable[[Epoch], float]) -> Series:
     """Means over the seeds that completed, or as far as all have come; costs add up epoch by epoch."""
+    name, setting = labels.curve(row)
     begun = [cell for cell in row.members if cell.epochs]
     members = [cell for cell in begun if cell.status == "completed"] or begun
     paths = [
@@ -65,10 +66,10 @@ def _curve(row: Row, labels: Labels, value: Callable[[Epoch], float], cost: Call
     points = [[path[epoch] for path in paths] for epoch in range(min(map(len, paths)))]
     estimates = [Estimate.of([y for _, y in point]) for point in points]
     return Series(
-        name=labels.method(row),
-        method=row.fields["algorithm"],
+        name=name,
+        method=labels.colour(row),
         variant=labels.variant(row),
-        setting=labels.setting(row),
+        setting=setting,
         x=[math.fsum(x for x, _ in point) / len(point) for point in points],
         y=[estimate.mean for estimate in estimates],
         interval=interval_of(estimates),

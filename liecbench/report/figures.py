@@ -174,12 +174,12 @@ def _pareto(rows: Sequence[Row], labels: Labels) -> Figure | None:
         if (sent := row.metrics["payload_bytes_per_epoch"]) and (reached := row.metrics["test_accuracy"])
     ]
     series: list[Series] = []
-    for setting in dict.fromkeys(labels.setting(row) for row, _, _ in points):
-        here = [point for point in points if labels.setting(point[0]) == setting]
+    for setting in dict.fromkeys(labels.curve(row)[1] for row, _, _ in points):
+        here = [point for point in points if labels.curve(point[0])[1] == setting]
         series += [
             Series(
-                name=labels.method(row),
-                method=row.fields["algorithm"],
+                name=labels.curve(row)[0],
+                method=labels.colour(row),
                 variant=labels.variant(row),
                 setting=setting,
                 x=[sent.mean],

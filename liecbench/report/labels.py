@@ -25,6 +25,15 @@ class Labels:
         for row in rows:
             known = self._variants.setdefault(row.fields["algorithm"], {})
             known.setdefault(self.method(row), len(known))
+        self._alone = len({self.method(row) for row in rows}) == 1 and bool(self._setting)
+
+    def curve(self, row: Row) -> tuple[str, str | None]:
+        """A curve's name, and its setting; of one method in several settings those are compared, all in one figure."""
+        return (self.whole(row), None) if self._alone else (self.method(row), self.setting(row))
+
+    def colour(self, row: Row) -> str:
+        """What decides the colour of a row's curves."""
+        return self.whole(row) if self._alone else str(row.fields["algorithm"])
 
     def method(self, row: Row) -> str:
         """The algorithm, and of what varies among methods what this one has."""
@@ -44,9 +53,14 @@ class Labels:
         ]
         return " · ".join([*parts, _timing(row)] if self._timed_differently else parts)
 
-    def whole(self, row: Row, without: str) -> str:
+    def whole(self, row: Row, without: str = "") -> str:
         """Method and setting in one, but for one field."""
         return " · ".join(part for part in (self.method(row), self.setting(row, without)) if part)
+
+
+def colour_keys(rows: Sequence[Row], labels: Labels) -> list[str]:
+    """Everything that a figure of these rows has a colour for."""
+    return [*(row.fields["algorithm"] for row in rows), *map(labels.colour, rows)]
 
 
 def _workload_options(row: Row) -> set[str]:

@@ -17,7 +17,7 @@ from liecbench.report.colours import Palette
 from liecbench.report.columns import HEADINGS, Layout, best, field_text, metric_text, state_text, warning_lines
 from liecbench.report.figure import Figure
 from liecbench.report.figures import figures
-from liecbench.report.labels import Labels
+from liecbench.report.labels import Labels, colour_keys
 from liecbench.report.plotted import plot
 from liecbench.results import SCENARIO_NAME, Row
 
@@ -27,7 +27,7 @@ _HERE = files("liecbench.report")
 def render(rows: Sequence[Row], layout: Layout, directories: Sequence[Path], *, target: float | None) -> str:
     """The whole page; everything that comes from a scenario or a record is escaped."""
     labels = Labels(rows)
-    palette = Palette([row.fields["algorithm"] for row in rows], layout.baseline)
+    palette = Palette(colour_keys(rows, labels), layout.baseline)
     drawn = figures(rows, labels)
     names = ", ".join(directory.name for directory in directories)
     return string.Template(_asset("page.html")).substitute(
@@ -114,7 +114,7 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
 
 def _settings(drawn: Sequence[Figure]) -> str:
     """A choice among settings, where there are several."""
-    found = dict.fromkeys(s.setting for f in drawn if f.key.startswith("accuracy") for s in f.series)
+    found = dict.fromkeys(s.setting for f in drawn if f.key == "epoch-time" for s in f.series)
     if len(found) < 2:
         return ""
     options = "".join(f'<option value="{html.escape(str(name))}">{html.escape(str(name))}</option>' for name in found)
@@ -133,14 +133,14 @@ def _details(rows: Sequence[Row], directories: Sequence[Path]) -> Iterator[str]:
         if path.exists():
             text = path.read_text(encoding="utf-8", errors="replace")
             yield _folded(f"{directory.name}: the scenario", text)
-    environments: dict[str, str] = {}
+    found: dict[str, dict[str, None]] = {}
     for cell in (cell for row in rows for cell in row.members):
-        link = cell.environment.get("link", {})
-        text = yaml.safe_dump({k: v for k, v in cell.environment.items() if k != "link"}, allow_unicode=True)
-        environments.setdefault(text, "environment")
-        environments.setdefault(yaml.safe_dump(link, allow_unicode=True), f"link {cell.spec['link']}")
-    for text, name in environments.items():
-        yield _folded(name, text)
+        around = {name: value for name, value in cell.environment.items() if name != "link"}
+        found.setdefault("environment", {})[yaml.safe_dump(around, allow_unicode=True)] = None
+        measured = yaml.safe_dump(cell.environment.get("link", {}), allow_unicode=True)
+        found.setdefault(f"link {cell.spec['link']}", {})[measured] = None
+    for name, texts in found.items():
+        yield _folded(name, "\n".join(texts))
 
 
 def _folded(name: str, text: str) -> str:

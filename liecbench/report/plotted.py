@@ -117,9 +117,13 @@ def _layout(figure: Figure) -> dict[str, Any]:
         "height": 420,
     }
     if figure.percent:
-        layout["yaxis"] = {**layout["yaxis"], "tickformat": ".0%", "rangemode": "normal"}
+        layout["yaxis"] = {**layout["yaxis"], "tickformat": ".1~%", "rangemode": "normal"}
     if figure.stacked:
         layout["barmode"] = "stack"
+    if figure.x_title == "workers":
+        layout["xaxis"]["tickvals"] = sorted(
+            {x for series in figure.series for x in series.x if not isinstance(x, str)}
+        )
     return layout
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from liecbench.record import Record
-from liecbench.report.labels import Labels, text
+from liecbench.report.labels import Labels, colour_keys, text
 from liecbench.results import Row, fold, summarise
 from tests.ledgers import run_of
 
@@ -112,3 +112,24 @@ def test_values_are_read_without_a_heading(value: object, expected: str) -> None
     actual = text(value, "batch_size")
 
     assert expected == actual
+
+
+def test_of_one_method_in_several_settings_those_are_compared() -> None:
+    rows = rows_of([run_of("a"), run_of("b", workers=4)])
+    labels = Labels(rows)
+
+    assert [labels.curve(row) for row in rows] == [("ddp · workers 2", None), ("ddp · workers 4", None)]
+    assert len({labels.colour(row) for row in rows}) == 2
+    assert set(colour_keys(rows, labels)) == {"ddp", "ddp · workers 2", "ddp · workers 4"}
+
+
+def test_of_several_methods_each_setting_has_its_own_curves() -> None:
+    rows = rows_of([run_of("a"), run_of("b", workers=4), run_of("c", algorithm="psgd")])
+    labels = Labels(rows)
+
+    assert {labels.curve(row) for row in rows} == {
+        ("ddp", "workers 2"),
+        ("ddp", "workers 4"),
+        ("psgd", "workers 2"),
+    }
+    assert {labels.colour(row) for row in rows} == {"ddp", "psgd"}

@@ -178,4 +178,4 @@ def test_axes_are_as_the_figure_says() -> None:
         layout["xaxis"]["type"],
         "type" in layout["yaxis"],
         layout["yaxis"]["tickformat"],
-    ) == ("x &lt;y&gt;", "log", False, ".0%")
+    ) == ("x &lt;y&gt;", "log", False, ".1~%")
