@@ -19,10 +19,10 @@ class BreakEven:
 
     ``below``: it is faster below ``bits_per_second``, the mean over seeds with its 95 % interval; ``above``: faster
     above it; ``always`` and ``never`` hold from ``lowest_bits_per_second`` to ``highest_bits_per_second``; ``unclear``:
-    it crosses more than once. ``row`` is the one at the lowest rate.
+    it crosses more than once. ``rows`` are those of the method, slowest link first.
     """
 
-    row: Row
+    rows: tuple[Row, ...]
     verdict: Verdict
     bits_per_second: Estimate | None
     lowest_bits_per_second: int
@@ -64,7 +64,7 @@ def _break_even(group: list[tuple[int, Row]]) -> BreakEven:
     if verdict in ("below", "above"):
         crossings = list(_seed_crossings(group))
     return BreakEven(
-        row=group[0][1],
+        rows=tuple(row for _, row in group),
         verdict=verdict,
         bits_per_second=Estimate.of(crossings) if crossings else None,
         lowest_bits_per_second=rates[0],

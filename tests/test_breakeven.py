@@ -30,7 +30,7 @@ def composed(run: list[Record]) -> list[Record]:
 
 
 def names(found: Sequence[BreakEven]) -> list[str]:
-    return [one.row.fields["algorithm"] for one in found]
+    return [one.rows[0].fields["algorithm"] for one in found]
 
 
 @given(
@@ -78,7 +78,7 @@ def test_verdicts(speedups: Sequence[float], expected: str) -> None:
         found.verdict,
         found.lowest_bits_per_second,
         found.highest_bits_per_second,
-        found.row.fields["link"],
+        found.rows[0].fields["link"],
         found.bits_per_second is not None,
     )
 
@@ -202,4 +202,4 @@ def test_variants_of_a_method_have_their_own() -> None:
         runs += trained("psgd", links, compressor={"name": "top_k", "ratio": ratio})
     found = break_evens(rows_of(runs), "ddp")
 
-    assert [(one.row.fields["ratio"], one.verdict) for one in found] == [(0.01, "always"), (0.5, "never")]
+    assert [(one.rows[0].fields["ratio"], one.verdict) for one in found] == [(0.01, "always"), (0.5, "never")]

@@ -3,11 +3,12 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from liecbench.record import Epoch
 from liecbench.report.figure import Figure, Series, interval_of
-from liecbench.report.labels import Labels
+from liecbench.report.labels import Labels, provenance
 from liecbench.results import Estimate, Row
 
 _CAPTIONS: Final = {
@@ -41,6 +42,8 @@ def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
     )
     for (key, title, value), (axis, x_title, cost) in itertools.product(values, costs):
         series = [_curve(row, labels, value, cost) for row in rows]
+        if axis == "seconds":
+            series = [replace(one, name=one.name + provenance([row])) for one, row in zip(series, rows, strict=True)]
         yield Figure(
             key=f"{key}-{axis}",
             title=f"{title.capitalize()} against {axis if axis != 'seconds' else 'time'}",

@@ -7,7 +7,7 @@ from liecbench.breakeven import symmetric_rate
 from liecbench.link import Link
 from liecbench.report.curves import epoch_figures
 from liecbench.report.figure import Figure, Series, interval_of
-from liecbench.report.labels import Labels
+from liecbench.report.labels import Labels, provenance
 from liecbench.results import Row
 
 
@@ -33,7 +33,14 @@ PARTS = ("computing", "compressing", "waiting for the network")
 def _time_parts(rows: Sequence[Row], labels: Labels) -> Figure | None:
     """Stacked bars of an epoch's seconds: a bar a method."""
     series = [
-        Series(name=part, method=part, variant=number, setting=labels.setting(row), x=[labels.method(row)], y=[seconds])
+        Series(
+            name=part + provenance([row]),
+            method=part,
+            variant=number,
+            setting=labels.setting(row),
+            x=[labels.method(row)],
+            y=[seconds],
+        )
         for row in rows
         if row.metrics["seconds_per_epoch"] is not None
         for number, (part, seconds) in enumerate(zip(PARTS, time_parts(row), strict=True))
@@ -62,7 +69,7 @@ def _parts_by_link(rows: Sequence[Row], labels: Labels) -> Figure | None:
         return None
     series = [
         Series(
-            name=part,
+            name=part + provenance([row]),
             method=part,
             variant=number,
             setting=labels.setting(row, without="link"),
@@ -157,7 +164,7 @@ def _time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure | None:
 def _line(group: Sequence[Row], labels: Labels, name: str, x: list[float | str], metric: str) -> Series:
     estimates = [estimate for row in group if (estimate := row.metrics[metric]) is not None]
     return Series(
-        name=name,
+        name=name + provenance(group),
         method=group[0].fields["algorithm"],
         variant=labels.variant(group[0]),
         x=x,

@@ -63,6 +63,20 @@ def colour_keys(rows: Sequence[Row], labels: Labels) -> list[str]:
     return [*(row.fields["algorithm"] for row in rows), *map(labels.colour, rows)]
 
 
+def provenance(rows: Sequence[Row]) -> str:
+    """What must stand wherever times of these rows do: that they are composed or estimated, all or some of them."""
+    kinds = [_kind(row) for row in rows]
+    found = [kind for kind in dict.fromkeys(kinds) if kind]
+    if not found:
+        return ""
+    return f" ({', '.join(found)}{'' if all(kinds) else ' in part'})"
+
+
+def _kind(row: Row) -> str:
+    paced = row.fields.get("enforcement") == "process" and row.fields["link"] not in ("none", "host")
+    return "estimated" if paced else "composed" if row.fields["timing"] == "composed" else ""
+
+
 def _workload_options(row: Row) -> set[str]:
     """The options of the dataset and the model, as a row's fields are called."""
     task = row.members[0].spec["task"]

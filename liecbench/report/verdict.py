@@ -6,7 +6,7 @@ from liecbench.breakeven import BreakEven, break_evens
 from liecbench.link import format_rate
 from liecbench.report.columns import metric_text
 from liecbench.report.figures import time_parts
-from liecbench.report.labels import Labels
+from liecbench.report.labels import Labels, provenance
 from liecbench.results import Estimate, Row
 
 # A method keeps the baseline's accuracy if it is less than this below it, or not shown to be below it by its interval.
@@ -39,7 +39,8 @@ def _setting_lines(
     if target is not None and any(row.metrics["seconds_to_target"] for row in others):
         metric, goal = "seconds_to_target", f"to {100 * target:g}%"
     fastest = min((row for row in others if row.metrics[metric]), key=lambda row: _mean(row, metric))
-    start = f"{setting}: " if setting else ""
+    start = f"{setting}{provenance(rows)}".strip()
+    start = f"{start}: " if start else ""
     ratio = _ratio(fastest, base, metric)
     if not _wins(ratio):
         beaten = baseline if metric == "seconds_per_epoch" else f"{baseline} {goal}"
@@ -112,12 +113,16 @@ def _break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str)
         ranges: dict[str, list[str]] = {}
         for one in found:
             if one.verdict == verdict:
-                ranges.setdefault(_range(one), []).append(labels.whole(one.row, without="link"))
+                ranges.setdefault(_range(one), []).append(_name(one, labels))
         for rates, names in ranges.items():
             yield f"{words} from {rates}: {', '.join(names)}"
     for one in found:
         if one.verdict not in together:
-            yield f"{labels.whole(one.row, without='link')}: {_crossing(one, baseline)}"
+            yield f"{_name(one, labels)}: {_crossing(one, baseline)}"
+
+
+def _name(found: BreakEven, labels: Labels) -> str:
+    return labels.whole(found.rows[0], without="link") + provenance(found.rows)
 
 
 def _range(found: BreakEven) -> str:

@@ -1,0 +1,89 @@
+"""Composed and estimated times carry that word wherever they show."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from liecbench.record import Composed, KindTime, Record
+from liecbench.report import verdict
+from liecbench.report.figures import figures
+from liecbench.report.labels import Labels, provenance
+from liecbench.results import Row, fold, summarise
+from tests.ledgers import end, epoch, run_of, start
+
+KIND = KindTime(steps=22, timed_steps=8, mean_seconds=0.1, half_width_seconds=0.001)
+
+
+def composed(cell: str, seconds: float, **fields: Any) -> list[Record]:
+    trained = epoch(cell, seconds=seconds)
+    record = dataclasses.replace(trained, composed=Composed(trajectory="t", kinds={"step": KIND}))
+    return [start(cell, timing="composed", **fields), record, end(cell)]
+
+
+def trained(cell: str, seconds: float, **fields: Any) -> list[Record]:
+    return run_of(cell, [{"seconds": seconds}], timing="composed", **fields)
+
+
+def rows() -> list[Row]:
+    """DDP and LIEC, trained at 100 Mbit/s and composed at 10."""
+    records = [
+        *trained("a", 1.0, link="100mbit"),
+        *composed("b", 8.0, link="10mbit"),
+        *trained("c", 0.5, algorithm="liec", link="100mbit"),
+        *composed("d", 1.0, algorithm="liec", link="10mbit"),
+    ]
+    return summarise(list(fold(records).values()))
+
+
+def test_rows_say_what_their_times_are() -> None:
+    slow = [row for row in rows() if row.fields["link"] == "10mbit"]
+    fast = [row for row in rows() if row.fields["link"] == "100mbit"]
+
+    assert (provenance(slow), provenance(fast)) == (" (composed)", "")
+    assert provenance([*fast, *slow]) == " (composed in part)"
+
+
+def test_paced_links_are_estimated_and_unshaped_ones_are_not() -> None:
+    records = [*run_of("a", enforcement="process"), *run_of("b", enforcement="process", link="none")]
+    shaped, unshaped = sorted(summarise(list(fold(records).values())), key=lambda row: str(row.fields["link"]))
+
+    assert (provenance([shaped]), provenance([unshaped])) == (" (estimated)", "")
+
+
+def test_the_verdict_says_so() -> None:
+    found = rows()
+    text = verdict.lines(found, Labels(found), baseline="ddp", target=None)
+
+    assert [line.partition(":")[0] for line in text] == [
+        "10mbit (composed)",
+        "100mbit",
+        "faster than ddp at every rate from 10mbit to 100mbit",
+    ]
+    assert text[-1].endswith(": liec (composed in part)")
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("accuracy-seconds", {"ddp", "liec", "ddp (composed)", "liec (composed)"}),
+        ("accuracy-epochs", {"ddp", "liec"}),
+        ("rates", {"ddp (composed in part)", "liec (composed in part)"}),
+        ("break-even", {"ddp (composed in part)", "liec (composed in part)"}),
+    ],
+)
+def test_figures_of_times_say_so_in_their_legends(key: str, expected: set[str]) -> None:
+    found = rows()
+    (figure,) = (figure for figure in figures(found, Labels(found)) if figure.key == key)
+
+    assert {series.name for series in figure.series} == expected
+
+
+@pytest.mark.parametrize("key", ["epoch-time", "epoch-time-links"])
+def test_bars_say_so(key: str) -> None:
+    found = rows()
+    (figure,) = (figure for figure in figures(found, Labels(found)) if figure.key == key)
+    slow = [series for series in figure.series if "10mbit" in (series.setting or "", series.group)]
+
+    assert slow
+    assert all(series.name.endswith(" (composed)") for series in slow)
