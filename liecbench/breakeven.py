@@ -2,15 +2,16 @@
 
 import itertools
 import json
-import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from liecbench.link import Link
 from liecbench.results import Estimate, Row
 
 Verdict = Literal["always", "never", "below", "above", "unclear"]
+_NEEDED: Final = ("seconds_per_epoch", "speedup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +20,16 @@ class BreakEven:
 
     ``below``: it is faster below ``bits_per_second``, the mean over seeds with its 95 % interval; ``above``: faster
     above it; ``always`` and ``never`` hold from ``lowest_bits_per_second`` to ``highest_bits_per_second``; ``unclear``:
-    it crosses more than once. ``rows`` are those of the method, slowest link first.
+    it crosses more than once, or does not and the interval of a speed-up holds 1. ``crossing_seeds`` of its seeds cross
+    as the mean does; where not all do, the rate is the mean's and has no interval. ``rows`` are those of the method,
+    slowest link first.
     """
 
     rows: tuple[Row, ...]
     verdict: Verdict
     bits_per_second: Estimate | None
+    crossing_seeds: int
+    num_seeds: int
     lowest_bits_per_second: int
     highest_bits_per_second: int
 
@@ -58,49 +63,57 @@ def _without_link(row: Row) -> dict[str, Any]:
 
 def _break_even(group: list[tuple[int, Row]]) -> BreakEven:
     rates = [rate for rate, _ in group]
-    gains = [_gain(row) for _, row in group]
-    verdict = _verdict(gains)
-    crossings: list[float] = []
+    verdict = _verdict([speedup for _, row in group if (speedup := row.metrics["speedup"]) is not None])
+    seeds = _seeds(group)
+    rate, crossings = None, list[float]()
     if verdict in ("below", "above"):
-        crossings = list(_seed_crossings(group))
+        found = [_crossing([(r, row.per_seed[seed]) for r, row in group], verdict) for seed in seeds]
+        crossings = [crossing for crossing in found if crossing is not None]
+        rate = Estimate.of(crossings) if len(crossings) == len(seeds) else _of_means(group, seeds, verdict)
     return BreakEven(
         rows=tuple(row for _, row in group),
         verdict=verdict,
-        bits_per_second=Estimate.of(crossings) if crossings else None,
+        bits_per_second=rate,
+        crossing_seeds=len(crossings),
+        num_seeds=len(seeds),
         lowest_bits_per_second=rates[0],
         highest_bits_per_second=rates[-1],
     )
 
 
-def _gain(row: Row) -> float:
-    speedup = row.metrics["speedup"]
-    assert speedup is not None, "rows without one were left out"
-    return math.log(speedup.mean)
-
-
-def _verdict(gains: Sequence[float]) -> Verdict:
-    signs = [gain > 0 for gain in gains]
-    changes = sum(one != other for one, other in itertools.pairwise(signs))
-    if changes > 1:
+def _verdict(speedups: Sequence[Estimate]) -> Verdict:
+    """By the means where they cross; where they do not, every interval must lie on the same side of 1."""
+    changes = [faster for faster, _ in itertools.groupby(speedup.mean > 1 for speedup in speedups)]
+    if len(changes) > 1:
+        return "unclear" if len(changes) > 2 else "below" if changes[0] else "above"
+    if any(s.low is not None and s.high is not None and s.low <= 1 <= s.high for s in speedups):
         return "unclear"
-    if changes == 1:
-        return "below" if signs[0] else "above"
-    return "always" if signs[0] else "never"
+    return "always" if changes[0] else "never"
 
 
-def _seed_crossings(group: list[tuple[int, Row]]) -> Iterator[float]:
-    """Of each seed that crosses once the rate where its line of seconds over 1/rate meets the baseline's."""
+def _seeds(group: list[tuple[int, Row]]) -> list[int]:
+    """Those that were compared at every rate."""
     compared = [{seed for seed, metrics in row.per_seed.items() if "speedup" in metrics} for _, row in group]
-    seeds = set.intersection(*compared)
-    for seed in sorted(seeds):
-        points = [(1 / rate, _seconds_saved(row.per_seed[seed])) for rate, row in group]
-        crossings = [
-            a[0] - a[1] * (b[0] - a[0]) / (b[1] - a[1])
-            for a, b in itertools.pairwise(points)
-            if (a[1] > 0) != (b[1] > 0)
-        ]
-        if len(crossings) == 1:
-            yield 1 / crossings[0]
+    return sorted(set.intersection(*compared))
+
+
+def _of_means(group: list[tuple[int, Row]], seeds: Sequence[int], verdict: Verdict) -> Estimate | None:
+    means = [
+        (rate, {name: statistics.fmean(row.per_seed[seed][name] for seed in seeds) for name in _NEEDED})
+        for rate, row in (group if seeds else ())
+    ]
+    rate = _crossing(means, verdict)
+    return None if rate is None else Estimate(mean=rate, low=None, high=None)
+
+
+def _crossing(points: Sequence[tuple[int, dict[str, float]]], verdict: Verdict) -> float | None:
+    """The rate where seconds over 1/rate meet the baseline's, if they do so once and in the verdict's direction."""
+    saved = [(1 / rate, _seconds_saved(metrics)) for rate, metrics in points]
+    crossings = [(a, b) for a, b in itertools.pairwise(saved) if (a[1] > 0) != (b[1] > 0)]
+    if len(crossings) != 1 or (saved[0][1] > 0) != (verdict == "below"):
+        return None
+    ((a, b),) = crossings
+    return 1 / (a[0] - a[1] * (b[0] - a[0]) / (b[1] - a[1]))
 
 
 def _seconds_saved(metrics: dict[str, float]) -> float:

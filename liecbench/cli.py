@@ -152,7 +152,7 @@ def run(
             again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
             say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)
             raise
-    if trace:
+    if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
     rows = _print_comparison(
@@ -222,7 +222,8 @@ def report(
     name = baseline or told.baseline
     rows = _rows(results, baseline=name, target=told.target_accuracy, best=best, required=baseline is not None)
     layout = lay_out(rows, [*DEFAULT_METRICS, *_MORE_METRICS], baseline=name, by="algorithm")
-    output.write_text(page.render(rows, layout, results, target=told.target_accuracy), encoding="utf-8")
+    answer = _answer(rows, baseline=name, target=told.target_accuracy, best=best)
+    output.write_text(page.render(rows, layout, results, answer), encoding="utf-8")
     say(f"wrote {output}", quiet=False)
     if figures is not None:
         labels = Labels(rows)
@@ -341,11 +342,10 @@ def _print_comparison(
     best: str | None = None,
 ) -> "list[Row]":
     from liecbench import results
-    from liecbench.report import columns, export, markdown, terminal, verdict
-    from liecbench.report.labels import Labels
+    from liecbench.report import columns, export, markdown, terminal
 
     rows = _rows(directories, baseline=baseline, target=target, best=best, required=baseline_required, ids=ids)
-    answer = verdict.lines(rows, Labels(rows), baseline=baseline, target=target)
+    answer = _answer(rows, baseline=baseline, target=target, best=best)
     rows = results.grouped(rows, by)
     layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline=baseline, by=by)
     with readers_may_leave():
@@ -373,9 +373,21 @@ def _rows(
 ) -> "list[Row]":
     from liecbench import results
 
+    told = results.settings(directories[0])
+    for other in directories[1:]:
+        if results.settings(other) != told:
+            say(f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here", False)
     cells = [cell for cell in results.load(directories) if ids is None or cell.id in ids]
     if required:
         results.check_baseline(cells, baseline)
     if best is not None:
         cells = results.at_best(cells, best)
     return results.summarise(cells, baseline=baseline, target=target)
+
+
+def _answer(rows: "list[Row]", *, baseline: str, target: float | None, best: str | None) -> list[str]:
+    from liecbench.report import verdict
+    from liecbench.report.labels import Labels
+
+    chosen = [f"each method at its best {best}, by the accuracy at the end"] if best else []
+    return [*chosen, *verdict.lines(rows, Labels(rows), baseline=baseline, target=target)]

@@ -44,6 +44,10 @@ DEFAULT_BASELINE: Final = "ddp"
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
 
+# What changes no accuracy: a tuned field has one best value for all of these.
+_NOT_TUNED_FOR: Final = frozenset({"seed", "link", "timing", "enforcement"})
+# Metrics that compare a seed with the baseline's.
+_PAIRED: Final = ("speedup", "bytes_ratio", "accuracy_difference")
 # Fields of a task that came later, which a cell's spec leaves out at their default.
 _LATER: Final = {"partition": "iid"}
 
@@ -101,14 +105,21 @@ def load(directories: Sequence[Path]) -> list[CellResult]:
             _check_spec(directory, cell)
     completed = Counter(c.id for found in folded.values() for c in found.values() if c.status == "completed")
     if any(count > 1 for count in completed.values()):
-        for directory, found in folded.items():
+        for name, found in zip(_short_names(directories), folded.values(), strict=True):
             for cell in found.values():
-                cell.directory = str(directory)
+                cell.directory = name
     cells = [c for found in folded.values() for c in found.values() if c.status == "completed" or not completed[c.id]]
     if not cells:
         names = ", ".join(str(directory) for directory in directories)
         raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
     return cells
+
+
+def _short_names(directories: Sequence[Path]) -> list[str]:
+    """As much of each path's end as tells them apart: a page for others need not show the rest."""
+    parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
+    length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
+    return ["/".join(path[-length:]).replace("//", "/") for path in parts]
 
 
 def _check_spec(directory: Path, cell: CellResult) -> None:
@@ -147,10 +158,15 @@ def _quantile(freedom: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Cells that differ in nothing but the seed: these ``members``, and by seed the metrics of those completed."""
+    """Cells that differ in nothing but the seed: these ``members``, and by seed the metrics of those completed.
+
+    ``base`` are the cells of the baseline that it is compared with, none where there is none; theirs by seed, too.
+    """
 
     fields: dict[str, Any]
     members: tuple[CellResult, ...]
+    base: tuple[CellResult, ...]
+    base_per_seed: dict[int, dict[str, float]]
     per_seed: dict[int, dict[str, float]]
     cells: int
     failed: int
@@ -193,9 +209,8 @@ def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
         raise LiecbenchError(f"--best {field}: there is no such field", nearest(field, known))
     alike: dict[str, dict[str, list[CellResult]]] = {}
     for cell in cells:
-        fields = flat_fields(cell.spec)
+        fields = {name: text for name, text in flat_fields(cell.spec).items() if name not in _NOT_TUNED_FOR}
         value = str(fields.pop(field, None))
-        fields.pop("seed")
         alike.setdefault(json.dumps([fields, cell.directory]), {}).setdefault(value, []).append(cell)
     return [cell for values in alike.values() for cell in max(values.values(), key=_mean_accuracy)]
 
@@ -203,7 +218,8 @@ def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
 def _mean_accuracy(cells: Sequence[CellResult]) -> float:
     """Of the last epochs; a value with which a seed failed is worse than any with which none did."""
     reached = [cell.epochs[-1].test_accuracy for cell in cells if cell.status == "completed"]
-    return statistics.fmean(reached) - (len(cells) - len(reached)) if reached else -math.inf
+    failed = sum(cell.status in ("failed", "diverged") for cell in cells)
+    return statistics.fmean(reached) - failed if reached else -math.inf
 
 
 def check_baseline(cells: Sequence[CellResult], baseline: str) -> None:
@@ -303,12 +319,14 @@ def _row(
     for name in METRICS:
         known = [metrics[name] for metrics in values if name in metrics]
         # A seed that failed has missed the target, too.
-        expected = len(group) if name.endswith("_to_target") else len(done)
+        expected = len(group) if name.endswith("_to_target") else len(known) if name in _PAIRED else len(done)
         estimates[name] = Estimate.of(known) if known and len(known) == expected else None
     num_reached = sum("seconds_to_target" in metrics for metrics in values)
     return Row(
         fields=_row_fields(group),
         members=tuple(group),
+        base=tuple(base),
+        base_per_seed=theirs,
         per_seed=dict(zip((cell.spec["seed"] for cell in done), values, strict=True)),
         cells=len(group),
         failed=sum(cell.status in ("failed", "diverged") for cell in group),
@@ -316,7 +334,7 @@ def _row(
         reached=None if target is None else f"{num_reached}/{len(group)}",
         metrics=estimates,
         errors=[f"{cell.status}: {cell.error}" for cell in group if cell.error],
-        warnings=_warnings(group),
+        warnings=[*_pairing_warnings(values, base), *_warnings(group)],
     )
 
 
@@ -330,6 +348,13 @@ def _ratios(mine: dict[str, float], theirs: dict[str, float] | None) -> dict[str
         if mine["payload_bytes_per_epoch"]:
             ratios["bytes_ratio"] = theirs["payload_bytes_per_epoch"] / mine["payload_bytes_per_epoch"]
     return ratios
+
+
+def _pairing_warnings(values: list[dict[str, float]], base: list[CellResult]) -> list[str]:
+    paired = sum("accuracy_difference" in metrics for metrics in values)
+    if not base or paired == len(values):
+        return []
+    return [f"compared with the baseline by {paired} of its {len(values)} seeds: the baseline has no others"]
 
 
 def _warnings(group: list[CellResult]) -> list[str]:

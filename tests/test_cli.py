@@ -89,12 +89,14 @@ def scenario(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_names_every_command(flag: str) -> None:
     done = liecbench(flag)
-    missing = {"run", "compare", "list", "doctor", "bench", "init", "schema"} - set(done.stdout.split())
+    missing = {"run", "compare", "report", "data", "list", "doctor", "bench", "init", "schema"} - set(
+        done.stdout.split()
+    )
 
     assert (0, "", set()) == (done.returncode, done.stderr, missing)
 
 
-@pytest.mark.parametrize("command", ["run", "compare", "list", "doctor", "bench", "init", "schema"])
+@pytest.mark.parametrize("command", ["run", "compare", "report", "data", "list", "doctor", "bench", "init", "schema"])
 def test_every_command_has_help(command: str) -> None:
     done = liecbench(command, "--help")
 
@@ -244,6 +246,21 @@ def test_compare_prints_markdown(results: Path) -> None:
         done.stderr,
         done.stdout.splitlines()[:4],
     ) == (0, "", ["| algorithm | speed-up |", "| --- | ---: |", "| liec | 6.00× ±25.4× |", "| ddp * | 1.00× |"])
+
+
+def test_a_tuned_field_and_another_scenarios_settings_are_said(results: Path, tmp_path: Path) -> None:
+    slow, fast = [{"accuracy": 0.5}], [{"accuracy": 0.9}]
+    tuned = write(
+        tmp_path / "tuned",
+        run_of("a", slow, task={"learning_rate": 0.1}),
+        run_of("b", fast, task={"learning_rate": 0.4}),
+    )
+    (tuned / "scenario.yaml").write_text("baseline: psgd\n")
+    done = liecbench("compare", tuned, results, "--best", "learning_rate", "--format", "markdown")
+
+    assert done.returncode == 0
+    assert "- each method at its best learning_rate, by the accuracy at the end" in done.stdout
+    assert f"{results}: its scenario asks for another baseline or target than {tuned}'s, used here" in done.stderr
 
 
 def test_compare_prints_json_alone(results: Path) -> None:

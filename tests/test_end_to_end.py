@@ -4,7 +4,6 @@ import json
 import math
 import os
 import signal
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -332,6 +331,3 @@ def test_isolated_cells_are_those_of_a_shared_launch(undisturbed: Run, tmp_path:
         shared = undisturbed.epochs(algorithm)
         isolated = epochs(directory, shared[0].cell)
         assert [numbers(e) for e in isolated] == [numbers(e) for e in shared]
-        medians = [statistics.median(e.step_seconds["median"] for e in run) for run in (isolated, shared)]  # type: ignore[index]
-        # These steps wait for the link nearly all of their time.
-        assert medians[0] == pytest.approx(medians[1], rel=0.3)

@@ -5,7 +5,7 @@ from tests.processes import Tree, run_command
 
 SCENARIO = """\
 name: traced
-task: {dataset: digits, model: {name: mlp, width: 16}, batch_size: 32, epochs: 2, learning_rate: 0.1}
+task: {dataset: digits, model: {name: mlp, width: 16}, batch_size: 32, epochs: 1, learning_rate: 0.1}
 matrix: {algorithm: [ddp, {name: liec, average_period: 8}], compressor: [sign], workers: [2]}
 """
 

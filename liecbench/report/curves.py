@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from liecbench.record import Epoch
+from liecbench.report.columns import state_text
 from liecbench.report.figure import Figure, Series, interval_of
 from liecbench.report.labels import Labels, provenance
 from liecbench.results import Estimate, Row
@@ -69,7 +70,7 @@ def _curve(row: Row, labels: Labels, value: Callable[[Epoch], float], cost: Call
     points = [[path[epoch] for path in paths] for epoch in range(min(map(len, paths)))]
     estimates = [Estimate.of([y for _, y in point]) for point in points]
     return Series(
-        name=name,
+        name=f"{name} ({state})" if (state := state_text(row)) else name,
         method=labels.colour(row),
         variant=labels.variant(row),
         setting=setting,

@@ -8,7 +8,8 @@ from liecbench.link import Link
 from liecbench.report.curves import epoch_figures
 from liecbench.report.figure import Figure, Series, interval_of
 from liecbench.report.labels import Labels, provenance
-from liecbench.results import Row
+from liecbench.report.parts import PARTS, time_parts
+from liecbench.results import Estimate, Row
 
 
 def figures(rows: Sequence[Row], labels: Labels) -> list[Figure]:
@@ -25,9 +26,6 @@ def figures(rows: Sequence[Row], labels: Labels) -> list[Figure]:
         _traffic_by_rank(trained, labels),
     ]
     return [figure for figure in drawn if figure is not None and figure.series]
-
-
-PARTS = ("computing", "compressing", "waiting for the network")
 
 
 def _time_parts(rows: Sequence[Row], labels: Labels) -> Figure | None:
@@ -117,35 +115,29 @@ def _time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure | None:
     )
 
 
-def time_parts(row: Row) -> tuple[float, float, float]:
-    """Seconds an epoch of computing, and exposed ones of compressing and of communicating."""
-    total, exposed, compress, communicate = (
-        estimate.mean if (estimate := row.metrics[name]) is not None else 0.0
-        for name in (
-            "seconds_per_epoch",
-            "exposed_seconds_per_epoch",
-            "compress_seconds_per_epoch",
-            "communicate_seconds_per_epoch",
-        )
-    )
-    share = compress / (compress + communicate) if compress + communicate else 0.0
-    return total - exposed, exposed * share, exposed * (1 - share)
-
-
 def _time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure | None:
-    groups: dict[str, list[Row]] = {}
+    groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in rows:
         if row.metrics["seconds_per_epoch"] is not None:
-            groups.setdefault(labels.whole(row, without="workers"), []).append(row)
+            groups.setdefault(labels.curve(row, without="workers"), []).append(row)
     series: list[Series] = []
-    for name, group in groups.items():
+    for (name, setting), group in groups.items():
         if len(group) > 1:
             group.sort(key=lambda row: row.fields["workers"])
             numbers: list[float | str] = [row.fields["workers"] for row in group]
-            line = _line(group, labels, name, numbers, "seconds_per_epoch")
+            line = _line(group, labels, (name, setting), numbers, "seconds_per_epoch")
             linear = [line.y[0] * group[0].fields["workers"] / row.fields["workers"] for row in group]
-            ideal = Series(name=f"{name}, linear speed-up", method=line.method, x=numbers, y=linear, reference=True)
-            series += [line, ideal]
+            series += [
+                line,
+                Series(
+                    name=f"{name}, linear speed-up",
+                    method=line.method,
+                    setting=setting,
+                    x=numbers,
+                    y=linear,
+                    reference=True,
+                ),
+            ]
     if not series:
         return None
     return Figure(
@@ -161,10 +153,13 @@ def _time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure | None:
     )
 
 
-def _line(group: Sequence[Row], labels: Labels, name: str, x: list[float | str], metric: str) -> Series:
+def _line(
+    group: Sequence[Row], labels: Labels, curve: tuple[str, str | None], x: list[float | str], metric: str
+) -> Series:
     estimates = [estimate for row in group if (estimate := row.metrics[metric]) is not None]
     return Series(
-        name=name + provenance(group),
+        name=curve[0] + provenance(group),
+        setting=curve[1],
         method=group[0].fields["algorithm"],
         variant=labels.variant(group[0]),
         x=x,
@@ -174,28 +169,28 @@ def _line(group: Sequence[Row], labels: Labels, name: str, x: list[float | str],
 
 
 def _pareto(rows: Sequence[Row], labels: Labels) -> Figure | None:
-    """A point a method: the bytes of an epoch and the accuracy at the end, and the front of those that none beats."""
-    points = [
-        (row, sent, reached)
-        for row in rows
-        if (sent := row.metrics["payload_bytes_per_epoch"]) and (reached := row.metrics["test_accuracy"])
-    ]
+    """A point a method: all its bytes and its accuracy at the end, and the front of those that none beats."""
+    points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
+    for row in rows:
+        sent, reached = row.metrics["payload_bytes_per_epoch"], row.metrics["test_accuracy"]
+        if sent is not None and reached is not None:
+            total = sent.mean * max(len(cell.epochs) for cell in row.members)
+            points.setdefault(labels.curve(row)[1], []).append((row, total, reached))
     series: list[Series] = []
-    for setting in dict.fromkeys(labels.curve(row)[1] for row, _, _ in points):
-        here = [point for point in points if labels.curve(point[0])[1] == setting]
+    for setting, here in points.items():
         series += [
             Series(
                 name=labels.curve(row)[0],
                 method=labels.colour(row),
                 variant=labels.variant(row),
                 setting=setting,
-                x=[sent.mean],
+                x=[total],
                 y=[reached.mean],
                 interval=interval_of([reached]),
             )
-            for row, sent, reached in here
+            for row, total, reached in here
         ]
-        front = list(pareto_front([(sent.mean, reached.mean) for _, sent, reached in here]))
+        front = list(pareto_front([(total, reached.mean) for _, total, reached in here]))
         x, y = [x for x, _ in front], [y for _, y in front]
         series.append(Series(name="front", method="", x=[*x], y=y, setting=setting, reference=True))
     if not series:
@@ -204,7 +199,7 @@ def _pareto(rows: Sequence[Row], labels: Labels) -> Figure | None:
         key="pareto",
         title="Accuracy against bytes",
         caption="Up and to the left is better: a method below the line is beaten by one that sends less, learns more.",
-        x_title="payload bytes an epoch, sent and received a rank",
+        x_title="payload bytes of the whole training, sent and received a rank",
         y_title="test accuracy",
         kind="points",
         series=series,
@@ -224,15 +219,15 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float,
 
 def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Series]:
     """A line a method over the rates that it was measured at, if there are several."""
-    groups: dict[str, list[tuple[int, Row]]] = {}
+    groups: dict[tuple[str, str | None], list[tuple[int, Row]]] = {}
     for row in rows:
         rate = symmetric_rate(row.fields.get("link"))
         if rate is not None and row.metrics[metric] is not None:
-            groups.setdefault(labels.whole(row, without="link"), []).append((rate, row))
-    for name, group in groups.items():
+            groups.setdefault(labels.curve(row, without="link"), []).append((rate, row))
+    for curve, group in groups.items():
         if len(group) > 1:
             group.sort(key=lambda pair: pair[0])
-            yield _line([row for _, row in group], labels, name, [rate for rate, _ in group], metric)
+            yield _line([row for _, row in group], labels, curve, [rate for rate, _ in group], metric)
 
 
 def _speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure | None:

@@ -27,9 +27,9 @@ class Labels:
             known.setdefault(self.method(row), len(known))
         self._alone = len({self.method(row) for row in rows}) == 1 and bool(self._setting)
 
-    def curve(self, row: Row) -> tuple[str, str | None]:
+    def curve(self, row: Row, without: str = "") -> tuple[str, str | None]:
         """A curve's name, and its setting; of one method in several settings those are compared, all in one figure."""
-        return (self.whole(row), None) if self._alone else (self.method(row), self.setting(row))
+        return (self.whole(row, without), None) if self._alone else (self.method(row), self.setting(row, without))
 
     def colour(self, row: Row) -> str:
         """What decides the colour of a row's curves."""
@@ -51,7 +51,7 @@ class Labels:
             for name in self._setting
             if name != without and row.fields.get(name) is not None
         ]
-        return " · ".join([*parts, _timing(row)] if self._timed_differently else parts)
+        return " · ".join([*parts, f"timing {_timing(row)}"] if self._timed_differently else parts)
 
     def whole(self, row: Row, without: str = "") -> str:
         """Method and setting in one, but for one field."""
@@ -65,16 +65,17 @@ def colour_keys(rows: Sequence[Row], labels: Labels) -> list[str]:
 
 def provenance(rows: Sequence[Row]) -> str:
     """What must stand wherever times of these rows do: that they are composed or estimated, all or some of them."""
-    kinds = [_kind(row) for row in rows]
-    found = [kind for kind in dict.fromkeys(kinds) if kind]
+    kinds = [_kinds(row) for row in rows]
+    found = dict.fromkeys(kind for words in kinds for kind in words)
     if not found:
         return ""
     return f" ({', '.join(found)}{'' if all(kinds) else ' in part'})"
 
 
-def _kind(row: Row) -> str:
+def _kinds(row: Row) -> list[str]:
     paced = row.fields.get("enforcement") == "process" and row.fields["link"] not in ("none", "host")
-    return "estimated" if paced else "composed" if row.fields["timing"] == "composed" else ""
+    composed = row.fields["timing"] == "composed"
+    return ["composed"] * composed + ["estimated"] * paced
 
 
 def _workload_options(row: Row) -> set[str]:

@@ -1,5 +1,7 @@
 """The comparison as a Markdown table."""
 
+import html
+import re
 from collections.abc import Sequence
 
 from liecbench.report.columns import HEADINGS, Layout, field_text, metric_text, state_text, warning_lines
@@ -20,5 +22,13 @@ def render(rows: Sequence[Row], layout: Layout, answer: Sequence[str] = ()) -> s
         lines.append([*fields, *(metric_text(n, row.metrics[n]) for n in layout.metrics), state_text(row)])
     if not any(state_text(row) for row in rows):
         lines = [line[:-1] for line in lines]
-    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return "\n".join([table, "", layout.caption, *(f"- {line}" for line in answer), *warning_lines(rows)]) + "\n"
+    table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
+    errors = [f"{row.fields['algorithm']}: {error}".partition("\n")[0] for row in rows for error in row.errors]
+    caption = [re.sub(r"^\*", r"\\*", _escaped(line)) for line in layout.caption.split("\n")]
+    items = (f"- {_escaped(line)}" for line in [*answer, *dict.fromkeys(errors), *warning_lines(rows)])
+    return "\n".join([table, "", *caption, "", *items]).rstrip("\n") + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Names and errors as text: no table, link or tag comes of them."""
+    return re.sub(r"([\\|\[\]`])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

@@ -9,6 +9,8 @@ function themed(layout) {
   const axis = { gridcolor: line, linecolor: line, zerolinecolor: line };
   return {
     ...layout,
+    // A finger on a chart scrolls the page.
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     font: { color: ink, family: "system-ui, sans-serif", size: 12 },
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",
@@ -48,8 +50,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 function value(row, column) {
   const cell = row.cells[column];
-  const number = Number.parseFloat(cell.dataset.value);
-  return Number.isNaN(number) ? cell.textContent : number;
+  const number = Number(cell.dataset.value);
+  return cell.dataset.value === "" || Number.isNaN(number) ? cell.textContent : number;
 }
 
 function sort(table, column, descending) {

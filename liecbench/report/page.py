@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from liecbench import __version__
-from liecbench.report import verdict
+from liecbench.breakeven import symmetric_rate
 from liecbench.report.colours import Palette
 from liecbench.report.columns import HEADINGS, Layout, best, field_text, metric_text, state_text, warning_lines
 from liecbench.report.figure import Figure
@@ -24,21 +24,21 @@ from liecbench.results import SCENARIO_NAME, Row
 _HERE = files("liecbench.report")
 
 
-def render(rows: Sequence[Row], layout: Layout, directories: Sequence[Path], *, target: float | None) -> str:
+def render(rows: Sequence[Row], layout: Layout, directories: Sequence[Path], answer: Sequence[str]) -> str:
     """The whole page; everything that comes from a scenario or a record is escaped."""
     labels = Labels(rows)
     palette = Palette(colour_keys(rows, labels), layout.baseline)
     drawn = figures(rows, labels)
-    names = ", ".join(directory.name for directory in directories)
+    names = ", ".join(directory.resolve().name for directory in directories)
     return string.Template(_asset("page.html")).substitute(
         title=html.escape(f"{names}: does compression pay off?"),
         facts=html.escape(_facts(rows)),
         style=_asset("page.css"),
-        verdict=_paragraphs(verdict.lines(rows, labels, baseline=layout.baseline, target=target) or [_NO_VERDICT]),
+        verdict=_paragraphs(answer or [_NO_VERDICT]),
         table="\n".join(_table(rows, layout)),
         caption=html.escape(layout.caption),
         notes="\n".join(_notes(rows)),
-        settings=_settings(drawn),
+        settings=_settings(rows, labels),
         figures="\n".join(map(_figure, drawn)),
         details="\n".join(_details(rows, directories)),
         footer=html.escape(f"liecbench {__version__}"),
@@ -87,15 +87,16 @@ def _table(rows: Sequence[Row], layout: Layout) -> Iterator[str]:
     bests = {name: best(rows, name) for name in layout.metrics}
     yield '<table class="sortable"><thead><tr>'
     for name in layout.fields:
-        yield f'<th><button type="button">{html.escape(name.replace("_", " "))}</button></th>'
+        yield f'<th scope="col"><button type="button">{html.escape(name.replace("_", " "))}</button></th>'
     for name in layout.metrics:
-        yield f'<th class="number"><button type="button">{html.escape(HEADINGS[name])}</button></th>'
-    yield ('<th><button type="button">state</button></th>' if state else "") + "</tr></thead><tbody>"
+        yield f'<th scope="col" class="number"><button type="button">{html.escape(HEADINGS[name])}</button></th>'
+    yield ('<th scope="col"><button type="button">state</button></th>' if state else "") + "</tr></thead><tbody>"
     for row in rows:
         yield '<tr class="baseline">' if row.fields["algorithm"] == layout.baseline else "<tr>"
         for name in layout.fields:
             text = html.escape(field_text(row, name, layout).removesuffix(" *"))
-            yield f'<td data-value="{text}">{text}</td>'
+            value = symmetric_rate(row.fields[name]) or text if name == "link" else text
+            yield f'<td data-value="{value}">{text}</td>'
         for name in layout.metrics:
             estimate = row.metrics[name]
             mark = " best" if estimate is not None and estimate.mean == bests[name] else ""
@@ -112,9 +113,9 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
         yield f'<p class="bad">{html.escape(text)}</p>'
 
 
-def _settings(drawn: Sequence[Figure]) -> str:
+def _settings(rows: Sequence[Row], labels: Labels) -> str:
     """A choice among settings, where there are several."""
-    found = dict.fromkeys(s.setting for f in drawn if f.key == "epoch-time" for s in f.series)
+    found = dict.fromkeys(labels.setting(row) for row in rows if any(cell.epochs for cell in row.members))
     if len(found) < 2:
         return ""
     options = "".join(f'<option value="{html.escape(str(name))}">{html.escape(str(name))}</option>' for name in found)
@@ -123,7 +124,7 @@ def _settings(drawn: Sequence[Figure]) -> str:
 
 def _figure(figure: Figure) -> str:
     title, key = html.escape(figure.title), figure.key
-    drawn = f'<div class="plot" id="plot-{key}" data-key="{key}" role="img" aria-label="{title}"></div>'
+    drawn = f'<div class="plot" id="plot-{key}" data-key="{key}" aria-label="{title}"></div>'
     return f"<figure><h3>{title}</h3><figcaption>{html.escape(figure.caption)}</figcaption>{drawn}</figure>"
 
 
@@ -132,15 +133,14 @@ def _details(rows: Sequence[Row], directories: Sequence[Path]) -> Iterator[str]:
         path = directory / SCENARIO_NAME
         if path.exists():
             text = path.read_text(encoding="utf-8", errors="replace")
-            yield _folded(f"{directory.name}: the scenario", text)
+            yield _folded(f"{directory.resolve().name}: the scenario", text)
     found: dict[str, dict[str, None]] = {}
     for cell in (cell for row in rows for cell in row.members):
         around = {name: value for name, value in cell.environment.items() if name != "link"}
-        found.setdefault("environment", {})[yaml.safe_dump(around, allow_unicode=True)] = None
-        measured = yaml.safe_dump(cell.environment.get("link", {}), allow_unicode=True)
-        found.setdefault(f"link {cell.spec['link']}", {})[measured] = None
+        found.setdefault("environment", {})[json.dumps(around)] = None
+        found.setdefault(f"link {cell.spec['link']}", {})[json.dumps(cell.environment.get("link", {}))] = None
     for name, texts in found.items():
-        yield _folded(name, "\n".join(texts))
+        yield _folded(name, "\n".join(yaml.safe_dump(json.loads(text), allow_unicode=True) for text in texts))
 
 
 def _folded(name: str, text: str) -> str:

@@ -34,7 +34,7 @@ def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, 
     x = _texts(series.x)
     if series.group is not None:
         x = [_texts([series.group]) * len(x), x]
-    common = {"name": name, "legendgroup": name, "x": x, "y": series.y}
+    common = {"name": name, "legendgroup": name, "x": x, "y": _rounded(series.y)}
     if figure.kind == "bars":
         fill = PARTS[series.variant] if figure.stacked else colour
         marker = {
@@ -42,9 +42,14 @@ def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, 
             "pattern": {"shape": "" if figure.stacked else PATTERNS[series.variant % len(PATTERNS)]},
         }
         return [
-            {**common, "type": "bar", "marker": marker, "hovertemplate": f"{name}<br>%{{x}}: %{{y:.4s}}<extra></extra>"}
+            {
+                **common,
+                "type": "bar",
+                "marker": marker,
+                "hovertemplate": f"{name}<br>%{{x}}: %{{y:{_digits(figure.y_title)}}}<extra></extra>",
+            }
         ]
-    hover = "%{y:.2%}" if figure.percent else "%{y:.4g}"
+    hover = "%{y:.2%}" if figure.percent else f"%{{y:{_digits(figure.y_title)}}}"
     traced: dict[str, Any] = {
         **common,
         "type": "scatter",
@@ -54,8 +59,8 @@ def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, 
             "dash": "dot" if series.reference else DASHES[series.variant % len(DASHES)],
             "width": 2,
         },
-        "marker": {"color": colour, "symbol": MARKERS[series.variant % len(MARKERS)], "size": 9},
-        "hovertemplate": f"{name}<br>%{{x:.4s}}: {hover}<extra></extra>",
+        "marker": {"color": colour, "symbol": MARKERS[series.variant % len(MARKERS)], "size": 8, "maxdisplayed": 10},
+        "hovertemplate": f"{name}<br>%{{x:{_digits(figure.x_title)}}}: {hover}<extra></extra>",
     }
     if series.reference:
         traced["hoverinfo"], traced["showlegend"] = "skip", figure.kind != "points"
@@ -70,12 +75,15 @@ def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, 
     return [_band(series.x, interval, name, colour), traced]
 
 
+def _digits(title: str) -> str:
+    """Bytes and rates with SI prefixes, seconds and shares without."""
+    return ".4s" if title.startswith(("payload bytes", "bits per second")) else ".4g"
+
+
 def _mode(figure: Figure, series: Series) -> str:
     if series.reference:
         return "lines"
-    if figure.kind == "points":
-        return "markers"
-    return "lines+markers" if len(series.x) < 8 else "lines"
+    return "markers" if figure.kind == "points" else "lines+markers"
 
 
 def _a_decade_down(y: list[float], interval: Interval) -> Interval:
@@ -90,8 +98,8 @@ def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> d
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": [*x, *reversed(x)],
-        "y": [*high, *reversed(low)],
+        "x": _texts([*x, *reversed(x)]),
+        "y": _rounded([*high, *reversed(low)]),
         "fill": "toself",
         "fillcolor": colour,
         "opacity": 0.2,
@@ -104,7 +112,12 @@ def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> d
 
 
 def _texts(values: list[Any]) -> list[Any]:
-    return [html.escape(value) if isinstance(value, str) else value for value in values]
+    return [html.escape(value) if isinstance(value, str) else _rounded([value])[0] for value in values]
+
+
+def _rounded(values: list[float]) -> list[float]:
+    """To what an eye can see and a hover shows: a page of many cells stays small."""
+    return [float(f"{value:.6g}") for value in values]
 
 
 def _layout(figure: Figure) -> dict[str, Any]:

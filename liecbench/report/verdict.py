@@ -4,66 +4,97 @@ from collections.abc import Iterator, Sequence
 
 from liecbench.breakeven import BreakEven, break_evens
 from liecbench.link import format_rate
-from liecbench.report.columns import metric_text
-from liecbench.report.figures import time_parts
+from liecbench.report.columns import metric_text, state_text
 from liecbench.report.labels import Labels, provenance
+from liecbench.report.parts import PART_SECONDS, divided, hidden, shares, time_parts
 from liecbench.results import Estimate, Row
 
-# A method keeps the baseline's accuracy if it is less than this below it, or not shown to be below it by its interval.
+# A method keeps the baseline's accuracy if it is less than this below it.
 _TOLERANCE = 0.005
+_MOST_NAMED = 6
 
 
 def lines(rows: Sequence[Row], labels: Labels, *, baseline: str, target: float | None) -> list[str]:
-    """A line a setting, one for each method's break-even, and where time goes; nothing where nothing is compared."""
-    timed = [row for row in rows if row.metrics["seconds_per_epoch"] is not None]
+    """What is fastest in each setting and what it costs, each method's break-even, and what did not complete.
+
+    Nothing where nothing is compared with a baseline.
+    """
     settings: dict[str, list[Row]] = {}
-    for row in timed:
+    for row in rows:
         settings.setdefault(labels.setting(row), []).append(row)
     found = [
         line
         for setting, group in settings.items()
         for line in _setting_lines(setting, group, labels, baseline=baseline, target=target)
     ]
-    return [*found, *_break_even_lines(break_evens(rows, baseline), labels, baseline)]
+    return [*found, *_break_even_lines(break_evens(rows, baseline), labels, baseline), *_incomplete(rows, labels)]
 
 
 def _setting_lines(
     setting: str, rows: Sequence[Row], labels: Labels, *, baseline: str, target: float | None
 ) -> Iterator[str]:
-    base = next((row for row in rows if row.fields["algorithm"] == baseline), None)
-    others = [row for row in rows if row.metrics["speedup"] is not None and row is not base]
-    if base is None or not others:
-        return
-    metric = "seconds_per_epoch"
-    goal = "an epoch"
-    if target is not None and any(row.metrics["seconds_to_target"] for row in others):
-        metric, goal = "seconds_to_target", f"to {100 * target:g}%"
-    fastest = min((row for row in others if row.metrics[metric]), key=lambda row: _mean(row, metric))
-    start = f"{setting}{provenance(rows)}".strip()
+    start = f"{setting}{provenance(rows)}" if setting else provenance(rows).strip(" ()")
     start = f"{start}: " if start else ""
-    ratio = _ratio(fastest, base, metric)
-    if not _wins(ratio):
+    rivals = [row for row in rows if row.fields["algorithm"] != baseline]
+    others = [row for row in rivals if row.metrics["speedup"] is not None]
+    if not others:
+        if any(row.completed for row in rivals) and len(rivals) < len(rows):
+            yield f"{start}nothing to compare with: {baseline} has no times of the same seeds"
+        return
+    if target is not None and any(row.metrics["seconds_to_target"] for row in rows):
+        yield from _to_target(start, others, labels, baseline=baseline, target=target)
+    else:
+        if target is not None:
+            yield f"{start}no method reaches {100 * target:g}% with every seed"
+        yield from _fastest(start, others, "seconds_per_epoch", "an epoch", labels, baseline)
+
+
+def _to_target(start: str, others: Sequence[Row], labels: Labels, *, baseline: str, target: float) -> Iterator[str]:
+    there = [row for row in others if row.metrics["seconds_to_target"]]
+    goal = f"to {100 * target:g}%"
+    if not there:
+        yield f"{start}only {baseline} reaches {100 * target:g}% with every seed"
+        return
+    fastest = min(there, key=lambda row: _mean(row, "seconds_to_target"))
+    num_reached = sum("seconds_to_target" in metrics for metrics in _base_metrics(fastest).values())
+    if num_reached < len(_base_metrics(fastest)):
+        difference = difference_text(fastest.metrics["accuracy_difference"])
+        missed = f"{baseline} does not get there"
+        if num_reached:
+            missed = f"{baseline} gets there with {num_reached} of {len(_base_metrics(fastest))} seeds"
+        yield f"{start}fastest {goal} is {_named(fastest, labels)}; {missed}; accuracy {difference}"
+        return
+    yield from _fastest(start, there, "seconds_to_target", goal, labels, baseline)
+
+
+def _fastest(start: str, others: Sequence[Row], metric: str, goal: str, labels: Labels, baseline: str) -> Iterator[str]:
+    """The fastest, and where that costs accuracy the fastest that does not."""
+    fastest = min(others, key=lambda row: _mean(row, metric))
+    ratio = _ratio(fastest, metric)
+    if ratio.mean <= 1:
         beaten = baseline if metric == "seconds_per_epoch" else f"{baseline} {goal}"
         speed = metric_text("speedup", ratio)
-        yield f"{start}no method beats {beaten}; the fastest, {labels.method(fastest)}, has {speed} its speed"
+        yield f"{start}no method beats {beaten}; the fastest, {_named(fastest, labels)}, has {speed} its speed"
         return
-    if target is not None and metric == "seconds_per_epoch":
-        yield f"{start}no method reaches {100 * target:g}% with every seed"
-    speed = (
-        f"which {baseline} does not reach" if ratio is None else f"{metric_text('speedup', ratio)} {baseline}'s speed"
-    )
-    words = f"{start}fastest {goal} is {labels.method(fastest)}, {speed}"
-    yield f"{words}, accuracy {difference_text(fastest.metrics['accuracy_difference'])}{_waiting(base, baseline)}"
-    if keeps_accuracy(fastest.metrics["accuracy_difference"]):
+    speed = f"{metric_text('speedup', ratio)} {baseline}'s speed{_doubt(ratio)}"
+    words = f"{start}fastest {goal} is {_named(fastest, labels)}, {speed}"
+    difference = fastest.metrics["accuracy_difference"]
+    yield f"{words}, accuracy {difference_text(difference)}; {_time_goes(fastest, baseline)}"
+    if keeps_accuracy(difference):
         return
-    keeping = [r for r in others if r.metrics[metric] and keeps_accuracy(r.metrics["accuracy_difference"])]
+    keeping = [row for row in others if keeps_accuracy(row.metrics["accuracy_difference"])]
     best = min(keeping, key=lambda row: _mean(row, metric), default=None)
-    if best is None or not _wins(ratio := _ratio(best, base, metric)):
+    if best is None or (ratio := _ratio(best, metric)).mean <= 1:
         yield f"{start}no method is faster at {baseline}'s accuracy"
     else:
-        speed = "" if ratio is None else f"{metric_text('speedup', ratio)}, "
-        difference = difference_text(best.metrics["accuracy_difference"])
-        yield f"{start}at {baseline}'s accuracy it is {labels.method(best)}, {speed}accuracy {difference}"
+        difference = best.metrics["accuracy_difference"]
+        speed = f"{metric_text('speedup', ratio)}{_doubt(ratio)}, accuracy {difference_text(difference)}"
+        yield f"{start}at {baseline}'s accuracy it is {_named(best, labels)}, {speed}"
+
+
+def _named(row: Row, labels: Labels) -> str:
+    state = state_text(row)
+    return f"{labels.method(row)} ({state})" if state else labels.method(row)
 
 
 def _mean(row: Row, metric: str) -> float:
@@ -71,25 +102,24 @@ def _mean(row: Row, metric: str) -> float:
     return float("inf") if value is None else value.mean
 
 
-def _wins(ratio: Estimate | None) -> bool:
-    return ratio is None or ratio.mean > 1
+def _base_metrics(row: Row) -> dict[int, dict[str, float]]:
+    """By seed what the row's baseline had, of the seeds that both have."""
+    return {seed: metrics for seed, metrics in row.base_per_seed.items() if seed in row.per_seed}
 
 
-def _ratio(row: Row, base: Row, metric: str) -> Estimate | None:
-    """How many times as fast as the baseline, seed by seed; None where the baseline never gets there."""
-    ratios = [
-        base.per_seed[seed][metric] / metrics[metric]
-        for seed, metrics in row.per_seed.items()
-        if metric in metrics and metric in base.per_seed.get(seed, {})
-    ]
-    return Estimate.of(ratios) if ratios else None
+def _ratio(row: Row, metric: str) -> Estimate:
+    """How many times as fast as its baseline, seed by seed."""
+    base = _base_metrics(row)
+    return Estimate.of([base[seed][metric] / row.per_seed[seed][metric] for seed in base])
+
+
+def _doubt(ratio: Estimate) -> str:
+    return " (not shown to be faster)" if ratio.low is not None and ratio.low <= 1 else ""
 
 
 def keeps_accuracy(difference: Estimate | None) -> bool:
-    """Whether an accuracy is the baseline's, as far as its seeds can tell."""
-    if difference is None:
-        return False
-    return difference.mean >= -_TOLERANCE or (difference.high is not None and difference.high >= 0)
+    """Whether an accuracy is at most half a point below the baseline's."""
+    return difference is not None and difference.mean >= -_TOLERANCE
 
 
 def difference_text(difference: Estimate | None) -> str:
@@ -100,10 +130,21 @@ def difference_text(difference: Estimate | None) -> str:
     return text if difference.high is None else f"{text} ±{100 * (difference.high - difference.mean):.1f}"
 
 
-def _waiting(base: Row, baseline: str) -> str:
-    computing, compressing, communicating = time_parts(base)
-    share = communicating / (computing + compressing + communicating)
-    return f"; {baseline} waits for the network {100 * share:.0f}% of its time"
+def _time_goes(row: Row, baseline: str) -> str:
+    """How much of its time a method computes, compresses and waits, and how much of the last two it hides."""
+    computing, compressing, waiting = (100 * part for part in shares(time_parts(row)))
+    words = f"it computes {computing:.0f}%, compresses {compressing:.0f}% and waits {waiting:.0f}% of its time"
+    concealed = 100 * hidden(row)
+    more = f", {concealed:.0f}% of the last two hidden" if concealed >= 1 else ""
+    base = list(_base_metrics(row).values())
+    total = [sum(metrics[f"{name}_seconds_per_epoch"] for metrics in base) for name in PART_SECONDS]
+    return f"{words}{more} ({baseline} waits {100 * shares(divided(*total))[-1]:.0f}%)"
+
+
+def _incomplete(rows: Sequence[Row], labels: Labels) -> list[str]:
+    lost = [f"{labels.whole(row)} ({state_text(row)})" for row in rows if state_text(row)]
+    more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
+    return [f"not complete: {', '.join(lost[:_MOST_NAMED])}{more}"] if lost and any(r.base for r in rows) else []
 
 
 def _break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
@@ -131,12 +172,17 @@ def _range(found: BreakEven) -> str:
 
 def _crossing(found: BreakEven, baseline: str) -> str:
     rate = found.bits_per_second
-    if found.verdict == "unclear":
-        return f"crosses {baseline} more than once from {_range(found)}: too close to call"
-    if rate is None:
-        return f"its seeds differ in whether it is faster than {baseline} from {_range(found)}: too close to call"
-    interval = "" if rate.low is None or rate.high is None else f" ({_mbit(max(0.0, rate.low))} to {_mbit(rate.high)})"
-    return f"faster than {baseline} {found.verdict} {_mbit(rate.mean)}{interval}"
+    if found.verdict == "unclear" or rate is None:
+        return f"too close to {baseline} to call from {_range(found)}"
+    words = f"faster than {baseline} {found.verdict} {_mbit(rate.mean)}"
+    if found.crossing_seeds < found.num_seeds:
+        return f"{words} ({found.crossing_seeds} of {found.num_seeds} seeds cross)"
+    if rate.low is None or rate.high is None:
+        return words
+    low, high = found.lowest_bits_per_second, found.highest_bits_per_second
+    least = f"less than {_mbit(low)}" if rate.low < low else _mbit(rate.low)
+    most = f"more than {_mbit(high)}" if rate.high > high else _mbit(rate.high)
+    return f"{words} ({least} to {most})"
 
 
 def _mbit(rate: float) -> str:

@@ -39,6 +39,10 @@ class Journal:
         event = {"type": "timing", "cell": cell, "kind": kind, "steps": num_steps, "mean_seconds": mean_seconds}
         self._tell(json.dumps(event))
 
+    def notice(self, text: str) -> None:
+        """Tell of something that went wrong and changes no result."""
+        self._tell(json.dumps({"type": "notice", "text": text}))
+
     def alive(self) -> None:
         """Tell that the cell goes on where no step shows it, at most once a second."""
         if self._is_due():

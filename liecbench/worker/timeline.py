@@ -14,19 +14,20 @@ _FIRST_STEPS: Final = (1, 2, 3)
 LANES: Final = ("training", "communication", "all-reduce")
 
 
-def traced_steps(step_kind: Callable[[int], str], num_steps: int) -> set[int]:
-    """The second to fourth step, and those around the first of another kind: an averaging one."""
-    other = next((step for step in range(num_steps) if step_kind(step) != step_kind(0)), None)
+def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[int]:
+    """Of the steps from ``first`` to before ``last`` the second to fourth, and those around one of another kind."""
+    other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
     around = () if other is None else (other - 1, other, other + 1)
-    return {step for step in (*_FIRST_STEPS, *around) if 0 <= step < num_steps}
+    return {step for step in (*(first + n for n in _FIRST_STEPS), *around) if first <= step < last}
 
 
 @dataclass(slots=True)
 class Timeline:
-    """One rank's spans, step by step, and the file of all ranks'."""
+    """One rank's spans of some steps, by their numbers, and the file of all ranks'."""
 
     tracer: Tracer
     steps: set[int]
+    path: Path
     _spans: list[tuple[int, Span]] = field(default_factory=list)
 
     def step_begins(self, step: int) -> None:
@@ -35,17 +36,27 @@ class Timeline:
 
     def step_ended(self, step: int) -> None:
         """Keep its spans."""
-        self._spans += [(step, span) for span in self.tracer.take()]
-        self.tracer.on = False
+        if self.tracer.on:
+            self._spans += [(step, span) for span in self.tracer.take()]
+            self.tracer.on = False
 
-    def write(self, path: Path) -> None:
-        """Gather every rank's spans into a file of rank 0's. Collective."""
+    def epoch_ended(self, last_step: int) -> str | None:
+        """Write the file once the last of the steps is over; why that failed, on rank 0. Collective."""
+        if not self.steps or max(self.steps) > last_step:
+            return None
+        self.steps = set()
         everyone: list[list[tuple[int, Span]]] = [self._spans] * dist.get_world_size()
         dist.all_gather_object(everyone, self._spans)
         self._spans = []
-        if dist.get_rank() == 0:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(chrome_trace(everyone)), encoding="utf-8")
+        return self._write(everyone) if dist.get_rank() == 0 else None
+
+    def _write(self, everyone: list[list[tuple[int, Span]]]) -> str | None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(json.dumps(chrome_trace(everyone)), encoding="utf-8")
+        except OSError as error:  # a timeline is not worth an epoch
+            return f"no timeline: {self.path}: {error.strerror}"
+        return None
 
 
 def chrome_trace(ranks: list[list[tuple[int, Span]]]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Training:
     """Model, optimizer and algorithm of a cell; every method is collective.
 
     ``data`` is the hash of what the cell was trained on before; DataError where that, or another rank's, is not it.
-    ``trace`` is the file for a timeline of the first epoch that is trained here.
+    ``trace`` is the file for a timeline of a few of the steps that are trained here.
     """
 
     def __init__(
@@ -79,8 +79,7 @@ class Training:
         self._settle_buckets()
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
-        steps = traced_steps(self.algorithm.step_kind, self.steps_per_epoch) if trace else set[int]()
-        self._trace, self._timeline = trace, Timeline(self.algorithm.tracer, steps)
+        self._trace, self._timeline = trace, Timeline(self.algorithm.tracer, set(), Path())
         meter.reset_peak_memory()
 
     def close(self) -> None:
@@ -99,6 +98,7 @@ class Training:
         """
         self._set_learning_rate(index)
         batches = self._batches(index)
+        self._begin_timeline(index)
         self._alive()
         self._link.shape()
         with afterwards(self._link.lift):
@@ -107,9 +107,9 @@ class Training:
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
         meter.check_wire(ranks)
-        if self._trace is not None:
-            self._timeline.write(self._trace)
-            self._trace = None
+        problem = self._timeline.epoch_ended((index + 1) * len(batches) - 1)
+        if problem is not None and self._journal is not None:
+            self._journal.notice(problem)
         self._alive()
         spread = divergence(self.model)
         with self.algorithm.evaluation():
@@ -126,14 +126,21 @@ class Training:
         record = meter.combine(ranks, totals, cell=self.cell.id, attempt=attempt, epoch=index + 1)
         return record if self._rank == 0 else None
 
+    def _begin_timeline(self, index: int) -> None:
+        if self._trace is not None:
+            first, last = index * self.steps_per_epoch, self.cell.task.epochs * self.steps_per_epoch
+            steps = traced_steps(self.algorithm.step_kind, first, last)
+            self._timeline = Timeline(self.algorithm.tracer, steps, self._trace)
+            self._trace = None
+
     def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
         clock = self._start_clock()
         random = self._random(epoch)
         for step, batch in enumerate(batches):
-            self._timeline.step_begins(step)
+            self._timeline.step_begins(epoch * len(batches) + step)
             loss = self._step(batch, random, clock)
-            self._timeline.step_ended(step)
+            self._timeline.step_ended(epoch * len(batches) + step)
             if step < warmup:
                 clock.restart_times()
             if self._journal is not None:

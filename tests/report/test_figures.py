@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from liecbench.record import Record
 from liecbench.report.figure import Figure, Series
-from liecbench.report.figures import PARTS, figures, pareto_front, time_parts
+from liecbench.report.figures import figures, pareto_front
 from liecbench.report.labels import Labels
+from liecbench.report.parts import PARTS, time_parts
 from liecbench.results import Row, fold, summarise
 from tests.ledgers import end, epoch, run_of, start
 

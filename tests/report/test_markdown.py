@@ -7,7 +7,7 @@ from tests.ledgers import end, run_of, start
 
 CAPTION = """
 2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · epochs 2 · learning rate 0.1
-* baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch
+\\* baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch
 """
 
 
@@ -47,7 +47,16 @@ def test_failures_have_a_column() -> None:
 | psgd | – | – | – | 1/1 failed |
 """
 
-    assert table + CAPTION == rendered(rows)
+    assert f"{table}{CAPTION}\n- psgd: failed: lost\n" == rendered(rows)
+
+
+def test_markup_in_names_and_errors_is_text() -> None:
+    markup = "<img src=x onerror=alert(1)> [a](javascript:b)"
+    failed: list[Record] = [start("p", algorithm=markup), end("p", status="failed", error=f"{markup}\nmore")]
+    text = rendered(rows_of(run_of("d"), failed))
+
+    assert text.count("&lt;img src=x onerror=alert(1)&gt; \\[a\\](javascript:b)") == 3
+    assert "<img" not in text
 
 
 def test_a_bar_in_a_value_does_not_break_the_table() -> None:
@@ -63,7 +72,7 @@ def test_averaging_that_a_short_run_never_came_to_is_said() -> None:
     short = [dataclasses.replace(record, spec={**record.spec, **liec}), *run_of("x")[1:]]
 
     assert rendered(rows_of(short)).splitlines()[-1] == (
-        "liec: its 22 steps are fewer than average_period 32: no averaging is in its time and bytes"
+        "- liec: its 22 steps are fewer than average_period 32: no averaging is in its time and bytes"
     )
 
 

@@ -237,7 +237,7 @@ def test_results_without_a_finished_cell_make_a_page_and_say_so(tmp_path: Path) 
     done = liecbench("report", written(tmp_path / "r", records), "-o", path)
 
     assert done.returncode == 4
-    assert "No verdict" in path.read_text(encoding="utf-8")
+    assert "not complete: ddp (1/1 failed)" in path.read_text(encoding="utf-8")
     assert "Traceback" not in done.stderr
 
 
@@ -246,3 +246,21 @@ def test_an_empty_directory_is_named(tmp_path: Path) -> None:
 
     assert (done.returncode, (tmp_path / "r.html").exists()) == (4, False)
     assert "no cell has begun" in done.stderr
+
+
+def test_figures_for_print_are_written_beside(tmp_path: Path) -> None:
+    directory, path = tmp_path / "figures", tmp_path / "r.html"
+    done = liecbench("report", written(tmp_path / "r", run_of("a")), "-o", path, "--figures", directory)
+    names = {file.name for file in directory.iterdir()}
+
+    assert done.returncode == 0, done.stderr
+    assert {"accuracy-epochs.svg", "accuracy-epochs.pdf", "loss-bytes.svg", "epoch-time.pdf", "ranks.svg"} <= names
+    assert done.stderr.splitlines() == [f"wrote {path}", f"wrote {len(names)} files to {directory}"]
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "r.html"
+    done = liecbench("report", written(tmp_path / "r", run_of("a")), "-o", path)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert str(path) in done.stderr

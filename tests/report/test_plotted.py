@@ -151,12 +151,16 @@ def test_bars_of_a_group_have_two_axes_of_categories() -> None:
     assert bar["x"] == [["1mbit"], ["&lt;psgd&gt;"]]
 
 
-@pytest.mark.parametrize(("num_points", "mode"), [(1, "lines+markers"), (7, "lines+markers"), (8, "lines")])
-def test_few_points_have_markers(num_points: int, mode: str) -> None:
-    series = Series(name="psgd", method="psgd", x=[*map(float, range(num_points))], y=[1.0] * num_points)
-    (trace,) = plotted(series)
+def test_lines_have_a_few_markers() -> None:
+    (trace,) = plotted(Series(name="psgd", method="psgd", x=[*map(float, range(50))], y=[1.0] * 50))
 
-    assert trace["mode"] == mode
+    assert (trace["mode"], trace["marker"]["maxdisplayed"]) == ("lines+markers", 10)
+
+
+def test_numbers_are_rounded_to_six_digits() -> None:
+    (trace,) = plotted(Series(name="psgd", method="psgd", x=[1 / 3], y=[2e9 / 3]))
+
+    assert (trace["x"], trace["y"]) == ([0.333333], [666667000.0])
 
 
 def test_axes_are_as_the_figure_says() -> None:

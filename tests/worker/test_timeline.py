@@ -1,22 +1,54 @@
+import json
+from functools import partial
+from pathlib import Path
+
 from liecbench.algorithms.tracing import Span, Tracer
 from liecbench.worker.timeline import Timeline, chrome_trace, traced_steps
+from tests.distributed import run_ranks
+
+
+def averages_every_eighth(step: int) -> str:
+    return "averaging" if step % 8 == 7 else "compressed"
 
 
 def test_a_few_steps_and_those_around_the_first_of_another_kind_are_traced() -> None:
-    assert traced_steps(lambda _: "step", 100) == {1, 2, 3}
-    assert traced_steps(lambda step: "averaging" if step % 8 == 7 else "compressed", 100) == {1, 2, 3, 6, 7, 8}
-    assert traced_steps(lambda step: "averaging" if step % 8 == 7 else "compressed", 2) == {1}
+    assert traced_steps(lambda _: "step", 0, 100) == {1, 2, 3}
+    assert traced_steps(averages_every_eighth, 0, 100) == {1, 2, 3, 6, 7, 8}
+    assert traced_steps(averages_every_eighth, 0, 2) == {1}
 
 
-def test_spans_are_kept_while_the_tracer_is_on() -> None:
+def test_a_run_that_goes_on_traces_from_where_it_does() -> None:
+    assert traced_steps(averages_every_eighth, 22, 100) == {23, 24, 25, 22}
+    assert traced_steps(averages_every_eighth, 24, 100) == {25, 26, 27, 30, 31, 32}
+
+
+def test_spans_are_kept_while_the_tracer_is_on(tmp_path: Path) -> None:
     tracer = Tracer()
-    timeline = Timeline(tracer, {1})
+    timeline = Timeline(tracer, {1}, tmp_path / "t.json")
     for step in range(3):
         timeline.step_begins(step)
         tracer.add("send", "communication", step, step + 0.5)
         timeline.step_ended(step)
 
     assert timeline._spans == [(1, Span("send", "communication", 1, 1.5))]
+
+
+def written(directory: Path) -> tuple[list[str | None], set[int]]:
+    """What each epoch of two steps says, and the steps left to trace; the file's place is taken in ``taken``."""
+    (directory / "taken").touch()
+    problems = []
+    for path in (directory / "t.json", directory / "taken" / "t.json"):
+        timeline = Timeline(Tracer(), {1, 3}, path)
+        problems += [timeline.epoch_ended(1), timeline.epoch_ended(3), timeline.epoch_ended(5)]
+    return problems, timeline.steps
+
+
+def test_the_file_is_written_when_the_last_step_is_over_and_costs_no_epoch(tmp_path: Path) -> None:
+    (problems, left), (others, _) = run_ranks(partial(written, tmp_path), 2)
+
+    reason = f"no timeline: {tmp_path / 'taken' / 't.json'}: File exists"
+    assert (problems, others, left) == ([None] * 4 + [reason, None], [None] * 6, set())
+    assert json.loads((tmp_path / "t.json").read_text())["displayTimeUnit"] == "ms"
 
 
 def test_a_rank_is_a_process_a_lane_a_thread_and_times_count_from_the_first_span() -> None:
