@@ -72,6 +72,12 @@ def _options(
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
 ResultsPaths = Annotated[list[Path], typer.Argument(metavar="RESULTS...", show_default=False)]
+BaselineName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's")
+]
+TunedField = Annotated[
+    str | None, typer.Option(metavar="FIELD", help="Compare each method at its own best value of a tuned field.")
+]
 
 
 @app.command()
@@ -166,13 +172,8 @@ def compare(
     results: ResultsPaths,
     by: Annotated[str, typer.Option(metavar="FIELD", help="Group rows by this field.")] = "algorithm",
     metric: Annotated[list[str] | None, typer.Option(help="Show this metric; repeat for several.")] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's"),
-    ] = None,
-    best: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="Compare each method at its own best value of a tuned field.")
-    ] = None,
+    baseline: BaselineName = None,
+    best: TunedField = None,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Compare the algorithms of one or more results directories."""
@@ -202,13 +203,8 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the figures as SVG and PDF, too.", show_default=False)
     ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's"),
-    ] = None,
-    best: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="Compare each method at its own best value of a tuned field.")
-    ] = None,
+    baseline: BaselineName = None,
+    best: TunedField = None,
 ) -> None:
     """Write one HTML page that works without a network: verdict, comparison, figures, what was run."""
     from liecbench.report import page, printed
