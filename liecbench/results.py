@@ -160,12 +160,11 @@ def _quantile(freedom: int) -> float:
 class Row:
     """Cells that differ in nothing but the seed: these ``members``, and by seed the metrics of those completed.
 
-    ``base`` are the cells of the baseline that it is compared with, none where there is none; theirs by seed, too.
+    ``base_per_seed`` are those of the baseline that it is compared with; none where there is none.
     """
 
     fields: dict[str, Any]
     members: tuple[CellResult, ...]
-    base: tuple[CellResult, ...]
     base_per_seed: dict[int, dict[str, float]]
     per_seed: dict[int, dict[str, float]]
     cells: int
@@ -325,7 +324,6 @@ def _row(
     return Row(
         fields=_row_fields(group),
         members=tuple(group),
-        base=tuple(base),
         base_per_seed=theirs,
         per_seed=dict(zip((cell.spec["seed"] for cell in done), values, strict=True)),
         cells=len(group),

@@ -28,7 +28,7 @@ def figures(rows: Sequence[Row], labels: Labels) -> list[Figure]:
     return [figure for figure in drawn if figure is not None and figure.series]
 
 
-def _time_parts(rows: Sequence[Row], labels: Labels) -> Figure | None:
+def _time_parts(rows: Sequence[Row], labels: Labels) -> Figure:
     """Stacked bars of an epoch's seconds: a bar a method."""
     series = [
         Series(
@@ -43,20 +43,16 @@ def _time_parts(rows: Sequence[Row], labels: Labels) -> Figure | None:
         if row.metrics["seconds_per_epoch"] is not None
         for number, (part, seconds) in enumerate(zip(PARTS, time_parts(row), strict=True))
     ]
-    return (
-        Figure(
-            key="epoch-time",
-            title="Where an epoch's time goes",
-            caption="Compression shortens what waits for the network alone. What is hidden behind computing is in no "
-            "part; what compression and communication did not hide is divided in proportion to their times.",
-            x_title="",
-            y_title="seconds an epoch",
-            kind="bars",
-            series=series,
-            stacked=True,
-        )
-        if series
-        else None
+    return Figure(
+        key="epoch-time",
+        title="Where an epoch's time goes",
+        caption="Compression shortens what waits for the network alone. What is hidden behind computing is in no "
+        "part; what compression and communication did not hide is divided in proportion to their times.",
+        x_title="",
+        y_title="seconds an epoch",
+        kind="bars",
+        series=series,
+        stacked=True,
     )
 
 
@@ -96,26 +92,33 @@ def _slowest_link_first(row: Row) -> tuple[float, ...]:
     return link.speed if link.shaped else (math.inf,)
 
 
-def _time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure | None:
-    series = list(_by_rate(rows, labels, "seconds_per_epoch"))
-    return (
-        Figure(
-            key="rates",
-            title="Time an epoch by the rate of the links",
-            caption="Where a line is straight the network decides; where it turns flat a faster one would not help.",
-            x_title="bits per second of each link",
-            y_title="seconds an epoch",
-            kind="lines",
-            series=series,
-            log_x=True,
-            log_y=True,
-        )
-        if series
-        else None
+def _time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
+    return _logarithmic(
+        "rates",
+        "Time an epoch by the rate of the links",
+        "Where a line is straight the network decides; where it turns flat a faster one would not help.",
+        ("bits per second of each link", "seconds an epoch"),
+        list(_by_rate(rows, labels, "seconds_per_epoch")),
     )
 
 
-def _time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure | None:
+def _logarithmic(key: str, title: str, caption: str, axes: tuple[str, str], series: list[Series]) -> Figure:
+    """Lines on logarithmic axes, where what is proportional is straight."""
+    x_title, y_title = axes
+    return Figure(
+        key=key,
+        title=title,
+        caption=caption,
+        x_title=x_title,
+        y_title=y_title,
+        kind="lines",
+        series=series,
+        log_x=True,
+        log_y=True,
+    )
+
+
+def _time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure:
     groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in rows:
         if row.metrics["seconds_per_epoch"] is not None:
@@ -138,18 +141,12 @@ def _time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure | None:
                     reference=True,
                 ),
             ]
-    if not series:
-        return None
-    return Figure(
-        key="workers",
-        title="Time an epoch by number of workers",
-        caption="An epoch is divided among the workers: on the dotted line each does its share and nobody waits.",
-        x_title="workers",
-        y_title="seconds an epoch",
-        kind="lines",
-        series=series,
-        log_x=True,
-        log_y=True,
+    return _logarithmic(
+        "workers",
+        "Time an epoch by number of workers",
+        "An epoch is divided among the workers: on the dotted line each does its share and nobody waits.",
+        ("workers", "seconds an epoch"),
+        series,
     )
 
 
@@ -168,7 +165,7 @@ def _line(
     )
 
 
-def _pareto(rows: Sequence[Row], labels: Labels) -> Figure | None:
+def _pareto(rows: Sequence[Row], labels: Labels) -> Figure:
     """A point a method: all its bytes and its accuracy at the end, and the front of those that none beats."""
     points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
     for row in rows:
@@ -193,8 +190,6 @@ def _pareto(rows: Sequence[Row], labels: Labels) -> Figure | None:
         front = list(pareto_front([(total, reached.mean) for _, total, reached in here]))
         x, y = [x for x, _ in front], [y for _, y in front]
         series.append(Series(name="front", method="", x=[*x], y=y, setting=setting, reference=True))
-    if not series:
-        return None
     return Figure(
         key="pareto",
         title="Accuracy against bytes",
@@ -230,20 +225,13 @@ def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Serie
             yield _line([row for _, row in group], labels, curve, [rate for rate, _ in group], metric)
 
 
-def _speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure | None:
-    series = list(_by_rate(rows, labels, "speedup"))
-    if not series:
-        return None
-    return Figure(
-        key="break-even",
-        title="Speed-up by the rate of the links",
-        caption="Above 1 epochs are shorter than the baseline's; a line falls to 1 at the method's break-even rate.",
-        x_title="bits per second of each link",
-        y_title="speed-up over the baseline",
-        kind="lines",
-        series=series,
-        log_x=True,
-        log_y=True,
+def _speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
+    return _logarithmic(
+        "break-even",
+        "Speed-up by the rate of the links",
+        "Above 1 epochs are shorter than the baseline's; a line falls to 1 at the method's break-even rate.",
+        ("bits per second of each link", "speed-up over the baseline"),
+        list(_by_rate(rows, labels, "speedup")),
     )
 
 

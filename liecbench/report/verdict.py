@@ -144,7 +144,7 @@ def _time_goes(row: Row, baseline: str) -> str:
 def _incomplete(rows: Sequence[Row], labels: Labels) -> list[str]:
     lost = [f"{labels.whole(row)} ({state_text(row)})" for row in rows if state_text(row)]
     more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
-    return [f"not complete: {', '.join(lost[:_MOST_NAMED])}{more}"] if lost and any(r.base for r in rows) else []
+    return [f"not complete: {', '.join(lost[:_MOST_NAMED])}{more}"] if lost else []
 
 
 def _break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:

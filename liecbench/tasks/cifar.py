@@ -23,39 +23,37 @@ _Records = tuple[NDArray[np.uint8], list[int]]
 
 
 @dataclass(frozen=True)
-class Cifar10(Dataset):
-    """CIFAR-10 (Krizhevsky 2009): 32×32 colour images of ten classes, 50,000 to train on and 10,000 held out.
+class _Cifar(Dataset):
+    """``path`` is an official archive, or a directory that one lies in or was unpacked in.
 
-    ``path`` is an official archive, or a directory that one lies in or was unpacked in; the data directory where there
-    is none. ``augment`` crops and mirrors training images at random.
+    Without it they are looked for in the data directory. ``augment`` crops and mirrors training images at random.
     """
 
     path: str | None = None
     augment: bool = True
 
-    num_classes: ClassVar[int] = 10
+    name: ClassVar[str]
+    num_classes: ClassVar[int]
 
     def load(self) -> tuple[Examples, Examples]:
         """Images as uint8 of shape ``[n, 3, 32, 32]``, normalised batch by batch."""
-        return load_cifar("cifar10", self.path, self.augment, self.num_classes, OFFICIAL["cifar10"])
+        return load_cifar(self.name, self.path, self.augment, self.num_classes, OFFICIAL[self.name])
 
 
 @dataclass(frozen=True)
-class Cifar100(Dataset):
-    """CIFAR-100 (Krizhevsky 2009): 32×32 colour images of 100 fine classes, 50,000 to train on and 10,000 held out.
+class Cifar10(_Cifar):
+    """CIFAR-10 (Krizhevsky 2009): 32×32 colour images of ten classes, 50,000 to train on and 10,000 held out."""
 
-    ``path`` is an official archive, or a directory that one lies in or was unpacked in; the data directory where there
-    is none. ``augment`` crops and mirrors training images at random.
-    """
+    name = "cifar10"
+    num_classes = 10
 
-    path: str | None = None
-    augment: bool = True
 
-    num_classes: ClassVar[int] = 100
+@dataclass(frozen=True)
+class Cifar100(_Cifar):
+    """CIFAR-100 (Krizhevsky 2009): 32×32 colour images of 100 fine classes, 50,000 to train on and 10,000 held out."""
 
-    def load(self) -> tuple[Examples, Examples]:
-        """Images as uint8 of shape ``[n, 3, 32, 32]``, normalised batch by batch."""
-        return load_cifar("cifar100", self.path, self.augment, self.num_classes, OFFICIAL["cifar100"])
+    name = "cifar100"
+    num_classes = 100
 
 
 def load_cifar(

@@ -21,7 +21,7 @@ _CHUNK = 1024
 class Synthetic(Dataset):
     """Smooth random images of any shape: class means and Gaussian noise; no classifier beats best_accuracy by much.
 
-    In a space of low-frequency cosines, class c is N(s·mₒ, I) around one of ``classes`` orthonormal means. The best
+    In a space of low-frequency cosines, class c is N(s·m_c, I) around one of ``classes`` orthonormal means. The best
     classifier takes the nearest mean, and is right with probability E[Φ(z + s)^(classes − 1)], z ~ N(0, 1); s is such
     that this is ``best_accuracy``.
     """

@@ -60,8 +60,11 @@ def test_sums_are_exact_in_any_order() -> None:
     train, _ = Synthetic(shape=[3, 8, 8], train_samples=50).load()
     scale = math.sqrt(192 / 64) / 2**24
     steps = train.inputs.double().numpy() / scale
+    # A float32 has 24 bits: below 2^20 steps it tells a whole number from any other.
+    small = steps[np.abs(steps) < 2**20]
 
-    assert np.abs(steps - np.round(steps)).max() <= np.abs(steps).max() * 2**-24
+    assert len(small) > 100
+    assert np.abs(small - np.round(small)).max() < 0.1
 
 
 @pytest.mark.parametrize(
