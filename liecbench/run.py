@@ -11,12 +11,13 @@ from liecbench.cell import Cell, Job
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.jobs import jobs_left
-from liecbench.launch import Launch, Outcome
+from liecbench.launch import Launch
 from liecbench.link import Link
 from liecbench.matrix import Scenario
 from liecbench.nodes import Leader, Nodes
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
 from liecbench.results import SCENARIO_NAME, CellResult, flat_fields, fold
+from liecbench.torchrun import Outcome, log_tail
 
 # Seconds of silence that are a hang, while a cell is under way or, with None, before and between cells.
 Patience = Callable[[str | None], float]
@@ -232,7 +233,7 @@ class _Listener:
         how = f"ended with status {outcome.status}"
         if outcome.silent_seconds is not None:
             how = f"was ended: no step for {outcome.silent_seconds:.0f} s (step_timeout)"
-        return f"the launch {how}, see {outcome.log}{first}\n{launching.log_tail(outcome.log)}"
+        return f"the launch {how}, see {outcome.log}{first}\n{log_tail(outcome.log)}"
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:

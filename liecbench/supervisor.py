@@ -44,9 +44,9 @@ class Orders:
     command: list[str]
     isolate: bool = True
 
-    def arguments(self) -> list[str]:
+    def arguments(self, python: str = sys.executable) -> list[str]:
         """The command line of the supervisor; -P keeps the working directory out of its imports."""
-        return [sys.executable, "-P", "-m", "liecbench.supervisor", json.dumps(asdict(self))]
+        return [python, "-P", "-m", "liecbench.supervisor", json.dumps(asdict(self))]
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from liecbench.cell import Cell, Job
-from liecbench.launch import Launch, Torchrun, group, log_tail, start_torchrun
+from liecbench.launch import Launch, group
 from liecbench.supervisor import HUB_ADDRESS
 from tests.ledgers import spec
 
@@ -36,26 +36,7 @@ def test_a_launch_is_a_torchrun_that_can_be_read_before_it_runs(link: str, addre
     assert words[-4:] == ["-m", "liecbench.worker", "'results/launch", "1.json'"]
 
 
-def test_the_end_of_a_log_is_kept(tmp_path: Path) -> None:
-    log = tmp_path / "launch-1.log"
-    log.write_bytes(b"".join(b"line %d\n" % number for number in range(100)) + b"\xff")
-
-    assert log_tail(log, 2) == "line 99\n\ufffd"
-
-
 def test_isolated_cells_have_a_launch_each() -> None:
     jobs = [job(), job(link="5mbit"), job(seed=1)]
 
     assert [(j,) for j in jobs] == [launch.jobs for launch in group(jobs, isolate=True)]
-
-
-def test_workers_that_say_nothing_for_too_long_are_ended(tmp_path: Path) -> None:
-    torchrun = Torchrun(module="tests.silent_rank", workers=1, threads=1, shaped=False)
-    heard: list[dict[str, Any]] = []
-    waits = iter([60.0, 60.0, 0.5])
-    outcome = start_torchrun(
-        torchrun, tmp_path / "plan.json", tmp_path / "log", heard.append, patience=lambda: next(waits)
-    )
-
-    assert (outcome.silent_seconds, outcome.status != 0) == (0.5, True)
-    assert [event["said"] for event in heard if event["type"] == "word"] == ["one", "two"]

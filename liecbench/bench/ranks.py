@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from liecbench.launch import Torchrun, log_tail, start_torchrun
+from liecbench.torchrun import Torchrun, log_tail, start_torchrun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
