@@ -257,7 +257,9 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "liecbench", *arguments]
 
 
-def run_command(tree: Tree, *arguments: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+def run_command(
+    tree: Tree, *arguments: str, prefix: Sequence[str] = (), seconds: float = 5 * SECONDS
+) -> subprocess.CompletedProcess[str]:
     """A command of liecbench, to its end; ``prefix`` is a command that executes it."""
     try:
         return subprocess.run(
@@ -267,7 +269,7 @@ def run_command(tree: Tree, *arguments: str, prefix: Sequence[str] = ()) -> subp
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=5 * SECONDS,
+            timeout=seconds,
             check=False,
         )
     finally:
@@ -334,7 +336,7 @@ def epochs(directory: Path, cell: str | None = None) -> list[Epoch]:
 
 def numbers(epoch: Epoch) -> dict[str, Any]:
     """Everything that another run must repeat to the bit: all but times, memory and headers."""
-    left_out = {"attempt", "wire_bytes", "cpu_seconds", "peak_memory_bytes", "gpu", "composed"}
+    left_out = {"attempt", "wire_bytes", "cpu_seconds", "cpu_pressure", "peak_memory_bytes", "gpu", "composed"}
     fields = {name: getattr(epoch, name) for name in Epoch.__slots__ if name not in left_out}
     return {name: value for name, value in fields.items() if not name.endswith("_seconds")}
 

@@ -156,11 +156,16 @@ def compose_epoch(
         exposed_seconds=exposed,
         compress_seconds=of_slowest("compress_seconds"),
         communicate_seconds=of_slowest("communicate_seconds"),
+        least_communicate_seconds=sum(
+            n * min(_part(kinds[name], rank, "communicate_seconds") for rank in range(num_ranks))
+            for name, n in timed.items()
+        ),
         data_seconds=of_slowest("data_seconds"),
         wire_bytes=_wire_bytes(kinds, everything),
         cpu_seconds=sum(
             n * sum(rank.cpu_seconds / rank.num_steps for rank in kinds[name].ranks) for name, n in everything.items()
         ),
+        cpu_pressure=meter.most_pressure(rank for kind in kinds.values() for rank in kind.ranks),
         peak_memory_bytes=max(rank.peak_memory_bytes for kind in kinds.values() for rank in kind.ranks),
         composed=Composed(
             trajectory=epoch.cell, kinds={name: _kind_time(kinds[name], everything[name]) for name in everything}

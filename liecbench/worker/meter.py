@@ -5,6 +5,7 @@ import dataclasses
 import math
 import statistics
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.algorithms.exchange import Counters
+from liecbench.noise import Snapshot
 from liecbench.record import Epoch
 from liecbench.worker.agreed import LinkError
 
@@ -40,6 +42,7 @@ class RankEpoch:
     counters: Counters
     wire_bytes: tuple[int, int] | None
     cpu_seconds: float
+    cpu_pressure: float | None
     peak_memory_bytes: int
 
 
@@ -63,6 +66,7 @@ class StepClock:
         self._first_bytes = dataclasses.replace(algorithm.counters)
         self._first_wire = wire.wire_bytes()
         self._first_cpu = time.process_time()
+        self._machine = Snapshot.now()
         self.restart_times()
 
     def restart_times(self) -> None:
@@ -122,6 +126,7 @@ class StepClock:
             ),
             wire_bytes=_difference(wire, self._first_wire),
             cpu_seconds=time.process_time() - self._first_cpu,
+            cpu_pressure=Snapshot.now().since(self._machine).get("pressure"),
             peak_memory_bytes=peak_memory_bytes(),
         )
 
@@ -145,6 +150,7 @@ def joined(first: RankEpoch, more: RankEpoch) -> RankEpoch:
         counters=Counters(**counters),
         wire_bytes=wire,
         cpu_seconds=first.cpu_seconds + more.cpu_seconds,
+        cpu_pressure=_most([first.cpu_pressure, more.cpu_pressure]),
         peak_memory_bytes=max(first.peak_memory_bytes, more.peak_memory_bytes),
     )
 
@@ -176,6 +182,7 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         exposed_seconds=slowest.exposed_seconds,
         compress_seconds=slowest.counters.compress_seconds,
         communicate_seconds=slowest.counters.communicate_seconds,
+        least_communicate_seconds=min(rank.counters.communicate_seconds for rank in ranks),
         payload_bytes={
             "sent": [rank.counters.sent_bytes for rank in ranks],
             "received": [rank.counters.received_bytes for rank in ranks],
@@ -183,10 +190,20 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         wire_bytes={"sent": [w[0] for w in wire], "received": [w[1] for w in wire]} if wire else None,
         messages=[rank.counters.sent_messages for rank in ranks],
         cpu_seconds=sum(rank.cpu_seconds for rank in ranks),
+        cpu_pressure=most_pressure(ranks),
         peak_memory_bytes=max(rank.peak_memory_bytes for rank in ranks),
         gpu=None,
         **dataclasses.asdict(totals),
     )
+
+
+def most_pressure(ranks: Iterable[RankEpoch]) -> float | None:
+    """The largest share of time in which the machine's processors were not enough; None where no kernel tells."""
+    return _most(rank.cpu_pressure for rank in ranks)
+
+
+def _most(shares: Iterable[float | None]) -> float | None:
+    return max((share for share in shares if share is not None), default=None)
 
 
 def check_wire(ranks: list[RankEpoch]) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from liecbench.algorithms.exchange import Counters
 from liecbench.worker.agreed import LinkError
-from liecbench.worker.meter import RankEpoch, check_wire
+from liecbench.worker.meter import RankEpoch, check_wire, most_pressure
 
+SHARES = (None, 0.1, 0.3)
 SEEN: dict[str, Any] = {
     "mean_loss": 1.0,
     "num_steps": 1,
@@ -14,6 +15,7 @@ SEEN: dict[str, Any] = {
     "step_seconds": [1.0],
     "exposed_seconds": 0.0,
     "cpu_seconds": 1.0,
+    "cpu_pressure": None,
     "peak_memory_bytes": 1,
 }
 
@@ -38,3 +40,9 @@ def test_wire_bytes_that_hold_the_payload_pass(wire: tuple[int, int] | None) -> 
 def test_payload_that_the_wire_did_not_carry_is_an_error(wire: tuple[int, int], reason: str) -> None:
     with pytest.raises(LinkError, match=reason):
         check_wire([seen((1000, 2000), (1100, 2100)), seen((1000, 2000), wire)])
+
+
+def test_a_machine_is_as_busy_as_any_rank_saw() -> None:
+    ranks = [RankEpoch(**{**SEEN, "cpu_pressure": share}, counters=Counters(), wire_bytes=None) for share in SHARES]
+
+    assert (most_pressure(ranks), most_pressure(ranks[:1])) == (0.3, None)
