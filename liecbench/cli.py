@@ -15,6 +15,7 @@ import typer
 
 from liecbench import __version__
 from liecbench.benchmarks import bench
+from liecbench.checks import baseline, check
 from liecbench.errors import ExitCode, Interruption, LiecbenchError
 from liecbench.output import console, readers_may_leave, say
 
@@ -31,6 +32,8 @@ app = typer.Typer(
 
 
 app.add_typer(bench, name="bench")
+app.command()(check)
+app.command()(baseline)
 data = typer.Typer(help="Datasets' files.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, get_type_hints
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -69,6 +69,7 @@ _point: dict[str, Any] = {
     "seed": Seed,
 }
 AXES = tuple(_point)
+Resolve = Callable[[catalog.Kind, Choice | AlgorithmChoice], Choice]
 MATRIX: Key = ("matrix",)
 
 
@@ -133,18 +134,23 @@ class Scenario(Model):
         for index, extra in enumerate(self.include):
             yield ("include", index), {**{name: axes[name][0] for name in names}, **given(extra)}
 
-    def cell(self, point: dict[str, Any]) -> Cell:
-        """The cell of one point, names and options resolved."""
+    def as_written(self) -> dict[str, Cell]:
+        """By its id each cell with no more options than were written: another version fills in its own defaults."""
+        return {cell.id: self.cell(point, _unresolved) for _, point, cell in self.kept}
+
+    def cell(self, point: dict[str, Any], resolved: Resolve | None = None) -> Cell:
+        """The cell of one point; names and options are ``resolved``, defaults filled in unless told otherwise."""
+        resolved = resolved or _resolved
         algorithm: AlgorithmChoice = point["algorithm"]
         cls = catalog.load("algorithm", algorithm.name)
         swept = {name: point[name] for name in TASK_FIELDS if name in point}
         task = Task(**own_data({**given(self.task), **swept, **given(algorithm.task)}))
         compressor = point["compressor"] if catalog.takes(cls, "compressor") else None
-        model = _resolved("model", task.model)
-        dataset = model if task.dataset == task.model else _resolved("dataset", task.dataset)
+        model = resolved("model", task.model)
+        dataset = model if task.dataset == task.model else resolved("dataset", task.dataset)
         return Cell(
-            algorithm=_resolved("algorithm", algorithm),
-            compressor=None if compressor is None else _resolved("compressor", compressor),
+            algorithm=resolved("algorithm", algorithm),
+            compressor=None if compressor is None else resolved("compressor", compressor),
             server=point["server"] if catalog.takes(cls, "server") else None,
             block_bytes=self.block_bytes or _preferred_block_bytes(compressor),
             workers=point["workers"],
@@ -174,6 +180,10 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 def _resolved(kind: catalog.Kind, choice: Choice | AlgorithmChoice) -> Choice:
     return _resolve(kind, choice.name, json.dumps(choice.options, default=str))
+
+
+def _unresolved(_kind: catalog.Kind, choice: Choice | AlgorithmChoice) -> Choice:
+    return Choice(name=choice.name, **choice.options)
 
 
 @functools.cache

@@ -14,8 +14,8 @@ from tests.ledgers import run_of
 PACKAGE = Path(__file__).parents[1] / "liecbench"
 # From the top down: a file imports its own layer and those below it. A new file finds its place here first.
 LAYERS = [
-    {"cli", "benchmarks", "__main__"},
-    {"run", "forecast", "progress"},
+    {"cli", "benchmarks", "checks", "__main__"},
+    {"run", "forecast", "progress", "versus"},
     {"time_left"},
     {"estimate", "fetch"},
     {"report", "check", "bench", "doctor", "launch", "worker"},
@@ -24,7 +24,8 @@ LAYERS = [
     {"results"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
-    {"document", "machine", "output", "references", "network", "nodes", "probe", "supervisor", "measured_link"},
+    {"document", "machine", "output", "references", "network", "nodes", "probe", "supervisor", "torchrun"}
+    | {"measured_link", "noise"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

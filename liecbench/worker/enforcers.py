@@ -1,9 +1,13 @@
 """Who holds a rank to its link where the kernel does not."""
 
+import os
 from typing import Literal
 
 from liecbench.algorithms.pacing import Pacer
 from liecbench.link import Wire, burst_bytes
+from liecbench.network import WorkerLink
+from liecbench.supervisor import MASTER_VARIABLE
+from liecbench.worker.cell_link import Enforcer
 from liecbench.worker.interface import carried_bytes
 
 
@@ -60,3 +64,13 @@ class Nobody:
     def wire_bytes(self) -> tuple[int, int] | None:
         """What the interface has carried; None where several ranks share it, as they do the loopback."""
         return carried_bytes(self._interface) if self._interface else None
+
+
+def enforcer_of(worker_link: WorkerLink | None, *, paced: bool) -> Enforcer:
+    """The kernel where the rank has a link of its own, the process where it is to be ``paced``, or nobody."""
+    if worker_link is not None:
+        return worker_link
+    if paced:
+        return Process()
+    alone = MASTER_VARIABLE in os.environ and os.environ["LOCAL_WORLD_SIZE"] == "1"
+    return Nobody(os.environ["GLOO_SOCKET_IFNAME"] if alone else None)

@@ -9,17 +9,12 @@ from liecbench.record import Ledger, Record, to_json
 _PROGRESS_SECONDS = 1.0
 
 
-class Journal:
-    """Records go to both; steps go to the command alone, at most one a second."""
+class Voice:
+    """Events alone, which the command hears; of steps at most one a second."""
 
-    def __init__(self, ledger: Ledger, events: Path) -> None:
-        self._ledger, self._events = ledger, events.open("w")
+    def __init__(self, events: Path) -> None:
+        self._events = events.open("w")
         self._last_progress = 0.0
-
-    def record(self, record: Record) -> None:
-        """Commit a record, then tell of it."""
-        self._ledger.append(record)
-        self._tell(to_json(record))
 
     def progress(self, cell: str, epoch: int, step: int, num_steps: int, loss: float) -> None:
         """Tell how far the epoch is."""
@@ -32,21 +27,21 @@ class Journal:
                 "steps": num_steps,
                 "loss": loss,
             }
-            self._tell(json.dumps(event))
+            self.tell(json.dumps(event))
 
     def timed(self, cell: str, kind: str, num_steps: int, mean_seconds: float) -> None:
         """Tell how far the timing of one kind of steps is."""
         event = {"type": "timing", "cell": cell, "kind": kind, "steps": num_steps, "mean_seconds": mean_seconds}
-        self._tell(json.dumps(event))
+        self.tell(json.dumps(event))
 
     def notice(self, text: str) -> None:
         """Tell of something that went wrong and changes no result."""
-        self._tell(json.dumps({"type": "notice", "text": text}))
+        self.tell(json.dumps({"type": "notice", "text": text}))
 
     def alive(self) -> None:
         """Tell that the cell goes on where no step shows it, at most once a second."""
         if self._is_due():
-            self._tell(json.dumps({"type": "alive"}))
+            self.tell(json.dumps({"type": "alive"}))
 
     def _is_due(self) -> bool:
         now = time.monotonic()
@@ -54,6 +49,20 @@ class Journal:
         self._last_progress = now if due else self._last_progress
         return due
 
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """Send one event, as JSON."""
         self._events.write(line + "\n")
         self._events.flush()
+
+
+class Journal(Voice):
+    """Records go to both; steps go to the command alone."""
+
+    def __init__(self, ledger: Ledger, events: Path) -> None:
+        super().__init__(events)
+        self._ledger = ledger
+
+    def record(self, record: Record) -> None:
+        """Commit a record, then tell of it."""
+        self._ledger.append(record)
+        self.tell(to_json(record))

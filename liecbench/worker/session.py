@@ -1,7 +1,6 @@
 """One launch seen from a rank: join the group once, then one cell after the other."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -13,12 +12,11 @@ from liecbench.cell import Cell, Job
 from liecbench.network import WorkerLink
 from liecbench.record import End, Ledger, Start, Status, utc_now
 from liecbench.results import CellResult
-from liecbench.supervisor import MASTER_VARIABLE
 from liecbench.worker import checkpoint
 from liecbench.worker.agreed import DataError, LinkError, afterwards
-from liecbench.worker.cell_link import CellLink, Enforcer
+from liecbench.worker.cell_link import CellLink
 from liecbench.worker.composing import compose, find_trajectory
-from liecbench.worker.enforcers import Nobody, Process
+from liecbench.worker.enforcers import enforcer_of
 from liecbench.worker.journal import Journal
 from liecbench.worker.training import Training
 
@@ -32,21 +30,12 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     dist.broadcast_object_list(plans, src=0)  # other machines know of the jobs from the first
     (plan,) = plans
     journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
-    link = CellLink(_enforcer(worker_link, paced=plan["paced"]))
+    link = CellLink(enforcer_of(worker_link, paced=plan["paced"]))
     for entry in plan["jobs"]:
         job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
         trace = directory / "traces" / f"{job.cell.id}.json" if plan["trace"] else None
         _run_job(job, directory, link, journal, trace)
     dist.destroy_process_group()
-
-
-def _enforcer(worker_link: WorkerLink | None, *, paced: bool) -> Enforcer:
-    if worker_link is not None:
-        return worker_link
-    if paced:
-        return Process()
-    alone = MASTER_VARIABLE in os.environ and os.environ["LOCAL_WORLD_SIZE"] == "1"
-    return Nobody(os.environ["GLOO_SOCKET_IFNAME"] if alone else None)
 
 
 def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None, trace: Path | None) -> None:

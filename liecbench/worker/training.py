@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +22,7 @@ from liecbench.record import Epoch
 from liecbench.worker import meter
 from liecbench.worker.agreed import DataError, afterwards
 from liecbench.worker.evaluation import divergence, evaluate
-from liecbench.worker.journal import Journal
+from liecbench.worker.journal import Voice
 from liecbench.worker.partition import epoch_order
 from liecbench.worker.timeline import Timeline, traced_steps
 
@@ -54,9 +56,9 @@ class Training:
     """
 
     def __init__(
-        self, cell: Cell, link: Link, journal: Journal | None, data: str | None = None, trace: Path | None = None
+        self, cell: Cell, link: Link, voice: Voice | None, data: str | None = None, trace: Path | None = None
     ) -> None:
-        self.cell, self._link, self._journal = cell, link, journal
+        self.cell, self._link, self._voice = cell, link, voice
         self._rank, self._world_size = dist.get_rank(), dist.get_world_size()
         workload.load(cell.task)  # before the seed, which is the model's
         workload.seed(cell.seed)
@@ -80,6 +82,7 @@ class Training:
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
         self._trace, self._timeline = trace, Timeline(self.algorithm.tracer, set(), Path())
+        self._added_seconds = 0.0
         meter.reset_peak_memory()
 
     def close(self) -> None:
@@ -108,8 +111,8 @@ class Training:
         ranks = [rank for rank in everyone if rank is not None]
         meter.check_wire(ranks)
         problem = self._timeline.epoch_ended((index + 1) * len(batches) - 1)
-        if problem is not None and self._journal is not None:
-            self._journal.notice(problem)
+        if problem is not None and self._voice is not None:
+            self._voice.notice(problem)
         self._alive()
         spread = divergence(self.model)
         with self.algorithm.evaluation():
@@ -143,8 +146,8 @@ class Training:
             self._timeline.step_ended(epoch * len(batches) + step)
             if step < warmup:
                 clock.restart_times()
-            if self._journal is not None:
-                self._journal.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss.item())
+            if self._voice is not None:
+                self._voice.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss.item())
         dist.barrier()
         return clock.read()
 
@@ -164,9 +167,33 @@ class Training:
         dist.barrier()
         return clock.read()
 
+    def burst(self, first: int, num_steps: int, added_seconds: Mapping[str, float]) -> tuple[meter.RankEpoch, float]:
+        """Train step number ``first``, whose time does not count, and ``num_steps`` more; the link must be shaped.
+
+        With it the CPU seconds of this thread in the steps that count. Past the last epoch it goes on as in that one.
+        ``added_seconds`` draw out the steps of a kind: what a gate is tried with.
+        """
+        numbers = range(first, first + num_steps + 1)
+        batches = {epoch: self._batches(epoch) for epoch in {number // self.steps_per_epoch for number in numbers}}
+        random = np.random.default_rng([self.cell.seed, first, self._rank, _AUGMENTATION])
+        clock = self._start_clock()
+        began = time.thread_time()
+        for number in numbers:
+            epoch, step = divmod(number, self.steps_per_epoch)
+            self._set_learning_rate(min(epoch, self.cell.task.epochs - 1))
+            self._added_seconds = added_seconds.get(self.algorithm.step_kind(number), 0.0)
+            self._step(batches[epoch][step], random, clock)
+            self._alive()
+            if number == first:
+                clock.restart_times()
+                began = time.thread_time()
+        thread_seconds = time.thread_time() - began
+        dist.barrier()
+        return clock.read(), thread_seconds
+
     def _alive(self) -> None:
-        if self._journal is not None:
-            self._journal.alive()
+        if self._voice is not None:
+            self._voice.alive()
 
     def _start_clock(self) -> meter.StepClock:
         clock = meter.StepClock(self.algorithm, self._link)
@@ -184,6 +211,8 @@ class Training:
         loss = self._backward(minibatches)
         clock.backward_returned()
         self.optimizer.step()
+        if self._added_seconds:
+            _compute_for(self._added_seconds)
         clock.step_ended(loss)
         return loss
 
@@ -252,6 +281,13 @@ class Training:
             buffer.copy_(state[name])
         torch.set_rng_state(random_state)
         return error
+
+
+def _compute_for(seconds: float) -> None:
+    """Compute for nothing, for so long."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
 
 
 def _agree_on_data(cell: Cell, own: str, before: str | None) -> None:

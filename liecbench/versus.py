@@ -1,0 +1,112 @@
+"""A against B, from what a command names to the outcome: scenarios, git revisions, interpreters, or the gate itself."""
+
+import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from liecbench.cell import Cell
+from liecbench.check import self_test
+from liecbench.check.cases import cases_of
+from liecbench.check.decision import Gate
+from liecbench.check.interpreters import ALONE, inspect
+from liecbench.check.pairs import Case, Match, outcome
+from liecbench.check.revisions import built
+from liecbench.check.sides import Side
+from liecbench.check.verdict import Outcome
+from liecbench.doctor import require_netem
+from liecbench.errors import LiecbenchError
+from liecbench.estimate import patience
+from liecbench.run import select
+from liecbench.scenario import load_scenario
+from liecbench.worker.turns import PROTOCOL
+
+_SIDES: tuple[Literal["A"], Literal["B"]] = ("A", "B")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """A scenario's cells as they were written: each side fills in the defaults of its own version."""
+
+    cells: list[Cell]
+    step_timeout: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versus:
+    """How A and B are compared: which cells, by which gate, with whose turn first, and who is told."""
+
+    gate: Gate
+    seed: int
+    only: Sequence[str]
+    assignments: Sequence[str]
+    variables: tuple[Mapping[str, str], Mapping[str, str]]
+    say: Callable[[str], None]
+
+    def scenarios(self, a: Path, b: Path) -> Outcome:
+        """Two scenarios, cell by cell."""
+        ours, theirs = self._chosen(a), self._chosen(b)
+        sides = self._side("A", str(a), sys.executable, {}), self._side("B", str(b), sys.executable, {})
+        return self._play(ours, theirs, sides)
+
+    def pythons(self, scenario: Path, a: str, b: str) -> Outcome:
+        """Two interpreters, each with its own installation."""
+        chosen = self._chosen(scenario)
+        found = [inspect(python, PROTOCOL) for python in (a, b)]
+        labels = [f"{each.path}: liecbench {each.liecbench}, torch {each.torch}" for each in found]
+        sides = (
+            self._side("A", labels[0], str(found[0].path), ALONE),
+            self._side("B", labels[1], str(found[1].path), ALONE),
+        )
+        return self._play(chosen, chosen, sides)
+
+    def revisions(self, scenario: Path, a: str, b: str) -> Outcome:
+        """Two revisions of the repository around the working directory, each installed by itself."""
+        chosen = self._chosen(scenario)
+        with built([a, b], self.say) as (old, new):
+            for revision in (old, new):
+                inspect(revision.python, PROTOCOL, name=str(revision))
+            sides = (
+                self._side("A", str(old), str(old.python), ALONE),
+                self._side("B", str(new), str(new.python), ALONE),
+            )
+            return self._play(chosen, chosen, sides)
+
+    def itself(self) -> Outcome:
+        """The gate on identical code, and on a slowdown that is put in."""
+        cases, notes = self_test.cases()
+        a, b = (self._side(name, "this installation", sys.executable, {}) for name in _SIDES)
+        return self_test.judged(self._match(cases, (a, b), None), notes)
+
+    def _chosen(self, path: Path) -> "_Chosen":
+        choose = functools.partial(select, conditions=self.only)
+        scenario = load_scenario(path, self.assignments, choose)
+        cells = choose(scenario.cells())
+        require_netem(cell.link for cell in cells if cell.enforcement == "kernel")
+        if any(cell.link.host for cell in cells):
+            raise LiecbenchError(f"{path}: link: host cannot take turns", "choose other cells with --only")
+        written = scenario.as_written()
+        return _Chosen(cells=[written[cell.id] for cell in cells], step_timeout=scenario.step_timeout)
+
+    def _side(self, name: Literal["A", "B"], label: str, python: str, variables: Mapping[str, str]) -> Side:
+        own = self.variables["AB".index(name)]
+        return Side(name=name, label=label, python=python, variables={**variables, **own})
+
+    def _play(self, a: "_Chosen", b: "_Chosen", sides: tuple[Side, Side]) -> Outcome:
+        timeouts = [chosen.step_timeout for chosen in (a, b) if chosen.step_timeout is not None]
+        return self._match(cases_of(a.cells, b.cells), sides, max(timeouts, default=None))
+
+    def _match(self, cases: Sequence[Case], sides: tuple[Side, Side], step_timeout: float | None) -> Outcome:
+        cells = {cell.id: cell for case in cases for cell in (case.a, case.b)}
+        seconds = max(map(patience(cells, step_timeout), cells))
+        match = Match(cases, sides, self.gate, seed=self.seed, patience_seconds=seconds, say=self.say)
+        match.play()
+        return outcome(match, self.gate, self._settings(sides))
+
+    def _settings(self, sides: tuple[Side, Side]) -> dict[str, Any]:
+        """What the outcome rests on; of the variables the names alone."""
+        gate = {name: getattr(self.gate, name) for name in ("tolerance", "bound", "alpha", "beta", "most_pairs")}
+        own = {f"variables_{side.name.lower()}": sorted(side.variables) for side in sides if side.variables}
+        return {"a": sides[0].label, "b": sides[1].label, **gate, "coin_seed": self.seed, **own}

@@ -1,0 +1,157 @@
+"""How often the paired gate errs on this machine: traces are recorded, and decisions taken from them.
+
+    python -m tests.check.measured_pairs record TRACES.json [--busy] [--relaunches 6] [--pairs 10]
+    python -m tests.check.measured_pairs decide TRACES.json [--decisions 600]
+
+``record`` plays identical code, and the same drawn out by 10 %, and keeps every pair. ``decide`` lets the gate take its
+decisions on these traces, resampled: relaunches in a random order, in each consecutive pairs from a random place on.
+"""
+
+import argparse
+import json
+import multiprocessing
+import random
+import statistics
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from liecbench.cell import Cell
+from liecbench.check.cases import cases_of
+from liecbench.check.decision import Gate, PairedTest, conclude, is_over, is_over_here, log_ratio
+from liecbench.check.pairs import Case, Measured, Turns
+from liecbench.check.sides import Resident, Side
+from liecbench.check.verdict import Pair, Verdict
+from liecbench.scenario import load_scenario
+
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "ci.yaml"
+SLOWDOWN = 0.10
+# Traces by case and metric, and within them by relaunch.
+Trace = dict[str, list[list[Pair]]]
+Traces = dict[str, Trace]
+
+
+def cases(cells: Sequence[Cell]) -> list[Case]:
+    same = cases_of(cells, cells)
+    slowed = [Case(label=f"{case.label} {SLOWDOWN:+.0%}", a=case.a, b=case.b, slowdown=SLOWDOWN) for case in same]
+    return [*same, *slowed]
+
+
+@contextmanager
+def busy_process(wanted: bool) -> Iterator[None]:
+    """A second process that computes all the time."""
+    process = multiprocessing.Process(target=_compute, daemon=True)
+    if wanted:
+        process.start()
+    try:
+        yield
+    finally:
+        if wanted:
+            process.terminate()
+
+
+def _compute() -> None:
+    while True:
+        pass
+
+
+def record(relaunches: int, pairs: int) -> Traces:
+    measured = [Measured(case=case) for case in cases(load_scenario(SCENARIO).cells())]
+    sides = [Side(name=name, label="here", python=sys.executable) for name in ("A", "B")]
+    coin = random.Random(0)
+    for relaunch in range(relaunches):
+        with tempfile.TemporaryDirectory() as directory:
+            residents = {}
+            for side in sides[:: 1 if relaunch % 2 == 0 else -1]:
+                cells = [case.case.a for case in measured]
+                residents[side.name] = Resident(side, cells, Path(directory), lambda: 300.0, print)
+            with residents["A"] as a, residents["B"] as b:
+                for name in residents:
+                    residents[name].start()
+                for each in measured:
+                    Turns(each, a, b, coin).play(relaunch, partial(_has, pairs * (relaunch + 1)))
+                    print(f"relaunch {relaunch + 1}: {each.case.label}", file=sys.stderr, flush=True)
+    return {each.case.label: _by_relaunch(each, relaunches) for each in measured}
+
+
+def _has(num_pairs: int, measured: Measured) -> bool:
+    return len(measured.tests()[0].pairs) >= num_pairs
+
+
+def _by_relaunch(measured: Measured, relaunches: int) -> Trace:
+    return {
+        test.metric: [[pair for pair in test.pairs if pair.relaunch == number] for number in range(relaunches)]
+        for test in measured.tests()
+    }
+
+
+def decide(trace: Trace, num_tests: int, gate: Gate, chance: random.Random) -> dict[str, Verdict]:
+    """What the gate says of a case that meets these relaunches in another order, each from a random place on."""
+    taken: dict[str, list[Pair]] = {metric: [] for metric in trace}
+    recorded = range(len(next(iter(trace.values()))))
+    order = [*chance.sample(recorded, len(recorded)), *chance.choices(recorded, k=gate.most_pairs)]
+    for relaunch, source in enumerate(order):
+        place = chance.randrange(len(next(iter(trace.values()))[source]))
+        while True:
+            for metric, traces in trace.items():
+                found = traces[source][place % len(traces[source])]
+                taken[metric].append(replace(found, relaunch=relaunch))
+            place += 1
+            if is_over_here(list(taken.values()), relaunch, gate, num_tests):
+                break
+        if is_over(list(taken.values()), gate, num_tests):
+            break
+    tests = [PairedTest(cell="", metric=metric, pairs=tuple(pairs)) for metric, pairs in taken.items()]
+    # The tests of one case stand for all that were gated together.
+    shared = replace(gate, alpha=gate.alpha * len(tests) / num_tests)
+    return {finding.metric: finding.verdict for finding in conclude(tests, shared)}
+
+
+def report(traces: Traces, decisions: int) -> None:
+    gate, chance = Gate(), random.Random(1)
+    same = {label: trace for label, trace in traces.items() if not label.endswith(f"{SLOWDOWN:+.0%}")}
+    num_tests = sum(map(len, same.values()))
+    totals: dict[str, Counter[Verdict]] = {"identical code": Counter(), f"{SLOWDOWN:+.0%}": Counter()}
+    for label, trace in traces.items():
+        found: dict[str, Counter[Verdict]] = {metric: Counter() for metric in trace}
+        for _ in range(decisions // len(traces)):
+            for metric, verdict in decide(trace, num_tests, gate, chance).items():
+                found[metric][verdict] += 1
+        for metric, counts in found.items():
+            totals["identical code" if label in same else f"{SLOWDOWN:+.0%}"] += counts
+            medians = [statistics.median(map(log_ratio, pairs)) for pairs in trace[metric]]
+            told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+            print(f"{label} {metric}: {told}; medians of relaunches {min(medians):+.1%} to {max(medians):+.1%}")
+    for name, counts in totals.items():
+        print(f"{name}: {', '.join(f'{verdict} {count}' for verdict, count in counts.items())} of {counts.total()}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["record", "decide"])
+    parser.add_argument("traces", type=Path)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--relaunches", type=int, default=6)
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--decisions", type=int, default=600)
+    given = parser.parse_args()
+    if given.action == "record":
+        with busy_process(given.busy):
+            traces = record(given.relaunches, given.pairs)
+        given.traces.write_text(json.dumps(traces, default=asdict))
+    else:
+        stored = json.loads(given.traces.read_text())
+        traces = {
+            label: {m: [[Pair(**pair) for pair in pairs] for pairs in found] for m, found in trace.items()}
+            for label, trace in stored.items()
+        }
+        report(traces, given.decisions)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Made outcomes: one of every exit code, and what hypothesis makes of names and reasons."""
+
+from typing import Any
+
+from hypothesis import strategies
+
+from liecbench.check.verdict import Evidence, Finding, Outcome, Pair, Shown, Verdict
+from liecbench.errors import ExitCode
+
+LIEC = "liec(sign) · 2 workers · 20mbit · seed 0"
+CSER = "cser(top_k) · 2 workers · 20mbit · seed 0"
+
+PAIRS = (
+    Pair(relaunch=0, order="AB", a_seconds=0.5, b_seconds=1.0, noise={"steal": 0.0, "wall_over_cpu": 1.01}),
+    Pair(relaunch=0, order="BA", a_seconds=0.25, b_seconds=0.25),
+    Pair(relaunch=1, order="BA", a_seconds=1.0, b_seconds=0.125),
+)
+
+
+def finding(verdict: Verdict = Verdict.PASS, cell: str = LIEC, metric: str = "payload_bytes", **fields: Any) -> Finding:
+    """A finding whose reason names its verdict."""
+    return Finding(**{"cell": cell, "metric": metric, "verdict": verdict, "reason": f"why it is {verdict}", **fields})
+
+
+def paired(verdict: Verdict = Verdict.PASS, **fields: Any) -> Finding:
+    """A finding with everything that pairs give."""
+    given: dict[str, Any] = {
+        "metric": "step_seconds",
+        "baseline": 0.0251,
+        "current": 0.0254,
+        "change": 0.012,
+        "low": -0.003,
+        "high": 0.028,
+        "evidence": Evidence(slower=0.02, within=31.0),
+        "smallest_detectable": 0.045,
+        "pairs": PAIRS,
+    }
+    return finding(verdict, **{**given, **fields})
+
+
+PASSED = Outcome(findings=(finding(baseline=1000.0, current=1000.0, change=0.0), paired()))
+FAILED = Outcome(
+    findings=(
+        paired(),
+        paired(Verdict.INCONCLUSIVE, metric="averaging_step_seconds", noisy=True),
+        finding(Verdict.FAIL, CSER, baseline=1_000_000.0, current=1_000_004.0, change=4e-6),
+        finding(Verdict.NOT_COMPARED, CSER, "train_loss"),
+        finding(Verdict.FAIL, metric="test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
+    ),
+    shown=(Shown(cell=LIEC, metric="train_seconds", baseline=2.0, current=3.0),),
+    failed_cells=("psgd · 4 workers: rank 1 was lost\nand more",),
+    notes=("fewer than 5 seeds",),
+    settings={"tolerance": 0.02, "seed": 7, "threshold": float("inf"), "compared": ["a.yaml", "b.yaml"]},
+)
+UNSURE = Outcome(findings=(paired(), paired(Verdict.INCONCLUSIVE, cell=CSER)))
+NOTHING = Outcome(findings=(finding(Verdict.NOT_COMPARED),))
+EMPTY = Outcome(findings=())
+UNMEASURED = Outcome(findings=(paired(),), failed_cells=("psgd: rank 1 was lost",))
+
+OUTCOMES = {
+    "pass": (PASSED, ExitCode.DONE),
+    "fail": (FAILED, ExitCode.REGRESSION),
+    "inconclusive": (UNSURE, ExitCode.INCONCLUSIVE),
+    "nothing compared": (NOTHING, ExitCode.NOTHING_TO_COMPARE),
+    "cell failed": (UNMEASURED, ExitCode.CELL_FAILED),
+}
+
+# Lone surrogates too: JSON can hold them, so a ledger can.
+_ALPHABET = strategies.one_of(
+    strategies.sampled_from("|`<>&@:,%\\[]*_~#$\n\r\t\x1b\x00\x85\u2028\u202e\ufffe\ud800"), strategies.characters()
+)
+TEXTS = strategies.text(_ALPHABET, max_size=30)
+FINDINGS = strategies.builds(
+    paired, strategies.sampled_from(Verdict), cell=TEXTS, metric=TEXTS, reason=TEXTS, noisy=strategies.booleans()
+)
+ANY_OUTCOME = strategies.builds(
+    Outcome,
+    findings=strategies.lists(FINDINGS, max_size=4).map(tuple),
+    shown=strategies.lists(
+        strategies.builds(Shown, cell=TEXTS, metric=TEXTS, baseline=strategies.just(1.0), current=strategies.floats()),
+        max_size=2,
+    ).map(tuple),
+    failed_cells=strategies.lists(TEXTS, max_size=2).map(tuple),
+    notes=strategies.lists(TEXTS, max_size=2).map(tuple),
+)

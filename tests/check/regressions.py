@@ -1,0 +1,170 @@
+"""Real trainings, right and with something broken, and how often the stored baseline's gate says which.
+
+    python -m tests.check.regressions [--rounds 20]
+
+trains five seeds a round on two ranks: the code as it is; as it is from weights moved by a millionth, which rounding
+alone does; with a compressor that sends 25 % more; with an error memory that is dropped; with a learning rate that
+costs more than 2 points of accuracy. A sixth takes exactly 2 points off what the moved weights reached.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from liecbench.algorithms.blocks import Block
+from liecbench.algorithms.memsgd import MemSGD
+from liecbench.cell import Cell
+from liecbench.check.baseline import Baseline
+from liecbench.check.stored import Margins, check_stored
+from liecbench.check.verdict import Outcome, Verdict
+from liecbench.record import Epoch
+from liecbench.results import CellResult
+from liecbench.worker.training import Training
+from tests.check.stored_results import ENVIRONMENT
+from tests.distributed import run_ranks
+
+SEEDS = 5
+RATIO, LEARNING_RATE = 0.04, 0.4
+POINTS = 0.02
+
+
+class NoLink:
+    """A link that nothing shapes."""
+
+    pacer = None
+
+    def shape(self) -> None: ...
+
+    def lift(self) -> None: ...
+
+    def wire_bytes(self) -> None:
+        return None
+
+
+def cell(seed: int, ratio: float = RATIO, learning_rate: float = LEARNING_RATE) -> Cell:
+    return Cell.from_spec(
+        {
+            "algorithm": {"name": "memsgd"},
+            "compressor": {"name": "top_k", "ratio": ratio},
+            "server": "sharded",
+            "block_bytes": "whole",
+            "workers": 2,
+            "link": "none",
+            "seed": seed,
+            "task": {
+                "dataset": "digits",
+                "model": {"name": "mlp", "width": 48},
+                "batch_size": 32,
+                "epochs": 6,
+                "learning_rate": learning_rate,
+            },
+            "threads": 1,
+            "backend": "gloo",
+            "device": "cpu",
+            "timing": "measured",
+        }
+    )
+
+
+def _forgetful(reduce: Callable[[MemSGD, Block], Tensor]) -> Callable[[MemSGD, Block], Tensor]:
+    def reduced(self: MemSGD, block: Block) -> Tensor:
+        update = reduce(self, block)
+        self.memories["error"][block.index].zero_()
+        return update
+
+    return reduced
+
+
+def _train(cell: Cell, *, moved: bool) -> list[Epoch]:
+    training = Training(cell, NoLink(), None)
+    if moved:
+        with torch.no_grad():
+            for parameter in training.model.parameters():
+                parameter.mul_(1 + 1e-6)
+    records = [training.epoch(index, attempt=1) for index in range(cell.task.epochs)]
+    training.close()
+    return [record for record in records if record is not None]
+
+
+def _train_all(variant: str, seeds: Sequence[int]) -> list[list[Epoch]]:
+    broken: AbstractContextManager[Any] = nullcontext()
+    options: dict[str, Any] = {}
+    match variant:
+        case "25 % more bytes":
+            options["ratio"] = 1.25 * RATIO
+        case "no error memory":
+            broken = patch.object(MemSGD, "reduce", _forgetful(MemSGD.reduce))
+        case "less accurate":
+            options["learning_rate"] = LEARNING_RATE / 8
+    with broken:
+        return [_train(cell(seed, **options), moved=variant == "moved") for seed in seeds]
+
+
+def trained(variant: str, seeds: Sequence[int]) -> list[CellResult]:
+    """The cells as the ledger would hold them: the spec is that of the code as it is."""
+    epochs, _ = run_ranks(_train_all, 2, variant, seeds)
+    return [
+        CellResult(
+            id=str(seed),
+            spec=cell(seed).spec(),
+            environment={**ENVIRONMENT, "link": None},
+            attempt=1,
+            epochs=found,
+            status="completed",
+        )
+        for seed, found in zip(seeds, epochs, strict=True)
+    ]
+
+
+def less_accurate(cells: Sequence[CellResult], points: float) -> list[CellResult]:
+    """The same cells with so much less accuracy in every epoch."""
+    return [
+        replace(cell, epochs=[replace(epoch, test_accuracy=epoch.test_accuracy - points) for epoch in cell.epochs])
+        for cell in cells
+    ]
+
+
+def checked(current: Sequence[CellResult], before: Sequence[CellResult]) -> Outcome:
+    return check_stored(current, Baseline.of(before), Margins())
+
+
+def verdicts(outcome: Outcome) -> dict[str, Verdict]:
+    return {finding.metric: finding.verdict for finding in outcome.findings}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds = parser.parse_args().rounds
+    found: dict[str, dict[str, Counter[Verdict]]] = {}
+    codes: dict[str, Counter[int]] = {}
+    for number in range(rounds):
+        seeds = range(SEEDS * number, SEEDS * (number + 1))
+        before = trained("as it is", seeds)
+        moved = trained("moved", seeds)
+        runs = {
+            "as it is": trained("as it is", seeds),
+            "moved": moved,
+            "moved, 2 points off": less_accurate(moved, POINTS),
+            **{name: trained(name, seeds) for name in ("25 % more bytes", "no error memory", "less accurate")},
+        }
+        for name, cells in runs.items():
+            outcome = checked(cells, before)
+            codes.setdefault(name, Counter())[int(outcome.exit_code)] += 1
+            for metric, verdict in verdicts(outcome).items():
+                found.setdefault(name, {}).setdefault(metric, Counter())[verdict] += 1
+    for name, metrics in found.items():
+        print(f"{name}: exit codes {dict(codes[name])}")
+        for metric, counts in metrics.items():
+            print(f"  {metric}: {', '.join(f'{verdict} {count}' for verdict, count in counts.items())}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+import pytest
+
+from liecbench.check.verdict import Verdict
+from tests.check.stored_results import cell, check, finding, seeds, traffic, verdicts
+
+FAIL, NOT_COMPARED = Verdict.FAIL, Verdict.NOT_COMPARED
+
+
+def test_the_ratio_is_of_the_best_epoch_and_the_median_seed() -> None:
+    current = seeds([{"least_communicate_seconds": seconds} for seconds in (1.012, 2.024, 9.0)])
+    for one in current:
+        one.epochs[0] = seeds([{"least_communicate_seconds": 100.0}])[0].epochs[0]
+    found = finding(check(current, seeds([{"least_communicate_seconds": 1.012}] * 3)), "communication_over_wire")
+
+    # 2,530,000 bytes at 20 Mbit/s are 1.012 s
+    assert (found.verdict, found.reason) == (FAIL, "+100.0%, the median of 3 seeds; +10% allowed")
+    assert pytest.approx((1.0, 2.0, 1.0)) == (found.baseline, found.current, found.change)
+
+
+@pytest.mark.parametrize(
+    ("link", "wire", "expected"),
+    [
+        ("20mbit", traffic(1_265_000, 2_530_000), 1.0),  # the busiest rank
+        ({"up": "20mbit", "down": "10mbit"}, traffic(2_530_000), 0.5),
+        ({"rate": "40mbit", "workers": {"1": "20mbit"}}, traffic(2_530_000), 1.0),
+        ("20mbit", None, 1.012 / 0.88),  # 2,200,000 bytes of payload
+    ],
+    ids=str,
+)
+def test_the_wire_is_as_fast_as_its_slowest_direction(link: object, wire: object, expected: float) -> None:
+    cells = [cell(link=link, changes={"wire_bytes": wire, "least_communicate_seconds": 1.012})]
+
+    assert finding(check(cells, cells), "communication_over_wire").current == pytest.approx(expected)
+
+
+def test_warm_up_is_on_the_wire_and_not_in_the_times() -> None:
+    cells = [cell(changes={"timed_steps": 11, "least_communicate_seconds": 0.506})]
+
+    assert finding(check(cells, cells), "communication_over_wire").current == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("seconds", "gated"), [(0.0201, True), (0.0199, False)])
+def test_short_messages_are_shown_only(seconds: float, gated: bool) -> None:
+    wire = traffic(round(22 * seconds * 20e6 / 8))
+    stored, current = (seeds([{"wire_bytes": wire, "least_communicate_seconds": s}]) for s in (1.0, 2.0))
+    outcome = check(current, stored)
+    shown = [one for one in outcome.shown if one.metric == "communication_over_wire"]
+
+    assert (verdicts(outcome).get("communication_over_wire"), len(shown)) == ((FAIL, 0) if gated else (None, 1))
+
+
+def test_seconds_are_shown() -> None:
+    stored = seeds([{"train_seconds": 1.0}, {"train_seconds": 3.0}])
+    current = seeds([{"train_seconds": 10.0, "exposed_seconds": 1.0}] * 2)
+    outcome = check(current, stored)
+
+    assert ([(one.metric, one.baseline, one.current) for one in outcome.shown], int(outcome.exit_code)) == (
+        [("seconds_per_epoch", 2.0, 10.0), ("exposed_seconds_per_epoch", 0.5, 1.0)],
+        0,
+    )
+
+
+def test_unshaped_communication_is_shown_only() -> None:
+    stored, current = (seeds([{"communicate_seconds": s}], link="none") for s in (0.25, 5.0))
+    outcome = check(current, stored)
+
+    assert ([(one.metric, one.baseline, one.current) for one in outcome.shown], int(outcome.exit_code)) == (
+        [
+            ("seconds_per_epoch", 1.0, 1.0),
+            ("exposed_seconds_per_epoch", 0.5, 0.5),
+            ("communicate_seconds_per_epoch", 0.25, 5.0),
+        ],
+        0,
+    )
+
+
+def test_records_without_the_least_communication_are_not_gated_by_it() -> None:
+    found = finding(check(seeds([{}]), seeds([{"least_communicate_seconds": None}])), "communication_over_wire")
+
+    assert found.verdict is NOT_COMPARED
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [(0.1, 0.2, FAIL), (0.1, 0.5, Verdict.INCONCLUSIVE), (0.5, 0.5, FAIL), (None, 0.9, FAIL), (0.1, None, FAIL)],
+)
+def test_slower_communication_of_a_busier_machine_is_inconclusive(
+    before: float | None, now: float | None, expected: Verdict
+) -> None:
+    old = seeds([{"least_communicate_seconds": 1.0, "cpu_pressure": before}] * 5)
+    new = seeds([{"least_communicate_seconds": 1.3, "cpu_pressure": now}] * 5)
+
+    assert finding(check(new, old), "communication_over_wire").verdict is expected
+
+
+def test_a_busier_machine_takes_nothing_from_a_pass() -> None:
+    old = seeds([{"cpu_pressure": 0.0}] * 5)
+    new = seeds([{"cpu_pressure": 0.9}] * 5)
+
+    assert finding(check(new, old), "communication_over_wire").verdict is Verdict.PASS

@@ -1,0 +1,43 @@
+from collections.abc import Sequence
+
+import pytest
+
+from liecbench.check.verdict import Verdict
+from liecbench.errors import ExitCode
+from liecbench.results import CellResult
+from tests.check.regressions import POINTS, checked, less_accurate, trained, verdicts
+
+SEEDS = range(5)
+
+
+@pytest.fixture(scope="module")
+def before() -> Sequence[CellResult]:
+    return trained("as it is", SEEDS)
+
+
+def test_the_same_code_passes(before: Sequence[CellResult]) -> None:
+    outcome = checked(trained("as it is", SEEDS), before)
+
+    assert set(verdicts(outcome).values()) - {Verdict.NOT_COMPARED} == {Verdict.PASS}
+    assert outcome.exit_code == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("variant", "metric"),
+    [
+        ("25 % more bytes", "payload_bytes"),
+        ("no error memory", "residual_norm"),
+        ("less accurate", "test_accuracy"),
+    ],
+)
+def test_a_real_regression_is_caught(variant: str, metric: str, before: Sequence[CellResult]) -> None:
+    outcome = checked(trained(variant, SEEDS), before)
+
+    assert verdicts(outcome)[metric] is Verdict.FAIL
+    assert outcome.exit_code == ExitCode.REGRESSION
+
+
+def test_two_points_are_caught_through_the_noise_of_rounding(before: Sequence[CellResult]) -> None:
+    found = verdicts(checked(less_accurate(trained("moved", SEEDS), POINTS), before))
+
+    assert found["test_accuracy"] is Verdict.FAIL

@@ -1,0 +1,186 @@
+from typing import Any
+
+import pytest
+
+from liecbench.check.verdict import Outcome, Verdict
+from tests.check.stored_results import METRICS, cell, check, finding, seeds, verdicts
+
+PASS, FAIL, INCONCLUSIVE, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED
+
+
+def only(outcome: Outcome) -> tuple[str, str, Verdict, str]:
+    assert len(outcome.findings) == 1
+    found = outcome.findings[0]
+    return found.cell, found.metric, found.verdict, found.reason
+
+
+@pytest.mark.parametrize("num_seeds", [1, 3, 5])
+def test_the_same_results_pass(num_seeds: int) -> None:
+    cells = seeds([{}] * num_seeds)
+    outcome = check(cells, cells)
+
+    assert (verdicts(outcome), int(outcome.exit_code)) == (dict.fromkeys(METRICS, PASS), 0)
+
+
+def test_groups_of_cells_have_a_finding_a_metric_each() -> None:
+    cells = [*seeds([{}, {}]), *seeds([{}, {}], algorithm="liec", compressor={"name": "sign"})]
+    outcome = check(cells, cells)
+    labels = ["ddp · 2 workers"] * 8 + ["liec sign · 2 workers"] * 8
+
+    assert ([f.cell for f in outcome.findings], [f.metric for f in outcome.findings]) == (labels, [*METRICS] * 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric", "expected"),
+    [
+        ({"test_accuracy": 0.8951}, "test_accuracy", PASS),
+        ({"test_accuracy": 0.8949}, "test_accuracy", FAIL),
+        ({"train_loss": 1.049}, "train_loss", PASS),
+        ({"train_loss": 1.051}, "train_loss", FAIL),
+        ({"least_communicate_seconds": 1.1 * 1.099}, "communication_over_wire", PASS),
+        ({"least_communicate_seconds": 1.1 * 1.101}, "communication_over_wire", FAIL),
+        ({"least_communicate_seconds": 0.5}, "communication_over_wire", PASS),
+    ],
+    ids=str,
+)
+def test_all_seeds_past_the_margin_fail(changes: dict[str, Any], metric: str, expected: Verdict) -> None:
+    outcome = check(seeds([changes] * 5), seeds([{}] * 5))
+    failing = {metric: expected} if expected is FAIL else {}
+
+    assert (verdicts(outcome), int(outcome.exit_code)) == (
+        {**dict.fromkeys(METRICS, PASS), **failing},
+        1 if failing else 0,
+    )
+
+
+def test_levels_are_shared_by_all_tests() -> None:
+    cells = [*seeds([{}] * 5), *seeds([{}] * 2, workers=4), *seeds([{}], workers=8)]
+    settings = check(cells, cells).settings
+
+    assert (settings["bounded_tests"], settings["level"], settings["accuracy_points"]) == (4, 0.0125, 0.005)
+
+
+def test_more_tests_ask_for_more() -> None:
+    drops = [{"test_accuracy": 0.9 - drop} for drop in (0.006, 0.008, 0.010, 0.012, 0.014)]
+    others = [one for workers in (4, 8, 16, 32) for one in seeds([{}] * 5, workers=workers)]
+    stored = seeds([{}] * 5)
+    # 0.010 − t · 0.00141, with t(4) 2.78 for two tests and 4.60 for ten, beside 0.005
+    alone, among = check(seeds(drops), stored), check([*seeds(drops), *others], [*stored, *others])
+
+    assert (finding(alone, "test_accuracy").verdict, finding(among, "test_accuracy").verdict) == (FAIL, INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"link": "10mbit"}, {"payload_bytes", "messages", *METRICS[3:7]}),
+        ({"threads": 2}, {"payload_bytes", "messages", "wire_bytes"}),
+        ({"timing": "composed"}, set(METRICS[:7])),
+        ({"enforcement": "process"}, {"payload_bytes", "messages", *METRICS[3:7]}),
+        ({"environment": {"cpu": "Model B"}}, {"payload_bytes", "messages", "wire_bytes"}),
+        ({"environment": {"torch": "3.0"}}, {"payload_bytes", "messages", "wire_bytes"}),
+    ],
+    ids=str,
+)
+def test_only_what_is_alike_is_compared(fields: dict[str, Any], expected: set[str]) -> None:
+    outcome = check(seeds([{}] * 2, **fields), seeds([{}] * 2))
+    passed = {found.metric for found in outcome.findings if found.verdict is PASS}
+    rest = {found.verdict for found in outcome.findings if found.metric not in expected}
+
+    assert (passed, rest, outcome.shown, int(outcome.exit_code)) == (expected, {NOT_COMPARED}, (), 0)
+
+
+def test_another_machine_is_named() -> None:
+    outcome = check(seeds([{}] * 2, environment={"cpu": "Model B"}), seeds([{}] * 2))
+    reason = "the baseline is of another machine: cpu: Model A in the baseline, Model B here"
+    apart = [(found.metric, found.reason) for found in outcome.findings if found.verdict is NOT_COMPARED]
+
+    assert apart == [("accuracy, loss and compression error", reason), ("communication and seconds", reason)]
+
+
+def test_seeds_of_another_machine_are_named() -> None:
+    current = [*seeds([{}] * 2), cell(seed=2, environment={"torch": "3.0"})]
+    outcome = check(current, seeds([{}] * 3))
+
+    assert (finding(outcome, "accuracy, loss and compression error").reason, verdicts(outcome)["test_accuracy"]) == (
+        "seed 2: the baseline is of another setting: torch: 2.6.0 in the baseline, 3.0 here",
+        PASS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "difference"),
+    [
+        ({"workers": 4}, "workers: 2 in the baseline, 4 here"),
+        ({"task": {"batch_size": 64}}, "batch_size: 32 in the baseline, 64 here"),
+    ],
+    ids=str,
+)
+def test_with_a_foreign_baseline_nothing_is_compared(fields: dict[str, Any], difference: str) -> None:
+    outcome = check(seeds([{}] * 2, **fields), seeds([{}] * 3))
+    reason = f"seeds 0, 1: the baseline has no such cell; the nearest differs: {difference}"
+
+    assert (only(outcome)[1:], int(outcome.exit_code)) == (("status", NOT_COMPARED, reason), 4)
+
+
+def test_a_cell_that_the_baseline_lacks_is_not_compared() -> None:
+    outcome = check([*seeds([{}] * 2), *seeds([{}], workers=4)], seeds([{}] * 2))
+    found = finding(outcome, "status")
+
+    assert (found.cell, found.verdict, int(outcome.exit_code)) == ("ddp · 4 workers", NOT_COMPARED, 0)
+
+
+def test_cells_that_the_results_lack_leave_it_open() -> None:
+    outcome = check(seeds([{}]), [*seeds([{}] * 3), *seeds([{}], workers=4)])
+    found = [(one.cell, one.verdict, one.reason) for one in outcome.findings if one.metric == "status"]
+    lacking = "the results have no such cell; run it, or write the baseline anew"
+
+    assert (found, int(outcome.exit_code)) == (
+        [
+            ("ddp · 2 workers", INCONCLUSIVE, f"seeds 1, 2: {lacking}"),
+            ("ddp · 4 workers", INCONCLUSIVE, f"seed 0: {lacking}"),
+        ],
+        3,
+    )
+
+
+def test_a_link_that_the_results_lack_leaves_it_open() -> None:
+    outcome = check(seeds([{}]), [*seeds([{}]), *seeds([{}], link="10mbit")])
+
+    assert (finding(outcome, "status").cell, int(outcome.exit_code)) == ("ddp · 2 workers · link 10mbit", 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "reason", "code"),
+    [
+        ("diverged", FAIL, "seed 1: diverged, where the baseline's completed: not finite", 1),
+        ("unfinished", INCONCLUSIVE, "seed 1: unfinished; let `liecbench run` finish it", 3),
+    ],
+)
+def test_a_cell_that_did_not_complete(status: Any, verdict: Verdict, reason: str, code: int) -> None:
+    current = [cell(), cell(seed=1, status=status, error="not finite\nat step 3")]
+    outcome = check(current, seeds([{}] * 2))
+    found = finding(outcome, "status")
+
+    assert (found.verdict, found.reason, int(outcome.exit_code)) == (verdict, reason, code)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_failed_cell_is_told_with_its_error(alone: bool) -> None:
+    failed = cell(seed=1, status="failed", error="the launch died\nTraceback")
+    outcome = check([failed] if alone else [cell(), failed], seeds([{}] * 2))
+
+    assert (outcome.failed_cells, int(outcome.exit_code)) == (("ddp · 2 workers · seed 1: the launch died",), 5)
+
+
+def test_a_regression_outweighs_a_failed_cell_and_a_missing_one() -> None:
+    current = [cell(changes={"messages": [1, 1]}), cell(seed=1, status="failed", error="lost")]
+
+    assert int(check(current, seeds([{}] * 3)).exit_code) == 1
+
+
+@pytest.mark.parametrize("status", ["unfinished", "diverged"])
+def test_a_cell_without_an_epoch_that_the_baseline_lacks(status: Any) -> None:
+    outcome = check([cell(status=status, epochs=0, workers=8)], seeds([{}]))
+
+    assert (only(outcome)[2], int(outcome.exit_code)) == (NOT_COMPARED, 4)

@@ -1,0 +1,105 @@
+"""Two revisions and two interpreters, as a command names them, down to the outcome."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import liecbench
+from tests.processes import Tree, run_command
+
+pytestmark = pytest.mark.timeout(600)  # three relaunches of two sides, on whatever machine
+
+SCENARIO = """\
+name: turns
+task: {dataset: digits, model: {name: mlp, width: 32}, batch_size: 32, epochs: 2, learning_rate: 0.1}
+matrix:
+  algorithm: [liec]
+  compressor: [sign]
+  workers: [2]
+  link: [none]
+"""
+SLOWED = "    def _step(self, batch: Tensor, random: np.random.Generator, clock: meter.StepClock) -> Tensor:\n"
+PERIOD = "average_period: Annotated[int, Ge(1)]"
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "a",
+    "GIT_AUTHOR_EMAIL": "a@b.c",
+    "GIT_COMMITTER_NAME": "a",
+    "GIT_COMMITTER_EMAIL": "a@b.c",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
+
+
+def git(directory: Path, *arguments: str) -> None:
+    environment = {**os.environ, **IDENTITY}
+    subprocess.run(["git", *arguments], cwd=directory, env=environment, check=True, capture_output=True)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This package in two revisions: the second averages more often by default, and takes its time in every step."""
+    directory = tmp_path_factory.mktemp("repository")
+    root = Path(liecbench.__file__).parents[1]
+    shutil.copytree(root / "liecbench", directory / "liecbench", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, directory / name)
+    git(directory, "init", "-q")
+    git(directory, "add", "-A")
+    git(directory, "commit", "-qm", "one")
+    package = directory / "liecbench"
+    edit(package / "algorithms" / "liec.py", f"{PERIOD} = 32", f"{PERIOD} = 8")
+    edit(package / "worker" / "training.py", SLOWED, SLOWED + "        _compute_for(0.02)\n")
+    git(directory, "commit", "-qam", "two")
+    (directory / "s.yaml").write_text(SCENARIO)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def found(repository: Path) -> dict[str, Any]:
+    command = [sys.executable, "-P", "-m", "liecbench", "check", "s.yaml", "--pair-revisions", "HEAD~1", "HEAD"]
+    done = subprocess.run(
+        [*command, "--pairs", "12", "--format", "json"], cwd=repository, capture_output=True, text=True, timeout=580
+    )
+    assert done.stdout, done.stderr
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    return outcome
+
+
+def test_a_slower_revision_fails(found: dict[str, Any]) -> None:
+    verdicts = {finding["metric"]: finding["verdict"] for finding in found["findings"]}
+
+    assert verdicts["step_seconds"] == "fail"
+    assert found["exit_code"] == 1
+
+
+def test_each_revision_has_its_own_defaults(found: dict[str, Any]) -> None:
+    # Four times as many averaging steps, each with a dense model and gradient.
+    verdicts = {finding["metric"]: finding["verdict"] for finding in found["findings"]}
+
+    assert verdicts["payload_bytes"] == "fail"
+
+
+def test_the_outcome_names_both_commits(found: dict[str, Any]) -> None:
+    assert "HEAD~1" in found["settings"]["a"]
+    assert "HEAD" in found["settings"]["b"]
+    assert found["settings"]["a"] != found["settings"]["b"]
+
+
+def test_an_interpreter_without_liecbench_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SCENARIO)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    bare = str(tmp_path / "bare" / "bin" / "python")
+    done = run_command(Tree(), "check", str(tmp_path / "s.yaml"), "--pair-python", sys.executable, bare)
+
+    assert (done.returncode, "no liecbench is installed there" in done.stderr) == (2, True)
