@@ -1,19 +1,21 @@
 """What else the machine did while a pair was measured."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-_STEAL_FIELD = 8
+_IDLE_FIELDS, _STEAL_FIELD = slice(3, 5), 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Counters of the kernel's: ticks of all processors, those that a hypervisor took, microseconds of pressure."""
+    """Counters of the kernel's: ticks of all processors, idle and stolen ones among them, microseconds of pressure."""
 
     at_seconds: float
     ticks: int
+    idle_ticks: int
     stolen_ticks: int
     waiting_microseconds: int | None
 
@@ -29,9 +31,16 @@ class Snapshot:
         return cls(
             at_seconds=time.perf_counter(),
             ticks=sum(fields[:_STEAL_FIELD]),
+            idle_ticks=sum(fields[_IDLE_FIELDS]),
             stolen_ticks=fields[_STEAL_FIELD - 1],
             waiting_microseconds=waiting,
         )
+
+    def cpu_seconds(self, before: Self) -> tuple[float, float]:
+        """What all processors together did in between, and could have done."""
+        ticks, idle = self.ticks - before.ticks, self.idle_ticks - before.idle_ticks
+        per_second = os.sysconf("SC_CLK_TCK")
+        return (ticks - idle) / per_second, ticks / per_second
 
     def since(self, before: Self) -> dict[str, float]:
         """Shares of the time in between: stolen, and in which some task waited for a processor (pressure)."""

@@ -63,8 +63,8 @@ class Epoch:
     Durations in seconds, sizes in bytes, accuracy as a fraction; lists have one entry a rank, in order. Times are those
     of ``timed_steps``, which warm-up leaves out; everything else is of all ``steps``. Fetching and augmenting batches,
     ``data_seconds``, is not part of ``train_seconds``. ``least_communicate_seconds`` is of the rank that
-    communicated least: it waited for nobody. ``cpu_pressure`` is the share of the epoch in which some task of the
-    machine waited for a processor; None where the kernel does not tell.
+    communicated least: it waited for nobody. ``other_cpu_share`` is the share of the machine's
+    processors that was busy with anything but the ranks.
     """
 
     type: ClassVar[str] = "epoch"
@@ -95,7 +95,7 @@ class Epoch:
     data_seconds: float = 0.0
     # Records of earlier versions have none of these.
     least_communicate_seconds: float | None = None
-    cpu_pressure: float | None = None
+    other_cpu_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

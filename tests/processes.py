@@ -336,7 +336,7 @@ def epochs(directory: Path, cell: str | None = None) -> list[Epoch]:
 
 def numbers(epoch: Epoch) -> dict[str, Any]:
     """Everything that another run must repeat to the bit: all but times, memory and headers."""
-    left_out = {"attempt", "wire_bytes", "cpu_seconds", "cpu_pressure", "peak_memory_bytes", "gpu", "composed"}
+    left_out = {"attempt", "wire_bytes", "cpu_seconds", "other_cpu_share", "peak_memory_bytes", "gpu", "composed"}
     fields = {name: getattr(epoch, name) for name in Epoch.__slots__ if name not in left_out}
     return {name: value for name, value in fields.items() if not name.endswith("_seconds")}
 

@@ -55,7 +55,7 @@ class StoredEpoch(Model):
     exposed_seconds: Seconds
     communicate_seconds: Seconds
     least_communicate_seconds: Seconds | None
-    cpu_pressure: Real | None
+    other_cpu_share: Real | None
 
     @classmethod
     def of(cls, epoch: Epoch) -> Self:

@@ -10,7 +10,7 @@ from liecbench.link import Link
 
 _METRIC = "communication_over_wire"
 _BITS = 8
-# A process that computes all the time made it 0.4 on two cores, and communication of two ranks 14 % slower.
+# A process that computes all the time takes half of two cores, and made communication of two ranks 14 % slower.
 _BUSY = 0.15
 
 
@@ -35,7 +35,7 @@ def over_wire(
     old, new = (statistics.median(side) for side in zip(*known, strict=True))
     if min(_seconds_per_step(twin.baseline, by_wire) for twin in twins) < least_seconds_per_step:
         return Shown(cell=label, metric=_METRIC, baseline=old, current=new)
-    return _judged(label, known, margin, _added_pressure(twins))
+    return _judged(label, known, margin, _added_share(twins))
 
 
 def shown(label: str, twins: Sequence[Twin]) -> Iterator[Shown]:
@@ -52,15 +52,15 @@ def shown(label: str, twins: Sequence[Twin]) -> Iterator[Shown]:
             yield Shown(cell=label, metric=metric, baseline=old, current=new)
 
 
-def _judged(label: str, ratios: Sequence[tuple[float, float]], margin: float, pressure: float) -> Finding:
+def _judged(label: str, ratios: Sequence[tuple[float, float]], margin: float, busier: float) -> Finding:
     old, new = (statistics.median(side) for side in zip(*ratios, strict=True))
     slower = statistics.median(after / before - 1 for before, after in ratios)
     verdict, busy = Verdict.PASS, ""
     if slower > margin:
         verdict = Verdict.FAIL
-        if pressure > _BUSY:
+        if busier > _BUSY:
             verdict = Verdict.INCONCLUSIVE
-            busy = f"; tasks waited for a processor {pressure:.0%} more of the time: run it on an idle machine"
+            busy = f"; other processes had {busier:.0%} more of the processors: run it on an idle machine"
     return Finding(
         cell=label,
         metric=_METRIC,
@@ -72,15 +72,15 @@ def _judged(label: str, ratios: Sequence[tuple[float, float]], margin: float, pr
     )
 
 
-def _added_pressure(twins: Sequence[Twin]) -> float:
-    """By how large a share of the time the machine was busier than for the baseline; 0 where a kernel does not tell."""
-    sides = [(_pressure(twin.baseline), _pressure(twin.current)) for twin in twins]
+def _added_share(twins: Sequence[Twin]) -> float:
+    """How much more of the processors was busy with other things than for the baseline; 0 where it is not recorded."""
+    sides = [(_share(twin.baseline), _share(twin.current)) for twin in twins]
     added = [after - before for before, after in sides if before is not None and after is not None]
     return statistics.median(added) if added else 0.0
 
 
-def _pressure(entry: Entry) -> float | None:
-    shares = [epoch.cpu_pressure for epoch in entry.epochs if epoch.cpu_pressure is not None]
+def _share(entry: Entry) -> float | None:
+    shares = [epoch.other_cpu_share for epoch in entry.epochs if epoch.other_cpu_share is not None]
     return statistics.median(shares) if shares else None
 
 

@@ -165,7 +165,7 @@ def compose_epoch(
         cpu_seconds=sum(
             n * sum(rank.cpu_seconds / rank.num_steps for rank in kinds[name].ranks) for name, n in everything.items()
         ),
-        cpu_pressure=meter.most_pressure(rank for kind in kinds.values() for rank in kind.ranks),
+        other_cpu_share=max(meter.other_cpu_share(kind.ranks) for kind in kinds.values()),
         peak_memory_bytes=max(rank.peak_memory_bytes for kind in kinds.values() for rank in kind.ranks),
         composed=Composed(
             trajectory=epoch.cell, kinds={name: _kind_time(kinds[name], everything[name]) for name in everything}

@@ -5,7 +5,7 @@ import dataclasses
 import math
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,7 +31,7 @@ class WireCounter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankEpoch:
-    """What one rank saw of an epoch."""
+    """What one rank saw of an epoch; ``machine_cpu_seconds`` are those that all processors were busy, and had."""
 
     mean_loss: float
     num_steps: int
@@ -42,7 +42,7 @@ class RankEpoch:
     counters: Counters
     wire_bytes: tuple[int, int] | None
     cpu_seconds: float
-    cpu_pressure: float | None
+    machine_cpu_seconds: tuple[float, float]
     peak_memory_bytes: int
 
 
@@ -126,7 +126,7 @@ class StepClock:
             ),
             wire_bytes=_difference(wire, self._first_wire),
             cpu_seconds=time.process_time() - self._first_cpu,
-            cpu_pressure=Snapshot.now().since(self._machine).get("pressure"),
+            machine_cpu_seconds=Snapshot.now().cpu_seconds(self._machine),
             peak_memory_bytes=peak_memory_bytes(),
         )
 
@@ -140,6 +140,7 @@ def joined(first: RankEpoch, more: RankEpoch) -> RankEpoch:
     if first.wire_bytes is not None and more.wire_bytes is not None:
         wire = (first.wire_bytes[0] + more.wire_bytes[0], first.wire_bytes[1] + more.wire_bytes[1])
     num_steps = first.num_steps + more.num_steps
+    busy, possible = (sum(both) for both in zip(first.machine_cpu_seconds, more.machine_cpu_seconds, strict=True))
     return RankEpoch(
         mean_loss=(first.mean_loss * first.num_steps + more.mean_loss * more.num_steps) / num_steps,
         num_steps=num_steps,
@@ -150,7 +151,7 @@ def joined(first: RankEpoch, more: RankEpoch) -> RankEpoch:
         counters=Counters(**counters),
         wire_bytes=wire,
         cpu_seconds=first.cpu_seconds + more.cpu_seconds,
-        cpu_pressure=_most([first.cpu_pressure, more.cpu_pressure]),
+        machine_cpu_seconds=(busy, possible),
         peak_memory_bytes=max(first.peak_memory_bytes, more.peak_memory_bytes),
     )
 
@@ -190,20 +191,18 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         wire_bytes={"sent": [w[0] for w in wire], "received": [w[1] for w in wire]} if wire else None,
         messages=[rank.counters.sent_messages for rank in ranks],
         cpu_seconds=sum(rank.cpu_seconds for rank in ranks),
-        cpu_pressure=most_pressure(ranks),
+        other_cpu_share=other_cpu_share(ranks),
         peak_memory_bytes=max(rank.peak_memory_bytes for rank in ranks),
         gpu=None,
         **dataclasses.asdict(totals),
     )
 
 
-def most_pressure(ranks: Iterable[RankEpoch]) -> float | None:
-    """The largest share of time in which the machine's processors were not enough; None where no kernel tells."""
-    return _most(rank.cpu_pressure for rank in ranks)
-
-
-def _most(shares: Iterable[float | None]) -> float | None:
-    return max((share for share in shares if share is not None), default=None)
+def other_cpu_share(ranks: Sequence[RankEpoch]) -> float:
+    """The share of the machine's processors that was busy with anything but these ranks."""
+    own = sum(rank.cpu_seconds for rank in ranks)
+    shares = [(busy - own) / possible for busy, possible in (rank.machine_cpu_seconds for rank in ranks) if possible]
+    return max(0.0, *shares) if shares else 0.0
 
 
 def check_wire(ranks: list[RankEpoch]) -> None:

@@ -72,6 +72,7 @@ def test_an_entry_holds_what_gates_need(written: bytes) -> None:
             "exposed_seconds": 0.5,
             "communicate_seconds": 0.25,
             "least_communicate_seconds": 1.1,
+            "other_cpu_share": None,
         },
     )
 

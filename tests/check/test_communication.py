@@ -87,14 +87,14 @@ def test_records_without_the_least_communication_are_not_gated_by_it() -> None:
 def test_slower_communication_of_a_busier_machine_is_inconclusive(
     before: float | None, now: float | None, expected: Verdict
 ) -> None:
-    old = seeds([{"least_communicate_seconds": 1.0, "cpu_pressure": before}] * 5)
-    new = seeds([{"least_communicate_seconds": 1.3, "cpu_pressure": now}] * 5)
+    old = seeds([{"least_communicate_seconds": 1.0, "other_cpu_share": before}] * 5)
+    new = seeds([{"least_communicate_seconds": 1.3, "other_cpu_share": now}] * 5)
 
     assert finding(check(new, old), "communication_over_wire").verdict is expected
 
 
 def test_a_busier_machine_takes_nothing_from_a_pass() -> None:
-    old = seeds([{"cpu_pressure": 0.0}] * 5)
-    new = seeds([{"cpu_pressure": 0.9}] * 5)
+    old = seeds([{"other_cpu_share": 0.0}] * 5)
+    new = seeds([{"other_cpu_share": 0.9}] * 5)
 
     assert finding(check(new, old), "communication_over_wire").verdict is Verdict.PASS

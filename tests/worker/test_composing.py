@@ -30,7 +30,7 @@ def seen(seconds: list[float], *, share: float = 0.5, wire: tuple[int, int] | No
         counters=Counters(compress_seconds=0.1 * total, communicate_seconds=0.2 * total),
         wire_bytes=wire,
         cpu_seconds=(len(seconds) + 1) * 0.5,
-        cpu_pressure=0.1 * total,
+        machine_cpu_seconds=(total, 2 * total),
         peak_memory_bytes=len(seconds),
     )
 

@@ -4,9 +4,8 @@ import pytest
 
 from liecbench.algorithms.exchange import Counters
 from liecbench.worker.agreed import LinkError
-from liecbench.worker.meter import RankEpoch, check_wire, most_pressure
+from liecbench.worker.meter import RankEpoch, check_wire, other_cpu_share
 
-SHARES = (None, 0.1, 0.3)
 SEEN: dict[str, Any] = {
     "mean_loss": 1.0,
     "num_steps": 1,
@@ -15,7 +14,7 @@ SEEN: dict[str, Any] = {
     "step_seconds": [1.0],
     "exposed_seconds": 0.0,
     "cpu_seconds": 1.0,
-    "cpu_pressure": None,
+    "machine_cpu_seconds": (1.0, 2.0),
     "peak_memory_bytes": 1,
 }
 
@@ -42,7 +41,19 @@ def test_payload_that_the_wire_did_not_carry_is_an_error(wire: tuple[int, int], 
         check_wire([seen((1000, 2000), (1100, 2100)), seen((1000, 2000), wire)])
 
 
-def test_a_machine_is_as_busy_as_any_rank_saw() -> None:
-    ranks = [RankEpoch(**{**SEEN, "cpu_pressure": share}, counters=Counters(), wire_bytes=None) for share in SHARES]
+@pytest.mark.parametrize(
+    ("cpu_seconds", "machine", "expected"),
+    [
+        ((1.0, 1.0), (6.0, 8.0), 0.5),
+        ((1.0, 1.0), (2.0, 8.0), 0.0),
+        ((1.0, 1.5), (2.0, 8.0), 0.0),
+        ((0.0, 0.0), (0.0, 0.0), 0.0),
+    ],
+)
+def test_what_other_processes_had_is_what_the_ranks_had_not(
+    cpu_seconds: tuple[float, float], machine: tuple[float, float], expected: float
+) -> None:
+    fields = [{**SEEN, "cpu_seconds": own, "machine_cpu_seconds": machine} for own in cpu_seconds]
+    ranks = [RankEpoch(**each, counters=Counters(), wire_bytes=None) for each in fields]
 
-    assert (most_pressure(ranks), most_pressure(ranks[:1])) == (0.3, None)
+    assert other_cpu_share(ranks) == expected
