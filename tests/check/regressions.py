@@ -29,23 +29,11 @@ from liecbench.results import CellResult
 from liecbench.worker.training import Training
 from tests.check.stored_results import ENVIRONMENT
 from tests.distributed import run_ranks
+from tests.worker.test_training import NoLink
 
 SEEDS = 5
 RATIO, LEARNING_RATE = 0.04, 0.4
 POINTS = 0.02
-
-
-class NoLink:
-    """A link that nothing shapes."""
-
-    pacer = None
-
-    def shape(self) -> None: ...
-
-    def lift(self) -> None: ...
-
-    def wire_bytes(self) -> None:
-        return None
 
 
 def cell(seed: int, ratio: float = RATIO, learning_rate: float = LEARNING_RATE) -> Cell:

@@ -80,7 +80,7 @@ def test_more_tests_ask_for_more() -> None:
         ({"environment": {"cpu": "Model B"}}, {"payload_bytes", "messages", "wire_bytes"}),
         ({"environment": {"torch": "3.0"}}, {"payload_bytes", "messages", "wire_bytes"}),
     ],
-    ids=str,
+    ids=["link", "threads", "timing", "enforcement", "cpu", "torch"],
 )
 def test_only_what_is_alike_is_compared(fields: dict[str, Any], expected: set[str]) -> None:
     outcome = check(seeds([{}] * 2, **fields), seeds([{}] * 2))
