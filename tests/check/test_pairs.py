@@ -15,7 +15,7 @@ from tests.processes import skip_without_namespaces
 
 pytestmark = pytest.mark.timeout(600)  # three relaunches of two sides, on whatever machine
 # Twice as long is beyond any noise; few pairs are enough for that.
-GATE = Gate(most_pairs=24)
+GATE = Gate(most_pairs=12)
 SLOWDOWN = 1.0
 PERIOD = 4
 
