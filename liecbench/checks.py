@@ -42,7 +42,7 @@ def baseline(
 ) -> None:
     """Write the baseline that a later `check` compares with."""
     from liecbench.check.baseline import Baseline, left_out
-    from liecbench.results import load
+    from liecbench.folded import load
 
     cells = load([results])
     stored = Baseline.of(cells)
@@ -175,7 +175,7 @@ def _variables(option: str, assignments: list[str] | None) -> dict[str, str]:
 def _against_stored(results: Path, path: Path, accuracy_margin: float) -> "Outcome":
     from liecbench.check.baseline import Baseline
     from liecbench.check.stored import Margins, check_stored
-    from liecbench.results import load
+    from liecbench.folded import load
 
     stored = Baseline.read(path)
     return check_stored(load([results]), stored, Margins(accuracy_points=accuracy_margin / 100))
@@ -188,8 +188,6 @@ def _publish(
     from liecbench.check import export, table
     from liecbench.check.junit import to_xml
 
-    if github:
-        _tell_github(outcome)
     with readers_may_leave():
         match output:
             case CheckFormat.TABLE:
@@ -197,21 +195,18 @@ def _publish(
                 screen.print(table.render(outcome, width=screen.width))
             case CheckFormat.JSON:
                 print(export.to_json(outcome))
-    code = outcome.exit_code
-    for path, text in ((json_file, export.to_json), (junit, to_xml)):
-        if path is not None and not _written(path, text(outcome)):
-            code = code or ExitCode.USAGE
-    raise typer.Exit(code)
-
-
-def _written(path: Path, text: str) -> bool:
-    """Whether a file could be written; what was found is not lost with it."""
     try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        say(f"{path}: {error.strerror}", quiet=False)
-        return False
-    return True
+        if json_file is not None:
+            json_file.write_text(export.to_json(outcome) + "\n", encoding="utf-8")
+        if junit is not None:
+            junit.write_text(to_xml(outcome) + "\n", encoding="utf-8")
+        if github:
+            _tell_github(outcome)
+    except (OSError, LiecbenchError):
+        if outcome.exit_code is ExitCode.DONE:
+            raise
+        say("not everything could be written", quiet=False)  # what was found counts for more
+    raise typer.Exit(outcome.exit_code)
 
 
 def _tell_github(outcome: "Outcome") -> None:

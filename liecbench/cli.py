@@ -371,12 +371,13 @@ def _rows(
     ids: set[str] | None = None,
 ) -> "list[Row]":
     from liecbench import results
+    from liecbench.folded import load
 
     told = results.settings(directories[0])
     for other in directories[1:]:
         if results.settings(other) != told:
             say(f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here", False)
-    cells = [cell for cell in results.load(directories) if ids is None or cell.id in ids]
+    cells = [cell for cell in load(directories) if ids is None or cell.id in ids]
     if required:
         results.check_baseline(cells, baseline)
     if best is not None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from liecbench.cell import Cell, Job
+from liecbench.folded import CellResult
 from liecbench.link import Link
-from liecbench.results import CellResult
 
 
 def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:

@@ -1,24 +1,21 @@
-"""Results: the ledgers of one or more directories folded into cells, and cells into rows of a comparison."""
+"""Results: cells summarised into the rows of a comparison."""
 
 import functools
 import json
 import math
 import statistics
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import yaml
-from pydantic import ValidationError
 
-from liecbench.cell import Cell
 from liecbench.document import nearest
-from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.errors import LiecbenchError
+from liecbench.folded import CellResult
 from liecbench.link import Link
 from liecbench.measured_link import WARNING_DEVIATION, recorded_misses
-from liecbench.record import End, Epoch, Record, Start, read
 
 SCENARIO_NAME: Final = "scenario.yaml"
 METRICS: Final = (
@@ -52,108 +49,30 @@ _PAIRED: Final = ("speedup", "bytes_ratio", "accuracy_difference")
 _LATER: Final = {"partition": "iid"}
 
 
-@dataclass(slots=True, kw_only=True)
-class CellResult:
-    """What the ledger says of one cell; epochs are in order, each once, the latest attempt's."""
-
-    id: str
-    spec: dict[str, Any]
-    environment: dict[str, Any]
-    attempt: int
-    epochs: list[Epoch] = field(default_factory=list)
-    status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
-    error: str | None = None
-    directory: str | None = None  # where two results directories hold the same cell, which one this is of
-
-    @property
-    def over(self) -> bool:
-        """Whether no run goes on with it."""
-        return self.status in ("completed", "diverged")
-
-
-def fold(records: Iterable[Record]) -> dict[str, CellResult]:
-    """Records into cells, by id, in the order in which they began."""
-    cells: dict[str, CellResult] = {}
-    for record in records:
-        match record:
-            case Start():
-                before = cells.get(record.cell)
-                epochs = [epoch for epoch in before.epochs if epoch.epoch <= record.epochs_done] if before else []
-                cells[record.cell] = CellResult(
-                    id=record.cell,
-                    spec=record.spec,
-                    environment=record.environment,
-                    attempt=record.attempt,
-                    epochs=epochs,
-                )
-            case Epoch() if record.cell in cells:
-                cells[record.cell].epochs.append(record)
-            case End() if record.cell in cells and (record.status != "completed" or cells[record.cell].epochs):
-                cells[record.cell].status, cells[record.cell].error = record.status, record.error
-    return cells
-
-
-def load(directories: Sequence[Path]) -> list[CellResult]:
-    """The cells of several results directories.
-
-    Of a cell that one directory completed, what others hold unfinished is left out; where several completed it, all
-    are kept and told apart by directory.
-    """
-    folded = {directory: fold(read(directory)) for directory in directories}
-    for directory, found in folded.items():
-        for cell in found.values():
-            _check_spec(directory, cell)
-    completed = Counter(c.id for found in folded.values() for c in found.values() if c.status == "completed")
-    if any(count > 1 for count in completed.values()):
-        for name, found in zip(_short_names(directories), folded.values(), strict=True):
-            for cell in found.values():
-                cell.directory = name
-    cells = [c for found in folded.values() for c in found.values() if c.status == "completed" or not completed[c.id]]
-    if not cells:
-        names = ", ".join(str(directory) for directory in directories)
-        raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
-    return cells
-
-
-def _short_names(directories: Sequence[Path]) -> list[str]:
-    """As much of each path's end as tells them apart: a page for others need not show the rest."""
-    parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
-    length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
-    return ["/".join(path[-length:]).replace("//", "/") for path in parts]
-
-
-def _check_spec(directory: Path, cell: CellResult) -> None:
-    try:
-        Cell.from_spec(cell.spec)
-    except ValidationError as error:
-        message = f"{directory}: cell {cell.id}: {error.errors()[0]['msg']} in its spec"
-        raise LiecbenchError(message, "use the liecbench that wrote it, or remove the cell's lines") from None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean over seeds and its 95 % interval (Student's t); no bounds for one seed."""
+    """A mean over seeds and its interval (Student's t), of 95 % unless asked otherwise; no bounds for one seed."""
 
     mean: float
     low: float | None
     high: float | None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Estimate":
-        """The estimate from one value a seed."""
+    def of(cls, values: Sequence[float], tail: float = 0.025) -> "Estimate":
+        """The estimate from one value a seed; each bound is wrong with the probability ``tail``."""
         mean, freedom = statistics.fmean(values), len(values) - 1
         if not freedom:
             return cls(mean=mean, low=None, high=None)
         variance = math.fsum((value - mean) ** 2 for value in values) / freedom
-        half = _quantile(freedom) * math.sqrt(variance / len(values))
+        half = _quantile(freedom, tail) * math.sqrt(variance / len(values))
         return cls(mean=mean, low=mean - half, high=mean + half)
 
 
 @functools.cache
-def _quantile(freedom: int) -> float:
+def _quantile(freedom: int, tail: float) -> float:
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, 0.975))
+    return float(stdtrit(freedom, 1 - tail))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

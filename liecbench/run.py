@@ -10,13 +10,14 @@ from liecbench import launch as launching
 from liecbench.cell import Cell, Job
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
+from liecbench.folded import CellResult, fold
 from liecbench.jobs import jobs_left
 from liecbench.launch import Launch
 from liecbench.link import Link
 from liecbench.matrix import Scenario
 from liecbench.nodes import Leader, Nodes
 from liecbench.record import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
-from liecbench.results import SCENARIO_NAME, CellResult, flat_fields, fold
+from liecbench.results import SCENARIO_NAME, flat_fields
 from liecbench.torchrun import Outcome, log_tail
 
 # Seconds of silence that are a hang, while a cell is under way or, with None, before and between cells.

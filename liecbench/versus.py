@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from liecbench.cell import Cell
 from liecbench.check import self_test
@@ -22,8 +22,6 @@ from liecbench.estimate import patience
 from liecbench.run import select
 from liecbench.scenario import load_scenario
 from liecbench.worker.turns import PROTOCOL
-
-_SIDES: tuple[Literal["A"], Literal["B"]] = ("A", "B")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,37 +46,29 @@ class Versus:
     def scenarios(self, a: Path, b: Path) -> Outcome:
         """Two scenarios, cell by cell."""
         ours, theirs = self._chosen(a), self._chosen(b)
-        sides = self._side("A", str(a), sys.executable, {}), self._side("B", str(b), sys.executable, {})
-        return self._play(ours, theirs, sides)
+        return self._play(ours, theirs, self._sides((str(a), sys.executable), (str(b), sys.executable)))
 
     def pythons(self, scenario: Path, a: str, b: str) -> Outcome:
         """Two interpreters, each with its own installation."""
         chosen = self._chosen(scenario)
         found = [inspect(python, PROTOCOL) for python in (a, b)]
-        labels = [f"{each.path}: liecbench {each.liecbench}, torch {each.torch}" for each in found]
-        sides = (
-            self._side("A", labels[0], str(found[0].path), ALONE),
-            self._side("B", labels[1], str(found[1].path), ALONE),
-        )
-        return self._play(chosen, chosen, sides)
+        old, new = ((f"{each.path}: liecbench {each.liecbench}, torch {each.torch}", str(each.path)) for each in found)
+        return self._play(chosen, chosen, self._sides(old, new, ALONE))
 
     def revisions(self, scenario: Path, a: str, b: str) -> Outcome:
         """Two revisions of the repository around the working directory, each installed by itself."""
         chosen = self._chosen(scenario)
-        with built([a, b], self.say) as (old, new):
-            for revision in (old, new):
+        with built([a, b], self.say) as revisions:
+            for revision in revisions:
                 inspect(revision.python, PROTOCOL, name=str(revision))
-            sides = (
-                self._side("A", str(old), str(old.python), ALONE),
-                self._side("B", str(new), str(new.python), ALONE),
-            )
-            return self._play(chosen, chosen, sides)
+            old, new = ((str(revision), str(revision.python)) for revision in revisions)
+            return self._play(chosen, chosen, self._sides(old, new, ALONE))
 
     def itself(self) -> Outcome:
         """The gate on identical code, and on a slowdown that is put in."""
         cases, notes = self_test.cases()
-        a, b = (self._side(name, "this installation", sys.executable, {}) for name in _SIDES)
-        return self_test.judged(self._match(cases, (a, b), None), notes)
+        here = ("this installation", sys.executable)
+        return self_test.judged(self._match(cases, self._sides(here, here), None), notes)
 
     def _chosen(self, path: Path) -> "_Chosen":
         choose = functools.partial(select, conditions=self.only)
@@ -90,9 +80,15 @@ class Versus:
         written = scenario.as_written()
         return _Chosen(cells=[written[cell.id] for cell in cells], step_timeout=scenario.step_timeout)
 
-    def _side(self, name: Literal["A", "B"], label: str, python: str, variables: Mapping[str, str]) -> Side:
-        own = self.variables["AB".index(name)]
-        return Side(name=name, label=label, python=python, variables={**variables, **own})
+    def _sides(
+        self, a: tuple[str, str], b: tuple[str, str], variables: Mapping[str, str] | None = None
+    ) -> tuple[Side, Side]:
+        """From each side's label and interpreter; ``variables`` are of both, under each one's own."""
+        own_a, own_b = ({**(variables or {}), **own} for own in self.variables)
+        return (
+            Side(name="A", label=a[0], python=a[1], variables=own_a),
+            Side(name="B", label=b[0], python=b[1], variables=own_b),
+        )
 
     def _play(self, a: "_Chosen", b: "_Chosen", sides: tuple[Side, Side]) -> Outcome:
         timeouts = [chosen.step_timeout for chosen in (a, b) if chosen.step_timeout is not None]

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from liecbench.errors import LiecbenchError
+from liecbench.folded import CellResult, fold
 from liecbench.record import Record
-from liecbench.results import CellResult, Row, at_best, fold, summarise
+from liecbench.results import Row, at_best, summarise
 from tests.ledgers import end, epoch, run_of, start
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liecbench.breakeven import BreakEven, break_evens, symmetric_rate
+from liecbench.folded import fold
 from liecbench.record import Composed, Epoch, Record
-from liecbench.results import Row, fold, summarise
+from liecbench.results import Row, summarise
 from tests.ledgers import run_of
 
 

@@ -139,3 +139,16 @@ def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
         command.tree.assert_gone(namespaces)
 
     assert status == 130
+
+
+def test_a_summary_that_cannot_be_written_hides_no_regression(results: Path, stored: Path, tmp_path: Path) -> None:
+    heavier = tmp_path / "heavier"
+    heavier.mkdir()
+    ledger = (results / "records.jsonl").read_text()
+    (heavier / "records.jsonl").write_text(ledger.replace('"sent": [100, 100]', '"sent": [125, 100]'))
+    prefix = ["env", f"GITHUB_STEP_SUMMARY={tmp_path}/no/such/directory/summary.md"]
+    told = run_command(Tree(), "check", str(heavier), "--baseline", str(stored), "--github", prefix=prefix)
+    passing = run_command(Tree(), "check", str(results), "--baseline", str(stored), "--github", prefix=prefix)
+
+    assert (told.returncode, "FAIL" in told.stdout) == (1, True)
+    assert (passing.returncode, "PASS" in passing.stdout) == (2, True)

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from liecbench.cell import Cell
+from liecbench.folded import fold
 from liecbench.jobs import jobs_left
 from liecbench.record import Composed, KindTime, Record
-from liecbench.results import fold
 from tests.ledgers import end, epoch, spec, start
 
 

@@ -22,6 +22,7 @@ LAYERS = [
     {"jobs"},
     {"breakeven"},
     {"results"},
+    {"folded"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
     {"document", "machine", "output", "references", "network", "nodes", "probe", "supervisor", "torchrun"}

@@ -6,10 +6,10 @@ import pytest
 from liecbench.cell import Cell
 from liecbench.document import parse
 from liecbench.errors import LiecbenchError
+from liecbench.folded import fold
 from liecbench.jobs import jobs_left
 from liecbench.matrix import Scenario
 from liecbench.record import LEDGER_NAME, SCHEMA, Record, to_json
-from liecbench.results import fold
 from liecbench.run import ResultsDirectory, finished_cells, refuse_existing, select
 from liecbench.scenario import check, load_scenario
 from tests.ledgers import end, epoch, start

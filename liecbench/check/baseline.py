@@ -12,8 +12,8 @@ from pydantic import ValidationError, field_validator
 from liecbench import __version__
 from liecbench.cell import Cell, Model
 from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.folded import CellResult
 from liecbench.record import Epoch
-from liecbench.results import CellResult
 
 SCHEMA: Final = 1
 TYPE: Final = "liecbench-baseline"

@@ -44,6 +44,7 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
 
 def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold: float, most_pairs: int) -> float:
     """The slowdown that ``most_pairs`` of this noise show with a probability of 80 %; infinite where none would."""
+    import numpy as np
     from scipy.special import betaincinv
 
     needed = fewest_beyond(most_pairs, threshold)
@@ -52,17 +53,8 @@ def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold
     # P(Bin(n, p) ≥ c) is the regularised incomplete beta function I_p(c, n − c + 1).
     share = float(betaincinv(needed, most_pairs - needed + 1, DETECTED_WITH))
     middle = statistics.median(log_ratios)
-    tail = quantile([value - middle for value in log_ratios], 1 - share)
+    tail = float(np.quantile([value - middle for value in log_ratios], 1 - share))
     return _SAFETY * math.expm1(math.log1p(tolerance) - tail)
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """The sample quantile, linear between order statistics."""
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
 def holm(e_values: Sequence[float], alpha: float) -> list[bool]:

@@ -115,7 +115,7 @@ class Match:
                 except UnknownError as error:
                     left[0].unknown = str(error)
                 except LostError as error:
-                    self._say(str(error).partition("\n")[0])
+                    self._say(str(error))
                     for measured in left if isinstance(error, StartError) else left[:1]:
                         measured.failures.append(str(error))
                 left = [measured for measured in left if not measured.lost]

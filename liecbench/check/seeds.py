@@ -1,7 +1,5 @@
 """What paired seeds say of accuracy and loss at the end of training: one-sided Student-t bounds past a margin."""
 
-import functools
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from typing import Final
 
 from liecbench.check.fingerprint import Twin
 from liecbench.check.verdict import Finding, Verdict
+from liecbench.results import Estimate
 
 ENOUGH_SEEDS: Final = 5
 # A loss near zero multiplies by chance: so much more of it is never a regression.
@@ -17,26 +16,11 @@ _LOSS_FLOOR: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """A mean, and what it is above and below, each with the confidence asked for."""
+    """A mean, and what it is above and below."""
 
     mean: float
     low: float
     high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float], level: float) -> "Bounds":
-        """From two values or more; each bound is wrong with probability ``level``."""
-        mean, freedom = statistics.fmean(values), len(values) - 1
-        variance = math.fsum((value - mean) ** 2 for value in values) / freedom
-        half = _quantile(freedom, level) * math.sqrt(variance / len(values))
-        return cls(mean=mean, low=mean - half, high=mean + half)
-
-
-@functools.cache
-def _quantile(freedom: int, level: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 1 - level))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +36,10 @@ def judge(losses: Sequence[float], margin: float, level: float) -> Judgement:
     """Of how much worse each seed is: FAIL when the mean surely is past the margin, PASS when it surely is within."""
     if not any(losses):
         return Judgement(verdict=Verdict.PASS, bounds=Bounds(mean=0.0, low=0.0, high=0.0))
-    if len(losses) == 1:
+    known = Estimate.of(losses, level)
+    if known.low is None or known.high is None:
         return Judgement(verdict=Verdict.INCONCLUSIVE)
-    bounds = Bounds.of(losses, level)
+    bounds = Bounds(mean=known.mean, low=known.low, high=known.high)
     if bounds.low > margin:
         return Judgement(verdict=Verdict.FAIL, bounds=bounds)
     if bounds.high <= margin:

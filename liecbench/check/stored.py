@@ -8,7 +8,7 @@ from liecbench.check import communication, exact, fingerprint, seeds
 from liecbench.check.baseline import Baseline, Entry
 from liecbench.check.fingerprint import Kind, Twin
 from liecbench.check.verdict import Finding, Outcome, Shown, Verdict
-from liecbench.results import CellResult
+from liecbench.folded import CellResult
 
 _STATUS = "status"
 # What stands in the place of a kind of metrics that are not compared.

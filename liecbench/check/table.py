@@ -47,7 +47,7 @@ def render(outcome: Outcome, *, width: int) -> Group:
         parts.append(Text(NOISY, style="dim"))
     for verdict, where, reason in problems(outcome):
         place = f" {plain(where)}" if where else ""
-        parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {plain(reason)}"))
+        parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {plain(_first_line(reason))}"))
     if outcome.shown:
         parts += [
             Text(f"\n{NEVER_GATED}", style="bold"),
@@ -75,7 +75,11 @@ def problems(outcome: Outcome) -> list[Problem]:
         if finding.verdict is not Verdict.PASS
     ]
     failures = outcome.count(Verdict.FAIL)
-    return [*found[:failures], *(Problem(CELL_FAILED, "", text) for text in outcome.failed_cells), *found[failures:]]
+    return [
+        *found[:failures],
+        *(Problem(CELL_FAILED, "", text) for text in outcome.failed_cells),
+        *found[failures:],
+    ]
 
 
 def texts(finding: Finding) -> dict[str, str]:
@@ -116,6 +120,11 @@ def filled(rows: Sequence[dict[str, str]]) -> list[str]:
 def plain(text: str) -> str:
     """A text in one line, of printable characters alone: whatever a name holds, it moves no cursor."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _first_line(reason: str) -> str:
+    """A lost side's log was told on standard error."""
+    return reason.partition("\n")[0]
 
 
 def _counts(outcome: Outcome) -> list[str]:

@@ -12,8 +12,9 @@ import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Job
+from liecbench.folded import CellResult, fold
 from liecbench.record import Composed, Epoch, KindTime, Status, read
-from liecbench.results import CellResult, Estimate, fold
+from liecbench.results import Estimate
 from liecbench.worker import meter
 from liecbench.worker.agreed import afterwards
 from liecbench.worker.cell_link import CellLink

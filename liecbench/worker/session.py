@@ -9,9 +9,9 @@ import torch.distributed as dist
 from liecbench import machine, workload
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Cell, Job
+from liecbench.folded import CellResult
 from liecbench.network import WorkerLink
 from liecbench.record import End, Ledger, Start, Status, utc_now
-from liecbench.results import CellResult
 from liecbench.worker import checkpoint
 from liecbench.worker.agreed import DataError, LinkError, afterwards
 from liecbench.worker.cell_link import CellLink

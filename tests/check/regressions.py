@@ -24,8 +24,8 @@ from liecbench.cell import Cell
 from liecbench.check.baseline import Baseline
 from liecbench.check.stored import Margins, check_stored
 from liecbench.check.verdict import Outcome, Verdict
+from liecbench.folded import CellResult
 from liecbench.record import Epoch
-from liecbench.results import CellResult
 from liecbench.worker.training import Training
 from tests.check.stored_results import ENVIRONMENT
 from tests.distributed import run_ranks

@@ -17,7 +17,7 @@ from pathlib import Path
 from liecbench.check.baseline import Baseline
 from liecbench.check.stored import Margins, check_stored
 from liecbench.check.verdict import Verdict
-from liecbench.results import load
+from liecbench.folded import load
 from tests.check.measured_pairs import SCENARIO, busy_process
 
 

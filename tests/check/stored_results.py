@@ -7,7 +7,7 @@ from typing import Any, Literal
 from liecbench.check.baseline import Baseline
 from liecbench.check.stored import Margins, check_stored
 from liecbench.check.verdict import Finding, Outcome, Verdict
-from liecbench.results import CellResult
+from liecbench.folded import CellResult
 from tests import ledgers
 
 METRICS = (

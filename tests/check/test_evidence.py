@@ -14,7 +14,6 @@ from liecbench.check.evidence import (
     fewest_pairs,
     holm,
     interval,
-    quantile,
     smallest_detectable,
 )
 
@@ -131,11 +130,6 @@ def test_without_noise_the_smallest_detectable_slowdown_is_just_beyond_the_toler
 
 def test_too_few_pairs_detect_nothing() -> None:
     assert math.inf == smallest_detectable([0.0] * 20, 0.02, 20, 6)
-
-
-@pytest.mark.parametrize(("share", "expected"), [(0.0, 1.0), (0.5, 2.5), (1.0, 4.0), (0.25, 1.75)])
-def test_quantiles_are_linear_between_order_statistics(share: float, expected: float) -> None:
-    assert expected == quantile([4.0, 1.0, 3.0, 2.0], share)
 
 
 def test_holm_rejects_step_by_step() -> None:

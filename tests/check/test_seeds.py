@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from liecbench.check.baseline import Entry
 from liecbench.check.fingerprint import Twin
-from liecbench.check.seeds import Bounds, findings, judge
+from liecbench.check.seeds import findings, judge
 from liecbench.check.verdict import Finding, Verdict
+from liecbench.results import Estimate
 from tests.check.stored_results import seeds
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
@@ -32,7 +33,7 @@ def found(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], level: f
     ],
 )
 def test_bounds_follow_the_t_table(values: list[float], level: float, half: float) -> None:
-    actual, mean = Bounds.of(values, level), sum(values) / len(values)
+    actual, mean = Estimate.of(values, level), sum(values) / len(values)
 
     assert pytest.approx((mean, mean - half, mean + half), abs=1e-5) == (actual.mean, actual.low, actual.high)
 

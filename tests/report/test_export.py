@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report import export
-from liecbench.results import METRICS, Row, fold, summarise
+from liecbench.results import METRICS, Row, summarise
 from tests.ledgers import end, run_of, start
 
 

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report.figure import Figure, Series
 from liecbench.report.figures import figures, pareto_front
 from liecbench.report.labels import Labels
 from liecbench.report.parts import PARTS, time_parts
-from liecbench.results import Row, fold, summarise
+from liecbench.results import Row, summarise
 from tests.ledgers import end, epoch, run_of, start
 
 BASE = run_of("d", [{"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)}, {"seconds": 2.0, "accuracy": 0.7}])

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report.labels import Labels, colour_keys, text
-from liecbench.results import Row, fold, summarise
+from liecbench.results import Row, summarise
 from tests.ledgers import run_of
 
 

@@ -1,8 +1,9 @@
 import dataclasses
 
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report import columns, markdown
-from liecbench.results import Row, fold, summarise
+from liecbench.results import Row, summarise
 from tests.ledgers import end, run_of, start
 
 CAPTION = """

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report.colours import BASELINE, DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
 from liecbench.report.figure import Figure, Series
 from liecbench.report.figures import figures
 from liecbench.report.labels import Labels
 from liecbench.report.plotted import plot
-from liecbench.results import fold, summarise
+from liecbench.results import summarise
 from tests.ledgers import end, epoch, run_of, start
 
 HOSTILE = ("<script>alert(1)</script>", '<a href="https://example.org">', "a & b", "</div>")

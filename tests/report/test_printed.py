@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report.colours import Palette
 from liecbench.report.figure import Figure, Series
 from liecbench.report.figures import figures
 from liecbench.report.labels import Labels
 from liecbench.report.printed import draw
-from liecbench.results import fold, summarise
+from liecbench.results import summarise
 from tests.ledgers import end, run_of, start
 
 PALETTE = Palette(["ddp", "psgd"], "ddp")

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from liecbench.folded import fold
 from liecbench.record import Composed, KindTime, Record
 from liecbench.report import verdict
 from liecbench.report.figures import figures
 from liecbench.report.labels import Labels, provenance
-from liecbench.results import Row, fold, summarise
+from liecbench.results import Row, summarise
 from tests.ledgers import end, epoch, run_of, start
 
 KIND = KindTime(steps=22, timed_steps=8, mean_seconds=0.1, half_width_seconds=0.001)

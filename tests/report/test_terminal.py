@@ -5,9 +5,10 @@ import pytest
 from rich.console import Console
 
 from liecbench.errors import LiecbenchError
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report import columns, terminal
-from liecbench.results import METRICS, Estimate, Row, fold, grouped, summarise
+from liecbench.results import METRICS, Estimate, Row, grouped, summarise
 from tests.ledgers import end, run_of, start
 
 RUNS = [

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
+from liecbench.folded import fold
 from liecbench.record import Record
 from liecbench.report import verdict
 from liecbench.report.labels import Labels
-from liecbench.results import Estimate, fold, summarise
+from liecbench.results import Estimate, summarise
 from tests.ledgers import end, run_of, start
 
 # Half of an epoch is exposed; compressing takes an eighth of it and communicating a quarter.
