@@ -1,5 +1,12 @@
+import os
+
 import hypothesis
 import pytest
+import torch
+
+# Before any kernel is decorated: without a GPU they run in the interpreter.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # A noisy machine makes no example wrong.
 hypothesis.settings.register_profile("liecbench", deadline=None)
@@ -8,3 +15,10 @@ hypothesis.settings.load_profile("liecbench")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often test_chaos.py kills a run at a random moment")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no GPU"))

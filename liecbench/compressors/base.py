@@ -1,6 +1,7 @@
 """What every compressor offers: a vector into a message and back, the residual in the same pass."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,8 +44,9 @@ class Message:
 class Compressor(ABC):
     """A map C from vectors to messages.
 
-    Vectors are contiguous one-dimensional float32 tensors on the CPU. A vector that holds a value that is not finite
-    compresses to a message that decompresses to one that is not finite: so every rank learns of it from the message.
+    Vectors are contiguous one-dimensional float32 tensors, on the CPU or on a GPU; their messages are where they are.
+    A vector that holds a value that is not finite compresses to a message that decompresses to one that is not finite:
+    so every rank learns of it from the message. A compressor without kernels for a GPU works there through the host.
     """
 
     preferred_block_bytes: ClassVar[int | None] = None
@@ -62,7 +64,8 @@ class Compressor(ABC):
         """C(``tensor``); also writes ``tensor`` − C(``tensor``) to ``residual``, which may be ``tensor`` itself."""
         message = self.empty_message(tensor.numel(), tensor.device)
         if tensor.numel():
-            self._compress(tensor, message.payload, residual)
+            compress = self._compress if on_host(tensor) else self._compress_on_gpu
+            compress(tensor, message.payload, residual)
         return message
 
     def decompress(
@@ -72,9 +75,27 @@ class Compressor(ABC):
         assert out is not None or not accumulate, "accumulate needs out"
         if out is None:
             out = torch.empty(message.numel, device=message.payload.device)
-        if message.numel:
-            self._decompress(message.payload, out, accumulate, weight)
+        return self.add_up([message], out, accumulate, weight)
+
+    def add_up(
+        self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0
+    ) -> Tensor:
+        """Σ ``weight`` · C(v_i), in the order given, written to ``out``, or added to it where ``accumulate``.
+
+        On a GPU in one pass over ``out``; bit for bit what ``decompress`` gives one after the other.
+        """
+        if out.numel() and on_host(out):
+            for number, message in enumerate(messages):
+                self._decompress(message.payload, out, accumulate or number > 0, weight)
+        elif out.numel():
+            self._add_up_on_gpu([message.payload for message in messages], out, accumulate, weight)
         return out
+
+    def finite_flag(self, message: Message) -> Tensor:
+        """``is_finite`` as a boolean where the message is, of shape []: nobody waits for a GPU."""
+        if on_host(message.payload):
+            return torch.tensor(self.is_finite(message))
+        return self._is_finite_on_gpu(message)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
         """Room for the message of a vector of ``numel`` elements."""
@@ -83,7 +104,7 @@ class Compressor(ABC):
 
     @abstractmethod
     def is_finite(self, message: Message) -> bool:
-        """Whether what the message stands for is finite."""
+        """Whether what the message, which is on the CPU, stands for is finite."""
 
     @abstractmethod
     def payload_bytes(self, numel: int) -> int:
@@ -91,8 +112,30 @@ class Compressor(ABC):
 
     @abstractmethod
     def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Fill ``payload``, and ``residual`` where it is given."""
+        """Fill ``payload``, and ``residual`` where it is given; all are on the CPU."""
 
     @abstractmethod
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Write or accumulate ``weight`` times what ``payload`` stands for."""
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        host, message = tensor.to("cpu", copy=True), self.empty_message(tensor.numel())
+        self._compress(host, message.payload, None if residual is None else host)
+        payload.copy_(message.payload)
+        if residual is not None:
+            residual.copy_(host)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        host = out.to("cpu", copy=True)
+        for number, payload in enumerate(payloads):
+            self._decompress(payload.cpu(), host, accumulate or number > 0, weight)
+        out.copy_(host)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        finite = self.is_finite(Message(message.payload.cpu(), message.numel))
+        return torch.tensor(finite, device=message.payload.device)
+
+
+def on_host(tensor: Tensor) -> bool:
+    """Whether the CPU's kernels take a tensor."""
+    return tensor.device.type == "cpu"
