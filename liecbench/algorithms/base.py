@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,9 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from liecbench.algorithms.exchange import Counters
+from liecbench.algorithms.clock import Clock, HostClock, clock_of
+from liecbench.algorithms.counters import Counters, Stopwatch
+from liecbench.algorithms.doubts import Doubts
 from liecbench.algorithms.pacing import Pacer
 from liecbench.algorithms.tracing import Tracer
 from liecbench.compressors.base import Compressor
@@ -34,7 +35,8 @@ CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 class NonFiniteError(FloatingPointError):
     """A gradient is not finite on some rank; every rank raises it at the same step, and its memories stay finite.
 
-    Blocks that travelled before in that step have already moved their memories on, so the algorithm ends here.
+    Blocks that travelled before in that step have already moved their memories on, so the algorithm ends here. Over
+    NCCL, where the host runs ahead of the GPU, it is raised a step later, when the optimizer has stepped.
     """
 
 
@@ -55,30 +57,30 @@ class Algorithm(ABC):
         self.step = 0
         self.counters = Counters()
         self._failure: BaseException | None = None
-        self.last_bucket_at = 0.0
+        self.device = torch.device("cpu")
+        self.clock: Clock = HostClock()
+        self.last_bucket_at = self.clock.mark()
         self.around_step_seconds = 0.0
         self.pacer: Pacer | None = None
         self.tracer = Tracer()
+        self._doubts = Doubts(late=False)
 
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
         """Become the communication hook of ``ddp``; collective. The training loop stays as it is.
 
         Gradients of 16 bits are compressed, summed and remembered in float32. TypeError for another kind of module,
-        ValueError where a parameter is of another type or not on the CPU. Later, in ``optimizer.step``: RuntimeError
-        under an enabled GradScaler, whose changing scale would change the memories' units.
+        ValueError where a parameter is of another type, or not on the CPU or the one GPU of the others. Later, in
+        ``optimizer.step``: RuntimeError under an enabled GradScaler, whose changing scale would change the memories'
+        units.
         """
         if not isinstance(ddp, DistributedDataParallel):
             raise TypeError(f"attach takes a DistributedDataParallel module, not {type(ddp).__name__}")
-        for name, parameter in ddp.module.named_parameters():
-            if parameter.requires_grad and (parameter.dtype not in DTYPES or parameter.device.type != "cpu"):
-                found = f"{parameter.dtype} on {parameter.device}"
-                message = (
-                    f"parameter {name} is {found}; every parameter must be float32, float16 or bfloat16 on the CPU"
-                )
-                raise ValueError(message)
+        self.device = _device_of(ddp)
+        self.clock = clock_of(self.device)
         ranks = dist.get_process_group_ranks(ddp.process_group)
         group = dist.new_group(ranks)
         assert group is not None, "this rank belongs to the group of the model"
+        self._doubts = Doubts(late=self.device.type == "cuda" and "nccl" in dist.get_backend_config(group))
         self._optimizer = optimizer
         self._attached(ddp, group)
         ddp.register_comm_hook(self, Algorithm._on_bucket)
@@ -88,30 +90,49 @@ class Algorithm(ABC):
         optimizer.register_step_post_hook(lambda *_: self._timed_after_step())
 
     def _on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        self.last_bucket_at = time.perf_counter()
+        self.last_bucket_at = self.clock.mark()
         return self._reduce_bucket(bucket)
 
     def _step_begins(self) -> None:
         _refuse_grad_scaler()
         self._raise_failure()
+        self._raise_doubt(self._doubts.step_ends())
         self._before_step()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 
+    def _raise_doubt(self, confirmed: str | None) -> None:
+        if confirmed is not None:
+            self._failure = NonFiniteError(confirmed)
+            raise self._failure
+
     def _timed_after_step(self) -> None:
-        start = time.perf_counter()
+        start = self.clock.mark()
         self._after_step()
-        self.around_step_seconds += time.perf_counter() - start
+        self.clock.spend(start, self.clock.mark(), self._count_around_step)
+
+    def _count_around_step(self, begun: float, ended: float) -> None:
+        self.around_step_seconds += ended - begun
+
+    def _stopwatch(self) -> Stopwatch:
+        return Stopwatch(self.counters, self.tracer, self.clock)
+
+    def settle(self) -> None:
+        """Bring counters, seconds and spans up to date between two steps; waits for a GPU. NonFiniteError as a step."""
+        self._raise_doubt(self._doubts.all())
+        self.clock.settle()
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """The workers' mean model in place; local models come back on exit. Collective."""
+        self.settle()
         yield
 
     def state_dict(self) -> dict[str, Any]:
         """This rank's step count and memories."""
+        self.settle()
         return {"step": self.step, "memories": self._memories()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -181,6 +202,22 @@ class Algorithm(ABC):
     def _memories(self) -> dict[str, list[Tensor]]:
         """What outlives a step, by name; the names of error memories end in ``error``."""
         return {}
+
+
+def _device_of(ddp: DistributedDataParallel) -> torch.device:
+    """Where all parameters to train are; ValueError where that is no one place, or where one has another type."""
+    named = [(name, parameter) for name, parameter in ddp.module.named_parameters() if parameter.requires_grad]
+    device = next((parameter.device for _, parameter in named), torch.device("cpu"))
+    for name, parameter in named:
+        if parameter.dtype not in DTYPES or parameter.device.type not in ("cpu", "cuda"):
+            found = f"{parameter.dtype} on {parameter.device}"
+            places = "float32, float16 or bfloat16 on the CPU or a GPU"
+            raise ValueError(f"parameter {name} is {found}; every parameter must be {places}")
+        if parameter.device != device:
+            raise ValueError(
+                f"parameter {name} is on {parameter.device}, others are on {device}; put all on one device"
+            )
+    return device
 
 
 def _refuse_grad_scaler() -> None:

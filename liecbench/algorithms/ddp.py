@@ -1,11 +1,8 @@
 """PyTorch's own DDP all-reduce, bucketed and overlapped, through the hook so that it is measured like the others."""
 
-import threading
-import time
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -40,28 +37,25 @@ class BucketedAllReduce(Algorithm):
     def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         self._group = group
         self._step_bytes, self._num_backwards = 0, 0
-        self._lock = threading.Lock()  # Gloo's threads run the callbacks
-        self._num_travelling, self._travelling_since = 0, 0.0
+        self._watch = self._stopwatch()
+        self._travels: list[tuple[float, float]] = []
 
     def _before_step(self) -> None:
         self.step += self._num_backwards
         self._num_backwards = 0
 
-    def _depart(self) -> None:
-        """A bucket goes on its way."""
-        with self._lock:
-            if not self._num_travelling:
-                self._travelling_since = time.perf_counter()
-            self._num_travelling += 1
+    def settle(self) -> None:
+        """Bring counters and spans up to date between two steps; seconds with several buckets under way count once."""
+        super().settle()
+        travels, self._travels = self._travels, []
+        for begun, ended in _merged(travels):
+            self.counters.communicate_seconds += ended - begun
+            if self.tracer.on:
+                self.tracer.keep("all-reduce", "all-reduce", begun, ended)
 
-    def _arrive(self) -> None:
-        """A bucket is back; seconds in which several were under way count once."""
-        with self._lock:
-            self._num_travelling -= 1
-            if not self._num_travelling:
-                now = time.perf_counter()
-                self.counters.communicate_seconds += now - self._travelling_since
-                self.tracer.add("all-reduce", "all-reduce", self._travelling_since, now)
+    def _arrived(self, departed: Any) -> None:
+        """A bucket is back that went on its way at this mark."""
+        self.clock.spend(departed, self.clock.mark(), lambda begun, ended: self._travels.append((begun, ended)))
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
         """Count a bucket; for one thread to call, in the order of the buckets."""
@@ -75,11 +69,13 @@ class BucketedAllReduce(Algorithm):
             self._step_bytes = 0
 
     def _check(self, reduced: Tensor, step: int, dtype: torch.dtype = torch.float32) -> None:
-        """Stop before the optimizer's step where a bucket is not finite: every rank, as all have the same values."""
+        """Stop where a bucket is not finite: every rank, as all have the same values."""
+        message = f"step {step}: the mean gradient is not finite in {str(dtype).removeprefix('torch.')}"
+        if reduced.is_cuda:
+            self._doubts.ask(reduced.isfinite().all(), message)
         # A sum is the cheaper pass, but one of finite values may overflow.
-        if not reduced.sum().isfinite() and not reduced.isfinite().all():
-            name = str(dtype).removeprefix("torch.")
-            self._failure = NonFiniteError(f"step {step}: the mean gradient is not finite in {name}")
+        elif not reduced.sum().isfinite() and not reduced.isfinite().all():
+            self._failure = NonFiniteError(message)
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -95,33 +91,24 @@ class DDP(BucketedAllReduce):
     def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         # What torch's allreduce_hook and fp16_compress_hook do; its bf16_compress_hook refuses Gloo, which can do it.
         gradient, step = bucket.buffer(), self.step
-        with self._compressing():
+        with self._watch.timed("compress_seconds", "cast"):
             message = gradient.to(self.dtype)
         message.div_(self._group.size())
         self._count(message.nbytes, 1, is_last=bucket.is_last())
-        self._depart()
+        departed = self.clock.mark()
         work = dist.all_reduce(message, group=self._group, async_op=True)
         assert work is not None, "this rank belongs to the group"
 
         def finished(future: Future[list[Tensor]]) -> Tensor:
-            self._arrive()
+            self._arrived(departed)
             (total,) = future.value()
-            with self._compressing():
+            with self._watch.timed("compress_seconds", "cast"):
                 gradient.copy_(total)
             self._check(gradient, step, self.dtype)
             return gradient
 
         reduced: Future[Tensor] = work.get_future().then(finished)
         return reduced
-
-    @contextmanager
-    def _compressing(self) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        end = time.perf_counter()
-        with self._lock:
-            self.counters.compress_seconds += end - start
-        self.tracer.add("cast", "communication", start, end)
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -139,6 +126,17 @@ class DDPBF16(DDP):
     """The all-reduce in bfloat16, 2 bytes a parameter: the method of PyTorch's ``bf16_compress_hook``."""
 
     dtype = torch.bfloat16
+
+
+def _merged(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same time in intervals that do not touch each other."""
+    merged: list[tuple[float, float]] = []
+    for begun, ended in sorted(intervals):
+        if merged and begun <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], ended))
+        else:
+            merged.append((begun, ended))
+    return merged
 
 
 def _each_way(reduced_bytes: int, world_size: int) -> int:

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.ddp import BucketedAllReduce
+from liecbench.algorithms.lane import lane_of
 from liecbench.algorithms.thread import CommunicationThread
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
@@ -88,8 +89,11 @@ class PowerSGD(BucketedAllReduce):
             raise ValueError("the saved memories belong to another algorithm, model or matrix_approximation_rank")
         self._begin_at(
             state["step"],
-            errors={p: saved.clone() for p, saved in zip(self._parameters, memories["error"], strict=False)},
-            qs={p: saved.clone() for p, saved in zip(compressed, memories["q"], strict=False)},
+            errors={
+                p: saved.to(self.device, copy=True)
+                for p, saved in zip(self._parameters, memories["error"], strict=False)
+            },
+            qs={p: saved.to(self.device, copy=True) for p, saved in zip(compressed, memories["q"], strict=False)},
         )
 
     def jump(self, step: int) -> None:
@@ -106,7 +110,8 @@ class PowerSGD(BucketedAllReduce):
         super()._attached(ddp, group)
         self._parameters = [parameter for parameter in ddp.module.parameters() if parameter.requires_grad]
         self._begin_at(0, errors={}, qs={})
-        self._thread = CommunicationThread()
+        self._lane = lane_of(self.device)
+        self._thread = CommunicationThread(self._lane)
 
     def _begin_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
         self.step, self._errors, self._qs = step, errors, qs
@@ -121,19 +126,18 @@ class PowerSGD(BucketedAllReduce):
         self._layout: dict[int, list[int]] = {}
 
     def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        future: Future[Tensor] = Future()
-        kept = _Bucket.of(bucket)
-        self._depart()
-        self._thread.submit(lambda: self._reduce(kept, future))
+        future: Future[Tensor] = Future(devices=self._lane.devices)
+        kept, departed = _Bucket.of(bucket), self.clock.mark()
+        self._thread.submit(lambda: self._reduce(kept, departed, future))
         return future
 
-    def _reduce(self, bucket: _Bucket, future: Future[Tensor]) -> None:
+    def _reduce(self, bucket: _Bucket, departed: Any, future: Future[Tensor]) -> None:
         try:
             if self._failure is None:
                 self._run_hook(bucket)
         except BaseException as error:
             self._failure = error
-        self._arrive()
+        self._arrived(departed)
         future.set_result(bucket.place)
 
     def _run_hook(self, bucket: _Bucket) -> None:
@@ -160,9 +164,11 @@ class PowerSGD(BucketedAllReduce):
             return
         compressed = self._compressed(bucket)
         rows = sum(self._thin_shapes(parameter.shape)[0].numel() for parameter in compressed)
-        self._state.error_dict[bucket.position] = _concatenated([self._errors[p] for p in bucket.parameters])
-        self._state.p_memory_dict[bucket.position] = torch.empty(rows)
-        self._state.q_memory_dict[bucket.position] = _concatenated([self._qs[p] for p in compressed])
+        self._state.error_dict[bucket.position] = _concatenated(
+            [self._errors[p] for p in bucket.parameters], self.device
+        )
+        self._state.p_memory_dict[bucket.position] = torch.empty(rows, device=self.device)
+        self._state.q_memory_dict[bucket.position] = _concatenated([self._qs[p] for p in compressed], self.device)
 
     def _keep_memories(self, bucket: _Bucket, step: int) -> None:
         error, q = self._state.error_dict[bucket.position], self._state.q_memory_dict[bucket.position]
@@ -208,8 +214,8 @@ def _matrix_shape(shape: torch.Size) -> tuple[int, int]:
     return rows, shape.numel() // rows
 
 
-def _concatenated(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([torch.empty(0), *(tensor.reshape(-1) for tensor in tensors)])
+def _concatenated(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
+    return torch.cat([torch.empty(0, device=device), *(tensor.reshape(-1) for tensor in tensors)])
 
 
 def _revive(q: Tensor, step: int) -> None:
@@ -217,4 +223,4 @@ def _revive(q: Tensor, step: int) -> None:
     dead = ~q.any(dim=0)
     if dead.any():
         generator = torch.Generator().manual_seed(step)
-        q[:, dead] = torch.randn(q.shape[0], int(dead.sum()), generator=generator)
+        q[:, dead] = torch.randn(q.shape[0], int(dead.sum()), generator=generator).to(q.device)

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
 from liecbench.algorithms.blocks import Block, plan_blocks
 from liecbench.algorithms.exchange import Exchange, NonFiniteMessageError
+from liecbench.algorithms.lane import lane_of
 from liecbench.algorithms.shards import ServerPlace, cut, payload_bytes
 from liecbench.algorithms.thread import CommunicationThread
 from liecbench.compressors.base import Compressor
@@ -78,16 +79,16 @@ class ServerAlgorithm(Algorithm):
 
     def worker_memory(self) -> list[Tensor]:
         """Zeros of the size of every block."""
-        return [torch.zeros(block.numel) for block in self.blocks]
+        return [torch.zeros(block.numel, device=self.device) for block in self.blocks]
 
     def server_memory(self) -> list[Tensor]:
         """Zeros of the size of what this rank serves of every block."""
-        return [torch.zeros(self.exchange.served(block.numel).numel) for block in self.blocks]
+        return [torch.zeros(self.exchange.served(block.numel).numel, device=self.device) for block in self.blocks]
 
     def scratch(self, numel: int) -> Tensor:
         """Room for one block, shared by all of them."""
         if self._scratch.numel() < numel:
-            self._scratch = torch.empty(numel)
+            self._scratch = torch.empty(numel, device=self.device)
         return self._scratch[:numel]
 
     def planned_payload_bytes(
@@ -107,7 +108,15 @@ class ServerAlgorithm(Algorithm):
         named = [(n, p) for n, p in ddp.module.named_parameters() if p.requires_grad]
         self._group = group
         self._finds_unused = ddp.find_unused_parameters
-        self.exchange = Exchange(group, self.server, self.counters, self.pacer, self.tracer)
+        self._about = ""
+        self.exchange = Exchange(
+            group,
+            self.server,
+            self._stopwatch(),
+            pacer=self.pacer,
+            device=self.device,
+            doubted=lambda flag: self._doubts.ask(flag, self._about),
+        )
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
             for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.block_bytes))
@@ -116,13 +125,14 @@ class ServerAlgorithm(Algorithm):
             parameter: block for block in self.blocks for parameter in block.parameters
         }
         self.memories = self.allocate()
-        self._thread = CommunicationThread()
+        self._lane = lane_of(self.device)
+        self._thread = CommunicationThread(self._lane)
         self._buckets: list[_Bucket] = []
         self._num_reduced = 0
         self._updates: dict[Tensor, Tensor] = {}
 
     def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        future: Future[Tensor] = Future()
+        future: Future[Tensor] = Future(devices=self._lane.devices)
         parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
         return future
@@ -147,13 +157,13 @@ class ServerAlgorithm(Algorithm):
     def _reduce(self, block: Block) -> None:
         block.gather()
         self.exchange.begin(self.step, block.index)
+        names = f"{block.names[-1]} … {block.names[0]}" if len(block.names) > 1 else block.names[0]
+        self._about = f"step {self.step}: gradients of block {block.index} ({names}) are not finite"
         try:
             self.prepare(block)
             block.scatter(self.reduce(block))
         except NonFiniteMessageError:
-            names = f"{block.names[-1]} … {block.names[0]}" if len(block.names) > 1 else block.names[0]
-            message = f"step {self.step}: gradients of block {block.index} ({names}) are not finite"
-            raise NonFiniteError(message) from None
+            raise NonFiniteError(self._about) from None
         self._num_reduced += 1
         if self._num_reduced == len(self.blocks):
             self._num_reduced = 0
@@ -180,10 +190,11 @@ class ServerAlgorithm(Algorithm):
 
     def _average_models(self) -> None:
         """Replace every worker's parameters by their mean, in full precision; NonFiniteError where they have none."""
+        self._about = f"step {self.step}: the models are not finite"
         try:
             self._thread.run(self._average_blocks)
         except NonFiniteMessageError:
-            raise NonFiniteError(f"step {self.step}: the models are not finite") from None
+            raise NonFiniteError(self._about) from None
 
     def _average_blocks(self) -> None:
         for block in self.blocks:
@@ -192,11 +203,13 @@ class ServerAlgorithm(Algorithm):
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """The workers' mean model in place; local models come back on exit. Collective."""
+        self.settle()
         if not self.local_models:
             yield
             return
         local = [block.flat_parameters() for block in self.blocks]
         self._average_models()
+        self.settle()
         try:
             yield
         finally:

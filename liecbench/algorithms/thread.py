@@ -4,25 +4,31 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from liecbench.algorithms.lane import Lane
 
 T = TypeVar("T")
 
 
 class CommunicationThread:
-    """Runs jobs in the order given. A daemon: a rank that fails exits and frees its peers, whatever it waited for."""
+    """Runs jobs in the order given, each behind what its giver had given out on a GPU by then.
 
-    def __init__(self) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+    A daemon: a rank that fails exits and frees its peers, whatever it waited for.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self._jobs: SimpleQueue[tuple[Any, Callable[[], None]] | None] = SimpleQueue()
+        self._lane = lane
         self._thread = threading.Thread(target=self._work, name="liecbench-communication", daemon=True)
         self._thread.start()
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run a job that raises nothing, later."""
-        self._jobs.put(job)
+        self._jobs.put((self._lane.ready(), job))
 
     def run(self, job: Callable[[], T]) -> T:
-        """Run a job and wait for what it returns or raises."""
+        """Run a job and wait for what it returns or raises; what it gave out on a GPU precedes what the caller will."""
         future: Future[T] = Future()
 
         def settle() -> None:
@@ -32,7 +38,9 @@ class CommunicationThread:
                 future.set_exception(error)
 
         self.submit(settle)
-        return future.result()
+        result = future.result()
+        self._lane.join()
+        return result
 
     def close(self) -> None:
         """Finish the jobs given so far, and end."""
@@ -40,5 +48,7 @@ class CommunicationThread:
         self._thread.join()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+        while (given := self._jobs.get()) is not None:
+            ready, job = given
+            with self._lane.after(ready):
+                job()

@@ -14,16 +14,15 @@ class Span:
 
 
 class Tracer:
-    """Keeps spans while it is on."""
+    """Keeps spans of what happens while it is ``on``."""
 
     def __init__(self) -> None:
         self.on = False
         self._spans: list[Span] = []
 
-    def add(self, name: str, lane: str, start: float, end: float) -> None:
+    def keep(self, name: str, lane: str, start: float, end: float) -> None:
         """Keep a span; any thread may."""
-        if self.on:
-            self._spans.append(Span(name, lane, start, end))
+        self._spans.append(Span(name, lane, start, end))
 
     def take(self) -> list[Span]:
         """The spans so far, which are forgotten."""

@@ -77,9 +77,7 @@ class Compressor(ABC):
             out = torch.empty(message.numel, device=message.payload.device)
         return self.add_up([message], out, accumulate, weight)
 
-    def add_up(
-        self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0
-    ) -> Tensor:
+    def add_up(self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0) -> Tensor:
         """Σ ``weight`` · C(v_i), in the order given, written to ``out``, or added to it where ``accumulate``.
 
         On a GPU in one pass over ``out``; bit for bit what ``decompress`` gives one after the other.

@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.cell import Job
+from liecbench.worker.device import random_states, set_random_states
 from liecbench.worker.training import Training
 
 
@@ -24,7 +25,7 @@ def save(directory: Path, cell: str, epoch: int, training: Training) -> None:
         "model": training.model.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "algorithm": training.algorithm.state_dict(),
-        "random": torch.get_rng_state(),
+        "random": random_states(training.device),
     }
     with partial.open("wb") as file:
         torch.save(state, file)
@@ -43,11 +44,11 @@ def available(directory: Path, job: Job) -> int:
 
 def restore(directory: Path, cell: str, epoch: int, training: Training) -> None:
     """Load this rank's state after ``epoch``."""
-    state = torch.load(_path(directory, cell, epoch), weights_only=True)
+    state = torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True)
     training.model.load_state_dict(state["model"])
     training.optimizer.load_state_dict(state["optimizer"])
     training.algorithm.load_state_dict(state["algorithm"])
-    torch.set_rng_state(state["random"])
+    set_random_states(state["random"], training.device)
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:

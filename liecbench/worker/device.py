@@ -3,6 +3,7 @@
 import os
 
 import torch
+from torch import Tensor
 
 from liecbench.cell import Cell
 
@@ -12,3 +13,15 @@ def device_of(cell: Cell) -> torch.device:
     if cell.device == "cpu":
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+
+
+def random_states(device: torch.device) -> list[Tensor]:
+    """What the generators stand at that a rank on ``device`` draws from."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def set_random_states(states: list[Tensor], device: torch.device) -> None:
+    """The inverse of ``random_states``."""
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.cuda.set_rng_state(state, device)

@@ -12,7 +12,7 @@ from liecbench.tasks.base import Task
 _BATCH = 256
 
 
-def evaluate(task: Task, on_batch: Callable[[], None]) -> tuple[float, float]:
+def evaluate(task: Task, device: torch.device, on_batch: Callable[[], None]) -> tuple[float, float]:
     """Mean loss and accuracy over all test examples, each rank taking every n-th; buffers are rank 0's."""
     model, test = task.model, task.test
     for buffer in model.buffers():
@@ -24,7 +24,7 @@ def evaluate(task: Task, on_batch: Callable[[], None]) -> tuple[float, float]:
     with torch.no_grad():
         mine = torch.arange(rank, len(test), world_size)
         for indices in mine.split(_BATCH):
-            inputs, labels = test.batch(indices, random)
+            inputs, labels = (part.to(device) for part in test.batch(indices, random))
             outputs = model(inputs)
             totals[0] += float(task.loss(outputs, labels)) * len(indices)
             totals[1] += float(task.accuracy(outputs, labels)) * len(indices)

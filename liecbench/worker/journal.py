@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import SupportsFloat
 
 from liecbench.record import Ledger, Record, to_json
 
@@ -16,8 +17,8 @@ class Voice:
         self._events = events.open("w")
         self._last_progress = 0.0
 
-    def progress(self, cell: str, epoch: int, step: int, num_steps: int, loss: float) -> None:
-        """Tell how far the epoch is."""
+    def progress(self, cell: str, epoch: int, step: int, num_steps: int, loss: SupportsFloat) -> None:
+        """Tell how far the epoch is; only then is ``loss`` asked for, which waits for a GPU."""
         if self._is_due():
             event = {
                 "type": "progress",
@@ -25,7 +26,7 @@ class Voice:
                 "epoch": epoch,
                 "step": step,
                 "steps": num_steps,
-                "loss": loss,
+                "loss": float(loss),
             }
             self.tell(json.dumps(event))
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm, NonFiniteError
-from liecbench.algorithms.exchange import Counters
+from liecbench.algorithms.counters import Counters
 from liecbench.noise import Snapshot
 from liecbench.record import Epoch
 from liecbench.worker.agreed import LinkError
@@ -58,10 +58,13 @@ class Totals:
 
 
 class StepClock:
-    """Times steps on one rank; bytes and losses count from its making, times from the last ``restart_times``."""
+    """Times steps on one rank; bytes and losses count from its making, times from the last ``restart_times``.
+
+    On a GPU its own clock counts: a step lasts from what the host gave it first to what it gave last.
+    """
 
     def __init__(self, algorithm: Algorithm, wire: WireCounter) -> None:
-        self._algorithm, self._wire = algorithm, wire
+        self._algorithm, self._wire, self._clock = algorithm, wire, algorithm.clock
         self._losses: list[Tensor] = []
         self._first_bytes = dataclasses.replace(algorithm.counters)
         self._first_wire = wire.wire_bytes()
@@ -71,52 +74,58 @@ class StepClock:
 
     def restart_times(self) -> None:
         """Forget the times so far: they were warm-up."""
-        self._times_from = self._ended = time.perf_counter()
+        self._algorithm.settle()
         self._seconds: list[float] = []
-        self._exposed = self._loading = 0.0
+        self._waiting = self._loading = 0.0
         self._first_times = dataclasses.replace(self._algorithm.counters)
+        self._first_around = self._algorithm.around_step_seconds
 
     def loading_begins(self) -> None:
         """The next batch is fetched and augmented: no part of training."""
-        self._began = time.perf_counter()
+        self._loads_from = time.perf_counter()
 
     def step_begins(self) -> None:
         """The batch is ready."""
         now = time.perf_counter()
-        self._loading += now - self._began
-        self._trace("load", self._began, now)
-        self._began = now
-        self._around_before = self._algorithm.around_step_seconds
+        self._loading += now - self._loads_from
+        if self._algorithm.tracer.on:
+            self._algorithm.tracer.keep("load", "training", self._loads_from, now)
+        self._began = self._clock.mark()
 
     def backward_returned(self) -> None:
         """The last update is in place: what passed since the last bucket was handed over was not hidden."""
-        self._returned, last_bucket_at = time.perf_counter(), self._algorithm.last_bucket_at
-        self._exposed += self._returned - last_bucket_at
+        self._returned, last_bucket_at = self._clock.mark(), self._algorithm.last_bucket_at
+        self._clock.spend(last_bucket_at, self._returned, self._count_waiting)
         self._trace("forward and backward", self._began, last_bucket_at)
         self._trace("wait for the update", last_bucket_at, self._returned)
 
     def step_ended(self, loss: Tensor) -> None:
         """The optimizer has stepped."""
-        self._ended = time.perf_counter()
-        self._trace("optimizer", self._returned, self._ended)
-        self._seconds.append(self._ended - self._began)
-        self._exposed += self._algorithm.around_step_seconds - self._around_before
+        ended = self._clock.mark()
+        self._clock.spend(self._began, ended, lambda begun, over: self._seconds.append(over - begun))
+        self._trace("optimizer", self._returned, ended)
         self._losses.append(loss)
 
-    def _trace(self, name: str, start: float, end: float) -> None:
-        self._algorithm.tracer.add(name, "training", start, end)
+    def _count_waiting(self, begun: float, over: float) -> None:
+        self._waiting += over - begun
+
+    def _trace(self, name: str, start: Any, end: Any) -> None:
+        if self._algorithm.tracer.on:
+            keep = self._algorithm.tracer.keep
+            self._clock.spend(start, end, lambda begun, over: keep(name, "training", begun, over))
 
     def read(self) -> RankEpoch:
         """The epoch, once every rank is done with it."""
+        self._algorithm.settle()
         now, first, times = self._algorithm.counters, self._first_bytes, self._first_times
         wire = self._wire.wire_bytes()
         return RankEpoch(
             mean_loss=float(torch.stack(self._losses).double().mean()),
             num_steps=len(self._losses),
-            train_seconds=self._ended - self._times_from - self._loading,
+            train_seconds=sum(self._seconds),
             data_seconds=self._loading,
             step_seconds=self._seconds,
-            exposed_seconds=self._exposed,
+            exposed_seconds=self._waiting + self._algorithm.around_step_seconds - self._first_around,
             counters=Counters(
                 sent_bytes=now.sent_bytes - first.sent_bytes,
                 received_bytes=now.received_bytes - first.received_bytes,

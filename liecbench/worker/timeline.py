@@ -23,9 +23,13 @@ def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[
 
 @dataclass(slots=True)
 class Timeline:
-    """One rank's spans of some steps, by their numbers, and the file of all ranks'."""
+    """One rank's spans of some steps, by their numbers, and the file of all ranks'.
+
+    ``settle`` makes sure that the ``tracer`` has those of a step.
+    """
 
     tracer: Tracer
+    settle: Callable[[], None]
     steps: set[int]
     path: Path
     _spans: list[tuple[int, Span]] = field(default_factory=list)
@@ -37,6 +41,7 @@ class Timeline:
     def step_ended(self, step: int) -> None:
         """Keep its spans."""
         if self.tracer.on:
+            self.settle()
             self._spans += [(step, span) for span in self.tracer.take()]
             self.tracer.on = False
 

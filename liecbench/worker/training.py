@@ -21,6 +21,7 @@ from liecbench.method import make_algorithm
 from liecbench.record import Epoch
 from liecbench.worker import meter
 from liecbench.worker.agreed import DataError, afterwards
+from liecbench.worker.device import device_of, random_states, set_random_states
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Voice
 from liecbench.worker.partition import epoch_order
@@ -66,7 +67,8 @@ class Training:
         _agree_on_data(
             cell, workload.data_sha256(cell.task) or workload.sha256(self._task.train, self._task.test), data
         )
-        self.model = self._task.model
+        self.device = device_of(cell)
+        self.model = self._task.model.to(self.device)
         task = cell.task
         self.optimizer = torch.optim.SGD(
             self.model.parameters(),
@@ -81,7 +83,7 @@ class Training:
         self._settle_buckets()
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
-        self._trace, self._timeline = trace, Timeline(self.algorithm.tracer, set(), Path())
+        self._trace, self._timeline = trace, self._timeline_of(set(), Path())
         self._added_seconds = 0.0
         meter.reset_peak_memory()
 
@@ -116,7 +118,7 @@ class Training:
         self._alive()
         spread = divergence(self.model)
         with self.algorithm.evaluation():
-            test_loss, test_accuracy = evaluate(self._task, self._alive)
+            test_loss, test_accuracy = evaluate(self._task, self.device, self._alive)
         self._alive()
         error, norm = self._compression_error(batches[0]), self.algorithm.residual_norm()
         totals = meter.Totals(
@@ -133,8 +135,11 @@ class Training:
         if self._trace is not None:
             first, last = index * self.steps_per_epoch, self.cell.task.epochs * self.steps_per_epoch
             steps = traced_steps(self.algorithm.step_kind, first, last)
-            self._timeline = Timeline(self.algorithm.tracer, steps, self._trace)
+            self._timeline = self._timeline_of(steps, self._trace)
             self._trace = None
+
+    def _timeline_of(self, steps: set[int], path: Path) -> Timeline:
+        return Timeline(self.algorithm.tracer, self.algorithm.settle, steps, path)
 
     def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
@@ -147,7 +152,7 @@ class Training:
             if step < warmup:
                 clock.restart_times()
             if self._voice is not None:
-                self._voice.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss.item())
+                self._voice.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss)
         dist.barrier()
         return clock.read()
 
@@ -203,9 +208,8 @@ class Training:
 
     def _step(self, batch: Tensor, random: np.random.Generator, clock: meter.StepClock) -> Tensor:
         clock.loading_begins()
-        minibatches = [
-            self._task.train.batch(part, random) for part in batch.tensor_split(self.algorithm.batches_per_step)
-        ]
+        parts = batch.tensor_split(self.algorithm.batches_per_step)
+        minibatches = [self._on_device(self._task.train.batch(part, random)) for part in parts]
         clock.step_begins()
         self.optimizer.zero_grad()
         loss = self._backward(minibatches)
@@ -218,7 +222,7 @@ class Training:
 
     def _backward(self, minibatches: list[Batch]) -> Tensor:
         """Accumulate the gradient of a step's minibatches, synchronised with the last; their mean loss."""
-        total = torch.zeros(())
+        total = torch.zeros((), device=self.device)
         for number, minibatch in enumerate(minibatches, start=1):
             with contextlib.nullcontext() if number == len(minibatches) else self._ddp.no_sync():
                 loss = self._loss(self._ddp, minibatch) / len(minibatches)
@@ -228,7 +232,7 @@ class Training:
 
     def _loss(self, model: nn.Module, batch: Batch) -> Tensor:
         inputs, labels = batch
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
             return self._task.loss(model(inputs), labels)
 
     def _batches(self, epoch: int) -> list[Tensor]:
@@ -250,7 +254,11 @@ class Training:
 
     def _sample(self, indices: Tensor) -> Batch:
         """A batch that is not trained on."""
-        return self._task.train.batch(indices, self._random(0))
+        return self._on_device(self._task.train.batch(indices, self._random(0)))
+
+    def _on_device(self, batch: Batch) -> Batch:
+        inputs, labels = batch
+        return inputs.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
 
     def _set_learning_rate(self, epoch: int) -> None:
         for parameters in self.optimizer.param_groups:
@@ -259,19 +267,19 @@ class Training:
     def _settle_buckets(self) -> None:
         """One uncounted pass, after which DDP's buckets are final; model and random state end as they were."""
         state = {name: value.clone() for name, value in self.model.state_dict().items()}
-        random_state = torch.get_rng_state()
+        states = random_states(self.device)
         batch = self._sample(self._batches(0)[0])
         for _ in range(2):  # buckets are rebuilt when the second pass begins
             self._loss(self._ddp, batch).backward()
             self._alive()
         self.optimizer.zero_grad()
         self.model.load_state_dict(state)
-        torch.set_rng_state(random_state)
+        set_random_states(states, self.device)
 
     def _compression_error(self, batch: Tensor) -> float | None:
         """From a pass that trains nothing and sends nothing."""
         state = {name: value.clone() for name, value in self.model.named_buffers()}
-        random_state = torch.get_rng_state()
+        states = random_states(self.device)
         self.optimizer.zero_grad()  # the last update stands there
         # Past DistributedDataParallel, whose hooks wait for its own forward.
         self._loss(self.model, self._sample(batch)).backward()
@@ -279,7 +287,7 @@ class Training:
         self.optimizer.zero_grad()
         for name, buffer in self.model.named_buffers():
             buffer.copy_(state[name])
-        torch.set_rng_state(random_state)
+        set_random_states(states, self.device)
         return error
 
 

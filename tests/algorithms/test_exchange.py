@@ -8,7 +8,8 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.algorithms.exchange import Counters, Exchange, NonFiniteMessageError
+from liecbench.algorithms.counters import Counters, Stopwatch
+from liecbench.algorithms.exchange import Exchange, NonFiniteMessageError
 from liecbench.algorithms.shards import cut, payload_bytes
 from liecbench.compressors import QSGD, Identity, RandomK, Sign, TernGrad
 from tests.distributed import run_ranks
@@ -65,10 +66,11 @@ def exchange_all() -> list[Seen]:
     assert group is not None
     seen = []
     for numel, server in itertools.product(NUMELS, SERVERS):
-        exchange = Exchange(group, server, Counters())
+        watch = Stopwatch()
+        exchange = Exchange(group, server, watch)
         mean = exchange.mean(vector(numel, dist.get_rank()))
         planned = payload_bytes(exchange.shards(numel), group.rank(), group.size(), Identity(), Identity())
-        seen.append(Seen(mean, exchange.counters, planned))
+        seen.append(Seen(mean, watch.counters, planned))
     return seen
 
 
@@ -88,7 +90,7 @@ def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
     """Rank 1 sends a NaN once: who noticed, the memory after it, and an exchange after that."""
     group = dist.new_group()
     assert group is not None
-    exchange, sign = Exchange(group, server, Counters()), Sign()
+    exchange, sign = Exchange(group, server, Stopwatch()), Sign()
     memory = torch.full((exchange.served(64).numel,), 0.5)
     bad = torch.ones(64)
     if dist.get_rank() == 1:
@@ -116,7 +118,7 @@ ROUND_TRIPS = 3000
 def mean_of_means(server: Server) -> list[float]:
     """For each unbiased compressor the mean element of what comes back, ÷ that of what went in."""
     group = dist.new_group()
-    exchange = Exchange(group, server, Counters())
+    exchange = Exchange(group, server, Stopwatch())
     mine = vector(64, dist.get_rank()).abs()
     true = (vector(64, 0).abs() + vector(64, 1).abs()) / 2
     found = []

@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from liecbench.algorithms.exchange import Counters, Exchange
+from liecbench.algorithms.counters import Stopwatch
+from liecbench.algorithms.exchange import Exchange
 from liecbench.algorithms.pacing import Pacer, _Bucket, framed_bytes
 from liecbench.compressors import Identity
 from tests.distributed import run_ranks
@@ -64,7 +65,7 @@ def test_messages_arrive_at_the_rate_and_after_their_delays() -> None:
 def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], bool]:
     """Seconds of a dense exchange paced and then free, and whether both gave the same."""
     pacer = Pacer()
-    exchange = Exchange(dist.new_group(), server, Counters(), pacer)
+    exchange = Exchange(dist.new_group(), server, Stopwatch(), pacer=pacer)
     mine = torch.arange(NUMEL, dtype=torch.float32) + dist.get_rank()
     seconds, means = [], []
     for holds in (True, False):

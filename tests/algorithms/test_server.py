@@ -139,7 +139,7 @@ def test_local_sgd_stops_all_where_the_models_meet(ranks: list[dict[str, Any]]) 
 def test_mistakes_are_named(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         of_type, of_module, of_state = rank["refused"]
-        needed = "every parameter must be float32, float16 or bfloat16 on the CPU"
+        needed = "every parameter must be float32, float16 or bfloat16 on the CPU or a GPU"
         assert of_type == f"parameter weight is torch.float64 on cpu; {needed}"
         assert of_module == "attach takes a DistributedDataParallel module, not Linear"
         assert of_state.startswith("the saved memories belong to another algorithm")

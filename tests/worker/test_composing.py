@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from liecbench.algorithms.exchange import Counters
+from liecbench.algorithms.counters import Counters
 from liecbench.worker.composing import Kind, compose_epoch, half_width
 from liecbench.worker.meter import RankEpoch, joined
 from liecbench.worker.training import Training

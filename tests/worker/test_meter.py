@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.algorithms.exchange import Counters
+from liecbench.algorithms.counters import Counters
 from liecbench.worker.agreed import LinkError
 from liecbench.worker.meter import RankEpoch, check_wire, other_cpu_share
 

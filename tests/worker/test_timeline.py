@@ -24,10 +24,9 @@ def test_a_run_that_goes_on_traces_from_where_it_does() -> None:
 
 def test_spans_are_kept_while_the_tracer_is_on(tmp_path: Path) -> None:
     tracer = Tracer()
-    timeline = Timeline(tracer, {1}, tmp_path / "t.json")
+    timeline = Timeline(tracer, lambda: tracer.keep("send", "communication", 1, 1.5), {1}, tmp_path / "t.json")
     for step in range(3):
         timeline.step_begins(step)
-        tracer.add("send", "communication", step, step + 0.5)
         timeline.step_ended(step)
 
     assert timeline._spans == [(1, Span("send", "communication", 1, 1.5))]
@@ -38,7 +37,7 @@ def written(directory: Path) -> tuple[list[str | None], set[int]]:
     (directory / "taken").touch()
     problems = []
     for path in (directory / "t.json", directory / "taken" / "t.json"):
-        timeline = Timeline(Tracer(), {1, 3}, path)
+        timeline = Timeline(Tracer(), lambda: None, {1, 3}, path)
         problems += [timeline.epoch_ended(1), timeline.epoch_ended(3), timeline.epoch_ended(5)]
     return problems, timeline.steps
 
