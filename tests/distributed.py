@@ -12,18 +12,27 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 
-def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any) -> list[Any]:
+def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, backend: str = "gloo") -> list[Any]:
     """What ``function(*arguments)`` returns on each rank; what a rank raises is raised here."""
     with tempfile.TemporaryDirectory() as directory:
         mp.spawn(  # type: ignore[attr-defined,no-untyped-call]
-            _rank, (world_size, directory, function, arguments), nprocs=world_size
+            _rank, (world_size, directory, backend, function, arguments), nprocs=world_size
         )
         return [pickle.loads(Path(directory, str(rank)).read_bytes()) for rank in range(world_size)]
 
 
-def _rank(rank: int, world_size: int, directory: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _rank(
+    rank: int,
+    world_size: int,
+    directory: str,
+    backend: str,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{directory}/store", rank=rank, world_size=world_size)
+    if torch.cuda.is_available():
+        torch.cuda.set_device(rank % torch.cuda.device_count())
+    dist.init_process_group(backend, init_method=f"file://{directory}/store", rank=rank, world_size=world_size)
     result = function(*arguments)
     Path(directory, str(rank)).write_bytes(pickle.dumps(result))
     dist.barrier()

@@ -30,7 +30,8 @@ def batch(step: int, rank: int, num_inputs: int = 11, num_classes: int = 5) -> t
 def loss(model: nn.Module, step: int, rank: int) -> Tensor:
     shapes = [parameter.shape for parameter in model.parameters()]
     inputs, labels = batch(step, rank, shapes[0][1], shapes[-1][0])
-    return cross_entropy(model(inputs), labels)
+    device = next(model.parameters()).device
+    return cross_entropy(model(inputs.to(device)), labels.to(device))
 
 
 def flat(model: nn.Module) -> Tensor:

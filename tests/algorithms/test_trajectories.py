@@ -72,10 +72,10 @@ def make(method: str, compressor: Compressor, **parts: Any) -> Algorithm:
     return METHODS[method](**parts, **({} if method in UNCOMPRESSED else {"compressor": compressor}))
 
 
-def trained(combination: Combination) -> torch.Tensor:
+def trained(combination: Combination, device: str = "cpu") -> torch.Tensor:
     """This rank's final parameters, trained by the package."""
     method, compressor, block_bytes, server = combination
-    model = network.build(SIZES, SEED)
+    model = network.build(SIZES, SEED).to(device)
     # Buckets far smaller than blocks, and of other shapes: blocks must not depend on them.
     ddp = DistributedDataParallel(model, bucket_cap_mb=0.0002)
     optimizer = torch.optim.SGD(model.parameters(), lr=rate_of(method), weight_decay=network.WEIGHT_DECAY)
@@ -86,7 +86,7 @@ def trained(combination: Combination) -> torch.Tensor:
         network.loss(ddp, step, dist.get_rank()).backward()
         optimizer.step()
     algorithm.close()
-    return network.flat(model)
+    return network.flat(model).cpu()
 
 
 def rate_of(method: str) -> float:
