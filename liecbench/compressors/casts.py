@@ -1,6 +1,7 @@
 """Casts to fewer bits: float16, bfloat16, and whole numbers of one scale."""
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -36,6 +37,21 @@ class _Cast16(Compressor):
 
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         casts_cpu.decompress(_codes(payload), weight, out.numpy(), self._half, accumulate)
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import casts_gpu
+
+        casts_gpu.compress(tensor, payload, residual, half=self._half)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        from liecbench.compressors import casts_gpu
+
+        casts_gpu.add_up(payloads, out, accumulate, weight, half=self._half)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        from liecbench.compressors import casts_gpu
+
+        return casts_gpu.is_finite(message.payload, self._infinity)
 
 
 @dataclass(frozen=True)

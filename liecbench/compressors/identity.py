@@ -1,5 +1,7 @@
 """No compression: float32 as it is."""
 
+from collections.abc import Sequence
+
 import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -38,3 +40,13 @@ class Identity(Compressor):
             out.add_(values, alpha=weight)
         else:
             torch.mul(values, weight, out=out)
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        self._compress(tensor, payload, residual)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        for number, payload in enumerate(payloads):
+            self._decompress(payload, out, accumulate or number > 0, weight)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        return message.payload.view(torch.float32).sum().isfinite()

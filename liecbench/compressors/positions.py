@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from liecbench.compressors import positions_cpu
 
@@ -46,6 +47,18 @@ class Coding:
         """Add ``weight`` · entry j to ``out`` at p_j."""
         low, high = packed[: self._low_bytes], packed[self._low_bytes :]
         positions_cpu.add_at(low, high, self.width, self.step, entries, weight, out)
+
+    def encode_on_gpu(self, positions: Tensor, packed: Tensor) -> None:
+        """All positions, int64, to ``packed``, whatever it was."""
+        from liecbench.compressors import positions_gpu
+
+        positions_gpu.encode(positions, self._low_bytes, self.width, self.step, packed)
+
+    def add_at_on_gpu(self, packed: Tensor, entries: Tensor, weight: float, out: Tensor) -> None:
+        """Add ``weight`` · entry j to ``out`` at p_j."""
+        from liecbench.compressors import positions_gpu
+
+        positions_gpu.add_at(packed, self._low_bytes, self.width, self.step, entries, weight, out)
 
     @property
     def _low_bytes(self) -> int:

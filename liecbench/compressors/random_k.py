@@ -1,6 +1,7 @@
 """Random-k: entries at positions that both ends draw alike, so that only values travel."""
 
 import functools
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -53,7 +54,7 @@ class RandomK(Randomised):
         finite = random_k_cpu.take(
             tensor.numpy(),
             self._positions(tensor.numel()).numpy(),
-            tensor.numel() / entries.numel() if self.unbiased and not self._draw.answer else 1.0,
+            self._scale(tensor.numel()),
             entries.numpy(),
             kept.numpy(),
             residual is not None,
@@ -67,9 +68,46 @@ class RandomK(Randomised):
             out.zero_()
         out.index_add_(0, self._positions(out.numel()), payload.view(torch.float32), alpha=weight)
 
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import random_k_gpu
+
+        positions = self._positions_on(tensor.device, tensor.numel())
+        random_k_gpu.take(tensor, positions, self._scale(tensor.numel()), payload.view(torch.float32), residual)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """One message after the other: each touches only the entries that it holds."""
+        from liecbench.compressors import random_k_gpu
+
+        if not accumulate:
+            out.zero_()
+        positions = self._positions_on(out.device, out.numel())
+        for payload in payloads:
+            random_k_gpu.add_at(positions, payload.view(torch.float32), weight, out)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        return message.payload.view(torch.float32).isfinite().all()
+
+    def _scale(self, numel: int) -> float:
+        return numel / self.kept(numel) if self.unbiased and not self._draw.answer else 1.0
+
     @functools.cached_property
     def _drawn(self) -> dict[int, Tensor]:
         return {}
+
+    @functools.cached_property
+    def _drawn_on(self) -> dict[tuple[torch.device, int], Tensor]:
+        return {}
+
+    def _positions_on(self, device: torch.device, numel: int) -> Tensor:
+        """Those of this draw there, where the length last asked for is remembered, too; nobody waits for the device."""
+        if device.type == "cpu":
+            return self._positions(numel)
+        found = self._drawn_on.get((device, numel))
+        if found is None:
+            found = self._positions(numel).pin_memory().to(device, non_blocking=True)
+            self._drawn_on.clear()
+            self._drawn_on[device, numel] = found
+        return found
 
     def _positions(self, numel: int) -> Tensor:
         """Those of this draw; the length last asked for is remembered, because a server asks once for every sender."""

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import itertools
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -48,6 +50,21 @@ class Rounds(Randomised):
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         for r, (compressor, part) in enumerate(self._parts(payload, out.numel())):
             compressor.decompress(part, out, accumulate or r > 0, weight)
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        self._compress(tensor, payload, residual)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Rounds that draw nothing are added up together."""
+        parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
+        for _, alike in itertools.groupby(parts, key=lambda part: id(part[0])):
+            (compressor, *_), messages = zip(*alike, strict=True)
+            compressor.add_up(messages, out, accumulate, weight)
+            accumulate = True
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        parts = self._parts(message.payload, message.numel)
+        return torch.stack([compressor.finite_flag(part) for compressor, part in parts]).all()
 
     @functools.cached_property
     def _each(self) -> list[Compressor]:

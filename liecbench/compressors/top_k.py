@@ -1,5 +1,7 @@
 """Top-k: the entries of largest magnitude and their positions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from pydantic.dataclasses import dataclass
@@ -59,6 +61,26 @@ class TopK(Compressor):
             out.zero_()
         coding = Coding.shortest(out.numel(), self.kept(out.numel()))
         coding.add_at(packed.numpy(), entries.numpy(), weight, out.numpy())
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import selection_gpu
+
+        entries, packed = self._parts(payload, tensor.numel())
+        positions = selection_gpu.take(tensor, entries.numel(), entries, residual)
+        Coding.shortest(tensor.numel(), entries.numel()).encode_on_gpu(positions, packed)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """One message after the other: each touches only the entries that it holds."""
+        if not accumulate:
+            out.zero_()
+        coding = Coding.shortest(out.numel(), self.kept(out.numel()))
+        for payload in payloads:
+            entries, packed = self._parts(payload, out.numel())
+            coding.add_at_on_gpu(packed, entries, weight, out)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        entries, _ = self._parts(message.payload, message.numel)
+        return entries.isfinite().all()
 
     def _parts(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
         size = _ENTRY_BYTES * self.kept(numel)
