@@ -37,7 +37,7 @@ app.command()(baseline)
 data = typer.Typer(help="Datasets' files.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 
-_MORE_METRICS = ("accuracy_difference", "train_loss", "seconds_to_target", "bytes_to_target")
+_MORE_METRICS = ("accuracy_difference", "train_loss", "seconds_to_target", "bytes_to_target", "joules_to_target")
 
 
 class Format(StrEnum):

@@ -7,16 +7,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Self
 
 from liecbench import launch, syscalls
 from liecbench.errors import MachineError
+from liecbench.gpus import Gpu, Gpus, installed
 from liecbench.link import Link, format_rate
 from liecbench.supervisor import Orders
 
 _NOBODY = 65534
 _PROBE_SECONDS = 30
+_CUDA_BUILD = "install a CUDA build of torch"
+_DRIVER_REMEDY = "install and load NVIDIA's driver; in a container: --gpus all"
 _NETEM_REMEDY = "load the module sch_netem (package linux-modules-extra or kernel-modules-extra)"
 
 
@@ -138,12 +141,84 @@ def _torch() -> Iterator[Finding]:
         seen="built in" if gloo else "not built in",
         remedy="install a torch with Gloo",
     )
-    nccl = dist.is_available() and dist.is_nccl_available()
-    remedy = "needed for GPUs only: install a CUDA build of torch"
-    yield Finding(name="nccl", works=nccl, seen="built in" if nccl else "not in this build of torch", remedy=remedy)
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    remedy = "needed for device: cuda only, which this version does not train on yet"
-    yield Finding(name="gpus", works=bool(gpus), seen=", ".join(gpus) or "none", remedy=remedy)
+    yield from on_gpus(installed(), Build.here())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What is installed for GPUs: torch's CUDA, NCCL and Triton as versions or None, and how many GPUs torch sees."""
+
+    cuda: str | None
+    num_gpus: int
+    nccl: str | None
+    triton: str | None
+
+    @classmethod
+    def here(cls) -> Self:
+        """As torch and the installed packages say."""
+        import torch
+        import torch.distributed as dist
+
+        cuda: str | None = torch.version.cuda
+        has_nccl = cuda is not None and dist.is_available() and dist.is_nccl_available()
+        try:
+            triton = version("triton")
+        except PackageNotFoundError:
+            triton = None
+        return cls(
+            cuda=cuda,
+            num_gpus=torch.cuda.device_count() if cuda else 0,
+            nccl=".".join(map(str, torch.cuda.nccl.version())) if has_nccl else None,
+            triton=triton,
+        )
+
+
+def on_gpus(found: Gpus, build: Build) -> Iterator[Finding]:
+    """What the machine's GPUs and this installation can do together; two lines where there is no GPU."""
+    remedy = f"needed for GPUs only: {_CUDA_BUILD}"
+    yield Finding(
+        name="nccl", works=build.nccl is not None, seen=build.nccl or "not in this build of torch", remedy=remedy
+    )
+    if not found.gpus:
+        seen = f"none: {found.problem or 'the driver finds no GPU'}"
+        remedy = f"needed for device: cuda only{f': {_DRIVER_REMEDY}' if found.problem else ''}"
+        yield Finding(name="gpus", works=False, seen=seen, remedy=remedy)
+        return
+    cuda = f", runs CUDA up to {found.cuda}" if found.cuda else ""
+    yield Finding(name="nvidia driver", works=True, seen=f"{found.driver or 'version unknown'}{cuda}")
+    for number, gpu in enumerate(found.gpus):
+        yield Finding(name=f"gpu {number}", works=True, seen=_gpu_text(gpu))
+    for number in range(len(found.gpus)):
+        ways = [f"gpu {b} {way}" for (a, b), way in sorted(found.connections.items()) if a == number]
+        if ways:
+            yield Finding(name=f"gpu {number} to", works=True, seen=", ".join(ways))
+    yield from _build_findings(found, build)
+
+
+def _gpu_text(gpu: Gpu) -> str:
+    parts = [gpu.name]
+    parts += [f"{gpu.memory_bytes / 2**30:.0f} GiB"] if gpu.memory_bytes else []
+    parts += [f"PCIe {gpu.pcie_generation} ×{gpu.pcie_width}"] if gpu.pcie_generation and gpu.pcie_width else []
+    parts += ["compute capability {}.{}".format(*gpu.compute_capability)] if gpu.compute_capability else []
+    parts += [f"{gpu.num_nvlinks} NVLinks"] if gpu.num_nvlinks else []
+    return ", ".join(parts)
+
+
+def _build_findings(found: Gpus, build: Build) -> Iterator[Finding]:
+    sees = f"built for CUDA {build.cuda}, sees {build.num_gpus} of {len(found.gpus)} GPUs"
+    hidden = f"install a driver for CUDA {build.cuda}, or an older build of torch; look at CUDA_VISIBLE_DEVICES"
+    yield Finding(
+        name="torch on GPUs",
+        works=build.num_gpus > 0,
+        seen=sees if build.cuda else "torch is built without CUDA",
+        remedy=hidden if build.cuda else _CUDA_BUILD,
+    )
+    yield Finding(
+        name="triton",
+        works=build.triton is not None,
+        seen=build.triton or "not installed",
+        remedy="the GPU kernels need it: pip install triton; a CUDA build of torch brings it",
+    )
 
 
 def _kernels() -> Finding:

@@ -14,6 +14,8 @@ import yaml
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.folded import CellResult
+from liecbench.gpu_metrics import METRICS as GPU_METRICS
+from liecbench.gpu_metrics import gpu_metrics, throttling_warnings
 from liecbench.link import Link
 from liecbench.measured_link import WARNING_DEVIATION, recorded_misses
 
@@ -33,6 +35,7 @@ METRICS: Final = (
     "compute_seconds_per_epoch",
     "compress_seconds_per_epoch",
     "communicate_seconds_per_epoch",
+    *GPU_METRICS,
 )
 # Above this half-width of a composed cell's mean step readers are warned; timing stops at 0.02 where it can.
 IMPRECISE: Final = 0.025
@@ -275,8 +278,9 @@ def _pairing_warnings(values: list[dict[str, float]], base: list[CellResult]) ->
 
 
 def _warnings(group: list[CellResult]) -> list[str]:
-    """What a reader must know: an unheld link, averaging that a short run never came to, imprecise compositions."""
-    return [*_link_warnings(group), *_averaging_warnings(group), *_composition_warnings(group)]
+    """What a reader must know: an unheld link, slowed GPUs, averaging that no run came to, imprecise compositions."""
+    slowed = throttling_warnings(group)
+    return [*_link_warnings(group), *slowed, *_averaging_warnings(group), *_composition_warnings(group)]
 
 
 def _composition_warnings(group: list[CellResult]) -> list[str]:
@@ -332,7 +336,7 @@ def _metrics(cell: CellResult, target: float | None) -> dict[str, float]:
     if hit is not None:
         metrics["seconds_to_target"] = sum(epoch.train_seconds for epoch in epochs[: hit + 1])
         metrics["bytes_to_target"] = sum(payload[: hit + 1])
-    return metrics
+    return metrics | gpu_metrics(epochs, None if hit is None else hit + 1)
 
 
 def _per_rank(bytes_by_direction: dict[str, list[int]]) -> float:

@@ -61,6 +61,7 @@ def epoch(
     accuracy: float = 0.5,
     payload: Sequence[int] = (100, 100),
     wire: Sequence[int] | None = None,
+    gpu: dict[str, float] | None = None,
 ) -> Epoch:
     """A committed epoch; every rank receives as many bytes as it sends; 22 steps, ``timed`` of them."""
     return Epoch(
@@ -86,7 +87,7 @@ def epoch(
         divergence=0.0,
         cpu_seconds=seconds,
         peak_memory_bytes=1000,
-        gpu=None,
+        gpu=gpu,
     )
 
 

@@ -22,11 +22,11 @@ LAYERS = [
     {"jobs"},
     {"breakeven"},
     {"results"},
-    {"folded"},
+    {"folded", "gpu_metrics"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
     {"document", "machine", "output", "references", "network", "nodes", "probe", "supervisor", "torchrun"}
-    | {"measured_link", "noise"},
+    | {"measured_link", "noise", "gpus", "telemetry"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

@@ -22,6 +22,12 @@ HEADINGS = {
     "compute_seconds_per_epoch": "compute",
     "compress_seconds_per_epoch": "compress",
     "communicate_seconds_per_epoch": "communicate",
+    "joules_per_epoch": "J/epoch",
+    "joules_to_target": "J to target",
+    "gpu_utilisation": "GPU use",
+    "gpu_peak_memory_bytes": "GPU memory",
+    "power_watts": "GPU W",
+    "throttled_share": "throttled",
 }
 DEFAULT_METRICS = (
     "test_accuracy",
@@ -29,10 +35,12 @@ DEFAULT_METRICS = (
     "exposed_seconds_per_epoch",
     "payload_bytes_per_epoch",
     "wire_bytes_per_epoch",
+    "joules_per_epoch",
+    "gpu_utilisation",
     "bytes_ratio",
     "speedup",
 )
-HIGHER_IS_BETTER = frozenset({"test_accuracy", "speedup", "bytes_ratio", "accuracy_difference"})
+HIGHER_IS_BETTER = frozenset({"test_accuracy", "speedup", "bytes_ratio", "accuracy_difference", "gpu_utilisation"})
 _SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -62,7 +70,9 @@ def lay_out(rows: Sequence[Row], metrics: Sequence[str], *, baseline: str, by: s
     }
     known = [name for name in metrics if any(row.metrics[name] is not None for row in rows)]
     compared = any(row.metrics["speedup"] is not None for row in rows)
-    return Layout(fields=fields, metrics=known, caption=_caption(shared, baseline, compared), baseline=baseline)
+    caption = _caption(shared, baseline, compared)
+    caption += "; J and GPU use: of all GPUs" if {"joules_per_epoch", "gpu_utilisation"} & {*known} else ""
+    return Layout(fields=fields, metrics=known, caption=caption, baseline=baseline)
 
 
 def _caption(shared: dict[str, object], baseline: str, compared: bool) -> str:
@@ -106,7 +116,7 @@ def metric_text(name: str, value: Estimate | None) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    if name == "test_accuracy":
+    if name == "test_accuracy" or name.endswith(("utilisation", "_share")):
         return f"{value * 100:.1f}%"
     if name == "accuracy_difference":
         return f"{value * 100:+.1f}"

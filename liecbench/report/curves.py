@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from liecbench.gpu_metrics import joules
 from liecbench.record import Epoch
 from liecbench.report.columns import state_text
 from liecbench.report.figure import Figure, Series, interval_of
@@ -56,6 +57,25 @@ def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
             log_x=axis == "bytes",
             percent=key == "accuracy",
         )
+
+
+def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
+    """Accuracy against energy, of rows whose GPUs' energy is known in every epoch."""
+    known = [row for row in rows if all(joules(cell.epochs) is not None for cell in row.members)]
+    return Figure(
+        key="accuracy-energy",
+        title="Test accuracy against energy",
+        caption="What the GPUs take for what is learned, while they wait for the network, too.",
+        x_title="joules of all GPUs",
+        y_title="test accuracy",
+        kind="lines",
+        series=[_curve(row, labels, lambda epoch: epoch.test_accuracy, _energy) for row in known],
+        percent=True,
+    )
+
+
+def _energy(epoch: Epoch) -> float:
+    return joules([epoch]) or 0.0
 
 
 def _curve(row: Row, labels: Labels, value: Callable[[Epoch], float], cost: Callable[[Epoch], float]) -> Series:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from liecbench.breakeven import symmetric_rate
 from liecbench.link import Link
-from liecbench.report.curves import epoch_figures
+from liecbench.report.curves import energy_figure, epoch_figures
 from liecbench.report.figure import Figure, Series, interval_of
 from liecbench.report.labels import Labels, provenance
 from liecbench.report.parts import PARTS, time_parts
@@ -17,6 +17,7 @@ def figures(rows: Sequence[Row], labels: Labels) -> list[Figure]:
     trained = [row for row in rows if any(cell.epochs for cell in row.members)]
     drawn = [
         *epoch_figures(trained, labels),
+        energy_figure(trained, labels),
         _time_parts(trained, labels),
         _parts_by_link(trained, labels),
         _time_by_rate(trained, labels),

@@ -19,6 +19,7 @@ from liecbench.report.figure import Figure
 from liecbench.report.figures import figures
 from liecbench.report.labels import Labels, colour_keys
 from liecbench.report.plotted import plot
+from liecbench.report.telemetry import section
 from liecbench.results import SCENARIO_NAME, Row
 
 _HERE = files("liecbench.report")
@@ -38,6 +39,7 @@ def render(rows: Sequence[Row], layout: Layout, directories: Sequence[Path], ans
         table="\n".join(_table(rows, layout)),
         caption=html.escape(layout.caption),
         notes="\n".join(_notes(rows)),
+        telemetry=section(rows, labels),
         settings=_settings(rows, labels),
         figures="\n".join(map(_figure, drawn)),
         details="\n".join(_details(rows, directories)),

@@ -76,8 +76,8 @@ def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, 
 
 
 def _digits(title: str) -> str:
-    """Bytes and rates with SI prefixes, seconds and shares without."""
-    return ".4s" if title.startswith(("payload bytes", "bits per second")) else ".4g"
+    """Bytes, rates and joules with SI prefixes, seconds and shares without."""
+    return ".4s" if title.startswith(("payload bytes", "bits per second", "joules")) else ".4g"
 
 
 def _mode(figure: Figure, series: Series) -> str:

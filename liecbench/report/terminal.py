@@ -21,6 +21,8 @@ from liecbench.results import Row
 
 # What goes first where a terminal is too narrow for all of it.
 _LEAST_IMPORTANT = (
+    "gpu_utilisation",
+    "joules_per_epoch",
     "wire_bytes_per_epoch",
     "payload_bytes_per_epoch",
     "exposed_seconds_per_epoch",

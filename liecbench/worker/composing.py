@@ -168,6 +168,7 @@ def compose_epoch(
         ),
         other_cpu_share=max(meter.other_cpu_share(kind.ranks) for kind in kinds.values()),
         peak_memory_bytes=max(rank.peak_memory_bytes for kind in kinds.values() for rank in kind.ranks),
+        gpu=None,  # the trajectory's is of its own link, on which GPUs wait as long as they do there
         composed=Composed(
             trajectory=epoch.cell, kinds={name: _kind_time(kinds[name], everything[name]) for name in everything}
         ),

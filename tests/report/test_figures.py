@@ -284,6 +284,15 @@ def test_warm_up_alone_has_curves_and_no_times() -> None:
     assert (line(found["accuracy-epochs"], "warm-up").x, "epoch-time" in found) == ([1, 2], False)
 
 
+def test_accuracy_against_energy_is_of_rows_whose_energy_is_known() -> None:
+    known = [{"accuracy": 0.5, "gpu": {"energy_joules": 300.0}}, {"accuracy": 0.7, "gpu": {"energy_joules": 100.0}}]
+    other = [{"accuracy": 0.5, "gpu": {"energy_joules": 300.0}}, {"accuracy": 0.7, "gpu": {"utilisation": 1.0}}]
+    figure = drawn(run_of("d", known), run_of("p", other, algorithm="psgd"), run_of("n", algorithm="liec"))
+    (series,) = figure["accuracy-energy"].series
+
+    assert (series.name, series.x, series.y) == ("ddp", [300.0, 400.0], [0.5, 0.7])
+
+
 def test_figures_come_in_the_order_of_a_report() -> None:
     runs = [run_of(f"{w}{link}", workers=w, link=link) for w, link in itertools.product((2, 4), ("1mbit", "2mbit"))]
 

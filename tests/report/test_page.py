@@ -212,6 +212,32 @@ def test_it_is_readable_on_a_phone_light_and_dark(browser: Browser, file: Path, 
     assert font == ("#1b1b1b" if scheme == "light" else "#e8e8e8")
 
 
+def test_what_gpus_did_is_on_the_page(browser: Browser, tmp_path: Path) -> None:
+    figures = {"energy_joules": 250.0, "utilisation": 0.5, "throttled_share": 0.25, f"throttled_{MARKUP}_share": 0.25}
+    path = tmp_path / "gpus.html"
+    done = liecbench("report", written(tmp_path / "r", run_of("g", 2 * [{"gpu": figures}])), "-o", path)
+
+    assert done.returncode == 0, done.stderr
+    with opened(browser, path) as (page, seen):
+        scroll_through(page)
+        cells = page.locator("table.telemetry tbody td").all_inner_texts()
+        curve = traces(page, "accuracy-energy")[0]["x"]
+        note = page.locator("p.bad").inner_text()
+
+    assert (seen.messages, curve, column_after(note)) == ([], [250, 500], f" cell g 25% ({MARKUP} 25%)")
+    assert cells == ["ddp", "250", "50.0%", "25.0%", "25.0%"]
+
+
+def column_after(text: str) -> str:
+    return text.rpartition(" of the samples:")[2]
+
+
+def test_without_gpus_the_page_has_nothing_of_them(file: Path) -> None:
+    text = file.read_text(encoding="utf-8").partition("<script")[0]
+
+    assert [word for word in ("GPU", "telemetry", "J/epoch", "accuracy-energy") if word in text] == []
+
+
 def many() -> Iterator[Record]:
     for number in range(200):
         values = [{"accuracy": 0.01 * epoch, "wire": (1, 1)} for epoch in range(60)]

@@ -16,6 +16,10 @@ RUNS = [
     run_of("p", [{"seconds": 0.5, "accuracy": 0.8, "payload": (40, 40), "wire": (100, 100)}], algorithm="psgd"),
 ]
 
+GPU_RUN = run_of(
+    "g", [{"gpu": {"energy_joules": 12_345.0, "utilisation": 0.5}}, {"gpu": {"energy_joules": 555.0}}], algorithm="liec"
+)
+
 
 def rows_of(runs: Sequence[list[Record]]) -> list[Row]:
     return summarise(list(fold(record for run in runs for record in run).values()))
@@ -54,6 +58,15 @@ def test_a_table_reads_as_by_hand() -> None:
     ) == (lines, set(rule))
 
 
+def test_energy_and_use_of_gpus_have_columns_where_a_row_has_them() -> None:
+    heading, _, *lines = printed(rows_of([*RUNS, GPU_RUN])).splitlines()
+    ends = [heading.index(name) + len(name) for name in ("J/epoch", "GPU use")]
+    actual = {line.split()[0]: [line[:end].split()[-1] for end in ends] for line in lines[:3]}
+
+    assert actual == {"psgd": ["–", "–"], "liec": ["6450", "50.0%"], "ddp": ["–", "–"]}
+    assert lines[-1].strip().endswith("a rank an epoch; J and GPU use: of all GPUs")
+
+
 def test_seeds_show_their_spread() -> None:
     runs = [run_of(str(seed), [{"seconds": 1.0 + seed}], seed=seed) for seed in (0, 1)]
     actual = printed(rows_of(runs), metrics=["seconds_per_epoch"])
@@ -64,7 +77,7 @@ def test_seeds_show_their_spread() -> None:
 
 @pytest.mark.parametrize("width", range(40, 100))
 def test_a_narrow_terminal_names_what_it_hides(width: int) -> None:
-    lines = printed(rows_of(RUNS), width=width).splitlines()
+    lines = printed(rows_of([*RUNS, GPU_RUN]), width=width).splitlines()
     text = " ".join(" ".join(lines).split())
     shown, hidden = lines[0], text.partition("for want of width: ")[2]
     headings = [columns.HEADINGS[name] for name in columns.DEFAULT_METRICS]
@@ -120,6 +133,11 @@ def test_groups_are_parted_by_a_line() -> None:
         ("seconds_to_target", 123.4, "123"),
         ("seconds_per_epoch", 12345.0, "12345"),
         ("payload_bytes_per_epoch", 999_900.0, "1 MB"),
+        ("joules_per_epoch", 12345.0, "12345"),
+        ("gpu_utilisation", 0.876, "87.6%"),
+        ("gpu_peak_memory_bytes", 2.5e9, "2.5 GB"),
+        ("power_watts", 412.3, "412"),
+        ("throttled_share", 0.05, "5.0%"),
     ],
 )
 def test_metrics_have_their_unit(name: str, value: float, expected: str) -> None:

@@ -100,6 +100,12 @@ def test_an_epoch_is_the_sum_of_counts_times_means() -> None:
     assert actual.step_seconds == pytest.approx({"median": 0.2, "p95": 1.5})
 
 
+def test_what_gpus_did_on_another_link_is_not_its_own() -> None:
+    _, actual = composed(gpu={"energy_joules": 5.0})
+
+    assert actual.gpu is None
+
+
 def test_bytes_on_the_wire_are_of_all_steps() -> None:
     _, actual = composed()
 

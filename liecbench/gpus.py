@@ -1,0 +1,145 @@
+"""What NVIDIA's management library (NVML) says of this machine's GPUs; nothing where it has none, or no driver."""
+
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+# By NVML's levels of a common ancestor, as `nvidia-smi topo` abbreviates them.
+_ANCESTORS: Final = {0: "PIX", 10: "PIX", 20: "PXB", 30: "PHB", 40: "NODE", 50: "SYS"}
+_SWITCH: Final = "switch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A GPU; ``pcie_generation`` and ``pcie_width`` (lanes) are what GPU and slot can do. None where NVML is silent."""
+
+    name: str
+    uuid: str
+    memory_bytes: int | None
+    pcie_generation: int | None
+    pcie_width: int | None
+    compute_capability: tuple[int, int] | None
+    num_nvlinks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpus:
+    """All GPUs by NVML's numbers, its driver and the newest CUDA that this one runs; ``problem`` where it cannot say.
+
+    ``connections`` has for pairs of GPUs, the lower number first, what is between them: PIX, PXB, PHB, NODE or SYS,
+    or NVn for n active NVLinks.
+    """
+
+    gpus: tuple[Gpu, ...] = ()
+    driver: str | None = None
+    cuda: str | None = None
+    connections: dict[tuple[int, int], str]
+    problem: str | None = None
+
+
+@contextlib.contextmanager
+def nvml() -> Iterator[None]:
+    """NVML ready to be asked; pynvml.NVMLError where there is no library or no driver."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        yield
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def answer(question: Callable[..., Any], *arguments: Any) -> Any:
+    """What one function of NVML gives; None where the GPU, its driver or this user's rights do not allow it."""
+    import pynvml
+
+    try:
+        return question(*arguments)
+    except pynvml.NVMLError:
+        return None
+
+
+def installed() -> Gpus:
+    """The machine's GPUs; none, and the problem, where NVML is missing or finds no driver."""
+    import pynvml
+
+    try:
+        with nvml():
+            return _installed()
+    except pynvml.NVMLError as error:
+        return Gpus(connections={}, problem=str(error))
+
+
+def environment(*, nccl: str | None) -> dict[str, Any] | None:
+    """What a record says of the GPUs, or None where there are none; ``nccl`` is its version as torch knows it."""
+    found = installed()
+    if not found.gpus:
+        return None
+    return {
+        "names": [gpu.name for gpu in found.gpus],
+        "num_gpus": len(found.gpus),
+        "memory_bytes": [gpu.memory_bytes for gpu in found.gpus],
+        "driver": found.driver,
+        "cuda": found.cuda,
+        "nccl": nccl,
+    }
+
+
+def _installed() -> Gpus:
+    import pynvml
+
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    cuda = answer(pynvml.nvmlSystemGetCudaDriverVersion_v2)
+    links = [_nvlinks(handle) for handle in handles]
+    return Gpus(
+        gpus=tuple(_gpu(handle, links[index].total()) for index, handle in enumerate(handles)),
+        driver=answer(pynvml.nvmlSystemGetDriverVersion),
+        cuda=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
+        connections=dict(_connections(handles, links)),
+    )
+
+
+def _gpu(handle: Any, num_nvlinks: int) -> Gpu:
+    import pynvml
+
+    memory = answer(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    return Gpu(
+        name=pynvml.nvmlDeviceGetName(handle),
+        uuid=pynvml.nvmlDeviceGetUUID(handle),
+        memory_bytes=None if memory is None else memory.total,
+        # The greatest: at rest a link runs at a lower generation than it does under load.
+        pcie_generation=answer(pynvml.nvmlDeviceGetMaxPcieLinkGeneration, handle),
+        pcie_width=answer(pynvml.nvmlDeviceGetMaxPcieLinkWidth, handle),
+        compute_capability=answer(pynvml.nvmlDeviceGetCudaComputeCapability, handle),
+        num_nvlinks=num_nvlinks,
+    )
+
+
+def _nvlinks(handle: Any) -> Counter[str]:
+    """Active NVLinks by what they lead to: a PCI address, or a switch."""
+    import pynvml
+
+    ends: Counter[str] = Counter()
+    for link in range(pynvml.NVML_NVLINK_MAX_LINKS):
+        if answer(pynvml.nvmlDeviceGetNvLinkState, handle, link):
+            remote = answer(pynvml.nvmlDeviceGetNvLinkRemotePciInfo, handle, link)
+            switched = answer(pynvml.nvmlDeviceGetNvLinkRemoteDeviceType, handle, link) == 2
+            ends[_SWITCH if switched else "" if remote is None else remote.busId] += 1
+    return ends
+
+
+def _connections(handles: list[Any], links: list[Counter[str]]) -> Iterator[tuple[tuple[int, int], str]]:
+    import pynvml
+
+    addresses = [info and info.busId for info in (answer(pynvml.nvmlDeviceGetPciInfo, handle) for handle in handles)]
+    for one, other in itertools.combinations(range(len(handles)), 2):
+        # All GPUs on a switch reach each other over all their links.
+        direct = links[one][addresses[other]] + min(links[one][_SWITCH], links[other][_SWITCH])
+        ancestor = answer(pynvml.nvmlDeviceGetTopologyCommonAncestor, handles[one], handles[other])
+        if direct:
+            yield (one, other), f"NV{direct}"
+        elif ancestor in _ANCESTORS:
+            yield (one, other), _ANCESTORS[ancestor]

@@ -1,0 +1,85 @@
+"""The worker's end of GPU telemetry: the process that samples, and how long a rank waits for it."""
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final, Self
+
+_PATIENCE_SECONDS: Final = 2.0
+
+
+class Sampler:
+    """A process that watches GPUs while ranks train; whatever becomes of it, training goes on.
+
+    It is to be started on a thread that lives as long as training does: the process ends with it.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """Start what ``command`` names, which speaks as ``liecbench.telemetry`` does."""
+        # Without a driver it has nothing to say that the record's null does not.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self._unread = b""
+        self._owed = 0
+        self._begun = False
+
+    @classmethod
+    def of(cls, uuids: Sequence[str]) -> Self:
+        """One that watches these GPUs, named as NVML or as torch does."""
+        return cls([sys.executable, "-P", "-m", "liecbench.telemetry", *uuids])
+
+    def begin(self) -> None:
+        """A window starts; none does while an earlier one's answer is missing."""
+        self._collect(time.monotonic())
+        self._begun = not self._owed and self._order(b"begin\n")
+
+    def end(self) -> dict[str, float] | None:
+        """The figures since ``begin``, as ``liecbench.telemetry`` names them; None where they did not come in 2 s."""
+        if not self._begun or not self._order(b"end\n"):
+            return None
+        self._begun = False
+        self._owed += 1
+        answer = self._collect(time.monotonic() + _PATIENCE_SECONDS)
+        figures: dict[str, float] | None = None if answer is None else json.loads(answer)
+        return figures
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self._process.wait()
+
+    def _order(self, order: bytes) -> bool:
+        """Whether there is still somebody to tell."""
+        assert self._process.stdin is not None
+        try:
+            os.write(self._process.stdin.fileno(), order)
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _collect(self, deadline: float) -> bytes | None:
+        """The answer to the last question, once every question has one; None if that is not before ``deadline``."""
+        assert self._process.stdout is not None
+        answer = None
+        while self._owed:
+            if b"\n" in self._unread:
+                answer, _, self._unread = self._unread.partition(b"\n")
+                self._owed -= 1
+                continue
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left)[0]:
+                return None
+            if not (read := os.read(self._process.stdout.fileno(), 4096)):
+                return None
+            self._unread += read
+        return answer
