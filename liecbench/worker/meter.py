@@ -19,6 +19,7 @@ from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.algorithms.counters import Counters
 from liecbench.noise import Snapshot
 from liecbench.record import Epoch
+from liecbench.telemetry import combined
 from liecbench.worker.agreed import LinkError
 
 
@@ -31,7 +32,10 @@ class WireCounter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankEpoch:
-    """What one rank saw of an epoch; ``machine_cpu_seconds`` are those that all processors were busy, and had."""
+    """What one rank saw of an epoch; ``machine_cpu_seconds`` are those that all processors were busy, and had.
+
+    ``gpu`` has one entry, what the GPUs of the machine showed, on the rank that has them watched.
+    """
 
     mean_loss: float
     num_steps: int
@@ -44,6 +48,7 @@ class RankEpoch:
     cpu_seconds: float
     machine_cpu_seconds: tuple[float, float]
     peak_memory_bytes: int
+    gpu: tuple[dict[str, float] | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +207,7 @@ def combine(ranks: list[RankEpoch], totals: Totals, *, cell: str, attempt: int, 
         cpu_seconds=sum(rank.cpu_seconds for rank in ranks),
         other_cpu_share=other_cpu_share(ranks),
         peak_memory_bytes=max(rank.peak_memory_bytes for rank in ranks),
-        gpu=None,
+        gpu=combined([part for rank in ranks for part in rank.gpu]),
         **dataclasses.asdict(totals),
     )
 

@@ -1,6 +1,7 @@
 """One cell on one rank: build it, train an epoch on the shaped link, evaluate the mean model, account for it."""
 
 import contextlib
+import dataclasses
 import math
 import time
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from liecbench.worker.device import device_of, random_states, set_random_states
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Voice
 from liecbench.worker.partition import epoch_order
+from liecbench.worker.telemetry import Sampler
 from liecbench.worker.timeline import Timeline, traced_steps
 
 _WHOLE_BUCKET_MIB = 1 << 20
@@ -53,13 +55,20 @@ class Training:
     """Model, optimizer and algorithm of a cell; every method is collective.
 
     ``data`` is the hash of what the cell was trained on before; DataError where that, or another rank's, is not it.
-    ``trace`` is the file for a timeline of a few of the steps that are trained here.
+    ``trace`` is the file for a timeline of a few of the steps that are trained here, ``sampler`` watches this machine's
+    GPUs while an epoch trains.
     """
 
     def __init__(
-        self, cell: Cell, link: Link, voice: Voice | None, data: str | None = None, trace: Path | None = None
+        self,
+        cell: Cell,
+        link: Link,
+        voice: Voice | None,
+        data: str | None = None,
+        trace: Path | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
-        self.cell, self._link, self._voice = cell, link, voice
+        self.cell, self._link, self._voice, self._sampler = cell, link, voice, sampler
         self._rank, self._world_size = dist.get_rank(), dist.get_world_size()
         workload.load(cell.task)  # before the seed, which is the model's
         workload.seed(cell.seed)
@@ -107,7 +116,7 @@ class Training:
         self._alive()
         self._link.shape()
         with afterwards(self._link.lift):
-            sample = self._train_on(batches, index)
+            sample = self._watched(batches, index)
         everyone: list[meter.RankEpoch | None] = [None] * self._world_size
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
@@ -140,6 +149,13 @@ class Training:
 
     def _timeline_of(self, steps: set[int], path: Path) -> Timeline:
         return Timeline(self.algorithm.tracer, self.algorithm.settle, steps, path)
+
+    def _watched(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
+        if self._sampler is None:
+            return self._train_on(batches, epoch)
+        self._sampler.begin()
+        sample = self._train_on(batches, epoch)
+        return dataclasses.replace(sample, gpu=(self._sampler.end(),))
 
     def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
