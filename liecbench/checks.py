@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WAYS = "--baseline FILE, --pair-scenarios A B, --pair-revisions A B, --pair-python A B or --self-test"
 
 
-_TURNS = {"only", "assign", "env_a", "env_b", "tolerance", "bound", "pairs", "seed"}
+_TURNS = {"only", "assign", "env_a", "env_b", "share_gpus", "tolerance", "bound", "pairs", "seed"}
 # What each way of comparing uses.
 _USED = {
     "baseline": {"subject", "accuracy_margin"},
@@ -27,6 +27,11 @@ _USED = {
     "self_test": {"pairs", "seed"},
 }
 _OUTPUTS = {"output", "json_file", "junit", "github", "quiet"}
+
+
+ShareGpus = Annotated[
+    bool, typer.Option("--share-gpus", help="Let NCCL ranks share GPUs (experimental: NCCL does not support it).")
+]
 
 
 class CheckFormat(StrEnum):
@@ -83,6 +88,7 @@ def check(
     env_b: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Set a variable for B's processes.")
     ] = None,
+    share_gpus: ShareGpus = False,
     tolerance: Annotated[
         float,
         typer.Option(metavar="SHARE", min=0.0, max=1.0, help="B fails where it is shown to be slower than by this."),
@@ -119,6 +125,7 @@ def check(
         only=only or [],
         assignments=assign or [],
         variables=(_variables("--env-a", env_a), _variables("--env-b", env_b)),
+        share_gpus=share_gpus,
         say=functools.partial(say, quiet=quiet),
     )
     if pair_scenarios is not None:

@@ -15,7 +15,7 @@ import typer
 
 from liecbench import __version__
 from liecbench.benchmarks import bench
-from liecbench.checks import baseline, check
+from liecbench.checks import ShareGpus, baseline, check
 from liecbench.errors import ExitCode, Interruption, LiecbenchError
 from liecbench.output import console, readers_may_leave, say
 
@@ -94,6 +94,7 @@ def run(
         typer.Option("--resume/--fresh", help="Go on where results exist (the default), or refuse to."),
     ] = None,
     isolate: Annotated[bool, typer.Option("--isolate", help="Give each cell a launch of its own.")] = False,
+    share_gpus: ShareGpus = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Keep a timeline of a few steps of each cell, for Perfetto.")
     ] = False,
@@ -111,6 +112,7 @@ def run(
     from rich.console import Console
 
     from liecbench import forecast
+    from liecbench.cuda import require_cuda
     from liecbench.doctor import require_netem
     from liecbench.estimate import patience
     from liecbench.jobs import jobs_left
@@ -143,6 +145,7 @@ def run(
             for line in forecast.lines(jobs, len(cells), directory, nodes, isolate=isolate):
                 print(line)
         return
+    require_cuda(cells, num_nodes=num_nodes, share_gpus=share_gpus)
     if nodes and nodes.rank:
         well = follow(nodes, directory, lambda line: say(line, quiet))
         raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
@@ -156,7 +159,17 @@ def run(
                 ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
             ):
                 waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
-                run_jobs(cells, jobs, results, progress, patience=waits, leader=leader, isolate=isolate, trace=trace)
+                run_jobs(
+                    cells,
+                    jobs,
+                    results,
+                    progress,
+                    patience=waits,
+                    leader=leader,
+                    isolate=isolate,
+                    share_gpus=share_gpus,
+                    trace=trace,
+                )
         except Interruption:
             again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
             say(f"interrupted; every finished epoch is kept in {directory}. To go on: {again}", quiet=False)

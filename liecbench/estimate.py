@@ -125,7 +125,10 @@ def launch_seconds(workers: int) -> float:
 
 
 def job_seconds(job: Job, *, link_changes: bool) -> float:
-    """What a job will take: its steps by its link and this machine's arithmetic, and what surrounds them."""
+    """What a job will take: its steps by its link and this machine's arithmetic, and what surrounds them.
+
+    What a GPU computes is left out: this machine may have none, or be busy on it.
+    """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
     around = _CELL_SECONDS + (_LINK_SECONDS if link_changes and cell.link.shaped else 0.0)
@@ -140,6 +143,8 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
 def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
     """Arithmetic of workers that share the cores, then the wire: what overlaps is not taken off."""
+    if cell.device == "cuda":
+        return wire_seconds(cell, kind)
     compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
     arithmetic = make_algorithm(cell).batches_per_step * _backward_seconds(cell) + compression + _STEP_SECONDS
     return _share(cell) * arithmetic + wire_seconds(cell, kind)
@@ -147,6 +152,8 @@ def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 def _evaluation_seconds(cell: Cell) -> float:
     """A pass forward, a third of a step's arithmetic, over the held-out data, which the workers divide."""
+    if cell.device == "cuda":
+        return 0.0
     batches = workload.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
     return _share(cell) * batches * _backward_seconds(cell) / 3
 

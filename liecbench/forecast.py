@@ -10,6 +10,7 @@ from liecbench.nodes import Nodes
 from liecbench.results import flat_fields
 
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
+_LEFT_OUT = " besides what GPUs compute"
 
 
 def lines(
@@ -27,15 +28,18 @@ def lines(
         seconds = _job_seconds(launch)
         total += launch_seconds(launch.workers) + sum(seconds)
         yield ""
-        yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {_network(launch, nodes)}"
+        where = f"{_place(launch)}{_network(launch, nodes)}"
+        yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {where}"
         yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}"
         for job, duration in zip(launch.jobs, seconds, strict=True):
-            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, varying)}: {_work(job)}, {_duration(duration)}"
+            work = f"{_work(job)}, {_duration(duration)}{_LEFT_OUT if _on_gpu(job) else ''}"
+            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, varying)}: {work}"
             yield f"      {_traffic(payload_bytes_per_epoch(job.cell))}"
     if jobs:
         moved = sum(map(_moved_bytes, jobs))
         yield ""
-        yield f"estimated: {_duration(total)} in all, {moved:,} payload bytes sent by all ranks"
+        left_out = f"{_LEFT_OUT}, which is not estimated" if any(map(_on_gpu, jobs)) else ""
+        yield f"estimated: {_duration(total)} in all{left_out}, {moved:,} payload bytes sent by all ranks"
 
 
 def _job_seconds(launch: Launch) -> list[float]:
@@ -43,6 +47,10 @@ def _job_seconds(launch: Launch) -> list[float]:
     return [
         job_seconds(job, link_changes=job.cell.link != before) for job, before in zip(launch.jobs, links, strict=False)
     ]
+
+
+def _on_gpu(job: Job) -> bool:
+    return job.cell.device == "cuda"
 
 
 def _work(job: Job) -> str:
@@ -86,6 +94,10 @@ def _traffic(ranks: Sequence[tuple[int, int]]) -> str:
     busiest = max(out + back for out, back in ranks)
     most = f"; the busiest rank {busiest:,} together" if busiest > 1.01 * (sent + received) else ""
     return f"a rank sends {sent:,} and receives {received:,} payload bytes an epoch{most}"
+
+
+def _place(launch: Launch) -> str:
+    return f"on GPUs over {launch.meeting['backend']}, " if launch.meeting["device"] == "cuda" else ""
 
 
 def _network(launch: Launch, nodes: Nodes | None) -> str:

@@ -20,10 +20,11 @@ class Launch:
     """Jobs that share one torchrun: same workers, threads, backend and device; rates change between its cells.
 
     Cells that the kernel does not shape run on the loopback, apart from those that it does: a cell's network does
-    not depend on what else is run.
+    not depend on what else is run. To ``share_gpus`` is to let several NCCL ranks have one.
     """
 
     jobs: tuple[Job, ...]
+    share_gpus: bool = False
 
     @property
     def _first(self) -> Cell:
@@ -63,6 +64,13 @@ class Launch:
         """Whether the processes hold its cells to rates."""
         return self.enforcement == "process" and self._first.link.shaped
 
+    @property
+    def meeting(self) -> dict[str, Any]:
+        """What each rank needs before it meets the others."""
+        backend = self._first.backend
+        share_gpus = self.share_gpus and backend == "nccl"
+        return {"backend": backend, "device": self._first.device, "share_gpus": share_gpus}
+
     def plan(self, directory: Path, *, trace: bool) -> dict[str, Any]:
         """What the workers are told."""
         jobs = [
@@ -75,7 +83,13 @@ class Launch:
             }
             for job in self.jobs
         ]
-        return {"directory": str(directory.resolve()), "paced": self.paced, "trace": trace, "jobs": jobs}
+        return {
+            "directory": str(directory.resolve()),
+            **self.meeting,
+            "paced": self.paced,
+            "trace": trace,
+            "jobs": jobs,
+        }
 
 
 def launch_key(cell: Cell) -> tuple[object, ...]:
@@ -83,13 +97,13 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
     return (cell.workers, cell.threads, cell.backend, cell.device, cell.enforcement, cell.link.shaped, cell.link.host)
 
 
-def group(jobs: Iterable[Job], *, isolate: bool = False) -> list[Launch]:
+def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
     """Jobs into launches; both keep their order. To ``isolate`` is to give each job a launch of its own."""
     launches: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         key = (*launch_key(job.cell), job.cell.id if isolate else None)
         launches.setdefault(key, []).append(job)
-    return [Launch(jobs=tuple(jobs)) for jobs in launches.values()]
+    return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in launches.values()]
 
 
 def start(
@@ -109,7 +123,7 @@ def start(
     plan.write_text(json.dumps(launch.plan(directory, trace=trace), indent=1))
     torchrun = launch.torchrun(leader.nodes if leader else None)
     if leader is not None:
-        leader.tell({"workers": torchrun.workers, "threads": torchrun.threads})
+        leader.tell({"workers": torchrun.workers, "threads": torchrun.threads, **launch.meeting})
     return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY, patience=patience)
 
 
@@ -122,7 +136,7 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
     for number, order in enumerate(orders(nodes), start=1):
         say(f"launch {number}: {order['workers'] // nodes.count} of {order['workers']} workers here")
         plan, log = _paths(directory, suffix=f".node-{nodes.rank}")
-        plan.write_text(json.dumps({"directory": str(directory.resolve())}))
+        plan.write_text(json.dumps({"directory": str(directory.resolve()), **order}))
         torchrun = Torchrun(
             module="liecbench.worker",
             workers=order["workers"],

@@ -1,6 +1,7 @@
 """Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,11 +142,13 @@ def run_jobs(
     patience: Patience,
     leader: Leader | None = None,
     isolate: bool = False,
+    share_gpus: bool = False,
     trace: bool = False,
 ) -> None:
     """Run the jobs that are left of the cells; where a trajectory fails, the next fastest link is trained instead."""
     while jobs:
-        _run_launches(launching.group(jobs, isolate=isolate), directory, progress, patience, leader, trace=trace)
+        launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
+        _run_launches(launches, directory, progress, patience, leader, trace=trace)
         now = finished_cells(directory.path)
         waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
         jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
@@ -188,7 +191,7 @@ def _run_launches(
         if not lost:
             progress.noticed(error.partition("\n")[0])
         if rest:
-            launches.insert(0, Launch(jobs=rest))
+            launches.insert(0, replace(launch, jobs=rest))
 
 
 class _Listener:

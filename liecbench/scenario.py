@@ -107,8 +107,9 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
         raise document.error(("baseline",), message)
     if scenario.backend == "nccl" and scenario.device == "cpu":
         raise document.error(("backend",), "nccl moves GPU memory only; use backend: gloo with device: cpu")
-    if scenario.device != "cpu":
-        raise document.error(("device",), "this version trains on the CPU only; use device: cpu")
+    if scenario.backend == "nccl" and scenario.enforcement == "process":
+        message = "process cannot hold nccl to a link: it paces messages over Gloo"
+        raise document.error(("enforcement",), f"{message}; use enforcement: kernel, or backend: gloo")
     for path, point in scenario.points():
         _check_point(document, scenario, path, point)
     _check_exclusions(document, scenario)

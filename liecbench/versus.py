@@ -16,6 +16,7 @@ from liecbench.check.pairs import Case, Match, outcome
 from liecbench.check.revisions import built
 from liecbench.check.sides import Side
 from liecbench.check.verdict import Outcome
+from liecbench.cuda import require_cuda
 from liecbench.doctor import require_netem
 from liecbench.errors import LiecbenchError
 from liecbench.estimate import patience
@@ -41,6 +42,7 @@ class Versus:
     only: Sequence[str]
     assignments: Sequence[str]
     variables: tuple[Mapping[str, str], Mapping[str, str]]
+    share_gpus: bool
     say: Callable[[str], None]
 
     def scenarios(self, a: Path, b: Path) -> Outcome:
@@ -77,6 +79,7 @@ class Versus:
         require_netem(cell.link for cell in cells if cell.enforcement == "kernel")
         if any(cell.link.host for cell in cells):
             raise LiecbenchError(f"{path}: link: host cannot take turns", "choose other cells with --only")
+        require_cuda(cells, share_gpus=self.share_gpus)
         written = scenario.as_written()
         return _Chosen(cells=[written[cell.id] for cell in cells], step_timeout=scenario.step_timeout)
 
@@ -86,8 +89,8 @@ class Versus:
         """From each side's label and interpreter; ``variables`` are of both, under each one's own."""
         own_a, own_b = ({**(variables or {}), **own} for own in self.variables)
         return (
-            Side(name="A", label=a[0], python=a[1], variables=own_a),
-            Side(name="B", label=b[0], python=b[1], variables=own_b),
+            Side(name="A", label=a[0], python=a[1], variables=own_a, share_gpus=self.share_gpus),
+            Side(name="B", label=b[0], python=b[1], variables=own_b, share_gpus=self.share_gpus),
         )
 
     def _play(self, a: "_Chosen", b: "_Chosen", sides: tuple[Side, Side]) -> Outcome:

@@ -97,6 +97,14 @@ def test_a_job_takes_at_least_its_wires_seconds() -> None:
     assert least < job_seconds(Job(cell=slow), link_changes=True) < 3 * least
 
 
+def test_what_a_gpu_computes_is_left_out() -> None:
+    slow = liec(link="1mbit", device="cuda", task={"epochs": 20})
+    around = job_seconds(Job(cell=liec(link="none", device="cuda")), link_changes=False)
+    expected = around + 20 * wire_seconds_per_epoch(slow)
+
+    assert pytest.approx(expected) == job_seconds(Job(cell=slow), link_changes=False)
+
+
 def test_what_is_done_takes_no_more_time() -> None:
     slow = cell(link="1mbit", task={"epochs": 20})
     whole, rest = (job_seconds(Job(cell=slow, epochs_done=done), link_changes=False) for done in (0, 10))

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,36 @@ def test_a_launch_is_a_torchrun_that_can_be_read_before_it_runs(link: str, addre
     assert words[3:7] == ["-m", "torch.distributed.run", "--nnodes=1", "--nproc-per-node=3"]
     assert f"--master-addr={address}" in words
     assert words[-4:] == ["-m", "liecbench.worker", "'results/launch", "1.json'"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "share_gpus", "expected"),
+    [
+        ({}, False, {"backend": "gloo", "device": "cpu", "share_gpus": False}),
+        ({"device": "cuda"}, True, {"backend": "gloo", "device": "cuda", "share_gpus": False}),
+        ({"device": "cuda", "backend": "nccl"}, False, {"backend": "nccl", "device": "cuda", "share_gpus": False}),
+        ({"device": "cuda", "backend": "nccl"}, True, {"backend": "nccl", "device": "cuda", "share_gpus": True}),
+    ],
+    ids=str,
+)
+def test_a_plan_says_where_and_over_what_ranks_meet(
+    tmp_path: Path, changes: dict[str, Any], share_gpus: bool, expected: dict[str, Any]
+) -> None:
+    (launch,) = group([job(**changes)], share_gpus=share_gpus)
+    plan = json.loads(json.dumps(launch.plan(tmp_path, trace=False)))
+
+    assert (expected, [job(**changes).cell]) == (
+        {name: plan[name] for name in expected},
+        [Cell.from_spec(entry["cell"]) for entry in plan["jobs"]],
+    )
+
+
+@pytest.mark.parametrize("link", ["none", "20mbit", "host"])
+def test_backends_and_devices_have_launches_of_their_own(link: str) -> None:
+    changes: list[dict[str, str]] = [{}, {"device": "cuda"}, {"device": "cuda", "backend": "nccl"}]
+    jobs = [job(link=link, **each) for each in changes]
+
+    assert [(j,) for j in jobs] == [launch.jobs for launch in group(jobs)]
 
 
 def test_isolated_cells_have_a_launch_each() -> None:

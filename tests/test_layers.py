@@ -18,7 +18,7 @@ LAYERS = [
     {"run", "forecast", "progress", "versus"},
     {"time_left"},
     {"estimate", "fetch"},
-    {"report", "check", "bench", "doctor", "launch", "worker"},
+    {"report", "check", "bench", "cuda", "doctor", "launch", "worker"},
     {"jobs"},
     {"breakeven"},
     {"results"},

@@ -200,6 +200,12 @@ def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, r
         ("servr: root", "s.yaml:12:1: servr: ", "did you mean server?"),
         ("server: none", "s.yaml:12:9: server: ", "'root' or 'sharded'"),
         ("backend: nccl", "s.yaml:12:10: backend: ", "use backend: gloo with device: cpu"),
+        (
+            "backend: nccl\ndevice: cuda\nenforcement: process",
+            "s.yaml:14:14: enforcement: ",
+            "process cannot hold nccl to a link: it paces messages over Gloo; "
+            "use enforcement: kernel, or backend: gloo",
+        ),
         ("device: gpu", "s.yaml:12:9: device: ", "'cpu' or 'cuda'"),
         ("threads: 0", "s.yaml:12:10: threads: ", "greater than or equal to 1"),
         ("block_bytes: 0", "s.yaml:12:14: block_bytes: ", "greater than or equal to 1"),

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from annotated_types import Ge, Le, MinLen
-from pydantic import ValidationError, field_validator
+from pydantic import SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
 from liecbench import __version__
 from liecbench.cell import Cell, Model
@@ -64,12 +64,29 @@ class StoredEpoch(Model):
 
 
 class Environment(Model):
-    """Of what a cell ran on that which decides what its figures can be compared with; null where not recorded."""
+    """Of what a cell ran on that which decides what its figures can be compared with; null where not recorded.
+
+    ``gpus`` are the names of the machine's.
+    """
 
     torch: str | None = None
     cpu: str | None = None
     data_sha256: str | None = None
     link: dict[str, Any] | None = None
+    gpus: list[str] | None = None
+    nccl: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any]) -> Self:
+        """The part of a record's that is stored."""
+        gpus = (recorded.get("gpu") or {}).get("names")
+        return cls.model_validate({**{name: recorded.get(name) for name in cls.model_fields}, "gpus": gpus})
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later where there is none of it: another liecbench reads such a file, too."""
+        fields: dict[str, Any] = serialise(self)
+        return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
 
 
 class Entry(Model):
@@ -96,8 +113,8 @@ class Entry(Model):
     @classmethod
     def of(cls, cell: CellResult) -> Self:
         """What is stored of a cell; of one that did not complete it holds the epochs so far."""
-        environment = {name: cell.environment.get(name) for name in Environment.model_fields}
         try:
+            environment = Environment.of(cell.environment)
             epochs = [StoredEpoch.of(epoch) for epoch in cell.epochs]
             return cls.model_validate({"spec": cell.spec, "environment": environment, "epochs": epochs})
         except ValidationError as error:

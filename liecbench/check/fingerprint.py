@@ -14,9 +14,9 @@ Kind = Literal["wire", "numerics", "time"]
 # No byte that a method sends depends on these.
 _FREE: Final = ("link", "threads", "timing", "enforcement")
 # Threads split sums, and so change their rounding.
-_NUMERICS: Final = ("torch", "cpu", "data_sha256", "threads")
+_NUMERICS: Final = ("torch", "cpu", "gpus", "nccl", "data_sha256", "threads")
 _NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
-    "wire": ("link", "enforcement"),  # of which headers and what is sent twice depend
+    "wire": ("link", "enforcement", "nccl"),  # of which headers and what is sent twice depend
     "numerics": _NUMERICS,
     "time": (*_NUMERICS, "link", "enforcement", "timing", "congestion_control"),
 }
@@ -85,6 +85,8 @@ def _around(entry: Entry) -> dict[str, Any]:
         **{name: fields[name] for name in _FREE},
         "torch": environment.torch,
         "cpu": environment.cpu,
+        "gpus": environment.gpus if entry.spec["device"] == "cuda" else None,
+        "nccl": environment.nccl,
         "data_sha256": environment.data_sha256 and environment.data_sha256[:12],
         "congestion_control": (environment.link or {}).get("congestion_control"),
     }

@@ -17,12 +17,16 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A or B: ``label`` is for people, ``python`` its interpreter, ``variables`` are added to its environment."""
+    """A or B: ``label`` is for people, ``python`` its interpreter, ``variables`` are added to its environment.
+
+    To ``share_gpus`` is to let several NCCL ranks have one.
+    """
 
     name: Literal["A", "B"]
     label: str
     python: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    share_gpus: bool = False
 
 
 class LostError(Exception):
@@ -53,7 +57,7 @@ class Resident:
     ) -> None:
         self._say = say
         self.side, self._log = side, directory / f"{side.name}.log"
-        launch = Launch(jobs=tuple(Job(cell=cell) for cell in cells))
+        launch = Launch(jobs=tuple(Job(cell=cell) for cell in cells), share_gpus=side.share_gpus)
         self._torchrun = Torchrun(
             module="liecbench.worker.turns",
             workers=launch.workers,
@@ -64,7 +68,7 @@ class Resident:
         )
         self._plan, fifo = directory / f"{side.name}.json", directory / f"{side.name}.orders"
         os.mkfifo(fifo, 0o600)
-        self._plan.write_text(json.dumps({"orders": str(fifo.resolve()), "paced": launch.paced}))
+        self._plan.write_text(json.dumps({"orders": str(fifo.resolve()), **launch.meeting, "paced": launch.paced}))
         # Both ends are held here: no order is lost, and opening it waits for nobody.
         self._orders = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
         self._patience = patience

@@ -21,8 +21,10 @@ from liecbench.worker import meter
 from liecbench.worker.agreed import DataError, LinkError, afterwards
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.enforcers import enforcer_of
+from liecbench.worker.group import join
 from liecbench.worker.journal import Voice
 from liecbench.worker.training import Training
+from liecbench.worker.transport import Transport
 
 Answer = dict[str, Any]
 # A rank waits for as long as the other side's burst may take; who waits in vain is told by the command.
@@ -32,8 +34,9 @@ _LONGEST_TURN = timedelta(days=1)
 def take_turns(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
     """Carry out orders until there are no more; rank 0 reads them and answers."""
     plan = json.loads(plan_path.read_text())
-    dist.init_process_group("gloo", timeout=_LONGEST_TURN)
-    link = CellLink(enforcer_of(worker_link, paced=plan["paced"]))
+    join(plan, _LONGEST_TURN)
+    transport = Transport.of(plan, shaped=worker_link is not None)
+    link = CellLink(enforcer_of(worker_link, transport, paced=plan["paced"]))
     voice = Voice(events) if dist.get_rank() == 0 else None
     orders = _orders(Path(plan["orders"]))
     _answer(voice, {"type": "up"})
@@ -45,7 +48,7 @@ def take_turns(plan_path: Path, events: Path, worker_link: WorkerLink | None) ->
             _answer(voice, {"type": "unknown", "reason": str(error).replace("\n", "; ")})
             continue
         try:
-            _keep_open(cell, link, orders, voice)
+            _keep_open(cell, link, orders, voice, transport.describe())
         except (NonFiniteError, LinkError, DataError) as error:
             _answer(voice, {"type": "failed", "reason": str(error)})
     dist.destroy_process_group()
@@ -69,7 +72,9 @@ def _orders(path: Path) -> Iterator[Answer]:
         yield json.loads(told[0])
 
 
-def _keep_open(cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voice | None) -> None:
+def _keep_open(
+    cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voice | None, backend: dict[str, Any]
+) -> None:
     """Build a cell and train what is ordered of it, until it is closed."""
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
@@ -78,7 +83,7 @@ def _keep_open(cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voic
     with afterwards(training.close):
         link.shape()
         with afterwards(link.lift):
-            _answer(voice, _opened(training, link))
+            _answer(voice, _opened(training, link, backend))
             for order in orders:
                 if order["do"] == "close":
                     break
@@ -86,10 +91,10 @@ def _keep_open(cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voic
     _answer(voice, {"type": "closed"})
 
 
-def _opened(training: Training, link: CellLink) -> Answer:
+def _opened(training: Training, link: CellLink, backend: dict[str, Any]) -> Answer:
     num_steps = training.steps_per_epoch * training.cell.task.epochs
     kinds = [training.algorithm.step_kind(step) for step in range(num_steps)]
-    environment = {**machine.describe(threads=training.cell.threads), "link": link.describe()}
+    environment = {**machine.describe(threads=training.cell.threads), **backend, "link": link.describe()}
     period = getattr(training.algorithm, "average_period", 1)
     first = kinds.index(Counter(kinds).most_common(1)[0][0])  # PowerSGD's first steps are not what it is about
     return {"type": "opened", "average_period": period, "first": first, "environment": environment}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from liecbench.supervisor import EVENTS_VARIABLE, MASTER_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.syscalls import die_with_parent
 from liecbench.worker.interface import interface_towards
+from liecbench.worker.transport import Transport
 
 if TYPE_CHECKING:
     from liecbench.network import WorkerLink
@@ -37,13 +38,15 @@ def run(import_body: Callable[[], Body]) -> None:
     rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ[NAMESPACES_VARIABLE]
     link = None
     master = os.environ.get(MASTER_VARIABLE)
-    os.environ["GLOO_SOCKET_IFNAME"] = interface_towards(master) if master else "lo"
+    interface = interface_towards(master) if master else "lo"
     if namespaces:
         from liecbench.network import INTERFACE, WorkerLink
 
         link = WorkerLink(rank, namespaces.split(",")[rank])
-        os.environ["GLOO_SOCKET_IFNAME"] = INTERFACE
+        interface = INTERFACE
     try:
+        transport = Transport.of(json.loads(Path(sys.argv[1]).read_text()), shaped=link is not None)
+        os.environ.update(transport.variables(interface, int(os.environ["RANK"])))
         import_body()(Path(sys.argv[1]), Path(os.environ[EVENTS_VARIABLE]), link)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log's disk may be full

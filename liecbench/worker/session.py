@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -17,28 +18,33 @@ from liecbench.worker.agreed import DataError, LinkError, afterwards
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.composing import compose, find_trajectory
 from liecbench.worker.enforcers import enforcer_of
+from liecbench.worker.group import join
 from liecbench.worker.journal import Journal
 from liecbench.worker.training import Training
+from liecbench.worker.transport import Transport
 
 
 def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
     """Train every cell of the plan."""
     own = json.loads(plan_path.read_text())
     directory = Path(own["directory"])
-    dist.init_process_group("gloo")
+    join(own)
     plans = [own]
     dist.broadcast_object_list(plans, src=0)  # other machines know of the jobs from the first
     (plan,) = plans
     journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
-    link = CellLink(enforcer_of(worker_link, paced=plan["paced"]))
+    transport = Transport.of(plan, shaped=worker_link is not None)
+    link = CellLink(enforcer_of(worker_link, transport, paced=plan["paced"]))
     for entry in plan["jobs"]:
         job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
         trace = directory / "traces" / f"{job.cell.id}.json" if plan["trace"] else None
-        _run_job(job, directory, link, journal, trace)
+        _run_job(job, directory, link, journal, trace, transport.describe())
     dist.destroy_process_group()
 
 
-def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None, trace: Path | None) -> None:
+def _run_job(
+    job: Job, directory: Path, link: CellLink, journal: Journal | None, trace: Path | None, backend: dict[str, Any]
+) -> None:
     cell = job.cell
     trajectory = None
     if job.trajectory is not None:
@@ -51,7 +57,7 @@ def _run_job(job: Job, directory: Path, link: CellLink, journal: Journal | None,
     epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
     data = job.data_sha256 if epochs_done else None
     if journal is not None:
-        environment = {**machine.describe(threads=cell.threads), "gpu": None, "link": link.describe()}
+        environment = {**machine.describe(threads=cell.threads), "gpu": None, **backend, "link": link.describe()}
         environment["data_sha256"] = data or workload.data_sha256(cell.task)
         journal.record(
             Start(

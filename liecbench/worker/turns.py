@@ -9,7 +9,7 @@ from typing import Final
 
 from liecbench.worker import rank
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 
 
 def _turns() -> rank.Body:

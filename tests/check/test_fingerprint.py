@@ -64,6 +64,46 @@ def test_what_differs_is_named(fields: dict[str, Any], numerics: list[str], time
     assert expected == (differing("numerics", **fields), differing("time", **fields))
 
 
+CUDA = {"device": "cuda", "backend": "nccl"}
+NCCL = {"version": "2.27.5", "shared_gpus": False, "transport": "any"}
+
+
+def on_gpus(names: list[str], **changes: Any) -> Entry:
+    return entry(**CUDA, environment={"gpu": {"names": names, "driver": "1"}, "nccl": {**NCCL, **changes}})
+
+
+@pytest.mark.parametrize(
+    ("current", "wire", "numerics"),
+    [
+        (on_gpus(["Model G"]), [], []),
+        (on_gpus(["Model H"]), [], ['gpus: ["Model G"] in the baseline, ["Model H"] here']),
+        (on_gpus(["Model G"] * 2), [], ['gpus: ["Model G"] in the baseline, ["Model G", "Model G"] here']),
+        (
+            on_gpus(["Model G"], shared_gpus=True, transport="socket"),
+            *[
+                [
+                    'nccl: {"version": "2.27.5", "shared_gpus": false, "transport": "any"} in the baseline, '
+                    '{"version": "2.27.5", "shared_gpus": true, "transport": "socket"} here'
+                ]
+            ]
+            * 2,
+        ),
+    ],
+)
+def test_gpus_and_nccl_are_part_of_the_machine(current: Entry, wire: list[str], numerics: list[str]) -> None:
+    twin = Twin(baseline=on_gpus(["Model G"]), current=current)
+
+    assert (wire, numerics, numerics) == (
+        twin.differences("wire"),
+        twin.differences("numerics"),
+        twin.differences("time"),
+    )
+
+
+def test_a_gpu_makes_no_other_machine_for_who_does_not_use_it() -> None:
+    assert differing("time", environment={"gpu": {"names": ["Model G"]}}) == []
+
+
 @pytest.mark.parametrize("fields", [{"threads": 2}, {"timing": "composed"}, {"environment": {"cpu": "B"}}], ids=str)
 def test_wire_bytes_depend_on_the_link_alone(fields: dict[str, Any]) -> None:
     expected = ["link: 20mbit in the baseline, 5mbit here"]

@@ -14,14 +14,14 @@ import time
 from liecbench.worker import rank
 
 
-def body(store, events, link):
+def body(plan, events, link):
     import os
 
     import torch
     import torch.distributed as dist
 
     me = int(os.environ["LOCAL_RANK"])
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=me, world_size=2)
+    dist.init_process_group("gloo", init_method=f"file://{plan}.store", rank=me, world_size=2)
     dist.barrier()
     time.sleep(0.5 * me)
     work = dist.all_reduce(torch.ones(4), async_op=True)
@@ -35,12 +35,15 @@ rank.run(lambda: body)
 
 
 def test_a_rank_ends_well_while_a_backends_thread_is_in_python(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text("{}")
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-c", RANK, str(tmp_path / "store")],
+            [sys.executable, "-c", RANK, str(plan)],
             env={
                 **os.environ,
                 "LOCAL_RANK": str(rank),
+                "RANK": str(rank),
                 NAMESPACES_VARIABLE: "",
                 EVENTS_VARIABLE: str(tmp_path / "events"),
             },

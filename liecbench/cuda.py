@@ -1,0 +1,81 @@
+"""What cells on GPUs need of this machine, found out before anything starts."""
+
+import importlib.util
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from liecbench.cell import Cell
+from liecbench.errors import MachineError
+
+_OR_CPU = "or use device: cpu"
+_OR_GLOO = "or use backend: gloo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuda:
+    """What torch and Triton can do here: whose ``torch`` it is, how many GPUs it sees, and what it ``said`` of them."""
+
+    torch: str
+    built: bool
+    num_gpus: int
+    said: str
+    nccl: bool
+    triton: bool
+
+    @classmethod
+    def found(cls) -> Self:
+        """This machine's; no GPU is taken."""
+        import torch
+        import torch.distributed as dist
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return cls(
+            torch=str(torch.__version__),
+            built=torch.backends.cuda.is_built(),
+            num_gpus=num_gpus,
+            said=str(caught[0].message).partition("\n")[0] if caught else "",
+            nccl=dist.is_available() and dist.is_nccl_available(),
+            triton=importlib.util.find_spec("triton") is not None,
+        )
+
+    def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
+        """MachineError where a cell on GPUs, of whose workers ``num_ranks`` are on this machine, cannot run."""
+        if not self.built:
+            message = f"device: cuda: torch {self.torch} is built without CUDA"
+            raise MachineError(message, f"install a CUDA build of torch, {_OR_CPU}")
+        if not self.num_gpus:
+            why = f" ({self.said})" if self.said else ""
+            remedy = f"`nvidia-smi` shows the driver's; a container needs --gpus all; {_OR_CPU}"
+            raise MachineError(f"device: cuda: torch {self.torch} sees no GPU here{why}", remedy)
+        if cell.compressor is not None and not self.triton:
+            message = f"device: cuda: {cell.describe()}: its compressor computes with Triton, which is not installed"
+            raise MachineError(message, "pip install triton")
+        if cell.backend == "nccl":
+            self._require_nccl(cell, num_ranks, share_gpus=share_gpus)
+
+    def _require_nccl(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
+        if not self.nccl:
+            message = f"backend: nccl: torch {self.torch} is built without NCCL"
+            raise MachineError(message, f"install a build of torch that has it, {_OR_GLOO}")
+        if num_ranks > self.num_gpus and not share_gpus:
+            gpus = f"{self.num_gpus} GPU{'s' if self.num_gpus > 1 else ''}"
+            message = f"backend: nccl: {cell.describe()}: {num_ranks} ranks on this machine, which has {gpus}"
+            remedy = (
+                "give fewer workers, use backend: gloo, whose ranks share GPUs, or try --share-gpus "
+                "(experimental: NCCL does not support it)"
+            )
+            raise MachineError(message, remedy)
+
+
+def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool = False) -> None:
+    """MachineError where one of ``cells``, each spread over ``num_nodes`` machines, needs GPUs that are not here."""
+    on_gpus = [cell for cell in cells if cell.device == "cuda"]
+    if not on_gpus:
+        return
+    found = Cuda.found()
+    for cell in on_gpus:
+        found.require(cell, cell.workers // num_nodes, share_gpus=share_gpus)

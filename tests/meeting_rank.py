@@ -1,0 +1,50 @@
+"""A rank that meets the others as its plan says, adds up a vector with them, and tells what that took."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from liecbench.network import WorkerLink
+from liecbench.worker import rank
+
+NUMEL: Final = 2**18
+
+
+def _body() -> rank.Body:
+    import torch
+    import torch.distributed as dist
+
+    from liecbench.link import Link
+    from liecbench.worker.device import rank_device
+    from liecbench.worker.group import join
+    from liecbench.worker.transport import Transport
+
+    def meet(plan_path: Path, events: Path, link: WorkerLink | None) -> None:
+        plan = json.loads(plan_path.read_text())
+        join(plan)
+        me, device = dist.get_rank(), rank_device(plan["device"])
+        everyone = [-1] * dist.get_world_size()
+        dist.all_gather_object(everyone, me)
+        dist.barrier()
+        # An NCCL barrier, or an object on its way over NCCL, would have taken memory of the GPU.
+        control_bytes = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
+        if link is not None:
+            link.shape(Link.parse("1gbit").of(me))
+        dist.barrier()
+        before = link.wire_bytes() if link is not None else (0, 0)
+        vector = torch.ones(NUMEL, device=device)
+        dist.all_reduce(vector)
+        total = float(vector.sum())
+        dist.barrier()
+        sent = link.wire_bytes()[0] - before[0] if link is not None else None
+        told = {"type": "met", "ranks": everyone, "total": total, "sent": sent, "control_bytes": control_bytes}
+        described = Transport.of(plan, shaped=link is not None).describe()
+        with events.open("w") as command:
+            command.write(json.dumps({**told, **described}) + "\n")
+        dist.destroy_process_group()
+
+    return meet
+
+
+if __name__ == "__main__":
+    rank.run(_body)
