@@ -27,6 +27,13 @@ class BenchmarkFormat(StrEnum):
     JSON = "json"
 
 
+class Device(StrEnum):
+    """Where a benchmark computes."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 # More elements than an int32 position can name would need other formats.
 Size = Annotated[int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements; the default is ResNet-18's.")]
 Workers = Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each behind a link of its own.")]
@@ -34,11 +41,20 @@ BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How 
 
 
 @bench.command(name="compressors")
-def bench_compressors(size: Size = _RESNET18_SIZE, output: BenchmarkOutput = BenchmarkFormat.TABLE) -> None:
-    """Every compressor on one thread, against copying its vector."""
-    from liecbench.bench.compressors import measure
+def bench_compressors(
+    size: Size = _RESNET18_SIZE,
+    device: Annotated[Device, typer.Option(help="Where vectors are.")] = Device.CPU,
+    output: BenchmarkOutput = BenchmarkFormat.TABLE,
+) -> None:
+    """Every compressor on one thread or on a GPU, against copying its vector."""
+    import torch
 
-    _print_benchmark(measure(size, lambda line: say(line, quiet=False)), output)
+    from liecbench.bench.compressors import measure
+    from liecbench.cuda import Cuda
+
+    if device is Device.CUDA:
+        Cuda.found().require_kernels(f"--device {device}", "or use --device cpu")
+    _print_benchmark(measure(size, lambda line: say(line, quiet=False), torch.device(device)), output, device)
 
 
 @bench.command(name="link")
@@ -83,11 +99,13 @@ def bench_exchange(
     _print_benchmark(measure(size, workers, rates, lambda line: say(line, quiet=False)), output)
 
 
-def _print_benchmark(findings: "Findings", output: BenchmarkFormat) -> NoReturn:
-    from liecbench import machine
+def _print_benchmark(findings: "Findings", output: BenchmarkFormat, device: Device = Device.CPU) -> NoReturn:
+    from liecbench import gpus, machine
     from liecbench.report import benchmark
 
     place = machine.describe(threads=1)
+    if device is Device.CUDA and (found := gpus.environment()):
+        place = {"gpu": found["names"][0], "driver": found["driver"], **place}
     with readers_may_leave():
         match output:
             case BenchmarkFormat.TABLE:

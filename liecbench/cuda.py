@@ -9,7 +9,6 @@ from typing import Self
 from liecbench.cell import Cell
 from liecbench.errors import MachineError
 
-_OR_CPU = "or use device: cpu"
 _OR_GLOO = "or use backend: gloo"
 
 
@@ -44,18 +43,22 @@ class Cuda:
 
     def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
         """MachineError where a cell on GPUs, of whose workers ``num_ranks`` are on this machine, cannot run."""
-        if not self.built:
-            message = f"device: cuda: torch {self.torch} is built without CUDA"
-            raise MachineError(message, f"install a CUDA build of torch, {_OR_CPU}")
-        if not self.num_gpus:
-            why = f" ({self.said})" if self.said else ""
-            remedy = f"`nvidia-smi` shows the driver's; a container needs --gpus all; {_OR_CPU}"
-            raise MachineError(f"device: cuda: torch {self.torch} sees no GPU here{why}", remedy)
-        if cell.compressor is not None and not self.triton:
-            message = f"device: cuda: {cell.describe()}: its compressor computes with Triton, which is not installed"
-            raise MachineError(message, "pip install triton")
+        self.require_kernels("device: cuda", "or use device: cpu")
         if cell.backend == "nccl":
             self._require_nccl(cell, num_ranks, share_gpus=share_gpus)
+
+    def require_kernels(self, asked: str, instead: str) -> None:
+        """MachineError where nothing can be compressed on a GPU, which is what was ``asked``."""
+        if not self.built:
+            message = f"{asked}: torch {self.torch} is built without CUDA"
+            raise MachineError(message, f"install a CUDA build of torch, {instead}")
+        if not self.num_gpus:
+            why = f" ({self.said})" if self.said else ""
+            remedy = f"`nvidia-smi` shows the driver's; a container needs --gpus all; {instead}"
+            raise MachineError(f"{asked}: torch {self.torch} sees no GPU here{why}", remedy)
+        if not self.triton:
+            message = f"{asked}: compressors compute with Triton there, which is not installed"
+            raise MachineError(message, "pip install triton")
 
     def _require_nccl(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
         if not self.nccl:

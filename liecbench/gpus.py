@@ -73,8 +73,8 @@ def installed() -> Gpus:
         return Gpus(connections={}, problem=str(error))
 
 
-def environment(*, nccl: str | None) -> dict[str, Any] | None:
-    """What a record says of the GPUs, or None where there are none; ``nccl`` is its version as torch knows it."""
+def environment() -> dict[str, Any] | None:
+    """What a record says of the GPUs, or None where there are none."""
     found = installed()
     if not found.gpus:
         return None
@@ -84,7 +84,6 @@ def environment(*, nccl: str | None) -> dict[str, Any] | None:
         "memory_bytes": [gpu.memory_bytes for gpu in found.gpus],
         "driver": found.driver,
         "cuda": found.cuda,
-        "nccl": nccl,
     }
 
 

@@ -15,9 +15,9 @@ def _body() -> rank.Body:
     import torch.distributed as dist
 
     from liecbench.link import Link
+    from liecbench.worker.backend import Backend
     from liecbench.worker.device import rank_device
     from liecbench.worker.group import join
-    from liecbench.worker.transport import Transport
 
     def meet(plan_path: Path, events: Path, link: WorkerLink | None) -> None:
         plan = json.loads(plan_path.read_text())
@@ -38,7 +38,7 @@ def _body() -> rank.Body:
         dist.barrier()
         sent = link.wire_bytes()[0] - before[0] if link is not None else None
         told = {"type": "met", "ranks": everyone, "total": total, "sent": sent, "control_bytes": control_bytes}
-        described = Transport.of(plan, shaped=link is not None).describe()
+        described = Backend.of(plan, shaped=link is not None).describe()
         with events.open("w") as command:
             command.write(json.dumps({**told, **described}) + "\n")
         dist.destroy_process_group()

@@ -58,8 +58,7 @@ def sign(**changes: Any) -> Cell:
             {"triton": False},
             sign(),
             2,
-            "device: cuda: liec(sign) · 2 workers · 20mbit · seed 0: its compressor computes with Triton, "
-            "which is not installed; pip install triton",
+            "device: cuda: compressors compute with Triton there, which is not installed; pip install triton",
         ),
         (
             {"nccl": False},
@@ -102,9 +101,8 @@ def test_what_a_machine_lacks_is_named_with_its_remedy(
         ({"num_gpus": 1}, cell(backend="nccl"), 2, True),
         ({"num_gpus": 1}, cell(backend="nccl"), 1, False),
         ({"num_gpus": 1, "nccl": False}, sign(), 2, False),
-        ({"triton": False}, cell(), 2, False),
     ],
-    ids=["a GPU each", "shared NCCL", "a rank of several machines", "shared Gloo", "nothing is compressed"],
+    ids=["a GPU each", "shared NCCL", "a rank of several machines", "shared Gloo"],
 )
 def test_what_is_not_needed_may_lack(lacking: dict[str, Any], cell: Cell, num_ranks: int, share_gpus: bool) -> None:
     dataclasses.replace(ABLE, **lacking).require(cell, num_ranks, share_gpus=share_gpus)

@@ -75,7 +75,7 @@ def test_what_a_gpu_does_not_support_is_none() -> None:
 
 def test_a_record_names_the_gpus_and_no_serial_number() -> None:
     with pair():
-        actual = gpus.environment(nccl="2.27.3")
+        actual = gpus.environment()
 
     assert actual == {
         "names": ["NVIDIA Fake 80GB", "NVIDIA Fake 80GB"],
@@ -83,7 +83,6 @@ def test_a_record_names_the_gpus_and_no_serial_number() -> None:
         "memory_bytes": [80 * GIB, 80 * GIB],
         "driver": "570.86.15",
         "cuda": "12.8",
-        "nccl": "2.27.3",
     }
 
 
@@ -91,7 +90,7 @@ def test_a_record_names_the_gpus_and_no_serial_number() -> None:
 def test_without_the_library_there_are_none() -> None:
     expected = Gpus(connections={}, problem="NVML Shared Library Not Found")
 
-    assert (expected, None) == (gpus.installed(), gpus.environment(nccl=None))
+    assert (expected, None) == (gpus.installed(), gpus.environment())
 
 
 def test_without_a_driver_there_are_none() -> None:

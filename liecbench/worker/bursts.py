@@ -19,12 +19,12 @@ from liecbench.method import make_algorithm
 from liecbench.network import WorkerLink
 from liecbench.worker import meter
 from liecbench.worker.agreed import DataError, LinkError, afterwards
+from liecbench.worker.backend import Backend
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.enforcers import enforcer_of
 from liecbench.worker.group import join
 from liecbench.worker.journal import Voice
 from liecbench.worker.training import Training
-from liecbench.worker.transport import Transport
 
 Answer = dict[str, Any]
 # A rank waits for as long as the other side's burst may take; who waits in vain is told by the command.
@@ -35,8 +35,8 @@ def take_turns(plan_path: Path, events: Path, worker_link: WorkerLink | None) ->
     """Carry out orders until there are no more; rank 0 reads them and answers."""
     plan = json.loads(plan_path.read_text())
     join(plan, _LONGEST_TURN)
-    transport = Transport.of(plan, shaped=worker_link is not None)
-    link = CellLink(enforcer_of(worker_link, transport, paced=plan["paced"]))
+    backend = Backend.of(plan, shaped=worker_link is not None)
+    link = CellLink(enforcer_of(worker_link, backend, paced=plan["paced"]))
     voice = Voice(events) if dist.get_rank() == 0 else None
     orders = _orders(Path(plan["orders"]))
     _answer(voice, {"type": "up"})
@@ -48,7 +48,7 @@ def take_turns(plan_path: Path, events: Path, worker_link: WorkerLink | None) ->
             _answer(voice, {"type": "unknown", "reason": str(error).replace("\n", "; ")})
             continue
         try:
-            _keep_open(cell, link, orders, voice, transport.describe())
+            _keep_open(cell, link, orders, voice, backend.describe())
         except (NonFiniteError, LinkError, DataError) as error:
             _answer(voice, {"type": "failed", "reason": str(error)})
     dist.destroy_process_group()

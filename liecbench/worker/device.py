@@ -30,3 +30,9 @@ def set_random_states(states: list[Tensor], device: torch.device) -> None:
     torch.set_rng_state(states[0])
     for state in states[1:]:
         torch.cuda.set_rng_state(state, device)
+
+
+def gpu_uuids() -> list[str]:
+    """Of the GPUs that this machine's ranks use."""
+    used = range(min(int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()))
+    return [str(torch.cuda.get_device_properties(index).uuid) for index in used]

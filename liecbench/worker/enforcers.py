@@ -7,9 +7,9 @@ from liecbench.algorithms.pacing import Pacer
 from liecbench.link import Wire, burst_bytes
 from liecbench.network import WorkerLink
 from liecbench.supervisor import MASTER_VARIABLE
+from liecbench.worker.backend import Backend
 from liecbench.worker.cell_link import Enforcer
 from liecbench.worker.interface import carried_bytes
-from liecbench.worker.transport import Transport
 
 
 class Process:
@@ -67,11 +67,11 @@ class Nobody:
         return carried_bytes(self._interface) if self._interface else None
 
 
-def enforcer_of(worker_link: WorkerLink | None, transport: Transport, *, paced: bool) -> Enforcer:
+def enforcer_of(worker_link: WorkerLink | None, backend: Backend, *, paced: bool) -> Enforcer:
     """The kernel where the rank has a link of its own, the process where it is to be ``paced``, or nobody."""
     if worker_link is not None:
         return worker_link
     if paced:
         return Process()
     alone = MASTER_VARIABLE in os.environ and os.environ["LOCAL_WORLD_SIZE"] == "1"
-    return Nobody(os.environ["GLOO_SOCKET_IFNAME"] if alone and transport.sockets_alone else None)
+    return Nobody(os.environ["GLOO_SOCKET_IFNAME"] if alone and backend.sockets_alone else None)

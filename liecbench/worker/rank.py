@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from liecbench.supervisor import EVENTS_VARIABLE, MASTER_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.syscalls import die_with_parent
+from liecbench.worker.backend import Backend
 from liecbench.worker.interface import interface_towards
-from liecbench.worker.transport import Transport
 
 if TYPE_CHECKING:
     from liecbench.network import WorkerLink
@@ -45,8 +45,8 @@ def run(import_body: Callable[[], Body]) -> None:
         link = WorkerLink(rank, namespaces.split(",")[rank])
         interface = INTERFACE
     try:
-        transport = Transport.of(json.loads(Path(sys.argv[1]).read_text()), shaped=link is not None)
-        os.environ.update(transport.variables(interface, int(os.environ["RANK"])))
+        backend = Backend.of(json.loads(Path(sys.argv[1]).read_text()), shaped=link is not None)
+        os.environ.update(backend.variables(interface, int(os.environ["RANK"])))
         import_body()(Path(sys.argv[1]), Path(os.environ[EVENTS_VARIABLE]), link)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log's disk may be full

@@ -1,13 +1,15 @@
 """One launch seen from a rank: join the group once, then one cell after the other."""
 
 import json
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from liecbench import machine, workload
+from liecbench import gpus, machine, workload
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Cell, Job
 from liecbench.folded import CellResult
@@ -15,13 +17,15 @@ from liecbench.network import WorkerLink
 from liecbench.record import End, Ledger, Start, Status, utc_now
 from liecbench.worker import checkpoint
 from liecbench.worker.agreed import DataError, LinkError, afterwards
+from liecbench.worker.backend import Backend
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.composing import compose, find_trajectory
+from liecbench.worker.device import gpu_uuids
 from liecbench.worker.enforcers import enforcer_of
 from liecbench.worker.group import join
 from liecbench.worker.journal import Journal
+from liecbench.worker.telemetry import Sampler
 from liecbench.worker.training import Training
-from liecbench.worker.transport import Transport
 
 
 def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
@@ -33,19 +37,32 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     dist.broadcast_object_list(plans, src=0)  # other machines know of the jobs from the first
     (plan,) = plans
     journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
-    transport = Transport.of(plan, shaped=worker_link is not None)
-    link = CellLink(enforcer_of(worker_link, transport, paced=plan["paced"]))
+    backend = Backend.of(plan, shaped=worker_link is not None)
+    link = CellLink(enforcer_of(worker_link, backend, paced=plan["paced"]))
+    watches = plan["device"] == "cuda" and os.environ["LOCAL_RANK"] == "0"
+    sampler = Sampler.of(gpu_uuids()) if watches else None
     for entry in plan["jobs"]:
         job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
         trace = directory / "traces" / f"{job.cell.id}.json" if plan["trace"] else None
-        _run_job(job, directory, link, journal, trace, transport.describe())
+        _run_job(job, _Around(directory, link, journal, trace, sampler), backend.describe())
+    if sampler is not None:
+        sampler.close()
     dist.destroy_process_group()
 
 
-def _run_job(
-    job: Job, directory: Path, link: CellLink, journal: Journal | None, trace: Path | None, backend: dict[str, Any]
-) -> None:
-    cell = job.cell
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a job is carried out with on this rank."""
+
+    directory: Path
+    link: CellLink
+    journal: Journal | None
+    trace: Path | None
+    sampler: Sampler | None
+
+
+def _run_job(job: Job, around: _Around, backend: dict[str, Any]) -> None:
+    cell, directory, link, journal = job.cell, around.directory, around.link, around.journal
     trajectory = None
     if job.trajectory is not None:
         trajectory = find_trajectory(directory, job.trajectory)
@@ -57,7 +74,8 @@ def _run_job(
     epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
     data = job.data_sha256 if epochs_done else None
     if journal is not None:
-        environment = {**machine.describe(threads=cell.threads), "gpu": None, **backend, "link": link.describe()}
+        gpu = gpus.environment() if cell.device == "cuda" else None
+        environment = {**machine.describe(threads=cell.threads), "gpu": gpu, **backend, "link": link.describe()}
         environment["data_sha256"] = data or workload.data_sha256(cell.task)
         journal.record(
             Start(
@@ -69,7 +87,7 @@ def _run_job(
                 environment=environment,
             )
         )
-    status, error = _carry_out(job, trajectory, epochs_done, directory, link, journal, trace)
+    status, error = _carry_out(job, trajectory, epochs_done, around)
     if journal is not None:
         journal.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
     dist.barrier()
@@ -77,33 +95,24 @@ def _run_job(
         checkpoint.clear(directory, cell.id)
 
 
-def _carry_out(
-    job: Job,
-    trajectory: CellResult | None,
-    epochs_done: int,
-    directory: Path,
-    link: CellLink,
-    journal: Journal | None,
-    trace: Path | None,
-) -> tuple[Status, str | None]:
+def _carry_out(job: Job, trajectory: CellResult | None, epochs_done: int, around: _Around) -> tuple[Status, str | None]:
     """Train or compose the cell; how it ended, and why if not well."""
     try:
-        link.check()
+        around.link.check()
         if trajectory is not None:
-            return compose(job, trajectory, link, journal)
-        return _train(job, epochs_done, directory, link, journal, trace)
+            return compose(job, trajectory, around.link, around.journal)
+        return _train(job, epochs_done, around)
     except NonFiniteError as error:
         return "diverged", str(error)
     except (LinkError, DataError) as error:
         return "failed", str(error)
 
 
-def _train(
-    job: Job, epochs_done: int, directory: Path, link: CellLink, journal: Journal | None, trace: Path | None
-) -> tuple[Status, str | None]:
+def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | None]:
     """Train the epochs that are left; how the cell ended."""
-    cell = job.cell
-    training = Training(cell, link, journal, job.data_sha256 if epochs_done else None, trace)
+    cell, directory, journal = job.cell, around.directory, around.journal
+    data = job.data_sha256 if epochs_done else None
+    training = Training(cell, around.link, journal, data, around.trace, around.sampler)
     with afterwards(training.close):
         if epochs_done:
             checkpoint.restore(directory, cell.id, epochs_done, training)

@@ -14,6 +14,7 @@ from liecbench.bench.row import Row
 from liecbench.errors import MachineError
 
 SIZE = 4096
+CPU = torch.device("cpu")
 OPERATIONS = ["compress", "compress_apart", "decompress", "decompress_accumulate"]
 PLUGIN = """
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def said() -> list[str]:
 
 @pytest.fixture(scope="module")
 def rows(said: list[str]) -> list[Row]:
-    findings = compressors.measure(SIZE, said.append)
+    findings = compressors.measure(SIZE, said.append, CPU)
     assert findings.failures == ()
     return list(findings.rows)
 
@@ -71,14 +72,14 @@ def test_bits_are_those_of_the_message(rows: list[Row]) -> None:
 def test_one_thread_is_for_the_benchmark_alone() -> None:
     before = torch.get_num_threads()
     seen: list[int] = []
-    compressors.measure(8, lambda _: seen.append(torch.get_num_threads()))
+    compressors.measure(8, lambda _: seen.append(torch.get_num_threads()), CPU)
 
     assert ({1}, before) == (set(seen), torch.get_num_threads())
 
 
 def test_more_than_the_memory_is_refused() -> None:
     with pytest.raises(MachineError, match=r"--size \d+ needs about \d+.* GB of memory, .*; give a smaller --size"):
-        compressors.measure(10**13, print)
+        compressors.measure(10**13, print, CPU)
 
 
 def test_a_third_partys_failure_costs_no_other_row(tmp_path: Path) -> None:

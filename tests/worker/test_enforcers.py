@@ -1,8 +1,8 @@
 import pytest
 
 from liecbench.supervisor import MASTER_VARIABLE
+from liecbench.worker.backend import Backend
 from liecbench.worker.enforcers import enforcer_of
-from liecbench.worker.transport import Transport
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,6 @@ def test_an_interface_counts_what_is_sure_to_pass_it_from_one_rank_alone(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    transport = Transport(backend=backend, shaped=False, share_gpus=share_gpus)
+    found = Backend(name=backend, shaped=False, share_gpus=share_gpus)
 
-    assert counted == (enforcer_of(None, transport, paced=False).wire_bytes() is not None)
+    assert counted == (enforcer_of(None, found, paced=False).wire_bytes() is not None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.worker.transport import Transport
+from liecbench.worker.backend import Backend
 
 GLOO = {"GLOO_SOCKET_IFNAME": "eth0"}
 FREE = {**GLOO, "NCCL_SOCKET_IFNAME": "=eth0"}
@@ -36,17 +36,17 @@ SHARED = {**SOCKETS, "NCCL_HOSTID": "liecbench-rank-3"}
 def test_the_environment_of_a_rank(
     plan: dict[str, Any], shaped: bool, variables: dict[str, str], sockets_alone: bool
 ) -> None:
-    transport = Transport.of(plan, shaped=shaped)
+    backend = Backend.of(plan, shaped=shaped)
 
-    assert (variables, sockets_alone) == (transport.variables("eth0", 3), transport.sockets_alone)
+    assert (variables, sockets_alone) == (backend.variables("eth0", 3), backend.sockets_alone)
 
 
 def test_ranks_that_share_a_gpu_are_hosts_of_their_own() -> None:
-    transport = Transport(backend="nccl", shaped=False, share_gpus=True)
-    hosts = {transport.variables("lo", rank)["NCCL_HOSTID"] for rank in range(100)}
+    backend = Backend(name="nccl", shaped=False, share_gpus=True)
+    hosts = {backend.variables("lo", rank)["NCCL_HOSTID"] for rank in range(100)}
 
     assert len(hosts) == 100
 
 
 def test_gloo_has_nothing_to_tell() -> None:
-    assert Transport(backend="gloo", shaped=True, share_gpus=False).describe() == {}
+    assert Backend(name="gloo", shaped=True, share_gpus=False).describe() == {}

@@ -15,31 +15,31 @@ _SOCKETS_ALONE: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transport:
-    """The backend of a launch, ``gloo`` or ``nccl``, and what it must do without.
+class Backend:
+    """A launch's backend, whose ``name`` is ``gloo`` or ``nccl``, and what it must do without.
 
     On a ``shaped`` link everything passes the rank's interface. Ranks that share GPUs are hosts of their own to NCCL,
     which would refuse them otherwise.
     """
 
-    backend: str
+    name: str
     shaped: bool
     share_gpus: bool
 
     @classmethod
     def of(cls, plan: Mapping[str, Any], *, shaped: bool) -> Self:
         """What a plan asks for; a benchmark's names no backend."""
-        return cls(backend=plan.get("backend", "gloo"), shaped=shaped, share_gpus=plan.get("share_gpus", False))
+        return cls(name=plan.get("backend", "gloo"), shaped=shaped, share_gpus=plan.get("share_gpus", False))
 
     @property
     def sockets_alone(self) -> bool:
         """Whether all that is sent passes the interface, and its counters have it."""
-        return self.backend == "gloo" or self.shaped or self.share_gpus
+        return self.name == "gloo" or self.shaped or self.share_gpus
 
     def variables(self, interface: str, rank: int) -> dict[str, str]:
         """The environment of rank number ``rank`` of all, whose network is behind ``interface``."""
         chosen = {"GLOO_SOCKET_IFNAME": interface}
-        if self.backend == "gloo":
+        if self.name == "gloo":
             return chosen
         # To NCCL a bare name is a prefix. It meets its peers there, too, where the tensors take another way.
         chosen["NCCL_SOCKET_IFNAME"] = f"={interface}"
@@ -51,7 +51,7 @@ class Transport:
 
     def describe(self) -> dict[str, Any]:
         """What a record says of NCCL; nothing where it is not used."""
-        if self.backend != "nccl":
+        if self.name != "nccl":
             return {}
         import torch
 
