@@ -18,8 +18,8 @@ _SOCKETS_ALONE: Final = {
 class Backend:
     """A launch's backend, whose ``name`` is ``gloo`` or ``nccl``, and what it must do without.
 
-    On a ``shaped`` link everything passes the rank's interface. Ranks that share GPUs are hosts of their own to NCCL,
-    which would refuse them otherwise.
+    On a ``shaped`` link everything passes the rank's interface, and to NCCL each rank is a host of its own; so are
+    ranks that share GPUs, which it would refuse otherwise.
     """
 
     name: str
@@ -44,9 +44,7 @@ class Backend:
         # To NCCL a bare name is a prefix. It meets its peers there, too, where the tensors take another way.
         chosen["NCCL_SOCKET_IFNAME"] = f"={interface}"
         if self.sockets_alone:
-            chosen.update(_SOCKETS_ALONE)
-        if self.share_gpus:
-            chosen["NCCL_HOSTID"] = f"liecbench-rank-{rank}"
+            chosen.update(_SOCKETS_ALONE, NCCL_HOSTID=f"liecbench-rank-{rank}")
         return chosen
 
     def describe(self) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import DDP, DDPBF16, LIEC, PSGD, Algorithm, MemSGD, NonFiniteError, PowerSGD
-from liecbench.compressors import Sign
+from liecbench.algorithms import DDP, DDPBF16, LIEC, PSGD, Algorithm, DoubleSqueeze, MemSGD, NonFiniteError, PowerSGD
+from liecbench.compressors import FP16, Int8, Sign, TopK
 from tests.algorithms import network
 from tests.algorithms.test_trajectories import METHODS, SEVERAL, UNCOMPRESSED, Combination, trained
 from tests.distributed import run_ranks
@@ -117,3 +117,36 @@ def poisoned(make: Any) -> tuple[str, int]:
 def test_what_is_not_finite_ends_all_ranks_alike(make: Any, backend: str, late: int) -> None:
     for said, step in run_ranks(poisoned, 2 if backend == "gloo" else nccl_ranks(), make, backend=backend):
         assert ("step 1" in said, step) == (True, 1 + late)
+
+
+def train_without_waiting(make: Any) -> int:
+    """Three steps, none of which averages, in which torch lets nobody wait for the GPU; how many were counted."""
+    model = network.build().to("cuda")
+    ddp = DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE)
+    algorithm = make()
+    algorithm.attach(ddp, optimizer)
+    inputs, labels = (part.to("cuda") for part in network.batch(0, dist.get_rank()))
+    for step in range(6):
+        if step == 3:  # kernels are compiled by now
+            torch.cuda.set_sync_debug_mode("error")
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(ddp(inputs), labels).backward()
+        optimizer.step()
+    torch.cuda.set_sync_debug_mode("default")
+    algorithm.settle()
+    return int(algorithm.step)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        PSGD,
+        DDPBF16,
+        *(partial(method, compressor=Sign()) for method in (MemSGD, LIEC)),
+        *(partial(DoubleSqueeze, compressor=compressor) for compressor in (TopK(0.1), FP16(), Int8())),
+    ],
+    ids=["psgd", "ddp_bf16", "memsgd", "liec", "top_k", "fp16", "int8"],
+)
+def test_over_nccl_the_host_waits_for_nothing(make: Any) -> None:
+    assert run_ranks(train_without_waiting, nccl_ranks(), make, backend="cpu:gloo,cuda:nccl") == [6] * nccl_ranks()

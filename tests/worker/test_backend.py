@@ -15,8 +15,8 @@ SOCKETS = {
     "NCCL_SHM_DISABLE": "1",
     "NCCL_IB_DISABLE": "1",
     "NCCL_NVLS_ENABLE": "0",
+    "NCCL_HOSTID": "liecbench-rank-3",
 }
-SHARED = {**SOCKETS, "NCCL_HOSTID": "liecbench-rank-3"}
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ SHARED = {**SOCKETS, "NCCL_HOSTID": "liecbench-rank-3"}
         ({"backend": "gloo", "share_gpus": True}, True, GLOO, True),
         ({"backend": "nccl", "share_gpus": False}, False, FREE, False),
         ({"backend": "nccl", "share_gpus": False}, True, SOCKETS, True),
-        ({"backend": "nccl", "share_gpus": True}, False, SHARED, True),
-        ({"backend": "nccl", "share_gpus": True}, True, SHARED, True),
+        ({"backend": "nccl", "share_gpus": True}, False, SOCKETS, True),
+        ({"backend": "nccl", "share_gpus": True}, True, SOCKETS, True),
     ],
 )
 def test_the_environment_of_a_rank(

@@ -1,0 +1,78 @@
+"""Whole runs on a GPU."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from liecbench.record import Epoch, Start
+from tests.processes import Tree, records, run_command, skip_without_namespaces
+
+pytestmark = pytest.mark.gpu
+SCENARIO = """
+name: on-a-gpu
+task:
+  dataset: digits
+  model: cnn
+  batch_size: 32
+  epochs: 2
+  learning_rate: 0.1
+matrix:
+  algorithm: [ddp, ddp_bf16, powersgd, psgd, memsgd, {name: liec, average_period: 4}, signsgd]
+  compressor: [sign, {name: top_k, ratio: 0.05}]
+  workers: [2]
+  link: [LINK]
+device: DEVICE
+"""
+
+
+def ran(directory: Path, device: str, link: str, *options: str) -> list[Epoch | Start]:
+    path, out = directory / "on-a-gpu.yaml", directory / "-".join([device, link, *options])
+    path.write_text(SCENARIO.replace("LINK", link).replace("DEVICE", device))
+    done = run_command(Tree(), "run", str(path), "--out", str(out), "--quiet", *options)
+    assert done.returncode == 0, done.stderr
+    return [record for record in records(out) if isinstance(record, Epoch | Start)]
+
+
+def last_losses(found: list[Epoch | Start]) -> list[float]:
+    return [record.train_loss for record in found if isinstance(record, Epoch) and record.epoch == 2]
+
+
+def test_a_run_over_gloo_trains_as_the_cpu_does_and_shows_what_the_gpu_did(tmp_path: Path) -> None:
+    on_cpu, on_gpu = (ran(tmp_path, device, "none") for device in ("cpu", "cuda"))
+
+    assert last_losses(on_gpu) == pytest.approx(last_losses(on_cpu), rel=0.1)
+    for record in on_gpu:
+        if isinstance(record, Start):
+            assert (record.environment["gpu"] or {})["names"][0] == torch.cuda.get_device_name(0)
+        else:
+            assert record.gpu is not None
+            assert record.gpu["peak_memory_bytes"] > 0
+            assert 0 < record.exposed_seconds < record.train_seconds
+            assert 0 < record.compute_seconds < record.train_seconds
+
+
+def test_a_shaped_link_shows_the_payload(tmp_path: Path) -> None:
+    skip_without_namespaces()
+    for record in ran(tmp_path, "cuda", "1gbit"):
+        if isinstance(record, Epoch):
+            assert record.wire_bytes is not None
+            for payload, wire in zip(record.payload_bytes["sent"], record.wire_bytes["sent"], strict=True):
+                assert wire > payload
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="NCCL takes a GPU for each rank")
+@pytest.mark.parametrize("link", ["none", "1gbit"])
+def test_nccl_trains_as_gloo_does(tmp_path: Path, link: str) -> None:
+    over_gloo, over_nccl = ran(tmp_path, "cuda", link), ran(tmp_path, "cuda", link, "--set", "backend=nccl")
+
+    assert last_losses(over_nccl) == pytest.approx(last_losses(over_gloo), rel=0.1)
+
+
+def test_a_trace_has_the_gpus_spans(tmp_path: Path) -> None:
+    ran(tmp_path, "cuda", "none", "--trace", "--only", "algorithm=liec")
+    (trace, *_) = sorted(tmp_path.glob("cuda-none*/traces/*.json"))
+    names = {event["name"] for event in json.loads(trace.read_text())["traceEvents"]}
+
+    assert {"forward and backward", "wait for the update", "compress", "copy", "send", "wait"} <= names
