@@ -95,6 +95,19 @@ class Int8(Compressor):
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         int8_cpu.decompress(_levels(payload), _scale(payload).item() * weight, out.numpy(), accumulate)
 
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import int8_gpu
+
+        int8_gpu.compress(tensor, payload, residual)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        from liecbench.compressors import int8_gpu
+
+        int8_gpu.add_up(payloads, out, accumulate, weight)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        return _scale(message.payload)[0].isfinite()
+
 
 def _codes(payload: Tensor) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
     return payload.numpy().view(np.uint16)

@@ -4,25 +4,44 @@ import numpy as np
 from numba import njit
 
 from liecbench.compressors.kernels import compiled
+from liecbench.compressors.summing_cpu import add_eighths, itself, sum_of_64
 
-_CHUNK = 4096
+CHUNK = 4096
 
 
-@njit(fastmath={"reassoc", "nsz", "contract"}, nogil=True)
-def _chunk_sum(values):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for i in range(values.size):
-        total += abs(values[i])
-    return total
+@njit(inline="always")
+def _magnitude(value):  # type: ignore[no-untyped-def]
+    return abs(value)
+
+
+@njit(nogil=True)
+def _chunk_sum(values, sums, room):  # type: ignore[no-untyped-def]
+    add_eighths(values, CHUNK // 8, _magnitude, sums)
+    add_eighths(sums, CHUNK // 64, itself, room)
+    return np.float64(sum_of_64(room, sums))
+
+
+@njit(nogil=True)
+def _chunk_sums(values):  # type: ignore[no-untyped-def]
+    """Σ|v| of every chunk, in the type of ``values``, as float64."""
+    whole = values.size // CHUNK
+    last = np.zeros(CHUNK, values.dtype)
+    last[: values.size - whole * CHUNK] = values[whole * CHUNK :]
+    sums = np.empty((values.size + CHUNK - 1) // CHUNK, np.float64)
+    eighths, room = np.empty(CHUNK // 8, values.dtype), np.empty(CHUNK // 64, values.dtype)
+    for number in range(sums.size):
+        chunk = values[number * CHUNK : (number + 1) * CHUNK] if number < whole else last
+        sums[number] = _chunk_sum(chunk, eighths, room)
+    return sums
 
 
 @compiled("f4(f4[::1])")
 def mean_magnitude(values):  # type: ignore[no-untyped-def]
-    """mean|v|: float32 within chunks, so that it vectorises, float64 across them."""
-    total = 0.0
-    for start in range(0, values.size, _CHUNK):
-        total += _chunk_sum(values[start : start + _CHUNK])
-    return np.float32(total / values.size)
+    """mean|v|: the sums of chunks in float32, so that they vectorise, and in float64 the sums of chunks of those."""
+    sums = _chunk_sums(values)
+    while sums.size > 1:
+        sums = _chunk_sums(sums)
+    return np.float32(sums[0] / values.size)
 
 
 @njit(nogil=True)

@@ -1,5 +1,6 @@
 """QSGD: stochastic rounding to a few levels of the norm of each bucket."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -56,6 +57,21 @@ class QSGD(Randomised):
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         norms, packed = self._parts(payload, out.numel())
         qsgd_cpu.decompress(norms.numpy(), packed.numpy(), self.levels, self._width, weight, out.numpy(), accumulate)
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import qsgd_gpu
+
+        key = self._key(self.seed)
+        qsgd_gpu.compress(tensor, payload, residual, most=self.levels, width=self._width, key=key)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        from liecbench.compressors import qsgd_gpu
+
+        qsgd_gpu.add_up(payloads, out, accumulate, weight, most=self.levels, width=self._width)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        norms, _ = self._parts(message.payload, message.numel)
+        return norms.isfinite().all()
 
     @property
     def _width(self) -> int:

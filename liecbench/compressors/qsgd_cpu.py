@@ -12,28 +12,32 @@ from numba import njit
 
 from liecbench.compressors.kernels import compiled
 from liecbench.compressors.rounding_cpu import round_stochastically, subtract
+from liecbench.compressors.summing_cpu import add_eighths, sum_of_64
 
 BUCKET = 512
 _COLUMNS = 8
 _LARGEST = np.float32(np.finfo(np.float32).max)
 
 
-@njit(fastmath={"reassoc", "nsz", "contract"}, nogil=True)
-def _square_sum(values):  # type: ignore[no-untyped-def]
-    total = np.float32(0.0)
-    for i in range(values.size):
-        total += values[i] * values[i]
-    return total
+@njit(inline="always")
+def _square(value):  # type: ignore[no-untyped-def]
+    return value * value
+
+
+@njit(inline="always")
+def _wide_square(value):  # type: ignore[no-untyped-def]
+    return np.float64(value) * np.float64(value)
 
 
 @njit(nogil=True)
-def _norm(values):  # type: ignore[no-untyped-def]
-    """‖v‖₂ in float32, of denormal and of huge values too; beyond float32 the largest there is."""
-    squares = np.float64(_square_sum(values))
+def _norm(values, sums, room):  # type: ignore[no-untyped-def]
+    """‖v‖₂ of a whole bucket in float32, of denormal and of huge values too; beyond float32 the largest there is."""
+    add_eighths(values, BUCKET // 8, _square, sums)
+    squares = np.float64(sum_of_64(sums, room))
     if not 1e-30 < squares < 1e38:
-        squares = np.float64(0.0)
-        for i in range(values.size):
-            squares += np.float64(values[i]) * np.float64(values[i])
+        wide = np.empty(BUCKET // 8)
+        add_eighths(values, BUCKET // 8, _wide_square, wide)
+        squares = sum_of_64(wide, np.empty(8))
     norm = math.sqrt(squares)
     return _LARGEST if _LARGEST < norm < np.inf else np.float32(norm)
 
@@ -70,10 +74,14 @@ def compress(values, most, width, key, norms, packed, residual, keep, in_place):
     """``norms`` and ``packed`` levels, and what they leave in ``residual`` where ``keep``."""
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)
+    last = np.zeros(BUCKET, np.float32)
+    sums, eighth = np.empty(BUCKET // 8, np.float32), np.empty(8, np.float32)
     for bucket in range(norms.size):
         start = bucket * BUCKET
         part = values[start : start + BUCKET]
-        norm = _norm(part)
+        if part.size < BUCKET:
+            last[: part.size] = part
+        norm = _norm(part if part.size == BUCKET else last, sums, eighth)
         norms[bucket] = norm
         factor = most / np.float64(norm) if 0 < norm < np.inf else 0.0
         for i in range(part.size, BUCKET):

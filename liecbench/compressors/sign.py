@@ -1,6 +1,7 @@
 """Scaled sign: one bit an element and one scale a message."""
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -43,6 +44,20 @@ class Sign(Compressor):
         scale = payload[:_SCALE_BYTES].view(torch.float32).item() * weight
         unpack = sign_cpu.unpack_add if accumulate else sign_cpu.unpack
         unpack(payload[_SCALE_BYTES:].numpy(), scale, out.numpy())
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import magnitude_gpu, sign_gpu
+
+        magnitude_gpu.mean_magnitude(tensor, payload[:_SCALE_BYTES].view(torch.float32))
+        sign_gpu.pack(tensor, payload, residual)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        from liecbench.compressors import sign_gpu
+
+        sign_gpu.add_up(payloads, out, accumulate, weight)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        return message.payload[:_SCALE_BYTES].view(torch.float32)[0].isfinite()
 
 
 @dataclass(frozen=True)

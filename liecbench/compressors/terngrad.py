@@ -1,6 +1,7 @@
 """TernGrad: −1, 0 or 1 for every entry, and one scale a message."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -56,6 +57,20 @@ class TernGrad(Randomised):
     def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         unpack = trits_cpu.unpack_trits_add if accumulate else trits_cpu.unpack_trits
         unpack(payload[_SCALE_BYTES:].numpy(), _scale(payload).item() * weight, out.numpy())
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import magnitude_gpu, terngrad_gpu
+
+        magnitude_gpu.largest_magnitude(tensor, _scale(payload))
+        terngrad_gpu.compress(tensor, payload, residual, self._key(self.seed))
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        from liecbench.compressors import trits_gpu
+
+        trits_gpu.add_up(payloads, out, accumulate, weight)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        return _scale(message.payload)[0].isfinite()
 
 
 def _scale(payload: Tensor) -> Tensor:

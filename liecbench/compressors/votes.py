@@ -1,6 +1,7 @@
 """What majority vote sends: a bit a parameter to the server, and the majority's sign from it."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -23,6 +24,13 @@ class Votes(Sign):
         assert residual is None, "a vote has no error that could be kept"
         payload[:_SCALE_BYTES].view(torch.float32).fill_(_one_or_nan(tensor))
         sign_cpu.pack(tensor.numpy(), payload[_SCALE_BYTES:].numpy())
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import magnitude_gpu, sign_gpu
+
+        assert residual is None, "a vote has no error that could be kept"
+        magnitude_gpu.mean_magnitude(tensor, payload[:_SCALE_BYTES].view(torch.float32), as_flag=True)
+        sign_gpu.pack(tensor, payload, None)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,21 @@ class Majority(Compressor):
         flag = payload[:_SCALE_BYTES].view(torch.float32).item()
         unpack = trits_cpu.unpack_trits_add if accumulate else trits_cpu.unpack_trits
         unpack(payload[_SCALE_BYTES:].numpy(), flag * weight, out.numpy())
+
+    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        from liecbench.compressors import magnitude_gpu, trits_gpu
+
+        assert residual is None, "a vote has no error that could be kept"
+        magnitude_gpu.mean_magnitude(tensor, payload[:_SCALE_BYTES].view(torch.float32), as_flag=True)
+        trits_gpu.pack_majority(tensor, payload, _TIE)
+
+    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        from liecbench.compressors import trits_gpu
+
+        trits_gpu.add_up(payloads, out, accumulate, weight)
+
+    def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        return message.payload[:_SCALE_BYTES].view(torch.float32)[0].isfinite()
 
 
 def _one_or_nan(tensor: Tensor) -> float:

@@ -46,6 +46,20 @@ def test_a_message_is_norms_and_levels_rounded_up_or_down(numel: int, most: int)
     assert np.abs(found).max() <= most
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_norms_are_of_sums_in_one_order(scale: float) -> None:
+    vector = normal(1300) * scale
+    # Squares that float32 cannot hold are float64's.
+    values = np.pad(vector.numpy(), (0, 236)).reshape(3, 512)
+    terms: NDArray[np.floating] = (values if scale == 1 else values.astype(np.float64)) ** 2
+    while terms.shape[1] > 1:
+        terms = terms[:, : terms.shape[1] // 2] + terms[:, terms.shape[1] // 2 :]
+
+    norms, _ = read(QSGD().compress(vector).payload.numpy(), 1300, 7)
+
+    assert np.sqrt(terms[:, 0].astype(np.float64)).astype(np.float32).tolist() == norms.tolist()
+
+
 @given(st.integers(1, 3000), levels)
 def test_what_comes_back_is_the_norm_times_the_level(numel: int, most: int) -> None:
     message = QSGD(most).compress(normal(numel, numel))

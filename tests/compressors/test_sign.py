@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from liecbench.compressors import Sign
 
@@ -23,6 +25,28 @@ def test_a_message_is_a_scale_and_packed_bits(numel: int) -> None:
 
     assert payload[4:].tobytes() == bits.tobytes()
     assert abs(payload[:4].view(np.float32)[0] / scale - 1) < 1e-6
+
+
+def halved(terms: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The last axis, its upper half added to its lower one until it has one entry."""
+    while terms.shape[-1] > 1:
+        half = terms.shape[-1] // 2
+        terms = terms[..., :half] + terms[..., half:]
+    return terms[..., 0]
+
+
+def chunk_sums(terms: NDArray[np.floating]) -> NDArray[np.floating]:
+    return halved(np.pad(terms, (0, -len(terms) % 4096)).reshape(-1, 4096))
+
+
+@pytest.mark.parametrize("numel", [1, 63, 64, 65, 511, 4095, 4096, 4097, 5000, 1_000_003, 4096 * 4096 + 4097])
+def test_the_scale_is_a_sum_in_one_order(numel: int) -> None:
+    vector = random(numel)
+    sums: NDArray[np.floating] = chunk_sums(vector.abs().numpy()).astype(np.float64)
+    while len(sums) > 1:
+        sums = chunk_sums(sums)
+
+    assert np.float32(sums[0] / numel) == Sign().compress(vector).payload[:4].view(torch.float32).item()
 
 
 @given(lengths)
