@@ -232,10 +232,11 @@ def test_a_launch_that_ends_twice_before_its_first_cell_has_failed(tmp_path: Pat
     path, directory = tmp_path / "scenario.yaml", tmp_path / "results"
     path.write_text(_SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", "psgd, ddp"))
     with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
-        first = set(command.wait_for(lambda: command.tree.ranks(), "a rank has started").values())
-        os.kill(next(iter(first)), signal.SIGKILL)
-        again = command.wait_for(lambda: set(command.tree.ranks().values()) - first, "it is tried again")
-        os.kill(again.pop(), signal.SIGKILL)
+        ranks = command.wait_for(lambda: command.tree.ranks(), "a rank has started")
+        os.kill(next(iter(ranks.values())), signal.SIGKILL)
+        command.wait_for(lambda: "it is tried once more" in command.stderr(), "the launch has ended")
+        ranks = command.wait_for(lambda: command.tree.ranks(), "it is tried again")
+        os.kill(next(iter(ranks.values())), signal.SIGKILL)
         assert command.process.wait(4 * SECONDS) == 5, command.stderr()
     ends = [r for r in records(directory) if isinstance(r, End)]
     assert [end.status for end in ends] == ["failed"] * 2
