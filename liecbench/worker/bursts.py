@@ -109,7 +109,7 @@ def _burst(training: Training, order: Answer) -> Answer:
     everyone = [mine] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
     ranks = [sample for sample, _ in everyone]
-    meter.check_wire(ranks)
+    meter.check_wire(ranks, training.cell.backend)
     by_kind = dict.fromkeys(kinds, 0.0)
     for kind, seconds in zip(kinds, zip(*(rank.step_seconds for rank in ranks), strict=True), strict=True):
         by_kind[kind] += max(seconds)
@@ -126,7 +126,7 @@ def _burst(training: Training, order: Answer) -> Answer:
     }
 
 
-def _wall_over_cpu(sample: meter.RankEpoch, thread_seconds: float) -> float:
+def _wall_over_cpu(sample: meter.RankEpoch, thread_seconds: float | None) -> float:
     """What computing took ÷ what the rank's main thread had of a processor: above 1 where it was kept waiting."""
     computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
     return computing / thread_seconds if thread_seconds else 1.0

@@ -8,7 +8,6 @@ import torch
 import torch.distributed as dist
 
 from liecbench.cell import Job
-from liecbench.worker.device import random_states, set_random_states
 from liecbench.worker.training import Training
 
 
@@ -21,14 +20,8 @@ def save(directory: Path, cell: str, epoch: int, training: Training) -> None:
     path = _path(directory, cell, epoch)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    state = {
-        "model": training.model.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
-        "algorithm": training.algorithm.state_dict(),
-        "random": random_states(training.device),
-    }
     with partial.open("wb") as file:
-        torch.save(state, file)
+        torch.save(training.state_dict(), file)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -44,11 +37,7 @@ def available(directory: Path, job: Job) -> int:
 
 def restore(directory: Path, cell: str, epoch: int, training: Training) -> None:
     """Load this rank's state after ``epoch``."""
-    state = torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True)
-    training.model.load_state_dict(state["model"])
-    training.optimizer.load_state_dict(state["optimizer"])
-    training.algorithm.load_state_dict(state["algorithm"])
-    set_random_states(state["random"], training.device)
+    training.load_state_dict(torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True))
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:

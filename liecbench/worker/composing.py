@@ -123,7 +123,7 @@ def _stretch(training: Training, first: int, num_steps: int) -> list[meter.RankE
     sample = training.time_steps(first, num_steps)
     everyone = [sample] * dist.get_world_size()
     dist.all_gather_object(everyone, sample)
-    meter.check_wire(everyone)
+    meter.check_wire(everyone, training.cell.backend)
     return everyone
 
 

@@ -5,13 +5,6 @@ import os
 import torch
 from torch import Tensor
 
-from liecbench.cell import Cell
-
-
-def device_of(cell: Cell) -> torch.device:
-    """The CPU, or this rank's GPU."""
-    return rank_device(cell.device)
-
 
 def rank_device(kind: str) -> torch.device:
     """Of a ``kind``, ``cpu`` or ``cuda``, this rank's own; ranks beyond the machine's GPUs share them in turn."""

@@ -219,16 +219,25 @@ def other_cpu_share(ranks: Sequence[RankEpoch]) -> float:
     return max(0.0, *shares) if shares else 0.0
 
 
-def check_wire(ranks: list[RankEpoch]) -> None:
-    """LinkError where a rank's wire carried less than its payload: the traffic went another way."""
-    for rank, seen in enumerate(ranks):
-        if seen.wire_bytes is None:
-            continue
-        moved = {"sent": seen.counters.sent_bytes, "received": seen.counters.received_bytes}
-        for (direction, payload), wire in zip(moved.items(), seen.wire_bytes, strict=True):
+def check_wire(ranks: list[RankEpoch], backend: str) -> None:
+    """LinkError where a wire carried less than the payload: the traffic went another way.
+
+    Gloo's of each rank; NCCL's of all together, because its trees load the ranks unlike.
+    """
+    each = [(f"rank {n}", rank.counters, rank.wire_bytes) for n, rank in enumerate(ranks) if rank.wire_bytes]
+    if backend == "nccl" and each:
+        sent, received = (sum(ways) for ways in zip(*(wire for _, _, wire in each), strict=True))
+        total = Counters(
+            sent_bytes=sum(counters.sent_bytes for _, counters, _ in each),
+            received_bytes=sum(counters.received_bytes for _, counters, _ in each),
+        )
+        each = [("all ranks together", total, (sent, received))]
+    for who, counters, wire_bytes in each:
+        moved = {"sent": counters.sent_bytes, "received": counters.received_bytes}
+        for (direction, payload), wire in zip(moved.items(), wire_bytes, strict=True):
             if wire < payload:
-                message = f"rank {rank} {direction} {payload:,} payload bytes, and its link carried {wire:,}"
-                raise LinkError(f"{message}: the traffic did not go over its interface")
+                message = f"{who} {direction} {payload:,} payload bytes, and the interface carried {wire:,}"
+                raise LinkError(f"{message}: the traffic went another way")
 
 
 def mean_over_ranks(value: float | None) -> float | None:

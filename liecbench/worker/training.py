@@ -1,12 +1,12 @@
 """One cell on one rank: build it, train an epoch on the shaped link, evaluate the mean model, account for it."""
 
 import contextlib
+import copy
 import dataclasses
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,23 +15,21 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench import workload
-from liecbench.algorithms.base import Algorithm
 from liecbench.algorithms.pacing import Pacer
-from liecbench.cell import Cell, Milestones, Task
+from liecbench.cell import Cell
 from liecbench.method import make_algorithm
 from liecbench.record import Epoch
 from liecbench.worker import meter
-from liecbench.worker.agreed import DataError, afterwards
-from liecbench.worker.device import device_of, random_states, set_random_states
+from liecbench.worker.agreed import afterwards, agree_on_data
+from liecbench.worker.batches import Batch, Batches
+from liecbench.worker.device import random_states, rank_device, set_random_states
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Voice
-from liecbench.worker.partition import epoch_order
+from liecbench.worker.schedule import learning_rate
 from liecbench.worker.telemetry import Sampler
 from liecbench.worker.timeline import Timeline, traced_steps
 
 _WHOLE_BUCKET_MIB = 1 << 20
-_AUGMENTATION = 1
-Batch = tuple[Tensor, Tensor]
 
 
 class Link(Protocol):
@@ -73,10 +71,9 @@ class Training:
         workload.load(cell.task)  # before the seed, which is the model's
         workload.seed(cell.seed)
         self._task = workload.build(cell.task)
-        _agree_on_data(
-            cell, workload.data_sha256(cell.task) or workload.sha256(self._task.train, self._task.test), data
-        )
-        self.device = device_of(cell)
+        own_data = workload.data_sha256(cell.task) or workload.sha256(self._task.train, self._task.test)
+        agree_on_data(cell.task.dataset.name, own_data, data)
+        self.device = rank_device(cell.device)
         self.model = self._task.model.to(self.device)
         task = cell.task
         self.optimizer = torch.optim.SGD(
@@ -89,21 +86,49 @@ class Training:
         self._ddp = DistributedDataParallel(self.model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True)
         self.algorithm = make_algorithm(cell)
         self.algorithm.pacer = link.pacer
+        self.batches = Batches(cell, self._task.train, self.algorithm, self.device)
         self._settle_buckets()
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
         self._trace, self._timeline = trace, self._timeline_of(set(), Path())
         self._added_seconds = 0.0
+        if self.device.type == "cuda":
+            self.rehearse()
         meter.reset_peak_memory()
 
     def close(self) -> None:
         """End the algorithm's thread and group."""
         self.algorithm.close()
 
+    def rehearse(self) -> None:
+        """Train a step of each kind and forget it: a GPU's kernels are compiled then, and NCCL has all connections."""
+        before = copy.deepcopy(self.state_dict())
+        last = self.steps_per_epoch * self.cell.task.epochs
+        for step in {self.algorithm.step_kind(step): step for step in reversed(range(last))}.values():
+            self.time_steps(step, 0)
+        self.optimizer.zero_grad()
+        self.load_state_dict(before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What this rank's training goes on from, between two steps."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "algorithm": self.algorithm.state_dict(),
+            "random": random_states(self.device),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.algorithm.load_state_dict(state["algorithm"])
+        set_random_states(state["random"], self.device)
+
     @property
     def steps_per_epoch(self) -> int:
         """Steps that an epoch has."""
-        return steps_per_epoch(self.cell, self.algorithm, len(self._task.train))
+        return self.batches.steps_per_epoch
 
     def epoch(self, index: int, attempt: int) -> Epoch | None:
         """Train epoch ``index`` (from 0) and evaluate; the record on rank 0. NonFiniteError where it diverged.
@@ -111,7 +136,7 @@ class Training:
         LinkError where the bytes on the wire do not show the payload.
         """
         self._set_learning_rate(index)
-        batches = self._batches(index)
+        batches = self.batches.of_epoch(index)
         self._begin_timeline(index)
         self._alive()
         self._link.shape()
@@ -120,7 +145,7 @@ class Training:
         everyone: list[meter.RankEpoch | None] = [None] * self._world_size
         dist.all_gather_object(everyone, sample)
         ranks = [rank for rank in everyone if rank is not None]
-        meter.check_wire(ranks)
+        meter.check_wire(ranks, self.cell.backend)
         problem = self._timeline.epoch_ended((index + 1) * len(batches) - 1)
         if problem is not None and self._voice is not None:
             self._voice.notice(problem)
@@ -160,7 +185,7 @@ class Training:
     def _train_on(self, batches: list[Tensor], epoch: int) -> meter.RankEpoch:
         warmup = self.cell.task.warmup_steps - epoch * len(batches)
         clock = self._start_clock()
-        random = self._random(epoch)
+        random = self.batches.random(epoch)
         for step, batch in enumerate(batches):
             self._timeline.step_begins(epoch * len(batches) + step)
             loss = self._step(batch, random, clock)
@@ -177,7 +202,7 @@ class Training:
 
         The link must be shaped. What was trained so is of no use for anything else.
         """
-        batches, random = self._batches(0), self._random(0)
+        batches, random = self.batches.of_epoch(0), self.batches.random(0)
         clock = self._start_clock()
         for number in range(num_steps + 1):
             self.algorithm.jump(first)
@@ -188,15 +213,19 @@ class Training:
         dist.barrier()
         return clock.read()
 
-    def burst(self, first: int, num_steps: int, added_seconds: Mapping[str, float]) -> tuple[meter.RankEpoch, float]:
+    def burst(
+        self, first: int, num_steps: int, added_seconds: Mapping[str, float]
+    ) -> tuple[meter.RankEpoch, float | None]:
         """Train step number ``first``, whose time does not count, and ``num_steps`` more; the link must be shaped.
 
-        With it the CPU seconds of this thread in the steps that count. Past the last epoch it goes on as in that one.
-        ``added_seconds`` draw out the steps of a kind: what a gate is tried with.
+        With it the CPU seconds of this thread in the steps that count, None where a GPU computes. Past the last epoch
+        it goes on as in that one. ``added_seconds`` draw out the steps of a kind: what a gate is tried with.
         """
         numbers = range(first, first + num_steps + 1)
-        batches = {epoch: self._batches(epoch) for epoch in {number // self.steps_per_epoch for number in numbers}}
-        random = np.random.default_rng([self.cell.seed, first, self._rank, _AUGMENTATION])
+        batches = {
+            epoch: self.batches.of_epoch(epoch) for epoch in {number // self.steps_per_epoch for number in numbers}
+        }
+        random = self.batches.random(first)
         clock = self._start_clock()
         began = time.thread_time()
         for number in numbers:
@@ -210,7 +239,7 @@ class Training:
                 began = time.thread_time()
         thread_seconds = time.thread_time() - began
         dist.barrier()
-        return clock.read(), thread_seconds
+        return clock.read(), thread_seconds if self.device.type == "cpu" else None
 
     def _alive(self) -> None:
         if self._voice is not None:
@@ -224,8 +253,7 @@ class Training:
 
     def _step(self, batch: Tensor, random: np.random.Generator, clock: meter.StepClock) -> Tensor:
         clock.loading_begins()
-        parts = batch.tensor_split(self.algorithm.batches_per_step)
-        minibatches = [self._on_device(self._task.train.batch(part, random)) for part in parts]
+        minibatches = self.batches.minibatches(batch, random)
         clock.step_begins()
         self.optimizer.zero_grad()
         loss = self._backward(minibatches)
@@ -251,31 +279,6 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
             return self._task.loss(model(inputs), labels)
 
-    def _batches(self, epoch: int) -> list[Tensor]:
-        """The samples of each of this rank's steps, a function of seed, epoch and rank."""
-        mine = epoch_order(
-            self.cell.task,
-            self._task.train.labels,
-            seed=self.cell.seed,
-            epoch=epoch,
-            rank=self._rank,
-            world_size=self._world_size,
-        )
-        size = self.cell.task.batch_size * self.algorithm.batches_per_step
-        return list(mine[: self.steps_per_epoch * size].split(size))
-
-    def _random(self, epoch: int) -> np.random.Generator:
-        """What augmentation draws from in an epoch."""
-        return np.random.default_rng([self.cell.seed, epoch, self._rank, _AUGMENTATION])
-
-    def _sample(self, indices: Tensor) -> Batch:
-        """A batch that is not trained on."""
-        return self._on_device(self._task.train.batch(indices, self._random(0)))
-
-    def _on_device(self, batch: Batch) -> Batch:
-        inputs, labels = batch
-        return inputs.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
-
     def _set_learning_rate(self, epoch: int) -> None:
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = learning_rate(self.cell.task, epoch)
@@ -284,7 +287,7 @@ class Training:
         """One uncounted pass, after which DDP's buckets are final; model and random state end as they were."""
         state = {name: value.clone() for name, value in self.model.state_dict().items()}
         states = random_states(self.device)
-        batch = self._sample(self._batches(0)[0])
+        batch = self.batches.untrained(self.batches.of_epoch(0)[0])
         for _ in range(2):  # buckets are rebuilt when the second pass begins
             self._loss(self._ddp, batch).backward()
             self._alive()
@@ -298,7 +301,7 @@ class Training:
         states = random_states(self.device)
         self.optimizer.zero_grad()  # the last update stands there
         # Past DistributedDataParallel, whose hooks wait for its own forward.
-        self._loss(self.model, self._sample(batch)).backward()
+        self._loss(self.model, self.batches.untrained(batch)).backward()
         error = self.algorithm.compression_error()
         self.optimizer.zero_grad()
         for name, buffer in self.model.named_buffers():
@@ -312,29 +315,3 @@ def _compute_for(seconds: float) -> None:
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         pass
-
-
-def _agree_on_data(cell: Cell, own: str, before: str | None) -> None:
-    hashes = [own] * dist.get_world_size()
-    dist.all_gather_object(hashes, own)
-    name = cell.task.dataset.name
-    other = next((rank for rank, found in enumerate(hashes) if found != hashes[0]), None)
-    if other is not None:
-        raise DataError(f"rank {other} has other data than rank 0 for {name}; give all the same")
-    if before not in (None, own):
-        raise DataError(f"the data of {name} are not those of the epochs before; restore them, or use another --out")
-
-
-def steps_per_epoch(cell: Cell, algorithm: Algorithm, num_samples: int) -> int:
-    """Full steps of all workers; what is left over is not trained on in that epoch."""
-    return num_samples // (cell.task.batch_size * algorithm.batches_per_step * cell.workers)
-
-
-def learning_rate(task: Task, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0."""
-    match task.schedule:
-        case Milestones(milestones=milestones, factor=factor):
-            return task.learning_rate * factor ** sum(epoch >= milestone for milestone in milestones)
-        case "cosine":
-            return task.learning_rate * (1 + math.cos(math.pi * epoch / task.epochs)) / 2
-    return task.learning_rate

@@ -26,19 +26,28 @@ def seen(payload: tuple[int, int], wire: tuple[int, int] | None) -> RankEpoch:
 
 @pytest.mark.parametrize("wire", [(1000, 2000), (1100, 2100), None])
 def test_wire_bytes_that_hold_the_payload_pass(wire: tuple[int, int] | None) -> None:
-    check_wire([seen((1000, 2000), wire)])
+    check_wire([seen((1000, 2000), wire)], "gloo")
 
 
 @pytest.mark.parametrize(
     ("wire", "reason"),
     [
-        ((999, 2100), "rank 1 sent 1,000 payload bytes, and its link carried 999"),
-        ((1100, 100), "rank 1 received 2,000 payload bytes, and its link carried 100"),
+        ((999, 2100), "rank 1 sent 1,000 payload bytes, and the interface carried 999"),
+        ((1100, 100), "rank 1 received 2,000 payload bytes, and the interface carried 100"),
     ],
 )
 def test_payload_that_the_wire_did_not_carry_is_an_error(wire: tuple[int, int], reason: str) -> None:
     with pytest.raises(LinkError, match=reason):
-        check_wire([seen((1000, 2000), (1100, 2100)), seen((1000, 2000), wire)])
+        check_wire([seen((1000, 2000), (1100, 2100)), seen((1000, 2000), wire)], "gloo")
+
+
+def test_over_nccl_the_ranks_together_carry_the_payload() -> None:
+    """A tree of three: its root sends a vector once, another rank twice, and each counts the mean."""
+    ranks = [seen((1000, 1000), wire) for wire in ((760, 760), (760, 760), (1510, 1510))]
+    check_wire(ranks, "nccl")
+
+    with pytest.raises(LinkError, match="all ranks together sent 3,000 payload bytes, and the interface carried 2,260"):
+        check_wire([*ranks[:2], seen((1000, 1000), (740, 1510))], "nccl")
 
 
 @pytest.mark.parametrize(

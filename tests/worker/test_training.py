@@ -11,18 +11,18 @@ from liecbench.cell import Cell
 from liecbench.record import Epoch
 from liecbench.worker import checkpoint
 from liecbench.worker.agreed import DataError
-from liecbench.worker.training import Training, learning_rate
+from liecbench.worker.training import Training
 from tests.distributed import run_ranks
 
 
 def cell(algorithm: dict[str, Any], seed: int = 0, **task: Any) -> Cell:
     fields = {"dataset": "digits", "model": {"name": "mlp", "width": 24}, "batch_size": 32, "epochs": 3}
-    compresses = algorithm["name"] not in ("ddp", "psgd")
+    compresses = algorithm["name"] not in ("ddp", "powersgd", "psgd")
     return Cell.from_spec(
         {
             "algorithm": algorithm,
             "compressor": "sign" if compresses else None,
-            "server": None if algorithm["name"] == "ddp" else "sharded",
+            "server": None if algorithm["name"] in ("ddp", "powersgd") else "sharded",
             "block_bytes": 2000,
             "workers": 2,
             "link": "none",
@@ -49,8 +49,10 @@ class NoLink:
         return None
 
 
-def epochs_of(cell: Cell) -> list[Epoch]:
+def epochs_of(cell: Cell, *, rehearsed: bool = False) -> list[Epoch]:
     training = Training(cell, NoLink(), None)
+    if rehearsed:
+        training.rehearse()
     records = [training.epoch(index, attempt=1) for index in range(cell.task.epochs)]
     training.close()
     return [record for record in records if record is not None]
@@ -81,6 +83,10 @@ def several() -> dict[str, list[Epoch]]:
         "own": epochs_of(cell({"name": "liec", "average_period": 4}, **own("regression"), learning_rate=0.05)),
         "convolutions": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
         "convolutions again": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
+        "rehearsed": epochs_of(cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES), rehearsed=True),
+        "unrehearsed": epochs_of(cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES)),
+        "powersgd rehearsed": epochs_of(cell({"name": "powersgd"}), rehearsed=True),
+        "powersgd unrehearsed": epochs_of(cell({"name": "powersgd"})),
     }
 
 
@@ -111,6 +117,16 @@ def test_training_learns(trained: dict[str, list[Epoch]]) -> None:
 def test_the_same_seed_gives_the_same_numbers_to_the_bit(trained: dict[str, list[Epoch]]) -> None:
     assert numbers(trained["liec"]) == numbers(trained["again"])
     assert numbers(trained["liec"]) != numbers(trained["other seed"])
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "unrehearsed"), [("rehearsed", "unrehearsed"), ("powersgd rehearsed", "powersgd unrehearsed")]
+)
+def test_a_rehearsal_leaves_nothing_behind(trained: dict[str, list[Epoch]], rehearsed: str, unrehearsed: str) -> None:
+    first, second = trained[rehearsed], trained[unrehearsed]
+
+    assert numbers(second) == numbers(first)
+    assert [r.payload_bytes for r in second] == [r.payload_bytes for r in first]
 
 
 def test_convolutions_and_augmentation_give_the_same_numbers_to_the_bit(trained: dict[str, list[Epoch]]) -> None:
@@ -225,7 +241,7 @@ def sampled_compression_error() -> tuple[float, float]:
     spec = cell({"name": "liec", "average_period": 4}).spec()
     training = Training(Cell.from_spec({**spec, "server": "root", "block_bytes": "whole"}), NoLink(), None)
     record = training.epoch(0, attempt=1)
-    batch = training._batches(0)[0]
+    batch = training.batches.of_epoch(0)[0]
     training.model.zero_grad()
     train = training._task.train
     logits = training.model(train.inputs[batch])
@@ -245,7 +261,7 @@ def test_the_compression_error_is_that_of_the_workers_gradients() -> None:
 
 def order_of(seed: int, epoch: int) -> list[int]:
     training = Training(cell({"name": "ddp"}, seed=seed), NoLink(), None)
-    batches = torch.cat(training._batches(epoch)).tolist()
+    batches = torch.cat(training.batches.of_epoch(epoch)).tolist()
     training.close()
     return [int(index) for index in batches]
 
@@ -260,17 +276,3 @@ def test_the_order_is_a_function_of_seed_epoch_and_rank() -> None:
     assert first[0] == first[1]
     assert len({tuple(order) for order in (*first[1:], second[0])}) == 4
     assert not set(first[0]) & set(second[0])
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        (None, [0.1, 0.1, 0.1, 0.1]),
-        ({"milestones": [1, 3], "factor": 0.1}, [0.1, 0.01, 0.01, 0.001]),
-        ("cosine", [0.1, 0.0853553, 0.05, 0.0146447]),
-    ],
-)
-def test_schedules(schedule: Any, expected: list[float]) -> None:
-    task = cell({"name": "ddp"}, epochs=4, learning_rate=0.1, schedule=schedule).task
-
-    assert [learning_rate(task, epoch) for epoch in range(4)] == pytest.approx(expected, rel=1e-5)
