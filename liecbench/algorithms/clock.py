@@ -22,6 +22,10 @@ class Clock(ABC):
         """This moment of the work."""
 
     @abstractmethod
+    def now(self) -> Any:
+        """This moment, whatever work is given out and not done."""
+
+    @abstractmethod
     def spend(self, start: Any, end: Any, known: Known) -> None:
         """Tell ``known`` when the work from mark ``start`` to mark ``end`` was: now, or by the end of ``settle``."""
 
@@ -37,6 +41,10 @@ class HostClock(Clock):
         """Seconds."""
         return time.perf_counter()
 
+    def now(self) -> float:
+        """The same: nothing is given out."""
+        return self.mark()
+
     def spend(self, start: float, end: float, known: Known) -> None:
         """At once."""
         known(start, end)
@@ -51,15 +59,18 @@ class GpuClock(Clock):
     def __init__(self, device: torch.device) -> None:
         self._device, self._lock = device, threading.Lock()
         self._untold = deque[tuple[torch.cuda.Event, torch.cuda.Event, Known]]()
+        self._idle = torch.cuda.Stream(device)
         self._origin = self.mark()
         self._origin.synchronize()
         self._origin_seconds = time.perf_counter()
 
     def mark(self) -> torch.cuda.Event:
         """An event on the current stream."""
-        event = torch.cuda.Event(enable_timing=True)
-        event.record(torch.cuda.current_stream(self._device))
-        return event
+        return self._recorded(torch.cuda.current_stream(self._device))
+
+    def now(self) -> torch.cuda.Event:
+        """An event on a stream that has nothing to do."""
+        return self._recorded(self._idle)
 
     def spend(self, start: torch.cuda.Event, end: torch.cuda.Event, known: Known) -> None:
         """Later; of what is long over when much has piled up."""
@@ -74,6 +85,11 @@ class GpuClock(Clock):
             while self._untold:
                 self._untold[0][1].synchronize()
                 self._tell()
+
+    def _recorded(self, stream: torch.cuda.Stream) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(stream)
+        return event
 
     def _tell(self) -> None:
         start, end, known = self._untold.popleft()

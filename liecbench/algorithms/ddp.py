@@ -1,7 +1,10 @@
 """PyTorch's own DDP all-reduce, bucketed and overlapped, through the hook so that it is measured like the others."""
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import field
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +16,15 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
+
+
+@plain_dataclass(slots=True)
+class _Travels:
+    """When the buckets of a step were under way, of those that are back."""
+
+    num_buckets: int = 0
+    traced: bool = False
+    intervals: list[tuple[float, float]] = field(default_factory=list)
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -38,24 +50,42 @@ class BucketedAllReduce(Algorithm):
         self._group = group
         self._step_bytes, self._num_backwards = 0, 0
         self._watch = self._stopwatch()
-        self._travels: list[tuple[float, float]] = []
+        self._on_its_way = _Travels()
+        self._untold = deque[_Travels]()
+        # Gloo ends an all-reduce on the host, NCCL on a stream.
+        self._arrival = self.clock.mark if "nccl" in dist.get_backend_config(group) else self.clock.now
 
     def _before_step(self) -> None:
         self.step += self._num_backwards
         self._num_backwards = 0
+        self._untold.append(self._on_its_way)
+        self._on_its_way = _Travels()
+        self._tell_travels()
 
     def settle(self) -> None:
-        """Bring counters and spans up to date between two steps; seconds with several buckets under way count once."""
+        """Bring counters and spans up to date between two steps; waits for a GPU. NonFiniteError as a step."""
         super().settle()
-        travels, self._travels = self._travels, []
-        for begun, ended in _merged(travels):
-            self.counters.communicate_seconds += ended - begun
-            if self.tracer.on:
-                self.tracer.keep("all-reduce", "all-reduce", begun, ended)
+        self._tell_travels()
+
+    def _depart(self) -> Any:
+        """A bucket goes on its way."""
+        travels = self._on_its_way
+        travels.num_buckets, travels.traced = travels.num_buckets + 1, self.tracer.on
+        return travels, self.clock.mark()
 
     def _arrived(self, departed: Any) -> None:
-        """A bucket is back that went on its way at this mark."""
-        self.clock.spend(departed, self.clock.mark(), lambda begun, ended: self._travels.append((begun, ended)))
+        """A bucket is back."""
+        travels, mark = departed
+        self.clock.spend(mark, self._arrival(), lambda begun, ended: travels.intervals.append((begun, ended)))
+
+    def _tell_travels(self) -> None:
+        """Count the steps that are known; seconds with several buckets under way count once."""
+        while self._untold and len(self._untold[0].intervals) == self._untold[0].num_buckets:
+            travels = self._untold.popleft()
+            for begun, ended in _merged(travels.intervals):
+                self.counters.communicate_seconds += ended - begun
+                if travels.traced:
+                    self.tracer.keep("all-reduce", "all-reduce", begun, ended)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
         """Count a bucket; for one thread to call, in the order of the buckets."""
@@ -80,7 +110,10 @@ class BucketedAllReduce(Algorithm):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class DDP(BucketedAllReduce):
-    """PyTorch's DistributedDataParallel all-reduce: what most people run."""
+    """PyTorch's DistributedDataParallel all-reduce: what most people run.
+
+    Over Gloo on a GPU the backward pass must run on the default stream, where Gloo's callbacks write.
+    """
 
     dtype: ClassVar[torch.dtype] = torch.float32
 
@@ -95,7 +128,7 @@ class DDP(BucketedAllReduce):
             message = gradient.to(self.dtype)
         message.div_(self._group.size())
         self._count(message.nbytes, 1, is_last=bucket.is_last())
-        departed = self.clock.mark()
+        departed = self._depart()
         work = dist.all_reduce(message, group=self._group, async_op=True)
         assert work is not None, "this rank belongs to the group"
 

@@ -179,9 +179,12 @@ class Exchange:
         return self._scratch[:numel]
 
     def _check(self, finite: list[bool | Tensor]) -> None:
+        # One flag of all: whoever reads it waits for a GPU once.
+        flags = [flag for flag in finite if isinstance(flag, Tensor)]
+        flag = torch.stack(flags).all() if flags else torch.tensor(all(finite))
         if self._doubted is not None:
-            self._doubted(torch.stack([torch.as_tensor(flag) for flag in finite]).all())
-        elif not all(finite):
+            self._doubted(flag)
+        elif not flag:
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:

@@ -15,6 +15,9 @@ class Lane:
         """Those whose work a future of this lane's waits for."""
         return None
 
+    def enter(self) -> None:
+        """Make this thread one that works here."""
+
     def ready(self) -> Any:
         """What the caller has given out up to here."""
         return None
@@ -23,6 +26,9 @@ class Lane:
     def after(self, ready: Any) -> Iterator[None]:
         """Work that comes after ``ready``."""
         yield
+
+    def behind_default(self) -> None:
+        """What this thread gives out from here on comes after the default stream: Gloo's callbacks work there."""
 
     def join(self) -> None:
         """What the caller gives out from here on comes after this lane's work."""
@@ -40,6 +46,10 @@ class GpuLane(Lane):
         """The GPU."""
         return [self._device]
 
+    def enter(self) -> None:
+        """What names no GPU would take memory on the first one otherwise."""
+        torch.cuda.set_device(self._device)
+
     def ready(self) -> torch.cuda.Event:
         """An event on the caller's stream."""
         event = torch.cuda.Event()
@@ -52,6 +62,10 @@ class GpuLane(Lane):
         with torch.cuda.stream(self._stream):
             self._stream.wait_event(ready)
             yield
+
+    def behind_default(self) -> None:
+        """The thread's stream waits for that one."""
+        torch.cuda.current_stream(self._device).wait_stream(torch.cuda.default_stream(self._device))
 
     def join(self) -> None:
         """The caller's stream waits for this one."""

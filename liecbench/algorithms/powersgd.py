@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -26,7 +27,7 @@ _EPSILON = 1e-8  # as the authors' code has it; with PyTorch's default of 0 a gr
 
 @plain_dataclass(frozen=True, slots=True)
 class _Bucket:
-    """What the hook asks of DDP's bucket, in float32, kept until the thread comes to it."""
+    """What the hook asks of DDP's bucket, kept until the thread comes to it."""
 
     place: Tensor
     flat: Tensor
@@ -37,7 +38,11 @@ class _Bucket:
     @classmethod
     def of(cls, bucket: GradBucket) -> "_Bucket":
         place = bucket.buffer()
-        return cls(place, place.float(), bucket.parameters(), bucket.index(), bucket.is_last())
+        return cls(place, place, bucket.parameters(), bucket.index(), bucket.is_last())
+
+    def widened(self) -> "_Bucket":
+        """In float32; on the thread, whose stream then owns a copy's memory."""
+        return replace(self, flat=self.place.float())
 
     def index(self) -> int:
         return self.position
@@ -61,7 +66,8 @@ class PowerSGD(BucketedAllReduce):
     The first ``start_powersgd_iter`` steps all-reduce the gradient as it is. Afterwards a matrix M that shrinks by more
     than ``min_compression_rate`` travels as P = M Q and Mᵀ P of rank ``matrix_approximation_rank``, the rest as it is.
     An error memory also holds the distance of the worker's gradients from the mean, whose sum over the workers is 0.
-    Time on the thread counts as communication: the hook's arithmetic stands between its three all-reduces.
+    Time on the thread counts as communication: the hook's arithmetic stands between its three all-reduces. On a GPU the
+    hook waits for all of the device's work in every step.
     """
 
     matrix_approximation_rank: Annotated[int, Ge(1)] = 1
@@ -127,14 +133,14 @@ class PowerSGD(BucketedAllReduce):
 
     def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         future: Future[Tensor] = Future(devices=self._lane.devices)
-        kept, departed = _Bucket.of(bucket), self.clock.mark()
+        kept, departed = _Bucket.of(bucket), self._depart()
         self._thread.submit(lambda: self._reduce(kept, departed, future))
         return future
 
     def _reduce(self, bucket: _Bucket, departed: Any, future: Future[Tensor]) -> None:
         try:
             if self._failure is None:
-                self._run_hook(bucket)
+                self._run_hook(bucket.widened())
         except BaseException as error:
             self._failure = error
         self._arrived(departed)
@@ -147,6 +153,7 @@ class PowerSGD(BucketedAllReduce):
         before = state.total_numel_after_compression
         # One bucket at a time: the callbacks of several issue their all-reduces in another order on every rank.
         powerSGD_hook(state, bucket).wait()
+        self._lane.behind_default()
         numel = state.total_numel_after_compression - before if compressed else bucket.flat.numel()
         self._count(numel * _BYTES_PER_ELEMENT, 3 if compressed else 1, is_last=bucket.last)
         bucket.place.copy_(bucket.flat)

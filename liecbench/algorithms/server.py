@@ -1,5 +1,7 @@
 """Algorithms that average through a server: blocks, memories, and one thread that overlaps them with backward."""
 
+import itertools
+import operator
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -181,11 +183,16 @@ class ServerAlgorithm(Algorithm):
     def _before_step(self) -> None:
         # DDP drops what its hook returns for parameters that no rank used: their update, which the memories have
         # counted as applied, is given to them here.
+        given: list[tuple[Tensor, Tensor]] = []
         for parameter, update in self._updates.items():
             if parameter.grad is None:
                 parameter.grad = update.detach().clone()
-            elif self._finds_unused and not parameter.grad.any():
-                parameter.grad.copy_(update)
+            elif self._finds_unused:
+                given.append((parameter.grad, update))
+        if given:  # one question to a GPU for all of them
+            used = torch.stack([gradient.any() for gradient, _ in given]).tolist()
+            for gradient, update in itertools.compress(given, map(operator.not_, used)):
+                gradient.copy_(update)
         self._updates.clear()
 
     def _average_models(self) -> None:

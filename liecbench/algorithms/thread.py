@@ -48,6 +48,7 @@ class CommunicationThread:
         self._thread.join()
 
     def _work(self) -> None:
+        self._lane.enter()
         while (given := self._jobs.get()) is not None:
             ready, job = given
             with self._lane.after(ready):

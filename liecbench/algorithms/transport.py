@@ -266,9 +266,10 @@ class AtOnce(Transport):
         works = dist.batch_isend_irecv(operations) if operations else []
         if meanwhile is not None:
             meanwhile()
-        with self._watch.timed("communicate_seconds", "wait"):
-            for work in works:
-                work.wait()
+        if works:
+            with self._watch.timed("communicate_seconds", "wait"):
+                for work in works:
+                    work.wait()
         return arriving
 
 

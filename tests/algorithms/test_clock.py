@@ -22,10 +22,10 @@ class Stream:
 
 class Event:
     def __init__(self, stream: Stream) -> None:
-        self.stream, self.at = stream, 0.0
+        self.stream, self.at, self.recorded_on = stream, 0.0, stream
 
-    def record(self, _: Any) -> None:
-        self.at = self.stream.milliseconds
+    def record(self, stream: Stream) -> None:
+        self.at, self.recorded_on = self.stream.milliseconds, stream
 
     def query(self) -> bool:
         return self.at <= self.stream.reached_until
@@ -41,7 +41,8 @@ class Event:
 def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
     stream = Stream()
     monkeypatch.setattr(torch.cuda, "Event", stream.event)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: stream)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: Stream())
     monkeypatch.setattr(time, "perf_counter", lambda: 100.0)
     return stream
 
@@ -81,3 +82,9 @@ def test_what_piles_up_is_told_as_far_as_the_gpu_has_come_and_waits_for_nothing(
 
     assert told == pytest.approx([100.0, 100.001, 100.002, 100.003])
     assert stream.num_waits == waits_before
+
+
+def test_now_waits_behind_no_work_and_a_mark_does(stream: Stream) -> None:
+    gpu = GpuClock(torch.device("cuda", 0))
+
+    assert (gpu.mark().recorded_on is stream, gpu.now().recorded_on is stream) == (True, False)  # type: ignore[attr-defined]

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,9 @@ class Written(Lane):
 
     def __init__(self) -> None:
         self.told: list[str] = []
+
+    def enter(self) -> None:
+        self.thread = threading.current_thread().name
 
     def ready(self) -> str:
         self.told.append("ready")
@@ -36,6 +40,15 @@ def test_a_job_runs_behind_what_was_given_out_before_and_the_caller_goes_on_behi
     thread.close()
     # Whether the job's end or the caller's join is noted first, nobody says.
     assert (lane.told[:3], set(lane.told[3:])) == (["ready", "after 1", "job"], {"over", "join"})
+
+
+def test_its_thread_works_on_the_lane() -> None:
+    lane = Written()
+    thread = CommunicationThread(lane)
+    thread.run(lambda: None)
+    thread.close()
+
+    assert lane.thread == "liecbench-communication"
 
 
 def test_what_a_job_raises_comes_to_the_caller() -> None:
