@@ -1,6 +1,7 @@
 """A rank that meets the others as its plan says, adds up a vector with them, and tells what that took."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ def _body() -> rank.Body:
 
     def meet(plan_path: Path, events: Path, link: WorkerLink | None) -> None:
         plan = json.loads(plan_path.read_text())
-        join(plan)
+        join(plan, timedelta(minutes=1))
         me, device = dist.get_rank(), rank_device(plan["device"])
         everyone = [-1] * dist.get_world_size()
         dist.all_gather_object(everyone, me)

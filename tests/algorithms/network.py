@@ -28,10 +28,9 @@ def batch(step: int, rank: int, num_inputs: int = 11, num_classes: int = 5) -> t
 
 
 def loss(model: nn.Module, step: int, rank: int) -> Tensor:
-    shapes = [parameter.shape for parameter in model.parameters()]
-    inputs, labels = batch(step, rank, shapes[0][1], shapes[-1][0])
-    device = next(model.parameters()).device
-    return cross_entropy(model(inputs.to(device)), labels.to(device))
+    first, *_, last = model.parameters()
+    inputs, labels = batch(step, rank, first.shape[1], last.shape[0])
+    return cross_entropy(model(inputs.to(first.device, first.dtype)).float(), labels.to(first.device))
 
 
 def flat(model: nn.Module) -> Tensor:

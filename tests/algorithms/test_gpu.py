@@ -1,12 +1,15 @@
 """Algorithms on a GPU: the steps are the CPU's, over Gloo and over NCCL."""
 
+import copy
 import itertools
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
+from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import DDP, DDPBF16, LIEC, PSGD, Algorithm, DoubleSqueeze, MemSGD, NonFiniteError, PowerSGD
@@ -28,20 +31,35 @@ def train_all(device: str) -> list[torch.Tensor]:
     return [trained(combination, device) for combination in COMBINATIONS]
 
 
+class Run:
+    """A rank's network, trained by an algorithm."""
+
+    def __init__(
+        self, make: Any, device: str, dtype: torch.dtype = torch.float32, sizes: tuple[int, ...] = (11, 19, 13, 5)
+    ) -> None:
+        self.model = network.build(sizes).to(device, dtype)
+        self.ddp = DistributedDataParallel(self.model, bucket_cap_mb=0.0001)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=network.LEARNING_RATE)
+        self.algorithm: Algorithm = make()
+        self.algorithm.attach(self.ddp, self.optimizer)
+
+    def train(self, steps: Iterable[int]) -> None:
+        for step in steps:
+            self.optimizer.zero_grad()
+            network.loss(self.ddp, step, dist.get_rank()).backward()
+            self.optimizer.step()
+
+    def flat(self) -> torch.Tensor:
+        return network.flat(self.model).cpu()
+
+
 def train_bucketed(device: str) -> list[torch.Tensor]:
     models = []
     for make in BUCKETED:
-        model = network.build().to(device)
-        ddp = DistributedDataParallel(model, bucket_cap_mb=0.0001)
-        optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE)
-        algorithm: Algorithm = make()
-        algorithm.attach(ddp, optimizer)
-        for step in range(network.NUM_STEPS):
-            optimizer.zero_grad()
-            network.loss(ddp, step, dist.get_rank()).backward()
-            optimizer.step()
-        algorithm.close()
-        models.append(network.flat(model).cpu())
+        run = Run(make, device)
+        run.train(range(network.NUM_STEPS))
+        run.algorithm.close()
+        models.append(run.flat())
     return models
 
 
@@ -68,19 +86,12 @@ def test_steps_over_nccl_are_the_cpus(train: Any) -> None:
 
 
 def counted(make: Any) -> tuple[float, float, float]:
-    model = network.build((64, 512, 512, 5)).to("cuda")
-    ddp = DistributedDataParallel(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE)
-    algorithm = make()
-    algorithm.attach(ddp, optimizer)
-    for step in range(4):
-        optimizer.zero_grad()
-        network.loss(ddp, step, dist.get_rank()).backward()
-        optimizer.step()
-    algorithm.settle()
-    algorithm.close()
-    counters = algorithm.counters
-    return counters.compress_seconds, counters.communicate_seconds, algorithm.around_step_seconds
+    run = Run(make, "cuda", sizes=(64, 512, 512, 5))
+    run.train(range(4))
+    run.algorithm.settle()
+    run.algorithm.close()
+    counters = run.algorithm.counters
+    return counters.compress_seconds, counters.communicate_seconds, run.algorithm.around_step_seconds
 
 
 @pytest.mark.parametrize("backend", ["gloo", "cpu:gloo,cuda:nccl"])
@@ -96,23 +107,21 @@ def test_compressing_communicating_and_averaging_take_time(backend: str) -> None
 
 def poisoned(make: Any) -> tuple[str, int]:
     """A gradient of the last rank is not a number in step 1."""
-    model = network.build().to("cuda")
-    ddp = DistributedDataParallel(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE)
-    algorithm = make()
-    algorithm.attach(ddp, optimizer)
+    run = Run(make, "cuda")
     last = dist.get_rank() == dist.get_world_size() - 1
     for step in range(4):
-        optimizer.zero_grad()
-        (network.loss(ddp, step, dist.get_rank()) * (torch.nan if last and step == 1 else 1)).backward()
+        run.optimizer.zero_grad()
+        (network.loss(run.ddp, step, dist.get_rank()) * (torch.nan if last and step == 1 else 1)).backward()
         try:
-            optimizer.step()
+            run.optimizer.step()
         except NonFiniteError as error:
             return str(error), step
     return "nothing was raised", 4
 
 
-@pytest.mark.parametrize("make", [PSGD, partial(MemSGD, compressor=Sign()), DDP], ids=["psgd", "memsgd", "ddp"])
+@pytest.mark.parametrize(
+    "make", [PSGD, partial(MemSGD, compressor=Sign()), DDP, PowerSGD], ids=["psgd", "memsgd", "ddp", "powersgd"]
+)
 @pytest.mark.parametrize(("backend", "late"), [("gloo", 0), ("cpu:gloo,cuda:nccl", 1)])
 def test_what_is_not_finite_ends_all_ranks_alike(make: Any, backend: str, late: int) -> None:
     for said, step in run_ranks(poisoned, 2 if backend == "gloo" else nccl_ranks(), make, backend=backend):
@@ -121,21 +130,17 @@ def test_what_is_not_finite_ends_all_ranks_alike(make: Any, backend: str, late: 
 
 def train_without_waiting(make: Any) -> int:
     """Three steps, none of which averages, in which torch lets nobody wait for the GPU; how many were counted."""
-    model = network.build().to("cuda")
-    ddp = DistributedDataParallel(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE)
-    algorithm = make()
-    algorithm.attach(ddp, optimizer)
+    run = Run(make, "cuda")
     inputs, labels = (part.to("cuda") for part in network.batch(0, dist.get_rank()))
     for step in range(6):
         if step == 3:  # kernels are compiled by now
             torch.cuda.set_sync_debug_mode("error")
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(ddp(inputs), labels).backward()
-        optimizer.step()
+        run.optimizer.zero_grad()
+        cross_entropy(run.ddp(inputs), labels).backward()
+        run.optimizer.step()
     torch.cuda.set_sync_debug_mode("default")
-    algorithm.settle()
-    return int(algorithm.step)
+    run.algorithm.settle()
+    return int(run.algorithm.step)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +155,54 @@ def train_without_waiting(make: Any) -> int:
 )
 def test_over_nccl_the_host_waits_for_nothing(make: Any) -> None:
     assert run_ranks(train_without_waiting, nccl_ranks(), make, backend="cpu:gloo,cuda:nccl") == [6] * nccl_ranks()
+
+
+def resumed(make: Any, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eight steps in one go, and the last four of them by another that goes on from the fourth."""
+    first = Run(make, device)
+    first.train(range(4))
+    model, state = copy.deepcopy(first.model.state_dict()), copy.deepcopy(first.algorithm.state_dict())
+    first.train(range(4, 8))
+    second = Run(make, device)
+    second.model.load_state_dict(model)
+    second.algorithm.load_state_dict(state)
+    second.train(range(4, 8))
+    return first.flat(), second.flat()
+
+
+@pytest.mark.parametrize(
+    "make", [partial(LIEC, compressor=Sign(), average_period=3), PowerSGD], ids=["liec", "powersgd"]
+)
+def test_memories_on_a_gpu_are_saved_and_loaded(make: Any) -> None:
+    for expected, actual in run_ranks(resumed, 2, make, "cuda"):
+        torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-4)
+
+
+def in_16_bits(make: Any, device: str) -> torch.Tensor:
+    run = Run(make, device, torch.bfloat16)
+    run.train(range(8))
+    return run.flat()
+
+
+@pytest.mark.parametrize("make", [partial(MemSGD, compressor=Sign()), PowerSGD, DDP], ids=["memsgd", "powersgd", "ddp"])
+def test_parameters_of_16_bits_are_trained(make: Any) -> None:
+    for on_cpu, on_gpu in zip(
+        run_ranks(in_16_bits, 2, make, "cpu"), run_ranks(in_16_bits, 2, make, "cuda"), strict=True
+    ):
+        torch.testing.assert_close(on_gpu, on_cpu, rtol=0.05, atol=0.02)
+
+
+def memory_on_the_first_gpu(make: Any) -> int:
+    """Bytes that this process holds of GPU 0, after a few steps on the last one."""
+    last = torch.cuda.device_count() - 1
+    torch.cuda.set_device(last)
+    free_before, _ = torch.cuda.mem_get_info(0)
+    Run(make, f"cuda:{last}").train(range(3))
+    torch.cuda.synchronize(last)
+    free_after, _ = torch.cuda.mem_get_info(0)
+    return free_before - free_after
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one GPU")
+def test_an_algorithm_takes_nothing_of_another_gpu() -> None:
+    assert run_ranks(memory_on_the_first_gpu, 1, partial(MemSGD, compressor=Sign())) == [0]
