@@ -20,5 +20,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not torch.cuda.is_available():
         for item in items:
-            if item.get_closest_marker("gpu"):
+            if item.get_closest_marker("gpu"):  # what a GPU alone can show; README says what that leaves unseen
                 item.add_marker(pytest.mark.skip(reason="no GPU"))

@@ -9,10 +9,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from liecbench.algorithms.at_once import AtOnce
 from liecbench.algorithms.counters import Stopwatch
 from liecbench.algorithms.pacing import Pacer
+from liecbench.algorithms.rotation import Rotation
 from liecbench.algorithms.shards import ServerPlace, Shard, cut
-from liecbench.algorithms.transport import Traffic, Transport, transport_of
+from liecbench.algorithms.staged import Staged
+from liecbench.algorithms.transport import Traffic, Transport
 from liecbench.compressors.base import Compressor, Draw, Message, on_host
 from liecbench.compressors.identity import Identity
 
@@ -44,7 +47,7 @@ class Exchange:
     ) -> None:
         self.rank, self.world_size = group.rank(), group.size()
         self._server, self._watch, self._device = server, watch, device
-        self._transport = transport or transport_of(device, group, server, watch, pacer)
+        self._transport = transport or _transport_of(device, group, server, watch, pacer)
         self._doubted = doubted if self._transport.answers_late else None
         self._scratch = torch.empty(0, device=device)
         self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
@@ -222,3 +225,14 @@ class _Sum:
 
 def _finite(compressor: Compressor, message: Message) -> bool | Tensor:
     return compressor.is_finite(message) if on_host(message.payload) else compressor.finite_flag(message)
+
+
+def _transport_of(
+    device: torch.device, group: dist.ProcessGroup, server: ServerPlace, watch: Stopwatch, pacer: Pacer | None
+) -> Transport:
+    """How messages of vectors on ``device`` travel over ``group``; ``watch`` is by the device's clock."""
+    if device.type == "cpu":
+        return Rotation(group, server, watch, pacer)
+    if "nccl" in dist.get_backend_config(group):
+        return AtOnce(group, server, watch, device)
+    return Staged(group, server, watch, pacer, device)

@@ -9,9 +9,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from liecbench.algorithms.at_once import AtOnce
 from liecbench.algorithms.counters import Stopwatch
 from liecbench.algorithms.exchange import Exchange, NonFiniteMessageError
-from liecbench.algorithms.transport import AtOnce, Rotation, Staged, Transport
+from liecbench.algorithms.rotation import Rotation
+from liecbench.algorithms.staged import Staged
+from liecbench.algorithms.transport import Transport
 from liecbench.compressors import QSGD, Compressor, Identity, Sign, TopK
 from tests.distributed import run_ranks
 
