@@ -1,5 +1,6 @@
 """Real process groups for tests: a function run by every rank of a Gloo group on the loopback."""
 
+import multiprocessing
 import os
 import pickle
 import tempfile
@@ -11,12 +12,15 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+# Ranks are forked from a process that has imported these: each took seconds to do so.
+multiprocessing.set_forkserver_preload(["pytest", "liecbench.worker.training", "liecbench.worker.composing"])
+
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, backend: str = "gloo") -> list[Any]:
     """What ``function(*arguments)`` returns on each rank; what a rank raises is raised here."""
     with tempfile.TemporaryDirectory() as directory:
-        mp.spawn(  # type: ignore[attr-defined,no-untyped-call]
-            _rank, (world_size, directory, backend, function, arguments), nprocs=world_size
+        mp.start_processes(  # type: ignore[attr-defined,no-untyped-call]
+            _rank, (world_size, directory, backend, function, arguments), world_size, start_method="forkserver"
         )
         return [pickle.loads(Path(directory, str(rank)).read_bytes()) for rank in range(world_size)]
 
