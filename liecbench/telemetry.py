@@ -27,7 +27,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from liecbench.gpus import answer, nvml
+from liecbench.gpus import answer, full_uuid, nvml
 from liecbench.syscalls import die_with_parent
 
 SAMPLE_SECONDS: Final = 0.1
@@ -225,8 +225,7 @@ def main(uuids: Sequence[str]) -> None:
 
     die_with_parent()
     with contextlib.suppress(BrokenPipeError), nvml():
-        named = [uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}" for uuid in uuids]
-        serve([pynvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in dict.fromkeys(named)])
+        serve([pynvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in dict.fromkeys(map(full_uuid, uuids))])
 
 
 if __name__ == "__main__":
