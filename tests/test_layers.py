@@ -26,7 +26,7 @@ LAYERS = [
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
     {"document", "machine", "output", "references", "network", "nodes", "probe", "supervisor", "torchrun"}
-    | {"measured_link", "noise", "gpus", "telemetry"},
+    | {"measured_link", "noise", "gpus", "sampler"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

@@ -20,7 +20,7 @@ class Sampler:
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Start what ``command`` names, which speaks as ``liecbench.telemetry`` does."""
+        """Start what ``command`` names, which speaks as ``liecbench.sampler`` does."""
         # Without a driver it has nothing to say that the record's null does not.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -32,7 +32,7 @@ class Sampler:
     @classmethod
     def of(cls, uuids: Sequence[str]) -> Self:
         """One that watches these GPUs, named as NVML or as torch does."""
-        return cls([sys.executable, "-P", "-m", "liecbench.telemetry", *uuids])
+        return cls([sys.executable, "-P", "-m", "liecbench.sampler", *uuids])
 
     def begin(self) -> None:
         """A window starts; none does while an earlier one's answer is missing."""
@@ -40,7 +40,7 @@ class Sampler:
         self._begun = not self._owed and self._order(b"begin\n")
 
     def end(self) -> dict[str, float] | None:
-        """The figures since ``begin``, as ``liecbench.telemetry`` names them; None where they did not come in 2 s."""
+        """The figures since ``begin``, as ``liecbench.sampler`` names them; None where they did not come in 2 s."""
         if not self._begun or not self._order(b"end\n"):
             return None
         self._begun = False

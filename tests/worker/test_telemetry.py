@@ -73,7 +73,7 @@ def test_it_waits_without_a_processor() -> None:
 
 
 def test_no_library_is_no_figure() -> None:
-    with running("-m", "liecbench.telemetry", "GPU-none") as sampler:
+    with running("-m", "liecbench.sampler", "GPU-none") as sampler:
         sampler.begin()
         actual = sampler.end()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liecbench.gpus import nvml
-from liecbench.telemetry import Window, combined
+from liecbench.sampler import Window, combined
 from tests import fake_nvml
 from tests.fake_nvml import GIB, FakeGpu, FakeNvml
 

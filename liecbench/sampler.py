@@ -1,4 +1,4 @@
-"""The process that watches a machine's GPUs while its ranks train: ``python -P -m liecbench.telemetry UUID…``.
+"""The process that watches a machine's GPUs while its ranks train: ``python -P -m liecbench.sampler UUID…``.
 
 ``begin`` on standard input starts a window; ``end`` ends it and answers with a line of JSON; end of file ends the
 process. The figures of a window, of all GPUs together:
