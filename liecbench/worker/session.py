@@ -119,6 +119,8 @@ def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | N
             checkpoint.save(directory, cell.id, epoch + 1, training)
             if journal is not None and record is not None:
                 journal.record(record)
+                if around.sampler is not None and not record.gpu:
+                    journal.notice(around.sampler.silence)
             dist.barrier()
             checkpoint.forget(directory, cell.id, epoch)
     return "completed", None
