@@ -122,6 +122,7 @@ def run(
     from liecbench.run import (
         ResultsDirectory,
         check_nodes,
+        check_sharing,
         finished_cells,
         refuse_existing,
         run_jobs,
@@ -132,20 +133,22 @@ def run(
     choose = functools.partial(select, conditions=only or [])
     loaded = load_scenario(scenario, assign or [], choose)
     cells = choose(loaded.cells())
-    require_netem(cell.link for cell in cells if cell.enforcement == "kernel")
     directory = out or Path("results") / loaded.name
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
     if nodes:
         check_nodes(cells, nodes)
+    if share_gpus:
+        check_sharing(cells)
     if resume is False:
         refuse_existing(directory)
+    jobs = jobs_left(cells, finished_cells(directory))
+    require_netem(job.cell.link for job in jobs if job.cell.enforcement == "kernel")
     if dry_run:
         with readers_may_leave():
-            jobs = jobs_left(cells, finished_cells(directory))
             for line in forecast.lines(jobs, len(cells), directory, nodes, isolate=isolate):
                 print(line)
         return
-    require_cuda(cells, num_nodes=num_nodes, share_gpus=share_gpus)
+    require_cuda((job.cell for job in jobs), num_nodes=num_nodes, share_gpus=share_gpus)
     if nodes and nodes.rank:
         well = follow(nodes, directory, lambda line: say(line, quiet))
         raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
