@@ -32,7 +32,7 @@ from liecbench.gpus import answer, full_uuid, nvml
 from liecbench.syscalls import die_with_parent
 
 SAMPLE_SECONDS: Final = 0.1
-_REASONS: Final = {
+REASONS: Final = {
     0x004: "power_cap",
     0x008: "hw_slowdown",
     0x010: "sync_boost",
@@ -164,8 +164,8 @@ def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
 
 def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
     """The share of samples in which the clocks were held back, and by each reason; a sample has a bit a reason."""
-    yield "throttled_share", sum(any(sample & bit for bit in _REASONS) for sample in samples) / len(samples)
-    for bit, reason in _REASONS.items():
+    yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
+    for bit, reason in REASONS.items():
         if held := sum(bool(sample & bit) for sample in samples):
             yield f"throttled_{reason}_share", held / len(samples)
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from liecbench.folded import CellResult, fold
-from liecbench.gpu_metrics import METRICS, gpu_metrics, throttling_warnings
+from liecbench.gpu_metrics import METRICS, REASON_METRICS, gpu_metrics, throttling_warnings
 from liecbench.record import Record, from_json, to_json
 from liecbench.results import Row, summarise
 from tests.ledgers import end, epoch, run_of, start
@@ -55,12 +55,27 @@ def test_a_row_is_computed_as_by_hand() -> None:
     actual = metrics_of(row_of(run_of("a", epochs_of(FIGURES, 0.4, 0.8, 0.9)), target=0.8))
 
     assert actual == {
+        **dict.fromkeys(METRICS),
+        **dict.fromkeys(REASON_METRICS, 0.0),
         "joules_per_epoch": 300.0,
         "joules_to_target": 400.0,
         "gpu_utilisation": 0.5,
         "gpu_peak_memory_bytes": 5e9,
         "power_watts": 60.0,
         "throttled_share": pytest.approx(0.04),
+    }
+
+
+def test_bytes_clocks_and_reasons_are_means_over_epochs_and_seeds() -> None:
+    held = {"throttled_share": 0.5, "throttled_hw_thermal_share": 0.5, "pcie_sent_bytes": 6e9, "sm_clock_hertz": 1e9}
+    free = {"throttled_share": 0.0, "pcie_sent_bytes": 2e9, "sm_clock_hertz": 2e9}
+    actual = metrics_of(row_of(run_of("a", epochs_of([held, free])), run_of("b", epochs_of([free, free]), seed=1)))
+
+    assert {name: value for name, value in actual.items() if value} == {
+        "throttled_share": 0.125,
+        "throttled_hw_thermal_share": 0.125,
+        "pcie_sent_bytes_per_epoch": 3e9,
+        "sm_clock_hertz": 1.75e9,
     }
 
 
