@@ -60,6 +60,20 @@ def seen_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
     return [name for name in METRICS if name in seen or (name == "joules_to_target" and "joules_per_epoch" in seen)]
 
 
+def most_ranks_a_gpu(cells: Iterable[CellResult]) -> int:
+    """The most ranks that any GPU had; 0 where no GPU is known."""
+    machines = [ranks for cell in cells for ranks in (cell.environment.get("gpu") or {}).get("ranks_per_gpu", ())]
+    return max((number for ranks in machines for number in ranks), default=0)
+
+
+def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
+    """One where NCCL's ranks shared GPUs."""
+    over_nccl = [cell for cell in cells if (cell.environment.get("nccl") or {}).get("shared_gpus")]
+    if (most := most_ranks_a_gpu(over_nccl)) < 2:
+        return []
+    return [f"up to {most} of its ranks shared a GPU over NCCL, which does not support it: its times are an experiment"]
+
+
 def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
     """One where clocks were held back too often to be passed over, with the cells and the reasons."""
     shares = {cell.id: _shares(cell.epochs) for cell in cells}

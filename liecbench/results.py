@@ -15,7 +15,7 @@ from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.folded import CellResult
 from liecbench.gpu_metrics import METRICS as GPU_METRICS
-from liecbench.gpu_metrics import gpu_metrics, throttling_warnings
+from liecbench.gpu_metrics import gpu_metrics, sharing_warnings, throttling_warnings
 from liecbench.link import Link
 from liecbench.measured_link import WARNING_DEVIATION, recorded_misses
 
@@ -278,9 +278,9 @@ def _pairing_warnings(values: list[dict[str, float]], base: list[CellResult]) ->
 
 
 def _warnings(group: list[CellResult]) -> list[str]:
-    """What a reader must know: an unheld link, slowed GPUs, averaging that no run came to, imprecise compositions."""
-    slowed = throttling_warnings(group)
-    return [*_link_warnings(group), *slowed, *_averaging_warnings(group), *_composition_warnings(group)]
+    """An unheld link, shared or slowed GPUs, averaging that no run came to, imprecise compositions."""
+    on_gpus = [*sharing_warnings(group), *throttling_warnings(group)]
+    return [*_link_warnings(group), *on_gpus, *_averaging_warnings(group), *_composition_warnings(group)]
 
 
 def _composition_warnings(group: list[CellResult]) -> list[str]:

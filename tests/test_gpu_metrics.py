@@ -1,10 +1,12 @@
+import dataclasses
 from typing import Any
 
 import pytest
 
 from liecbench.folded import CellResult, fold
 from liecbench.gpu_metrics import METRICS, REASON_METRICS, gpu_metrics, throttling_warnings
-from liecbench.record import Record, from_json, to_json
+from liecbench.record import Record, Start, from_json, to_json
+from liecbench.report.columns import lay_out
 from liecbench.results import Row, summarise
 from tests.ledgers import end, epoch, run_of, start
 
@@ -124,6 +126,39 @@ def test_clocks_held_back_are_told_with_cells_and_reasons() -> None:
     assert row_of(*runs).warnings == [
         "its GPUs' clocks were held back in more than 5% of the samples: cell a 25% (hw thermal 19%, power cap 12%)"
     ]
+
+
+def shared(cell: str, ranks: list[list[int]], seed: int = 0, **nccl: Any) -> list[Record]:
+    begun, *rest = run_of(cell, seed=seed)
+    assert isinstance(begun, Start)
+    environment = {"gpu": {"ranks_per_gpu": ranks}, **({"nccl": nccl} if nccl else {})}
+    return [dataclasses.replace(begun, environment=environment), *rest]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "nccl", "expected"),
+    [
+        ([[1, 1], [1, 2]], {"shared_gpus": True}, 2),
+        ([[1, 1]], {"shared_gpus": True}, None),
+        ([[2]], {}, None),
+    ],
+    ids=["over NCCL", "allowed and not done", "over Gloo"],
+)
+def test_ranks_that_share_a_gpu_over_nccl_are_told(ranks: Any, nccl: dict[str, Any], expected: int | None) -> None:
+    actual = row_of(shared("a", [[1]]), shared("b", ranks, seed=1, **nccl)).warnings
+    text = (
+        f"up to {expected} of its ranks shared a GPU over NCCL, which does not support it: its times are an experiment"
+    )
+
+    assert actual == ([] if expected is None else [text])
+
+
+@pytest.mark.parametrize(("ranks", "said"), [([[1, 1], [2, 3]], True), ([[1]], False)])
+def test_a_comparison_says_how_many_ranks_a_gpu_had(ranks: list[list[int]], said: bool) -> None:
+    rows = [row_of(shared("a", ranks)), row_of(run_of("b"))]
+    caption = lay_out(rows, [], baseline="ddp", by="algorithm").caption
+
+    assert caption.startswith("2 workers · up to 3 ranks a GPU · " if said else "2 workers · link ")
 
 
 def test_no_more_than_three_cells_are_named() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.gpu_metrics import METRICS as GPU_METRICS
-from liecbench.gpu_metrics import REASON_METRICS
+from liecbench.gpu_metrics import REASON_METRICS, most_ranks_a_gpu
 from liecbench.results import METRICS, Estimate, Row, varying_fields
 
 HEADINGS = {
@@ -80,14 +80,16 @@ def lay_out(rows: Sequence[Row], metrics: Sequence[str], *, baseline: str, by: s
     }
     known = [name for name in metrics if any(row.metrics[name] is not None for row in rows)]
     compared = any(row.metrics["speedup"] is not None for row in rows)
-    caption = _caption(shared, baseline, compared)
+    ranks = most_ranks_a_gpu(cell for row in rows for cell in row.members)
+    caption = _caption(shared, baseline, compared, ranks)
     caption += "; figures of GPUs: of all together" if {*GPU_METRICS} & {*known} else ""
     return Layout(fields=fields, metrics=known, caption=caption, baseline=baseline)
 
 
-def _caption(shared: dict[str, object], baseline: str, compared: bool) -> str:
+def _caption(shared: dict[str, object], baseline: str, compared: bool, ranks_a_gpu: int) -> str:
     named = ("link", "dataset", "model", "compressor", "server", "batch_size", "epochs", "learning_rate")
     parts = [f"{shared['workers']} workers"] if "workers" in shared else []
+    parts += [f"up to {ranks_a_gpu} ranks a GPU"] if ranks_a_gpu > 1 else []
     parts += ["times composed"] if shared.get("timing") == "composed" else []
     parts += [f"{name.replace('_', ' ')} {shared[name]}" for name in named if name in shared]
     ratios = (
