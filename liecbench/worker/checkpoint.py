@@ -48,7 +48,8 @@ def restore(directory: Path, cell: str, epoch: int, training: Training) -> None:
     training.model.load_state_dict(state["model"])
     training.optimizer.load_state_dict(state["optimizer"])
     training.algorithm.load_state_dict(state["algorithm"])
-    set_random_states(state["random"], training.device)
+    states = state["random"]  # the CPU's alone before there were GPUs
+    set_random_states([states] if isinstance(states, torch.Tensor) else states, training.device)
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:
