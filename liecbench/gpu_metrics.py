@@ -2,20 +2,28 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from liecbench.folded import CellResult
 from liecbench.record import Epoch
+from liecbench.sampler import REASONS
 
-METRICS: Final = (
-    "joules_per_epoch",
-    "joules_to_target",
-    "gpu_utilisation",
-    "gpu_peak_memory_bytes",
-    "power_watts",
-    "throttled_share",
-)
+# Where each is found in the epochs, whose mean it is.
+_MEANS: Final = {
+    "joules_per_epoch": "energy_joules",
+    "gpu_utilisation": "utilisation",
+    "power_watts": "power_watts",
+    "sm_clock_hertz": "sm_clock_hertz",
+    "pcie_sent_bytes_per_epoch": "pcie_sent_bytes",
+    "pcie_received_bytes_per_epoch": "pcie_received_bytes",
+    "nvlink_sent_bytes_per_epoch": "nvlink_sent_bytes",
+    "nvlink_received_bytes_per_epoch": "nvlink_received_bytes",
+    "throttled_share": "throttled_share",
+}
+# By metric a reason for which clocks were held back.
+REASON_METRICS: Final = {f"throttled_{reason}_share": reason.replace("_", " ") for reason in REASONS.values()}
+METRICS: Final = ("joules_to_target", "gpu_peak_memory_bytes", *_MEANS, *REASON_METRICS)
 # Readers are warned where the clocks were held back in more of the samples than this.
 THROTTLED: Final = 0.05
 _MOST_NAMED: Final = 3
@@ -23,14 +31,11 @@ _MOST_NAMED: Final = 3
 
 def gpu_metrics(epochs: Sequence[Epoch], num_to_target: int | None) -> dict[str, float]:
     """Those of METRICS that the epochs have: means over them; joules to the target are of the first so many epochs."""
-    sources = {
-        "joules_per_epoch": "energy_joules",
-        "gpu_utilisation": "utilisation",
-        "power_watts": "power_watts",
-        "throttled_share": "throttled_share",
-    }
-    known = {metric: values(epochs, name) for metric, name in sources.items()}
+    known = {metric: values(epochs, name) for metric, name in _MEANS.items()}
     metrics = {metric: statistics.fmean(found) for metric, found in known.items() if found}
+    if known["throttled_share"]:
+        shares = _shares(epochs)
+        metrics |= {metric: shares.get(reason, 0.0) for metric, reason in REASON_METRICS.items()}
     if memory := values(epochs, "peak_memory_bytes"):
         metrics["gpu_peak_memory_bytes"] = max(memory)
     if num_to_target is not None and (spent := joules(epochs[:num_to_target])) is not None:
@@ -47,6 +52,26 @@ def joules(epochs: Sequence[Epoch]) -> float | None:
     """The energy of all these epochs; None where it is not known of every one."""
     spent = values(epochs, "energy_joules")
     return math.fsum(spent) if len(spent) == len(epochs) else None
+
+
+def seen_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
+    """Those of METRICS that any of the cells' has; of reasons those for which clocks were held back."""
+    seen = {name for cell in cells for name, value in cell.items() if value or name not in REASON_METRICS}
+    return [name for name in METRICS if name in seen or (name == "joules_to_target" and "joules_per_epoch" in seen)]
+
+
+def most_ranks_a_gpu(cells: Iterable[CellResult]) -> int:
+    """The most ranks that any GPU had; 0 where no GPU is known."""
+    machines = [ranks for cell in cells for ranks in (cell.environment.get("gpu") or {}).get("ranks_per_gpu", ())]
+    return max((number for ranks in machines for number in ranks), default=0)
+
+
+def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
+    """One where NCCL's ranks shared GPUs."""
+    over_nccl = [cell for cell in cells if (cell.environment.get("nccl") or {}).get("shared_gpus")]
+    if (most := most_ranks_a_gpu(over_nccl)) < 2:
+        return []
+    return [f"up to {most} of its ranks shared a GPU over NCCL, which does not support it: its times are an experiment"]
 
 
 def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
@@ -69,11 +94,12 @@ def _shares(epochs: Sequence[Epoch]) -> dict[str, float]:
     seen = [epoch.gpu for epoch in epochs if epoch.gpu is not None and "throttled_share" in epoch.gpu]
     names = [name for name in dict.fromkeys(name for gpu in seen for name in gpu) if name.startswith("throttled_")]
     means = {name: statistics.fmean(gpu.get(name, 0.0) for gpu in seen) for name in names}
-    return {(name.removesuffix("_share").removeprefix("throttled_")): mean for name, mean in means.items()}
+    words = {name: name.removesuffix("_share").removeprefix("throttled_").replace("_", " ") for name in names}
+    return {words[name]: mean for name, mean in means.items()}
 
 
 def _reasons(shares: dict[str, float]) -> str:
     """The most frequent first."""
     named = sorted((name for name in shares if name != "throttled"), key=lambda name: -shares[name])
-    texts = [f"{name.replace('_', ' ')} {shares[name]:.0%}" for name in named]
+    texts = [f"{name} {shares[name]:.0%}" for name in named]
     return f" ({', '.join(texts)})" if texts else ""

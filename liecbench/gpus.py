@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +40,15 @@ class Gpus:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A rank's GPU: the number of its machine, its UUID as NVML or torch writes it, and its name."""
+
+    machine: int
+    uuid: str
+    name: str
+
+
 @contextlib.contextmanager
 def nvml() -> Iterator[None]:
     """NVML ready to be asked; pynvml.NVMLError where there is no library or no driver."""
@@ -73,18 +82,32 @@ def installed() -> Gpus:
         return Gpus(connections={}, problem=str(error))
 
 
-def environment() -> dict[str, Any] | None:
-    """What a record says of the GPUs, or None where there are none."""
-    found = installed()
-    if not found.gpus:
-        return None
+def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, Any]:
+    """What a record says of the GPUs that ``ranks`` use; ``machines`` are what NVML knows, by the ranks' numbers."""
+    names = {(rank.machine, full_uuid(rank.uuid)): rank.name for rank in ranks}
+    num_ranks = Counter((rank.machine, full_uuid(rank.uuid)) for rank in ranks)
+    memory = {(number, gpu.uuid): gpu.memory_bytes for number, found in enumerate(machines) for gpu in found.gpus}
     return {
-        "names": [gpu.name for gpu in found.gpus],
-        "num_gpus": len(found.gpus),
-        "memory_bytes": [gpu.memory_bytes for gpu in found.gpus],
-        "driver": found.driver,
-        "cuda": found.cuda,
+        "names": list(names.values()),
+        "num_gpus": len(names),
+        "memory_bytes": [memory.get(place) for place in names],
+        "ranks_per_gpu": [
+            [num_ranks[machine, uuid] for machine, uuid in names if machine == number]
+            for number in range(len(machines))
+        ],
+        "driver": _of_all(found.driver for found in machines),
+        "cuda": _of_all(found.cuda for found in machines),
     }
+
+
+def full_uuid(uuid: str) -> str:
+    """A GPU's UUID as NVML writes it; torch leaves ``GPU-`` out."""
+    return uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
+
+
+def _of_all(versions: Iterable[str | None]) -> str | None:
+    """The machines' version, or versions where they have several; None where none is known."""
+    return ", ".join(dict.fromkeys(version for version in versions if version)) or None
 
 
 def _installed() -> Gpus:

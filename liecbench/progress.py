@@ -28,6 +28,7 @@ class ConsoleProgress:
         self._time_left = TimeLeft(jobs)
         self._num_cells, self._num_done = num_cells, num_cells - len(jobs)
         self._last = time.monotonic()
+        self._noticed: set[str] = set()
 
     def __enter__(self) -> "ConsoleProgress":
         if self._live:
@@ -44,8 +45,10 @@ class ConsoleProgress:
         self._tell(line)
 
     def noticed(self, text: str) -> None:
-        """Something that the user should know."""
-        self._say(text)
+        """Something that the user should know, once."""
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._say(text)
 
     def stepped(self, event: dict[str, Any]) -> None:
         """The current epoch, or the timing of a kind of steps, has come further."""

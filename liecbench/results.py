@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import yaml
 
+from liecbench.caveats import caveats
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
 from liecbench.folded import CellResult
 from liecbench.gpu_metrics import METRICS as GPU_METRICS
-from liecbench.gpu_metrics import gpu_metrics, throttling_warnings
+from liecbench.gpu_metrics import gpu_metrics
 from liecbench.link import Link
-from liecbench.measured_link import WARNING_DEVIATION, recorded_misses
 
 SCENARIO_NAME: Final = "scenario.yaml"
 METRICS: Final = (
@@ -37,8 +37,6 @@ METRICS: Final = (
     "communicate_seconds_per_epoch",
     *GPU_METRICS,
 )
-# Above this half-width of a composed cell's mean step readers are warned; timing stops at 0.02 where it can.
-IMPRECISE: Final = 0.025
 DEFAULT_BASELINE: Final = "ddp"
 # What two rows must share for one to be the other's baseline, besides the task's own fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
@@ -254,7 +252,7 @@ def _row(
         reached=None if target is None else f"{num_reached}/{len(group)}",
         metrics=estimates,
         errors=[f"{cell.status}: {cell.error}" for cell in group if cell.error],
-        warnings=[*_pairing_warnings(values, base), *_warnings(group)],
+        warnings=[*_pairing_warnings(values, base), *caveats(group)],
     )
 
 
@@ -275,42 +273,6 @@ def _pairing_warnings(values: list[dict[str, float]], base: list[CellResult]) ->
     if not base or paired == len(values):
         return []
     return [f"compared with the baseline by {paired} of its {len(values)} seeds: the baseline has no others"]
-
-
-def _warnings(group: list[CellResult]) -> list[str]:
-    """What a reader must know: an unheld link, slowed GPUs, averaging that no run came to, imprecise compositions."""
-    slowed = throttling_warnings(group)
-    return [*_link_warnings(group), *slowed, *_averaging_warnings(group), *_composition_warnings(group)]
-
-
-def _composition_warnings(group: list[CellResult]) -> list[str]:
-    kinds: dict[str, float] = {}
-    for composed in (cell.epochs[-1].composed for cell in group if cell.epochs):
-        for name, kind in composed.kinds.items() if composed else ():
-            kinds[name] = max(kinds.get(name, 0.0), kind.half_width_seconds / kind.mean_seconds)
-    link = Link.parse(group[0].spec["link"])
-    return [
-        f"composed: its {'' if name == 'step' else name + ' '}steps on {link} are known to {width:.0%} only"
-        for name, width in kinds.items()
-        if width > IMPRECISE
-    ]
-
-
-def _link_warnings(group: list[CellResult]) -> list[str]:
-    off = list(dict.fromkeys(text for cell in group for text in recorded_misses(cell.environment)))
-    more = f" and {len(off) - 3} more" if len(off) > 3 else ""
-    warnings = [f"its link is off by more than {WARNING_DEVIATION:.0%}: {'; '.join(off[:3])}{more}"] if off else []
-    if group[0].spec.get("enforcement") == "process" and Link.parse(group[0].spec["link"]).shaped:
-        warnings.append("paced by the processes, not enforced by the kernel: its times are estimated")
-    return warnings
-
-
-def _averaging_warnings(group: list[CellResult]) -> list[str]:
-    period = group[0].spec["algorithm"].get("average_period", 1)
-    steps = [sum(epoch.steps for epoch in cell.epochs) for cell in group if cell.status == "completed"]
-    if not steps or max(steps) >= period:
-        return []
-    return [f"its {max(steps)} steps are fewer than average_period {period}: no averaging is in its time and bytes"]
 
 
 def _metrics(cell: CellResult, target: float | None) -> dict[str, float]:

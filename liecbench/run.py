@@ -1,6 +1,6 @@
 """Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,6 +78,13 @@ def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
         if cell.workers % nodes.count:
             message = f"--nodes {nodes.count}: {cell.workers} workers do not divide among them"
             raise LiecbenchError(message, f"give workers in multiples of {nodes.count}")
+
+
+def check_sharing(cells: Iterable[Cell]) -> None:
+    """LiecbenchError where no cell has ranks that --share-gpus lets share GPUs."""
+    if all(cell.backend != "nccl" for cell in cells):
+        message = "--share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it"
+        raise LiecbenchError(message, "leave it out")
 
 
 def finished_cells(directory: Path) -> dict[str, CellResult]:

@@ -20,7 +20,7 @@ from liecbench.cuda import require_cuda
 from liecbench.doctor import require_netem
 from liecbench.errors import LiecbenchError
 from liecbench.estimate import patience
-from liecbench.run import select
+from liecbench.run import check_sharing, select
 from liecbench.scenario import load_scenario
 from liecbench.worker.turns import PROTOCOL
 
@@ -94,6 +94,8 @@ class Versus:
         )
 
     def _play(self, a: "_Chosen", b: "_Chosen", sides: tuple[Side, Side]) -> Outcome:
+        if self.share_gpus:
+            check_sharing([*a.cells, *b.cells])
         timeouts = [chosen.step_timeout for chosen in (a, b) if chosen.step_timeout is not None]
         return self._match(cases_of(a.cells, b.cells), sides, max(timeouts, default=None))
 

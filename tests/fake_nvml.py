@@ -1,6 +1,6 @@
 """A fake of NVIDIA's management library at the C boundary, with values as its documentation describes them.
 
-It is no recording of a machine. ``python -m tests.fake_nvml UUID…`` runs the telemetry process on it, with GPUs that
+It is no recording of a machine. ``python -m tests.fake_nvml UUID…`` runs the sampling process on it, with GPUs that
 draw 200 W.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pynvml
 
-from liecbench import telemetry
+from liecbench import sampler
 
 SUCCESS: Final = 0
 INVALID_ARGUMENT: Final = 2
@@ -216,4 +216,4 @@ def _nvmlDeviceGetFieldValues(gpu: FakeGpu, num_fields: Any, out: Any) -> int:  
 
 if __name__ == "__main__":
     pynvml.nvmlLib = FakeNvml([FakeGpu(uuid=uuid, ticking=True, reasons=0x04) for uuid in (FIRST, SECOND)])
-    telemetry.main(sys.argv[1:])
+    sampler.main(sys.argv[1:])

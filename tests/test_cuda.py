@@ -10,7 +10,9 @@ import torch
 from liecbench.cell import Cell
 from liecbench.cuda import Cuda, require_cuda
 from liecbench.errors import MachineError
-from tests.ledgers import spec
+from liecbench.record import Ledger, Start
+from liecbench.scenario import load_scenario
+from tests.ledgers import run_of, spec
 from tests.processes import Tree, run_command
 
 ABLE = Cuda(torch="2.11.0", built=True, num_gpus=2, said="", nccl=True, triton=True)
@@ -153,6 +155,30 @@ def test_turns_are_refused_as_well(scenario: Path) -> None:
     done = run_command(Tree(), "check", "--pair-scenarios", *pair, "--only", "link=none", "--share-gpus")
 
     assert (done.returncode, "liecbench: device: cuda: torch" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_finished_directory_needs_no_gpu(scenario: Path) -> None:
+    out = scenario.parent / "results"
+    out.mkdir()
+    with Ledger(out) as ledger:
+        for cell in load_scenario(scenario, []).cells():
+            begun, *rest = run_of(cell.id)
+            assert isinstance(begun, Start)
+            for record in (dataclasses.replace(begun, spec=cell.spec()), *rest):
+                ledger.append(record)
+    done = run_command(Tree(), "run", str(scenario), "--out", str(out))
+
+    assert (done.returncode, done.stderr) == (0, f"{out} exists: 2 of 2 cells are done\n")
+    assert done.stdout.count("ddp *") == 2
+
+
+@pytest.mark.parametrize("command", [["run", "--dry-run"], ["check", "--pair-scenarios", "{}"]], ids=["run", "check"])
+def test_sharing_gpus_is_refused_where_no_cell_uses_nccl(scenario: Path, command: list[str]) -> None:
+    words = [word.format(scenario) for word in [*command, "{}", "--set", "device=cpu", "--only", "link=none"]]
+    done = run_command(Tree(), *words, "--share-gpus")
+    said = "liecbench: --share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it; leave it out"
+
+    assert (done.returncode, done.stderr) == (2, f"{said}\n")
 
 
 def test_a_dry_run_needs_no_gpu_and_says_what_it_does_not_estimate(scenario: Path) -> None:

@@ -1,10 +1,12 @@
+import dataclasses
 from typing import Any
 
 import pytest
 
 from liecbench.folded import CellResult, fold
-from liecbench.gpu_metrics import METRICS, gpu_metrics, throttling_warnings
-from liecbench.record import Record, from_json, to_json
+from liecbench.gpu_metrics import METRICS, REASON_METRICS, gpu_metrics, throttling_warnings
+from liecbench.record import Record, Start, from_json, to_json
+from liecbench.report.columns import lay_out
 from liecbench.results import Row, summarise
 from tests.ledgers import end, epoch, run_of, start
 
@@ -55,12 +57,27 @@ def test_a_row_is_computed_as_by_hand() -> None:
     actual = metrics_of(row_of(run_of("a", epochs_of(FIGURES, 0.4, 0.8, 0.9)), target=0.8))
 
     assert actual == {
+        **dict.fromkeys(METRICS),
+        **dict.fromkeys(REASON_METRICS, 0.0),
         "joules_per_epoch": 300.0,
         "joules_to_target": 400.0,
         "gpu_utilisation": 0.5,
         "gpu_peak_memory_bytes": 5e9,
         "power_watts": 60.0,
         "throttled_share": pytest.approx(0.04),
+    }
+
+
+def test_bytes_clocks_and_reasons_are_means_over_epochs_and_seeds() -> None:
+    held = {"throttled_share": 0.5, "throttled_hw_thermal_share": 0.5, "pcie_sent_bytes": 6e9, "sm_clock_hertz": 1e9}
+    free = {"throttled_share": 0.0, "pcie_sent_bytes": 2e9, "sm_clock_hertz": 2e9}
+    actual = metrics_of(row_of(run_of("a", epochs_of([held, free])), run_of("b", epochs_of([free, free]), seed=1)))
+
+    assert {name: value for name, value in actual.items() if value} == {
+        "throttled_share": 0.125,
+        "throttled_hw_thermal_share": 0.125,
+        "pcie_sent_bytes_per_epoch": 3e9,
+        "sm_clock_hertz": 1.75e9,
     }
 
 
@@ -109,6 +126,39 @@ def test_clocks_held_back_are_told_with_cells_and_reasons() -> None:
     assert row_of(*runs).warnings == [
         "its GPUs' clocks were held back in more than 5% of the samples: cell a 25% (hw thermal 19%, power cap 12%)"
     ]
+
+
+def shared(cell: str, ranks: list[list[int]], seed: int = 0, **nccl: Any) -> list[Record]:
+    begun, *rest = run_of(cell, seed=seed)
+    assert isinstance(begun, Start)
+    environment = {"gpu": {"ranks_per_gpu": ranks}, **({"nccl": nccl} if nccl else {})}
+    return [dataclasses.replace(begun, environment=environment), *rest]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "nccl", "expected"),
+    [
+        ([[1, 1], [1, 2]], {"shared_gpus": True}, 2),
+        ([[1, 1]], {"shared_gpus": True}, None),
+        ([[2]], {}, None),
+    ],
+    ids=["over NCCL", "allowed and not done", "over Gloo"],
+)
+def test_ranks_that_share_a_gpu_over_nccl_are_told(ranks: Any, nccl: dict[str, Any], expected: int | None) -> None:
+    actual = row_of(shared("a", [[1]]), shared("b", ranks, seed=1, **nccl)).warnings
+    text = (
+        f"up to {expected} of its ranks shared a GPU over NCCL, which does not support it: its times are an experiment"
+    )
+
+    assert actual == ([] if expected is None else [text])
+
+
+@pytest.mark.parametrize(("ranks", "said"), [([[1, 1], [2, 3]], True), ([[1]], False)])
+def test_a_comparison_says_how_many_ranks_a_gpu_had(ranks: list[list[int]], said: bool) -> None:
+    rows = [row_of(shared("a", ranks)), row_of(run_of("b"))]
+    caption = lay_out(rows, [], baseline="ddp", by="algorithm").caption
+
+    assert caption.startswith("2 workers · up to 3 ranks a GPU · " if said else "2 workers · link ")
 
 
 def test_no_more_than_three_cells_are_named() -> None:

@@ -45,7 +45,12 @@ def test_a_run_over_gloo_trains_as_the_cpu_does_and_shows_what_the_gpu_did(tmp_p
     assert last_losses(on_gpu) == pytest.approx(last_losses(on_cpu), rel=0.1)
     for record in on_gpu:
         if isinstance(record, Start):
-            assert (record.environment["gpu"] or {})["names"][0] == torch.cuda.get_device_name(0)
+            gpu = record.environment["gpu"] or {}
+            alone = torch.cuda.device_count() == 1
+            assert (gpu["names"][0], gpu["ranks_per_gpu"]) == (
+                torch.cuda.get_device_name(0),
+                [[2] if alone else [1, 1]],
+            )
         else:
             assert record.gpu is not None
             assert record.gpu["peak_memory_bytes"] > 0

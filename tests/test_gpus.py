@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from liecbench import gpus
-from liecbench.gpus import Gpu, Gpus
+from liecbench.gpus import Gpu, Gpus, Used
 from tests import fake_nvml
 from tests.fake_nvml import FIRST, GIB, SECOND, FakeGpu, FakeNvml
 
@@ -73,14 +73,19 @@ def test_what_a_gpu_does_not_support_is_none() -> None:
     assert (actual.memory_bytes, actual.pcie_generation, actual.pcie_width, actual.num_nvlinks) == (None, None, 16, 0)
 
 
-def test_a_record_names_the_gpus_and_no_serial_number() -> None:
+def test_a_record_has_the_gpus_that_ranks_use_and_no_serial_number() -> None:
+    first, second = FIRST.removeprefix("GPU-"), SECOND.removeprefix("GPU-")  # as torch writes them
+    ranks = [(0, second, "Fake B"), (0, second, "Fake B"), (1, first, "Fake A"), (1, second, "Fake B"), (1, first, "")]
     with pair():
-        actual = gpus.environment()
+        found = gpus.installed()
+    without = Gpus(connections={}, problem="Driver Not Loaded")
+    used = [Used(machine=machine, uuid=uuid, name=name or "Fake A") for machine, uuid, name in ranks]
 
-    assert actual == {
-        "names": ["NVIDIA Fake 80GB", "NVIDIA Fake 80GB"],
-        "num_gpus": 2,
-        "memory_bytes": [80 * GIB, 80 * GIB],
+    assert gpus.environment(used, [found, without]) == {
+        "names": ["Fake B", "Fake A", "Fake B"],
+        "num_gpus": 3,
+        "memory_bytes": [80 * GIB, None, None],
+        "ranks_per_gpu": [[2], [2, 1]],
         "driver": "570.86.15",
         "cuda": "12.8",
     }
@@ -90,7 +95,7 @@ def test_a_record_names_the_gpus_and_no_serial_number() -> None:
 def test_without_the_library_there_are_none() -> None:
     expected = Gpus(connections={}, problem="NVML Shared Library Not Found")
 
-    assert (expected, None) == (gpus.installed(), gpus.environment())
+    assert expected == gpus.installed()
 
 
 def test_without_a_driver_there_are_none() -> None:

@@ -14,7 +14,7 @@ from tests.ledgers import run_of
 PACKAGE = Path(__file__).parents[1] / "liecbench"
 # From the top down: a file imports its own layer and those below it. A new file finds its place here first.
 LAYERS = [
-    {"cli", "benchmarks", "checks", "__main__"},
+    {"cli", "benchmarks", "checks", "comparisons", "runs", "__main__"},
     {"run", "forecast", "progress", "versus"},
     {"time_left"},
     {"estimate", "fetch"},
@@ -22,11 +22,11 @@ LAYERS = [
     {"jobs"},
     {"breakeven"},
     {"results"},
-    {"folded", "gpu_metrics"},
+    {"caveats", "folded", "gpu_metrics"},
     {"record"},
     {"scenario", "matrix", "schema", "catalog", "cell", "method", "workload"},
     {"document", "machine", "output", "references", "network", "nodes", "probe", "supervisor", "torchrun"}
-    | {"measured_link", "noise", "gpus", "telemetry"},
+    | {"measured_link", "noise", "gpus", "sampler"},
     {"link", "errors", "syscalls", "tasks", "algorithms", "compressors", ""},
 ]
 HEIGHT = {name: len(LAYERS) - number for number, layer in enumerate(LAYERS) for name in layer}

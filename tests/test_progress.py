@@ -64,6 +64,15 @@ def test_an_error_is_said_in_full() -> None:
     assert "failed: [red]lost[/red]" in text
 
 
+def test_the_same_notice_of_several_launches_is_said_once() -> None:
+    output = io.StringIO()
+    with ConsoleProgress(Console(file=output, width=120), [Job(cell=CELL)], 1) as progress:
+        for text in ("no figures", "no trace", "no figures"):
+            progress.noticed(text)
+
+    assert output.getvalue().splitlines() == ["no figures", "no trace"]
+
+
 @pytest.mark.parametrize(
     ("seconds", "timed", "wire", "expected"),
     [

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from liecbench.document import nearest
 from liecbench.errors import LiecbenchError
+from liecbench.gpu_metrics import METRICS as GPU_METRICS
+from liecbench.gpu_metrics import REASON_METRICS, most_ranks_a_gpu
 from liecbench.results import METRICS, Estimate, Row, varying_fields
 
 HEADINGS = {
@@ -27,7 +29,13 @@ HEADINGS = {
     "gpu_utilisation": "GPU use",
     "gpu_peak_memory_bytes": "GPU memory",
     "power_watts": "GPU W",
+    "sm_clock_hertz": "SM clock",
+    "pcie_sent_bytes_per_epoch": "PCIe sent",
+    "pcie_received_bytes_per_epoch": "PCIe received",
+    "nvlink_sent_bytes_per_epoch": "NVLink sent",
+    "nvlink_received_bytes_per_epoch": "NVLink received",
     "throttled_share": "throttled",
+    **REASON_METRICS,
 }
 DEFAULT_METRICS = (
     "test_accuracy",
@@ -40,7 +48,9 @@ DEFAULT_METRICS = (
     "bytes_ratio",
     "speedup",
 )
-HIGHER_IS_BETTER = frozenset({"test_accuracy", "speedup", "bytes_ratio", "accuracy_difference", "gpu_utilisation"})
+HIGHER_IS_BETTER = frozenset(
+    {"test_accuracy", "speedup", "bytes_ratio", "accuracy_difference", "gpu_utilisation", "sm_clock_hertz"}
+)
 _SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -70,14 +80,16 @@ def lay_out(rows: Sequence[Row], metrics: Sequence[str], *, baseline: str, by: s
     }
     known = [name for name in metrics if any(row.metrics[name] is not None for row in rows)]
     compared = any(row.metrics["speedup"] is not None for row in rows)
-    caption = _caption(shared, baseline, compared)
-    caption += "; J and GPU use: of all GPUs" if {"joules_per_epoch", "gpu_utilisation"} & {*known} else ""
+    ranks = most_ranks_a_gpu(cell for row in rows for cell in row.members)
+    caption = _caption(shared, baseline, compared, ranks)
+    caption += "; figures of GPUs: of all together" if {*GPU_METRICS} & {*known} else ""
     return Layout(fields=fields, metrics=known, caption=caption, baseline=baseline)
 
 
-def _caption(shared: dict[str, object], baseline: str, compared: bool) -> str:
+def _caption(shared: dict[str, object], baseline: str, compared: bool, ranks_a_gpu: int) -> str:
     named = ("link", "dataset", "model", "compressor", "server", "batch_size", "epochs", "learning_rate")
     parts = [f"{shared['workers']} workers"] if "workers" in shared else []
+    parts += [f"up to {ranks_a_gpu} ranks a GPU"] if ranks_a_gpu > 1 else []
     parts += ["times composed"] if shared.get("timing") == "composed" else []
     parts += [f"{name.replace('_', ' ')} {shared[name]}" for name in named if name in shared]
     ratios = (
@@ -122,6 +134,8 @@ def _number(name: str, value: float) -> str:
         return f"{value * 100:+.1f}"
     if name in ("bytes_ratio", "speedup"):
         return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
+    if name.endswith("_hertz"):
+        return f"{value / 1e9:.3g} GHz"
     if "bytes" in name:
         for size, unit in _SIZES:
             if value >= 0.9995 * size:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from liecbench.gpu_metrics import METRICS as GPU_METRICS
+from liecbench.gpu_metrics import seen_metrics
 from liecbench.results import METRICS, Estimate, Row
 
 # These columns come first, in this order; those that only some rows have come after them, by name.
@@ -15,14 +17,16 @@ _FIRST = ("algorithm", "compressor", "workers", "link", "server", "dataset", "mo
 
 def to_json(rows: Sequence[Row], *, baseline: str, target_accuracy: float | None) -> str:
     """``{"rows": [...]}``, each row's fields, counts and metrics side by side, and what they refer to."""
-    content = {"rows": [_flat(row) for row in rows], "baseline": baseline, "target_accuracy": target_accuracy}
+    known = _metrics(rows)
+    content = {"rows": [_flat(row, known) for row in rows], "baseline": baseline, "target_accuracy": target_accuracy}
     return json.dumps(content, indent=2, allow_nan=False)
 
 
 def to_csv(rows: Sequence[Row]) -> str:
     """One line a row; each metric as its mean, low and high."""
     names = [*_FIRST, *sorted({name for row in rows for name in row.fields} - set(_FIRST))]
-    metrics = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_low", "_high")]
+    known = _metrics(rows)
+    metrics = [f"{name}{suffix}" for name in known for suffix in ("", "_low", "_high")]
     text = io.StringIO()
     writer = csv.DictWriter(text, [*names, "cells", "failed", "unfinished", "reached", *metrics], lineterminator="\n")
     writer.writeheader()
@@ -33,13 +37,20 @@ def to_csv(rows: Sequence[Row]) -> str:
             "unfinished": row.unfinished,
             "reached": row.reached,
         }
-        values = {key: value for name in METRICS for key, value in _bounds(name, row.metrics[name]).items()}
+        values = {key: value for name in known for key, value in _bounds(name, row.metrics[name]).items()}
         writer.writerow({**row.fields, **counts, **values})
     return text.getvalue()
 
 
-def _flat(row: Row) -> dict[str, Any]:
-    metrics = {name: None if value is None else dataclasses.asdict(value) for name, value in row.metrics.items()}
+def _metrics(rows: Sequence[Row]) -> list[str]:
+    """What every row has; where no cell has figures of GPUs, nothing of those."""
+    on_gpus = seen_metrics(cell for row in rows for cell in row.per_seed.values())
+    return [name for name in METRICS if name not in GPU_METRICS or name in on_gpus]
+
+
+def _flat(row: Row, names: Sequence[str]) -> dict[str, Any]:
+    values = {name: row.metrics[name] for name in names}
+    metrics = {name: None if value is None else dataclasses.asdict(value) for name, value in values.items()}
     counts = {"cells": row.cells, "failed": row.failed, "unfinished": row.unfinished, "reached": row.reached}
     return {**row.fields, **counts, **metrics, "errors": row.errors, "warnings": row.warnings}
 

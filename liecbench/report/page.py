@@ -17,9 +17,9 @@ from liecbench.report.colours import Palette
 from liecbench.report.columns import HEADINGS, Layout, best, field_text, metric_text, state_text, warning_lines
 from liecbench.report.figure import Figure
 from liecbench.report.figures import figures
+from liecbench.report.gpus import section
 from liecbench.report.labels import Labels, colour_keys
 from liecbench.report.plotted import plot
-from liecbench.report.telemetry import section
 from liecbench.results import SCENARIO_NAME, Row
 
 _HERE = files("liecbench.report")

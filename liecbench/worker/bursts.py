@@ -11,13 +11,13 @@ import torch
 import torch.distributed as dist
 from pydantic import ValidationError
 
-from liecbench import catalog, machine
+from liecbench import catalog
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Cell
 from liecbench.errors import LiecbenchError
 from liecbench.method import make_algorithm
 from liecbench.network import WorkerLink
-from liecbench.worker import meter
+from liecbench.worker import environment, meter
 from liecbench.worker.agreed import DataError, LinkError, afterwards
 from liecbench.worker.backend import Backend
 from liecbench.worker.cell_link import CellLink
@@ -48,7 +48,7 @@ def take_turns(plan_path: Path, events: Path, worker_link: WorkerLink | None) ->
             _answer(voice, {"type": "unknown", "reason": str(error).replace("\n", "; ")})
             continue
         try:
-            _keep_open(cell, link, orders, voice, backend.describe())
+            _keep_open(cell, link, orders, voice, backend)
         except (NonFiniteError, LinkError, DataError) as error:
             _answer(voice, {"type": "failed", "reason": str(error)})
     dist.destroy_process_group()
@@ -72,9 +72,7 @@ def _orders(path: Path) -> Iterator[Answer]:
         yield json.loads(told[0])
 
 
-def _keep_open(
-    cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voice | None, backend: dict[str, Any]
-) -> None:
+def _keep_open(cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voice | None, backend: Backend) -> None:
     """Build a cell and train what is ordered of it, until it is closed."""
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
@@ -91,13 +89,13 @@ def _keep_open(
     _answer(voice, {"type": "closed"})
 
 
-def _opened(training: Training, link: CellLink, backend: dict[str, Any]) -> Answer:
+def _opened(training: Training, link: CellLink, backend: Backend) -> Answer:
     num_steps = training.steps_per_epoch * training.cell.task.epochs
     kinds = [training.algorithm.step_kind(step) for step in range(num_steps)]
-    environment = {**machine.describe(threads=training.cell.threads), **backend, "link": link.describe()}
     period = getattr(training.algorithm, "average_period", 1)
     first = kinds.index(Counter(kinds).most_common(1)[0][0])  # PowerSGD's first steps are not what it is about
-    return {"type": "opened", "average_period": period, "first": first, "environment": environment}
+    surroundings = environment.describe(training.cell, backend, link)
+    return {"type": "opened", "average_period": period, "first": first, "environment": surroundings}
 
 
 def _burst(training: Training, order: Answer) -> Answer:

@@ -37,7 +37,10 @@ def available(directory: Path, job: Job) -> int:
 
 def restore(directory: Path, cell: str, epoch: int, training: Training) -> None:
     """Load this rank's state after ``epoch``."""
-    training.load_state_dict(torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True))
+    state = torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True)
+    if isinstance(state["random"], torch.Tensor):  # the CPU's alone, from before there were GPUs
+        state["random"] = [state["random"]]
+    training.load_state_dict(state)
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:

@@ -19,7 +19,7 @@ from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.algorithms.counters import Counters
 from liecbench.noise import Snapshot
 from liecbench.record import Epoch
-from liecbench.telemetry import combined
+from liecbench.sampler import combined
 from liecbench.worker.agreed import LinkError
 
 

@@ -4,18 +4,17 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from liecbench import gpus, machine, workload
+from liecbench import workload
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.cell import Cell, Job
 from liecbench.folded import CellResult
 from liecbench.network import WorkerLink
 from liecbench.record import End, Ledger, Start, Status, utc_now
-from liecbench.worker import checkpoint
+from liecbench.worker import checkpoint, environment
 from liecbench.worker.agreed import DataError, LinkError, afterwards
 from liecbench.worker.backend import Backend
 from liecbench.worker.cell_link import CellLink
@@ -44,7 +43,7 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     for entry in plan["jobs"]:
         job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
         trace = directory / "traces" / f"{job.cell.id}.json" if plan["trace"] else None
-        _run_job(job, _Around(directory, link, journal, trace, sampler), backend.describe())
+        _run_job(job, _Around(directory, link, journal, trace, sampler), backend)
     if sampler is not None:
         sampler.close()
     dist.destroy_process_group()
@@ -61,7 +60,7 @@ class _Around:
     sampler: Sampler | None
 
 
-def _run_job(job: Job, around: _Around, backend: dict[str, Any]) -> None:
+def _run_job(job: Job, around: _Around, backend: Backend) -> None:
     cell, directory, link, journal = job.cell, around.directory, around.link, around.journal
     trajectory = None
     if job.trajectory is not None:
@@ -73,10 +72,9 @@ def _run_job(job: Job, around: _Around, backend: dict[str, Any]) -> None:
     # A composed cell needs no state to go on from.
     epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
     data = job.data_sha256 if epochs_done else None
+    surroundings = environment.describe(cell, backend, link)
     if journal is not None:
-        gpu = gpus.environment() if cell.device == "cuda" else None
-        environment = {**machine.describe(threads=cell.threads), "gpu": gpu, **backend, "link": link.describe()}
-        environment["data_sha256"] = data or workload.data_sha256(cell.task)
+        surroundings["data_sha256"] = data or workload.data_sha256(cell.task)
         journal.record(
             Start(
                 cell=cell.id,
@@ -84,7 +82,7 @@ def _run_job(job: Job, around: _Around, backend: dict[str, Any]) -> None:
                 at=utc_now(),
                 epochs_done=epochs_done,
                 spec=cell.spec(),
-                environment=environment,
+                environment=surroundings,
             )
         )
     status, error = _carry_out(job, trajectory, epochs_done, around)
@@ -121,6 +119,8 @@ def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | N
             checkpoint.save(directory, cell.id, epoch + 1, training)
             if journal is not None and record is not None:
                 journal.record(record)
+                if around.sampler is not None and not record.gpu:
+                    journal.notice(around.sampler.silence)
             dist.barrier()
             checkpoint.forget(directory, cell.id, epoch)
     return "completed", None

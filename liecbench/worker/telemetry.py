@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 _PATIENCE_SECONDS: Final = 2.0
+_STARTING_SECONDS: Final = 10.0
+# Without utility a container has CUDA and no NVML.
+_CAPABILITIES: Final = "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 
 
 class Sampler:
@@ -20,27 +23,31 @@ class Sampler:
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Start what ``command`` names, which speaks as ``liecbench.telemetry`` does."""
-        # Without a driver it has nothing to say that the record's null does not.
+        """Start what ``command`` names, which speaks as ``liecbench.sampler`` does."""
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self._unread = b""
-        self._owed = 0
-        self._begun = False
+        self._owed = 1  # whether it is ready
+        self._ready = self._begun = False
+        self._patience_seconds, self._problem = _STARTING_SECONDS, "its process did not start in 10 s"
 
     @classmethod
     def of(cls, uuids: Sequence[str]) -> Self:
         """One that watches these GPUs, named as NVML or as torch does."""
-        return cls([sys.executable, "-P", "-m", "liecbench.telemetry", *uuids])
+        return cls([sys.executable, "-P", "-m", "liecbench.sampler", *uuids])
 
     def begin(self) -> None:
-        """A window starts; none does while an earlier one's answer is missing."""
-        self._collect(time.monotonic())
-        self._begun = not self._owed and self._order(b"begin\n")
+        """A window starts, the first one once the process is ready; none does while an answer is missing."""
+        answer = self._collect(time.monotonic() + self._patience_seconds)
+        self._patience_seconds = 0.0
+        if answer is not None and not self._ready:
+            problem = json.loads(answer)
+            self._ready, self._problem = problem is None, problem or "none that every GPU supports, or none in time"
+        self._begun = self._ready and not self._owed and self._order(b"begin\n")
 
     def end(self) -> dict[str, float] | None:
-        """The figures since ``begin``, as ``liecbench.telemetry`` names them; None where they did not come in 2 s."""
+        """The figures since ``begin``, as ``liecbench.sampler`` names them; None where they did not come in 2 s."""
         if not self._begun or not self._order(b"end\n"):
             return None
         self._begun = False
@@ -48,6 +55,12 @@ class Sampler:
         answer = self._collect(time.monotonic() + _PATIENCE_SECONDS)
         figures: dict[str, float] | None = None if answer is None else json.loads(answer)
         return figures
+
+    @property
+    def silence(self) -> str:
+        """What to tell of an epoch without figures: why, and what to do."""
+        lacking = f"NVML gives no figures of the GPUs ({self._problem}): records lack their energy, memory and clocks"
+        return f"{lacking}; `nvidia-smi` must work here, and a container needs {_CAPABILITIES}"
 
     def close(self) -> None:
         """End the process."""

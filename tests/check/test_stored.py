@@ -98,6 +98,34 @@ def test_another_machine_is_named() -> None:
     assert apart == [("accuracy, loss and compression error", reason), ("communication and seconds", reason)]
 
 
+GPU = {"gpu": {"names": ["NVIDIA Fake 80GB"]}, "nccl": {"version": "2.27.5"}}
+
+
+def test_on_gpus_numbers_that_no_run_repeats_are_not_compared() -> None:
+    drifted = [{"compression_error": 0.51, "residual_norm": 2.1, "train_loss": 1.01}] * 5
+    outcome = check(seeds(drifted, device="cuda", environment=GPU), seeds([{}] * 5, device="cuda", environment=GPU))
+    unrepeated = dict.fromkeys(("compression_error", "residual_norm"), NOT_COMPARED)
+    reason = "on GPUs, whose libraries add up in another order each time: accuracy and loss are compared alone"
+
+    assert (verdicts(outcome), int(outcome.exit_code)) == ({**dict.fromkeys(METRICS, PASS), **unrepeated}, 0)
+    assert (finding(outcome, "residual_norm").reason, finding(outcome, "residual_norm").current) == (reason, 2.1)
+
+
+def test_on_gpus_an_error_memory_that_is_gone_fails_still() -> None:
+    current = seeds([{"residual_norm": None}], device="cuda", environment=GPU)
+    outcome = check(current, seeds([{}], device="cuda", environment=GPU))
+
+    assert (finding(outcome, "residual_norm").verdict, int(outcome.exit_code)) == (FAIL, 1)
+
+
+def test_other_gpus_are_another_machine() -> None:
+    other = {"gpu": {"names": ["NVIDIA Other 40GB"]}, "nccl": {"version": "2.27.5"}}
+    outcome = check(seeds([{}], device="cuda", environment=other), seeds([{}], device="cuda", environment=GPU))
+    found = finding(outcome, "accuracy, loss and compression error")
+
+    assert found.reason.startswith("the baseline is of another machine: gpus: ")
+
+
 def test_seeds_of_another_machine_are_named() -> None:
     current = [*seeds([{}] * 2), cell(seed=2, environment={"torch": "3.0"})]
     outcome = check(current, seeds([{}] * 3))

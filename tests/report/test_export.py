@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from liecbench.folded import fold
+from liecbench.gpu_metrics import METRICS as GPU_METRICS
 from liecbench.record import Record
 from liecbench.report import export
 from liecbench.results import METRICS, Row, summarise
@@ -67,9 +68,32 @@ def test_a_json_row_has_what_the_interface_names() -> None:
 
 
 def test_every_metric_is_in_every_json_row(rows: list[Row]) -> None:
-    missing = [set(METRICS) - row.keys() for row in json.loads(as_json(rows))["rows"]]
+    missing = [set(METRICS) - set(GPU_METRICS) - row.keys() for row in json.loads(as_json(rows))["rows"]]
 
     assert [set()] * len(rows) == missing
+
+
+def test_without_gpus_nothing_is_exported_of_them(rows: list[Row]) -> None:
+    heads = [name for name in export.to_csv(rows).partition("\n")[0].split(",") if name.startswith(GPU_METRICS)]
+
+    assert (set(GPU_METRICS) & json.loads(as_json(rows))["rows"][0].keys(), heads) == (set(), [])
+
+
+def test_with_gpus_every_row_has_what_one_cell_has(rows: list[Row]) -> None:
+    gpu = {"energy_joules": 5.0, "throttled_share": 0.5, "throttled_power_cap_share": 0.5, "nvlink_sent_bytes": 7e9}
+    on_gpu = rows_of(run_of("g", [{"gpu": gpu}]), run_of("h", [{"gpu": {**gpu, "throttled_share": 0.0}}], seed=1))
+    both = [*rows, *on_gpu]
+    expected = {
+        "joules_per_epoch",
+        "joules_to_target",
+        "nvlink_sent_bytes_per_epoch",
+        "throttled_share",
+        "throttled_power_cap_share",
+    }
+    heads = {name for name in export.to_csv(both).partition("\n")[0].split(",") if name in GPU_METRICS}
+
+    assert [expected] * len(both) == [set(GPU_METRICS) & row.keys() for row in json.loads(as_json(both))["rows"]]
+    assert expected == heads
 
 
 def test_one_seed_has_null_bounds() -> None:
@@ -96,6 +120,8 @@ def test_csv_and_json_agree(rows: list[Row]) -> None:
     for row in json.loads(as_json(rows))["rows"]:
         flat = {key: value for key, value in row.items() if key in lines[0] and not isinstance(value, dict)}
         for name in METRICS:
+            if name in GPU_METRICS:
+                continue
             value = row[name] or {"mean": None, "low": None, "high": None}
             flat |= {name: value["mean"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
         expected.append({key: "" if flat.get(key) is None else str(flat[key]) for key in lines[0]})

@@ -64,7 +64,7 @@ def test_energy_and_use_of_gpus_have_columns_where_a_row_has_them() -> None:
     actual = {line.split()[0]: [line[:end].split()[-1] for end in ends] for line in lines[:3]}
 
     assert actual == {"psgd": ["–", "–"], "liec": ["6450", "50.0%"], "ddp": ["–", "–"]}
-    assert lines[-1].strip().endswith("a rank an epoch; J and GPU use: of all GPUs")
+    assert lines[-1].strip().endswith("a rank an epoch; figures of GPUs: of all together")
 
 
 def test_seeds_show_their_spread() -> None:
@@ -138,6 +138,9 @@ def test_groups_are_parted_by_a_line() -> None:
         ("gpu_peak_memory_bytes", 2.5e9, "2.5 GB"),
         ("power_watts", 412.3, "412"),
         ("throttled_share", 0.05, "5.0%"),
+        ("throttled_hw_thermal_share", 0.0, "0.0%"),
+        ("sm_clock_hertz", 1.41e9, "1.41 GHz"),
+        ("nvlink_sent_bytes_per_epoch", 2.5e9, "2.5 GB"),
     ],
 )
 def test_metrics_have_their_unit(name: str, value: float, expected: str) -> None:

@@ -34,7 +34,7 @@ def test_a_cell_says_its_averaging_period(resident: Resident) -> None:
     resident.close_cell()
 
     assert opened["average_period"] == PERIOD
-    assert {"cpu", "torch", "threads", "link"} <= opened["environment"].keys()
+    assert {"cpu", "torch", "threads", "gpu", "link"} <= opened["environment"].keys()
 
 
 def test_a_burst_holds_whole_periods(resident: Resident) -> None:

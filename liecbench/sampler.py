@@ -1,7 +1,8 @@
-"""The process that watches a machine's GPUs while its ranks train: ``python -P -m liecbench.telemetry UUID…``.
+"""The process that watches a machine's GPUs while its ranks train: ``python -P -m liecbench.sampler UUID…``.
 
-``begin`` on standard input starts a window; ``end`` ends it and answers with a line of JSON; end of file ends the
-process. The figures of a window, of all GPUs together:
+Its first line, as JSON, is null once it is ready, or says what keeps NVML from answering, and then it ends. ``begin``
+on standard input starts a window; ``end`` ends it and answers with a line of JSON; end of file ends the process. The
+figures of a window, of all GPUs together:
 
 - ``utilisation``: the mean share of time in which a kernel ran; ``sm_clock_hertz``: the mean clock
 - ``peak_memory_bytes``: the most that was seen in use on one GPU, by whomever
@@ -24,14 +25,14 @@ import select
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from liecbench.gpus import answer, nvml
+from liecbench.gpus import answer, full_uuid, nvml
 from liecbench.syscalls import die_with_parent
 
 SAMPLE_SECONDS: Final = 0.1
-_REASONS: Final = {
+REASONS: Final = {
     0x004: "power_cap",
     0x008: "hw_slowdown",
     0x010: "sync_boost",
@@ -64,11 +65,12 @@ class Count(NamedTuple):
 
 
 class Window:
-    """One GPU from ``started`` on; times are those of a monotonic clock, in seconds."""
+    """One GPU from now on; ``clock`` gives seconds, and is read after the counters, however long those took."""
 
-    def __init__(self, handle: Any, started: float) -> None:
-        self._handle, self._started = handle, started
+    def __init__(self, handle: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._handle, self._clock = handle, clock
         self._last = dict(_counts(handle))
+        self._started = clock()
         self._totals = dict.fromkeys(self._last, 0.0)
         self._rated = {name: rate for name, rate in _PCIE_RATES.items() if name not in self._last}
         self._samples: dict[str, list[float]] = {}
@@ -82,13 +84,13 @@ class Window:
             if (rate := self._pcie_rate(number)) is not None:
                 self._samples.setdefault(name, []).append(rate)
 
-    def end(self, ended: float) -> dict[str, float]:
-        """The figures up to ``ended``."""
+    def end(self) -> dict[str, float]:
+        """The figures up to now."""
         if self._samples:
             self._count()
         else:
             self.sample()
-        seconds, samples = ended - self._started, dict(self._samples)
+        seconds, samples = self._counted - self._started, dict(self._samples)
         reasons = samples.pop("reasons", None)
         figures = dict(self._totals)
         for name in self._rated:
@@ -108,6 +110,7 @@ class Window:
     def _count(self) -> None:
         """Add what the counters went up by; one that is gone, or was reset, is left out from here on."""
         now = dict(_counts(self._handle))
+        self._counted = self._clock()
         for name in list(self._totals):
             went_up = (now[name].value - self._last[name].value) % 2 ** now[name].bits if name in now else math.inf
             if went_up >= 2**63:
@@ -161,8 +164,8 @@ def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
 
 def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
     """The share of samples in which the clocks were held back, and by each reason; a sample has a bit a reason."""
-    yield "throttled_share", sum(any(sample & bit for bit in _REASONS) for sample in samples) / len(samples)
-    for bit, reason in _REASONS.items():
+    yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
+    for bit, reason in REASONS.items():
         if held := sum(bool(sample & bit) for sample in samples):
             yield f"throttled_{reason}_share", held / len(samples)
 
@@ -210,13 +213,17 @@ def serve(handles: Sequence[Any]) -> None:
             return
         *orders, unread = (unread + read).split(b"\n")
         for order in orders:
-            now = time.monotonic()
             if order == b"begin":
-                windows, due = [Window(handle, now) for handle in handles], now + SAMPLE_SECONDS
+                windows = [Window(handle) for handle in handles]
+                due = time.monotonic() + SAMPLE_SECONDS
             elif order == b"end":
-                figures = combined([window.end(now) for window in windows])
+                figures = combined([window.end() for window in windows])
                 windows, due = [], math.inf
-                print(json.dumps(figures), flush=True)
+                _say(figures)
+
+
+def _say(content: dict[str, float] | str | None) -> None:
+    print(json.dumps(content), flush=True)
 
 
 def main(uuids: Sequence[str]) -> None:
@@ -224,9 +231,14 @@ def main(uuids: Sequence[str]) -> None:
     import pynvml
 
     die_with_parent()
-    with contextlib.suppress(BrokenPipeError), nvml():
-        named = [uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}" for uuid in uuids]
-        serve([pynvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in dict.fromkeys(named)])
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            with nvml():
+                handles = [pynvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in dict.fromkeys(map(full_uuid, uuids))]
+                _say(None)
+                serve(handles)
+        except pynvml.NVMLError as error:
+            _say(str(error))
 
 
 if __name__ == "__main__":

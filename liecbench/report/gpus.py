@@ -14,7 +14,7 @@ _HEADINGS: Final = {
     "power_watts": "W",
     "utilisation": "use",
     "peak_memory_bytes": "memory",
-    "sm_clock_hertz": "SM GHz",
+    "sm_clock_hertz": "SM clock",
     "pcie_sent_bytes": "PCIe sent",
     "pcie_received_bytes": "PCIe received",
     "nvlink_sent_bytes": "NVLink sent",
@@ -67,9 +67,8 @@ def _text(row: Row, name: str) -> str:
     seen = [found for cell in row.members if (found := values(cell.epochs, name))]
     if not seen:
         return "–"
-    unit = 1e9 if name.endswith("_hertz") else 1.0
     fold = max if name.startswith("peak_") else _mean
-    return metric_text(name, Estimate.of([fold(found) / unit for found in seen]))
+    return metric_text(name, Estimate.of([fold(found) for found in seen]))
 
 
 def _mean(found: Sequence[float]) -> float:

@@ -1,0 +1,131 @@
+"""The command `liecbench run`."""
+
+import contextlib
+import functools
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liecbench.checks import ShareGpus
+from liecbench.comparisons import Format, print_comparison
+from liecbench.errors import ExitCode, Interruption
+from liecbench.output import readers_may_leave, say
+
+if TYPE_CHECKING:
+    from liecbench.cell import Cell, Job
+    from liecbench.matrix import Scenario
+    from liecbench.nodes import Nodes
+    from liecbench.run import ResultsDirectory
+
+ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
+
+
+def run(
+    scenario: ScenarioPath,
+    out: Annotated[Path | None, typer.Option(help="Results directory.", show_default="results/NAME")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Run the cells with this value.")] = None,
+    assign: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a key.")] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option("--resume/--fresh", help="Go on where results exist (the default), or refuse to."),
+    ] = None,
+    isolate: Annotated[bool, typer.Option("--isolate", help="Give each cell a launch of its own.")] = False,
+    share_gpus: ShareGpus = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep a timeline of a few steps of each cell, for Perfetto.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
+    num_nodes: Annotated[
+        int, typer.Option("--nodes", metavar="N", min=1, max=1000, help="Machines that share link: host cells.")
+    ] = 1,
+    node_rank: Annotated[int, typer.Option(metavar="N", help="Which of them this is, from 0.")] = 0,
+    master: Annotated[
+        str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The first of them.", show_default=False)
+    ] = None,
+) -> None:
+    """Run the scenario's matrix, then print the comparison."""
+    from liecbench import forecast
+    from liecbench.cuda import require_cuda
+    from liecbench.launch import follow
+    from liecbench.nodes import Nodes
+    from liecbench.run import ResultsDirectory, refuse_existing, run_jobs, select
+    from liecbench.scenario import load_scenario
+
+    choose = functools.partial(select, conditions=only or [])
+    loaded = load_scenario(scenario, assign or [], choose)
+    cells = choose(loaded.cells())
+    directory = out or Path("results") / loaded.name
+    nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
+    if resume is False:
+        refuse_existing(directory)
+    jobs = _checked_jobs(cells, directory, nodes, share_gpus=share_gpus)
+    if dry_run:
+        with readers_may_leave():
+            for line in forecast.lines(jobs, len(cells), directory, nodes, isolate=isolate):
+                print(line)
+        return
+    require_cuda((job.cell for job in jobs), num_nodes=num_nodes, share_gpus=share_gpus)
+    if nodes and nodes.rank:
+        well = follow(nodes, directory, lambda line: say(line, quiet))
+        raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
+    carry_out = functools.partial(run_jobs, isolate=isolate, share_gpus=share_gpus, trace=trace)
+    with ResultsDirectory(directory) as results:
+        results.write_scenario(loaded)
+        _run_rest(loaded, cells, results, nodes, carry_out, quiet=quiet)
+    if (directory / "traces").is_dir() and trace:
+        say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
+    ids = {cell.id for cell in cells}
+    rows = print_comparison([directory], Format.TABLE, ids=ids, baseline=loaded.baseline, target=loaded.target_accuracy)
+    raise typer.Exit(ExitCode.CELL_FAILED if any(row.failed for row in rows) else ExitCode.DONE)
+
+
+def _checked_jobs(cells: "list[Cell]", directory: Path, nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
+    """What is left to run; LiecbenchError for what cannot be."""
+    from liecbench.doctor import require_netem
+    from liecbench.jobs import jobs_left
+    from liecbench.run import check_nodes, check_sharing, finished_cells
+
+    if nodes:
+        check_nodes(cells, nodes)
+    if share_gpus:
+        check_sharing(cells)
+    jobs = jobs_left(cells, finished_cells(directory))
+    require_netem(job.cell.link for job in jobs if job.cell.enforcement == "kernel")
+    return jobs
+
+
+def _run_rest(
+    loaded: "Scenario",
+    cells: "list[Cell]",
+    results: "ResultsDirectory",
+    nodes: "Nodes | None",
+    carry_out: Callable[..., None],
+    *,
+    quiet: bool,
+) -> None:
+    """Run what is left, now that no other run adds to the results, in sight of the user."""
+    from rich.console import Console
+
+    from liecbench.estimate import patience
+    from liecbench.jobs import jobs_left
+    from liecbench.nodes import Leader
+    from liecbench.progress import ConsoleProgress
+
+    jobs = jobs_left(cells, results.results)
+    say(results.describe(cells, jobs), quiet)
+    waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
+    try:
+        with (
+            Leader(nodes) if nodes else contextlib.nullcontext() as leader,
+            ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
+        ):
+            carry_out(cells, jobs, results, progress, patience=waits, leader=leader)
+    except Interruption:
+        again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
+        say(f"interrupted; every finished epoch is kept in {results.path}. To go on: {again}", quiet=False)
+        raise

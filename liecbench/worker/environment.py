@@ -1,0 +1,32 @@
+"""What a cell runs on, as its records and the gate of pairs have it."""
+
+import functools
+import os
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from liecbench import gpus, machine
+from liecbench.cell import Cell
+from liecbench.gpus import Gpus, Used
+from liecbench.worker.backend import Backend
+from liecbench.worker.cell_link import CellLink
+from liecbench.worker.device import rank_device
+
+
+def describe(cell: Cell, backend: Backend, link: CellLink) -> dict[str, Any]:
+    """Rank 0's machine and versions, the GPUs of all ranks, NCCL and the link, as measured last. Collective."""
+    gpu = _gpus(rank_device(cell.device)) if cell.device == "cuda" else None
+    return {**machine.describe(threads=cell.threads), "gpu": gpu, **backend.describe(), "link": link.describe()}
+
+
+@functools.cache
+def _gpus(device: torch.device) -> dict[str, Any]:
+    """Of every rank's ``device``; each machine's first rank asks its NVML."""
+    properties = torch.cuda.get_device_properties(device)
+    used = Used(machine=int(os.environ["GROUP_RANK"]), uuid=str(properties.uuid), name=properties.name)
+    mine = (used, gpus.installed() if os.environ["LOCAL_RANK"] == "0" else None)
+    everyone: list[tuple[Used, Gpus | None]] = [mine] * dist.get_world_size()
+    dist.all_gather_object(everyone, mine)
+    return gpus.environment([used for used, _ in everyone], [found for _, found in everyone if found is not None])

@@ -1,0 +1,37 @@
+"""Checkpoints of other versions."""
+
+from pathlib import Path
+
+import torch
+
+from liecbench.record import Epoch
+from liecbench.worker import checkpoint
+from liecbench.worker.training import Training
+from tests.distributed import run_ranks
+from tests.worker.test_training import NoLink, cell
+
+
+def gone_on(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:
+    """The second epoch at one go, and from a file in which ``random`` is the CPU's state, not a list."""
+    task = cell({"name": "liec", "average_period": 4}, epochs=2)
+    first = Training(task, NoLink(), None)
+    first.epoch(0, attempt=1)
+    checkpoint.save(directory, task.id, 1, first)
+    (path,) = directory.glob(f"checkpoints/*/*.rank-{torch.distributed.get_rank()}.pt")
+    expected_state = torch.get_rng_state()
+    torch.save({**torch.load(path, weights_only=True), "random": expected_state}, path)
+    expected = first.epoch(1, attempt=1)
+    first.close()
+    second = Training(task, NoLink(), None)
+    checkpoint.restore(directory, task.id, 1, second)
+    state = torch.get_rng_state()
+    actual = second.epoch(1, attempt=1)
+    second.close()
+    return expected, actual, torch.equal(state, expected_state)
+
+
+def test_a_file_from_before_there_were_gpus_is_read(tmp_path: Path) -> None:
+    (expected, actual, same_state), (_, _, others) = run_ranks(gone_on, 2, tmp_path)
+
+    assert (same_state, others) == (True, True)
+    assert (expected.train_loss, expected.test_loss) == (actual.train_loss, actual.test_loss)
