@@ -51,6 +51,7 @@ def test_a_run_over_gloo_trains_as_the_cpu_does_and_shows_what_the_gpu_did(tmp_p
                 torch.cuda.get_device_name(0),
                 [[2] if alone else [1, 1]],
             )
+            assert gpu["tf32"] == {"convolutions": True, "matrix_products": False}
         else:
             assert record.gpu is not None
             assert record.gpu["peak_memory_bytes"] > 0

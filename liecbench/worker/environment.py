@@ -29,4 +29,10 @@ def _gpus(device: torch.device) -> dict[str, Any]:
     mine = (used, gpus.installed() if os.environ["LOCAL_RANK"] == "0" else None)
     everyone: list[tuple[Used, Gpus | None]] = [mine] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
-    return gpus.environment([used for used, _ in everyone], [found for _, found in everyone if found is not None])
+    machines = [found for _, found in everyone if found is not None]
+    return {**gpus.environment([used for used, _ in everyone], machines), "tf32": _tf32()}
+
+
+def _tf32() -> dict[str, bool]:
+    """What torch computes with 10 bits of a float32's 23."""
+    return {"convolutions": torch.backends.cudnn.allow_tf32, "matrix_products": torch.backends.cuda.matmul.allow_tf32}
