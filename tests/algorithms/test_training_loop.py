@@ -1,8 +1,7 @@
 """Training scripts as people write them, with what they may do between ``attach`` and ``optimizer.step``."""
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import LIEC, PSGD, Algorithm, DoubleSqueeze, MemSGD, Neolithic, NonFiniteError
+from liecbench.algorithms import LIEC, PSGD, Algorithm, DoubleSqueeze, MemSGD, Neolithic
 from liecbench.compressors import Sign, TopK
 from tests.algorithms import network, simulation
 from tests.algorithms.test_trajectories import AVERAGES_MODELS, METHODS, make
@@ -38,18 +37,6 @@ STRIDED: dict[str, Callable[[], Algorithm]] = {
     "psgd": PSGD,
     "liec": lambda: LIEC(compressor=Sign(), average_period=3, block_bytes=512),
     "doublesqueeze": lambda: DoubleSqueeze(compressor=TopK(0.1)),
-}
-SPARING: dict[str, Callable[[], Algorithm]] = {
-    "memsgd": lambda: MemSGD(compressor=Sign(), block_bytes=4),
-    "liec": lambda: LIEC(compressor=Sign(), average_period=4, block_bytes=4),
-}
-# Where gradients lie: zero_grad(set_to_none=…), DDP's gradient_as_bucket_view, and the order of their elements.
-ROOMS = {
-    "no gradients": (True, False, torch.contiguous_format),
-    "gradients of zero": (False, False, torch.contiguous_format),
-    "gradients as views": (True, True, torch.contiguous_format),
-    "views of zero": (False, True, torch.contiguous_format),
-    "channels last": (True, False, torch.channels_last),
 }
 
 
@@ -180,96 +167,6 @@ def line(step: int, rank: int) -> tuple[float, float]:
     return 0.5 + 0.25 * ((step + rank) % 4), 1.0 - 0.5 * rank + 0.1 * step
 
 
-class Branching(nn.Module):
-    """A layer that a step uses on every rank, on one, or on none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.always, self.sometimes = nn.Conv2d(2, 3, 2), nn.Conv2d(2, 3, 2, bias=False)
-
-    def forward(self, inputs: Tensor, both: bool) -> Tensor:
-        output: Tensor = self.always(inputs)
-        return output + self.sometimes(inputs) if both else output
-
-
-def uses_the_layer(step: int, rank: int) -> bool:
-    return (True, rank == 1, False)[step % 3]
-
-
-def unused_layer(
-    algorithm: Algorithm, set_to_none: bool, as_view: bool, memory_format: torch.memory_format
-) -> dict[str, Tensor]:
-    """Before every step and after the last: the layer's weights, and its memory; and its gradient in every step."""
-    torch.manual_seed(1)
-    model = Branching().to(memory_format=memory_format)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    ddp = wrapped(model, algorithm, optimizer, find_unused_parameters=True, gradient_as_bucket_view=as_view)
-    # Every tensor is a block: the layer's is the first.
-    ((name, memories),) = algorithm.state_dict()["memories"].items()
-    weights, errors, gradients = [weight_of(model)], [in_place(name, memories[0])], []
-    for step in range(12):
-        both = uses_the_layer(step, dist.get_rank())
-        generator = torch.Generator().manual_seed(10 * step + dist.get_rank())
-        inputs = torch.randn(3, 2, 3, 3, generator=generator)
-        local = torch.autograd.grad(
-            model(inputs, both).square().mean(), model.sometimes.weight, allow_unused=True, materialize_grads=True
-        )
-        optimizer.zero_grad(set_to_none)
-        ddp(inputs, both).square().mean().backward()
-        optimizer.step()
-        weights.append(weight_of(model))
-        errors.append(in_place(name, memories[0]))
-        gradients.append(local[0].reshape(-1))
-    return {"weights": torch.stack(weights), "errors": torch.stack(errors), "gradients": torch.stack(gradients)}
-
-
-def weight_of(model: Branching) -> Tensor:
-    return model.sometimes.weight.detach().reshape(-1).clone()
-
-
-def in_place(name: str, memory: Tensor) -> Tensor:
-    """A worker's memory, or n times what a server has of it, so that the mean over workers is what all remember."""
-    if not name.startswith("server"):
-        return memory.clone()
-    whole, world_size = torch.zeros(24), dist.get_world_size()
-    shards = simulation.shards_of(24, world_size, "sharded")
-    if dist.get_rank() < len(shards):
-        whole[shards[dist.get_rank()]] = memory * world_size
-    return whole
-
-
-@contextlib.contextmanager
-def noted(errors: list[str]) -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, NonFiniteError) as error:
-        errors.append(f"{type(error).__name__}: {error}")
-
-
-def scaled(scaler: torch.amp.GradScaler, factor: float = 1.0) -> tuple[list[str], Tensor]:
-    """What two steps raise, the first of them forwards to ``update``, and the model after them."""
-    model = network.build()
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    ddp = wrapped(model, MemSGD(compressor=Sign()), optimizer)
-    errors: list[str] = []
-    for step in range(2):
-        with noted(errors):
-            optimizer.zero_grad()
-            scaler.scale(factor * network.loss(ddp, step, dist.get_rank())).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            errors.append("nothing")
-    return errors, network.flat(model)
-
-
-def scalers() -> dict[str, tuple[list[str], Tensor]]:
-    return {
-        "enabled": scaled(torch.amp.GradScaler("cpu", init_scale=2.0)),
-        "disabled": scaled(torch.amp.GradScaler("cpu", enabled=False)),
-        "overflowing": scaled(torch.amp.GradScaler("cpu", init_scale=1e38), factor=1e3),
-    }
-
-
 def observe() -> dict[str, Any]:
     return {
         "plain": [trained_by(None), *(trained_by(PSGD(server=s, block_bytes=512)) for s in ("root", "sharded"))],
@@ -288,12 +185,6 @@ def observe() -> dict[str, Any]:
             for as_view in (False, True)
         },
         "one weight": {shape: one_weight(*shape) for shape in SHAPES},
-        "unused": {
-            (name, room): unused_layer(made(), *options)
-            for name, made in SPARING.items()
-            for room, options in ROOMS.items()
-        },
-        "scaled": scalers(),
     }
 
 
@@ -383,42 +274,6 @@ def one_weight_by_the_equations(method: str, initial: simulation.Vector) -> simu
             weights[:] = weights.mean()
         seen.append(weights.copy())
     return np.stack(seen, axis=1)
-
-
-@pytest.mark.parametrize("room", ROOMS)
-@pytest.mark.parametrize("name", SPARING)
-def test_what_is_sent_for_a_layer_that_not_every_rank_uses_is_applied(
-    ranks: list[dict[str, Any]], name: str, room: str
-) -> None:
-    seen = [rank["unused"][name, room] for rank in ranks]
-    weights, errors, gradients = (
-        torch.stack([rank[part] for rank in seen]).double().mean(dim=0) for part in ("weights", "errors", "gradients")
-    )
-    virtual = weights - RATE * errors
-
-    assert float(errors[1:3].norm()) > 0.01
-    torch.testing.assert_close(virtual.diff(dim=0), -RATE * gradients, rtol=0, atol=1e-6)
-
-
-def test_an_enabled_grad_scaler_is_refused_in_step(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        for error in rank["scaled"]["enabled"][0]:
-            assert error.startswith("RuntimeError: a GradScaler changes the gradients' scale")
-        assert torch.equal(rank["scaled"]["enabled"][1], network.flat(network.build()))
-
-
-def test_a_disabled_grad_scaler_is_accepted(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        errors, model = rank["scaled"]["disabled"]
-        assert errors == ["nothing", "nothing"]
-        assert torch.equal(model, ranks[0]["scaled"]["disabled"][1])
-        assert not torch.equal(model, network.flat(network.build()))
-
-
-def test_the_forward_after_a_step_that_a_scaler_skipped_tells_of_its_gradients(ranks: list[dict[str, Any]]) -> None:
-    message = "NonFiniteError: step 0: gradients of block 0 (0.weight … 4.bias) are not finite"
-
-    assert [rank["scaled"]["overflowing"][0] for rank in ranks] == [["nothing", message]] * NUM_WORKERS
 
 
 def test_neolithic_accumulates_as_many_batches_as_it_has_rounds() -> None:

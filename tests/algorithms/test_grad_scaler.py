@@ -1,0 +1,75 @@
+"""GradScaler, which changes the units of gradients."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from liecbench.algorithms import MemSGD, NonFiniteError
+from liecbench.compressors import Sign
+from tests.algorithms import network
+from tests.algorithms.test_training_loop import NUM_WORKERS, RATE, wrapped
+from tests.distributed import run_ranks
+
+Scaled = dict[str, tuple[list[str], Tensor]]
+
+
+@contextlib.contextmanager
+def noted(errors: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, NonFiniteError) as error:
+        errors.append(f"{type(error).__name__}: {error}")
+
+
+def scaled(scaler: torch.amp.GradScaler, factor: float = 1.0) -> tuple[list[str], Tensor]:
+    """What two steps raise, the first of them forwards to ``update``, and the model after them."""
+    model = network.build()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    ddp = wrapped(model, MemSGD(compressor=Sign()), optimizer)
+    errors: list[str] = []
+    for step in range(2):
+        with noted(errors):
+            optimizer.zero_grad()
+            scaler.scale(factor * network.loss(ddp, step, dist.get_rank())).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            errors.append("nothing")
+    return errors, network.flat(model)
+
+
+def scalers() -> Scaled:
+    return {
+        "enabled": scaled(torch.amp.GradScaler("cpu", init_scale=2.0)),
+        "disabled": scaled(torch.amp.GradScaler("cpu", enabled=False)),
+        "overflowing": scaled(torch.amp.GradScaler("cpu", init_scale=1e38), factor=1e3),
+    }
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[Scaled]:
+    return run_ranks(scalers, NUM_WORKERS)
+
+
+def test_an_enabled_grad_scaler_is_refused_in_step(ranks: list[Scaled]) -> None:
+    for rank in ranks:
+        for error in rank["enabled"][0]:
+            assert error.startswith("RuntimeError: a GradScaler changes the gradients' scale")
+        assert torch.equal(rank["enabled"][1], network.flat(network.build()))
+
+
+def test_a_disabled_grad_scaler_is_accepted(ranks: list[Scaled]) -> None:
+    for rank in ranks:
+        errors, model = rank["disabled"]
+        assert errors == ["nothing", "nothing"]
+        assert torch.equal(model, ranks[0]["disabled"][1])
+        assert not torch.equal(model, network.flat(network.build()))
+
+
+def test_the_forward_after_a_step_that_a_scaler_skipped_tells_of_its_gradients(ranks: list[Scaled]) -> None:
+    message = "NonFiniteError: step 0: gradients of block 0 (0.weight … 4.bias) are not finite"
+
+    assert [rank["overflowing"][0] for rank in ranks] == [["nothing", message]] * NUM_WORKERS
