@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# As many messages as a launch takes; with more, their sum takes more passes.
+# As many messages as a launch takes, so that a byte of each fits a word; with more, their sum takes more passes.
 _AT_ONCE = 8
 
 

@@ -31,11 +31,6 @@ def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: fl
     blocks_gpu.add_up(_add_up, _BLOCK, codes, out, accumulate, weight, half=half)
 
 
-def is_finite(payload: Tensor, infinity: int) -> Tensor:
-    """Whether all magnitudes are below that of ``infinity``: a boolean of shape []."""
-    return (payload.view(torch.int16) & 0x7FFF).max() < infinity
-
-
 @triton.jit
 def _to_half(bits):  # type: ignore[no-untyped-def]
     magnitude = bits & 0x7FFFFFFF

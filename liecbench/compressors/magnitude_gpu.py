@@ -12,6 +12,7 @@ from liecbench.compressors.sums_gpu import tree_sum
 
 _HALVINGS = CHUNK.bit_length() - 1
 _BLOCK = 8192
+_FEW = 2048
 
 
 def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> None:
@@ -36,6 +37,16 @@ def largest_magnitude(vector: Tensor, largest: Tensor, copy: Tensor | None = Non
     found, to = largest.view(torch.int32).zero_(), vector if copy is None else copy
     bits, copied = vector.view(torch.int32), to.view(torch.int32)
     blocks_gpu.launch(_largest, _BLOCK, bits, found, copied, copies=copy is not None, num_warps=8)
+
+
+def all_finite(values: Tensor, infinity: int = 0x7F800000) -> Tensor:
+    """Whether every value is, of float32 or of the 16-bit format with that ``infinity``: a boolean of shape []."""
+    bits = values.view(torch.int16 if values.element_size() == 2 else torch.int32)
+    alone = bits.numel() <= _FEW
+    flag = (torch.empty if alone else torch.ones)((), dtype=torch.bool, device=bits.device)
+    options = {"infinity": infinity, "largest": torch.iinfo(bits.dtype).max, "alone": alone}
+    blocks_gpu.launch(_all_finite, _FEW, bits, flag, **options)
+    return flag
 
 
 def _chunk_sums(terms: Tensor) -> Tensor:
@@ -76,6 +87,27 @@ def _largest_of_block(bits, largest, copied, copies: tl.constexpr, size: tl.cons
     places = tl.arange(0, size)
     part = tl.load(bits + start + places, mask=places < numel, other=0)
     # As integers magnitudes keep their order, and NaN ranks above infinity.
-    tl.atomic_max(largest, tl.max(part & 0x7FFFFFFF, axis=0))
+    tl.atomic_max(largest, tl.max(part & 0x7FFFFFFF, axis=0), sem="relaxed")
     if copies:
         tl.store(copied + start + places, part, mask=places < numel)
+
+
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
+def _all_finite(  # type: ignore[no-untyped-def]
+    bits, numel, flag, infinity: tl.constexpr, largest: tl.constexpr, alone: tl.constexpr, size: tl.constexpr
+):
+    by_blocks(_all_finite_in_block, numel, size, (bits, flag, infinity, largest, alone, size))
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _all_finite_in_block(  # type: ignore[no-untyped-def]
+    bits, flag, infinity: tl.constexpr, largest: tl.constexpr, alone: tl.constexpr, size: tl.constexpr, start, numel
+):
+    places = tl.arange(0, size)
+    magnitude = tl.load(bits + start + places, mask=places < numel, other=0) & largest
+    finite = tl.max(magnitude, axis=0) < infinity
+    if alone:
+        tl.store(flag, finite)
+    elif not finite:
+        # Who writes at all writes the same.
+        tl.store(flag, finite)
