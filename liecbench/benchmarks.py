@@ -104,8 +104,11 @@ def _print_benchmark(findings: "Findings", output: BenchmarkFormat, device: Devi
     from liecbench.report import benchmark
 
     place = machine.describe(threads=1)
-    if device is Device.CUDA and (found := gpus.environment()):
-        place = {"gpu": found["names"][0], "driver": found["driver"], **place}
+    if device is Device.CUDA:
+        import torch
+
+        # NVML counts GPUs that torch may not see, and in its own order.
+        place = {"gpu": torch.cuda.get_device_name(), "driver": gpus.installed().driver or "unknown", **place}
     with readers_may_leave():
         match output:
             case BenchmarkFormat.TABLE:

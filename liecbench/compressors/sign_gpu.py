@@ -1,4 +1,8 @@
-"""GPU kernels of the sign compressor; each passes over the vector once."""
+"""GPU kernels of the sign compressor; each passes over the vector once.
+
+Compressing and keeping the residual reads an element twice, for the scale and for its sign, and writes it once: 12.1
+bytes. Adding up 8 messages moves 5, and 9 where they are accumulated. A copy moves 8.
+"""
 
 from collections.abc import Sequence
 
