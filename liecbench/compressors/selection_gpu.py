@@ -31,7 +31,8 @@ def take(vector: Tensor, kept: int, entries: Tensor, residual: Tensor | None) ->
     """
     bits = vector.view(torch.int32)
     threshold, ties = _threshold(bits, kept)
-    above, equal = torch.empty(2, triton.cdiv(bits.numel(), _TAKEN), dtype=torch.int32, device=bits.device)
+    above = torch.empty(triton.cdiv(bits.numel(), _TAKEN), dtype=torch.int32, device=bits.device)
+    equal = torch.empty_like(above)
     blocks_gpu.launch(_count_chosen, _TAKEN, bits, threshold, above, equal)
     positions = torch.empty(kept, dtype=torch.int64, device=bits.device)
     left = bits if residual is None else residual.view(torch.int32)
