@@ -12,7 +12,7 @@ from liecbench.compressors.blocks_gpu import by_blocks
 from liecbench.compressors.magnitude_gpu import largest_magnitude
 from liecbench.compressors.sums_gpu import weighted_scale
 
-_BLOCK = 2048
+_BLOCK = 1024
 _SCALE_BYTES = tl.constexpr(4)
 _LEAST_SCALE = tl.constexpr(2.0**-149)
 # Adding it leaves no room for a fraction: what remains is rounded to the nearest whole number, ties to even.
