@@ -107,8 +107,8 @@ def _print_benchmark(findings: "Findings", output: BenchmarkFormat, device: Devi
     if device is Device.CUDA:
         import torch
 
-        driver = gpus.installed().driver
-        place = {"gpu": torch.cuda.get_device_name(), **({"driver": driver} if driver else {}), **place}
+        # NVML counts GPUs that torch may not see, and in its own order.
+        place = {"gpu": torch.cuda.get_device_name(), "driver": gpus.installed().driver or "unknown", **place}
     with readers_may_leave():
         match output:
             case BenchmarkFormat.TABLE:

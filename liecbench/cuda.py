@@ -1,20 +1,28 @@
 """What cells on GPUs need of this machine, found out before anything starts."""
 
 import importlib.util
+import os
+import shutil
+import sysconfig
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from liecbench.cell import Cell
 from liecbench.errors import MachineError
 
+BUILD_REMEDY = "install gcc and python3-dev, or name another C compiler in CC"
 _OR_GLOO = "or use backend: gloo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuda:
-    """What torch and Triton can do here: whose ``torch`` it is, how many GPUs it sees, and what it ``said`` of them."""
+    """What torch and Triton can do here: whose ``torch`` it is, how many GPUs it sees, and what it ``said`` of them.
+
+    ``lacking`` is what Triton would build its launcher of kernels with and does not find.
+    """
 
     torch: str
     built: bool
@@ -22,6 +30,7 @@ class Cuda:
     said: str
     nccl: bool
     triton: bool
+    lacking: tuple[str, ...]
 
     @classmethod
     def found(cls) -> Self:
@@ -39,6 +48,7 @@ class Cuda:
             said=str(caught[0].message).partition("\n")[0] if caught else "",
             nccl=dist.is_available() and dist.is_nccl_available(),
             triton=importlib.util.find_spec("triton") is not None,
+            lacking=tuple(lacking_to_build()),
         )
 
     def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
@@ -59,6 +69,11 @@ class Cuda:
         if not self.triton:
             message = f"{asked}: compressors compute with Triton there, which is not installed"
             raise MachineError(message, "pip install triton")
+        if self.lacking:
+            message = (
+                f"{asked}: Triton builds its launcher of kernels here and finds no {' and no '.join(self.lacking)}"
+            )
+            raise MachineError(message, BUILD_REMEDY)
 
     def _require_nccl(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
         if not self.nccl:
@@ -82,3 +97,14 @@ def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool 
     found = Cuda.found()
     for cell in on_gpus:
         found.require(cell, cell.workers // num_nodes, share_gpus=share_gpus)
+
+
+def lacking_to_build() -> Iterator[str]:
+    """What Triton needs to build its launcher of kernels and does not find where it looks: a C compiler, Python.h."""
+    asked = os.environ.get("CC")
+    if not any(map(shutil.which, ["gcc", "clang"] if asked is None else [asked])):
+        yield "C compiler" if asked is None else f"C compiler CC={asked}"
+    scheme = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")
+    header = Path(sysconfig.get_path("include", scheme)) / "Python.h"
+    if not header.is_file():
+        yield str(header)

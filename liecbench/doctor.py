@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 from liecbench import launch, syscalls
+from liecbench.cuda import BUILD_REMEDY, lacking_to_build
 from liecbench.errors import MachineError
 from liecbench.gpus import Gpu, Gpus, installed
 from liecbench.link import Link, format_rate
@@ -146,12 +147,16 @@ def _torch() -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """What is installed for GPUs: torch's CUDA, NCCL and Triton as versions or None, and how many GPUs torch sees."""
+    """What is installed for GPUs: torch's CUDA, NCCL and Triton as versions or None, and how many GPUs torch sees.
+
+    ``lacking`` is what Triton would build its launcher of kernels with and does not find.
+    """
 
     cuda: str | None
     num_gpus: int
     nccl: str | None
     triton: str | None
+    lacking: tuple[str, ...]
 
     @classmethod
     def here(cls) -> Self:
@@ -170,6 +175,7 @@ class Build:
             num_gpus=torch.cuda.device_count() if cuda else 0,
             nccl=".".join(map(str, torch.cuda.nccl.version())) if has_nccl else None,
             triton=triton,
+            lacking=tuple(lacking_to_build()),
         )
 
 
@@ -218,6 +224,12 @@ def _build_findings(found: Gpus, build: Build) -> Iterator[Finding]:
         works=build.triton is not None,
         seen=build.triton or "not installed",
         remedy="the GPU kernels need it: pip install triton; a CUDA build of torch brings it",
+    )
+    yield Finding(
+        name="triton's launcher",
+        works=not build.lacking,
+        seen=f"no {' and no '.join(build.lacking)}" if build.lacking else "a C compiler and Python.h to build it",
+        remedy=BUILD_REMEDY,
     )
 
 

@@ -20,11 +20,11 @@ def describe(*, threads: int) -> dict[str, str | int]:
     }
 
 
-def check_memory(asked: str, needed_bytes: int, remedy: str) -> None:
-    """MachineError where what was asked would need more memory than is available."""
-    available = _available_bytes()
+def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int | None = None) -> None:
+    """MachineError where what was asked would need more memory than is available; ``gpu_bytes`` are a GPU's."""
+    available, memory = (_available_bytes(), "memory") if gpu_bytes is None else (gpu_bytes, "the GPU's memory")
     if available is not None and needed_bytes > available:
-        found = f"{needed_bytes / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are available"
+        found = f"{needed_bytes / 1e9:.1f} GB of {memory}, and {available / 1e9:.1f} GB are available"
         raise MachineError(f"{asked} needs about {found}", remedy)
 
 

@@ -1,6 +1,7 @@
 """What cells on GPUs need: decided for made machines, and refused for real on one that has no GPU."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,14 @@ import pytest
 import torch
 
 from liecbench.cell import Cell
-from liecbench.cuda import Cuda, require_cuda
+from liecbench.cuda import Cuda, lacking_to_build, require_cuda
 from liecbench.errors import MachineError
 from liecbench.record import Ledger, Start
 from liecbench.scenario import load_scenario
 from tests.ledgers import run_of, spec
 from tests.processes import Tree, run_command
 
-ABLE = Cuda(torch="2.11.0", built=True, num_gpus=2, said="", nccl=True, triton=True)
+ABLE = Cuda(torch="2.11.0", built=True, num_gpus=2, said="", nccl=True, triton=True, lacking=())
 SCENARIO = """\
 name: gpu
 task: {dataset: digits, model: {name: mlp, width: 8, layers: 1}, batch_size: 32, epochs: 1, learning_rate: 0.1}
@@ -63,6 +64,13 @@ def sign(**changes: Any) -> Cell:
             "device: cuda: compressors compute with Triton there, which is not installed; pip install triton",
         ),
         (
+            {"lacking": ("C compiler", "/include/Python.h")},
+            sign(),
+            2,
+            "device: cuda: Triton builds its launcher of kernels here and finds no C compiler and no /include/Python.h"
+            "; install gcc and python3-dev, or name another C compiler in CC",
+        ),
+        (
             {"nccl": False},
             cell(backend="nccl"),
             2,
@@ -108,6 +116,38 @@ def test_what_a_machine_lacks_is_named_with_its_remedy(
 )
 def test_what_is_not_needed_may_lack(lacking: dict[str, Any], cell: Cell, num_ranks: int, share_gpus: bool) -> None:
     dataclasses.replace(ABLE, **lacking).require(cell, num_ranks, share_gpus=share_gpus)
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "expected"),
+    [
+        (None, ["gcc"], []),
+        (None, ["clang"], []),
+        (None, ["cc"], ["C compiler"]),
+        ("cc", ["cc"], []),
+        ("icx", ["gcc"], ["C compiler CC=icx"]),
+    ],
+)
+def test_the_compiler_is_the_one_that_triton_takes(
+    named: str | None, there: list[str], expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in there:
+        (tmp_path / name).touch(mode=0o755)
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    if named is not None:
+        monkeypatch.setenv("CC", named)
+
+    assert expected == list(lacking_to_build())
+
+
+def test_pythons_headers_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", sys.executable)
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path))
+
+    assert [str(tmp_path / "Python.h")] == list(lacking_to_build())
 
 
 def test_cells_on_the_cpu_need_nothing() -> None:

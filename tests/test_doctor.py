@@ -5,7 +5,7 @@ from liecbench.gpus import Gpus, installed
 from tests import fake_nvml
 from tests.fake_nvml import SECOND, FakeGpu, FakeNvml
 
-CUDA = Build(cuda="12.8", num_gpus=2, nccl="2.27.3", triton="3.6.0")
+CUDA = Build(cuda="12.8", num_gpus=2, nccl="2.27.3", triton="3.6.0", lacking=())
 NO_NCCL = ("no", "nccl", "not in this build of torch", "needed for GPUs only: install a CUDA build of torch")
 
 
@@ -39,13 +39,16 @@ def test_gpus_and_what_they_need_are_named() -> None:
         ("yes", "gpu 0 to", "gpu 1 NV4"),
         ("yes", "torch on GPUs", "built for CUDA 12.8, sees 2 of 2 GPUs"),
         ("yes", "triton", "3.6.0"),
+        ("yes", "triton's launcher", "a C compiler and Python.h to build it"),
     ]
 
 
 def test_a_gpu_without_software_has_remedies() -> None:
-    actual = told(two_gpus(), Build(cuda=None, num_gpus=0, nccl=None, triton=None))
+    actual = told(
+        two_gpus(), Build(cuda=None, num_gpus=0, nccl=None, triton=None, lacking=("C compiler", "/include/Python.h"))
+    )
 
-    assert (NO_NCCL, actual[-2:]) == (
+    assert (NO_NCCL, actual[-3:]) == (
         actual[0],
         [
             ("no", "torch on GPUs", "torch is built without CUDA", "install a CUDA build of torch"),
@@ -55,14 +58,20 @@ def test_a_gpu_without_software_has_remedies() -> None:
                 "not installed",
                 "the GPU kernels need it: pip install triton; a CUDA build of torch brings it",
             ),
+            (
+                "no",
+                "triton's launcher",
+                "no C compiler and no /include/Python.h",
+                "install gcc and python3-dev, or name another C compiler in CC",
+            ),
         ],
     )
 
 
 def test_gpus_that_torch_does_not_see_have_a_remedy() -> None:
-    actual = told(two_gpus(), Build(cuda="13.0", num_gpus=0, nccl="2.28.3", triton="3.6.0"))
+    actual = told(two_gpus(), Build(cuda="13.0", num_gpus=0, nccl="2.28.3", triton="3.6.0", lacking=()))
 
-    assert actual[-2] == (
+    assert actual[-3] == (
         "no",
         "torch on GPUs",
         "built for CUDA 13.0, sees 0 of 2 GPUs",
@@ -87,7 +96,7 @@ def test_without_a_gpu_it_is_short(library: FakeNvml, seen: str, remedy: str) ->
         found = installed()
 
     assert [NO_NCCL, ("no", "gpus", seen, remedy)] == told(
-        found, Build(cuda=None, num_gpus=0, nccl=None, triton="3.6.0")
+        found, Build(cuda=None, num_gpus=0, nccl=None, triton="3.6.0", lacking=())
     )
 
 

@@ -11,18 +11,22 @@ import torch
 from torch import Tensor
 
 from liecbench import catalog
-from liecbench.algorithms.clock import clock_of
 from liecbench.bench.row import Findings, Row
 from liecbench.compressors.base import Compressor
 from liecbench.machine import check_memory
 
 _MOST_REPEATS, _FEWEST_REPEATS = 21, 5
 _ROW_SECONDS = 2.0
-_LEGEND = "limit: copying the vector; compress: residual in the vector's place; compress_apart: beside it"
-# Four vectors here, one in the message, and what the greediest built-in, a partial sort, needs beside it.
+_NUM_ADDED = 8
+_LEGEND = (
+    "limit: copying the vector; compress: residual in the vector's place; compress_apart: beside it; "
+    f"add_up: the sum of {_NUM_ADDED} messages"
+)
+# Four vectors here, and what the greediest built-ins need beside them: a partial sort, or 8 messages of 16 bits.
 _BYTES_PER_ELEMENT = 40
-# More than a GPU keeps in its cache, and enough to write that the host has given out what is timed before it begins.
+# More than a GPU keeps in its cache.
 _FLUSH_BYTES = 2**30
+_MOST_READS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class _Operation:
     prepare: Callable[[], object] = lambda: None
 
 
-_Timer = Callable[[Callable[[], object]], float]
+_Watch = Callable[[], float]
+_Timer = Callable[[_Operation], _Watch]
 
 
 class _Vectors:
@@ -55,8 +60,7 @@ class _Vectors:
 
 def measure(size: int, say: Callable[[str], None], device: torch.device) -> Findings:
     """Every compressor of the catalog with its defaults, on ``size`` float32 elements of a standard normal."""
-    if device.type == "cpu":
-        check_memory(f"--size {size}", size * _BYTES_PER_ELEMENT, "give a smaller --size")
+    _check_memory(size, device)
     rows: list[Row] = []
     failures: list[str] = []
     names = catalog.names("compressor")
@@ -71,6 +75,14 @@ def measure(size: int, say: Callable[[str], None], device: torch.device) -> Find
     return Findings(rows=tuple(rows), legend=_LEGEND, failures=tuple(failures))
 
 
+def _check_memory(size: int, device: torch.device) -> None:
+    needed_bytes, gpu_bytes = size * _BYTES_PER_ELEMENT, None
+    if device.type == "cuda":
+        needed_bytes += _FLUSH_BYTES
+        gpu_bytes, _ = torch.cuda.mem_get_info(device)
+    check_memory(f"--size {size}", needed_bytes, "give a smaller --size", gpu_bytes=gpu_bytes)
+
+
 def _rows(name: str, vectors: _Vectors, timed: _Timer) -> list[Row]:
     options = catalog.resolve("compressor", name, {})
     compressor: Compressor = catalog.load("compressor", name)(**options)
@@ -78,7 +90,8 @@ def _rows(name: str, vectors: _Vectors, timed: _Timer) -> list[Row]:
     bits_per_parameter = 8 * compressor.compress(vectors.source).payload_bytes / size
     rows = []
     for operation in _operations(compressor, vectors):
-        seconds, limit_seconds = _medians(operation, vectors.copy, timed)
+        operation.action()  # memory is touched and kernels are compiled
+        seconds, limit_seconds = _medians(timed(operation), timed(_Operation(name="limit", action=vectors.copy)))
         rows.append(
             Row(
                 name=name,
@@ -101,36 +114,66 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
     yield _Operation(
         name="decompress_accumulate", action=lambda: compressor.decompress(message, other, accumulate=True)
     )
+    messages = [message, *(compressor.compress(source) for _ in range(_NUM_ADDED - 1))]
+    yield _Operation(name="add_up", action=lambda: compressor.add_up(messages, other))
 
 
-def _medians(operation: _Operation, limit: Callable[[], object], timed: _Timer) -> tuple[float, float]:
+def _medians(watch: _Watch, limit: _Watch) -> tuple[float, float]:
     """Median seconds of an operation and of its limit, taken in turn: noise falls on both."""
-    operation.action()  # memory is touched and kernels are compiled
     seconds: list[float] = []
     limit_seconds: list[float] = []
     end = time.perf_counter() + _ROW_SECONDS
     while len(seconds) < _FEWEST_REPEATS or (len(seconds) < _MOST_REPEATS and time.perf_counter() < end):
-        limit_seconds.append(timed(limit))
-        operation.prepare()
-        seconds.append(timed(operation.action))
+        limit_seconds.append(limit())
+        seconds.append(watch())
     return statistics.median(seconds), statistics.median(limit_seconds)
 
 
 def _timer(device: torch.device) -> _Timer:
-    """Seconds of an action by the clock of ``device``; a GPU's cache holds nothing of its vectors."""
-    clock = clock_of(device)
-    flushed = torch.empty(_FLUSH_BYTES if device.type == "cuda" else 0, dtype=torch.uint8, device=device)
+    """What makes a watch for an operation, which measures the seconds of one repeat."""
+    if device.type == "cpu":
+        return lambda operation: lambda: _on_host(operation)
+    flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)
+    return lambda operation: _GpuWatch(operation, flushed.sum)
 
-    def timed(action: Callable[[], object]) -> float:
-        seconds: list[float] = []
-        flushed.zero_()
-        start = clock.mark()
-        action()
-        clock.spend(start, clock.mark(), lambda begun, ended: seconds.append(ended - begun))
-        clock.settle()
-        return seconds[0]
 
-    return timed
+def _on_host(operation: _Operation) -> float:
+    operation.prepare()
+    start = time.perf_counter()
+    operation.action()
+    return time.perf_counter() - start
+
+
+class _GpuWatch:
+    """Seconds that a GPU takes for an operation, when all of it is launched before the GPU begins with it.
+
+    Before that the GPU reads what pushes all vectors out of its cache; writing would leave there what is written back
+    while the operation runs. It reads as often as the host needs to launch the operation. One that waits for the GPU
+    cannot be launched ahead: after ``_MOST_READS`` its time is taken as it is.
+    """
+
+    def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:
+        self._operation, self._read, self._num_reads = operation, read, 1
+
+    def __call__(self) -> float:
+        while True:
+            seconds, ahead = self._once()
+            if ahead or self._num_reads >= _MOST_READS:
+                return seconds
+            self._num_reads *= 2
+
+    def _once(self) -> tuple[float, bool]:
+        """Seconds, and whether the GPU had not begun when all was launched."""
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self._operation.prepare()
+        for _ in range(self._num_reads):
+            self._read()
+        start.record()
+        self._operation.action()
+        end.record()
+        ahead = not start.query()
+        end.synchronize()
+        return start.elapsed_time(end) / 1e3, ahead
 
 
 def _failure(name: str, error: Exception) -> str:

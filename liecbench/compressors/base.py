@@ -47,6 +47,7 @@ class Compressor(ABC):
     Vectors are contiguous one-dimensional float32 tensors, on the CPU or on a GPU; their messages are where they are.
     A vector that holds a value that is not finite compresses to a message that decompresses to one that is not finite:
     so every rank learns of it from the message. A compressor without kernels for a GPU works there through the host.
+    Kernels start on the GPU that has the vector, whichever is the current one.
     """
 
     preferred_block_bytes: ClassVar[int | None] = None
@@ -63,9 +64,11 @@ class Compressor(ABC):
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
         """C(``tensor``); also writes ``tensor`` − C(``tensor``) to ``residual``, which may be ``tensor`` itself."""
         message = self.empty_message(tensor.numel(), tensor.device)
-        if tensor.numel():
-            compress = self._compress if on_host(tensor) else self._compress_on_gpu
-            compress(tensor, message.payload, residual)
+        if tensor.numel() and on_host(tensor):
+            self._compress(tensor, message.payload, residual)
+        elif tensor.numel():
+            with torch.cuda.device_of(tensor):
+                self._compress_on_gpu(tensor, message.payload, residual)
         return message
 
     def decompress(
@@ -86,14 +89,16 @@ class Compressor(ABC):
             for number, message in enumerate(messages):
                 self._decompress(message.payload, out, accumulate or number > 0, weight)
         elif out.numel():
-            self._add_up_on_gpu([message.payload for message in messages], out, accumulate, weight)
+            with torch.cuda.device_of(out):
+                self._add_up_on_gpu([message.payload for message in messages], out, accumulate, weight)
         return out
 
     def finite_flag(self, message: Message) -> Tensor:
         """``is_finite`` as a boolean where the message is, of shape []: nobody waits for a GPU."""
         if on_host(message.payload):
             return torch.tensor(self.is_finite(message))
-        return self._is_finite_on_gpu(message)
+        with torch.cuda.device_of(message.payload):
+            return self._is_finite_on_gpu(message)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
         """Room for the message of a vector of ``numel`` elements."""

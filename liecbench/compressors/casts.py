@@ -49,9 +49,9 @@ class _Cast16(Compressor):
         casts_gpu.add_up(payloads, out, accumulate, weight, half=self._half)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import casts_gpu
+        from liecbench.compressors import magnitude_gpu
 
-        return casts_gpu.is_finite(message.payload, self._infinity)
+        return magnitude_gpu.all_finite(message.payload.view(torch.int16), self._infinity)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ class Int8(Compressor):
         int8_gpu.add_up(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        return _scale(message.payload)[0].isfinite()
+        from liecbench.compressors import magnitude_gpu
+
+        return magnitude_gpu.all_finite(_scale(message.payload))
 
 
 def _codes(payload: Tensor) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:

@@ -7,48 +7,48 @@ from liecbench.compressors.kernels import compiled
 
 _SIGN = np.int32(-0x80000000)
 _MAGNITUDE = np.int32(0x7FFFFFFF)
-_INFINITY = np.int32(0x7F800000)
-_LARGEST_HALF = np.int32(0x477FE000)
-_LEAST_NORMAL_HALF = np.int32(0x38800000)
-_LARGEST_BRAIN = np.int32(0x7F7F0000)
-_BIAS = np.int32((127 - 15) << 23)
-_STEP = np.float32(2.0**-24)
+INFINITY = np.int32(0x7F800000)
+LARGEST_HALF = np.int32(0x477FE000)
+LEAST_NORMAL_HALF = np.int32(0x38800000)
+LARGEST_BRAIN = np.int32(0x7F7F0000)
+BIAS = np.int32((127 - 15) << 23)
+STEP = np.float32(2.0**-24)
 # The last bit of a float32 from 0.5 to 1 is worth 2⁻²⁴, which is the step of float16 below its least normal number.
 _HALF = np.float32(0.5)
-_HALF_BITS = np.int32(0x3F000000)
+HALF_BITS = np.int32(0x3F000000)
 
 
 @njit(inline="always")
 def _saturated(bits, largest):  # type: ignore[no-untyped-def]
     magnitude = np.int32(bits & _MAGNITUDE)
-    return largest if largest < magnitude and magnitude < _INFINITY else magnitude
+    return largest if largest < magnitude and magnitude < INFINITY else magnitude
 
 
 @njit(inline="always")
 def _to_half(bits):  # type: ignore[no-untyped-def]
-    magnitude = _saturated(bits, _LARGEST_HALF)
+    magnitude = _saturated(bits, LARGEST_HALF)
     odd = np.int32((magnitude >> np.int32(13)) & np.int32(1))
-    normal = np.int32(np.int32(magnitude - _BIAS + np.int32(0xFFF) + odd) >> np.int32(13))
-    small = np.int32(np.float32(np.int32(magnitude).view(np.float32) + _HALF).view(np.int32) - _HALF_BITS)
-    finite = small if magnitude < _LEAST_NORMAL_HALF else normal
-    special = np.int32(0x7C00) if magnitude == _INFINITY else np.int32(0x7E00)
-    return np.int32((bits & _SIGN) >> np.int32(16)) | (special if magnitude >= _INFINITY else finite)
+    normal = np.int32(np.int32(magnitude - BIAS + np.int32(0xFFF) + odd) >> np.int32(13))
+    small = np.int32(np.float32(np.int32(magnitude).view(np.float32) + _HALF).view(np.int32) - HALF_BITS)
+    finite = small if magnitude < LEAST_NORMAL_HALF else normal
+    special = np.int32(0x7C00) if magnitude == INFINITY else np.int32(0x7E00)
+    return np.int32((bits & _SIGN) >> np.int32(16)) | (special if magnitude >= INFINITY else finite)
 
 
 @njit(inline="always")
 def _to_brain(bits):  # type: ignore[no-untyped-def]
-    magnitude = _saturated(bits, _LARGEST_BRAIN)
+    magnitude = _saturated(bits, LARGEST_BRAIN)
     odd = np.int32((magnitude >> np.int32(16)) & np.int32(1))
     rounded = np.int32(np.int32(magnitude + np.int32(0x7FFF) + odd) >> np.int32(16))
-    return np.int32((bits & _SIGN) >> np.int32(16)) | (np.int32(0x7FC0) if magnitude > _INFINITY else rounded)
+    return np.int32((bits & _SIGN) >> np.int32(16)) | (np.int32(0x7FC0) if magnitude > INFINITY else rounded)
 
 
 @njit(inline="always")
 def _from_half(code):  # type: ignore[no-untyped-def]
     magnitude = np.int32(code & np.int32(0x7FFF))
     shifted = np.int32(magnitude << np.int32(13))
-    normal = np.int32(shifted + _BIAS + (_BIAS if magnitude >= np.int32(0x7C00) else np.int32(0)))
-    small = np.float32(np.float32(magnitude) * _STEP).view(np.int32)
+    normal = np.int32(shifted + BIAS + (BIAS if magnitude >= np.int32(0x7C00) else np.int32(0)))
+    small = np.float32(np.float32(magnitude) * STEP).view(np.int32)
     bits = small if magnitude < np.int32(0x400) else normal
     return np.int32(bits | (np.int32(code << np.int32(16)) & _SIGN)).view(np.float32)
 

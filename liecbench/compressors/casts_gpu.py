@@ -7,55 +7,28 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from liecbench.compressors import blocks_gpu, casts_cpu
+from liecbench.compressors.blocks_gpu import by_blocks
+
 _BLOCK = 1024
-# As many messages as a launch takes; with more, their sum takes more passes.
-_AT_ONCE = 16
-_INFINITY = tl.constexpr(0x7F800000)
-_LARGEST_HALF = tl.constexpr(0x477FE000)
-_LEAST_NORMAL_HALF = tl.constexpr(0x38800000)
-_LARGEST_BRAIN = tl.constexpr(0x7F7F0000)
-_BIAS = tl.constexpr((127 - 15) << 23)
-_STEP = tl.constexpr(2.0**-24)
-_HALF_BITS = tl.constexpr(0x3F000000)
+_INFINITY = tl.constexpr(int(casts_cpu.INFINITY))
+_LARGEST_HALF = tl.constexpr(int(casts_cpu.LARGEST_HALF))
+_LEAST_NORMAL_HALF = tl.constexpr(int(casts_cpu.LEAST_NORMAL_HALF))
+_LARGEST_BRAIN = tl.constexpr(int(casts_cpu.LARGEST_BRAIN))
+_BIAS = tl.constexpr(int(casts_cpu.BIAS))
+_STEP = tl.constexpr(float(casts_cpu.STEP))
+_HALF_BITS = tl.constexpr(int(casts_cpu.HALF_BITS))
 
 
 def compress(vector: Tensor, payload: Tensor, residual: Tensor | None, *, half: bool) -> None:
     """float16 where ``half``, bfloat16 otherwise, and what they leave in ``residual``, which may be the vector."""
-    grid = (triton.cdiv(vector.numel(), _BLOCK),)
-    left = vector if residual is None else residual
-    _compress[grid](
-        vector,
-        vector.numel(),
-        payload.view(torch.int16),
-        left,
-        half=half,
-        keep=residual is not None,
-        size=_BLOCK,
-        enable_fp_fusion=False,
-    )
+    blocks_gpu.compress(_compress, _BLOCK, vector, payload.view(torch.int16), residual, half=half)
 
 
 def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, *, half: bool) -> None:
     """Σ ``weight`` times what ``payloads`` stand for, in their order, written to ``out`` or added to it."""
-    grid = (triton.cdiv(out.numel(), _BLOCK),)
-    for first in range(0, len(payloads), _AT_ONCE):
-        codes = tuple(payload.view(torch.int16) for payload in payloads[first : first + _AT_ONCE])
-        _add_up[grid](
-            codes,
-            out.numel(),
-            weight,
-            out,
-            count=len(codes),
-            accumulate=accumulate or first > 0,
-            half=half,
-            size=_BLOCK,
-            enable_fp_fusion=False,
-        )
-
-
-def is_finite(payload: Tensor, infinity: int) -> Tensor:
-    """Whether all magnitudes are below that of ``infinity``: a boolean of shape []."""
-    return (payload.view(torch.int16) & 0x7FFF).max() < infinity
+    codes = [payload.view(torch.int16) for payload in payloads]
+    blocks_gpu.add_up(_add_up, _BLOCK, codes, out, accumulate, weight, half=half)
 
 
 @triton.jit
@@ -91,26 +64,58 @@ def _decoded(code, half: tl.constexpr):  # type: ignore[no-untyped-def]
     return bits.to(tl.float32, bitcast=True)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
 def _compress(vector, numel, codes, residual, half: tl.constexpr, keep: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    places = tl.program_id(0).to(tl.int64) * size + tl.arange(0, size)
-    value = tl.load(vector + places, mask=places < numel, other=0.0)
+    by_blocks(_compress_block, numel, size, (vector, codes, residual, half, keep, size))
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _compress_block(  # type: ignore[no-untyped-def]
+    vector, codes, residual, half: tl.constexpr, keep: tl.constexpr, size: tl.constexpr, start, numel
+):
+    places = tl.arange(0, size)
+    value = tl.load(vector + start + places, mask=places < numel, other=0.0)
     bits = value.to(tl.int32, bitcast=True)
     code = _to_half(bits) if half else _to_brain(bits)
-    tl.store(codes + places, code.to(tl.int16), mask=places < numel)
+    tl.store(codes + start + places, code.to(tl.int16), mask=places < numel)
     if keep:
-        tl.store(residual + places, value - _decoded(code, half), mask=places < numel)
+        tl.store(residual + start + places, value - _decoded(code, half), mask=places < numel)
+
+
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
+def _add_up(  # type: ignore[no-untyped-def]
+    out,
+    numel,
+    codes,
+    weight: tl.float32,
+    count: tl.constexpr,
+    accumulate: tl.constexpr,
+    half: tl.constexpr,
+    size: tl.constexpr,
+):
+    by_blocks(_add_up_block, numel, size, (out, codes, weight, count, accumulate, half, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_up(  # type: ignore[no-untyped-def]
-    codes, numel, weight, out, count: tl.constexpr, accumulate: tl.constexpr, half: tl.constexpr, size: tl.constexpr
+def _add_up_block(  # type: ignore[no-untyped-def]
+    out,
+    codes,
+    weight,
+    count: tl.constexpr,
+    accumulate: tl.constexpr,
+    half: tl.constexpr,
+    size: tl.constexpr,
+    start,
+    numel,
 ):
-    places = tl.program_id(0).to(tl.int64) * size + tl.arange(0, size)
-    inside = places < numel
-    total = weight * _decoded(tl.load(codes[0] + places, mask=inside, other=0).to(tl.int32), half)
+    places = tl.arange(0, size)
     if accumulate:
-        total += tl.load(out + places, mask=inside, other=0.0)
-    for i in tl.static_range(1, count):
-        total += weight * _decoded(tl.load(codes[i] + places, mask=inside, other=0).to(tl.int32), half)
-    tl.store(out + places, total, mask=inside)
+        total = tl.load(out + start + places, mask=places < numel)
+    for number in tl.static_range(count):
+        code = tl.load(codes[number] + start + places, mask=places < numel, other=0)
+        term = weight * _decoded(code.to(tl.int32), half)
+        if accumulate or number > 0:
+            total += term
+        else:
+            total = term
+    tl.store(out + start + places, total, mask=places < numel)

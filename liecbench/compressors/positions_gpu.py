@@ -5,6 +5,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from liecbench.compressors import blocks_gpu
+
 _ENCODED = 1024
 _BYTES = 256
 
@@ -15,43 +17,20 @@ def encode(positions: Tensor, low_bytes: int, width: int, step: int, packed: Ten
     Bits are put together in words of scratch as long as ``packed``.
     """
     words = torch.zeros((packed.numel() + 3) // 4, dtype=torch.int32, device=packed.device)
-    grid = (triton.cdiv(positions.numel(), _ENCODED),)
-    _encode[grid](
-        positions,
-        positions.numel(),
-        8 * low_bytes,
-        words,
-        width=width,
-        step=step,
-        size=_ENCODED,
-        enable_fp_fusion=False,
-    )
+    blocks_gpu.launch(_encode, _ENCODED, positions, 8 * low_bytes, words, width=width, step=step)
     packed.copy_(words.view(torch.uint8)[: packed.numel()])
 
 
 def add_at(packed: Tensor, low_bytes: int, width: int, step: int, entries: Tensor, weight: float, out: Tensor) -> None:
     """``weight`` times each of ``entries`` added to ``out`` at its position; no two of these are the same."""
     high = packed[low_bytes:]
-    blocks = triton.cdiv(high.numel(), _BYTES)
-    ones = torch.empty(blocks, dtype=torch.int32, device=packed.device)
-    _count_ones[(blocks,)](high, high.numel(), ones, size=_BYTES, enable_fp_fusion=False)
-    _add_at[(blocks,)](
-        packed,
-        low_bytes,
-        high,
-        high.numel(),
-        ones.cumsum(0),
-        entries,
-        weight,
-        out,
-        width=width,
-        step=step,
-        size=8 * _BYTES,
-        enable_fp_fusion=False,
-    )
+    ones = torch.empty(triton.cdiv(high.numel(), _BYTES), dtype=torch.int32, device=packed.device)
+    blocks_gpu.launch(_count_ones, _BYTES, high, ones)
+    upto = ones.cumsum(0)
+    blocks_gpu.launch(_add_at, _BYTES, high, packed, low_bytes, upto, entries, weight, out, width=width, step=step)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["kept", "first_high"])  # type: ignore[untyped-decorator]
 def _encode(positions, kept, first_high, words, width: tl.constexpr, step: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
     """Of position j its low bits at bit ``width`` · j, and a one in the bitmap, which starts at bit ``first_high``."""
     number = tl.program_id(0).to(tl.int64) * size + tl.arange(0, size)
@@ -69,7 +48,7 @@ def _encode(positions, kept, first_high, words, width: tl.constexpr, step: tl.co
         tl.atomic_or(word + 1, over, mask=inside & (over != 0), sem="relaxed")
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["nbytes"])  # type: ignore[untyped-decorator]
 def _count_ones(high, nbytes, ones, size: tl.constexpr):  # type: ignore[no-untyped-def]
     """Ones in each block of bytes."""
     block = tl.program_id(0).to(tl.int64)
@@ -80,23 +59,23 @@ def _count_ones(high, nbytes, ones, size: tl.constexpr):  # type: ignore[no-unty
     tl.store(ones + block, tl.sum((nibbles & 0x0F) + (nibbles >> 4)))
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["nbytes", "low_bytes"])  # type: ignore[untyped-decorator]
 def _add_at(  # type: ignore[no-untyped-def]
-    low,
-    low_bytes,
     high,
     nbytes,
+    low,
+    low_bytes,
     ones,
     entries,
-    weight,
+    weight: tl.float32,
     out,
     width: tl.constexpr,
     step: tl.constexpr,
     size: tl.constexpr,
 ):
-    """A block is of bits, and ``ones`` counts up to each block: so every one finds which entry it is."""
+    """``ones`` counts up to each block: so every one finds which entry it is."""
     block = tl.program_id(0).to(tl.int64)
-    bit = block * size + tl.arange(0, size)
+    bit = block * (8 * size) + tl.arange(0, 8 * size)
     byte = tl.load(high + (bit >> 3), mask=(bit >> 3) < nbytes, other=0).to(tl.int32)
     one = (byte >> (bit & 7).to(tl.int32)) & 1
     here = one == 1
@@ -104,7 +83,7 @@ def _add_at(  # type: ignore[no-untyped-def]
     position = (bit - step * number) << width
     if width > 0:
         place = width * number
-        rest = tl.zeros([size], tl.int64)
+        rest = tl.zeros([8 * size], tl.int64)
         for i in tl.static_range((width + 14) // 8):
             part = (place >> 3) + i
             rest |= tl.load(low + part, mask=here & (part < low_bytes), other=0).to(tl.int64) << (8 * i)

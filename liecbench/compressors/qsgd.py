@@ -70,8 +70,10 @@ class QSGD(Randomised):
         qsgd_gpu.add_up(payloads, out, accumulate, weight, most=self.levels, width=self._width)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        from liecbench.compressors import magnitude_gpu
+
         norms, _ = self._parts(message.payload, message.numel)
-        return norms.isfinite().all()
+        return magnitude_gpu.all_finite(norms)
 
     @property
     def _width(self) -> int:

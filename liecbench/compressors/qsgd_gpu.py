@@ -6,11 +6,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from liecbench.compressors import blocks_gpu
+from liecbench.compressors.blocks_gpu import by_blocks
 from liecbench.compressors.qsgd_cpu import BUCKET
 from liecbench.compressors.rounding_gpu import round_stochastically, signed
-from liecbench.compressors.sums_gpu import passes, tree_sum
+from liecbench.compressors.sums_gpu import tree_sum
 
-_BUCKET = tl.constexpr(BUCKET)
 _HALVINGS = tl.constexpr(BUCKET.bit_length() - 1)
 _COLUMNS = tl.constexpr(8)
 _WORDS = tl.constexpr(BUCKET // 8)
@@ -19,39 +20,14 @@ _LARGEST = tl.constexpr(3.4028234663852886e38)
 
 def compress(vector: Tensor, payload: Tensor, residual: Tensor | None, *, most: int, width: int, key: int) -> None:
     """Norms and packed levels into ``payload``, and what they leave in ``residual``, which may be the vector."""
-    _compress[_buckets(vector.numel())](
-        vector,
-        vector.numel(),
-        signed(key),
-        payload,
-        vector if residual is None else residual,
-        most=most,
-        width=width,
-        keep=residual is not None,
-        num_warps=1,
-        enable_fp_fusion=False,
-    )
+    options = {"most": most, "width": width, "num_warps": 1}
+    blocks_gpu.compress(_compress, BUCKET, vector, payload, residual, signed(key), **options)
 
 
 def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, *, most: int, width: int) -> None:
     """Σ ``weight`` · norm · level / s in the order of ``payloads``, written to ``out`` or added to it."""
-    for part, add in passes(payloads, accumulate):
-        _add_up[_buckets(out.numel())](
-            part,
-            weight,
-            out,
-            out.numel(),
-            count=len(part),
-            accumulate=add,
-            most=most,
-            width=width,
-            num_warps=1,
-            enable_fp_fusion=False,
-        )
-
-
-def _buckets(numel: int) -> tuple[int]:
-    return (triton.cdiv(numel, BUCKET),)
+    options = {"most": most, "width": width, "num_warps": 1}
+    blocks_gpu.add_up(_add_up, BUCKET, payloads, out, accumulate, weight, **options)
 
 
 @triton.jit
@@ -74,44 +50,34 @@ def _quotient(norm, most: tl.constexpr):  # type: ignore[no-untyped-def]
 def _compress(  # type: ignore[no-untyped-def]
     vector,
     numel,
-    key: tl.int64,
     payload,
     residual,
+    key: tl.int64,
     most: tl.constexpr,
     width: tl.constexpr,
     keep: tl.constexpr,
+    size: tl.constexpr,
 ):
-    bucket = tl.program_id(0)
-    start = bucket.to(tl.int64) * _BUCKET
-    places = tl.arange(0, _BUCKET)
-    packed = payload + 4 * tl.num_programs(0).to(tl.int64) + start // _COLUMNS * width
-    norms = payload.to(tl.pointer_type(tl.float32))
-    if start + _BUCKET <= numel:
-        norm = _norm(tl.load(vector + start + places))
-        tl.store(norms + bucket, norm)
-        _round_bucket(vector, start, _BUCKET, _WORDS, norm, key, packed, residual, most, width, keep)
-    else:
-        left = (numel - start).to(tl.int32)
-        norm = _norm(tl.load(vector + start + places, mask=places < left, other=0.0))
-        tl.store(norms + bucket, norm)
-        words = tl.cdiv(left, _COLUMNS)
-        _round_bucket(vector, start, left, words, norm, key, packed, residual, most, width, keep)
+    by_blocks(_compress_bucket, numel, size, (vector, payload, residual, key, most, width, keep, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _round_bucket(  # type: ignore[no-untyped-def]
+def _compress_bucket(  # type: ignore[no-untyped-def]
     vector,
-    start,
-    numel,
-    words,
-    norm,
-    key,
-    packed,
+    payload,
     residual,
+    key,
     most: tl.constexpr,
     width: tl.constexpr,
     keep: tl.constexpr,
+    size: tl.constexpr,
+    start,
+    numel,
 ):
+    row = tl.arange(0, size)
+    norm = _norm(tl.load(vector + start + row, mask=row < numel, other=0.0))
+    tl.store(payload.to(tl.pointer_type(tl.float32)) + tl.program_id(0), norm)
+    words = (numel + (_COLUMNS - 1)) // _COLUMNS
     column, word = tl.arange(0, _COLUMNS)[:, None], tl.arange(0, _WORDS)
     places = column * words + word[None, :]
     inside = (word[None, :] < words) & (places < numel)
@@ -121,45 +87,47 @@ def _round_bucket(  # type: ignore[no-untyped-def]
     factor = tl.where(known, most / tl.where(known, norm, 1.0).to(tl.float64), 0.0)
     level = round_stochastically(value, factor, most, start.to(tl.uint32) + places.to(tl.uint32), key)
     code = tl.sum((level + most).to(tl.uint64) << (column * width).to(tl.uint64), axis=0)
+    packed = _packed(payload, start, width)
     for byte in tl.static_range(width):
         tl.store(packed + byte * words + word, (code >> (8 * byte)).to(tl.uint8), mask=word < words)
     if keep:
         tl.store(residual + start + places, value - level.to(tl.float32) * _quotient(norm, most), mask=inside)
 
 
+@triton.jit  # type: ignore[untyped-decorator]
+def _packed(payload, start, width: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Where the levels of this program's bucket begin, behind the norms of all."""
+    return payload + 4 * tl.num_programs(0).to(tl.int64) + start // _COLUMNS * width
+
+
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
 def _add_up(  # type: ignore[no-untyped-def]
-    payloads,
-    weight: tl.float32,
     out,
     numel,
+    payloads,
+    weight: tl.float32,
     count: tl.constexpr,
     accumulate: tl.constexpr,
     most: tl.constexpr,
     width: tl.constexpr,
+    size: tl.constexpr,
 ):
-    start = tl.program_id(0).to(tl.int64) * _BUCKET
-    if start + _BUCKET <= numel:
-        _add_up_bucket(payloads, weight, out, start, _BUCKET, _WORDS, count, accumulate, most, width)
-    else:
-        left = (numel - start).to(tl.int32)
-        words = tl.cdiv(left, _COLUMNS)
-        _add_up_bucket(payloads, weight, out, start, left, words, count, accumulate, most, width)
+    by_blocks(_add_up_bucket, numel, size, (out, payloads, weight, count, accumulate, most, width))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _add_up_bucket(  # type: ignore[no-untyped-def]
+    out,
     payloads,
     weight,
-    out,
-    start,
-    numel,
-    words,
     count: tl.constexpr,
     accumulate: tl.constexpr,
     most: tl.constexpr,
     width: tl.constexpr,
+    start,
+    numel,
 ):
+    words = (numel + (_COLUMNS - 1)) // _COLUMNS
     column, word = tl.arange(0, _COLUMNS)[:, None], tl.arange(0, _WORDS)
     places = column * words + word[None, :]
     inside = (word[None, :] < words) & (places < numel)
@@ -167,7 +135,7 @@ def _add_up_bucket(  # type: ignore[no-untyped-def]
         total = tl.load(out + start + places, mask=inside)
     for number in tl.static_range(count):
         norm = tl.load(payloads[number].to(tl.pointer_type(tl.float32)) + tl.program_id(0))
-        packed = payloads[number] + 4 * tl.num_programs(0).to(tl.int64) + start // _COLUMNS * width
+        packed = _packed(payloads[number], start, width)
         code = tl.zeros([_WORDS], tl.uint64)
         for byte in tl.static_range(width):
             part = tl.load(packed + byte * words + word, mask=word < words, other=0)

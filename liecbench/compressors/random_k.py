@@ -85,7 +85,9 @@ class RandomK(Randomised):
             random_k_gpu.add_at(positions, payload.view(torch.float32), weight, out)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        return message.payload.view(torch.float32).isfinite().all()
+        from liecbench.compressors import magnitude_gpu
+
+        return magnitude_gpu.all_finite(message.payload.view(torch.float32))
 
     def _scale(self, numel: int) -> float:
         return numel / self.kept(numel) if self.unbiased and not self._draw.answer else 1.0

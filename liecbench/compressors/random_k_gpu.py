@@ -5,8 +5,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_LOOKED_AT = 4096
-_PROGRAMS = 1024
+from liecbench.compressors import blocks_gpu
+from liecbench.compressors.blocks_gpu import by_blocks
+from liecbench.compressors.magnitude_gpu import largest_magnitude
+
 _BLOCK = 512
 
 
@@ -15,64 +17,47 @@ def take(vector: Tensor, positions: Tensor, scale: float, entries: Tensor, resid
 
     The first entry becomes NaN where any of v is not finite.
     """
-    bits, largest = vector.view(torch.int32), torch.zeros(1, dtype=torch.int32, device=vector.device)
-    left = bits if residual is None else residual.view(torch.int32)
-    copies = left.data_ptr() != bits.data_ptr()
-    programs = min(_PROGRAMS, triton.cdiv(vector.numel(), _LOOKED_AT))
-    _look[(programs,)](bits, vector.numel(), largest, left, copies=copies, size=_LOOKED_AT, enable_fp_fusion=False)
-    grid = (triton.cdiv(positions.numel(), _BLOCK),)
-    kept = vector if residual is None else residual
-    _take[grid](
-        vector,
-        positions,
-        positions.numel(),
-        scale,
-        largest,
-        entries,
-        kept,
-        keep=residual is not None,
-        size=_BLOCK,
-        enable_fp_fusion=False,
-    )
+    largest, left = torch.empty(1, device=vector.device), vector if residual is None else residual
+    largest_magnitude(vector, largest, None if left.data_ptr() == vector.data_ptr() else left)
+    keep = residual is not None
+    blocks_gpu.launch(_take, _BLOCK, positions, vector, scale, largest, entries, left, keep=keep)
 
 
 def add_at(positions: Tensor, entries: Tensor, weight: float, out: Tensor) -> None:
     """``weight`` times each of ``entries`` added to ``out`` at its position; no two of these are the same."""
-    grid = (triton.cdiv(positions.numel(), _BLOCK),)
-    _add_at[grid](positions, positions.numel(), entries, weight, out, size=_BLOCK, enable_fp_fusion=False)
+    blocks_gpu.launch(_add_at, _BLOCK, positions, entries, weight, out)
+
+
+@triton.jit(do_not_specialize=["kept"])  # type: ignore[untyped-decorator]
+def _take(  # type: ignore[no-untyped-def]
+    positions, kept, vector, scale: tl.float32, largest, entries, residual, keep: tl.constexpr, size: tl.constexpr
+):
+    by_blocks(_take_block, kept, size, (positions, vector, scale, largest, entries, residual, keep, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _look(bits, numel, largest, left, copies: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    """The largest magnitude, as int32, and a copy of the vector in the same pass."""
-    most = tl.zeros([size], tl.int32)
-    first = tl.program_id(0).to(tl.int64) * size
-    for start in range(first, numel, tl.num_programs(0) * size):
-        places = start + tl.arange(0, size)
-        value = tl.load(bits + places, mask=places < numel, other=0)
-        most = tl.maximum(most, value & 0x7FFFFFFF)
-        if copies:
-            tl.store(left + places, value, mask=places < numel)
-    tl.atomic_max(largest, tl.max(most), sem="relaxed")
-
-
-@triton.jit  # type: ignore[untyped-decorator]
-def _take(vector, positions, kept, scale, largest, entries, residual, keep: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    number = tl.program_id(0).to(tl.int64) * size + tl.arange(0, size)
-    inside = number < kept
-    position = tl.load(positions + number, mask=inside, other=0)
-    value = tl.load(vector + position, mask=inside, other=0.0)
+def _take_block(  # type: ignore[no-untyped-def]
+    positions, vector, scale, largest, entries, residual, keep: tl.constexpr, size: tl.constexpr, start, kept
+):
+    number = tl.arange(0, size)
+    position = tl.load(positions + start + number, mask=number < kept, other=0)
+    value = tl.load(vector + position, mask=number < kept, other=0.0)
     entry = value * scale
-    spoilt = (number == 0) & (tl.load(largest) >= 0x7F800000)
-    tl.store(entries + number, tl.where(spoilt, float("nan"), entry), mask=inside)
+    spoilt = (start + number == 0) & (tl.load(largest.to(tl.pointer_type(tl.int32))) >= 0x7F800000)
+    tl.store(entries + start + number, tl.where(spoilt, float("nan"), entry), mask=number < kept)
     if keep:
-        tl.store(residual + position, value - entry, mask=inside)
+        tl.store(residual + position, value - entry, mask=number < kept)
+
+
+@triton.jit(do_not_specialize=["kept"])  # type: ignore[untyped-decorator]
+def _add_at(positions, kept, entries, weight: tl.float32, out, size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_add_at_block, kept, size, (positions, entries, weight, out, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_at(positions, kept, entries, weight, out, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    number = tl.program_id(0).to(tl.int64) * size + tl.arange(0, size)
-    inside = number < kept
-    position = tl.load(positions + number, mask=inside, other=0)
-    value = tl.load(out + position, mask=inside, other=0.0)
-    tl.store(out + position, value + weight * tl.load(entries + number, mask=inside, other=0.0), mask=inside)
+def _add_at_block(positions, entries, weight, out, size: tl.constexpr, start, kept):  # type: ignore[no-untyped-def]
+    number = tl.arange(0, size)
+    position = tl.load(positions + start + number, mask=number < kept, other=0)
+    entry = tl.load(entries + start + number, mask=number < kept, other=0.0)
+    value = tl.load(out + position, mask=number < kept, other=0.0)
+    tl.store(out + position, value + weight * entry, mask=number < kept)

@@ -2,8 +2,8 @@
 
 As int32 the magnitudes of float32 have the same order, and what is not finite ranks above all else. A radix search
 finds the one of rank ``kept``: a pass for each of four digits, from the highest, counts which digits follow those
-found so far. Eight bits a digit, because a histogram in registers takes time in proportion to its bins. Then one pass
-counts, and one takes the entries in the order of their positions.
+found so far. Eight bits a digit: Triton 3.6 counts in registers, which takes time in proportion to the bins, and 3.9 in
+shared memory. Then one pass counts, and one takes the entries in the order of their positions.
 """
 
 import torch
@@ -11,13 +11,16 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from liecbench.compressors import blocks_gpu
+from liecbench.compressors.blocks_gpu import by_blocks
+
 # From the lowest bit of each digit up to that of the digit before it.
 _DIGITS = ((23, 31), (15, 23), (7, 15), (0, 7))
 _BINS = 256
 # Long, because a histogram ends in barriers; and few programs, because each adds its counts to those of all.
 _COUNTED = 8192
 _PROGRAMS = 1024
-_TAKEN = 2048
+_TAKEN = 1024
 
 
 def take(vector: Tensor, kept: int, entries: Tensor, residual: Tensor | None) -> Tensor:
@@ -28,14 +31,15 @@ def take(vector: Tensor, kept: int, entries: Tensor, residual: Tensor | None) ->
     """
     bits = vector.view(torch.int32)
     threshold, ties = _threshold(bits, kept)
-    blocks = triton.cdiv(bits.numel(), _TAKEN)
-    above, equal = torch.empty(2, blocks, dtype=torch.int32, device=bits.device)
-    _count_chosen[(blocks,)](bits, bits.numel(), threshold, above, equal, size=_TAKEN, enable_fp_fusion=False)
+    above = torch.empty(triton.cdiv(bits.numel(), _TAKEN), dtype=torch.int32, device=bits.device)
+    equal = torch.empty_like(above)
+    blocks_gpu.launch(_count_chosen, _TAKEN, bits, threshold, above, equal)
     positions = torch.empty(kept, dtype=torch.int64, device=bits.device)
     left = bits if residual is None else residual.view(torch.int32)
-    _take[(blocks,)](
+    blocks_gpu.launch(
+        _take,
+        _TAKEN,
         bits,
-        bits.numel(),
         threshold,
         ties,
         above.cumsum(0),
@@ -45,8 +49,6 @@ def take(vector: Tensor, kept: int, entries: Tensor, residual: Tensor | None) ->
         left,
         keep=residual is not None,
         in_place=left.data_ptr() == bits.data_ptr(),
-        size=_TAKEN,
-        enable_fp_fusion=False,
     )
     return positions
 
@@ -74,20 +76,24 @@ def _threshold(bits: Tensor, kept: int) -> tuple[Tensor, Tensor]:
     return found, rank
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
 def _count_digits(  # type: ignore[no-untyped-def]
     bits, numel, found, counts, low: tl.constexpr, high: tl.constexpr, bins: tl.constexpr, size: tl.constexpr
 ):
     """Add to ``counts`` how often each digit comes next in magnitudes that begin with those ``found``."""
     before = tl.load(found)
     local = tl.zeros([bins], tl.int32)
-    first = tl.program_id(0).to(tl.int64) * size
+    places, first = tl.arange(0, size), tl.program_id(0).to(tl.int64) * size
     for start in range(first, numel, tl.num_programs(0) * size):
-        places = start + tl.arange(0, size)
-        inside = places < numel
-        magnitude = tl.load(bits + places, mask=inside, other=0) & 0x7FFFFFFF
+        left = tl.minimum(numel - start, size).to(tl.int32)
+        # A mask over whole blocks would split loads of four values into single ones.
+        if left == size:
+            value = tl.load(bits + start + places)
+        else:
+            value = tl.load(bits + start + places, mask=places < left, other=0)
+        magnitude = value & 0x7FFFFFFF
         # In two steps where a digit is the first: there are no bits above it.
-        follows = inside & ((magnitude >> (high - 1)) >> 1 == before)
+        follows = (places < left) & ((magnitude >> (high - 1)) >> 1 == before)
         local += tl.histogram((magnitude >> low) & ((1 << (high - low)) - 1), bins, mask=follows)
     tl.atomic_add(counts + tl.arange(0, bins), local.to(tl.int64), mask=local > 0, sem="relaxed")
 
@@ -104,18 +110,22 @@ def _choose_digit(counts, found, rank, width: tl.constexpr, bins: tl.constexpr):
     tl.store(rank, wanted - tl.sum(tl.where(digits > digit, count, 0)))
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
 def _count_chosen(bits, numel, threshold, above, equal, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    """How many magnitudes of each block are above the threshold, and how many are equal to it."""
-    block = tl.program_id(0).to(tl.int64)
-    places = block * size + tl.arange(0, size)
-    magnitude = tl.load(bits + places, mask=places < numel, other=0) & 0x7FFFFFFF
+    by_blocks(_count_chosen_of_block, numel, size, (bits, threshold, above, equal, size))
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _count_chosen_of_block(bits, threshold, above, equal, size: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
+    """How many magnitudes are above the threshold, and how many are equal to it."""
+    places, block = tl.arange(0, size), tl.program_id(0)
+    magnitude = tl.load(bits + start + places, mask=places < numel, other=0) & 0x7FFFFFFF
     least = tl.load(threshold)
     tl.store(above + block, tl.sum((magnitude > least).to(tl.int32)))
     tl.store(equal + block, tl.sum(((magnitude == least) & (places < numel)).to(tl.int32)))
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
 def _take(  # type: ignore[no-untyped-def]
     bits,
     numel,
@@ -131,22 +141,45 @@ def _take(  # type: ignore[no-untyped-def]
     size: tl.constexpr,
 ):
     """All above the threshold and the first ``ties`` equal to it; ``above`` and ``equal`` count to each block's end."""
-    block = tl.program_id(0).to(tl.int64)
-    places = block * size + tl.arange(0, size)
-    inside = places < numel
-    value = tl.load(bits + places, mask=inside, other=0)
+    by_blocks(
+        _take_of_block,
+        numel,
+        size,
+        (bits, threshold, ties, above, equal, positions, entries, left, keep, in_place, size),
+    )
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _take_of_block(  # type: ignore[no-untyped-def]
+    bits,
+    threshold,
+    ties,
+    above,
+    equal,
+    positions,
+    entries,
+    left,
+    keep: tl.constexpr,
+    in_place: tl.constexpr,
+    size: tl.constexpr,
+    start,
+    numel,
+):
+    places, block = tl.arange(0, size), tl.program_id(0)
+    value = tl.load(bits + start + places, mask=places < numel, other=0)
     magnitude = value & 0x7FFFFFFF
     least, most_ties = tl.load(threshold), tl.load(ties)
     above_before = tl.load(above + block - 1, mask=block > 0, other=0)
     equal_before = tl.load(equal + block - 1, mask=block > 0, other=0)
-    tie = ((magnitude == least) & inside).to(tl.int32)
-    early = (tie == 1) & (equal_before + tl.cumsum(tie) <= most_ties)
+    before = above_before + tl.minimum(equal_before, most_ties)
+    tie = ((magnitude == least) & (places < numel)).to(tl.int32)
+    early = (tie == 1) & (tl.cumsum(tie) <= tl.minimum(most_ties - equal_before, size))
     chosen = (magnitude > least) | early
-    number = above_before + tl.minimum(equal_before, most_ties) + tl.cumsum(chosen.to(tl.int32)) - 1
-    tl.store(positions + number, places, mask=chosen)
-    tl.store(entries + number, value, mask=chosen)
+    number = tl.cumsum(chosen.to(tl.int32)) - 1
+    tl.store(positions + before + number, start + places, mask=chosen)
+    tl.store(entries + before + number, value, mask=chosen)
     if keep:
         if in_place:
-            tl.store(left + places, 0, mask=chosen)
+            tl.store(left + start + places, 0, mask=chosen)
         else:
-            tl.store(left + places, tl.where(chosen, 0, value), mask=inside)
+            tl.store(left + start + places, tl.where(chosen, 0, value), mask=places < numel)

@@ -57,7 +57,9 @@ class Sign(Compressor):
         sign_gpu.add_up(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        return message.payload[:_SCALE_BYTES].view(torch.float32)[0].isfinite()
+        from liecbench.compressors import magnitude_gpu
+
+        return magnitude_gpu.all_finite(message.payload[:_SCALE_BYTES].view(torch.float32))
 
 
 @dataclass(frozen=True)

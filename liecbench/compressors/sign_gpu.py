@@ -1,4 +1,8 @@
-"""GPU kernels of the sign compressor; each passes over the vector once."""
+"""GPU kernels of the sign compressor; each passes over the vector once.
+
+Compressing and keeping the residual reads an element twice, for the scale and for its sign, and writes it once: 12.1
+bytes. Adding up 8 messages moves 5, and 9 where they are accumulated. A copy moves 8.
+"""
 
 from collections.abc import Sequence
 
@@ -6,75 +10,68 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.sums_gpu import passes, weighted_scale
+from liecbench.compressors import blocks_gpu
+from liecbench.compressors.blocks_gpu import by_blocks
+from liecbench.compressors.sums_gpu import weighted_scale
 
-_BLOCK = 4096
+_BLOCK = 2048
 _SCALE_BYTES = tl.constexpr(4)
 
 
 def pack(vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
     """Signs into ``payload`` behind its scale, and v − scale · sign(v) into ``residual``, which may be the vector."""
-    grid = (triton.cdiv(vector.numel(), _BLOCK),)
-    left = vector if residual is None else residual
-    _pack[grid](vector, vector.numel(), payload, left, keep=residual is not None, block=_BLOCK, enable_fp_fusion=False)
+    blocks_gpu.compress(_pack, _BLOCK, vector, payload, residual)
 
 
 def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
     """Σ ±scale · ``weight`` in the order of ``payloads``, written to ``out`` or added to it."""
-    grid = (triton.cdiv(out.numel(), _BLOCK),)
-    for part, add in passes(payloads, accumulate):
-        _add_up[grid](
-            part, weight, out, out.numel(), count=len(part), accumulate=add, block=_BLOCK, enable_fp_fusion=False
-        )
+    blocks_gpu.add_up(_add_up, _BLOCK, payloads, out, accumulate, weight)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _pack(vector, numel, payload, residual, keep: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]
-    start = tl.program_id(0).to(tl.int64) * block
-    scale = tl.load(payload.to(tl.pointer_type(tl.float32)))
-    bits = payload + _SCALE_BYTES + start // 8
-    # A whole block's length is known: with another, masks would split loads of four values into single ones.
-    if start + block <= numel:
-        _pack_block(vector + start, block, scale, bits, residual + start, keep, block)
-    else:
-        _pack_block(vector + start, (numel - start).to(tl.int32), scale, bits, residual + start, keep, block)
+def _pack(vector, numel, payload, residual, keep: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_pack_block, numel, size, (vector, payload, residual, keep, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _pack_block(vector, numel, scale, bits, residual, keep: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]
-    bytes_, bit = tl.arange(0, block // 8), tl.arange(0, 8)[None, :]
+def _pack_block(vector, payload, residual, keep: tl.constexpr, size: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
+    scale = tl.load(payload.to(tl.pointer_type(tl.float32)))
+    bytes_, bit = tl.arange(0, size // 8), tl.arange(0, 8)[None, :]
     places = 8 * bytes_[:, None] + bit
-    value = tl.load(vector + places, mask=places < numel, other=-1.0)
+    value = tl.load(vector + start + places, mask=places < numel, other=-1.0)
     positive = value >= 0
-    tl.store(bits + bytes_, tl.sum(positive.to(tl.int32) << bit, axis=1).to(tl.uint8), mask=bytes_ < (numel + 7) // 8)
+    byte = tl.sum(positive.to(tl.int32) << bit, axis=1).to(tl.uint8)
+    tl.store(payload + _SCALE_BYTES + start // 8 + bytes_, byte, mask=bytes_ < (numel + 7) // 8)
     if keep:
-        tl.store(residual + places, value - tl.where(positive, scale, -scale), mask=places < numel)
+        tl.store(residual + start + places, value - tl.where(positive, scale, -scale), mask=places < numel)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
 def _add_up(  # type: ignore[no-untyped-def]
-    payloads, weight: tl.float64, out, numel, count: tl.constexpr, accumulate: tl.constexpr, block: tl.constexpr
+    out, numel, payloads, weight: tl.float64, count: tl.constexpr, accumulate: tl.constexpr, size: tl.constexpr
 ):
-    start = tl.program_id(0).to(tl.int64) * block
-    if start + block <= numel:
-        _add_up_block(payloads, weight, out, start, block, count, accumulate, block)
-    else:
-        _add_up_block(payloads, weight, out, start, (numel - start).to(tl.int32), count, accumulate, block)
+    by_blocks(_add_up_block, numel, size, (out, payloads, weight, count, accumulate, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _add_up_block(  # type: ignore[no-untyped-def]
-    payloads, weight, out, start, numel, count: tl.constexpr, accumulate: tl.constexpr, block: tl.constexpr
+    out, payloads, weight, count: tl.constexpr, accumulate: tl.constexpr, size: tl.constexpr, start, numel
 ):
-    bytes_, bit = tl.arange(0, block // 8), tl.arange(0, 8)[None, :]
+    bytes_, bit = tl.arange(0, size // 8), tl.arange(0, 8)[None, :]
     places = 8 * bytes_[:, None] + bit
-    if accumulate:
-        total = tl.load(out + start + places, mask=places < numel)
+    # All is read before it is needed. The messages' bytes change places between threads together: 8 in a word.
+    packed, scales = tl.zeros([size // 8], tl.int64), ()
     for number in tl.static_range(count):
         bits = payloads[number] + _SCALE_BYTES + start // 8
-        packed = tl.load(bits + bytes_, mask=bytes_ < (numel + 7) // 8, other=0).to(tl.int32)
-        scale = weighted_scale(payloads[number], weight)
-        term = tl.where(((packed[:, None] >> bit) & 1) == 1, scale, -scale)
+        byte = tl.load(bits + bytes_, mask=bytes_ < (numel + 7) // 8, other=0)
+        packed |= byte.to(tl.int64) << (8 * number)
+        scales += (weighted_scale(payloads[number], weight),)  # type: ignore[assignment]
+    if accumulate:
+        total = tl.load(out + start + places, mask=places < numel)
+    packed = packed[:, None]
+    for number in tl.static_range(count):
+        byte = (packed >> (8 * number)).to(tl.int32)
+        term = tl.where(((byte >> bit) & 1) == 1, scales[number], -scales[number])
         if accumulate or number > 0:
             total += term
         else:

@@ -1,19 +1,7 @@
-"""Sums of one order: of a vector's terms as on the CPU, and of messages as they come."""
-
-from collections.abc import Iterator, Sequence
+"""What kernels add up: a vector's terms, in the order of the CPU, and the scales of messages."""
 
 import triton
 import triton.language as tl
-from torch import Tensor
-
-# As many messages as a launch takes; with more, their sum takes more passes.
-_AT_ONCE = 8
-
-
-def passes(payloads: Sequence[Tensor], accumulate: bool) -> Iterator[tuple[tuple[Tensor, ...], bool]]:
-    """What each launch adds up, and whether to what stands there already."""
-    for first in range(0, len(payloads), _AT_ONCE):
-        yield tuple(payloads[first : first + _AT_ONCE]), accumulate or first > 0
 
 
 @triton.jit  # type: ignore[untyped-decorator]

@@ -79,8 +79,10 @@ class TopK(Compressor):
             coding.add_at_on_gpu(packed, entries, weight, out)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
+        from liecbench.compressors import magnitude_gpu
+
         entries, _ = self._parts(message.payload, message.numel)
-        return entries.isfinite().all()
+        return magnitude_gpu.all_finite(entries)
 
     def _parts(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
         size = _ENTRY_BYTES * self.kept(numel)

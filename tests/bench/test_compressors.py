@@ -15,7 +15,7 @@ from liecbench.errors import MachineError
 
 SIZE = 4096
 CPU = torch.device("cpu")
-OPERATIONS = ["compress", "compress_apart", "decompress", "decompress_accumulate"]
+OPERATIONS = ["compress", "compress_apart", "decompress", "decompress_accumulate", "add_up"]
 PLUGIN = """
 from dataclasses import dataclass
 from liecbench.compressors import Sign
@@ -80,6 +80,83 @@ def test_one_thread_is_for_the_benchmark_alone() -> None:
 def test_more_than_the_memory_is_refused() -> None:
     with pytest.raises(MachineError, match=r"--size \d+ needs about \d+.* GB of memory, .*; give a smaller --size"):
         compressors.measure(10**13, print, CPU)
+
+
+def test_more_than_the_memory_of_the_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (6 * 10**9, 80 * 10**9))
+    said = r"--size 130000000 needs about 6\.3 GB of the GPU's memory, and 6\.0 GB are available; give a smaller --size"
+
+    with pytest.raises(MachineError, match=said):
+        compressors.measure(130_000_000, print, torch.device("cuda"))
+
+
+class SlowGpu:
+    """A GPU that does one thing after the other, and a host that takes a second to launch each."""
+
+    def __init__(self, *, waits: bool = False) -> None:
+        self.now, self.idle_from, self.reads, self.waits = 0.0, 0.0, 0, waits
+
+    def launch(self, seconds: float) -> None:
+        self.now += 1.0
+        self.idle_from = max(self.idle_from, self.now) + seconds
+
+    def read(self) -> None:
+        self.reads += 1
+        self.launch(4.0)
+
+    def act(self) -> None:
+        """Five kernels that take little of the GPU's time."""
+        self.now = max(self.now, self.idle_from) if self.waits else self.now
+        for _ in range(5):
+            self.launch(0.5)
+
+    def event(self, *, enable_timing: bool) -> "SlowEvent":
+        return SlowEvent(self)
+
+
+class SlowEvent:
+    def __init__(self, gpu: SlowGpu) -> None:
+        self.gpu, self.at = gpu, 0.0
+
+    def record(self) -> None:
+        self.at = max(self.gpu.idle_from, self.gpu.now)
+
+    def query(self) -> bool:
+        return self.at <= self.gpu.now
+
+    def synchronize(self) -> None:
+        self.gpu.now = max(self.gpu.now, self.at)
+
+    def elapsed_time(self, end: "SlowEvent") -> float:
+        return (end.at - self.at) * 1e3
+
+
+@pytest.mark.parametrize(
+    ("waits", "seconds", "reads"), [(False, 2.5, [1 + 2, 2]), (True, 5.5, [127, 64])], ids=["launches", "waits"]
+)
+def test_a_gpus_time_is_not_the_hosts(
+    monkeypatch: pytest.MonkeyPatch, waits: bool, seconds: float, reads: list[int]
+) -> None:
+    """One read of 4 s hides no launch of 5 s, and two do: of them 3 s are left when the second is launched."""
+    gpu = SlowGpu(waits=waits)
+    monkeypatch.setattr("torch.cuda.Event", gpu.event)
+    watch = compressors._GpuWatch(compressors._Operation(name="act", action=gpu.act), gpu.read)
+    for expected in reads:
+        gpu.reads = 0
+        actual = watch()
+
+        assert (seconds, expected) == (round(actual, 6), gpu.reads)
+
+
+@pytest.mark.gpu
+def test_a_gpu_has_every_row_as_well() -> None:
+    findings = compressors.measure(2**20, print, torch.device("cuda"))
+
+    assert (OPERATIONS * len(catalog.names("compressor")), ()) == (
+        [row.operation for row in findings.rows],
+        findings.failures,
+    )
+    assert all(min(row.seconds, row.limit_seconds) > 0 for row in findings.rows)
 
 
 def test_a_third_partys_failure_costs_no_other_row(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from liecbench.compressors.votes import Majority, Votes
 from tests.compressors.on_gpu import Place, places
 from tests.compressors.vectors import normal, vectors
 
+pytest.importorskip("triton")
 # The interpreter computes with numpy, which warns of infinities that a GPU passes on.
 pytestmark = pytest.mark.filterwarnings("ignore:(invalid value|overflow|divide by zero) encountered:RuntimeWarning")
 
