@@ -29,7 +29,10 @@ class _Travels:
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class BucketedAllReduce(Algorithm):
-    """All-reduces DDP's buckets as they come, several of them under way together."""
+    """All-reduces DDP's buckets as they come, several of them under way together.
+
+    Over Gloo on a GPU the last copy, from the host, is not in the seconds of communication.
+    """
 
     @abstractmethod
     def reduced_bytes(self, shapes: Sequence[torch.Size], step: int) -> int:
@@ -52,8 +55,9 @@ class BucketedAllReduce(Algorithm):
         self._watch = self._stopwatch()
         self._on_its_way = _Travels()
         self._untold = deque[_Travels]()
+        self._over_nccl = "nccl" in dist.get_backend_config(group)
         # Gloo ends an all-reduce on the host, NCCL on a stream.
-        self._arrival = self.clock.mark if "nccl" in dist.get_backend_config(group) else self.clock.now
+        self._arrival = self.clock.mark if self._over_nccl else self.clock.now
 
     def _before_step(self) -> None:
         self.step += self._num_backwards

@@ -153,7 +153,8 @@ class PowerSGD(BucketedAllReduce):
         before = state.total_numel_after_compression
         # One bucket at a time: the callbacks of several issue their all-reduces in another order on every rank.
         powerSGD_hook(state, bucket).wait()
-        self._lane.behind_default()
+        if not self._over_nccl:
+            self._lane.behind_default()
         numel = state.total_numel_after_compression - before if compressed else bucket.flat.numel()
         self._count(numel * _BYTES_PER_ELEMENT, 3 if compressed else 1, is_last=bucket.last)
         bucket.place.copy_(bucket.flat)

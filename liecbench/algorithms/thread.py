@@ -53,3 +53,4 @@ class CommunicationThread:
             ready, job = given
             with self._lane.after(ready):
                 job()
+            del given, ready, job  # while it waits it keeps nobody alive

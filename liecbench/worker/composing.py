@@ -74,8 +74,8 @@ def compose(job: Job, trajectory: CellResult, link: CellLink, journal: Journal |
     """Record the epochs of a cell; how it ended, and why if not well. Collective."""
     if trajectory.status == "diverged":
         return "diverged", f"as the cell that it is composed with, {trajectory.id}, did: {trajectory.error}"
-    training = Training(job.cell, link, journal, trajectory.environment.get("data_sha256"))
     try:
+        training = Training(job.cell, link, journal, trajectory.environment.get("data_sha256"))
         with afterwards(training.close):
             kinds = _time_kinds(training, link, journal)
     except NonFiniteError as error:

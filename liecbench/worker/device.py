@@ -1,5 +1,6 @@
 """Where a rank computes."""
 
+import gc
 import os
 
 import torch
@@ -23,6 +24,13 @@ def set_random_states(states: list[Tensor], device: torch.device) -> None:
     torch.set_rng_state(states[0])
     for state in states[1:]:
         torch.cuda.set_rng_state(state, device)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what nothing refers to, on a GPU: it is counted as used, and other ranks may share it."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def gpu_uuids() -> list[str]:

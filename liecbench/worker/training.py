@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench import workload
+from liecbench.algorithms.base import NonFiniteError
 from liecbench.algorithms.pacing import Pacer
 from liecbench.cell import Cell
 from liecbench.method import make_algorithm
@@ -22,7 +23,7 @@ from liecbench.record import Epoch
 from liecbench.worker import meter
 from liecbench.worker.agreed import afterwards, agree_on_data
 from liecbench.worker.batches import Batch, Batches
-from liecbench.worker.device import random_states, rank_device, set_random_states
+from liecbench.worker.device import random_states, rank_device, release_memory, set_random_states
 from liecbench.worker.evaluation import divergence, evaluate
 from liecbench.worker.journal import Voice
 from liecbench.worker.schedule import learning_rate
@@ -68,6 +69,7 @@ class Training:
     ) -> None:
         self.cell, self._link, self._voice, self._sampler = cell, link, voice, sampler
         self._rank, self._world_size = dist.get_rank(), dist.get_world_size()
+        release_memory(rank_device(cell.device))  # of the cell before: hooks and optimizers hold each other
         workload.load(cell.task)  # before the seed, which is the model's
         workload.seed(cell.seed)
         self._task = workload.build(cell.task)
@@ -93,7 +95,11 @@ class Training:
         self._trace, self._timeline = trace, self._timeline_of(set(), Path())
         self._added_seconds = 0.0
         if self.device.type == "cuda":
-            self.rehearse()
+            try:
+                self.rehearse()
+            except NonFiniteError:
+                self.close()
+                raise
         meter.reset_peak_memory()
 
     def close(self) -> None:
@@ -108,6 +114,8 @@ class Training:
             self.time_steps(step, 0)
         self.optimizer.zero_grad()
         self.load_state_dict(before)
+        del before
+        release_memory(self.device)
 
     def state_dict(self) -> dict[str, Any]:
         """What this rank's training goes on from, between two steps."""
@@ -194,8 +202,7 @@ class Training:
                 clock.restart_times()
             if self._voice is not None:
                 self._voice.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss)
-        dist.barrier()
-        return clock.read()
+        return self._read(clock)
 
     def time_steps(self, first: int, num_steps: int) -> meter.RankEpoch:
         """Train as if each step were number ``first``, one step and then ``num_steps`` timed ones.
@@ -210,8 +217,7 @@ class Training:
             self._alive()
             if number == 0:
                 clock.restart_times()  # an idle link's bucket is full
-        dist.barrier()
-        return clock.read()
+        return self._read(clock)
 
     def burst(
         self, first: int, num_steps: int, added_seconds: Mapping[str, float]
@@ -238,8 +244,7 @@ class Training:
                 clock.restart_times()
                 began = time.thread_time()
         thread_seconds = time.thread_time() - began
-        dist.barrier()
-        return clock.read(), thread_seconds if self.device.type == "cpu" else None
+        return self._read(clock), thread_seconds if self.device.type == "cpu" else None
 
     def _alive(self) -> None:
         if self._voice is not None:
@@ -250,6 +255,12 @@ class Training:
         dist.barrier()  # no peer sends before every rank has read its counters
         clock.restart_times()
         return clock
+
+    def _read(self, clock: meter.StepClock) -> meter.RankEpoch:
+        # What a GPU has sent over NCCL is on the wire for sure when every rank's has received.
+        self.algorithm.settle()
+        dist.barrier()
+        return clock.read()
 
     def _step(self, batch: Tensor, random: np.random.Generator, clock: meter.StepClock) -> Tensor:
         clock.loading_begins()

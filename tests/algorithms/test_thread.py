@@ -1,4 +1,5 @@
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -6,6 +7,7 @@ import pytest
 
 from liecbench.algorithms.lane import Lane
 from liecbench.algorithms.thread import CommunicationThread
+from tests.processes import wait_for
 
 
 class Written(Lane):
@@ -56,4 +58,17 @@ def test_what_a_job_raises_comes_to_the_caller() -> None:
 
     with pytest.raises(ZeroDivisionError):
         thread.run(lambda: 1 // 0)
+    thread.close()
+
+
+def test_a_thread_that_waits_keeps_nothing_alive() -> None:
+    class Held:
+        def job(self) -> None: ...
+
+    held, thread = Held(), CommunicationThread(Lane())
+    gone = weakref.ref(held)
+    thread.run(held.job)
+    del held
+
+    wait_for(lambda: gone() is None, "the job is forgotten")
     thread.close()
