@@ -90,8 +90,8 @@ def _class_behind(entry: EntryPoint) -> type[Any]:
 
 
 def summary(cls: type) -> str:
-    """The first line of a class's docstring."""
-    return (inspect.getdoc(cls) or "").partition("\n")[0]
+    """The first line of a class's docstring, without markup."""
+    return (inspect.getdoc(cls) or "").partition("\n")[0].replace("``", "")
 
 
 def takes(cls: type, field: Literal["compressor", "server"]) -> bool:

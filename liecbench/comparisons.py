@@ -114,6 +114,9 @@ def print_comparison(
     answer = _answer(rows, baseline=baseline, target=target, best=best)
     rows = results.grouped(rows, by)
     layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline=baseline, by=by)
+    for name in metrics or ():
+        if name not in layout.metrics:
+            say(f"--metric {name}: no cell here has it", quiet=False)
     with readers_may_leave():
         match output:
             case Format.TABLE:

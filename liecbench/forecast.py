@@ -20,11 +20,12 @@ def lines(
     nodes: Nodes | None = None,
     *,
     isolate: bool = False,
+    share_gpus: bool = False,
 ) -> Iterator[str]:
     """The forecast as text."""
     yield f"{num_cells} cells, {num_cells - len(jobs)} of them done; results in {directory}"
     total, varying = 0.0, _varying(jobs)
-    for number, launch in enumerate(group(jobs, isolate=isolate), start=1):
+    for number, launch in enumerate(group(jobs, isolate=isolate, share_gpus=share_gpus), start=1):
         seconds = _job_seconds(launch)
         total += launch_seconds(launch.workers) + sum(seconds)
         yield ""
@@ -97,7 +98,10 @@ def _traffic(ranks: Sequence[tuple[int, int]]) -> str:
 
 
 def _place(launch: Launch) -> str:
-    return f"on GPUs over {launch.meeting['backend']}, " if launch.meeting["device"] == "cuda" else ""
+    if launch.meeting["device"] == "cpu":
+        return ""
+    shared = " that ranks share (experimental)" if launch.meeting["share_gpus"] else ""
+    return f"on GPUs{shared} over {launch.meeting['backend']}, "
 
 
 def _network(launch: Launch, nodes: Nodes | None) -> str:
@@ -105,4 +109,6 @@ def _network(launch: Launch, nodes: Nodes | None) -> str:
         return f"the own network of {nodes.count} machines"
     if launch.shaped:
         return "each behind its own shaped veth"
+    if launch.meeting["backend"] == "nccl":
+        return "NCCL's fastest way"
     return "unshaped loopback" if launch.enforcement == "kernel" else "loopback, links paced by the processes"

@@ -12,7 +12,7 @@ import typer
 
 from liecbench.checks import ShareGpus
 from liecbench.comparisons import Format, print_comparison
-from liecbench.errors import ExitCode, Interruption
+from liecbench.errors import ExitCode, Interruption, MachineError
 from liecbench.output import readers_may_leave, say
 
 if TYPE_CHECKING:
@@ -64,12 +64,17 @@ def run(
     if resume is False:
         refuse_existing(directory)
     jobs = _checked_jobs(cells, directory, nodes, share_gpus=share_gpus)
+    needing_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:
         with readers_may_leave():
-            for line in forecast.lines(jobs, len(cells), directory, nodes, isolate=isolate):
+            for line in forecast.lines(jobs, len(cells), directory, nodes, isolate=isolate, share_gpus=share_gpus):
                 print(line)
+            try:
+                needing_gpus(job.cell for job in jobs)
+            except MachineError as error:
+                print(f"not on this machine: {error}")
         return
-    require_cuda((job.cell for job in jobs), num_nodes=num_nodes, share_gpus=share_gpus)
+    needing_gpus(job.cell for job in jobs)
     if nodes and nodes.rank:
         well = follow(nodes, directory, lambda line: say(line, quiet))
         raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)

@@ -47,19 +47,19 @@ class Versus:
 
     def scenarios(self, a: Path, b: Path) -> Outcome:
         """Two scenarios, cell by cell."""
-        ours, theirs = self._chosen(a), self._chosen(b)
+        ours, theirs = self._chosen(a, b)
         return self._play(ours, theirs, self._sides((str(a), sys.executable), (str(b), sys.executable)))
 
     def pythons(self, scenario: Path, a: str, b: str) -> Outcome:
         """Two interpreters, each with its own installation."""
-        chosen = self._chosen(scenario)
+        (chosen,) = self._chosen(scenario)
         found = [inspect(python, PROTOCOL) for python in (a, b)]
         old, new = ((f"{each.path}: liecbench {each.liecbench}, torch {each.torch}", str(each.path)) for each in found)
         return self._play(chosen, chosen, self._sides(old, new, ALONE))
 
     def revisions(self, scenario: Path, a: str, b: str) -> Outcome:
         """Two revisions of the repository around the working directory, each installed by itself."""
-        chosen = self._chosen(scenario)
+        (chosen,) = self._chosen(scenario)
         with built([a, b], self.say) as revisions:
             for revision in revisions:
                 inspect(revision.python, PROTOCOL, name=str(revision))
@@ -72,7 +72,14 @@ class Versus:
         here = ("this installation", sys.executable)
         return self_test.judged(self._match(cases, self._sides(here, here), None), notes)
 
-    def _chosen(self, path: Path) -> "_Chosen":
+    def _chosen(self, *paths: Path) -> "list[_Chosen]":
+        """What each scenario asks for; LiecbenchError for what cannot be."""
+        chosen = list(map(self._chosen_of, paths))
+        if self.share_gpus:
+            check_sharing(cell for each in chosen for cell in each.cells)
+        return chosen
+
+    def _chosen_of(self, path: Path) -> "_Chosen":
         choose = functools.partial(select, conditions=self.only)
         scenario = load_scenario(path, self.assignments, choose)
         cells = choose(scenario.cells())
@@ -94,8 +101,6 @@ class Versus:
         )
 
     def _play(self, a: "_Chosen", b: "_Chosen", sides: tuple[Side, Side]) -> Outcome:
-        if self.share_gpus:
-            check_sharing([*a.cells, *b.cells])
         timeouts = [chosen.step_timeout for chosen in (a, b) if chosen.step_timeout is not None]
         return self._match(cases_of(a.cells, b.cells), sides, max(timeouts, default=None))
 

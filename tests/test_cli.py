@@ -237,6 +237,12 @@ def test_compare_prints_a_table(results: Path) -> None:
     ) == (0, "", ["algorithm", "accuracy", "s/epoch"], ["liec", "ddp"])
 
 
+def test_compare_tells_of_a_metric_that_no_cell_has(results: Path) -> None:
+    done = liecbench("compare", results, "--metric", "joules_per_epoch", "--metric", "test_accuracy")
+
+    assert (done.returncode, done.stderr) == (0, "--metric joules_per_epoch: no cell here has it\n")
+
+
 def test_compare_prints_markdown(results: Path) -> None:
     done = liecbench("compare", results, "--format", "markdown", "--metric", "speedup")
 
