@@ -109,6 +109,6 @@ def _network(launch: Launch, nodes: Nodes | None) -> str:
         return f"the own network of {nodes.count} machines"
     if launch.shaped:
         return "each behind its own shaped veth"
-    if launch.meeting["backend"] == "nccl":
+    if launch.meeting["backend"] == "nccl" and not launch.meeting["share_gpus"]:
         return "NCCL's fastest way"
     return "unshaped loopback" if launch.enforcement == "kernel" else "loopback, links paced by the processes"
