@@ -25,6 +25,7 @@ from liecbench.algorithms.counters import Counters, Stopwatch
 from liecbench.algorithms.doubts import Doubts
 from liecbench.algorithms.pacing import Pacer
 from liecbench.algorithms.tracing import Tracer
+from liecbench.algorithms.transport import over_nccl
 from liecbench.compressors.base import Compressor
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -80,7 +81,7 @@ class Algorithm(ABC):
         ranks = dist.get_process_group_ranks(ddp.process_group)
         group = dist.new_group(ranks)
         assert group is not None, "this rank belongs to the group of the model"
-        self._doubts = Doubts(late=self.device.type == "cuda" and "nccl" in dist.get_backend_config(group))
+        self._doubts = Doubts(late=over_nccl(self.device, group))
         self._optimizer = optimizer
         self._attached(ddp, group)
         ddp.register_comm_hook(self, Algorithm._on_bucket)

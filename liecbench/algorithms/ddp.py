@@ -16,6 +16,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
+from liecbench.algorithms.transport import over_nccl
 
 
 @plain_dataclass(slots=True)
@@ -55,7 +56,7 @@ class BucketedAllReduce(Algorithm):
         self._watch = self._stopwatch()
         self._on_its_way = _Travels()
         self._untold = deque[_Travels]()
-        self._over_nccl = "nccl" in dist.get_backend_config(group)
+        self._over_nccl = over_nccl(self.device, group)
         # Gloo ends an all-reduce on the host, NCCL on a stream.
         self._arrival = self.clock.mark if self._over_nccl else self.clock.now
 

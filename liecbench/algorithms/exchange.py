@@ -15,7 +15,7 @@ from liecbench.algorithms.pacing import Pacer
 from liecbench.algorithms.rotation import Rotation
 from liecbench.algorithms.shards import ServerPlace, Shard, cut
 from liecbench.algorithms.staged import Staged
-from liecbench.algorithms.transport import Traffic, Transport
+from liecbench.algorithms.transport import Traffic, Transport, over_nccl
 from liecbench.compressors.base import Compressor, Draw, Message, on_host
 from liecbench.compressors.identity import Identity
 
@@ -233,6 +233,6 @@ def _transport_of(
     """How messages of vectors on ``device`` travel over ``group``; ``watch`` is by the device's clock."""
     if device.type == "cpu":
         return Rotation(group, server, watch, pacer)
-    if "nccl" in dist.get_backend_config(group):
+    if over_nccl(device, group):
         return AtOnce(group, server, watch, device)
     return Staged(group, server, watch, pacer, device)

@@ -5,11 +5,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.counters import Stopwatch
 from liecbench.algorithms.shards import ServerPlace
 from liecbench.compressors.base import Compressor, Message
+
+
+def over_nccl(device: torch.device, group: dist.ProcessGroup) -> bool:
+    """Whether tensors on ``device`` travel over NCCL, so that the host runs ahead of what moves."""
+    return device.type == "cuda" and "nccl" in dist.get_backend_config(group)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ def launch(kernel: Any, size: int, vector: Tensor, *arguments: Any, **constants:
 def compress(
     kernel: Any, size: int, vector: Tensor, payload: Tensor, residual: Tensor | None, *arguments: Any, **constants: Any
 ) -> None:
-    """``launch`` a kernel that fills ``payload``, and where it is told to ``keep`` it the residual, if in place."""
+    """``launch`` a kernel that fills ``payload``, and ``residual`` where there is one, which may be the vector."""
     left = vector if residual is None else residual
     launch(kernel, size, vector, payload, left, *arguments, keep=residual is not None, **constants)
 

@@ -80,8 +80,7 @@ def _place(rows: Sequence[Row], machine: Mapping[str, str | int]) -> str:
     workers = sorted({row.workers for row in rows if row.workers is not None})
     parts = [f"size {size:,}" for size in sizes] + [f"{number} workers" for number in workers]
     if "gpu" in machine:
-        driver = f", driver {machine['driver']}" if "driver" in machine else ""
-        parts.append(f"{machine['gpu']}{driver}")
+        parts.append(f"{machine['gpu']}, driver {machine['driver']}")
     return " · ".join([*parts, f"{machine['cpu']}, {machine['num_cpus']} CPUs, threads {machine['threads']}"])
 
 

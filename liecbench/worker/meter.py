@@ -120,8 +120,10 @@ class StepClock:
             self._clock.spend(start, end, lambda begun, over: keep(name, "training", begun, over))
 
     def read(self) -> RankEpoch:
-        """The epoch, once every rank is done with it."""
+        """The epoch, once every rank is done with it. Collective."""
+        # What a GPU has sent over NCCL is on the wire for sure when every rank's has received.
         self._algorithm.settle()
+        dist.barrier()
         now, first, times = self._algorithm.counters, self._first_bytes, self._first_times
         wire = self._wire.wire_bytes()
         return RankEpoch(

@@ -202,12 +202,12 @@ class Training:
                 clock.restart_times()
             if self._voice is not None:
                 self._voice.progress(self.cell.id, epoch + 1, step + 1, len(batches), loss)
-        return self._read(clock)
+        return clock.read()
 
     def time_steps(self, first: int, num_steps: int) -> meter.RankEpoch:
         """Train as if each step were number ``first``, one step and then ``num_steps`` timed ones.
 
-        The link must be shaped. What was trained so is of no use for anything else.
+        On a link that is not shaped the times mean nothing. What was trained so is of no use for anything else.
         """
         batches, random = self.batches.of_epoch(0), self.batches.random(0)
         clock = self._start_clock()
@@ -217,7 +217,7 @@ class Training:
             self._alive()
             if number == 0:
                 clock.restart_times()  # an idle link's bucket is full
-        return self._read(clock)
+        return clock.read()
 
     def burst(
         self, first: int, num_steps: int, added_seconds: Mapping[str, float]
@@ -244,7 +244,7 @@ class Training:
                 clock.restart_times()
                 began = time.thread_time()
         thread_seconds = time.thread_time() - began
-        return self._read(clock), thread_seconds if self.device.type == "cpu" else None
+        return clock.read(), thread_seconds if self.device.type == "cpu" else None
 
     def _alive(self) -> None:
         if self._voice is not None:
@@ -255,12 +255,6 @@ class Training:
         dist.barrier()  # no peer sends before every rank has read its counters
         clock.restart_times()
         return clock
-
-    def _read(self, clock: meter.StepClock) -> meter.RankEpoch:
-        # What a GPU has sent over NCCL is on the wire for sure when every rank's has received.
-        self.algorithm.settle()
-        dist.barrier()
-        return clock.read()
 
     def _step(self, batch: Tensor, random: np.random.Generator, clock: meter.StepClock) -> Tensor:
         clock.loading_begins()
