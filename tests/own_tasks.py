@@ -200,10 +200,10 @@ def one_for_each_process() -> Task:
 
 
 class SlowTransform:
-    """Takes 20 ms a batch."""
+    """Takes 50 ms a batch."""
 
     def __call__(self, inputs: Tensor, random: np.random.Generator) -> Tensor:
-        time.sleep(0.02)
+        time.sleep(0.05)
         return inputs
 
 

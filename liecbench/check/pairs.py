@@ -176,10 +176,7 @@ class Turns:
     def _warm_up(self, first: int, period: int) -> tuple[int, int]:
         """A burst of each that does not count; where the next one begins, and its steps: whole averaging periods."""
         num_steps = period * math.ceil(_FEWEST_STEPS / period)
-        a, b = (side.burst(first, num_steps) for side in (self._a, self._b))
-        # Drawn out by what A's steps take: a share of B's own would grow with what its ranks wait for each other.
-        share = self._measured.case.slowdown
-        self._added_seconds = {k: share * s / a["kind_steps"][k] for k, s in a["kind_seconds"].items() if share}
+        a, b = (self._burst(name, first, num_steps) for name in "AB")
         periods = math.ceil(num_steps * max(1.0, _BURST_SECONDS / min(a["seconds"], b["seconds"])) / period)
         return first + num_steps + 1, period * periods
 
@@ -188,16 +185,25 @@ class Turns:
         before = Snapshot.now()
         answers: dict[str, Answer] = {}
         for name in order:
-            resident, added = (self._a, {}) if name == "A" else (self._b, self._added_seconds)
-            answers[name] = resident.burst(first, num_steps, added)
+            answers[name] = self._burst(name, first, num_steps)
         a, b = answers["A"], answers["B"]
         noise = {**Snapshot.now().since(before), "wall_over_cpu": max(a["wall_over_cpu"], b["wall_over_cpu"])}
         if self._measured.rare_kinds is None:
             self._measured.rare_kinds = _rare_kinds(a, b)
-        for metric, (a_seconds, b_seconds) in _seconds(a, b, self._measured.rare_kinds).items():
+        for metric, (a_seconds, b_seconds) in seconds_of(a, b, self._measured.rare_kinds).items():
             pair = Pair(relaunch=relaunch, order=order, a_seconds=a_seconds, b_seconds=b_seconds, noise=noise)
             self._measured.pairs.setdefault(metric, []).append(pair)
         self._measured.last = (a, b)
+
+    def _burst(self, name: str, first: int, num_steps: int) -> Answer:
+        if name == "B":
+            return self._b.burst(first, num_steps, self._added_seconds)
+        a = self._a.burst(first, num_steps)
+        # Drawn out by what A's latest steps took: a share of B's own would grow with what its ranks wait for each
+        # other, and one of the first burst's, which may be slow, would slow B down by more than was asked for.
+        share = self._measured.case.slowdown
+        self._added_seconds = {k: share * s / a["kind_steps"][k] for k, s in a["kind_seconds"].items() if share}
+        return a
 
 
 def _common_period(case: Case, opened: Sequence[Answer]) -> int:
@@ -216,7 +222,7 @@ def _rare_kinds(a: Answer, b: Answer) -> list[str]:
     return [kind for kind in steps if kind != commonest and kind in b["kind_steps"]]
 
 
-def _seconds(a: Answer, b: Answer, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
+def seconds_of(a: Answer, b: Answer, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Of all steps of a burst, and of one step of each rare kind."""
     found = {STEP: (a["seconds"], b["seconds"])}
     for kind in rare_kinds:

@@ -111,12 +111,12 @@ def test_a_sampler_that_does_not_answer_costs_two_seconds_once() -> None:
     with running("-u", "-c", "import time; print('null'); time.sleep(100)") as sampler:
         started = time.monotonic()
         actual = []
-        for _ in range(3):
+        for _ in range(5):
             sampler.begin()
             actual.append(sampler.end())
         seconds = time.monotonic() - started
 
-    assert (actual, 2.0 <= seconds < 6.0) == ([None] * 3, True)
+    assert (actual, 2.0 <= seconds < 10.0) == ([None] * 5, True)
 
 
 def test_a_sampler_that_does_not_start_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,12 +124,12 @@ def test_a_sampler_that_does_not_start_is_waited_for_once(monkeypatch: pytest.Mo
     with running("-c", "import time; time.sleep(100)") as sampler:
         started = time.monotonic()
         actual = []
-        for _ in range(5):
+        for _ in range(20):
             sampler.begin()
             actual.append(sampler.end())
         seconds = time.monotonic() - started
 
-    assert (actual, 0.5 <= seconds < 2.5) == ([None] * 5, True)
+    assert (actual, 0.5 <= seconds < 10.0) == ([None] * 20, True)
     assert "(its process did not start in 10 s)" in sampler.silence
 
 

@@ -147,11 +147,11 @@ def test_a_task_of_ones_own_is_trained_with_its_own_loss_and_accuracy(trained: d
 def test_fetching_batches_is_no_part_of_training(trained: dict[str, list[Epoch]]) -> None:
     (slow,) = trained["slow"]
 
-    # 22 batches take 20 ms each, before their steps begin.
-    assert slow.data_seconds >= 22 * 0.02
+    # 22 batches take 50 ms each, before their steps begin.
+    assert slow.data_seconds >= 22 * 0.05
     assert slow.step_seconds is not None
     assert slow.train_seconds < slow.data_seconds
-    assert slow.step_seconds["median"] < 0.02
+    assert slow.step_seconds["median"] < 0.05
 
 
 def test_data_drawn_from_global_random_states_are_the_same_on_every_rank(trained: dict[str, list[Epoch]]) -> None:

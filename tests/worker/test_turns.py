@@ -60,7 +60,7 @@ def test_the_same_bursts_train_the_same(resident: Resident) -> None:
 def test_the_slowest_rank_of_every_step_takes_no_less_than_the_slowest_rank(resident: Resident) -> None:
     (answer,) = bursts(resident, 1)
 
-    assert sum(answer["kind_seconds"].values()) > 0.7 * answer["seconds"]
+    assert sum(answer["kind_seconds"].values()) >= answer["seconds"] * (1 - 1e-9)
 
 
 def test_bursts_cross_epochs(resident: Resident) -> None:
