@@ -1,9 +1,11 @@
 """A cell's data and network, made from what its task says of them, and whether they go together."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from liecbench.tasks import base
 
 _TRAINED = ("torch.float32", "torch.float16", "torch.bfloat16")
+_FEW_PARAMETERS = 20_000_000
 
 
 class WorkloadError(ValueError):
@@ -179,7 +182,7 @@ def _sizes(fit: str) -> Sizes:
     task = Task(dataset=dataset, model=model, batch_size=batch_size, epochs=1, learning_rate=1.0)
     load(task)
     with torch.random.fork_rng(devices=[]):
-        made = _build_in_outline(task) if _ours(task.model) else _try_out(task)
+        made = _try_on(task) if _ours(task.model) else _try_out(task)
     return Sizes(
         num_train_samples=len(made.train),
         num_test_samples=len(made.test),
@@ -194,14 +197,41 @@ def _ours(model: Choice) -> bool:
     return known and catalog.load("model", model.name).__module__.startswith("liecbench.")
 
 
-def _build_in_outline(task: Task) -> "base.Task":
-    """Without its numbers, so that no model is too large to be checked. WorkloadError."""
+def _try_on(task: Task) -> "base.Task":
+    """A forward pass: without numbers where they are many, so that no model is too large to be checked. WorkloadError.
+
+    Where they are few it takes them along: torch imports its compiler, which takes longer, to do without.
+    """
     import torch
 
-    with torch.device("meta"):
-        made = build(task)
-    _outputs(task, made, "meta")
+    try:
+        with _at_most(_FEW_PARAMETERS):
+            made, device = build(task), "cpu"
+    except WorkloadError:
+        with torch.device("meta"):
+            made, device = build(task), "meta"
+    _outputs(task, made, device)
     return made
+
+
+@contextlib.contextmanager
+def _at_most(num_parameters: int) -> Iterator[None]:
+    """Stop who builds a model of more parameters, before they are filled."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    left = num_parameters
+
+    def count(_module: object, name: str, parameter: "torch.nn.Parameter") -> None:
+        nonlocal left
+        left -= parameter.numel()
+        if left < 0:
+            raise OverflowError(f"{name} is one too many of {num_parameters:,} parameters")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _try_out(task: Task) -> "base.Task":

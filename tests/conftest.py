@@ -17,7 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often test_chaos.py kills a run at a random moment")
 
 
+# What takes minutes comes first: at the end nobody waits for one file alone.
+_LONG = ("test_pairs", "test_crash", "test_versus", "test_chaos", "test_end_to_end", "test_checks", "test_gpu_compiles")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in _LONG)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):  # what a GPU alone can show; README says what that leaves unseen

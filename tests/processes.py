@@ -26,8 +26,8 @@ from liecbench.record import LEDGER_NAME, Epoch, Record, read
 from liecbench.supervisor import Orders
 
 ROOT: Final = Path(__file__).parents[1]
-SECONDS: Final = 30.0
-GONE_SECONDS: Final = 5.0
+SECONDS: Final = 60.0
+GONE_SECONDS: Final = 15.0
 _MARK: Final = "LIECBENCH_TEST_MARK"
 _POLL_SECONDS: Final = 0.02
 

@@ -139,6 +139,13 @@ def test_a_report_imports_nothing_heavy(results: Path) -> None:
     assert (True, set()) == ("liecbench.report.page" in modules, modules & heavy)
 
 
+def test_checking_a_scenario_does_not_import_torchs_compiler(tmp_path: Path) -> None:
+    quickstart = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
+    modules = loaded("run", str(quickstart), "--dry-run", "--out", str(tmp_path / "results"))
+
+    assert ("torch" in modules, "torch._dynamo" in modules) == (True, False)
+
+
 def test_help_imports_nothing_heavy() -> None:
     modules = loaded("--help")
 

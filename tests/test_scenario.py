@@ -53,7 +53,7 @@ from tests.scenarios import BASE, edited, error_of, scenario
             "text has no classes to divide its samples by; use partition: iid",
         ),
         ("model: mlp", "model: gpt", "s.yaml:4:10: task.model: ", "gpt"),
-        ("digits", "text", "s.yaml:4:10: task.model: ", "outputs of shape [2, 128] where [2, 64, 128] are needed"),
+        ("digits", "text", "s.yaml:4:10: task.model: ", "it cannot take inputs of shape [2, 64] and torch.int64"),
         (
             "model: mlp",
             "model: {name: gpt, width: 9}",

@@ -29,6 +29,8 @@ def refusal(**changes: Any) -> tuple[str, str]:
     ("dataset", "model", "train", "test", "numel"),
     [
         ("digits", {"name": "mlp", "width": 8, "layers": 1}, 1437, 360, 64 * 8 + 8 + 8 * 10 + 10),
+        # More numbers than a machine has room for.
+        ("digits", {"name": "mlp", "width": 10**6, "layers": 2}, 1437, 360, 64 * 10**6 + 10**12 + 12 * 10**6 + 10),
         ("digits", OWN + "linear", 1437, 360, 650),
         ("digits", {"name": OWN + "with_any_options", "bias": False}, 1437, 360, 640),
         (OWN + "signs", OWN + "linear", 500, 100, 8),
@@ -55,7 +57,7 @@ def test_sizes_are_those_of_data_and_model(dataset: Any, model: Any, train: int,
         ({"dataset": {"name": OWN + "signs", "highest": 2}}, "dataset", "has the label 2; 2 classes count from 0"),
         ({"dataset": {"name": OWN + "signs", "highest": -1}}, "dataset", "has the label -1; 2 classes count from 0"),
         ({"model": "gpt"}, "model", "gpt"),
-        ({"dataset": "text"}, "model", "outputs of shape [2, 128] where [2, 64, 128] are needed"),
+        ({"dataset": "text"}, "model", "it cannot take inputs of shape [2, 64] and torch.int64"),
         ({"model": OWN + "normalised_over_the_batch", "batch_size": 1}, "model", "more than 1 value per channel"),
         ({"model": {"name": "mlp", "width": 10**10}}, "model", "mlp cannot be made"),
         ({"model": OWN + "two_outputs"}, "model", "gives a tuple; return a tensor from its forward"),

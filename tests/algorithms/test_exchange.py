@@ -112,7 +112,7 @@ def test_a_nan_on_one_rank_is_noticed_by_all_and_leaves_memories_alone(server: S
 
 
 UNBIASED = [QSGD(levels=1), TernGrad(), RandomK(0.25, unbiased=True)]
-ROUND_TRIPS = 3000
+ROUND_TRIPS = 1000
 
 
 def mean_of_means(server: Server) -> list[float]:
