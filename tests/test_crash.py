@@ -245,7 +245,7 @@ def test_a_launch_that_ends_twice_before_its_first_cell_has_failed(tmp_path: Pat
 
 def test_a_cell_that_hangs_is_failed_and_the_others_complete(tmp_path: Path) -> None:
     path, directory = tmp_path / "three.yaml", tmp_path / "results"
-    path.write_text(f"{THREE_CELLS}step_timeout: 4\n")
+    path.write_text(f"{THREE_CELLS}step_timeout: 12\n")
     with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
         command.wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
         namespaces = _namespaces_of_training(command)
@@ -254,4 +254,4 @@ def test_a_cell_that_hangs_is_failed_and_the_others_complete(tmp_path: Path) -> 
         command.tree.assert_gone(namespaces)
     ends = [record for record in records(directory) if isinstance(record, End)]
     assert [end.status for end in ends] == ["completed", "failed", "completed"]
-    assert "no step for 4 s (step_timeout)" in (ends[1].error or "")
+    assert "no step for 12 s (step_timeout)" in (ends[1].error or "")

@@ -146,6 +146,23 @@ def test_checking_a_scenario_does_not_import_torchs_compiler(tmp_path: Path) -> 
     assert ("torch" in modules, "torch._dynamo" in modules) == (True, False)
 
 
+def test_a_cell_does_not_wait_for_what_its_optimizer_imports() -> None:
+    program = """
+import sys
+from liecbench.worker import training
+before = set(sys.modules)
+model = training.nn.Linear(2, 2)
+optimizer = training.torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+optimizer.zero_grad()
+model(training.torch.ones(1, 2)).sum().backward()
+optimizer.step()
+print(len(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 5  # of hundreds that torch takes along
+
+
 def test_help_imports_nothing_heavy() -> None:
     modules = loaded("--help")
 
