@@ -129,6 +129,8 @@ class Match:
                 resident = Resident(side, cells, directory, lambda: self._patience_seconds, self._say)
                 residents[side.name] = stack.enter_context(resident)
                 resident.start()
+            for resident in residents.values():
+                resident.wait()
             while left:
                 Turns(left[0], residents["A"], residents["B"], self._coin).play(
                     relaunch, lambda measured: self._enough(measured, relaunch)

@@ -76,24 +76,28 @@ class Resident:
         self._said: list[str] = []
 
     def start(self) -> None:
-        """Start the ranks, and wait until they are up."""
+        """Start the ranks, and wait for nothing."""
+        self._launch(isolate=True)
+
+    def wait(self) -> None:
+        """Wait until the ranks are up; StartError where they are lost."""
         try:
-            self._launch()
+            self._wait_for_ranks()
         except LostError as error:
             raise StartError(str(error)) from None
 
-    def _launch(self) -> None:
+    def _wait_for_ranks(self) -> None:
         try:
-            self._wait_for_ranks(isolate=True)
+            self._wait_for("up")
         except RefusedError as refused:
             self._say(without_namespaces(self._torchrun, refused, REFUSED_REMEDY))
-            self._wait_for_ranks(isolate=False)
+            self._launch(isolate=False)
+            self._wait_for("up")
 
-    def _wait_for_ranks(self, *, isolate: bool) -> None:
+    def _launch(self, *, isolate: bool) -> None:
         self._stack.close()
         ranks = Ranks(self._torchrun, self._plan, self._log, self._patience, isolate=isolate)
         self._events: Iterator[Answer] = self._stack.enter_context(ranks).events
-        self._wait_for("up")
 
     def open(self, cell: Cell) -> Answer:
         """Build a cell."""

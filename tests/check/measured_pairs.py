@@ -73,6 +73,7 @@ def record(relaunches: int, pairs: int) -> Traces:
             with residents["A"] as a, residents["B"] as b:
                 for name in residents:
                     residents[name].start()
+                    residents[name].wait()
                 for each in measured:
                     Turns(each, a, b, coin).play(relaunch, partial(_has, pairs * (relaunch + 1)))
                     print(f"relaunch {relaunch + 1}: {each.case.label}", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ def resident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resident]:
     side = Side(name="A", label="here", python=sys.executable)
     with Resident(side, [cell("liec")], tmp_path_factory.mktemp("resident"), lambda: 100.0, print) as resident:
         resident.start()
+        resident.wait()
         yield resident
 
 
