@@ -182,7 +182,7 @@ def _sizes(fit: str) -> Sizes:
     task = Task(dataset=dataset, model=model, batch_size=batch_size, epochs=1, learning_rate=1.0)
     load(task)
     with torch.random.fork_rng(devices=[]):
-        made = _try_on(task) if _ours(task.model) else _try_out(task)
+        made = _try_forward(task) if _ours(task.model) else _try_out(task)
     return Sizes(
         num_train_samples=len(made.train),
         num_test_samples=len(made.test),
@@ -197,10 +197,10 @@ def _ours(model: Choice) -> bool:
     return known and catalog.load("model", model.name).__module__.startswith("liecbench.")
 
 
-def _try_on(task: Task) -> "base.Task":
+def _try_forward(task: Task) -> "base.Task":
     """A forward pass: without numbers where they are many, so that no model is too large to be checked. WorkloadError.
 
-    Where they are few it takes them along: torch imports its compiler, which takes longer, to do without.
+    A few are faster than none: to do without them torch imports its compiler.
     """
     import torch
 

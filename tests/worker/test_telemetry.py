@@ -135,11 +135,11 @@ def test_a_sampler_that_does_not_start_is_waited_for_once(monkeypatch: pytest.Mo
 
 def test_a_late_answer_is_not_the_next_windows() -> None:
     late = """
-import signal
+import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 print("null"); input(); input()
 signal.sigwait([signal.SIGUSR1])
-print('{"a": 1}'); input(); input(); print('{"a": 2}')
+os.write(1, b'{"a": 1}\\n'); input(); input(); print('{"a": 2}')
 """
     with running("-u", "-c", late) as sampler:
         sampler.begin()
