@@ -71,9 +71,10 @@ def record(relaunches: int, pairs: int) -> Traces:
                 cells = [case.case.a for case in measured]
                 residents[side.name] = Resident(side, cells, Path(directory), lambda: 300.0, print)
             with residents["A"] as a, residents["B"] as b:
-                for name in residents:
-                    residents[name].start()
-                    residents[name].wait()
+                for resident in residents.values():
+                    resident.start()
+                for resident in residents.values():
+                    resident.wait()
                 for each in measured:
                     Turns(each, a, b, coin).play(relaunch, partial(_has, pairs * (relaunch + 1)))
                     print(f"relaunch {relaunch + 1}: {each.case.label}", file=sys.stderr, flush=True)

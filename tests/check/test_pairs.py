@@ -15,9 +15,9 @@ from liecbench.errors import ExitCode
 from tests.processes import skip_without_namespaces
 
 pytestmark = pytest.mark.timeout(600)  # three relaunches of two sides, on whatever machine
-# Twice as long is beyond any noise; few pairs are enough for that.
+# Three times as long is beyond any noise; few pairs are enough for that.
 GATE = Gate(most_pairs=12)
-SLOWDOWN = 1.0
+SLOWDOWN = 2.0
 PERIOD = 4
 
 
