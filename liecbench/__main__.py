@@ -1,5 +1,5 @@
 """``python -m liecbench`` is ``liecbench``."""
 
-from liecbench.cli import main
+from liecbench.cli.app import main
 
 main()

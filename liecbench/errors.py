@@ -6,6 +6,8 @@ LiecbenchError            2  a mistake in a command or its arguments
 └── NothingToCompareError 4  results or a baseline hold nothing comparable
 """
 
+import difflib
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -49,3 +51,10 @@ class NothingToCompareError(LiecbenchError):
     """The results given hold nothing that can be compared."""
 
     exit_code = ExitCode.NOTHING_TO_COMPARE
+
+
+def did_you_mean(name: object, valid: Iterable[str]) -> str:
+    """A clause that names the likeliest of ``valid``, or lists them all."""
+    names = sorted(valid)
+    match = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    return f"did you mean {match[0]}?" if match else f"valid: {', '.join(names)}"

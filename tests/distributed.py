@@ -13,7 +13,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 # Ranks are forked from a process that has imported these: each took seconds to do so.
-multiprocessing.set_forkserver_preload(["pytest", "liecbench.worker.training", "liecbench.worker.composing"])
+multiprocessing.set_forkserver_preload(["pytest", "liecbench.worker.trainer", "liecbench.worker.composed_timing"])
 
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, backend: str = "gloo") -> list[Any]:

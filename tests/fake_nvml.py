@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pynvml
 
-from liecbench import sampler
+from liecbench.host import gpu_sampler
 
 SUCCESS: Final = 0
 INVALID_ARGUMENT: Final = 2
@@ -216,4 +216,4 @@ def _nvmlDeviceGetFieldValues(gpu: FakeGpu, num_fields: Any, out: Any) -> int:  
 
 if __name__ == "__main__":
     pynvml.nvmlLib = FakeNvml([FakeGpu(uuid=uuid, ticking=True, reasons=0x04) for uuid in (FIRST, SECOND)])
-    sampler.main(sys.argv[1:])
+    gpu_sampler.main(sys.argv[1:])

@@ -8,7 +8,7 @@ from typing import Final
 
 from pyroute2 import IPRoute
 
-from liecbench import syscalls
+from liecbench.host import linux
 
 ADDRESSES: Final = ("10.9.0.1", "10.9.0.2")
 ON_TWO_MACHINES: Final = [sys.executable, "-m", "tests.machines"]
@@ -21,8 +21,8 @@ def main() -> None:
     back, again = os.pipe()
     second = os.fork()
     if second == 0:
-        syscalls.die_with_parent()
-        syscalls.unshare(syscalls.CLONE_NEWNET)
+        linux.die_with_parent()
+        linux.unshare(linux.CLONE_NEWNET)
         os.write(there, b".")
         os.read(back, 1)
         _bring_up("wire1", ADDRESSES[1])
@@ -39,7 +39,7 @@ def main() -> None:
 
 def _enter_namespace() -> None:
     user, group = os.getuid(), os.getgid()
-    syscalls.unshare((syscalls.CLONE_NEWUSER if user else 0) | syscalls.CLONE_NEWNET)
+    linux.unshare((linux.CLONE_NEWUSER if user else 0) | linux.CLONE_NEWNET)
     if user:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
@@ -59,7 +59,7 @@ def _run(machine: int) -> int:
     *command, out = sys.argv[1:]
     place = ["--nodes", "2", "--node-rank", str(machine), "--master", ADDRESSES[0]]
     arguments = [sys.executable, "-P", "-m", "liecbench", *command, "--out", f"{out}-{machine}", *place]
-    return subprocess.run(arguments, check=False, preexec_fn=syscalls.die_with_parent).returncode
+    return subprocess.run(arguments, check=False, preexec_fn=linux.die_with_parent).returncode
 
 
 if __name__ == "__main__":

@@ -5,20 +5,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from liecbench.network import WorkerLink
-from liecbench.worker import rank
+from liecbench.network.emulation import WorkerLink
+from liecbench.worker import entry
 
 NUMEL: Final = 2**18
 
 
-def _body() -> rank.Body:
+def _body() -> entry.Body:
     import torch
     import torch.distributed as dist
 
-    from liecbench.link import Link
-    from liecbench.worker.backend import Backend
+    from liecbench.network.link import Link
+    from liecbench.worker.backend_variables import Backend
     from liecbench.worker.device import rank_device
-    from liecbench.worker.group import join
+    from liecbench.worker.process_group import join
 
     def meet(plan_path: Path, events: Path, link: WorkerLink | None) -> None:
         plan = json.loads(plan_path.read_text())
@@ -48,4 +48,4 @@ def _body() -> rank.Body:
 
 
 if __name__ == "__main__":
-    rank.run(_body)
+    entry.run(_body)

@@ -21,9 +21,9 @@ from typing import IO, Any, Final, TypeVar
 
 import pytest
 
-from liecbench import syscalls
-from liecbench.record import LEDGER_NAME, Epoch, Record, read
-from liecbench.supervisor import Orders
+from liecbench.host import linux
+from liecbench.launch.supervisor import Orders
+from liecbench.results.ledger import LEDGER_NAME, Epoch, Record, read
 
 ROOT: Final = Path(__file__).parents[1]
 SECONDS: Final = 60.0
@@ -242,7 +242,7 @@ def skip_without_namespaces() -> None:
 def without_namespaces() -> None:
     """Execute this process's arguments where the kernel makes no network namespace: a limit of its user namespace."""
     user, group = os.getuid(), os.getgid()
-    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    linux.unshare(linux.CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {user} 1")
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from liecbench.document import override, parse
+from liecbench.config.loader import check
+from liecbench.config.scenario import Scenario
+from liecbench.config.yaml_source import override, parse
 from liecbench.errors import ScenarioError
-from liecbench.matrix import Scenario
-from liecbench.scenario import check
 
 BASE = """\
 name: example

@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from liecbench.supervisor import EVENTS_VARIABLE
-from liecbench.syscalls import die_with_parent
+from liecbench.host.linux import die_with_parent
+from liecbench.launch.supervisor import EVENTS_VARIABLE
 
 if __name__ == "__main__":
     die_with_parent()

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liecbench.matrix import Scenario
-from liecbench.scenario import load_scenario
+from liecbench.config.loader import load_scenario
+from liecbench.config.scenario import Scenario
 from tests.tasks.made_archives import pixels, unpack
 
 DIRECTORY = Path(__file__).parents[1] / "scenarios"

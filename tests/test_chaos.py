@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.record import End, Epoch, Start
+from liecbench.results.ledger import End, Epoch, Start
 from tests.processes import SECONDS, Command, numbers, records, running_command, skip_without_namespaces
 
 SCENARIO: Final = """

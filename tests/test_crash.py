@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from liecbench.record import LEDGER_NAME, End, Epoch, Start, read
+from liecbench.results.ledger import LEDGER_NAME, End, Epoch, Start, read
 from tests.processes import (
     SECONDS,
     WITHOUT_NAMESPACES,

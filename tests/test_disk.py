@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from liecbench.record import End
+from liecbench.results.ledger import End
 from tests.processes import ROOT, Tree, command_line, epochs, records, skip_without_namespaces
 
 SCENARIO: Final = """

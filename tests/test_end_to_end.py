@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from liecbench.record import End, Epoch, Record, Start
+from liecbench.results.ledger import End, Epoch, Record, Start
 from tests.processes import (
     SECONDS,
     WITHOUT_NAMESPACES,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from liecbench.record import Epoch, Start
+from liecbench.results.ledger import Epoch, Start
 from tests.processes import Tree, records, run_command, skip_without_namespaces
 
 pytestmark = pytest.mark.gpu

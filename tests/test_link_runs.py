@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from liecbench.doctor import probe_link
-from liecbench.link import Link
-from liecbench.record import End, Epoch, Record, Start
+from liecbench.diagnostics.doctor import probe_link
+from liecbench.network.link import Link
+from liecbench.results.ledger import End, Epoch, Record, Start
 from tests.processes import Tree, records, run_command, skip_without_namespaces
 
 SCENARIO: dict[str, Any] = {

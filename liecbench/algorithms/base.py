@@ -20,12 +20,12 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from liecbench.algorithms.clock import Clock, HostClock, clock_of
-from liecbench.algorithms.counters import Counters, Stopwatch
-from liecbench.algorithms.doubts import Doubts
-from liecbench.algorithms.pacing import Pacer
-from liecbench.algorithms.tracing import Tracer
-from liecbench.algorithms.transport import over_nccl
+from liecbench.algorithms.comm.clock import Clock, HostClock, clock_of
+from liecbench.algorithms.comm.counters import Counters, Stopwatch
+from liecbench.algorithms.comm.finite_check import Doubts
+from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.algorithms.comm.tracing import Tracer
+from liecbench.algorithms.comm.transport import over_nccl
 from liecbench.compressors.base import Compressor
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)

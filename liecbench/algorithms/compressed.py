@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.blocks import Block
+from liecbench.algorithms.comm.blocks import Block
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
 

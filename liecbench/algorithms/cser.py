@@ -8,7 +8,7 @@ from torch import Tensor
 
 from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.blocks import Block
+from liecbench.algorithms.comm.blocks import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.server import Route
 from liecbench.compressors.identity import Identity

@@ -16,7 +16,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
-from liecbench.algorithms.transport import over_nccl
+from liecbench.algorithms.comm.transport import over_nccl
 
 
 @plain_dataclass(slots=True)

@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.blocks import Block
+from liecbench.algorithms.comm.blocks import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
 from liecbench.algorithms.server import Route
 from liecbench.compressors.identity import Identity

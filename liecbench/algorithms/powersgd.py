@@ -17,9 +17,9 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.comm.lane import lane_of
+from liecbench.algorithms.comm.worker_thread import CommunicationThread
 from liecbench.algorithms.ddp import BucketedAllReduce
-from liecbench.algorithms.lane import lane_of
-from liecbench.algorithms.thread import CommunicationThread
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
 _EPSILON = 1e-8  # as the authors' code has it; with PyTorch's default of 0 a gradient of zeros gives NaN

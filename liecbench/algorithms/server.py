@@ -17,11 +17,11 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
-from liecbench.algorithms.blocks import Block, plan_blocks
-from liecbench.algorithms.exchange import Exchange, NonFiniteMessageError
-from liecbench.algorithms.lane import lane_of
-from liecbench.algorithms.shards import ServerPlace, cut, payload_bytes
-from liecbench.algorithms.thread import CommunicationThread
+from liecbench.algorithms.comm.blocks import Block, plan_blocks
+from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
+from liecbench.algorithms.comm.lane import lane_of
+from liecbench.algorithms.comm.shards import ServerPlace, cut, payload_bytes
+from liecbench.algorithms.comm.worker_thread import CommunicationThread
 from liecbench.compressors.base import Compressor
 
 

@@ -9,8 +9,10 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import casts_cpu, int8_cpu, magnitude_cpu
 from liecbench.compressors.base import Compressor, Message
+from liecbench.compressors.kernels.cpu import casts as casts_cpu
+from liecbench.compressors.kernels.cpu import int8 as int8_cpu
+from liecbench.compressors.kernels.cpu import magnitude as magnitude_cpu
 
 _SCALE_BYTES = 4
 _LEAST_SCALE = 2.0**-149
@@ -39,17 +41,17 @@ class _Cast16(Compressor):
         casts_cpu.decompress(_codes(payload), weight, out.numpy(), self._half, accumulate)
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import casts_gpu
+        from liecbench.compressors.kernels.triton import casts as casts_gpu
 
         casts_gpu.compress(tensor, payload, residual, half=self._half)
 
     def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        from liecbench.compressors import casts_gpu
+        from liecbench.compressors.kernels.triton import casts as casts_gpu
 
         casts_gpu.add_up(payloads, out, accumulate, weight, half=self._half)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         return magnitude_gpu.all_finite(message.payload.view(torch.int16), self._infinity)
 
@@ -96,17 +98,17 @@ class Int8(Compressor):
         int8_cpu.decompress(_levels(payload), _scale(payload).item() * weight, out.numpy(), accumulate)
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import int8_gpu
+        from liecbench.compressors.kernels.triton import int8 as int8_gpu
 
         int8_gpu.compress(tensor, payload, residual)
 
     def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        from liecbench.compressors import int8_gpu
+        from liecbench.compressors.kernels.triton import int8 as int8_gpu
 
         int8_gpu.add_up(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         return magnitude_gpu.all_finite(_scale(message.payload))
 

@@ -9,9 +9,9 @@ from annotated_types import Ge, Le
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import qsgd_cpu
 from liecbench.compressors.base import Message
-from liecbench.compressors.draws import Randomised
+from liecbench.compressors.codecs.rng import Randomised
+from liecbench.compressors.kernels.cpu import qsgd as qsgd_cpu
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,18 @@ class QSGD(Randomised):
         qsgd_cpu.decompress(norms.numpy(), packed.numpy(), self.levels, self._width, weight, out.numpy(), accumulate)
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import qsgd_gpu
+        from liecbench.compressors.kernels.triton import qsgd as qsgd_gpu
 
         key = self._key(self.seed)
         qsgd_gpu.compress(tensor, payload, residual, most=self.levels, width=self._width, key=key)
 
     def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        from liecbench.compressors import qsgd_gpu
+        from liecbench.compressors.kernels.triton import qsgd as qsgd_gpu
 
         qsgd_gpu.add_up(payloads, out, accumulate, weight, most=self.levels, width=self._width)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         norms, _ = self._parts(message.payload, message.numel)
         return magnitude_gpu.all_finite(norms)

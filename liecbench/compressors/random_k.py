@@ -10,10 +10,10 @@ from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import random_k_cpu
-from liecbench.compressors import ratio as share
 from liecbench.compressors.base import Message
-from liecbench.compressors.draws import Randomised, key
+from liecbench.compressors.codecs import ratio as share
+from liecbench.compressors.codecs.rng import Randomised, key
+from liecbench.compressors.kernels.cpu import random_k as random_k_cpu
 
 _ENTRY_BYTES = 4
 
@@ -69,14 +69,14 @@ class RandomK(Randomised):
         out.index_add_(0, self._positions(out.numel()), payload.view(torch.float32), alpha=weight)
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import random_k_gpu
+        from liecbench.compressors.kernels.triton import random_k as random_k_gpu
 
         positions = self._positions_on(tensor.device, tensor.numel())
         random_k_gpu.take(tensor, positions, self._scale(tensor.numel()), payload.view(torch.float32), residual)
 
     def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """One message after the other: each touches only the entries that it holds."""
-        from liecbench.compressors import random_k_gpu
+        from liecbench.compressors.kernels.triton import random_k as random_k_gpu
 
         if not accumulate:
             out.zero_()
@@ -85,7 +85,7 @@ class RandomK(Randomised):
             random_k_gpu.add_at(positions, payload.view(torch.float32), weight, out)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         return magnitude_gpu.all_finite(message.payload.view(torch.float32))
 

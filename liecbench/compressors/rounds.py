@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.compressors.base import Compressor, Message
-from liecbench.compressors.draws import Randomised
+from liecbench.compressors.codecs.rng import Randomised
 
 
 @dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))

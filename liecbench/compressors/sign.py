@@ -8,8 +8,9 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import magnitude_cpu, sign_cpu
 from liecbench.compressors.base import Compressor, Message
+from liecbench.compressors.kernels.cpu import magnitude as magnitude_cpu
+from liecbench.compressors.kernels.cpu import sign as sign_cpu
 
 _SCALE_BYTES = 4
 
@@ -46,18 +47,19 @@ class Sign(Compressor):
         unpack(payload[_SCALE_BYTES:].numpy(), scale, out.numpy())
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import magnitude_gpu, sign_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
+        from liecbench.compressors.kernels.triton import sign as sign_gpu
 
         magnitude_gpu.mean_magnitude(tensor, payload[:_SCALE_BYTES].view(torch.float32))
         sign_gpu.pack(tensor, payload, residual)
 
     def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        from liecbench.compressors import sign_gpu
+        from liecbench.compressors.kernels.triton import sign as sign_gpu
 
         sign_gpu.add_up(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         return magnitude_gpu.all_finite(message.payload[:_SCALE_BYTES].view(torch.float32))
 

@@ -10,9 +10,11 @@ from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import magnitude_cpu, terngrad_cpu, trits_cpu
 from liecbench.compressors.base import Message
-from liecbench.compressors.draws import Randomised
+from liecbench.compressors.codecs.rng import Randomised
+from liecbench.compressors.kernels.cpu import magnitude as magnitude_cpu
+from liecbench.compressors.kernels.cpu import ternary as trits_cpu
+from liecbench.compressors.kernels.cpu import terngrad as terngrad_cpu
 
 _SCALE_BYTES = 4
 
@@ -59,18 +61,19 @@ class TernGrad(Randomised):
         unpack(payload[_SCALE_BYTES:].numpy(), _scale(payload).item() * weight, out.numpy())
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import magnitude_gpu, terngrad_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
+        from liecbench.compressors.kernels.triton import terngrad as terngrad_gpu
 
         magnitude_gpu.largest_magnitude(tensor, _scale(payload))
         terngrad_gpu.compress(tensor, payload, residual, self._key(self.seed))
 
     def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        from liecbench.compressors import trits_gpu
+        from liecbench.compressors.kernels.triton import ternary as trits_gpu
 
         trits_gpu.add_up(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         return magnitude_gpu.all_finite(_scale(message.payload))
 

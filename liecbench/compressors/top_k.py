@@ -7,10 +7,10 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import ratio as share
-from liecbench.compressors import selection
 from liecbench.compressors.base import Compressor, Message
-from liecbench.compressors.positions import Coding
+from liecbench.compressors.codecs import largest
+from liecbench.compressors.codecs import ratio as share
+from liecbench.compressors.codecs.elias_fano import Coding
 
 _ENTRY_BYTES = 4
 
@@ -47,7 +47,7 @@ class TopK(Compressor):
         if residual is not None and residual.data_ptr() != tensor.data_ptr():
             residual.copy_(tensor)
         first = 0
-        for positions in selection.largest(tensor.numpy().view(np.int32), kept):
+        for positions in largest.largest(tensor.numpy().view(np.int32), kept):
             coding.encode(positions, first, packed.numpy())
             index = torch.from_numpy(positions)
             torch.index_select(tensor, 0, index, out=entries[first : first + positions.size])
@@ -63,7 +63,7 @@ class TopK(Compressor):
         coding.add_at(packed.numpy(), entries.numpy(), weight, out.numpy())
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import selection_gpu
+        from liecbench.compressors.kernels.triton import largest as selection_gpu
 
         entries, packed = self._parts(payload, tensor.numel())
         positions = selection_gpu.take(tensor, entries.numel(), entries, residual)
@@ -79,7 +79,7 @@ class TopK(Compressor):
             coding.add_at_on_gpu(packed, entries, weight, out)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         entries, _ = self._parts(message.payload, message.numel)
         return magnitude_gpu.all_finite(entries)

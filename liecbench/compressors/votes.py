@@ -7,8 +7,10 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors import magnitude_cpu, sign_cpu, trits_cpu
 from liecbench.compressors.base import Compressor, Message
+from liecbench.compressors.kernels.cpu import magnitude as magnitude_cpu
+from liecbench.compressors.kernels.cpu import sign as sign_cpu
+from liecbench.compressors.kernels.cpu import ternary as trits_cpu
 from liecbench.compressors.sign import Sign
 
 _SCALE_BYTES = 4
@@ -26,7 +28,8 @@ class Votes(Sign):
         sign_cpu.pack(tensor.numpy(), payload[_SCALE_BYTES:].numpy())
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import magnitude_gpu, sign_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
+        from liecbench.compressors.kernels.triton import sign as sign_gpu
 
         assert residual is None, "a vote has no error that could be kept"
         magnitude_gpu.mean_magnitude(tensor, payload[:_SCALE_BYTES].view(torch.float32), as_flag=True)
@@ -57,19 +60,20 @@ class Majority(Compressor):
         unpack(payload[_SCALE_BYTES:].numpy(), flag * weight, out.numpy())
 
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors import magnitude_gpu, trits_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
+        from liecbench.compressors.kernels.triton import ternary as trits_gpu
 
         assert residual is None, "a vote has no error that could be kept"
         magnitude_gpu.mean_magnitude(tensor, payload[:_SCALE_BYTES].view(torch.float32), as_flag=True)
         trits_gpu.pack_majority(tensor, payload, _TIE)
 
     def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        from liecbench.compressors import trits_gpu
+        from liecbench.compressors.kernels.triton import ternary as trits_gpu
 
         trits_gpu.add_up(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors import magnitude_gpu
+        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
 
         return magnitude_gpu.all_finite(message.payload[:_SCALE_BYTES].view(torch.float32))
 

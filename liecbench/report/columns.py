@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from liecbench.document import nearest
-from liecbench.errors import LiecbenchError
-from liecbench.gpu_metrics import METRICS as GPU_METRICS
-from liecbench.gpu_metrics import REASON_METRICS, most_ranks_a_gpu
-from liecbench.results import METRICS, Estimate, Row, varying_fields
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.results.comparison import METRICS, Estimate, Row, varying_fields
+from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
+from liecbench.results.gpu_metrics import REASON_METRICS, most_ranks_a_gpu
 
 HEADINGS = {
     "test_accuracy": "accuracy",
@@ -68,7 +67,7 @@ def checked_metrics(names: Sequence[str] | None) -> Sequence[str]:
     """The metrics asked for, or the usual ones; LiecbenchError for one that does not exist."""
     for name in names or ():
         if name not in METRICS:
-            raise LiecbenchError(f"--metric {name}: there is no such metric", nearest(name, METRICS))
+            raise LiecbenchError(f"--metric {name}: there is no such metric", did_you_mean(name, METRICS))
     return names or DEFAULT_METRICS
 
 

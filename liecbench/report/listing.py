@@ -4,21 +4,21 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
-from liecbench import catalog
+from liecbench.config import registry
 
 
-def lines(kind: catalog.Kind) -> Iterator[str]:
+def lines(kind: registry.Kind) -> Iterator[str]:
     """What is installed of one kind: name, options with their defaults, what it is."""
-    names = catalog.names(kind)
+    names = registry.names(kind)
     options = {name: _options(kind, name) for name in names}
     name_width, option_width = max(map(len, names)), max(map(len, options.values()))
     for name in names:
-        summary = catalog.summary(catalog.load(kind, name))
+        summary = registry.summary(registry.load(kind, name))
         yield f"{name:{name_width}}  {options[name]:{option_width}}  {summary}"
 
 
-def _options(kind: catalog.Kind, name: str) -> str:
-    fields = catalog.options_model(kind, name).model_fields.items()
+def _options(kind: registry.Kind, name: str) -> str:
+    fields = registry.options_model(kind, name).model_fields.items()
     return ", ".join(name if field.is_required() else f"{name}={_default(field)}" for name, field in fields) or "-"
 
 

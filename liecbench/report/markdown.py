@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from liecbench.report.columns import HEADINGS, Layout, field_text, metric_text, state_text, warning_lines
-from liecbench.results import Row
+from liecbench.results.comparison import Row
 
 
 def render(rows: Sequence[Row], layout: Layout, answer: Sequence[str] = ()) -> str:

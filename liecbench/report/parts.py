@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from liecbench.results import Row
+from liecbench.results.comparison import Row
 
 PARTS: Final = ("computing", "compressing", "waiting for the network")
 

@@ -17,7 +17,7 @@ from liecbench.report.columns import (
     state_text,
     warning_lines,
 )
-from liecbench.results import Row
+from liecbench.results.comparison import Row
 
 # What goes first where a terminal is too narrow for all of it.
 _LEAST_IMPORTANT = (

@@ -1,13 +1,13 @@
 """A rank that trains the cells of a launch."""
 
-from liecbench.worker import rank
+from liecbench.worker import entry
 
 
-def _training() -> rank.Body:
-    from liecbench.worker.session import run_plan
+def _training() -> entry.Body:
+    from liecbench.worker.loop import run_plan
 
     return run_plan
 
 
 if __name__ == "__main__":
-    rank.run(_training)
+    entry.run(_training)

@@ -6,10 +6,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm
-from liecbench.cell import Cell
+from liecbench.config.cell import Cell
 from liecbench.tasks.base import Examples
-from liecbench.worker.partition import epoch_order
-from liecbench.worker.schedule import steps_per_epoch
+from liecbench.worker.data_partition import epoch_order
+from liecbench.worker.learning_rate import steps_per_epoch
 
 _AUGMENTATION = 1
 Batch = tuple[Tensor, Tensor]

@@ -5,10 +5,10 @@ from typing import Any, Literal, Protocol
 
 import torch.distributed as dist
 
-from liecbench.algorithms.pacing import Pacer
-from liecbench.link import Link, Wire
-from liecbench.measured_link import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredWire, misses
-from liecbench.worker.agreed import LinkError
+from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.network.link import Link, Wire
+from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredWire, misses
+from liecbench.worker.collective_errors import LinkError
 
 _MOST_MEASUREMENTS = 3
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from liecbench.cell import Job
-from liecbench.worker.training import Training
+from liecbench.config.cell import Job
+from liecbench.worker.trainer import Training
 
 
 def _path(directory: Path, cell: str, epoch: int) -> Path:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from liecbench import gpus, machine
-from liecbench.cell import Cell
-from liecbench.gpus import Gpus, Used
-from liecbench.worker.backend import Backend
+from liecbench.config.cell import Cell
+from liecbench.host import gpu, machine
+from liecbench.host.gpu import Gpus, Used
+from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.device import rank_device
 
@@ -26,11 +26,11 @@ def _gpus(device: torch.device) -> dict[str, Any]:
     """Of every rank's ``device``; each machine's first rank asks its NVML."""
     properties = torch.cuda.get_device_properties(device)
     used = Used(machine=int(os.environ["GROUP_RANK"]), uuid=str(properties.uuid), name=properties.name)
-    mine = (used, gpus.installed() if os.environ["LOCAL_RANK"] == "0" else None)
+    mine = (used, gpu.installed() if os.environ["LOCAL_RANK"] == "0" else None)
     everyone: list[tuple[Used, Gpus | None]] = [mine] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
     machines = [found for _, found in everyone if found is not None]
-    return {**gpus.environment([used for used, _ in everyone], machines), "tf32": _tf32()}
+    return {**gpu.environment([used for used, _ in everyone], machines), "tf32": _tf32()}
 
 
 def _tf32() -> dict[str, bool]:

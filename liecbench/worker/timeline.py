@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import torch.distributed as dist
 
-from liecbench.algorithms.tracing import Span, Tracer
+from liecbench.algorithms.comm.tracing import Span, Tracer
 
 _FIRST_STEPS: Final = (1, 2, 3)
 LANES: Final = ("training", "communication", "all-reduce")

@@ -21,13 +21,13 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from liecbench.cell import Cell
-from liecbench.check.cases import cases_of
-from liecbench.check.decision import Gate, PairedTest, conclude, is_over, is_over_here, log_ratio
-from liecbench.check.pairs import Case, Measured, Turns
-from liecbench.check.sides import Resident, Side
+from liecbench.check.paired.cases import cases_of
+from liecbench.check.paired.session import Case, Measured, Turns
+from liecbench.check.paired.side import Resident, Side
+from liecbench.check.paired.stopping import Gate, PairedTest, conclude, is_over, is_over_here, log_ratio
 from liecbench.check.verdict import Pair, Verdict
-from liecbench.scenario import load_scenario
+from liecbench.config.cell import Cell
+from liecbench.config.loader import load_scenario
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "ci.yaml"
 SLOWDOWN = 0.10

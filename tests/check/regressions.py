@@ -18,18 +18,18 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from liecbench.algorithms.blocks import Block
+from liecbench.algorithms.comm.blocks import Block
 from liecbench.algorithms.memsgd import MemSGD
-from liecbench.cell import Cell
-from liecbench.check.baseline import Baseline
-from liecbench.check.stored import Margins, check_stored
+from liecbench.check.stored.baseline import Baseline
+from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import Outcome, Verdict
-from liecbench.folded import CellResult
-from liecbench.record import Epoch
-from liecbench.worker.training import Training
+from liecbench.config.cell import Cell
+from liecbench.results.cells import CellResult
+from liecbench.results.ledger import Epoch
+from liecbench.worker.trainer import Training
 from tests.check.stored_results import ENVIRONMENT
 from tests.distributed import run_ranks
-from tests.worker.test_training import NoLink
+from tests.worker.test_trainer import NoLink
 
 SEEDS = 5
 RATIO, LEARNING_RATE = 0.04, 0.4

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from liecbench.check.baseline import Baseline
-from liecbench.check.stored import Margins, check_stored
+from liecbench.check.stored.baseline import Baseline
+from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import Verdict
-from liecbench.folded import load
+from liecbench.results.cells import load
 from tests.check.measured_pairs import SCENARIO, busy_process
 
 

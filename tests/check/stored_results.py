@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from liecbench.check.baseline import Baseline
-from liecbench.check.stored import Margins, check_stored
+from liecbench.check.stored.baseline import Baseline
+from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import Finding, Outcome, Verdict
-from liecbench.folded import CellResult
+from liecbench.results.cells import CellResult
 from tests import ledgers
 
 METRICS = (

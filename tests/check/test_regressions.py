@@ -4,7 +4,7 @@ import pytest
 
 from liecbench.check.verdict import Verdict
 from liecbench.errors import ExitCode
-from liecbench.folded import CellResult
+from liecbench.results.cells import CellResult
 from tests.check.regressions import POINTS, checked, less_accurate, trained, verdicts
 
 SEEDS = range(5)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from liecbench.compressors import BF16, FP16, Compressor, Identity, Message, RandomK, Rounds, TopK
 from liecbench.compressors.base import Draw
-from liecbench.compressors.positions import Coding
+from liecbench.compressors.codecs.elias_fano import Coding
 from tests.compressors.on_gpu import Place, places
 from tests.compressors.test_casts import patterns
 from tests.compressors.vectors import normal, vectors

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liecbench.compressors import Draw, TernGrad, trits_cpu
+from liecbench.compressors import Draw, TernGrad
+from liecbench.compressors.kernels.cpu import ternary as trits_cpu
 from tests.compressors.vectors import normal
 
 lengths = st.integers(1, 5000)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from liecbench.compressors import TopK, selection
+from liecbench.compressors import TopK
+from liecbench.compressors.codecs import largest
 from tests.compressors.vectors import normal
 
 ratios = st.sampled_from([0.001, 0.01, 0.1, 0.5, 1.0])
@@ -58,7 +59,7 @@ def test_positions_of_the_largest_of_any_vector(name: str, ratio: float) -> None
     values = AWKWARD[name].numpy()
     kept = math.ceil(ratio * LONG)
 
-    found = np.concatenate(list(selection.largest(values.view(np.int32), kept)))
+    found = np.concatenate(list(largest.largest(values.view(np.int32), kept)))
 
     assert np.all(np.diff(found) > 0)
     assert np.sort(magnitudes(values)[found]).tolist() == np.sort(magnitudes(values))[LONG - kept :].tolist()
@@ -68,8 +69,8 @@ def test_positions_of_the_largest_of_any_vector(name: str, ratio: float) -> None
 def test_whatever_way_they_are_found_they_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vector = AWKWARD[name]
     expected = TopK(0.01).compress(vector).payload
-    monkeypatch.setattr(selection, "_SPARSE", 0.0)
-    monkeypatch.setattr(selection, "_PIECE", 10_000)
+    monkeypatch.setattr(largest, "_SPARSE", 0.0)
+    monkeypatch.setattr(largest, "_PIECE", 10_000)
     residual = vector.clone()
 
     actual = TopK(0.01).compress(residual, residual).payload
@@ -103,7 +104,7 @@ def test_kept_entirely_it_costs_a_bit_more_than_the_vector() -> None:
 def test_the_largest_are_found_in_little_memory() -> None:
     values = normal(2**21).numpy().view(np.int32)
 
-    found = selection._candidates(values, 2**21 // 100)
+    found = largest._candidates(values, 2**21 // 100)
 
     assert found is not None
     assert found.base is not None

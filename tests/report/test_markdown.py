@@ -1,9 +1,9 @@
 import dataclasses
 
-from liecbench.folded import fold
-from liecbench.record import Record
 from liecbench.report import columns, markdown
-from liecbench.results import Row, summarise
+from liecbench.results.cells import fold
+from liecbench.results.comparison import Row, summarise
+from liecbench.results.ledger import Record
 from tests.ledgers import end, run_of, start
 
 CAPTION = """

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from liecbench.folded import fold
-from liecbench.record import Composed, KindTime, Record
-from liecbench.report import verdict
-from liecbench.report.figures import figures
-from liecbench.report.labels import Labels, provenance
-from liecbench.results import Row, summarise
+from liecbench.report import summary
+from liecbench.report.figures.choice import figures
+from liecbench.report.row_labels import Labels, provenance
+from liecbench.results.cells import fold
+from liecbench.results.comparison import Row, summarise
+from liecbench.results.ledger import Composed, KindTime, Record
 from tests.ledgers import end, epoch, run_of, start
 
 KIND = KindTime(steps=22, timed_steps=8, mean_seconds=0.1, half_width_seconds=0.001)
@@ -54,7 +54,7 @@ def test_paced_links_are_estimated_and_unshaped_ones_are_not() -> None:
 
 def test_the_verdict_says_so() -> None:
     found = rows()
-    text = verdict.lines(found, Labels(found), baseline="ddp", target=None)
+    text = summary.lines(found, Labels(found), baseline="ddp", target=None)
 
     assert [line.partition(":")[0] for line in text] == [
         "10mbit (composed)",

@@ -5,10 +5,10 @@ import pytest
 from rich.console import Console
 
 from liecbench.errors import LiecbenchError
-from liecbench.folded import fold
-from liecbench.record import Record
 from liecbench.report import columns, terminal
-from liecbench.results import METRICS, Estimate, Row, grouped, summarise
+from liecbench.results.cells import fold
+from liecbench.results.comparison import METRICS, Estimate, Row, grouped, summarise
+from liecbench.results.ledger import Record
 from tests.ledgers import end, run_of, start
 
 RUNS = [

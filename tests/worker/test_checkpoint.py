@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from liecbench.record import Epoch
+from liecbench.results.ledger import Epoch
 from liecbench.worker import checkpoint
-from liecbench.worker.training import Training
+from liecbench.worker.trainer import Training
 from tests.distributed import run_ranks
-from tests.worker.test_training import NoLink, cell
+from tests.worker.test_trainer import NoLink, cell
 
 
 def gone_on(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:

@@ -2,7 +2,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from liecbench.algorithms.tracing import Span, Tracer
+from liecbench.algorithms.comm.tracing import Span, Tracer
 from liecbench.worker.timeline import Timeline, chrome_trace, traced_steps
 from tests.distributed import run_ranks
 

@@ -1,0 +1,1 @@
+"""How gradients travel between ranks: exchange, transports, partition and timing."""

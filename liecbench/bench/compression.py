@@ -1,0 +1,195 @@
+"""Compressors on one thread or on a GPU, each operation against a copy of its vector."""
+
+import statistics
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.compressors.base import Compressor
+from liecbench.config import registry
+from liecbench.host.machine import check_memory
+
+_MOST_REPEATS, _FEWEST_REPEATS = 21, 5
+_ROW_SECONDS = 2.0
+_NUM_ADDED = 8
+_LEGEND = (
+    "limit: copying the vector; compress: residual in the vector's place; compress_apart: beside it; "
+    f"add_up: the sum of {_NUM_ADDED} messages"
+)
+# Four vectors here, and what the greediest built-ins need beside them: a partial sort, or 8 messages of 16 bits.
+_BYTES_PER_ELEMENT = 40
+# More than a GPU keeps in its cache.
+_FLUSH_BYTES = 2**30
+_MOST_READS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operation:
+    """What is timed, and what is done untimed before each repeat."""
+
+    name: str
+    action: Callable[[], object]
+    prepare: Callable[[], object] = lambda: None
+
+
+_Watch = Callable[[], float]
+_Timer = Callable[[_Operation], _Watch]
+
+
+class _Vectors:
+    """The input and room for results, all of it touched before anything is timed."""
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.source = torch.randn(size, generator=torch.Generator(device).manual_seed(0), device=device)
+        self.changed, self.other, self._copied = (self.source.clone() for _ in range(3))
+
+    def restore(self) -> None:
+        """Undo what an operation in place did to ``changed``."""
+        self.changed.copy_(self.source)
+
+    def copy(self) -> Tensor:
+        """The physical limit: every element read once and written once."""
+        return self._copied.copy_(self.source)
+
+
+def measure(size: int, say: Callable[[str], None], device: torch.device) -> Findings:
+    """Every compressor of the catalog with its defaults, on ``size`` float32 elements of a standard normal."""
+    _check_memory(size, device)
+    rows: list[Row] = []
+    failures: list[str] = []
+    names = registry.names("compressor")
+    with _one_thread():
+        vectors, timed = _Vectors(size, device), _timer(device)
+        for number, name in enumerate(names, start=1):
+            say(f"{name} ({number}/{len(names)})")
+            try:
+                rows += _rows(name, vectors, timed)
+            except Exception as error:  # anyone's code
+                failures.append(_failure(name, error))
+    return Findings(rows=tuple(rows), legend=_LEGEND, failures=tuple(failures))
+
+
+def _check_memory(size: int, device: torch.device) -> None:
+    needed_bytes, gpu_bytes = size * _BYTES_PER_ELEMENT, None
+    if device.type == "cuda":
+        needed_bytes += _FLUSH_BYTES
+        gpu_bytes, _ = torch.cuda.mem_get_info(device)
+    check_memory(f"--size {size}", needed_bytes, "give a smaller --size", gpu_bytes=gpu_bytes)
+
+
+def _rows(name: str, vectors: _Vectors, timed: _Timer) -> list[Row]:
+    options = registry.resolve("compressor", name, {})
+    compressor: Compressor = registry.load("compressor", name)(**options)
+    size = vectors.source.numel()
+    bits_per_parameter = 8 * compressor.compress(vectors.source).payload_bytes / size
+    rows = []
+    for operation in _operations(compressor, vectors):
+        operation.action()  # memory is touched and kernels are compiled
+        seconds, limit_seconds = _medians(timed(operation), timed(_Operation(name="limit", action=vectors.copy)))
+        rows.append(
+            Row(
+                name=name,
+                operation=operation.name,
+                size=size,
+                seconds=seconds,
+                limit_seconds=limit_seconds,
+                bits_per_parameter=bits_per_parameter,
+            )
+        )
+    return rows
+
+
+def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operation]:
+    source, changed, other = vectors.source, vectors.changed, vectors.other
+    yield _Operation(name="compress", action=lambda: compressor.compress(changed, changed), prepare=vectors.restore)
+    yield _Operation(name="compress_apart", action=lambda: compressor.compress(source, other))
+    message = compressor.compress(source)
+    yield _Operation(name="decompress", action=lambda: compressor.decompress(message, other))
+    yield _Operation(
+        name="decompress_accumulate", action=lambda: compressor.decompress(message, other, accumulate=True)
+    )
+    messages = [message, *(compressor.compress(source) for _ in range(_NUM_ADDED - 1))]
+    yield _Operation(name="add_up", action=lambda: compressor.add_up(messages, other))
+
+
+def _medians(watch: _Watch, limit: _Watch) -> tuple[float, float]:
+    """Median seconds of an operation and of its limit, taken in turn: noise falls on both."""
+    seconds: list[float] = []
+    limit_seconds: list[float] = []
+    end = time.perf_counter() + _ROW_SECONDS
+    while len(seconds) < _FEWEST_REPEATS or (len(seconds) < _MOST_REPEATS and time.perf_counter() < end):
+        limit_seconds.append(limit())
+        seconds.append(watch())
+    return statistics.median(seconds), statistics.median(limit_seconds)
+
+
+def _timer(device: torch.device) -> _Timer:
+    """What makes a watch for an operation, which measures the seconds of one repeat."""
+    if device.type == "cpu":
+        return lambda operation: lambda: _on_host(operation)
+    flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)
+    return lambda operation: _GpuWatch(operation, flushed.sum)
+
+
+def _on_host(operation: _Operation) -> float:
+    operation.prepare()
+    start = time.perf_counter()
+    operation.action()
+    return time.perf_counter() - start
+
+
+class _GpuWatch:
+    """Seconds that a GPU takes for an operation, when all of it is launched before the GPU begins with it.
+
+    Before that the GPU reads what pushes all vectors out of its cache; writing would leave there what is written back
+    while the operation runs. It reads as often as the host needs to launch the operation. One that waits for the GPU
+    cannot be launched ahead: after ``_MOST_READS`` its time is taken as it is.
+    """
+
+    def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:
+        self._operation, self._read, self._num_reads = operation, read, 1
+
+    def __call__(self) -> float:
+        while True:
+            seconds, ahead = self._once()
+            if ahead or self._num_reads >= _MOST_READS:
+                return seconds
+            self._num_reads *= 2
+
+    def _once(self) -> tuple[float, bool]:
+        """Seconds, and whether the GPU had not begun when all was launched."""
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self._operation.prepare()
+        for _ in range(self._num_reads):
+            self._read()
+        start.record()
+        self._operation.action()
+        end.record()
+        ahead = not start.query()
+        end.synchronize()
+        return start.elapsed_time(end) / 1e3, ahead
+
+
+def _failure(name: str, error: Exception) -> str:
+    cls = registry.load("compressor", name)
+    where = f"compressor {name!r} ({cls.__module__}.{cls.__qualname__})"
+    if isinstance(error, registry.OptionError):
+        return f"{where} cannot be made with its defaults: {error.option}: {error}; give the option a default"
+    what = traceback.format_exception_only(error)[-1].strip()
+    return f"{where} failed: {what}; mend or uninstall its package"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,124 @@
+"""What a training step puts on the network, against the time that its bytes take at the link's rate."""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from liecbench.bench.bench_launch import Report, run_ranks
+from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.errors import LiecbenchError
+from liecbench.host.machine import check_memory
+from liecbench.network.link import format_rate, parse_rate
+
+_BYTES_PER_RANK = 250 * 10**6  # an interpreter with torch
+# Parameters, their fixed gradients, DDP's buckets, and what a method keeps or has under way for each of them.
+_BYTES_PER_ELEMENT_AND_RANK = 40
+# Dense steps show what compression spares; where one takes longer than this the limit says it as well.
+_LONGEST_DENSE_SECONDS = 2.0
+_LEGEND = (
+    "time: compression and communication in a step, slowest rank; compress: the part of it that is compression\n"
+    "step: all of a step\n"
+    "limit: payload of the busiest rank's busier direction ÷ rate"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A kind of step of an algorithm; ``dense_trips`` counts how often the whole vector travels uncompressed."""
+
+    name: str
+    operation: str
+    compressor: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    dense_trips: int = 0
+
+    @property
+    def server(self) -> str | None:
+        return self.options.get("server")
+
+    def plan(self, rate: int, size: int) -> dict[str, Any]:
+        """What the ranks are told."""
+        return {
+            "size": size,
+            "link": format_rate(rate),
+            "algorithm": self.name,
+            "compressor": self.compressor,
+            "options": self.options,
+            "warmup_steps": 1 if self.dense_trips else 2,
+            "timed_steps": 3 if self.dense_trips else 9,
+        }
+
+    def __str__(self) -> str:
+        return " ".join([self.name, self.operation.replace("_", " "), *([self.server] if self.server else [])])
+
+
+def _liec(operation: str, average_period: int, server: str, dense_trips: int = 0) -> _Case:
+    options = {"average_period": average_period, "server": server}
+    return _Case(name="liec", operation=operation, compressor="sign", options=options, dense_trips=dense_trips)
+
+
+_CASES = (
+    _liec("compressed_step", 10**9, "sharded"),
+    _liec("compressed_step", 10**9, "root"),
+    _liec("averaging_step", 1, "sharded", dense_trips=2),
+    _Case(name="psgd", operation="dense_step", options={"server": "sharded"}, dense_trips=1),
+    _Case(name="ddp", operation="all_reduce", dense_trips=1),
+)
+
+
+def parse_rates(texts: Sequence[str]) -> list[int]:
+    """Bits per second of each ``--rate``, each once; LiecbenchError for one that a shaper cannot hold."""
+    rates = []
+    for text in texts:
+        try:
+            rates.append(parse_rate(text))
+        except ValueError:
+            message = f"--rate {text}: {text!r} is not a rate from 1mbit to 32gbit"
+            raise LiecbenchError(message, "write for example --rate 100mbit") from None
+    return list(dict.fromkeys(rates))
+
+
+def measure(size: int, workers: int, rates: Sequence[int], say: Callable[[str], None]) -> Findings:
+    """LIEC with sign on ``size`` parameters over links of each rate in bits per second, and what it competes with."""
+    needed_bytes = workers * (_BYTES_PER_RANK + size * _BYTES_PER_ELEMENT_AND_RANK)
+    check_memory(f"--size {size} --workers {workers}", needed_bytes, "give a smaller --size or fewer --workers")
+    measured = [(case, rate) for rate in rates for case in _CASES if not _too_slow(case, size, workers, rate)]
+    for line in _left_out(size, workers, rates):
+        say(line)
+    plan = {"benchmark": "exchange", "cases": [case.plan(rate, size) for case, rate in measured]}
+    labels = [f"{format_rate(rate)}: {case}" for case, rate in measured]
+    reports, failure = run_ranks(plan, labels, workers, say)
+    rows = [_row(case, rate, size, workers, report) for (case, rate), report in zip(measured, reports, strict=False)]
+    return Findings(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())
+
+
+def _too_slow(case: _Case, size: int, workers: int, rate: int) -> bool:
+    each_way_bits = 32 * size * 2 * (workers - 1) / workers
+    return case.dense_trips * each_way_bits / rate > _LONGEST_DENSE_SECONDS
+
+
+def _left_out(size: int, workers: int, rates: Sequence[int]) -> Iterator[str]:
+    for rate in rates:
+        if slow := [str(case) for case in _CASES if _too_slow(case, size, workers, rate)]:
+            steps = f"more than {_LONGEST_DENSE_SECONDS:.0f} s on the wire alone"
+            yield f"{format_rate(rate)}: left out, since a step takes {steps}: {', '.join(slow)}"
+
+
+def _row(case: _Case, rate: int, size: int, workers: int, report: Report) -> Row:
+    figures = report.figures
+    return Row(
+        name=case.name,
+        operation=case.operation,
+        size=size,
+        seconds=statistics.median(figures["exchange_seconds"]),
+        limit_seconds=8 * figures["payload_bytes"] / rate,
+        server=case.server,
+        workers=workers,
+        link=format_rate(rate),
+        payload_bytes=figures["payload_bytes"],
+        compress_seconds=statistics.median(figures["compress_seconds"]),
+        step_seconds=statistics.median(figures["step_seconds"]),
+        asked_bits_per_second=rate,
+        achieved_bits_per_second=report.achieved_bits_per_second,
+    )

@@ -1,0 +1,119 @@
+"""The outcome on GitHub: a step's summary in Markdown, and annotations as workflow commands."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from liecbench.check.output.outcome_table import (
+    CELL_FAILED,
+    LEFT,
+    NEVER_GATED,
+    NOISY,
+    Problem,
+    filled,
+    headline,
+    plain,
+    problems,
+    shown_texts,
+    texts,
+)
+from liecbench.check.verdict import Outcome, worst_first
+from liecbench.errors import ExitCode, LiecbenchError
+
+# GitHub keeps ten annotations of a kind a step, and refuses a summary above 1 MiB; a summary has five sections.
+_LEVELS: Final = {"INCONCLUSIVE": "warning", "NOT COMPARED": "notice"}
+_MOST_PROBLEMS: Final = 9
+_SECTION_BYTES: Final = 200_000
+
+
+def summary(outcome: Outcome) -> str:
+    """A headline, the table, what did not pass and why, notes, and folded away what is never gated."""
+    sections = [["## liecbench check"], [f"**{_escaped(headline(outcome))}**"]]
+    if outcome.findings:
+        sections.append(_table([texts(finding) for finding in worst_first(outcome.findings)]))
+    if any(finding.noisy for finding in outcome.findings):
+        sections.append([_escaped(NOISY)])
+    found = problems(outcome)
+    sections.append(_cut(map(_item, (problem for problem in found if problem.verdict != CELL_FAILED))))
+    sections.append(_cut(map(_item, (problem for problem in found if problem.verdict == CELL_FAILED))))
+    sections.append(_cut(f"- {_escaped(note)}" for note in outcome.notes))
+    if outcome.shown:
+        sections += [[f"<details><summary>{NEVER_GATED}</summary>"], _table(list(map(shown_texts, outcome.shown)))]
+        sections.append(["</details>"])
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def append_summary(outcome: Outcome, path: Path) -> None:
+    """Add the summary to the file that GITHUB_STEP_SUMMARY names; LiecbenchError where it cannot be written."""
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(f"\n{summary(outcome)}")
+    except OSError as error:
+        message = f"GITHUB_STEP_SUMMARY: {path} cannot be written ({error.strerror})"
+        raise LiecbenchError(message, "name a file in a directory that can be written, or unset it") from None
+
+
+def annotations(outcome: Outcome) -> list[str]:
+    """Workflow commands, one a line: the headline and the nine worst of what did not pass."""
+    level = "notice" if outcome.exit_code is ExitCode.DONE else "error"
+    return [
+        _command(level, "liecbench check", headline(outcome)),
+        *(_annotation(problem) for problem in problems(outcome)[:_MOST_PROBLEMS]),
+    ]
+
+
+def _annotation(problem: Problem) -> str:
+    level = _LEVELS.get(problem.verdict, "error")
+    title = f"{problem.verdict}: {problem.where}" if problem.where else problem.verdict
+    return _command(level, title, problem.reason)
+
+
+def _command(level: str, title: str, message: str) -> str:
+    lines = "\n".join(map(plain, message.splitlines()))
+    return f"::{level} title={_property(plain(title))}::{_data(lines)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _item(problem: Problem) -> str:
+    place = f" {_escaped(problem.where)}" if problem.where else ""
+    return f"- **{problem.verdict}**{place}: {_escaped(problem.reason)}"
+
+
+def _table(rows: Sequence[dict[str, str]]) -> list[str]:
+    headings = filled(rows)
+    rule = ["---" if heading in LEFT else "---:" for heading in headings]
+    lines = _cut(_line([_escaped(row[heading]) for heading in headings]) for row in rows)
+    return [_line(headings), _line(rule), *lines]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cut(lines: Iterable[str]) -> list[str]:
+    """The first lines, as many as a section holds, and how many are left out."""
+    kept: list[str] = []
+    room, left_out = _SECTION_BYTES, 0
+    for line in lines:
+        room -= len(line.encode()) + 1
+        if room >= 0:
+            kept.append(line)
+        else:
+            left_out += 1
+    return [*kept, "", f"{left_out} more left out"] if left_out else kept
+
+
+def _escaped(text: str) -> str:
+    """Names and reasons as text: no table, link, formula, tag or mention comes of them."""
+    shown = re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(plain(text), quote=False))
+    # An escaped @ still mentions; one that a name does not follow does not.
+    return shown.replace("@", "@\u200b")

@@ -1,0 +1,1 @@
+"""The gate of two sides that are measured in turns."""

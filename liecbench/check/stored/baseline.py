@@ -1,0 +1,222 @@
+"""A stored baseline: what each completed cell sent, learnt and took, in a file that shows every change to it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from annotated_types import Ge, Le, MinLen
+from pydantic import SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
+
+from liecbench import __version__
+from liecbench.config.cell import Cell, Model
+from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.results.cells import CellResult
+from liecbench.results.ledger import Epoch
+
+SCHEMA: Final = 1
+TYPE: Final = "liecbench-baseline"
+_WRITE: Final = "`liecbench baseline RESULTS -o FILE`"
+
+Count = Annotated[int, Ge(0), Le(2**63 - 1)]
+# Wider than any float32; the squares of these are still finite.
+Real = Annotated[float, Ge(-1e100), Le(1e100)]
+Seconds = Annotated[float, Ge(0), Le(1e100)]
+
+
+class Traffic(Model):
+    """Bytes of an epoch, one entry a rank."""
+
+    sent: list[Count]
+    received: list[Count]
+
+    @property
+    def total(self) -> int:
+        """Sent and received, all ranks."""
+        return sum(self.sent) + sum(self.received)
+
+
+class StoredEpoch(Model):
+    """What gates need of an epoch, as its record has it: durations in seconds, sizes in bytes, accuracy a fraction."""
+
+    epoch: Annotated[int, Ge(1), Le(10**9)]
+    steps: Annotated[int, Ge(1), Le(10**9)]
+    timed_steps: Count
+    payload_bytes: Traffic
+    messages: list[Count]
+    wire_bytes: Traffic | None
+    compression_error: Real | None
+    residual_norm: Real | None
+    train_loss: Real
+    test_loss: Real
+    test_accuracy: Real
+    train_seconds: Seconds
+    exposed_seconds: Seconds
+    communicate_seconds: Seconds
+    least_communicate_seconds: Seconds | None
+    other_cpu_share: Real | None
+
+    @classmethod
+    def of(cls, epoch: Epoch) -> Self:
+        """The part of a record that is stored; ValidationError where a value is out of bounds."""
+        return cls.model_validate({name: getattr(epoch, name) for name in cls.model_fields})
+
+
+class Environment(Model):
+    """Of what a cell ran on that which decides what its figures can be compared with; null where not recorded.
+
+    ``gpus`` are the names of the machine's.
+    """
+
+    torch: str | None = None
+    cpu: str | None = None
+    data_sha256: str | None = None
+    link: dict[str, Any] | None = None
+    gpus: list[str] | None = None
+    nccl: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any]) -> Self:
+        """The part of a record's that is stored."""
+        gpus = (recorded.get("gpu") or {}).get("names")
+        return cls.model_validate({**{name: recorded.get(name) for name in cls.model_fields}, "gpus": gpus})
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what came later where there is none of it: another liecbench reads such a file, too."""
+        fields: dict[str, Any] = serialise(self)
+        return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
+
+
+class Entry(Model):
+    """One cell: what it is, what it ran on, and its epochs in order."""
+
+    spec: dict[str, Any]
+    environment: Environment
+    epochs: list[StoredEpoch]
+
+    @field_validator("spec")
+    @classmethod
+    def _whole(cls, spec: dict[str, Any]) -> dict[str, Any]:
+        """Every field of a cell, those too that came after the spec was recorded."""
+        try:
+            return Cell.from_spec(spec).spec()
+        except ValidationError as error:
+            raise ValueError(_first(error)) from None
+
+    @property
+    def seed(self) -> int:
+        """The cell's seed."""
+        return int(self.spec["seed"])
+
+    @classmethod
+    def of(cls, cell: CellResult) -> Self:
+        """What is stored of a cell; of one that did not complete it holds the epochs so far."""
+        try:
+            environment = Environment.of(cell.environment)
+            epochs = [StoredEpoch.of(epoch) for epoch in cell.epochs]
+            return cls.model_validate({"spec": cell.spec, "environment": environment, "epochs": epochs})
+        except ValidationError as error:
+            remedy = "use the liecbench that wrote it, or run the cell again"
+            raise LiecbenchError(f"cell {cell.id}: its records are off: {_first(error)}", remedy) from None
+
+
+class Baseline(Model):
+    """What later results are compared with: the cells that completed, and the version that wrote it."""
+
+    liecbench: str
+    cells: Annotated[list[Entry], MinLen(1)]
+
+    @field_validator("cells")
+    @classmethod
+    def _trained(cls, cells: list[Entry]) -> list[Entry]:
+        if any(not entry.epochs for entry in cells):
+            raise ValueError("a cell has no epoch")
+        return cells
+
+    @classmethod
+    def of(cls, cells: Sequence[CellResult]) -> Self:
+        """From the cells that completed; ``left_out`` names the others. NothingToCompareError where none did."""
+        completed = [Entry.of(cell) for cell in cells if cell.status == "completed"]
+        if not completed:
+            raise NothingToCompareError("no cell has completed", "let `liecbench run` finish one")
+        return cls(liecbench=__version__, cells=sorted(completed, key=_place))
+
+    def write(self, path: Path) -> None:
+        """To a file, whole or not at all; the same results give the same bytes."""
+        partial = path.parent / f"{path.name}.partial"
+        try:
+            try:
+                partial.write_text(self._text(), encoding="utf-8", newline="\n")
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise LiecbenchError(f"{path}: {error.strerror}", "give a file in a directory that you can write") from None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """From the file that ``write`` wrote; LiecbenchError where it is none or was changed."""
+        remedy = f"restore it, or write it anew with {_WRITE}"
+        try:
+            return cls._parse(path.read_bytes().decode())
+        except FileNotFoundError:
+            raise NothingToCompareError(f"{path}: there is no such baseline", f"write one with {_WRITE}") from None
+        except OSError as error:
+            raise LiecbenchError(f"{path}: {error.strerror}", f"give the file that {_WRITE} wrote") from None
+        except ValidationError as error:
+            raise LiecbenchError(f"{path}: not a baseline that was written here: {_first(error)}", remedy) from None
+        except UnicodeDecodeError:
+            raise LiecbenchError(f"{path}: not UTF-8 text, so no baseline", remedy) from None
+        except json.JSONDecodeError as error:
+            message = f"{path}:{error.lineno}:{error.colno}: not JSON: it is no baseline, or was cut or changed"
+            raise LiecbenchError(message, remedy) from None
+        except (ValueError, RecursionError) as error:
+            raise LiecbenchError(f"{path}: {error}", remedy) from None
+
+    def _text(self) -> str:
+        head = {"type": TYPE, "schema": SCHEMA, "liecbench": self.liecbench}
+        cells = [entry.model_dump(mode="json") for entry in self.cells]
+        return _canonical({**head, "sha256": _sha256({**head, "cells": cells}), "cells": cells}) + "\n"
+
+    @classmethod
+    def _parse(cls, text: str) -> Self:
+        if not text.strip():
+            raise ValueError("it is empty")
+        document = json.loads(text)
+        if not isinstance(document, dict) or document.get("type") != TYPE:
+            raise ValueError(f"it is no baseline: its first field is not type {TYPE}")
+        if document.get("schema") != SCHEMA:
+            raise ValueError(f"it is of another schema; this version reads schema {SCHEMA}")
+        rest = {name: value for name, value in document.items() if name != "sha256"}
+        # The sum tells of other values, the text of the same values written otherwise. Git may change ends of lines.
+        same_text = text.replace("\r\n", "\n").rstrip() == _canonical(document)
+        if not same_text or document.get("sha256") != _sha256(rest):
+            raise ValueError("it was changed after it was written")
+        stored = {name: value for name, value in rest.items() if name not in ("type", "schema")}
+        return cls.model_validate_json(_canonical(stored))
+
+
+def left_out(cells: Sequence[CellResult]) -> list[str]:
+    """The cells that a baseline of these results lacks, each with its status."""
+    rest = [cell for cell in cells if cell.status != "completed"]
+    return [f"{Cell.from_spec(cell.spec).describe()}: {cell.status}" for cell in rest]
+
+
+def _place(entry: Entry) -> tuple[str, int]:
+    alike = {name: value for name, value in entry.spec.items() if name != "seed"}
+    return json.dumps(alike, sort_keys=True), entry.seed
+
+
+def _canonical(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def _sha256(document: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(document).encode()).hexdigest()
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,159 @@
+"""Commands: parse, call, print; nothing else."""
+
+import re
+import shlex
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from liecbench import __version__
+from liecbench.cli.bench import bench
+from liecbench.cli.check import baseline, check
+from liecbench.cli.compare import compare, report
+from liecbench.cli.console import readers_may_leave, say
+from liecbench.cli.run import run
+from liecbench.errors import ExitCode, Interruption, LiecbenchError
+
+app = typer.Typer(
+    help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help would triple the start-up
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+app.add_typer(bench, name="bench")
+app.command()(check)
+app.command()(baseline)
+data = typer.Typer(help="Datasets' files.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
+
+
+class Listing(StrEnum):
+    """What ``list`` can show."""
+
+    ALGORITHMS = "algorithms"
+    COMPRESSORS = "compressors"
+    MODELS = "models"
+    DATASETS = "datasets"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(run)
+app.command()(compare)
+app.command()(report)
+
+
+@app.command(name="list")
+def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> None:
+    """List what a scenario can name: one line each, options with their defaults."""
+    from liecbench.config import registry
+    from liecbench.report.listing import lines
+
+    kind: dict[Listing, registry.Kind] = {
+        Listing.ALGORITHMS: "algorithm",
+        Listing.COMPRESSORS: "compressor",
+        Listing.MODELS: "model",
+        Listing.DATASETS: "dataset",
+    }
+    with readers_may_leave():
+        print("\n".join(lines(kind[what])))
+
+
+@data.command(name="fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="DATASET", show_default=False)],
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to.", show_default="$LIECBENCH_DATA, ~/.cache/liecbench")
+    ] = None,
+) -> None:
+    """Download a dataset's official archive, and check it; goes on where it was interrupted."""
+    from rich.console import Console
+
+    from liecbench.tasks.archives import data_directory
+    from liecbench.tasks.download import fetch
+
+    fetch(name, to or data_directory(), Console(stderr=True))
+
+
+@app.command()
+def doctor() -> None:
+    """Find out what this machine can do; each 'no' with its remedy."""
+    from rich.console import Console
+
+    from liecbench.diagnostics.doctor import examine
+    from liecbench.report.diagnostic_lines import render
+
+    screen = Console()
+    with readers_may_leave():
+        for finding in examine():
+            screen.print(render(finding), soft_wrap=True)
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenario.yaml")) -> None:
+    """Write a commented starter scenario."""
+    from importlib.resources import files
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            starter = files("liecbench.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
+            name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:100] or "scenario"
+            file.write(starter.replace("my-network", name))
+    except FileExistsError:
+        raise LiecbenchError(f"{path} exists already", "give another name, or remove it") from None
+    except OSError as error:
+        raise LiecbenchError(f"{path}: {error.strerror}", "give a path that can be written") from None
+    say(f"wrote {path}; next: liecbench run {shlex.quote(str(path))} --dry-run", quiet=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the scenario's JSON Schema."""
+    import json
+
+    from liecbench.config.json_schema import scenario_schema
+
+    with readers_may_leave():
+        print(json.dumps(scenario_schema(), indent=2))
+
+
+def main() -> NoReturn:
+    """The entry point: a user's mistake is a line and an exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        app()
+    except LiecbenchError as error:
+        print(f"liecbench: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        # Paths that no one can open, full disks: what the system says is what the user needs.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
+    sys.exit(ExitCode.DONE)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Interruption

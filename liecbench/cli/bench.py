@@ -1,0 +1,120 @@
+"""The commands of `liecbench bench`."""
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from liecbench.cli.console import console, readers_may_leave, say
+from liecbench.errors import ExitCode
+
+if TYPE_CHECKING:
+    from liecbench.bench.benchmark_row import Findings
+
+bench = typer.Typer(
+    help="Microbenchmarks, each against its physical limit measured in the same run.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_RESNET18_SIZE = 11_171_146
+
+
+class BenchmarkFormat(StrEnum):
+    """How a benchmark is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Device(StrEnum):
+    """Where a benchmark computes."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+# More elements than an int32 position can name would need other formats.
+Size = Annotated[int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements; the default is ResNet-18's.")]
+Workers = Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each behind a link of its own.")]
+BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How to print it.")]
+
+
+@bench.command(name="compressors")
+def bench_compressors(
+    size: Size = _RESNET18_SIZE,
+    device: Annotated[Device, typer.Option(help="Where vectors are.")] = Device.CPU,
+    output: BenchmarkOutput = BenchmarkFormat.TABLE,
+) -> None:
+    """Every compressor on one thread or on a GPU, against copying its vector."""
+    import torch
+
+    from liecbench.bench.compression import measure
+    from liecbench.launch.gpu_requirements import Cuda
+
+    if device is Device.CUDA:
+        Cuda.found().require_kernels(f"--device {device}", "or use --device cpu")
+    _print_benchmark(measure(size, lambda line: say(line, quiet=False), torch.device(device)), output, device)
+
+
+@bench.command(name="link")
+def bench_link(
+    size: Annotated[
+        list[int] | None,
+        typer.Option(metavar="BYTES", min=4, max=2**30, help="Repeat for several.", show_default="64 kB, 1 MB, 16 MB"),
+    ] = None,
+    workers: Workers = 4,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LINK", help="A rate or a preset; repeat for several.", show_default="1, 10, 100mbit, 1gbit"
+        ),
+    ] = None,
+    output: BenchmarkOutput = BenchmarkFormat.TABLE,
+) -> None:
+    """Links, and torch's operations over them, against the wire time of their bytes."""
+    from liecbench.bench.link_rate import measure, parse_links
+    from liecbench.diagnostics.doctor import require_netem
+
+    links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
+    require_netem(links)
+    sizes = size or [2**16, 2**20, 2**24]
+    _print_benchmark(measure(sizes, workers, links, lambda line: say(line, quiet=False)), output)
+
+
+@bench.command(name="exchange")
+def bench_exchange(
+    size: Size = _RESNET18_SIZE,
+    workers: Workers = 4,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RATE", help="A link's rate; repeat for several.", show_default="100mbit, 1gbit"),
+    ] = None,
+    output: BenchmarkOutput = BenchmarkFormat.TABLE,
+) -> None:
+    """Training steps over shaped links, against the wire time of their bytes."""
+    from liecbench.bench.training_step import measure, parse_rates
+
+    rates = parse_rates(rate or ["100mbit", "1gbit"])
+    _print_benchmark(measure(size, workers, rates, lambda line: say(line, quiet=False)), output)
+
+
+def _print_benchmark(findings: "Findings", output: BenchmarkFormat, device: Device = Device.CPU) -> NoReturn:
+    from liecbench.host import gpu, machine
+    from liecbench.report import benchmark_table
+
+    place = machine.describe(threads=1)
+    if device is Device.CUDA:
+        import torch
+
+        # NVML counts GPUs that torch may not see, and in its own order.
+        place = {"gpu": torch.cuda.get_device_name(), "driver": gpu.installed().driver or "unknown", **place}
+    with readers_may_leave():
+        match output:
+            case BenchmarkFormat.TABLE:
+                console().print(benchmark_table.render(findings, place))
+            case BenchmarkFormat.JSON:
+                print(benchmark_table.to_json(findings.rows, place))
+    for failure in findings.failures:
+        print(f"liecbench: {failure}", file=sys.stderr)
+    raise typer.Exit(ExitCode.CELL_FAILED if findings.failures else ExitCode.DONE)

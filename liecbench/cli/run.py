@@ -1,0 +1,136 @@
+"""The command `liecbench run`."""
+
+import contextlib
+import functools
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liecbench.cli.check import ShareGpus
+from liecbench.cli.compare import Format, print_comparison
+from liecbench.cli.console import readers_may_leave, say
+from liecbench.errors import ExitCode, Interruption, MachineError
+
+if TYPE_CHECKING:
+    from liecbench.config.cell import Cell, Job
+    from liecbench.config.scenario import Scenario
+    from liecbench.launch.multinode import Nodes
+    from liecbench.launch.runner import ResultsDirectory
+
+ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
+
+
+def run(
+    scenario: ScenarioPath,
+    out: Annotated[Path | None, typer.Option(help="Results directory.", show_default="results/NAME")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Run the cells with this value.")] = None,
+    assign: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a key.")] = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option("--resume/--fresh", help="Go on where results exist (the default), or refuse to."),
+    ] = None,
+    isolate: Annotated[bool, typer.Option("--isolate", help="Give each cell a launch of its own.")] = False,
+    share_gpus: ShareGpus = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep a timeline of a few steps of each cell, for Perfetto.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
+    num_nodes: Annotated[
+        int, typer.Option("--nodes", metavar="N", min=1, max=1000, help="Machines that share link: host cells.")
+    ] = 1,
+    node_rank: Annotated[int, typer.Option(metavar="N", help="Which of them this is, from 0.")] = 0,
+    master: Annotated[
+        str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The first of them.", show_default=False)
+    ] = None,
+) -> None:
+    """Run the scenario's matrix, then print the comparison."""
+    from liecbench.config.loader import load_scenario
+    from liecbench.estimate.dry_run import lines
+    from liecbench.launch.gpu_requirements import require_cuda
+    from liecbench.launch.launch import follow
+    from liecbench.launch.multinode import Nodes
+    from liecbench.launch.runner import ResultsDirectory, refuse_existing, run_jobs, select
+
+    choose = functools.partial(select, conditions=only or [])
+    loaded = load_scenario(scenario, assign or [], choose)
+    cells = choose(loaded.cells())
+    directory = out or Path("results") / loaded.name
+    nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
+    if resume is False:
+        refuse_existing(directory)
+    jobs = _checked_jobs(cells, directory, nodes, share_gpus=share_gpus)
+    needing_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
+    if dry_run:
+        with readers_may_leave():
+            for line in lines(jobs, len(cells), directory, nodes, isolate=isolate, share_gpus=share_gpus):
+                print(line)
+            try:
+                needing_gpus(job.cell for job in jobs)
+            except MachineError as error:
+                print(f"not on this machine: {error}")
+        return
+    needing_gpus(job.cell for job in jobs)
+    if nodes and nodes.rank:
+        well = follow(nodes, directory, lambda line: say(line, quiet))
+        raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
+    carry_out = functools.partial(run_jobs, isolate=isolate, share_gpus=share_gpus, trace=trace)
+    with ResultsDirectory(directory) as results:
+        results.write_scenario(loaded)
+        _run_rest(loaded, cells, results, nodes, carry_out, quiet=quiet)
+    if (directory / "traces").is_dir() and trace:
+        say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
+    ids = {cell.id for cell in cells}
+    rows = print_comparison([directory], Format.TABLE, ids=ids, baseline=loaded.baseline, target=loaded.target_accuracy)
+    raise typer.Exit(ExitCode.CELL_FAILED if any(row.failed for row in rows) else ExitCode.DONE)
+
+
+def _checked_jobs(cells: "list[Cell]", directory: Path, nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
+    """What is left to run; LiecbenchError for what cannot be."""
+    from liecbench.diagnostics.doctor import require_netem
+    from liecbench.launch.pending import jobs_left
+    from liecbench.launch.runner import check_nodes, check_sharing, finished_cells
+
+    if nodes:
+        check_nodes(cells, nodes)
+    if share_gpus:
+        check_sharing(cells)
+    jobs = jobs_left(cells, finished_cells(directory))
+    require_netem(job.cell.link for job in jobs if job.cell.enforcement == "kernel")
+    return jobs
+
+
+def _run_rest(
+    loaded: "Scenario",
+    cells: "list[Cell]",
+    results: "ResultsDirectory",
+    nodes: "Nodes | None",
+    carry_out: Callable[..., None],
+    *,
+    quiet: bool,
+) -> None:
+    """Run what is left, now that no other run adds to the results, in sight of the user."""
+    from rich.console import Console
+
+    from liecbench.cli.progress import ConsoleProgress
+    from liecbench.estimate.cost import patience
+    from liecbench.launch.multinode import Leader
+    from liecbench.launch.pending import jobs_left
+
+    jobs = jobs_left(cells, results.results)
+    say(results.describe(cells, jobs), quiet)
+    waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
+    try:
+        with (
+            Leader(nodes) if nodes else contextlib.nullcontext() as leader,
+            ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
+        ):
+            carry_out(cells, jobs, results, progress, patience=waits, leader=leader)
+    except Interruption:
+        again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
+        say(f"interrupted; every finished epoch is kept in {results.path}. To go on: {again}", quiet=False)
+        raise

@@ -1,0 +1,1 @@
+"""Compression kernels, one module per operation and device."""

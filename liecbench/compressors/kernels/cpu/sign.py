@@ -1,0 +1,76 @@
+"""CPU kernels of the sign compressor; each passes over the vector once."""
+
+from numba import njit
+
+from liecbench.compressors.kernels.cpu.jit import compiled
+
+
+@njit(inline="always")
+def _pack_and_subtract(values, scale, bits, residual):  # type: ignore[no-untyped-def]
+    whole = values.size // 8
+    for j in range(whole):
+        byte = 0
+        for b in range(8):
+            value = values[8 * j + b]
+            positive = value >= 0
+            byte |= positive << b
+            residual[8 * j + b] = value - (scale if positive else -scale)
+        bits[j] = byte
+    for i in range(8 * whole, values.size):
+        residual[i] = values[i] - (scale if values[i] >= 0 else -scale)
+
+
+@njit(inline="always")
+def _pack_last(values, bits):  # type: ignore[no-untyped-def]
+    if values.size % 8:
+        byte = 0
+        for i in range(values.size - values.size % 8, values.size):
+            byte |= (values[i] >= 0) << (i & 7)
+        bits[-1] = byte
+
+
+@compiled("void(f4[::1], u1[::1])")
+def pack(values, bits):  # type: ignore[no-untyped-def]
+    """Bit b of byte j is 1 where v[8j + b] ≥ 0; the unused bits of the last byte are 0."""
+    whole = values.size // 8
+    for j in range(whole):
+        byte = 0
+        for b in range(8):
+            byte |= (values[8 * j + b] >= 0) << b
+        bits[j] = byte
+    _pack_last(values, bits)
+
+
+@compiled("void(f4[::1], f4, u1[::1], f4[::1], b1)")
+def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore[no-untyped-def]
+    """``pack``, and v − scale · sign(v) into ``residual``, which is ``values`` where ``in_place``."""
+    _pack_last(values, bits)
+    # Two copies of the loop: LLVM vectorises the one in place only if it sees a single array.
+    if in_place:
+        _pack_and_subtract(values, scale, bits, values)
+    else:
+        _pack_and_subtract(values, scale, bits, residual)
+
+
+@compiled("void(u1[::1], f4, f4[::1])")
+def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
+    """±scale into ``out``."""
+    whole = out.size // 8
+    for j in range(whole):
+        byte = bits[j]
+        for b in range(8):
+            out[8 * j + b] = scale if byte & (1 << b) else -scale
+    for i in range(8 * whole, out.size):
+        out[i] = scale if bits[-1] >> (i & 7) & 1 else -scale
+
+
+@compiled("void(u1[::1], f4, f4[::1])")
+def unpack_add(bits, scale, out):  # type: ignore[no-untyped-def]
+    """±scale added to ``out``."""
+    whole = out.size // 8
+    for j in range(whole):
+        byte = bits[j]
+        for b in range(8):
+            out[8 * j + b] += scale if byte & (1 << b) else -scale
+    for i in range(8 * whole, out.size):
+        out[i] += scale if bits[-1] >> (i & 7) & 1 else -scale

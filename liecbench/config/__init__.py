@@ -1,0 +1,1 @@
+"""Scenario files: parse, validate and turn into cells and objects."""

@@ -1,0 +1,184 @@
+"""One point of the matrix: everything that decides what is trained, and an id that is the hash of it."""
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from liecbench.network.link import Link
+
+
+class Model(BaseModel):
+    """A frozen record that refuses unknown keys and wrong types."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+
+
+def split_options(value: object, reserved: tuple[str, ...]) -> object:
+    """``name`` or ``{name: …, option: …}`` as the reserved keys and ``options``."""
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict) or "name" not in value:
+        raise ValueError(f"{value!r} is neither a name nor a mapping with a name; write {{name: …, option: …}}")
+    options = {key: item for key, item in value.items() if key not in reserved}
+    return {**{key: value[key] for key in reserved if key in value}, "options": options}
+
+
+class Choice(Model):
+    """A named algorithm, compressor, dataset or model, and its options; written ``name`` or ``{name: …, …}``."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return value if isinstance(value, Choice) else split_options(value, ("name",))
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options}
+
+
+class Milestones(Model):
+    """The learning rate times ``factor`` at the start of each of these epochs (counted from 0)."""
+
+    milestones: list[Annotated[int, Ge(1)]]
+    factor: Annotated[float, Gt(0)] = 0.1
+
+    @field_validator("milestones")
+    @classmethod
+    def _rising(cls, value: list[int]) -> list[int]:
+        if value != sorted(set(value)):
+            raise ValueError(f"{value} does not rise; write the epochs in order, each once")
+        return value
+
+
+class Dirichlet(Model):
+    """Every worker's shares of the labels are drawn from a Dirichlet distribution: the smaller, the less alike."""
+
+    dirichlet: Annotated[float, Gt(0), Le(10**6)]
+
+
+def _parse_schedule(value: object) -> object:
+    if value is None or value == "cosine" or isinstance(value, dict | Milestones):
+        return value
+    raise ValueError(f"{value!r} is no schedule; write cosine, or {{milestones: [80, 160], factor: 0.1}}")
+
+
+def _parse_partition(value: object) -> object:
+    if value == "iid" or isinstance(value, dict | Dirichlet):
+        return value
+    raise ValueError(f"{value!r} is no partition; write iid, or {{dirichlet: 0.1}}")
+
+
+Positive = Annotated[int, Ge(1), Le(10**9)]
+Workers = Annotated[int, Ge(1), Le(1000)]  # a bridge joins no more links
+Threads = Annotated[int, Ge(1), Le(4096)]
+Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
+Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
+Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partition)]
+BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
+Server = Literal["root", "sharded"]
+Enforcement = Literal["kernel", "process"]
+LinkField = Annotated[
+    Link,
+    BeforeValidator(lambda value: value if isinstance(value, Link) else Link.parse(value)),
+    PlainSerializer(Link.spec),
+]
+
+
+class Task(Model):
+    """What is trained, and how; the optimizer is SGD."""
+
+    dataset: Choice
+    model: Choice
+    batch_size: Positive = Field(description="samples a worker a step")
+    epochs: Positive
+    learning_rate: Annotated[float, Gt(0)]
+    schedule: Schedule = None
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.0
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    partition: Partition = Field("iid", description="how the training data are divided among the workers")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    warmup_steps: Annotated[int, Ge(0)] = Field(0, description="trained, left out of the times")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a field that came later, where it has its default: stored cells keep their ids."""
+        fields: dict[str, Any] = serialise(self)
+        return {name: value for name, value in fields.items() if (name, value) != ("partition", "iid")}
+
+
+class Cell(Model):
+    """One training run of the matrix."""
+
+    algorithm: Choice
+    compressor: Choice | None
+    server: Server | None
+    block_bytes: BlockBytes
+    workers: Workers
+    link: LinkField
+    seed: Seed
+    task: Task
+    threads: Threads
+    backend: Literal["gloo", "nccl"]
+    device: Literal["cpu", "cuda"]
+    timing: Literal["measured", "composed"]
+    enforcement: Enforcement = "kernel"
+
+    @functools.cached_property
+    def id(self) -> str:
+        """Hash of the canonical JSON of every field."""
+        canonical = json.dumps(self.spec(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def __copy__(self) -> Self:
+        """Without the id, which is another one where ``model_copy`` changes a field."""
+        copied = super().__copy__()
+        copied.__dict__.pop("id", None)
+        return copied
+
+    def spec(self) -> dict[str, Any]:
+        """The cell as plain JSON values."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_spec(cls, spec: dict[str, Any]) -> Self:
+        """The inverse of ``spec``."""
+        return cls.model_validate(spec)
+
+    def describe(self) -> str:
+        """A short line for people."""
+        algorithm = f"{self.algorithm.name}({self.compressor.name})" if self.compressor else self.algorithm.name
+        return f"{algorithm} · {self.workers} workers · {self.link} · seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A cell to run, from after its last committed epoch: trained, or timed and composed with a ``trajectory``.
+
+    ``data_sha256`` is that of the data behind its epochs so far.
+    """
+
+    cell: Cell
+    attempt: int = 1
+    epochs_done: int = 0
+    trajectory: str | None = None
+    data_sha256: str | None = None

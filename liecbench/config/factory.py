@@ -1,0 +1,30 @@
+"""A cell's method: its algorithm and compressor made from what the cell says of them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from liecbench.config import registry
+from liecbench.config.cell import Cell, Choice
+
+if TYPE_CHECKING:
+    from liecbench.algorithms.base import Algorithm
+
+
+def make_algorithm(cell: Cell) -> "Algorithm":
+    """The cell's algorithm with its compressor, server and blocks; its file imports torch."""
+    parts: dict[str, object] = {"block_bytes": cell.block_bytes}
+    if cell.compressor is not None:
+        parts["compressor"] = make_compressor(cell.compressor, cell.seed)
+    if cell.server is not None:
+        parts["server"] = cell.server
+    algorithm: Algorithm = registry.load("algorithm", cell.algorithm.name)(**cell.algorithm.options, **parts)
+    return algorithm
+
+
+def make_compressor(choice: Choice, seed: int) -> Any:
+    """The compressor; one that draws numbers draws others for each of the cell's seeds."""
+    options = dict(choice.options)
+    if "seed" in options:
+        options["seed"] = int(np.random.SeedSequence([seed, options["seed"]]).generate_state(1)[0])
+    return registry.load("compressor", choice.name)(**options)

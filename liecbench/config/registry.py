@@ -1,0 +1,160 @@
+"""Names → classes through entry points, loaded on demand; third parties add theirs to the same groups."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from liecbench.config import user_functions
+from liecbench.errors import LiecbenchError, did_you_mean
+
+Kind = Literal["algorithm", "compressor", "dataset", "model"]
+_GROUPS: dict[Kind, str] = {
+    "algorithm": "liecbench.algorithms",
+    "compressor": "liecbench.compressors",
+    "dataset": "liecbench.tasks",
+    "model": "liecbench.tasks",
+}
+_SHARED_FIELDS = {"compressor", "server", "block_bytes"}
+
+
+class OptionError(ValueError):
+    """A name or an option that the catalog does not know, or a value that the option refuses."""
+
+    def __init__(self, option: str | None, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+@functools.cache
+def _entries(group: str) -> dict[str, EntryPoint]:
+    entries: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=group):
+        first = entries.setdefault(entry.name, entry)
+        if first.value != entry.value:
+            owners = " and ".join(f"{e.dist.name if e.dist else '?'} ({e.value})" for e in (first, entry))
+            raise LiecbenchError(f"two packages call themselves {entry.name!r} in {group}: {owners}", "uninstall one")
+    if not entries:
+        raise LiecbenchError(f"no entry points in {group}", "install liecbench (pip install .), not only copy it")
+    return entries
+
+
+def _base(kind: Kind) -> type:
+    from liecbench.algorithms.base import Algorithm
+    from liecbench.compressors.base import Compressor
+    from liecbench.tasks.base import Dataset, Model
+
+    bases: dict[Kind, type] = {
+        "algorithm": Algorithm,
+        "compressor": Compressor,
+        "dataset": Dataset,
+        "model": Model,
+    }
+    return bases[kind]
+
+
+def names(kind: Kind) -> list[str]:
+    """Every name of this kind; datasets and models share a group and are told apart by their class."""
+    entries = _entries(_GROUPS[kind])
+    base = _base(kind)
+    return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))
+
+
+@functools.cache
+def load(kind: Kind, name: str) -> type[Any]:
+    """The class behind a name; OptionError with the nearest name where there is none."""
+    entry = _entries(_GROUPS[kind]).get(name)
+    if entry is None:
+        raise OptionError("name", f"there is no {kind} {name!r} ({did_you_mean(name, names(kind))})")
+    found = _class_behind(entry)
+    if not issubclass(found, _base(kind)):
+        raise OptionError("name", f"{name!r} is not a {kind} ({did_you_mean(name, names(kind))})")
+    return found
+
+
+def _class_behind(entry: EntryPoint) -> type[Any]:
+    """What an entry point names; LiecbenchError with its package where that is no dataclass, or cannot be imported."""
+    owner = f"{entry.name!r} of {entry.dist.name if entry.dist else '?'} ({entry.value})"
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise LiecbenchError(f"{owner} cannot be loaded: {error!r}", "mend or uninstall that package") from error
+    if not isinstance(found, type) or not dataclasses.is_dataclass(found):
+        raise LiecbenchError(f"{owner} is not a dataclass", "mend or uninstall that package")
+    return found
+
+
+def summary(cls: type) -> str:
+    """The first line of a class's docstring, without markup."""
+    return (inspect.getdoc(cls) or "").partition("\n")[0].replace("``", "")
+
+
+def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
+    """Whether an algorithm has this part."""
+    return any(f.name == field for f in dataclasses.fields(cls))
+
+
+@functools.cache
+def options_model(kind: Kind, name: str) -> type[BaseModel]:
+    """A validating model of a class's own options, without the fields that a scenario sets elsewhere."""
+    if user_functions.is_reference(name):
+        return _reference_options(kind, name)
+    cls = load(kind, name)
+    hints = get_type_hints(cls, include_extras=True)
+    own = [f for f in dataclasses.fields(cls) if f.init and f.name not in _SHARED_FIELDS]
+    fields: dict[str, Any] = {f.name: (hints[f.name], _default(f)) for f in own}
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return create_model(f"{cls.__name__}Options", __config__=config, **fields)
+
+
+def _reference_options(kind: Kind, name: str) -> type[BaseModel]:
+    if kind not in ("dataset", "model"):
+        raise OptionError("name", f"{name!r} is not an {kind}; only datasets and models can be functions of yours")
+    try:
+        return user_functions.options_model(name, user_functions.TOLD if kind == "model" else ())
+    except user_functions.FunctionError as error:
+        raise OptionError("name", f"{error}; write module:function, importable from where liecbench runs") from error
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return ... if field.default is dataclasses.MISSING else field.default
+
+
+def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a class, defaults filled in; OptionError names the first that is wrong."""
+    model = options_model(kind, name)
+    try:
+        if user_functions.is_reference(name):
+            return model(**options).model_dump(mode="json")
+        resolved = model(**options).model_dump()
+        if kind in ("dataset", "model"):
+            load(kind, name)(**resolved)  # options that do not go together
+        return resolved
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]) if first["loc"] else None
+        if first["type"] == "extra_forbidden":
+            assert option is not None, "an unknown option has a name"
+            valid = did_you_mean(option, model.model_fields) if model.model_fields else "it takes none"
+            raise OptionError(option, f"{name} has no option {option!r} ({valid})") from None
+        raise OptionError(option, f"{describe(first)} (`liecbench list {kind}s` shows the options)") from None
+    except ValueError as error:
+        raise OptionError(None, str(error)) from None
+
+
+def describe(error: Any) -> str:
+    """One pydantic error in words, with the value."""
+    if error["type"] == "missing":
+        return "the key is missing; add it"
+    if error["type"] == "value_error":
+        return str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] in ("dict_type", "model_type"):
+        return f"{error['input']!r} should be a mapping of keys"
+    message = error["msg"].removeprefix("Input ").removeprefix("Value ").removeprefix("String ")
+    return f"{error['input']!r} {message}"

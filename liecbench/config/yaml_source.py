@@ -1,0 +1,174 @@
+"""YAML that remembers where everything stands: safe loading, no duplicate keys, a place for every value."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from liecbench.errors import ScenarioError
+
+Key = tuple[str | int, ...]
+_MOST_NODES = 200_000
+_PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, reading 1e-3 as the number that it is in YAML 1.2."""
+
+
+_Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"),
+    list("-+0123456789"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key and its value stand, as ``source:line:column``."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Plain data and the place of every part of it."""
+
+    data: dict[str, Any]
+    places: dict[Key, Place]
+    source: str
+
+    def error(self, path: Key, message: str, *, at_key: bool = False) -> ScenarioError:
+        """An error at the nearest known place of ``path``."""
+        known = path
+        while known and known not in self.places:
+            known = known[:-1]
+        place = self.places.get(known)
+        where = (place.key if at_key and known == path else place.value) if place else self.source
+        return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
+
+
+def dotted(path: Key) -> str:
+    """``("matrix", "algorithm", 0)`` as ``matrix.algorithm[0]``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+class _Builder:
+    def __init__(self, source: str) -> None:
+        self.source, self.places, self.loader = source, dict[Key, Place](), _Loader("")
+        self.nodes = 0
+
+    def place(self, node: yaml.Node) -> str:
+        return f"{self.source}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+    def build(self, node: yaml.Node, path: Key, above: tuple[yaml.Node, ...]) -> Any:
+        self.nodes += 1
+        if self.nodes > _MOST_NODES or node in above:
+            message = f"{dotted(path)}: aliases repeat without end; write the values out"
+            raise ScenarioError(f"{self.place(node)}: {message}")
+        self.places.setdefault(path, Place(self.place(node), self.place(node)))
+        above = (*above, node)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: the tag {node.tag} is not allowed; remove it")
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path, above)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*path, i), above) for i, item in enumerate(node.value)]
+        try:
+            return self.loader.construct_object(node)
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+            reason = getattr(error, "problem", None) or f"{node.value!r} does not suit its tag {node.tag}"
+            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: {reason}; use plain YAML values") from None
+
+    def mapping(self, node: yaml.MappingNode, path: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+                message = f"{dotted(path)}: a key must be a plain word; write the keys out"
+                raise ScenarioError(f"{self.place(key_node)}: {message}")
+            key = key_node.value
+            if key in data:
+                first = self.places[(*path, key)].key
+                where = f"{self.place(key_node)}: {dotted((*path, key))}"
+                raise ScenarioError(f"{where}: the key stands twice (first at {first}); remove one")
+            self.places[(*path, key)] = Place(self.place(key_node), self.place(value_node))
+            data[key] = self.build(value_node, (*path, key), above)
+        return data
+
+
+def parse(text: str, source: str) -> Document:
+    """Read YAML text; ScenarioError with its place where it is not a mapping or not YAML."""
+    try:
+        return _parse(text, source)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        where = f"{source}:{before.count(chr(10)) + 1}:{error.position - before.rfind(chr(10))}"
+        raise ScenarioError(f"{where}: not YAML: a character that cannot be printed; remove it") from None
+    except RecursionError:
+        raise ScenarioError(f"{source}:1:1: nested too deeply; a scenario has a few levels") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        raise ScenarioError(f"{where}: not YAML: {error.problem or error.context}; mend the syntax") from None
+
+
+def _parse(text: str, source: str) -> Document:
+    node = yaml.compose(text, Loader=_Loader)
+    if not isinstance(node, yaml.MappingNode):
+        message = "a scenario is a mapping of keys such as name, task and matrix"
+        raise ScenarioError(f"{source}:1:1: {message}; `liecbench init` writes one to start from")
+    builder = _Builder(source)
+    return Document(builder.build(node, (), ()), builder.places, source)
+
+
+def load(path: Path) -> Document:
+    """Read a YAML file; ScenarioError where it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        remedy = "give the path of a scenario file; `liecbench init` writes one"
+        raise ScenarioError(f"{path}: {error.strerror}; {remedy}") from None
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
+    return parse(text, str(path))
+
+
+def override(document: Document, assignment: str) -> Document:
+    """The document with one ``--set PATH=VALUE`` applied; its place is the option itself."""
+    path_text, sign, value_text = assignment.partition("=")
+    source = f"--set {assignment}"
+    if not sign or not path_text:
+        raise ScenarioError(f"{source}: not PATH=VALUE; write for example --set task.epochs=2")
+    value = parse(f"value: {value_text}", source)
+    path: Key = tuple(path_text.split("."))
+    for length in range(1, len(path)):
+        above = _found(document.data, path[:length])
+        if above is not None and not isinstance(above, dict):
+            key = dotted(path[:length])
+            raise ScenarioError(f"{source}: {key}: {above!r} has no keys; set {key} as a whole, such as {{name: …}}")
+    data = _replaced(document.data, path, value.data["value"])
+    places = {key: place for key, place in document.places.items() if key[: len(path)] != path}
+    places |= {
+        path[:length]: Place(source, source) for length in range(1, len(path) + 1) if path[:length] not in places
+    }
+    return Document(data, places, document.source)
+
+
+def _found(data: Any, path: Key) -> Any:
+    for part in path:
+        data = data.get(part) if isinstance(data, dict) else None
+    return data
+
+
+def _replaced(data: Any, path: Key, value: Any) -> Any:
+    if not path:
+        return value
+    inner = data if isinstance(data, dict) else {}
+    return {**inner, path[0]: _replaced(inner.get(path[0]), path[1:], value)}

@@ -1,0 +1,241 @@
+"""What this machine can do, found out by doing it; each 'no' with its remedy."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Self
+
+from liecbench.errors import MachineError
+from liecbench.host import linux
+from liecbench.host.gpu import Gpu, Gpus, installed
+from liecbench.launch import launch
+from liecbench.launch.gpu_requirements import BUILD_REMEDY, lacking_to_build
+from liecbench.launch.supervisor import Orders
+from liecbench.network.link import Link, format_rate
+
+_NOBODY = 65534
+_PROBE_SECONDS = 30
+_CUDA_BUILD = "install a CUDA build of torch"
+_DRIVER_REMEDY = "install and load NVIDIA's driver; in a container: --gpus all"
+_NETEM_REMEDY = "load the module sch_netem (package linux-modules-extra or kernel-modules-extra)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One ability: whether it is there, what was seen, and how to get it."""
+
+    name: str
+    works: bool
+    seen: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding; those that need a process without threads come first."""
+    yield _user_namespaces()
+    yield from _link()
+    yield _python()
+    yield from _torch()
+    yield _kernels()
+
+
+def require_netem(links: Iterable[Link]) -> None:
+    """MachineError where one of ``links`` asks for delay or loss and the kernel has no netem, seen by building one."""
+    asking = next((link for link in links if link.needs_netem), None)
+    if asking is None or probe_link().get("netem", True):
+        return
+    message = f"link {asking}: delay, jitter and loss need the kernel's netem, which this one has not"
+    raise MachineError(message, f"{_NETEM_REMEDY}, or leave them out")
+
+
+def _user_namespaces() -> Finding:
+    works = _as_child(_unshare_as_ordinary_user)
+    return Finding(
+        name="namespaces for an ordinary user",
+        works=works,
+        seen="a user namespace was made" if works else "the kernel refuses user namespaces",
+        remedy="sysctl kernel.unprivileged_userns_clone=1 and kernel.apparmor_restrict_unprivileged_userns=0, "
+        "or user.max_user_namespaces above 0; in a container: --security-opt seccomp=unconfined",
+    )
+
+
+def _unshare_as_ordinary_user() -> None:
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNET)
+
+
+def _as_child(action: Callable[[], None]) -> bool:
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _link() -> Iterator[Finding]:
+    report = probe_link()
+    who = "root" if os.getuid() == 0 else "this user"
+    name, remedy = f"shaped links for {who}", launch.REFUSED_REMEDY
+    if report.get("type") != "probe":
+        yield Finding(name=name, works=False, seen=report.get("reason", "the probe printed nothing"), remedy=remedy)
+        return
+    up, down = (report["measured"][f"{way}_bits_per_second"] for way in ("up", "down"))
+    asked = report["asked"]
+    seen = f"asked {asked['up']} up, {asked['down']} down; measured {_mbit(up)} up, {_mbit(down)} down"
+    yield Finding(name=name, works=True, seen=seen)
+    yield Finding(
+        name="latency and loss (netem)",
+        works=report["netem"],
+        seen="the kernel has netem" if report["netem"] else "the kernel has no netem: rates only",
+        remedy=_NETEM_REMEDY,
+    )
+
+
+def probe_link() -> dict[str, Any]:
+    """Build a link as a run does, and take it down; what was found, or ``reason`` where the kernel refused."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]
+    orders = Orders(parent=os.getpid(), events=writing, num_links=1, command=command)
+    process = subprocess.Popen(
+        orders.arguments(), pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    try:
+        _, printed = process.communicate(timeout=_PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return {"reason": f"building a link took more than {_PROBE_SECONDS} s"}
+    with os.fdopen(reading) as events:
+        line = events.readline()
+    last = printed.decode(errors="replace").strip().rpartition("\n")[2]
+    return json.loads(line) if line else {"reason": last or "the probe printed nothing"}
+
+
+def _mbit(rate: float) -> str:
+    return format_rate(round(rate / 1e5) * 10**5)
+
+
+def _python() -> Finding:
+    seen = f"Python {platform.python_version()}, {platform.system()} {platform.release()}, {os.cpu_count()} CPUs"
+    return Finding(name="machine", works=True, seen=f"{seen}, liecbench {version('liecbench')}")
+
+
+def _torch() -> Iterator[Finding]:
+    import torch
+    import torch.distributed as dist
+
+    yield Finding(name="torch", works=True, seen=str(torch.__version__))
+    gloo = dist.is_available() and dist.is_gloo_available()
+    yield Finding(
+        name="gloo",
+        works=gloo,
+        seen="built in" if gloo else "not built in",
+        remedy="install a torch with Gloo",
+    )
+    yield from on_gpus(installed(), Build.here())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What is installed for GPUs: torch's CUDA, NCCL and Triton as versions or None, and how many GPUs torch sees.
+
+    ``lacking`` is what Triton would build its launcher of kernels with and does not find.
+    """
+
+    cuda: str | None
+    num_gpus: int
+    nccl: str | None
+    triton: str | None
+    lacking: tuple[str, ...]
+
+    @classmethod
+    def here(cls) -> Self:
+        """As torch and the installed packages say."""
+        import torch
+        import torch.distributed as dist
+
+        cuda: str | None = torch.version.cuda
+        has_nccl = cuda is not None and dist.is_available() and dist.is_nccl_available()
+        try:
+            triton = version("triton")
+        except PackageNotFoundError:
+            triton = None
+        return cls(
+            cuda=cuda,
+            num_gpus=torch.cuda.device_count() if cuda else 0,
+            nccl=".".join(map(str, torch.cuda.nccl.version())) if has_nccl else None,
+            triton=triton,
+            lacking=tuple(lacking_to_build()),
+        )
+
+
+def on_gpus(found: Gpus, build: Build) -> Iterator[Finding]:
+    """What the machine's GPUs and this installation can do together; two lines where there is no GPU."""
+    remedy = f"needed for GPUs only: {_CUDA_BUILD}"
+    yield Finding(
+        name="nccl", works=build.nccl is not None, seen=build.nccl or "not in this build of torch", remedy=remedy
+    )
+    if not found.gpus:
+        seen = f"none: {found.problem or 'the driver finds no GPU'}"
+        remedy = f"needed for device: cuda only{f': {_DRIVER_REMEDY}' if found.problem else ''}"
+        yield Finding(name="gpus", works=False, seen=seen, remedy=remedy)
+        return
+    cuda = f", runs CUDA up to {found.cuda}" if found.cuda else ""
+    yield Finding(name="nvidia driver", works=True, seen=f"{found.driver or 'version unknown'}{cuda}")
+    for number, gpu in enumerate(found.gpus):
+        yield Finding(name=f"gpu {number}", works=True, seen=_gpu_text(gpu))
+    for number in range(len(found.gpus)):
+        ways = [f"gpu {b} {way}" for (a, b), way in sorted(found.connections.items()) if a == number]
+        if ways:
+            yield Finding(name=f"gpu {number} to", works=True, seen=", ".join(ways))
+    yield from _build_findings(found, build)
+
+
+def _gpu_text(gpu: Gpu) -> str:
+    parts = [gpu.name]
+    parts += [f"{gpu.memory_bytes / 2**30:.0f} GiB"] if gpu.memory_bytes else []
+    parts += [f"PCIe {gpu.pcie_generation} ×{gpu.pcie_width}"] if gpu.pcie_generation and gpu.pcie_width else []
+    parts += ["compute capability {}.{}".format(*gpu.compute_capability)] if gpu.compute_capability else []
+    parts += [f"{gpu.num_nvlinks} NVLinks"] if gpu.num_nvlinks else []
+    return ", ".join(parts)
+
+
+def _build_findings(found: Gpus, build: Build) -> Iterator[Finding]:
+    sees = f"built for CUDA {build.cuda}, sees {build.num_gpus} of {len(found.gpus)} GPUs"
+    hidden = f"install a driver for CUDA {build.cuda}, or an older build of torch; look at CUDA_VISIBLE_DEVICES"
+    yield Finding(
+        name="torch on GPUs",
+        works=build.num_gpus > 0,
+        seen=sees if build.cuda else "torch is built without CUDA",
+        remedy=hidden if build.cuda else _CUDA_BUILD,
+    )
+    yield Finding(
+        name="triton",
+        works=build.triton is not None,
+        seen=build.triton or "not installed",
+        remedy="the GPU kernels need it: pip install triton; a CUDA build of torch brings it",
+    )
+    yield Finding(
+        name="triton's launcher",
+        works=not build.lacking,
+        seen=f"no {' and no '.join(build.lacking)}" if build.lacking else "a C compiler and Python.h to build it",
+        remedy=BUILD_REMEDY,
+    )
+
+
+def _kernels() -> Finding:
+    from liecbench.compressors import Sign
+
+    assert Sign().payload_bytes(8) > 0, "importing it compiled its kernels"
+    return Finding(name="CPU kernels", works=True, seen=f"numba {version('numba')}, compiled and cached")

@@ -1,0 +1,35 @@
+"""What ``doctor`` runs behind a link of its own: shape it, measure it, see which shapers the kernel has."""
+
+import json
+import os
+from pathlib import Path
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.network.emulation import INTERFACE, WorkerLink
+from liecbench.network.link import Wire
+
+_WIRE = Wire(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
+
+
+def main() -> None:
+    """Report one line of JSON to the events of the supervisor."""
+    link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
+    measured = link.measure(_WIRE).as_dict()
+    report = {"type": "probe", "asked": _WIRE.spec(), "measured": measured, "netem": _has_netem()}
+    Path(os.environ[EVENTS_VARIABLE]).write_text(json.dumps(report) + "\n")
+
+
+def _has_netem() -> bool:
+    with IPRoute() as here:
+        try:
+            here.tc("add", "netem", here.link_lookup(ifname=INTERFACE)[0], handle="1:", delay=1000)
+        except NetlinkError:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""What a cell will move and take, worked out before it runs: planned bytes, the wire's seconds, this machine's."""
+
+import functools
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.config import workload
+from liecbench.config.cell import Cell, Choice, Job, Task
+from liecbench.config.factory import make_algorithm, make_compressor
+from liecbench.network.link import Wire
+
+_HEADERS: Final = 1.05
+_SILENCE_SECONDS: Final = 300.0
+_LONGEST_SILENCE_SECONDS: Final = 86400.0
+# What was seen on 2 cores: a launch's own part and each worker's, a cell's, a link's measurement, a step of DDP.
+_LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 4.0, 3.5, 0.2, 1.5, 2e-3
+# Of each kind, where a cell is composed: two stretches of eight, each after a step that does not count.
+TIMED_STEPS: Final = 18
+_MOST_COUNTED_STEPS: Final = 100_000
+_SAMPLE_NUMEL: Final = 2**20
+# What changes neither bytes nor the time of a step, so that cells which differ in it alone share an estimate.
+_NO_TRAFFIC: Final = {
+    "learning_rate": 1.0,
+    "schedule": None,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "warmup_steps": 0,
+    "partition": "iid",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTraffic:
+    """Steps of one kind: how many a training has, and the payload bytes that each rank sends and receives in one."""
+
+    count: int
+    ranks: list[tuple[int, int]]
+
+
+def traffic(cell: Cell) -> dict[str, StepTraffic]:
+    """The payload of every kind of step of a cell; neither seed, link nor learning rate changes it."""
+    spec = cell.spec()
+    task = {**spec["task"], **_NO_TRAFFIC}
+    return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
+
+
+@functools.cache
+def _traffic(spec: str) -> dict[str, StepTraffic]:
+    from liecbench.worker.learning_rate import steps_per_epoch
+
+    cell = Cell.from_spec(json.loads(spec))
+    sizes = workload.sizes(cell.task)
+    algorithm = make_algorithm(cell)
+    num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, sizes.num_train_samples)
+    kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MOST_COUNTED_STEPS))]
+    return {
+        kind: StepTraffic(
+            count=round(count * num_steps / len(kinds)),
+            ranks=[
+                algorithm.planned_payload_bytes(sizes.parameters, rank, cell.workers, kinds.index(kind))
+                for rank in range(cell.workers)
+            ],
+        )
+        for kind, count in Counter(kinds).items()
+    }
+
+
+def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
+    """Payload bytes that each rank sends and receives in an epoch, the mean over the cell's epochs."""
+    kinds = traffic(cell).values()
+    totals = [
+        [sum(kind.count * kind.ranks[rank][way] for kind in kinds) for way in (0, 1)] for rank in range(cell.workers)
+    ]
+    return [(round(sent / cell.task.epochs), round(received / cell.task.epochs)) for sent, received in totals]
+
+
+def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
+    """How long the link needs for a step's bytes at the least, headers counted in; 0 where nothing shapes it."""
+    if not cell.link.shaped:
+        return 0.0
+    return max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
+
+
+def _rank_seconds(cell: Cell, wire: Wire, sent: int, received: int) -> float:
+    up = 8 * _HEADERS * sent / wire.up_bits_per_second
+    down = 8 * _HEADERS * received / wire.down_bits_per_second
+    # A root has everything before it answers; shards travel both ways at once.
+    hops = 2 if cell.server == "root" else 2 * (cell.workers - 1)
+    return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * wire.delay_seconds * bool(sent)
+
+
+def wire_seconds_per_epoch(cell: Cell) -> float:
+    """How long the link needs for an epoch's bytes at the least."""
+    return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
+
+
+def timing_wire_seconds(cell: Cell) -> float:
+    """How long the link needs at the least for the steps that are timed of a composed cell."""
+    return sum(TIMED_STEPS * wire_seconds(cell, kind) for kind in traffic(cell).values())
+
+
+def patience(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
+    """Seconds without a sign of life after which a cell (before and between cells: the launch) is taken to hang."""
+
+    def seconds(cell_id: str | None) -> float:
+        if cell_id is None:
+            return max(_SILENCE_SECONDS, step_timeout or 0.0)
+        if step_timeout is not None:
+            return step_timeout
+        cell = cells[cell_id]
+        longest = max(wire_seconds(cell, kind) for kind in traffic(cell).values())
+        return min(_SILENCE_SECONDS + 10 * longest, _LONGEST_SILENCE_SECONDS)
+
+    return seconds
+
+
+def launch_seconds(workers: int) -> float:
+    """What it takes until the workers of a launch have met."""
+    return _LAUNCH_SECONDS + _WORKER_SECONDS * workers / _num_cores()
+
+
+def job_seconds(job: Job, *, link_changes: bool) -> float:
+    """What a job will take: its steps by its link and this machine's arithmetic, and what surrounds them.
+
+    What a GPU computes is left out: this machine may have none, or be busy on it.
+    """
+    cell = job.cell
+    epochs_left = cell.task.epochs - job.epochs_done
+    around = _CELL_SECONDS + (_LINK_SECONDS if link_changes and cell.link.shaped else 0.0)
+    if job.trajectory is None:
+        around += epochs_left * _evaluation_seconds(cell)
+    seconds = 0.0
+    for kind in traffic(cell).values():
+        count = TIMED_STEPS if job.trajectory else kind.count * epochs_left / cell.task.epochs
+        seconds += count * _step_seconds(cell, kind)
+    return around + seconds
+
+
+def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
+    """Arithmetic of workers that share the cores, then the wire: what overlaps is not taken off."""
+    if cell.device == "cuda":
+        return wire_seconds(cell, kind)
+    compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
+    arithmetic = make_algorithm(cell).batches_per_step * _backward_seconds(cell) + compression + _STEP_SECONDS
+    return _share(cell) * arithmetic + wire_seconds(cell, kind)
+
+
+def _evaluation_seconds(cell: Cell) -> float:
+    """A pass forward, a third of a step's arithmetic, over the held-out data, which the workers divide."""
+    if cell.device == "cuda":
+        return 0.0
+    batches = workload.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
+    return _share(cell) * batches * _backward_seconds(cell) / 3
+
+
+def _share(cell: Cell) -> float:
+    return max(1.0, cell.workers * cell.threads / _num_cores())
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _backward_seconds(cell: Cell) -> float:
+    task = cell.task.model_copy(update={"epochs": 1, **_NO_TRAFFIC})
+    return _measured_backward(task.model_dump_json(), cell.threads)
+
+
+@functools.cache
+def _measured_backward(task: str, threads: int) -> float:
+    """A forward and backward pass of one batch, measured here and now."""
+    import numpy as np
+    import torch
+
+    parsed = Task.model_validate_json(task)
+    try:
+        made = workload.build(parsed)
+    except workload.WorkloadError:
+        return 0.0  # too large for this machine, as a worker will say
+    inputs, labels = made.train.batch(torch.arange(parsed.batch_size), np.random.default_rng(0))
+
+    def work() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=parsed.precision == "bf16"):
+            made.loss(made.model(inputs), labels).backward()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return _best_seconds(work)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _compression_seconds(cell: Cell) -> float:
+    """Twice into a message and out of it, for a worker and its part of the server."""
+    if cell.compressor is None:
+        return 0.0
+    numel = _numel(cell.task.model_dump_json())
+    return 2 * _compressed_seconds(cell.compressor.model_dump_json()) * numel / _SAMPLE_NUMEL
+
+
+@functools.cache
+def _compressed_seconds(choice: str) -> float:
+    import torch
+
+    compressor = make_compressor(Choice.model_validate_json(choice), seed=0)
+    vector = torch.randn(_SAMPLE_NUMEL)
+    return _best_seconds(lambda: compressor.decompress(compressor.compress(vector)))
+
+
+@functools.cache
+def _numel(task: str) -> int:
+    return sum(shape.numel() for shape in workload.sizes(Task.model_validate_json(task)).parameters)
+
+
+def _best_seconds(work: Callable[[], object]) -> float:
+    """The shorter of two runs after one that does not count."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])

@@ -1,0 +1,245 @@
+"""The process that watches a machine's GPUs while its ranks train: ``python -P -m liecbench.host.gpu_sampler UUID…``.
+
+Its first line, as JSON, is null once it is ready, or says what keeps NVML from answering, and then it ends. ``begin``
+on standard input starts a window; ``end`` ends it and answers with a line of JSON; end of file ends the process. The
+figures of a window, of all GPUs together:
+
+- ``utilisation``: the mean share of time in which a kernel ran; ``sm_clock_hertz``: the mean clock
+- ``peak_memory_bytes``: the most that was seen in use on one GPU, by whomever
+- ``energy_joules``, by the GPUs' own counters, and ``power_watts``, that by seconds; where a GPU has no such counter
+  its power is the mean of samples, and its energy that by seconds
+- ``pcie_sent_bytes``, ``pcie_received_bytes``: by the GPUs' counters; without those the mean of sampled rates by
+  seconds; sent is what leaves the GPU
+- ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all links
+- ``throttled_share``: the share of samples in which the clocks were held back by anything but idleness and
+  applications' settings; ``throttled_<reason>_share``: by one reason
+
+A figure that one of the GPUs does not support is left out.
+"""
+
+import contextlib
+import json
+import math
+import os
+import select
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from liecbench.host.gpu import answer, full_uuid, nvml
+from liecbench.host.linux import die_with_parent
+
+SAMPLE_SECONDS: Final = 0.1
+REASONS: Final = {
+    0x004: "power_cap",
+    0x008: "hw_slowdown",
+    0x010: "sync_boost",
+    0x020: "sw_thermal",
+    0x040: "hw_thermal",
+    0x080: "hw_power_brake",
+    0x100: "display_clock",
+    0x200: "board_limit",
+    0x400: "reliability",
+}
+_ALL_LINKS: Final = 0xFFFF_FFFF
+# Fields by NVML's numbers, which older bindings have no names for: (number, scope) and the bytes that a count is.
+_FIELDS: Final = {
+    "pcie_sent_bytes": ((197, 0), 1),
+    "pcie_received_bytes": ((198, 0), 1),
+    "nvlink_sent_bytes": ((138, _ALL_LINKS), 1024),
+    "nvlink_received_bytes": ((139, _ALL_LINKS), 1024),
+}
+_PCIE_RATES: Final = {"pcie_sent_bytes": 0, "pcie_received_bytes": 1}
+_VALUES: Final = {1: ("uiVal", 32), 2: ("ulVal", 64), 3: ("ullVal", 64), 4: ("sllVal", 64), 5: ("siVal", 32)}
+_SUMMED: Final = ("_bytes", "_joules", "_watts")
+
+
+class Count(NamedTuple):
+    """A counter's state, how many bits it has before it wraps around, and what one count is."""
+
+    value: int
+    bits: int
+    unit: float
+
+
+class Window:
+    """One GPU from now on; ``clock`` gives seconds, and is read after the counters, however long those took."""
+
+    def __init__(self, handle: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._handle, self._clock = handle, clock
+        self._last = dict(_counts(handle))
+        self._started = clock()
+        self._totals = dict.fromkeys(self._last, 0.0)
+        self._rated = {name: rate for name, rate in _PCIE_RATES.items() if name not in self._last}
+        self._samples: dict[str, list[float]] = {}
+
+    def sample(self) -> None:
+        """Look at everything once."""
+        self._count()
+        for name, value in _gauges(self._handle):
+            self._samples.setdefault(name, []).append(value)
+        for name, number in self._rated.items():
+            if (rate := self._pcie_rate(number)) is not None:
+                self._samples.setdefault(name, []).append(rate)
+
+    def end(self) -> dict[str, float]:
+        """The figures up to now."""
+        if self._samples:
+            self._count()
+        else:
+            self.sample()
+        seconds, samples = self._counted - self._started, dict(self._samples)
+        reasons = samples.pop("reasons", None)
+        figures = dict(self._totals)
+        for name in self._rated:
+            if rates := samples.pop(name, None):
+                figures[name] = statistics.fmean(rates) * seconds
+        watts = samples.pop("power_watts", None)
+        if "energy_joules" in figures:
+            figures["power_watts"] = figures["energy_joules"] / seconds
+        elif watts:
+            figures["power_watts"] = statistics.fmean(watts)
+            figures["energy_joules"] = figures["power_watts"] * seconds
+        if memory := samples.pop("peak_memory_bytes", None):
+            figures["peak_memory_bytes"] = max(memory)
+        means = {name: statistics.fmean(values) for name, values in samples.items()}
+        return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
+
+    def _count(self) -> None:
+        """Add what the counters went up by; one that is gone, or was reset, is left out from here on."""
+        now = dict(_counts(self._handle))
+        self._counted = self._clock()
+        for name in list(self._totals):
+            went_up = (now[name].value - self._last[name].value) % 2 ** now[name].bits if name in now else math.inf
+            if went_up >= 2**63:
+                del self._totals[name]
+            else:
+                self._totals[name] += went_up * now[name].unit
+        self._last = now
+
+    def _pcie_rate(self, number: int) -> float | None:
+        """Bytes per second; the call takes the 20 ms that it looks at."""
+        import pynvml
+
+        rate = answer(pynvml.nvmlDeviceGetPcieThroughput, self._handle, number)
+        return None if rate is None else rate * 1e3
+
+
+def _counts(handle: Any) -> Iterator[tuple[str, Count]]:
+    import pynvml
+
+    energy = answer(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+    if energy is not None:
+        yield "energy_joules", Count(energy, 64, 1e-3)
+    fields = answer(pynvml.nvmlDeviceGetFieldValues, handle, [field for field, _ in _FIELDS.values()])
+    for (name, (_, unit)), field in zip(_FIELDS.items(), fields or (), strict=False):
+        if field.nvmlReturn == 0 and field.valueType in _VALUES:
+            member, bits = _VALUES[field.valueType]
+            yield name, Count(getattr(field.value, member), bits, unit)
+
+
+def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
+    import pynvml
+
+    rates = answer(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    if rates is not None:
+        yield "utilisation", rates.gpu / 100
+    memory = answer(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    if memory is not None:
+        yield "peak_memory_bytes", memory.used
+    milliwatts = answer(pynvml.nvmlDeviceGetPowerUsage, handle)
+    if milliwatts is not None:
+        yield "power_watts", milliwatts / 1e3
+    megahertz = answer(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM)
+    if megahertz is not None:
+        yield "sm_clock_hertz", megahertz * 1e6
+    reasons = answer(pynvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
+    if reasons is None:  # the name that drivers before 535 know
+        reasons = answer(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
+    if reasons is not None:
+        yield "reasons", reasons
+
+
+def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
+    """The share of samples in which the clocks were held back, and by each reason; a sample has a bit a reason."""
+    yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
+    for bit, reason in REASONS.items():
+        if held := sum(bool(sample & bit) for sample in samples):
+            yield f"throttled_{reason}_share", held / len(samples)
+
+
+def combined(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:
+    """The figures of several GPUs, or of several machines with a part each, as one; None where a part is missing.
+
+    Bytes, joules and watts are added up; of memory in use it is the largest; shares and clocks are means over the
+    parts. What a part does not have is left out, but for reasons for which none of its clocks were held back.
+    """
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts):
+        return None
+    figures = {}
+    for name in dict.fromkeys(name for part in known for name in part):
+        values = [_value(part, name) for part in known]
+        given = [value for value in values if value is not None]
+        if len(given) < len(values):
+            continue
+        if name.startswith("peak_"):
+            figures[name] = max(given)
+        else:
+            figures[name] = math.fsum(given) if name.endswith(_SUMMED) else statistics.fmean(given)
+    return figures
+
+
+def _value(part: dict[str, float], name: str) -> float | None:
+    no_reason = 0.0 if name.startswith("throttled_") and "throttled_share" in part else None
+    return part.get(name, no_reason)
+
+
+def serve(handles: Sequence[Any]) -> None:
+    """Answer standard input until it ends."""
+    windows: list[Window] = []
+    due = math.inf
+    unread = b""
+    while True:
+        left = None if due == math.inf else max(0.0, due - time.monotonic())
+        if not select.select([0], [], [], left)[0]:
+            for window in windows:
+                window.sample()
+            due += SAMPLE_SECONDS * (1 + (time.monotonic() - due) // SAMPLE_SECONDS)
+            continue
+        if not (read := os.read(0, 4096)):
+            return
+        *orders, unread = (unread + read).split(b"\n")
+        for order in orders:
+            if order == b"begin":
+                windows = [Window(handle) for handle in handles]
+                due = time.monotonic() + SAMPLE_SECONDS
+            elif order == b"end":
+                figures = combined([window.end() for window in windows])
+                windows, due = [], math.inf
+                _say(figures)
+
+
+def _say(content: dict[str, float] | str | None) -> None:
+    print(json.dumps(content), flush=True)
+
+
+def main(uuids: Sequence[str]) -> None:
+    """Watch the GPUs with these UUIDs, as NVML writes them or, as torch does, without ``GPU-``."""
+    import pynvml
+
+    die_with_parent()
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            with nvml():
+                handles = [pynvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in dict.fromkeys(map(full_uuid, uuids))]
+                _say(None)
+                serve(handles)
+        except pynvml.NVMLError as error:
+            _say(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,110 @@
+"""What cells on GPUs need of this machine, found out before anything starts."""
+
+import importlib.util
+import os
+import shutil
+import sysconfig
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from liecbench.config.cell import Cell
+from liecbench.errors import MachineError
+
+BUILD_REMEDY = "install gcc and python3-dev, or name another C compiler in CC"
+_OR_GLOO = "or use backend: gloo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuda:
+    """What torch and Triton can do here: whose ``torch`` it is, how many GPUs it sees, and what it ``said`` of them.
+
+    ``lacking`` is what Triton would build its launcher of kernels with and does not find.
+    """
+
+    torch: str
+    built: bool
+    num_gpus: int
+    said: str
+    nccl: bool
+    triton: bool
+    lacking: tuple[str, ...]
+
+    @classmethod
+    def found(cls) -> Self:
+        """This machine's; no GPU is taken."""
+        import torch
+        import torch.distributed as dist
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return cls(
+            torch=str(torch.__version__),
+            built=torch.backends.cuda.is_built(),
+            num_gpus=num_gpus,
+            said=str(caught[0].message).partition("\n")[0] if caught else "",
+            nccl=dist.is_available() and dist.is_nccl_available(),
+            triton=importlib.util.find_spec("triton") is not None,
+            lacking=tuple(lacking_to_build()),
+        )
+
+    def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
+        """MachineError where a cell on GPUs, of whose workers ``num_ranks`` are on this machine, cannot run."""
+        self.require_kernels("device: cuda", "or use device: cpu")
+        if cell.backend == "nccl":
+            self._require_nccl(cell, num_ranks, share_gpus=share_gpus)
+
+    def require_kernels(self, asked: str, instead: str) -> None:
+        """MachineError where nothing can be compressed on a GPU, which is what was ``asked``."""
+        if not self.built:
+            message = f"{asked}: torch {self.torch} is built without CUDA"
+            raise MachineError(message, f"install a CUDA build of torch, {instead}")
+        if not self.num_gpus:
+            why = f" ({self.said})" if self.said else ""
+            remedy = f"`nvidia-smi` shows the driver's; a container needs --gpus all; {instead}"
+            raise MachineError(f"{asked}: torch {self.torch} sees no GPU here{why}", remedy)
+        if not self.triton:
+            message = f"{asked}: compressors compute with Triton there, which is not installed"
+            raise MachineError(message, "pip install triton")
+        if self.lacking:
+            message = (
+                f"{asked}: Triton builds its launcher of kernels here and finds no {' and no '.join(self.lacking)}"
+            )
+            raise MachineError(message, BUILD_REMEDY)
+
+    def _require_nccl(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
+        if not self.nccl:
+            message = f"backend: nccl: torch {self.torch} is built without NCCL"
+            raise MachineError(message, f"install a build of torch that has it, {_OR_GLOO}")
+        if num_ranks > self.num_gpus and not share_gpus:
+            gpus = f"{self.num_gpus} GPU{'s' if self.num_gpus > 1 else ''}"
+            message = f"backend: nccl: {cell.describe()}: {num_ranks} ranks on this machine, which has {gpus}"
+            remedy = (
+                "give fewer workers, use backend: gloo, whose ranks share GPUs, or try --share-gpus "
+                "(experimental: NCCL does not support it)"
+            )
+            raise MachineError(message, remedy)
+
+
+def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool = False) -> None:
+    """MachineError where one of ``cells``, each spread over ``num_nodes`` machines, needs GPUs that are not here."""
+    on_gpus = [cell for cell in cells if cell.device == "cuda"]
+    if not on_gpus:
+        return
+    found = Cuda.found()
+    for cell in on_gpus:
+        found.require(cell, cell.workers // num_nodes, share_gpus=share_gpus)
+
+
+def lacking_to_build() -> Iterator[str]:
+    """What Triton needs to build its launcher of kernels and does not find where it looks: a C compiler, Python.h."""
+    asked = os.environ.get("CC")
+    if not any(map(shutil.which, ["gcc", "clang"] if asked is None else [asked])):
+        yield "C compiler" if asked is None else f"C compiler CC={asked}"
+    scheme = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")
+    header = Path(sysconfig.get_path("include", scheme)) / "Python.h"
+    if not header.is_file():
+        yield str(header)

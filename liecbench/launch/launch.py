@@ -1,0 +1,159 @@
+"""Launches: cells that share one torchrun, and what its ranks are told."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liecbench.config.cell import Cell, Job
+from liecbench.launch.multinode import Leader, Nodes, orders
+from liecbench.launch.torchrun import NAMESPACES_REMEDY, Outcome, Torchrun, start_torchrun
+
+REFUSED_REMEDY = (
+    f"{NAMESPACES_REMEDY}, or use enforcement: process, which paces the exchange, or link: none, which shapes nothing"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Jobs that share one torchrun: same workers, threads, backend and device; rates change between its cells.
+
+    Cells that the kernel does not shape run on the loopback, apart from those that it does: a cell's network does
+    not depend on what else is run. To ``share_gpus`` is to let several NCCL ranks have one.
+    """
+
+    jobs: tuple[Job, ...]
+    share_gpus: bool = False
+
+    @property
+    def _first(self) -> Cell:
+        return self.jobs[0].cell
+
+    @property
+    def workers(self) -> int:
+        """World size."""
+        return self._first.workers
+
+    @property
+    def shaped(self) -> bool:
+        """Whether the kernel holds its cells to rates, and so the launch asks for namespaces."""
+        return self._first.link.shaped and self._first.enforcement == "kernel"
+
+    @property
+    def enforcement(self) -> str:
+        """Who holds its cells to their links."""
+        return self._first.enforcement
+
+    def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
+        """What trains its cells, over ``nodes`` if they are several."""
+        return Torchrun(
+            module="liecbench.worker",
+            workers=self.workers,
+            threads=self._first.threads,
+            shaped=self.shaped,
+            nodes=nodes,
+        )
+
+    def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
+        """The command line as a shell would take it."""
+        return self.torchrun(nodes).describe(plan)
+
+    @property
+    def paced(self) -> bool:
+        """Whether the processes hold its cells to rates."""
+        return self.enforcement == "process" and self._first.link.shaped
+
+    @property
+    def meeting(self) -> dict[str, Any]:
+        """What each rank needs before it meets the others."""
+        backend = self._first.backend
+        share_gpus = self.share_gpus and backend == "nccl"
+        return {"backend": backend, "device": self._first.device, "share_gpus": share_gpus}
+
+    def plan(self, directory: Path, *, trace: bool) -> dict[str, Any]:
+        """What the workers are told."""
+        jobs = [
+            {
+                "cell": job.cell.spec(),
+                "attempt": job.attempt,
+                "epochs_done": job.epochs_done,
+                "trajectory": job.trajectory,
+                "data_sha256": job.data_sha256,
+            }
+            for job in self.jobs
+        ]
+        return {
+            "directory": str(directory.resolve()),
+            **self.meeting,
+            "paced": self.paced,
+            "trace": trace,
+            "jobs": jobs,
+        }
+
+
+def launch_key(cell: Cell) -> tuple[object, ...]:
+    """What cells must have in common to share a launch."""
+    return (cell.workers, cell.threads, cell.backend, cell.device, cell.enforcement, cell.link.shaped, cell.link.host)
+
+
+def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
+    """Jobs into launches; both keep their order. To ``isolate`` is to give each job a launch of its own."""
+    launches: dict[tuple[object, ...], list[Job]] = {}
+    for job in jobs:
+        key = (*launch_key(job.cell), job.cell.id if isolate else None)
+        launches.setdefault(key, []).append(job)
+    return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in launches.values()]
+
+
+def start(
+    launch: Launch,
+    directory: Path,
+    on_event: Callable[[dict[str, Any]], None],
+    leader: Leader | None = None,
+    patience: Callable[[], float] | None = None,
+    *,
+    trace: bool = False,
+) -> Outcome:
+    """Run a launch to its end, its plan and its log among the logs of ``directory``; see ``start_torchrun``.
+
+    With a ``leader`` it runs over all of its machines. To ``trace`` is to keep a timeline of a few steps of each cell.
+    """
+    plan, log = _paths(directory)
+    plan.write_text(json.dumps(launch.plan(directory, trace=trace), indent=1))
+    torchrun = launch.torchrun(leader.nodes if leader else None)
+    if leader is not None:
+        leader.tell({"workers": torchrun.workers, "threads": torchrun.threads, **launch.meeting})
+    return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY, patience=patience)
+
+
+def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
+    """Launch this machine's ranks whenever the first machine does, until it ends; whether every launch ended well.
+
+    Checkpoints and logs go to ``directory``, which the machines may share.
+    """
+    well = True
+    for number, order in enumerate(orders(nodes), start=1):
+        say(f"launch {number}: {order['workers'] // nodes.count} of {order['workers']} workers here")
+        plan, log = _paths(directory, suffix=f".node-{nodes.rank}")
+        plan.write_text(json.dumps({"directory": str(directory.resolve()), **order}))
+        torchrun = Torchrun(
+            module="liecbench.worker",
+            workers=order["workers"],
+            threads=order["threads"],
+            shaped=False,
+            nodes=nodes,
+        )
+        outcome = start_torchrun(torchrun, plan, log, lambda event: say(event["reason"]))
+        if outcome.status:
+            say(f"launch {number} ended with status {outcome.status}, see {outcome.log}")
+            well = False
+    return well
+
+
+def _paths(directory: Path, suffix: str = "") -> tuple[Path, Path]:
+    logs = directory / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    taken = [int(log.name.split(".")[0].removeprefix("launch-")) for log in logs.glob(f"launch-*{suffix}.log")]
+    name = f"launch-{max(taken, default=0) + 1}{suffix}"
+    return logs / f"{name}.json", logs / f"{name}.log"

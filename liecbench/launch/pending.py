@@ -1,0 +1,62 @@
+"""Which cells are left to run, and which of them are trained: the others are timed and composed with those."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from liecbench.config.cell import Cell, Job
+from liecbench.network.link import Link
+from liecbench.results.cells import CellResult
+
+
+def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:
+    """A job for each cell that is not over: completed and diverged cells stay, failed ones are tried again.
+
+    Cells whose ``timing`` is composed come after the trajectories that they are composed with.
+    """
+    keys = {cell.id: _trajectory_key(cell.spec()) for cell in cells if cell.timing == "composed"}
+    trajectories = _trajectories(cells, keys, done.values())
+    jobs = []
+    for cell in cells:
+        found = done.get(cell.id)
+        if found is None or not found.over:
+            trained = trajectories[keys[cell.id]] if cell.id in keys else cell.id
+            job = Job(
+                cell=cell,
+                attempt=found.attempt + 1 if found else 1,
+                epochs_done=len(found.epochs) if found else 0,
+                data_sha256=found.environment.get("data_sha256") if found else None,
+                trajectory=None if trained == cell.id else trained,
+            )
+            jobs.append(job)
+    return sorted(jobs, key=lambda job: job.trajectory is not None)
+
+
+def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable[CellResult]) -> dict[str, str]:
+    """By key the cell that is trained: one that was trained before, or the one with the fastest link.
+
+    A cell that is not asked for counts only if it is over, a failed one only where there is no other.
+    """
+    candidates: dict[str, dict[str, tuple[object, ...]]] = {}
+    for result in done:
+        failed = result.status == "failed"
+        composed = any(epoch.composed for epoch in result.epochs)
+        if result.spec["timing"] == "composed" and not composed and (result.over or result.id in keys):
+            rank = (result.over, not failed, len(result.epochs), _speed(Link.parse(result.spec["link"])))
+            key = keys.get(result.id) or _trajectory_key(result.spec)
+            candidates.setdefault(key, {})[result.id] = rank
+    for cell in cells:
+        if cell.id in keys:
+            candidates.setdefault(keys[cell.id], {}).setdefault(cell.id, (False, True, 0, _speed(cell.link)))
+    return {key: max(ranks, key=lambda cell: ranks[cell]) for key, ranks in candidates.items()}
+
+
+def _speed(link: Link) -> tuple[float, ...]:
+    return link.speed if link.shaped else ()
+
+
+def _trajectory_key(spec: Mapping[str, Any]) -> str:
+    """What cells share that train the same numbers over the same kind of network; the rate changes none of them."""
+    link = Link.parse(spec["link"])
+    rest = {name: value for name, value in spec.items() if name != "link"}
+    return json.dumps([rest, link.shaped, link.host], sort_keys=True)

@@ -1,0 +1,275 @@
+"""Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from liecbench.config.cell import Cell, Job
+from liecbench.config.scenario import Scenario
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.launch import launch as launching
+from liecbench.launch.launch import Launch
+from liecbench.launch.multinode import Leader, Nodes
+from liecbench.launch.pending import jobs_left
+from liecbench.launch.torchrun import Outcome, log_tail
+from liecbench.network.link import Link
+from liecbench.results.cells import CellResult, fold
+from liecbench.results.comparison import SCENARIO_NAME, flat_fields
+from liecbench.results.ledger import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
+
+# Seconds of silence that are a hang, while a cell is under way or, with None, before and between cells.
+Patience = Callable[[str | None], float]
+
+
+class Progress(Protocol):
+    """Who watches a run."""
+
+    def launching(self, launch: Launch) -> None:
+        """Workers are started."""
+
+    def stepped(self, event: dict[str, Any]) -> None:
+        """The current epoch has come further."""
+
+    def recorded(self, record: Record) -> None:
+        """A start, an epoch or an end was committed."""
+
+    def noticed(self, text: str) -> None:
+        """Something that the user should know."""
+
+    def failed(self, cell: Cell, error: str) -> None:
+        """A cell was lost with its launch."""
+
+
+def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
+    """The cells that meet ``KEY=VALUE`` conditions: any of one key's values, every key; LiecbenchError for none."""
+    wanted: dict[str, set[str]] = {}
+    known = {name for cell in cells for name in flat_fields(cell.spec())}
+    for condition in conditions:
+        key, sign, value = condition.partition("=")
+        if not sign:
+            raise LiecbenchError(f"--only {condition}: not KEY=VALUE", "write for example --only algorithm=liec")
+        if key not in known:
+            raise LiecbenchError(f"--only {condition}: the cells have no {key!r}", did_you_mean(key, known))
+        wanted.setdefault(key, set()).add(_link_text(value) if key == "link" else value)
+    chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
+    if not chosen:
+        raise LiecbenchError(f"--only {' '.join(conditions)}: no cell is like that", "see them with --dry-run")
+    return chosen
+
+
+def _link_text(value: str) -> str:
+    """A link as cells show theirs, whatever way it was written."""
+    try:
+        return str(Link.parse(value))
+    except ValueError:
+        return value  # such as 10mbit↑ 50mbit↓, copied from a table
+
+
+def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
+    """LiecbenchError where cells cannot be spread over several machines."""
+    for cell in cells:
+        if not cell.link.host:
+            message = f"--nodes {nodes.count}: {cell.describe()}: only link: host reaches other machines"
+            raise LiecbenchError(message, "leave the cell out with --only link=host")
+        if cell.workers % nodes.count:
+            message = f"--nodes {nodes.count}: {cell.workers} workers do not divide among them"
+            raise LiecbenchError(message, f"give workers in multiples of {nodes.count}")
+
+
+def check_sharing(cells: Iterable[Cell]) -> None:
+    """LiecbenchError where no cell has ranks that --share-gpus lets share GPUs."""
+    if all(cell.backend != "nccl" for cell in cells):
+        message = "--share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it"
+        raise LiecbenchError(message, "leave it out")
+
+
+def finished_cells(directory: Path) -> dict[str, CellResult]:
+    """What a results directory holds so far; nothing where there is none."""
+    return fold(read(directory)) if (directory / LEDGER_NAME).exists() else {}
+
+
+def refuse_existing(directory: Path) -> None:
+    """LiecbenchError where a directory holds results."""
+    if (directory / LEDGER_NAME).exists():
+        raise LiecbenchError(f"{directory} holds results already", "leave --fresh out to go on, or give another --out")
+
+
+class ResultsDirectory:
+    """An open results directory: locked against other runs, its ledger folded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if (path / SCENARIO_NAME).exists() and not (path / LEDGER_NAME).exists():
+            message = f"{path} holds a {SCENARIO_NAME} of yours, which the run would overwrite"
+            raise LiecbenchError(message, "give a directory of its own with --out")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self.ledger = Ledger(path)
+        except OSError as error:
+            raise LiecbenchError(
+                f"{path}: {error.strerror}", "give a directory that can be written with --out"
+            ) from None
+        self.ledger.lock(path)
+        self.results = finished_cells(path)
+
+    def describe(self, cells: Sequence[Cell], jobs: Sequence[Job]) -> str:
+        """What is taken over from an earlier run; empty for a new one."""
+        if not self.results:
+            return ""
+        open_cells = sum(job.epochs_done > 0 for job in jobs)
+        others = len(self.results.keys() - {cell.id for cell in cells})
+        text = f"{self.path} exists: {len(cells) - len(jobs)} of {len(cells)} cells are done"
+        text += f", {open_cells} under way" if open_cells else ""
+        return text + (f", and {others} others are left as they are" if others else "")
+
+    def write_scenario(self, scenario: Scenario) -> None:
+        """Keep the scenario as resolved."""
+        text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
+        partial = self.path / f"{SCENARIO_NAME}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self.path / SCENARIO_NAME)
+
+    def __enter__(self) -> "ResultsDirectory":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ledger.close()
+
+
+def run_jobs(
+    cells: Sequence[Cell],
+    jobs: Sequence[Job],
+    directory: ResultsDirectory,
+    progress: Progress,
+    *,
+    patience: Patience,
+    leader: Leader | None = None,
+    isolate: bool = False,
+    share_gpus: bool = False,
+    trace: bool = False,
+) -> None:
+    """Run the jobs that are left of the cells; where a trajectory fails, the next fastest link is trained instead."""
+    while jobs:
+        launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
+        _run_launches(launches, directory, progress, patience, leader, trace=trace)
+        now = finished_cells(directory.path)
+        waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
+        jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
+
+
+def _run_launches(
+    launches: list[Launch],
+    directory: ResultsDirectory,
+    progress: Progress,
+    patience: Patience,
+    leader: Leader | None,
+    *,
+    trace: bool,
+) -> None:
+    """Run every launch; one that dies takes the cell that it was at with it, and the rest is launched again.
+
+    One that dies before its first cell has begun is tried once more. LiecbenchError where the disk takes no more: the
+    cell that was open stays so.
+    """
+    again: Launch | None = None
+    while launches:
+        launch = launches.pop(0)
+        progress.launching(launch)
+        listener = _Listener(progress, patience)
+        outcome = launching.start(launch, directory.path, listener.hear, leader, listener.patience, trace=trace)
+        if outcome.status == 0:
+            continue
+        directory.ledger.mend()
+        listener.raise_disk_error(directory.path)
+        error = listener.reason(outcome)
+        lost, rest = _after_failure(launch, directory)
+        if lost and not any(begun for _, begun in lost) and launch is not again:
+            again = launch
+            progress.noticed(f"{error.partition(chr(10))[0]}; none of its cells had begun: it is tried once more")
+            launches.insert(0, launch)
+            continue
+        for job, begun in lost:
+            _record_failure(job, directory, error, begun=begun)
+            progress.failed(job.cell, error)
+        if not lost:
+            progress.noticed(error.partition("\n")[0])
+        if rest:
+            launches.insert(0, replace(launch, jobs=rest))
+
+
+class _Listener:
+    """What one launch says, passed on to whoever watches; what its end is explained with is kept."""
+
+    def __init__(self, progress: Progress, patience: Patience) -> None:
+        self._progress, self._patience = progress, patience
+        self._cell: str | None = None
+        self._said: list[str] = []
+        self._disk: tuple[str | None, str] | None = None
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """An event of the launch."""
+        match event["type"]:
+            case "lost":
+                self._said.append(event["reason"].partition("\n")[0])
+                self._disk = self._disk or event["disk"]
+            case "progress" | "timing":
+                self._progress.stepped(event)
+            case "notice":
+                self._progress.noticed(event["text"])
+            case "alive":
+                pass
+            case _:
+                record = from_fields(event)
+                self._cell = None if isinstance(record, End) else record.cell
+                self._progress.recorded(record)
+
+    def patience(self) -> float:
+        """How long the next event may take."""
+        return self._patience(self._cell)
+
+    def raise_disk_error(self, directory: Path) -> None:
+        """LiecbenchError where a rank ended because the disk took no more."""
+        if self._disk is not None:
+            where, what = self._disk
+            message = f"{where or directory}: {what}"
+            raise LiecbenchError(message, "make room and run again: every finished epoch is kept")
+
+    def reason(self, outcome: Outcome) -> str:
+        """Why a launch ended, in a line, and below it the last lines of its log."""
+        first = f"; first was {self._said[0]}" if self._said else ""
+        how = f"ended with status {outcome.status}"
+        if outcome.silent_seconds is not None:
+            how = f"was ended: no step for {outcome.silent_seconds:.0f} s (step_timeout)"
+        return f"the launch {how}, see {outcome.log}{first}\n{log_tail(outcome.log)}"
+
+
+def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
+    """By the ledger: the jobs lost with a launch, each with whether it had begun, and those to launch again."""
+    found = finished_cells(directory.path)
+    begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
+    left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
+    # Where no cell had begun, nothing tells which of them ended the launch: all are lost.
+    lost = [(job, job.cell.id in begun) for job in left if job.cell.id in begun or not begun]
+    return lost, tuple(job for job in left if begun and job.cell.id not in begun)
+
+
+def _attempt(found: dict[str, CellResult], job: Job) -> int | None:
+    return found[job.cell.id].attempt if job.cell.id in found else None
+
+
+def _record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: bool) -> None:
+    cell = job.cell
+    if not begun:
+        start = Start(
+            cell=cell.id,
+            attempt=job.attempt,
+            at=utc_now(),
+            epochs_done=job.epochs_done,
+            spec=cell.spec(),
+            environment={"data_sha256": job.data_sha256} if job.data_sha256 else {},
+        )
+        directory.ledger.append(start)
+    directory.ledger.append(End(cell=cell.id, attempt=job.attempt, status="failed", error=error))

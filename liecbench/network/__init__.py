@@ -1,0 +1,1 @@
+"""Links: their description, emulation and measurement."""

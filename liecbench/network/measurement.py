@@ -1,0 +1,66 @@
+"""What links were measured to carry, beside what was asked of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Self
+
+from liecbench.network.link import Link, Wire, format_rate
+
+WARNING_DEVIATION: Final = 0.05
+FAILING_DEVIATION: Final = 0.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredWire:
+    """One worker's wire: rates in bits per second of Ethernet frames, and a small message's way to the hub and back."""
+
+    up_bits_per_second: float
+    down_bits_per_second: float
+    round_trip_seconds: float
+
+    def deviation(self, wire: Wire, direction: Literal["up", "down"]) -> float:
+        """Achieved ÷ asked − 1 of one direction's rate."""
+        name = f"{direction}_bits_per_second"
+        return float(getattr(self, name) / getattr(wire, name) - 1)
+
+    def better(self, other: Self | None, wire: Wire) -> "MeasuredWire":
+        """Of two measurements of one wire the rates nearer to what was asked, and the shorter round trip."""
+        if other is None:
+            return self
+        up, down = (
+            min(self, other, key=lambda measured: abs(measured.deviation(wire, direction)))
+            for direction in ("up", "down")
+        )
+        return MeasuredWire(
+            up_bits_per_second=up.up_bits_per_second,
+            down_bits_per_second=down.down_bits_per_second,
+            round_trip_seconds=min(self.round_trip_seconds, other.round_trip_seconds),
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain numbers for a record."""
+        return asdict(self)
+
+
+def misses(link: Link, measured: Sequence[MeasuredWire], tolerance: float) -> list[str]:
+    """Each direction of each rank that is off what was asked by more than ``tolerance``, in words."""
+    return [text for rank, wire in enumerate(measured) for text in _misses_of(rank, link.of(rank), wire, tolerance)]
+
+
+def _misses_of(rank: int, asked: Wire, measured: MeasuredWire, tolerance: float) -> Iterator[str]:
+    for direction in ("up", "down"):
+        deviation = measured.deviation(asked, direction)
+        if abs(deviation) > tolerance:
+            name = f"{direction}_bits_per_second"
+            wanted, found = (format_rate(round(getattr(wire, name), -4)) for wire in (asked, measured))
+            yield f"rank {rank} {direction}: asked {wanted}, measured {found} ({deviation:+.0%})"
+
+
+def recorded_misses(environment: dict[str, Any], tolerance: float = WARNING_DEVIATION) -> list[str]:
+    """As ``misses``, of what a start record says of its link."""
+    recorded = environment.get("link") or {}
+    if not recorded.get("measured"):
+        return []
+    # Records of earlier versions have no round trip.
+    wires = [MeasuredWire(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
+    return misses(Link.parse(recorded["asked"]), wires, tolerance)

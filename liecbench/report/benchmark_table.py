@@ -1,0 +1,113 @@
+"""A benchmark's rows as a table and as JSON."""
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.report.columns import metric_text
+from liecbench.results.comparison import Estimate
+
+_TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
+
+
+def to_json(rows: Sequence[Row], machine: Mapping[str, str | int]) -> str:
+    """``{"rows": [...], "machine": {...}}``; fields that apply to no row are left out."""
+    return json.dumps({"rows": [_object(row, _names(rows)) for row in rows], "machine": machine}, indent=2)
+
+
+def render(findings: Findings, machine: Mapping[str, str | int]) -> Group:
+    """A table with the limit beside each figure; below it what the figures are, and of which machine."""
+    rows = findings.rows
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    # Below the table stand a size that all rows share and what the links under training steps carried.
+    below = {"size"} if _one(rows) else set()
+    below |= {"achieved_bits_per_second"} if any(row.step_seconds is not None for row in rows) else set()
+    names = [name for name in _names(rows) if name not in below]
+    columns = [column for column in _COLUMNS if column[0] in names]
+    for name, heading, _ in columns:
+        justify: Literal["left", "right"] = "left" if name in ("name", "operation", "server", "link") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
+    for _, group in itertools.groupby(rows, key=lambda row: row.link or row.name):
+        for row in group:
+            table.add_row(*(text(row) for _, _, text in columns))
+        table.add_section()
+    lines = [findings.legend, *_carried(rows), _place(rows, machine)]
+    return Group(table, *(Text(line, style="dim") for line in lines))
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """Fields that apply to some row."""
+    names = [field.name for field in dataclasses.fields(Row)]
+    names.insert(names.index("limit_seconds") + 1, "ratio")
+    return [name for name in names if any(getattr(row, name) is not None for row in rows)]
+
+
+def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _carried(rows: Sequence[Row]) -> list[str]:
+    """What the links under training steps were measured to carry; each was measured when it was set."""
+    slowest: dict[str, int] = {}
+    for row in rows:
+        if row.link is not None and row.step_seconds is not None and row.achieved_bits_per_second is not None:
+            rate = row.achieved_bits_per_second
+            slowest[row.link] = min(rate, slowest.get(row.link, rate))
+    return [f"the {link} links carried {rate / 1e6:.4g} Mbit/s, headers included" for link, rate in slowest.items()]
+
+
+def _one(rows: Sequence[Row]) -> bool:
+    """Whether all rows are of one size, which then stands below the table."""
+    return len({row.size for row in rows}) == 1
+
+
+def _share(row: Row) -> str:
+    if row.achieved_bits_per_second is None or row.asked_bits_per_second is None:
+        return "–"
+    return f"{row.achieved_bits_per_second / row.asked_bits_per_second:.1%}"
+
+
+def _place(rows: Sequence[Row], machine: Mapping[str, str | int]) -> str:
+    sizes = sorted({row.size for row in rows}) if _one(rows) else []
+    workers = sorted({row.workers for row in rows if row.workers is not None})
+    parts = [f"size {size:,}" for size in sizes] + [f"{number} workers" for number in workers]
+    if "gpu" in machine:
+        parts.append(f"{machine['gpu']}, driver {machine['driver']}")
+    return " · ".join([*parts, f"{machine['cpu']}, {machine['num_cpus']} CPUs, threads {machine['threads']}"])
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    size, unit = next((size, unit) for least, size, unit in _TIMES if value >= least)
+    return f"{value / size:.3g} {unit}" if value / size < 999.5 else f"{value / size:.0f} {unit}"
+
+
+def _metric(name: str, value: float | None) -> str:
+    return metric_text(name, None if value is None else Estimate(mean=value, low=None, high=None))
+
+
+# A field, its heading, and how a row shows it; fields that apply to no row have no column.
+_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
+    ("name", "name", lambda row: row.name),
+    ("operation", "operation", lambda row: row.operation),
+    ("server", "server", lambda row: row.server or "–"),
+    ("link", "link", lambda row: row.link or "–"),
+    ("size", "size", lambda row: f"{row.size:,}"),
+    ("bits_per_parameter", "bits/parameter", lambda row: f"{row.bits_per_parameter:.3g}"),
+    ("payload_bytes", "payload", lambda row: _metric("payload_bytes", row.payload_bytes)),
+    ("seconds", "time", lambda row: _seconds(row.seconds)),
+    ("limit_seconds", "limit", lambda row: _seconds(row.limit_seconds)),
+    ("ratio", "ratio", lambda row: _metric("speedup", row.ratio)),
+    ("achieved_bits_per_second", "of rate", _share),
+    ("compress_seconds", "compress", lambda row: _seconds(row.compress_seconds)),
+    ("step_seconds", "step", lambda row: _seconds(row.step_seconds)),
+)

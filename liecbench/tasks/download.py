@@ -1,0 +1,181 @@
+"""Downloading a dataset's official archive: goes on where it was interrupted, and checks what arrived."""
+
+import errno
+import fcntl
+import http.client
+import io
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.tasks.archives import OFFICIAL, Archive, mismatch
+
+_CHUNK_BYTES = 2**18
+_TIMEOUT_SECONDS = 30.0
+_AGAIN = "the same command goes on from there"
+_ELSEWHERE = "try again later, or get it elsewhere and give the dataset its path"
+# Datasets of the package that have their data with them, and what that is.
+_WITHOUT_DOWNLOAD = {"digits": "scikit-learn's copy", "synthetic": "made up", "text": "Python's standard library"}
+
+
+def fetch(name: str, directory: Path, console: Console) -> Path:
+    """Download the archive of a dataset into ``directory``, unless it is there; its path.
+
+    LiecbenchError where the dataset has none, where the network or the disk fails, and where what arrived is wrong.
+    """
+    if name in _WITHOUT_DOWNLOAD:
+        raise LiecbenchError(f"{name} needs no download ({_WITHOUT_DOWNLOAD[name]})", "use it as it is")
+    if name not in OFFICIAL:
+        raise LiecbenchError(f"there is no dataset {name!r} to download", did_you_mean(name, OFFICIAL))
+    return download(OFFICIAL[name][0], directory, console)
+
+
+def download(archive: Archive, directory: Path, console: Console) -> Path:
+    """Download ``archive`` into ``directory``, by way of a ``.partial`` file that outlives interruptions; its path."""
+    target, partial = directory / archive.name, directory / f"{archive.name}.partial"
+    with _disk(target):
+        directory.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            wrong = mismatch(target, archive)
+            if wrong is None:
+                _say(console, f"{target} is there already: {decimal(archive.num_bytes)}, SHA-256 checked")
+                return target
+            _say(console, f"{wrong}; it is downloaded anew")
+    with _disk(partial):
+        file = partial.open("ab", buffering=0)
+    with file:
+        _own(file, partial)
+        _Download(archive, partial, file, console).complete()
+        with _disk(partial):
+            wrong = mismatch(partial, archive)
+            if wrong is not None:
+                partial.unlink()
+                raise LiecbenchError(f"{archive.url} gave something else: {wrong}; it was removed", _ELSEWHERE)
+            partial.replace(target)
+    _say(console, f"{target}: {decimal(archive.num_bytes)}, SHA-256 checked")
+    return target
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _own(file: io.FileIO, partial: Path) -> None:
+    """LiecbenchError where another process is downloading into the same file."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LiecbenchError(f"another process is downloading {partial}", "wait for it") from None
+    except OSError:
+        return  # a file system without locks: the check at the end finds what two have mixed up
+
+
+class _Download:
+    """An archive on its way into ``file``, which is open to be appended to."""
+
+    def __init__(self, archive: Archive, partial: Path, file: io.FileIO, console: Console) -> None:
+        self._archive, self._partial, self._file, self._console = archive, partial, file, console
+        self._num_bytes = file.seek(0, io.SEEK_END)
+
+    def complete(self) -> None:
+        """Append what is missing, or start anew where the server cannot send a part."""
+        try:
+            with self._network():
+                if self._num_bytes > self._archive.num_bytes:
+                    self._empty()
+                if self._num_bytes < self._archive.num_bytes:
+                    self._request()
+        except (KeyboardInterrupt, SystemExit):
+            _say(self._console, f"Interrupted; {self._kept()}")
+            raise
+        finally:
+            if not self._num_bytes:
+                self._partial.unlink(missing_ok=True)
+
+    def _request(self) -> None:
+        try:
+            response = _open(self._archive.url, self._num_bytes)
+        except urllib.error.HTTPError as error:
+            if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            error.close()
+            return  # there is no more of it: the check says whether that is all
+        with response:
+            goes_on = response.status == http.client.PARTIAL_CONTENT
+            self._check_length(response.length, self._num_bytes if goes_on else 0)
+            if self._num_bytes and not goes_on:
+                _say(self._console, f"The server sends whole files only; {decimal(self._num_bytes)} come again")
+                self._empty()
+            self._receive(response)
+        if self._num_bytes < self._archive.num_bytes:
+            raise http.client.HTTPException("the server closed the connection")
+
+    def _check_length(self, rest: int | None, have: int) -> None:
+        """LiecbenchError, before anything is overwritten, where the server offers another file."""
+        if rest is not None and have + rest != self._archive.num_bytes:
+            offered = f"{self._archive.url} is a file of {have + rest} bytes, not of {self._archive.num_bytes}"
+            raise LiecbenchError(offered, _ELSEWHERE)
+
+    def _receive(self, response: http.client.HTTPResponse) -> None:
+        columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()]
+        with Progress(*columns, TimeRemainingColumn(), console=self._console) as progress:
+            bar = progress.add_task(self._archive.name, total=self._archive.num_bytes, completed=self._num_bytes)
+            # A chunk more than there should be is enough to know, and a server cannot fill the disk.
+            while self._num_bytes <= self._archive.num_bytes and (chunk := response.read1(_CHUNK_BYTES)):
+                self._write(chunk)
+                progress.update(bar, completed=self._num_bytes)
+
+    def _write(self, chunk: bytes) -> None:
+        with _disk(self._partial):
+            rest = memoryview(chunk)
+            while rest:
+                written = self._file.write(rest)
+                self._num_bytes += written
+                rest = rest[written:]
+
+    def _empty(self) -> None:
+        with _disk(self._partial):
+            self._num_bytes = self._file.truncate(0)
+
+    def _kept(self) -> str:
+        if not self._num_bytes:
+            return "nothing had arrived"
+        had = f"{decimal(self._num_bytes)} of {decimal(self._archive.num_bytes)}"
+        return f"nothing was lost: {had} are in {self._partial}, and {_AGAIN}"
+
+    @contextmanager
+    def _network(self) -> Iterator[None]:
+        url = self._archive.url
+        try:
+            yield
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise LiecbenchError(f"{url}: the server answers {error.code} {error.reason}", _ELSEWHERE) from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            said = getattr(reason, "strerror", None) or reason
+            raise LiecbenchError(f"{url}: {said}", f"check the network; {self._kept()}") from error
+
+
+def _open(url: str, have: int) -> http.client.HTTPResponse:
+    headers = {"User-Agent": "liecbench"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - an address of the table
+    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310
+    return response
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = f"make room; {_AGAIN}" if full else "set LIECBENCH_DATA to a directory that can be written"
+        raise LiecbenchError(f"{path}: {error.strerror or error}", remedy) from error

@@ -1,0 +1,126 @@
+"""One launch seen from a rank: join the group once, then one cell after the other."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from liecbench.algorithms.base import NonFiniteError
+from liecbench.config import workload
+from liecbench.config.cell import Cell, Job
+from liecbench.network.emulation import WorkerLink
+from liecbench.results.cells import CellResult
+from liecbench.results.ledger import End, Ledger, Start, Status, utc_now
+from liecbench.worker import checkpoint, environment
+from liecbench.worker.backend_variables import Backend
+from liecbench.worker.cell_link import CellLink
+from liecbench.worker.collective_errors import DataError, LinkError, afterwards
+from liecbench.worker.composed_timing import compose, find_trajectory
+from liecbench.worker.device import gpu_uuids
+from liecbench.worker.event_writer import Journal
+from liecbench.worker.gpu_telemetry import Sampler
+from liecbench.worker.link_shapers import enforcer_of
+from liecbench.worker.process_group import join
+from liecbench.worker.trainer import Training
+
+
+def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
+    """Train every cell of the plan."""
+    own = json.loads(plan_path.read_text())
+    directory = Path(own["directory"])
+    join(own)
+    plans = [own]
+    dist.broadcast_object_list(plans, src=0)  # other machines know of the jobs from the first
+    (plan,) = plans
+    journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
+    backend = Backend.of(plan, shaped=worker_link is not None)
+    link = CellLink(enforcer_of(worker_link, backend, paced=plan["paced"]))
+    watches = plan["device"] == "cuda" and os.environ["LOCAL_RANK"] == "0"
+    sampler = Sampler.of(gpu_uuids()) if watches else None
+    for entry in plan["jobs"]:
+        job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
+        trace = directory / "traces" / f"{job.cell.id}.json" if plan["trace"] else None
+        _run_job(job, _Around(directory, link, journal, trace, sampler), backend)
+    if sampler is not None:
+        sampler.close()
+    dist.destroy_process_group()
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a job is carried out with on this rank."""
+
+    directory: Path
+    link: CellLink
+    journal: Journal | None
+    trace: Path | None
+    sampler: Sampler | None
+
+
+def _run_job(job: Job, around: _Around, backend: Backend) -> None:
+    cell, directory, link, journal = job.cell, around.directory, around.link, around.journal
+    trajectory = None
+    if job.trajectory is not None:
+        trajectory = find_trajectory(directory, job.trajectory)
+        if not trajectory.over:
+            return  # the command finds another one
+    torch.set_num_threads(cell.threads)
+    link.prepare(cell.link)
+    # A composed cell needs no state to go on from.
+    epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
+    data = job.data_sha256 if epochs_done else None
+    surroundings = environment.describe(cell, backend, link)
+    if journal is not None:
+        surroundings["data_sha256"] = data or workload.data_sha256(cell.task)
+        journal.record(
+            Start(
+                cell=cell.id,
+                attempt=job.attempt,
+                at=utc_now(),
+                epochs_done=epochs_done,
+                spec=cell.spec(),
+                environment=surroundings,
+            )
+        )
+    status, error = _carry_out(job, trajectory, epochs_done, around)
+    if journal is not None:
+        journal.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
+    dist.barrier()
+    if status != "failed":  # a failed cell goes on from its last epoch when it is tried again
+        checkpoint.clear(directory, cell.id)
+
+
+def _carry_out(job: Job, trajectory: CellResult | None, epochs_done: int, around: _Around) -> tuple[Status, str | None]:
+    """Train or compose the cell; how it ended, and why if not well."""
+    try:
+        around.link.check()
+        if trajectory is not None:
+            return compose(job, trajectory, around.link, around.journal)
+        return _train(job, epochs_done, around)
+    except NonFiniteError as error:
+        return "diverged", str(error)
+    except (LinkError, DataError) as error:
+        return "failed", str(error)
+
+
+def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | None]:
+    """Train the epochs that are left; how the cell ended."""
+    cell, directory, journal = job.cell, around.directory, around.journal
+    data = job.data_sha256 if epochs_done else None
+    training = Training(cell, around.link, journal, data, around.trace, around.sampler)
+    with afterwards(training.close):
+        if epochs_done:
+            checkpoint.restore(directory, cell.id, epochs_done, training)
+        for epoch in range(epochs_done, cell.task.epochs):
+            record = training.epoch(epoch, job.attempt)
+            checkpoint.save(directory, cell.id, epoch + 1, training)
+            if journal is not None and record is not None:
+                journal.record(record)
+                if around.sampler is not None and not record.gpu:
+                    journal.notice(around.sampler.silence)
+            dist.barrier()
+            checkpoint.forget(directory, cell.id, epoch)
+    return "completed", None

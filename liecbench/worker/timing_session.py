@@ -1,0 +1,135 @@
+"""Bursts of steps on request: a cell stays built on its ranks while another side takes its turn."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from pydantic import ValidationError
+
+from liecbench.algorithms.base import NonFiniteError
+from liecbench.config import registry
+from liecbench.config.cell import Cell
+from liecbench.config.factory import make_algorithm
+from liecbench.errors import LiecbenchError
+from liecbench.network.emulation import WorkerLink
+from liecbench.worker import environment, measure
+from liecbench.worker.backend_variables import Backend
+from liecbench.worker.cell_link import CellLink
+from liecbench.worker.collective_errors import DataError, LinkError, afterwards
+from liecbench.worker.event_writer import Voice
+from liecbench.worker.link_shapers import enforcer_of
+from liecbench.worker.process_group import join
+from liecbench.worker.trainer import Training
+
+Answer = dict[str, Any]
+# A rank waits for as long as the other side's burst may take; who waits in vain is told by the command.
+_LONGEST_TURN = timedelta(days=1)
+
+
+def take_turns(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
+    """Carry out orders until there are no more; rank 0 reads them and answers."""
+    plan = json.loads(plan_path.read_text())
+    join(plan, _LONGEST_TURN)
+    backend = Backend.of(plan, shaped=worker_link is not None)
+    link = CellLink(enforcer_of(worker_link, backend, paced=plan["paced"]))
+    voice = Voice(events) if dist.get_rank() == 0 else None
+    orders = _orders(Path(plan["orders"]))
+    _answer(voice, {"type": "up"})
+    for order in orders:
+        assert order["do"] == "open", "a burst needs a cell"
+        try:
+            cell = _known_cell(order["cell"])
+        except (ValidationError, LiecbenchError, registry.OptionError, TypeError) as error:
+            _answer(voice, {"type": "unknown", "reason": str(error).replace("\n", "; ")})
+            continue
+        try:
+            _keep_open(cell, link, orders, voice, backend)
+        except (NonFiniteError, LinkError, DataError) as error:
+            _answer(voice, {"type": "failed", "reason": str(error)})
+    dist.destroy_process_group()
+
+
+def _known_cell(spec: Answer) -> Cell:
+    """The cell, if this version has everything that it names."""
+    cell = Cell.from_spec(spec)
+    make_algorithm(cell)
+    return cell
+
+
+def _orders(path: Path) -> Iterator[Answer]:
+    """Orders as they come, on every rank; blocked, not spinning, in between."""
+    lines = path.open() if dist.get_rank() == 0 else None
+    while True:
+        told = [lines.readline() if lines is not None else ""]
+        dist.broadcast_object_list(told, src=0)
+        if not told[0]:
+            return
+        yield json.loads(told[0])
+
+
+def _keep_open(cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voice | None, backend: Backend) -> None:
+    """Build a cell and train what is ordered of it, until it is closed."""
+    torch.set_num_threads(cell.threads)
+    link.prepare(cell.link)
+    link.check()
+    training = Training(cell, link, voice)
+    with afterwards(training.close):
+        link.shape()
+        with afterwards(link.lift):
+            _answer(voice, _opened(training, link, backend))
+            for order in orders:
+                if order["do"] == "close":
+                    break
+                _answer(voice, _burst(training, order))
+    _answer(voice, {"type": "closed"})
+
+
+def _opened(training: Training, link: CellLink, backend: Backend) -> Answer:
+    num_steps = training.steps_per_epoch * training.cell.task.epochs
+    kinds = [training.algorithm.step_kind(step) for step in range(num_steps)]
+    period = getattr(training.algorithm, "average_period", 1)
+    first = kinds.index(Counter(kinds).most_common(1)[0][0])  # PowerSGD's first steps are not what it is about
+    surroundings = environment.describe(training.cell, backend, link)
+    return {"type": "opened", "average_period": period, "first": first, "environment": surroundings}
+
+
+def _burst(training: Training, order: Answer) -> Answer:
+    """A burst's answer: seconds of the slowest rank, of its steps by kind, bytes and messages of every rank."""
+    if training.algorithm.step != order["first"]:
+        training.algorithm.jump(order["first"])
+    kinds = [training.algorithm.step_kind(order["first"] + 1 + step) for step in range(order["steps"])]
+    mine = training.burst(order["first"], order["steps"], order["added_seconds"])
+    everyone = [mine] * dist.get_world_size()
+    dist.all_gather_object(everyone, mine)
+    ranks = [sample for sample, _ in everyone]
+    measure.check_wire(ranks, training.cell.backend)
+    by_kind = dict.fromkeys(kinds, 0.0)
+    for kind, seconds in zip(kinds, zip(*(rank.step_seconds for rank in ranks), strict=True), strict=True):
+        by_kind[kind] += max(seconds)
+    return {
+        "type": "burst",
+        "seconds": max(rank.train_seconds for rank in ranks),
+        "kind_seconds": by_kind,
+        "kind_steps": {kind: kinds.count(kind) for kind in by_kind},
+        "wall_over_cpu": max(_wall_over_cpu(*sample) for sample in everyone),
+        "train_loss": sum(rank.mean_loss for rank in ranks) / len(ranks),
+        "sent_bytes": [rank.counters.sent_bytes for rank in ranks],
+        "received_bytes": [rank.counters.received_bytes for rank in ranks],
+        "messages": [rank.counters.sent_messages for rank in ranks],
+    }
+
+
+def _wall_over_cpu(sample: measure.RankEpoch, thread_seconds: float | None) -> float:
+    """What computing took ÷ what the rank's main thread had of a processor: above 1 where it was kept waiting."""
+    computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
+    return computing / thread_seconds if thread_seconds else 1.0
+
+
+def _answer(voice: Voice | None, answer: Answer) -> None:
+    if voice is not None:
+        voice.tell(json.dumps(answer))

@@ -1,0 +1,83 @@
+from typing import Literal
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import Parameter
+
+from liecbench.algorithms.comm.blocks import Block, plan_blocks
+
+sizes = st.lists(st.integers(1, 5000), min_size=1, max_size=30)
+
+
+@given(sizes, st.integers(1, 20_000))
+def test_blocks_hold_every_tensor_once_in_reverse_order(numels: list[int], block_bytes: int) -> None:
+    blocks = plan_blocks(numels, block_bytes)
+
+    assert [index for block in blocks for index in block] == list(reversed(range(len(numels))))
+
+
+@given(sizes, st.integers(1, 20_000))
+def test_only_a_single_tensor_exceeds_block_bytes(numels: list[int], block_bytes: int) -> None:
+    for block in plan_blocks(numels, block_bytes):
+        assert len(block) == 1 or sum(4 * numels[i] for i in block) <= block_bytes
+
+
+@given(sizes)
+def test_whole_is_one_block(numels: list[int]) -> None:
+    assert len(plan_blocks(numels, "whole")) == 1
+
+
+@pytest.mark.parametrize(
+    ("block_bytes", "expected"),
+    [(40, [[3], [2, 1], [0]]), (44, [[3, 2], [1], [0]]), (4, [[3], [2], [1], [0]]), ("whole", [[3, 2, 1, 0]])],
+)
+def test_a_block_is_closed_by_the_first_tensor_that_does_not_fit(
+    block_bytes: int | Literal["whole"], expected: list[list[int]]
+) -> None:
+    assert plan_blocks([9, 7, 3, 8], block_bytes) == expected
+
+
+def block_of(*parameters: Parameter) -> Block:
+    return Block(index=0, names=[str(i) for i in range(len(parameters))], parameters=list(parameters))
+
+
+def test_adjoining_gradients_are_not_copied() -> None:
+    first, second = Parameter(torch.zeros(2, 3)), Parameter(torch.zeros(4))
+    bucket = torch.arange(10.0)
+    block = block_of(first, second)
+    assert not block.arrive(first, bucket[:6].view(2, 3))
+    assert block.arrive(second, bucket[6:])
+
+    block.gather()
+    block.gradient.mul_(2)
+    block.scatter(block.gradient)
+
+    assert torch.equal(bucket, 2 * torch.arange(10.0))
+
+
+def test_gradients_in_another_order_are_copied_there_and_back() -> None:
+    first, second = Parameter(torch.zeros(2, 3)), Parameter(torch.zeros(4))
+    bucket = torch.arange(10.0)
+    block = block_of(first, second)
+    block.arrive(second, bucket[:4])
+    block.arrive(first, bucket[4:].view(2, 3))
+
+    block.gather()
+
+    assert block.gradient.tolist() == [4, 5, 6, 7, 8, 9, 0, 1, 2, 3]
+
+    block.scatter(block.gradient + 100)
+
+    assert bucket.tolist() == [100 + i for i in range(10)]
+
+
+def test_flat_parameters_come_back() -> None:
+    first, second = Parameter(torch.randn(2, 3)), Parameter(torch.randn(4))
+    block = block_of(first, second)
+    flat = block.flat_parameters()
+
+    block.set_parameters(flat * 3)
+
+    assert torch.equal(block.flat_parameters(), flat * 3)

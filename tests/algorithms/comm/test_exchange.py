@@ -1,0 +1,139 @@
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+import torch
+import torch.distributed as dist
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liecbench.algorithms.comm.counters import Counters, Stopwatch
+from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
+from liecbench.algorithms.comm.shards import cut, payload_bytes
+from liecbench.compressors import QSGD, Identity, RandomK, Sign, TernGrad
+from tests.distributed import run_ranks
+
+Server = Literal["root", "sharded"]
+NUMELS = [1, 7, 8, 9, 31, 33, 1001]
+SERVERS: list[Server] = ["root", "sharded"]
+
+
+@given(st.integers(1, 10_000), st.integers(1, 40))
+def test_shards_cover_the_vector_in_multiples_of_8(numel: int, world_size: int) -> None:
+    shards = cut(numel, world_size, "sharded")
+
+    assert [shard.start for shard in shards] == [0, *(shard.stop for shard in shards[:-1])]
+    assert shards[-1].stop == numel
+    assert all(shard.numel % 8 == 0 for shard in shards[:-1])
+    assert all(shard.numel > 0 for shard in shards)
+    assert [shard.owner for shard in shards] == list(range(len(shards)))
+    assert len(shards) <= world_size
+
+
+@given(st.integers(1, 10_000), st.integers(2, 20), st.sampled_from(SERVERS))
+def test_what_all_ranks_send_is_what_all_ranks_receive(numel: int, world_size: int, server: Server) -> None:
+    shards = cut(numel, world_size, server)
+    each = [payload_bytes(shards, rank, world_size, Sign(), Identity()) for rank in range(world_size)]
+
+    assert sum(sent for sent, _ in each) == sum(received for _, received in each)
+
+
+@pytest.mark.parametrize(("rank", "expected"), [(0, (3 * 400, 3 * 17)), (1, (17, 400)), (3, (17, 400))])
+def test_payload_through_the_root(rank: int, expected: tuple[int, int]) -> None:
+    shards = cut(100, 4, "root")
+
+    assert payload_bytes(shards, rank, 4, Sign(), Identity()) == expected
+
+
+def test_an_empty_vector_has_an_empty_shard() -> None:
+    assert [(shard.owner, shard.numel) for server in SERVERS for shard in cut(0, 3, server)] == [(0, 0), (0, 0)]
+
+
+@dataclass
+class Seen:
+    mean: torch.Tensor
+    counters: Counters
+    planned: tuple[int, int]
+
+
+def vector(numel: int, rank: int) -> torch.Tensor:
+    return torch.randn(numel, generator=torch.Generator().manual_seed(100 * numel + rank))
+
+
+def exchange_all() -> list[Seen]:
+    group = dist.new_group()
+    assert group is not None
+    seen = []
+    for numel, server in itertools.product(NUMELS, SERVERS):
+        watch = Stopwatch()
+        exchange = Exchange(group, server, watch)
+        mean = exchange.mean(vector(numel, dist.get_rank()))
+        planned = payload_bytes(exchange.shards(numel), group.rank(), group.size(), Identity(), Identity())
+        seen.append(Seen(mean, watch.counters, planned))
+    return seen
+
+
+@pytest.mark.parametrize("world_size", [1, 3, 4])
+def test_the_mean_is_the_mean_and_its_bytes_are_counted(world_size: int) -> None:
+    ranks = run_ranks(exchange_all, world_size)
+
+    for index, (numel, _) in enumerate(itertools.product(NUMELS, SERVERS)):
+        expected = torch.stack([vector(numel, rank) for rank in range(world_size)]).mean(dim=0)
+        for seen in (rank[index] for rank in ranks):
+            torch.testing.assert_close(seen.mean, expected)
+            assert torch.equal(seen.mean, ranks[0][index].mean)
+            assert (seen.counters.sent_bytes, seen.counters.received_bytes) == seen.planned
+
+
+def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
+    """Rank 1 sends a NaN once: who noticed, the memory after it, and an exchange after that."""
+    group = dist.new_group()
+    assert group is not None
+    exchange, sign = Exchange(group, server, Stopwatch()), Sign()
+    memory = torch.full((exchange.served(64).numel,), 0.5)
+    bad = torch.ones(64)
+    if dist.get_rank() == 1:
+        bad[40] = torch.nan
+    noticed = False
+    try:
+        exchange.from_server(exchange.to_server(sign, bad), sign, out=torch.empty(64), memory=memory)
+    except NonFiniteMessageError:
+        noticed = True
+    return noticed, memory, exchange.mean(torch.full((64,), float(dist.get_rank())))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_nan_on_one_rank_is_noticed_by_all_and_leaves_memories_alone(server: Server) -> None:
+    for noticed, memory, afterwards in run_ranks(meet_a_nan, 3, server):
+        assert noticed
+        assert torch.equal(memory, torch.full_like(memory, 0.5))
+        assert torch.equal(afterwards, torch.ones(64))
+
+
+UNBIASED = [QSGD(levels=1), TernGrad(), RandomK(0.25, unbiased=True)]
+ROUND_TRIPS = 1000
+
+
+def mean_of_means(server: Server) -> list[float]:
+    """For each unbiased compressor the mean element of what comes back, ÷ that of what went in."""
+    group = dist.new_group()
+    exchange = Exchange(group, server, Stopwatch())
+    mine = vector(64, dist.get_rank()).abs()
+    true = (vector(64, 0).abs() + vector(64, 1).abs()) / 2
+    found = []
+    for compressor in UNBIASED:
+        total = torch.zeros(64)
+        for step in range(ROUND_TRIPS):
+            exchange.begin(step, 0)
+            mean = exchange.to_server(compressor, mine.clone())
+            total += exchange.from_server(mean, compressor, out=torch.empty(64))
+        found.append(float(total.mean() / ROUND_TRIPS / true.mean()))
+    return found
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_both_ways_together_are_unbiased(server: Server) -> None:
+    (found, _) = run_ranks(mean_of_means, 2, server)
+
+    assert found == pytest.approx([1.0] * len(UNBIASED), abs=0.05)

@@ -1,0 +1,99 @@
+import time
+from typing import Literal
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from liecbench.algorithms.comm.counters import Stopwatch
+from liecbench.algorithms.comm.exchange import Exchange
+from liecbench.algorithms.comm.pacing import Pacer, _Bucket, framed_bytes
+from liecbench.compressors import Identity
+from tests.distributed import run_ranks
+
+RATE = 8_000_000  # a megabyte a second
+PAYLOAD = 144_800  # a hundred full frames, with 66 bytes of headers and half an acknowledgement of 66 each
+SECONDS = 0.1547
+BURST = 4000
+NUMEL = 4 * 36_200
+
+
+def test_what_an_idle_link_lets_through_at_once_is_a_burst() -> None:
+    bucket = _Bucket(RATE / 8, BURST)
+    through = [bucket.take(payload, at) for payload, at in [(BURST // 2, 10.0), (PAYLOAD, 10.0), (BURST // 2, 20.0)]]
+
+    framed = BURST // 2 + 2 * 99
+    assert through == pytest.approx([10.0, 10.0 + SECONDS - (BURST - framed) / 1e6, 20.0])
+
+
+def hold(pacer: Pacer, burst_bytes: int = BURST, delay_seconds: float = 0.0) -> None:
+    pacer.hold(
+        up_bits_per_second=RATE,
+        down_bits_per_second=RATE,
+        burst_bytes=(burst_bytes, burst_bytes),
+        delay_seconds=delay_seconds,
+    )
+
+
+def paced() -> dict[str, float]:
+    """Seconds until messages from rank 0 to 1, or from 0 and 2 to 1, would have arrived, from when they departed."""
+    pacer, rank, seconds = Pacer(), dist.get_rank(), {}
+    cases = {"three": [0, 0, 0], "delayed": [0], "from two": [0, 2]}
+    for name, senders in cases.items():
+        hold(pacer, delay_seconds=0.05 if name == "delayed" else 0.0)
+        start = time.monotonic()
+        dist.barrier()
+        for _ in range(senders.count(rank)):
+            pacer.depart(1, PAYLOAD)
+        dist.barrier()
+        if rank == 1:
+            for sender in senders:
+                pacer.arrive(sender, PAYLOAD)
+        seconds[name] = time.monotonic() - start
+    return seconds
+
+
+def test_messages_arrive_at_the_rate_and_after_their_delays() -> None:
+    (_, found, _) = run_ranks(paced, 3)
+
+    burst = BURST / 1e6
+    assert found["three"] >= 3 * SECONDS - burst
+    assert found["delayed"] >= SECONDS - burst + 0.1
+    assert found["from two"] >= 2 * SECONDS - burst
+
+
+def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], bool]:
+    """Seconds of a dense exchange paced and then free, and whether both gave the same."""
+    pacer = Pacer()
+    exchange = Exchange(dist.new_group(), server, Stopwatch(), pacer=pacer)
+    mine = torch.arange(NUMEL, dtype=torch.float32) + dist.get_rank()
+    seconds, means = [], []
+    for holds in (True, False):
+        if holds:
+            hold(pacer, burst_bytes=0)
+        else:
+            pacer.release()
+        dist.barrier()
+        start = time.monotonic()
+        exchange.begin(0, 0)
+        mean = exchange.to_server(Identity(), mine.clone())
+        means.append(exchange.from_server(mean, Identity(), out=torch.empty(NUMEL)))
+        dist.barrier()
+        seconds.append(time.monotonic() - start)
+    return seconds, torch.equal(*means)
+
+
+@pytest.mark.parametrize(("server", "bytes_each_way"), [("root", 12 * PAYLOAD), ("sharded", 6 * PAYLOAD)])
+def test_an_exchange_takes_the_wire_time_of_its_busiest_rank(
+    server: Literal["root", "sharded"], bytes_each_way: int
+) -> None:
+    """Of four the root receives three vectors of four shards each; a sharded server's rank sends twice three shards."""
+    for (held, free), same in run_ranks(exchange_seconds, 4, server):
+        assert same
+        assert held >= bytes_each_way / PAYLOAD * SECONDS
+        assert free < held
+
+
+@pytest.mark.parametrize(("payload", "frames"), [(0, 0), (1, 1), (1448, 1), (1449, 2), (10**6, 691)])
+def test_every_frame_has_its_headers(payload: int, frames: int) -> None:
+    assert payload + 66 * frames == framed_bytes(payload)

@@ -1,0 +1,74 @@
+import json
+import subprocess
+from typing import Any, Final
+
+import pytest
+
+from liecbench.bench.link_rate import parse_links
+from liecbench.errors import LiecbenchError
+from liecbench.network.link import Link
+from tests.processes import Tree, run_command, skip_without_namespaces
+
+WORKERS: Final = 4
+SIZE: Final = 2**16
+# A segment of 1448 bytes has 66 of headers.
+FRAMED: Final = SIZE + 66 * 46
+
+
+@pytest.fixture(scope="module")
+def done() -> subprocess.CompletedProcess[str]:
+    skip_without_namespaces()
+    sizes = ["--size", str(SIZE), "--size", str(2**26)]
+    arguments = [*sizes, "--workers", str(WORKERS), "--link", "20mbit", "--format", "json"]
+    return run_command(Tree(), "bench", "link", *arguments)
+
+
+@pytest.fixture(scope="module")
+def rows(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return {row["name"]: row for row in json.loads(done.stdout)["rows"]}
+
+
+def test_every_operation_has_a_row_with_its_payload(rows: dict[str, dict[str, Any]]) -> None:
+    assert {name: row["payload_bytes"] for name, row in rows.items()} == {
+        "round_trip": 1,
+        "stream": SIZE,
+        "all_reduce": 2 * 3 * SIZE // 4,
+        "broadcast": SIZE,
+        "gather": 3 * SIZE,
+        "all_to_all": 3 * SIZE // 4,
+        "all_gather": 3 * SIZE,
+    }
+    assert {row["operation"] for row in rows.values()} == {"send", "collective"}
+
+
+def test_the_limit_of_a_stream_is_its_frames_at_the_rate(rows: dict[str, dict[str, Any]]) -> None:
+    row = rows["stream"]
+
+    assert row["limit_seconds"] == pytest.approx(8 * FRAMED / 20e6)
+    assert row["achieved_bits_per_second"] == round(8 * FRAMED / row["seconds"])
+    assert row["ratio"] == pytest.approx(row["seconds"] / row["limit_seconds"])
+
+
+def test_nothing_beats_its_limit_by_more_than_a_burst(rows: dict[str, dict[str, Any]]) -> None:
+    assert all(row["seconds"] > 0.9 * row["limit_seconds"] for row in rows.values())
+
+
+def test_links_carry_what_is_asked(rows: dict[str, dict[str, Any]]) -> None:
+    assert rows["round_trip"]["asked_bits_per_second"] == 20_000_000
+    for name in ("round_trip", "stream"):
+        assert rows[name]["achieved_bits_per_second"] == pytest.approx(20e6, rel=0.15)
+
+
+def test_what_would_take_too_long_is_left_out_and_said(done: subprocess.CompletedProcess[str]) -> None:
+    assert f"some operations on {2**26} bytes are left out" in done.stderr
+
+
+def test_each_link_is_measured_once() -> None:
+    assert parse_links(["20mbit", "1gbit", "20 mbit"]) == [Link.parse("20mbit"), Link.parse("1gbit")]
+
+
+@pytest.mark.parametrize(("text", "reason"), [("fast", "is not a rate"), ("none", "nothing is asked of it")])
+def test_links_that_cannot_be_measured_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(LiecbenchError, match=f"--link {text}: .*{reason}"):
+        parse_links([text])

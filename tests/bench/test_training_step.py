@@ -1,0 +1,177 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from liecbench.bench.training_step import measure, parse_rates
+from liecbench.errors import LiecbenchError, MachineError
+from tests.processes import (
+    SECONDS,
+    WITHOUT_NAMESPACES,
+    Command,
+    Tree,
+    run_command,
+    running_command,
+    skip_without_namespaces,
+)
+
+SIZE: Final = 4096
+WORKERS: Final = 2
+RATE: Final = 10**9
+SHARD_BYTES: Final = 4 + SIZE // WORKERS // 8
+FIELDS: Final = [
+    "name",
+    "operation",
+    "size",
+    "seconds",
+    "limit_seconds",
+    "ratio",
+    "server",
+    "workers",
+    "link",
+    "payload_bytes",
+    "compress_seconds",
+    "step_seconds",
+    "asked_bits_per_second",
+    "achieved_bits_per_second",
+]
+# A step of this takes 8 s on the wire.
+ENDLESS: Final = ["bench", "exchange", "--size", "8000000", "--workers", str(WORKERS), "--rate", "1mbit"]
+
+
+@pytest.fixture(scope="module")
+def done() -> subprocess.CompletedProcess[str]:
+    skip_without_namespaces()
+    arguments = ["--size", str(SIZE), "--workers", str(WORKERS), "--rate", "1gbit", "--format", "json"]
+    return run_command(Tree(), "bench", "exchange", *arguments)
+
+
+@pytest.fixture(scope="module")
+def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)["rows"]
+    return found
+
+
+@pytest.fixture
+def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """A benchmark in the middle of its first steps; its temporary files are in ``tmp_path``."""
+    skip_without_namespaces()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running_command(tmp_path, *ENDLESS) as command:
+        command.wait_for(lambda: "compressed step sharded (1/2)" in command.stderr(), "the first case is measured")
+        yield command
+
+
+def test_every_row_has_its_fields(rows: list[dict[str, Any]]) -> None:
+    assert {tuple(FIELDS)} == {tuple(row) for row in rows}
+
+
+def test_every_kind_of_step_has_its_payload(rows: list[dict[str, Any]]) -> None:
+    kinds = [(row["name"], row["operation"], row["server"], row["payload_bytes"]) for row in rows]
+
+    # Two ranks: a sharded server's rank sends one shard up and one down, the root sends the whole down.
+    assert kinds == [
+        ("liec", "compressed_step", "sharded", 2 * SHARD_BYTES),
+        ("liec", "compressed_step", "root", 4 + SIZE // 8),
+        ("liec", "averaging_step", "sharded", 2 * 4 * SIZE),
+        ("psgd", "dense_step", "sharded", 4 * SIZE),
+        ("ddp", "all_reduce", None, 4 * SIZE),
+    ]
+
+
+def test_the_limit_is_the_payload_at_the_links_rate(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        assert (row["size"], row["workers"], row["link"]) == (SIZE, WORKERS, "1gbit")
+        assert row["limit_seconds"] == row["payload_bytes"] * 8 / RATE
+        assert row["ratio"] == row["seconds"] / row["limit_seconds"]
+        assert 0 < row["seconds"] <= row["step_seconds"]
+
+
+def test_the_links_are_measured(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        assert row["asked_bits_per_second"] == RATE
+        assert 0 < row["achieved_bits_per_second"] < 1.1 * RATE
+
+
+def test_the_machine_is_described_without_paths(done: subprocess.CompletedProcess[str]) -> None:
+    machine = json.loads(done.stdout)["machine"]
+
+    assert list(machine) == ["cpu", "num_cpus", "kernel", "python", "torch", "numba", "liecbench", "threads"]
+    assert not any(str(value).startswith("/") for value in machine.values())
+
+
+def test_progress_goes_to_standard_error(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.stderr.splitlines() == [
+        "starting 2 workers",
+        "1gbit: liec compressed step sharded (1/5)",
+        "1gbit: liec compressed step root (2/5)",
+        "1gbit: liec averaging step sharded (3/5)",
+        "1gbit: psgd dense step sharded (4/5)",
+        "1gbit: ddp all reduce (5/5)",
+    ]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_an_end_at_any_moment_leaves_nothing(
+    endless: Command, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    namespaces = endless.tree.namespaces()
+    assert (len(namespaces), len(endless.tree.ranks())) == (1 + WORKERS, WORKERS)
+    endless.process.send_signal(number)
+    assert endless.process.wait(SECONDS) == status
+    endless.tree.assert_gone(namespaces)
+    assert endless.stderr().splitlines() == [
+        "1mbit: left out, since a step takes more than 2 s on the wire alone: "
+        "liec averaging step sharded, psgd dense step sharded, ddp all reduce",
+        "starting 2 workers",
+        "1mbit: liec compressed step sharded (1/2)",
+    ]
+    if number != signal.SIGKILL:
+        assert not list(tmp_path.glob("liecbench-bench-*"))
+
+
+def test_a_lost_rank_is_a_failure_with_its_log(endless: Command) -> None:
+    os.kill(endless.tree.ranks()[1], signal.SIGKILL)
+    assert endless.process.wait(4 * SECONDS) == 5
+    said = endless.stderr()
+    assert "liecbench: the ranks ended with status 1" in said
+    assert "give a smaller --size or fewer --workers" in said
+    assert "SIGKILL" in said or "-9" in said
+
+
+def test_refused_namespaces_are_a_machines_error() -> None:
+    skip_without_namespaces()
+    refused = run_command(Tree(), "bench", "exchange", "--size", "8", prefix=WITHOUT_NAMESPACES)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "the kernel refuses the network namespaces" in refused.stderr
+    assert os.strerror(errno.ENOSPC) in refused.stderr
+    assert "liecbench doctor" in refused.stderr
+    assert "link: none" not in refused.stderr, "a benchmark has no such key"
+
+
+def test_more_than_the_memory_is_refused_before_anything_starts() -> None:
+    said: list[str] = []
+    with pytest.raises(MachineError, match=r"--size 8 --workers 1000000 needs about .* or fewer --workers"):
+        measure(8, 10**6, [10**9], said.append)
+    assert said == []
+
+
+def test_each_rate_is_measured_once() -> None:
+    assert parse_rates(["1gbit", "100mbit", "1000mbit"]) == [10**9, 10**8]
+
+
+@pytest.mark.parametrize("text", ["fast", "100", "1bit", "64gbit", "none", "{up: 1mbit, down: 1mbit}"])
+def test_what_is_no_rate_is_named(text: str) -> None:
+    with pytest.raises(LiecbenchError) as caught:
+        parse_rates(["1gbit", text])
+
+    assert f"--rate {text}: {text!r} is not a rate from 1mbit to 32gbit; write for example --rate 100mbit" == str(
+        caught.value
+    )

@@ -1,0 +1,117 @@
+from collections import Counter
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+
+from liecbench.check.output.junit import to_xml
+from liecbench.check.verdict import Finding, Outcome, Verdict
+from liecbench.errors import ExitCode
+from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, finding, paired
+
+TAGS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "skipped", Verdict.NOT_COMPARED: "skipped"}
+
+
+def read(outcome: Outcome) -> ET.Element:
+    return ET.fromstring(to_xml(outcome).encode())
+
+
+def one(outcome: Outcome) -> ET.Element:
+    (element,) = read(outcome).findall("testsuite/testcase[1]/*")
+    return element
+
+
+@pytest.mark.parametrize(("outcome", "code"), [*OUTCOMES.values(), (EMPTY, ExitCode.NOTHING_TO_COMPARE)])
+def test_counts_are_those_of_the_outcome(outcome: Outcome, code: ExitCode) -> None:
+    root = read(outcome)
+    tags = Counter(TAGS.get(each.verdict, "passed") for each in outcome.findings)
+    errors = len(outcome.failed_cells) + (code == 4)
+    total = len(outcome.findings) + errors
+    expected = [str(number) for number in (total, tags["failure"], errors, tags["skipped"])]
+
+    for element in (root, root[0]):
+        assert expected == [element.get(name) for name in ("tests", "failures", "errors", "skipped")]
+    assert total == len(root.findall("testsuite/testcase"))
+
+
+@pytest.mark.parametrize(("outcome", "code"), [*OUTCOMES.values(), (EMPTY, ExitCode.NOTHING_TO_COMPARE)])
+def test_only_a_failure_or_an_error_is_no_success(outcome: Outcome, code: ExitCode) -> None:
+    bad = read(outcome).findall(".//failure") + read(outcome).findall(".//error")
+
+    assert (code in (1, 4, 5)) == bool(bad)
+
+
+def test_a_failure_says_why_and_by_how_much() -> None:
+    element = one(Outcome(findings=(finding(Verdict.FAIL, baseline=1e6, current=2e6, change=1.0),)))
+
+    assert (
+        element.tag,
+        element.get("message"),
+        element.text,
+    ) == ("failure", "why it is fail", "baseline: 1 MB\nnow: 2 MB\nchange: +100.0 %")
+
+
+@pytest.mark.parametrize(
+    ("given_finding", "expected"),
+    [
+        (
+            paired(Verdict.INCONCLUSIVE),
+            "inconclusive: why it is inconclusive (smallest detectable slowdown 4.5 %)",
+        ),
+        (
+            finding(Verdict.INCONCLUSIVE, unit="points", smallest_detectable=0.011),
+            "inconclusive: why it is inconclusive (smallest detectable change 1.1 points)",
+        ),
+        (finding(Verdict.INCONCLUSIVE), "inconclusive: why it is inconclusive"),
+        (finding(Verdict.NOT_COMPARED), "not compared: why it is not compared"),
+    ],
+)
+def test_what_is_skipped_says_what_would_have_been_seen(given_finding: Finding, expected: str) -> None:
+    element = one(Outcome(findings=(given_finding,)))
+
+    assert ("skipped", expected) == (element.tag, element.get("message"))
+
+
+def test_a_pass_has_its_figures() -> None:
+    element = one(Outcome(findings=(paired(noisy=True),)))
+
+    assert (element.tag, (element.text or "").splitlines()) == (
+        "system-out",
+        [
+            "baseline: 25.1 ms",
+            "now: 25.4 ms",
+            "change: +1.2 % [−0.3, +2.8]",
+            "pairs: 3",
+            "evidence: slower 0.02, within 31",
+            "smallest detectable: 4.5 %",
+            "~ noisy: in over a fifth of these pairs computing had to wait for a processor",
+        ],
+    )
+
+
+def test_cases_are_called_by_cell_and_metric() -> None:
+    cases = read(FAILED).findall("testsuite/testcase")
+    findings = [(each.cell, each.metric) for each in FAILED.findings]
+
+    assert [*findings, ("liecbench check", "psgd · 4 workers: rank 1 was lost")] == [
+        (case.get("classname"), case.get("name")) for case in cases
+    ]
+
+
+def test_nothing_compared_is_an_error() -> None:
+    element = one(EMPTY)
+
+    assert (element.tag, element.get("message")) == ("error", "NOTHING COMPARED: there was nothing to compare")
+
+
+@settings(max_examples=50, deadline=None)
+@given(outcome=ANY_OUTCOME)
+def test_no_text_breaks_the_xml(outcome: Outcome) -> None:
+    cases = read(outcome).findall("testsuite/testcase")
+    words = [shown(each.cell) for each in outcome.findings]
+
+    assert words == [(case.get("classname") or "").split() for case in cases][: len(words)]
+
+
+def shown(text: str) -> list[str]:
+    return "".join(character if character.isprintable() else " " for character in text).split()

@@ -1,0 +1,201 @@
+import io
+import math
+import re
+
+import pytest
+from hypothesis import given, settings, strategies
+from rich.cells import cell_len
+from rich.console import Console
+
+from liecbench.check.output import outcome_table
+from liecbench.check.verdict import Evidence, Finding, Outcome, Shown, Verdict
+from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, NOTHING, OUTCOMES, PASSED, UNMEASURED, finding, paired
+
+
+def printed(outcome: Outcome, *, width: int = 200, styled: bool = False) -> str:
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=styled, color_system="standard" if styled else None
+    )
+    console.print(outcome_table.render(outcome, width=width))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def lines_of(outcome: Outcome, width: int = 200) -> list[str]:
+    return [line.rstrip() for line in printed(outcome, width=width).splitlines() if line.strip("─ ")]
+
+
+def test_a_table_reads_as_by_hand() -> None:
+    findings = (
+        finding(cell="b", baseline=1000.0, current=1000.0, change=0.0),
+        paired(cell="a"),
+        finding(Verdict.FAIL, "a", "test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
+        finding(Verdict.NOT_COMPARED, "a", "train_loss"),
+    )
+    outcome = Outcome(
+        findings=findings, notes=("two seeds",), shown=(Shown(cell="a", metric="x", baseline=4, current=2),)
+    )
+
+    assert lines_of(outcome) == [
+        "verdict       cell  metric         baseline      now               change  pairs  evidence                "
+        "smallest detectable",
+        "FAIL          a     test accuracy    90.0 %   88.0 %          −2.0 points",
+        "NOT COMPARED        train loss",
+        "PASS                step seconds    25.1 ms  25.4 ms  +1.2 % [−0.3, +2.8]      3  slower 0.02, within 31  "
+        "              4.5 %",
+        "PASS          b     payload bytes      1 kB     1 kB               +0.0 %",
+        "FAIL a · test accuracy: why it is fail",
+        "NOT COMPARED a · train loss: why it is not compared",
+        "shown, never gated",
+        "cell  metric  baseline  now   change",
+        "a     x              4    2  −50.0 %",
+        "two seeds",
+        "FAIL: 1 of 4 failed, 1 not compared",
+    ]
+
+
+def test_a_narrow_table_reads_as_by_hand() -> None:
+    lines = lines_of(Outcome(findings=(paired(Verdict.INCONCLUSIVE, noisy=True), finding())), 80)
+
+    assert lines[:-3] == [
+        "              cell                                 baseline → now",
+        "verdict       metric                                       change  evidence",
+        "INCONCLUSIVE  liec(sign) · 2 workers ·          25.1 ms → 25.4 ms  slower 0.02",
+        "              20mbit · seed 0                 +1.2 % [−0.3, +2.8]  within 31",
+        "                step seconds ~                                     3 pairs",
+        "                                                                   detects 4.5 %",
+        "PASS            payload bytes",
+        "~ noisy: in over a fifth of these pairs computing had to wait for a processor",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 130, 160, 200])
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_no_width_loses_a_word(name: str, width: int) -> None:
+    outcome, _ = OUTCOMES[name]
+    text = printed(outcome, width=width)
+    said = [f"{each.cell} {each.metric.replace('_', ' ')} {each.reason}" for each in outcome.findings]
+    lost = [text.partition("\n")[0] for text in outcome.failed_cells]  # a log follows
+    words = {word for line in (*said, *lost, *outcome.notes) for word in line.split()}
+    passed = {word for each in outcome.findings if each.verdict is Verdict.PASS for word in each.reason.split()}
+
+    assert (set(), True) == (
+        words - set(text.split()) - passed,
+        max(map(cell_len, text.splitlines())) <= width,
+    )
+
+
+def test_a_name_without_spaces_is_folded() -> None:
+    name = "".join(f"{number:03d}" for number in range(60))
+    rows = lines_of(Outcome(findings=(finding(cell=name, change=0.0),)), 80)
+
+    assert "".join(re.findall(r"\d{4,}", " ".join(rows))) == name
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (PASSED, "PASS: all 2 passed"),
+        (FAILED, "FAIL: 2 of 5 failed, 1 inconclusive, 1 not compared, 1 cell could not be measured"),
+        (NOTHING, "NOTHING COMPARED: none of 1 could be compared"),
+        (EMPTY, "NOTHING COMPARED: there was nothing to compare"),
+        (UNMEASURED, "CELL FAILED: 1 cell could not be measured, all 1 passed"),
+        (Outcome(findings=(), failed_cells=("a", "b")), "CELL FAILED: 2 cells could not be measured"),
+        (
+            Outcome(findings=(finding(), finding(Verdict.INCONCLUSIVE), finding(Verdict.NOT_COMPARED))),
+            "INCONCLUSIVE: 1 of 3 inconclusive, 1 not compared",
+        ),
+        (Outcome(findings=(finding(), finding(Verdict.NOT_COMPARED))), "PASS: all 1 passed, 1 not compared"),
+    ],
+)
+def test_the_last_line_says_it_all(outcome: Outcome, expected: str) -> None:
+    assert expected == lines_of(outcome)[-1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "baseline", "current", "expected"),
+    [
+        ("step_seconds", 0.0251, 0.0254, ("25.1 ms", "25.4 ms")),
+        ("step_seconds", 1.5, 90.0, ("1.5 s", "90 s")),
+        ("step_seconds", 2.5e-5, 1234.5, ("25 µs", "1,234 s")),
+        ("seconds_per_epoch", 2.0, 0.0, ("2 s", "0 µs")),
+        ("payload_bytes", 999.0, 1e6, ("999 B", "1 MB")),
+        ("payload_bytes", 1_000_000.0, 1_000_004.0, ("1 MB", "1.000004 MB")),
+        ("wire_bytes", 2.5e12, 999_900.0, ("2,500 GB", "1 MB")),
+        ("messages", 12345.0, 12346.0, ("12,345", "12,346")),
+        ("train_loss", 0.69314, 0.69315, ("0.6931", "0.6932")),
+        ("train_loss", 0.5, math.inf, ("0.5", "inf")),
+        ("communicate_over_wire", 1.0, 1.25, ("1", "1.25")),
+    ],
+)
+def test_figures_have_their_unit(metric: str, baseline: float, current: float, expected: tuple[str, str]) -> None:
+    actual = outcome_table.texts(finding(metric=metric, baseline=baseline, current=current))
+
+    assert expected == (actual["baseline"], actual["now"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    one=strategies.integers(min_value=0, max_value=10**12),
+    difference=strategies.integers(min_value=1, max_value=1000),
+    metric=strategies.sampled_from(["payload_bytes", "messages"]),
+)
+def test_a_byte_too_many_shows(one: int, difference: int, metric: str) -> None:
+    actual = outcome_table.texts(finding(metric=metric, baseline=one, current=one + difference))
+
+    assert actual["baseline"] != actual["now"]
+
+
+@pytest.mark.parametrize(
+    ("given_finding", "expected"),
+    [
+        (finding(change=0.012), "+1.2 %"),
+        (finding(change=0.012, low=-0.003, high=0.028), "+1.2 % [−0.3, +2.8]"),
+        (finding(change=-0.02, unit="points"), "−2.0 points"),
+        (finding(change=-0.02, low=-0.05, unit="points"), "−2.0 points [−5.0, …]"),
+        (finding(change=0.0), "+0.0 %"),
+        (finding(change=-4e-6), "−0.0004 %"),
+        (finding(change=12.345), "+1,234.5 %"),
+        (finding(change=math.inf), "+∞ %"),
+        (finding(), ""),
+    ],
+)
+def test_a_change_says_its_sign_and_interval(given_finding: Finding, expected: str) -> None:
+    assert expected == outcome_table.texts(given_finding)["change"]
+
+
+@pytest.mark.parametrize(
+    ("slower", "within", "expected"),
+    [
+        (0.02, 31.0, "slower 0.02, within 31"),
+        (99.9, 1234.5, "slower 100, within 1234"),
+        (3.8e16, 0, "slower 3.8e+16, within 0"),
+    ],
+)
+def test_evidence_is_two_figures(slower: float, within: float, expected: str) -> None:
+    actual = outcome_table.texts(finding(evidence=Evidence(slower=slower, within=within)))
+
+    assert expected == actual["evidence"]
+
+
+def test_a_figure_of_nothing_has_no_change() -> None:
+    assert outcome_table.shown_texts(Shown(cell="a", metric="x", baseline=0.0, current=1.0))["change"] == ""
+
+
+def test_colour_says_nothing_of_its_own() -> None:
+    styled, unstyled = printed(FAILED, styled=True), printed(FAILED)
+    words = Console(file=io.StringIO(), width=200).render_str("").from_ansi(styled).plain
+
+    assert ("\x1b[" in styled, "\x1b" in unstyled, words.split()) == (True, False, unstyled.split())
+
+
+@settings(max_examples=50, deadline=None)
+@given(outcome=ANY_OUTCOME, width=strategies.sampled_from([80, 200]))
+def test_names_move_no_cursor(outcome: Outcome, width: int) -> None:
+    text = printed(outcome, width=width)
+    text.encode()
+
+    assert (set(), True) == (
+        {character for character in text if not character.isprintable()} - {"\n"},
+        max(map(cell_len, text.splitlines())) <= width,
+    )

@@ -1,0 +1,132 @@
+import math
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import binom
+
+from liecbench.check.paired.evidence import e_value, fewest_beyond, fewest_pairs, holm, interval, smallest_detectable
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 0), (1, 1), (7, 7), (20, 15), (60, 10), (60, 42)])
+def test_the_e_value_is_its_closed_form(n: int, k: int) -> None:
+    closed = 2 ** (n + 1) / ((n + 1) * math.comb(n, k)) * binom.cdf(k, n + 1, 0.5)
+
+    assert closed == pytest.approx(e_value(n, k), rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "k"), [(7, 7), (12, 9), (30, 20), (60, 35)])
+def test_the_e_value_is_the_mixture_of_likelihood_ratios_over_larger_probabilities(n: int, k: int) -> None:
+    mixture, _ = quad(lambda p: 2 * p**k * (1 - p) ** (n - k) * 2.0**n, 0.5, 1)
+
+    assert mixture == pytest.approx(e_value(n, k), rel=1e-9)
+
+
+@given(st.integers(0, 59), st.data())
+def test_the_e_value_is_a_martingale_for_a_fair_coin(n: int, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, n))
+
+    assert e_value(n, k) == pytest.approx((e_value(n + 1, k) + e_value(n + 1, k + 1)) / 2, rel=1e-9)
+
+
+def test_a_fair_coin_reaches_the_threshold_at_any_look_as_rarely_as_promised() -> None:
+    coin = random.Random(5)
+    rejected = sum(_ever(coin, 0.5) for _ in range(4000))
+
+    # Ville: at most 5 %; 4000 tries have a standard deviation of 0.35 %.
+    assert rejected / 4000 <= 0.05 + 3 * 0.0035
+
+
+def test_a_loaded_coin_is_found() -> None:
+    coin = random.Random(6)
+
+    assert sum(_ever(coin, 0.9) for _ in range(500)) >= 490
+
+
+def _ever(coin: random.Random, probability: float) -> bool:
+    beyond = 0
+    for n in range(1, 61):
+        beyond += coin.random() < probability
+        if e_value(n, beyond) >= 20:
+            return True
+    return False
+
+
+def test_seven_pairs_all_beyond_are_enough_for_twenty() -> None:
+    assert (fewest_pairs(20), fewest_pairs(60)) == (7, 9)
+
+
+@pytest.mark.parametrize("threshold", [20, 120])
+@pytest.mark.parametrize("n", [10, 35, 60])
+def test_the_fewest_beyond_are_just_enough(n: int, threshold: float) -> None:
+    k = fewest_beyond(n, threshold)
+
+    assert k is not None
+    assert (e_value(n, k) >= threshold, e_value(n, k - 1) >= threshold) == (True, False)
+
+
+def test_six_pairs_bound_nothing() -> None:
+    assert interval([0.0] * 6, 20) is None
+
+
+def test_of_seven_pairs_the_interval_is_from_the_smallest_to_the_largest() -> None:
+    values = [0.03, -0.01, 0.02, 0.0, 0.05, 0.01, 0.04]
+
+    assert (math.exp(-0.01) - 1, math.exp(0.05) - 1) == pytest.approx(interval(values, 20))
+
+
+@given(st.lists(st.floats(-1, 1), min_size=7, max_size=60))
+def test_the_interval_is_mirrored(values: list[float]) -> None:
+    found, mirrored = interval(values, 20), interval([-value for value in values], 20)
+
+    assert found is not None
+    assert mirrored is not None
+    assert found == pytest.approx((1 / (1 + mirrored[1]) - 1, 1 / (1 + mirrored[0]) - 1))
+
+
+def test_the_interval_holds_the_median_ratio_as_often_as_promised() -> None:
+    chance = random.Random(7)
+
+    def holds() -> bool:
+        bounds = interval([chance.gauss(0.04, 0.1) for _ in range(40)], 20)
+        assert bounds is not None
+        return bounds[0] <= math.expm1(0.04) <= bounds[1]
+
+    assert sum(holds() for _ in range(1000)) >= 900
+
+
+def _power(noise: Sequence[float], slowdown: float, tolerance: float) -> float:
+    """How often 60 pairs of this noise, slower by so much, end beyond the threshold."""
+    chance, found = random.Random(8), 0
+    for _ in range(400):
+        shifted = [math.log1p(slowdown) + chance.choice(noise) for _ in range(60)]
+        beyond = sum(value > math.log1p(tolerance) for value in shifted)
+        found += e_value(60, beyond) >= 40
+    return found / 400
+
+
+def test_the_smallest_detectable_slowdown_is_detected() -> None:
+    chance = random.Random(9)
+    noise = [chance.gauss(0, 0.05) for _ in range(200)]
+    slowdown = smallest_detectable(noise, 0.02, 40, 60)
+
+    assert _power(noise, slowdown, 0.02) > 0.75
+    assert _power(noise, 0.5 * slowdown, 0.02) < 0.75
+
+
+def test_without_noise_the_smallest_detectable_slowdown_is_just_beyond_the_tolerance() -> None:
+    assert pytest.approx(smallest_detectable([0.01] * 20, 0.02, 20, 60)) == 1.15 * 0.02
+
+
+def test_too_few_pairs_detect_nothing() -> None:
+    assert math.inf == smallest_detectable([0.0] * 20, 0.02, 20, 6)
+
+
+def test_holm_rejects_step_by_step() -> None:
+    # With three tests at 5 %: 60 for the first, 40 for the second, 20 for the last.
+    assert holm([45.0, 19.0, 61.0], 0.05) == [True, False, True]
+    assert holm([59.0, 45.0, 30.0], 0.05) == [False, False, False]
+    assert holm([20.0, 40.0, 60.0], 0.05) == [True, True, True]

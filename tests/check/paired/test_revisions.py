@@ -1,0 +1,368 @@
+import contextlib
+import json
+import os
+import signal
+import site
+import subprocess
+import tempfile
+import threading
+import time
+import venv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import liecbench
+from liecbench.check.paired.revisions import Revision, built
+from liecbench.errors import Interruption, LiecbenchError
+
+GIT = {
+    "GIT_AUTHOR_NAME": "nobody",
+    "GIT_AUTHOR_EMAIL": "nobody@example.org",
+    "GIT_COMMITTER_NAME": "nobody",
+    "GIT_COMMITTER_EMAIL": "nobody@example.org",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_OPTIONAL_LOCKS": "0",  # `git status` would refresh the index
+}
+BUILD = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+WHEEL = '[tool.hatch.build.targets.wheel]\npackages = ["probe"]\n'
+UNKNOWN = "name a commit, branch or tag of this repository, or `git fetch` it first"
+SEE = """
+import importlib.metadata, json, pathlib, dependency, probe
+(entry,) = importlib.metadata.entry_points(group="probe.values")
+print(json.dumps([probe.VALUE, entry.load(), importlib.metadata.version("probe"), dependency.NAME]))
+"""
+
+
+def git(directory: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(
+        command, cwd=directory, env={**os.environ, **GIT}, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def project(directory: Path, version: str, value: int, build: str = BUILD + WHEEL) -> None:
+    """A package ``probe`` with a constant, and an entry point that is this constant."""
+    (directory / "probe").mkdir(parents=True, exist_ok=True)
+    (directory / "probe" / "__init__.py").write_text(f"VALUE = {value}\n")
+    entry = '[project.entry-points."probe.values"]\nvalue = "probe:VALUE"\n'
+    (directory / "pyproject.toml").write_text(
+        f'{build}[project]\nname = "probe"\nversion = "{version}"\ndependencies = ["absent"]\n{entry}'
+    )
+
+
+def commit(repository: Path, message: str) -> None:
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", f"--message={message}")
+
+
+def listing(directory: Path) -> Mapping[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+def seen_by(revision: Revision) -> Any:
+    done = subprocess.run([str(revision.python), "-P", "-c", SEE], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def offline() -> Iterator[None]:
+    """What is installed here suffices to build."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two revisions of a project below the top of a repository, and changes that are not committed."""
+    top = tmp_path_factory.mktemp("repository")
+    git(top, "init", "--quiet", "--initial-branch=main")
+    (top / "README").write_text("a project lies below\n")
+    for version, value in (("1.0", 1), ("2.0", 2)):
+        project(top / "plugins" / "probe", version, value)
+        commit(top, version)
+    git(top, "tag", "--annotate", "--message=the first", "first", "main~1")
+    project(top / "plugins" / "probe", "3.0", 3)
+    (top / "plugins" / "probe" / "probe" / "new.py").touch()
+    git(top, "add", str(top / "README"))
+    return top
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """This interpreter's packages after a directory with an editable install of another copy, and of a dependency."""
+    directory = tmp_path_factory.mktemp("shared")
+    copy = tmp_path_factory.mktemp("copy")
+    project(copy, "9.0", 9)
+    (copy / "dependency.py").write_text("NAME = 'shared'\n")
+    (directory / "editable.pth").write_text(f"{copy}\n")
+    metadata = directory / "probe-9.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: probe\nVersion: 9.0\n")
+    (metadata / "entry_points.txt").write_text("[probe.values]\nvalue = probe:VALUE\n")
+    (metadata / "INSTALLER").write_text("pip\n")
+    (metadata / "RECORD").write_text("".join(f"{path.name},,\n" for path in directory.glob("*.pth")))
+    (metadata / "direct_url.json").write_text(json.dumps({"url": copy.as_uri(), "dir_info": {"editable": True}}))
+    return [directory, *map(Path, site.getsitepackages())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build gave, what it said, and the states of the checkout and of what is shared around it."""
+
+    revisions: Sequence[Revision]
+    said: Sequence[str]
+    before: Any
+    after: Any
+
+
+def state(repository: Path, shared: Sequence[Path]) -> Any:
+    asked = (["status", "--porcelain"], ["worktree", "list"], ["branch", "--all", "--verbose"], ["stash", "list"])
+    index = (repository / ".git" / "index").read_bytes()
+    return [git(repository, *arguments) for arguments in asked], index, listing(shared[0])
+
+
+@pytest.fixture(scope="module")
+def installed(repository: Path, shared: list[Path]) -> Iterator[Built]:
+    """Both revisions, built from a directory inside the project."""
+    said: list[str] = []
+    before = state(repository, shared)
+    with contextlib.ExitStack() as stack:
+        with contextlib.chdir(repository / "plugins" / "probe" / "probe"):
+            revisions = stack.enter_context(built(["first", "main"], said.append, shared=shared))
+        yield Built(revisions=revisions, said=said, before=before, after=state(repository, shared))
+
+
+def test_revisions_are_known_by_name_and_commit(repository: Path, installed: Built) -> None:
+    hashes = [git(repository, "rev-parse", name) for name in ("main~1", "main")]
+
+    assert [("first", hashes[0]), ("main", hashes[1])] == [(r.name, r.commit) for r in installed.revisions]
+
+
+def test_each_revision_shadows_the_editable_install_that_others_need(installed: Built) -> None:
+    actual = [seen_by(revision) for revision in installed.revisions]
+
+    assert actual == [[1, 1, "1.0", "shared"], [2, 2, "2.0", "shared"]]
+
+
+def test_a_build_says_what_it_builds(installed: Built) -> None:
+    first, main = (revision.commit[:12] for revision in installed.revisions)
+
+    assert installed.said == [f"building revision first ({first})", f"building revision main ({main})"]
+
+
+def test_neither_the_checkout_nor_what_is_shared_is_touched(installed: Built) -> None:
+    assert installed.before == installed.after
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go."""
+    directory = tmp_path / "scratch"
+    directory.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    return directory
+
+
+@pytest.fixture
+def lone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of one project, not yet committed, around the current directory."""
+    directory = tmp_path / "lone"
+    project(directory, "1.0", 1)
+    git(directory, "init", "--quiet")
+    monkeypatch.chdir(directory)
+    return directory
+
+
+def refusal(*revisions: str) -> str:
+    with pytest.raises(LiecbenchError) as raised, built(revisions, lambda _: None):
+        pass
+    return str(raised.value)
+
+
+def test_a_revision_against_itself_is_built_twice_and_deleted_after_an_error(lone: Path, scratch: Path) -> None:
+    commit(lone, "one")
+    found = []
+    with contextlib.suppress(KeyError), built(["HEAD", "HEAD"], lambda _: None) as revisions:
+        found += [(r.commit, r.python, r.python.is_file()) for r in revisions]
+        raise KeyError
+    one = git(lone, "rev-parse", "HEAD")
+    pythons = {python for _, python, _ in found}
+
+    assert ([(one, True)] * 2, 2, []) == (
+        [(commit, there) for commit, _, there in found],
+        len(pythons),
+        [*scratch.iterdir()],
+    )
+
+
+def test_a_build_that_fails_is_quoted(lone: Path, scratch: Path) -> None:
+    (lone / "probe" / "__init__.py").unlink()
+    project(lone, "not a version", 1)
+    commit(lone, "one")
+    said: list[str] = []
+    with pytest.raises(LiecbenchError) as raised, built(["HEAD"], said.append):
+        pass
+    name = f"revision HEAD ({git(lone, 'rev-parse', 'HEAD')[:12]})"
+    head, *quoted = str(raised.value).splitlines()
+
+    assert (head, said, [*scratch.iterdir()]) == (
+        f"{name} cannot be installed; install here what it builds with (hatchling), "
+        "or name a revision that builds; pip says",
+        [
+            f"building {name}",
+            f"{name} does not build with what is installed here: pip fetches what it builds with",
+        ],
+        [],
+    )
+    assert "Invalid version `not a version`" in quoted[-1]
+
+
+def test_what_pythonpath_names_does_not_come_before_the_revision(lone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(lone, "one")
+    monkeypatch.setenv("PYTHONPATH", str(lone))
+
+    with built(["HEAD"], print) as (revision,):
+        assert revision.python.exists()
+
+
+def test_a_project_without_a_module_is_refused(lone: Path) -> None:
+    project(lone, "1.0", 1, build=BUILD + "[tool.hatch.build.targets.wheel]\nbypass-selection = true\n")
+    (lone / "probe").rename(lone / "other")
+    commit(lone, "one")
+
+    assert refusal("HEAD").partition(") ")[2] == "installs no module; run it in the directory of a Python package"
+
+
+def test_an_interruption_ends_the_build(lone: Path, scratch: Path, tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    project(lone, "1.0", 1, build=BUILD + WHEEL + "[tool.hatch.build.hooks.custom]\n")
+    hook = f"import os, pathlib, time\npathlib.Path({str(noted)!r}).write_text(str(os.getpid()))\ntime.sleep(600)\n"
+    (lone / "hatch_build.py").write_text(hook)
+    commit(lone, "one")
+
+    def interrupt() -> None:
+        while not (noted.exists() and noted.read_text()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    def on_signal(*_: object) -> None:
+        raise Interruption
+
+    before = signal.signal(signal.SIGUSR1, on_signal)
+    try:
+        thread = threading.Thread(target=interrupt, daemon=True)
+        thread.start()
+        with pytest.raises(Interruption), built(["HEAD"], lambda _: None):
+            pass
+        thread.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    builder = int(noted.read_text())
+
+    assert (lives(builder), [*scratch.iterdir()]) == (False, [])
+
+
+def lives(process: int) -> bool:
+    """Whether a process runs a second later; an orphan may wait to be reaped."""
+    deadline = time.monotonic() + 1
+    status = Path(f"/proc/{process}/status")
+    while time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            if "State:\tZ" not in status.read_text():
+                time.sleep(0.01)
+                continue
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["no-such-branch", "", "HEAD:README", "main..main", "main\nmain"])
+def test_an_unknown_revision_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(repository)
+
+    assert refusal("main", name) == f"--pair-revisions {name}: there is no such commit here; {UNKNOWN}"
+
+
+@pytest.mark.parametrize("name", ["--output=pwned", "-", "^main"])
+def test_an_option_is_no_revision(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(repository)
+
+    assert refusal(name) == f"--pair-revisions {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
+
+
+def test_a_shallow_clone_lacks_history(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth=1", repository.as_uri(), "shallow")
+    monkeypatch.chdir(tmp_path / "shallow")
+
+    assert refusal("HEAD~1") == (
+        "--pair-revisions HEAD~1: there is no such commit here; this clone is shallow: fetch more history with "
+        "`git fetch --unshallow` (a CI checkout has an option for the whole history, such as fetch-depth: 0)"
+    )
+
+
+def test_without_a_repository_there_are_no_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    assert refusal("main") == (
+        "--pair-revisions: git finds no working tree here "
+        "(fatal: not a git repository (or any of the parent directories): .git); "
+        "run it inside the repository whose revisions are to be compared"
+    )
+
+
+def test_a_repository_without_a_project_has_nothing_to_install(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+
+    assert refusal("main").partition(") ")[2] == (
+        "has no pyproject.toml or setup.py in its top directory or above; run it in the directory of a Python package"
+    )
+
+
+def test_a_damaged_project_is_named(lone: Path) -> None:
+    (lone / "pyproject.toml").write_text("[build-system\n")
+    commit(lone, "one")
+
+    said = refusal("HEAD").partition("): ")[2]
+
+    assert (said[:16], said[-29:]) == ("pyproject.toml: ", "; name a revision that builds")
+
+
+def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
+    (lone / "data").symlink_to("/elsewhere")
+    commit(lone, "one")
+
+    assert refusal("HEAD").partition(") ")[2] == (
+        "cannot be exported: 'data' is a link to an absolute path; links must stay inside the tree"
+    )
+
+
+def test_git_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert refusal("main") == "--pair-revisions: git is not installed; install it"
+
+
+def test_pip_is_needed(repository: Path, tmp_path: Path) -> None:
+    venv.EnvBuilder(symlinks=True).create(tmp_path / "bare")
+    code = "from liecbench.check.revisions import built\nwith built(['main'], print): pass"
+    done = subprocess.run(
+        [str(tmp_path / "bare" / "bin" / "python"), "-P", "-c", code],
+        cwd=repository / "plugins" / "probe",
+        env={**os.environ, "PYTHONPATH": str(Path(liecbench.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr.splitlines()[-1] == (
+        "liecbench.errors.MachineError: --pair-revisions: pip is not installed here; "
+        "install it, as with `python -m ensurepip`"
+    )

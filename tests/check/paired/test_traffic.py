@@ -1,0 +1,59 @@
+from typing import Any
+
+import pytest
+
+from liecbench.check.paired.traffic import traffic_findings, traffic_shown
+from liecbench.check.verdict import Verdict
+
+
+def answer(sent: int = 1000, received: int = 1000, messages: int = 4) -> dict[str, Any]:
+    return {
+        "sent_bytes": [sent, 1000],
+        "received_bytes": [1000, received],
+        "messages": [messages, 4],
+        "train_loss": 0.5,
+    }
+
+
+def verdicts(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Verdict]:
+    return {finding.metric: finding.verdict for finding in traffic_findings("ddp", a, b)}
+
+
+def test_the_same_traffic_passes() -> None:
+    assert verdicts(answer(), answer()) == {"payload_bytes": Verdict.PASS, "messages": Verdict.PASS}
+
+
+def test_one_byte_more_fails() -> None:
+    assert verdicts(answer(), answer(sent=1001))["payload_bytes"] is Verdict.FAIL
+    assert verdicts(answer(), answer(received=1001))["payload_bytes"] is Verdict.FAIL
+
+
+def test_one_message_more_fails() -> None:
+    assert verdicts(answer(), answer(messages=5)) == {"payload_bytes": Verdict.PASS, "messages": Verdict.FAIL}
+
+
+def test_fewer_bytes_pass_and_are_told() -> None:
+    (payload, _) = traffic_findings("ddp", answer(), answer(sent=200))
+
+    assert payload.verdict is Verdict.PASS
+    assert payload.change == pytest.approx(-0.2)
+    assert "-800" in payload.reason
+
+
+def test_totals_are_of_all_ranks() -> None:
+    (payload, messages) = traffic_findings("ddp", answer(), answer())
+
+    assert (payload.baseline, messages.baseline) == (4000, 8)
+
+
+def test_of_other_cells_all_is_shown() -> None:
+    shown = {
+        figure.metric: (figure.baseline, figure.current)
+        for figure in traffic_shown("x", answer(), answer(500), same=False)
+    }
+
+    assert shown == {"payload_bytes": (4000, 3500), "messages": (8, 8), "train_loss": (0.5, 0.5)}
+
+
+def test_of_the_same_cell_the_loss_alone_is_shown() -> None:
+    assert [figure.metric for figure in traffic_shown("x", answer(), answer(), same=True)] == ["train_loss"]

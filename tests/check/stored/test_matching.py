@@ -1,0 +1,176 @@
+from typing import Any
+
+import pytest
+
+from liecbench.check.stored.baseline import Entry
+from liecbench.check.stored.matching import Kind, Twin, but_for_seed, differences_from_nearest, labels, match
+from tests.check.stored_results import ENVIRONMENT, cell
+
+
+def entry(**fields: Any) -> Entry:
+    return Entry.of(cell(**fields))
+
+
+def differing(kind: Kind, **fields: Any) -> list[str]:
+    return Twin(baseline=entry(), current=entry(**fields)).differences(kind)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, 0),
+        ({"link": "none"}, 0),
+        ({"threads": 2}, 0),
+        ({"timing": "composed"}, 0),
+        ({"enforcement": "process"}, 0),
+        ({"environment": {"torch": "3.0"}}, 0),
+        ({"seed": 1}, None),
+        ({"workers": 4}, None),
+        ({"algorithm": "liec"}, None),
+        ({"compressor": {"name": "sign"}}, None),
+        ({"server": "root"}, None),
+        ({"block_bytes": "whole"}, None),
+        ({"backend": "nccl", "device": "cuda"}, None),
+        ({"task": {"epochs": 3}}, None),
+    ],
+    ids=str,
+)
+def test_bytes_are_those_of_the_same_training(fields: dict[str, Any], expected: int | None) -> None:
+    assert [expected] == match([entry(**fields)], [entry()])
+
+
+@pytest.mark.parametrize(
+    ("fields", "numerics", "time"),
+    [
+        ({}, [], []),
+        ({"environment": {"torch": "3.0"}}, ["torch: 2.6.0 in the baseline, 3.0 here"], None),
+        ({"environment": {"cpu": "Model B"}}, ["cpu: Model A in the baseline, Model B here"], None),
+        ({"environment": {"data_sha256": None}}, ["data_sha256: aaaaaaaaaaaa in the baseline, none here"], None),
+        ({"threads": 2}, ["threads: 1 in the baseline, 2 here"], None),
+        ({"link": {"up": "20mbit", "down": "50mbit"}}, [], ["link: 20mbit in the baseline, 20mbit↑ 50mbit↓ here"]),
+        ({"timing": "composed"}, [], ["timing: measured in the baseline, composed here"]),
+        ({"enforcement": "process"}, [], ["enforcement: kernel in the baseline, process here"]),
+        (
+            {"environment": {"link": {**ENVIRONMENT["link"], "congestion_control": "bbr"}}},
+            [],
+            ["congestion_control: reno in the baseline, bbr here"],
+        ),
+    ],
+    ids=str,
+)
+def test_what_differs_is_named(fields: dict[str, Any], numerics: list[str], time: list[str] | None) -> None:
+    expected = numerics, numerics if time is None else time
+
+    assert expected == (differing("numerics", **fields), differing("time", **fields))
+
+
+CUDA = {"device": "cuda", "backend": "nccl"}
+NCCL = {"version": "2.27.5", "shared_gpus": False, "transport": "any"}
+
+
+def on_gpus(names: list[str], **changes: Any) -> Entry:
+    return entry(**CUDA, environment={"gpu": {"names": names, "driver": "1"}, "nccl": {**NCCL, **changes}})
+
+
+@pytest.mark.parametrize(
+    ("current", "wire", "numerics"),
+    [
+        (on_gpus(["Model G"]), [], []),
+        (on_gpus(["Model H"]), [], ['gpus: ["Model G"] in the baseline, ["Model H"] here']),
+        (on_gpus(["Model G"] * 2), [], ['gpus: ["Model G"] in the baseline, ["Model G", "Model G"] here']),
+        (
+            on_gpus(["Model G"], shared_gpus=True, transport="socket"),
+            *[
+                [
+                    'nccl: {"version": "2.27.5", "shared_gpus": false, "transport": "any"} in the baseline, '
+                    '{"version": "2.27.5", "shared_gpus": true, "transport": "socket"} here'
+                ]
+            ]
+            * 2,
+        ),
+    ],
+)
+def test_gpus_and_nccl_are_part_of_the_machine(current: Entry, wire: list[str], numerics: list[str]) -> None:
+    twin = Twin(baseline=on_gpus(["Model G"]), current=current)
+
+    assert (wire, numerics, numerics) == (
+        twin.differences("wire"),
+        twin.differences("numerics"),
+        twin.differences("time"),
+    )
+
+
+def test_a_gpu_makes_no_other_machine_for_who_does_not_use_it() -> None:
+    assert differing("time", environment={"gpu": {"names": ["Model G"]}}) == []
+
+
+@pytest.mark.parametrize("fields", [{"threads": 2}, {"timing": "composed"}, {"environment": {"cpu": "B"}}], ids=str)
+def test_wire_bytes_depend_on_the_link_alone(fields: dict[str, Any]) -> None:
+    expected = ["link: 20mbit in the baseline, 5mbit here"]
+
+    assert ([], expected) == (differing("wire", **fields), differing("wire", link="5mbit", **fields))
+
+
+@pytest.mark.parametrize(
+    ("current", "expected"),
+    [
+        ({}, 0),
+        ({"link": "5mbit"}, 1),
+        ({"link": "5mbit", "environment": {"cpu": "Model B"}}, 2),
+        ({"link": "9mbit", "environment": {"cpu": "Model B"}}, 2),
+    ],
+)
+def test_of_several_the_most_alike_is_taken(current: dict[str, Any], expected: int) -> None:
+    stored = [entry(), entry(link="5mbit"), entry(link="5mbit", environment={"cpu": "Model B"})]
+
+    assert [expected] == match([entry(**current)], stored)
+
+
+@pytest.mark.parametrize(
+    ("current", "expected"),
+    [
+        ({"task": {"batch_size": 64}}, ["batch_size: 32 in the baseline, 64 here"]),
+        ({"seed": 7}, ["seed: 3 in the baseline, 7 here"]),
+        ({"workers": 8, "link": "5mbit"}, ["workers: 2 in the baseline, 8 here"]),
+        (
+            {"compressor": {"name": "top_k", "ratio": 0.1}, "algorithm": "liec"},
+            ["ratio: 0.01 in the baseline, 0.1 here"],
+        ),
+        (
+            {"algorithm": "psgd", "task": {"schedule": {"milestones": [2], "factor": 0.1}}},
+            [
+                "algorithm: ddp in the baseline, psgd here",
+                'schedule: none in the baseline, {"milestones": [2], "factor": 0.1} here',
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_the_nearest_says_what_differs(current: dict[str, Any], expected: list[str]) -> None:
+    stored = [entry(seed=3), entry(algorithm="liec", compressor={"name": "top_k", "ratio": 0.01})]
+    seed = {"seed": 3, **current} if current.get("algorithm") != "liec" else current
+
+    assert expected == differences_from_nearest(entry(**seed), stored)
+
+
+def test_seeds_alone_make_no_other_group() -> None:
+    assert [but_for_seed(entry()) == but_for_seed(entry(**f)) for f in ({"seed": 5}, {"link": "none"})] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ([{}], ["ddp · 2 workers"]),
+        ([{}, {"workers": 4}], ["ddp · 2 workers", "ddp · 4 workers"]),
+        ([{}, {"algorithm": "liec", "compressor": {"name": "sign"}}], ["ddp · 2 workers", "liec sign · 2 workers"]),
+        ([{}, {"task": {"batch_size": 64}}], ["ddp · 2 workers · batch size 32", "ddp · 2 workers · batch size 64"]),
+        ([{}, {"server": "root"}], ["ddp · 2 workers", "ddp · 2 workers · server root"]),
+        (
+            [{"link": {"up": "5mbit", "down": "9mbit"}}, {}, {"algorithm": "psgd"}],
+            ["ddp · 2 workers · link 5mbit↑ 9mbit↓", "ddp · 2 workers · link 20mbit", "psgd · 2 workers · link 20mbit"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_label_holds_what_tells_cells_apart(cells: list[dict[str, Any]], expected: list[str]) -> None:
+    assert expected == labels([entry(**fields) for fields in cells])

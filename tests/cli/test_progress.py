@@ -1,0 +1,89 @@
+import dataclasses
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from liecbench.cli.progress import ConsoleProgress, achieved_rate
+from liecbench.config.cell import Cell, Job
+from liecbench.results.ledger import Composed, Record
+from tests.ledgers import end, epoch, spec, start
+
+CELL = Cell.from_spec(spec(link="none"))
+
+
+def shown(*happened: Record | dict[str, Any], terminal: bool) -> str:
+    """What a console saw of a run of one cell."""
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=120, color_system=None)
+    with ConsoleProgress(console, [Job(cell=CELL)], 3) as progress:
+        for event in happened:
+            if isinstance(event, dict):
+                progress.stepped(event)
+            else:
+                progress.recorded(event)
+    return output.getvalue()
+
+
+def step(number: int) -> dict[str, Any]:
+    return {"type": "progress", "cell": CELL.id, "epoch": 1, "step": number, "steps": 22, "loss": 2.5}
+
+
+def test_plain_lines_are_of_epochs_not_of_steps() -> None:
+    lines = shown(start(CELL.id), step(1), step(2), epoch(CELL.id), end(CELL.id), terminal=False).splitlines()
+
+    assert len(lines) == 1
+    assert "ddp · 2 workers · none · seed 0: epoch 1/2, loss 1.000, accuracy 50.0%, 1.00 s" in lines[0]
+    assert lines[0].startswith("[2/3 cells")
+
+
+def test_a_terminal_shows_a_bar_and_every_step() -> None:
+    text = shown(start(CELL.id), step(7), epoch(CELL.id), terminal=True)
+
+    assert "epoch 1/2, step 7/22, loss 2.500" in text
+    assert "━" in text
+    assert "2/3 cells, about" in text
+
+
+def test_the_timing_of_steps_is_shown() -> None:
+    event = {"type": "timing", "cell": CELL.id, "kind": "averaging", "steps": 8, "mean_seconds": 0.0123}
+
+    assert "timing averaging steps, 8 so far, 12.3 ms a step" in shown(start(CELL.id), event, terminal=True)
+
+
+def test_composed_epochs_are_marked() -> None:
+    composed = dataclasses.replace(epoch(CELL.id), composed=Composed(trajectory="a", kinds={}))
+
+    assert "1.00 s (composed)" in shown(start(CELL.id), composed, terminal=False)
+
+
+def test_an_error_is_said_in_full() -> None:
+    text = shown(start(CELL.id), end(CELL.id, status="failed", error="[red]lost[/red]"), terminal=False)
+
+    assert "failed: [red]lost[/red]" in text
+
+
+def test_the_same_notice_of_several_launches_is_said_once() -> None:
+    output = io.StringIO()
+    with ConsoleProgress(Console(file=output, width=120), [Job(cell=CELL)], 1) as progress:
+        for text in ("no figures", "no trace", "no figures"):
+            progress.noticed(text)
+
+    assert output.getvalue().splitlines() == ["no figures", "no trace"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "timed", "wire", "expected"),
+    [
+        (2.0, 22, [500_000, 250_000], ", 2 Mbit/s"),
+        # Half of the steps took two seconds, all of them moved the bytes.
+        (2.0, 11, [500_000, 250_000], ", 1 Mbit/s"),
+        (2.0, 22, None, ""),
+        (0.0, 0, [500_000, 250_000], ""),
+    ],
+)
+def test_the_achieved_rate_is_that_of_the_busiest_wire(
+    seconds: float, timed: int, wire: list[int] | None, expected: str
+) -> None:
+    assert expected == achieved_rate(epoch("a", seconds=seconds, timed=timed, wire=wire))

@@ -1,0 +1,80 @@
+"""Random numbers: the same for one draw, others for another, unseen as an option."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from liecbench.compressors import QSGD, Compressor, Draw, RandomK, Rounds, TernGrad
+from liecbench.compressors.codecs.rng import key
+from tests.compressors.vectors import normal
+
+RANDOMISED: list[Compressor] = [RandomK(0.1), RandomK(0.1, unbiased=True), QSGD(), TernGrad(), Rounds(TernGrad(), 2)]
+FIELDS = [field.name for field in dataclasses.fields(Draw)]
+randomised = pytest.mark.parametrize("compressor", RANDOMISED, ids=str)
+
+
+def error(compressor: Compressor, vector: torch.Tensor) -> torch.Tensor:
+    residual = torch.empty_like(vector)
+    compressor.compress(vector, residual)
+    return residual
+
+
+def correlation(first: torch.Tensor, second: torch.Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([first, second]).double())[0, 1])
+
+
+@randomised
+def test_a_draw_is_no_option(compressor: Compressor) -> None:
+    bound = compressor.drawn(Draw(step=5, sender=1))
+
+    assert (bound, str(bound), hash(bound)) == (compressor, str(compressor), hash(compressor))
+
+
+@randomised
+def test_unbound_is_the_draw_of_zeros(compressor: Compressor) -> None:
+    vector = normal(1000)
+
+    assert torch.equal(compressor.compress(vector).payload, compressor.drawn(Draw()).compress(vector).payload)
+
+
+@randomised
+def test_a_bound_compressor_can_be_bound_anew(compressor: Compressor) -> None:
+    vector, draw = normal(1000), Draw(step=2)
+    bound = compressor.drawn(Draw(step=1))
+    bound.compress(vector)
+
+    assert torch.equal(bound.drawn(draw).compress(vector).payload, compressor.drawn(draw).compress(vector).payload)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("compressor", [QSGD(), TernGrad()], ids=str)
+def test_rounding_of_two_draws_has_nothing_in_common(compressor: Compressor, field: str) -> None:
+    vector = normal(100_000)
+    first = error(compressor, vector)
+
+    fields: dict[str, Any] = {field: 1}
+    second = error(compressor.drawn(Draw(**fields)), vector)
+
+    assert abs(correlation(first, second)) < 5 / 100_000**0.5
+
+
+@pytest.mark.parametrize("shift", [1, 2, 8, 512, 1280])
+def test_neighbours_are_rounded_independently(shift: int) -> None:
+    left = error(TernGrad(), torch.cat([torch.ones(1), torch.full((100_000,), 0.5)]))[1:]
+
+    assert abs(correlation(left[shift:], left[:-shift])) < 5 / 100_000**0.5
+
+
+def test_seeds_draw_apart() -> None:
+    vector = normal(100_000)
+
+    assert abs(correlation(error(TernGrad(seed=0), vector), error(TernGrad(seed=1), vector))) < 5 / 100_000**0.5
+
+
+def test_keys_depend_on_order_and_on_every_number() -> None:
+    numbers = [(a, b, c) for a in range(9) for b in range(9) for c in range(9)]
+
+    assert len({key(*each) for each in numbers}) == len(numbers)
+    assert all(0 <= key(*each) < 2**64 for each in [(2**70, 1), (0,), (2**64 - 1,)])

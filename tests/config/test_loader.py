@@ -1,0 +1,351 @@
+from pathlib import Path
+
+import pytest
+
+from liecbench.config.loader import check, load_scenario
+from liecbench.config.yaml_source import parse
+from liecbench.errors import ScenarioError
+from tests.scenarios import BASE, edited, error_of, scenario
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "prefix", "remedy"),
+    [
+        ("epochs: 2", "epoch: 2", "s.yaml:6:3: task.epoch: ", "did you mean epochs?"),
+        ("name: example", "nane: example", "s.yaml:1:1: nane: ", "did you mean name?"),
+        ("workers: [2]", "worker: [2]", "s.yaml:11:3: matrix.worker: ", "did you mean workers?"),
+        ("epochs: 2", "epochs: true", "s.yaml:6:11: task.epochs: ", "True should be a valid integer"),
+        ("epochs: 2", "epochs: 2.0", "s.yaml:6:11: task.epochs: ", "2.0 should be a valid integer"),
+        ("epochs: 2", "epochs: '2'", "s.yaml:6:11: task.epochs: ", "'2' should be a valid integer"),
+        ("epochs: 2", "epochs: [1]", "s.yaml:6:11: task.epochs: ", "should be a valid integer"),
+        ("epochs: 2", "epochs:", "s.yaml:6:10: task.epochs: ", "None should be a valid integer"),
+        ("epochs: 2", "epochs: 0", "s.yaml:6:11: task.epochs: ", "greater than or equal to 1"),
+        ("rate: 0.1", "rate: fast", "s.yaml:7:18: task.learning_rate: ", "'fast' should be a valid number"),
+        ("rate: 0.1", "rate: '0.1'", "s.yaml:7:18: task.learning_rate: ", "'0.1' should be a valid number"),
+        ("rate: 0.1", "rate: true", "s.yaml:7:18: task.learning_rate: ", "True should be a valid number"),
+        ("rate: 0.1", "rate: 0.0", "s.yaml:7:18: task.learning_rate: ", "greater than 0"),
+        ("rate: 0.1", "rate: .nan", "s.yaml:7:18: task.learning_rate: ", "finite number"),
+        ("rate: 0.1", "rate: .inf", "s.yaml:7:18: task.learning_rate: ", "finite number"),
+        ("rate: 0.1", "rate: 1e999", "s.yaml:7:18: task.learning_rate: ", "finite number"),
+        ("rate: 0.1", "rate: 0.1\n  momentum: 1.0", "s.yaml:8:13: task.momentum: ", "less than 1"),
+        ("rate: 0.1", "rate: 0.1\n  precision: fp16", "s.yaml:8:14: task.precision: ", "'fp32' or 'bf16'"),
+        ("rate: 0.1", "rate: 0.1\n  schedule: linear", "s.yaml:8:13: task.schedule: ", "write cosine, or {milestones"),
+        ("rate: 0.1", "rate: 0.1\n  schedule: {factor: 1.0}", "s.yaml:8:13: task.schedule.milestones: ", "add it"),
+        (
+            "rate: 0.1",
+            "rate: 0.1\n  schedule: {milestones: [2, 1]}",
+            "s.yaml:8:26: task.schedule.milestones: ",
+            "write the epochs in order",
+        ),
+        (
+            "rate: 0.1",
+            "rate: 0.1\n  schedule: {milestone: [1]}",
+            "s.yaml:8:14: task.schedule.milestone: ",
+            "did you mean milestones?",
+        ),
+        ("rate: 0.1", "rate: 0.1\n  partition: even", "s.yaml:8:14: task.partition: ", "write iid, or {dirichlet"),
+        ("rate: 0.1", "rate: 0.1\n  partition: {dirichlet: 0}", "s.yaml:8:26: task.partition.dirichlet: ", "than 0"),
+        ("rate: 0.1", "rate: 0.1\n  partition: {dirchlet: 1}", "s.yaml:8:15: task.partition.dirchlet: ", "dirichlet?"),
+        (
+            "digits\n  model: mlp",
+            "text\n  model: gpt\n  partition: {dirichlet: 1}",
+            "s.yaml:5:14: task.partition: ",
+            "text has no classes to divide its samples by; use partition: iid",
+        ),
+        ("model: mlp", "model: gpt", "s.yaml:4:10: task.model: ", "gpt"),
+        ("digits", "text", "s.yaml:4:10: task.model: ", "it cannot take inputs of shape [2, 64] and torch.int64"),
+        (
+            "model: mlp",
+            "model: {name: gpt, width: 9}",
+            "s.yaml:4:10: task.model: ",
+            "9",
+        ),
+        ("digits", "{name: synthetic, shape: [2]}", "s.yaml:3:12: task.dataset: ", "fewer than 10 classes; enlarge"),
+        ("digits", "{name: text, path: gone.txt}", "s.yaml:3:12: task.dataset: ", "gone.txt: No such file"),
+        (
+            "digits",
+            "{name: synthetic, test_samples: 1}",
+            "s.yaml:3:12: task.dataset: ",
+            "synthetic holds out 1 samples; every worker tests on one at least",
+        ),
+        ("model: mlp", "model: nowhere:build", "s.yaml:4:10: task.model.name: ", "'nowhere' cannot be imported"),
+        ("model: mlp", "model: os:nothing", "s.yaml:4:10: task.model.name: ", "has no function 'nothing'"),
+        ("[sign]", "[os:getcwd]", "s.yaml:10:16: matrix.compressor[0].name: ", "only datasets and models can be"),
+        (
+            "model: mlp",
+            "model: {name: 'tests.own_tasks:linear', bais: true}",
+            "s.yaml:4:43: task.model.bais: ",
+            "did you mean bias?",
+        ),
+        (
+            "model: mlp",
+            "model: tests.own_tasks:five_outputs",
+            "s.yaml:4:10: task.model: ",
+            "outputs of shape [2, 5] where [2, 10] are needed",
+        ),
+        (
+            "workers: [2]",
+            "workers: [2]\n  model: [mlp, 'tests.own_tasks:five_outputs']",
+            "s.yaml:12:16: matrix.model[1]: ",
+            "outputs of shape [2, 5] where [2, 10] are needed",
+        ),
+        ("dataset: digits\n  ", "", "s.yaml:3:3: task.dataset: ", "the key is missing; add it under task or matrix"),
+        ("workers: [2]", "workers: [2, 0]", "s.yaml:11:16: matrix.workers[1]: ", "greater than or equal to 1"),
+        ("workers: [2]", "workers: 0", "s.yaml:11:12: matrix.workers: ", "greater than or equal to 1"),
+        ("workers: [2]", "workers: []", "s.yaml:11:12: matrix.workers: ", "at least 1 item"),
+        ("workers: [2]", "workers: [2]\n  seed: [-1]", "s.yaml:12:10: matrix.seed[0]: ", "greater than or equal to 0"),
+        ("workers: [2]", "workers: [2]\n  link: [100]", "s.yaml:12:10: matrix.link[0]: ", "write a rate from 1mbit"),
+        ("workers: [2]", "workers: [2]\n  link: fast", "s.yaml:12:9: matrix.link: ", "write a rate from 1mbit"),
+        ("workers: [2]", "workers: [2]\n  link: 33gbit", "s.yaml:12:9: matrix.link: ", "write a rate from 1mbit"),
+        ("workers: [2]", "workers: [2]\n  link: {up: 1mbit}", "s.yaml:12:9: matrix.link: ", "the keys up and down"),
+        ("[ddp, liec]", "[dpd]", "s.yaml:9:15: matrix.algorithm[0].name: ", "did you mean ddp?"),
+        ("[ddp, liec]", "[ddp, {name: leic}]", "s.yaml:9:27: matrix.algorithm[1].name: ", "did you mean liec?"),
+        (
+            "[ddp, liec]",
+            "[{name: liec, average_perod: 8}]",
+            "s.yaml:9:28: matrix.algorithm[0].average_perod: ",
+            "did you mean average_period?",
+        ),
+        (
+            "[ddp, liec]",
+            "[{name: liec, average_period: 0}]",
+            "s.yaml:9:28: matrix.algorithm[0].average_period: ",
+            "`liecbench list algorithms` shows the options",
+        ),
+        (
+            "[ddp, liec]",
+            "[{name: liec, task: {epoch: 1}}]",
+            "s.yaml:9:35: matrix.algorithm[0].task.epoch: ",
+            "did you mean epochs?",
+        ),
+        (
+            "[ddp, liec]",
+            "[{name: liec, task: {epochs: 0}}]",
+            "s.yaml:9:43: matrix.algorithm[0].task.epochs: ",
+            "greater than or equal to 1",
+        ),
+        ("[sign]", "[sing]", "s.yaml:10:16: matrix.compressor[0].name: ", "did you mean sign?"),
+        ("[sign]", "[zz]", "s.yaml:10:16: matrix.compressor[0].name: ", "valid: bf16, block_sign, fp16"),
+        ("[sign]", "[3]", "s.yaml:10:16: matrix.compressor[0]: ", "write {name: …, option: …}"),
+        ("[sign]", "[{ratio: 1.0}]", "s.yaml:10:16: matrix.compressor[0]: ", "write {name: …, option: …}"),
+        ("[sign]", "[{name: sign, x: 1}]", "s.yaml:10:29: matrix.compressor[0].x: ", "it takes none"),
+        (
+            "[sign]",
+            "[{name: top_k, ratio: 0}]",
+            "s.yaml:10:30: matrix.compressor[0].ratio: ",
+            "greater than 0 (`liecbench list compressors`",
+        ),
+        (
+            "[sign]",
+            "[{name: top_k, ratio: 2}]",
+            "s.yaml:10:30: matrix.compressor[0].ratio: ",
+            "less than or equal to 1 (`liecbench list compressors`",
+        ),
+        (
+            "[sign]",
+            "[{name: top_k, ratio: .nan}]",
+            "s.yaml:10:30: matrix.compressor[0].ratio: ",
+            "finite number (`liecbench list compressors`",
+        ),
+        (
+            "[sign]",
+            "[{name: top_k, ratio: true}]",
+            "s.yaml:10:30: matrix.compressor[0].ratio: ",
+            "True should be a valid number",
+        ),
+        ("dataset: digits", "dataset: digit", "s.yaml:3:12: task.dataset.name: ", "did you mean digits?"),
+        (
+            "dataset: digits",
+            "dataset: mlp",
+            "s.yaml:3:12: task.dataset.name: ",
+            "'mlp' is not a dataset (valid: cifar10, cifar100, digits",
+        ),
+        ("model: mlp", "model: {name: mlp, widht: 3}", "s.yaml:4:22: task.model.widht: ", "did you mean width?"),
+        ("batch_size: 32", "batch_size: 719", "s.yaml:5:15: task.batch_size: ", "lower batch_size or workers"),
+        ("name: example\n", "", "s.yaml:1:1: name: ", "the key is missing; add it"),
+        ("name: example", "name: ../up", "s.yaml:1:7: name: ", "'../up'"),
+        ("  workers: [2]\n", "", "s.yaml:9:3: matrix.workers: ", "the key is missing; add it"),
+        ("  algorithm: [ddp, liec]\n", "", "s.yaml:9:3: matrix.algorithm: ", "the key is missing; add it"),
+        ("  compressor: [sign]\n", "", "s.yaml:9:3: matrix.compressor: ", "add compressor: [sign] to the matrix"),
+        ("  batch_size: 32\n", "", "s.yaml:3:3: task.batch_size: ", "the key is missing; add it under task or matrix"),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: [20mbit, {rate: 1mbit, workers: {2: 5mbit}}]",
+            "s.yaml:12:18: matrix.link[1]: ",
+            "there is no worker 2 among 2; they count from 0",
+        ),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: 20mbit\nenforcement: process",
+            "s.yaml:13:14: enforcement: ",
+            "process cannot hold ddp to a link: its collectives are torch's own",
+        ),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: {rate: 20mbit, delay: 5ms, loss: 1%}\nenforcement: process",
+            "s.yaml:12:9: matrix.link",
+            "jitter and loss need a kernel with netem",
+        ),
+    ],
+)
+def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, remedy: str) -> None:
+    actual = error_of(edited(old, new))
+
+    assert (prefix, True) == (actual[: len(prefix)], remedy in actual)
+
+
+@pytest.mark.parametrize(
+    ("line", "prefix", "remedy"),
+    [
+        ("servr: root", "s.yaml:12:1: servr: ", "did you mean server?"),
+        ("server: none", "s.yaml:12:9: server: ", "'root' or 'sharded'"),
+        ("backend: nccl", "s.yaml:12:10: backend: ", "use backend: gloo with device: cpu"),
+        (
+            "backend: nccl\ndevice: cuda\nenforcement: process",
+            "s.yaml:14:14: enforcement: ",
+            "process cannot hold nccl to a link: it paces messages over Gloo; "
+            "use enforcement: kernel, or backend: gloo",
+        ),
+        ("device: gpu", "s.yaml:12:9: device: ", "'cpu' or 'cuda'"),
+        ("threads: 0", "s.yaml:12:10: threads: ", "greater than or equal to 1"),
+        ("block_bytes: 0", "s.yaml:12:14: block_bytes: ", "greater than or equal to 1"),
+        ("target_accuracy: 90", "s.yaml:12:18: target_accuracy: ", "less than or equal to 1"),
+        ("target_accuracy: .nan", "s.yaml:12:18: target_accuracy: ", "finite number"),
+        ("baseline: lice", "s.yaml:12:11: baseline: ", "did you mean liec?"),
+        ("baseline: psgd", "s.yaml:12:11: baseline: ", "valid: ddp, liec"),
+        ("exclude: {algorithm: ddp}", "s.yaml:12:10: exclude: ", "should be a valid list"),
+        ("exclude: [{algoritm: ddp}]", "s.yaml:12:12: exclude[0].algoritm: ", "did you mean algorithm?"),
+        ("exclude: [{algorithm: dpp}]", "s.yaml:12:23: exclude[0].algorithm.name: ", "did you mean ddp?"),
+        ("exclude: [{workers: 2}]", "s.yaml:12:10: exclude: ", "every cell is excluded; remove an entry"),
+        ("include: [{workers: 0}]", "s.yaml:12:21: include[0].workers: ", "greater than or equal to 1"),
+        ("include: [{link: 5}]", "s.yaml:12:18: include[0].link: ", "write a rate from 1mbit"),
+        ("x: &a [*a]", "s.yaml:12:4: ", "aliases repeat without end; write the values out"),
+        ("x: !!python/object/apply:os.system [ls]", "s.yaml:12:4: x: ", "is not allowed; remove it"),
+        ("name: again", "s.yaml:12:1: name: ", "the key stands twice (first at s.yaml:1:1); remove one"),
+    ],
+)
+def test_mistakes_in_a_further_line_have_their_place_and_remedy(line: str, prefix: str, remedy: str) -> None:
+    with pytest.raises(ScenarioError) as raised:
+        scenario(f"{BASE}{line}\n")
+    actual = str(raised.value)
+
+    assert (prefix, True) == (actual[: len(prefix)], remedy in actual)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "prefix", "remedy"),
+    [
+        ("task.epochs=0", "--set task.epochs=0: task.epochs: ", "greater than or equal to 1"),
+        ("task.epoch=3", "--set task.epoch=3: task.epoch: ", "did you mean epochs?"),
+        ("matrix.workers=[0]", "--set matrix.workers=[0]: matrix.workers", "greater than or equal to 1"),
+        ("matrix.link=fast", "--set matrix.link=fast: matrix.link: ", "write a rate from 1mbit"),
+        ("task=3", "--set task=3: task: ", "should be a mapping of keys"),
+        ("servr=root", "--set servr=root: servr: ", "did you mean server?"),
+        ("task.epochs.x=3", "--set task.epochs.x=3: task.epochs: ", "2 has no keys; set task.epochs as a whole"),
+        ("tusk.epochs=3", "--set tusk.epochs=3: tusk", "did you mean task?"),
+        ("matrix.sede.x=3", "--set matrix.sede.x=3: matrix.sede", "did you mean seed?"),
+        ("a.b.c=3", "--set a.b.c=3: a", "valid: "),
+    ],
+)
+def test_mistakes_in_an_override_name_the_option(assignment: str, prefix: str, remedy: str) -> None:
+    actual = error_of(BASE, assignment)
+
+    assert (prefix, True) == (actual[: len(prefix)], remedy in actual)
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        (edited("  batch_size: 32\n", "") + "  batch_size: [16, 719]\n", "s.yaml:11:"),
+        (edited("[ddp, liec]", "[ddp, {name: liec, task: {batch_size: 719}}]"), "s.yaml:9:"),
+        (edited("[ddp, liec]", "[{name: neolithic, rounds: 3, accumulate: true}]").replace("32", "240"), "s.yaml:5:"),
+    ],
+    ids=["in the matrix", "of an algorithm", "of several minibatches"],
+)
+def test_too_large_a_batch_is_placed_where_it_stands(text: str, prefix: str) -> None:
+    actual = error_of(text)
+
+    assert prefix == actual[: len(prefix)]
+
+
+def test_an_included_algorithm_without_its_compressor_is_a_mistake() -> None:
+    text = edited("[ddp, liec]", "[ddp]").replace("  compressor: [sign]\n", "") + "include: [{algorithm: memsgd}]\n"
+    actual = error_of(text)
+
+    assert (actual[:10], "compressor" in actual) == ("s.yaml:11:", True)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(tmp_path / "no.yaml")
+
+    assert str(raised.value).startswith(f"{tmp_path / 'no.yaml'}: No such file or directory; ")
+
+
+def test_the_last_sample_still_fits() -> None:
+    sizes = [cell.task.batch_size for cell in scenario(edited("batch_size: 32", "batch_size: 718")).cells()]
+
+    assert sizes == [718, 718]
+
+
+def test_exponents_and_whole_numbers_are_rates() -> None:
+    rates = [scenario(edited("0.1", text)).cells()[0].task.learning_rate for text in ("1e-3", "1E-3", "1", "5.0e-4")]
+
+    assert rates == [0.001, 0.001, 1.0, 0.0005]
+
+
+def test_overrides_apply_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(BASE)
+    cells = load_scenario(path, ["task.epochs=3", "task.epochs=4", "matrix.seed=[5]", "server=root"]).cells()
+
+    assert [(cell.task.epochs, cell.seed, cell.server) for cell in cells] == [(4, 5, None), (4, 5, "root")]
+
+
+UNBIASED = edited("[sign]", "[sign, qsgd]").replace("[ddp, liec]", "[ddp, liec, csgd]")
+
+
+def test_a_compressor_that_a_method_refuses_is_placed_with_the_reason() -> None:
+    message = error_of(UNBIASED)
+
+    assert message.startswith("s.yaml:10:22: matrix.compressor[1]: liec refuses qsgd: ")
+    assert "take csgd" in message
+    assert message.endswith("or exclude: [{algorithm: liec, compressor: qsgd}]")
+
+
+def test_a_refused_pair_may_be_excluded() -> None:
+    kept = scenario(UNBIASED + "exclude: [{algorithm: liec, compressor: qsgd}]\n").cells()
+
+    assert [(cell.algorithm.name, cell.compressor and cell.compressor.name) for cell in kept] == [
+        ("ddp", None),
+        ("liec", "sign"),
+        ("csgd", "sign"),
+        ("csgd", "qsgd"),
+    ]
+
+
+def test_a_refused_pair_that_is_included_is_placed_there() -> None:
+    text = BASE + "include: [{algorithm: memsgd, compressor: {name: random_k, unbiased: true}}]\n"
+
+    message = error_of(text)
+
+    assert message.startswith("s.yaml:12:43: include[0].compressor: memsgd refuses random_k: ")
+    assert "exclude" not in message
+
+
+def test_block_sign_travels_in_the_papers_blocks_unless_told_otherwise() -> None:
+    text = edited("[sign]", "[sign, block_sign]")
+    preferred = {(c.compressor and c.compressor.name): c.block_bytes for c in scenario(text).cells()}
+    told = {c.block_bytes for c in scenario(text + "block_bytes: whole\n").cells()}
+
+    assert preferred == {None: 26214400, "sign": 26214400, "block_sign": 5242880}
+    assert told == {"whole"}
+
+
+def test_data_of_cells_that_will_not_run_need_not_be_there() -> None:
+    text = edited("workers: [2]", "workers: [2]\n  dataset: [digits, {name: text, path: gone.txt}]")
+    document = parse(text, "s.yaml")
+
+    assert len(check(document, lambda cells: [c for c in cells if c.task.dataset.name == "digits"]).cells()) == 4
+    with pytest.raises(ScenarioError, match=r"matrix.dataset\[1\]: gone.txt: No such file"):
+        check(document)

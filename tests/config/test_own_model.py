@@ -1,0 +1,48 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+MATRIX = "matrix: {algorithm: [liec], compressor: [sign], workers: [2]}\nbaseline: liec\n"
+
+
+def liecbench(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """As its own script calls it: the working directory is in no import path."""
+    command = [sys.executable, "-P", "-m", "liecbench", *arguments]
+    return subprocess.run(command, cwd=directory, env=os.environ, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory with the README's module, and its task in a scenario."""
+    (module,) = re.findall(r"```python\n# my_models.py\n(.*?)```", README, re.DOTALL)
+    (task,) = re.findall(r"```yaml\n(task: .*my_models.*\n)```", README)
+    (tmp_path / "my_models.py").write_text(module)
+    (tmp_path / "s.yaml").write_text(f"name: own\n{task.replace('epochs: 5', 'epochs: 2')}{MATRIX}")
+    return tmp_path
+
+
+def test_the_readmes_own_model_is_trained(directory: Path) -> None:
+    ran = liecbench(directory, "run", "s.yaml", "--out", "r", "--quiet")
+    (row,) = json.loads(liecbench(directory, "compare", "r", "--format", "json").stdout)["rows"]
+
+    assert ran.returncode == 0, ran.stderr
+    assert (row["model"], row["width"]) == ("my_models:small", 128)
+    # Of 44 steps one averages, gradients and models, up and down: 128 bits a parameter, the others 2; and some scales.
+    bits = (43 * 2 + 128) * (64 * 128 + 128 + 128 * 10 + 10)
+    assert row["payload_bytes_per_epoch"]["mean"] == pytest.approx(bits / 8 / 2, rel=0.02)
+
+
+def test_an_option_that_the_function_does_not_have_is_named_with_its_place(directory: Path) -> None:
+    text = (directory / "s.yaml").read_text()
+    (directory / "s.yaml").write_text(text.replace("width: 128", "widht: 128"))
+    ran = liecbench(directory, "run", "s.yaml", "--out", "r")
+
+    assert (ran.returncode, (directory / "r").exists()) == (2, False)
+    assert ran.stderr.startswith("liecbench: s.yaml:2:")
+    assert "my_models:small has no option 'widht' (did you mean width?)" in ran.stderr

@@ -1,0 +1,133 @@
+from typing import Any
+
+import pytest
+
+from liecbench.config.cell import Cell, Job
+from liecbench.estimate.cost import (
+    StepTraffic,
+    job_seconds,
+    launch_seconds,
+    patience,
+    payload_bytes_per_epoch,
+    traffic,
+    wire_seconds,
+    wire_seconds_per_epoch,
+)
+from tests.ledgers import spec
+
+# 64 pixels, one layer of 8, 10 classes: 610 parameters; 1437 // (32 × 2) = 22 steps an epoch.
+NUMEL, STEPS = 64 * 8 + 8 + 8 * 10 + 10, 22
+
+
+def cell(algorithm: Any = "ddp", **changes: Any) -> Cell:
+    return Cell.from_spec(spec(**{"link": "10mbit", **changes}) | {"algorithm": algorithm})
+
+
+def liec(**changes: Any) -> Cell:
+    return cell({"name": "liec", "average_period": 4}, compressor="sign", server="sharded", **changes)
+
+
+def test_payload_of_an_all_reduce() -> None:
+    assert payload_bytes_per_epoch(cell()) == [(4 * NUMEL * STEPS, 4 * NUMEL * STEPS)] * 2
+
+
+def test_kinds_of_steps_are_counted_over_the_whole_training() -> None:
+    found = {kind: steps.count for kind, steps in traffic(liec()).items()}
+
+    assert found == {"compressed": 33, "averaging": 11}
+
+
+def test_traffic_does_not_depend_on_link_and_seed() -> None:
+    assert traffic(liec()) is traffic(liec(link="100mbit", seed=3))
+
+
+@pytest.mark.parametrize(
+    ("link", "server", "expected"),
+    [
+        # 1,000,000 bytes with 5 % of headers at 10 Mbit/s are 0.84 s each way.
+        ("10mbit", None, 0.84),
+        ("100mbit", None, 0.084),
+        ({"up": "10mbit", "down": "100mbit"}, None, 0.84),
+        ({"up": "100mbit", "down": "10mbit"}, "root", 0.924),
+        ("10mbit", "root", 1.68),
+        ({"rate": "10mbit", "delay": "5ms"}, None, 0.86),
+        ({"rate": "100mbit", "workers": {"1": "10mbit"}}, None, 0.84),
+        ("none", None, 0.0),
+    ],
+)
+def test_the_wires_seconds_are_bytes_over_rate(link: Any, server: str | None, expected: float) -> None:
+    kind = StepTraffic(count=1, ranks=[(1_000_000, 1_000_000)] * 2)
+    actual = wire_seconds(cell(link=link, server=server), kind)
+
+    assert expected == pytest.approx(actual)
+
+
+def test_an_epochs_wire_seconds_are_those_of_its_steps() -> None:
+    assert pytest.approx(wire_seconds_per_epoch(cell())) == STEPS * 4 * NUMEL * 8 * 1.05 / 10e6
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "under_way"), [(None, 300.0, 300.0), (4.0, 300.0, 4.0), (900.0, 900.0, 900.0)]
+)
+def test_patience_is_what_was_asked_once_a_cell_is_under_way(
+    asked: float | None, before: float, under_way: float
+) -> None:
+    wait = patience({"a": cell(link="none")}, asked)
+
+    assert (before, under_way) == (wait(None), wait("a"))
+
+
+def test_patience_grows_with_what_a_step_must_carry() -> None:
+    slow = cell(link="1mbit")
+    actual = patience({"a": slow}, None)("a")
+
+    assert pytest.approx(actual) == 300 + 10 * 4 * NUMEL * 8 * 1.05 / 1e6
+
+
+def test_patience_ends_after_a_day() -> None:
+    huge = cell(link="1mbit", task={"model": {"name": "mlp", "width": 10**9}})
+
+    assert patience({"a": huge}, None)("a") == 86400
+
+
+def test_a_job_takes_at_least_its_wires_seconds() -> None:
+    slow = cell(link="1mbit", task={"epochs": 20})
+    least = 20 * wire_seconds_per_epoch(slow)
+
+    assert least < job_seconds(Job(cell=slow), link_changes=True) < 3 * least
+
+
+def test_what_a_gpu_computes_is_left_out() -> None:
+    slow = liec(link="1mbit", device="cuda", task={"epochs": 20})
+    around = job_seconds(Job(cell=liec(link="none", device="cuda")), link_changes=False)
+    expected = around + 20 * wire_seconds_per_epoch(slow)
+
+    assert pytest.approx(expected) == job_seconds(Job(cell=slow), link_changes=False)
+
+
+def test_what_is_done_takes_no_more_time() -> None:
+    slow = cell(link="1mbit", task={"epochs": 20})
+    whole, rest = (job_seconds(Job(cell=slow, epochs_done=done), link_changes=False) for done in (0, 10))
+
+    assert rest < 0.6 * whole
+
+
+def test_a_composed_job_times_a_few_steps_of_each_kind() -> None:
+    slow = liec(link="1mbit", task={"epochs": 20})
+    whole = job_seconds(Job(cell=slow), link_changes=False)
+    timed = job_seconds(Job(cell=slow, trajectory="b"), link_changes=False)
+    kinds = traffic(slow)
+    least = sum(18 * wire_seconds(slow, kinds[name]) for name in kinds)
+
+    assert least < timed < whole
+
+
+def test_a_model_too_large_for_the_machine_has_traffic_all_the_same() -> None:
+    huge = cell(link="none", task={"model": {"name": "mlp", "width": 10**7, "layers": 2}})
+
+    assert payload_bytes_per_epoch(huge)[0][0] > 4 * 10**14 * STEPS
+    assert job_seconds(Job(cell=huge), link_changes=False) < 1
+
+
+def test_more_workers_take_longer_to_start() -> None:
+    assert launch_seconds(8) > launch_seconds(2)

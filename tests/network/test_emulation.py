@@ -1,0 +1,354 @@
+"""Real links. The module is also the command that runs behind them, as rank 0 in one process: see ``_explore``."""
+
+import json
+import os
+import shutil
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.network.addresses import HUB_ADDRESS
+from liecbench.network.emulation import INTERFACE, WorkerLink, refusal_reason
+from liecbench.network.link import Link, Wire
+from liecbench.network.measurement import MeasuredWire
+from tests.processes import (
+    SECONDS,
+    Supervised,
+    interfaces,
+    listening_inodes,
+    network_namespace,
+    skip_without_namespaces,
+    socket_inode,
+    supervise,
+)
+
+LINKS: Final[dict[str, str | dict[str, str]]] = {
+    "5mbit": "5mbit",
+    "20mbit": "20mbit",
+    "100mbit": "100mbit",
+    "narrow up": {"up": "10mbit", "down": "80mbit"},
+    "narrow down": {"up": "80mbit", "down": "10mbit"},
+}
+DIRECTIONS: Final = ("up", "down")
+MESSAGE_BYTES: Final = 2**16
+STREAM_BYTES: Final = 2**20
+# A full segment: 1448 bytes of payload in an Ethernet frame of 1514.
+FRAME_PER_PAYLOAD: Final = 1514 / 1448
+_MESSAGES: Final = 9
+_STREAM_SECONDS: Final = 0.25
+
+# An ordinary user as far as namespaces go: of root's capabilities only the one that maps uid 0 into a user namespace.
+WITHOUT_PRIVILEGES: Final = ["setpriv", "--bounding-set=-all,+setfcap", "--inh-caps=-all"]
+
+
+def _asked(name: str, direction: str) -> int:
+    wire = Link.parse(LINKS[name]).of(0)
+    return wire.up_bits_per_second if direction == "up" else wire.down_bits_per_second
+
+
+# ---- behind the link
+
+
+def _receive(connection: socket.socket, num_bytes: int) -> None:
+    left, buffer = num_bytes, bytearray(2**16)
+    while left > 0:
+        count = connection.recv_into(buffer, min(left, len(buffer)))
+        assert count, "the peer is there"
+        left -= count
+
+
+def _stream_seconds(sender: socket.socket, receiver: socket.socket, num_bytes: int) -> float:
+    """Time of all but the first quarter, in which the full bucket empties."""
+    thread = threading.Thread(target=sender.sendall, args=(bytes(num_bytes),))
+    thread.start()
+    _receive(receiver, num_bytes // 4)
+    start = time.perf_counter()
+    _receive(receiver, num_bytes - num_bytes // 4)
+    seconds = time.perf_counter() - start
+    thread.join()
+    return seconds
+
+
+def _stream_rate(sender: socket.socket, receiver: socket.socket, num_bytes: int) -> float:
+    payload = num_bytes - num_bytes // 4
+    return payload * FRAME_PER_PAYLOAD * 8 / _stream_seconds(sender, receiver, num_bytes)
+
+
+def _answer(connection: socket.socket, num_messages: int) -> None:
+    for _ in range(num_messages):
+        _receive(connection, MESSAGE_BYTES)
+        connection.sendall(b"!")
+
+
+def _message_seconds(sender: socket.socket, receiver: socket.socket) -> float:
+    """Median time from sending 64 kB to the answer of one byte."""
+    thread = threading.Thread(target=_answer, args=(receiver, _MESSAGES))
+    thread.start()
+    seconds = _ask(sender)
+    thread.join()
+    return seconds
+
+
+def _ask(sender: socket.socket) -> float:
+    times = []
+    for _ in range(_MESSAGES):
+        time.sleep(0.01)  # the bucket fills up
+        start = time.perf_counter()
+        sender.sendall(bytes(MESSAGE_BYTES))
+        _receive(sender, 1)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _without_delay(connection: socket.socket) -> socket.socket:
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def _rates(link: WorkerLink, own: socket.socket, hub: socket.socket, asked: Wire) -> dict[str, dict[str, float]]:
+    """By the library's own measurement and by streams of this test."""
+    measured = _medians(lambda: _rates_of(link.measure(asked)))
+    link.shape(asked)
+    up_bytes = int(asked.up_bits_per_second / 8 * _STREAM_SECONDS)
+    down_bytes = int(asked.down_bits_per_second / 8 * _STREAM_SECONDS)
+    return {
+        "measured": measured,
+        "streamed": _medians(lambda: (_stream_rate(own, hub, up_bytes), _stream_rate(hub, own, down_bytes))),
+    }
+
+
+def _rates_of(measured: MeasuredWire) -> tuple[float, float]:
+    return measured.up_bits_per_second, measured.down_bits_per_second
+
+
+def _medians(sample: Callable[[], tuple[float, ...]]) -> dict[str, float]:
+    """Up and down: of three, or of nine where those are far apart, because the machine is busy with other things."""
+    samples = [sample() for _ in range(3)]
+    if any(max(rates) > 1.05 * min(rates) for rates in zip(*samples, strict=True)):
+        samples += [sample() for _ in range(6)]
+    return dict(zip(DIRECTIONS, map(statistics.median, zip(*samples, strict=True)), strict=True))
+
+
+def _counted(link: WorkerLink, stream: Callable[[], float]) -> list[int]:
+    """Bytes that the link counts as sent and as received while ``stream`` runs."""
+    before = link.wire_bytes()
+    stream()
+    after = link.wire_bytes()
+    return [now - earlier for now, earlier in zip(after, before, strict=True)]
+
+
+def _place(listener: socket.socket | None = None) -> dict[str, Any]:
+    routes = Path("/proc/self/net/ipv6_route")
+    inode = socket_inode(listener) if listener else None
+    return {
+        "listener": inode,
+        "sees_listener": inode in listening_inodes(),
+        "interfaces": sorted(interfaces()),
+        "namespace": network_namespace(),
+        "tcp": {
+            name: Path(f"/proc/sys/net/ipv4/tcp_{name}").read_text().strip()
+            for name in ("congestion_control", "slow_start_after_idle")
+        },
+        "ipv6": [line.split()[-1] for line in routes.read_text().splitlines()] if routes.exists() else [],
+    }
+
+
+def _second_rank(namespace: str, report: int, listening: int) -> None:
+    """Rank 1: shaped as rank 0 is, it answers rank 0's messages."""
+    link = WorkerLink(1, namespace)
+    link.shape(Link.parse("20mbit").of(0))
+    own = socket.create_server(("0.0.0.0", 0))
+    place = {**_place(own), "port": own.getsockname()[1]}
+    os.write(report, json.dumps(place).encode() + b"\n")
+    os.close(report)
+    connection, _ = own.accept()
+    with own, _without_delay(connection):
+        _answer(connection, _MESSAGES)
+        os.read(listening, 1)  # until rank 0 ends
+
+
+def _explore() -> None:
+    namespaces = os.environ[NAMESPACES_VARIABLE].split(",")
+    with Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
+        listener = socket.create_server((HUB_ADDRESS, 0))
+        hub_place = _place(listener)
+        reading, writing = os.pipe()
+        listening, holds = os.pipe()
+        if os.fork() == 0:
+            os.close(holds)
+            _second_rank(namespaces[1], writing, listening)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as report:
+            other = json.loads(report.readline())
+        link = WorkerLink(0, namespaces[0])
+        own = _without_delay(socket.create_connection(listener.getsockname()))
+        hub = _without_delay(listener.accept()[0])
+        facts: dict[str, Any] = {
+            "hub": hub_place,
+            "workers": [_place(), other],
+            "uid_map": Path("/proc/self/uid_map").read_text().split(),
+            "unshaped": _stream_rate(own, hub, 2**25),
+        }
+        facts["rates"] = {name: _rates(link, own, hub, Link.parse(asked).of(0)) for name, asked in LINKS.items()}
+        link.shape(Link.parse("20mbit").of(0))
+        facts["message_seconds"] = {"up": _message_seconds(own, hub), "down": _message_seconds(hub, own)}
+        with _without_delay(socket.create_connection(("10.0.0.2", other["port"]))) as peer:
+            facts["message_seconds"]["rank to rank"] = _ask(peer)
+        facts["counted"] = {
+            "up": _counted(link, lambda: _stream_seconds(own, hub, STREAM_BYTES)),
+            "down": _counted(link, lambda: _stream_seconds(hub, own, STREAM_BYTES)),
+        }
+        link.lift()
+        link.lift()  # nothing is left to lift
+        facts["lifted"] = {"up": _stream_rate(own, hub, 2**25), "down": _stream_rate(hub, own, 2**25)}
+        events.write(json.dumps({"type": "facts", **facts}) + "\n")
+        events.flush()
+        sys.stdin.read()  # until the test has looked at the machine
+
+
+# ---- in front of it
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this test's own network namespace shows."""
+
+    interfaces: set[str]
+    namespace: str
+
+    @classmethod
+    def now(cls) -> "Machine":
+        return cls(interfaces(), network_namespace())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found behind the links, and on the machine meanwhile."""
+
+    facts: dict[str, Any]
+    before: Machine
+    during: Machine
+    after: Machine
+    inodes_outside: set[int]
+    status: int
+
+
+def _prefix(user: str) -> list[str]:
+    if user == "this user":
+        return []
+    if os.getuid() != 0:
+        pytest.skip("this user is an ordinary one: 'this user' has tested that")
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not installed: it takes root's privileges away for this test")
+    with supervise(["true"], num_links=1, prefix=WITHOUT_PRIVILEGES) as supervised:
+        event = supervised.events.next()
+        if supervised.status() != 0:
+            pytest.skip(f"the kernel refuses user namespaces: {event or supervised.printed()}")
+    return WITHOUT_PRIVILEGES
+
+
+@pytest.fixture(scope="module", params=["this user", "ordinary user"])
+def seen(request: pytest.FixtureRequest) -> Seen:
+    skip_without_namespaces()
+    prefix = _prefix(request.param)
+    before = Machine.now()
+    with supervise([sys.executable, "-m", "tests.network.test_emulation"], num_links=2, prefix=prefix) as supervised:
+        facts = supervised.next_event(4 * SECONDS)
+        during, outside = Machine.now(), listening_inodes()
+        held = supervised.tree.namespaces()
+        status = _end(supervised)
+        supervised.tree.assert_gone(held)
+    facts["privileged"] = os.getuid() == 0 and not prefix
+    return Seen(facts, before, during, Machine.now(), outside, status)
+
+
+def _end(supervised: Supervised) -> int:
+    supervised.go_on()
+    return supervised.status()
+
+
+def test_ends_well(seen: Seen) -> None:
+    assert seen.status == 0
+
+
+def test_user_namespace_only_without_privileges(seen: Seen) -> None:
+    outside = Path("/proc/self/uid_map").read_text().split()
+    assert (seen.facts["uid_map"] == outside) == seen.facts["privileged"]
+
+
+def test_a_worker_has_its_own_interface_and_nothing_else(seen: Seen) -> None:
+    assert [worker["interfaces"] for worker in seen.facts["workers"]] == [[INTERFACE, "lo"]] * 2
+    assert seen.facts["hub"]["interfaces"] == ["hub", "lo", "port0", "port1"]
+
+
+def test_no_ipv6_on_the_links(seen: Seen) -> None:
+    for place in (seen.facts["hub"], *seen.facts["workers"]):
+        assert set(place["ipv6"]) <= {"lo"}
+
+
+def test_tcp_is_the_same_on_every_machine(seen: Seen) -> None:
+    for place in (seen.facts["hub"], *seen.facts["workers"]):
+        assert place["tcp"] == {"congestion_control": "reno", "slow_start_after_idle": "0"}
+
+
+def test_hub_and_workers_have_namespaces_of_their_own(seen: Seen) -> None:
+    inside = {seen.facts["hub"]["namespace"], *(worker["namespace"] for worker in seen.facts["workers"])}
+    assert len(inside) == 3
+    assert seen.before.namespace not in inside
+
+
+def test_the_machine_stays_as_it_is(seen: Seen) -> None:
+    assert seen.before == seen.during == seen.after
+
+
+def test_listeners_are_not_on_the_machine(seen: Seen) -> None:
+    for place in (seen.facts["hub"], seen.facts["workers"][1]):
+        assert place["sees_listener"]
+        assert place["listener"] not in seen.inodes_outside
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("method", ["measured", "streamed"])
+@pytest.mark.parametrize("name", LINKS)
+def test_rate_is_as_asked(seen: Seen, name: str, method: str, direction: str) -> None:
+    rate = seen.facts["rates"][name][method][direction]
+    assert rate == pytest.approx(_asked(name, direction), rel=0.1)
+
+
+@pytest.mark.parametrize("way", ["up", "down", "rank to rank"])
+def test_messages_of_64_kb_are_held_to_the_rate(seen: Seen, way: str) -> None:
+    wire_seconds = MESSAGE_BYTES * FRAME_PER_PAYLOAD * 8 / 20e6
+    assert seen.facts["message_seconds"][way] == pytest.approx(wire_seconds, rel=0.1)
+
+
+def test_wire_bytes_count_payload_and_headers(seen: Seen) -> None:
+    up_sent, up_received = seen.facts["counted"]["up"]
+    down_sent, down_received = seen.facts["counted"]["down"]
+    for there, back in ((up_sent, up_received), (down_received, down_sent)):
+        assert 1.03 * STREAM_BYTES < there < 1.08 * STREAM_BYTES
+        assert 0 < back < 0.05 * STREAM_BYTES
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_lift_takes_the_shapers_away(seen: Seen, direction: str) -> None:
+    assert seen.facts["unshaped"] > 500e6
+    assert seen.facts["lifted"][direction] > 500e6
+
+
+def test_refusal_reason_is_the_kernels() -> None:
+    assert refusal_reason(PermissionError(1, "unshare")) == "Operation not permitted"
+    assert refusal_reason(RuntimeError("no such thing")) == "no such thing"
+
+
+if __name__ == "__main__":
+    _explore()

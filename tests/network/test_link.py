@@ -1,0 +1,206 @@
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liecbench.network.link import PRESETS, Link, Wire, format_rate, parse_rate, parse_seconds
+
+RATES = st.integers(10**6, 32 * 10**9)
+DELAYS = st.integers(0, 10**7).map(lambda microseconds: round(microseconds / 1e6, 6))
+WIRES = st.builds(
+    lambda up, down, delays, loss: Wire(
+        up_bits_per_second=up,
+        down_bits_per_second=down,
+        delay_seconds=max(delays),
+        jitter_seconds=min(delays),
+        loss=loss,
+    ),
+    RATES,
+    RATES,
+    st.tuples(DELAYS, DELAYS) | st.just((0.0, 0.0)),
+    st.integers(0, 5 * 10**7).map(lambda share: round(share / 1e8, 8)) | st.just(0.0),
+)
+LINKS = st.one_of(
+    st.just(Link()),
+    st.just(Link(host=True)),
+    WIRES.map(lambda wire: Link(wire=wire)),
+    RATES.map(lambda rate: Link(wire=Wire(up_bits_per_second=rate, down_bits_per_second=rate))),
+    st.builds(
+        lambda wire, workers: Link(
+            wire=wire, workers=tuple(sorted((rank, other) for rank, other in workers.items() if other != wire))
+        ),
+        WIRES,
+        st.dictionaries(st.integers(0, 999), WIRES, max_size=3),
+    ),
+)
+
+
+def wire(up: int, down: int | None = None, **more: float) -> Wire:
+    return Wire(up_bits_per_second=up, down_bits_per_second=up if down is None else down, **more)
+
+
+@given(RATES)
+def test_formatted_rates_parse_to_themselves(rate: int) -> None:
+    actual = parse_rate(format_rate(rate))
+
+    assert rate == actual
+
+
+@given(LINKS)
+def test_specs_parse_to_the_same_link(link: Link) -> None:
+    actual = Link.parse(link.spec())
+
+    assert link == actual
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1mbit", 1_000_000),
+        ("20mbit", 20_000_000),
+        ("1.5mbit", 1_500_000),
+        ("2500kbit", 2_500_000),
+        ("32gbit", 32_000_000_000),
+        ("0.001gbit", 1_000_000),
+        (" 3 MBit ", 3_000_000),
+    ],
+)
+def test_rates_are_decimal_bits_per_second(text: str, expected: int) -> None:
+    actual = parse_rate(text)
+
+    assert expected == actual
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (20_000_000, "20mbit"),
+        (1_500_000, "1.5mbit"),
+        (10**9, "1gbit"),
+        (2_500_000_000, "2.5gbit"),
+        (1_000_001, "1.000001mbit"),
+    ],
+)
+def test_rates_are_written_in_their_largest_unit(rate: int, expected: str) -> None:
+    actual = format_rate(rate)
+
+    assert expected == actual
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("20ms", 0.02), ("500us", 0.0005), ("1.5s", 1.5), ("0ms", 0.0), (" 3 MS ", 0.003)]
+)
+def test_delays_are_seconds(text: str, expected: float) -> None:
+    actual = parse_seconds(text)
+
+    assert expected == actual
+
+
+@pytest.mark.parametrize("value", [20, "20", "-1ms", "11s", "1min", None, "ms"])
+def test_what_is_no_delay_is_refused_with_an_example(value: object) -> None:
+    with pytest.raises(ValueError, match=r"is not a delay; write one up to 10s, such as 20ms or 500us") as raised:
+        Link.parse({"rate": "1mbit", "delay": value})
+
+    assert str(raised.value).startswith(repr(value))
+
+
+@pytest.mark.parametrize("value", [0.1, "0.1", "51%", "-1%", None, "%"])
+def test_what_is_no_loss_is_refused_with_an_example(value: object) -> None:
+    with pytest.raises(
+        ValueError, match=r"is not a loss; write percent of the frames up to 50%, such as 0.1%"
+    ) as raised:
+        Link.parse({"rate": "1mbit", "loss": value})
+
+    assert str(raised.value).startswith(repr(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [100, 1e6, True, None, [], "", "100", "mbit", "-1mbit", "1e3mbit", "nan mbit", "100 mbps", "1mbit 2mbit", "hosts"],
+)
+def test_what_is_no_rate_is_refused_with_an_example(value: object) -> None:
+    with pytest.raises(ValueError, match=r"is not a rate; write a rate from 1mbit to 32gbit, such as 20mbit") as raised:
+        Link.parse(value)
+
+    assert str(raised.value).startswith(repr(value))
+
+
+@pytest.mark.parametrize("text", ["0mbit", "999kbit", "0.999999mbit", "32.000000001gbit", "33gbit", "9" * 400 + "mbit"])
+def test_rates_that_no_shaper_holds_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="outside what a shaper here can hold; write a rate from 1mbit") as raised:
+        parse_rate(text)
+
+    assert str(raised.value).startswith(repr(text))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({}, "needs the key rate, or the keys up and down"),
+        ({"up": "1mbit"}, "needs the key rate, or the keys up and down"),
+        ({"rate": "1mbit", "up": "1mbit"}, "needs the key rate, or the keys up and down"),
+        ({"delay": "1ms"}, "needs the key rate, or the keys up and down"),
+        ({"rate": "1mbit", "latency": "1ms"}, "'latency' is no part of a link"),
+        ({"rate": "1mbit", "delay": "1ms", "jitter": "2ms"}, "jitter is more than delay"),
+        ({"preset": "dsl"}, "'dsl' is no preset; there are lan-10g, datacenter-1g, wifi, home-dsl, lte, wan"),
+        ({"preset": ["lte"]}, "['lte'] is no preset"),
+        ({"rate": "1mbit", "workers": ["2mbit"]}, "is not a mapping; write for example workers"),
+        ({"rate": "1mbit", "workers": {"one": "2mbit"}}, "'one' is not a rank"),
+        ({"rate": "1mbit", "workers": {"1": "2mbit", "01": "3mbit"}}, "a rank stands twice"),
+        ({"rate": "1mbit", "workers": {"1": "none"}}, "'none' is not a rate"),
+    ],
+)
+def test_what_is_no_link_is_refused_with_the_reason(value: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        Link.parse(value)
+
+
+def test_directions_keep_their_own_rates() -> None:
+    actual = Link.parse({"up": "10mbit", "down": "100mbit"})
+
+    assert Link(wire=wire(10_000_000, 100_000_000)) == actual
+
+
+def test_a_worker_has_its_own_wire_and_the_rest_of_the_others() -> None:
+    link = Link.parse({"rate": "50mbit", "delay": "20ms", "workers": {0: "1gbit", "3": {"delay": "1ms"}}})
+
+    actual = [link.of(rank) for rank in range(4)]
+
+    others = wire(50_000_000, delay_seconds=0.02)
+    assert [wire(10**9, delay_seconds=0.02), others, others, wire(50_000_000, delay_seconds=0.001)] == actual
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_its_wire_alone_and_with_changes(name: str) -> None:
+    changed = Link.parse({"preset": name, "workers": {2: "1mbit"}})
+
+    assert Link.parse({"preset": name.upper()}).wire == PRESETS[name]
+    assert (Link.parse(name).wire, changed.wire) == (PRESETS[name], PRESETS[name])
+    assert changed.of(2) == dataclasses.replace(PRESETS[name], up_bits_per_second=10**6, down_bits_per_second=10**6)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("none", ("none", False, False)),
+        ("NONE", ("none", False, False)),
+        ("host", ("host", False, False)),
+        ("20mbit", ("20mbit", True, False)),
+        ({"up": "10mbit", "down": "10mbit"}, ("10mbit", True, False)),
+        ({"up": "10mbit", "down": "100mbit"}, ("10mbit↑ 100mbit↓", True, False)),
+        ("datacenter-1g", ("1gbit", True, False)),
+        ("lte", ("lte", True, True)),
+        (
+            {"rate": "50mbit", "delay": "20ms", "jitter": "2ms", "loss": "0.1%"},
+            ("50mbit 20ms±2ms 0.1% loss", True, True),
+        ),
+        ({"rate": "5mbit", "workers": {"1": "lte"}}, ("5mbit; worker 1 lte", True, True)),
+        ({"rate": "5mbit", "workers": {"1": "5mbit"}}, ("5mbit", True, False)),
+    ],
+)
+def test_links_say_what_they_are(value: object, expected: tuple[str, bool, bool]) -> None:
+    link = Link.parse(value)
+
+    assert expected == (str(link), link.shaped, link.needs_netem)

@@ -1,0 +1,308 @@
+import itertools
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liecbench.report.figures.choice import figures, pareto_front
+from liecbench.report.figures.figure import Figure, Series
+from liecbench.report.parts import PARTS, time_parts
+from liecbench.report.row_labels import Labels
+from liecbench.results.cells import fold
+from liecbench.results.comparison import Row, summarise
+from liecbench.results.ledger import Record
+from tests.ledgers import end, epoch, run_of, start
+
+BASE = run_of("d", [{"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)}, {"seconds": 2.0, "accuracy": 0.7}])
+
+
+def rows_of(*runs: list[Record]) -> list[Row]:
+    return summarise(list(fold(record for run in runs for record in run).values()))
+
+
+def drawn(*runs: list[Record]) -> dict[str, Figure]:
+    rows = rows_of(*runs)
+    return {figure.key: figure for figure in figures(rows, Labels(rows))}
+
+
+def line(figure: Figure, name: str) -> Series:
+    (series,) = (series for series in figure.series if series.name == name)
+    return series
+
+
+def heights(figure: Figure) -> dict[tuple[str | None, object], list[float]]:
+    """Of every stacked bar, by group and place, the parts from the bottom up."""
+    bars: dict[tuple[str | None, object], list[float]] = {}
+    for series in figure.series:
+        bars.setdefault((series.group, series.x[0]), []).extend(series.y)
+    return bars
+
+
+def by_link(algorithm: str, seconds: dict[str, float], **fields: object) -> list[list[Record]]:
+    return [
+        run_of(f"{algorithm} {link} {fields}", [{"seconds": value}], algorithm=algorithm, link=link, **fields)
+        for link, value in seconds.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "x", "y"),
+    [
+        ("accuracy-epochs", [1, 2], [0.5, 0.7]),
+        ("accuracy-seconds", [4, 6], [0.5, 0.7]),
+        ("accuracy-bytes", [800, 1000], [0.5, 0.7]),  # (2·300 + 2·500) / 2 ranks, then 200 more
+        ("loss-epochs", [1, 2], [1.0, 0.5]),
+        ("loss-seconds", [4, 6], [1.0, 0.5]),
+        ("loss-bytes", [800, 1000], [1.0, 0.5]),
+    ],
+)
+def test_curves_add_up_what_epochs_cost(key: str, x: list[float], y: list[float]) -> None:
+    (series,) = drawn(BASE)[key].series
+
+    assert (x, y, None, "ddp", "") == (series.x, series.y, series.interval, series.method, series.setting)
+
+
+def test_curves_are_means_over_the_seeds_that_completed() -> None:
+    epochs = [{"seconds": 2.0, "accuracy": 0.4}, {"seconds": 3.0, "accuracy": 0.6}]
+    slower = [{"seconds": 4.0, "accuracy": 0.6}, {"seconds": 5.0, "accuracy": 0.6}]
+    unfinished: list[Record] = [start("c", seed=2), epoch("c", seconds=100.0)]
+    (series,) = drawn(run_of("a", epochs), run_of("b", slower, seed=1), unfinished)["accuracy-seconds"].series
+    assert series.interval is not None
+
+    # 0.5 ± 12.706 · (0.2 / √2) / √2, and 0.6 twice
+    assert pytest.approx([3.0, 7.0, 0.5, 0.6, -0.7706, 0.6, 1.7706, 0.6], abs=1e-4) == [
+        *series.x,
+        *series.y,
+        *series.interval[0],
+        *series.interval[1],
+    ]
+
+
+def test_curves_of_seeds_that_are_not_over_go_as_far_as_all_have_come() -> None:
+    first: list[Record] = [start("a"), epoch("a", seconds=2.0), epoch("a", 2, seconds=2.0)]
+    second: list[Record] = [start("b", seed=1), epoch("b", seconds=4.0)]
+    (series,) = drawn(first, second)["accuracy-seconds"].series
+
+    assert series.x == [3.0]
+
+
+def test_curves_of_a_setting_are_shown_with_it() -> None:
+    runs = [run_of("a"), run_of("b", workers=4), run_of("c", algorithm="psgd")]
+    figure = drawn(*runs)["accuracy-epochs"]
+
+    assert {(s.name, s.setting) for s in figure.series} == {
+        ("ddp", "workers 2"),
+        ("ddp", "workers 4"),
+        ("psgd", "workers 2"),
+    }
+
+
+@given(st.lists(st.floats(0.01, 1e4), min_size=1, max_size=4), st.integers(1, 22))
+def test_parts_sum_to_the_seconds_of_an_epoch(seconds: list[float], timed: int) -> None:
+    rows = rows_of(*(run_of(str(seed), [{"seconds": s, "timed": timed}], seed=seed) for seed, s in enumerate(seconds)))
+    whole = rows[0].metrics["seconds_per_epoch"]
+    assert whole is not None
+
+    assert pytest.approx(whole.mean) == sum(time_parts(rows[0]))
+
+
+def test_what_is_exposed_is_divided_as_its_times_are() -> None:
+    bars = heights(drawn(run_of("d", [{"seconds": 6.0}]))["epoch-time"])
+
+    # Computing 3 s; of 3 exposed ones compressing (6/8 s) has a third of it and communicating (6/4 s): 1 to 2.
+    assert {(None, "ddp"): pytest.approx([3.0, 1.0, 2.0])} == bars
+
+
+def test_stacks_have_a_series_a_part() -> None:
+    figure = drawn(BASE, run_of("p", algorithm="psgd"))["epoch-time"]
+
+    assert (figure.stacked, [(s.name, s.variant) for s in figure.series]) == (
+        True,
+        2 * [*zip(PARTS, range(3), strict=True)],
+    )
+
+
+def test_bars_by_link_are_shares_of_the_baseline_on_it() -> None:
+    runs = [*by_link("ddp", {"1mbit": 4.0, "4mbit": 1.0}), *by_link("psgd", {"1mbit": 2.0, "4mbit": 1.5})]
+    bars = {place: sum(parts) for place, parts in heights(drawn(*runs)["epoch-time-links"]).items()}
+
+    assert bars == pytest.approx(
+        {("1mbit", "ddp"): 1.0, ("1mbit", "psgd"): 0.5, ("4mbit", "ddp"): 1.0, ("4mbit", "psgd"): 1.5}
+    )
+
+
+def test_the_baseline_is_1_high_over_seeds_too() -> None:
+    runs = [run for seed in (0, 1) for run in by_link("ddp", {"1mbit": 4.0 + seed, "4mbit": 1.0 + seed}, seed=seed)]
+    bars = heights(drawn(*runs)["epoch-time-links"])
+
+    assert [pytest.approx(1.0)] * 2 == [sum(parts) for parts in bars.values()]
+
+
+def test_links_stand_from_the_slowest_on() -> None:
+    links = ["none", "1gbit", {"up": "2mbit", "down": "1gbit"}, "20mbit", "100mbit"]
+    runs = [run_of(f"{algorithm}{link}", algorithm=algorithm, link=link) for algorithm in "ab" for link in links]
+    rows = summarise(list(fold(record for run in runs for record in run).values()), baseline="a")
+    figure = next(f for f in figures(rows, Labels(rows)) if f.key == "epoch-time-links")
+
+    assert list(dict.fromkeys(series.group for series in figure.series)) == [
+        "2mbit↑ 1gbit↓",
+        "20mbit",
+        "100mbit",
+        "1gbit",
+        "none",
+    ]
+
+
+def test_lines_over_rates_go_up_and_have_intervals() -> None:
+    seconds = {"1gbit": 1.0, "20mbit": 3.0, "100mbit": 2.0, "none": 0.5}
+    runs = [*by_link("ddp", seconds), *by_link("ddp", {"1gbit": 3.0, "20mbit": 3.0, "100mbit": 2.0}, seed=1)]
+    found = drawn(*runs)
+    time, speedup = line(found["rates"], "ddp"), line(found["break-even"], "ddp")
+    assert time.interval is not None
+
+    # At 1 Gbit/s 2 ± 12.706 · √2 / √2
+    assert (time.x, time.y, speedup.y) == ([2e7, 1e8, 1e9], [3.0, 2.0, 2.0], [1.0, 1.0, 1.0])
+    assert pytest.approx([3.0, 2.0, 2 + 12.7062], abs=1e-4) == time.interval[1]
+
+
+def test_speed_ups_over_rates() -> None:
+    runs = [*by_link("ddp", {"1mbit": 4.0, "4mbit": 1.0}), *by_link("psgd", {"1mbit": 2.0, "4mbit": 2.0})]
+    series = line(drawn(*runs)["break-even"], "psgd")
+
+    assert (series.x, series.y) == ([1e6, 4e6], [2.0, 0.5])
+
+
+def test_one_rate_makes_no_line() -> None:
+    found = drawn(*by_link("ddp", {"1mbit": 4.0, "none": 1.0}))
+
+    assert {"rates", "break-even", "workers"}.isdisjoint(found)
+
+
+def test_linear_speed_up_starts_at_the_fewest_workers() -> None:
+    seconds = {4: 5.0, 2: 8.0, 8: 4.0}
+    figure = drawn(*(run_of(str(n), [{"seconds": s}], workers=n) for n, s in seconds.items()))["workers"]
+    real, linear = line(figure, "ddp"), line(figure, "ddp, linear speed-up")
+
+    assert (real.x, real.y, linear.y, linear.reference) == ([2, 4, 8], [8.0, 5.0, 4.0], [8.0, 4.0, 2.0], True)
+
+
+def test_accuracy_against_bytes_has_a_point_a_method_and_the_front() -> None:
+    runs = [
+        run_of("d", [{"accuracy": 0.9, "payload": (500, 500)}]),
+        run_of("p", [{"accuracy": 0.8, "payload": (50, 50)}], algorithm="psgd"),
+        run_of("q", [{"accuracy": 0.7, "payload": (100, 100)}], algorithm="qsgd"),
+    ]
+    points = {series.name: (series.x, series.y) for series in drawn(*runs)["pareto"].series}
+
+    assert points == {
+        "ddp": ([1000], [0.9]),
+        "psgd": ([100], [0.8]),
+        "qsgd": ([200], [0.7]),
+        "front": ([100, 1000], [0.8, 0.9]),
+    }
+
+
+POINTS = st.lists(st.tuples(st.integers(0, 5).map(float), st.integers(0, 5).map(float)), min_size=1, max_size=12)
+
+
+def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one != other and one[0] <= other[0] and one[1] >= other[1]
+
+
+@given(POINTS)
+def test_the_front_is_what_nothing_beats(points: list[tuple[float, float]]) -> None:
+    front = list(pareto_front(points))
+
+    assert front == sorted({p for p in points if not any(beats(other, p) for other in points)})
+
+
+def test_traffic_is_that_of_every_rank() -> None:
+    runs = [
+        run_of("d", [{"payload": (1, 1)}, {"payload": (300, 500)}]),
+        run_of("p", [{"payload": (1, 2, 3)}], algorithm="psgd", workers=3),
+    ]
+    bars = {series.name: (series.setting, series.x, series.y) for series in drawn(*runs)["ranks"].series}
+
+    assert bars == {
+        "ddp": ("workers 2", ["rank 0", "rank 1"], [600.0, 1000.0]),
+        "psgd": ("workers 3", ["rank 0", "rank 1", "rank 2"], [2.0, 4.0, 6.0]),
+    }
+
+
+def test_variants_keep_their_number_and_name_in_every_figure() -> None:
+    runs = [
+        run_of(f"{ratio}{link}", algorithm="psgd", link=link, compressor={"name": "top_k", "ratio": ratio})
+        for ratio, link in itertools.product((0.1, 0.2), ("1mbit", "2mbit"))
+    ]
+    seen = {
+        (series.name, series.variant)
+        for figure in drawn(*runs).values()
+        if not figure.stacked
+        for series in figure.series
+        if not series.reference
+    }
+
+    assert seen == {("psgd ratio 0.1", 0), ("psgd ratio 0.2", 1)}
+
+
+ODD: dict[str, list[Record]] = {
+    "failed": [start("f", algorithm="failed"), end("f", status="failed", error="lost")],
+    "diverged": [start("v", algorithm="diverged"), epoch("v"), end("v", status="diverged", error="not finite")],
+    "begun": [start("b", algorithm="begun")],
+    "unfinished": [start("u", algorithm="unfinished"), epoch("u"), epoch("u", 2)],
+    "warm-up": run_of("w", [{"seconds": 0.0, "timed": 0}] * 2, algorithm="warm-up"),
+    "alone": run_of("x", [{"payload": (0,)}], algorithm="alone", workers=1),
+    "ddp": BASE,
+    "seed": [start("s", seed=1), end("s", status="failed", error="lost")],
+}
+
+
+@given(st.lists(st.sampled_from(list(ODD)), unique=True))
+def test_no_row_breaks_a_figure(names: list[str]) -> None:
+    found = drawn(*(ODD[name] for name in names))
+    numbers = [
+        value
+        for figure in found.values()
+        for series in figure.series
+        for value in (*series.y, *(end for ends in series.interval or () for end in ends))
+    ]
+
+    assert [value for value in numbers if not math.isfinite(value)] == []
+    assert all(figure.series for figure in found.values())
+
+
+@pytest.mark.parametrize("names", [[], ["failed"], ["failed", "begun", "seed"]])
+def test_where_nothing_was_trained_there_is_no_figure(names: Sequence[str]) -> None:
+    assert drawn(*(ODD[name] for name in names)) == {}
+
+
+def test_warm_up_alone_has_curves_and_no_times() -> None:
+    found = drawn(ODD["warm-up"])
+
+    assert (line(found["accuracy-epochs"], "warm-up").x, "epoch-time" in found) == ([1, 2], False)
+
+
+def test_accuracy_against_energy_is_of_rows_whose_energy_is_known() -> None:
+    known = [{"accuracy": 0.5, "gpu": {"energy_joules": 300.0}}, {"accuracy": 0.7, "gpu": {"energy_joules": 100.0}}]
+    other = [{"accuracy": 0.5, "gpu": {"energy_joules": 300.0}}, {"accuracy": 0.7, "gpu": {"utilisation": 1.0}}]
+    figure = drawn(run_of("d", known), run_of("p", other, algorithm="psgd"), run_of("n", algorithm="liec"))
+    (series,) = figure["accuracy-energy"].series
+
+    assert (series.name, series.x, series.y) == ("ddp", [300.0, 400.0], [0.5, 0.7])
+
+
+def test_figures_come_in_the_order_of_a_report() -> None:
+    runs = [run_of(f"{w}{link}", workers=w, link=link) for w, link in itertools.product((2, 4), ("1mbit", "2mbit"))]
+
+    assert list(drawn(*runs)) == [
+        *(f"{y}-{x}" for y in ("accuracy", "loss") for x in ("epochs", "seconds", "bytes")),
+        "epoch-time",
+        "epoch-time-links",
+        "rates",
+        "workers",
+        "pareto",
+        "break-even",
+        "ranks",
+    ]

@@ -1,0 +1,292 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from liecbench.results.ledger import End, Ledger, Record
+from tests.browser import DESKTOP, PHONE, Seen, opened, started
+from tests.ledgers import end, epoch, run_of, start
+
+MARKUP = "<script>window.injected = true</script>"
+# By method the seconds of an epoch at 10 and at 100 Mbit/s, its accuracies and its bytes.
+METHODS: dict[str, tuple[float, float, float, int]] = {
+    "ddp": (8.0, 1.0, 0.90, 4000),
+    "liec": (1.0, 0.8, 0.89, 500),
+    "memsgd": (4.5, 1.5, 0.91, 2100),
+}
+
+
+def cells() -> Iterator[Record]:
+    """Three methods at two links with two seeds, one that failed and one that is not over."""
+    for name, (slow, fast, accuracy, sent) in METHODS.items():
+        for link, seconds in (("10mbit", slow), ("100mbit", fast)):
+            for seed in (0, 1):
+                values = [
+                    {
+                        "seconds": seconds * (1 + 0.01 * seed),
+                        "accuracy": accuracy * number / 4 + 0.001 * seed,
+                        "payload": (sent, sent),
+                        "wire": (sent + 90, sent + 90),
+                    }
+                    for number in (1, 2, 3, 4)
+                ]
+                yield from run_of(f"{name}-{link}-{seed}", values, algorithm=name, link=link, seed=seed)
+    yield start("bad", algorithm="cser", link="10mbit")
+    yield end("bad", status="failed", error=f"it said {MARKUP}")
+    yield start("open", algorithm="ef21", link="10mbit", task={"dataset": {"name": MARKUP}})
+    yield epoch("open")
+
+
+def written(directory: Path, records: Iterator[Record] | list[Record]) -> Path:
+    directory.mkdir(exist_ok=True)
+    with Ledger(directory) as ledger:
+        for record in records:
+            ledger.append(record)
+    return directory
+
+
+def liecbench(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "liecbench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("results"), cells())
+
+
+@pytest.fixture(scope="module")
+def file(results: Path) -> Path:
+    path = results / "report.html"
+    done = liecbench("report", results, "-o", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Browser, file: Path) -> Iterator[tuple[Page, Seen]]:
+    with opened(browser, file) as opened_page:
+        scroll_through(opened_page[0])
+        yield opened_page
+
+
+def scroll_through(page: Page) -> None:
+    """As a reader does: figures are drawn when they come near."""
+    for plot in page.locator(".plot").all():
+        plot.scroll_into_view_if_needed()
+    until(page, "[...document.querySelectorAll('.plot')].every((plot) => plot.data)")
+
+
+def until(page: Page, condition: str) -> None:
+    """Playwright's own waiting evaluates text in the page, which the page forbids."""
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(condition)
+
+
+def traces(page: Page, key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = page.evaluate("(key) => document.getElementById(`plot-${key}`).data", key)
+    return found
+
+
+def column(page: Page, heading: str) -> list[str]:
+    headings = page.locator("table.sortable thead th").all_inner_texts()
+    place = next(i for i, text in enumerate(headings) if text.strip(" ▲▼") == heading) + 1
+    return page.locator(f"table.sortable tbody td:nth-child({place})").all_inner_texts()
+
+
+def test_nothing_is_asked_for_and_nothing_complained_of(shown: tuple[Page, Seen], file: Path) -> None:
+    _, seen = shown
+
+    assert (seen.messages, [url for url in seen.requests if not url.startswith(("data:", "blob:"))]) == (
+        [],
+        [file.as_uri()],
+    )
+
+
+def test_the_numbers_are_those_of_compare(shown: tuple[Page, Seen], results: Path) -> None:
+    page, _ = shown
+    rows = json.loads(liecbench("compare", results, "--format", "json").stdout)["rows"]
+    cells = page.locator("table.sortable tbody tr").evaluate_all(
+        "rows => rows.map(row => Object.fromEntries([...row.querySelectorAll('[data-metric]')]"
+        ".map(cell => [cell.dataset.metric, cell.dataset.value])))"
+    )
+
+    assert len(rows) == len(cells) == 8
+    for row, shown_values in zip(rows, cells, strict=True):
+        expected = {name: "" if row[name] is None else repr(row[name]["mean"]) for name in shown_values}
+        assert expected == shown_values
+    assert {"test_accuracy", "speedup", "accuracy_difference", "payload_bytes_per_epoch"} <= cells[0].keys()
+
+
+def test_the_verdict_stands_first(shown: tuple[Page, Seen]) -> None:
+    page, _ = shown
+    verdict = page.locator("#verdict").inner_text()
+
+    assert "10mbit · digits: fastest an epoch is liec, 8.00×" in verdict.replace("dataset ", "")
+    assert page.locator("#verdict").bounding_box()["y"] < DESKTOP[1]  # type: ignore[index]
+
+
+def test_failed_and_unfinished_cells_are_in_plain_sight(shown: tuple[Page, Seen]) -> None:
+    page, _ = shown
+    text = page.locator("main").inner_text()
+
+    assert "1/1 failed" in text
+    assert "1/1 unfinished" in text
+    assert f"it said {MARKUP}" in text
+
+
+def test_markup_in_names_and_errors_is_text(shown: tuple[Page, Seen]) -> None:
+    page, _ = shown
+
+    assert page.evaluate("window.injected") is None
+    assert MARKUP in page.locator("table.sortable").inner_text()
+
+
+def test_a_heading_sorts_by_its_numbers_and_what_is_missing_comes_last(browser: Browser, file: Path) -> None:
+    with opened(browser, file) as (page, _):
+        heading = page.get_by_role("button", name="s/epoch")
+        heading.click()
+        rising = column(page, "s/epoch")
+        heading.click()
+        falling = column(page, "s/epoch")
+
+    numbers = [float(text.partition(" ")[0]) for text in rising if text != "–"]
+    assert numbers == sorted(numbers)
+    assert [float(text.partition(" ")[0]) for text in falling if text != "–"] == numbers[::-1]
+    assert rising[-1] == falling[-1] == "–"
+
+
+def test_a_legend_filters(browser: Browser, file: Path) -> None:
+    with opened(browser, file) as (page, _):
+        scroll_through(page)
+        entry = page.locator("#plot-accuracy-epochs .legend .traces", has_text="memsgd").locator(".legendtoggle")
+        entry.scroll_into_view_if_needed()
+        entry.click(force=True)
+        until(page, "document.getElementById('plot-accuracy-epochs').data.some((t) => t.visible === 'legendonly')")
+        hidden = {trace["name"] for trace in traces(page, "accuracy-epochs") if trace.get("visible") == "legendonly"}
+
+    assert hidden == {"memsgd"}
+
+
+def test_a_setting_shows_its_own_curves(browser: Browser, file: Path) -> None:
+    with opened(browser, file) as (page, _):
+        scroll_through(page)
+        before = {t["name"]: t["x"][-1] for t in traces(page, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
+        choices = page.locator("#setting option").all_inner_texts()
+        page.locator("#setting").select_option(next(text for text in choices if text.startswith("100mbit")))
+        page.wait_for_timeout(300)
+        after = {t["name"]: t["x"][-1] for t in traces(page, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
+
+    # Four epochs, the mean of two seeds a percent apart.
+    assert before["ddp"] == pytest.approx(4 * 8.0 * 1.005)
+    assert after == pytest.approx({name: 4 * fast * 1.005 for name, (_, fast, _, _) in METHODS.items()})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_on_a_phone_light_and_dark(browser: Browser, file: Path, scheme: Any) -> None:
+    with opened(browser, file, PHONE, scheme) as (page, seen):
+        scroll_through(page)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        ink, paper = page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+            ".map(text => text.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0))"
+        )
+        font = page.evaluate("document.getElementById('plot-accuracy-epochs')._fullLayout.font.color")
+
+    assert (width, seen.messages) == (PHONE[0], [])
+    assert (ink < 150, paper > 600) == ((True, True) if scheme == "light" else (False, False))
+    assert font == ("#1b1b1b" if scheme == "light" else "#e8e8e8")
+
+
+def test_what_gpus_did_is_on_the_page(browser: Browser, tmp_path: Path) -> None:
+    figures = {"energy_joules": 250.0, "utilisation": 0.5, "throttled_share": 0.25, f"throttled_{MARKUP}_share": 0.25}
+    path = tmp_path / "gpus.html"
+    done = liecbench("report", written(tmp_path / "r", run_of("g", 2 * [{"gpu": figures}])), "-o", path)
+
+    assert done.returncode == 0, done.stderr
+    with opened(browser, path) as (page, seen):
+        scroll_through(page)
+        cells = page.locator("table.telemetry tbody td").all_inner_texts()
+        curve = traces(page, "accuracy-energy")[0]["x"]
+        note = page.locator("p.bad").inner_text()
+
+    assert (seen.messages, curve, column_after(note)) == ([], [250, 500], f" cell g 25% ({MARKUP} 25%)")
+    assert cells == ["ddp", "250", "50.0%", "25.0%", "25.0%"]
+
+
+def column_after(text: str) -> str:
+    return text.rpartition(" of the samples:")[2]
+
+
+def test_without_gpus_the_page_has_nothing_of_them(file: Path) -> None:
+    text = file.read_text(encoding="utf-8").partition("<script")[0]
+
+    assert [word for word in ("GPU", "telemetry", "J/epoch", "accuracy-energy") if word in text] == []
+
+
+def many() -> Iterator[Record]:
+    for number in range(200):
+        values = [{"accuracy": 0.01 * epoch, "wire": (1, 1)} for epoch in range(60)]
+        yield from run_of(
+            f"c{number}", values, algorithm="liec", workers=2 + number % 10, link=f"{1 + number // 10}mbit"
+        )
+
+
+def test_two_hundred_cells_are_a_page_of_less_than_10_mb(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "many.html"
+    done = liecbench("report", written(tmp_path / "r", many()), "-o", path, "--baseline", "liec")
+
+    assert done.returncode == 0, done.stderr
+    assert path.stat().st_size < 10_000_000
+    with opened(browser, path) as (page, seen):
+        scroll_through(page)
+        assert (page.locator("table.sortable tbody tr").count(), seen.messages) == (200, [])
+
+
+def test_results_without_a_finished_cell_make_a_page_and_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    records: list[Record] = [start("a"), End(cell="a", attempt=1, status="failed", error="no")]
+    done = liecbench("report", written(tmp_path / "r", records), "-o", path)
+
+    assert done.returncode == 4
+    assert "not complete: ddp (1/1 failed)" in path.read_text(encoding="utf-8")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_directory_is_named(tmp_path: Path) -> None:
+    done = liecbench("report", written(tmp_path / "r", []), "-o", tmp_path / "r.html")
+
+    assert (done.returncode, (tmp_path / "r.html").exists()) == (4, False)
+    assert "no cell has begun" in done.stderr
+
+
+def test_figures_for_print_are_written_beside(tmp_path: Path) -> None:
+    directory, path = tmp_path / "figures", tmp_path / "r.html"
+    done = liecbench("report", written(tmp_path / "r", run_of("a")), "-o", path, "--figures", directory)
+    names = {file.name for file in directory.iterdir()}
+
+    assert done.returncode == 0, done.stderr
+    assert {"accuracy-epochs.svg", "accuracy-epochs.pdf", "loss-bytes.svg", "epoch-time.pdf", "ranks.svg"} <= names
+    assert done.stderr.splitlines() == [f"wrote {path}", f"wrote {len(names)} files to {directory}"]
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "r.html"
+    done = liecbench("report", written(tmp_path / "r", run_of("a")), "-o", path)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert str(path) in done.stderr

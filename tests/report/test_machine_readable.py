@@ -1,0 +1,150 @@
+import csv
+import dataclasses
+import io
+import json
+from typing import Any
+
+import pytest
+
+from liecbench.report import machine_readable
+from liecbench.results.cells import fold
+from liecbench.results.comparison import METRICS, Row, summarise
+from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
+from liecbench.results.ledger import Record
+from tests.ledgers import end, run_of, start
+
+
+def rows_of(*runs: list[Record], target: float | None = None) -> list[Row]:
+    return summarise(list(fold(record for run in runs for record in run).values()), target=target)
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    failed: list[Record] = [start("f", algorithm="psgd"), end("f", status="failed", error="lost")]
+    liec = {"algorithm": {"name": "liec", "average_period": 8}}
+    seeds = [run_of(f"d{seed}", [{"seconds": 1.0 + 2 * seed, "accuracy": 0.5}], seed=seed) for seed in (0, 1)]
+    return rows_of(*seeds, run_of("l", [{"seconds": 0.5, "payload": (10, 30)}]), failed) + rows_of_specs(liec)
+
+
+def as_json(rows: list[Row]) -> str:
+    return machine_readable.to_json(rows, baseline="ddp", target_accuracy=0.9)
+
+
+def rows_of_specs(changes: dict[str, Any]) -> list[Row]:
+    record = start("x")
+    changed = dataclasses.replace(record, spec={**record.spec, **changes})
+    return rows_of([changed, *run_of("x")[1:]])
+
+
+def test_a_json_row_has_what_the_interface_names() -> None:
+    runs = [run_of(f"d{seed}", [{"seconds": 1.0 + 2 * seed, "accuracy": 0.5}], seed=seed) for seed in (0, 1)]
+    row = json.loads(as_json(rows_of(*runs, target=0.9)))["rows"][0]
+    expected = {
+        "algorithm": "ddp",
+        "compressor": None,
+        "workers": 2,
+        "link": "20mbit",
+        "dataset": "digits",
+        "model": "mlp",
+        "width": 8,
+        "learning_rate": 0.1,
+        "cells": 2,
+        "failed": 0,
+        "reached": "0/2",
+        "test_accuracy": {"mean": 0.5, "low": 0.5, "high": 0.5},
+        "seconds_per_epoch": {
+            "mean": 2.0,
+            "low": pytest.approx(-10.706, abs=1e-3),
+            "high": pytest.approx(14.706, abs=1e-3),
+        },
+        "payload_bytes_per_epoch": {"mean": 200.0, "low": 200.0, "high": 200.0},
+        "wire_bytes_per_epoch": None,
+        "seconds_to_target": None,
+        "bytes_to_target": None,
+        "speedup": {"mean": 1.0, "low": 1.0, "high": 1.0},
+    }
+
+    assert expected == {name: row[name] for name in expected}
+
+
+def test_every_metric_is_in_every_json_row(rows: list[Row]) -> None:
+    missing = [set(METRICS) - set(GPU_METRICS) - row.keys() for row in json.loads(as_json(rows))["rows"]]
+
+    assert [set()] * len(rows) == missing
+
+
+def test_without_gpus_nothing_is_exported_of_them(rows: list[Row]) -> None:
+    heads = [
+        name for name in machine_readable.to_csv(rows).partition("\n")[0].split(",") if name.startswith(GPU_METRICS)
+    ]
+
+    assert (set(GPU_METRICS) & json.loads(as_json(rows))["rows"][0].keys(), heads) == (set(), [])
+
+
+def test_with_gpus_every_row_has_what_one_cell_has(rows: list[Row]) -> None:
+    gpu = {"energy_joules": 5.0, "throttled_share": 0.5, "throttled_power_cap_share": 0.5, "nvlink_sent_bytes": 7e9}
+    on_gpu = rows_of(run_of("g", [{"gpu": gpu}]), run_of("h", [{"gpu": {**gpu, "throttled_share": 0.0}}], seed=1))
+    both = [*rows, *on_gpu]
+    expected = {
+        "joules_per_epoch",
+        "joules_to_target",
+        "nvlink_sent_bytes_per_epoch",
+        "throttled_share",
+        "throttled_power_cap_share",
+    }
+    heads = {name for name in machine_readable.to_csv(both).partition("\n")[0].split(",") if name in GPU_METRICS}
+
+    assert [expected] * len(both) == [set(GPU_METRICS) & row.keys() for row in json.loads(as_json(both))["rows"]]
+    assert expected == heads
+
+
+def test_one_seed_has_null_bounds() -> None:
+    row = json.loads(as_json(rows_of(run_of("d", [{"seconds": 2.5}]))))["rows"][0]
+
+    assert row["seconds_per_epoch"] == {"mean": 2.5, "low": None, "high": None}
+
+
+def test_options_are_fields_of_their_own(rows: list[Row]) -> None:
+    row = json.loads(as_json(rows))["rows"][-1]
+
+    assert (row["algorithm"], row["average_period"]) == ("liec", 8)
+
+
+def test_failed_cells_stay_visible(rows: list[Row]) -> None:
+    row = next(row for row in json.loads(as_json(rows))["rows"] if row["algorithm"] == "psgd")
+
+    assert (row["failed"], row["errors"], row["test_accuracy"]) == (1, ["failed: lost"], None)
+
+
+def test_csv_and_json_agree(rows: list[Row]) -> None:
+    lines = list(csv.DictReader(io.StringIO(machine_readable.to_csv(rows))))
+    expected: list[dict[str, str]] = []
+    for row in json.loads(as_json(rows))["rows"]:
+        flat = {key: value for key, value in row.items() if key in lines[0] and not isinstance(value, dict)}
+        for name in METRICS:
+            if name in GPU_METRICS:
+                continue
+            value = row[name] or {"mean": None, "low": None, "high": None}
+            flat |= {name: value["mean"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+        expected.append({key: "" if flat.get(key) is None else str(flat[key]) for key in lines[0]})
+
+    assert expected == lines
+
+
+def test_csv_has_one_line_a_row_of_equal_length(rows: list[Row]) -> None:
+    table = list(csv.reader(io.StringIO(machine_readable.to_csv(rows))))
+
+    assert (len(rows) + 1, {len(table[0])}) == (len(table), {len(line) for line in table})
+
+
+def test_csv_quotes_what_needs_it() -> None:
+    row = rows_of_specs({"compressor": {"name": 'a,"b"\nc'}})
+    line = next(csv.DictReader(io.StringIO(machine_readable.to_csv(row))))
+
+    assert line["compressor"] == 'a,"b"\nc'
+
+
+def test_nothing_to_export_is_still_well_formed() -> None:
+    expected = {"rows": [], "baseline": "ddp", "target_accuracy": 0.9}
+
+    assert (json.loads(as_json([])), machine_readable.to_csv([]).count("\n")) == (expected, 1)

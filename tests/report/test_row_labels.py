@@ -1,0 +1,136 @@
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from liecbench.report.row_labels import Labels, colour_keys, text
+from liecbench.results.cells import fold
+from liecbench.results.comparison import Row, summarise
+from liecbench.results.ledger import Record
+from tests.ledgers import run_of
+
+
+def rows_of(runs: Sequence[list[Record]]) -> list[Row]:
+    return summarise(list(fold(record for run in runs for record in run).values()))
+
+
+def named(runs: Sequence[list[Record]]) -> set[tuple[str, str]]:
+    rows = rows_of(runs)
+    labels = Labels(rows)
+    return {(labels.method(row), labels.setting(row)) for row in rows}
+
+
+def test_methods_that_differ_in_name_alone_are_called_by_it() -> None:
+    assert named([run_of("a"), run_of("b", algorithm="psgd", compressor={"name": "sign"})]) == {
+        ("ddp", ""),
+        ("psgd", ""),
+    }
+
+
+def test_a_method_has_what_varies_among_methods() -> None:
+    runs = [run_of("a")]
+    for number, ratio in enumerate((0.01, 0.1)):
+        runs.append(run_of(f"k{number}", algorithm="psgd", compressor={"name": "top_k", "ratio": ratio}))
+    runs.append(run_of("s", algorithm="psgd", compressor={"name": "sign"}, task={"learning_rate": 0.3}))
+
+    assert named(runs) == {
+        ("ddp learning rate 0.1", ""),
+        ("psgd top_k learning rate 0.1 ratio 0.01", ""),
+        ("psgd top_k learning rate 0.1 ratio 0.1", ""),
+        ("psgd sign learning rate 0.3", ""),
+    }
+
+
+def test_a_setting_has_what_varies_around_methods() -> None:
+    runs = [run_of("a"), run_of("b", link="1mbit", workers=4), run_of("c", link="1mbit", task={"batch_size": 16})]
+
+    assert named(runs) == {
+        ("ddp", "workers 2 · 20mbit · batch size 32"),
+        ("ddp", "workers 4 · 1mbit · batch size 32"),
+        ("ddp", "workers 2 · 1mbit · batch size 16"),
+    }
+
+
+def test_options_of_dataset_and_model_belong_to_the_setting() -> None:
+    sizes = [{"dataset": {"name": "synthetic", "seed": size}, "model": {"name": "mlp", "width": size}} for size in "12"]
+    runs = [
+        run_of(size["model"]["width"] + ratio, task=size, compressor={"name": "mine", "width": ratio})
+        for size, ratio in itertools.product(sizes, ("low", "high"))
+    ]
+
+    assert named(runs) == {(f"ddp {ratio}", f"{size} · {size}") for ratio in ("low", "high") for size in "12"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"workers": [2, 4, 8]},
+        {"link": ["1mbit", {"up": "1mbit", "down": "2mbit"}, "none", "wifi"]},
+        {"timing": ["measured", "composed"]},
+        {"server": [None, "root", "sharded"]},
+        {"compressor": [None, {"name": "sign"}, {"name": "top_k", "ratio": 0.1}, {"name": "top_k", "ratio": 0.2}]},
+        {"task": [{"schedule": s} for s in (None, "cosine", {"milestones": [1], "factor": 0.1})]},
+        {"task": [{"partition": p} for p in ("iid", {"dirichlet": 0.1}, {"dirichlet": 1.0})]},
+        {"task": [{"dataset": {"name": "text", "characters": n}} for n in (None, 100)]},
+        {"backend": ["gloo", "nccl"], "device": ["cpu", "cuda"], "threads": [1, 2]},
+        {"block_bytes": ["whole", 1000], "enforcement": ["kernel", "process"]},
+    ],
+    ids=str,
+)
+def test_every_row_is_told_apart(changes: dict[str, list[Any]]) -> None:
+    cases = [dict(zip(changes, values, strict=True)) for values in itertools.product(*changes.values())]
+    runs = [
+        run_of(f"{algorithm}{case}", algorithm=algorithm, **case) for algorithm in ("ddp", "psgd") for case in cases
+    ]
+
+    assert len(named(runs)) == len(runs)
+
+
+def test_the_whole_leaves_out_the_field_that_is_on_an_axis() -> None:
+    rows = rows_of([run_of("a"), run_of("b", link="1mbit"), run_of("c", workers=4)])
+    labels = Labels(rows)
+
+    assert {labels.whole(row, without="link") for row in rows} == {"ddp · workers 2", "ddp · workers 4"}
+
+
+def test_variants_count_within_an_algorithm() -> None:
+    runs = [run_of("a"), run_of("w", workers=4)]
+    for ratio in (0.1, 0.2, 0.3):
+        runs.append(run_of(str(ratio), algorithm="psgd", compressor={"name": "top_k", "ratio": ratio}))
+    rows = rows_of(runs)
+    labels = Labels(rows)
+    variants = {(row.fields["algorithm"], row.fields.get("ratio"), labels.variant(row)) for row in rows}
+
+    assert variants == {("ddp", None, 0), ("psgd", 0.1, 0), ("psgd", 0.2, 1), ("psgd", 0.3, 2)}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("root", "root"), (4, "batch size 4"), (True, "batch size True"), ({"a": 1}, '{"a": 1}')],
+)
+def test_values_are_read_without_a_heading(value: object, expected: str) -> None:
+    actual = text(value, "batch_size")
+
+    assert expected == actual
+
+
+def test_of_one_method_in_several_settings_those_are_compared() -> None:
+    rows = rows_of([run_of("a"), run_of("b", workers=4)])
+    labels = Labels(rows)
+
+    assert [labels.curve(row) for row in rows] == [("ddp · workers 2", None), ("ddp · workers 4", None)]
+    assert len({labels.colour(row) for row in rows}) == 2
+    assert set(colour_keys(rows, labels)) == {"ddp", "ddp · workers 2", "ddp · workers 4"}
+
+
+def test_of_several_methods_each_setting_has_its_own_curves() -> None:
+    rows = rows_of([run_of("a"), run_of("b", workers=4), run_of("c", algorithm="psgd")])
+    labels = Labels(rows)
+
+    assert {labels.curve(row) for row in rows} == {
+        ("ddp", "workers 2"),
+        ("ddp", "workers 4"),
+        ("psgd", "workers 2"),
+    }
+    assert {labels.colour(row) for row in rows} == {"ddp", "psgd"}

@@ -1,0 +1,364 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liecbench.errors import LiecbenchError
+from liecbench.results.cells import CellResult, fold
+from liecbench.results.comparison import (
+    Estimate,
+    Row,
+    Settings,
+    check_baseline,
+    flat_fields,
+    grouped,
+    settings,
+    summarise,
+    varying_fields,
+)
+from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
+from liecbench.results.ledger import Record
+from tests.ledgers import end, epoch, run_of, spec, start
+
+SLOW = [
+    {"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)},
+    {"seconds": 6.0, "accuracy": 0.9, "payload": (300, 500)},
+]
+FAST = [
+    {"seconds": 1.0, "accuracy": 0.4, "payload": (100, 60)},
+    {"seconds": 1.5, "accuracy": 0.8, "payload": (100, 60)},
+]
+
+
+def cells_of(*runs: list[Record]) -> list[CellResult]:
+    return list(fold([record for run in runs for record in run]).values())
+
+
+def means(row: Row) -> dict[str, float | None]:
+    return {name: None if value is None else value.mean for name, value in row.metrics.items()}
+
+
+NO_GPU = dict.fromkeys(GPU_METRICS)
+
+
+@pytest.mark.parametrize(
+    ("values", "half"),
+    [
+        ([1.0, 3.0], 12.706),  # t for 1 degree of freedom · √2 / √2
+        ([1.0, 2.0, 3.0], 4.303 / math.sqrt(3)),
+        ([2.0, 2.0, 2.0], 0.0),
+        ([0.0, 0.0, 3.0, 5.0], 3.182 * math.sqrt(18 / 3) / 2),  # squares about the mean of 2: 4 + 4 + 1 + 9
+    ],
+)
+def test_intervals_follow_the_t_table(values: list[float], half: float) -> None:
+    actual = Estimate.of(values)
+    mean = sum(values) / len(values)
+
+    assert pytest.approx((mean, mean - half, mean + half), abs=2e-3) == (actual.mean, actual.low, actual.high)
+
+
+def test_one_seed_has_no_interval() -> None:
+    actual = Estimate.of([2.5])
+
+    assert Estimate(mean=2.5, low=None, high=None) == actual
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6), st.floats(-1e3, 1e3))
+def test_intervals_move_with_their_values(values: list[float], shift: float) -> None:
+    before, after = Estimate.of(values), Estimate.of([value + shift for value in values])
+    assert before.low is not None
+    assert before.high is not None
+
+    assert pytest.approx((before.mean + shift, before.low + shift, before.high + shift), abs=1e-6) == (
+        after.mean,
+        after.low,
+        after.high,
+    )
+
+
+def test_a_row_is_computed_as_by_hand() -> None:
+    cells = cells_of(run_of("base", SLOW), run_of("liec", FAST, algorithm="liec"))
+    fast, slow = summarise(cells, target=0.8)
+
+    assert (means(fast), means(slow)) == (
+        {
+            "test_accuracy": 0.8,
+            "train_loss": 0.5,
+            "seconds_per_epoch": 1.25,
+            "exposed_seconds_per_epoch": 0.625,
+            "payload_bytes_per_epoch": 160.0,  # (2·100 + 2·60) / 2 ranks
+            "wire_bytes_per_epoch": None,
+            "seconds_to_target": 2.5,
+            "bytes_to_target": 320.0,
+            "speedup": 4.0,  # 5 s ÷ 1.25 s
+            "bytes_ratio": 5.0,  # 800 ÷ 160
+            "accuracy_difference": pytest.approx(-0.1),
+            "compute_seconds_per_epoch": 0.625,
+            "compress_seconds_per_epoch": 0.15625,
+            "communicate_seconds_per_epoch": 0.3125,
+            **NO_GPU,
+        },
+        {
+            "test_accuracy": 0.9,
+            "train_loss": 0.5,
+            "seconds_per_epoch": 5.0,
+            "exposed_seconds_per_epoch": 2.5,
+            "payload_bytes_per_epoch": 800.0,
+            "wire_bytes_per_epoch": None,
+            "seconds_to_target": 10.0,
+            "bytes_to_target": 1600.0,
+            "speedup": 1.0,
+            "bytes_ratio": 1.0,
+            "accuracy_difference": 0.0,
+            "compute_seconds_per_epoch": 2.5,
+            "compress_seconds_per_epoch": 0.625,
+            "communicate_seconds_per_epoch": 1.25,
+            **NO_GPU,
+        },
+    )
+
+
+def test_the_target_counts_from_the_first_epoch_that_reaches_it() -> None:
+    epochs = [{"seconds": 1.0, "accuracy": a} for a in (0.7, 0.8, 0.7, 0.9)]
+    row = summarise(cells_of(run_of("a", epochs)), target=0.8)[0]
+
+    assert (row.reached, means(row)["seconds_to_target"]) == ("1/1", 2.0)
+
+
+def test_a_target_that_a_seed_missed_has_no_time() -> None:
+    row = summarise(cells_of(run_of("a", SLOW), run_of("b", FAST, seed=1), run_of("c", SLOW, seed=2)), target=0.9)[0]
+
+    assert (row.reached, row.metrics["seconds_to_target"], row.metrics["bytes_to_target"]) == ("2/3", None, None)
+
+
+def test_without_a_target_nothing_is_reached() -> None:
+    row = summarise(cells_of(run_of("a", SLOW)))[0]
+
+    assert (row.reached, row.metrics["seconds_to_target"], row.metrics["bytes_to_target"]) == (None, None, None)
+
+
+def test_a_seed_that_failed_missed_the_target() -> None:
+    failed: list[Record] = [start("b", seed=1), end("b", status="failed", error="lost")]
+    row = summarise(cells_of(run_of("a", SLOW), failed), target=0.9)[0]
+
+    assert (row.reached, row.metrics["seconds_to_target"]) == ("1/2", None)
+
+
+def test_warm_up_steps_do_not_shorten_an_epoch() -> None:
+    epochs = [{"seconds": 1.0, "timed": 11}, {"seconds": 2.0, "timed": 22}]
+    row = summarise(cells_of(run_of("a", epochs)))[0]
+
+    assert (means(row)["seconds_per_epoch"], means(row)["exposed_seconds_per_epoch"]) == (2.0, 1.0)
+
+
+def test_an_epoch_of_warm_up_alone_has_no_time() -> None:
+    row = summarise(cells_of(run_of("a", [{"seconds": 0.0, "timed": 0}])))[0]
+
+    assert (means(row)["seconds_per_epoch"], means(row)["speedup"], means(row)["test_accuracy"]) == (None, None, 0.5)
+
+
+def test_wire_bytes_are_sent_and_received_averaged_over_ranks() -> None:
+    row = summarise(cells_of(run_of("a", [{"wire": (10, 20)}, {"wire": (30, 40)}])))[0]
+
+    assert means(row)["wire_bytes_per_epoch"] == 50.0
+
+
+def test_speed_ups_are_of_the_same_seed() -> None:
+    base = [run_of(f"base{seed}", [{"seconds": s}], seed=seed) for seed, s in enumerate((2.0, 4.0, 6.0))]
+    rivals = [
+        run_of(f"psgd{seed}", [{"seconds": s}], seed=seed, algorithm="psgd") for seed, s in enumerate((1.0, 1.0, 2.0))
+    ]
+    row = summarise(cells_of(*base, *rivals))[0]
+    actual = row.metrics["speedup"]
+    assert actual is not None
+
+    # 2, 4 and 3: mean 3, deviation 1
+    assert pytest.approx((3.0, 3 - 4.303 / math.sqrt(3)), abs=1e-3) == (actual.mean, actual.low)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"workers": 4},
+        {"link": "10mbit"},
+        {"threads": 2},
+        {"task": {"batch_size": 16}},
+        {"task": {"model": {"name": "cnn"}}},
+        {"task": {"precision": "bf16"}},
+    ],
+    ids=str,
+)
+def test_a_baseline_of_another_setting_is_none(change: dict[str, Any]) -> None:
+    rows = summarise(cells_of(run_of("base", SLOW), run_of("psgd", FAST, algorithm="psgd", **change)))
+    row = next(row for row in rows if row.fields["algorithm"] == "psgd")
+
+    assert (row.metrics["speedup"], row.metrics["bytes_ratio"]) == (None, None)
+
+
+def test_each_setting_has_its_own_baseline() -> None:
+    runs = [
+        run_of("d2", [{"seconds": 3.0}], workers=2),
+        run_of("d4", [{"seconds": 8.0}], workers=4),
+        run_of("p2", [{"seconds": 1.0}], workers=2, algorithm="psgd"),
+        run_of("p4", [{"seconds": 2.0}], workers=4, algorithm="psgd"),
+    ]
+    rows = summarise(cells_of(*runs))
+    actual = [(row.fields["workers"], row.fields["algorithm"], means(row)["speedup"]) for row in rows]
+
+    assert actual == [(2, "psgd", 3.0), (2, "ddp", 1.0), (4, "psgd", 4.0), (4, "ddp", 1.0)]
+
+
+def test_a_learning_rate_of_its_own_keeps_the_baseline() -> None:
+    task = {"learning_rate": 0.3}
+    row = summarise(cells_of(run_of("base", SLOW), run_of("psgd", FAST, algorithm="psgd", task=task)))[0]
+
+    assert (row.fields["algorithm"], means(row)["speedup"]) == ("psgd", 4.0)
+
+
+def test_another_algorithm_can_be_the_baseline() -> None:
+    rows = summarise(cells_of(run_of("base", SLOW), run_of("psgd", FAST, algorithm="psgd")), baseline="psgd")
+
+    assert [(row.fields["algorithm"], means(row)["speedup"]) for row in rows] == [("psgd", 1.0), ("ddp", 0.25)]
+
+
+def test_an_unknown_baseline_suggests_the_nearest() -> None:
+    with pytest.raises(LiecbenchError) as raised:
+        check_baseline(cells_of(run_of("a"), run_of("b", algorithm="liec")), "leic")
+
+    assert str(raised.value) == "--baseline leic: no cell has this algorithm; did you mean liec?"
+
+
+def test_without_the_usual_baseline_there_is_no_speed_up() -> None:
+    row = summarise(cells_of(run_of("psgd", FAST, algorithm="psgd")))[0]
+
+    assert (row.metrics["speedup"], means(row)["seconds_per_epoch"]) == (None, 1.25)
+
+
+def test_cells_that_did_not_complete_stay_visible() -> None:
+    failed: list[Record] = [start("b", seed=1), epoch("b", accuracy=0.1), end("b", status="failed", error="lost")]
+    diverged: list[Record] = [start("c", seed=2), end("c", status="diverged", error="not finite")]
+    row = summarise(cells_of(run_of("a", SLOW), failed, diverged, [start("d", seed=3)]))[0]
+
+    assert (
+        row.cells,
+        row.failed,
+        row.unfinished,
+        row.errors,
+        means(row)["test_accuracy"],
+    ) == (4, 2, 1, ["failed: lost", "diverged: not finite"], 0.9)
+
+
+def test_a_row_without_a_completed_cell_has_no_metrics() -> None:
+    rows = summarise(cells_of([start("a"), end("a", status="failed", error="lost")], run_of("b", algorithm="psgd")))
+    row = next(row for row in rows if row.fields["algorithm"] == "ddp")
+
+    assert (1, {None}) == (row.failed, set(row.metrics.values()))
+
+
+def test_a_field_with_another_option_is_another_row() -> None:
+    top_k = [run_of(str(r), algorithm="psgd", compressor={"name": "top_k", "ratio": r}) for r in (0.1, 0.2)]
+    rows = summarise(cells_of(*top_k))
+
+    assert [(row.fields["compressor"], row.fields["ratio"]) for row in rows] == [("top_k", 0.1), ("top_k", 0.2)]
+
+
+def test_fields_are_bare_names_and_their_options() -> None:
+    fields = flat_fields(
+        spec("liec", compressor={"name": "top_k", "ratio": 0.5}, link={"up": "1mbit", "down": "2mbit"})
+    )
+    names = ("algorithm", "compressor", "ratio", "link", "dataset", "model", "width", "layers", "epochs")
+
+    assert tuple(fields[name] for name in names) == ("liec", "top_k", 0.5, "1mbit↑ 2mbit↓", "digits", "mlp", 8, 1, 2)
+
+
+def test_options_of_the_same_name_are_told_apart() -> None:
+    clashing = {"algorithm": {"name": "a", "rounds": 1, "seed": 5}, "compressor": {"name": "b", "rounds": 2}}
+    fields = flat_fields({**spec(), **clashing})
+
+    assert tuple(fields[n] for n in ("rounds", "compressor_rounds", "seed", "algorithm_seed")) == (1, 2, 0, 5)
+
+
+def test_only_what_differs_tells_rows_apart() -> None:
+    runs = [run_of("a"), run_of("b", algorithm="liec", server="root"), run_of("c", workers=4)]
+    rows = summarise(cells_of(*runs))
+
+    assert varying_fields(rows) == ["algorithm", "workers"]
+
+
+def test_what_one_algorithm_has_set_and_null_tells_rows_apart() -> None:
+    runs = [run_of("a"), run_of("b", task={"schedule": "cosine"}), run_of("c", algorithm="liec", server="root")]
+    rows = summarise(cells_of(*runs))
+
+    assert varying_fields(rows) == ["algorithm", "schedule"]
+
+
+def test_grouping_keeps_the_order_within_a_group() -> None:
+    runs = [
+        run_of("a", workers=2, link="1mbit"),
+        run_of("b", workers=2, link="2mbit"),
+        run_of("c", workers=4, link="1mbit"),
+        run_of("d", workers=4, link="2mbit"),
+    ]
+    rows = grouped(summarise(cells_of(*runs)), "link")
+    actual = [(row.fields["link"], row.fields["workers"]) for row in rows]
+
+    assert actual == [("1mbit", 2), ("1mbit", 4), ("2mbit", 2), ("2mbit", 4)]
+
+
+def test_an_unknown_field_suggests_the_nearest() -> None:
+    with pytest.raises(LiecbenchError) as raised:
+        grouped(summarise(cells_of(run_of("a"))), "algoritm")
+
+    assert str(raised.value) == "--by algoritm: there is no such field; did you mean algorithm?"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, Settings()),
+        ("baseline: psgd\n", Settings(baseline="psgd")),
+        ("baseline: ddp\ntarget_accuracy: 0.75\n", Settings(target_accuracy=0.75)),
+    ],
+)
+def test_settings_are_those_of_the_scenario(tmp_path: Path, text: str | None, expected: Settings) -> None:
+    if text is not None:
+        (tmp_path / "scenario.yaml").write_text(text)
+
+    assert expected == settings(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "- [", "name: a\n", "3\n"])
+def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_text(text)
+    with pytest.raises(LiecbenchError) as raised:
+        settings(tmp_path)
+
+    assert str(path) == str(raised.value)[: len(str(path))]
+
+
+@given(st.permutations([*run_of("a", SLOW), *run_of("b", FAST, algorithm="psgd")]))
+def test_rows_do_not_depend_on_how_cells_interleave(order: list[Record]) -> None:
+    queues = {
+        cell: iter(run_of(cell, values, algorithm=a)) for cell, values, a in (("a", SLOW, "ddp"), ("b", FAST, "psgd"))
+    }
+    interleaved = [next(queues[record.cell]) for record in order]
+    expected = summarise(cells_of(run_of("a", SLOW), run_of("b", FAST, algorithm="psgd")))
+
+    assert expected == summarise(list(fold(interleaved).values()))
+
+
+def test_cells_of_two_directories_have_each_their_own_baseline() -> None:
+    slow = cells_of(run_of("x", [{"seconds": 4.0}]), run_of("y", [{"seconds": 1.0}], algorithm="psgd"))
+    fast = cells_of(run_of("x", [{"seconds": 2.0}]), run_of("y", [{"seconds": 1.0}], algorithm="psgd"))
+    for name, cells in (("a", slow), ("b", fast)):
+        for cell in cells:
+            cell.directory = name
+    seen = {
+        (row.fields["results"], row.fields["algorithm"]): means(row)["speedup"] for row in summarise([*slow, *fast])
+    }
+
+    assert seen == {("a", "ddp"): 1.0, ("b", "ddp"): 1.0, ("a", "psgd"): 4.0, ("b", "psgd"): 2.0}

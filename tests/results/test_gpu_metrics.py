@@ -1,0 +1,182 @@
+import dataclasses
+from typing import Any
+
+import pytest
+
+from liecbench.report.columns import lay_out
+from liecbench.results.cells import CellResult, fold
+from liecbench.results.comparison import Row, summarise
+from liecbench.results.gpu_metrics import METRICS, REASON_METRICS, gpu_metrics, throttling_warnings
+from liecbench.results.ledger import Record, Start, from_json, to_json
+from tests.ledgers import end, epoch, run_of, start
+
+FIGURES = [
+    {
+        "energy_joules": 100.0,
+        "power_watts": 50.0,
+        "utilisation": 0.25,
+        "peak_memory_bytes": 5e9,
+        "throttled_share": 0.0,
+    },
+    {
+        "energy_joules": 300.0,
+        "power_watts": 70.0,
+        "utilisation": 0.75,
+        "peak_memory_bytes": 4e9,
+        "throttled_share": 0.1,
+    },
+    {
+        "energy_joules": 500.0,
+        "power_watts": 60.0,
+        "utilisation": 0.5,
+        "peak_memory_bytes": 3e9,
+        "throttled_share": 0.02,
+    },
+]
+
+
+def epochs_of(figures: list[Any], *accuracies: float) -> list[dict[str, Any]]:
+    given = accuracies or (0.5,) * len(figures)
+    return [{"gpu": gpu, "accuracy": accuracy} for gpu, accuracy in zip(figures, given, strict=True)]
+
+
+def row_of(*runs: list[Record], target: float | None = None) -> Row:
+    (row,) = summarise(list(fold(record for run in runs for record in run).values()), target=target)
+    return row
+
+
+def metrics_of(row: Row) -> dict[str, float | None]:
+    return {name: None if (value := row.metrics[name]) is None else value.mean for name in METRICS}
+
+
+def cells_of(*runs: list[Record]) -> list[CellResult]:
+    return list(fold(record for run in runs for record in run).values())
+
+
+def test_a_row_is_computed_as_by_hand() -> None:
+    actual = metrics_of(row_of(run_of("a", epochs_of(FIGURES, 0.4, 0.8, 0.9)), target=0.8))
+
+    assert actual == {
+        **dict.fromkeys(METRICS),
+        **dict.fromkeys(REASON_METRICS, 0.0),
+        "joules_per_epoch": 300.0,
+        "joules_to_target": 400.0,
+        "gpu_utilisation": 0.5,
+        "gpu_peak_memory_bytes": 5e9,
+        "power_watts": 60.0,
+        "throttled_share": pytest.approx(0.04),
+    }
+
+
+def test_bytes_clocks_and_reasons_are_means_over_epochs_and_seeds() -> None:
+    held = {"throttled_share": 0.5, "throttled_hw_thermal_share": 0.5, "pcie_sent_bytes": 6e9, "sm_clock_hertz": 1e9}
+    free = {"throttled_share": 0.0, "pcie_sent_bytes": 2e9, "sm_clock_hertz": 2e9}
+    actual = metrics_of(row_of(run_of("a", epochs_of([held, free])), run_of("b", epochs_of([free, free]), seed=1)))
+
+    assert {name: value for name, value in actual.items() if value} == {
+        "throttled_share": 0.125,
+        "throttled_hw_thermal_share": 0.125,
+        "pcie_sent_bytes_per_epoch": 3e9,
+        "sm_clock_hertz": 1.75e9,
+    }
+
+
+def test_without_gpus_nothing_is_known() -> None:
+    actual = metrics_of(row_of(run_of("a"), target=0.1))
+
+    assert dict.fromkeys(METRICS) == actual
+
+
+def test_epochs_without_figures_are_left_out_of_means_and_leave_no_sum() -> None:
+    row = row_of(run_of("a", epochs_of([FIGURES[0], None, FIGURES[2]], 0.4, 0.8, 0.9)), target=0.8)
+
+    assert (metrics_of(row)["joules_per_epoch"], metrics_of(row)["joules_to_target"]) == (300.0, None)
+
+
+def test_a_seed_that_missed_the_target_has_no_energy_to_it() -> None:
+    reached, missed = epochs_of(FIGURES, 0.4, 0.8, 0.9), epochs_of(FIGURES, 0.4, 0.5, 0.6)
+    row = row_of(run_of("a", reached), run_of("b", missed, seed=1), target=0.8)
+
+    assert (
+        row.reached,
+        metrics_of(row)["joules_to_target"],
+        metrics_of(row)["joules_per_epoch"],
+    ) == ("1/2", None, 300.0)
+
+
+def test_a_target_in_the_first_epoch_costs_its_energy() -> None:
+    epochs = [epoch("a", number, gpu=gpu) for number, gpu in enumerate(FIGURES, start=1)]
+    actual = gpu_metrics(epochs, 1)
+
+    assert actual["joules_to_target"] == 100.0
+
+
+def test_figures_of_gpus_are_kept_by_a_ledger() -> None:
+    record = epoch("a", gpu=FIGURES[0])
+
+    assert record == from_json(to_json(record))
+
+
+def test_clocks_held_back_are_told_with_cells_and_reasons() -> None:
+    often = {"throttled_share": 0.5, "throttled_power_cap_share": 0.25, "throttled_hw_thermal_share": 0.375}
+    never = {"throttled_share": 0.0}
+    runs = [run_of("a", epochs_of([often, never])), run_of("b", epochs_of([never]), seed=1)]
+
+    # Means of two epochs: 25 %, 12.5 % and 18.75 %.
+    assert row_of(*runs).warnings == [
+        "its GPUs' clocks were held back in more than 5% of the samples: cell a 25% (hw thermal 19%, power cap 12%)"
+    ]
+
+
+def shared(cell: str, ranks: list[list[int]], seed: int = 0, **nccl: Any) -> list[Record]:
+    begun, *rest = run_of(cell, seed=seed)
+    assert isinstance(begun, Start)
+    environment = {"gpu": {"ranks_per_gpu": ranks}, **({"nccl": nccl} if nccl else {})}
+    return [dataclasses.replace(begun, environment=environment), *rest]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "nccl", "expected"),
+    [
+        ([[1, 1], [1, 2]], {"shared_gpus": True}, 2),
+        ([[1, 1]], {"shared_gpus": True}, None),
+        ([[2]], {}, None),
+    ],
+    ids=["over NCCL", "allowed and not done", "over Gloo"],
+)
+def test_ranks_that_share_a_gpu_over_nccl_are_told(ranks: Any, nccl: dict[str, Any], expected: int | None) -> None:
+    actual = row_of(shared("a", [[1]]), shared("b", ranks, seed=1, **nccl)).warnings
+    text = (
+        f"up to {expected} of its ranks shared a GPU over NCCL, which does not support it: its times are an experiment"
+    )
+
+    assert actual == ([] if expected is None else [text])
+
+
+@pytest.mark.parametrize(("ranks", "said"), [([[1, 1], [2, 3]], True), ([[1]], False)])
+def test_a_comparison_says_how_many_ranks_a_gpu_had(ranks: list[list[int]], said: bool) -> None:
+    rows = [row_of(shared("a", ranks)), row_of(run_of("b"))]
+    caption = lay_out(rows, [], baseline="ddp", by="algorithm").caption
+
+    assert caption.startswith("2 workers · up to 3 ranks a GPU · " if said else "2 workers · link ")
+
+
+def test_no_more_than_three_cells_are_named() -> None:
+    runs = [run_of(f"c{seed}", epochs_of([{"throttled_share": 1.0}]), seed=seed) for seed in range(5)]
+    (actual,) = throttling_warnings(cells_of(*runs))
+
+    assert actual.endswith("of the samples: cell c0 100%; cell c1 100%; cell c2 100% and 2 more")
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.05, 0), (0.051, 1)])
+def test_a_few_samples_are_passed_over(share: float, expected: int) -> None:
+    actual = throttling_warnings(cells_of(run_of("a", epochs_of([{"throttled_share": share}]))))
+
+    assert expected == len(actual)
+
+
+def test_cells_that_failed_are_told_of_too() -> None:
+    held = {"throttled_share": 1.0, "throttled_power_cap_share": 1.0}
+    failed: list[Record] = [start("f"), epoch("f", gpu=held), end("f", status="failed", error="lost")]
+
+    assert len(throttling_warnings(cells_of(failed))) == 1

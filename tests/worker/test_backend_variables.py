@@ -1,0 +1,52 @@
+"""The variables of each rank, written out for every combination."""
+
+from typing import Any
+
+import pytest
+
+from liecbench.worker.backend_variables import Backend
+
+GLOO = {"GLOO_SOCKET_IFNAME": "eth0"}
+FREE = {**GLOO, "NCCL_SOCKET_IFNAME": "=eth0"}
+SOCKETS = {
+    **FREE,
+    "NCCL_NET": "Socket",
+    "NCCL_P2P_DISABLE": "1",
+    "NCCL_SHM_DISABLE": "1",
+    "NCCL_IB_DISABLE": "1",
+    "NCCL_NVLS_ENABLE": "0",
+    "NCCL_HOSTID": "liecbench-rank-3",
+}
+
+
+@pytest.mark.parametrize(
+    ("plan", "shaped", "variables", "sockets_alone"),
+    [
+        ({}, False, GLOO, True),
+        ({}, True, GLOO, True),
+        ({"backend": "gloo", "share_gpus": False}, False, GLOO, True),
+        ({"backend": "gloo", "share_gpus": False}, True, GLOO, True),
+        ({"backend": "gloo", "share_gpus": True}, True, GLOO, True),
+        ({"backend": "nccl", "share_gpus": False}, False, FREE, False),
+        ({"backend": "nccl", "share_gpus": False}, True, SOCKETS, True),
+        ({"backend": "nccl", "share_gpus": True}, False, SOCKETS, True),
+        ({"backend": "nccl", "share_gpus": True}, True, SOCKETS, True),
+    ],
+)
+def test_the_environment_of_a_rank(
+    plan: dict[str, Any], shaped: bool, variables: dict[str, str], sockets_alone: bool
+) -> None:
+    backend = Backend.of(plan, shaped=shaped)
+
+    assert (variables, sockets_alone) == (backend.variables("eth0", 3), backend.sockets_alone)
+
+
+def test_ranks_that_share_a_gpu_are_hosts_of_their_own() -> None:
+    backend = Backend(name="nccl", shaped=False, share_gpus=True)
+    hosts = {backend.variables("lo", rank)["NCCL_HOSTID"] for rank in range(100)}
+
+    assert len(hosts) == 100
+
+
+def test_gloo_has_nothing_to_tell() -> None:
+    assert Backend(name="gloo", shaped=True, share_gpus=False).describe() == {}

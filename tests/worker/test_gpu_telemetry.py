@@ -1,0 +1,187 @@
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from liecbench.host import gpu
+from liecbench.worker import gpu_telemetry
+from liecbench.worker.gpu_telemetry import Sampler
+from tests.fake_nvml import FIRST, SECOND
+from tests.processes import GONE_SECONDS, ROOT, SECONDS, wait_for
+
+
+@contextmanager
+def running(*command: str) -> Iterator[Sampler]:
+    sampler = Sampler([sys.executable, *command])
+    try:
+        yield sampler
+    finally:
+        sampler.close()
+
+
+def cpu_seconds(sampler: Sampler) -> float:
+    fields = Path(f"/proc/{sampler._process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_a_window_has_the_figures_of_the_gpus_that_were_asked_for() -> None:
+    # The second as torch names it, and again: two ranks share it.
+    with running("-m", "tests.fake_nvml", FIRST, SECOND.removeprefix("GPU-"), SECOND) as sampler:
+        sampler.begin()
+        time.sleep(0.5)
+        actual = sampler.end() or {}
+
+    assert actual["power_watts"] == pytest.approx(400.0, rel=0.3)
+    assert (
+        actual["utilisation"],
+        actual["throttled_share"],
+        actual["throttled_power_cap_share"],
+        actual["peak_memory_bytes"],
+    ) == (0.75, 1.0, 1.0, 2**30)
+
+
+def test_a_window_at_once_after_the_start_has_figures() -> None:
+    with running("-m", "tests.fake_nvml", FIRST) as sampler:
+        sampler.begin()
+        actual = sampler.end() or {}
+
+    assert (actual["utilisation"], actual["peak_memory_bytes"], actual["energy_joules"] < 200) == (0.75, 2**30, True)
+
+
+def test_each_window_is_its_own() -> None:
+    with running("-m", "tests.fake_nvml", FIRST) as sampler:
+        sampler.begin()  # it has started
+        sampler.end()
+        found = []
+        for seconds in (0.6, 0.05, 0.3):
+            started = time.monotonic()
+            sampler.begin()
+            time.sleep(seconds)
+            joules = (sampler.end() or {})["energy_joules"]
+            found.append((joules > 0, joules < 200 * (time.monotonic() - started) + 0.01))
+
+    assert found == [(True, True)] * 3
+
+
+def test_it_waits_without_a_processor() -> None:
+    with running("-m", "tests.fake_nvml", FIRST) as sampler:
+        sampler.begin()
+        sampler.end()  # it has started
+        sampler.begin()
+        before = cpu_seconds(sampler)
+        time.sleep(1.0)
+        actual = cpu_seconds(sampler) - before
+
+    assert actual < 0.5
+
+
+def test_no_gpu_is_no_figure_and_says_so() -> None:
+    why = gpu.installed().problem or "Not Found"
+    with running("-m", "liecbench.host.gpu_sampler", "GPU-none") as sampler:
+        sampler.begin()
+        actual = sampler.end()
+
+    assert (actual, sampler.silence.partition("):")[0]) == (None, f"NVML gives no figures of the GPUs ({why}")
+
+
+def test_a_sampler_that_dies_is_no_figure() -> None:
+    with running("-m", "tests.fake_nvml", FIRST) as sampler:
+        sampler.begin()
+        sampler._process.kill()
+        sampler._process.wait()
+        actual = [sampler.end()]
+        sampler.begin()
+        actual.append(sampler.end())
+
+    assert actual == [None, None]
+
+
+def test_a_sampler_that_does_not_answer_costs_two_seconds_once() -> None:
+    with running("-u", "-c", "import time; print('null'); time.sleep(100)") as sampler:
+        started = time.monotonic()
+        actual = []
+        for _ in range(5):
+            sampler.begin()
+            actual.append(sampler.end())
+        seconds = time.monotonic() - started
+
+    assert (actual, 2.0 <= seconds < 10.0) == ([None] * 5, True)
+
+
+def test_a_sampler_that_does_not_start_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_telemetry, "_STARTING_SECONDS", 0.5)
+    with running("-c", "import time; time.sleep(100)") as sampler:
+        started = time.monotonic()
+        actual = []
+        for _ in range(20):
+            sampler.begin()
+            actual.append(sampler.end())
+        seconds = time.monotonic() - started
+
+    assert (actual, 0.5 <= seconds < 10.0) == ([None] * 20, True)
+    assert "(its process did not start in 10 s)" in sampler.silence
+
+
+def test_a_late_answer_is_not_the_next_windows() -> None:
+    late = """
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+print("null"); input(); input()
+signal.sigwait([signal.SIGUSR1])
+os.write(1, b'{"a": 1}\\n'); input(); input(); print('{"a": 2}')
+"""
+    with running("-u", "-c", late) as sampler:
+        sampler.begin()
+        first = sampler.end()
+        sampler._process.send_signal(signal.SIGUSR1)
+        assert sampler._process.stdout is not None
+        assert select.select([sampler._process.stdout], [], [], SECONDS)[0]
+        sampler.begin()
+        second = sampler.end()
+
+    assert (first, second) == (None, {"a": 2})
+
+
+def test_it_ends_with_its_input() -> None:
+    with running("-m", "tests.fake_nvml", FIRST) as sampler:
+        sampler.begin()
+        assert sampler.end() is not None
+        assert sampler._process.stdin is not None
+        sampler._process.stdin.close()
+        actual = sampler._process.wait(GONE_SECONDS)
+
+    assert actual == 0
+
+
+def test_it_ends_with_the_rank() -> None:
+    rank = (
+        "import os, sys, time; from liecbench.worker.telemetry import Sampler;"
+        f" s = Sampler([sys.executable, '-m', 'tests.fake_nvml', '{FIRST}']); s.begin(); s.end();"
+        " kept = os.dup(s._process.stdin.fileno()); os.set_inheritable(kept, True);"
+        " os.spawnvp(os.P_NOWAIT, 'sleep', ['sleep', '20']);"  # somebody else holds its input open
+        " print(s._process.pid, flush=True); os._exit(0)"
+    )
+    reading, writing = os.pipe()
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-c", rank],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)],
+    )
+    os.close(writing)
+    os.waitpid(pid, 0)
+    with os.fdopen(reading) as told:
+        sampler = int(told.readline())
+
+    wait_for(lambda: not Path(f"/proc/{sampler}").exists(), f"{sampler} ends", GONE_SECONDS)

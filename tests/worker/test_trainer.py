@@ -1,0 +1,280 @@
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from liecbench.algorithms import NonFiniteError
+from liecbench.config.cell import Cell
+from liecbench.results.ledger import Epoch
+from liecbench.worker import checkpoint
+from liecbench.worker.collective_errors import DataError
+from liecbench.worker.trainer import Training
+from tests.distributed import run_ranks
+
+
+def cell(algorithm: dict[str, Any], seed: int = 0, **task: Any) -> Cell:
+    fields = {"dataset": "digits", "model": {"name": "mlp", "width": 24}, "batch_size": 32, "epochs": 3}
+    compresses = algorithm["name"] not in ("ddp", "powersgd", "psgd")
+    return Cell.from_spec(
+        {
+            "algorithm": algorithm,
+            "compressor": "sign" if compresses else None,
+            "server": None if algorithm["name"] in ("ddp", "powersgd") else "sharded",
+            "block_bytes": 2000,
+            "workers": 2,
+            "link": "none",
+            "seed": seed,
+            "task": {**fields, "learning_rate": 0.4, **task},
+            "threads": 1,
+            "backend": "gloo",
+            "device": "cpu",
+            "timing": "measured",
+        }
+    )
+
+
+class NoLink:
+    """A link that nothing shapes."""
+
+    pacer = None
+
+    def shape(self) -> None: ...
+
+    def lift(self) -> None: ...
+
+    def wire_bytes(self) -> None:
+        return None
+
+
+def epochs_of(cell: Cell, *, rehearsed: bool = False) -> list[Epoch]:
+    training = Training(cell, NoLink(), None)
+    if rehearsed:
+        training.rehearse()
+    records = [training.epoch(index, attempt=1) for index in range(cell.task.epochs)]
+    training.close()
+    return [record for record in records if record is not None]
+
+
+def own(name: str) -> dict[str, Any]:
+    return {"dataset": f"tests.own_tasks:{name}", "model": f"tests.own_tasks:{name}"}
+
+
+# Augmented images, batch normalisation, and shards of unlike labels.
+IMAGES: dict[str, Any] = {
+    "dataset": "tests.own_tasks:augmented_digits",
+    "model": "tests.own_tasks:normalised_convolution",
+    "partition": {"dirichlet": 0.5},
+    "learning_rate": 0.1,
+}
+
+
+def several() -> dict[str, list[Epoch]]:
+    return {
+        "ddp": epochs_of(cell({"name": "ddp"}, warmup_steps=30)),
+        "liec": epochs_of(cell({"name": "liec", "average_period": 4})),
+        "again": epochs_of(cell({"name": "liec", "average_period": 4})),
+        "other seed": epochs_of(cell({"name": "liec", "average_period": 4}, seed=1)),
+        "diverging": diverging(),
+        "slow": epochs_of(cell({"name": "ddp"}, dataset="tests.own_tasks:slow_digits", epochs=1)),
+        "drawn": epochs_of(cell({"name": "ddp"}, **own("drawn_from_everywhere"), epochs=1)),
+        "own": epochs_of(cell({"name": "liec", "average_period": 4}, **own("regression"), learning_rate=0.05)),
+        "convolutions": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
+        "convolutions again": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
+        "rehearsed": epochs_of(cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES), rehearsed=True),
+        "unrehearsed": epochs_of(cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES)),
+        "powersgd rehearsed": epochs_of(cell({"name": "powersgd"}), rehearsed=True),
+        "powersgd unrehearsed": epochs_of(cell({"name": "powersgd"})),
+    }
+
+
+def diverging() -> list[Epoch]:
+    try:
+        return epochs_of(cell({"name": "liec", "average_period": 4}, learning_rate=1e38))
+    except NonFiniteError:
+        dist.barrier()  # every rank must get here
+        return []
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, list[Epoch]]:
+    first, second = run_ranks(several, 2)
+    assert all(not records for records in second.values()), "rank 0 alone makes records"
+    return dict(first)
+
+
+def numbers(records: list[Epoch]) -> list[tuple[float, ...]]:
+    return [(r.train_loss, r.test_loss, r.test_accuracy, r.divergence, r.residual_norm or 0.0) for r in records]
+
+
+def test_training_learns(trained: dict[str, list[Epoch]]) -> None:
+    assert trained["ddp"][-1].test_accuracy > 0.5
+    assert trained["liec"][-1].test_accuracy > 0.5
+
+
+def test_the_same_seed_gives_the_same_numbers_to_the_bit(trained: dict[str, list[Epoch]]) -> None:
+    assert numbers(trained["liec"]) == numbers(trained["again"])
+    assert numbers(trained["liec"]) != numbers(trained["other seed"])
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "unrehearsed"), [("rehearsed", "unrehearsed"), ("powersgd rehearsed", "powersgd unrehearsed")]
+)
+def test_a_rehearsal_leaves_nothing_behind(trained: dict[str, list[Epoch]], rehearsed: str, unrehearsed: str) -> None:
+    first, second = trained[rehearsed], trained[unrehearsed]
+    # What PowerSGD multiplies may lie elsewhere in memory, and be rounded otherwise.
+    tolerance = 1e-3 if "powersgd" in rehearsed else 0.0
+
+    assert [pytest.approx(each, rel=tolerance, abs=0) for each in numbers(second)] == numbers(first)
+    assert [r.payload_bytes for r in second] == [r.payload_bytes for r in first]
+
+
+def test_convolutions_and_augmentation_give_the_same_numbers_to_the_bit(trained: dict[str, list[Epoch]]) -> None:
+    assert numbers(trained["convolutions"]) == numbers(trained["convolutions again"])
+    assert trained["convolutions"][-1].test_accuracy > 0.5
+
+
+def test_a_task_of_ones_own_is_trained_with_its_own_loss_and_accuracy(trained: dict[str, list[Epoch]]) -> None:
+    first, *_, last = trained["own"]
+
+    assert last.steps == 400 // 64
+    # Targets have the variance 14.26, of which noise is 0.01: an accuracy of 0.9 is an error of 0.3.
+    assert (last.test_accuracy > 0.5, last.test_loss < 0.3 * first.test_loss) == (True, True)
+
+
+def test_fetching_batches_is_no_part_of_training(trained: dict[str, list[Epoch]]) -> None:
+    (slow,) = trained["slow"]
+
+    # 22 batches take 50 ms each, before their steps begin.
+    assert slow.data_seconds >= 22 * 0.05
+    assert slow.step_seconds is not None
+    assert slow.train_seconds < slow.data_seconds
+    assert slow.step_seconds["median"] < 0.05
+
+
+def test_data_drawn_from_global_random_states_are_the_same_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
+    assert len(trained["drawn"]) == 1
+
+
+def other_data() -> list[str]:
+    reasons = []
+    for task, before in ((own("one_for_each_process"), None), (own("regression"), "another hash"), ({}, "another")):
+        try:
+            Training(cell({"name": "ddp"}, **task), NoLink(), None, before)
+        except DataError as error:
+            reasons.append(str(error))
+    return reasons
+
+
+def test_other_data_than_the_other_ranks_or_before_are_refused_on_every_rank() -> None:
+    first, second = run_ranks(other_data, 2)
+
+    assert first == second
+    assert first[0].startswith("rank 1 has other data than rank 0 for tests.own_tasks:one_for_each_process")
+    assert first[1].startswith("the data of tests.own_tasks:regression are not those of the epochs before")
+    assert first[2].startswith("the data of digits are not those of the epochs before")
+
+
+def resumed(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
+    """Epochs trained in one go, and by another model that takes over after the first."""
+    convolutions = cell({"name": "liec", "average_period": 4}, **IMAGES)
+    whole = epochs_of(convolutions)
+    first = Training(convolutions, NoLink(), None)
+    records = [first.epoch(0, attempt=1)]
+    checkpoint.save(directory, "a", 1, first)
+    first.close()
+    torch.manual_seed(99)
+    second = Training(convolutions, NoLink(), None)
+    checkpoint.restore(directory, "a", 1, second)
+    records += [second.epoch(index, attempt=2) for index in (1, 2)]
+    second.close()
+    return whole, [record for record in records if record is not None]
+
+
+def test_augmented_images_and_normalised_batches_go_on_to_the_bit(tmp_path: Path) -> None:
+    (whole, pieces), _ = run_ranks(partial(resumed, tmp_path), 2)
+
+    assert numbers(whole) == numbers(pieces)
+
+
+def test_times_add_up(trained: dict[str, list[Epoch]]) -> None:
+    for record in trained["liec"]:
+        assert record.steps == 1437 // 64
+        assert record.compute_seconds + record.exposed_seconds == pytest.approx(record.train_seconds)
+        assert 0 < record.exposed_seconds < record.train_seconds
+        assert record.timed_steps == record.steps
+        assert record.step_seconds is not None
+        assert 0 < record.step_seconds["median"] <= record.step_seconds["p95"]
+        assert record.compress_seconds > 0
+        assert record.communicate_seconds > 0
+
+
+def test_warm_up_is_trained_and_left_out_of_the_times(trained: dict[str, list[Epoch]]) -> None:
+    first, second, third = trained["ddp"]
+
+    assert [record.timed_steps for record in (first, second, third)] == [0, 14, 22]
+    assert (first.train_seconds, first.step_seconds) == (0, None)
+    assert first.payload_bytes == second.payload_bytes == third.payload_bytes
+    assert second.train_seconds > 0
+
+
+def test_only_local_models_diverge_and_only_memories_have_a_norm(trained: dict[str, list[Epoch]]) -> None:
+    assert [record.divergence for record in trained["ddp"]] == [0, 0, 0]
+    assert [record.residual_norm for record in trained["ddp"]] == [None] * 3
+    assert [record.compression_error for record in trained["ddp"]] == [None] * 3
+    # After 22, 44 and 66 steps: the second epoch ends with an averaging step, which makes models equal and spends e.
+    assert [record.divergence > 1e-4 for record in trained["liec"]] == [True, False, True]
+    assert [record.residual_norm == 0 for record in trained["liec"]] == [False, True, False]
+    assert all(record.compression_error is not None and 0 < record.compression_error < 1 for record in trained["liec"])
+
+
+def test_divergence_ends_the_cell_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
+    assert trained["diverging"] == []
+
+
+def test_memory_is_what_the_kernel_says(trained: dict[str, list[Epoch]]) -> None:
+    assert 50 * 2**20 < trained["ddp"][0].peak_memory_bytes < 4 * 2**30
+
+
+def sampled_compression_error() -> tuple[float, float]:
+    """What the record says, and 1 − ‖g‖₁² / (n ‖g‖²) of this rank's gradient at the end of the epoch."""
+    spec = cell({"name": "liec", "average_period": 4}).spec()
+    training = Training(Cell.from_spec({**spec, "server": "root", "block_bytes": "whole"}), NoLink(), None)
+    record = training.epoch(0, attempt=1)
+    batch = training.batches.of_epoch(0)[0]
+    training.model.zero_grad()
+    train = training._task.train
+    logits = training.model(train.inputs[batch])
+    torch.nn.functional.cross_entropy(logits, train.labels[batch]).backward()
+    parts = [parameter.grad.view(-1) for parameter in training.model.parameters() if parameter.grad is not None]
+    gradient = torch.cat(parts).double()
+    training.close()
+    recorded = -1.0 if record is None or record.compression_error is None else record.compression_error
+    return recorded, 1 - float(gradient.abs().sum() ** 2 / (len(gradient) * gradient.square().sum()))
+
+
+def test_the_compression_error_is_that_of_the_workers_gradients() -> None:
+    (recorded, first), (_, second) = run_ranks(sampled_compression_error, 2)
+
+    assert recorded == pytest.approx((first + second) / 2, rel=1e-4)
+
+
+def order_of(seed: int, epoch: int) -> list[int]:
+    training = Training(cell({"name": "ddp"}, seed=seed), NoLink(), None)
+    batches = torch.cat(training.batches.of_epoch(epoch)).tolist()
+    training.close()
+    return [int(index) for index in batches]
+
+
+def orders() -> list[list[int]]:
+    return [order_of(0, 0), order_of(0, 0), order_of(0, 1), order_of(1, 0)]
+
+
+def test_the_order_is_a_function_of_seed_epoch_and_rank() -> None:
+    first, second = run_ranks(orders, 2)
+
+    assert first[0] == first[1]
+    assert len({tuple(order) for order in (*first[1:], second[0])}) == 4
+    assert not set(first[0]) & set(second[0])
