@@ -15,7 +15,7 @@ from tests.processes import GONE_SECONDS, SECONDS, skip_without_namespaces
 # A parent that forks one child; the child tells its pid once it is ready, and waits for ever.
 PARENT = """
 import os, signal
-from liecbench.syscalls import die_with_parent
+from liecbench.host.linux import die_with_parent
 parent = os.getpid()
 if os.fork() == 0:
     {before}
@@ -51,7 +51,7 @@ def test_child_that_does_not_ask_outlives_its_parent() -> None:
 
 @pytest.mark.parametrize(("arguments", "status"), [("os.getppid()", 0), ("os.getpid()", 1), ("", 0)])
 def test_exits_at_once_where_the_parent_is_another(arguments: str, status: int) -> None:
-    code = f"import os; from liecbench.syscalls import die_with_parent; die_with_parent({arguments})"
+    code = f"import os; from liecbench.host.linux import die_with_parent; die_with_parent({arguments})"
     assert subprocess.run([sys.executable, "-c", code], timeout=SECONDS, check=False).returncode == status
 
 

@@ -254,7 +254,7 @@ def test_errors_of_the_server_are_told(
 def test_a_server_that_falls_silent_is_told(
     server: Server, archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liecbench.fetch._TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("liecbench.tasks.download._TIMEOUT_SECONDS", 0.2)
     server.seconds_a_chunk = 1
     said = refusal(archive, directory)
 
@@ -323,7 +323,7 @@ import signal
 import sys
 from pathlib import Path
 from rich.console import Console
-from liecbench.fetch import download
+from liecbench.tasks.download import download
 from liecbench.tasks.archives import Archive
 signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts tests in the background has it ignored
 name, url, num_bytes, sha256, directory = sys.argv[1:]
@@ -381,6 +381,6 @@ def test_names_without_an_archive_are_told(name: str, expected: str, directory: 
 
 
 def test_importing_it_is_light() -> None:
-    code = "import sys, liecbench.fetch; print({'torch', 'numpy', 'PIL', 'pydantic'} & sys.modules.keys())"
+    code = "import sys, liecbench.tasks.download; print({'torch', 'numpy', 'PIL', 'pydantic'} & sys.modules.keys())"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "set()\n"

@@ -166,7 +166,7 @@ def test_it_ends_with_its_input() -> None:
 
 def test_it_ends_with_the_rank() -> None:
     rank = (
-        "import os, sys, time; from liecbench.worker.telemetry import Sampler;"
+        "import os, sys, time; from liecbench.worker.gpu_telemetry import Sampler;"
         f" s = Sampler([sys.executable, '-m', 'tests.fake_nvml', '{FIRST}']); s.begin(); s.end();"
         " kept = os.dup(s._process.stdin.fileno()); os.set_inheritable(kept, True);"
         " os.spawnvp(os.P_NOWAIT, 'sleep', ['sleep', '20']);"  # somebody else holds its input open

@@ -113,9 +113,8 @@ def test_the_plan_names_no_variable_of_the_environment(tmp_path: Path) -> None:
 
 
 def test_its_entry_imports_no_torch() -> None:
-    code = (
-        "import json, sys; import liecbench.worker.turns; print(json.dumps([n for n in sys.modules if n == 'torch']))"
-    )
+    entry = "liecbench.worker.paired_worker"
+    code = f"import json, sys; import {entry}; print(json.dumps([n for n in sys.modules if n == 'torch']))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ""}
     )

@@ -352,7 +352,7 @@ def test_git_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pip_is_needed(repository: Path, tmp_path: Path) -> None:
     venv.EnvBuilder(symlinks=True).create(tmp_path / "bare")
-    code = "from liecbench.check.revisions import built\nwith built(['main'], print): pass"
+    code = "from liecbench.check.paired.revisions import built\nwith built(['main'], print): pass"
     done = subprocess.run(
         [str(tmp_path / "bare" / "bin" / "python"), "-P", "-c", code],
         cwd=repository / "plugins" / "probe",
