@@ -1,8 +1,12 @@
 import os
+from pathlib import Path
+from typing import Final
 
 import hypothesis
 import pytest
 import torch
+
+TESTS: Final = Path(__file__).parent
 
 # Before any kernel is decorated: without a GPU they run in the interpreter.
 if not torch.cuda.is_available():
@@ -15,15 +19,26 @@ hypothesis.settings.load_profile("liecbench")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=2, help="how often test_chaos.py kills a run at a random moment")
+    parser.addoption("--long", action="store_true", help="also run the tests marked 'long', which take minutes each")
 
 
-# What takes minutes comes first: at the end nobody waits for one file alone.
-_LONG = ("test_pairs", "test_crash", "test_versus", "test_chaos", "test_end_to_end", "test_checks", "test_gpu_compiles")
+# Start the files that take minutes first: otherwise one worker runs them alone at the end.
+_SLOWEST_FIRST: Final = (
+    "check/paired/test_session.py",
+    "check/paired/test_contest.py",
+    "cli/test_check.py",
+    "test_crash.py",
+    "test_chaos.py",
+    "test_end_to_end.py",
+    "compressors/test_gpu_compiles.py",
+)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem not in _LONG)
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("gpu"):  # what a GPU alone can show; README says what that leaves unseen
-                item.add_marker(pytest.mark.skip(reason="no GPU"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.relative_to(TESTS).as_posix() not in _SLOWEST_FIRST)
+    for item in items:
+        # README says what stays unseen without a GPU.
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no GPU"))
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: pytest --long runs it"))
