@@ -18,7 +18,10 @@ from typing import Any, Final
 import pytest
 
 from liecbench.results.ledger import End, Epoch, Start
-from tests.processes import SECONDS, Command, numbers, records, running_command, skip_without_namespaces
+from tests.commands import Command, running_command
+from tests.namespace_support import skip_without_namespaces
+from tests.recorded import numbers, records
+from tests.waiting import TIMEOUT_SECONDS
 
 SCENARIO: Final = """
 name: chaos
@@ -65,7 +68,7 @@ def undisturbed(scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> Und
 
 def _complete(scenario: Path, directory: Path, scratch: Path) -> None:
     with running_command(scratch, "run", str(scenario), "--out", str(directory), "--quiet") as command:
-        assert command.process.wait(6 * SECONDS) == 0, command.stderr()
+        assert command.process.wait(6 * TIMEOUT_SECONDS) == 0, command.stderr()
         command.tree.assert_gone(set())
 
 
@@ -88,9 +91,9 @@ def _disturb(scenario: Path, directory: Path, scratch: Path, chance: random.Rand
         namespaces = command.tree.namespaces()
         _kill(command, chance)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            command.process.wait(6 * SECONDS)
+            command.process.wait(6 * TIMEOUT_SECONDS)
         command.process.kill()  # it may have outlived a process that had just ended
-        command.process.wait(SECONDS)
+        command.process.wait(TIMEOUT_SECONDS)
         command.tree.assert_gone(namespaces)
     return True
 

@@ -9,17 +9,11 @@ from typing import Final
 import pytest
 
 from liecbench.results.ledger import LEDGER_NAME, End, Epoch, Start, read
-from tests.processes import (
-    SECONDS,
-    WITHOUT_NAMESPACES,
-    Command,
-    Tree,
-    epochs,
-    records,
-    run_command,
-    running_command,
-    skip_without_namespaces,
-)
+from tests.commands import Command, run_command, running_command
+from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
+from tests.process_tree import Tree
+from tests.recorded import epochs, records
+from tests.waiting import TIMEOUT_SECONDS
 
 WORKERS: Final = 2
 _SCENARIO: Final = """
@@ -83,7 +77,7 @@ def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: 
         namespaces = _namespaces_of_training(command)
         num_before = len(epochs(directory))
         command.process.send_signal(number)
-        assert command.process.wait(SECONDS) == 130
+        assert command.process.wait(TIMEOUT_SECONDS) == 130
         command.tree.assert_gone(namespaces)
         said = command.stderr()
     assert "Traceback" not in said
@@ -109,7 +103,7 @@ def test_a_run_goes_on_with_the_same_data_alone(tmp_path: Path) -> None:
     with running_command(tmp_path, "run", str(path), "--out", str(directory), "--quiet") as command:
         command.wait_for(lambda: len(epochs(directory)) >= 2, "two epochs are recorded")
         os.kill(command.process.pid, signal.SIGKILL)
-        command.process.wait(SECONDS)
+        command.process.wait(TIMEOUT_SECONDS)
     corpus.write_text("from one thing to another " * 99 + "from one place to another ")
     num_before = len(epochs(directory))
     again = run_command(Tree(), "run", str(path), "--out", str(directory), "--quiet")
@@ -129,7 +123,7 @@ def test_sigkill_in_training_leaves_nothing(scenario: Path, tmp_path: Path) -> N
             command.wait_for(more, "an epoch is recorded")
             namespaces = _namespaces_of_training(command)
             command.process.send_signal(signal.SIGKILL)
-            command.process.wait(SECONDS)
+            command.process.wait(TIMEOUT_SECONDS)
             command.tree.assert_gone(namespaces)
         _assert_ledger_is_whole(results)
         assert [r.attempt for r in read(results) if isinstance(r, Start)] == list(range(1, attempt + 1))
@@ -143,7 +137,7 @@ def test_unshaped_run_without_namespaces_leaves_nothing(scenario: Path, tmp_path
         assert not command.tree.namespaces()
         assert len(command.tree.ranks()) == WORKERS
         command.process.send_signal(signal.SIGKILL)
-        command.process.wait(SECONDS)
+        command.process.wait(TIMEOUT_SECONDS)
         command.tree.assert_gone(set())
     _assert_ledger_is_whole(directory)
     assert all(epoch.wire_bytes is None for epoch in epochs(directory))
@@ -171,7 +165,7 @@ def with_killed_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
         namespaces = _namespaces_of_training(command)
         ranks = command.tree.ranks()
         os.kill(ranks[random.Random(0).randrange(WORKERS)], signal.SIGKILL)
-        assert command.process.wait(4 * SECONDS) == 5, command.stderr()
+        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
         command.tree.assert_gone(namespaces)
     return directory
 
@@ -222,7 +216,7 @@ def test_a_launch_that_ended_before_its_first_cell_is_tried_once_more(tmp_path: 
         ranks = command.wait_for(lambda: command.tree.ranks(), "a rank has started")
         os.kill(next(iter(ranks.values())), signal.SIGKILL)
         assert not records(directory)
-        assert command.process.wait(4 * SECONDS) == 0, command.stderr()
+        assert command.process.wait(4 * TIMEOUT_SECONDS) == 0, command.stderr()
         said = command.stderr()
     assert said.count("it is tried once more") == 1
     assert [(r.attempt, r.status) for r in records(directory) if isinstance(r, End)] == [(1, "completed")] * 2
@@ -237,7 +231,7 @@ def test_a_launch_that_ends_twice_before_its_first_cell_has_failed(tmp_path: Pat
         command.wait_for(lambda: "it is tried once more" in command.stderr(), "the launch has ended")
         ranks = command.wait_for(lambda: command.tree.ranks(), "it is tried again")
         os.kill(next(iter(ranks.values())), signal.SIGKILL)
-        assert command.process.wait(4 * SECONDS) == 5, command.stderr()
+        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
     ends = [r for r in records(directory) if isinstance(r, End)]
     assert [end.status for end in ends] == ["failed"] * 2
     assert all("the launch ended with status" in (end.error or "") for end in ends)
@@ -250,7 +244,7 @@ def test_a_cell_that_hangs_is_failed_and_the_others_complete(tmp_path: Path) -> 
         command.wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
         namespaces = _namespaces_of_training(command)
         os.kill(command.tree.ranks()[0], signal.SIGSTOP)
-        assert command.process.wait(4 * SECONDS) == 5, command.stderr()
+        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
         command.tree.assert_gone(namespaces)
     ends = [record for record in records(directory) if isinstance(record, End)]
     assert [end.status for end in ends] == ["completed", "failed", "completed"]

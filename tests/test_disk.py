@@ -8,7 +8,10 @@ from typing import Final
 import pytest
 
 from liecbench.results.ledger import End
-from tests.processes import ROOT, Tree, command_line, epochs, records, skip_without_namespaces
+from tests.commands import command_line
+from tests.namespace_support import skip_without_namespaces
+from tests.process_tree import ROOT, Tree
+from tests.recorded import epochs, records
 
 SCENARIO: Final = """
 name: disk

@@ -13,17 +13,11 @@ from typing import Final
 import pytest
 
 from liecbench.results.ledger import End, Epoch, Record, Start
-from tests.processes import (
-    SECONDS,
-    WITHOUT_NAMESPACES,
-    Tree,
-    epochs,
-    numbers,
-    records,
-    run_command,
-    running_command,
-    skip_without_namespaces,
-)
+from tests.commands import run_command, running_command
+from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
+from tests.process_tree import Tree
+from tests.recorded import epochs, numbers, records
+from tests.waiting import TIMEOUT_SECONDS
 
 ALGORITHMS: Final = ["ddp", "psgd", "memsgd", "doublesqueeze", "liec"]
 COMPRESSED: Final = ["psgd", "memsgd", "doublesqueeze", "liec"]
@@ -302,7 +296,7 @@ def test_resumed_run_is_the_undisturbed_one_to_the_bit(undisturbed: Run, tmp_pat
     with running_command(tmp_path, *arguments, "--quiet") as command:
         command.wait_for(lambda: epochs(directory), "the first epoch is recorded")
         command.process.send_signal(signal.SIGKILL)
-        command.process.wait(SECONDS)
+        command.process.wait(TIMEOUT_SECONDS)
         command.tree.assert_gone(set())
     num_before = len(epochs(directory))
     assert 1 <= num_before < EPOCHS, "it was killed in the middle"

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from liecbench.results.ledger import Epoch, Start
-from tests.processes import Tree, records, run_command, skip_without_namespaces
+from tests.commands import run_command
+from tests.namespace_support import skip_without_namespaces
+from tests.process_tree import Tree
+from tests.recorded import records
 
 pytestmark = pytest.mark.gpu
 SCENARIO = """

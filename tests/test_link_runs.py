@@ -11,7 +11,10 @@ import yaml
 from liecbench.diagnostics.doctor import probe_link
 from liecbench.network.link import Link
 from liecbench.results.ledger import End, Epoch, Record, Start
-from tests.processes import Tree, records, run_command, skip_without_namespaces
+from tests.commands import run_command
+from tests.namespace_support import skip_without_namespaces
+from tests.process_tree import Tree
+from tests.recorded import records
 
 SCENARIO: dict[str, Any] = {
     "name": "links",

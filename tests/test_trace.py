@@ -1,7 +1,8 @@
 import json
 from pathlib import Path
 
-from tests.processes import Tree, run_command
+from tests.commands import run_command
+from tests.process_tree import Tree
 
 SCENARIO = """\
 name: traced

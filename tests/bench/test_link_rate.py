@@ -7,7 +7,9 @@ import pytest
 from liecbench.bench.link_rate import parse_links
 from liecbench.errors import LiecbenchError
 from liecbench.network.link import Link
-from tests.processes import Tree, run_command, skip_without_namespaces
+from tests.commands import run_command
+from tests.namespace_support import skip_without_namespaces
+from tests.process_tree import Tree
 
 WORKERS: Final = 4
 SIZE: Final = 2**16

@@ -11,15 +11,10 @@ import pytest
 
 from liecbench.bench.training_step import measure, parse_rates
 from liecbench.errors import LiecbenchError, MachineError
-from tests.processes import (
-    SECONDS,
-    WITHOUT_NAMESPACES,
-    Command,
-    Tree,
-    run_command,
-    running_command,
-    skip_without_namespaces,
-)
+from tests.commands import Command, run_command, running_command
+from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
+from tests.process_tree import Tree
+from tests.waiting import TIMEOUT_SECONDS
 
 SIZE: Final = 4096
 WORKERS: Final = 2
@@ -125,7 +120,7 @@ def test_an_end_at_any_moment_leaves_nothing(
     namespaces = endless.tree.namespaces()
     assert (len(namespaces), len(endless.tree.ranks())) == (1 + WORKERS, WORKERS)
     endless.process.send_signal(number)
-    assert endless.process.wait(SECONDS) == status
+    assert endless.process.wait(TIMEOUT_SECONDS) == status
     endless.tree.assert_gone(namespaces)
     assert endless.stderr().splitlines() == [
         "1mbit: left out, since a step takes more than 2 s on the wire alone: "
@@ -139,7 +134,7 @@ def test_an_end_at_any_moment_leaves_nothing(
 
 def test_a_lost_rank_is_a_failure_with_its_log(endless: Command) -> None:
     os.kill(endless.tree.ranks()[1], signal.SIGKILL)
-    assert endless.process.wait(4 * SECONDS) == 5
+    assert endless.process.wait(4 * TIMEOUT_SECONDS) == 5
     said = endless.stderr()
     assert "liecbench: the ranks ended with status 1" in said
     assert "give a smaller --size or fewer --workers" in said

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from liecbench.results.ledger import Ledger
+from tests.commands import run_command, running_command
 from tests.ledgers import run_of
-from tests.processes import SECONDS, Tree, run_command, running_command
+from tests.process_tree import Tree
+from tests.waiting import TIMEOUT_SECONDS
 
 SCENARIO = """\
 name: turns
@@ -38,7 +40,7 @@ def stored(results: Path) -> Path:
 
 
 def check(*arguments: str | Path) -> tuple[int, str, str]:
-    done = run_command(Tree(), "check", *map(str, arguments), seconds=9 * SECONDS)
+    done = run_command(Tree(), "check", *map(str, arguments), seconds=9 * TIMEOUT_SECONDS)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -135,7 +137,7 @@ def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
         command.wait_for(lambda: "starting B" in command.stderr(), "B's turn")
         namespaces = command.tree.namespaces()
         command.process.terminate()
-        status = command.process.wait(SECONDS)
+        status = command.process.wait(TIMEOUT_SECONDS)
         command.tree.assert_gone(namespaces)
 
     assert status == 130

@@ -10,7 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from liecbench.host import linux
-from tests.processes import GONE_SECONDS, SECONDS, skip_without_namespaces
+from tests.namespace_support import skip_without_namespaces
+from tests.process_tree import GONE_SECONDS
+from tests.waiting import TIMEOUT_SECONDS
 
 # A parent that forks one child; the child tells its pid once it is ready, and waits for ever.
 PARENT = """
@@ -27,11 +29,11 @@ signal.pause()
 def _outlives_killed_parent(before: str, seconds: float) -> bool:
     with subprocess.Popen([sys.executable, "-c", PARENT.format(before=before)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        assert select.select([parent.stdout], [], [], SECONDS)[0], "the child is ready"
+        assert select.select([parent.stdout], [], [], TIMEOUT_SECONDS)[0], "the child is ready"
         child = os.pidfd_open(int(parent.stdout.readline()))
         try:
             parent.kill()
-            parent.wait(SECONDS)
+            parent.wait(TIMEOUT_SECONDS)
             outlives = not select.select([child], [], [], seconds)[0]
             if outlives:
                 signal.pidfd_send_signal(child, signal.SIGKILL)
@@ -52,7 +54,7 @@ def test_child_that_does_not_ask_outlives_its_parent() -> None:
 @pytest.mark.parametrize(("arguments", "status"), [("os.getppid()", 0), ("os.getpid()", 1), ("", 0)])
 def test_exits_at_once_where_the_parent_is_another(arguments: str, status: int) -> None:
     code = f"import os; from liecbench.host.linux import die_with_parent; die_with_parent({arguments})"
-    assert subprocess.run([sys.executable, "-c", code], timeout=SECONDS, check=False).returncode == status
+    assert subprocess.run([sys.executable, "-c", code], timeout=TIMEOUT_SECONDS, check=False).returncode == status
 
 
 def _enter_regular_file() -> None:
@@ -88,7 +90,9 @@ for call in (syscalls.mount_proc, syscalls.make_mounts_private):
     except PermissionError as error:
         print(error.errno, error)
 """
-    done = subprocess.run([sys.executable, "-c", code], timeout=SECONDS, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], timeout=TIMEOUT_SECONDS, check=True, capture_output=True, text=True
+    )
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == [str(errno.EPERM)] * 2
     assert "mount /proc" in lines[0]
@@ -107,7 +111,9 @@ except OSError as error:
     print(error.errno)
 stop.set()
 """
-    done = subprocess.run([sys.executable, "-c", code], timeout=SECONDS, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], timeout=TIMEOUT_SECONDS, check=True, capture_output=True, text=True
+    )
     assert int(done.stdout) == errno.EINVAL
 
 
@@ -127,7 +133,9 @@ second = os.readlink("/proc/self/ns/net")
 syscalls.enter_network_namespace(here)
 print([name for _, name in inside] == ["lo"], first != second, os.readlink("/proc/self/ns/net") == first, first)
 """
-    done = subprocess.run([sys.executable, "-c", code], timeout=SECONDS, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], timeout=TIMEOUT_SECONDS, check=True, capture_output=True, text=True
+    )
     *checks, namespace = done.stdout.split()
     assert checks == ["True"] * 3
     assert namespace != os.readlink("/proc/self/ns/net")  # noqa: PTH115

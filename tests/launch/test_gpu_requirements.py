@@ -13,8 +13,9 @@ from liecbench.config.loader import load_scenario
 from liecbench.errors import MachineError
 from liecbench.launch.gpu_requirements import Cuda, lacking_to_build, require_cuda
 from liecbench.results.ledger import Ledger, Start
+from tests.commands import run_command
 from tests.ledgers import run_of, spec
-from tests.processes import Tree, run_command
+from tests.process_tree import Tree
 
 ABLE = Cuda(torch="2.11.0", built=True, num_gpus=2, said="", nccl=True, triton=True, lacking=())
 SCENARIO = """\

@@ -13,9 +13,13 @@ from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
 from liecbench.launch.multinode import Leader, Nodes, orders
 from liecbench.results.ledger import End, Epoch, Start
+from tests.commands import run_command
 from tests.machines import ON_TWO_MACHINES
-from tests.processes import ROOT, Tree, records, run_command, skip_without_namespaces, wait_for
+from tests.namespace_support import skip_without_namespaces
+from tests.process_tree import ROOT, Tree
+from tests.recorded import records
 from tests.test_link_runs import SCENARIO
+from tests.waiting import wait_for
 
 WORKERS: Final = 2
 MATRIX: Final[dict[str, Any]] = {"algorithm": ["ddp", "liec"], "compressor": "sign", "workers": WORKERS, "link": "host"}

@@ -17,20 +17,11 @@ from typing import Any, Final
 import pytest
 
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE, REFUSED_EXIT, Orders
-from tests.processes import (
-    ROOT,
-    SECONDS,
-    WITHOUT_NAMESPACES,
-    Events,
-    Supervised,
-    Tree,
-    holders,
-    interfaces,
-    network_namespace,
-    skip_without_namespaces,
-    supervise,
-    wait_for,
-)
+from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
+from tests.namespaces import holders, interfaces, network_namespace
+from tests.process_tree import ROOT, Tree
+from tests.supervised import Events, Supervised, supervise
+from tests.waiting import TIMEOUT_SECONDS, wait_for
 
 
 def _as_role(name: str, *arguments: str) -> list[str]:
@@ -211,7 +202,7 @@ def test_sigkill_leaves_no_process_and_no_namespace(victim: str, num_links: int)
         if victim != "parent":  # which lives on, and has no business with what is below
             wait_for(lambda: tree.pids() <= {parent_process.pid}, lambda: f"all but the parent end: {tree.describe()}")
             parent_process.kill()
-        parent_process.wait(SECONDS)
+        parent_process.wait(TIMEOUT_SECONDS)
         tree.assert_gone(namespaces)
 
 

@@ -20,16 +20,10 @@ from liecbench.network.addresses import HUB_ADDRESS
 from liecbench.network.emulation import INTERFACE, WorkerLink, refusal_reason
 from liecbench.network.link import Link, Wire
 from liecbench.network.measurement import MeasuredWire
-from tests.processes import (
-    SECONDS,
-    Supervised,
-    interfaces,
-    listening_inodes,
-    network_namespace,
-    skip_without_namespaces,
-    socket_inode,
-    supervise,
-)
+from tests.namespace_support import skip_without_namespaces
+from tests.namespaces import interfaces, listening_inodes, network_namespace, socket_inode
+from tests.supervised import Supervised, supervise
+from tests.waiting import TIMEOUT_SECONDS
 
 LINKS: Final[dict[str, str | dict[str, str]]] = {
     "5mbit": "5mbit",
@@ -263,7 +257,7 @@ def seen(request: pytest.FixtureRequest) -> Seen:
     prefix = _prefix(request.param)
     before = Machine.now()
     with supervise([sys.executable, "-m", "tests.network.test_emulation"], num_links=2, prefix=prefix) as supervised:
-        facts = supervised.next_event(4 * SECONDS)
+        facts = supervised.next_event(4 * TIMEOUT_SECONDS)
         during, outside = Machine.now(), listening_inodes()
         held = supervised.tree.namespaces()
         status = _end(supervised)

@@ -13,7 +13,8 @@ from liecbench.host import gpu
 from liecbench.worker import gpu_telemetry
 from liecbench.worker.gpu_telemetry import Sampler
 from tests.fake_nvml import FIRST, SECOND
-from tests.processes import GONE_SECONDS, ROOT, SECONDS, wait_for
+from tests.process_tree import GONE_SECONDS, ROOT
+from tests.waiting import TIMEOUT_SECONDS, wait_for
 
 
 @contextmanager
@@ -146,7 +147,7 @@ os.write(1, b'{"a": 1}\\n'); input(); input(); print('{"a": 2}')
         first = sampler.end()
         sampler._process.send_signal(signal.SIGUSR1)
         assert sampler._process.stdout is not None
-        assert select.select([sampler._process.stdout], [], [], SECONDS)[0]
+        assert select.select([sampler._process.stdout], [], [], TIMEOUT_SECONDS)[0]
         sampler.begin()
         second = sampler.end()
 

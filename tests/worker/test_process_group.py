@@ -9,7 +9,7 @@ import torch
 
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
 from tests.meeting_rank import NUMEL
-from tests.processes import skip_without_namespaces
+from tests.namespace_support import skip_without_namespaces
 
 WORKERS = 2
 several_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer than two GPUs")

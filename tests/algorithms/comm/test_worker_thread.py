@@ -7,7 +7,7 @@ import pytest
 
 from liecbench.algorithms.comm.lane import Lane
 from liecbench.algorithms.comm.worker_thread import CommunicationThread
-from tests.processes import wait_for
+from tests.waiting import wait_for
 
 
 class Written(Lane):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import liecbench
-from tests.processes import Tree, run_command
+from tests.commands import run_command
+from tests.process_tree import Tree
 
 pytestmark = pytest.mark.timeout(600)  # three relaunches of two sides, on whatever machine
 

@@ -12,7 +12,7 @@ from liecbench.check.paired.stopping import Gate
 from liecbench.check.verdict import Finding, Outcome, Verdict
 from liecbench.config.cell import Cell
 from liecbench.errors import ExitCode
-from tests.processes import skip_without_namespaces
+from tests.namespace_support import skip_without_namespaces
 
 pytestmark = pytest.mark.timeout(600)  # three relaunches of two sides, on whatever machine
 # Three times as long is beyond any noise; few pairs are enough for that.

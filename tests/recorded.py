@@ -1,0 +1,23 @@
+"""What a results directory holds, also while a run still writes to it."""
+
+from pathlib import Path
+from typing import Any
+
+from liecbench.results.ledger import LEDGER_NAME, Epoch, Record, read
+
+
+def records(directory: Path) -> list[Record]:
+    """Return the records that the ledger holds now; none if there is no ledger yet."""
+    return list(read(directory)) if (directory / LEDGER_NAME).exists() else []
+
+
+def epochs(directory: Path, cell: str | None = None) -> list[Epoch]:
+    """Return the epochs recorded so far, of all cells or of one."""
+    return [r for r in records(directory) if isinstance(r, Epoch) and cell in (None, r.cell)]
+
+
+def numbers(epoch: Epoch) -> dict[str, Any]:
+    """Return the fields that another run must repeat to the bit: not times, CPU shares, memory or wire bytes."""
+    left_out = {"attempt", "wire_bytes", "cpu_seconds", "other_cpu_share", "peak_memory_bytes", "gpu", "composed"}
+    fields = {name: getattr(epoch, name) for name in Epoch.__slots__ if name not in left_out}
+    return {name: value for name, value in fields.items() if not name.endswith("_seconds")}
