@@ -20,7 +20,7 @@ _ROW_SECONDS = 2.0
 _NUM_ADDED = 8
 _LEGEND = (
     "limit: copying the vector; compress: residual in the vector's place; compress_apart: beside it; "
-    f"add_up: the sum of {_NUM_ADDED} messages"
+    f"sum_messages: the sum of {_NUM_ADDED} messages"
 )
 # Four vectors here, and what the greediest built-ins need beside them: a partial sort, or 8 messages of 16 bits.
 _BYTES_PER_ELEMENT = 40
@@ -115,7 +115,7 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
         name="decompress_accumulate", action=lambda: compressor.decompress(message, other, accumulate=True)
     )
     messages = [message, *(compressor.compress(source) for _ in range(_NUM_ADDED - 1))]
-    yield _Operation(name="add_up", action=lambda: compressor.add_up(messages, other))
+    yield _Operation(name="sum_messages", action=lambda: compressor.sum_messages(messages, other))
 
 
 def _medians(watch: _Watch, limit: _Watch) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from liecbench.compressors.base import Compressor, Draw, Message
+    from liecbench.compressors.base import Compressor, Message, RngKey
     from liecbench.compressors.casts import BF16, FP16, Int8
     from liecbench.compressors.identity import Identity
     from liecbench.compressors.qsgd import QSGD
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from liecbench.compressors.top_k import TopK
 else:
     _HOMES = {
-        "base": ["Compressor", "Draw", "Message"],
+        "base": ["Compressor", "RngKey", "Message"],
         "casts": ["BF16", "FP16", "Int8"],
         "identity": ["Identity"],
         "qsgd": ["QSGD"],
@@ -42,11 +42,11 @@ __all__ = [
     "QSGD",
     "BlockSign",
     "Compressor",
-    "Draw",
     "Identity",
     "Int8",
     "Message",
     "RandomK",
+    "RngKey",
     "Rounds",
     "Sign",
     "TernGrad",

@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """Which random numbers a message takes: those of a step, a block, a shard of it and a stage of the method.
+class RngKey:
+    """The identity of a message, from which a random compressor derives its random numbers.
 
-    ``sender`` is the rank whose message it is, where every sender has numbers of its own; ``answer`` says that it is
-    the server's to all of them.
+    ``stage`` counts the messages of one step and block, ``sender`` is the rank that compresses, and ``from_server``
+    marks the server's message to all ranks.
     """
 
     step: int = 0
@@ -22,7 +22,7 @@ class Draw:
     shard: int = 0
     stage: int = 0
     sender: int = 0
-    answer: bool = False
+    from_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Compressor(ABC):
         """Whether E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0: what a method with an error memory needs."""
         return True
 
-    def drawn(self, draw: Draw) -> "Compressor":
-        """This compressor with the random numbers of ``draw``; itself where it takes none."""
+    def with_rng(self, key: RngKey) -> "Compressor":
+        """This compressor with the random numbers of ``key``; itself where it takes none."""
         return self
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
@@ -78,9 +78,11 @@ class Compressor(ABC):
         assert out is not None or not accumulate, "accumulate needs out"
         if out is None:
             out = torch.empty(message.numel, device=message.payload.device)
-        return self.add_up([message], out, accumulate, weight)
+        return self.sum_messages([message], out, accumulate, weight)
 
-    def add_up(self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0) -> Tensor:
+    def sum_messages(
+        self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0
+    ) -> Tensor:
         """Σ ``weight`` · C(v_i), in the order given, written to ``out``, or added to it where ``accumulate``.
 
         On a GPU in one pass over ``out``; bit for bit what ``decompress`` gives one after the other.
@@ -90,7 +92,7 @@ class Compressor(ABC):
                 self._decompress(message.payload, out, accumulate or number > 0, weight)
         elif out.numel():
             with torch.cuda.device_of(out):
-                self._add_up_on_gpu([message.payload for message in messages], out, accumulate, weight)
+                self._sum_messages_on_gpu([message.payload for message in messages], out, accumulate, weight)
         return out
 
     def finite_flag(self, message: Message) -> Tensor:
@@ -128,7 +130,7 @@ class Compressor(ABC):
         if residual is not None:
             residual.copy_(host)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         host = out.to("cpu", copy=True)
         for number, payload in enumerate(payloads):
             self._decompress(payload.cpu(), host, accumulate or number > 0, weight)

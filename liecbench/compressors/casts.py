@@ -45,10 +45,10 @@ class _Cast16(Compressor):
 
         casts_gpu.compress(tensor, payload, residual, half=self._half)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         from liecbench.compressors.kernels.triton import casts as casts_gpu
 
-        casts_gpu.add_up(payloads, out, accumulate, weight, half=self._half)
+        casts_gpu.sum_messages(payloads, out, accumulate, weight, half=self._half)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
         from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
@@ -102,10 +102,10 @@ class Int8(Compressor):
 
         int8_gpu.compress(tensor, payload, residual)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         from liecbench.compressors.kernels.triton import int8 as int8_gpu
 
-        int8_gpu.add_up(payloads, out, accumulate, weight)
+        int8_gpu.sum_messages(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
         from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu

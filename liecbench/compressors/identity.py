@@ -44,7 +44,7 @@ class Identity(Compressor):
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         self._compress(tensor, payload, residual)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         for number, payload in enumerate(payloads):
             self._decompress(payload, out, accumulate or number > 0, weight)
 

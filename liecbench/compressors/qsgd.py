@@ -64,10 +64,10 @@ class QSGD(Randomised):
         key = self._key(self.seed)
         qsgd_gpu.compress(tensor, payload, residual, most=self.levels, width=self._width, key=key)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         from liecbench.compressors.kernels.triton import qsgd as qsgd_gpu
 
-        qsgd_gpu.add_up(payloads, out, accumulate, weight, most=self.levels, width=self._width)
+        qsgd_gpu.sum_messages(payloads, out, accumulate, weight, most=self.levels, width=self._width)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
         from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu

@@ -74,7 +74,7 @@ class RandomK(Randomised):
         positions = self._positions_on(tensor.device, tensor.numel())
         random_k_gpu.take(tensor, positions, self._scale(tensor.numel()), payload.view(torch.float32), residual)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """One message after the other: each touches only the entries that it holds."""
         from liecbench.compressors.kernels.triton import random_k as random_k_gpu
 
@@ -90,7 +90,7 @@ class RandomK(Randomised):
         return magnitude_gpu.all_finite(message.payload.view(torch.float32))
 
     def _scale(self, numel: int) -> float:
-        return numel / self.kept(numel) if self.unbiased and not self._draw.answer else 1.0
+        return numel / self.kept(numel) if self.unbiased and not self._draw.from_server else 1.0
 
     @functools.cached_property
     def _drawn(self) -> dict[int, Tensor]:

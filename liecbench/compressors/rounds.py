@@ -54,12 +54,12 @@ class Rounds(Randomised):
     def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         self._compress(tensor, payload, residual)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """Rounds that draw nothing are added up together."""
         parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
         for _, alike in itertools.groupby(parts, key=lambda part: id(part[0])):
             (compressor, *_), messages = zip(*alike, strict=True)
-            compressor.add_up(messages, out, accumulate, weight)
+            compressor.sum_messages(messages, out, accumulate, weight)
             accumulate = True
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
@@ -69,7 +69,7 @@ class Rounds(Randomised):
     @functools.cached_property
     def _each(self) -> list[Compressor]:
         first = self._draw.stage * self.rounds
-        return [self.compressor.drawn(dataclasses.replace(self._draw, stage=first + r)) for r in range(self.rounds)]
+        return [self.compressor.with_rng(dataclasses.replace(self._draw, stage=first + r)) for r in range(self.rounds)]
 
     def _parts(self, payload: Tensor, numel: int) -> list[tuple[Compressor, Message]]:
         """Copies: a round's message may start at an address that float32 cannot have."""

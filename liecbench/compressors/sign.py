@@ -53,10 +53,10 @@ class Sign(Compressor):
         magnitude_gpu.mean_magnitude(tensor, payload[:_SCALE_BYTES].view(torch.float32))
         sign_gpu.pack(tensor, payload, residual)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         from liecbench.compressors.kernels.triton import sign as sign_gpu
 
-        sign_gpu.add_up(payloads, out, accumulate, weight)
+        sign_gpu.sum_messages(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
         from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu

@@ -67,10 +67,10 @@ class TernGrad(Randomised):
         magnitude_gpu.largest_magnitude(tensor, _scale(payload))
         terngrad_gpu.compress(tensor, payload, residual, self._key(self.seed))
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         from liecbench.compressors.kernels.triton import ternary as trits_gpu
 
-        trits_gpu.add_up(payloads, out, accumulate, weight)
+        trits_gpu.sum_messages(payloads, out, accumulate, weight)
 
     def _is_finite_on_gpu(self, message: Message) -> Tensor:
         from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu

@@ -69,7 +69,7 @@ class TopK(Compressor):
         positions = selection_gpu.take(tensor, entries.numel(), entries, residual)
         Coding.shortest(tensor.numel(), entries.numel()).encode_on_gpu(positions, packed)
 
-    def _add_up_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """One message after the other: each touches only the entries that it holds."""
         if not accumulate:
             out.zero_()

@@ -15,7 +15,7 @@ from liecbench.errors import MachineError
 
 SIZE = 4096
 CPU = torch.device("cpu")
-OPERATIONS = ["compress", "compress_apart", "decompress", "decompress_accumulate", "add_up"]
+OPERATIONS = ["compress", "compress_apart", "decompress", "decompress_accumulate", "sum_messages"]
 PLUGIN = """
 from dataclasses import dataclass
 from liecbench.compressors import Sign

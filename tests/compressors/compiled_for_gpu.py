@@ -101,7 +101,7 @@ def use(compressor: base.Compressor, vector: Tensor) -> None:
     for count, accumulate in [(8, False), (8, True), (1, False)]:
         # As far from an aligned address as the vector is.
         out = torch.zeros(vector.numel() + 1)[vector.storage_offset() :][: vector.numel()]
-        compressor.add_up([message] * count, out, accumulate, 1 / 3)
+        compressor.sum_messages([message] * count, out, accumulate, 1 / 3)
 
 
 def compiling(run: Callable[..., Any], kernels: dict[str, dict[str, Any]]) -> Callable[..., Any]:

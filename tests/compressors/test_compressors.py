@@ -11,10 +11,10 @@ from liecbench.compressors import (
     QSGD,
     BlockSign,
     Compressor,
-    Draw,
     Identity,
     Int8,
     RandomK,
+    RngKey,
     Rounds,
     Sign,
     TernGrad,
@@ -146,9 +146,9 @@ def test_many_times_the_length_of_a_block_of_the_kernels(compressor: Compressor)
 
 @every
 def test_a_draw_gives_the_same_message_again(compressor: Compressor) -> None:
-    draw, vector = Draw(step=3, block=1, shard=2, stage=1, sender=4), normal(2000)
+    draw, vector = RngKey(step=3, block=1, shard=2, stage=1, sender=4), normal(2000)
 
-    once, again = (compressor.drawn(draw).compress(vector).payload.tolist() for _ in range(2))
+    once, again = (compressor.with_rng(draw).compress(vector).payload.tolist() for _ in range(2))
 
     assert once == again
 

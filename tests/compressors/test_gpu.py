@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from liecbench.compressors import QSGD, Compressor, Draw, Int8, Sign, TernGrad
+from liecbench.compressors import QSGD, Compressor, Int8, RngKey, Sign, TernGrad
 from liecbench.compressors.votes import Majority, Votes
 from tests.compressors.on_gpu import Place, places
 from tests.compressors.vectors import normal, vectors
@@ -14,13 +14,13 @@ pytest.importorskip("triton")
 # The interpreter computes with numpy, which warns of infinities that a GPU passes on.
 pytestmark = pytest.mark.filterwarnings("ignore:(invalid value|overflow|divide by zero) encountered:RuntimeWarning")
 
-DRAW = Draw(step=3, block=1, shard=2, stage=1, sender=4)
+DRAW = RngKey(step=3, block=1, shard=2, stage=1, sender=4)
 EVERY: list[Compressor] = [
     Sign(),
     Votes(),
     Majority(),
-    TernGrad().drawn(DRAW),
-    QSGD().drawn(DRAW),
+    TernGrad().with_rng(DRAW),
+    QSGD().with_rng(DRAW),
     QSGD(levels=127),
     Int8(),
 ]
@@ -91,11 +91,11 @@ def test_sums_of_messages_are_the_cpus(
 ) -> None:
     messages = [compressor.compress(normal(numel, seed)) for seed in range(count)]
     start = normal(numel, count)
-    expected = compressor.add_up(messages, start.clone(), accumulate, weight)
+    expected = compressor.sum_messages(messages, start.clone(), accumulate, weight)
 
     with place.kernels():
         there = [type(message)(place.put(message.payload), numel) for message in messages]
-        actual = compressor.add_up(there, place.put(start), accumulate, weight)
+        actual = compressor.sum_messages(there, place.put(start), accumulate, weight)
 
     assert bits(expected) == bits(actual)
 

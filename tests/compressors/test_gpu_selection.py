@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from liecbench.compressors import BF16, FP16, Compressor, Identity, Message, RandomK, Rounds, TopK
-from liecbench.compressors.base import Draw
+from liecbench.compressors.base import RngKey
 from liecbench.compressors.codecs.elias_fano import Coding
 from tests.compressors.on_gpu import Place, places
 from tests.compressors.test_casts import patterns
@@ -22,7 +22,7 @@ RATIOS = [0.001, 0.01, 0.1, 0.7, 1.0]
 COMPRESSORS: list[Compressor] = [
     *map(TopK, RATIOS),
     *map(RandomK, RATIOS),
-    RandomK(0.1, unbiased=True).drawn(Draw(step=3, shard=1)),
+    RandomK(0.1, unbiased=True).with_rng(RngKey(step=3, shard=1)),
     FP16(),
     BF16(),
     Identity(),
@@ -85,13 +85,15 @@ def sums(place: Place, compressor: Compressor, vectors: list[Tensor], accumulate
     messages = [Message(place.put(compressor.compress(vector).payload), numel) for vector in vectors]
     out = place.put(normal(numel, 99) if accumulate else torch.full((numel,), torch.nan))
     with place.kernels():
-        return compressor.add_up(messages, out, accumulate, weight)
+        return compressor.sum_messages(messages, out, accumulate, weight)
 
 
 def sums_here(compressor: Compressor, vectors: list[Tensor], accumulate: bool, weight: float) -> Tensor:
     messages = [compressor.compress(vector) for vector in vectors]
     numel = vectors[0].numel()
-    return compressor.add_up(messages, normal(numel, 99) if accumulate else torch.empty(numel), accumulate, weight)
+    return compressor.sum_messages(
+        messages, normal(numel, 99) if accumulate else torch.empty(numel), accumulate, weight
+    )
 
 
 @places
@@ -114,11 +116,11 @@ def test_messages_and_residuals_around_the_borders_of_blocks(place: Place, compr
 def test_a_vector_may_begin_anywhere(place: Place, compressor: Compressor, numel: int) -> None:
     vector = normal(numel + 1)
     message = compressor.compress(vector[1:])
-    expected = compressor.add_up([message, message], vector.clone()[1:], True, 1 / 3)
+    expected = compressor.sum_messages([message, message], vector.clone()[1:], True, 1 / 3)
     there, whole = place.put(vector), place.put(vector)
     with place.kernels():
         again = compressor.compress(there[1:], there[1:])
-        actual = compressor.add_up([again, again], whole[1:], True, 1 / 3)
+        actual = compressor.sum_messages([again, again], whole[1:], True, 1 / 3)
 
     assert same(again.payload, message.payload)
     assert same(actual, expected)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from liecbench.compressors import BF16, FP16, QSGD, Compressor, Draw, Identity, Int8, RandomK, Rounds, Sign, TopK
+from liecbench.compressors import BF16, FP16, QSGD, Compressor, Identity, Int8, RandomK, RngKey, Rounds, Sign, TopK
 from liecbench.compressors.terngrad import TernGrad
 from liecbench.compressors.votes import Majority, Votes
 from tests.compressors.test_compressors import EVERY
@@ -38,12 +38,12 @@ def residual_of(compressor: Compressor, vector: torch.Tensor) -> torch.Tensor | 
 def test_nothing_waits_for_the_gpu(compressor: Compressor) -> None:
     vector, out = normal(100_000).cuda(), torch.zeros(100_000, device="cuda")
     residual = residual_of(compressor, vector)
-    compressor.add_up([compressor.compress(vector, residual)] * 2, out)  # compiles the kernels
-    fresh = compressor.drawn(Draw(step=1))
+    compressor.sum_messages([compressor.compress(vector, residual)] * 2, out)  # compiles the kernels
+    fresh = compressor.with_rng(RngKey(step=1))
     torch.cuda.set_sync_debug_mode("error")
     try:
         message = fresh.compress(vector, residual)
-        fresh.add_up([message, message], out, True, 1 / 3)
+        fresh.sum_messages([message, message], out, True, 1 / 3)
         flag = fresh.finite_flag(message)
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -77,8 +77,8 @@ def test_kernels_run_where_the_vector_is(compressor: Compressor) -> None:
     here = compressor.compress(vector, residual_of(compressor, vector))
 
     there = compressor.compress(vector.to("cuda:1"), residual_of(compressor, vector.to("cuda:1")))
-    sum_there = compressor.add_up([there, there], torch.zeros(5000, device="cuda:1"))
+    sum_there = compressor.sum_messages([there, there], torch.zeros(5000, device="cuda:1"))
 
     assert torch.equal(here.payload, there.payload.cpu())
-    assert torch.equal(compressor.add_up([here, here], torch.zeros(5000)), sum_there.cpu())
+    assert torch.equal(compressor.sum_messages([here, here], torch.zeros(5000)), sum_there.cpu())
     assert bool(compressor.finite_flag(there))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from liecbench.compressors import QSGD, Draw
+from liecbench.compressors import QSGD, RngKey
 from tests.compressors.vectors import normal
 
 levels = st.sampled_from([1, 2, 3, 7, 8, 100, 127])
@@ -76,7 +76,7 @@ def test_unbiased_with_the_variance_of_rounding(most: int, scale: float) -> None
     vector, draws = normal(700) * scale, 2000
     total = torch.zeros(700, dtype=torch.float64)
     for step in range(draws):
-        bound = QSGD(most).drawn(Draw(step=step))
+        bound = QSGD(most).with_rng(RngKey(step=step))
         total += bound.decompress(bound.compress(vector))
     norms = torch.cat([part.double().norm().expand(part.numel()) for part in vector.split(512)])
 

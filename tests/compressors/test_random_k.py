@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from liecbench.compressors import Compressor, Draw, RandomK
+from liecbench.compressors import Compressor, RandomK, RngKey
 from tests.compressors.vectors import normal
 
 ratios = st.sampled_from([0.001, 0.01, 0.3, 0.5, 0.51, 0.9, 1.0])
@@ -20,7 +20,7 @@ def positions(compressor: Compressor, numel: int) -> torch.Tensor:
 
 @given(st.integers(1, 3000), ratios, st.integers(0, 2**40))
 def test_a_message_is_the_values_at_as_many_different_positions(numel: int, ratio: float, step: int) -> None:
-    vector, bound = normal(numel, 1), RandomK(ratio).drawn(Draw(step=step))
+    vector, bound = normal(numel, 1), RandomK(ratio).with_rng(RngKey(step=step))
     drawn = positions(bound, numel)
 
     message = bound.compress(vector)
@@ -34,24 +34,24 @@ def test_the_sender_and_the_direction_leave_the_positions_as_they_are() -> None:
     compressor = RandomK(0.01, seed=3)
     zero = positions(compressor, 10_000).tolist()
 
-    fields: dict[str, Any] = dict.fromkeys(("step", "block", "shard", "stage", "sender", "answer"), 1)
-    draws = {field: Draw(**{field: value}) for field, value in fields.items()}
-    same = [field for field, draw in draws.items() if positions(compressor.drawn(draw), 10_000).tolist() == zero]
+    fields: dict[str, Any] = dict.fromkeys(("step", "block", "shard", "stage", "sender", "from_server"), 1)
+    draws = {field: RngKey(**{field: value}) for field, value in fields.items()}
+    same = [field for field, draw in draws.items() if positions(compressor.with_rng(draw), 10_000).tolist() == zero]
 
-    assert same == ["sender", "answer"]
+    assert same == ["sender", "from_server"]
 
 
 def test_an_answer_is_not_scaled_again() -> None:
     compressor, vector = RandomK(0.1, unbiased=True), normal(1000)
     up = compressor.decompress(compressor.compress(vector))
 
-    answer = compressor.drawn(Draw(answer=True))
+    answer = compressor.with_rng(RngKey(from_server=True))
 
     assert torch.equal(answer.decompress(answer.compress(up)), up)
 
 
 def test_lengths_may_change_between_messages() -> None:
-    bound = RandomK(0.1).drawn(Draw(step=1))
+    bound = RandomK(0.1).with_rng(RngKey(step=1))
 
     assert [positions(bound, numel).numel() for numel in (50, 1000, 50)] == [5, 100, 5]
 
@@ -61,7 +61,7 @@ def test_every_position_is_as_likely_and_draws_overlap_as_chance_has_it(ratio: f
     numel, draws = 500, 2000
     chosen = np.zeros((draws, numel))
     for step in range(draws):
-        chosen[step, positions(RandomK(ratio).drawn(Draw(step=step)), numel)] = 1
+        chosen[step, positions(RandomK(ratio).with_rng(RngKey(step=step)), numel)] = 1
 
     chi_square = ((chosen.mean(0) - ratio) ** 2).sum() * draws / (ratio * (1 - ratio))
     overlap = (chosen[1:] * chosen[:-1]).sum(1).mean() / numel
@@ -74,7 +74,7 @@ def test_the_contraction_is_the_ratio_in_expectation() -> None:
     vector, residual = normal(20_000), torch.empty(20_000)
     left = []
     for step in range(50):
-        RandomK(0.1).drawn(Draw(step=step)).compress(vector, residual)
+        RandomK(0.1).with_rng(RngKey(step=step)).compress(vector, residual)
         left.append(float(residual.square().sum() / vector.square().sum()))
 
     assert abs(1 - sum(left) / 50 - 0.1) < 6 * math.sqrt(0.1 * 0.9 * 3 / (20_000 * 50))
@@ -85,7 +85,7 @@ def test_unbiased_in_expectation() -> None:
     compressor = RandomK(0.2, unbiased=True)
     total = torch.zeros(1000)
     for step in range(draws):
-        bound = compressor.drawn(Draw(step=step))
+        bound = compressor.with_rng(RngKey(step=step))
         bound.decompress(bound.compress(vector), total, accumulate=True, weight=1 / draws)
 
     scores = (total - vector) / (vector.abs() * math.sqrt((1 / 0.2 - 1) / draws))

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from liecbench.compressors import Compressor, Draw, Identity, Int8, RandomK, Rounds, Sign, TopK
+from liecbench.compressors import Compressor, Identity, Int8, RandomK, RngKey, Rounds, Sign, TopK
 from tests.compressors.vectors import normal, vectors
 
 INNER: list[Compressor] = [Identity(), Sign(), TopK(0.1), Int8()]
@@ -42,8 +42,8 @@ def test_one_round_is_the_compressor_alone() -> None:
 def test_every_round_of_every_stage_draws_other_numbers(stage: int) -> None:
     rounds, vector = Rounds(RandomK(0.5), 2), torch.ones(4000)
 
-    sent = rounds.drawn(Draw(stage=stage))
-    other = rounds.drawn(Draw(stage=1 - stage))
+    sent = rounds.with_rng(RngKey(stage=stage))
+    other = rounds.with_rng(RngKey(stage=1 - stage))
 
     kept = [4000 - int(c.decompress(c.compress(vector)).sum()) for c in (sent, other)]
     both = (sent.decompress(sent.compress(vector)) + other.decompress(other.compress(vector)) == 0).sum()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liecbench.compressors import Draw, TernGrad
+from liecbench.compressors import RngKey, TernGrad
 from liecbench.compressors.kernels.cpu import ternary as trits_cpu
 from tests.compressors.vectors import normal
 
@@ -70,7 +70,7 @@ def test_unbiased_with_the_variance_of_its_definition(scale: float) -> None:
     vector, draws = normal(700).clamp(-3, 3) * scale, 2000
     total = torch.zeros(700, dtype=torch.float64)
     for step in range(draws):
-        bound = TernGrad().drawn(Draw(step=step))
+        bound = TernGrad().with_rng(RngKey(step=step))
         total += bound.decompress(bound.compress(vector))
     most, exact = float(vector.abs().max()), vector.double()
 

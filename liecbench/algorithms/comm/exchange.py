@@ -16,7 +16,7 @@ from liecbench.algorithms.comm.nccl import AtOnce
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.shards import ServerPlace, Shard, cut
 from liecbench.algorithms.comm.transport import Traffic, Transport, over_nccl
-from liecbench.compressors.base import Compressor, Draw, Message, on_host
+from liecbench.compressors.base import Compressor, Message, RngKey, on_host
 from liecbench.compressors.identity import Identity
 
 _CPU = torch.device("cpu")
@@ -63,7 +63,7 @@ class Exchange:
 
     def begin(self, step: int, block: int) -> None:
         """What follows is about this step and block."""
-        self._draw, self._stages = Draw(step=step, block=block), count()
+        self._draw, self._stages = RngKey(step=step, block=block), count()
 
     def to_server(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, room: Tensor | None = None
@@ -74,7 +74,7 @@ class Exchange:
         of the same length (it may be ``vector``, too), or in scratch where there is none. Each shard is compressed
         while the one before is under way.
         """
-        self._draw = dataclasses.replace(self._draw, stage=next(self._stages), answer=False)
+        self._draw = dataclasses.replace(self._draw, stage=next(self._stages), from_server=False)
         own, drawn = self.served(vector.numel()), self._drawn(compressor, vector.numel())
         total = self._room(own.numel) if room is None else room[own.start : own.stop]
         sum_of = _Sum(drawn.get(own, compressor), total, 1 / self.world_size, self._watch)
@@ -117,7 +117,7 @@ class Exchange:
         becomes what C leaves out. Where a message is not finite every rank raises NonFiniteMessageError, and
         ``memory`` keeps its value, unless the flag went to ``doubted``.
         """
-        self._draw = dataclasses.replace(self._draw, answer=True)
+        self._draw = dataclasses.replace(self._draw, from_server=True)
         own = self.served(out.numel())
         exact = isinstance(compressor, Identity)
         assert accumulate or weight == 1, "a weight is for accumulation"
@@ -166,7 +166,7 @@ class Exchange:
     def _drawn(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
         """The compressor of every shard, with the random numbers of what is under way."""
         draw = dataclasses.replace(self._draw, sender=self.rank)
-        return {s: compressor.drawn(dataclasses.replace(draw, shard=s.owner)) for s in self.shards(numel)}
+        return {s: compressor.with_rng(dataclasses.replace(draw, shard=s.owner)) for s in self.shards(numel)}
 
     def _answer(self, compressor: Compressor, mean: Tensor, memory: Tensor | None) -> Message:
         """C(``mean`` + ``memory``); with a memory ``mean`` becomes what that leaves out, unless it is the message."""
@@ -219,7 +219,7 @@ class _Sum:
         """Add what waits."""
         if self._waiting:
             with self._watch.timed("compress_seconds", "decompress"):
-                self._compressor.add_up(self._waiting, self._total, accumulate=self._begun, weight=self._weight)
+                self._compressor.sum_messages(self._waiting, self._total, accumulate=self._begun, weight=self._weight)
             self._waiting, self._begun = [], True
 
 

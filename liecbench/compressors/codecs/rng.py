@@ -3,30 +3,30 @@
 import dataclasses
 from typing import ClassVar, Self
 
-from liecbench.compressors.base import Compressor, Draw
+from liecbench.compressors.base import Compressor, RngKey
 
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclasses.dataclass(frozen=True)
 class Randomised(Compressor):
-    """A compressor whose message depends on a draw; that of ``Draw()`` until ``drawn`` binds another.
+    """A compressor whose message depends on a draw; that of ``RngKey()`` until ``with_rng`` binds another.
 
     A draw is no option: bound or not, compressors with the same options are equal.
     """
 
-    _draw: ClassVar[Draw] = Draw()
+    _draw: ClassVar[RngKey] = RngKey()
 
-    def drawn(self, draw: Draw) -> Self:
-        """These options with the random numbers of ``draw``."""
+    def with_rng(self, key: RngKey) -> Self:
+        """These options with the random numbers of ``key``."""
         bound = dataclasses.replace(self)
-        object.__setattr__(bound, "_draw", draw)
+        object.__setattr__(bound, "_draw", key)
         return bound
 
     def _key(self, seed: int) -> int:
         """The key of a message of which every sender has one of its own."""
         draw = self._draw
-        return key(seed, draw.step, draw.block, draw.shard, draw.stage, draw.sender, draw.answer)
+        return key(seed, draw.step, draw.block, draw.shard, draw.stage, draw.sender, draw.from_server)
 
 
 def key(*numbers: int) -> int:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from liecbench.compressors import QSGD, Compressor, Draw, RandomK, Rounds, TernGrad
+from liecbench.compressors import QSGD, Compressor, RandomK, RngKey, Rounds, TernGrad
 from liecbench.compressors.codecs.rng import key
 from tests.compressors.vectors import normal
 
 RANDOMISED: list[Compressor] = [RandomK(0.1), RandomK(0.1, unbiased=True), QSGD(), TernGrad(), Rounds(TernGrad(), 2)]
-FIELDS = [field.name for field in dataclasses.fields(Draw)]
+FIELDS = [field.name for field in dataclasses.fields(RngKey)]
 randomised = pytest.mark.parametrize("compressor", RANDOMISED, ids=str)
 
 
@@ -27,7 +27,7 @@ def correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 @randomised
 def test_a_draw_is_no_option(compressor: Compressor) -> None:
-    bound = compressor.drawn(Draw(step=5, sender=1))
+    bound = compressor.with_rng(RngKey(step=5, sender=1))
 
     assert (bound, str(bound), hash(bound)) == (compressor, str(compressor), hash(compressor))
 
@@ -36,16 +36,18 @@ def test_a_draw_is_no_option(compressor: Compressor) -> None:
 def test_unbound_is_the_draw_of_zeros(compressor: Compressor) -> None:
     vector = normal(1000)
 
-    assert torch.equal(compressor.compress(vector).payload, compressor.drawn(Draw()).compress(vector).payload)
+    assert torch.equal(compressor.compress(vector).payload, compressor.with_rng(RngKey()).compress(vector).payload)
 
 
 @randomised
 def test_a_bound_compressor_can_be_bound_anew(compressor: Compressor) -> None:
-    vector, draw = normal(1000), Draw(step=2)
-    bound = compressor.drawn(Draw(step=1))
+    vector, draw = normal(1000), RngKey(step=2)
+    bound = compressor.with_rng(RngKey(step=1))
     bound.compress(vector)
 
-    assert torch.equal(bound.drawn(draw).compress(vector).payload, compressor.drawn(draw).compress(vector).payload)
+    assert torch.equal(
+        bound.with_rng(draw).compress(vector).payload, compressor.with_rng(draw).compress(vector).payload
+    )
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -55,7 +57,7 @@ def test_rounding_of_two_draws_has_nothing_in_common(compressor: Compressor, fie
     first = error(compressor, vector)
 
     fields: dict[str, Any] = {field: 1}
-    second = error(compressor.drawn(Draw(**fields)), vector)
+    second = error(compressor.with_rng(RngKey(**fields)), vector)
 
     assert abs(correlation(first, second)) < 5 / 100_000**0.5
 

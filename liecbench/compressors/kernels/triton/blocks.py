@@ -25,7 +25,7 @@ def compress(
     launch(kernel, size, vector, payload, left, *arguments, keep=residual is not None, **constants)
 
 
-def add_up(
+def sum_messages(
     kernel: Any, size: int, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, **constants: Any
 ) -> None:
     """``launch`` a kernel on ``out`` that writes or adds ``weight`` times what the ``payloads`` stand for, in order."""

@@ -26,10 +26,10 @@ def compress(vector: Tensor, payload: Tensor, residual: Tensor | None, *, half: 
     blocks_gpu.compress(_compress, _BLOCK, vector, payload.view(torch.int16), residual, half=half)
 
 
-def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, *, half: bool) -> None:
+def sum_messages(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, *, half: bool) -> None:
     """Σ ``weight`` times what ``payloads`` stand for, in their order, written to ``out`` or added to it."""
     codes = [payload.view(torch.int16) for payload in payloads]
-    blocks_gpu.add_up(_add_up, _BLOCK, codes, out, accumulate, weight, half=half)
+    blocks_gpu.sum_messages(_sum_messages, _BLOCK, codes, out, accumulate, weight, half=half)
 
 
 @triton.jit
@@ -84,7 +84,7 @@ def _compress_block(  # type: ignore[no-untyped-def]
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _add_up(  # type: ignore[no-untyped-def]
+def _sum_messages(  # type: ignore[no-untyped-def]
     out,
     numel,
     codes,
@@ -94,11 +94,11 @@ def _add_up(  # type: ignore[no-untyped-def]
     half: tl.constexpr,
     size: tl.constexpr,
 ):
-    by_blocks(_add_up_block, numel, size, (out, codes, weight, count, accumulate, half, size))
+    by_blocks(_sum_block, numel, size, (out, codes, weight, count, accumulate, half, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_up_block(  # type: ignore[no-untyped-def]
+def _sum_block(  # type: ignore[no-untyped-def]
     out,
     codes,
     weight,

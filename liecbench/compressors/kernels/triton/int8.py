@@ -26,9 +26,9 @@ def compress(vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
     blocks_gpu.compress(_compress, _BLOCK, vector, payload, residual, largest)
 
 
-def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+def sum_messages(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
     """Σ scale · ``weight`` · code in the order of ``payloads``, written to ``out`` or added to it."""
-    blocks_gpu.add_up(_add_up, _BLOCK, payloads, out, accumulate, weight)
+    blocks_gpu.sum_messages(_sum_messages, _BLOCK, payloads, out, accumulate, weight)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
@@ -55,14 +55,14 @@ def _compress_block(vector, payload, residual, largest, keep: tl.constexpr, size
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _add_up(  # type: ignore[no-untyped-def]
+def _sum_messages(  # type: ignore[no-untyped-def]
     out, numel, payloads, weight: tl.float64, count: tl.constexpr, accumulate: tl.constexpr, size: tl.constexpr
 ):
-    by_blocks(_add_up_block, numel, size, (out, payloads, weight, count, accumulate, size))
+    by_blocks(_sum_block, numel, size, (out, payloads, weight, count, accumulate, size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_up_block(  # type: ignore[no-untyped-def]
+def _sum_block(  # type: ignore[no-untyped-def]
     out, payloads, weight, count: tl.constexpr, accumulate: tl.constexpr, size: tl.constexpr, start, numel
 ):
     places = tl.arange(0, size)

@@ -24,10 +24,12 @@ def compress(vector: Tensor, payload: Tensor, residual: Tensor | None, *, most: 
     blocks_gpu.compress(_compress, BUCKET, vector, payload, residual, signed(key), **options)
 
 
-def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, *, most: int, width: int) -> None:
+def sum_messages(
+    payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, *, most: int, width: int
+) -> None:
     """Σ ``weight`` · norm · level / s in the order of ``payloads``, written to ``out`` or added to it."""
     options = {"most": most, "width": width, "num_warps": 1}
-    blocks_gpu.add_up(_add_up, BUCKET, payloads, out, accumulate, weight, **options)
+    blocks_gpu.sum_messages(_sum_messages, BUCKET, payloads, out, accumulate, weight, **options)
 
 
 @triton.jit
@@ -101,7 +103,7 @@ def _packed(payload, start, width: tl.constexpr):  # type: ignore[no-untyped-def
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _add_up(  # type: ignore[no-untyped-def]
+def _sum_messages(  # type: ignore[no-untyped-def]
     out,
     numel,
     payloads,
@@ -112,11 +114,11 @@ def _add_up(  # type: ignore[no-untyped-def]
     width: tl.constexpr,
     size: tl.constexpr,
 ):
-    by_blocks(_add_up_bucket, numel, size, (out, payloads, weight, count, accumulate, most, width))
+    by_blocks(_sum_bucket, numel, size, (out, payloads, weight, count, accumulate, most, width))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_up_bucket(  # type: ignore[no-untyped-def]
+def _sum_bucket(  # type: ignore[no-untyped-def]
     out,
     payloads,
     weight,

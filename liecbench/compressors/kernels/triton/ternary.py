@@ -23,9 +23,9 @@ def pack_majority(vector: Tensor, payload: Tensor, tie: float) -> None:
     blocks_gpu.launch(_pack_majority, GROUP, vector, payload, tie=tie, num_warps=NUM_WARPS)
 
 
-def add_up(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+def sum_messages(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
     """Σ scale · ``weight`` · sign in the order of ``payloads``, written to ``out`` or added to it."""
-    blocks_gpu.add_up(_add_up, GROUP, payloads, out, accumulate, weight, num_warps=NUM_WARPS)
+    blocks_gpu.sum_messages(_sum_messages, GROUP, payloads, out, accumulate, weight, num_warps=NUM_WARPS)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
@@ -82,14 +82,14 @@ def store_columns(values, numel, columns):  # type: ignore[no-untyped-def]
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _add_up(  # type: ignore[no-untyped-def]
+def _sum_messages(  # type: ignore[no-untyped-def]
     out, numel, payloads, weight: tl.float64, count: tl.constexpr, accumulate: tl.constexpr, size: tl.constexpr
 ):
-    by_blocks(_add_up_group, numel, size, (out, payloads, weight, count, accumulate))
+    by_blocks(_sum_group, numel, size, (out, payloads, weight, count, accumulate))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_up_group(out, payloads, weight, count: tl.constexpr, accumulate: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
+def _sum_group(out, payloads, weight, count: tl.constexpr, accumulate: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
     row = tl.arange(0, WIDTH)
     if accumulate:
         totals = load_columns(out + start, numel)

@@ -11,7 +11,8 @@ import liecbench
 SOURCE = Path(liecbench.__file__).parent
 PROGRAM = """
 import torch
-from liecbench.compressors import Sign, sign_cpu
+from liecbench.compressors import Sign
+from liecbench.compressors.kernels.cpu import sign as sign_cpu
 Sign().compress(torch.ones(8))
 print(sign_cpu.pack._cache.cache_path)
 """
