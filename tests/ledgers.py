@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from liecbench.results.ledger import End, Epoch, Record, Start, Status
+from liecbench.results.records import End, Epoch, Record, Start, Status
 
 TASK: dict[str, Any] = {
     "dataset": {"name": "digits"},

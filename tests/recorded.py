@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from liecbench.results.ledger import LEDGER_NAME, Epoch, Record, read
+from liecbench.results.ledger import LEDGER_NAME, read
+from liecbench.results.records import Epoch, Record
 
 
 def records(directory: Path) -> list[Record]:

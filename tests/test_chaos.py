@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.results.ledger import End, Epoch, Start
+from liecbench.results.records import End, Epoch, Start
 from tests.commands import Command, running_command
 from tests.namespace_support import skip_without_namespaces
 from tests.recorded import numbers, records

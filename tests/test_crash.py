@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from liecbench.results.ledger import LEDGER_NAME, End, Epoch, Start, read
+from liecbench.results.ledger import LEDGER_NAME, read
+from liecbench.results.records import End, Epoch, Start
 from tests.commands import Command, run_command, running_command
 from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
 from tests.process_tree import Tree

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from liecbench.results.ledger import End
+from liecbench.results.records import End
 from tests.commands import command_line
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import ROOT, Tree

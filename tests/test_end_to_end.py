@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from liecbench.results.ledger import End, Epoch, Record, Start
+from liecbench.results.records import End, Epoch, Record, Start
 from tests.commands import run_command, running_command
 from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
 from tests.process_tree import Tree

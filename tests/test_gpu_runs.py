@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from liecbench.results.ledger import Epoch, Start
+from liecbench.results.records import Epoch, Start
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import Tree

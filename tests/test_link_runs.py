@@ -10,7 +10,7 @@ import yaml
 
 from liecbench.diagnostics.doctor import probe_link
 from liecbench.network.link import Link
-from liecbench.results.ledger import End, Epoch, Record, Start
+from liecbench.results.records import End, Epoch, Record, Start
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import Tree

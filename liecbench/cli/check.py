@@ -47,7 +47,7 @@ def baseline(
 ) -> None:
     """Write the baseline that a later `check` compares with."""
     from liecbench.check.stored.baseline import Baseline, left_out
-    from liecbench.results.cells import load
+    from liecbench.results.directory import load
 
     cells = load([results])
     stored = Baseline.of(cells)
@@ -182,7 +182,7 @@ def _variables(option: str, assignments: list[str] | None) -> dict[str, str]:
 def _against_stored(results: Path, path: Path, accuracy_margin: float) -> "Outcome":
     from liecbench.check.stored.baseline import Baseline
     from liecbench.check.stored.gate import Margins, check_stored
-    from liecbench.results.cells import load
+    from liecbench.results.directory import load
 
     stored = Baseline.read(path)
     return check_stored(load([results]), stored, Margins(accuracy_points=accuracy_margin / 100))

@@ -42,9 +42,9 @@ def compare(
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Compare the algorithms of one or more results directories."""
-    from liecbench.results.comparison import settings
+    from liecbench.results.directory import comparison_settings
 
-    told = settings(results[0])
+    told = comparison_settings(results[0])
     rows = print_comparison(
         results,
         output,
@@ -77,9 +77,9 @@ def report(
     from liecbench.report.figures.choice import figures as drawn_of
     from liecbench.report.figures.colours import Palette
     from liecbench.report.row_labels import Labels, colour_keys
-    from liecbench.results.comparison import settings
+    from liecbench.results.directory import comparison_settings
 
-    told = settings(results[0])
+    told = comparison_settings(results[0])
     name = baseline or told.baseline
     rows = _rows(results, baseline=name, target=told.target_accuracy, best=best, required=baseline is not None)
     layout = lay_out(rows, [*DEFAULT_METRICS, *_MORE_METRICS], baseline=name, by="algorithm")
@@ -142,11 +142,11 @@ def _rows(
     ids: set[str] | None = None,
 ) -> "list[Row]":
     from liecbench.results import comparison
-    from liecbench.results.cells import load
+    from liecbench.results.directory import comparison_settings, load
 
-    told = comparison.settings(directories[0])
+    told = comparison_settings(directories[0])
     for other in directories[1:]:
-        if comparison.settings(other) != told:
+        if comparison_settings(other) != told:
             say(f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here", False)
     cells = [cell for cell in load(directories) if ids is None or cell.id in ids]
     if required:

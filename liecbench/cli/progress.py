@@ -13,7 +13,7 @@ from rich.text import Text
 from liecbench.config.cell import Cell, Job
 from liecbench.estimate.eta import TimeLeft
 from liecbench.launch.launch import Launch
-from liecbench.results.ledger import End, Epoch, Record, Start
+from liecbench.results.records import End, Epoch, Record, Start
 
 _BAR_WIDTH = 24
 

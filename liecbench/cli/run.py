@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from liecbench.config.cell import Cell, Job
     from liecbench.config.scenario import Scenario
     from liecbench.launch.multinode import Nodes
-    from liecbench.launch.runner import ResultsDirectory
+    from liecbench.results.directory import ResultsDirectory, Snapshot
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
 
@@ -54,7 +54,8 @@ def run(
     from liecbench.launch.gpu_requirements import require_cuda
     from liecbench.launch.launch import follow
     from liecbench.launch.multinode import Nodes
-    from liecbench.launch.runner import ResultsDirectory, refuse_existing, run_jobs, select
+    from liecbench.launch.runner import run_jobs, select
+    from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
 
     choose = functools.partial(select, conditions=only or [])
     loaded = load_scenario(scenario, assign or [], choose)
@@ -63,7 +64,8 @@ def run(
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
     if resume is False:
         refuse_existing(directory)
-    jobs = _checked_jobs(cells, directory, nodes, share_gpus=share_gpus)
+    snapshot = Snapshot(directory)
+    jobs = _checked_jobs(cells, snapshot, nodes, share_gpus=share_gpus)
     needing_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:
         with readers_may_leave():
@@ -79,7 +81,7 @@ def run(
         well = follow(nodes, directory, lambda line: say(line, quiet))
         raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
     carry_out = functools.partial(run_jobs, isolate=isolate, share_gpus=share_gpus, trace=trace)
-    with ResultsDirectory(directory) as results:
+    with ResultsDirectory(snapshot) as results:
         results.write_scenario(loaded)
         _run_rest(loaded, cells, results, nodes, carry_out, quiet=quiet)
     if (directory / "traces").is_dir() and trace:
@@ -89,17 +91,17 @@ def run(
     raise typer.Exit(ExitCode.CELL_FAILED if any(row.failed for row in rows) else ExitCode.DONE)
 
 
-def _checked_jobs(cells: "list[Cell]", directory: Path, nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
+def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
     """What is left to run; LiecbenchError for what cannot be."""
     from liecbench.diagnostics.doctor import require_netem
     from liecbench.launch.pending import jobs_left
-    from liecbench.launch.runner import check_nodes, check_sharing, finished_cells
+    from liecbench.launch.runner import check_nodes, check_sharing
 
     if nodes:
         check_nodes(cells, nodes)
     if share_gpus:
         check_sharing(cells)
-    jobs = jobs_left(cells, finished_cells(directory))
+    jobs = jobs_left(cells, snapshot.cells)
     require_netem(job.cell.link for job in jobs if job.cell.enforcement == "kernel")
     return jobs
 
@@ -121,7 +123,7 @@ def _run_rest(
     from liecbench.launch.multinode import Leader
     from liecbench.launch.pending import jobs_left
 
-    jobs = jobs_left(cells, results.results)
+    jobs = jobs_left(cells, results.snapshot.cells)
     say(results.describe(cells, jobs), quiet)
     waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
     try:

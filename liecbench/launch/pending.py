@@ -19,7 +19,7 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
     jobs = []
     for cell in cells:
         found = done.get(cell.id)
-        if found is None or not found.over:
+        if found is None or not found.is_final:
             trained = trajectories[keys[cell.id]] if cell.id in keys else cell.id
             job = Job(
                 cell=cell,
@@ -41,8 +41,8 @@ def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable
     for result in done:
         failed = result.status == "failed"
         composed = any(epoch.composed for epoch in result.epochs)
-        if result.spec["timing"] == "composed" and not composed and (result.over or result.id in keys):
-            rank = (result.over, not failed, len(result.epochs), _speed(Link.parse(result.spec["link"])))
+        if result.spec["timing"] == "composed" and not composed and (result.is_final or result.id in keys):
+            rank = (result.is_final, not failed, len(result.epochs), _speed(Link.parse(result.spec["link"])))
             key = keys.get(result.id) or _trajectory_key(result.spec)
             candidates.setdefault(key, {})[result.id] = rank
     for cell in cells:

@@ -1,14 +1,11 @@
 """Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
 from liecbench.config.cell import Cell, Job
-from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.launch import launch as launching
 from liecbench.launch.launch import Launch
@@ -16,9 +13,10 @@ from liecbench.launch.multinode import Leader, Nodes
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.torchrun import Outcome, log_tail
 from liecbench.network.link import Link
-from liecbench.results.cells import CellResult, fold
-from liecbench.results.comparison import SCENARIO_NAME, flat_fields
-from liecbench.results.ledger import LEDGER_NAME, End, Ledger, Record, Start, from_fields, read, utc_now
+from liecbench.results.cells import CellResult
+from liecbench.results.comparison import flat_fields
+from liecbench.results.directory import ResultsDirectory
+from liecbench.results.records import End, Record, Start, from_fields, utc_now
 
 # Seconds of silence that are a hang, while a cell is under way or, with None, before and between cells.
 Patience = Callable[[str | None], float]
@@ -56,7 +54,7 @@ def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
         wanted.setdefault(key, set()).add(_link_text(value) if key == "link" else value)
     chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
     if not chosen:
-        raise LiecbenchError(f"--only {' '.join(conditions)}: no cell is like that", "see them with --dry-run")
+        raise LiecbenchError(f"--only {' '.join(conditions)}: no cell matches", "see them with --dry-run")
     return chosen
 
 
@@ -83,60 +81,7 @@ def check_sharing(cells: Iterable[Cell]) -> None:
     """LiecbenchError where no cell has ranks that --share-gpus lets share GPUs."""
     if all(cell.backend != "nccl" for cell in cells):
         message = "--share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it"
-        raise LiecbenchError(message, "leave it out")
-
-
-def finished_cells(directory: Path) -> dict[str, CellResult]:
-    """What a results directory holds so far; nothing where there is none."""
-    return fold(read(directory)) if (directory / LEDGER_NAME).exists() else {}
-
-
-def refuse_existing(directory: Path) -> None:
-    """LiecbenchError where a directory holds results."""
-    if (directory / LEDGER_NAME).exists():
-        raise LiecbenchError(f"{directory} holds results already", "leave --fresh out to go on, or give another --out")
-
-
-class ResultsDirectory:
-    """An open results directory: locked against other runs, its ledger folded."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if (path / SCENARIO_NAME).exists() and not (path / LEDGER_NAME).exists():
-            message = f"{path} holds a {SCENARIO_NAME} of yours, which the run would overwrite"
-            raise LiecbenchError(message, "give a directory of its own with --out")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self.ledger = Ledger(path)
-        except OSError as error:
-            raise LiecbenchError(
-                f"{path}: {error.strerror}", "give a directory that can be written with --out"
-            ) from None
-        self.ledger.lock(path)
-        self.results = finished_cells(path)
-
-    def describe(self, cells: Sequence[Cell], jobs: Sequence[Job]) -> str:
-        """What is taken over from an earlier run; empty for a new one."""
-        if not self.results:
-            return ""
-        open_cells = sum(job.epochs_done > 0 for job in jobs)
-        others = len(self.results.keys() - {cell.id for cell in cells})
-        text = f"{self.path} exists: {len(cells) - len(jobs)} of {len(cells)} cells are done"
-        text += f", {open_cells} under way" if open_cells else ""
-        return text + (f", and {others} others are left as they are" if others else "")
-
-    def write_scenario(self, scenario: Scenario) -> None:
-        """Keep the scenario as resolved."""
-        text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
-        partial = self.path / f"{SCENARIO_NAME}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.path / SCENARIO_NAME)
-
-    def __enter__(self) -> "ResultsDirectory":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ledger.close()
+        raise LiecbenchError(message, "remove it")
 
 
 def run_jobs(
@@ -155,7 +100,7 @@ def run_jobs(
     while jobs:
         launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
         _run_launches(launches, directory, progress, patience, leader, trace=trace)
-        now = finished_cells(directory.path)
+        now = directory.snapshot.refresh()
         waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
         jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
 
@@ -182,7 +127,7 @@ def _run_launches(
         outcome = launching.start(launch, directory.path, listener.hear, leader, listener.patience, trace=trace)
         if outcome.status == 0:
             continue
-        directory.ledger.mend()
+        directory.ledger.truncate_partial_line()
         listener.raise_disk_error(directory.path)
         error = listener.reason(outcome)
         lost, rest = _after_failure(launch, directory)
@@ -235,7 +180,7 @@ class _Listener:
         if self._disk is not None:
             where, what = self._disk
             message = f"{where or directory}: {what}"
-            raise LiecbenchError(message, "make room and run again: every finished epoch is kept")
+            raise LiecbenchError(message, "free disk space and run again: every finished epoch is kept")
 
     def reason(self, outcome: Outcome) -> str:
         """Why a launch ended, in a line, and below it the last lines of its log."""
@@ -248,7 +193,7 @@ class _Listener:
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
     """By the ledger: the jobs lost with a launch, each with whether it had begun, and those to launch again."""
-    found = finished_cells(directory.path)
+    found = directory.snapshot.refresh()
     begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
     # Where no cell had begun, nothing tells which of them ended the launch: all are lost.
@@ -256,7 +201,7 @@ def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tu
     return lost, tuple(job for job in left if begun and job.cell.id not in begun)
 
 
-def _attempt(found: dict[str, CellResult], job: Job) -> int | None:
+def _attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
     return found[job.cell.id].attempt if job.cell.id in found else None
 
 

@@ -20,7 +20,8 @@ from liecbench.report.figures.plotly_figure import plot
 from liecbench.report.gpu_table import section
 from liecbench.report.row_labels import Labels, colour_keys
 from liecbench.results.break_even import symmetric_rate
-from liecbench.results.comparison import SCENARIO_NAME, Row
+from liecbench.results.comparison import Row
+from liecbench.results.directory import SCENARIO_NAME
 
 _HERE = files("liecbench.report")
 

@@ -6,19 +6,16 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.network.link import Link
 from liecbench.results.cells import CellResult
+from liecbench.results.directory import DEFAULT_BASELINE
 from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
 from liecbench.results.gpu_metrics import gpu_metrics
 from liecbench.results.warnings import caveats
 
-SCENARIO_NAME: Final = "scenario.yaml"
 METRICS: Final = (
     "test_accuracy",
     "train_loss",
@@ -36,7 +33,6 @@ METRICS: Final = (
     "communicate_seconds_per_epoch",
     *GPU_METRICS,
 )
-DEFAULT_BASELINE: Final = "ddp"
 # What two rows must share for one to be the other's baseline, besides the task's own fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
@@ -154,28 +150,6 @@ def grouped(rows: Sequence[Row], by: str) -> list[Row]:
         raise LiecbenchError(f"--by {by}: there is no such field", did_you_mean(by, known))
     order = list(dict.fromkeys(str(row.fields.get(by)) for row in rows))
     return sorted(rows, key=lambda row: 0 if by == "algorithm" else order.index(str(row.fields.get(by))))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a scenario says of its comparison."""
-
-    baseline: str = DEFAULT_BASELINE
-    target_accuracy: float | None = None
-
-
-def settings(directory: Path) -> Settings:
-    """From the scenario that stands in a results directory; the defaults where there is none."""
-    path = directory / SCENARIO_NAME
-    if not path.exists():
-        return Settings()
-    try:
-        scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
-        target = scenario.get("target_accuracy")
-        return Settings(baseline=str(scenario["baseline"]), target_accuracy=None if target is None else float(target))
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError):
-        message = f"{path}: not the scenario that `run` wrote"
-        raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None
 
 
 def varying_fields(rows: Sequence[Row]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from liecbench.host.gpu_sampler import REASONS
 from liecbench.results.cells import CellResult
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 
 # Where each is found in the epochs, whose mean it is.
 _MEANS: Final = {

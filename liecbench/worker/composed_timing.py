@@ -12,9 +12,10 @@ import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config.cell import Job
-from liecbench.results.cells import CellResult, fold
+from liecbench.results.cells import CellResult
 from liecbench.results.comparison import Estimate
-from liecbench.results.ledger import Composed, Epoch, KindTime, Status, read
+from liecbench.results.directory import read_cell
+from liecbench.results.records import Composed, Epoch, KindTime, Status
 from liecbench.worker import measure
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import afterwards
@@ -91,8 +92,7 @@ def find_trajectory(directory: Path, cell: str) -> CellResult:
     """What rank 0's ledger holds of the trained cell; its epochs on rank 0 alone. Collective."""
     own = None
     if dist.get_rank() == 0:
-        nothing = CellResult(id=cell, spec={}, environment={}, attempt=0)
-        own = fold(read(directory, cell)).get(cell, nothing)
+        own = read_cell(directory, cell) or CellResult(id=cell, spec={}, environment={}, attempt=0)
     told = [own and dataclasses.replace(own, epochs=[])]
     dist.broadcast_object_list(told, src=0)
     result = own or told[0]

@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 from typing import SupportsFloat
 
-from liecbench.results.ledger import Ledger, Record, to_json
+from liecbench.results.ledger import Ledger
+from liecbench.results.records import Record, to_json
 
 _PROGRESS_SECONDS = 1.0
 

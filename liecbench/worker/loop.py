@@ -13,7 +13,8 @@ from liecbench.config import workload
 from liecbench.config.cell import Cell, Job
 from liecbench.network.emulation import WorkerLink
 from liecbench.results.cells import CellResult
-from liecbench.results.ledger import End, Ledger, Start, Status, utc_now
+from liecbench.results.ledger import Ledger
+from liecbench.results.records import End, Start, Status, utc_now
 from liecbench.worker import checkpoint, environment
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
@@ -65,7 +66,7 @@ def _run_job(job: Job, around: _Around, backend: Backend) -> None:
     trajectory = None
     if job.trajectory is not None:
         trajectory = find_trajectory(directory, job.trajectory)
-        if not trajectory.over:
+        if not trajectory.is_final:
             return  # the command finds another one
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)

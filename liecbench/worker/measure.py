@@ -19,7 +19,7 @@ from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.algorithms.comm.counters import Counters
 from liecbench.host.cpu_load import Snapshot
 from liecbench.host.gpu_sampler import combined
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 from liecbench.worker.collective_errors import LinkError
 
 

@@ -20,7 +20,7 @@ from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.config import workload
 from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 from liecbench.worker import measure
 from liecbench.worker.batches import Batch, Batches
 from liecbench.worker.collective_errors import afterwards, agree_on_data

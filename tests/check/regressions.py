@@ -25,7 +25,7 @@ from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import Outcome, Verdict
 from liecbench.config.cell import Cell
 from liecbench.results.cells import CellResult
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 from liecbench.worker.trainer import Training
 from tests.check.stored_results import ENVIRONMENT
 from tests.distributed import run_ranks

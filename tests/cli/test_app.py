@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from liecbench.config.loader import load_scenario
-from liecbench.results.ledger import Ledger, Record
+from liecbench.results.ledger import Ledger
+from liecbench.results.records import Record
 from tests.ledgers import end, run_of, start
 
 # 64·8 + 8 + 8·10 + 10 = 610 parameters, 2440 bytes; of two ranks each sends 2·(1/2) of them in 1437 // 64 = 22 steps.

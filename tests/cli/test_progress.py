@@ -7,7 +7,7 @@ from rich.console import Console
 
 from liecbench.cli.progress import ConsoleProgress, achieved_rate
 from liecbench.config.cell import Cell, Job
-from liecbench.results.ledger import Composed, Record
+from liecbench.results.records import Composed, Record
 from tests.ledgers import end, epoch, spec, start
 
 CELL = Cell.from_spec(spec(link="none"))

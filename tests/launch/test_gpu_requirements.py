@@ -12,7 +12,8 @@ from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario
 from liecbench.errors import MachineError
 from liecbench.launch.gpu_requirements import Cuda, lacking_to_build, require_cuda
-from liecbench.results.ledger import Ledger, Start
+from liecbench.results.ledger import Ledger
+from liecbench.results.records import Start
 from tests.commands import run_command
 from tests.ledgers import run_of, spec
 from tests.process_tree import Tree

@@ -12,7 +12,7 @@ import yaml
 from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
 from liecbench.launch.multinode import Leader, Nodes, orders
-from liecbench.results.ledger import End, Epoch, Start
+from liecbench.results.records import End, Epoch, Start
 from tests.commands import run_command
 from tests.machines import ON_TWO_MACHINES
 from tests.namespace_support import skip_without_namespaces

@@ -5,8 +5,8 @@ import pytest
 
 from liecbench.config.cell import Cell
 from liecbench.launch.pending import jobs_left
-from liecbench.results.cells import fold
-from liecbench.results.ledger import Composed, KindTime, Record
+from liecbench.results.cells import replay
+from liecbench.results.records import Composed, KindTime, Record
 from tests.ledgers import end, epoch, spec, start
 
 
@@ -19,7 +19,7 @@ def planned(cells: list[Cell], *records: Record) -> list[tuple[str, str | None]]
     links = {cell.id: str(cell.link) for cell in cells}
     return [
         (str(job.cell.link), job.trajectory and links.get(job.trajectory, job.trajectory))
-        for job in jobs_left(cells, fold(records))
+        for job in jobs_left(cells, replay(records))
     ]
 
 

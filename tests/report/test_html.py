@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from liecbench.results.ledger import End, Ledger, Record
+from liecbench.results.ledger import Ledger
+from liecbench.results.records import End, Record
 from tests.browser import DESKTOP, PHONE, Seen, opened, started
 from tests.ledgers import end, epoch, run_of, start
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from liecbench.report import machine_readable
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import METRICS, Row, summarise
 from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, run_of, start
 
 
 def rows_of(*runs: list[Record], target: float | None = None) -> list[Row]:
-    return summarise(list(fold(record for run in runs for record in run).values()), target=target)
+    return summarise(list(replay(record for run in runs for record in run).values()), target=target)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import dataclasses
 
 from liecbench.report import columns, markdown
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import Row, summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, run_of, start
 
 CAPTION = """
@@ -13,7 +13,7 @@ CAPTION = """
 
 
 def rows_of(*runs: list[Record]) -> list[Row]:
-    return summarise(list(fold(record for run in runs for record in run).values()))
+    return summarise(list(replay(record for run in runs for record in run).values()))
 
 
 def rendered(rows: list[Row]) -> str:

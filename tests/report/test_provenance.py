@@ -8,9 +8,9 @@ import pytest
 from liecbench.report import summary
 from liecbench.report.figures.choice import figures
 from liecbench.report.row_labels import Labels, provenance
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import Row, summarise
-from liecbench.results.ledger import Composed, KindTime, Record
+from liecbench.results.records import Composed, KindTime, Record
 from tests.ledgers import end, epoch, run_of, start
 
 KIND = KindTime(steps=22, timed_steps=8, mean_seconds=0.1, half_width_seconds=0.001)
@@ -34,7 +34,7 @@ def rows() -> list[Row]:
         *trained("c", 0.5, algorithm="liec", link="100mbit"),
         *composed("d", 1.0, algorithm="liec", link="10mbit"),
     ]
-    return summarise(list(fold(records).values()))
+    return summarise(list(replay(records).values()))
 
 
 def test_rows_say_what_their_times_are() -> None:
@@ -47,7 +47,7 @@ def test_rows_say_what_their_times_are() -> None:
 
 def test_paced_links_are_estimated_and_unshaped_ones_are_not() -> None:
     records = [*run_of("a", enforcement="process"), *run_of("b", enforcement="process", link="none")]
-    shaped, unshaped = sorted(summarise(list(fold(records).values())), key=lambda row: str(row.fields["link"]))
+    shaped, unshaped = sorted(summarise(list(replay(records).values())), key=lambda row: str(row.fields["link"]))
 
     assert (provenance([shaped]), provenance([unshaped])) == (" (estimated)", "")
 

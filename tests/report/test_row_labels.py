@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from liecbench.report.row_labels import Labels, colour_keys, text
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import Row, summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import run_of
 
 
 def rows_of(runs: Sequence[list[Record]]) -> list[Row]:
-    return summarise(list(fold(record for run in runs for record in run).values()))
+    return summarise(list(replay(record for run in runs for record in run).values()))
 
 
 def named(runs: Sequence[list[Record]]) -> set[tuple[str, str]]:

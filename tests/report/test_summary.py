@@ -5,9 +5,9 @@ import pytest
 
 from liecbench.report import summary
 from liecbench.report.row_labels import Labels
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import Estimate, summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, run_of, start
 
 # Half of an epoch is exposed; compressing takes an eighth of it and communicating a quarter.
@@ -15,7 +15,7 @@ WAITS = "; it computes 50%, compresses 17% and waits 33% of its time (ddp waits 
 
 
 def lines_of(*runs: list[Record], baseline: str = "ddp", target: float | None = None) -> list[str]:
-    cells = list(fold(record for run in runs for record in run).values())
+    cells = list(replay(record for run in runs for record in run).values())
     rows = summarise(cells, baseline=baseline, target=target)
     return summary.lines(rows, Labels(rows), baseline=baseline, target=target)
 

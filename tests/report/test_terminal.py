@@ -6,9 +6,9 @@ from rich.console import Console
 
 from liecbench.errors import LiecbenchError
 from liecbench.report import columns, terminal
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import METRICS, Estimate, Row, grouped, summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, run_of, start
 
 RUNS = [
@@ -22,7 +22,7 @@ GPU_RUN = run_of(
 
 
 def rows_of(runs: Sequence[list[Record]]) -> list[Row]:
-    return summarise(list(fold(record for run in runs for record in run).values()))
+    return summarise(list(replay(record for run in runs for record in run).values()))
 
 
 def printed(

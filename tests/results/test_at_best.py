@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.cells import CellResult, fold
+from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Row, at_best, summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, epoch, run_of, start
 
 
 def cells_of(*runs: list[Record]) -> list[CellResult]:
-    return list(fold([record for run in runs for record in run]).values())
+    return list(replay([record for run in runs for record in run]).values())
 
 
 def tuned(algorithm: str, rate: float, accuracies: Sequence[float | None], **fields: object) -> list[list[Record]]:

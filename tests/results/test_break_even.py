@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liecbench.results.break_even import BreakEven, break_evens, symmetric_rate
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import Row, summarise
-from liecbench.results.ledger import Composed, Epoch, Record
+from liecbench.results.records import Composed, Epoch, Record
 from tests.ledgers import run_of
 
 
 def rows_of(runs: Sequence[list[Record]]) -> list[Row]:
-    return summarise(list(fold(record for run in runs for record in run).values()))
+    return summarise(list(replay(record for run in runs for record in run).values()))
 
 
 def trained(algorithm: str, seconds_by_link: dict[str, float], **fields: object) -> list[list[Record]]:

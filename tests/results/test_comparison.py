@@ -1,5 +1,4 @@
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,20 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.cells import CellResult, fold
+from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import (
     Estimate,
     Row,
-    Settings,
     check_baseline,
     flat_fields,
     grouped,
-    settings,
     summarise,
     varying_fields,
 )
 from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, epoch, run_of, spec, start
 
 SLOW = [
@@ -34,7 +31,7 @@ FAST = [
 
 
 def cells_of(*runs: list[Record]) -> list[CellResult]:
-    return list(fold([record for run in runs for record in run]).values())
+    return list(replay([record for run in runs for record in run]).values())
 
 
 def means(row: Row) -> dict[str, float | None]:
@@ -315,31 +312,6 @@ def test_an_unknown_field_suggests_the_nearest() -> None:
     assert str(raised.value) == "--by algoritm: there is no such field; did you mean algorithm?"
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (None, Settings()),
-        ("baseline: psgd\n", Settings(baseline="psgd")),
-        ("baseline: ddp\ntarget_accuracy: 0.75\n", Settings(target_accuracy=0.75)),
-    ],
-)
-def test_settings_are_those_of_the_scenario(tmp_path: Path, text: str | None, expected: Settings) -> None:
-    if text is not None:
-        (tmp_path / "scenario.yaml").write_text(text)
-
-    assert expected == settings(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", "- [", "name: a\n", "3\n"])
-def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "scenario.yaml"
-    path.write_text(text)
-    with pytest.raises(LiecbenchError) as raised:
-        settings(tmp_path)
-
-    assert str(path) == str(raised.value)[: len(str(path))]
-
-
 @given(st.permutations([*run_of("a", SLOW), *run_of("b", FAST, algorithm="psgd")]))
 def test_rows_do_not_depend_on_how_cells_interleave(order: list[Record]) -> None:
     queues = {
@@ -348,7 +320,7 @@ def test_rows_do_not_depend_on_how_cells_interleave(order: list[Record]) -> None
     interleaved = [next(queues[record.cell]) for record in order]
     expected = summarise(cells_of(run_of("a", SLOW), run_of("b", FAST, algorithm="psgd")))
 
-    assert expected == summarise(list(fold(interleaved).values()))
+    assert expected == summarise(list(replay(interleaved).values()))
 
 
 def test_cells_of_two_directories_have_each_their_own_baseline() -> None:

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from liecbench.report.columns import lay_out
-from liecbench.results.cells import CellResult, fold
+from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Row, summarise
 from liecbench.results.gpu_metrics import METRICS, REASON_METRICS, gpu_metrics, throttling_warnings
-from liecbench.results.ledger import Record, Start, from_json, to_json
+from liecbench.results.records import Record, Start, from_json, to_json
 from tests.ledgers import end, epoch, run_of, start
 
 FIGURES = [
@@ -41,7 +41,7 @@ def epochs_of(figures: list[Any], *accuracies: float) -> list[dict[str, Any]]:
 
 
 def row_of(*runs: list[Record], target: float | None = None) -> Row:
-    (row,) = summarise(list(fold(record for run in runs for record in run).values()), target=target)
+    (row,) = summarise(list(replay(record for run in runs for record in run).values()), target=target)
     return row
 
 
@@ -50,7 +50,7 @@ def metrics_of(row: Row) -> dict[str, float | None]:
 
 
 def cells_of(*runs: list[Record]) -> list[CellResult]:
-    return list(fold(record for run in runs for record in run).values())
+    return list(replay(record for run in runs for record in run).values())
 
 
 def test_a_row_is_computed_as_by_hand() -> None:

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,54 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.ledger import LEDGER_NAME, SCHEMA, End, Epoch, Ledger, Record, Start, from_json, read, to_json
+from liecbench.results.ledger import LEDGER_NAME, Ledger, read
+from liecbench.results.records import SCHEMA, Record, to_json
 from tests import ledgers
-
-TEXT = st.text(max_size=6)
-FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-NUMBERS = st.lists(st.integers(0, 2**60), max_size=3)
-BYTES = st.fixed_dictionaries({"sent": NUMBERS, "received": NUMBERS})
-PLAIN = st.dictionaries(TEXT, st.one_of(st.none(), st.booleans(), st.integers(), FLOATS, TEXT), max_size=3)
-STARTS = st.builds(Start, cell=TEXT, attempt=st.integers(1), at=TEXT, spec=PLAIN, environment=PLAIN)
-EPOCHS = st.builds(
-    Epoch,
-    cell=TEXT,
-    attempt=st.integers(1),
-    epoch=st.integers(1),
-    steps=st.integers(1),
-    timed_steps=st.integers(0),
-    **dict.fromkeys(
-        (
-            "train_loss",
-            "test_loss",
-            "test_accuracy",
-            "train_seconds",
-            "compute_seconds",
-            "exposed_seconds",
-            "compress_seconds",
-            "communicate_seconds",
-            "divergence",
-            "cpu_seconds",
-        ),
-        FLOATS,
-    ),
-    step_seconds=st.none() | st.fixed_dictionaries({"median": FLOATS, "p95": FLOATS}),
-    payload_bytes=BYTES,
-    wire_bytes=st.none() | BYTES,
-    messages=NUMBERS,
-    compression_error=st.none() | FLOATS,
-    residual_norm=st.none() | FLOATS,
-    peak_memory_bytes=st.integers(0),
-    gpu=st.none() | st.dictionaries(TEXT, FLOATS, max_size=2),
-)
-ENDS = st.builds(
-    End,
-    cell=TEXT,
-    attempt=st.integers(1),
-    status=st.sampled_from(["completed", "failed", "diverged"]),
-    error=st.none() | TEXT,
-)
-RECORDS: st.SearchStrategy[Record] = st.one_of(STARTS, EPOCHS, ENDS)
+from tests.results.test_records import RECORDS
 
 
 def ledger_of(directory: Path, content: bytes | str) -> Path:
@@ -68,13 +23,6 @@ def message(directory: Path) -> str:
     with pytest.raises(LiecbenchError) as raised:
         list(read(directory))
     return str(raised.value)
-
-
-@given(RECORDS)
-def test_a_record_is_one_line_that_reads_back(record: Record) -> None:
-    line = to_json(record)
-
-    assert (record, False) == (from_json(line), "\n" in line)
 
 
 @given(st.lists(RECORDS, max_size=5))
@@ -97,58 +45,6 @@ def test_a_later_ledger_appends(tmp_path: Path) -> None:
     assert records == list(read(tmp_path))
 
 
-def test_lines_carry_their_type_and_schema() -> None:
-    records: list[Record] = [ledgers.start("a"), ledgers.epoch("a"), ledgers.end("a")]
-    lines = [json.loads(to_json(record)) for record in records]
-
-    assert [(line["type"], line["schema"]) for line in lines] == [("start", 1), ("epoch", 1), ("end", 1)]
-
-
-def test_an_end_is_written_as_the_interface_says() -> None:
-    actual = json.loads(to_json(End(cell="a", attempt=2, status="failed", error="lost")))
-
-    assert actual == {"type": "end", "schema": 1, "cell": "a", "attempt": 2, "status": "failed", "error": "lost"}
-
-
-def test_an_epoch_has_what_the_interface_names() -> None:
-    named = [
-        "cell",
-        "attempt",
-        "epoch",
-        "steps",
-        "train_loss",
-        "test_loss",
-        "test_accuracy",
-        "train_seconds",
-        "step_seconds",
-        "compute_seconds",
-        "exposed_seconds",
-        "compress_seconds",
-        "communicate_seconds",
-        "payload_bytes",
-        "wire_bytes",
-        "compression_error",
-        "residual_norm",
-        "divergence",
-        "cpu_seconds",
-        "peak_memory_bytes",
-        "gpu",
-        "type",
-        "schema",
-    ]
-    line = json.loads(to_json(ledgers.epoch("a")))
-
-    assert set() == set(named) - line.keys()
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_json_does_not_have_is_not_written(value: float) -> None:
-    record = dataclasses.replace(ledgers.epoch("a"), train_loss=value)
-
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        to_json(record)
-
-
 @pytest.mark.parametrize("size", [1, 10, 100])
 def test_a_line_that_a_crash_tore_is_passed_over(tmp_path: Path, size: int) -> None:
     whole = to_json(ledgers.start("a"))
@@ -167,13 +63,6 @@ def test_zeros_that_a_power_cut_left_are_passed_over(tmp_path: Path) -> None:
     ledger_of(tmp_path, f"{to_json(ledgers.start('a'))}\n".encode() + bytes(100))
 
     assert [ledgers.start("a")] == list(read(tmp_path))
-
-
-def test_fields_of_a_later_version_are_ignored() -> None:
-    line = json.loads(to_json(ledgers.end("a")))
-    actual = from_json(json.dumps({**line, "weather": "fine"}))
-
-    assert ledgers.end("a") == actual
 
 
 def changed(**fields: Any) -> str:

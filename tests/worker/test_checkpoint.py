@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 from liecbench.worker import checkpoint
 from liecbench.worker.trainer import Training
 from tests.distributed import run_ranks

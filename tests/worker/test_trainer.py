@@ -8,7 +8,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms import NonFiniteError
 from liecbench.config.cell import Cell
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 from liecbench.worker import checkpoint
 from liecbench.worker.collective_errors import DataError
 from liecbench.worker.trainer import Training

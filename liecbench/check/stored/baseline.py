@@ -13,7 +13,7 @@ from liecbench import __version__
 from liecbench.config.cell import Cell, Model
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 
 SCHEMA: Final = 1
 TYPE: Final = "liecbench-baseline"

@@ -11,7 +11,7 @@ from liecbench.report.figures.figure import Figure, Series, interval_of
 from liecbench.report.row_labels import Labels, provenance
 from liecbench.results.comparison import Estimate, Row
 from liecbench.results.gpu_metrics import joules
-from liecbench.results.ledger import Epoch
+from liecbench.results.records import Epoch
 
 _CAPTIONS: Final = {
     ("accuracy", "epochs"): "What compression costs in learning: a curve below the others needs more epochs.",

@@ -10,16 +10,16 @@ from liecbench.report.figures.choice import figures, pareto_front
 from liecbench.report.figures.figure import Figure, Series
 from liecbench.report.parts import PARTS, time_parts
 from liecbench.report.row_labels import Labels
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import Row, summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, epoch, run_of, start
 
 BASE = run_of("d", [{"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)}, {"seconds": 2.0, "accuracy": 0.7}])
 
 
 def rows_of(*runs: list[Record]) -> list[Row]:
-    return summarise(list(fold(record for run in runs for record in run).values()))
+    return summarise(list(replay(record for run in runs for record in run).values()))
 
 
 def drawn(*runs: list[Record]) -> dict[str, Figure]:
@@ -143,7 +143,7 @@ def test_the_baseline_is_1_high_over_seeds_too() -> None:
 def test_links_stand_from_the_slowest_on() -> None:
     links = ["none", "1gbit", {"up": "2mbit", "down": "1gbit"}, "20mbit", "100mbit"]
     runs = [run_of(f"{algorithm}{link}", algorithm=algorithm, link=link) for algorithm in "ab" for link in links]
-    rows = summarise(list(fold(record for run in runs for record in run).values()), baseline="a")
+    rows = summarise(list(replay(record for run in runs for record in run).values()), baseline="a")
     figure = next(f for f in figures(rows, Labels(rows)) if f.key == "epoch-time-links")
 
     assert list(dict.fromkeys(series.group for series in figure.series)) == [

@@ -11,16 +11,16 @@ from liecbench.report.figures.colours import BASELINE, DASHES, MARKERS, PARTS, P
 from liecbench.report.figures.figure import Figure, Series
 from liecbench.report.figures.plotly_figure import plot
 from liecbench.report.row_labels import Labels
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, epoch, run_of, start
 
 HOSTILE = ("<script>alert(1)</script>", '<a href="https://example.org">', "a & b", "</div>")
 
 
 def plots(runs: Sequence[list[Record]]) -> dict[str, dict[str, Any]]:
-    rows = summarise(list(fold(record for run in runs for record in run).values()))
+    rows = summarise(list(replay(record for run in runs for record in run).values()))
     palette = Palette([row.fields["algorithm"] for row in rows], "ddp")
     return {figure.key: plot(figure, palette) for figure in figures(rows, Labels(rows))}
 

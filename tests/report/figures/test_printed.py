@@ -11,16 +11,16 @@ from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.figure import Figure, Series
 from liecbench.report.figures.printed import draw
 from liecbench.report.row_labels import Labels
-from liecbench.results.cells import fold
+from liecbench.results.cells import replay
 from liecbench.results.comparison import summarise
-from liecbench.results.ledger import Record
+from liecbench.results.records import Record
 from tests.ledgers import end, run_of, start
 
 PALETTE = Palette(["ddp", "psgd"], "ddp")
 
 
 def figures_of(runs: Sequence[list[Record]]) -> list[Figure]:
-    rows = summarise(list(fold(record for run in runs for record in run).values()))
+    rows = summarise(list(replay(record for run in runs for record in run).values()))
     return figures(rows, Labels(rows))
 
 

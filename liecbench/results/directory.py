@@ -1,0 +1,177 @@
+"""Results directories: the state of their cells, read once and then kept up to date."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import yaml
+from pydantic import ValidationError
+
+from liecbench.config.cell import Cell, Job
+from liecbench.config.scenario import Scenario
+from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.results.cells import CellResult, replay
+from liecbench.results.ledger import LEDGER_NAME, Ledger, LedgerReader, read
+
+SCENARIO_NAME: Final = "scenario.yaml"
+DEFAULT_BASELINE: Final = "ddp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonSettings:
+    """A scenario's settings for its comparison."""
+
+    baseline: str = DEFAULT_BASELINE
+    target_accuracy: float | None = None
+
+
+class Snapshot:
+    """The cells of a results directory as of the last ``refresh``, which reads each line of the ledger once.
+
+    A directory without a ledger has no cells.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader = LedgerReader(path)
+        self._cells: dict[str, CellResult] = {}
+        self.refresh()
+
+    @property
+    def cells(self) -> Mapping[str, CellResult]:
+        """The cells by id, in the order in which they began."""
+        return self._cells
+
+    @property
+    def has_ledger(self) -> bool:
+        """True if a run has begun in this directory."""
+        return self._reader.path.is_file()
+
+    def refresh(self) -> Mapping[str, CellResult]:
+        """Apply the records that were appended since the last time, and return the cells.
+
+        Raises:
+            LiecbenchError: If a line is damaged.
+        """
+        if self.has_ledger:
+            replay(self._reader.new_records(), self._cells)
+        return self.cells
+
+
+def read_cell(directory: Path, cell_id: str) -> CellResult | None:
+    """Return the state of one cell of a results directory; None if it has not begun."""
+    return replay(read(directory, cell_id)).get(cell_id)
+
+
+def refuse_existing(directory: Path) -> None:
+    """Raise LiecbenchError if a directory holds results."""
+    if (directory / LEDGER_NAME).exists():
+        raise LiecbenchError(f"{directory} holds results already", "leave --fresh out to go on, or give another --out")
+
+
+class ResultsDirectory:
+    """An open results directory, locked against other runs."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.path = path = snapshot.path
+        if (path / SCENARIO_NAME).exists() and not snapshot.has_ledger:
+            message = f"{path} holds a {SCENARIO_NAME} of yours, which the run would overwrite"
+            raise LiecbenchError(message, "give a directory of its own with --out")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self.ledger = Ledger(path)
+        except OSError as error:
+            raise LiecbenchError(
+                f"{path}: {error.strerror}", "give a directory that can be written with --out"
+            ) from None
+        self.ledger.lock(path)
+        self.snapshot = snapshot
+        snapshot.refresh()  # another run may have added records before the lock was taken
+
+    def describe(self, cells: Sequence[Cell], jobs: Sequence[Job]) -> str:
+        """Return a sentence on what earlier runs have done of these cells; empty for a new directory."""
+        found = self.snapshot.cells
+        if not found:
+            return ""
+        num_begun = sum(job.epochs_done > 0 for job in jobs)
+        num_others = len(found.keys() - {cell.id for cell in cells})
+        text = f"{self.path} exists: {len(cells) - len(jobs)} of {len(cells)} cells are done"
+        text += f", {num_begun} under way" if num_begun else ""
+        return text + (f", and {num_others} others are left as they are" if num_others else "")
+
+    def write_scenario(self, scenario: Scenario) -> None:
+        """Write the scenario as resolved."""
+        text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
+        partial = self.path / f"{SCENARIO_NAME}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self.path / SCENARIO_NAME)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ledger.close()
+
+
+def comparison_settings(directory: Path) -> ComparisonSettings:
+    """Return the settings of the scenario in a results directory; the defaults if there is none.
+
+    Raises:
+        LiecbenchError: If the file is not a scenario that `run` wrote.
+    """
+    path = directory / SCENARIO_NAME
+    if not path.exists():
+        return ComparisonSettings()
+    try:
+        scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+        target = scenario.get("target_accuracy")
+        return ComparisonSettings(
+            baseline=str(scenario["baseline"]), target_accuracy=None if target is None else float(target)
+        )
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError):
+        message = f"{path}: not the scenario that `run` wrote"
+        raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None
+
+
+def load(directories: Sequence[Path]) -> list[CellResult]:
+    """Return the cells of several results directories.
+
+    A cell that one directory completed is left out of directories that did not complete it. If several directories
+    completed a cell, all of its results are kept, and ``CellResult.directory`` tells them apart.
+
+    Raises:
+        LiecbenchError: If a directory has no ledger, or its ledger is damaged.
+        NothingToCompareError: If no cell has begun.
+    """
+    by_directory = {directory: replay(read(directory)) for directory in directories}
+    for directory, found in by_directory.items():
+        for cell in found.values():
+            _check_spec(directory, cell)
+    completed = Counter(c.id for found in by_directory.values() for c in found.values() if c.status == "completed")
+    if any(count > 1 for count in completed.values()):
+        for name, found in zip(_short_names(directories), by_directory.values(), strict=True):
+            for cell in found.values():
+                cell.directory = name
+    every_cell = [cell for found in by_directory.values() for cell in found.values()]
+    cells = [cell for cell in every_cell if cell.status == "completed" or not completed[cell.id]]
+    if not cells:
+        names = ", ".join(str(directory) for directory in directories)
+        raise NothingToCompareError(f"{names}: no cell has begun", "let `liecbench run` finish an epoch")
+    return cells
+
+
+def _short_names(directories: Sequence[Path]) -> list[str]:
+    """Return as much of each path's end as tells the paths apart: a page for others need not show the rest."""
+    parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
+    length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
+    return ["/".join(path[-length:]).replace("//", "/") for path in parts]
+
+
+def _check_spec(directory: Path, cell: CellResult) -> None:
+    try:
+        Cell.from_spec(cell.spec)
+    except ValidationError as error:
+        message = f"{directory}: cell {cell.id}: {error.errors()[0]['msg']} in its spec"
+        raise LiecbenchError(message, "use the liecbench that wrote it, or remove the cell's lines") from None

@@ -1,0 +1,174 @@
+"""The records of a ledger: Start, Epoch and End, and their JSON."""
+
+import dataclasses
+import functools
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json as parse_json
+
+SCHEMA = 1
+Status = Literal["completed", "failed", "diverged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The beginning of an attempt at a cell, or its continuation after ``epochs_done`` epochs of earlier attempts."""
+
+    type: ClassVar[str] = "start"
+    cell: str
+    attempt: int
+    at: str
+    epochs_done: int
+    spec: dict[str, Any]
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindTime:
+    """The time of one step kind: the mean of ``timed_steps`` and half of its 95 % interval.
+
+    ``steps`` is the number of steps of this kind in the epoch.
+    """
+
+    steps: int
+    timed_steps: int
+    mean_seconds: float
+    half_width_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """The sources of a composed epoch: the cell that was trained, and the steps timed on this cell's link.
+
+    Losses, accuracies, payload bytes, messages and norms are the trajectory's. Times, CPU seconds and wire bytes are
+    counts × means of the step kinds. Memory is that of the timing.
+    """
+
+    trajectory: str
+    kinds: dict[str, KindTime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """An epoch that is trained, evaluated and checkpointed, or composed: this record commits it.
+
+    Durations are in seconds, sizes in bytes, accuracy is a fraction; lists hold one entry per rank, in order. Times
+    cover ``timed_steps``, without warm-up; everything else covers all ``steps``. ``data_seconds``, for fetching and
+    augmenting batches, is not part of ``train_seconds``. ``least_communicate_seconds`` is of the rank that
+    communicated least: it waited for no other. ``other_cpu_share`` is the share of the machine's processors that was
+    busy with anything but the ranks.
+    """
+
+    type: ClassVar[str] = "epoch"
+    cell: str
+    attempt: int
+    epoch: int
+    steps: int
+    timed_steps: int
+    train_loss: float
+    test_loss: float
+    test_accuracy: float
+    train_seconds: float
+    step_seconds: dict[str, float] | None
+    compute_seconds: float
+    exposed_seconds: float
+    compress_seconds: float
+    communicate_seconds: float
+    payload_bytes: dict[str, list[int]]
+    wire_bytes: dict[str, list[int]] | None
+    messages: list[int]
+    compression_error: float | None
+    residual_norm: float | None
+    divergence: float
+    cpu_seconds: float
+    peak_memory_bytes: int
+    gpu: dict[str, float] | None
+    composed: Composed | None = None
+    data_seconds: float = 0.0
+    # Records of earlier versions have none of these.
+    least_communicate_seconds: float | None = None
+    other_cpu_share: float | None = None
+
+    @property
+    def payload_bytes_per_rank(self) -> float:
+        """Payload bytes sent and received, mean over ranks."""
+        return _mean_over_ranks(self.payload_bytes)
+
+    @property
+    def wire_bytes_per_rank(self) -> float | None:
+        """Wire bytes sent and received, mean over ranks; None where nothing counts them."""
+        return None if self.wire_bytes is None else _mean_over_ranks(self.wire_bytes)
+
+
+def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
+    sent, received = bytes_by_direction["sent"], bytes_by_direction["received"]
+    return (sum(sent) + sum(received)) / len(sent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The end of an attempt at a cell."""
+
+    type: ClassVar[str] = "end"
+    cell: str
+    attempt: int
+    status: Status
+    error: str | None
+
+
+Record = Start | Epoch | End
+_TYPES: dict[str, type[Start] | type[Epoch] | type[End]] = {cls.type: cls for cls in (Start, Epoch, End)}
+
+
+@functools.cache
+def _adapter(record_type: str) -> TypeAdapter[Record]:
+    return TypeAdapter(_TYPES[record_type])
+
+
+def utc_now() -> str:
+    """Return the time in the format of ``Start.at``."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def to_json(record: Record) -> str:
+    """Return a record as one line of JSON, without a line end.
+
+    Raises:
+        ValueError: If a number is NaN or infinite, which JSON does not have.
+    """
+    fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    if isinstance(record, Epoch) and record.composed is not None:
+        fields["composed"] = dataclasses.asdict(record.composed)
+    return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
+
+
+def from_json(line: str) -> Record:
+    """Return the record of a line that ``to_json`` wrote.
+
+    Raises:
+        ValueError: If the line is not a record of this schema.
+    """
+    return from_fields(parse_json(line))
+
+
+def from_fields(data: Any) -> Record:
+    """Return the record of a parsed JSON line; fields that later versions add are ignored.
+
+    Raises:
+        ValueError: If ``data`` is not a record of this schema.
+    """
+    record_type = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(record_type, str) or record_type not in _TYPES:
+        raise ValueError("not a start, epoch or end record")
+    if data.get("schema") != SCHEMA:
+        raise ValueError(f"schema {data.get('schema')}; this version reads schema {SCHEMA}")
+    try:
+        return _adapter(record_type).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{record_type} record: {where}: {first['msg']}") from None

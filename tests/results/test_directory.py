@@ -1,0 +1,284 @@
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from liecbench.config.cell import Cell
+from liecbench.config.loader import check, load_scenario
+from liecbench.config.scenario import Scenario
+from liecbench.config.yaml_source import parse
+from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.launch.pending import jobs_left
+from liecbench.results.directory import (
+    ComparisonSettings,
+    ResultsDirectory,
+    Snapshot,
+    comparison_settings,
+    load,
+    refuse_existing,
+)
+from liecbench.results.ledger import LEDGER_NAME, Ledger
+from liecbench.results.records import SCHEMA, Record, to_json
+from tests.ledgers import end, epoch, run_of, start
+
+TEXT = """\
+name: example
+task: {dataset: digits, model: mlp, batch_size: 32, epochs: 2, learning_rate: 0.1}
+matrix:
+  algorithm: [ddp, {name: liec, average_period: 8}]
+  compressor: [sign]
+  workers: [2, 4]
+  link: [none, {up: 10mbit, down: 20mbit}]
+"""
+RICH = """\
+name: rich
+task: {dataset: digits, model: mlp, batch_size: 32, epochs: 2, schedule: {milestones: [1], factor: 0.5}}
+matrix:
+  algorithm: [ddp, {name: liec, average_period: 8, task: {learning_rate: 1e-3, momentum: 0.9}}]
+  compressor: [sign, {name: top_k, ratio: 0.5}]
+  workers: [2]
+  link: [{up: 10mbit, down: 20mbit}]
+  learning_rate: [0.1, 0.2]
+exclude: [{compressor: {name: top_k, ratio: 0.5}, algorithm: {name: liec, average_period: 8}}]
+include: [{algorithm: psgd, workers: 4}]
+server: root
+block_bytes: whole
+target_accuracy: 0.9
+"""
+
+
+def scenario(text: str = TEXT) -> Scenario:
+    return check(parse(text, "s.yaml"))
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[Cell]:
+    return scenario().cells()
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(LiecbenchError) as raised:
+        ResultsDirectory(Snapshot(path))
+    return str(raised.value)
+
+
+def test_a_new_directory_is_made_with_its_parents(tmp_path: Path) -> None:
+    with ResultsDirectory(Snapshot(tmp_path / "a" / "b")) as results:
+        found = (results.snapshot.cells, results.describe([], []), (tmp_path / "a" / "b" / LEDGER_NAME).exists())
+
+    assert found == ({}, "", True)
+
+
+def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
+    with ResultsDirectory(Snapshot(tmp_path)):
+        actual = refusal(tmp_path)
+
+    assert f"{tmp_path} is in use by another run; wait for it, or give another --out" == actual
+
+
+def test_a_finished_run_leaves_its_directory_to_the_next(tmp_path: Path) -> None:
+    with ResultsDirectory(Snapshot(tmp_path)) as first:
+        first.ledger.append(start("a"))
+    with ResultsDirectory(Snapshot(tmp_path)) as second:
+        found = list(second.snapshot.cells)
+
+    assert found == ["a"]
+
+
+def test_fresh_refuses_results(tmp_path: Path) -> None:
+    with ResultsDirectory(Snapshot(tmp_path)):
+        pass
+    with pytest.raises(LiecbenchError) as raised:
+        refuse_existing(tmp_path)
+
+    assert f"{tmp_path} holds results already; leave --fresh out to go on, or give another --out" == str(raised.value)
+
+
+def test_fresh_takes_a_directory_of_other_things(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    refuse_existing(tmp_path)
+    with ResultsDirectory(Snapshot(tmp_path)) as results:
+        found = results.snapshot.cells
+
+    assert found == {}
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "taken"])
+def test_what_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "taken" / LEDGER_NAME).mkdir(parents=True)
+    actual = refusal(tmp_path / name)
+
+    assert (
+        actual.startswith(f"{tmp_path / name}: "),
+        actual.endswith("; give a directory that can be written with --out"),
+    ) == (True, True)
+
+
+def test_a_read_only_file_system_is_named() -> None:
+    actual = refusal(Path("/proc/liecbench"))
+
+    assert actual == "/proc/liecbench: No such file or directory; give a directory that can be written with --out"
+
+
+@pytest.mark.parametrize("size", [0, 1, 30])
+def test_a_torn_last_line_is_cut_and_the_next_starts_afresh(tmp_path: Path, size: int) -> None:
+    whole = f"{to_json(start('a'))}\n"
+    ledger = tmp_path / LEDGER_NAME
+    ledger.write_text(whole + to_json(epoch("a"))[:size])
+    with ResultsDirectory(Snapshot(tmp_path)) as results:
+        results.ledger.append(end("a"))
+
+    assert f"{whole}{to_json(end('a'))}\n" == ledger.read_text()
+
+
+def test_what_an_earlier_run_finished_is_said(tmp_path: Path, cells: list[Cell]) -> None:
+    (tmp_path / LEDGER_NAME).write_text(
+        "".join(f"{to_json(r)}\n" for i in (cells[0].id, "other") for r in (start(i), epoch(i), end(i)))
+    )
+    with ResultsDirectory(Snapshot(tmp_path)) as results:
+        actual = results.describe(cells, jobs_left(cells, results.snapshot.cells))
+
+    assert f"{tmp_path} exists: 1 of 8 cells are done, and 1 others are left as they are" == actual
+
+
+def test_a_directory_that_is_not_there_has_finished_nothing(tmp_path: Path) -> None:
+    assert (Snapshot(tmp_path / "none").cells, (tmp_path / "none").exists()) == ({}, False)
+
+
+@pytest.mark.parametrize("text", [TEXT, RICH], ids=["plain", "rich"])
+def test_the_scenario_as_resolved_is_the_same_scenario(tmp_path: Path, text: str) -> None:
+    with ResultsDirectory(Snapshot(tmp_path)) as results:
+        results.write_scenario(scenario(text))
+    again = load_scenario(tmp_path / "scenario.yaml")
+
+    assert [cell.id for cell in scenario(text).cells()] == [cell.id for cell in again.cells()]
+
+
+def test_a_scenario_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "scenario.yaml").write_text("# mine\n")
+    actual = refusal(tmp_path)
+
+    assert "holds a scenario.yaml of yours, which the run would overwrite; give a directory of its own" in actual
+    assert (tmp_path / "scenario.yaml").read_text() == "# mine\n"
+
+
+def test_records_of_a_newer_version_are_left_as_they_are(tmp_path: Path) -> None:
+    text = to_json(start("a")).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}') + "\n"
+    (tmp_path / LEDGER_NAME).write_text(text)
+    actual = refusal(tmp_path)
+
+    assert f"{tmp_path / LEDGER_NAME}:1: schema {SCHEMA + 1}; this version reads schema {SCHEMA}" in actual
+    assert (tmp_path / LEDGER_NAME).read_text() == text
+
+
+def test_a_snapshot_takes_up_what_was_appended_since(tmp_path: Path) -> None:
+    with ResultsDirectory(Snapshot(tmp_path)) as results:
+        seen = []
+        for record in (start("a"), epoch("a"), end("a"), start("b")):
+            results.ledger.append(record)
+            cells = results.snapshot.refresh()
+            seen.append([(cell.id, len(cell.epochs), cell.status) for cell in cells.values()])
+
+    done = ("a", 1, "completed")
+    assert seen == [[("a", 0, "unfinished")], [("a", 1, "unfinished")], [done], [done, ("b", 0, "unfinished")]]
+
+
+def test_a_snapshot_waits_for_the_rest_of_a_line(tmp_path: Path) -> None:
+    line = f"{to_json(start('a'))}\n"
+    ledger = tmp_path / LEDGER_NAME
+    ledger.write_text(line[:20])
+    snapshot = Snapshot(tmp_path)
+    before = list(snapshot.cells)
+    ledger.write_text(line)
+
+    assert (before, list(snapshot.refresh())) == ([], ["a"])
+
+
+def test_a_damaged_line_that_was_appended_has_its_number(tmp_path: Path) -> None:
+    ledger = tmp_path / LEDGER_NAME
+    ledger.write_text(f"{to_json(start('a'))}\n")
+    snapshot = Snapshot(tmp_path)
+    with ledger.open("a") as file:
+        file.write("{}\n")
+    with pytest.raises(LiecbenchError) as raised:
+        snapshot.refresh()
+
+    assert str(raised.value).startswith(f"{ledger}:2: not a start, epoch or end record; ")
+
+
+def write(directory: Path, records: Sequence[Record]) -> Path:
+    directory.mkdir(exist_ok=True)
+    with Ledger(directory) as ledger:
+        for record in records:
+            ledger.append(record)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, ComparisonSettings()),
+        ("baseline: psgd\n", ComparisonSettings(baseline="psgd")),
+        ("baseline: ddp\ntarget_accuracy: 0.75\n", ComparisonSettings(target_accuracy=0.75)),
+    ],
+)
+def test_settings_are_those_of_the_scenario(tmp_path: Path, text: str | None, expected: ComparisonSettings) -> None:
+    if text is not None:
+        (tmp_path / "scenario.yaml").write_text(text)
+
+    assert expected == comparison_settings(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "- [", "name: a\n", "3\n"])
+def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_text(text)
+    with pytest.raises(LiecbenchError) as raised:
+        comparison_settings(tmp_path)
+
+    assert str(path) == str(raised.value)[: len(str(path))]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_a_cell_in_two_directories_the_completed_one_counts(tmp_path: Path, order: tuple[int, int]) -> None:
+    directories = [write(tmp_path / "a", [start("x"), epoch("x")]), write(tmp_path / "b", run_of("x", [{}, {}]))]
+    cells = load([directories[index] for index in order])
+
+    assert [(cell.id, cell.status, len(cell.epochs)) for cell in cells] == [("x", "completed", 2)]
+
+
+def test_of_a_cell_that_two_directories_completed_both_are_shown(tmp_path: Path) -> None:
+    slow = [*run_of("x", [{"seconds": 4.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
+    fast = [*run_of("x", [{"seconds": 2.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
+    cells = load([write(tmp_path / "a", slow), write(tmp_path / "b", fast)])
+    seen = [(cell.directory, cell.id, cell.epochs[0].train_seconds) for cell in cells]
+
+    assert seen == [("a", "x", 4.0), ("a", "y", 1.0), ("b", "x", 2.0), ("b", "y", 1.0)]
+
+
+def test_a_cell_whose_spec_is_damaged_is_named(tmp_path: Path) -> None:
+    record = start("x")
+    directory = write(tmp_path, [dataclasses.replace(record, spec={**record.spec, "workers": 0})])
+    with pytest.raises(LiecbenchError) as raised:
+        load([directory])
+
+    assert str(raised.value).startswith(f"{directory}: cell x: Input should be greater than or equal to 1 in its spec;")
+
+
+def test_directories_are_read_together(tmp_path: Path) -> None:
+    directories = [write(tmp_path / "a", run_of("x")), write(tmp_path / "b", run_of("y", seed=1))]
+
+    assert [cell.id for cell in load(directories)] == ["x", "y"]
+
+
+def test_an_empty_ledger_has_nothing_to_compare(tmp_path: Path) -> None:
+    directory = write(tmp_path, [])
+    with pytest.raises(NothingToCompareError) as raised:
+        load([directory])
+
+    assert (4, f"{directory}: no cell has begun; let `liecbench run` finish an epoch") == (
+        raised.value.exit_code,
+        str(raised.value),
+    )

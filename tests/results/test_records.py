@@ -1,0 +1,121 @@
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liecbench.results.records import End, Epoch, Record, Start, from_json, to_json
+from tests import ledgers
+
+TEXT = st.text(max_size=6)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.lists(st.integers(0, 2**60), max_size=3)
+BYTES = st.fixed_dictionaries({"sent": NUMBERS, "received": NUMBERS})
+PLAIN = st.dictionaries(TEXT, st.one_of(st.none(), st.booleans(), st.integers(), FLOATS, TEXT), max_size=3)
+STARTS = st.builds(Start, cell=TEXT, attempt=st.integers(1), at=TEXT, spec=PLAIN, environment=PLAIN)
+EPOCHS = st.builds(
+    Epoch,
+    cell=TEXT,
+    attempt=st.integers(1),
+    epoch=st.integers(1),
+    steps=st.integers(1),
+    timed_steps=st.integers(0),
+    **dict.fromkeys(
+        (
+            "train_loss",
+            "test_loss",
+            "test_accuracy",
+            "train_seconds",
+            "compute_seconds",
+            "exposed_seconds",
+            "compress_seconds",
+            "communicate_seconds",
+            "divergence",
+            "cpu_seconds",
+        ),
+        FLOATS,
+    ),
+    step_seconds=st.none() | st.fixed_dictionaries({"median": FLOATS, "p95": FLOATS}),
+    payload_bytes=BYTES,
+    wire_bytes=st.none() | BYTES,
+    messages=NUMBERS,
+    compression_error=st.none() | FLOATS,
+    residual_norm=st.none() | FLOATS,
+    peak_memory_bytes=st.integers(0),
+    gpu=st.none() | st.dictionaries(TEXT, FLOATS, max_size=2),
+)
+ENDS = st.builds(
+    End,
+    cell=TEXT,
+    attempt=st.integers(1),
+    status=st.sampled_from(["completed", "failed", "diverged"]),
+    error=st.none() | TEXT,
+)
+RECORDS: st.SearchStrategy[Record] = st.one_of(STARTS, EPOCHS, ENDS)
+
+
+@given(RECORDS)
+def test_a_record_is_one_line_that_reads_back(record: Record) -> None:
+    line = to_json(record)
+
+    assert (record, False) == (from_json(line), "\n" in line)
+
+
+def test_lines_carry_their_type_and_schema() -> None:
+    records: list[Record] = [ledgers.start("a"), ledgers.epoch("a"), ledgers.end("a")]
+    lines = [json.loads(to_json(record)) for record in records]
+
+    assert [(line["type"], line["schema"]) for line in lines] == [("start", 1), ("epoch", 1), ("end", 1)]
+
+
+def test_an_end_is_written_as_the_interface_says() -> None:
+    actual = json.loads(to_json(End(cell="a", attempt=2, status="failed", error="lost")))
+
+    assert actual == {"type": "end", "schema": 1, "cell": "a", "attempt": 2, "status": "failed", "error": "lost"}
+
+
+def test_an_epoch_has_what_the_interface_names() -> None:
+    named = [
+        "cell",
+        "attempt",
+        "epoch",
+        "steps",
+        "train_loss",
+        "test_loss",
+        "test_accuracy",
+        "train_seconds",
+        "step_seconds",
+        "compute_seconds",
+        "exposed_seconds",
+        "compress_seconds",
+        "communicate_seconds",
+        "payload_bytes",
+        "wire_bytes",
+        "compression_error",
+        "residual_norm",
+        "divergence",
+        "cpu_seconds",
+        "peak_memory_bytes",
+        "gpu",
+        "type",
+        "schema",
+    ]
+    line = json.loads(to_json(ledgers.epoch("a")))
+
+    assert set() == set(named) - line.keys()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_json_does_not_have_is_not_written(value: float) -> None:
+    record = dataclasses.replace(ledgers.epoch("a"), train_loss=value)
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json(record)
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    line = json.loads(to_json(ledgers.end("a")))
+    actual = from_json(json.dumps({**line, "weather": "fine"}))
+
+    assert ledgers.end("a") == actual
