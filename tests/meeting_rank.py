@@ -15,7 +15,7 @@ def _body() -> entry.Body:
     import torch
     import torch.distributed as dist
 
-    from liecbench.network.link import Link
+    from liecbench.network.link import LinkMap
     from liecbench.worker.backend_variables import Backend
     from liecbench.worker.device import rank_device
     from liecbench.worker.process_group import join
@@ -30,7 +30,7 @@ def _body() -> entry.Body:
         # An NCCL barrier, or an object on its way over NCCL, would have taken memory of the GPU.
         control_bytes = torch.cuda.max_memory_allocated() if device.type == "cuda" else 0
         if link is not None:
-            link.shape(Link.parse("1gbit").of(me))
+            link.shape(LinkMap.parse("1gbit").of(me))
         dist.barrier()
         before = link.wire_bytes() if link is not None else (0, 0)
         vector = torch.ones(NUMEL, device=device)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from liecbench.diagnostics.doctor import probe_link
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.results.records import End, Epoch, Record, Start
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces
@@ -40,8 +40,8 @@ class Ran:
     records: list[Record]
 
     def of(self, link: object) -> list[Record]:
-        wanted = Link.parse(link)
-        (cell,) = {r.cell for r in self.records if isinstance(r, Start) and Link.parse(r.spec["link"]) == wanted}
+        wanted = LinkMap.parse(link)
+        (cell,) = {r.cell for r in self.records if isinstance(r, Start) and LinkMap.parse(r.spec["link"]) == wanted}
         return [record for record in self.records if record.cell == cell]
 
     def start(self, link: object) -> Start:

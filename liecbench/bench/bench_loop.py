@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from liecbench.bench import free_backward, transfers
 from liecbench.network.emulation import WorkerLink
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.link_shapers import Nobody
 
@@ -28,7 +28,7 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     link = CellLink(worker_link if worker_link is not None else Nobody())
     for number, case in enumerate(plan["cases"]):
         _tell(events, {"type": "measuring", "case": number})
-        link.prepare(Link.parse(case["link"]))
+        link.prepare(LinkMap.parse(case["link"]))
         figures = measure(case, link)
         _tell(events, {"type": "measured", "case": number, "figures": figures, "link": link.describe()})
     dist.destroy_process_group()

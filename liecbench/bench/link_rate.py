@@ -11,7 +11,7 @@ from liecbench.bench.bench_launch import Report, run_ranks
 from liecbench.bench.benchmark_row import Findings, Row
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
-from liecbench.network.link import Link, Wire
+from liecbench.network.link import Link, LinkMap
 
 _BYTES_PER_RANK = 250 * 10**6  # an interpreter with torch
 _LONGEST_SECONDS = 14.0
@@ -33,16 +33,16 @@ _LEGEND = (
 class _Case:
     operation: str
     size: int
-    link: Link
+    link: LinkMap
 
     @property
-    def _wire(self) -> Wire:
-        assert self.link.wire is not None, "a benchmark's links are shaped"
-        return self.link.wire
+    def _asked(self) -> Link:
+        assert self.link.default is not None, "a benchmark's links are shaped"
+        return self.link.default
 
     @property
     def _slower(self) -> int:
-        return min(self._wire.up_bits_per_second, self._wire.down_bits_per_second)
+        return min(self._asked.up_bits_per_second, self._asked.down_bits_per_second)
 
     def payload_bytes(self, workers: int) -> int:
         """What the busiest direction of the busiest rank carries: less cannot do it."""
@@ -52,13 +52,13 @@ class _Case:
         """The wire time of that."""
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         if self.operation == "gather":  # the root only receives, the others only send
-            received = framed / self._wire.down_bits_per_second
-            sent = 8 * framed_bytes(self.size) / self._wire.up_bits_per_second
-            return max(received, sent) + 2 * self._wire.delay_seconds
+            received = framed / self._asked.down_bits_per_second
+            sent = 8 * framed_bytes(self.size) / self._asked.up_bits_per_second
+            return max(received, sent) + 2 * self._asked.delay_seconds
         if self.operation == "round_trip":
-            each = framed / self._wire.up_bits_per_second + framed / self._wire.down_bits_per_second
-            return 2 * (each + 2 * self._wire.delay_seconds)
-        return framed / self._slower + 2 * self._wire.delay_seconds
+            each = framed / self._asked.up_bits_per_second + framed / self._asked.down_bits_per_second
+            return 2 * (each + 2 * self._asked.delay_seconds)
+        return framed / self._slower + 2 * self._asked.delay_seconds
 
     def plan(self, workers: int) -> dict[str, Any]:
         """What the ranks are told."""
@@ -87,12 +87,12 @@ _SHARES: dict[str, Callable[[int], Fraction]] = {
 }
 
 
-def parse_links(texts: Sequence[str]) -> list[Link]:
+def parse_links(texts: Sequence[str]) -> list[LinkMap]:
     """Each ``--link`` once; LiecbenchError for one that is none, or that nothing shapes."""
     links = []
     for text in texts:
         try:
-            links.append(Link.parse(text))
+            links.append(LinkMap.parse(text))
         except ValueError as error:
             raise LiecbenchError(f"--link {text}: {error}") from None
     if unshaped := [text for text, link in zip(texts, links, strict=True) if not link.shaped]:
@@ -100,7 +100,7 @@ def parse_links(texts: Sequence[str]) -> list[Link]:
     return list(dict.fromkeys(links))
 
 
-def measure(sizes: Sequence[int], workers: int, links: Sequence[Link], say: Callable[[str], None]) -> Findings:
+def measure(sizes: Sequence[int], workers: int, links: Sequence[LinkMap], say: Callable[[str], None]) -> Findings:
     """Torch's operations on ``sizes`` bytes over each of ``links``, with a byte's round trip."""
     needed_bytes = workers * (_BYTES_PER_RANK + (workers + 2) * max(sizes))
     check_memory(f"--size {max(sizes)} --workers {workers}", needed_bytes, "give a smaller --size or fewer --workers")
@@ -115,11 +115,11 @@ def measure(sizes: Sequence[int], workers: int, links: Sequence[Link], say: Call
     return Findings(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())
 
 
-def _cases(link: Link, sizes: Sequence[int], workers: int) -> Iterator[_Case]:
+def _cases(link: LinkMap, sizes: Sequence[int], workers: int) -> Iterator[_Case]:
     return (case for case in _all_cases(link, sizes) if not _too_slow(case, workers))
 
 
-def _all_cases(link: Link, sizes: Sequence[int]) -> Iterator[_Case]:
+def _all_cases(link: LinkMap, sizes: Sequence[int]) -> Iterator[_Case]:
     yield _Case(operation="round_trip", size=1, link=link)
     for operation in _SHARES:
         if operation != "round_trip":
@@ -133,8 +133,8 @@ def _too_slow(case: _Case, workers: int) -> bool:
 def _row(case: _Case, workers: int, report: Report) -> Row:
     seconds = statistics.median(report.figures["seconds"])
     framed = framed_bytes(case.payload_bytes(workers))
-    wire = case.link.wire
-    assert wire is not None, "a benchmark's links are shaped"
+    asked = case.link.default
+    assert asked is not None, "a benchmark's links are shaped"
     one_way = case.operation != "round_trip"
     return Row(
         name=case.operation,
@@ -145,6 +145,6 @@ def _row(case: _Case, workers: int, report: Report) -> Row:
         workers=workers,
         link=str(case.link),
         payload_bytes=case.payload_bytes(workers),
-        asked_bits_per_second=min(wire.up_bits_per_second, wire.down_bits_per_second),
+        asked_bits_per_second=min(asked.up_bits_per_second, asked.down_bits_per_second),
         achieved_bits_per_second=round(8 * framed / seconds) if one_way else report.achieved_bits_per_second,
     )

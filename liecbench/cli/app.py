@@ -106,8 +106,8 @@ def doctor() -> None:
 
     screen = Console()
     with readers_may_leave():
-        for finding in examine():
-            screen.print(render(finding), soft_wrap=True)
+        for diagnostic in examine():
+            screen.print(render(diagnostic), soft_wrap=True)
 
 
 @app.command()

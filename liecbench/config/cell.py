@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 
 
 class Model(BaseModel):
@@ -98,9 +98,9 @@ BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
 Enforcement = Literal["kernel", "process"]
 LinkField = Annotated[
-    Link,
-    BeforeValidator(lambda value: value if isinstance(value, Link) else Link.parse(value)),
-    PlainSerializer(Link.spec),
+    LinkMap,
+    BeforeValidator(lambda value: value if isinstance(value, LinkMap) else LinkMap.parse(value)),
+    PlainSerializer(LinkMap.spec),
 ]
 
 

@@ -131,7 +131,7 @@ def _check_links(document: Document, scenario: Scenario) -> None:
 
 
 def _check_pacing(document: Document, cell: Cell, place: Key) -> None:
-    if any(wire.jitter_seconds or wire.loss for wire in cell.link.wires()):
+    if any(link.jitter_seconds or link.loss for link in cell.link.links()):
         message = "jitter and loss need a kernel with netem; leave them out, or use enforcement: kernel"
         raise document.error(place, message)
     if not registry.load("algorithm", cell.algorithm.name).can_be_paced:

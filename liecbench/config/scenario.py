@@ -25,7 +25,7 @@ from liecbench.config.cell import (
     split_options,
 )
 from liecbench.config.yaml_source import Key
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 
 _BLOCK_BYTES = 25 * 2**20
 TASK_FIELDS = tuple(Task.model_fields)
@@ -102,7 +102,7 @@ class Scenario(Model):
     )
     step_timeout: Annotated[float, Ge(2)] | None = Field(
         None,
-        description="seconds without a step after which a cell has failed; by default 300 and ten times its wire's",
+        description="a cell fails after this many seconds without a step; default: 300 + 10 × its wire seconds",
     )
     baseline: str = "ddp"
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
@@ -127,7 +127,7 @@ class Scenario(Model):
 
     def points(self) -> Iterator[tuple[Key, dict[str, Any]]]:
         """Every combination of the matrix, then what is included: where it stands, and the values of the axes given."""
-        axes = {"link": (Link.parse("none"),), "server": (self.server,), "seed": (0,), **given(self.matrix)}
+        axes = {"link": (LinkMap.parse("none"),), "server": (self.server,), "seed": (0,), **given(self.matrix)}
         names = [name for name in AXES if name in axes]
         for values in itertools.product(*(axes[name] for name in names)):
             yield MATRIX, dict(zip(names, values, strict=True))

@@ -16,7 +16,7 @@ from liecbench.host.gpu import Gpu, Gpus, installed
 from liecbench.launch import launch
 from liecbench.launch.gpu_requirements import BUILD_REMEDY, lacking_to_build
 from liecbench.launch.supervisor import Orders
-from liecbench.network.link import Link, format_rate
+from liecbench.network.link import LinkMap, format_rate
 
 _NOBODY = 65534
 _PROBE_SECONDS = 30
@@ -26,7 +26,7 @@ _NETEM_REMEDY = "load the module sch_netem (package linux-modules-extra or kerne
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Diagnostic:
     """One ability: whether it is there, what was seen, and how to get it."""
 
     name: str
@@ -35,8 +35,8 @@ class Finding:
     remedy: str = ""
 
 
-def examine() -> Iterator[Finding]:
-    """Every finding; those that need a process without threads come first."""
+def examine() -> Iterator[Diagnostic]:
+    """Yield every diagnostic; those that need a process without threads come first."""
     yield _user_namespaces()
     yield from _link()
     yield _python()
@@ -44,7 +44,7 @@ def examine() -> Iterator[Finding]:
     yield _kernels()
 
 
-def require_netem(links: Iterable[Link]) -> None:
+def require_netem(links: Iterable[LinkMap]) -> None:
     """MachineError where one of ``links`` asks for delay or loss and the kernel has no netem, seen by building one."""
     asking = next((link for link in links if link.needs_netem), None)
     if asking is None or probe_link().get("netem", True):
@@ -53,9 +53,9 @@ def require_netem(links: Iterable[Link]) -> None:
     raise MachineError(message, f"{_NETEM_REMEDY}, or leave them out")
 
 
-def _user_namespaces() -> Finding:
+def _user_namespaces() -> Diagnostic:
     works = _as_child(_unshare_as_ordinary_user)
-    return Finding(
+    return Diagnostic(
         name="namespaces for an ordinary user",
         works=works,
         seen="a user namespace was made" if works else "the kernel refuses user namespaces",
@@ -83,18 +83,18 @@ def _as_child(action: Callable[[], None]) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def _link() -> Iterator[Finding]:
+def _link() -> Iterator[Diagnostic]:
     report = probe_link()
     who = "root" if os.getuid() == 0 else "this user"
     name, remedy = f"shaped links for {who}", launch.REFUSED_REMEDY
     if report.get("type") != "probe":
-        yield Finding(name=name, works=False, seen=report.get("reason", "the probe printed nothing"), remedy=remedy)
+        yield Diagnostic(name=name, works=False, seen=report.get("reason", "the probe printed nothing"), remedy=remedy)
         return
     up, down = (report["measured"][f"{way}_bits_per_second"] for way in ("up", "down"))
     asked = report["asked"]
     seen = f"asked {asked['up']} up, {asked['down']} down; measured {_mbit(up)} up, {_mbit(down)} down"
-    yield Finding(name=name, works=True, seen=seen)
-    yield Finding(
+    yield Diagnostic(name=name, works=True, seen=seen)
+    yield Diagnostic(
         name="latency and loss (netem)",
         works=report["netem"],
         seen="the kernel has netem" if report["netem"] else "the kernel has no netem: rates only",
@@ -126,18 +126,18 @@ def _mbit(rate: float) -> str:
     return format_rate(round(rate / 1e5) * 10**5)
 
 
-def _python() -> Finding:
+def _python() -> Diagnostic:
     seen = f"Python {platform.python_version()}, {platform.system()} {platform.release()}, {os.cpu_count()} CPUs"
-    return Finding(name="machine", works=True, seen=f"{seen}, liecbench {version('liecbench')}")
+    return Diagnostic(name="machine", works=True, seen=f"{seen}, liecbench {version('liecbench')}")
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[Diagnostic]:
     import torch
     import torch.distributed as dist
 
-    yield Finding(name="torch", works=True, seen=str(torch.__version__))
+    yield Diagnostic(name="torch", works=True, seen=str(torch.__version__))
     gloo = dist.is_available() and dist.is_gloo_available()
-    yield Finding(
+    yield Diagnostic(
         name="gloo",
         works=gloo,
         seen="built in" if gloo else "not built in",
@@ -180,26 +180,26 @@ class Build:
         )
 
 
-def on_gpus(found: Gpus, build: Build) -> Iterator[Finding]:
+def on_gpus(found: Gpus, build: Build) -> Iterator[Diagnostic]:
     """What the machine's GPUs and this installation can do together; two lines where there is no GPU."""
     remedy = f"needed for GPUs only: {_CUDA_BUILD}"
-    yield Finding(
+    yield Diagnostic(
         name="nccl", works=build.nccl is not None, seen=build.nccl or "not in this build of torch", remedy=remedy
     )
     if not found.gpus:
         seen = f"none: {found.problem or 'the driver finds no GPU'}"
         remedy = f"needed for device: cuda only{f': {_DRIVER_REMEDY}' if found.problem else ''}"
-        yield Finding(name="gpus", works=False, seen=seen, remedy=remedy)
+        yield Diagnostic(name="gpus", works=False, seen=seen, remedy=remedy)
         return
     cuda = f", runs CUDA up to {found.cuda}" if found.cuda else ""
-    yield Finding(name="nvidia driver", works=True, seen=f"{found.driver or 'version unknown'}{cuda}")
+    yield Diagnostic(name="nvidia driver", works=True, seen=f"{found.driver or 'version unknown'}{cuda}")
     for number, gpu in enumerate(found.gpus):
-        yield Finding(name=f"gpu {number}", works=True, seen=_gpu_text(gpu))
+        yield Diagnostic(name=f"gpu {number}", works=True, seen=_gpu_text(gpu))
     for number in range(len(found.gpus)):
         ways = [f"gpu {b} {way}" for (a, b), way in sorted(found.connections.items()) if a == number]
         if ways:
-            yield Finding(name=f"gpu {number} to", works=True, seen=", ".join(ways))
-    yield from _build_findings(found, build)
+            yield Diagnostic(name=f"gpu {number} to", works=True, seen=", ".join(ways))
+    yield from _build_diagnostics(found, build)
 
 
 def _gpu_text(gpu: Gpu) -> str:
@@ -211,22 +211,22 @@ def _gpu_text(gpu: Gpu) -> str:
     return ", ".join(parts)
 
 
-def _build_findings(found: Gpus, build: Build) -> Iterator[Finding]:
+def _build_diagnostics(found: Gpus, build: Build) -> Iterator[Diagnostic]:
     sees = f"built for CUDA {build.cuda}, sees {build.num_gpus} of {len(found.gpus)} GPUs"
     hidden = f"install a driver for CUDA {build.cuda}, or an older build of torch; look at CUDA_VISIBLE_DEVICES"
-    yield Finding(
+    yield Diagnostic(
         name="torch on GPUs",
         works=build.num_gpus > 0,
         seen=sees if build.cuda else "torch is built without CUDA",
         remedy=hidden if build.cuda else _CUDA_BUILD,
     )
-    yield Finding(
+    yield Diagnostic(
         name="triton",
         works=build.triton is not None,
         seen=build.triton or "not installed",
         remedy="the GPU kernels need it: pip install triton; a CUDA build of torch brings it",
     )
-    yield Finding(
+    yield Diagnostic(
         name="triton's launcher",
         works=not build.lacking,
         seen=f"no {' and no '.join(build.lacking)}" if build.lacking else "a C compiler and Python.h to build it",
@@ -234,8 +234,8 @@ def _build_findings(found: Gpus, build: Build) -> Iterator[Finding]:
     )
 
 
-def _kernels() -> Finding:
+def _kernels() -> Diagnostic:
     from liecbench.compressors import Sign
 
     assert Sign().payload_bytes(8) > 0, "importing it compiled its kernels"
-    return Finding(name="CPU kernels", works=True, seen=f"numba {version('numba')}, compiled and cached")
+    return Diagnostic(name="CPU kernels", works=True, seen=f"numba {version('numba')}, compiled and cached")

@@ -9,16 +9,16 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.network.emulation import INTERFACE, WorkerLink
-from liecbench.network.link import Wire
+from liecbench.network.link import Link
 
-_WIRE = Wire(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
+_ASKED = Link(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
 
 
 def main() -> None:
     """Report one line of JSON to the events of the supervisor."""
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
-    measured = link.measure(_WIRE).as_dict()
-    report = {"type": "probe", "asked": _WIRE.spec(), "measured": measured, "netem": _has_netem()}
+    measured = link.measure(_ASKED).as_dict()
+    report = {"type": "probe", "asked": _ASKED.spec(), "measured": measured, "netem": _has_netem()}
     Path(os.environ[EVENTS_VARIABLE]).write_text(json.dumps(report) + "\n")
 
 

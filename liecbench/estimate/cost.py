@@ -12,7 +12,7 @@ from typing import Final
 from liecbench.config import workload
 from liecbench.config.cell import Cell, Choice, Job, Task
 from liecbench.config.factory import make_algorithm, make_compressor
-from liecbench.network.link import Wire
+from liecbench.network.link import Link
 
 _HEADERS: Final = 1.05
 _SILENCE_SECONDS: Final = 300.0
@@ -86,12 +86,12 @@ def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
     return max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
 
 
-def _rank_seconds(cell: Cell, wire: Wire, sent: int, received: int) -> float:
-    up = 8 * _HEADERS * sent / wire.up_bits_per_second
-    down = 8 * _HEADERS * received / wire.down_bits_per_second
+def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
+    up = 8 * _HEADERS * sent / link.up_bits_per_second
+    down = 8 * _HEADERS * received / link.down_bits_per_second
     # A root has everything before it answers; shards travel both ways at once.
     hops = 2 if cell.server == "root" else 2 * (cell.workers - 1)
-    return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * wire.delay_seconds * bool(sent)
+    return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * link.delay_seconds * bool(sent)
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:

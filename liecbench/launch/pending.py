@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from liecbench.config.cell import Cell, Job
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.results.cells import CellResult
 
 
@@ -42,7 +42,7 @@ def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable
         failed = result.status == "failed"
         composed = any(epoch.composed for epoch in result.epochs)
         if result.spec["timing"] == "composed" and not composed and (result.is_final or result.id in keys):
-            rank = (result.is_final, not failed, len(result.epochs), _speed(Link.parse(result.spec["link"])))
+            rank = (result.is_final, not failed, len(result.epochs), _speed(LinkMap.parse(result.spec["link"])))
             key = keys.get(result.id) or _trajectory_key(result.spec)
             candidates.setdefault(key, {})[result.id] = rank
     for cell in cells:
@@ -51,12 +51,12 @@ def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable
     return {key: max(ranks, key=lambda cell: ranks[cell]) for key, ranks in candidates.items()}
 
 
-def _speed(link: Link) -> tuple[float, ...]:
+def _speed(link: LinkMap) -> tuple[float, ...]:
     return link.speed if link.shaped else ()
 
 
 def _trajectory_key(spec: Mapping[str, Any]) -> str:
     """What cells share that train the same numbers over the same kind of network; the rate changes none of them."""
-    link = Link.parse(spec["link"])
+    link = LinkMap.parse(spec["link"])
     rest = {name: value for name, value in spec.items() if name != "link"}
     return json.dumps([rest, link.shaped, link.host], sort_keys=True)

@@ -12,7 +12,7 @@ from liecbench.launch.launch import Launch
 from liecbench.launch.multinode import Leader, Nodes
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.torchrun import Outcome, log_tail
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison import flat_fields
 from liecbench.results.directory import ResultsDirectory
@@ -61,7 +61,7 @@ def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
 def _link_text(value: str) -> str:
     """A link as cells show theirs, whatever way it was written."""
     try:
-        return str(Link.parse(value))
+        return str(LinkMap.parse(value))
     except ValueError:
         return value  # such as 10mbit↑ 50mbit↓, copied from a table
 

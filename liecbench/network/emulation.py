@@ -19,8 +19,8 @@ from pyroute2 import IPRoute
 
 from liecbench.host.linux import CLONE_NEWNET, enter_network_namespace, unshare
 from liecbench.network.addresses import HUB_ADDRESS
-from liecbench.network.link import Wire, burst_bytes
-from liecbench.network.measurement import MeasuredWire
+from liecbench.network.link import Link, burst_bytes
+from liecbench.network.measurement import MeasuredLink
 
 INTERFACE: Final = "eth0"
 _PREFIX: Final = 16
@@ -104,7 +104,7 @@ def _add_worker(hub: IPRoute, bridge: int, here: int, rank: int) -> int:
 
 
 class _Shaper:
-    """One direction: a token bucket on one interface, and behind it the kernel's netem where a wire asks for it.
+    """One direction: a token bucket on one interface, and behind it the kernel's netem if the link asks for it.
 
     It is changed in place and never taken away: that would drop the last packets of a barrier, after which Reno's
     window grows from nothing, a segment a round trip. All-reduces at 1 Gbit/s then took 1.7 times as long at first.
@@ -121,11 +121,11 @@ class _Shaper:
         if self._has_netem:
             self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
 
-    def shape(self, bits_per_second: int, wire: Wire) -> None:
-        """Hold this direction to its rate, and to the delay and loss of ``wire``."""
+    def shape(self, bits_per_second: int, link: Link) -> None:
+        """Hold this direction to its rate, and to the delay and loss of ``link``."""
         self._set_bucket(bits_per_second, burst_bytes(bits_per_second))
-        if wire.needs_netem or self._has_netem:
-            self._set_netem(wire.delay_seconds, wire.jitter_seconds, wire.loss)
+        if link.needs_netem or self._has_netem:
+            self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
 
     def _set_bucket(self, bits_per_second: int, burst: int) -> None:
         self._route.tc(
@@ -176,10 +176,10 @@ class WorkerLink:
         os.close(descriptor)
         self._up, self._down = _Shaper(IPRoute(), INTERFACE), _Shaper(hub, f"port{rank}")
 
-    def shape(self, wire: Wire) -> None:
-        """Hold both directions to what the wire carries; a pyroute2 error where the kernel cannot."""
-        self._up.shape(wire.up_bits_per_second, wire)
-        self._down.shape(wire.down_bits_per_second, wire)
+    def shape(self, link: Link) -> None:
+        """Hold both directions to what the link carries; a pyroute2 error where the kernel cannot."""
+        self._up.shape(link.up_bits_per_second, link)
+        self._down.shape(link.down_bits_per_second, link)
 
     def lift(self) -> None:
         """Let everything through, both ways."""
@@ -190,20 +190,20 @@ class WorkerLink:
         """Bytes sent and received since the first ``shape``, headers included, by the shapers' counters."""
         return self._up.passed_bytes(), self._down.passed_bytes()
 
-    def measure(self, wire: Wire) -> MeasuredWire:
+    def measure(self, link: Link) -> MeasuredLink:
         """What it carries against the unshaped hub; rates without delay and loss, which TCP would answer to."""
         with socket.create_connection(self._listener.getsockname()) as own:
             hub, _ = self._listener.accept()
             with hub:
                 for end in (own, hub):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.shape(dataclasses.replace(wire, delay_seconds=0.0, jitter_seconds=0.0, loss=0.0))
-                up = _stream_rate(own, hub, wire.up_bits_per_second, self._up)
-                down = _stream_rate(hub, own, wire.down_bits_per_second, self._down)
-                self.shape(wire)
+                self.shape(dataclasses.replace(link, delay_seconds=0.0, jitter_seconds=0.0, loss=0.0))
+                up = _stream_rate(own, hub, link.up_bits_per_second, self._up)
+                down = _stream_rate(hub, own, link.down_bits_per_second, self._down)
+                self.shape(link)
                 round_trip = _round_trip_seconds(own, hub)
                 self.lift()
-        return MeasuredWire(up_bits_per_second=up, down_bits_per_second=down, round_trip_seconds=round_trip)
+        return MeasuredLink(up_bits_per_second=up, down_bits_per_second=down, round_trip_seconds=round_trip)
 
 
 def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, shaper: _Shaper) -> float:

@@ -66,7 +66,7 @@ def burst_bytes(bits_per_second: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class Link:
     """What one worker's link carries; delay, jitter and loss hold in each direction.
 
     Rates are in bits per second of Ethernet frames with their headers. ``delay_seconds`` is one way: a message to
@@ -114,60 +114,63 @@ def _percent(loss: float) -> str:
 
 # Typical of what such links carry, one way; yours may differ: measure it and write its numbers.
 PRESETS: Final = {
-    "lan-10g": Wire(up_bits_per_second=10**10, down_bits_per_second=10**10),
-    "datacenter-1g": Wire(up_bits_per_second=10**9, down_bits_per_second=10**9),
-    "wifi": Wire(
+    "lan-10g": Link(up_bits_per_second=10**10, down_bits_per_second=10**10),
+    "datacenter-1g": Link(up_bits_per_second=10**9, down_bits_per_second=10**9),
+    "wifi": Link(
         up_bits_per_second=10**8,
         down_bits_per_second=10**8,
         delay_seconds=0.002,
         jitter_seconds=0.001,
         loss=0.001,
     ),
-    "home-dsl": Wire(up_bits_per_second=10**7, down_bits_per_second=5 * 10**7, delay_seconds=0.01),
-    "lte": Wire(
+    "home-dsl": Link(up_bits_per_second=10**7, down_bits_per_second=5 * 10**7, delay_seconds=0.01),
+    "lte": Link(
         up_bits_per_second=10**7,
         down_bits_per_second=4 * 10**7,
         delay_seconds=0.025,
         jitter_seconds=0.005,
         loss=0.001,
     ),
-    "wan": Wire(up_bits_per_second=2 * 10**8, down_bits_per_second=2 * 10**8, delay_seconds=0.02, loss=0.0001),
+    "wan": Link(up_bits_per_second=2 * 10**8, down_bits_per_second=2 * 10**8, delay_seconds=0.02, loss=0.0001),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """Every worker's wire; None where nothing is shaped: on the loopback or, with ``host``, the machines' network."""
+class LinkMap:
+    """Every worker's link: ``default``, and in ``workers`` those of single ranks that have another.
 
-    wire: Wire | None = None
-    workers: tuple[tuple[int, Wire], ...] = ()
+    ``default`` is None where nothing is shaped: on the loopback or, with ``host``, on the machines' own network.
+    """
+
+    default: Link | None = None
+    workers: tuple[tuple[int, Link], ...] = ()
     host: bool = False
 
     @property
     def shaped(self) -> bool:
         """Whether it is held to rates."""
-        return self.wire is not None
+        return self.default is not None
 
     @property
     def needs_netem(self) -> bool:
-        """Whether any worker's wire takes more than a token bucket."""
-        return any(wire.needs_netem for wire in self.wires())
+        """Whether any worker's link takes more than a token bucket."""
+        return any(link.needs_netem for link in self.links())
 
-    def wires(self) -> tuple[Wire, ...]:
-        """The wires that some worker has; none where nothing is shaped."""
-        return () if self.wire is None else (self.wire, *(wire for _, wire in self.workers))
+    def links(self) -> tuple[Link, ...]:
+        """Return the links that some worker has; none if nothing is shaped."""
+        return () if self.default is None else (self.default, *(link for _, link in self.workers))
 
     @property
     def speed(self) -> tuple[float, ...]:
         """Orders shaped links: the lowest rate in any direction, then the shortest delay, then the least loss."""
-        wires = self.wires()
-        lowest = min(min(wire.up_bits_per_second, wire.down_bits_per_second) for wire in wires)
-        return lowest, -max(wire.delay_seconds for wire in wires), -max(wire.loss for wire in wires)
+        links = self.links()
+        lowest = min(min(link.up_bits_per_second, link.down_bits_per_second) for link in links)
+        return lowest, -max(link.delay_seconds for link in links), -max(link.loss for link in links)
 
-    def of(self, rank: int) -> Wire:
-        """The wire of one worker."""
-        assert self.wire is not None, "the link is shaped"
-        return dict(self.workers).get(rank, self.wire)
+    def of(self, rank: int) -> Link:
+        """Return the link of one worker."""
+        assert self.default is not None, "the link is shaped"
+        return dict(self.workers).get(rank, self.default)
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -175,43 +178,43 @@ class Link:
         if isinstance(value, str) and value.strip().lower() in ("none", "host"):
             return cls(host=value.strip().lower() == "host")
         if not isinstance(value, Mapping):
-            return cls(wire=_parse_wire(value, None))
-        base = _parse_wire({name: part for name, part in value.items() if name != "workers"}, None)
+            return cls(default=_parse_link(value, None))
+        base = _parse_link({name: part for name, part in value.items() if name != "workers"}, None)
         workers = value.get("workers", {})
         if not isinstance(workers, Mapping):
             raise ValueError(
                 f"workers: {workers!r} is not a mapping; write for example workers: {{0: 1gbit, 3: 5mbit}}"
             )
-        wires = {_parse_rank(rank): _parse_wire(wire, base) for rank, wire in workers.items()}
-        if len(wires) < len(workers):
+        links = {_parse_rank(rank): _parse_link(link, base) for rank, link in workers.items()}
+        if len(links) < len(workers):
             raise ValueError("workers: a rank stands twice; remove one")
-        return cls(wire=base, workers=tuple(sorted((r, w) for r, w in wires.items() if w != base)))
+        return cls(default=base, workers=tuple(sorted((r, w) for r, w in links.items() if w != base)))
 
     def spec(self) -> str | dict[str, Any]:
-        """The link as a scenario writes it: the inverse of ``parse``."""
-        if self.wire is None:
+        """Return the links as a scenario writes them: the inverse of ``parse``."""
+        if self.default is None:
             return "host" if self.host else "none"
-        spec = self.wire.spec()
+        spec = self.default.spec()
         if not self.workers:
             return spec
         whole = {"rate": spec} if isinstance(spec, str) else spec
-        return {**whole, "workers": {str(rank): _alone(wire) for rank, wire in self.workers}}
+        return {**whole, "workers": {str(rank): _alone(link) for rank, link in self.workers}}
 
     def __str__(self) -> str:
-        if self.wire is None:
+        if self.default is None:
             return "host" if self.host else "none"
-        return "; ".join([_name(self.wire), *(f"worker {rank} {_name(wire)}" for rank, wire in self.workers)])
+        return "; ".join([_name(self.default), *(f"worker {rank} {_name(link)}" for rank, link in self.workers)])
 
 
-def _alone(wire: Wire) -> dict[str, Any]:
-    """A worker's wire in full: what it does not name would be the others'."""
+def _alone(link: Link) -> dict[str, Any]:
+    """A worker's link with every key: a key that it leaves out would be taken from the default link."""
     nothing = {"delay": "0ms", "jitter": "0ms", "loss": "0%"}
-    spec = wire.spec()
+    spec = link.spec()
     return {**nothing, **({"rate": spec} if isinstance(spec, str) else spec)}
 
 
-def _name(wire: Wire) -> str:
-    return next((name for name, preset in PRESETS.items() if preset == wire and wire.needs_netem), str(wire))
+def _name(link: Link) -> str:
+    return next((name for name, preset in PRESETS.items() if preset == link and link.needs_netem), str(link))
 
 
 def _parse_rank(value: object) -> int:
@@ -220,8 +223,8 @@ def _parse_rank(value: object) -> int:
     return int(str(value))
 
 
-def _parse_wire(value: object, base: Wire | None) -> Wire:
-    """A wire; what a mapping leaves out is ``base``'s, of which there must be rates."""
+def _parse_link(value: object, base: Link | None) -> Link:
+    """Parse one link; keys that a mapping leaves out are taken from ``base``; without a base it must have rates."""
     if isinstance(value, str) and value.strip().lower() in PRESETS:
         return PRESETS[value.strip().lower()]
     if not isinstance(value, Mapping):
@@ -234,29 +237,29 @@ def _parse_wire(value: object, base: Wire | None) -> Wire:
     given = {name for name in ("rate", "up", "down") if name in value}
     if given not in ({"rate"}, {"up", "down"}) and not (base is not None and not given):
         raise ValueError(f"{dict(value)!r} needs the key rate, or the keys up and down; {_REMEDY}")
-    wire = base
+    link = base
     if given:
         up, down = ("rate", "rate") if "rate" in given else ("up", "down")
-        wire = _with_rates(base, parse_rate(value[up]), parse_rate(value[down]))
-    assert wire is not None, "there are rates, given or the base's"
-    wire = replace(
-        wire,
-        delay_seconds=parse_seconds(value["delay"]) if "delay" in value else wire.delay_seconds,
-        jitter_seconds=parse_seconds(value["jitter"]) if "jitter" in value else wire.jitter_seconds,
-        loss=_parse_loss(value["loss"]) if "loss" in value else wire.loss,
+        link = _with_rates(base, parse_rate(value[up]), parse_rate(value[down]))
+    assert link is not None, "there are rates, given or the base's"
+    link = replace(
+        link,
+        delay_seconds=parse_seconds(value["delay"]) if "delay" in value else link.delay_seconds,
+        jitter_seconds=parse_seconds(value["jitter"]) if "jitter" in value else link.jitter_seconds,
+        loss=_parse_loss(value["loss"]) if "loss" in value else link.loss,
     )
-    if wire.jitter_seconds > wire.delay_seconds:
+    if link.jitter_seconds > link.delay_seconds:
         raise ValueError("jitter is more than delay, which it varies; raise delay or lower jitter")
-    return wire
+    return link
 
 
-def _with_rates(base: Wire | None, up: int, down: int) -> Wire:
+def _with_rates(base: Link | None, up: int, down: int) -> Link:
     if base is None:
-        return Wire(up_bits_per_second=up, down_bits_per_second=down)
+        return Link(up_bits_per_second=up, down_bits_per_second=down)
     return replace(base, up_bits_per_second=up, down_bits_per_second=down)
 
 
-def _preset(name: object) -> Wire:
+def _preset(name: object) -> Link:
     known = PRESETS.get(str(name).strip().lower())
     if known is None:
         raise ValueError(f"{name!r} is no preset; there are {', '.join(PRESETS)}")

@@ -4,34 +4,37 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self
 
-from liecbench.network.link import Link, Wire, format_rate
+from liecbench.network.link import Link, LinkMap, format_rate
 
 WARNING_DEVIATION: Final = 0.05
 FAILING_DEVIATION: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredWire:
-    """One worker's wire: rates in bits per second of Ethernet frames, and a small message's way to the hub and back."""
+class MeasuredLink:
+    """One worker's link as measured.
+
+    Rates are bits per second of Ethernet frames; the round trip is that of one byte to the hub and back.
+    """
 
     up_bits_per_second: float
     down_bits_per_second: float
     round_trip_seconds: float
 
-    def deviation(self, wire: Wire, direction: Literal["up", "down"]) -> float:
+    def deviation(self, link: Link, direction: Literal["up", "down"]) -> float:
         """Achieved ÷ asked − 1 of one direction's rate."""
         name = f"{direction}_bits_per_second"
-        return float(getattr(self, name) / getattr(wire, name) - 1)
+        return float(getattr(self, name) / getattr(link, name) - 1)
 
-    def better(self, other: Self | None, wire: Wire) -> "MeasuredWire":
-        """Of two measurements of one wire the rates nearer to what was asked, and the shorter round trip."""
+    def better(self, other: Self | None, link: Link) -> "MeasuredLink":
+        """Of two measurements of one link the rates nearer to what was asked, and the shorter round trip."""
         if other is None:
             return self
         up, down = (
-            min(self, other, key=lambda measured: abs(measured.deviation(wire, direction)))
+            min(self, other, key=lambda measured: abs(measured.deviation(link, direction)))
             for direction in ("up", "down")
         )
-        return MeasuredWire(
+        return MeasuredLink(
             up_bits_per_second=up.up_bits_per_second,
             down_bits_per_second=down.down_bits_per_second,
             round_trip_seconds=min(self.round_trip_seconds, other.round_trip_seconds),
@@ -42,17 +45,17 @@ class MeasuredWire:
         return asdict(self)
 
 
-def misses(link: Link, measured: Sequence[MeasuredWire], tolerance: float) -> list[str]:
+def misses(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
     """Each direction of each rank that is off what was asked by more than ``tolerance``, in words."""
-    return [text for rank, wire in enumerate(measured) for text in _misses_of(rank, link.of(rank), wire, tolerance)]
+    return [text for rank, one in enumerate(measured) for text in _misses_of(rank, asked.of(rank), one, tolerance)]
 
 
-def _misses_of(rank: int, asked: Wire, measured: MeasuredWire, tolerance: float) -> Iterator[str]:
+def _misses_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: float) -> Iterator[str]:
     for direction in ("up", "down"):
         deviation = measured.deviation(asked, direction)
         if abs(deviation) > tolerance:
             name = f"{direction}_bits_per_second"
-            wanted, found = (format_rate(round(getattr(wire, name), -4)) for wire in (asked, measured))
+            wanted, found = (format_rate(round(getattr(link, name), -4)) for link in (asked, measured))
             yield f"rank {rank} {direction}: asked {wanted}, measured {found} ({deviation:+.0%})"
 
 
@@ -62,5 +65,5 @@ def recorded_misses(environment: dict[str, Any], tolerance: float = WARNING_DEVI
     if not recorded.get("measured"):
         return []
     # Records of earlier versions have no round trip.
-    wires = [MeasuredWire(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
-    return misses(Link.parse(recorded["asked"]), wires, tolerance)
+    links = [MeasuredLink(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
+    return misses(LinkMap.parse(recorded["asked"]), links, tolerance)

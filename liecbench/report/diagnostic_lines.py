@@ -2,11 +2,11 @@
 
 from rich.text import Text
 
-from liecbench.diagnostics.doctor import Finding
+from liecbench.diagnostics.doctor import Diagnostic
 
 
-def render(finding: Finding) -> Text:
+def render(diagnostic: Diagnostic) -> Text:
     """yes or no, what was seen, and for a no what to do."""
-    mark = Text("yes  ", style="green") if finding.works else Text("no   ", style="yellow")
-    remedy = "" if finding.works else f"; {finding.remedy}"
-    return mark + Text(f"{finding.name}: {finding.seen}{remedy}", style="")
+    mark = Text("yes  ", style="green") if diagnostic.works else Text("no   ", style="yellow")
+    remedy = "" if diagnostic.works else f"; {diagnostic.remedy}"
+    return mark + Text(f"{diagnostic.name}: {diagnostic.seen}{remedy}", style="")

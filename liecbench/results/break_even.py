@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.results.comparison import Estimate, Row
 
 Verdict = Literal["always", "never", "below", "above", "unclear"]
@@ -47,12 +47,12 @@ def break_evens(rows: Sequence[Row], baseline: str) -> list[BreakEven]:
 def symmetric_rate(link: object) -> int | None:
     """The rate of a link that is nothing but one rate, in bits per second."""
     try:
-        wires = Link.parse(link).wires()
+        links = LinkMap.parse(link).links()
     except ValueError:
         return None
-    if len(wires) != 1 or wires[0].needs_netem or wires[0].up_bits_per_second != wires[0].down_bits_per_second:
+    if len(links) != 1 or links[0].needs_netem or links[0].up_bits_per_second != links[0].down_bits_per_second:
         return None
-    return wires[0].up_bits_per_second
+    return links[0].up_bits_per_second
 
 
 def _without_link(row: Row) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from liecbench.errors import LiecbenchError, did_you_mean
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import DEFAULT_BASELINE
 from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
@@ -186,7 +186,7 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _link_text(spec: str) -> str:
-    return str(Link.parse(json.loads(spec)))
+    return str(LinkMap.parse(json.loads(spec)))
 
 
 def _row_fields(group: list[CellResult]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.network.measurement import WARNING_DEVIATION, recorded_misses
 from liecbench.results.cells import CellResult
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
@@ -23,7 +23,7 @@ def _composition_warnings(group: Sequence[CellResult]) -> list[str]:
     for composed in (cell.epochs[-1].composed for cell in group if cell.epochs):
         for name, kind in composed.kinds.items() if composed else ():
             kinds[name] = max(kinds.get(name, 0.0), kind.half_width_seconds / kind.mean_seconds)
-    link = Link.parse(group[0].spec["link"])
+    link = LinkMap.parse(group[0].spec["link"])
     return [
         f"composed: its {'' if name == 'step' else name + ' '}steps on {link} are known to {width:.0%} only"
         for name, width in kinds.items()
@@ -35,7 +35,7 @@ def _link_warnings(group: Sequence[CellResult]) -> list[str]:
     off = list(dict.fromkeys(text for cell in group for text in recorded_misses(cell.environment)))
     more = f" and {len(off) - 3} more" if len(off) > 3 else ""
     warnings = [f"its link is off by more than {WARNING_DEVIATION:.0%}: {'; '.join(off[:3])}{more}"] if off else []
-    if group[0].spec.get("enforcement") == "process" and Link.parse(group[0].spec["link"]).shaped:
+    if group[0].spec.get("enforcement") == "process" and LinkMap.parse(group[0].spec["link"]).shaped:
         warnings.append("paced by the processes, not enforced by the kernel: its times are estimated")
     return warnings
 

@@ -6,15 +6,15 @@ from typing import Any, Literal, Protocol
 import torch.distributed as dist
 
 from liecbench.algorithms.comm.pacing import Pacer
-from liecbench.network.link import Link, Wire
-from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredWire, misses
+from liecbench.network.link import Link, LinkMap
+from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredLink, misses
 from liecbench.worker.collective_errors import LinkError
 
 _MOST_MEASUREMENTS = 3
 
 
 class Enforcer(Protocol):
-    """What holds a rank to its wire."""
+    """What holds a rank to its link."""
 
     @property
     def pacer(self) -> Pacer | None:
@@ -24,14 +24,14 @@ class Enforcer(Protocol):
     def name(self) -> Literal["kernel", "process", "none"]:
         """What a record calls it."""
 
-    def shape(self, wire: Wire) -> None:
-        """Hold both directions to what the wire carries."""
+    def shape(self, link: Link) -> None:
+        """Hold both directions to what the link carries."""
 
     def lift(self) -> None:
         """Let the rank run free."""
 
-    def measure(self, wire: Wire) -> MeasuredWire | None:
-        """What the wire carries, with nobody else on this rank's; None where there is nothing to measure."""
+    def measure(self, link: Link) -> MeasuredLink | None:
+        """What the link carries, with nobody else on this rank's; None where there is nothing to measure."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Bytes sent and received so far; None where nothing counts them."""
@@ -41,19 +41,19 @@ class CellLink:
     """A rank's link; every method is collective but ``wire_bytes`` and ``describe``."""
 
     def __init__(self, enforcer: Enforcer) -> None:
-        self._enforcer, self._now = enforcer, Link()
-        self.measured: list[MeasuredWire] | None = None
+        self._enforcer, self._now = enforcer, LinkMap()
+        self.measured: list[MeasuredLink] | None = None
 
-    def prepare(self, link: Link) -> None:
-        """Measure ``link`` on every rank at once, unless it is the one of the cell before.
+    def prepare(self, links: LinkMap) -> None:
+        """Measure ``links`` on every rank at once, unless it is the one of the cell before.
 
         A rank that another process kept from the core measures too little: of up to three measurements the one
         nearest to what was asked counts. One that would fail the cell is not taken over from the cell before.
         """
-        if link == self._now and not self._misses(FAILING_DEVIATION):
+        if links == self._now and not self._misses(FAILING_DEVIATION):
             return
-        self._now, self.measured = link, None
-        if not link.shaped:
+        self._now, self.measured = links, None
+        if not links.shaped:
             return
         for _ in range(_MOST_MEASUREMENTS):
             self.measured = self._measure()
@@ -89,7 +89,7 @@ class CellLink:
 
     def describe(self) -> dict[str, Any]:
         """Who enforces the link, and what it was measured to carry."""
-        measured = None if self.measured is None else [wire.as_dict() for wire in self.measured]
+        measured = None if self.measured is None else [link.as_dict() for link in self.measured]
         return {
             "enforcement": self._enforcer.name if self._now.shaped else "none",
             "asked": self._now.spec(),
@@ -100,7 +100,7 @@ class CellLink:
     def _misses(self, tolerance: float) -> list[str]:
         return misses(self._now, self.measured, tolerance) if self.measured else []
 
-    def _measure(self) -> list[MeasuredWire] | None:
+    def _measure(self) -> list[MeasuredLink] | None:
         rank = dist.get_rank()
         dist.barrier()
         mine = self._enforcer.measure(self._now.of(rank))

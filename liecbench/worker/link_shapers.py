@@ -6,7 +6,7 @@ from typing import Literal
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.launch.supervisor import MASTER_VARIABLE
 from liecbench.network.emulation import WorkerLink
-from liecbench.network.link import Wire, burst_bytes
+from liecbench.network.link import Link, burst_bytes
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import Enforcer
 from liecbench.worker.network_interface import carried_bytes
@@ -20,20 +20,20 @@ class Process:
     def __init__(self) -> None:
         self.pacer = Pacer()
 
-    def shape(self, wire: Wire) -> None:
+    def shape(self, link: Link) -> None:
         """Pace both directions."""
         self.pacer.hold(
-            up_bits_per_second=wire.up_bits_per_second,
-            down_bits_per_second=wire.down_bits_per_second,
-            burst_bytes=(burst_bytes(wire.up_bits_per_second), burst_bytes(wire.down_bits_per_second)),
-            delay_seconds=wire.delay_seconds,
+            up_bits_per_second=link.up_bits_per_second,
+            down_bits_per_second=link.down_bits_per_second,
+            burst_bytes=(burst_bytes(link.up_bits_per_second), burst_bytes(link.down_bits_per_second)),
+            delay_seconds=link.delay_seconds,
         )
 
     def lift(self) -> None:
         """Let messages through as they come."""
         self.pacer.release()
 
-    def measure(self, wire: Wire) -> None:
+    def measure(self, link: Link) -> None:
         """Nothing: what it holds messages to is arithmetic, not a network."""
 
     def wire_bytes(self) -> None:
@@ -52,14 +52,14 @@ class Nobody:
     def __init__(self, interface: str | None = None) -> None:
         self._interface = interface
 
-    def shape(self, wire: Wire) -> None:
+    def shape(self, link: Link) -> None:
         """Never asked to."""
         raise AssertionError("a shaped link needs somebody who enforces it")
 
     def lift(self) -> None:
         """There is nothing to lift."""
 
-    def measure(self, wire: Wire) -> None:
+    def measure(self, link: Link) -> None:
         """Nothing was asked for."""
 
     def wire_bytes(self) -> tuple[int, int] | None:

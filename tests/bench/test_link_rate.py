@@ -6,7 +6,7 @@ import pytest
 
 from liecbench.bench.link_rate import parse_links
 from liecbench.errors import LiecbenchError
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import Tree
@@ -67,7 +67,7 @@ def test_what_would_take_too_long_is_left_out_and_said(done: subprocess.Complete
 
 
 def test_each_link_is_measured_once() -> None:
-    assert parse_links(["20mbit", "1gbit", "20 mbit"]) == [Link.parse("20mbit"), Link.parse("1gbit")]
+    assert parse_links(["20mbit", "1gbit", "20 mbit"]) == [LinkMap.parse("20mbit"), LinkMap.parse("1gbit")]
 
 
 @pytest.mark.parametrize(("text", "reason"), [("fast", "is not a rate"), ("none", "nothing is asked of it")])

@@ -1,6 +1,6 @@
 import pytest
 
-from liecbench.diagnostics.doctor import Build, Finding, on_gpus
+from liecbench.diagnostics.doctor import Build, Diagnostic, on_gpus
 from liecbench.host.gpu import Gpus, installed
 from tests import fake_nvml
 from tests.fake_nvml import SECOND, FakeGpu, FakeNvml
@@ -12,12 +12,12 @@ NO_NCCL = ("no", "nccl", "not in this build of torch", "needed for GPUs only: in
 def told(found: Gpus, build: Build) -> list[tuple[str, ...]]:
     return [
         (
-            "yes" if finding.works else "no",
-            finding.name,
-            finding.seen,
-            *([] if finding.works else [finding.remedy]),
+            "yes" if diagnostic.works else "no",
+            diagnostic.name,
+            diagnostic.seen,
+            *([] if diagnostic.works else [diagnostic.remedy]),
         )
-        for finding in on_gpus(found, build)
+        for diagnostic in on_gpus(found, build)
     ]
 
 
@@ -101,7 +101,7 @@ def test_without_a_gpu_it_is_short(library: FakeNvml, seen: str, remedy: str) ->
 
 
 def test_this_installation_can_be_asked() -> None:
-    findings = list(on_gpus(installed(), Build.here()))
+    diagnostics = list(on_gpus(installed(), Build.here()))
 
-    assert [Finding] * len(findings) == [type(finding) for finding in findings]
-    assert findings[0].name == "nccl"
+    assert [Diagnostic] * len(diagnostics) == [type(diagnostic) for diagnostic in diagnostics]
+    assert diagnostics[0].name == "nccl"

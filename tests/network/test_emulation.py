@@ -18,8 +18,8 @@ import pytest
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.network.addresses import HUB_ADDRESS
 from liecbench.network.emulation import INTERFACE, WorkerLink, refusal_reason
-from liecbench.network.link import Link, Wire
-from liecbench.network.measurement import MeasuredWire
+from liecbench.network.link import Link, LinkMap
+from liecbench.network.measurement import MeasuredLink
 from tests.namespace_support import skip_without_namespaces
 from tests.namespaces import interfaces, listening_inodes, network_namespace, socket_inode
 from tests.supervised import Supervised, supervise
@@ -45,8 +45,8 @@ WITHOUT_PRIVILEGES: Final = ["setpriv", "--bounding-set=-all,+setfcap", "--inh-c
 
 
 def _asked(name: str, direction: str) -> int:
-    wire = Link.parse(LINKS[name]).of(0)
-    return wire.up_bits_per_second if direction == "up" else wire.down_bits_per_second
+    link = LinkMap.parse(LINKS[name]).of(0)
+    return link.up_bits_per_second if direction == "up" else link.down_bits_per_second
 
 
 # ---- behind the link
@@ -108,7 +108,7 @@ def _without_delay(connection: socket.socket) -> socket.socket:
     return connection
 
 
-def _rates(link: WorkerLink, own: socket.socket, hub: socket.socket, asked: Wire) -> dict[str, dict[str, float]]:
+def _rates(link: WorkerLink, own: socket.socket, hub: socket.socket, asked: Link) -> dict[str, dict[str, float]]:
     """By the library's own measurement and by streams of this test."""
     measured = _medians(lambda: _rates_of(link.measure(asked)))
     link.shape(asked)
@@ -120,7 +120,7 @@ def _rates(link: WorkerLink, own: socket.socket, hub: socket.socket, asked: Wire
     }
 
 
-def _rates_of(measured: MeasuredWire) -> tuple[float, float]:
+def _rates_of(measured: MeasuredLink) -> tuple[float, float]:
     return measured.up_bits_per_second, measured.down_bits_per_second
 
 
@@ -159,7 +159,7 @@ def _place(listener: socket.socket | None = None) -> dict[str, Any]:
 def _second_rank(namespace: str, report: int, listening: int) -> None:
     """Rank 1: shaped as rank 0 is, it answers rank 0's messages."""
     link = WorkerLink(1, namespace)
-    link.shape(Link.parse("20mbit").of(0))
+    link.shape(LinkMap.parse("20mbit").of(0))
     own = socket.create_server(("0.0.0.0", 0))
     place = {**_place(own), "port": own.getsockname()[1]}
     os.write(report, json.dumps(place).encode() + b"\n")
@@ -193,8 +193,8 @@ def _explore() -> None:
             "uid_map": Path("/proc/self/uid_map").read_text().split(),
             "unshaped": _stream_rate(own, hub, 2**25),
         }
-        facts["rates"] = {name: _rates(link, own, hub, Link.parse(asked).of(0)) for name, asked in LINKS.items()}
-        link.shape(Link.parse("20mbit").of(0))
+        facts["rates"] = {name: _rates(link, own, hub, LinkMap.parse(asked).of(0)) for name, asked in LINKS.items()}
+        link.shape(LinkMap.parse("20mbit").of(0))
         facts["message_seconds"] = {"up": _message_seconds(own, hub), "down": _message_seconds(hub, own)}
         with _without_delay(socket.create_connection(("10.0.0.2", other["port"]))) as peer:
             facts["message_seconds"]["rank to rank"] = _ask(peer)

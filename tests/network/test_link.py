@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.network.link import PRESETS, Link, Wire, format_rate, parse_rate, parse_seconds
+from liecbench.network.link import PRESETS, Link, LinkMap, format_rate, parse_rate, parse_seconds
 
 RATES = st.integers(10**6, 32 * 10**9)
 DELAYS = st.integers(0, 10**7).map(lambda microseconds: round(microseconds / 1e6, 6))
-WIRES = st.builds(
-    lambda up, down, delays, loss: Wire(
+LINKS = st.builds(
+    lambda up, down, delays, loss: Link(
         up_bits_per_second=up,
         down_bits_per_second=down,
         delay_seconds=max(delays),
@@ -22,23 +22,23 @@ WIRES = st.builds(
     st.tuples(DELAYS, DELAYS) | st.just((0.0, 0.0)),
     st.integers(0, 5 * 10**7).map(lambda share: round(share / 1e8, 8)) | st.just(0.0),
 )
-LINKS = st.one_of(
-    st.just(Link()),
-    st.just(Link(host=True)),
-    WIRES.map(lambda wire: Link(wire=wire)),
-    RATES.map(lambda rate: Link(wire=Wire(up_bits_per_second=rate, down_bits_per_second=rate))),
+LINK_MAPS = st.one_of(
+    st.just(LinkMap()),
+    st.just(LinkMap(host=True)),
+    LINKS.map(lambda link: LinkMap(default=link)),
+    RATES.map(lambda rate: LinkMap(default=Link(up_bits_per_second=rate, down_bits_per_second=rate))),
     st.builds(
-        lambda wire, workers: Link(
-            wire=wire, workers=tuple(sorted((rank, other) for rank, other in workers.items() if other != wire))
+        lambda link, workers: LinkMap(
+            default=link, workers=tuple(sorted((rank, other) for rank, other in workers.items() if other != link))
         ),
-        WIRES,
-        st.dictionaries(st.integers(0, 999), WIRES, max_size=3),
+        LINKS,
+        st.dictionaries(st.integers(0, 999), LINKS, max_size=3),
     ),
 )
 
 
-def wire(up: int, down: int | None = None, **more: float) -> Wire:
-    return Wire(up_bits_per_second=up, down_bits_per_second=up if down is None else down, **more)
+def link_of(up: int, down: int | None = None, **more: float) -> Link:
+    return Link(up_bits_per_second=up, down_bits_per_second=up if down is None else down, **more)
 
 
 @given(RATES)
@@ -48,9 +48,9 @@ def test_formatted_rates_parse_to_themselves(rate: int) -> None:
     assert rate == actual
 
 
-@given(LINKS)
-def test_specs_parse_to_the_same_link(link: Link) -> None:
-    actual = Link.parse(link.spec())
+@given(LINK_MAPS)
+def test_specs_parse_to_the_same_link(link: LinkMap) -> None:
+    actual = LinkMap.parse(link.spec())
 
     assert link == actual
 
@@ -101,7 +101,7 @@ def test_delays_are_seconds(text: str, expected: float) -> None:
 @pytest.mark.parametrize("value", [20, "20", "-1ms", "11s", "1min", None, "ms"])
 def test_what_is_no_delay_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(ValueError, match=r"is not a delay; write one up to 10s, such as 20ms or 500us") as raised:
-        Link.parse({"rate": "1mbit", "delay": value})
+        LinkMap.parse({"rate": "1mbit", "delay": value})
 
     assert str(raised.value).startswith(repr(value))
 
@@ -111,7 +111,7 @@ def test_what_is_no_loss_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(
         ValueError, match=r"is not a loss; write percent of the frames up to 50%, such as 0.1%"
     ) as raised:
-        Link.parse({"rate": "1mbit", "loss": value})
+        LinkMap.parse({"rate": "1mbit", "loss": value})
 
     assert str(raised.value).startswith(repr(value))
 
@@ -122,7 +122,7 @@ def test_what_is_no_loss_is_refused_with_an_example(value: object) -> None:
 )
 def test_what_is_no_rate_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(ValueError, match=r"is not a rate; write a rate from 1mbit to 32gbit, such as 20mbit") as raised:
-        Link.parse(value)
+        LinkMap.parse(value)
 
     assert str(raised.value).startswith(repr(value))
 
@@ -154,30 +154,30 @@ def test_rates_that_no_shaper_holds_are_refused(text: str) -> None:
 )
 def test_what_is_no_link_is_refused_with_the_reason(value: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=re.escape(reason)):
-        Link.parse(value)
+        LinkMap.parse(value)
 
 
 def test_directions_keep_their_own_rates() -> None:
-    actual = Link.parse({"up": "10mbit", "down": "100mbit"})
+    actual = LinkMap.parse({"up": "10mbit", "down": "100mbit"})
 
-    assert Link(wire=wire(10_000_000, 100_000_000)) == actual
+    assert LinkMap(default=link_of(10_000_000, 100_000_000)) == actual
 
 
-def test_a_worker_has_its_own_wire_and_the_rest_of_the_others() -> None:
-    link = Link.parse({"rate": "50mbit", "delay": "20ms", "workers": {0: "1gbit", "3": {"delay": "1ms"}}})
+def test_a_worker_has_its_own_link_and_the_rest_of_the_others() -> None:
+    link = LinkMap.parse({"rate": "50mbit", "delay": "20ms", "workers": {0: "1gbit", "3": {"delay": "1ms"}}})
 
     actual = [link.of(rank) for rank in range(4)]
 
-    others = wire(50_000_000, delay_seconds=0.02)
-    assert [wire(10**9, delay_seconds=0.02), others, others, wire(50_000_000, delay_seconds=0.001)] == actual
+    others = link_of(50_000_000, delay_seconds=0.02)
+    assert [link_of(10**9, delay_seconds=0.02), others, others, link_of(50_000_000, delay_seconds=0.001)] == actual
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_its_wire_alone_and_with_changes(name: str) -> None:
-    changed = Link.parse({"preset": name, "workers": {2: "1mbit"}})
+def test_a_preset_is_its_link_alone_and_with_changes(name: str) -> None:
+    changed = LinkMap.parse({"preset": name, "workers": {2: "1mbit"}})
 
-    assert Link.parse({"preset": name.upper()}).wire == PRESETS[name]
-    assert (Link.parse(name).wire, changed.wire) == (PRESETS[name], PRESETS[name])
+    assert LinkMap.parse({"preset": name.upper()}).default == PRESETS[name]
+    assert (LinkMap.parse(name).default, changed.default) == (PRESETS[name], PRESETS[name])
     assert changed.of(2) == dataclasses.replace(PRESETS[name], up_bits_per_second=10**6, down_bits_per_second=10**6)
 
 
@@ -201,6 +201,6 @@ def test_a_preset_is_its_wire_alone_and_with_changes(name: str) -> None:
     ],
 )
 def test_links_say_what_they_are(value: object, expected: tuple[str, bool, bool]) -> None:
-    link = Link.parse(value)
+    link = LinkMap.parse(value)
 
     assert expected == (str(link), link.shaped, link.needs_netem)

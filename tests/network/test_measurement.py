@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from liecbench.network.link import Link, Wire
-from liecbench.network.measurement import MeasuredWire, misses, recorded_misses
+from liecbench.network.link import Link, LinkMap
+from liecbench.network.measurement import MeasuredLink, misses, recorded_misses
 
-ASKED = Wire(up_bits_per_second=10**8, down_bits_per_second=2 * 10**8)
+ASKED = Link(up_bits_per_second=10**8, down_bits_per_second=2 * 10**8)
 
 
-def measured(up: float, down: float, round_trip: float = 0.001) -> MeasuredWire:
-    return MeasuredWire(up_bits_per_second=up, down_bits_per_second=down, round_trip_seconds=round_trip)
+def measured(up: float, down: float, round_trip: float = 0.001) -> MeasuredLink:
+    return MeasuredLink(up_bits_per_second=up, down_bits_per_second=down, round_trip_seconds=round_trip)
 
 
 def test_the_better_of_two_is_nearer_to_what_was_asked_in_each_direction() -> None:
@@ -20,7 +20,7 @@ def test_the_better_of_two_is_nearer_to_what_was_asked_in_each_direction() -> No
 
 @pytest.mark.parametrize(("tolerance", "expected"), [(0.05, 2), (0.15, 1), (0.25, 0)])
 def test_what_is_off_by_more_is_named(tolerance: float, expected: int) -> None:
-    link = Link.parse({"up": "100mbit", "down": "200mbit"})
+    link = LinkMap.parse({"up": "100mbit", "down": "200mbit"})
     found = misses(link, [measured(0.96e8, 2e8), measured(0.9e8, 1.6e8)], tolerance)
 
     assert len(found) == expected
@@ -28,13 +28,13 @@ def test_what_is_off_by_more_is_named(tolerance: float, expected: int) -> None:
 
 
 def test_a_miss_is_in_words() -> None:
-    found = misses(Link.parse("100mbit"), [measured(0.8e8, 1e8)], 0.15)
+    found = misses(LinkMap.parse("100mbit"), [measured(0.8e8, 1e8)], 0.15)
 
     assert found == ["rank 0 up: asked 100mbit, measured 80mbit (-20%)"]
 
 
-def test_every_worker_is_held_to_its_own_wire() -> None:
-    link = Link.parse({"rate": "100mbit", "workers": {1: "10mbit"}})
+def test_every_worker_is_held_to_its_own_link() -> None:
+    link = LinkMap.parse({"rate": "100mbit", "workers": {1: "10mbit"}})
 
     assert misses(link, [measured(1e8, 1e8), measured(1e7, 1e7)], 0.05) == []
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from liecbench.check.stored.baseline import Entry, StoredEpoch, Traffic
 from liecbench.check.stored.matching import Twin
 from liecbench.check.verdict import Finding, Shown, Verdict
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 
 _METRIC = "communication_over_wire"
 _BITS = 8
@@ -21,7 +21,7 @@ def over_wire(
 
     The least of a cell's epochs counts, of the rank that communicated least: what disturbs only lengthens.
     """
-    if not Link.parse(twins[0].current.spec["link"]).shaped:
+    if not LinkMap.parse(twins[0].current.spec["link"]).shaped:
         return None
     # Wire bytes hold headers, payload bytes do not: both sides take the same.
     by_wire = all(epoch.wire_bytes is not None for twin in twins for epoch in _epochs(twin))
@@ -41,7 +41,7 @@ def over_wire(
 def shown(label: str, twins: Sequence[Twin]) -> Iterator[Shown]:
     """Seconds an epoch, mean over seeds and epochs; of what travels too, where no link says how long it should take."""
     names = ["train_seconds", "exposed_seconds"]
-    if not Link.parse(twins[0].current.spec["link"]).shaped:
+    if not LinkMap.parse(twins[0].current.spec["link"]).shaped:
         names.append("communicate_seconds")
     for name in names:
         sides = [(_per_epoch(twin.baseline, name), _per_epoch(twin.current, name)) for twin in twins]
@@ -95,7 +95,7 @@ def _known(epoch: StoredEpoch) -> bool:
 
 def _ratio(entry: Entry, by_wire: bool) -> float | None:
     """The least of the epochs; None where none was timed or sent anything."""
-    link = Link.parse(entry.spec["link"])
+    link = LinkMap.parse(entry.spec["link"])
     ratios = []
     for epoch in entry.epochs:
         seconds = _wire_seconds(epoch, link, by_wire)
@@ -105,12 +105,12 @@ def _ratio(entry: Entry, by_wire: bool) -> float | None:
 
 
 def _seconds_per_step(entry: Entry, by_wire: bool) -> float:
-    link = Link.parse(entry.spec["link"])
+    link = LinkMap.parse(entry.spec["link"])
     seconds = sum(_wire_seconds(epoch, link, by_wire) for epoch in entry.epochs)
     return seconds / sum(epoch.steps for epoch in entry.epochs)
 
 
-def _wire_seconds(epoch: StoredEpoch, link: Link, by_wire: bool) -> float:
+def _wire_seconds(epoch: StoredEpoch, link: LinkMap, by_wire: bool) -> float:
     """What the busiest direction of any rank takes at the rate that was asked for."""
     traffic: Traffic = epoch.payload_bytes
     if by_wire and epoch.wire_bytes is not None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from liecbench.network.link import Link
+from liecbench.network.link import LinkMap
 from liecbench.report.figures.curves import energy_figure, epoch_figures
 from liecbench.report.figures.figure import Figure, Series, interval_of
 from liecbench.report.parts import PARTS, time_parts
@@ -89,7 +89,7 @@ def _parts_by_link(rows: Sequence[Row], labels: Labels) -> Figure | None:
 
 
 def _slowest_link_first(row: Row) -> tuple[float, ...]:
-    link = Link.parse(row.members[0].spec["link"])
+    link = LinkMap.parse(row.members[0].spec["link"])
     return link.speed if link.shaped else (math.inf,)
 
 
