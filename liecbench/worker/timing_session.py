@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from liecbench.worker.collective_errors import DataError, LinkError, afterwards
 from liecbench.worker.event_writer import Voice
 from liecbench.worker.link_shapers import enforcer_of
 from liecbench.worker.process_group import join
+from liecbench.worker.slow_steps import slow_steps
 from liecbench.worker.trainer import Training
 
 Answer = dict[str, Any]
@@ -102,8 +104,14 @@ def _burst(training: Training, order: Answer) -> Answer:
     """A burst's answer: seconds of the slowest rank, of its steps by kind, bytes and messages of every rank."""
     if training.algorithm.step != order["first"]:
         training.algorithm.jump(order["first"])
-    kinds = [training.algorithm.step_kind(order["first"] + 1 + step) for step in range(order["steps"])]
-    mine = training.burst(order["first"], order["steps"], order["added_seconds"])
+    first_kind, *kinds = [training.algorithm.step_kind(order["first"] + step) for step in range(order["steps"] + 1)]
+    added = order["added_seconds"]
+    with (
+        slow_steps(training.optimizer, [added.get(kind, 0.0) for kind in (first_kind, *kinds)])
+        if added
+        else nullcontext()
+    ):
+        mine = training.burst(order["first"], order["steps"])
     everyone = [mine] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
     ranks = [sample for sample, _ in everyone]

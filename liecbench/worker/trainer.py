@@ -4,7 +4,6 @@ import contextlib
 import copy
 import dataclasses
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,7 +93,6 @@ class Training:
         self.algorithm.attach(self._ddp, self.optimizer)
         torch.manual_seed(int(np.random.SeedSequence([cell.seed, self._rank]).generate_state(1)[0]))
         self._trace, self._timeline = trace, self._timeline_of(set(), Path())
-        self._added_seconds = 0.0
         if self.device.type == "cuda":
             try:
                 self.rehearse()
@@ -220,13 +218,11 @@ class Training:
                 clock.restart_times()  # an idle link's bucket is full
         return clock.read()
 
-    def burst(
-        self, first: int, num_steps: int, added_seconds: Mapping[str, float]
-    ) -> tuple[measure.RankEpoch, float | None]:
+    def burst(self, first: int, num_steps: int) -> tuple[measure.RankEpoch, float | None]:
         """Train step number ``first``, whose time does not count, and ``num_steps`` more; the link must be shaped.
 
         With it the CPU seconds of this thread in the steps that count, None where a GPU computes. Past the last epoch
-        it goes on as in that one. ``added_seconds`` draw out the steps of a kind: what a gate is tried with.
+        it goes on as in that one.
         """
         numbers = range(first, first + num_steps + 1)
         batches = {
@@ -238,7 +234,6 @@ class Training:
         for number in numbers:
             epoch, step = divmod(number, self.steps_per_epoch)
             self._set_learning_rate(min(epoch, self.cell.task.epochs - 1))
-            self._added_seconds = added_seconds.get(self.algorithm.step_kind(number), 0.0)
             self._step(batches[epoch][step], random, clock)
             self._alive()
             if number == first:
@@ -265,8 +260,6 @@ class Training:
         loss = self._backward(minibatches)
         clock.backward_returned()
         self.optimizer.step()
-        if self._added_seconds:
-            _compute_for(self._added_seconds)
         clock.step_ended(loss)
         return loss
 
@@ -314,10 +307,3 @@ class Training:
             buffer.copy_(state[name])
         set_random_states(states, self.device)
         return error
-
-
-def _compute_for(seconds: float) -> None:
-    """Compute for nothing, for so long."""
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        pass

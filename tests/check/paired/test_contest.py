@@ -25,7 +25,20 @@ matrix:
   workers: [2]
   link: [none]
 """
-SLOWED = "    def _step(self, batch: Tensor, random: np.random.Generator, clock: meter.StepClock) -> Tensor:\n"
+SLOWER = """
+
+_zero_grad = torch.optim.SGD.zero_grad
+
+
+def _slower_zero_grad(optimizer: torch.optim.SGD) -> None:
+    import time
+
+    time.sleep(0.02)
+    _zero_grad(optimizer)
+
+
+torch.optim.SGD.zero_grad = _slower_zero_grad
+"""
 PERIOD = "average_period: Annotated[int, Ge(1)]"
 IDENTITY = {
     "GIT_AUTHOR_NAME": "a",
@@ -60,7 +73,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(directory, "commit", "-qm", "one")
     package = directory / "liecbench"
     edit(package / "algorithms" / "liec.py", f"{PERIOD} = 32", f"{PERIOD} = 8")
-    edit(package / "worker" / "training.py", SLOWED, SLOWED + "        _compute_for(0.02)\n")
+    with (package / "worker" / "timing_session.py").open("a") as module:
+        module.write(SLOWER)
     git(directory, "commit", "-qam", "two")
     (directory / "s.yaml").write_text(SCENARIO)
     return directory

@@ -35,7 +35,7 @@ def install(environment: Path, versions: Mapping[str, str], turns: str | None = 
     if turns is not None:
         worker = packages / "liecbench" / "worker"
         worker.mkdir(parents=True)
-        (worker / "turns.py").write_text(turns)
+        (worker / "paired_worker.py").write_text(turns)
     return environment / "bin" / "python"
 
 
