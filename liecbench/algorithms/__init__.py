@@ -5,7 +5,7 @@ liec.attach(ddp, optimizer)
 """
 
 from liecbench.algorithms.base import Algorithm, NonFiniteError
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.cser import CSER
 from liecbench.algorithms.csgd import CSGD
 from liecbench.algorithms.ddp import DDP, DDPBF16, DDPFP16

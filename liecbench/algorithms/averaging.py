@@ -28,12 +28,12 @@ class PeriodicAveraging(ServerAlgorithm):
         """Whether step number ``step`` averages."""
         return (step + 1) % self.average_period == 0
 
-    def jump(self, step: int) -> None:
+    def set_step(self, step: int) -> None:
         """Go on as step number ``step``, between two steps and on every rank; the memories stay as they are."""
-        super().jump(step)
+        super().set_step(step)
         self._periods_seen = step // self.average_period
 
-    def _averaging_is_due(self) -> bool:
+    def averaging_is_due(self) -> bool:
         """Whether an averaging step has come since the last time; several backwards may make one optimizer step."""
         before, self._periods_seen = self._periods_seen, self.step // self.average_period
         return self._periods_seen > before

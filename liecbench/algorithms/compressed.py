@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
 
@@ -21,20 +21,23 @@ _UNBIASED = (
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class CompressedAlgorithm(ServerAlgorithm):
-    """A method that compresses; ``remembers`` says whether what it leaves out is kept, which takes a contraction."""
+    """A method that compresses.
+
+    ``uses_error_feedback``: whether it remembers what compression leaves out, which needs a contraction.
+    """
 
     compressor: Compressor
-    remembers: ClassVar[bool] = True
+    uses_error_feedback: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if reason := self.refusal(self.compressor):
+        if reason := self.incompatibility(self.compressor):
             raise ValueError(reason)
 
     @classmethod
-    def refusal(cls, compressor: Compressor) -> str | None:
+    def incompatibility(cls, compressor: Compressor) -> str | None:
         """Error memories need a contraction."""
-        return _UNBIASED.format(compressor) if cls.remembers and not compressor.is_contraction else None
+        return _UNBIASED.format(compressor) if cls.uses_error_feedback and not compressor.is_contraction else None
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -70,12 +73,13 @@ class ErrorFeedback(CompressedAlgorithm):
         if self.rescale_memory:
             factors = [old / new if old and new else 1.0 for new, old in zip(now, before, strict=True)]
             if any(factor != 1 for factor in factors):
-                for name, memories in self.memories.items():
-                    first = self.exchange.served(block.numel).start if name.startswith("server") else 0
+                for name, memories in self.memories().items():
+                    first = self.exchange.local_shard(block.numel).start if name.startswith("server") else 0
                     _scale(memories[block.index], first, block, factors)
 
-    def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        super()._attached(ddp, group)
+    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Note the learning rates, too."""
+        super().on_attach(ddp, group)
         self._learning_rates = [self._rates_of(block) for block in self.blocks]
 
     def _rates_of(self, block: Block) -> list[float]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.server import Route
 from liecbench.compressors.identity import Identity
@@ -30,9 +30,9 @@ class CSER(ErrorFeedback, PeriodicAveraging):
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(g); r = g − c; e_i ← e_i − r; u_i = mean(c_i) + r."""
-        residual, error = self.scratch(block.numel), self.memories["error"][block.index]
-        mean = self.exchange.to_server(self.compressor, block.gradient, residual=residual, room=block.gradient)
-        update = self.exchange.from_server(mean, Identity(), out=block.gradient).add_(residual)
+        residual, error = self.scratch(block.numel), self._memories["error"][block.index]
+        mean = self.exchange.push(self.compressor, block.gradient, residual=residual, out=block.gradient)
+        update = self.exchange.pull(Identity(), mean, out=block.gradient).add_(residual)
         error.sub_(residual)
         return self._reset(update, error) if self.averages(self.step) else update
 
@@ -47,8 +47,8 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     def _reset(self, update: Tensor, error: Tensor) -> Tensor:
         """k = C(e_i); s = e_i − k; u_i ← u_i + e_i − (mean(k_i) + s); e_i ← s."""
         left = self.scratch(error.numel()).copy_(error)
-        mean = self.exchange.to_server(self.compressor, left, residual=left)
+        mean = self.exchange.push(self.compressor, left, residual=left)
         update.add_(error).sub_(left)
-        self.exchange.from_server(mean, Identity(), out=update, accumulate=True, weight=-1.0)
+        self.exchange.pull(Identity(), mean, add_to=update, weight=-1.0)
         error.copy_(left)
         return update

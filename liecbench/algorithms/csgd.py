@@ -6,7 +6,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
 from liecbench.algorithms.server import Route
 
@@ -15,12 +15,12 @@ from liecbench.algorithms.server import Route
 class CSGD(CompressedAlgorithm):
     """Compressed SGD without memory: u = C(mean(C(g_i))), as QSGD (arXiv 1610.02132) and TernGrad (1705.07878) run."""
 
-    remembers: ClassVar[bool] = False
+    uses_error_feedback: ClassVar[bool] = False
 
     def reduce(self, block: Block) -> Tensor:
         """u = C(mean(C(g_i)))."""
-        mean = self.exchange.to_server(self.compressor, block.gradient, room=block.gradient)
-        return self.exchange.from_server(mean, self.compressor, out=block.gradient)
+        mean = self.exchange.push(self.compressor, block.gradient, out=block.gradient)
+        return self.exchange.pull(self.compressor, mean, out=block.gradient)
 
     def routes(self, step: int, world_size: int) -> list[Route]:
         """Compressed both ways."""

@@ -16,7 +16,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
-from liecbench.algorithms.comm.transport import over_nccl
+from liecbench.algorithms.comm.transport import uses_nccl
 
 
 @plain_dataclass(slots=True)
@@ -50,38 +50,40 @@ class BucketedAllReduce(Algorithm):
         """Leave the process group."""
         dist.destroy_process_group(self._group)
 
-    def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Prepare the counts of a step."""
         self._group = group
         self._step_bytes, self._num_backwards = 0, 0
         self._watch = self._stopwatch()
         self._on_its_way = _Travels()
         self._untold = deque[_Travels]()
-        self._over_nccl = over_nccl(self.device, group)
+        self._uses_nccl = uses_nccl(self.device, group)
         # Gloo ends an all-reduce on the host, NCCL on a stream.
-        self._arrival = self.clock.mark if self._over_nccl else self.clock.now
+        self._arrival = self.clock.timestamp if self._uses_nccl else self.clock.now
 
-    def _before_step(self) -> None:
+    def before_step(self) -> None:
+        """Count the steps, and the seconds of those whose buckets are all back."""
         self.step += self._num_backwards
         self._num_backwards = 0
         self._untold.append(self._on_its_way)
         self._on_its_way = _Travels()
         self._tell_travels()
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Bring counters and spans up to date between two steps; waits for a GPU. NonFiniteError as a step."""
-        super().settle()
+        super().synchronize()
         self._tell_travels()
 
     def _depart(self) -> Any:
         """A bucket goes on its way."""
         travels = self._on_its_way
-        travels.num_buckets, travels.traced = travels.num_buckets + 1, self.tracer.on
-        return travels, self.clock.mark()
+        travels.num_buckets, travels.traced = travels.num_buckets + 1, self.tracer.enabled
+        return travels, self.clock.timestamp()
 
     def _arrived(self, departed: Any) -> None:
         """A bucket is back."""
         travels, mark = departed
-        self.clock.spend(mark, self._arrival(), lambda begun, ended: travels.intervals.append((begun, ended)))
+        self.clock.record(mark, self._arrival(), lambda begun, ended: travels.intervals.append((begun, ended)))
 
     def _tell_travels(self) -> None:
         """Count the steps that are known; seconds with several buckets under way count once."""
@@ -90,7 +92,7 @@ class BucketedAllReduce(Algorithm):
             for begun, ended in _merged(travels.intervals):
                 self.counters.communicate_seconds += ended - begun
                 if travels.traced:
-                    self.tracer.keep("all-reduce", "all-reduce", begun, ended)
+                    self.tracer.add("all-reduce", "all-reduce", begun, ended)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
         """Count a bucket; for one thread to call, in the order of the buckets."""
@@ -107,7 +109,7 @@ class BucketedAllReduce(Algorithm):
         """Stop where a bucket is not finite: every rank, as all have the same values."""
         message = f"step {step}: the mean gradient is not finite in {str(dtype).removeprefix('torch.')}"
         if reduced.is_cuda:
-            self._doubts.ask(reduced.isfinite().all(), message)
+            self._finite_check.submit(reduced.isfinite().all(), message)
         # A sum is the cheaper pass, but one of finite values may overflow.
         elif not reduced.sum().isfinite() and not reduced.isfinite().all():
             self._failure = NonFiniteError(message)
@@ -126,7 +128,8 @@ class DDP(BucketedAllReduce):
         """The whole gradient."""
         return sum(shape.numel() for shape in shapes) * self.dtype.itemsize
 
-    def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+    def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+        """Start the all-reduce of a bucket."""
         # What torch's allreduce_hook and fp16_compress_hook do; its bf16_compress_hook refuses Gloo, which can do it.
         gradient, step = bucket.buffer(), self.step
         with self._watch.timed("compress_seconds", "cast"):

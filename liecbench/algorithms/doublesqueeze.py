@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.server import Route
 from liecbench.compressors.base import Compressor
@@ -21,16 +21,16 @@ class DoubleSqueeze(ErrorFeedback):
 
     def vector(self, block: Block) -> Tensor:
         """p = g + e, in scratch."""
-        return torch.add(block.gradient, self.memories["error"][block.index], out=self.scratch(block.numel))
+        return torch.add(block.gradient, self._memories["error"][block.index], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(p); e_i ← p − c; v = mean(c_i) + e; q = C(v); e ← v − q; u = q."""
         compressor = self._compressor()
         error = self.vector(block)
-        mean = self.exchange.to_server(compressor, error, residual=error)
-        memory = self.memories["server_error"][block.index]
-        update = self.exchange.from_server(mean, compressor, out=block.gradient, memory=memory)
-        self.memories["error"][block.index].copy_(error)
+        mean = self.exchange.push(compressor, error, residual=error)
+        memory = self._memories["server_error"][block.index]
+        update = self.exchange.pull(compressor, mean, out=block.gradient, error=memory)
+        self._memories["error"][block.index].copy_(error)
         return update
 
     def routes(self, step: int, world_size: int) -> list[Route]:

@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
 from liecbench.algorithms.server import Route
 from liecbench.compressors.identity import Identity
@@ -24,16 +24,16 @@ class EF21(CompressedAlgorithm):
 
     def vector(self, block: Block) -> Tensor:
         """g − h, in scratch."""
-        return torch.sub(block.gradient, self.memories["estimate"][block.index], out=self.scratch(block.numel))
+        return torch.sub(block.gradient, self._memories["estimate"][block.index], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
         """c_i = C(g_i − h_i); h_i ← h_i + c_i; u = mean(h_i) = what it was + mean(c_i), sent back dense."""
         difference = self.vector(block)
-        mean = self.exchange.to_server(self.compressor, difference, residual=difference)
+        mean = self.exchange.push(self.compressor, difference, residual=difference)
         estimate = torch.sub(block.gradient, difference, out=difference)
-        update = self.exchange.from_server(mean, Identity(), out=block.gradient)
-        self.memories["estimate"][block.index].copy_(estimate)
-        return update.copy_(self.memories["mean_estimate"][block.index].add_(update))
+        update = self.exchange.pull(Identity(), mean, out=block.gradient)
+        self._memories["estimate"][block.index].copy_(estimate)
+        return update.copy_(self._memories["mean_estimate"][block.index].add_(update))
 
     def routes(self, step: int, world_size: int) -> list[Route]:
         """Compressed up, dense down."""

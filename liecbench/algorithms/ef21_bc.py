@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
 from liecbench.algorithms.server import Route
 
@@ -28,17 +28,17 @@ class EF21BC(CompressedAlgorithm):
 
     def vector(self, block: Block) -> Tensor:
         """g − h_i, in scratch."""
-        return torch.sub(block.gradient, self.memories["estimate"][block.index], out=self.scratch(block.numel))
+        return torch.sub(block.gradient, self._memories["estimate"][block.index], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
         """c_i = C(g_i − h_i); h_i ← h_i + c_i; b = C(mean(h_i) − h); h ← h + b; u = h."""
         difference = self.vector(block)
-        mean = self.exchange.to_server(self.compressor, difference, residual=difference)
+        mean = self.exchange.push(self.compressor, difference, residual=difference)
         estimate = torch.sub(block.gradient, difference, out=difference)
-        memory = self.memories["server_error"][block.index]
-        update = self.exchange.from_server(mean, self.compressor, out=block.gradient, memory=memory)
-        self.memories["estimate"][block.index].copy_(estimate)
-        return update.copy_(self.memories["shared_estimate"][block.index].add_(update))
+        memory = self._memories["server_error"][block.index]
+        update = self.exchange.pull(self.compressor, mean, out=block.gradient, error=memory)
+        self._memories["estimate"][block.index].copy_(estimate)
+        return update.copy_(self._memories["shared_estimate"][block.index].add_(update))
 
     def routes(self, step: int, world_size: int) -> list[Route]:
         """Compressed both ways."""

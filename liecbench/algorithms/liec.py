@@ -8,7 +8,7 @@ from torch import Tensor
 
 from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.server import Route
 from liecbench.compressors.base import Compressor
@@ -31,12 +31,12 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
     def reduce(self, block: Block) -> Tensor:
         """c = C(g); r = g − c; v = mean(c_i) + e; q = C(v); e ← v − q; u_i = q + r_i. When averaging, C = identity."""
         exchange, gradient = self.exchange, block.gradient
-        memory = self.memories["server_error"][block.index]
+        memory = self._memories["server_error"][block.index]
         if self.averages(self.step):
-            mean = exchange.to_server(Identity(), gradient, room=gradient)
-            return exchange.from_server(mean, Identity(), out=gradient, memory=memory)
-        mean = exchange.to_server(self.compressor, gradient, residual=gradient)
-        return exchange.from_server(mean, self.compressor, out=gradient, accumulate=True, memory=memory)
+            mean = exchange.push(Identity(), gradient, out=gradient)
+            return exchange.pull(Identity(), mean, out=gradient, error=memory)
+        mean = exchange.push(self.compressor, gradient, residual=gradient)
+        return exchange.pull(self.compressor, mean, add_to=gradient, error=memory)
 
     def routes(self, step: int, world_size: int) -> list[Route]:
         """Compressed both ways; when averaging, gradients and models dense both ways."""
@@ -44,6 +44,7 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
         compressor: Compressor = Identity() if averages else self.compressor
         return [Route(compressor, compressor)] * (2 if averages else 1)
 
-    def _after_step(self) -> None:
-        if self._averaging_is_due():
-            self._average_models()
+    def after_step(self) -> None:
+        """Average the models if a period has passed."""
+        if self.averaging_is_due():
+            self.average_models()

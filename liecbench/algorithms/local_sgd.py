@@ -8,7 +8,7 @@ from torch import Tensor
 
 from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.server import Route
 from liecbench.compressors.identity import Identity
 
@@ -34,6 +34,7 @@ class LocalSGD(PeriodicAveraging):
         """Only averaging steps carry anything."""
         return "averaging" if self.averages(step) else "local"
 
-    def _after_step(self) -> None:
-        if self._averaging_is_due():
-            self._average_models()
+    def after_step(self) -> None:
+        """Average the models if a period has passed."""
+        if self.averaging_is_due():
+            self.average_models()

@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
 from liecbench.algorithms.server import Route
 from liecbench.compressors.identity import Identity
@@ -21,14 +21,14 @@ class MemSGD(ErrorFeedback):
 
     def vector(self, block: Block) -> Tensor:
         """p = g + e, in scratch."""
-        return torch.add(block.gradient, self.memories["error"][block.index], out=self.scratch(block.numel))
+        return torch.add(block.gradient, self._memories["error"][block.index], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(p); e ← p − c; u = mean(c_i), sent back dense."""
         error = self.vector(block)
-        mean = self.exchange.to_server(self.compressor, error, residual=error, room=block.gradient)
-        update = self.exchange.from_server(mean, Identity(), out=block.gradient)
-        self.memories["error"][block.index].copy_(error)
+        mean = self.exchange.push(self.compressor, error, residual=error, out=block.gradient)
+        update = self.exchange.pull(Identity(), mean, out=block.gradient)
+        self._memories["error"][block.index].copy_(error)
         return update
 
     def routes(self, step: int, world_size: int) -> list[Route]:

@@ -17,8 +17,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.lane import lane_of
-from liecbench.algorithms.comm.worker_thread import CommunicationThread
+from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
 from liecbench.algorithms.ddp import BucketedAllReduce
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
@@ -102,9 +101,9 @@ class PowerSGD(BucketedAllReduce):
             qs={p: saved.to(self.device, copy=True) for p, saved in zip(compressed, memories["q"], strict=False)},
         )
 
-    def jump(self, step: int) -> None:
+    def set_step(self, step: int) -> None:
         """Go on as step number ``step``, between two steps and on every rank; the memories stay as they are."""
-        super().jump(step)
+        super().set_step(step)
         self._state.iter = step
 
     def close(self) -> None:
@@ -112,12 +111,13 @@ class PowerSGD(BucketedAllReduce):
         self._thread.close()
         super().close()
 
-    def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        super()._attached(ddp, group)
+    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Start the communication thread."""
+        super().on_attach(ddp, group)
         self._parameters = [parameter for parameter in ddp.module.parameters() if parameter.requires_grad]
         self._begin_at(0, errors={}, qs={})
-        self._lane = lane_of(self.device)
-        self._thread = CommunicationThread(self._lane)
+        self._stream = stream_for(self.device)
+        self._thread = CommunicationThread(self._stream)
 
     def _begin_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
         self.step, self._errors, self._qs = step, errors, qs
@@ -131,8 +131,9 @@ class PowerSGD(BucketedAllReduce):
         self._state.iter = step
         self._layout: dict[int, list[int]] = {}
 
-    def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        future: Future[Tensor] = Future(devices=self._lane.devices)
+    def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+        """Queue a bucket on the communication thread."""
+        future: Future[Tensor] = Future(devices=self._stream.devices)
         kept, departed = _Bucket.of(bucket), self._depart()
         self._thread.submit(lambda: self._reduce(kept, departed, future))
         return future
@@ -153,8 +154,8 @@ class PowerSGD(BucketedAllReduce):
         before = state.total_numel_after_compression
         # One bucket at a time: the callbacks of several issue their all-reduces in another order on every rank.
         powerSGD_hook(state, bucket).wait()
-        if not self._over_nccl:
-            self._lane.behind_default()
+        if not self._uses_nccl:
+            self._stream.wait_for_default_stream()
         numel = state.total_numel_after_compression - before if compressed else bucket.flat.numel()
         self._count(numel * _BYTES_PER_ELEMENT, 3 if compressed else 1, is_last=bucket.last)
         bucket.place.copy_(bucket.flat)
@@ -210,7 +211,8 @@ class PowerSGD(BucketedAllReduce):
         thin = self._thin_shapes(shape) if self.step_kind(step) == "compressed" else ()
         return sum(s.numel() for s in thin) if thin else shape.numel()
 
-    def _memories(self) -> dict[str, list[Tensor]]:
+    def memories(self) -> dict[str, list[Tensor]]:
+        """Return the error memory and Q of every parameter that has them."""
         return {
             name: [memories[parameter] for parameter in self._parameters if parameter in memories]
             for name, memories in (("error", self._errors), ("q", self._qs))

@@ -4,7 +4,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.server import Route, ServerAlgorithm
 from liecbench.compressors.identity import Identity
 

@@ -17,11 +17,9 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
-from liecbench.algorithms.comm.blocks import Block, plan_blocks
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
-from liecbench.algorithms.comm.lane import lane_of
-from liecbench.algorithms.comm.shards import ServerPlace, cut, payload_bytes
-from liecbench.algorithms.comm.worker_thread import CommunicationThread
+from liecbench.algorithms.comm.partition import Block, ServerPlace, cut_shards, payload_bytes, plan_blocks
+from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
 from liecbench.compressors.base import Compressor
 
 
@@ -50,7 +48,7 @@ class ServerAlgorithm(Algorithm):
     """
 
     server: ServerPlace = "sharded"
-    can_be_paced: ClassVar[bool] = True
+    supports_pacing: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,7 +83,7 @@ class ServerAlgorithm(Algorithm):
 
     def server_memory(self) -> list[Tensor]:
         """Zeros of the size of what this rank serves of every block."""
-        return [torch.zeros(self.exchange.served(block.numel).numel, device=self.device) for block in self.blocks]
+        return [torch.zeros(self.exchange.local_shard(block.numel).numel, device=self.device) for block in self.blocks]
 
     def scratch(self, numel: int) -> Tensor:
         """Room for one block, shared by all of them."""
@@ -100,13 +98,14 @@ class ServerAlgorithm(Algorithm):
         sent = received = 0
         numels = [shape.numel() for shape in shapes]
         for indices in plan_blocks(numels, self.block_bytes):
-            shards = cut(sum(numels[i] for i in indices), world_size, self.server)
+            shards = cut_shards(sum(numels[i] for i in indices), world_size, self.server)
             for route in self.routes(step, world_size):
                 up, down = payload_bytes(shards, rank, world_size, route.up, route.down)
                 sent, received = sent + up, received + down
         return sent, received
 
-    def _attached(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Plan the blocks, allocate the memories and start the communication thread."""
         named = [(n, p) for n, p in ddp.module.named_parameters() if p.requires_grad]
         self._group = group
         self._finds_unused = ddp.find_unused_parameters
@@ -117,7 +116,7 @@ class ServerAlgorithm(Algorithm):
             self._stopwatch(),
             pacer=self.pacer,
             device=self.device,
-            doubted=lambda flag: self._doubts.ask(flag, self._about),
+            on_flag=lambda flag: self._finite_check.submit(flag, self._about),
         )
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
@@ -126,15 +125,16 @@ class ServerAlgorithm(Algorithm):
         self._block_of: dict[Tensor, Block] = {
             parameter: block for block in self.blocks for parameter in block.parameters
         }
-        self.memories = self.allocate()
-        self._lane = lane_of(self.device)
-        self._thread = CommunicationThread(self._lane)
+        self._memories = self.allocate()
+        self._stream = stream_for(self.device)
+        self._thread = CommunicationThread(self._stream)
         self._buckets: list[_Bucket] = []
         self._num_reduced = 0
         self._updates: dict[Tensor, Tensor] = {}
 
-    def _reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        future: Future[Tensor] = Future(devices=self._lane.devices)
+    def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+        """Queue a bucket on the communication thread."""
+        future: Future[Tensor] = Future(devices=self._stream.devices)
         parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
         return future
@@ -149,7 +149,7 @@ class ServerAlgorithm(Algorithm):
                 gradient = _as_stored(flat, parameter)
                 self._updates[parameter] = gradient
                 block = self._block_of[parameter]
-                if block.arrive(parameter, gradient) and self._failure is None:
+                if block.add_gradient(parameter, gradient) and self._failure is None:
                     self._reduce(block)
         except BaseException as error:
             self._failure = error
@@ -180,7 +180,8 @@ class ServerAlgorithm(Algorithm):
         for bucket in released:
             bucket.future.set_result(bucket.buffer)
 
-    def _before_step(self) -> None:
+    def before_step(self) -> None:
+        """Give parameters that no rank used their update."""
         # DDP drops what its hook returns for parameters that no rank used: their update, which the memories have
         # counted as applied, is given to them here.
         given: list[tuple[Tensor, Tensor]] = []
@@ -195,7 +196,7 @@ class ServerAlgorithm(Algorithm):
                 gradient.copy_(update)
         self._updates.clear()
 
-    def _average_models(self) -> None:
+    def average_models(self) -> None:
         """Replace every worker's parameters by their mean, in full precision; NonFiniteError where they have none."""
         self._about = f"step {self.step}: the models are not finite"
         try:
@@ -210,13 +211,13 @@ class ServerAlgorithm(Algorithm):
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """The workers' mean model in place; local models come back on exit. Collective."""
-        self.settle()
+        self.synchronize()
         if not self.local_models:
             yield
             return
         local = [block.flat_parameters() for block in self.blocks]
-        self._average_models()
-        self.settle()
+        self.average_models()
+        self.synchronize()
         try:
             yield
         finally:
@@ -232,13 +233,13 @@ class ServerAlgorithm(Algorithm):
         for block in self.blocks:
             for parameter in block.parameters:
                 gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
-                block.arrive(parameter, gradient)
+                block.add_gradient(parameter, gradient)
             block.gather()
             vector = self.vector(block)
             whole += float(vector.double().square().sum())
-            self.exchange.leave_residual(routes[0].up, vector)
+            self.exchange.keep_residual(routes[0].up, vector)
             left += float(vector.double().square().sum())
-            block.forget()
+            block.release()
         return left / whole if whole else None
 
     def close(self) -> None:
@@ -246,8 +247,9 @@ class ServerAlgorithm(Algorithm):
         self._thread.close()
         dist.destroy_process_group(self._group)
 
-    def _memories(self) -> dict[str, list[Tensor]]:
-        return self.memories
+    def memories(self) -> dict[str, list[Tensor]]:
+        """Return the memories that ``allocate`` made."""
+        return self._memories
 
 
 def _as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:

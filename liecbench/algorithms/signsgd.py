@@ -4,7 +4,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.server import Route, ServerAlgorithm
 from liecbench.compressors.votes import Majority, Votes
 
@@ -19,8 +19,8 @@ class SignSGD(ServerAlgorithm):
     def reduce(self, block: Block) -> Tensor:
         """u = sign(mean(sign(g_i)))."""
         (route,) = self.routes(self.step, self.exchange.world_size)
-        mean = self.exchange.to_server(route.up, block.gradient, room=block.gradient)
-        return self.exchange.from_server(mean, route.down, out=block.gradient)
+        mean = self.exchange.push(route.up, block.gradient, out=block.gradient)
+        return self.exchange.pull(route.down, mean, out=block.gradient)
 
     def routes(self, step: int, world_size: int) -> list[Route]:
         """A bit up; a bit down, too, where an odd number of voters leaves no tie."""

@@ -40,12 +40,12 @@ class _Trainee:
         """Train one step, begun by all ranks at once."""
         self._optimizer.zero_grad(set_to_none=False)  # the gradients are then added where DDP's buckets have them
         dist.barrier()
-        self.algorithm.settle()
+        self.algorithm.synchronize()
         before, start = dataclasses.replace(self.algorithm.counters), time.perf_counter()
         self._ddp().backward()
         self._optimizer.step()
         end, after = time.perf_counter(), self.algorithm.counters
-        self.algorithm.settle()
+        self.algorithm.synchronize()
         compress_seconds = after.compress_seconds - before.compress_seconds
         return _Step(
             step_seconds=end - start,

@@ -134,7 +134,7 @@ def _check_pacing(document: Document, cell: Cell, place: Key) -> None:
     if any(link.jitter_seconds or link.loss for link in cell.link.links()):
         message = "jitter and loss need a kernel with netem; leave them out, or use enforcement: kernel"
         raise document.error(place, message)
-    if not registry.load("algorithm", cell.algorithm.name).can_be_paced:
+    if not registry.load("algorithm", cell.algorithm.name).supports_pacing:
         reason = "its collectives are torch's own, which no exchange of ours paces"
         message = (
             f"process cannot hold {cell.algorithm.name} to a link: {reason}; remove it, or use enforcement: kernel"
@@ -184,7 +184,7 @@ def _check_compressors(document: Document, scenario: Scenario) -> None:
 def _refusal(algorithm: str, compressor: Choice) -> str | None:
     """Why a method does not work with a compressor."""
     made = registry.load("compressor", compressor.name)(**compressor.options)
-    reason: str | None = registry.load("algorithm", algorithm).refusal(made)
+    reason: str | None = registry.load("algorithm", algorithm).incompatibility(made)
     return reason
 
 

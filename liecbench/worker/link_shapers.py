@@ -22,7 +22,7 @@ class Process:
 
     def shape(self, link: Link) -> None:
         """Pace both directions."""
-        self.pacer.hold(
+        self.pacer.start(
             up_bits_per_second=link.up_bits_per_second,
             down_bits_per_second=link.down_bits_per_second,
             burst_bytes=(burst_bytes(link.up_bits_per_second), burst_bytes(link.down_bits_per_second)),
@@ -31,7 +31,7 @@ class Process:
 
     def lift(self) -> None:
         """Let messages through as they come."""
-        self.pacer.release()
+        self.pacer.stop()
 
     def measure(self, link: Link) -> None:
         """Nothing: what it holds messages to is arithmetic, not a network."""

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm, NonFiniteError
-from liecbench.algorithms.comm.counters import Counters
+from liecbench.algorithms.comm.timing import Counters
 from liecbench.host.cpu_load import Snapshot
 from liecbench.host.gpu_sampler import combined
 from liecbench.results.records import Epoch
@@ -79,11 +79,11 @@ class StepClock:
 
     def restart_times(self) -> None:
         """Forget the times so far: they were warm-up."""
-        self._algorithm.settle()
+        self._algorithm.synchronize()
         self._seconds: list[float] = []
         self._waiting = self._loading = 0.0
         self._first_times = dataclasses.replace(self._algorithm.counters)
-        self._first_around = self._algorithm.around_step_seconds
+        self._first_around = self._algorithm.after_step_seconds
 
     def loading_begins(self) -> None:
         """The next batch is fetched and augmented: no part of training."""
@@ -93,21 +93,21 @@ class StepClock:
         """The batch is ready."""
         now = time.perf_counter()
         self._loading += now - self._loads_from
-        if self._algorithm.tracer.on:
-            self._algorithm.tracer.keep("load", "training", self._loads_from, now)
-        self._began = self._clock.mark()
+        if self._algorithm.tracer.enabled:
+            self._algorithm.tracer.add("load", "training", self._loads_from, now)
+        self._began = self._clock.timestamp()
 
     def backward_returned(self) -> None:
         """The last update is in place: what passed since the last bucket was handed over was not hidden."""
-        self._returned, last_bucket_at = self._clock.mark(), self._algorithm.last_bucket_at
-        self._clock.spend(last_bucket_at, self._returned, self._count_waiting)
+        self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
+        self._clock.record(last_bucket_at, self._returned, self._count_waiting)
         self._trace("forward and backward", self._began, last_bucket_at)
         self._trace("wait for the update", last_bucket_at, self._returned)
 
     def step_ended(self, loss: Tensor) -> None:
         """The optimizer has stepped."""
-        ended = self._clock.mark()
-        self._clock.spend(self._began, ended, lambda begun, over: self._seconds.append(over - begun))
+        ended = self._clock.timestamp()
+        self._clock.record(self._began, ended, lambda begun, over: self._seconds.append(over - begun))
         self._trace("optimizer", self._returned, ended)
         self._losses.append(loss)
 
@@ -115,14 +115,14 @@ class StepClock:
         self._waiting += over - begun
 
     def _trace(self, name: str, start: Any, end: Any) -> None:
-        if self._algorithm.tracer.on:
-            keep = self._algorithm.tracer.keep
-            self._clock.spend(start, end, lambda begun, over: keep(name, "training", begun, over))
+        if self._algorithm.tracer.enabled:
+            keep = self._algorithm.tracer.add
+            self._clock.record(start, end, lambda begun, over: keep(name, "training", begun, over))
 
     def read(self) -> RankEpoch:
         """The epoch, once every rank is done with it. Collective."""
         # What a GPU has sent over NCCL is on the wire for sure when every rank's has received.
-        self._algorithm.settle()
+        self._algorithm.synchronize()
         dist.barrier()
         now, first, times = self._algorithm.counters, self._first_bytes, self._first_times
         wire = self._wire.wire_bytes()
@@ -132,7 +132,7 @@ class StepClock:
             train_seconds=sum(self._seconds),
             data_seconds=self._loading,
             step_seconds=self._seconds,
-            exposed_seconds=self._waiting + self._algorithm.around_step_seconds - self._first_around,
+            exposed_seconds=self._waiting + self._algorithm.after_step_seconds - self._first_around,
             counters=Counters(
                 sent_bytes=now.sent_bytes - first.sent_bytes,
                 received_bytes=now.received_bytes - first.received_bytes,

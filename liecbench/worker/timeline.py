@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import torch.distributed as dist
 
-from liecbench.algorithms.comm.tracing import Span, Tracer
+from liecbench.algorithms.comm.timing import Span, Tracer
 
 _FIRST_STEPS: Final = (1, 2, 3)
 LANES: Final = ("training", "communication", "all-reduce")
@@ -36,14 +36,14 @@ class Timeline:
 
     def step_begins(self, step: int) -> None:
         """Trace it, if it is one of those."""
-        self.tracer.on = step in self.steps
+        self.tracer.enabled = step in self.steps
 
     def step_ended(self, step: int) -> None:
         """Keep its spans."""
-        if self.tracer.on:
+        if self.tracer.enabled:
             self.settle()
-            self._spans += [(step, span) for span in self.tracer.take()]
-            self.tracer.on = False
+            self._spans += [(step, span) for span in self.tracer.drain()]
+            self.tracer.enabled = False
 
     def epoch_ended(self, last_step: int) -> str | None:
         """Write the file once the last of the steps is over; why that failed, on rank 0. Collective."""
@@ -73,16 +73,16 @@ def chrome_trace(ranks: list[list[tuple[int, Span]]]) -> dict[str, Any]:
     events: list[dict[str, Any]] = []
     for rank, spans in enumerate(ranks):
         events.append({"ph": "M", "name": "process_name", "pid": rank, "args": {"name": f"rank {rank}"}})
-        for lane in sorted({span.lane for _, span in spans}, key=LANES.index):
+        for lane in sorted({span.track for _, span in spans}, key=LANES.index):
             number = LANES.index(lane)
             events.append({"ph": "M", "name": "thread_name", "pid": rank, "tid": number, "args": {"name": lane}})
         events += [
             {
                 "ph": "X",
                 "name": span.name,
-                "cat": span.lane,
+                "cat": span.track,
                 "pid": rank,
-                "tid": LANES.index(span.lane),
+                "tid": LANES.index(span.track),
                 "ts": 1e6 * (span.start - zero),
                 "dur": 1e6 * (span.end - span.start),
                 "args": {"step": step},

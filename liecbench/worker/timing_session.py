@@ -103,7 +103,7 @@ def _opened(training: Training, link: CellLink, backend: Backend) -> Answer:
 def _burst(training: Training, order: Answer) -> Answer:
     """A burst's answer: seconds of the slowest rank, of its steps by kind, bytes and messages of every rank."""
     if training.algorithm.step != order["first"]:
-        training.algorithm.jump(order["first"])
+        training.algorithm.set_step(order["first"])
     first_kind, *kinds = [training.algorithm.step_kind(order["first"] + step) for step in range(order["steps"] + 1)]
     added = order["added_seconds"]
     with (

@@ -180,7 +180,7 @@ class Training:
             self._trace = None
 
     def _timeline_of(self, steps: set[int], path: Path) -> Timeline:
-        return Timeline(self.algorithm.tracer, self.algorithm.settle, steps, path)
+        return Timeline(self.algorithm.tracer, self.algorithm.synchronize, steps, path)
 
     def _watched(self, batches: list[Tensor], epoch: int) -> measure.RankEpoch:
         if self._sampler is None:
@@ -211,7 +211,7 @@ class Training:
         batches, random = self.batches.of_epoch(0), self.batches.random(0)
         clock = self._start_clock()
         for number in range(num_steps + 1):
-            self.algorithm.jump(first)
+            self.algorithm.set_step(first)
             self._step(batches[number % len(batches)], random, clock)
             self._alive()
             if number == 0:

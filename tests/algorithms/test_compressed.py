@@ -51,7 +51,7 @@ def test_error_memories_refuse_what_is_no_contraction_and_say_why(make: Make, co
 @pytest.mark.parametrize("make", KEEP_AN_ERROR_MEMORY)
 def test_error_memories_take_contractions(make: Make) -> None:
     for compressor in (Sign(), TopK(0.1), RandomK()):
-        assert make(compressor=compressor).refusal(compressor) is None
+        assert make(compressor=compressor).incompatibility(compressor) is None
 
 
 @pytest.mark.parametrize("compressor", UNBIASED, ids=lambda c: type(c).__name__)

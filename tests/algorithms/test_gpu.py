@@ -88,10 +88,10 @@ def test_steps_over_nccl_are_the_cpus(train: Any) -> None:
 def counted(make: Any) -> tuple[float, float, float]:
     run = Run(make, "cuda", sizes=(64, 512, 512, 5))
     run.train(range(4))
-    run.algorithm.settle()
+    run.algorithm.synchronize()
     run.algorithm.close()
     counters = run.algorithm.counters
-    return counters.compress_seconds, counters.communicate_seconds, run.algorithm.around_step_seconds
+    return counters.compress_seconds, counters.communicate_seconds, run.algorithm.after_step_seconds
 
 
 @pytest.mark.parametrize("backend", ["gloo", "cpu:gloo,cuda:nccl"])
@@ -139,7 +139,7 @@ def train_without_waiting(make: Any) -> int:
         cross_entropy(run.ddp(inputs), labels).backward()
         run.optimizer.step()
     torch.cuda.set_sync_debug_mode("default")
-    run.algorithm.settle()
+    run.algorithm.synchronize()
     return int(run.algorithm.step)
 
 

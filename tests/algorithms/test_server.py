@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import LIEC, PSGD, Algorithm, LocalSGD, MemSGD, NonFiniteError
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.compressors import QSGD, Compressor, Sign, TopK
 from tests.algorithms import buckets, network
 from tests.algorithms.test_trajectories import METHODS, make

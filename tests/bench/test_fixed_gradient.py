@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from liecbench.algorithms.comm.blocks import plan_blocks
+from liecbench.algorithms.comm.partition import plan_blocks
 from liecbench.bench.fixed_gradient import FixedGradient, parameter_numels, resnet18_numels
 
 DEFAULT_SIZE = 11_171_146

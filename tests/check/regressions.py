@@ -18,7 +18,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from liecbench.algorithms.comm.blocks import Block
+from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.memsgd import MemSGD
 from liecbench.check.stored.baseline import Baseline
 from liecbench.check.stored.gate import Margins, check_stored
@@ -64,7 +64,7 @@ def cell(seed: int, ratio: float = RATIO, learning_rate: float = LEARNING_RATE) 
 def _forgetful(reduce: Callable[[MemSGD, Block], Tensor]) -> Callable[[MemSGD, Block], Tensor]:
     def reduced(self: MemSGD, block: Block) -> Tensor:
         update = reduce(self, block)
-        self.memories["error"][block.index].zero_()
+        self.memories()["error"][block.index].zero_()
         return update
 
     return reduced

@@ -49,8 +49,8 @@ class ClippedSGD(ServerAlgorithm):
 
     def reduce(self, block: Block) -> Tensor:
         """u = min(max(mean(C(g_i)), −limit), limit)."""
-        mean = self.exchange.to_server(self.compressor, block.gradient, room=block.gradient)
-        return self.exchange.from_server(mean, Identity(), out=block.gradient).clamp_(-self.limit, self.limit)
+        mean = self.exchange.push(self.compressor, block.gradient, out=block.gradient)
+        return self.exchange.pull(Identity(), mean, out=block.gradient).clamp_(-self.limit, self.limit)
 
     def routes(self, step: int, world_size: int) -> list[Route]:
         """Compressed up, dense down."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from liecbench.algorithms.comm.counters import Counters
+from liecbench.algorithms.comm.timing import Counters
 from liecbench.worker.composed_timing import Kind, compose_epoch, half_width
 from liecbench.worker.measure import RankEpoch, joined
 from liecbench.worker.trainer import Training

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.algorithms.comm.counters import Counters
+from liecbench.algorithms.comm.timing import Counters
 from liecbench.worker.collective_errors import LinkError
 from liecbench.worker.measure import RankEpoch, check_wire, other_cpu_share
 

@@ -2,7 +2,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-from liecbench.algorithms.comm.tracing import Span, Tracer
+from liecbench.algorithms.comm.timing import Span, Tracer
 from liecbench.worker.timeline import Timeline, chrome_trace, traced_steps
 from tests.distributed import run_ranks
 
@@ -24,7 +24,7 @@ def test_a_run_that_goes_on_traces_from_where_it_does() -> None:
 
 def test_spans_are_kept_while_the_tracer_is_on(tmp_path: Path) -> None:
     tracer = Tracer()
-    timeline = Timeline(tracer, lambda: tracer.keep("send", "communication", 1, 1.5), {1}, tmp_path / "t.json")
+    timeline = Timeline(tracer, lambda: tracer.add("send", "communication", 1, 1.5), {1}, tmp_path / "t.json")
     for step in range(3):
         timeline.step_begins(step)
         timeline.step_ended(step)

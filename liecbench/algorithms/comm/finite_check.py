@@ -1,4 +1,4 @@
-"""Whether what came was finite, asked on a GPU, where the answer is there only later."""
+"""Asynchronous finite checks: flags are copied to the host and read there without stopping the GPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,51 +8,56 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class _Doubt:
+class _Pending:
     flag: Tensor
-    told: Callable[[], None]
-    about: str
+    wait: Callable[[], None]
+    message: str
 
 
-class Doubts:
-    """Flags of a step, copied to the host behind the work, which nobody waits for.
+class FiniteCheck:
+    """The finite flags of a step's gradients.
 
-    Where ``late`` a step's flags are looked at when the next one ends, so that the host may run ahead of the GPU.
+    With ``is_async`` a step's flags are read at the end of the next step, so that the host may run ahead of the GPU.
     """
 
-    def __init__(self, *, late: bool) -> None:
-        self._late = late
-        self._now: list[_Doubt] = []
-        self._before: list[_Doubt] = []
+    def __init__(self, *, is_async: bool) -> None:
+        self._is_async = is_async
+        self._this_step: list[_Pending] = []
+        self._last_step: list[_Pending] = []
 
-    def ask(self, flag: Tensor, about: str) -> None:
-        """Remember a boolean of shape []; ``about`` is the error's message if it turns out false."""
-        host = torch.empty((), dtype=torch.bool, pin_memory=flag.is_cuda)
-        host.copy_(flag, non_blocking=True)
-        self._now.append(_Doubt(host, _reached(flag), about))
+    def submit(self, flag: Tensor, message: str) -> None:
+        """Check ``flag`` later.
 
-    def step_ends(self) -> str | None:
-        """What was not finite, in this step or, where answers come late, in the one before."""
-        due = self._before if self._late else [*self._before, *self._now]
-        self._before, self._now = (self._now, []) if self._late else ([], [])
-        return _first(due)
+        Args:
+            flag: a boolean of shape ``[]``, True if the values are finite.
+            message: the error message if it is False.
+        """
+        on_host = torch.empty((), dtype=torch.bool, pin_memory=flag.is_cuda)
+        on_host.copy_(flag, non_blocking=True)
+        self._this_step.append(_Pending(on_host, _wait_for_issued_work(flag), message))
 
-    def all(self) -> str | None:
-        """What was not finite so far; waits for the GPU."""
-        due, self._before, self._now = [*self._before, *self._now], [], []
-        return _first(due)
+    def end_step(self) -> str | None:
+        """Return the message of the first false flag of this step or, with ``is_async``, of the step before."""
+        due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
+        self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])
+        return _first_failure(due)
+
+    def finish(self) -> str | None:
+        """Return the message of the first false flag so far; waits for the GPU."""
+        due, self._last_step, self._this_step = [*self._last_step, *self._this_step], [], []
+        return _first_failure(due)
 
 
-def _first(doubts: list[_Doubt]) -> str | None:
-    for doubt in doubts:
-        doubt.told()
-        if not doubt.flag:
-            return doubt.about
+def _first_failure(pending: list[_Pending]) -> str | None:
+    for check in pending:
+        check.wait()
+        if not check.flag:
+            return check.message
     return None
 
 
-def _reached(flag: Tensor) -> Callable[[], None]:
-    """Waits until the work given out so far is done where ``flag`` is."""
+def _wait_for_issued_work(flag: Tensor) -> Callable[[], None]:
+    """Return a function that waits until the work issued so far on the flag's device is done."""
     if not flag.is_cuda:
         return lambda: None
     event = torch.cuda.Event()

@@ -1,4 +1,4 @@
-"""Messages one after the other, to a peer when one of those before is heard from: over Gloo."""
+"""Gloo transport: rotated point-to-point sends with a bounded number in flight."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -7,34 +7,34 @@ from typing import Final
 
 import torch.distributed as dist
 
-from liecbench.algorithms.comm.counters import Stopwatch
 from liecbench.algorithms.comm.pacing import Pacer
-from liecbench.algorithms.comm.shards import ServerPlace
+from liecbench.algorithms.comm.partition import ServerPlace
+from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Traffic, Transport
 from liecbench.compressors.base import Compressor, Message
 
 
 @dataclass(frozen=True, slots=True)
-class _Moving:
-    """A message under way to or from a peer."""
+class _Transfer:
+    """A message in flight to or from a peer."""
 
     message: Message
     peer: int
     work: dist.Work
 
 
-class Rotation(Transport):
-    """Over Gloo: to a peer when one of those before is heard from.
+class GlooTransport(Transport):
+    """Sends to one peer after the other; the next send starts when a message from an earlier peer has arrived.
 
-    With all sends at once a rank's link carries as many flows, and all ranks' first flows may meet at one: dense
-    shards took 1.2 to 1.3 times the wire time so, 1.0 times in rotation. A root has nobody to hear from on the way
-    down, where its link is the only one that is busy.
+    If all sends start at once, a rank's link carries as many flows, and the first flows of all ranks may meet at one
+    rank: dense shards took 1.2 to 1.3 times the wire time that way, 1.0 times in rotation. A root waits for nobody
+    while it sends updates back, when its link is the only busy one.
     """
 
-    # Sends under way together. The second of two small messages is on the link while the first one's receiver finds
-    # time to answer: a compressed step took 0.9 of its time. Of two dense ones each slows the other, and who waits.
-    _AHEAD_COMPRESSED: Final = 2
-    _AHEAD_DENSE: Final = 1
+    # Sends in flight at a time. The second of two small messages uses the link while the receiver of the first one
+    # finds time to answer: a compressed step took 0.9 times as long. Two dense messages only slow each other down.
+    _MAX_COMPRESSED_IN_FLIGHT: Final = 2
+    _MAX_DENSE_IN_FLIGHT: Final = 1
 
     def __init__(
         self, group: dist.ProcessGroup, server: ServerPlace, watch: Stopwatch, pacer: Pacer | None = None
@@ -42,111 +42,112 @@ class Rotation(Transport):
         super().__init__(group, server, watch)
         self._pacer = pacer
 
-    def room(self, compressor: Compressor, numel: int) -> Message:
-        """On the host, where Gloo receives."""
+    def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
+        """Return an empty message on the host, where Gloo receives."""
         return compressor.empty_message(numel)
 
-    def swap(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the traffic in rotation; what has room at once takes ``limit_bytes``, or is one message."""
+    def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
+        """Move the messages in rotation; receive buffers take ``limit_bytes`` together, or one message."""
         outgoing, incoming = traffic.outgoing, traffic.incoming
-        ahead = self._AHEAD_DENSE if traffic.dense else self._AHEAD_COMPRESSED
+        max_in_flight = self._MAX_DENSE_IN_FLIGHT if traffic.is_dense else self._MAX_COMPRESSED_IN_FLIGHT
         distances = range(1, self._world_size)
-        if traffic.dense and self._server == "sharded":
-            self._align()
+        if traffic.is_dense and self._server == "sharded":
+            self._align_ranks()
         sources = [(self._rank - distance) % self._world_size for distance in distances]
-        awaited = _Awaited([(peer, incoming[peer]) for peer in sources if peer in incoming], limit_bytes, self._receive)
-        sending: list[_Moving] = []
-        unheard = deque[int]()
+        receives = _Receives([(peer, incoming[peer]) for peer in sources if peer in incoming], limit_bytes, self._recv)
+        sends: list[_Transfer] = []
+        not_heard_from = deque[int]()
         for distance, source in zip(distances, sources, strict=True):
             target = (self._rank + distance) % self._world_size
             message = outgoing[target]() if target in outgoing else None
-            heard_from = unheard.popleft() if len(unheard) == ahead else None
-            arrived = self._wait(awaited.next()) if heard_from in incoming else None
+            heard_from = not_heard_from.popleft() if len(not_heard_from) == max_in_flight else None
+            arrived = self._wait(receives.next()) if heard_from in incoming else None
             if message is not None:
-                sending.append(self._send(message, target))
+                sends.append(self._send(message, target))
             if distance == 1:
-                traffic.meanwhile()
+                traffic.overlap()
             if heard_from is not None and arrived is not None:
-                yield heard_from, self._brought(arrived)
-                awaited.release(arrived)
-            unheard.append(source)
+                yield heard_from, self._from_host(arrived)
+                receives.release(arrived)
+            not_heard_from.append(source)
         if not sources:
-            traffic.meanwhile()
-        for heard_from in unheard:
+            traffic.overlap()
+        for heard_from in not_heard_from:
             if heard_from in incoming:
-                arrived = self._wait(awaited.next())
-                yield heard_from, self._brought(arrived)
-                awaited.release(arrived)
+                arrived = self._wait(receives.next())
+                yield heard_from, self._from_host(arrived)
+                receives.release(arrived)
         with self._watch.timed("communicate_seconds", "send"):
-            for moving in sending:
-                moving.work.wait()
+            for send in sends:
+                send.work.wait()
 
-    def _align(self) -> None:
-        """Begin together: a rank that is a message behind meets another's at every receiver.
+    def _align_ranks(self) -> None:
+        """Start together: a rank that is a message behind collides with another rank at every receiver.
 
-        Nothing mended that: one run in two, dense steps took twice the wire time, for epochs on end.
+        Without this barrier the ranks never realigned: in one run of two, dense steps took twice the wire time, for
+        whole epochs.
         """
         with self._watch.timed("communicate_seconds", "wait"):
             dist.barrier(self._group)
 
-    def _send(self, message: Message, peer: int) -> _Moving:
+    def _send(self, message: Message, peer: int) -> _Transfer:
         self._count_sent(message)
-        fetched = self._fetched(message)
+        on_host = self._to_host(message)
         with self._watch.timed("communicate_seconds", "send"):
-            if self._pacer is not None and self._pacer.holds:
-                self._pacer.depart(peer, message.payload_bytes)
-            work = dist.isend(fetched.payload, group=self._group, group_dst=peer)
+            if self._pacer is not None and self._pacer.is_active:
+                self._pacer.record_send(peer, message.payload_bytes)
+            work = dist.isend(on_host.payload, group=self._group, group_dst=peer)
         assert work is not None, "this rank belongs to the group"
-        return _Moving(fetched, peer, work)
+        return _Transfer(on_host, peer, work)
 
-    def _receive(self, message: Message, peer: int) -> _Moving:
+    def _recv(self, message: Message, peer: int) -> _Transfer:
         with self._watch.timed("communicate_seconds", "wait"):
             work = dist.irecv(message.payload, group=self._group, group_src=peer)
         assert work is not None, "this rank belongs to the group"
-        return _Moving(message, peer, work)
+        return _Transfer(message, peer, work)
 
-    def _wait(self, arriving: _Moving) -> Message:
+    def _wait(self, arriving: _Transfer) -> Message:
         with self._watch.timed("communicate_seconds", "wait"):
             arriving.work.wait()
-            if self._pacer is not None and self._pacer.holds:
-                self._pacer.arrive(arriving.peer, arriving.message.payload_bytes)
+            if self._pacer is not None and self._pacer.is_active:
+                self._pacer.wait_for_arrival(arriving.peer, arriving.message.payload_bytes)
         self._watch.counters.received_bytes += arriving.message.payload_bytes
         return arriving.message
 
-    def _fetched(self, message: Message) -> Message:
-        """What Gloo sends for a message."""
+    def _to_host(self, message: Message) -> Message:
+        """Return the message in host memory."""
         return message
 
-    def _brought(self, message: Message) -> Message:
-        """A message that has come, where it is wanted."""
+    def _from_host(self, message: Message) -> Message:
+        """Return a received message on the device of the vectors."""
         return message
 
 
-class _Awaited:
-    """Receives in the order given, started early as far as room allows."""
+class _Receives:
+    """Receives in the order given, each started as soon as its buffer fits into ``limit_bytes``."""
 
     def __init__(
         self,
         incoming: list[tuple[int, Callable[[], Message]]],
         limit_bytes: int,
-        receive: Callable[[Message, int], _Moving],
+        receive: Callable[[Message, int], _Transfer],
     ) -> None:
-        self._incoming, self._started = deque(incoming), deque[_Moving]()
-        self._room, self._receive = limit_bytes, receive
+        self._incoming, self._started = deque(incoming), deque[_Transfer]()
+        self._free_bytes, self._receive = limit_bytes, receive
         self._start()
 
-    def next(self) -> _Moving:
-        """The first that has not been asked for."""
+    def next(self) -> _Transfer:
+        """Return the next receive."""
         return self._started.popleft()
 
     def release(self, message: Message) -> None:
-        """The room of ``message`` is free again."""
-        self._room += message.payload_bytes
+        """Free the buffer of ``message``."""
+        self._free_bytes += message.payload_bytes
         self._start()
 
     def _start(self) -> None:
-        while self._incoming and self._room > 0:
-            peer, room = self._incoming.popleft()
-            message = room()
-            self._room -= message.payload_bytes
-            self._started.append(self._receive(message, peer))
+        while self._incoming and self._free_bytes > 0:
+            peer, make_buffer = self._incoming.popleft()
+            buffer = make_buffer()
+            self._free_bytes -= buffer.payload_bytes
+            self._started.append(self._receive(buffer, peer))

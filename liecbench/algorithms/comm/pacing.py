@@ -1,4 +1,4 @@
-"""Links held by waiting, where the kernel shapes none."""
+"""Emulation of slow links by waiting, for machines whose kernel cannot shape traffic."""
 
 import tempfile
 import time
@@ -8,21 +8,21 @@ import torch
 import torch.distributed as dist
 
 _SEGMENT_BYTES, _HEADER_BYTES = 1448, 66
-# One for every two segments, of traffic the other way that is as much as this.
+# A 66-byte acknowledgement travels the other way for every two segments: half of it per segment.
 _ACKNOWLEDGEMENT_BYTES = 33
-# Between two ranks; an exchange has at most a few.
-_MOST_UNDER_WAY = 64
+# Messages in flight between two ranks at most; an exchange has a few.
+_MAX_IN_FLIGHT = 64
 
 
-class _Bucket:
-    """When the bytes that a direction takes are through, at its rate and behind those before them."""
+class _TokenBucket:
+    """One direction of a link: when messages have passed it, at its rate and one after the other."""
 
     def __init__(self, bytes_per_second: float, burst_bytes: int) -> None:
         self._rate, self._burst_seconds = bytes_per_second, burst_bytes / bytes_per_second
         self._free_at = -float("inf")
 
     def take(self, payload_bytes: int, at: float) -> float:
-        """The moment at which a message that comes at ``at`` is through; a bucket that was full lets a burst pass."""
+        """Return when a message that arrives at time ``at`` has passed; after a pause a burst passes at once."""
         num_bytes = framed_bytes(payload_bytes, _ACKNOWLEDGEMENT_BYTES)
         self._free_at = max(self._free_at, at - self._burst_seconds) + num_bytes / self._rate
         return max(at, self._free_at)
@@ -31,61 +31,69 @@ class _Bucket:
 class Pacer:
     """Holds messages between the ranks of one machine to the rates of their links, by waiting where they arrive.
 
-    A message departs when its sender's up link is free of those before it, and is through after its bytes ÷ the rate,
-    headers and acknowledgements included; it has arrived when the receiver's down link has had them, too. The two
-    moments that the sender knows stand in memory that the ranks share, on the monotonic clock of their machine. Slow
-    start and what two flows do to each other are left out. Making one is collective, in the default group.
+    A message leaves when its sender's up link is free, and has passed it after its bytes ÷ the rate, headers and
+    acknowledgements included; it arrives when it has passed the receiver's down link as well. The sender writes the
+    times of the first and the last byte to memory that the ranks share, on their machine's monotonic clock. TCP's slow
+    start and the effect of flows on each other are not modelled. The constructor is collective in the default group.
     """
 
     def __init__(self) -> None:
-        self.holds = False
+        self.is_active = False
         self._rank, num_ranks = dist.get_rank(), dist.get_world_size()
-        self._moments = (
-            _shared_zeros(num_ranks * num_ranks * _MOST_UNDER_WAY * 2).view(num_ranks, num_ranks, -1, 2).numpy()
-        )
+        times = _shared_zeros(num_ranks * num_ranks * _MAX_IN_FLIGHT * 2)
+        self._times = times.view(num_ranks, num_ranks, _MAX_IN_FLIGHT, 2).numpy()
         self._num_sent, self._num_received = [0] * num_ranks, [0] * num_ranks
 
-    def hold(
+    def start(
         self, *, up_bits_per_second: int, down_bits_per_second: int, burst_bytes: tuple[int, int], delay_seconds: float
     ) -> None:
-        """Pace from here on; on every rank before any message. ``delay_seconds`` is one way, on each of two links.
+        """Pace messages from now on; call it on every rank before any message.
 
-        ``burst_bytes`` is what an idle link lets through at once, up and down.
+        Args:
+            up_bits_per_second: the rate of this rank's up link.
+            down_bits_per_second: the rate of its down link.
+            burst_bytes: how much an idle link lets through at once, up and down.
+            delay_seconds: the one-way delay of each of the two links that a message passes.
         """
-        self.holds = True
+        self.is_active = True
         self._delay = delay_seconds
-        self._up = _Bucket(up_bits_per_second / 8, burst_bytes[0])
-        self._down = _Bucket(down_bits_per_second / 8, burst_bytes[1])
+        self._up = _TokenBucket(up_bits_per_second / 8, burst_bytes[0])
+        self._down = _TokenBucket(down_bits_per_second / 8, burst_bytes[1])
 
-    def release(self) -> None:
-        """Let messages through as they come."""
-        self.holds = False
+    def stop(self) -> None:
+        """Deliver messages without waiting from now on."""
+        self.is_active = False
 
-    def depart(self, peer: int, payload_bytes: int) -> None:
-        """Note when the first and the last byte of a message, sent after this, come to its receiver's link."""
+    def record_send(self, peer: int, payload_bytes: int) -> None:
+        """Note when the first and the last byte of a message reach the link of ``peer``; call it before sending."""
         now = time.monotonic()
-        place = self._moments[self._rank, peer, self._num_sent[peer] % _MOST_UNDER_WAY]
-        place[:] = now + self._delay, self._up.take(payload_bytes, now) + self._delay
+        slot = self._times[self._rank, peer, self._num_sent[peer] % _MAX_IN_FLIGHT]
+        slot[:] = now + self._delay, self._up.take(payload_bytes, now) + self._delay
         self._num_sent[peer] += 1
 
-    def arrive(self, peer: int, payload_bytes: int) -> None:
-        """Wait until a message that has come from ``peer`` would be here."""
-        first, last = self._moments[peer, self._rank, self._num_received[peer] % _MOST_UNDER_WAY]
+    def wait_for_arrival(self, peer: int, payload_bytes: int) -> None:
+        """Wait until a message received from ``peer`` would have arrived over the links."""
+        first, last = self._times[peer, self._rank, self._num_received[peer] % _MAX_IN_FLIGHT]
         self._num_received[peer] += 1
         due = max(last, self._down.take(payload_bytes, first)) + self._delay
         time.sleep(max(0.0, due - time.monotonic()))
 
 
 def _shared_zeros(numel: int) -> torch.Tensor:
-    """The same float64 numbers in every rank of the machine; the file behind them is gone when this returns."""
+    """Return float64 zeros that all ranks of the machine share; their file is deleted on return."""
     with tempfile.TemporaryDirectory(prefix="liecbench-pacing-") as directory:
-        names = [str(Path(directory, "moments"))]
+        names = [str(Path(directory, "times"))]
         dist.broadcast_object_list(names, src=0)
         shared = torch.from_file(names[0], shared=True, size=numel, dtype=torch.float64)
         dist.barrier()
     return shared
 
 
-def framed_bytes(payload_bytes: int, more_per_segment: int = 0) -> int:
-    """Payload with the headers of the Ethernet frames that carry it: of each 1448 bytes 66 (TCP with timestamps)."""
-    return payload_bytes + (_HEADER_BYTES + more_per_segment) * -(-payload_bytes // _SEGMENT_BYTES)
+def framed_bytes(payload_bytes: int, extra_bytes_per_segment: int = 0) -> int:
+    """Return the bytes of the Ethernet frames that carry a payload.
+
+    Args:
+        payload_bytes: the payload.
+        extra_bytes_per_segment: added to the 66 bytes of headers (TCP with timestamps) of each 1448 bytes.
+    """
+    return payload_bytes + (_HEADER_BYTES + extra_bytes_per_segment) * -(-payload_bytes // _SEGMENT_BYTES)

@@ -1,4 +1,4 @@
-"""What an exchange asks of whatever moves its messages from rank to rank."""
+"""The interface of a transport, which moves an exchange's messages from rank to rank."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -8,53 +8,64 @@ from typing import ClassVar
 import torch
 import torch.distributed as dist
 
-from liecbench.algorithms.comm.counters import Stopwatch
-from liecbench.algorithms.comm.shards import ServerPlace
+from liecbench.algorithms.comm.partition import ServerPlace
+from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.compressors.base import Compressor, Message
 
 
-def over_nccl(device: torch.device, group: dist.ProcessGroup) -> bool:
-    """Whether tensors on ``device`` travel over NCCL, so that the host runs ahead of what moves."""
+def uses_nccl(device: torch.device, group: dist.ProcessGroup) -> bool:
+    """Return whether tensors on ``device`` travel over NCCL, so that the host runs ahead of the transfers."""
     return device.type == "cuda" and "nccl" in dist.get_backend_config(group)
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What a rank sends to and receives from its peers; ``meanwhile`` runs once, behind the first message sent.
+    """The messages that a rank exchanges with its peers at one time.
 
-    ``incoming`` gives the room for what comes from a peer. ``dense`` says that nothing is compressed.
+    Attributes:
+        outgoing: for each receiving peer, a function that makes the message.
+        incoming: for each sending peer, a function that makes the buffer to receive into.
+        overlap: work that runs once, while the first message is under way.
+        is_dense: whether the messages are uncompressed.
     """
 
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)
     incoming: dict[int, Callable[[], Message]] = field(default_factory=dict)
-    meanwhile: Callable[[], None] = lambda: None
-    dense: bool = True
+    overlap: Callable[[], None] = lambda: None
+    is_dense: bool = True
 
 
 class Transport(ABC):
     """Moves messages over a process group, and counts them.
 
-    ``arrives_in_place`` says whether what comes can be received where the vectors are, ``gives_room`` whether what
-    comes may be kept, and ``answers_late`` whether the host runs ahead of what moves.
+    Attributes:
+        receives_in_place: whether a message can be received directly into a vector's memory.
+        owns_recv_buffers: whether a received message stays valid when the next one arrives.
+        is_async: whether the host runs ahead of the transfers.
     """
 
-    arrives_in_place: ClassVar[bool] = True
-    gives_room: ClassVar[bool] = False
-    answers_late: ClassVar[bool] = False
+    receives_in_place: ClassVar[bool] = True
+    owns_recv_buffers: ClassVar[bool] = False
+    is_async: ClassVar[bool] = False
 
     def __init__(self, group: dist.ProcessGroup, server: ServerPlace, watch: Stopwatch) -> None:
         self._group, self._server, self._watch = group, server, watch
         self._rank, self._world_size = group.rank(), group.size()
 
     @abstractmethod
-    def room(self, compressor: Compressor, numel: int) -> Message:
-        """Room for a message of ``numel`` elements that comes."""
+    def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
+        """Return an empty message of a vector of ``numel`` elements, to receive into."""
 
     @abstractmethod
-    def swap(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the traffic, and yield what comes and from whom; what has room at once takes about ``limit_bytes``.
+    def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
+        """Move the messages, and yield each received one with the rank of its sender.
 
-        Unless it ``gives_room``, what was yielded is done with when the next is asked for.
+        Args:
+            traffic: the messages to send and to receive.
+            limit_bytes: about how much memory receive buffers may take together.
+
+        Yields:
+            The sender and its message, which is valid until the next one is asked for unless ``owns_recv_buffers``.
         """
 
     def _count_sent(self, message: Message) -> None:

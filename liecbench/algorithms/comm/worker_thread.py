@@ -1,56 +1,134 @@
-"""The one thread on which an algorithm communicates."""
+"""The thread on which an algorithm communicates, and the GPU stream on which that thread works."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from liecbench.algorithms.comm.lane import Lane
+import torch
 
 T = TypeVar("T")
 
 
-class CommunicationThread:
-    """Runs jobs in the order given, each behind what its giver had given out on a GPU by then.
+class HostStream:
+    """The stream of work on the CPU: a call's work is done when it returns, so nothing has to wait."""
 
-    A daemon: a rank that fails exits and frees its peers, whatever it waited for.
+    @property
+    def devices(self) -> list[int | str | torch.device] | None:
+        """The devices whose work a ``torch.futures.Future`` of this stream waits for."""
+        return None
+
+    def enter_thread(self) -> None:
+        """Prepare the calling thread to work on this stream."""
+
+    def timestamp(self) -> Any:
+        """Return an event behind all work that the caller has issued so far."""
+        return None
+
+    @contextmanager
+    def after(self, event: Any) -> Iterator[None]:
+        """Issue the body's work on this stream, behind ``event``."""
+        yield
+
+    def wait_for_default_stream(self) -> None:
+        """Put what this thread issues next behind the default stream, on which Gloo's callbacks work."""
+
+    def join(self) -> None:
+        """Put what the caller issues next behind this stream's work."""
+
+
+class GpuStream(HostStream):
+    """A CUDA stream with a higher priority than the backward pass, because other ranks wait for its results."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device, priority=-1)
+
+    @property
+    def devices(self) -> list[int | str | torch.device]:
+        """The GPU."""
+        return [self._device]
+
+    def enter_thread(self) -> None:
+        """Make the GPU the thread's current device; allocations that name no device would go to the first GPU."""
+        torch.cuda.set_device(self._device)
+
+    def timestamp(self) -> torch.cuda.Event:
+        """Record an event on the caller's stream."""
+        event = torch.cuda.Event()
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+    @contextmanager
+    def after(self, event: torch.cuda.Event) -> Iterator[None]:
+        """Issue the body's work on this stream, behind ``event``."""
+        with torch.cuda.stream(self._stream):
+            self._stream.wait_event(event)
+            yield
+
+    def wait_for_default_stream(self) -> None:
+        """Make the thread's stream wait for the default stream."""
+        torch.cuda.current_stream(self._device).wait_stream(torch.cuda.default_stream(self._device))
+
+    def join(self) -> None:
+        """Make the caller's stream wait for this one."""
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
+
+
+def stream_for(device: torch.device) -> HostStream:
+    """Return a stream for communication of tensors on ``device``."""
+    return GpuStream(device) if device.type == "cuda" else HostStream()
+
+
+class CommunicationThread:
+    """A thread that runs jobs in the order given, each behind what its submitter had issued on a GPU by then.
+
+    It is a daemon thread: a rank that fails exits, and thereby frees its peers, whatever this thread waits for.
     """
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, stream: HostStream) -> None:
         self._jobs: SimpleQueue[tuple[Any, Callable[[], None]] | None] = SimpleQueue()
-        self._lane = lane
+        self._stream = stream
         self._thread = threading.Thread(target=self._work, name="liecbench-communication", daemon=True)
         self._thread.start()
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run a job that raises nothing, later."""
-        self._jobs.put((self._lane.ready(), job))
+        """Queue a job, which must not raise."""
+        self._jobs.put((self._stream.timestamp(), job))
 
     def run(self, job: Callable[[], T]) -> T:
-        """Run a job and wait for what it returns or raises; what it gave out on a GPU precedes what the caller will."""
+        """Run a job and wait for it; what the caller issues next on a GPU comes behind the job's work.
+
+        Returns:
+            What the job returns.
+
+        Raises:
+            BaseException: what the job raises.
+        """
         future: Future[T] = Future()
 
-        def settle() -> None:
+        def complete() -> None:
             try:
                 future.set_result(job())
             except BaseException as error:
                 future.set_exception(error)
 
-        self.submit(settle)
+        self.submit(complete)
         result = future.result()
-        self._lane.join()
+        self._stream.join()
         return result
 
     def close(self) -> None:
-        """Finish the jobs given so far, and end."""
+        """Finish the queued jobs and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
     def _work(self) -> None:
-        self._lane.enter()
-        while (given := self._jobs.get()) is not None:
-            ready, job = given
-            with self._lane.after(ready):
+        self._stream.enter_thread()
+        while (queued := self._jobs.get()) is not None:
+            submitted, job = queued
+            with self._stream.after(submitted):
                 job()
-            del given, ready, job  # while it waits it keeps nobody alive
+            del queued, submitted, job  # an idle thread must not keep a job's objects alive

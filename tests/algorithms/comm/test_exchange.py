@@ -8,9 +8,9 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.algorithms.comm.counters import Counters, Stopwatch
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
-from liecbench.algorithms.comm.shards import cut, payload_bytes
+from liecbench.algorithms.comm.partition import cut_shards, payload_bytes
+from liecbench.algorithms.comm.timing import Counters, Stopwatch
 from liecbench.compressors import QSGD, Identity, RandomK, Sign, TernGrad
 from tests.distributed import run_ranks
 
@@ -19,21 +19,9 @@ NUMELS = [1, 7, 8, 9, 31, 33, 1001]
 SERVERS: list[Server] = ["root", "sharded"]
 
 
-@given(st.integers(1, 10_000), st.integers(1, 40))
-def test_shards_cover_the_vector_in_multiples_of_8(numel: int, world_size: int) -> None:
-    shards = cut(numel, world_size, "sharded")
-
-    assert [shard.start for shard in shards] == [0, *(shard.stop for shard in shards[:-1])]
-    assert shards[-1].stop == numel
-    assert all(shard.numel % 8 == 0 for shard in shards[:-1])
-    assert all(shard.numel > 0 for shard in shards)
-    assert [shard.owner for shard in shards] == list(range(len(shards)))
-    assert len(shards) <= world_size
-
-
 @given(st.integers(1, 10_000), st.integers(2, 20), st.sampled_from(SERVERS))
 def test_what_all_ranks_send_is_what_all_ranks_receive(numel: int, world_size: int, server: Server) -> None:
-    shards = cut(numel, world_size, server)
+    shards = cut_shards(numel, world_size, server)
     each = [payload_bytes(shards, rank, world_size, Sign(), Identity()) for rank in range(world_size)]
 
     assert sum(sent for sent, _ in each) == sum(received for _, received in each)
@@ -41,13 +29,9 @@ def test_what_all_ranks_send_is_what_all_ranks_receive(numel: int, world_size: i
 
 @pytest.mark.parametrize(("rank", "expected"), [(0, (3 * 400, 3 * 17)), (1, (17, 400)), (3, (17, 400))])
 def test_payload_through_the_root(rank: int, expected: tuple[int, int]) -> None:
-    shards = cut(100, 4, "root")
+    shards = cut_shards(100, 4, "root")
 
     assert payload_bytes(shards, rank, 4, Sign(), Identity()) == expected
-
-
-def test_an_empty_vector_has_an_empty_shard() -> None:
-    assert [(shard.owner, shard.numel) for server in SERVERS for shard in cut(0, 3, server)] == [(0, 0), (0, 0)]
 
 
 @dataclass
@@ -91,13 +75,13 @@ def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
     group = dist.new_group()
     assert group is not None
     exchange, sign = Exchange(group, server, Stopwatch()), Sign()
-    memory = torch.full((exchange.served(64).numel,), 0.5)
+    memory = torch.full((exchange.local_shard(64).numel,), 0.5)
     bad = torch.ones(64)
     if dist.get_rank() == 1:
         bad[40] = torch.nan
     noticed = False
     try:
-        exchange.from_server(exchange.to_server(sign, bad), sign, out=torch.empty(64), memory=memory)
+        exchange.pull(sign, exchange.push(sign, bad), out=torch.empty(64), error=memory)
     except NonFiniteMessageError:
         noticed = True
     return noticed, memory, exchange.mean(torch.full((64,), float(dist.get_rank())))
@@ -126,8 +110,8 @@ def mean_of_means(server: Server) -> list[float]:
         total = torch.zeros(64)
         for step in range(ROUND_TRIPS):
             exchange.begin(step, 0)
-            mean = exchange.to_server(compressor, mine.clone())
-            total += exchange.from_server(mean, compressor, out=torch.empty(64))
+            mean = exchange.push(compressor, mine.clone())
+            total += exchange.pull(compressor, mean, out=torch.empty(64))
         found.append(float(total.mean() / ROUND_TRIPS / true.mean()))
     return found
 

@@ -1,32 +1,32 @@
 import torch
 
-from liecbench.algorithms.comm.finite_check import Doubts
+from liecbench.algorithms.comm.finite_check import FiniteCheck
 
-YES, NO = torch.tensor(True), torch.tensor(False)
-
-
-def test_a_flag_counts_in_its_step() -> None:
-    doubts = Doubts(late=False)
-    doubts.ask(YES, "first")
-    doubts.ask(NO, "second")
-
-    assert (doubts.step_ends(), doubts.step_ends()) == ("second", None)
+FINITE, NOT_FINITE = torch.tensor(True), torch.tensor(False)
 
 
-def test_a_late_flag_counts_in_the_step_after() -> None:
-    doubts = Doubts(late=True)
-    doubts.ask(NO, "first")
-    ended = [doubts.step_ends()]
-    doubts.ask(YES, "second")
-    ended += [doubts.step_ends(), doubts.step_ends()]
+def test_a_flag_is_read_at_the_end_of_its_step() -> None:
+    check = FiniteCheck(is_async=False)
+    check.submit(FINITE, "first")
+    check.submit(NOT_FINITE, "second")
 
-    assert ended == [None, "first", None]
+    assert (check.end_step(), check.end_step()) == ("second", None)
 
 
-def test_all_doubts_are_settled_whenever_they_were_asked() -> None:
-    doubts = Doubts(late=True)
-    doubts.ask(YES, "first")
-    doubts.step_ends()
-    doubts.ask(NO, "second")
+def test_an_asynchronous_flag_is_read_at_the_end_of_the_next_step() -> None:
+    check = FiniteCheck(is_async=True)
+    check.submit(NOT_FINITE, "first")
+    ends = [check.end_step()]
+    check.submit(FINITE, "second")
+    ends += [check.end_step(), check.end_step()]
 
-    assert (doubts.all(), doubts.all()) == ("second", None)
+    assert ends == [None, "first", None]
+
+
+def test_finish_reads_the_flags_of_all_steps() -> None:
+    check = FiniteCheck(is_async=True)
+    check.submit(FINITE, "first")
+    check.end_step()
+    check.submit(NOT_FINITE, "second")
+
+    assert (check.finish(), check.finish()) == ("second", None)

@@ -5,9 +5,9 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from liecbench.algorithms.comm.counters import Stopwatch
 from liecbench.algorithms.comm.exchange import Exchange
-from liecbench.algorithms.comm.pacing import Pacer, _Bucket, framed_bytes
+from liecbench.algorithms.comm.pacing import Pacer, _TokenBucket, framed_bytes
+from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.compressors import Identity
 from tests.distributed import run_ranks
 
@@ -19,15 +19,15 @@ NUMEL = 4 * 36_200
 
 
 def test_what_an_idle_link_lets_through_at_once_is_a_burst() -> None:
-    bucket = _Bucket(RATE / 8, BURST)
+    bucket = _TokenBucket(RATE / 8, BURST)
     through = [bucket.take(payload, at) for payload, at in [(BURST // 2, 10.0), (PAYLOAD, 10.0), (BURST // 2, 20.0)]]
 
     framed = BURST // 2 + 2 * 99
     assert through == pytest.approx([10.0, 10.0 + SECONDS - (BURST - framed) / 1e6, 20.0])
 
 
-def hold(pacer: Pacer, burst_bytes: int = BURST, delay_seconds: float = 0.0) -> None:
-    pacer.hold(
+def start_pacing(pacer: Pacer, burst_bytes: int = BURST, delay_seconds: float = 0.0) -> None:
+    pacer.start(
         up_bits_per_second=RATE,
         down_bits_per_second=RATE,
         burst_bytes=(burst_bytes, burst_bytes),
@@ -40,15 +40,15 @@ def paced() -> dict[str, float]:
     pacer, rank, seconds = Pacer(), dist.get_rank(), {}
     cases = {"three": [0, 0, 0], "delayed": [0], "from two": [0, 2]}
     for name, senders in cases.items():
-        hold(pacer, delay_seconds=0.05 if name == "delayed" else 0.0)
+        start_pacing(pacer, delay_seconds=0.05 if name == "delayed" else 0.0)
         start = time.monotonic()
         dist.barrier()
         for _ in range(senders.count(rank)):
-            pacer.depart(1, PAYLOAD)
+            pacer.record_send(1, PAYLOAD)
         dist.barrier()
         if rank == 1:
             for sender in senders:
-                pacer.arrive(sender, PAYLOAD)
+                pacer.wait_for_arrival(sender, PAYLOAD)
         seconds[name] = time.monotonic() - start
     return seconds
 
@@ -70,14 +70,14 @@ def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], b
     seconds, means = [], []
     for holds in (True, False):
         if holds:
-            hold(pacer, burst_bytes=0)
+            start_pacing(pacer, burst_bytes=0)
         else:
-            pacer.release()
+            pacer.stop()
         dist.barrier()
         start = time.monotonic()
         exchange.begin(0, 0)
-        mean = exchange.to_server(Identity(), mine.clone())
-        means.append(exchange.from_server(mean, Identity(), out=torch.empty(NUMEL)))
+        mean = exchange.push(Identity(), mine.clone())
+        means.append(exchange.pull(Identity(), mean, out=torch.empty(NUMEL)))
         dist.barrier()
         seconds.append(time.monotonic() - start)
     return seconds, torch.equal(*means)

@@ -1,4 +1,4 @@
-"""The ways of GPU vectors on the CPU's memory: they must move what rotation over Gloo moves."""
+"""The transports of vectors on a GPU, run on the CPU: they must move what the Gloo transport moves."""
 
 import itertools
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from liecbench.algorithms.comm.counters import Stopwatch
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
-from liecbench.algorithms.comm.gloo import Rotation
-from liecbench.algorithms.comm.gloo_staged import Staged
-from liecbench.algorithms.comm.nccl import AtOnce
+from liecbench.algorithms.comm.gloo import GlooTransport
+from liecbench.algorithms.comm.gloo_staged import StagedGlooTransport
+from liecbench.algorithms.comm.nccl import NcclTransport
+from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Transport
 from liecbench.compressors import QSGD, Compressor, Identity, Sign, TopK
 from tests.distributed import run_ranks
 
 CPU = torch.device("cpu")
-WAYS = ["rotation", "staged", "at once"]
+TRANSPORTS = ["gloo", "gloo_staged", "nccl"]
 SERVERS: list[Literal["root", "sharded"]] = ["root", "sharded"]
 COMPRESSORS: list[Compressor] = [Identity(), Sign(), TopK(0.1), QSGD()]
 
 
-def transport(way: str, group: dist.ProcessGroup, server: Literal["root", "sharded"], watch: Stopwatch) -> Transport:
-    match way:
-        case "staged":
-            return Staged(group, server, watch, None, CPU)
-        case "at once":
-            return AtOnce(group, server, watch, CPU)
-    return Rotation(group, server, watch)
+def transport(name: str, group: dist.ProcessGroup, server: Literal["root", "sharded"], watch: Stopwatch) -> Transport:
+    match name:
+        case "gloo_staged":
+            return StagedGlooTransport(group, server, watch, None, CPU)
+        case "nccl":
+            return NcclTransport(group, server, watch, CPU)
+    return GlooTransport(group, server, watch)
 
 
 @dataclass
@@ -39,66 +39,66 @@ class Seen:
     memory: Tensor
     mean: Tensor
     bytes: tuple[int, int, int]
-    doubts: list[bool]
+    flags: list[bool]
 
 
 def exchange_all() -> dict[tuple[str, str, int], list[Seen]]:
-    """Two compressed exchanges with a memory, and a dense one in place, for every way."""
+    """Two compressed exchanges with a memory, and a dense one in place, for every transport."""
     group = dist.new_group()
     assert group is not None
     seen: dict[tuple[str, str, int], list[Seen]] = {}
-    for way, server, numel in itertools.product(WAYS, SERVERS, [7, 1001]):
+    for name, server, numel in itertools.product(TRANSPORTS, SERVERS, [7, 1001]):
         for compressor in COMPRESSORS:
-            watch, doubts = Stopwatch(), list[Tensor]()
+            watch, flags = Stopwatch(), list[Tensor]()
             exchange = Exchange(
-                group, server, watch, transport=transport(way, group, server, watch), doubted=doubts.append
+                group, server, watch, transport=transport(name, group, server, watch), on_flag=flags.append
             )
-            memory, outs = torch.zeros(exchange.served(numel).numel), []
+            memory, outs = torch.zeros(exchange.local_shard(numel).numel), []
             for step in range(2):
                 exchange.begin(step, 0)
                 mine = torch.randn(numel, generator=torch.Generator().manual_seed(10 * step + dist.get_rank()))
-                mean = exchange.to_server(compressor, mine, residual=mine)
-                outs.append(exchange.from_server(mean, compressor, out=torch.empty(numel), memory=memory))
+                mean = exchange.push(compressor, mine, residual=mine)
+                outs.append(exchange.pull(compressor, mean, out=torch.empty(numel), error=memory))
             dense = exchange.mean(torch.full((numel,), float(dist.get_rank())))
             counted = watch.counters
             moved = (counted.sent_bytes, counted.received_bytes, counted.sent_messages)
-            found = Seen(outs, memory, dense, moved, [bool(flag) for flag in doubts])
-            seen.setdefault((way, server, numel), []).append(found)
+            found = Seen(outs, memory, dense, moved, [bool(flag) for flag in flags])
+            seen.setdefault((name, server, numel), []).append(found)
     return seen
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 5])
-def test_every_way_moves_the_same(world_size: int) -> None:
+def test_every_transport_moves_the_same(world_size: int) -> None:
     for seen in run_ranks(exchange_all, world_size):
-        for (way, server, numel), found in seen.items():
-            for actual, expected in zip(found, seen["rotation", server, numel], strict=True):
+        for (name, server, numel), found in seen.items():
+            for actual, expected in zip(found, seen["gloo", server, numel], strict=True):
                 assert all(torch.equal(a, e) for a, e in zip(actual.outs, expected.outs, strict=True))
                 assert torch.equal(actual.memory, expected.memory)
                 assert torch.equal(actual.mean, torch.full((numel,), (world_size - 1) / 2))
                 assert actual.bytes == expected.bytes
-                assert actual.doubts == ([True] * 3 if way == "at once" else [])
+                assert actual.flags == ([True] * 3 if name == "nccl" else [])
 
 
-def meet_a_nan(way: str) -> tuple[bool, list[bool]]:
+def meet_a_nan(name: str) -> tuple[bool, list[bool]]:
     """Whether an error came, and the flags; rank 1 sends a NaN once, and an exchange follows."""
     group = dist.new_group()
     assert group is not None
-    watch, doubts = Stopwatch(), list[Tensor]()
+    watch, flags = Stopwatch(), list[Tensor]()
     exchange = Exchange(
-        group, "sharded", watch, transport=transport(way, group, "sharded", watch), doubted=doubts.append
+        group, "sharded", watch, transport=transport(name, group, "sharded", watch), on_flag=flags.append
     )
     bad = torch.ones(64)
     if dist.get_rank() == 1:
         bad[40] = torch.nan
     raised = False
     try:
-        exchange.from_server(exchange.to_server(Sign(), bad), Sign(), out=torch.empty(64))
+        exchange.pull(Sign(), exchange.push(Sign(), bad), out=torch.empty(64))
     except NonFiniteMessageError:
         raised = True
     exchange.mean(torch.ones(64))
-    return raised, [bool(flag) for flag in doubts]
+    return raised, [bool(flag) for flag in flags]
 
 
 def test_a_nan_is_an_error_or_a_flag_on_all_ranks() -> None:
-    assert run_ranks(meet_a_nan, 3, "staged") == [(True, [])] * 3
-    assert run_ranks(meet_a_nan, 3, "at once") == [(False, [False, True])] * 3
+    assert run_ranks(meet_a_nan, 3, "gloo_staged") == [(True, [])] * 3
+    assert run_ranks(meet_a_nan, 3, "nccl") == [(False, [False, True])] * 3

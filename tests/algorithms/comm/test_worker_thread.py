@@ -5,70 +5,69 @@ from contextlib import contextmanager
 
 import pytest
 
-from liecbench.algorithms.comm.lane import Lane
-from liecbench.algorithms.comm.worker_thread import CommunicationThread
+from liecbench.algorithms.comm.worker_thread import CommunicationThread, HostStream
 from tests.waiting import wait_for
 
 
-class Written(Lane):
-    """A lane that writes down what happens."""
+class RecordingStream(HostStream):
+    """A stream that records its calls."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
 
-    def enter(self) -> None:
+    def enter_thread(self) -> None:
         self.thread = threading.current_thread().name
 
-    def ready(self) -> str:
-        self.told.append("ready")
-        return f"after {len(self.told)}"
+    def timestamp(self) -> str:
+        self.calls.append("timestamp")
+        return f"after {len(self.calls)}"
 
     @contextmanager
-    def after(self, ready: str) -> Iterator[None]:
-        self.told.append(ready)
+    def after(self, event: str) -> Iterator[None]:
+        self.calls.append(event)
         yield
-        self.told.append("over")
+        self.calls.append("end of job")
 
     def join(self) -> None:
-        self.told.append("join")
+        self.calls.append("join")
 
 
-def test_a_job_runs_behind_what_was_given_out_before_and_the_caller_goes_on_behind_it() -> None:
-    lane = Written()
-    thread = CommunicationThread(lane)
+def test_a_job_runs_behind_its_submitters_work_and_the_caller_goes_on_behind_the_job() -> None:
+    stream = RecordingStream()
+    thread = CommunicationThread(stream)
 
-    thread.run(lambda: lane.told.append("job"))
+    thread.run(lambda: stream.calls.append("job"))
 
     thread.close()
-    # Whether the job's end or the caller's join is noted first, nobody says.
-    assert (lane.told[:3], set(lane.told[3:])) == (["ready", "after 1", "job"], {"over", "join"})
+    # The end of the job and the caller's join are recorded on two threads, in any order.
+    assert (stream.calls[:3], set(stream.calls[3:])) == (["timestamp", "after 1", "job"], {"end of job", "join"})
 
 
-def test_its_thread_works_on_the_lane() -> None:
-    lane = Written()
-    thread = CommunicationThread(lane)
+def test_the_thread_works_on_its_stream() -> None:
+    stream = RecordingStream()
+    thread = CommunicationThread(stream)
     thread.run(lambda: None)
     thread.close()
 
-    assert lane.thread == "liecbench-communication"
+    assert stream.thread == "liecbench-communication"
 
 
-def test_what_a_job_raises_comes_to_the_caller() -> None:
-    thread = CommunicationThread(Lane())
+def test_the_caller_gets_a_jobs_exception() -> None:
+    thread = CommunicationThread(HostStream())
 
     with pytest.raises(ZeroDivisionError):
         thread.run(lambda: 1 // 0)
     thread.close()
 
 
-def test_a_thread_that_waits_keeps_nothing_alive() -> None:
-    class Held:
+def test_an_idle_thread_keeps_no_object_alive() -> None:
+    class Holder:
         def job(self) -> None: ...
 
-    held, thread = Held(), CommunicationThread(Lane())
-    gone = weakref.ref(held)
-    thread.run(held.job)
-    del held
+    holder, thread = Holder(), CommunicationThread(HostStream())
+    reference = weakref.ref(holder)
+    thread.run(holder.job)
+    del holder
 
-    wait_for(lambda: gone() is None, "the job is forgotten")
+    wait_for(lambda: reference() is None, "the job is forgotten")
     thread.close()

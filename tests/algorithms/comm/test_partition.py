@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from liecbench.algorithms.comm.blocks import Block, plan_blocks
+from liecbench.algorithms.comm.partition import Block, ServerPlace, cut_shards, plan_blocks
 
+SERVERS: list[ServerPlace] = ["root", "sharded"]
 sizes = st.lists(st.integers(1, 5000), min_size=1, max_size=30)
 
 
@@ -43,12 +44,12 @@ def block_of(*parameters: Parameter) -> Block:
     return Block(index=0, names=[str(i) for i in range(len(parameters))], parameters=list(parameters))
 
 
-def test_adjoining_gradients_are_not_copied() -> None:
+def test_adjacent_gradients_are_not_copied() -> None:
     first, second = Parameter(torch.zeros(2, 3)), Parameter(torch.zeros(4))
     bucket = torch.arange(10.0)
     block = block_of(first, second)
-    assert not block.arrive(first, bucket[:6].view(2, 3))
-    assert block.arrive(second, bucket[6:])
+    assert not block.add_gradient(first, bucket[:6].view(2, 3))
+    assert block.add_gradient(second, bucket[6:])
 
     block.gather()
     block.gradient.mul_(2)
@@ -61,8 +62,8 @@ def test_gradients_in_another_order_are_copied_there_and_back() -> None:
     first, second = Parameter(torch.zeros(2, 3)), Parameter(torch.zeros(4))
     bucket = torch.arange(10.0)
     block = block_of(first, second)
-    block.arrive(second, bucket[:4])
-    block.arrive(first, bucket[4:].view(2, 3))
+    block.add_gradient(second, bucket[:4])
+    block.add_gradient(first, bucket[4:].view(2, 3))
 
     block.gather()
 
@@ -81,3 +82,19 @@ def test_flat_parameters_come_back() -> None:
     block.set_parameters(flat * 3)
 
     assert torch.equal(block.flat_parameters(), flat * 3)
+
+
+@given(st.integers(1, 10_000), st.integers(1, 40))
+def test_shards_cover_the_vector_in_multiples_of_8(numel: int, world_size: int) -> None:
+    shards = cut_shards(numel, world_size, "sharded")
+
+    assert [shard.start for shard in shards] == [0, *(shard.stop for shard in shards[:-1])]
+    assert shards[-1].stop == numel
+    assert all(shard.numel % 8 == 0 for shard in shards[:-1])
+    assert all(shard.numel > 0 for shard in shards)
+    assert [shard.owner for shard in shards] == list(range(len(shards)))
+    assert len(shards) <= world_size
+
+
+def test_an_empty_vector_has_an_empty_shard() -> None:
+    assert [(shard.owner, shard.numel) for server in SERVERS for shard in cut_shards(0, 3, server)] == [(0, 0), (0, 0)]

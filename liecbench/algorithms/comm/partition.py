@@ -1,0 +1,161 @@
+"""Partition of a gradient: into blocks that travel on their own, and of each block into shards with a server each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from liecbench.compressors.base import Compressor
+
+BYTES_PER_ELEMENT = 4
+# ``root``: rank 0 is the server of whole blocks. ``sharded``: every rank is the server of one shard of each block, so
+# that every rank moves 2(n − 1)/n of the compressed bytes, whatever the world size n is.
+ServerPlace = Literal["root", "sharded"]
+_SHARD_ALIGNMENT = 8
+
+
+def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> list[list[int]]:
+    """Assign tensors to blocks, from the last tensor to the first.
+
+    Args:
+        numels: the number of elements of each tensor.
+        block_bytes: the largest block in bytes of float32; a larger tensor is a block of its own. ``whole``: one block.
+
+    Returns:
+        The indices of the tensors of each block.
+    """
+    blocks: list[list[int]] = []
+    free_bytes = 0.0
+    for index in reversed(range(len(numels))):
+        size = numels[index] * BYTES_PER_ELEMENT
+        if not blocks or size > free_bytes:
+            blocks.append([])
+            free_bytes = float("inf") if block_bytes == "whole" else block_bytes
+        blocks[-1].append(index)
+        free_bytes -= size
+    return blocks
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Block:
+    """Some of the model's parameters and, during a step, their gradients as one flat vector.
+
+    Attributes:
+        index: position among the model's blocks, in the order in which the backward pass completes them.
+        names: the parameters' names.
+        parameters: the parameters.
+        gradient: this worker's gradient, float32 of shape ``[numel]``; empty between steps.
+    """
+
+    index: int
+    names: list[str]
+    parameters: list[Parameter]
+    gradient: Tensor = field(default_factory=lambda: torch.empty(0))
+    _arrived: dict[Tensor, Tensor] = field(default_factory=dict)
+    _copied: list[Tensor] = field(default_factory=list)
+
+    @property
+    def numel(self) -> int:
+        """Number of elements of all parameters together."""
+        return sum(parameter.numel() for parameter in self.parameters)
+
+    def add_gradient(self, parameter: Tensor, gradient: Tensor) -> bool:
+        """Take the gradient of one parameter; return True if it was the last one missing."""
+        self._arrived[parameter] = gradient
+        return len(self._arrived) == len(self.parameters)
+
+    def gather(self) -> None:
+        """Set ``gradient``: a view if the parameters' gradients are float32 and adjacent in memory, else a copy."""
+        self._copied = [self._arrived[parameter] for parameter in self.parameters]
+        self._arrived = {}
+        if _are_adjacent(self._copied):
+            self.gradient = self._copied[0].as_strided((self.numel,), (1,))
+            self._copied = []
+        else:
+            self.gradient = torch.cat([gradient.reshape(-1).float() for gradient in self._copied])
+
+    def scatter(self, update: Tensor) -> None:
+        """Write the update over the parameters' gradients, and release the step's tensors."""
+        if self._copied:
+            for gradient, piece in zip(self._copied, update.split([g.numel() for g in self._copied]), strict=True):
+                gradient.copy_(piece.view_as(gradient))
+        elif update.data_ptr() != self.gradient.data_ptr():
+            self.gradient.copy_(update)
+        self.release()
+
+    def release(self) -> None:
+        """Drop the references to the step's tensors."""
+        self._copied, self.gradient = [], torch.empty(0)
+
+    def flat_parameters(self) -> Tensor:
+        """Return a copy of the parameters' values, float32 of shape ``[numel]``."""
+        return torch.cat([parameter.detach().reshape(-1).float() for parameter in self.parameters])
+
+    def set_parameters(self, flat: Tensor) -> None:
+        """Set the parameters' values from a vector like that of ``flat_parameters``."""
+        pieces = flat.split([parameter.numel() for parameter in self.parameters])
+        for parameter, piece in zip(self.parameters, pieces, strict=True):
+            parameter.detach().copy_(piece.view_as(parameter))
+
+
+def _are_adjacent(gradients: list[Tensor]) -> bool:
+    if any(gradient.dtype != torch.float32 or not gradient.is_contiguous() for gradient in gradients):
+        return False
+    first = gradients[0].untyped_storage().data_ptr()
+    if any(gradient.untyped_storage().data_ptr() != first for gradient in gradients):
+        return False
+    ends = [gradient.data_ptr() + gradient.nbytes for gradient in gradients]
+    return all(end == gradient.data_ptr() for end, gradient in zip(ends[:-1], gradients[1:], strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Elements ``[start, stop)`` of a block's vector, whose server is rank ``owner``."""
+
+    owner: int
+    start: int
+    stop: int
+
+    @property
+    def numel(self) -> int:
+        """Number of elements."""
+        return self.stop - self.start
+
+
+def cut_shards(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
+    """Cut a vector into shards.
+
+    Args:
+        numel: the vector's number of elements.
+        world_size: the number of ranks.
+        server: see ``ServerPlace``.
+
+    Returns:
+        The shards that are not empty, in the vector's order. In ``sharded`` mode all but the last have a multiple of 8
+        elements.
+    """
+    if server == "root" or numel == 0:
+        return [Shard(0, 0, numel)]
+    size = -(-numel // world_size)
+    size = -(-size // _SHARD_ALIGNMENT) * _SHARD_ALIGNMENT
+    starts = range(0, numel, size)
+    return [Shard(owner, start, min(start + size, numel)) for owner, start in enumerate(starts)]
+
+
+def local_shard_of(shards: Sequence[Shard], rank: int) -> Shard:
+    """Return the shard that ``rank`` is the server of; an empty one if there is none."""
+    return next((shard for shard in shards if shard.owner == rank), Shard(rank, 0, 0))
+
+
+def payload_bytes(shards: list[Shard], rank: int, world_size: int, up: Compressor, down: Compressor) -> tuple[int, int]:
+    """Return the bytes that ``rank`` sends and receives in one exchange over ``shards``."""
+    sent = received = 0
+    for shard in shards:
+        up_bytes, down_bytes = up.payload_bytes(shard.numel), down.payload_bytes(shard.numel)
+        serves = shard.owner == rank
+        sent += (world_size - 1) * down_bytes if serves else up_bytes
+        received += (world_size - 1) * up_bytes if serves else down_bytes
+    return sent, received

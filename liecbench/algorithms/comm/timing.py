@@ -1,0 +1,179 @@
+"""Clocks of the host and of a GPU, counters of a rank's communication, and spans for its timeline."""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+# Called with the begin and the end of some work, in seconds of ``time.perf_counter``.
+OnTimed = Callable[[float, float], None]
+_MAX_PENDING = 4096
+
+
+class Clock(ABC):
+    """Timestamps of a rank's work; on a GPU they are resolved only when the GPU has reached them."""
+
+    @abstractmethod
+    def timestamp(self) -> Any:
+        """Return a timestamp behind all work that the caller has issued so far."""
+
+    @abstractmethod
+    def now(self) -> Any:
+        """Return a timestamp of the present, whatever work is still queued."""
+
+    @abstractmethod
+    def record(self, start: Any, end: Any, callback: OnTimed) -> None:
+        """Call ``callback(begin, end)`` once both timestamps are resolved, at the latest in ``synchronize()``."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait for the recorded work to end, and call every callback that is still due."""
+
+
+class HostClock(Clock):
+    """The clock of the CPU, where work is done when its call returns."""
+
+    def timestamp(self) -> float:
+        """Return seconds."""
+        return time.perf_counter()
+
+    def now(self) -> float:
+        """Return seconds; no work is ever queued."""
+        return self.timestamp()
+
+    def record(self, start: float, end: float, callback: OnTimed) -> None:
+        """Call ``callback`` at once."""
+        callback(start, end)
+
+    def synchronize(self) -> None:
+        """Return at once: no callback is due."""
+
+
+class GpuClock(Clock):
+    """The clock of a GPU: CUDA events, read without blocking the host until ``synchronize``. Thread-safe."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._lock = device, threading.Lock()
+        self._pending = deque[tuple[torch.cuda.Event, torch.cuda.Event, OnTimed]]()
+        self._idle = torch.cuda.Stream(device)
+        self._origin = self.timestamp()
+        self._origin.synchronize()
+        self._origin_seconds = time.perf_counter()
+
+    def timestamp(self) -> torch.cuda.Event:
+        """Record an event on the current stream."""
+        return self._recorded(torch.cuda.current_stream(self._device))
+
+    def now(self) -> torch.cuda.Event:
+        """Record an event on a stream without work."""
+        return self._recorded(self._idle)
+
+    def record(self, start: torch.cuda.Event, end: torch.cuda.Event, callback: OnTimed) -> None:
+        """Call ``callback`` later: in ``synchronize``, or here when many are pending and the GPU has passed them."""
+        with self._lock:
+            self._pending.append((start, end, callback))
+            while len(self._pending) > _MAX_PENDING and self._pending[0][1].query():
+                self._resolve()
+
+    def synchronize(self) -> None:
+        """Wait until the GPU has passed every recorded timestamp, and call the callbacks."""
+        with self._lock:
+            while self._pending:
+                self._pending[0][1].synchronize()
+                self._resolve()
+
+    def _recorded(self, stream: torch.cuda.Stream) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(stream)
+        return event
+
+    def _resolve(self) -> None:
+        start, end, callback = self._pending.popleft()
+        # From event to event: the time between two events is exact only if it is short.
+        begin = self._origin_seconds + self._origin.elapsed_time(start) / 1e3
+        self._origin, self._origin_seconds = start, begin
+        callback(begin, begin + start.elapsed_time(end) / 1e3)
+
+
+def clock_for(device: torch.device) -> Clock:
+    """Return the clock of work on ``device``."""
+    return GpuClock(device) if device.type == "cuda" else HostClock()
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals of an algorithm's communication on one rank, since the algorithm was made.
+
+    Seconds are wall time on the communication thread; a GPU's work is timed on the GPU's own clock.
+    """
+
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    sent_messages: int = 0
+    compress_seconds: float = 0.0
+    communicate_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of work on the timeline, in seconds of ``time.perf_counter``; ``track`` is the row it is drawn in."""
+
+    name: str
+    track: str
+    start: float
+    end: float
+
+
+class Tracer:
+    """Collects spans while ``enabled``. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.enabled = False
+        self._spans: list[Span] = []
+
+    def add(self, name: str, track: str, start: float, end: float) -> None:
+        """Collect a span."""
+        self._spans.append(Span(name, track, start, end))
+
+    def drain(self) -> list[Span]:
+        """Return the spans collected so far and forget them."""
+        spans, self._spans = self._spans, []
+        return spans
+
+
+class Stopwatch:
+    """Times blocks of code: adds their seconds to ``counters`` and, while it is enabled, to ``tracer``. Thread-safe."""
+
+    def __init__(
+        self, counters: Counters | None = None, tracer: Tracer | None = None, clock: Clock | None = None
+    ) -> None:
+        self.counters, self.tracer, self.clock = counters or Counters(), tracer or Tracer(), clock or HostClock()
+        self._lock = threading.Lock()
+
+    def with_clock(self, clock: Clock) -> "Stopwatch":
+        """Return a stopwatch with the same counters and tracer on another clock."""
+        return Stopwatch(self.counters, self.tracer, clock)
+
+    @contextmanager
+    def timed(
+        self,
+        counter: Literal["compress_seconds", "communicate_seconds"],
+        span: Literal["compress", "decompress", "cast", "send", "wait", "copy"],
+    ) -> Iterator[None]:
+        """Time the body of a ``with`` statement."""
+        start, traced = self.clock.timestamp(), self.tracer.enabled
+        yield
+
+        def add(begin: float, end: float) -> None:
+            with self._lock:
+                setattr(self.counters, counter, getattr(self.counters, counter) + end - begin)
+            if traced:
+                self.tracer.add(span, "communication", begin, end)
+
+        self.clock.record(start, self.clock.timestamp(), add)

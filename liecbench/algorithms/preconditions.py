@@ -1,0 +1,50 @@
+"""Conditions on the model and the training loop that an algorithm is attached to."""
+
+import inspect
+import sys
+from types import FrameType
+
+import torch
+from torch.amp.grad_scaler import GradScaler
+from torch.nn.parallel import DistributedDataParallel
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_GRAD_SCALER_FILE = inspect.getfile(GradScaler)
+
+
+def require_one_device(ddp: DistributedDataParallel) -> torch.device:
+    """Return the device of all trainable parameters.
+
+    Raises:
+        ValueError: if a parameter is not float32, float16 or bfloat16, or they are not all on the CPU or one GPU.
+    """
+    named = [(name, parameter) for name, parameter in ddp.module.named_parameters() if parameter.requires_grad]
+    device = next((parameter.device for _, parameter in named), torch.device("cpu"))
+    for name, parameter in named:
+        if parameter.dtype not in DTYPES or parameter.device.type not in ("cpu", "cuda"):
+            found = f"{parameter.dtype} on {parameter.device}"
+            places = "float32, float16 or bfloat16 on the CPU or a GPU"
+            raise ValueError(f"parameter {name} is {found}; every parameter must be {places}")
+        if parameter.device != device:
+            raise ValueError(
+                f"parameter {name} is on {parameter.device}, others are on {device}; put all on one device"
+            )
+    return device
+
+
+def refuse_grad_scaler() -> None:
+    """Raise if the current ``optimizer.step`` was called by an enabled GradScaler.
+
+    The optimizer is not told who calls it, so this looks at the call stack.
+
+    Raises:
+        RuntimeError: a GradScaler changes the gradients' scale, and with it the units of what compression remembers.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == _GRAD_SCALER_FILE:
+            scaler = frame.f_locals.get("self")
+            if isinstance(scaler, GradScaler) and scaler.is_enabled():
+                message = "a GradScaler changes the gradients' scale, and with it the units of what compression keeps"
+                raise RuntimeError(f"{message}; train without one, in bfloat16 for instance")
+        frame = frame.f_back
