@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from liecbench.config import registry, workload
 from liecbench.config.cell import Cell, Choice, Dirichlet, Milestones, Task
 from liecbench.config.factory import make_algorithm
-from liecbench.config.scenario import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, given, is_like, own_data
+from liecbench.config.matrix_point import MatrixPoint, given
+from liecbench.config.scenario import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, matches
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import ScenarioError, did_you_mean
 
@@ -41,8 +42,9 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
             at = (*path, error.option) if error.option else path
             raise document.error(at, str(error), at_key=error.option not in (None, "name")) from None
     _check_combinations(document, scenario)
+    points = {cell.id: point for point, cell in reversed(scenario.kept)}
     for cell in chosen(scenario.cells()):
-        _check_workload(document, scenario, cell)
+        _check_workload(document, points[cell.id], cell)
     return scenario
 
 
@@ -100,7 +102,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     matrix = given(scenario.matrix)
     for name in ("algorithm", "workers"):
         if name not in matrix:
-            raise document.error(("matrix", name), "the key is missing; add it", at_key=True)
+            raise document.error((*MATRIX, name), "the key is missing; add it", at_key=True)
     names = [algorithm.name for algorithm in matrix["algorithm"]]
     if "baseline" in scenario.model_fields_set and scenario.baseline not in names:
         message = f"{scenario.baseline!r} is not an algorithm of the matrix ({did_you_mean(scenario.baseline, names)})"
@@ -110,62 +112,60 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     if scenario.backend == "nccl" and scenario.enforcement == "process":
         message = "process cannot hold nccl to a link: it paces messages over Gloo"
         raise document.error(("enforcement",), f"{message}; use enforcement: kernel, or backend: gloo")
-    for path, point in scenario.points():
-        _check_point(document, scenario, path, point)
+    for point in scenario.points():
+        _check_point(document, point)
     _check_exclusions(document, scenario)
     _check_links(document, scenario)
     _check_compressors(document, scenario)
 
 
 def _check_links(document: Document, scenario: Scenario) -> None:
-    """Ranks and enforcement of every link; what the machine's kernel can shape is found out when a run begins."""
-    for path, _, cell in scenario.kept:
-        links = given(scenario.matrix).get("link", ()) if path == MATRIX else ()
-        place = (*path, "link", links.index(cell.link)) if cell.link in links else (*path, "link")
+    """Check ranks and enforcement of every link; a run checks, when it begins, what the kernel can shape."""
+    for point, cell in scenario.kept:
         for rank, _ in cell.link.workers:
             if rank >= cell.workers:
                 message = f"workers: there is no worker {rank} among {cell.workers}; they count from 0"
-                raise document.error(place, message)
+                raise document.error(point.path("link"), message)
         if cell.enforcement == "process" and cell.link.shaped:
-            _check_pacing(document, cell, place)
+            _check_pacing(document, point, cell)
 
 
-def _check_pacing(document: Document, cell: Cell, place: Key) -> None:
+def _check_pacing(document: Document, point: MatrixPoint, cell: Cell) -> None:
     if any(link.jitter_seconds or link.loss for link in cell.link.links()):
-        message = "jitter and loss need a kernel with netem; leave them out, or use enforcement: kernel"
-        raise document.error(place, message)
+        message = "jitter and loss need a kernel with netem; remove them, or use enforcement: kernel"
+        raise document.error(point.path("link"), message)
     if not registry.load("algorithm", cell.algorithm.name).supports_pacing:
-        reason = "its collectives are torch's own, which no exchange of ours paces"
         message = (
-            f"process cannot hold {cell.algorithm.name} to a link: {reason}; remove it, or use enforcement: kernel"
+            f"process cannot hold {cell.algorithm.name} to a link: its collectives are torch's own, which liecbench "
+            "cannot pace; remove it, or use enforcement: kernel"
         )
         raise document.error(("enforcement",), message)
 
 
 def _check_exclusions(document: Document, scenario: Scenario) -> None:
-    product = [cell for path, _, cell in scenario.product if path == MATRIX]
+    product = [cell for point, cell in scenario.product if point.section == MATRIX]
     for index, entry in enumerate(scenario.exclude):
-        if not any(is_like(cell, entry) for cell in product):
-            raise document.error(("exclude", index), "no cell of the matrix is like that; remove it")
+        if not any(matches(cell, entry) for cell in product):
+            raise document.error(("exclude", index), "no cell of the matrix matches; remove it")
     if not scenario.cells():
         raise document.error(("exclude",), "every cell is excluded; remove an entry")
 
 
-def _check_point(document: Document, scenario: Scenario, path: Key, point: dict[str, Any]) -> None:
-    algorithm: AlgorithmChoice = point["algorithm"]
+def _check_point(document: Document, point: MatrixPoint) -> None:
+    algorithm: AlgorithmChoice = point.value("algorithm")
     compresses = registry.takes(registry.load("algorithm", algorithm.name), "compressor")
-    if compresses and "compressor" not in point:
+    if compresses and "compressor" not in point.fields:
         message = f"{algorithm.name} needs a compressor; add compressor: [sign] to the matrix"
-        raise document.error((*path, "compressor"), message)
-    fields = own_data({**given(scenario.task), **point, **given(algorithm.task)})
-    missing = [name for name, field in Task.model_fields.items() if field.is_required() and name not in fields]
-    if missing:
-        raise document.error(("task", missing[0]), "the key is missing; add it under task or matrix")
+        raise document.error(point.path("compressor"), message)
+    required = (name for name, field in Task.model_fields.items() if field.is_required())
+    missing = next((name for name in required if name not in point.fields), None)
+    if missing is not None:
+        raise document.error(("task", missing), "the key is missing; add it under task or matrix")
 
 
 def _check_compressors(document: Document, scenario: Scenario) -> None:
     refusals: dict[tuple[str, str], str | None] = {}
-    for path, point, cell in scenario.kept:
+    for point, cell in scenario.kept:
         if cell.compressor is None:
             continue
         pair = (cell.algorithm.name, cell.compressor.model_dump_json())
@@ -173,12 +173,11 @@ def _check_compressors(document: Document, scenario: Scenario) -> None:
             refusals[pair] = _refusal(cell.algorithm.name, cell.compressor)
         reason = refusals[pair]
         if reason is not None:
-            choice: Choice = point["compressor"]
-            index = given(scenario.matrix)["compressor"].index(choice) if path == MATRIX else None
-            place = (*path, "compressor") if index is None else (*path, "compressor", index)
-            entry = f"{{algorithm: {cell.algorithm.name}, compressor: {choice.name}}}"
-            way_out = f"; or exclude: [{entry}]" if path == MATRIX else ""
-            raise document.error(place, f"{cell.algorithm.name} refuses {choice.name}: {reason}{way_out}")
+            name = cell.compressor.name
+            entry = f"{{algorithm: {cell.algorithm.name}, compressor: {name}}}"
+            way_out = f"; or exclude: [{entry}]" if point.section == MATRIX else ""
+            message = f"{cell.algorithm.name} refuses {name}: {reason}{way_out}"
+            raise document.error(point.path("compressor"), message)
 
 
 def _refusal(algorithm: str, compressor: Choice) -> str | None:
@@ -188,44 +187,25 @@ def _refusal(algorithm: str, compressor: Choice) -> str | None:
     return reason
 
 
-def _check_workload(document: Document, scenario: Scenario, cell: Cell) -> None:
-    """Data that are there and right, a model that takes them, and enough of them for a step."""
+def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
+    """Check that the data load, that the model takes them, and that there are enough for a step and a test."""
     try:
         sizes = workload.sizes(cell.task)
     except workload.WorkloadError as error:
-        raise document.error(_place(scenario, cell, error.field), str(error)) from error
-    available = sizes.num_train_samples
+        raise document.error(point.path(error.field), str(error)) from error
+    dataset = cell.task.dataset.name
     if isinstance(cell.task.partition, Dirichlet) and not sizes.has_classes:
-        message = f"{cell.task.dataset.name} has no classes to divide its samples by; use partition: iid"
-        raise document.error(_place(scenario, cell, "partition"), message)
+        message = f"{dataset} has no classes to divide its samples by; use partition: iid"
+        raise document.error(point.path("partition"), message)
     if sizes.num_test_samples < cell.workers:
         message = (
-            f"{cell.task.dataset.name} holds out {sizes.num_test_samples} samples; every worker tests on one at least"
+            f"{dataset} holds out {sizes.num_test_samples} samples, and each of {cell.workers} workers tests on one"
         )
-        raise document.error(_place(scenario, cell, "dataset"), message)
+        raise document.error(point.path("dataset"), f"{message}; hold out more, or lower workers")
     batches = make_algorithm(cell).batches_per_step
     needed = cell.workers * cell.task.batch_size * batches
-    if needed > available:
+    if needed > sizes.num_train_samples:
         product = f"{cell.workers} workers × batch {cell.task.batch_size}"
         product += f" × {batches} minibatches" if batches > 1 else ""
-        message = f"{product} = {needed} samples a step, and {cell.task.dataset.name} has {available} to train on"
-        raise document.error(_place(scenario, cell, "batch_size"), f"{message}; lower batch_size or workers")
-
-
-def _place(scenario: Scenario, cell: Cell, field: str) -> Key:
-    """Where a task field of a cell was written: in an algorithm's own task, in the matrix, or in the task."""
-    value, matrix = getattr(cell.task, field), given(scenario.matrix)
-    for index, algorithm in enumerate(matrix["algorithm"]):
-        if algorithm.name == cell.algorithm.name and _same(given(algorithm.task).get(field), value):
-            return ("matrix", "algorithm", index, "task", field)
-    for index, swept in enumerate(matrix.get(field, ())):
-        if _same(swept, value):
-            return ("matrix", field, index)
-    return ("task", field)
-
-
-def _same(written: Any, value: Any) -> bool:
-    """Whether a cell's value comes from what was written, defaults filled in since."""
-    if isinstance(written, Choice) and isinstance(value, Choice):
-        return written.name == value.name and written.options.items() <= value.options.items()
-    return bool(written == value)
+        message = f"{product} = {needed} samples per step, and {dataset} has {sizes.num_train_samples} to train on"
+        raise document.error(point.path("batch_size"), f"{message}; lower batch_size or workers")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_serializer, model_validator
 
-from liecbench.config import registry, user_functions
+from liecbench.config import registry
 from liecbench.config.cell import (
     BlockBytes,
     Cell,
@@ -24,6 +24,7 @@ from liecbench.config.cell import (
     Workers,
     split_options,
 )
+from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
 from liecbench.config.yaml_source import Key
 from liecbench.network.link import LinkMap
 
@@ -80,7 +81,7 @@ def _axis_type(kind: Any) -> Any:
 _axes: dict[str, Any] = {name: (_axis_type(kind), None) for name, kind in _point.items()}
 _optional: dict[str, Any] = {name: (kind, None) for name, kind in _point.items()}
 Matrix: type[BaseModel] = create_model("Matrix", __base__=Model, **_axes)
-Point: type[BaseModel] = create_model("Point", __base__=Model, **_optional)
+PartialCell: type[BaseModel] = create_model("PartialCell", __base__=Model, **_optional)
 
 
 class Scenario(Model):
@@ -89,8 +90,8 @@ class Scenario(Model):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     task: PartialTask
     matrix: Matrix
-    exclude: list[Point] = []
-    include: list[Point] = []
+    exclude: list[PartialCell] = []
+    include: list[PartialCell] = []
     server: Server = "sharded"
     block_bytes: BlockBytes | None = Field(None, description="26214400 where the compressor prefers nothing else")
     threads: Threads = Field(1, description="a rank")
@@ -108,54 +109,61 @@ class Scenario(Model):
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
 
     def cells(self) -> list[Cell]:
-        """The matrix expanded, always in the same order, each cell once."""
-        return list({cell.id: cell for _, _, cell in self.kept}.values())
+        """Return the cells of the matrix, always in the same order, each once."""
+        return list({cell.id: cell for _, cell in self.kept}.values())
 
     @functools.cached_property
-    def kept(self) -> tuple[tuple[Key, dict[str, Any], Cell], ...]:
-        """Every point that is not excluded, and its cell."""
+    def kept(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
+        """Every point that is not excluded, with its cell."""
         return tuple(
-            (path, point, cell)
-            for path, point, cell in self.product
-            if path != MATRIX or not any(is_like(cell, entry) for entry in self.exclude)
+            (point, cell)
+            for point, cell in self.product
+            if point.section != MATRIX or not any(matches(cell, entry) for entry in self.exclude)
         )
 
     @functools.cached_property
-    def product(self) -> tuple[tuple[Key, dict[str, Any], Cell], ...]:
-        """Every point, excluded or not, and its cell."""
-        return tuple((path, point, self.cell(point)) for path, point in self.points())
+    def product(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
+        """Every point, excluded or not, with its cell."""
+        return tuple((point, self.cell(point)) for point in self.points())
 
-    def points(self) -> Iterator[tuple[Key, dict[str, Any]]]:
-        """Every combination of the matrix, then what is included: where it stands, and the values of the axes given."""
-        axes = {"link": (LinkMap.parse("none"),), "server": (self.server,), "seed": (0,), **given(self.matrix)}
+    def points(self) -> Iterator[MatrixPoint]:
+        """Yield every combination of the matrix, then every entry of ``include``."""
+        task = placed_fields(self.task, ("task",))
+        defaults = {
+            "link": Placed(value=LinkMap.parse("none"), path=(*MATRIX, "link")),
+            "server": Placed(value=self.server, path=("server",)),
+            "seed": Placed(value=0, path=(*MATRIX, "seed")),
+        }
+        axes = {**{name: (value,) for name, value in defaults.items()}, **placed_axes(self.matrix, MATRIX)}
         names = [name for name in AXES if name in axes]
         for values in itertools.product(*(axes[name] for name in names)):
-            yield MATRIX, dict(zip(names, values, strict=True))
-        for index, extra in enumerate(self.include):
-            yield ("include", index), {**{name: axes[name][0] for name in names}, **given(extra)}
+            yield MatrixPoint.merge(MATRIX, task, dict(zip(names, values, strict=True)))
+        first = {name: axes[name][0] for name in names}
+        for index, entry in enumerate(self.include):
+            section: Key = ("include", index)
+            yield MatrixPoint.merge(section, task, {**first, **placed_fields(entry, section)})
 
     def as_written(self) -> dict[str, Cell]:
-        """By its id each cell with no more options than were written: another version fills in its own defaults."""
-        return {cell.id: self.cell(point, _unresolved) for _, point, cell in self.kept}
+        """Return, by id, each cell with only the options that were written: versions differ in their defaults."""
+        return {cell.id: self.cell(point, _unresolved) for point, cell in self.kept}
 
-    def cell(self, point: dict[str, Any], resolved: Resolve | None = None) -> Cell:
-        """The cell of one point; names and options are ``resolved``, defaults filled in unless told otherwise."""
-        resolved = resolved or _resolved
-        algorithm: AlgorithmChoice = point["algorithm"]
+    def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
+        """Return the cell of one point; ``resolve`` looks names up and, by default, fills in default options."""
+        resolve = resolve or _resolved
+        algorithm: AlgorithmChoice = point.value("algorithm")
         cls = registry.load("algorithm", algorithm.name)
-        swept = {name: point[name] for name in TASK_FIELDS if name in point}
-        task = Task(**own_data({**given(self.task), **swept, **given(algorithm.task)}))
-        compressor = point["compressor"] if registry.takes(cls, "compressor") else None
-        model = resolved("model", task.model)
-        dataset = model if task.dataset == task.model else resolved("dataset", task.dataset)
+        task = Task(**{name: point.value(name) for name in TASK_FIELDS if name in point.fields})
+        compressor = point.value("compressor") if registry.takes(cls, "compressor") else None
+        model = resolve("model", task.model)
+        dataset = model if task.dataset == task.model else resolve("dataset", task.dataset)
         return Cell(
-            algorithm=resolved("algorithm", algorithm),
-            compressor=None if compressor is None else resolved("compressor", compressor),
-            server=point["server"] if registry.takes(cls, "server") else None,
+            algorithm=resolve("algorithm", algorithm),
+            compressor=None if compressor is None else resolve("compressor", compressor),
+            server=point.value("server") if registry.takes(cls, "server") else None,
             block_bytes=self.block_bytes or _preferred_block_bytes(compressor),
-            workers=point["workers"],
-            link=point["link"],
-            seed=point["seed"],
+            workers=point.value("workers"),
+            link=point.value("link"),
+            seed=point.value("seed"),
             task=task.model_copy(update={"dataset": dataset, "model": model}),
             threads=self.threads,
             backend=self.backend,
@@ -163,19 +171,6 @@ class Scenario(Model):
             enforcement=self.enforcement,
             timing=self.timing,
         )
-
-
-def own_data(fields: dict[str, Any]) -> dict[str, Any]:
-    """Task fields where a function of the user's, named as the model, stands for the dataset where none is named."""
-    model = fields.get("model")
-    own = isinstance(model, Choice) and user_functions.is_reference(model.name) and "dataset" not in fields
-    return {**fields, "dataset": model} if own else fields
-
-
-def given(model: BaseModel) -> dict[str, Any]:
-    """The fields that were written, in the order of the model's."""
-    fields = model.model_fields_set
-    return {name: getattr(model, name) for name in type(model).model_fields if name in fields} if fields else {}
 
 
 def _resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
@@ -196,15 +191,15 @@ def _preferred_block_bytes(compressor: Choice | None) -> int:
     return _BLOCK_BYTES if preferred is None else preferred
 
 
-def is_like(cell: Cell, entry: BaseModel) -> bool:
-    """Whether a cell has everything that an entry of ``exclude`` gives."""
+def matches(cell: Cell, entry: BaseModel) -> bool:
+    """Return whether a cell has every value that an entry of ``exclude`` gives."""
     fields = given(entry)
     if isinstance(algorithm := fields.get("algorithm"), AlgorithmChoice):
         fields = {**fields, **given(algorithm.task)}
-    return all(_matches(getattr(cell.task if name in TASK_FIELDS else cell, name), v) for name, v in fields.items())
+    return all(_has(getattr(cell.task if name in TASK_FIELDS else cell, name), v) for name, v in fields.items())
 
 
-def _matches(value: Any, wanted: Any) -> bool:
+def _has(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, Choice | AlgorithmChoice):
         same_name = value is not None and value.name == wanted.name
         return same_name and all(value.options.get(k) == v for k, v in wanted.options.items())

@@ -43,13 +43,22 @@ class Document:
     source: str
 
     def error(self, path: Key, message: str, *, at_key: bool = False) -> ScenarioError:
-        """An error at the nearest known place of ``path``."""
+        """Return an error at the place of ``path``, or of the nearest part of the document above it."""
+        path = self._as_written(path)
         known = path
         while known and known not in self.places:
             known = known[:-1]
         place = self.places.get(known)
         where = (place.key if at_key and known == path else place.value) if place else self.source
         return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
+
+    def _as_written(self, path: Key) -> Key:
+        """Drop the index 0 of a value that is written without a list around it."""
+        written: Key = ()
+        for part in path:
+            if part != 0 or (*written, part) in self.places or written not in self.places:
+                written = (*written, part)
+        return written
 
 
 def dotted(path: Key) -> str:
@@ -154,10 +163,10 @@ def override(document: Document, assignment: str) -> Document:
             key = dotted(path[:length])
             raise ScenarioError(f"{source}: {key}: {above!r} has no keys; set {key} as a whole, such as {{name: …}}")
     data = _replaced(document.data, path, value.data["value"])
+    here = Place(source, source)
     places = {key: place for key, place in document.places.items() if key[: len(path)] != path}
-    places |= {
-        path[:length]: Place(source, source) for length in range(1, len(path) + 1) if path[:length] not in places
-    }
+    places |= {path[:length]: here for length in range(1, len(path)) if path[:length] not in places}
+    places |= {(*path, *key[1:]): here for key in value.places if key}
     return Document(data, places, document.source)
 
 

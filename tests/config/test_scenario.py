@@ -112,7 +112,7 @@ def test_excluded_cells_are_those_that_have_every_value(exclude: str, left: list
 def test_an_exclusion_that_excludes_nothing_is_a_mistake(entry: str) -> None:
     actual = error_of(f"{BASE}exclude: [{{algorithm: ddp}}, {entry}]\n")
 
-    assert "exclude[1]: no cell of the matrix is like that; remove it" in actual
+    assert "exclude[1]: no cell of the matrix matches; remove it" in actual
 
 
 def test_what_is_included_is_not_excluded() -> None:
