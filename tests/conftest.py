@@ -6,6 +6,9 @@ import hypothesis
 import pytest
 import torch
 
+from tests.finished_run import FinishedRun
+from tests.namespace_support import skip_without_namespaces
+
 TESTS: Final = Path(__file__).parent
 
 # Before any kernel is decorated: without a GPU they run in the interpreter.
@@ -42,3 +45,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="no GPU"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: pytest --long runs it"))
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Return one finished run for all tests that only read results: see tests/finished_run.py."""
+    skip_without_namespaces()
+    return FinishedRun.shared(tmp_path_factory)

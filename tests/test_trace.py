@@ -1,34 +1,47 @@
 import json
-from pathlib import Path
+from typing import Any
 
-from tests.commands import run_command
-from tests.process_tree import Tree
+import pytest
 
-SCENARIO = """\
-name: traced
-task: {dataset: digits, model: {name: mlp, width: 16}, batch_size: 32, epochs: 1, learning_rate: 0.1}
-matrix: {algorithm: [ddp, {name: liec, average_period: 8}], compressor: [sign], workers: [2]}
-"""
+from liecbench.results.records import Start
+from tests.finished_run import ALGORITHMS, FinishedRun
 
 
-def test_a_run_keeps_a_timeline_of_every_cell(tmp_path: Path) -> None:
-    path, directory = tmp_path / "s.yaml", tmp_path / "r"
-    path.write_text(SCENARIO)
-    ran = run_command(Tree(), "run", str(path), "--out", str(directory), "--trace")
-    traces = [json.loads(file.read_text())["traceEvents"] for file in sorted((directory / "traces").iterdir())]
-    timed = [[event for event in events if event["ph"] == "X"] for events in traces]
+def events_of(run: FinishedRun, algorithm: str) -> list[dict[str, Any]]:
+    """Return the events with a duration of the algorithm's timeline."""
+    (start,) = (record for record in run.records_of(algorithm) if isinstance(record, Start))
+    trace = json.loads((run.directory / "traces" / f"{start.cell}.json").read_text())
+    return [event for event in trace["traceEvents"] if event["ph"] == "X"]
 
-    assert ran.returncode == 0, ran.stderr
-    assert "ui.perfetto.dev" in ran.stderr
-    assert sorted(len({e["args"]["step"] for e in events}) for events in timed) == [3, 6]
-    assert all({event["pid"] for event in events} == {0, 1} for events in timed)
-    names = [{event["name"] for event in events} for events in timed]
-    training = {"load", "forward and backward", "wait for the update", "optimizer"}
-    assert all(training <= found for found in names)
-    assert any({"compress", "decompress", "send", "wait"} <= found for found in names)
-    for events in timed:
-        lanes: dict[tuple[int, int], float] = {}
-        for event in events:
-            # What one thread does does not overlap.
-            assert event["ts"] >= lanes.get((event["pid"], event["tid"]), 0.0) - 1.0
-            lanes[event["pid"], event["tid"]] = event["ts"] + event["dur"]
+
+def test_the_run_says_what_opens_a_timeline(finished_run: FinishedRun) -> None:
+    assert "ui.perfetto.dev" in finished_run.stderr
+
+
+# The second to fourth step, and for LIEC those around the first averaging step, whose index is 3.
+@pytest.mark.parametrize(("algorithm", "steps"), [("ddp", {1, 2, 3}), ("liec", {1, 2, 3, 4})])
+def test_a_timeline_has_a_few_steps_of_each_kind(finished_run: FinishedRun, algorithm: str, steps: set[int]) -> None:
+    assert {event["args"]["step"] for event in events_of(finished_run, algorithm)} == steps
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_timeline_has_every_rank_and_every_part_of_a_step(finished_run: FinishedRun, algorithm: str) -> None:
+    events = events_of(finished_run, algorithm)
+
+    assert {event["pid"] for event in events} == {0, 1}
+    assert {"load", "forward and backward", "wait for the update", "optimizer"} <= {event["name"] for event in events}
+
+
+def test_a_timeline_has_the_parts_of_an_exchange(finished_run: FinishedRun) -> None:
+    names = {event["name"] for event in events_of(finished_run, "liec")}
+
+    assert {"compress", "decompress", "send", "wait"} <= names
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_events_of_a_thread_do_not_overlap(finished_run: FinishedRun, algorithm: str) -> None:
+    ends: dict[tuple[int, int], float] = {}
+    for event in events_of(finished_run, algorithm):
+        thread = event["pid"], event["tid"]
+        assert event["ts"] >= ends.get(thread, 0.0) - 1.0  # microseconds
+        ends[thread] = event["ts"] + event["dur"]

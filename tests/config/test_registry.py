@@ -23,9 +23,10 @@ class Linear(Model):
         return nn.Linear(64, num_classes)
 """
 CLASH = """
-from liecbench import catalog, errors
+from liecbench import errors
+from liecbench.config import registry
 try:
-    catalog.names("model")
+    registry.names("model")
 except errors.LiecbenchError as error:
     print(error)
 """
@@ -171,7 +172,9 @@ def test_every_class_is_a_dataclass_with_a_summary(kind: registry.Kind) -> None:
 def test_third_parties_stand_beside_the_built_ins(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(PLUGIN)
     install(tmp_path, "plugin", "linear = plugin:Linear")
-    code = "from liecbench import catalog; print(catalog.names('model'), catalog.resolve('model', 'linear', {}))"
+    code = (
+        "from liecbench.config import registry; print(registry.names('model'), registry.resolve('model', 'linear', {}))"
+    )
     done = python(tmp_path, code)
 
     assert (done.stdout, done.stderr) == ("['cnn', 'gpt', 'linear', 'mlp', 'resnet18', 'resnet34'] {}\n", "")

@@ -79,12 +79,12 @@ def test_errors_carry_errno_and_its_text(call: Callable[[], None], number: int) 
 def test_mount_without_privileges_is_refused() -> None:
     code = """
 import os
-from liecbench import syscalls
+from liecbench.host import linux
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-for call in (syscalls.mount_proc, syscalls.make_mounts_private):
+for call in (linux.mount_proc, linux.make_mounts_private):
     try:
         call()
     except PermissionError as error:
@@ -101,12 +101,12 @@ for call in (syscalls.mount_proc, syscalls.make_mounts_private):
 def test_unshare_with_threads_is_refused() -> None:
     code = """
 import threading
-from liecbench import syscalls
+from liecbench.host import linux
 stop = threading.Event()
 thread = threading.Thread(target=stop.wait)
 thread.start()
 try:
-    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    linux.unshare(linux.CLONE_NEWUSER)
 except OSError as error:
     print(error.errno)
 stop.set()
@@ -121,16 +121,16 @@ def test_unshare_leaves_and_enter_network_namespace_returns() -> None:
     skip_without_namespaces()
     code = """
 import os, socket
-from liecbench import syscalls
+from liecbench.host import linux
 try:
-    syscalls.unshare(syscalls.CLONE_NEWNET)
+    linux.unshare(linux.CLONE_NEWNET)
 except PermissionError:
-    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNET)
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNET)
 first, inside = os.readlink("/proc/self/ns/net"), socket.if_nameindex()
 here = os.open("/proc/self/ns/net", os.O_RDONLY)
-syscalls.unshare(syscalls.CLONE_NEWNET)
+linux.unshare(linux.CLONE_NEWNET)
 second = os.readlink("/proc/self/ns/net")
-syscalls.enter_network_namespace(here)
+linux.enter_network_namespace(here)
 print([name for _, name in inside] == ["lo"], first != second, os.readlink("/proc/self/ns/net") == first, first)
 """
     done = subprocess.run(
