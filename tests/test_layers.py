@@ -120,12 +120,12 @@ def test_checking_a_scenario_does_not_import_torchs_compiler(tmp_path: Path) -> 
 def test_a_cell_does_not_wait_for_what_its_optimizer_imports() -> None:
     program = """
 import sys
-from liecbench.worker import trainer as training
+from liecbench.worker.cell_setup import torch
 before = set(sys.modules)
-model = training.nn.Linear(2, 2)
-optimizer = training.torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+model = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 optimizer.zero_grad()
-model(training.torch.ones(1, 2)).sum().backward()
+model(torch.ones(1, 2)).sum().backward()
 optimizer.step()
 print(len(set(sys.modules) - before))
 """

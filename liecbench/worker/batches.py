@@ -1,4 +1,4 @@
-"""Which samples a rank's steps have, and how they get to where it computes."""
+"""The batches of one rank: the examples of each step, augmented, on the rank's device."""
 
 import numpy as np
 import torch
@@ -16,41 +16,41 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
-    """A rank's share of ``samples``, in steps of as many minibatches as ``algorithm`` accumulates."""
+    """One rank's share of ``examples``, in steps of as many minibatches as ``algorithm`` accumulates."""
 
-    def __init__(self, cell: Cell, samples: Examples, algorithm: Algorithm, device: torch.device) -> None:
-        self._cell, self._samples, self._device = cell, samples, device
+    def __init__(self, cell: Cell, examples: Examples, algorithm: Algorithm, device: torch.device) -> None:
+        self._cell, self._examples, self._device = cell, examples, device
         self._per_step = algorithm.batches_per_step
-        self.steps_per_epoch = steps_per_epoch(cell, algorithm, len(samples))
+        self.steps_per_epoch = steps_per_epoch(cell, algorithm, len(examples))
 
     def of_epoch(self, epoch: int) -> list[Tensor]:
-        """The samples of each of this rank's steps, a function of seed, epoch and rank."""
-        mine = epoch_order(
+        """Return the indices of the examples in each of this rank's steps: a function of seed, epoch and rank."""
+        own = epoch_order(
             self._cell.task,
-            self._samples.labels,
+            self._examples.labels,
             seed=self._cell.seed,
             epoch=epoch,
             rank=dist.get_rank(),
             world_size=dist.get_world_size(),
         )
         size = self._cell.task.batch_size * self._per_step
-        return list(mine[: self.steps_per_epoch * size].split(size))
+        return list(own[: self.steps_per_epoch * size].split(size))
 
-    def random(self, number: int) -> np.random.Generator:
-        """What augmentation draws from in an epoch, or a stretch, of this number."""
+    def augmentation_rng(self, number: int) -> np.random.Generator:
+        """Return the RNG for augmentation in the epoch, or burst of steps, with this number."""
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 
-    def minibatches(self, step: Tensor, random: np.random.Generator) -> list[Batch]:
-        """What a step has, where it is computed."""
-        return [self._on_device(self._samples.batch(part, random)) for part in step.tensor_split(self._per_step)]
+    def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
+        """Return a step's minibatches, augmented, on the rank's device."""
+        return [self._on_device(self._examples.batch(part, rng)) for part in indices.tensor_split(self._per_step)]
 
-    def untrained(self, step: Tensor) -> Batch:
-        """All of a step's samples in one batch that is not trained on."""
-        return self._on_device(self._samples.batch(step, self.random(0)))
+    def evaluation_batch(self, indices: Tensor) -> Batch:
+        """Return all examples of a step in one batch, for a pass that does not train."""
+        return self._on_device(self._examples.batch(indices, self.augmentation_rng(0)))
 
     def _on_device(self, batch: Batch) -> Batch:
         if self._device.type == "cpu":
             return batch
-        # From page-locked memory: the host would wait for any other's copy.
+        # Page-locked memory, because the host would wait for a copy from any other.
         inputs, labels = (part.pin_memory().to(self._device, non_blocking=True) for part in batch)
         return inputs, labels

@@ -8,20 +8,20 @@ import torch
 import torch.distributed as dist
 
 from liecbench.config.cell import Job
-from liecbench.worker.trainer import Training
+from liecbench.worker.replica import Replica
 
 
 def _path(directory: Path, cell: str, epoch: int) -> Path:
     return directory / "checkpoints" / cell / f"epoch-{epoch}.rank-{dist.get_rank()}.pt"
 
 
-def save(directory: Path, cell: str, epoch: int, training: Training) -> None:
-    """Write this rank's state; when it returns every rank's is on the disk. Collective."""
+def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
+    """Write this rank's state, and return once every rank's is on disk. Collective."""
     path = _path(directory, cell, epoch)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        torch.save(training.state_dict(), file)
+        torch.save(replica.state_dict(), file)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -29,18 +29,18 @@ def save(directory: Path, cell: str, epoch: int, training: Training) -> None:
 
 
 def available(directory: Path, job: Job) -> int:
-    """How many epochs can be taken over: those committed, or none where a rank's state is gone. Collective."""
+    """Return how many recorded epochs a resumed job can skip: none if any rank's state is gone. Collective."""
     present = torch.tensor(int(_path(directory, job.cell.id, job.epochs_done).exists()))
     dist.all_reduce(present, op=dist.ReduceOp.MIN)
     return job.epochs_done if present else 0
 
 
-def restore(directory: Path, cell: str, epoch: int, training: Training) -> None:
-    """Load this rank's state after ``epoch``."""
+def restore(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
+    """Restore this rank's state after ``epoch``."""
     state = torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True)
-    if isinstance(state["random"], torch.Tensor):  # the CPU's alone, from before there were GPUs
+    if isinstance(state["random"], torch.Tensor):  # from versions without GPU support: the CPU's state alone
         state["random"] = [state["random"]]
-    training.load_state_dict(state)
+    replica.load_state_dict(state)
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:
@@ -49,5 +49,5 @@ def forget(directory: Path, cell: str, epoch: int) -> None:
 
 
 def clear(directory: Path, cell: str) -> None:
-    """Remove this machine's states of a cell that is over; ranks that share a disk may all call it."""
+    """Remove this machine's states of a finished cell; ranks that share a disk may all call it."""
     shutil.rmtree(directory / "checkpoints" / cell, ignore_errors=True)

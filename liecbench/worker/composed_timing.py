@@ -1,4 +1,7 @@
-"""A cell that is not trained: its steps are timed kind by kind on its link, its epochs composed with a trajectory's."""
+"""A composed cell: its steps are timed by kind on its link, and another cell's trajectory gives everything else.
+
+An epoch's time is the sum over step kinds of the kind's count in that epoch × the kind's mean seconds.
+"""
 
 import dataclasses
 import math
@@ -16,135 +19,163 @@ from liecbench.results.cells import CellResult
 from liecbench.results.comparison import Estimate
 from liecbench.results.directory import read_cell
 from liecbench.results.records import Composed, Epoch, KindTime, Status
-from liecbench.worker import measure
 from liecbench.worker.cell_link import CellLink
+from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import afterwards
 from liecbench.worker.event_writer import Journal
-from liecbench.worker.trainer import Training
+from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes, concatenate, other_cpu_share
+from liecbench.worker.replica import Replica
+from liecbench.worker.step_timing import time_steps
 
-_FEWEST_STEPS = 8
+_MIN_STEPS = 8
 _PRECISION = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """Steps of one kind: how many the training has, and what each rank took for some."""
+class TimedKind:
+    """Timed steps of one kind.
+
+    Attributes:
+        count: Number of steps of this kind in the whole training.
+        ranks: The measurement of each rank, all of equally many steps.
+    """
 
     count: int
-    ranks: list[measure.RankEpoch]
+    ranks: list[RankMeasurement]
 
     @property
     def timed_steps(self) -> int:
-        """How many steps were timed."""
+        """Number of timed steps."""
         return len(self.ranks[0].step_seconds)
 
     def mean_seconds(self, rank: int) -> float:
-        """What a step takes on a rank, with what lies between it and the one before."""
+        """Return the mean seconds of a step on a rank, including the time between steps."""
         return self.ranks[rank].train_seconds / self.timed_steps
 
     def half_width_seconds(self) -> float:
-        """Half of the 95 % interval of the slowest rank's mean step."""
+        """Return half of the 95 % confidence interval of the slowest rank's mean step."""
         return half_width(self.ranks[self.slowest].step_seconds)
 
     @property
     def slowest(self) -> int:
-        """The rank whose steps took longest."""
+        """The rank whose steps take longest."""
         return max(range(len(self.ranks)), key=self.mean_seconds)
 
     @property
-    def known(self) -> bool:
-        """Whether the mean is known to 2 %, or as many steps were timed as training would have had."""
+    def is_precise(self) -> bool:
+        """Whether the mean is known to within 2 %, or as many steps were timed as the training has."""
         return self.half_width_seconds() <= _PRECISION * self.mean_seconds(self.slowest) or (
             self.timed_steps >= self.count
         )
 
-    def steps_missing(self) -> int:
-        """How many more steps should make the mean known, at most as many again as there are."""
-        off = self.half_width_seconds() / (_PRECISION * self.mean_seconds(self.slowest))
-        wanted = min(self.timed_steps * off**2, self.count) - self.timed_steps
-        return max(_FEWEST_STEPS, min(math.ceil(wanted), self.timed_steps))
+    def missing_steps(self) -> int:
+        """Return how many more steps should make the mean precise; at most doubles the timed ones."""
+        excess = self.half_width_seconds() / (_PRECISION * self.mean_seconds(self.slowest))
+        missing = min(self.timed_steps * excess**2, self.count) - self.timed_steps
+        return max(_MIN_STEPS, min(math.ceil(missing), self.timed_steps))
 
 
 def half_width(seconds: Sequence[float]) -> float:
-    """Half of the 95 % interval of a mean; infinite for one value."""
+    """Return half of the 95 % confidence interval of the mean; infinite for one value."""
     estimate = Estimate.of(seconds)
     return math.inf if estimate.high is None else estimate.high - estimate.mean
 
 
-def compose(job: Job, trajectory: CellResult, link: CellLink, journal: Journal | None) -> tuple[Status, str | None]:
-    """Record the epochs of a cell; how it ended, and why if not well. Collective."""
+def compose_cell(
+    job: Job, trajectory: CellResult, link: CellLink, journal: Journal | None
+) -> tuple[Status, str | None]:
+    """Time a cell's steps and record its epochs. Collective.
+
+    Args:
+        job: The cell, and the epochs of it that are already recorded.
+        trajectory: The finished cell that gives losses, accuracies and payloads; with its epochs on rank 0.
+        link: This rank's link.
+        journal: The ledger's writer on rank 0.
+
+    Returns:
+        The cell's status, and the reason unless it completed.
+    """
     if trajectory.status == "diverged":
         return "diverged", f"as the cell that it is composed with, {trajectory.id}, did: {trajectory.error}"
+    heartbeat = journal.alive if journal is not None else lambda: None
     try:
-        training = Training(job.cell, link, journal, trajectory.environment.get("data_sha256"))
-        with afterwards(training.close):
-            kinds = _time_kinds(training, link, journal)
+        replica = set_up(job.cell, link, heartbeat, data_sha256=trajectory.environment.get("data_sha256"))
+        with afterwards(replica.close):
+            kinds = _time_kinds(replica, link, journal)
     except NonFiniteError as error:
         return "failed", f"its steps could not be timed: {error}"
     if journal is not None:
         for epoch in trajectory.epochs[job.epochs_done :]:
-            counts = _counts(training, epoch)
+            counts = _count_kinds(replica, epoch)
             journal.record(compose_epoch(epoch, kinds, counts, cell=job.cell.id, attempt=job.attempt))
     return "completed", None
 
 
 def find_trajectory(directory: Path, cell: str) -> CellResult:
-    """What rank 0's ledger holds of the trained cell; its epochs on rank 0 alone. Collective."""
+    """Return what rank 0's ledger records of a trained cell, with its epochs on rank 0 only. Collective."""
     own = None
     if dist.get_rank() == 0:
         own = read_cell(directory, cell) or CellResult(id=cell, spec={}, environment={}, attempt=0)
-    told = [own and dataclasses.replace(own, epochs=[])]
-    dist.broadcast_object_list(told, src=0)
-    result = own or told[0]
-    assert result is not None, "rank 0 has sent one"
+    shared = [own and dataclasses.replace(own, epochs=[])]
+    dist.broadcast_object_list(shared, src=0)
+    result = own or shared[0]
+    assert result is not None, "rank 0 broadcasts a result"
     return result
 
 
-def _time_kinds(training: Training, link: CellLink, journal: Journal | None) -> dict[str, Kind]:
-    """Time every kind of step until its mean is known; the same on every rank. Collective."""
-    num_steps = training.cell.task.epochs * training.steps_per_epoch
-    names = [training.algorithm.step_kind(step) for step in range(num_steps)]
-    kinds: dict[str, Kind] = {}
+def _time_kinds(replica: Replica, link: CellLink, journal: Journal | None) -> dict[str, TimedKind]:
+    """Time steps of every kind until their means are precise; returns the same on every rank. Collective."""
+    names = replica.step_kinds
+    kinds: dict[str, TimedKind] = {}
     link.shape()
     with afterwards(link.lift):
         for name, count in Counter(names).items():
-            first = names.index(name)
-            kind = Kind(count=count, ranks=_stretch(training, first, _FEWEST_STEPS))
-            while not kind.known:
+            step = names.index(name)
+            kind = TimedKind(count=count, ranks=_time_steps(replica, step, _MIN_STEPS))
+            while not kind.is_precise:
                 if journal is not None:
-                    journal.timed(training.cell.id, name, kind.timed_steps, kind.mean_seconds(kind.slowest))
-                more = _stretch(training, first, kind.steps_missing())
-                kind = dataclasses.replace(kind, ranks=list(map(measure.joined, kind.ranks, more)))
+                    journal.timed(replica.cell.id, name, kind.timed_steps, kind.mean_seconds(kind.slowest))
+                more = _time_steps(replica, step, kind.missing_steps())
+                kind = dataclasses.replace(kind, ranks=list(map(concatenate, kind.ranks, more)))
             kinds[name] = kind
     return kinds
 
 
-def _stretch(training: Training, first: int, num_steps: int) -> list[measure.RankEpoch]:
-    sample = training.time_steps(first, num_steps)
-    everyone = [sample] * dist.get_world_size()
-    dist.all_gather_object(everyone, sample)
-    measure.check_wire(everyone, training.cell.backend)
-    return everyone
+def _time_steps(replica: Replica, step: int, num_steps: int) -> list[RankMeasurement]:
+    """Return every rank's measurement. Collective."""
+    measurement = time_steps(replica, step, num_steps)
+    ranks = [measurement] * dist.get_world_size()
+    dist.all_gather_object(ranks, measurement)
+    check_wire_bytes(ranks, replica.cell.backend)
+    return ranks
 
 
-def _counts(training: Training, epoch: Epoch) -> tuple[Counter[str], Counter[str]]:
-    """How many steps of each kind an epoch has: all of them, and those that are timed."""
+def _count_kinds(replica: Replica, epoch: Epoch) -> tuple[Counter[str], Counter[str]]:
+    """Count an epoch's steps by kind: all of them, and the timed ones."""
     steps = range((epoch.epoch - 1) * epoch.steps, epoch.epoch * epoch.steps)
-    kind = training.algorithm.step_kind
+    kind = replica.algorithm.step_kind
     return Counter(map(kind, steps)), Counter(map(kind, steps[epoch.steps - epoch.timed_steps :]))
 
 
 def compose_epoch(
-    epoch: Epoch, kinds: dict[str, Kind], counts: tuple[Counter[str], Counter[str]], *, cell: str, attempt: int
+    epoch: Epoch, kinds: dict[str, TimedKind], counts: tuple[Counter[str], Counter[str]], *, cell: str, attempt: int
 ) -> Epoch:
-    """An epoch of the trajectory with the times of another link; ``counts`` of all steps, and of the timed ones."""
-    everything, timed = counts
+    """Return a trajectory's epoch with the times of another link.
+
+    Args:
+        epoch: The trajectory's epoch.
+        kinds: Timed steps by kind, on the other link.
+        counts: The epoch's steps by kind: all of them, and the timed ones.
+        cell: Id of the composed cell.
+        attempt: Attempt of the composed cell.
+    """
+    all_steps, timed = counts
     num_ranks = len(next(iter(kinds.values())).ranks)
     seconds = [sum(n * kinds[name].mean_seconds(rank) for name, n in timed.items()) for rank in range(num_ranks)]
     slowest = seconds.index(max(seconds))
 
-    def of_slowest(value: str) -> float:
-        return sum(n * _part(kinds[name], slowest, value) for name, n in timed.items())
+    def of_slowest(field: str) -> float:
+        return sum(n * _step_seconds(kinds[name], slowest, field) for name, n in timed.items())
 
     exposed = of_slowest("exposed_seconds")
     return dataclasses.replace(
@@ -158,31 +189,31 @@ def compose_epoch(
         compress_seconds=of_slowest("compress_seconds"),
         communicate_seconds=of_slowest("communicate_seconds"),
         least_communicate_seconds=sum(
-            n * min(_part(kinds[name], rank, "communicate_seconds") for rank in range(num_ranks))
+            n * min(_step_seconds(kinds[name], rank, "communicate_seconds") for rank in range(num_ranks))
             for name, n in timed.items()
         ),
         data_seconds=of_slowest("data_seconds"),
-        wire_bytes=_wire_bytes(kinds, everything),
+        wire_bytes=_wire_bytes(kinds, all_steps),
         cpu_seconds=sum(
-            n * sum(rank.cpu_seconds / rank.num_steps for rank in kinds[name].ranks) for name, n in everything.items()
+            n * sum(rank.cpu_seconds / rank.num_steps for rank in kinds[name].ranks) for name, n in all_steps.items()
         ),
-        other_cpu_share=max(measure.other_cpu_share(kind.ranks) for kind in kinds.values()),
+        other_cpu_share=max(other_cpu_share(kind.ranks) for kind in kinds.values()),
         peak_memory_bytes=max(rank.peak_memory_bytes for kind in kinds.values() for rank in kind.ranks),
-        gpu=None,  # the trajectory's is of its own link, on which GPUs wait as long as they do there
+        gpu=None,  # the trajectory's GPU metrics depend on its own link: GPUs wait while a link is busy
         composed=Composed(
-            trajectory=epoch.cell, kinds={name: _kind_time(kinds[name], everything[name]) for name in everything}
+            trajectory=epoch.cell, kinds={name: _kind_time(kinds[name], all_steps[name]) for name in all_steps}
         ),
     )
 
 
-def _part(kind: Kind, rank: int, value: str) -> float:
-    """Seconds of a step that a rank spent on one thing."""
-    seen = kind.ranks[rank]
-    total: float = getattr(seen if hasattr(seen, value) else seen.counters, value)
+def _step_seconds(kind: TimedKind, rank: int, field: str) -> float:
+    """Return the mean seconds per step of a field of a rank's measurement or counters."""
+    measurement = kind.ranks[rank]
+    total: float = getattr(measurement if hasattr(measurement, field) else measurement.counters, field)
     return total / kind.timed_steps
 
 
-def _kind_time(kind: Kind, steps: int) -> KindTime:
+def _kind_time(kind: TimedKind, steps: int) -> KindTime:
     return KindTime(
         steps=steps,
         timed_steps=kind.timed_steps,
@@ -191,8 +222,8 @@ def _kind_time(kind: Kind, steps: int) -> KindTime:
     )
 
 
-def _quantiles(kinds: dict[str, Kind], counts: Counter[str]) -> dict[str, float] | None:
-    """Median and 95th percentile of the slowest ranks' steps, each kind with the weight that it has in the epoch."""
+def _quantiles(kinds: dict[str, TimedKind], counts: Counter[str]) -> dict[str, float] | None:
+    """Return median and 95th percentile of the slowest ranks' steps, kinds weighted by their counts in the epoch."""
     if not counts:
         return None
     steps, weights = [], []
@@ -200,20 +231,22 @@ def _quantiles(kinds: dict[str, Kind], counts: Counter[str]) -> dict[str, float]
         slowest = np.array([rank.step_seconds for rank in kinds[name].ranks]).max(axis=0)
         steps.append(slowest)
         weights.append(np.full(slowest.size, count / slowest.size))
-    values, shares = np.concatenate(steps), np.concatenate(weights)
-    median, p95 = np.quantile(values, [0.5, 0.95], weights=shares, method="inverted_cdf")
+    median, p95 = np.quantile(
+        np.concatenate(steps), [0.5, 0.95], weights=np.concatenate(weights), method="inverted_cdf"
+    )
     return {"median": float(median), "p95": float(p95)}
 
 
-def _wire_bytes(kinds: dict[str, Kind], counts: Counter[str]) -> dict[str, list[int]] | None:
-    """Counts × what a step of each kind put on every rank's wire; None where nothing counts it."""
+def _wire_bytes(kinds: dict[str, TimedKind], counts: Counter[str]) -> dict[str, list[int]] | None:
+    """Return counts × wire bytes of a step of each kind, per rank; None if nothing counts them."""
     totals: list[list[float]] = []
     for rank in range(len(next(iter(kinds.values())).ranks)):
         total = [0.0, 0.0]
         for name, count in counts.items():
-            seen = kinds[name].ranks[rank]
-            if seen.wire_bytes is None:
+            measurement = kinds[name].ranks[rank]
+            if measurement.wire_bytes is None:
                 return None
-            total = [t + count * wire / seen.num_steps for t, wire in zip(total, seen.wire_bytes, strict=True)]
+            per_step = [wire / measurement.num_steps for wire in measurement.wire_bytes]
+            total = [t + count * wire for t, wire in zip(total, per_step, strict=True)]
         totals.append(total)
     return {"sent": [round(sent) for sent, _ in totals], "received": [round(received) for _, received in totals]}

@@ -1,34 +1,36 @@
-"""The mean model on held-out data, and how far the workers' models are from it."""
-
-from collections.abc import Callable
+"""Evaluation after an epoch: the mean model on the test set, the ranks' divergence, and the compression error."""
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
-from liecbench.tasks.base import Task
+from liecbench.worker.device import rng_states, set_rng_states
+from liecbench.worker.replica import Replica
 
-_BATCH = 256
+_BATCH_SIZE = 256
 
 
-def evaluate(task: Task, device: torch.device, on_batch: Callable[[], None]) -> tuple[float, float]:
-    """Mean loss and accuracy over all test examples, each rank taking every n-th; buffers are rank 0's."""
-    model, test = task.model, task.test
+def evaluate_mean_model(replica: Replica) -> tuple[float, float]:
+    """Return mean loss and accuracy over the test set, of which each rank evaluates a part. Collective.
+
+    The parameters must be the ranks' mean; buffers, such as running statistics, are taken from rank 0.
+    """
+    task, model, test = replica.task, replica.model, replica.task.test
     for buffer in model.buffers():
         dist.broadcast(buffer, src=0)
     rank, world_size = dist.get_rank(), dist.get_world_size()
     totals = torch.zeros(2, dtype=torch.float64)
-    random = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     model.eval()
     with torch.no_grad():
-        mine = torch.arange(rank, len(test), world_size)
-        for indices in mine.split(_BATCH):
-            inputs, labels = (part.to(device) for part in test.batch(indices, random))
+        own = torch.arange(rank, len(test), world_size)
+        for indices in own.split(_BATCH_SIZE):
+            inputs, labels = (part.to(replica.device) for part in test.batch(indices, rng))
             outputs = model(inputs)
             totals[0] += float(task.loss(outputs, labels)) * len(indices)
             totals[1] += float(task.accuracy(outputs, labels)) * len(indices)
-            on_batch()
+            replica.heartbeat()
     model.train()
     dist.all_reduce(totals)
     loss, correct = totals.tolist()
@@ -36,7 +38,7 @@ def evaluate(task: Task, device: torch.device, on_batch: Callable[[], None]) -> 
 
 
 def divergence(model: nn.Module) -> float:
-    """max_i ‖x_i − x̄‖ / ‖x̄‖ over the workers' parameters."""
+    """Return max_i ‖x_i − x̄‖ / ‖x̄‖ for the parameters x_i of rank i and their mean x̄. Collective."""
     local = torch.cat([parameter.detach().view(-1) for parameter in model.parameters()]).double()
     mean = local.clone()
     dist.all_reduce(mean)
@@ -44,3 +46,21 @@ def divergence(model: nn.Module) -> float:
     relative = (local - mean).norm() / mean.norm().clamp_min(torch.finfo(torch.float64).tiny)
     dist.all_reduce(relative, op=dist.ReduceOp.MAX)
     return float(relative)
+
+
+def compression_error(replica: Replica, indices: Tensor) -> float | None:
+    """Return ‖g − C(g)‖² / ‖g‖² for this rank's gradient g on these examples; None if the algorithm compresses nothing.
+
+    The pass trains nothing and sends nothing; buffers and RNG states are restored.
+    """
+    buffers = {name: value.clone() for name, value in replica.model.named_buffers()}
+    states = rng_states(replica.device)
+    replica.optimizer.zero_grad()  # DDP's buckets hold the last update
+    # The bare model: DistributedDataParallel's hooks would wait for its own forward pass.
+    replica.loss(replica.model, replica.batches.evaluation_batch(indices)).backward()
+    error = replica.algorithm.compression_error()
+    replica.optimizer.zero_grad()
+    for name, buffer in replica.model.named_buffers():
+        buffer.copy_(buffers[name])
+    set_rng_states(states, replica.device)
+    return error

@@ -18,14 +18,15 @@ from liecbench.results.records import End, Start, Status, utc_now
 from liecbench.worker import checkpoint, environment
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
+from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import DataError, LinkError, afterwards
-from liecbench.worker.composed_timing import compose, find_trajectory
+from liecbench.worker.composed_timing import compose_cell, find_trajectory
 from liecbench.worker.device import gpu_uuids
 from liecbench.worker.event_writer import Journal
 from liecbench.worker.gpu_telemetry import Sampler
 from liecbench.worker.link_shapers import enforcer_of
 from liecbench.worker.process_group import join
-from liecbench.worker.trainer import Training
+from liecbench.worker.trainer import Trainer
 
 
 def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
@@ -99,7 +100,7 @@ def _carry_out(job: Job, trajectory: CellResult | None, epochs_done: int, around
     try:
         around.link.check()
         if trajectory is not None:
-            return compose(job, trajectory, around.link, around.journal)
+            return compose_cell(job, trajectory, around.link, around.journal)
         return _train(job, epochs_done, around)
     except NonFiniteError as error:
         return "diverged", str(error)
@@ -111,13 +112,15 @@ def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | N
     """Train the epochs that are left; how the cell ended."""
     cell, directory, journal = job.cell, around.directory, around.journal
     data = job.data_sha256 if epochs_done else None
-    training = Training(cell, around.link, journal, data, around.trace, around.sampler)
-    with afterwards(training.close):
+    heartbeat = journal.alive if journal is not None else lambda: None
+    replica = set_up(cell, around.link, heartbeat, data_sha256=data)
+    with afterwards(replica.close):
         if epochs_done:
-            checkpoint.restore(directory, cell.id, epochs_done, training)
+            checkpoint.restore(directory, cell.id, epochs_done, replica)
+        trainer = Trainer(replica, journal, trace_path=around.trace, sampler=around.sampler)
         for epoch in range(epochs_done, cell.task.epochs):
-            record = training.epoch(epoch, job.attempt)
-            checkpoint.save(directory, cell.id, epoch + 1, training)
+            record = trainer.epoch(epoch, job.attempt)
+            checkpoint.save(directory, cell.id, epoch + 1, replica)
             if journal is not None and record is not None:
                 journal.record(record)
                 if around.sampler is not None and not record.gpu:

@@ -18,15 +18,18 @@ from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
 from liecbench.errors import LiecbenchError
 from liecbench.network.emulation import WorkerLink
-from liecbench.worker import environment, measure
+from liecbench.worker import environment
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
+from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import DataError, LinkError, afterwards
 from liecbench.worker.event_writer import Voice
 from liecbench.worker.link_shapers import enforcer_of
 from liecbench.worker.process_group import join
+from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
+from liecbench.worker.replica import Replica
 from liecbench.worker.slow_steps import slow_steps
-from liecbench.worker.trainer import Training
+from liecbench.worker.step_timing import time_burst
 
 Answer = dict[str, Any]
 # A rank waits for as long as the other side's burst may take; who waits in vain is told by the command.
@@ -79,43 +82,42 @@ def _keep_open(cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voic
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
     link.check()
-    training = Training(cell, link, voice)
-    with afterwards(training.close):
+    replica = set_up(cell, link, voice.alive if voice is not None else lambda: None)
+    with afterwards(replica.close):
         link.shape()
         with afterwards(link.lift):
-            _answer(voice, _opened(training, link, backend))
+            _answer(voice, _opened(replica, link, backend))
             for order in orders:
                 if order["do"] == "close":
                     break
-                _answer(voice, _burst(training, order))
+                _answer(voice, _burst(replica, order))
     _answer(voice, {"type": "closed"})
 
 
-def _opened(training: Training, link: CellLink, backend: Backend) -> Answer:
-    num_steps = training.steps_per_epoch * training.cell.task.epochs
-    kinds = [training.algorithm.step_kind(step) for step in range(num_steps)]
-    period = getattr(training.algorithm, "average_period", 1)
+def _opened(replica: Replica, link: CellLink, backend: Backend) -> Answer:
+    kinds = replica.step_kinds
+    period = getattr(replica.algorithm, "average_period", 1)
     first = kinds.index(Counter(kinds).most_common(1)[0][0])  # PowerSGD's first steps are not what it is about
-    surroundings = environment.describe(training.cell, backend, link)
+    surroundings = environment.describe(replica.cell, backend, link)
     return {"type": "opened", "average_period": period, "first": first, "environment": surroundings}
 
 
-def _burst(training: Training, order: Answer) -> Answer:
+def _burst(replica: Replica, order: Answer) -> Answer:
     """A burst's answer: seconds of the slowest rank, of its steps by kind, bytes and messages of every rank."""
-    if training.algorithm.step != order["first"]:
-        training.algorithm.set_step(order["first"])
-    first_kind, *kinds = [training.algorithm.step_kind(order["first"] + step) for step in range(order["steps"] + 1)]
+    if replica.algorithm.step != order["first"]:
+        replica.algorithm.set_step(order["first"])
+    first_kind, *kinds = [replica.algorithm.step_kind(order["first"] + step) for step in range(order["steps"] + 1)]
     added = order["added_seconds"]
     with (
-        slow_steps(training.optimizer, [added.get(kind, 0.0) for kind in (first_kind, *kinds)])
+        slow_steps(replica.optimizer, [added.get(kind, 0.0) for kind in (first_kind, *kinds)])
         if added
         else nullcontext()
     ):
-        mine = training.burst(order["first"], order["steps"])
+        mine = time_burst(replica, order["first"], order["steps"])
     everyone = [mine] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
     ranks = [sample for sample, _ in everyone]
-    measure.check_wire(ranks, training.cell.backend)
+    check_wire_bytes(ranks, replica.cell.backend)
     by_kind = dict.fromkeys(kinds, 0.0)
     for kind, seconds in zip(kinds, zip(*(rank.step_seconds for rank in ranks), strict=True), strict=True):
         by_kind[kind] += max(seconds)
@@ -132,7 +134,7 @@ def _burst(training: Training, order: Answer) -> Answer:
     }
 
 
-def _wall_over_cpu(sample: measure.RankEpoch, thread_seconds: float | None) -> float:
+def _wall_over_cpu(sample: RankMeasurement, thread_seconds: float | None) -> float:
     """What computing took ÷ what the rank's main thread had of a processor: above 1 where it was kept waiting."""
     computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
     return computing / thread_seconds if thread_seconds else 1.0

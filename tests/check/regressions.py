@@ -26,7 +26,8 @@ from liecbench.check.verdict import Outcome, Verdict
 from liecbench.config.cell import Cell
 from liecbench.results.cells import CellResult
 from liecbench.results.records import Epoch
-from liecbench.worker.trainer import Training
+from liecbench.worker.cell_setup import set_up
+from liecbench.worker.trainer import Trainer
 from tests.check.stored_results import ENVIRONMENT
 from tests.distributed import run_ranks
 from tests.worker.test_trainer import NoLink
@@ -71,13 +72,14 @@ def _forgetful(reduce: Callable[[MemSGD, Block], Tensor]) -> Callable[[MemSGD, B
 
 
 def _train(cell: Cell, *, moved: bool) -> list[Epoch]:
-    training = Training(cell, NoLink(), None)
+    replica = set_up(cell, NoLink())
     if moved:
         with torch.no_grad():
-            for parameter in training.model.parameters():
+            for parameter in replica.model.parameters():
                 parameter.mul_(1 + 1e-6)
-    records = [training.epoch(index, attempt=1) for index in range(cell.task.epochs)]
-    training.close()
+    trainer = Trainer(replica)
+    records = [trainer.epoch(index, attempt=1) for index in range(cell.task.epochs)]
+    replica.close()
     return [record for record in records if record is not None]
 
 

@@ -6,7 +6,8 @@ import torch
 
 from liecbench.results.records import Epoch
 from liecbench.worker import checkpoint
-from liecbench.worker.trainer import Training
+from liecbench.worker.cell_setup import set_up
+from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
 from tests.worker.test_trainer import NoLink, cell
 
@@ -14,18 +15,19 @@ from tests.worker.test_trainer import NoLink, cell
 def gone_on(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:
     """The second epoch at one go, and from a file in which ``random`` is the CPU's state, not a list."""
     task = cell({"name": "liec", "average_period": 4}, epochs=2)
-    first = Training(task, NoLink(), None)
-    first.epoch(0, attempt=1)
+    first = set_up(task, NoLink())
+    trainer = Trainer(first)
+    trainer.epoch(0, attempt=1)
     checkpoint.save(directory, task.id, 1, first)
     (path,) = directory.glob(f"checkpoints/*/*.rank-{torch.distributed.get_rank()}.pt")
     expected_state = torch.get_rng_state()
     torch.save({**torch.load(path, weights_only=True), "random": expected_state}, path)
-    expected = first.epoch(1, attempt=1)
+    expected = trainer.epoch(1, attempt=1)
     first.close()
-    second = Training(task, NoLink(), None)
+    second = set_up(task, NoLink())
     checkpoint.restore(directory, task.id, 1, second)
     state = torch.get_rng_state()
-    actual = second.epoch(1, attempt=1)
+    actual = Trainer(second).epoch(1, attempt=1)
     second.close()
     return expected, actual, torch.equal(state, expected_state)
 

@@ -7,20 +7,15 @@ import pytest
 from scipy import stats
 
 from liecbench.algorithms.comm.timing import Counters
-from liecbench.worker.composed_timing import Kind, compose_epoch, half_width
-from liecbench.worker.measure import RankEpoch, joined
-from liecbench.worker.trainer import Training
-from tests.distributed import run_ranks
+from liecbench.worker.composed_timing import TimedKind, compose_epoch, half_width
+from liecbench.worker.rank_measurement import RankMeasurement
 from tests.ledgers import epoch
-from tests.worker.test_trainer import NoLink, cell
-
-NUM_TIMED = 8
 
 
-def seen(seconds: list[float], *, share: float = 0.5, wire: tuple[int, int] | None = None) -> RankEpoch:
+def seen(seconds: list[float], *, share: float = 0.5, wire: tuple[int, int] | None = None) -> RankMeasurement:
     """Steps of these seconds after one that was not timed; a ``share`` of them exposed."""
     total = sum(seconds)
-    return RankEpoch(
+    return RankMeasurement(
         mean_loss=1.0,
         num_steps=len(seconds) + 1,
         train_seconds=total,
@@ -35,8 +30,8 @@ def seen(seconds: list[float], *, share: float = 0.5, wire: tuple[int, int] | No
     )
 
 
-def kind(*ranks: RankEpoch, count: int = 100) -> Kind:
-    return Kind(count=count, ranks=list(ranks))
+def kind(*ranks: RankMeasurement, count: int = 100) -> TimedKind:
+    return TimedKind(count=count, ranks=list(ranks))
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
@@ -57,20 +52,7 @@ def test_the_interval_of_a_mean_is_students() -> None:
     ],
 )
 def test_a_kind_is_known_to_two_percent_or_timed_in_full(seconds: list[float], count: int, expected: bool) -> None:
-    assert expected == kind(seen([0.5] * 8), seen(seconds), count=count).known
-
-
-def test_two_stretches_are_one() -> None:
-    first, more = seen([1.0, 2.0], wire=(30, 60)), seen([3.0], wire=(10, 20))
-    actual = joined(first, more)
-
-    assert (
-        actual.num_steps,
-        actual.train_seconds,
-        actual.step_seconds,
-        actual.wire_bytes,
-        actual.exposed_seconds,
-    ) == (5, 6.0, [1.0, 2.0, 3.0], (40, 80), 3.0)
+    assert expected == kind(seen([0.5] * 8), seen(seconds), count=count).is_precise
 
 
 def composed(**changes: Any) -> Any:
@@ -123,29 +105,3 @@ def test_everything_that_a_rate_does_not_change_is_the_trajectorys() -> None:
         "compressed": (20, 4),
         "averaging": (2, 4),
     }
-
-
-def timed() -> dict[tuple[str, int], tuple[int, int, int]]:
-    """Payload bytes of a step and messages, as if each were a certain one, on this rank."""
-    found: dict[tuple[str, int], tuple[int, int, int]] = {}
-    for name, algorithm in (("liec", {"name": "liec", "average_period": 4}), ("powersgd", {"name": "powersgd"})):
-        made = (
-            cell(algorithm)
-            if name == "liec"
-            else cell(algorithm).model_copy(update={"compressor": None, "server": None})
-        )
-        training = Training(made, NoLink(), None)
-        for first in (0, 3, 0):
-            stretch = training.time_steps(first, NUM_TIMED)
-            found[name, first] = (stretch.counters.sent_bytes, len(stretch.step_seconds), stretch.num_steps)
-        training.close()
-    return found
-
-
-def test_steps_can_be_timed_kind_by_kind() -> None:
-    for found in run_ranks(timed, 2):
-        for name in ("liec", "powersgd"):
-            sent, num_timed, num_steps = zip(*(found[name, first] for first in (0, 3)), strict=True)
-            assert (num_timed, num_steps) == ((NUM_TIMED,) * 2, (NUM_TIMED + 1,) * 2)
-            # LIEC's fourth step averages, PowerSGD's first two are dense.
-            assert sent[1] > 2 * sent[0] if name == "liec" else sent[0] > sent[1]

@@ -10,8 +10,10 @@ from liecbench.algorithms import NonFiniteError
 from liecbench.config.cell import Cell
 from liecbench.results.records import Epoch
 from liecbench.worker import checkpoint
+from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import DataError
-from liecbench.worker.trainer import Training
+from liecbench.worker.step_timing import rehearse
+from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
 
 
@@ -50,11 +52,12 @@ class NoLink:
 
 
 def epochs_of(cell: Cell, *, rehearsed: bool = False) -> list[Epoch]:
-    training = Training(cell, NoLink(), None)
+    replica = set_up(cell, NoLink())
     if rehearsed:
-        training.rehearse()
-    records = [training.epoch(index, attempt=1) for index in range(cell.task.epochs)]
-    training.close()
+        rehearse(replica)
+    trainer = Trainer(replica)
+    records = [trainer.epoch(index, attempt=1) for index in range(cell.task.epochs)]
+    replica.close()
     return [record for record in records if record is not None]
 
 
@@ -162,7 +165,7 @@ def other_data() -> list[str]:
     reasons = []
     for task, before in ((own("one_for_each_process"), None), (own("regression"), "another hash"), ({}, "another")):
         try:
-            Training(cell({"name": "ddp"}, **task), NoLink(), None, before)
+            set_up(cell({"name": "ddp"}, **task), NoLink(), data_sha256=before)
         except DataError as error:
             reasons.append(str(error))
     return reasons
@@ -181,14 +184,15 @@ def resumed(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
     """Epochs trained in one go, and by another model that takes over after the first."""
     convolutions = cell({"name": "liec", "average_period": 4}, **IMAGES)
     whole = epochs_of(convolutions)
-    first = Training(convolutions, NoLink(), None)
-    records = [first.epoch(0, attempt=1)]
+    first = set_up(convolutions, NoLink())
+    records = [Trainer(first).epoch(0, attempt=1)]
     checkpoint.save(directory, "a", 1, first)
     first.close()
     torch.manual_seed(99)
-    second = Training(convolutions, NoLink(), None)
+    second = set_up(convolutions, NoLink())
     checkpoint.restore(directory, "a", 1, second)
-    records += [second.epoch(index, attempt=2) for index in (1, 2)]
+    trainer = Trainer(second)
+    records += [trainer.epoch(index, attempt=2) for index in (1, 2)]
     second.close()
     return whole, [record for record in records if record is not None]
 
@@ -241,16 +245,16 @@ def test_memory_is_what_the_kernel_says(trained: dict[str, list[Epoch]]) -> None
 def sampled_compression_error() -> tuple[float, float]:
     """What the record says, and 1 − ‖g‖₁² / (n ‖g‖²) of this rank's gradient at the end of the epoch."""
     spec = cell({"name": "liec", "average_period": 4}).spec()
-    training = Training(Cell.from_spec({**spec, "server": "root", "block_bytes": "whole"}), NoLink(), None)
-    record = training.epoch(0, attempt=1)
-    batch = training.batches.of_epoch(0)[0]
-    training.model.zero_grad()
-    train = training._task.train
-    logits = training.model(train.inputs[batch])
+    replica = set_up(Cell.from_spec({**spec, "server": "root", "block_bytes": "whole"}), NoLink())
+    record = Trainer(replica).epoch(0, attempt=1)
+    batch = replica.batches.of_epoch(0)[0]
+    replica.model.zero_grad()
+    train = replica.task.train
+    logits = replica.model(train.inputs[batch])
     torch.nn.functional.cross_entropy(logits, train.labels[batch]).backward()
-    parts = [parameter.grad.view(-1) for parameter in training.model.parameters() if parameter.grad is not None]
+    parts = [parameter.grad.view(-1) for parameter in replica.model.parameters() if parameter.grad is not None]
     gradient = torch.cat(parts).double()
-    training.close()
+    replica.close()
     recorded = -1.0 if record is None or record.compression_error is None else record.compression_error
     return recorded, 1 - float(gradient.abs().sum() ** 2 / (len(gradient) * gradient.square().sum()))
 
@@ -262,9 +266,9 @@ def test_the_compression_error_is_that_of_the_workers_gradients() -> None:
 
 
 def order_of(seed: int, epoch: int) -> list[int]:
-    training = Training(cell({"name": "ddp"}, seed=seed), NoLink(), None)
-    batches = torch.cat(training.batches.of_epoch(epoch)).tolist()
-    training.close()
+    replica = set_up(cell({"name": "ddp"}, seed=seed), NoLink())
+    batches = torch.cat(replica.batches.of_epoch(epoch)).tolist()
+    replica.close()
     return [int(index) for index in batches]
 
 

@@ -1,0 +1,91 @@
+"""Setup of a cell on one rank: data, model, optimizer and algorithm, up to its first step."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch._dynamo  # torch's optimizers import it: in the first cell that would take seconds of step_timeout
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.base import NonFiniteError
+from liecbench.config import workload
+from liecbench.config.cell import Cell
+from liecbench.config.factory import make_algorithm
+from liecbench.worker.batches import Batches
+from liecbench.worker.collective_errors import agree_on_data
+from liecbench.worker.device import rank_device, release_memory, rng_states, set_rng_states
+from liecbench.worker.replica import Replica, TrainingLink
+from liecbench.worker.step_clock import reset_peak_memory
+from liecbench.worker.step_timing import rehearse
+
+_WHOLE_BUCKET_MIB = 1 << 20
+
+
+def set_up(
+    cell: Cell, link: TrainingLink, heartbeat: Callable[[], None] = lambda: None, *, data_sha256: str | None = None
+) -> Replica:
+    """Build a cell on this rank. Collective.
+
+    Args:
+        cell: The cell.
+        link: This rank's link, not yet shaped.
+        heartbeat: Called while building takes long, and in training: this rank makes progress.
+        data_sha256: Hash of the data that earlier epochs of the cell were trained on.
+
+    Raises:
+        DataError: If ranks have different data, or other data than earlier epochs.
+        NonFiniteError: If a first step on a GPU diverges.
+    """
+    device = rank_device(cell.device)
+    release_memory(device)  # of the previous cell: its hooks and optimizer reference each other
+    workload.load(cell.task)  # before seeding: the seed is the model's
+    workload.seed(cell.seed)
+    task = workload.build(cell.task)
+    own_data = workload.data_sha256(cell.task) or workload.sha256(task.train, task.test)
+    agree_on_data(cell.task.dataset.name, own_data, data_sha256)
+    task.model.to(device)
+    optimizer = torch.optim.SGD(
+        task.model.parameters(),
+        lr=cell.task.learning_rate,
+        momentum=cell.task.momentum,
+        weight_decay=cell.task.weight_decay,
+    )
+    bucket_mib = _WHOLE_BUCKET_MIB if cell.block_bytes == "whole" else cell.block_bytes / 2**20
+    ddp = DistributedDataParallel(task.model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True)
+    algorithm = make_algorithm(cell)
+    algorithm.pacer = link.pacer
+    replica = Replica(
+        cell=cell,
+        task=task,
+        device=device,
+        ddp=ddp,
+        optimizer=optimizer,
+        algorithm=algorithm,
+        batches=Batches(cell, task.train, algorithm, device),
+        link=link,
+        heartbeat=heartbeat,
+    )
+    _finalize_buckets(replica)
+    algorithm.attach(ddp, optimizer)
+    torch.manual_seed(int(np.random.SeedSequence([cell.seed, torch.distributed.get_rank()]).generate_state(1)[0]))
+    if device.type == "cuda":
+        try:
+            rehearse(replica)
+        except NonFiniteError:
+            replica.close()
+            raise
+    reset_peak_memory()
+    return replica
+
+
+def _finalize_buckets(replica: Replica) -> None:
+    """Run two backward passes, after which DDP's buckets are final; restore model and RNG states."""
+    state = {name: value.clone() for name, value in replica.model.state_dict().items()}
+    states = rng_states(replica.device)
+    batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])
+    for _ in range(2):  # DDP rebuilds buckets when the second pass begins
+        replica.loss(replica.ddp, batch).backward()
+        replica.heartbeat()
+    replica.optimizer.zero_grad()
+    replica.model.load_state_dict(state)
+    set_rng_states(states, replica.device)

@@ -1,0 +1,95 @@
+"""One epoch's record, combined from the measurements of all ranks."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from liecbench.algorithms.base import NonFiniteError
+from liecbench.host.gpu_sampler import combined
+from liecbench.results.records import Epoch
+from liecbench.worker.rank_measurement import RankMeasurement, other_cpu_share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """An evaluation after an epoch, the same on every rank.
+
+    Attributes:
+        test_loss: Mean loss of the ranks' mean model over the test set.
+        test_accuracy: Accuracy of that model, from 0 to 1.
+        divergence: Largest relative distance of a rank's model from the mean model.
+        compression_error: Mean over ranks of ‖C(g) − g‖² / ‖g‖²; None for a method without a compressor.
+        residual_norm: Norm of all ranks' residuals together; None for a method without error feedback.
+    """
+
+    test_loss: float
+    test_accuracy: float
+    divergence: float
+    compression_error: float | None
+    residual_norm: float | None
+
+
+def combine_ranks(
+    ranks: Sequence[RankMeasurement], evaluation: Evaluation, *, cell: str, attempt: int, epoch: int
+) -> Epoch:
+    """Combine all ranks' measurements of an epoch with its evaluation.
+
+    Times are those of the slowest rank, and a step lasts as long as on its slowest rank.
+
+    Raises:
+        NonFiniteError: If the training or test loss is not finite.
+    """
+    train_loss = statistics.fmean(rank.mean_loss for rank in ranks)
+    if not math.isfinite(train_loss) or not math.isfinite(evaluation.test_loss):
+        losses = f"train {train_loss}, test {evaluation.test_loss}"
+        raise NonFiniteError(f"epoch {epoch}: the loss is not finite ({losses})")
+    slowest = max(ranks, key=lambda rank: rank.train_seconds)
+    steps = np.array([rank.step_seconds for rank in ranks]).max(axis=0)
+    quantiles = {"median": float(np.median(steps)), "p95": float(np.percentile(steps, 95))} if steps.size else None
+    wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
+    return Epoch(
+        cell=cell,
+        attempt=attempt,
+        epoch=epoch,
+        steps=slowest.num_steps,
+        timed_steps=len(slowest.step_seconds),
+        train_loss=train_loss,
+        train_seconds=slowest.train_seconds,
+        data_seconds=slowest.data_seconds,
+        step_seconds=quantiles,
+        compute_seconds=slowest.train_seconds - slowest.exposed_seconds,
+        exposed_seconds=slowest.exposed_seconds,
+        compress_seconds=slowest.counters.compress_seconds,
+        communicate_seconds=slowest.counters.communicate_seconds,
+        least_communicate_seconds=min(rank.counters.communicate_seconds for rank in ranks),
+        payload_bytes={
+            "sent": [rank.counters.sent_bytes for rank in ranks],
+            "received": [rank.counters.received_bytes for rank in ranks],
+        },
+        wire_bytes={"sent": [w[0] for w in wire], "received": [w[1] for w in wire]} if wire else None,
+        messages=[rank.counters.sent_messages for rank in ranks],
+        cpu_seconds=sum(rank.cpu_seconds for rank in ranks),
+        other_cpu_share=other_cpu_share(ranks),
+        peak_memory_bytes=max(rank.peak_memory_bytes for rank in ranks),
+        gpu=combined([metrics for rank in ranks for metrics in rank.gpu]),
+        **dataclasses.asdict(evaluation),
+    )
+
+
+def mean_over_ranks(value: float | None) -> float | None:
+    """Return the mean of every rank's ``value``, None if it is None on any rank. Collective."""
+    total = torch.tensor(math.nan if value is None else value, dtype=torch.float64)
+    dist.all_reduce(total)
+    return float(total) / dist.get_world_size() if total.isfinite() else None
+
+
+def norm_over_ranks(norm: float | None) -> float | None:
+    """Return the norm of all ranks' vectors together, from each rank's own; None if any has none. Collective."""
+    mean_square = mean_over_ranks(None if norm is None else norm**2)
+    return None if mean_square is None else math.sqrt(mean_square * dist.get_world_size())

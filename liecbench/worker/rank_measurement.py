@@ -1,0 +1,100 @@
+"""Measurements of consecutive steps on one rank, and the check that their payload crossed the link."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from liecbench.algorithms.comm.timing import Counters
+from liecbench.worker.collective_errors import LinkError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankMeasurement:
+    """Consecutive steps as one rank measured them.
+
+    Attributes:
+        mean_loss: Mean training loss over all ``num_steps`` steps, warm-up included.
+        num_steps: Number of steps, warm-up included; bytes and CPU seconds are of all of them.
+        train_seconds: Total seconds of the timed steps, without loading data.
+        data_seconds: Seconds in which the timed steps' batches were loaded and augmented.
+        step_seconds: Seconds of each timed step.
+        exposed_seconds: Communication that the timed steps' computation did not hide.
+        counters: Payload bytes and messages of all steps; compression and communication seconds of the timed ones.
+        wire_bytes: Bytes sent and received by the rank's network interface; None if no interface counts them.
+        cpu_seconds: CPU time of this process.
+        machine_cpu_seconds: Seconds that all processors of the machine were busy, and seconds that they had.
+        peak_memory_bytes: High-water mark of this process's resident memory.
+        gpu: On the rank that samples its machine's GPUs, one entry: their metrics, or None. Empty on other ranks.
+    """
+
+    mean_loss: float
+    num_steps: int
+    train_seconds: float
+    data_seconds: float
+    step_seconds: list[float]
+    exposed_seconds: float
+    counters: Counters
+    wire_bytes: tuple[int, int] | None
+    cpu_seconds: float
+    machine_cpu_seconds: tuple[float, float]
+    peak_memory_bytes: int
+    gpu: tuple[dict[str, float] | None, ...] = ()
+
+
+def concatenate(first: RankMeasurement, second: RankMeasurement) -> RankMeasurement:
+    """Return one measurement of two sequences of steps on the same rank."""
+    counters = {
+        f.name: getattr(first.counters, f.name) + getattr(second.counters, f.name) for f in dataclasses.fields(Counters)
+    }
+    wire = None
+    if first.wire_bytes is not None and second.wire_bytes is not None:
+        wire = (first.wire_bytes[0] + second.wire_bytes[0], first.wire_bytes[1] + second.wire_bytes[1])
+    num_steps = first.num_steps + second.num_steps
+    busy, available = (sum(both) for both in zip(first.machine_cpu_seconds, second.machine_cpu_seconds, strict=True))
+    return RankMeasurement(
+        mean_loss=(first.mean_loss * first.num_steps + second.mean_loss * second.num_steps) / num_steps,
+        num_steps=num_steps,
+        train_seconds=first.train_seconds + second.train_seconds,
+        data_seconds=first.data_seconds + second.data_seconds,
+        step_seconds=[*first.step_seconds, *second.step_seconds],
+        exposed_seconds=first.exposed_seconds + second.exposed_seconds,
+        counters=Counters(**counters),
+        wire_bytes=wire,
+        cpu_seconds=first.cpu_seconds + second.cpu_seconds,
+        machine_cpu_seconds=(busy, available),
+        peak_memory_bytes=max(first.peak_memory_bytes, second.peak_memory_bytes),
+    )
+
+
+def other_cpu_share(ranks: Sequence[RankMeasurement]) -> float:
+    """Return the share of the machine's CPU time that processes other than these ranks used, from 0 to 1."""
+    own = sum(rank.cpu_seconds for rank in ranks)
+    machines = (rank.machine_cpu_seconds for rank in ranks)
+    shares = [(busy - own) / available for busy, available in machines if available]
+    return max(0.0, *shares) if shares else 0.0
+
+
+def check_wire_bytes(ranks: Sequence[RankMeasurement], backend: str) -> None:
+    """Check that network interfaces carried at least the payload.
+
+    Gloo's bytes are checked per rank. NCCL's are checked in total, because its trees load the ranks unevenly.
+
+    Raises:
+        LinkError: If an interface carried less than the payload: the traffic took another route.
+    """
+    counted = [
+        (f"rank {number}", rank.counters, rank.wire_bytes) for number, rank in enumerate(ranks) if rank.wire_bytes
+    ]
+    if backend == "nccl" and counted:
+        sent, received = (sum(both) for both in zip(*(wire for _, _, wire in counted), strict=True))
+        total = Counters(
+            sent_bytes=sum(counters.sent_bytes for _, counters, _ in counted),
+            received_bytes=sum(counters.received_bytes for _, counters, _ in counted),
+        )
+        counted = [("all ranks together", total, (sent, received))]
+    for sender, counters, wire_bytes in counted:
+        payloads = {"sent": counters.sent_bytes, "received": counters.received_bytes}
+        for (direction, payload), wire in zip(payloads.items(), wire_bytes, strict=True):
+            if wire < payload:
+                message = f"{sender} {direction} {payload:,} payload bytes, but the interface carried {wire:,}"
+                raise LinkError(f"{message}: the traffic took another route")

@@ -1,0 +1,140 @@
+"""One rank's replica of a cell: its model, optimizer, algorithm and data, and a training step on them."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from liecbench.algorithms.base import Algorithm
+from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.config.cell import Cell
+from liecbench.tasks.base import Task
+from liecbench.worker.batches import Batch, Batches
+from liecbench.worker.device import rng_states, set_rng_states
+from liecbench.worker.learning_rate import learning_rate
+from liecbench.worker.step_clock import StepClock
+
+
+class TrainingLink(Protocol):
+    """A rank's link, as training uses it."""
+
+    def shape(self) -> None:
+        """Limit every rank to its link's rates. Collective."""
+
+    def lift(self) -> None:
+        """Remove the limits of every rank. Collective."""
+
+    @property
+    def pacer(self) -> Pacer | None:
+        """The pacer of the exchange; None if the kernel shapes the link or nothing does."""
+
+    def wire_bytes(self) -> tuple[int, int] | None:
+        """Return bytes sent and received so far; None if no interface counts them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A cell on one rank, ready for its next step; steps are collective.
+
+    Attributes:
+        cell: The cell.
+        task: The cell's model, on ``device``, with its data, loss and accuracy.
+        device: Where this rank computes.
+        ddp: The model, wrapped for data-parallel training.
+        optimizer: The optimizer.
+        algorithm: The algorithm, attached to ``ddp`` and ``optimizer``.
+        batches: This rank's batches.
+        link: This rank's link.
+        heartbeat: Tells the command that this rank makes progress.
+    """
+
+    cell: Cell
+    task: Task
+    device: torch.device
+    ddp: DistributedDataParallel
+    optimizer: Optimizer
+    algorithm: Algorithm
+    batches: Batches
+    link: TrainingLink
+    heartbeat: Callable[[], None]
+
+    @property
+    def model(self) -> nn.Module:
+        """The model without its wrapper."""
+        return self.task.model
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of steps in an epoch."""
+        return self.batches.steps_per_epoch
+
+    @property
+    def step_kinds(self) -> list[str]:
+        """The kind of every step of the training."""
+        num_steps = self.steps_per_epoch * self.cell.task.epochs
+        return [self.algorithm.step_kind(step) for step in range(num_steps)]
+
+    def set_learning_rate(self, epoch: int) -> None:
+        """Set the learning rate of ``epoch``, counted from 0."""
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = learning_rate(self.cell.task, epoch)
+
+    def step(self, indices: Tensor, rng: np.random.Generator, clock: StepClock) -> Tensor:
+        """Train one step and return its loss, averaged over this rank's minibatches.
+
+        Args:
+            indices: The training examples of this rank's step.
+            rng: Randomness for augmentation.
+            clock: The clock that times the step.
+        """
+        clock.loading_begins()
+        minibatches = self.batches.minibatches(indices, rng)
+        clock.step_begins()
+        self.optimizer.zero_grad()
+        loss = self._backward(minibatches)
+        clock.backward_returned()
+        self.optimizer.step()
+        clock.step_ended(loss)
+        return loss
+
+    def _backward(self, minibatches: list[Batch]) -> Tensor:
+        """Accumulate the minibatches' gradients, synchronise with the last one, and return the mean loss."""
+        total = torch.zeros((), device=self.device)
+        for number, minibatch in enumerate(minibatches, start=1):
+            with contextlib.nullcontext() if number == len(minibatches) else self.ddp.no_sync():
+                loss = self.loss(self.ddp, minibatch) / len(minibatches)
+                loss.backward()
+            total += loss.detach()
+        return total
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the loss of ``model``, which is ``ddp`` or the bare model, in the cell's precision."""
+        inputs, labels = batch
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
+            return self.task.loss(model(inputs), labels)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that this rank needs to resume after the last step."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "algorithm": self.algorithm.state_dict(),
+            "random": rng_states(self.device),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from a ``state_dict``."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.algorithm.load_state_dict(state["algorithm"])
+        set_rng_states(state["random"], self.device)
+
+    def close(self) -> None:
+        """End the algorithm's thread and process group. Collective."""
+        self.algorithm.close()

@@ -1,0 +1,126 @@
+"""The clock of the steps on one rank."""
+
+import contextlib
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from liecbench.algorithms.base import Algorithm
+from liecbench.algorithms.comm.timing import Counters
+from liecbench.host.cpu_load import Snapshot
+from liecbench.worker.rank_measurement import RankMeasurement
+
+
+class WireCounter(Protocol):
+    """A counter of the bytes on a rank's network interface."""
+
+    def wire_bytes(self) -> tuple[int, int] | None:
+        """Return bytes sent and received so far; None if no interface counts them."""
+
+
+class StepClock:
+    """A clock for consecutive steps on one rank.
+
+    Bytes and losses count from its construction, times from the last ``restart_times``. On a GPU the times are the
+    GPU's: a step lasts from the first work that the host enqueues for it to the last.
+    """
+
+    def __init__(self, algorithm: Algorithm, wire: WireCounter) -> None:
+        self._algorithm, self._wire, self._clock = algorithm, wire, algorithm.clock
+        self._losses: list[Tensor] = []
+        self._first_bytes = dataclasses.replace(algorithm.counters)
+        self._first_wire = wire.wire_bytes()
+        self._first_cpu = time.process_time()
+        self._machine = Snapshot.now()
+        self.restart_times()
+
+    def restart_times(self) -> None:
+        """Discard the times so far: those steps were warm-up."""
+        self._algorithm.synchronize()
+        self._seconds: list[float] = []
+        self._waiting = self._loading = 0.0
+        self._first_times = dataclasses.replace(self._algorithm.counters)
+        self._first_around = self._algorithm.after_step_seconds
+
+    def loading_begins(self) -> None:
+        """Note that the next batch is about to be loaded and augmented, which is no part of the step."""
+        self._loads_from = time.perf_counter()
+
+    def step_begins(self) -> None:
+        """Note that the batch is ready."""
+        now = time.perf_counter()
+        self._loading += now - self._loads_from
+        if self._algorithm.tracer.enabled:
+            self._algorithm.tracer.add("load", "training", self._loads_from, now)
+        self._began = self._clock.timestamp()
+
+    def backward_returned(self) -> None:
+        """Note that the update is in place: communication after the last bucket was ready is exposed."""
+        self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
+        self._clock.record(last_bucket_at, self._returned, self._count_waiting)
+        self._trace("forward and backward", self._began, last_bucket_at)
+        self._trace("wait for the update", last_bucket_at, self._returned)
+
+    def step_ended(self, loss: Tensor) -> None:
+        """Note that the optimizer has stepped."""
+        ended = self._clock.timestamp()
+        self._clock.record(self._began, ended, lambda begin, end: self._seconds.append(end - begin))
+        self._trace("optimizer", self._returned, ended)
+        self._losses.append(loss)
+
+    def _count_waiting(self, begin: float, end: float) -> None:
+        self._waiting += end - begin
+
+    def _trace(self, name: str, start: Any, end: Any) -> None:
+        if self._algorithm.tracer.enabled:
+            add = self._algorithm.tracer.add
+            self._clock.record(start, end, lambda begin, end: add(name, "training", begin, end))
+
+    def read(self) -> RankMeasurement:
+        """Return the measurement of the steps so far. Collective."""
+        # What a GPU has sent over NCCL is on the wire for certain when every rank's GPU has received.
+        self._algorithm.synchronize()
+        dist.barrier()
+        now, first, times = self._algorithm.counters, self._first_bytes, self._first_times
+        wire = self._wire.wire_bytes()
+        return RankMeasurement(
+            mean_loss=float(torch.stack(self._losses).double().mean()),
+            num_steps=len(self._losses),
+            train_seconds=sum(self._seconds),
+            data_seconds=self._loading,
+            step_seconds=self._seconds,
+            exposed_seconds=self._waiting + self._algorithm.after_step_seconds - self._first_around,
+            counters=Counters(
+                sent_bytes=now.sent_bytes - first.sent_bytes,
+                received_bytes=now.received_bytes - first.received_bytes,
+                sent_messages=now.sent_messages - first.sent_messages,
+                compress_seconds=now.compress_seconds - times.compress_seconds,
+                communicate_seconds=now.communicate_seconds - times.communicate_seconds,
+            ),
+            wire_bytes=_difference(wire, self._first_wire),
+            cpu_seconds=time.process_time() - self._first_cpu,
+            machine_cpu_seconds=Snapshot.now().cpu_seconds(self._machine),
+            peak_memory_bytes=peak_memory_bytes(),
+        )
+
+
+def _difference(now: tuple[int, int] | None, before: tuple[int, int] | None) -> tuple[int, int] | None:
+    return None if now is None or before is None else (now[0] - before[0], now[1] - before[1])
+
+
+def reset_peak_memory() -> None:
+    """Restart the high-water mark of this process's resident memory, if the kernel lets a process do so."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_bytes() -> int:
+    """Return the high-water mark of this process's resident memory."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
