@@ -25,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked 'long', which take minutes each")
 
 
-# Start the files that take minutes first: otherwise one worker runs them alone at the end.
-_SLOWEST_FIRST: Final = (
+# Files that take minutes, the slowest first: otherwise one worker runs the last of them alone.
+_SLOWEST: Final = (
     "check/paired/test_session.py",
     "check/paired/test_contest.py",
     "cli/test_check.py",
@@ -35,11 +35,23 @@ _SLOWEST_FIRST: Final = (
     "test_end_to_end.py",
     "compressors/test_gpu_compiles.py",
 )
+# Their tests share no expensive fixture of a module: pytest-xdist may spread them over its workers.
+_SPREAD: Final = {"test_end_to_end.py", "test_trace.py"}
 
 
+def _place(item: pytest.Item) -> int:
+    path = item.path.relative_to(TESTS).as_posix()
+    return _SLOWEST.index(path) if path in _SLOWEST else len(_SLOWEST)
+
+
+# pytest-xdist reads the groups in the same hook, which it registers later.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.relative_to(TESTS).as_posix() not in _SLOWEST_FIRST)
+    items.sort(key=_place)
     for item in items:
+        path = item.path.relative_to(TESTS).as_posix()
+        if path not in _SPREAD:
+            item.add_marker(pytest.mark.xdist_group(path))
         # README says what stays unseen without a GPU.
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="no GPU"))

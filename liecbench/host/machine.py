@@ -5,6 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from liecbench import __version__
 from liecbench.errors import MachineError
 
 
@@ -15,7 +16,8 @@ def describe(*, threads: int) -> dict[str, str | int]:
         "num_cpus": os.cpu_count() or 1,
         "kernel": platform.release(),
         "python": platform.python_version(),
-        **{package: version(package) for package in ("torch", "numba", "liecbench")},
+        **{package: version(package) for package in ("torch", "numba")},
+        "liecbench": __version__,
         "threads": threads,
     }
 
