@@ -111,7 +111,7 @@ def test_a_run_goes_on_with_the_same_data_alone(tmp_path: Path) -> None:
     first, last = (record.environment["data_sha256"] for record in records(directory) if isinstance(record, Start))
 
     assert (again.returncode, len(epochs(directory))) == (5, num_before)
-    assert "the data of text are not those of the epochs before" in again.stdout
+    assert "the data of text differ from those of earlier epochs" in again.stdout
     assert first == last  # so that the next run sees it, too
 
 

@@ -12,7 +12,7 @@ from liecbench.bench import free_backward, transfers
 from liecbench.network.emulation import WorkerLink
 from liecbench.network.link import LinkMap
 from liecbench.worker.cell_link import CellLink
-from liecbench.worker.link_shapers import Nobody
+from liecbench.worker.link_shapers import Unshaped
 
 # What measures a case, collectively, and returns figures that are the same on every rank.
 _Measure = Callable[[dict[str, Any], CellLink], dict[str, Any]]
@@ -25,7 +25,7 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     measure = _BENCHMARKS[plan["benchmark"]]
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    link = CellLink(worker_link if worker_link is not None else Nobody())
+    link = CellLink(worker_link if worker_link is not None else Unshaped())
     for number, case in enumerate(plan["cases"]):
         _tell(events, {"type": "measuring", "case": number})
         link.prepare(LinkMap.parse(case["link"]))

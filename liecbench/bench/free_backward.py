@@ -62,7 +62,7 @@ def measure(case: dict[str, Any], link: CellLink) -> dict[str, Any]:
     for _ in range(case["warmup_steps"]):
         trainee.step()
     mine = [trainee.step() for _ in range(case["timed_steps"])]
-    link.lift()
+    link.unshape()
     trainee.algorithm.close()
     everyone: list[list[_Step]] = [[]] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)

@@ -21,7 +21,7 @@ def measure(case: dict[str, Any], link: CellLink) -> dict[str, Any]:
     link.shape()
     operation(1)
     mine = [_timed(operation, case["messages"]) for _ in range(case["repeats"])]
-    link.lift()
+    link.unshape()
     everyone: list[list[float]] = [[]] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
     return {"seconds": [max(ranks) / case["messages"] for ranks in zip(*everyone, strict=True)]}

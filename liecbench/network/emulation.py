@@ -114,7 +114,7 @@ class _Shaper:
         self._route, self._interface = route, _index(route, name)
         self._has_bucket = self._has_netem = False
 
-    def lift(self) -> None:
+    def unshape(self) -> None:
         """Let everything through."""
         if self._has_bucket:
             self._set_bucket(_LIFTED_BITS_PER_SECOND, _LIFTED_BURST_BYTES)
@@ -181,10 +181,10 @@ class WorkerLink:
         self._up.shape(link.up_bits_per_second, link)
         self._down.shape(link.down_bits_per_second, link)
 
-    def lift(self) -> None:
+    def unshape(self) -> None:
         """Let everything through, both ways."""
-        self._up.lift()
-        self._down.lift()
+        self._up.unshape()
+        self._down.unshape()
 
     def wire_bytes(self) -> tuple[int, int]:
         """Bytes sent and received since the first ``shape``, headers included, by the shapers' counters."""
@@ -202,7 +202,7 @@ class WorkerLink:
                 down = _stream_rate(hub, own, link.down_bits_per_second, self._down)
                 self.shape(link)
                 round_trip = _round_trip_seconds(own, hub)
-                self.lift()
+                self.unshape()
         return MeasuredLink(up_bits_per_second=up, down_bits_per_second=down, round_trip_seconds=round_trip)
 
 

@@ -1,4 +1,4 @@
-"""A rank's link while a cell trains: set, measured where it changed, lifted outside training."""
+"""A rank's link while cells train: measured when it changes, shaped during training only."""
 
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,111 +10,122 @@ from liecbench.network.link import Link, LinkMap
 from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredLink, misses
 from liecbench.worker.collective_errors import LinkError
 
-_MOST_MEASUREMENTS = 3
+_MAX_MEASUREMENTS = 3
+_MAX_NAMED = 3
 
 
-class Enforcer(Protocol):
-    """What holds a rank to its link."""
-
-    @property
-    def pacer(self) -> Pacer | None:
-        """Who paces the exchange, where the kernel does not."""
+class LinkShaper(Protocol):
+    """A way to limit one rank to its link."""
 
     @property
     def name(self) -> Literal["kernel", "process", "none"]:
-        """What a record calls it."""
+        """The name that records give it."""
+
+    @property
+    def pacer(self) -> Pacer | None:
+        """The pacer for the exchange, if the process itself paces its messages."""
 
     def shape(self, link: Link) -> None:
-        """Hold both directions to what the link carries."""
+        """Limit both directions to ``link``."""
 
-    def lift(self) -> None:
-        """Let the rank run free."""
+    def unshape(self) -> None:
+        """Remove the limits of both directions."""
 
     def measure(self, link: Link) -> MeasuredLink | None:
-        """What the link carries, with nobody else on this rank's; None where there is nothing to measure."""
+        """Measure what ``link`` carries when shaped; None if there is no network to measure."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Bytes sent and received so far; None where nothing counts them."""
+        """Return bytes sent and received so far; None if no interface counts them for this rank alone."""
 
 
 class CellLink:
-    """A rank's link; every method is collective but ``wire_bytes`` and ``describe``."""
+    """One rank's link. Every method is collective except ``wire_bytes`` and ``describe``.
 
-    def __init__(self, enforcer: Enforcer) -> None:
-        self._enforcer, self._now = enforcer, LinkMap()
+    Args:
+        shaper: What limits this rank to its link.
+    """
+
+    def __init__(self, shaper: LinkShaper) -> None:
+        self._shaper, self._links = shaper, LinkMap()
         self.measured: list[MeasuredLink] | None = None
 
     def prepare(self, links: LinkMap) -> None:
-        """Measure ``links`` on every rank at once, unless it is the one of the cell before.
+        """Switch to the links of the next cell, and measure them on all ranks at once if they changed.
 
-        A rank that another process kept from the core measures too little: of up to three measurements the one
-        nearest to what was asked counts. One that would fail the cell is not taken over from the cell before.
+        A measurement is too low if another process takes the rank's core meanwhile. So links are measured up to three
+        times, and per rank the measurement nearest to the requested rate counts. If the previous cell's measurement
+        would fail the cell, the links are measured again although they did not change.
         """
-        if links == self._now and not self._misses(FAILING_DEVIATION):
+        if links == self._links and not self._misses(FAILING_DEVIATION):
             return
-        self._now, self.measured = links, None
+        self._links, self.measured = links, None
         if not links.shaped:
             return
-        for _ in range(_MOST_MEASUREMENTS):
+        for _ in range(_MAX_MEASUREMENTS):
             self.measured = self._measure()
             if not self._misses(WARNING_DEVIATION):
                 break
 
     def check(self) -> None:
-        """LinkError where a rank's link carries too little, or too much, for the cell to mean anything."""
+        """Check the measurement of the links.
+
+        Raises:
+            LinkError: If any rank's link deviates so far from the request that the cell's times would mean nothing.
+        """
         if wrong := self._misses(FAILING_DEVIATION):
-            more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-            raise LinkError(f"the link is off by more than {FAILING_DEVIATION:.0%}: {'; '.join(wrong[:3])}{more}")
+            more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
+            named = "; ".join(wrong[:_MAX_NAMED])
+            raise LinkError(f"the link is off by more than {FAILING_DEVIATION:.0%}: {named}{more}")
 
     def shape(self) -> None:
-        """Hold every rank to its link from here on."""
+        """Limit every rank to its link."""
         dist.barrier()
-        if self._now.shaped:
-            self._enforcer.shape(self._now.of(dist.get_rank()))
+        if self._links.shaped:
+            self._shaper.shape(self._links.of(dist.get_rank()))
         dist.barrier()
 
-    def lift(self) -> None:
-        """Let every rank run free from here on."""
+    def unshape(self) -> None:
+        """Remove every rank's limits."""
         dist.barrier()
-        self._enforcer.lift()
+        self._shaper.unshape()
 
     @property
     def pacer(self) -> Pacer | None:
-        """Who paces the exchange, where the kernel does not."""
-        return self._enforcer.pacer
+        """The pacer for the exchange, if the process itself paces its messages."""
+        return self._shaper.pacer
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Bytes sent and received so far; None where nothing counts them."""
-        return self._enforcer.wire_bytes()
+        """Return bytes sent and received so far; None if no interface counts them for this rank alone."""
+        return self._shaper.wire_bytes()
 
     def describe(self) -> dict[str, Any]:
-        """Who enforces the link, and what it was measured to carry."""
+        """Return what a cell's record says of its links: requested, enforced by, and measured."""
         measured = None if self.measured is None else [link.as_dict() for link in self.measured]
         return {
-            "enforcement": self._enforcer.name if self._now.shaped else "none",
-            "asked": self._now.spec(),
+            "enforcement": self._shaper.name if self._links.shaped else "none",
+            "asked": self._links.spec(),
             "measured": measured,
             "congestion_control": _congestion_control(),
         }
 
     def _misses(self, tolerance: float) -> list[str]:
-        return misses(self._now, self.measured, tolerance) if self.measured else []
+        return misses(self._links, self.measured, tolerance) if self.measured else []
 
     def _measure(self) -> list[MeasuredLink] | None:
         rank = dist.get_rank()
         dist.barrier()
-        mine = self._enforcer.measure(self._now.of(rank))
-        if mine is None:
+        own = self._shaper.measure(self._links.of(rank))
+        if own is None:
             return None
         if self.measured is not None:
-            mine = mine.better(self.measured[rank], self._now.of(rank))
-        everyone = [mine] * dist.get_world_size()
-        dist.all_gather_object(everyone, mine)
-        return everyone
+            own = own.better(self.measured[rank], self._links.of(rank))
+        ranks = [own] * dist.get_world_size()
+        dist.all_gather_object(ranks, own)
+        return ranks
 
 
 def _congestion_control() -> str | None:
-    """What TCP does in this rank's network; None where the kernel does not tell."""
+    """Return TCP's congestion control in this rank's network namespace; None if the kernel does not tell."""
     try:
         return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     except OSError:

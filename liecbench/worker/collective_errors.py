@@ -1,4 +1,4 @@
-"""Errors that every rank raises at the same place, and what may be done after them."""
+"""Errors that every rank raises at the same point, and collective cleanup after them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,27 +9,38 @@ from liecbench.algorithms.base import NonFiniteError
 
 
 class LinkError(Exception):
-    """The link is not what the cell asked for, or was not used; every rank raises it for the same cell."""
+    """A link that deviates too far from the request, or that traffic bypassed; raised on every rank."""
 
 
 class DataError(Exception):
-    """Ranks would train on different data; every rank raises it for the same cell."""
+    """Training data that differ between ranks or from earlier epochs; raised on every rank."""
 
 
 def agree_on_data(dataset: str, own: str, before: str | None) -> None:
-    """DataError where another rank's hash of its data is not ``own``, or was not ``before``. Collective."""
+    """Check that all ranks have the same data. Collective.
+
+    Args:
+        dataset: Name of the dataset.
+        own: Hash of this rank's data.
+        before: Hash of the data of the cell's earlier epochs; None before the first epoch.
+
+    Raises:
+        DataError: If another rank's hash differs, or ``before`` does.
+    """
     hashes = [own] * dist.get_world_size()
     dist.all_gather_object(hashes, own)
     other = next((rank for rank, found in enumerate(hashes) if found != hashes[0]), None)
     if other is not None:
-        raise DataError(f"rank {other} has other data than rank 0 for {dataset}; give all the same")
+        raise DataError(f"rank {other} has other data than rank 0 for {dataset}; give every rank the same data")
     if before not in (None, own):
-        raise DataError(f"the data of {dataset} are not those of the epochs before; restore them, or use another --out")
+        raise DataError(
+            f"the data of {dataset} differ from those of earlier epochs; restore the old data, or use another --out"
+        )
 
 
 @contextmanager
-def afterwards(action: Callable[[], object]) -> Iterator[None]:
-    """Do something collective when the body is over, unless one rank alone failed: it would wait for the others."""
+def collective_cleanup(action: Callable[[], object]) -> Iterator[None]:
+    """Run a collective cleanup after the body, but skip it if only this rank failed: its peers would never join."""
     try:
         yield
     except (NonFiniteError, LinkError):

@@ -21,7 +21,7 @@ from liecbench.results.directory import read_cell
 from liecbench.results.records import Composed, Epoch, KindTime, Status
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
-from liecbench.worker.collective_errors import afterwards
+from liecbench.worker.collective_errors import collective_cleanup
 from liecbench.worker.event_writer import Journal
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes, concatenate, other_cpu_share
 from liecbench.worker.replica import Replica
@@ -100,7 +100,7 @@ def compose_cell(
     heartbeat = journal.alive if journal is not None else lambda: None
     try:
         replica = set_up(job.cell, link, heartbeat, data_sha256=trajectory.environment.get("data_sha256"))
-        with afterwards(replica.close):
+        with collective_cleanup(replica.close):
             kinds = _time_kinds(replica, link, journal)
     except NonFiniteError as error:
         return "failed", f"its steps could not be timed: {error}"
@@ -128,7 +128,7 @@ def _time_kinds(replica: Replica, link: CellLink, journal: Journal | None) -> di
     names = replica.step_kinds
     kinds: dict[str, TimedKind] = {}
     link.shape()
-    with afterwards(link.lift):
+    with collective_cleanup(link.unshape):
         for name, count in Counter(names).items():
             step = names.index(name)
             kind = TimedKind(count=count, ranks=_time_steps(replica, step, _MIN_STEPS))

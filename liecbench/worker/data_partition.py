@@ -1,4 +1,4 @@
-"""Which training samples are a worker's: alike for all, or with labels in shares of its own."""
+"""The partition of training examples among workers: IID, or with label shares drawn from a Dirichlet distribution."""
 
 import numpy as np
 import torch
@@ -11,9 +11,20 @@ Indices = NDArray[np.int64]
 
 
 def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int, world_size: int) -> Tensor:
-    """The samples that a rank trains on in an epoch, in order: a function of seed, epoch and rank.
+    """Return the examples that a rank trains on in an epoch, in order.
 
-    IID data are dealt anew each epoch; a Dirichlet shard stays the worker's own and is shuffled.
+    IID data are redistributed every epoch; a Dirichlet shard stays with its worker and is reshuffled.
+
+    Args:
+        task: The task, with its partition.
+        labels: Labels of all training examples.
+        seed: Seed of the cell.
+        epoch: The epoch, from 0.
+        rank: The rank.
+        world_size: Number of ranks.
+
+    Returns:
+        Indices into ``labels``; the same for the same arguments.
     """
     match task.partition:
         case Dirichlet(dirichlet=alpha):
@@ -25,26 +36,26 @@ def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int,
 
 
 def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) -> list[Indices]:
-    """Disjoint shards of ⌊n / num_shards⌋ samples, each with label shares drawn from Dir(α).
+    """Return disjoint shards of ⌊n / num_shards⌋ examples, each with label shares drawn from Dir(α).
 
-    As Hsu, Qi and Brown (2019, arXiv 1909.06335) divide CIFAR-10 among clients: shards draw from the labels in turn,
-    by their own shares, without replacement; where a label is used up, the shares of the others are drawn anew.
+    Shards sample labels one shard after the other, without replacement; when a label is used up, the shares of the
+    remaining labels are redrawn. Source: Hsu, Qi and Brown (2019, arXiv 1909.06335), for CIFAR-10 among clients.
     """
-    random = np.random.default_rng([seed, num_shards])
-    left = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    rng = np.random.default_rng([seed, num_shards])
+    pools = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     size = len(labels) // num_shards
-    return [_draw(left, alpha, size, random) for _ in range(num_shards)]
+    return [_sample_shard(pools, alpha, size, rng) for _ in range(num_shards)]
 
 
-def _draw(left: list[Indices], alpha: float, size: int, random: np.random.Generator) -> Indices:
-    """Take ``size`` samples out of ``left``, which loses them."""
-    drawn: list[Indices] = []
+def _sample_shard(pools: list[Indices], alpha: float, size: int, rng: np.random.Generator) -> Indices:
+    """Remove ``size`` examples from ``pools``, which holds each label's remaining ones, and return them."""
+    shard: list[Indices] = []
     missing = size
     while missing:
-        available = [label for label, pool in enumerate(left) if len(pool)]
-        shares = random.dirichlet(np.full(len(available), alpha))
-        for label, wanted in zip(available, random.multinomial(missing, shares), strict=True):
-            drawn.append(left[label][:wanted])
-            left[label] = left[label][wanted:]
-        missing = size - sum(map(len, drawn))
-    return np.concatenate(drawn)
+        available = [label for label, pool in enumerate(pools) if len(pool)]
+        shares = rng.dirichlet(np.full(len(available), alpha))
+        for label, wanted in zip(available, rng.multinomial(missing, shares), strict=True):
+            shard.append(pools[label][:wanted])
+            pools[label] = pools[label][wanted:]
+        missing = size - sum(map(len, shard))
+    return np.concatenate(shard)

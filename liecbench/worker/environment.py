@@ -1,4 +1,4 @@
-"""What a cell runs on, as its records and the gate of pairs have it."""
+"""The environment of a cell, as its start record and the paired gate report it."""
 
 import functools
 import os
@@ -16,23 +16,23 @@ from liecbench.worker.device import rank_device
 
 
 def describe(cell: Cell, backend: Backend, link: CellLink) -> dict[str, Any]:
-    """Rank 0's machine and versions, the GPUs of all ranks, NCCL and the link, as measured last. Collective."""
+    """Return rank 0's machine and versions, all ranks' GPUs, the backend and the measured links. Collective."""
     gpu = _gpus(rank_device(cell.device)) if cell.device == "cuda" else None
     return {**machine.describe(threads=cell.threads), "gpu": gpu, **backend.describe(), "link": link.describe()}
 
 
 @functools.cache
 def _gpus(device: torch.device) -> dict[str, Any]:
-    """Of every rank's ``device``; each machine's first rank asks its NVML."""
+    """Describe every rank's ``device``; the first rank of each machine queries its NVML. Collective."""
     properties = torch.cuda.get_device_properties(device)
     used = Used(machine=int(os.environ["GROUP_RANK"]), uuid=str(properties.uuid), name=properties.name)
-    mine = (used, gpu.installed() if os.environ["LOCAL_RANK"] == "0" else None)
-    everyone: list[tuple[Used, Gpus | None]] = [mine] * dist.get_world_size()
-    dist.all_gather_object(everyone, mine)
-    machines = [found for _, found in everyone if found is not None]
-    return {**gpu.environment([used for used, _ in everyone], machines), "tf32": _tf32()}
+    own = (used, gpu.installed() if os.environ["LOCAL_RANK"] == "0" else None)
+    ranks: list[tuple[Used, Gpus | None]] = [own] * dist.get_world_size()
+    dist.all_gather_object(ranks, own)
+    machines = [found for _, found in ranks if found is not None]
+    return {**gpu.environment([used for used, _ in ranks], machines), "tf32": _tf32()}
 
 
 def _tf32() -> dict[str, bool]:
-    """What torch computes with 10 bits of a float32's 23."""
+    """Return which float32 operations torch computes in TF32, with 10 of 23 mantissa bits."""
     return {"convolutions": torch.backends.cudnn.allow_tf32, "matrix_products": torch.backends.cuda.matmul.allow_tf32}

@@ -1,4 +1,7 @@
-"""Who holds a rank to its link where the kernel does not."""
+"""Link shapers for ranks without a network namespace: pacing in the process, or no shaping at all.
+
+A rank with a namespace is shaped by the kernel (``liecbench.network.emulation.WorkerLink``).
+"""
 
 import os
 from typing import Literal
@@ -8,12 +11,12 @@ from liecbench.launch.supervisor import MASTER_VARIABLE
 from liecbench.network.emulation import WorkerLink
 from liecbench.network.link import Link, burst_bytes
 from liecbench.worker.backend_variables import Backend
-from liecbench.worker.cell_link import Enforcer
+from liecbench.worker.cell_link import LinkShaper
 from liecbench.worker.network_interface import carried_bytes
 
 
-class Process:
-    """Pacing in the exchange: the rates and the delay of messages, for want of a kernel that shapes links."""
+class ProcessPacing:
+    """Pacing of messages in the exchange: rates and delay without help from the kernel."""
 
     name: Literal["process"] = "process"
 
@@ -29,21 +32,22 @@ class Process:
             delay_seconds=link.delay_seconds,
         )
 
-    def lift(self) -> None:
-        """Let messages through as they come."""
+    def unshape(self) -> None:
+        """Send messages without pacing."""
         self.pacer.stop()
 
     def measure(self, link: Link) -> None:
-        """Nothing: what it holds messages to is arithmetic, not a network."""
+        """Return None: pacing is arithmetic, not a network."""
 
     def wire_bytes(self) -> None:
-        """None: the messages cross the loopback, whose counters belong to everyone."""
+        """Return None: messages cross the loopback interface, which counts all ranks together."""
 
 
-class Nobody:
+class Unshaped:
     """The network as it is.
 
-    ``interface`` is the machine's own, where only this rank uses it: then its counters are the rank's wire bytes.
+    Args:
+        interface: The machine's network interface if only this rank uses it; its counters are the rank's wire bytes.
     """
 
     name: Literal["none"] = "none"
@@ -53,25 +57,31 @@ class Nobody:
         self._interface = interface
 
     def shape(self, link: Link) -> None:
-        """Never asked to."""
-        raise AssertionError("a shaped link needs somebody who enforces it")
+        """Raise AssertionError: a launch with shaped links has another shaper."""
+        raise AssertionError("a shaped link needs a shaper")
 
-    def lift(self) -> None:
-        """There is nothing to lift."""
+    def unshape(self) -> None:
+        """Do nothing: no limits were set."""
 
     def measure(self, link: Link) -> None:
-        """Nothing was asked for."""
+        """Return None: no rate was requested."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """What the interface has carried; None where several ranks share it, as they do the loopback."""
+        """Return what the interface carried; None if ranks share it, as they share the loopback."""
         return carried_bytes(self._interface) if self._interface else None
 
 
-def enforcer_of(worker_link: WorkerLink | None, backend: Backend, *, paced: bool) -> Enforcer:
-    """The kernel where the rank has a link of its own, the process where it is to be ``paced``, or nobody."""
+def choose_shaper(worker_link: WorkerLink | None, backend: Backend, *, paced: bool) -> LinkShaper:
+    """Return this rank's shaper.
+
+    Args:
+        worker_link: The rank's link in its network namespace, which the kernel shapes; None without a namespace.
+        backend: The launch's backend.
+        paced: Whether the process paces its messages, if it has no link of its own.
+    """
     if worker_link is not None:
         return worker_link
     if paced:
-        return Process()
+        return ProcessPacing()
     alone = MASTER_VARIABLE in os.environ and os.environ["LOCAL_WORLD_SIZE"] == "1"
-    return Nobody(os.environ["GLOO_SOCKET_IFNAME"] if alone and backend.sockets_alone else None)
+    return Unshaped(os.environ["GLOO_SOCKET_IFNAME"] if alone and backend.sockets_alone else None)

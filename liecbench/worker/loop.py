@@ -19,12 +19,12 @@ from liecbench.worker import checkpoint, environment
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
-from liecbench.worker.collective_errors import DataError, LinkError, afterwards
+from liecbench.worker.collective_errors import DataError, LinkError, collective_cleanup
 from liecbench.worker.composed_timing import compose_cell, find_trajectory
 from liecbench.worker.device import gpu_uuids
 from liecbench.worker.event_writer import Journal
 from liecbench.worker.gpu_telemetry import Sampler
-from liecbench.worker.link_shapers import enforcer_of
+from liecbench.worker.link_shapers import choose_shaper
 from liecbench.worker.process_group import join
 from liecbench.worker.trainer import Trainer
 
@@ -39,7 +39,7 @@ def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> N
     (plan,) = plans
     journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
     backend = Backend.of(plan, shaped=worker_link is not None)
-    link = CellLink(enforcer_of(worker_link, backend, paced=plan["paced"]))
+    link = CellLink(choose_shaper(worker_link, backend, paced=plan["paced"]))
     watches = plan["device"] == "cuda" and os.environ["LOCAL_RANK"] == "0"
     sampler = Sampler.of(gpu_uuids()) if watches else None
     for entry in plan["jobs"]:
@@ -114,7 +114,7 @@ def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | N
     data = job.data_sha256 if epochs_done else None
     heartbeat = journal.alive if journal is not None else lambda: None
     replica = set_up(cell, around.link, heartbeat, data_sha256=data)
-    with afterwards(replica.close):
+    with collective_cleanup(replica.close):
         if epochs_done:
             checkpoint.restore(directory, cell.id, epochs_done, replica)
         trainer = Trainer(replica, journal, trace_path=around.trace, sampler=around.sampler)
@@ -124,7 +124,7 @@ def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | N
             if journal is not None and record is not None:
                 journal.record(record)
                 if around.sampler is not None and not record.gpu:
-                    journal.notice(around.sampler.silence)
+                    journal.notice(around.sampler.missing_metrics_notice)
             dist.barrier()
             checkpoint.forget(directory, cell.id, epoch)
     return "completed", None

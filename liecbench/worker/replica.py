@@ -27,7 +27,7 @@ class TrainingLink(Protocol):
     def shape(self) -> None:
         """Limit every rank to its link's rates. Collective."""
 
-    def lift(self) -> None:
+    def unshape(self) -> None:
         """Remove the limits of every rank. Collective."""
 
     @property

@@ -1,4 +1,4 @@
-"""A few steps of every rank as a Chrome trace, which Perfetto opens."""
+"""A timeline of a few steps of every rank, as a Chrome trace that Perfetto opens."""
 
 import json
 from collections.abc import Callable
@@ -11,11 +11,14 @@ import torch.distributed as dist
 from liecbench.algorithms.comm.timing import Span, Tracer
 
 _FIRST_STEPS: Final = (1, 2, 3)
-LANES: Final = ("training", "communication", "all-reduce")
+TRACKS: Final = ("training", "communication", "all-reduce")
 
 
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[int]:
-    """Of the steps from ``first`` to before ``last`` the second to fourth, and those around one of another kind."""
+    """Return the steps to trace in ``range(first, last)``.
+
+    They are the second to fourth, and the first step of another kind with its neighbours.
+    """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
     around = () if other is None else (other - 1, other, other + 1)
     return {step for step in (*(first + n for n in _FIRST_STEPS), *around) if first <= step < last}
@@ -23,66 +26,77 @@ def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[
 
 @dataclass(slots=True)
 class Timeline:
-    """One rank's spans of some steps, by their numbers, and the file of all ranks'.
+    """A collector of one rank's spans in some steps, and a writer of all ranks' spans to one file.
 
-    ``settle`` makes sure that the ``tracer`` has those of a step.
+    Attributes:
+        tracer: The algorithm's tracer.
+        synchronize: Waits until the tracer has all spans of the steps so far.
+        steps: Numbers of the steps to trace.
+        path: The file.
     """
 
     tracer: Tracer
-    settle: Callable[[], None]
+    synchronize: Callable[[], None]
     steps: set[int]
     path: Path
     _spans: list[tuple[int, Span]] = field(default_factory=list)
 
     def step_begins(self, step: int) -> None:
-        """Trace it, if it is one of those."""
+        """Start tracing if the step is one of ``steps``."""
         self.tracer.enabled = step in self.steps
 
     def step_ended(self, step: int) -> None:
-        """Keep its spans."""
+        """Keep the spans of a traced step."""
         if self.tracer.enabled:
-            self.settle()
+            self.synchronize()
             self._spans += [(step, span) for span in self.tracer.drain()]
             self.tracer.enabled = False
 
     def epoch_ended(self, last_step: int) -> str | None:
-        """Write the file once the last of the steps is over; why that failed, on rank 0. Collective."""
+        """Write the file if ``last_step`` is past all steps to trace. Collective.
+
+        Returns:
+            On rank 0 the reason if the file cannot be written, otherwise None.
+        """
         if not self.steps or max(self.steps) > last_step:
             return None
         self.steps = set()
-        everyone: list[list[tuple[int, Span]]] = [self._spans] * dist.get_world_size()
-        dist.all_gather_object(everyone, self._spans)
+        ranks: list[list[tuple[int, Span]]] = [self._spans] * dist.get_world_size()
+        dist.all_gather_object(ranks, self._spans)
         self._spans = []
-        return self._write(everyone) if dist.get_rank() == 0 else None
+        return self._write(ranks) if dist.get_rank() == 0 else None
 
-    def _write(self, everyone: list[list[tuple[int, Span]]]) -> str | None:
+    def _write(self, ranks: list[list[tuple[int, Span]]]) -> str | None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(chrome_trace(everyone)), encoding="utf-8")
-        except OSError as error:  # a timeline is not worth an epoch
-            return f"no timeline: {self.path}: {error.strerror}"
+            self.path.write_text(json.dumps(chrome_trace(ranks)), encoding="utf-8")
+        except OSError as error:  # losing a timeline must not lose the epoch
+            return f"the timeline could not be written: {self.path}: {error.strerror}"
         return None
 
 
 def chrome_trace(ranks: list[list[tuple[int, Span]]]) -> dict[str, Any]:
-    """Chrome's trace events: a process a rank, a thread a lane, microseconds from the first span.
+    """Return Chrome trace events: one process per rank, one thread per track, microseconds since the first span.
 
-    Ranks of one machine share a clock; those of several are not aligned.
+    Ranks on one machine share a clock; clocks of different machines are not aligned.
+
+    Args:
+        ranks: Spans of each rank, with the numbers of their steps.
     """
     zero = min((span.start for spans in ranks for _, span in spans), default=0.0)
     events: list[dict[str, Any]] = []
     for rank, spans in enumerate(ranks):
         events.append({"ph": "M", "name": "process_name", "pid": rank, "args": {"name": f"rank {rank}"}})
-        for lane in sorted({span.track for _, span in spans}, key=LANES.index):
-            number = LANES.index(lane)
-            events.append({"ph": "M", "name": "thread_name", "pid": rank, "tid": number, "args": {"name": lane}})
+        for track in sorted({span.track for _, span in spans}, key=TRACKS.index):
+            number = TRACKS.index(track)
+            events.append({"ph": "M", "name": "thread_name", "pid": rank, "tid": number, "args": {"name": track}})
         events += [
             {
                 "ph": "X",
                 "name": span.name,
                 "cat": span.track,
                 "pid": rank,
-                "tid": LANES.index(span.track),
+                "tid": TRACKS.index(span.track),
                 "ts": 1e6 * (span.start - zero),
                 "dur": 1e6 * (span.end - span.start),
                 "args": {"step": step},

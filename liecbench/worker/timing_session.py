@@ -22,9 +22,9 @@ from liecbench.worker import environment
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
-from liecbench.worker.collective_errors import DataError, LinkError, afterwards
+from liecbench.worker.collective_errors import DataError, LinkError, collective_cleanup
 from liecbench.worker.event_writer import Voice
-from liecbench.worker.link_shapers import enforcer_of
+from liecbench.worker.link_shapers import choose_shaper
 from liecbench.worker.process_group import join
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
 from liecbench.worker.replica import Replica
@@ -41,7 +41,7 @@ def take_turns(plan_path: Path, events: Path, worker_link: WorkerLink | None) ->
     plan = json.loads(plan_path.read_text())
     join(plan, _LONGEST_TURN)
     backend = Backend.of(plan, shaped=worker_link is not None)
-    link = CellLink(enforcer_of(worker_link, backend, paced=plan["paced"]))
+    link = CellLink(choose_shaper(worker_link, backend, paced=plan["paced"]))
     voice = Voice(events) if dist.get_rank() == 0 else None
     orders = _orders(Path(plan["orders"]))
     _answer(voice, {"type": "up"})
@@ -83,9 +83,9 @@ def _keep_open(cell: Cell, link: CellLink, orders: Iterator[Answer], voice: Voic
     link.prepare(cell.link)
     link.check()
     replica = set_up(cell, link, voice.alive if voice is not None else lambda: None)
-    with afterwards(replica.close):
+    with collective_cleanup(replica.close):
         link.shape()
-        with afterwards(link.lift):
+        with collective_cleanup(link.unshape):
             _answer(voice, _opened(replica, link, backend))
             for order in orders:
                 if order["do"] == "close":

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from liecbench.results.records import Epoch
-from liecbench.worker.collective_errors import afterwards
+from liecbench.worker.collective_errors import collective_cleanup
 from liecbench.worker.epoch_record import Evaluation, combine_ranks, mean_over_ranks, norm_over_ranks
 from liecbench.worker.evaluation import compression_error, divergence, evaluate_mean_model
 from liecbench.worker.event_writer import Voice
@@ -55,7 +55,7 @@ class Trainer:
         self._begin_timeline(index)
         replica.heartbeat()
         replica.link.shape()
-        with afterwards(replica.link.lift):
+        with collective_cleanup(replica.link.unshape):
             measurement = self._train_sampled(batches, index)
         ranks = [measurement] * dist.get_world_size()
         dist.all_gather_object(ranks, measurement)

@@ -1,4 +1,4 @@
-"""Checkpoints of other versions."""
+"""Checkpoints of earlier versions."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from tests.distributed import run_ranks
 from tests.worker.test_trainer import NoLink, cell
 
 
-def gone_on(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:
-    """The second epoch at one go, and from a file in which ``random`` is the CPU's state, not a list."""
+def resume_from_old_file(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:
+    """Train a second epoch without a break, and from a file in which ``random`` is the CPU's state, not a list."""
     task = cell({"name": "liec", "average_period": 4}, epochs=2)
     first = set_up(task, NoLink())
     trainer = Trainer(first)
@@ -32,8 +32,8 @@ def gone_on(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:
     return expected, actual, torch.equal(state, expected_state)
 
 
-def test_a_file_from_before_there_were_gpus_is_read(tmp_path: Path) -> None:
-    (expected, actual, same_state), (_, _, others) = run_ranks(gone_on, 2, tmp_path)
+def test_a_file_from_a_version_without_gpu_support_loads(tmp_path: Path) -> None:
+    (expected, actual, same_state), (_, _, others) = run_ranks(resume_from_old_file, 2, tmp_path)
 
     assert (same_state, others) == (True, True)
     assert (expected.train_loss, expected.test_loss) == (actual.train_loss, actual.test_loss)

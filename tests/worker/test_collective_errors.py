@@ -1,30 +1,30 @@
 import pytest
 
 from liecbench.algorithms.base import NonFiniteError
-from liecbench.worker.collective_errors import LinkError, afterwards
+from liecbench.worker.collective_errors import LinkError, collective_cleanup
 
 
-def test_what_comes_afterwards_comes_after_the_body() -> None:
+def test_cleanup_follows_the_body() -> None:
     order: list[str] = []
-    with afterwards(lambda: order.append("after")):
+    with collective_cleanup(lambda: order.append("cleanup")):
         order.append("body")
 
-    assert order == ["body", "after"]
+    assert order == ["body", "cleanup"]
 
 
 @pytest.mark.parametrize("error", [NonFiniteError("nan"), LinkError("off")])
-def test_it_comes_after_errors_that_every_rank_raises(error: Exception) -> None:
+def test_cleanup_follows_errors_of_all_ranks(error: Exception) -> None:
     order: list[str] = []
-    with pytest.raises(type(error)), afterwards(lambda: order.append("after")):
+    with pytest.raises(type(error)), collective_cleanup(lambda: order.append("cleanup")):
         raise error
 
-    assert order == ["after"]
+    assert order == ["cleanup"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()])
-def test_nobody_is_waited_for_where_one_rank_failed_alone(error: BaseException) -> None:
+def test_cleanup_is_skipped_if_one_rank_fails_alone(error: BaseException) -> None:
     order: list[str] = []
-    with pytest.raises(type(error)), afterwards(lambda: order.append("after")):
+    with pytest.raises(type(error)), collective_cleanup(lambda: order.append("cleanup")):
         raise error
 
     assert order == []

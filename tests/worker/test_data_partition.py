@@ -39,7 +39,7 @@ def orders(partition: object, seed: int = 0, epoch: int = 0, world_size: int = 4
     alpha=st.sampled_from([1e-3, 0.1, 1.0, 100.0]),
     seed=st.integers(0, 1000),
 )
-def test_shards_are_disjoint_and_of_equal_size(labels: list[int], num_shards: int, alpha: float, seed: int) -> None:
+def test_shards_are_disjoint_and_equally_large(labels: list[int], num_shards: int, alpha: float, seed: int) -> None:
     shards = dirichlet_shards(np.array(labels), num_shards, alpha, seed)
     everything = np.concatenate(shards)
 
@@ -49,21 +49,21 @@ def test_shards_are_disjoint_and_of_equal_size(labels: list[int], num_shards: in
 
 
 def largest_share(alpha: float) -> float:
-    """How much of a shard its commonest label is, the mean over shards and seeds."""
+    """Return the share of a shard's most frequent label, averaged over shards and seeds."""
     shards = [shard for seed in range(20) for shard in dirichlet_shards(LABELS, 4, alpha, seed)]
     return float(np.mean([np.bincount(LABELS[shard]).max() / len(shard) for shard in shards]))
 
 
-def test_the_smaller_alpha_the_less_alike_the_shards() -> None:
+def test_shards_differ_more_for_smaller_alpha() -> None:
     shares = [largest_share(alpha) for alpha in (0.01, 0.1, 1.0, 1000.0)]
 
     assert shares == sorted(shares, reverse=True)
-    assert shares[0] > 0.35  # a label is a tenth of the data, a shard a quarter: more than 0.4 no label can give
+    assert shares[0] > 0.35  # a label is a tenth of the data and a shard a quarter, so no share exceeds 0.4
     assert shares[-1] < 0.16
 
 
-def test_the_shares_of_the_first_shard_have_the_variance_of_the_distribution() -> None:
-    # A share of Dir(α) over K labels has the variance (1/K)(1 − 1/K)/(Kα + 1); the draw of 100 adds little.
+def test_label_shares_have_the_variance_of_the_dirichlet_distribution() -> None:
+    # A share of Dir(α) over K labels has the variance (1/K)(1 − 1/K)/(Kα + 1); sampling 100 examples adds little.
     labels = np.repeat(np.arange(10), 1000)
     first = [dirichlet_shards(labels, 100, 1.0, seed)[0] for seed in range(600)]
     shares = np.array([np.bincount(labels[shard], minlength=10) / 100 for shard in first])
@@ -80,13 +80,13 @@ def test_the_order_is_a_function_of_seed_epoch_and_rank(partition: object) -> No
     assert len({tuple(order) for order in orders(partition)}) == 4
 
 
-def test_a_dirichlet_shard_stays_the_workers_own() -> None:
+def test_a_dirichlet_shard_stays_with_its_worker() -> None:
     first, second = (orders({"dirichlet": 0.1}, epoch=epoch) for epoch in (0, 1))
 
     assert [set(order) for order in first] == [set(order) for order in second]
 
 
-def test_iid_data_are_dealt_anew_each_epoch() -> None:
+def test_iid_data_are_redistributed_every_epoch() -> None:
     first, second = (orders("iid", epoch=epoch) for epoch in (0, 1))
 
     assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(1437))

@@ -32,12 +32,12 @@ def cpu_seconds(sampler: Sampler) -> float:
 
 
 @pytest.fixture(autouse=True)
-def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-def test_a_window_has_the_figures_of_the_gpus_that_were_asked_for() -> None:
-    # The second as torch names it, and again: two ranks share it.
+def test_a_window_has_the_metrics_of_the_requested_gpus() -> None:
+    # The second GPU twice, once in torch's notation: two ranks share it.
     with running("-m", "tests.fake_nvml", FIRST, SECOND.removeprefix("GPU-"), SECOND) as sampler:
         sampler.begin()
         time.sleep(0.5)
@@ -52,7 +52,7 @@ def test_a_window_has_the_figures_of_the_gpus_that_were_asked_for() -> None:
     ) == (0.75, 1.0, 1.0, 2**30)
 
 
-def test_a_window_at_once_after_the_start_has_figures() -> None:
+def test_a_window_right_after_the_start_has_metrics() -> None:
     with running("-m", "tests.fake_nvml", FIRST) as sampler:
         sampler.begin()
         actual = sampler.end() or {}
@@ -60,9 +60,9 @@ def test_a_window_at_once_after_the_start_has_figures() -> None:
     assert (actual["utilisation"], actual["peak_memory_bytes"], actual["energy_joules"] < 200) == (0.75, 2**30, True)
 
 
-def test_each_window_is_its_own() -> None:
+def test_windows_are_independent() -> None:
     with running("-m", "tests.fake_nvml", FIRST) as sampler:
-        sampler.begin()  # it has started
+        sampler.begin()  # the process is ready
         sampler.end()
         found = []
         for seconds in (0.6, 0.05, 0.3):
@@ -75,10 +75,10 @@ def test_each_window_is_its_own() -> None:
     assert found == [(True, True)] * 3
 
 
-def test_it_waits_without_a_processor() -> None:
+def test_sampling_takes_little_cpu_time() -> None:
     with running("-m", "tests.fake_nvml", FIRST) as sampler:
         sampler.begin()
-        sampler.end()  # it has started
+        sampler.end()  # the process is ready
         sampler.begin()
         before = cpu_seconds(sampler)
         time.sleep(1.0)
@@ -87,16 +87,19 @@ def test_it_waits_without_a_processor() -> None:
     assert actual < 0.5
 
 
-def test_no_gpu_is_no_figure_and_says_so() -> None:
+def test_without_a_gpu_the_notice_says_why_there_are_no_metrics() -> None:
     why = gpu.installed().problem or "Not Found"
     with running("-m", "liecbench.host.gpu_sampler", "GPU-none") as sampler:
         sampler.begin()
         actual = sampler.end()
 
-    assert (actual, sampler.silence.partition("):")[0]) == (None, f"NVML gives no figures of the GPUs ({why}")
+    assert (actual, sampler.missing_metrics_notice.partition("):")[0]) == (
+        None,
+        f"NVML gives no metrics of the GPUs ({why}",
+    )
 
 
-def test_a_sampler_that_dies_is_no_figure() -> None:
+def test_a_dead_sampler_gives_no_metrics() -> None:
     with running("-m", "tests.fake_nvml", FIRST) as sampler:
         sampler.begin()
         sampler._process.kill()
@@ -108,7 +111,7 @@ def test_a_sampler_that_dies_is_no_figure() -> None:
     assert actual == [None, None]
 
 
-def test_a_sampler_that_does_not_answer_costs_two_seconds_once() -> None:
+def test_a_silent_sampler_costs_two_seconds_once() -> None:
     with running("-u", "-c", "import time; print('null'); time.sleep(100)") as sampler:
         started = time.monotonic()
         actual = []
@@ -120,8 +123,8 @@ def test_a_sampler_that_does_not_answer_costs_two_seconds_once() -> None:
     assert (actual, 2.0 <= seconds < 10.0) == ([None] * 5, True)
 
 
-def test_a_sampler_that_does_not_start_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_telemetry, "_STARTING_SECONDS", 0.5)
+def test_a_sampler_that_does_not_start_is_awaited_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_telemetry, "_START_TIMEOUT_SECONDS", 0.5)
     with running("-c", "import time; time.sleep(100)") as sampler:
         started = time.monotonic()
         actual = []
@@ -131,10 +134,10 @@ def test_a_sampler_that_does_not_start_is_waited_for_once(monkeypatch: pytest.Mo
         seconds = time.monotonic() - started
 
     assert (actual, 0.5 <= seconds < 10.0) == ([None] * 20, True)
-    assert "(its process did not start in 10 s)" in sampler.silence
+    assert "(its process did not start in 10 s)" in sampler.missing_metrics_notice
 
 
-def test_a_late_answer_is_not_the_next_windows() -> None:
+def test_a_late_answer_is_not_taken_for_the_next_window() -> None:
     late = """
 import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
@@ -154,7 +157,7 @@ os.write(1, b'{"a": 1}\\n'); input(); input(); print('{"a": 2}')
     assert (first, second) == (None, {"a": 2})
 
 
-def test_it_ends_with_its_input() -> None:
+def test_the_sampler_ends_when_its_input_closes() -> None:
     with running("-m", "tests.fake_nvml", FIRST) as sampler:
         sampler.begin()
         assert sampler.end() is not None
@@ -165,12 +168,12 @@ def test_it_ends_with_its_input() -> None:
     assert actual == 0
 
 
-def test_it_ends_with_the_rank() -> None:
+def test_the_sampler_ends_with_its_rank() -> None:
     rank = (
         "import os, sys, time; from liecbench.worker.gpu_telemetry import Sampler;"
         f" s = Sampler([sys.executable, '-m', 'tests.fake_nvml', '{FIRST}']); s.begin(); s.end();"
         " kept = os.dup(s._process.stdin.fileno()); os.set_inheritable(kept, True);"
-        " os.spawnvp(os.P_NOWAIT, 'sleep', ['sleep', '20']);"  # somebody else holds its input open
+        " os.spawnvp(os.P_NOWAIT, 'sleep', ['sleep', '20']);"  # another process holds its input open
         " print(s._process.pid, flush=True); os._exit(0)"
     )
     reading, writing = os.pipe()

@@ -2,7 +2,7 @@ import pytest
 
 from liecbench.launch.supervisor import MASTER_VARIABLE
 from liecbench.worker.backend_variables import Backend
-from liecbench.worker.link_shapers import enforcer_of
+from liecbench.worker.link_shapers import choose_shaper
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from liecbench.worker.link_shapers import enforcer_of
         ("nccl", True, 2, False),
     ],
 )
-def test_an_interface_counts_what_is_sure_to_pass_it_from_one_rank_alone(
+def test_an_interface_counts_if_one_rank_alone_certainly_uses_it(
     monkeypatch: pytest.MonkeyPatch, backend: str, share_gpus: bool, ranks_here: int, counted: bool
 ) -> None:
     environment = {
@@ -27,4 +27,4 @@ def test_an_interface_counts_what_is_sure_to_pass_it_from_one_rank_alone(
         monkeypatch.setenv(name, value)
     found = Backend(name=backend, shaped=False, share_gpus=share_gpus)
 
-    assert counted == (enforcer_of(None, found, paced=False).wire_bytes() is not None)
+    assert counted == (choose_shaper(None, found, paced=False).wire_bytes() is not None)

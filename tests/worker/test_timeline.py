@@ -11,18 +11,18 @@ def averages_every_eighth(step: int) -> str:
     return "averaging" if step % 8 == 7 else "compressed"
 
 
-def test_a_few_steps_and_those_around_the_first_of_another_kind_are_traced() -> None:
+def test_the_first_steps_and_those_around_another_kind_are_traced() -> None:
     assert traced_steps(lambda _: "step", 0, 100) == {1, 2, 3}
     assert traced_steps(averages_every_eighth, 0, 100) == {1, 2, 3, 6, 7, 8}
     assert traced_steps(averages_every_eighth, 0, 2) == {1}
 
 
-def test_a_run_that_goes_on_traces_from_where_it_does() -> None:
+def test_a_resumed_run_traces_its_own_first_steps() -> None:
     assert traced_steps(averages_every_eighth, 22, 100) == {23, 24, 25, 22}
     assert traced_steps(averages_every_eighth, 24, 100) == {25, 26, 27, 30, 31, 32}
 
 
-def test_spans_are_kept_while_the_tracer_is_on(tmp_path: Path) -> None:
+def test_spans_of_traced_steps_are_kept(tmp_path: Path) -> None:
     tracer = Tracer()
     timeline = Timeline(tracer, lambda: tracer.add("send", "communication", 1, 1.5), {1}, tmp_path / "t.json")
     for step in range(3):
@@ -33,7 +33,7 @@ def test_spans_are_kept_while_the_tracer_is_on(tmp_path: Path) -> None:
 
 
 def written(directory: Path) -> tuple[list[str | None], set[int]]:
-    """What each epoch of two steps says, and the steps left to trace; the file's place is taken in ``taken``."""
+    """Return the problem after each epoch of two steps, and the steps left to trace; one of two files is refused."""
     (directory / "taken").touch()
     problems = []
     for path in (directory / "t.json", directory / "taken" / "t.json"):
@@ -42,15 +42,15 @@ def written(directory: Path) -> tuple[list[str | None], set[int]]:
     return problems, timeline.steps
 
 
-def test_the_file_is_written_when_the_last_step_is_over_and_costs_no_epoch(tmp_path: Path) -> None:
+def test_the_file_is_written_after_its_last_step_and_a_refused_one_is_reported(tmp_path: Path) -> None:
     (problems, left), (others, _) = run_ranks(partial(written, tmp_path), 2)
 
-    reason = f"no timeline: {tmp_path / 'taken' / 't.json'}: File exists"
+    reason = f"the timeline could not be written: {tmp_path / 'taken' / 't.json'}: File exists"
     assert (problems, others, left) == ([None] * 4 + [reason, None], [None] * 6, set())
     assert json.loads((tmp_path / "t.json").read_text())["displayTimeUnit"] == "ms"
 
 
-def test_a_rank_is_a_process_a_lane_a_thread_and_times_count_from_the_first_span() -> None:
+def test_a_rank_is_a_process_and_a_track_is_a_thread() -> None:
     ranks = [
         [(1, Span("send", "communication", 5.0, 5.25)), (1, Span("load", "training", 4.0, 4.5))],
         [(1, Span("load", "training", 4.5, 4.75))],
@@ -73,7 +73,7 @@ def test_a_rank_is_a_process_a_lane_a_thread_and_times_count_from_the_first_span
     }
 
 
-def test_no_span_makes_an_empty_trace() -> None:
+def test_a_trace_without_spans_names_its_ranks() -> None:
     assert chrome_trace([[]])["traceEvents"] == [
         {"ph": "M", "name": "process_name", "pid": 0, "args": {"name": "rank 0"}}
     ]

@@ -45,7 +45,7 @@ class NoLink:
 
     def shape(self) -> None: ...
 
-    def lift(self) -> None: ...
+    def unshape(self) -> None: ...
 
     def wire_bytes(self) -> None:
         return None
@@ -176,8 +176,8 @@ def test_other_data_than_the_other_ranks_or_before_are_refused_on_every_rank() -
 
     assert first == second
     assert first[0].startswith("rank 1 has other data than rank 0 for tests.own_tasks:one_for_each_process")
-    assert first[1].startswith("the data of tests.own_tasks:regression are not those of the epochs before")
-    assert first[2].startswith("the data of digits are not those of the epochs before")
+    assert first[1].startswith("the data of tests.own_tasks:regression differ from those of earlier epochs")
+    assert first[2].startswith("the data of digits differ from those of earlier epochs")
 
 
 def resumed(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
