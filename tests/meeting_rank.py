@@ -15,7 +15,7 @@ def _body() -> entry.Body:
     import torch
     import torch.distributed as dist
 
-    from liecbench.network.link import LinkMap
+    from liecbench.network.link_map import LinkMap
     from liecbench.worker.backend_variables import Backend
     from liecbench.worker.device import rank_device
     from liecbench.worker.process_group import join

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from liecbench.diagnostics.doctor import probe_link
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.results.records import End, Epoch, Record, Start
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces

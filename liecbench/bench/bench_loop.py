@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from liecbench.bench import free_backward, transfers
 from liecbench.network.emulation import WorkerLink
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.link_shapers import Unshaped
 

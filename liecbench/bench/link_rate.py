@@ -11,7 +11,8 @@ from liecbench.bench.bench_launch import Report, run_ranks
 from liecbench.bench.benchmark_row import Findings, Row
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
-from liecbench.network.link import Link, LinkMap
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
 
 _BYTES_PER_RANK = 250 * 10**6  # an interpreter with torch
 _LONGEST_SECONDS = 14.0

@@ -9,7 +9,7 @@ from liecbench.bench.bench_launch import Report, run_ranks
 from liecbench.bench.benchmark_row import Findings, Row
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
-from liecbench.network.link import format_rate, parse_rate
+from liecbench.network.quantity import format_rate, parse_rate
 
 _BYTES_PER_RANK = 250 * 10**6  # an interpreter with torch
 # Parameters, their fixed gradients, DDP's buckets, and what a method keeps or has under way for each of them.

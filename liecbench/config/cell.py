@@ -12,14 +12,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
     model_validator,
 )
 
-from liecbench.network.link import LinkMap
+from liecbench.config.installed_choices import Installed
+from liecbench.network.link_map import LinkMap
 
 
 class Model(BaseModel):
@@ -97,18 +97,16 @@ Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partiti
 BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
 Enforcement = Literal["kernel", "process"]
-LinkField = Annotated[
-    LinkMap,
-    BeforeValidator(lambda value: value if isinstance(value, LinkMap) else LinkMap.parse(value)),
-    PlainSerializer(LinkMap.spec),
-]
+DatasetChoice = Annotated[Choice, Installed("dataset")]
+ModelChoice = Annotated[Choice, Installed("model")]
+CompressorChoice = Annotated[Choice, Installed("compressor")]
 
 
 class Task(Model):
     """What is trained, and how; the optimizer is SGD."""
 
-    dataset: Choice
-    model: Choice
+    dataset: DatasetChoice
+    model: ModelChoice
     batch_size: Positive = Field(description="samples a worker a step")
     epochs: Positive
     learning_rate: Annotated[float, Gt(0)]
@@ -134,7 +132,7 @@ class Cell(Model):
     server: Server | None
     block_bytes: BlockBytes
     workers: Workers
-    link: LinkField
+    link: LinkMap
     seed: Seed
     task: Task
     threads: Threads

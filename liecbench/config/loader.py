@@ -7,12 +7,14 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from liecbench.config import registry, workload
+from liecbench.config.axes import AXES, REQUIRED_AXES, TASK_FIELDS, AlgorithmChoice
 from liecbench.config.cell import Cell, Choice, Dirichlet, Milestones, Task
 from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint, given
-from liecbench.config.scenario import AXES, MATRIX, TASK_FIELDS, AlgorithmChoice, Scenario, matches
+from liecbench.config.scenario import MATRIX, Scenario, matches
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import ScenarioError, did_you_mean
+from liecbench.network.link_text import LinkKeys, LinkMapKeys
 
 # Which of a scenario's cells will run.
 Choose = Callable[[list[Cell]], list[Cell]]
@@ -69,6 +71,8 @@ def _valid_keys(path: Key) -> Iterable[str]:
         return Scenario.model_fields
     if path[-1] == "task":
         return TASK_FIELDS
+    if "link" in path:
+        return LinkKeys.__annotations__ if "workers" in path else LinkMapKeys.__annotations__
     if "partition" in path:
         return Dirichlet.model_fields
     return Milestones.model_fields if "schedule" in path else AXES
@@ -100,7 +104,7 @@ def _value_choices(path: Key, name: str, value: Any) -> Iterator[tuple[Key, regi
 
 def _check_combinations(document: Document, scenario: Scenario) -> None:
     matrix = given(scenario.matrix)
-    for name in ("algorithm", "workers"):
+    for name in REQUIRED_AXES:
         if name not in matrix:
             raise document.error((*MATRIX, name), "the key is missing; add it", at_key=True)
     names = [algorithm.name for algorithm in matrix["algorithm"]]

@@ -4,84 +4,23 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import BaseModel, BeforeValidator, Field, create_model, model_serializer, model_validator
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, Field
 
 from liecbench.config import registry
-from liecbench.config.cell import (
-    BlockBytes,
-    Cell,
-    Choice,
-    Enforcement,
-    LinkField,
-    Model,
-    Seed,
-    Server,
-    Task,
-    Threads,
-    Workers,
-    split_options,
-)
+from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
+from liecbench.config.cell import BlockBytes, Cell, Choice, Enforcement, Model, Server, Task, Threads
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
 from liecbench.config.yaml_source import Key
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 
 _BLOCK_BYTES = 25 * 2**20
-TASK_FIELDS = tuple(Task.model_fields)
 
 
-def _as_list(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-# Every field optional: a task may be spread over the task section, the matrix and an algorithm's own task.
-_task_types = {name: kind for name, kind in get_type_hints(Task, include_extras=True).items() if name in TASK_FIELDS}
-_partial: dict[str, Any] = {name: (kind, None) for name, kind in _task_types.items()}
-PartialTask: type[BaseModel] = create_model("PartialTask", __base__=Model, **_partial)
-
-
-class AlgorithmChoice(Model):
-    """An algorithm, its options, and task fields of its own."""
-
-    name: str
-    options: dict[str, Any] = {}
-    task: PartialTask = Field(default_factory=PartialTask)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return value if isinstance(value, AlgorithmChoice) else split_options(value, ("name", "task"))
-
-    @model_serializer
-    def _flat(self) -> dict[str, Any]:
-        task = self.task.model_dump(mode="json", exclude_unset=True)
-        return {"name": self.name, **self.options, **({"task": task} if task else {})}
-
-
-_point: dict[str, Any] = {
-    "workers": Workers,
-    "link": LinkField,
-    **_task_types,
-    "server": Server,
-    "algorithm": AlgorithmChoice,
-    "compressor": Choice,
-    "seed": Seed,
-}
-AXES = tuple(_point)
 Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 MATRIX: Key = ("matrix",)
-
-
-def _axis_type(kind: Any) -> Any:
-    return Annotated[tuple[kind, ...], BeforeValidator(_as_list), Field(strict=False), MinLen(1)]
-
-
-_axes: dict[str, Any] = {name: (_axis_type(kind), None) for name, kind in _point.items()}
-_optional: dict[str, Any] = {name: (kind, None) for name, kind in _point.items()}
-Matrix: type[BaseModel] = create_model("Matrix", __base__=Model, **_axes)
-PartialCell: type[BaseModel] = create_model("PartialCell", __base__=Model, **_optional)
 
 
 class Scenario(Model):

@@ -22,6 +22,10 @@ class FunctionError(ValueError):
     """A name that leads to no function, or to one that cannot be imported or called with options."""
 
 
+# How such a name is written; whether it leads to a function, its import says.
+PATTERN = r"^[\w.]+:\w+$"
+
+
 def is_reference(name: str) -> bool:
     """Whether a name is that of a function and not of the catalog."""
     return ":" in name

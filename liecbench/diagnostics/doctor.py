@@ -16,7 +16,8 @@ from liecbench.host.gpu import Gpu, Gpus, installed
 from liecbench.launch import launch
 from liecbench.launch.gpu_requirements import BUILD_REMEDY, lacking_to_build
 from liecbench.launch.supervisor import Orders
-from liecbench.network.link import LinkMap, format_rate
+from liecbench.network.link_map import LinkMap
+from liecbench.network.quantity import format_rate
 
 _NOBODY = 65534
 _PROBE_SECONDS = 30

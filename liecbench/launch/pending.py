@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from liecbench.config.cell import Cell, Job
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
 
 

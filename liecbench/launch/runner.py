@@ -12,7 +12,7 @@ from liecbench.launch.launch import Launch
 from liecbench.launch.multinode import Leader, Nodes
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.torchrun import Outcome, log_tail
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison import flat_fields
 from liecbench.results.directory import ResultsDirectory

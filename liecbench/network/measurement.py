@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Self
 
-from liecbench.network.link import Link, LinkMap, format_rate
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
+from liecbench.network.quantity import format_rate
 
 WARNING_DEVIATION: Final = 0.05
 FAILING_DEVIATION: Final = 0.15

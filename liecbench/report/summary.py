@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from liecbench.network.link import format_rate
+from liecbench.network.quantity import format_rate
 from liecbench.report.columns import metric_text, state_text
 from liecbench.report.parts import PART_SECONDS, divided, hidden, shares, time_parts
 from liecbench.report.row_labels import Labels, provenance

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.results.comparison import Estimate, Row
 
 Verdict = Literal["always", "never", "below", "above", "unclear"]

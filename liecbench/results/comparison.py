@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from liecbench.errors import LiecbenchError, did_you_mean
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import DEFAULT_BASELINE
 from liecbench.results.gpu_metrics import METRICS as GPU_METRICS

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import WARNING_DEVIATION, recorded_misses
 from liecbench.results.cells import CellResult
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings

@@ -6,7 +6,8 @@ from typing import Any, Literal, Protocol
 import torch.distributed as dist
 
 from liecbench.algorithms.comm.pacing import Pacer
-from liecbench.network.link import Link, LinkMap
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredLink, misses
 from liecbench.worker.collective_errors import LinkError
 

@@ -6,7 +6,7 @@ import pytest
 
 from liecbench.bench.link_rate import parse_links
 from liecbench.errors import LiecbenchError
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import Tree

@@ -57,6 +57,11 @@ MISTAKES = {
     "up alone": BASE + "  link: {up: 2mbit}\n",
     "delay in no unit": BASE + "  link: {rate: 1mbit, delay: 5}\n",
     "no such preset": BASE + "  link: {preset: dsl}\n",
+    "no such rank": BASE + "  link: {rate: 1mbit, workers: {one: 2mbit}}\n",
+    "unknown key of a link": BASE + "  link: {rate: 1mbit, dely: 2ms}\n",
+    "no key of a worker's link": BASE + "  link: {rate: 1mbit, workers: {1: {workers: {0: 2mbit}}}}\n",
+    "null for a rate": BASE + "  link: {rate: null}\n",
+    "loss without unit": BASE + "  link: {rate: 1mbit, loss: 0.1}\n",
     "unknown key": BASE + "servr: root\n",
     "unknown task key": edited("epochs: 2", "epochs: 2\n  epoch: 2"),
     "unknown axis": BASE + "  sede: [0]\n",
@@ -121,7 +126,7 @@ def test_the_scenarios_that_come_along_conform(validator: jsonschema.Draft202012
 
 
 def test_the_starter_conforms(validator: jsonschema.Draft202012Validator) -> None:
-    text = files("liecbench").joinpath("starter.yaml").read_text(encoding="utf-8")
+    text = files("liecbench.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
 
     assert mistakes(validator, parse(text, "starter.yaml").data) == []
 
@@ -147,9 +152,7 @@ def test_what_the_schema_refuses_the_loader_refuses(validator: jsonschema.Draft2
 def test_every_name_and_option_can_be_completed(
     validator: jsonschema.Draft202012Validator, kind: registry.Kind
 ) -> None:
-    task = validator.schema["properties"]["task"]["properties"]
-    axes = validator.schema["properties"]["matrix"]["properties"]
-    forms = task[kind]["anyOf"] if kind in task else axes[kind]["anyOf"][0]["anyOf"]
+    forms = validator.schema["$defs"]["PartialCell"]["properties"][kind]["anyOf"]
     named = [form for form in forms[1:] if "const" in form.get("properties", {}).get("name", {})]
     offered = {form["properties"]["name"]["const"]: set(form["properties"]) - {"name", "task"} for form in named}
     expected = {name: set(registry.resolve(kind, name, {})) for name in registry.names(kind)}

@@ -98,6 +98,24 @@ from tests.scenarios import BASE, edited, error_of, scenario
         ("workers: [2]", "workers: [2]\n  link: fast", "s.yaml:12:9: matrix.link: ", "write a rate from 1mbit"),
         ("workers: [2]", "workers: [2]\n  link: 33gbit", "s.yaml:12:9: matrix.link: ", "write a rate from 1mbit"),
         ("workers: [2]", "workers: [2]\n  link: {up: 1mbit}", "s.yaml:12:9: matrix.link: ", "the keys up and down"),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: [1mbit, {rate: 1mbit, dely: 1ms}]",
+            "s.yaml:12:31: matrix.link[1].dely: ",
+            "there is no key 'dely' here (did you mean delay?)",
+        ),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: {rate: 5mbit, workers: {0: 1mbit, 1: {loss: 2}}}",
+            "s.yaml:12:53: matrix.link.workers.1.loss: ",
+            "2 is not a loss; write percent of the frames up to 50%",
+        ),
+        (
+            "workers: [2]",
+            "workers: [2]\n  link: {rate: 5mbit, workers: {0: 1mbit, x: 2mbit}}",
+            "s.yaml:12:46: matrix.link.workers.x: ",
+            "'x' is not a rank; write for example workers: {0: 1gbit, 3: 5mbit}",
+        ),
         ("[ddp, liec]", "[dpd]", "s.yaml:9:15: matrix.algorithm[0].name: ", "did you mean ddp?"),
         ("[ddp, liec]", "[ddp, {name: leic}]", "s.yaml:9:27: matrix.algorithm[1].name: ", "did you mean liec?"),
         (

@@ -18,7 +18,8 @@ import pytest
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.network.addresses import HUB_ADDRESS
 from liecbench.network.emulation import INTERFACE, WorkerLink, refusal_reason
-from liecbench.network.link import Link, LinkMap
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import MeasuredLink
 from tests.namespace_support import skip_without_namespaces
 from tests.namespaces import interfaces, listening_inodes, network_namespace, socket_inode

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from liecbench.network.link import Link, LinkMap
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import MeasuredLink, misses, recorded_misses
 
 ASKED = Link(up_bits_per_second=10**8, down_bits_per_second=2 * 10**8)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from liecbench.check.stored.baseline import Entry, StoredEpoch, Traffic
 from liecbench.check.stored.matching import Twin
 from liecbench.check.verdict import Finding, Shown, Verdict
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 
 _METRIC = "communication_over_wire"
 _BITS = 8

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from liecbench.network.link import LinkMap
+from liecbench.network.link_map import LinkMap
 from liecbench.report.figures.curves import energy_figure, epoch_figures
 from liecbench.report.figures.figure import Figure, Series, interval_of
 from liecbench.report.parts import PARTS, time_parts

@@ -1,0 +1,88 @@
+"""The axes of the matrix, and the parts of a scenario that give only some fields of a cell or a task."""
+
+from typing import Annotated, Any, Final, Union, get_type_hints
+
+from annotated_types import MinLen
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_serializer, model_validator
+
+from liecbench.config.cell import CompressorChoice, Model, Seed, Server, Task, Workers, split_options
+from liecbench.config.installed_choices import Installed
+from liecbench.network.link_map import LinkMap
+
+TASK_FIELDS = tuple(Task.model_fields)
+REQUIRED_AXES: Final = ("algorithm", "workers")
+
+
+def _drop_defaults(schema: dict[str, Any]) -> None:
+    """Drop the defaults of a partial model: they only mean that a field may be given elsewhere."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class _Partial(Model):
+    model_config = ConfigDict(json_schema_extra=_drop_defaults)
+
+
+def _require_axes(schema: dict[str, Any]) -> None:
+    _drop_defaults(schema)
+    schema["required"] = list(REQUIRED_AXES)
+
+
+class _Axes(Model):
+    model_config = ConfigDict(json_schema_extra=_require_axes)
+
+
+# Every field is optional: a task may be spread over the task section, the matrix and an algorithm's own task.
+_task_types = {name: kind for name, kind in get_type_hints(Task, include_extras=True).items() if name in TASK_FIELDS}
+_partial: dict[str, Any] = {
+    name: (kind, Field(None, description=Task.model_fields[name].description)) for name, kind in _task_types.items()
+}
+PartialTask: type[BaseModel] = create_model("PartialTask", __base__=_Partial, **_partial)
+
+
+class AlgorithmChoice(Model):
+    """An algorithm, its options, and task fields of its own."""
+
+    name: str
+    options: dict[str, Any] = {}
+    task: PartialTask = Field(default_factory=PartialTask)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return value if isinstance(value, AlgorithmChoice) else split_options(value, ("name", "task"))
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        task = self.task.model_dump(mode="json", exclude_unset=True)
+        return {"name": self.name, **self.options, **({"task": task} if task else {})}
+
+
+_types: dict[str, Any] = {
+    "workers": Workers,
+    "link": LinkMap,
+    **_task_types,
+    "server": Server,
+    "algorithm": Annotated[AlgorithmChoice, Installed("algorithm")],
+    "compressor": CompressorChoice,
+    "seed": Seed,
+}
+# The order in which cells are expanded, the last axis changing fastest.
+AXES = tuple(_types)
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _axis_type(kind: Any) -> Any:
+    """One value, or a list of them."""
+    written = Union[kind, Annotated[list[kind], MinLen(1)]]  # noqa: UP007 - kinds are known at run time only
+    listed = BeforeValidator(_as_list, json_schema_input_type=written)
+    return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]
+
+
+_axes: dict[str, Any] = {name: (_axis_type(kind), None) for name, kind in _types.items()}
+_optional: dict[str, Any] = {name: (kind, None) for name, kind in _types.items()}
+Matrix: type[BaseModel] = create_model("Matrix", __base__=_Axes, **_axes)
+PartialCell: type[BaseModel] = create_model("PartialCell", __base__=_Partial, **_optional)

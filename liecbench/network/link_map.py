@@ -1,0 +1,126 @@
+"""Every worker's link."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from liecbench.network.link import PRESETS, Link
+from liecbench.network.link_text import LinkText, link_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkMap:
+    """Every worker's link; a type for pydantic's models, too.
+
+    Attributes:
+        default: The link of every worker that ``workers`` does not name; None where nothing is shaped: on the
+            loopback or, with ``host``, on the machines' own network.
+        workers: Ranks in order, each with its own link.
+        host: Whether the workers use the machines' own network.
+    """
+
+    default: Link | None = None
+    workers: tuple[tuple[int, Link], ...] = ()
+    host: bool = False
+
+    @property
+    def shaped(self) -> bool:
+        """Whether it is held to rates."""
+        return self.default is not None
+
+    @property
+    def needs_netem(self) -> bool:
+        """Whether any worker's link needs the kernel's netem."""
+        return any(link.needs_netem for link in self.links())
+
+    def links(self) -> tuple[Link, ...]:
+        """Return the links that some worker has; none if nothing is shaped."""
+        return () if self.default is None else (self.default, *(link for _, link in self.workers))
+
+    @property
+    def speed(self) -> tuple[float, ...]:
+        """A key to sort shaped links by: the lowest rate of any direction, then the least delay, then loss."""
+        links = self.links()
+        lowest = min(min(link.up_bits_per_second, link.down_bits_per_second) for link in links)
+        return lowest, -max(link.delay_seconds for link in links), -max(link.loss for link in links)
+
+    def of(self, rank: int) -> Link:
+        """Return the link of one worker."""
+        assert self.default is not None, "the link is shaped"
+        return dict(self.workers).get(rank, self.default)
+
+    @classmethod
+    def parse(cls, value: object) -> "LinkMap":
+        """Read links as a scenario writes them.
+
+        Raises:
+            ValueError: With the part that is wrong, and what to write instead.
+        """
+        try:
+            return _adapter().validate_python(value)
+        except ValidationError as error:
+            raise ValueError(_message(error)) from None
+
+    def spec(self) -> str | dict[str, Any]:
+        """Return the links as a scenario writes them: the inverse of ``parse``."""
+        if self.default is None:
+            return "host" if self.host else "none"
+        spec = self.default.spec()
+        if not self.workers:
+            return spec
+        whole = {"rate": spec} if isinstance(spec, str) else spec
+        return {**whole, "workers": {str(rank): _complete_spec(link) for rank, link in self.workers}}
+
+    def __str__(self) -> str:
+        if self.default is None:
+            return "host" if self.host else "none"
+        return "; ".join([_name(self.default), *(f"worker {rank} {_name(link)}" for rank, link in self.workers)])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: object, validate_text: core_schema.ValidatorFunctionWrapHandler) -> LinkMap:
+            return value if isinstance(value, LinkMap) else _map_of(validate_text(value))
+
+        return core_schema.no_info_wrap_validator_function(
+            validate,
+            handler.generate_schema(LinkText),
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.spec),
+        )
+
+
+def _map_of(written: Any) -> LinkMap:
+    """Return the map that a validated text or mapping describes."""
+    if isinstance(written, str):
+        return LinkMap(host=written == "host")
+    workers = written.get("workers", {}) if isinstance(written, dict) else {}
+    default = link_of(written, None)
+    links = ((rank, link_of(link, default)) for rank, link in sorted(workers.items()))
+    return LinkMap(default=default, workers=tuple((rank, link) for rank, link in links if link != default))
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[LinkMap]:
+    return TypeAdapter(LinkMap)
+
+
+def _message(error: ValidationError) -> str:
+    """Return the first mistake with the keys that lead to it, without pydantic's names of the forms."""
+    first = error.errors()[0]
+    if first["type"] == "extra_forbidden":
+        return f"{first['loc'][-1]!r} is no key of a link; remove it"
+    keys = [str(part) for part in first["loc"] if part == "workers" or isinstance(part, int)]
+    return ": ".join([*([".".join(keys)] if keys else []), first["msg"].removeprefix("Value error, ")])
+
+
+def _complete_spec(link: Link) -> dict[str, Any]:
+    """Return a worker's link with every key: a key that it leaves out would be taken from the default link."""
+    nothing = {"delay": "0ms", "jitter": "0ms", "loss": "0%"}
+    spec = link.spec()
+    return {**nothing, **({"rate": spec} if isinstance(spec, str) else spec)}
+
+
+def _name(link: Link) -> str:
+    return next((name for name, preset in PRESETS.items() if preset == link and link.needs_netem), str(link))

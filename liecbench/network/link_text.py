@@ -1,0 +1,153 @@
+"""The forms in which a scenario may write links, as pydantic types: they validate, and give the JSON Schema."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from typing_extensions import TypedDict  # pydantic needs it on Python 3.11
+
+from liecbench.network.link import PRESETS, Link
+from liecbench.network.quantity import DELAY, LOSS, RATE, RATE_REMEDY, Quantity, parse_delay, parse_loss, parse_rate
+
+_RANK_PATTERN = "^[0-9]{1,3}$"
+_WORKERS_EXAMPLE = "write for example workers: {0: 1gbit, 3: 5mbit}"
+
+
+def _schema_of(quantity: Quantity) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": quantity.pattern})
+
+
+def _parse_preset(name: object) -> Link:
+    known = PRESETS.get(str(name).strip().lower())
+    if known is None:
+        raise ValueError(f"{name!r} is no preset; there are {', '.join(PRESETS)}")
+    return known
+
+
+def _parse_unshaped(name: str) -> str:
+    return name.strip().lower()
+
+
+def _parse_rank(rank: object) -> int:
+    if not re.search(_RANK_PATTERN, str(rank)):
+        raise ValueError(f"{rank!r} is not a rank; {_WORKERS_EXAMPLE}")
+    return int(str(rank))
+
+
+def _check_workers(workers: object) -> object:
+    if not isinstance(workers, Mapping):
+        raise ValueError(f"{workers!r} is not a mapping; {_WORKERS_EXAMPLE}")
+    ranks = [str(rank).lstrip("0") for rank in workers]
+    if len(set(ranks)) < len(ranks):
+        raise ValueError("a rank stands twice; remove one")
+    return workers
+
+
+Rate = Annotated[int, BeforeValidator(parse_rate), _schema_of(RATE)]
+Delay = Annotated[float, BeforeValidator(parse_delay), _schema_of(DELAY)]
+Loss = Annotated[float, BeforeValidator(parse_loss), _schema_of(LOSS)]
+Preset = Annotated[Link, BeforeValidator(_parse_preset), WithJsonSchema({"enum": list(PRESETS)})]
+Rank = Annotated[int, BeforeValidator(_parse_rank), WithJsonSchema({"type": "string", "pattern": _RANK_PATTERN})]
+Unshaped = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshaped)]
+
+
+class LinkKeys(TypedDict, total=False):
+    """One link as a mapping; a worker's own may leave rates out, and has the others' then."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    preset: Preset
+    rate: Rate
+    up: Rate
+    down: Rate
+    delay: Annotated[Delay, Field(description="one way, on each of the two links that a message passes")]
+    jitter: Delay
+    loss: Loss
+
+
+def _form(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "mapping"
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return "preset" if word in PRESETS else "rate"
+
+
+def _top_form(value: object) -> str:
+    unshaped = isinstance(value, str) and value.strip().lower() in ("none", "host")
+    return "unshaped" if unshaped else _form(value)
+
+
+WorkerLink = Annotated[
+    Annotated[Preset, Tag("preset")] | Annotated[Rate, Tag("rate")] | Annotated[LinkKeys, Tag("mapping")],
+    Discriminator(_form),
+]
+
+
+class LinkMapKeys(LinkKeys, total=False):
+    """Every worker's link as a mapping: one for all, and ``workers`` with another one."""
+
+    __pydantic_config__ = ConfigDict(  # type: ignore[misc]
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "anyOf": [{"required": ["rate"]}, {"required": ["up", "down"]}, {"required": ["preset"]}],
+            "dependentRequired": {"up": ["down"], "down": ["up"]},
+            "not": {"required": ["rate", "up"]},
+        },
+    )
+
+    workers: Annotated[
+        dict[Rank, WorkerLink],
+        BeforeValidator(_check_workers),
+        Field(description="the links of single workers, by rank", json_schema_extra={"additionalProperties": False}),
+    ]
+
+
+LinkText = Annotated[
+    Annotated[Unshaped, Tag("unshaped")]
+    | Annotated[Preset, Tag("preset")]
+    | Annotated[Rate, Tag("rate")]
+    | Annotated[LinkMapKeys, Tag("mapping")],
+    Discriminator(_top_form),
+]
+
+
+def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
+    """Return one link as validated; keys that a mapping leaves out are taken from ``base``.
+
+    Raises:
+        ValueError: There are no rates, too many, or more jitter than delay.
+    """
+    if isinstance(written, Link):
+        return written
+    if isinstance(written, int):
+        return _with_rates(base, written, written)
+    link = _with_given_rates(written, written.get("preset", base))
+    link = replace(
+        link,
+        delay_seconds=written.get("delay", link.delay_seconds),
+        jitter_seconds=written.get("jitter", link.jitter_seconds),
+        loss=written.get("loss", link.loss),
+    )
+    if link.jitter_seconds > link.delay_seconds:
+        raise ValueError("jitter is more than delay, which it varies; raise delay or lower jitter")
+    return link
+
+
+def _with_given_rates(written: LinkKeys, base: Link | None) -> Link:
+    rates: dict[str, Any] = {name: written[name] for name in ("rate", "up", "down") if name in written}
+    if rates.keys() == {"rate"}:
+        return _with_rates(base, rates["rate"], rates["rate"])
+    if rates.keys() == {"up", "down"}:
+        return _with_rates(base, rates["up"], rates["down"])
+    if rates or base is None:
+        raise ValueError(f"a link needs the key rate, or the keys up and down; {RATE_REMEDY}")
+    return base
+
+
+def _with_rates(base: Link | None, up: int, down: int) -> Link:
+    if base is None:
+        return Link(up_bits_per_second=up, down_bits_per_second=down)
+    return replace(base, up_bits_per_second=up, down_bits_per_second=down)
