@@ -1,29 +1,29 @@
-"""A rank that meets the others as its plan says, adds up a vector with them, and tells what that took."""
+"""A rank that joins the others as its plan says, adds up a vector with them, and sends what that took."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from liecbench.launch.messages import CaseMeasured, TrainingPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.worker import entry
 
 NUMEL: Final = 2**18
 
 
-def _body() -> entry.Body:
+def _body() -> entry.Body[TrainingPlan]:
     import torch
     import torch.distributed as dist
 
     from liecbench.network.link_map import LinkMap
     from liecbench.worker.backend_variables import Backend
     from liecbench.worker.device import rank_device
+    from liecbench.worker.event_writer import EventWriter
     from liecbench.worker.process_group import join
 
-    def meet(plan_path: Path, events: Path, link: WorkerLink | None) -> None:
-        plan = json.loads(plan_path.read_text())
+    def meet(plan: TrainingPlan, events: Path, link: WorkerLink | None) -> None:
         join(plan, timedelta(minutes=1))
-        me, device = dist.get_rank(), rank_device(plan["device"])
+        me, device = dist.get_rank(), rank_device(plan.device)
         everyone = [-1] * dist.get_world_size()
         dist.all_gather_object(everyone, me)
         dist.barrier()
@@ -38,14 +38,13 @@ def _body() -> entry.Body:
         total = float(vector.sum())
         dist.barrier()
         sent = link.wire_bytes()[0] - before[0] if link is not None else None
-        told = {"type": "met", "ranks": everyone, "total": total, "sent": sent, "control_bytes": control_bytes}
+        figures = {"ranks": everyone, "total": total, "sent": sent, "control_bytes": control_bytes}
         described = Backend.of(plan, shaped=link is not None).describe()
-        with events.open("w") as command:
-            command.write(json.dumps({**told, **described}) + "\n")
+        EventWriter(events).send(CaseMeasured(case=0, figures={**figures, **described}, link={}))
         dist.destroy_process_group()
 
     return meet
 
 
 if __name__ == "__main__":
-    entry.run(_body)
+    entry.run(TrainingPlan, _body)

@@ -1,13 +1,14 @@
 """A rank of a benchmark."""
 
+from liecbench.launch.messages import BenchmarkPlan
 from liecbench.worker import entry
 
 
-def _measuring() -> entry.Body:
+def _import_body() -> entry.Body[BenchmarkPlan]:
     from liecbench.bench.bench_loop import run_plan
 
     return run_plan
 
 
 if __name__ == "__main__":
-    entry.run(_measuring)
+    entry.run(BenchmarkPlan, _import_body)

@@ -1,7 +1,7 @@
-"""One benchmark seen from a rank: join the group once, then one case after the other, each on its link."""
+"""The loop of a benchmark's ranks: join the process group once, then measure one case after the other on its link."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +9,37 @@ import torch
 import torch.distributed as dist
 
 from liecbench.bench import free_backward, transfers
+from liecbench.launch.messages import BenchmarkPlan, CaseMeasured, CaseStarted
 from liecbench.network.emulation import WorkerLink
 from liecbench.network.link_map import LinkMap
 from liecbench.worker.cell_link import CellLink
+from liecbench.worker.event_writer import EventWriter
 from liecbench.worker.link_shapers import Unshaped
+from liecbench.worker.process_group import join
 
-# What measures a case, collectively, and returns figures that are the same on every rank.
-_Measure = Callable[[dict[str, Any], CellLink], dict[str, Any]]
-_BENCHMARKS: dict[str, _Measure] = {"exchange": free_backward.measure, "link": transfers.measure}
+# Measures a case, collectively, and returns figures that are the same on every rank.
+_Measure = Callable[[CellLink], dict[str, Any]]
 
 
-def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
-    """Measure every case of the plan; rank 0 reports."""
-    plan = json.loads(plan_path.read_text())
-    measure = _BENCHMARKS[plan["benchmark"]]
+def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
+    """Measure every case of the plan; rank 0 sends the figures."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+    join(plan)
+    writer = EventWriter(events) if dist.get_rank() == 0 else None
     link = CellLink(worker_link if worker_link is not None else Unshaped())
-    for number, case in enumerate(plan["cases"]):
-        _tell(events, {"type": "measuring", "case": number})
-        link.prepare(LinkMap.parse(case["link"]))
-        figures = measure(case, link)
-        _tell(events, {"type": "measured", "case": number, "figures": figures, "link": link.describe()})
+    for number, (text, measure) in enumerate(_cases(plan)):
+        if writer is not None:
+            writer.send(CaseStarted(case=number))
+        link.prepare(LinkMap.parse(text))
+        figures = measure(link)
+        if writer is not None:
+            writer.send(CaseMeasured(case=number, figures=figures, link=link.describe()))
     dist.destroy_process_group()
 
 
-def _tell(events: Path, event: dict[str, Any]) -> None:
-    if dist.get_rank() == 0:
-        with events.open("w") as command:
-            command.write(json.dumps(event) + "\n")
+def _cases(plan: BenchmarkPlan) -> Iterator[tuple[str | dict[str, Any], _Measure]]:
+    """Yield the link of each case, and the function that measures it."""
+    for step in plan.steps:
+        yield step.link, partial(free_backward.measure, step)
+    for transfer in plan.transfers:
+        yield transfer.link, partial(transfers.measure, transfer)

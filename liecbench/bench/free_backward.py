@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.base import Algorithm
 from liecbench.bench.fixed_gradient import FixedGradient, parameter_numels
 from liecbench.config import registry
+from liecbench.launch.messages import StepCase
 from liecbench.worker.cell_link import CellLink
 
 
@@ -27,8 +28,8 @@ class _Step:
 class _Trainee:
     """A model with an algorithm attached, its buckets final."""
 
-    def __init__(self, case: dict[str, Any]) -> None:
-        model = FixedGradient(parameter_numels(case["size"]), seed=dist.get_rank())
+    def __init__(self, case: StepCase) -> None:
+        model = FixedGradient(parameter_numels(case.size), seed=dist.get_rank())
         self._ddp = DistributedDataParallel(model, bucket_cap_mb=25, gradient_as_bucket_view=True)
         self._optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
         for _ in range(2):  # buckets are rebuilt when the second pass begins
@@ -55,13 +56,13 @@ class _Trainee:
         )
 
 
-def measure(case: dict[str, Any], link: CellLink) -> dict[str, Any]:
+def measure(case: StepCase, link: CellLink) -> dict[str, Any]:
     """Seconds of every timed step on its slowest rank, and the bytes of the busiest direction of the busiest rank."""
     trainee = _Trainee(case)
     link.shape()
-    for _ in range(case["warmup_steps"]):
+    for _ in range(case.warmup_steps):
         trainee.step()
-    mine = [trainee.step() for _ in range(case["timed_steps"])]
+    mine = [trainee.step() for _ in range(case.timed_steps)]
     link.unshape()
     trainee.algorithm.close()
     everyone: list[list[_Step]] = [[]] * dist.get_world_size()
@@ -74,10 +75,10 @@ def measure(case: dict[str, Any], link: CellLink) -> dict[str, Any]:
     }
 
 
-def _algorithm(case: dict[str, Any]) -> Algorithm:
-    parts = dict(case["options"])
-    if case["compressor"] is not None:
-        parts["compressor"] = registry.load("compressor", case["compressor"])()
-    algorithm = registry.load("algorithm", case["algorithm"])(**parts)
+def _algorithm(case: StepCase) -> Algorithm:
+    parts = dict(case.options)
+    if case.compressor is not None:
+        parts["compressor"] = registry.load("compressor", case.compressor)()
+    algorithm = registry.load("algorithm", case.algorithm)(**parts)
     assert isinstance(algorithm, Algorithm), "the catalog checked it"
     return algorithm

@@ -4,13 +4,13 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from liecbench.algorithms.comm.pacing import framed_bytes
 from liecbench.bench.bench_launch import Report, run_ranks
 from liecbench.bench.benchmark_row import Findings, Row
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
+from liecbench.launch.messages import BenchmarkPlan, TransferCase
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 
@@ -61,16 +61,17 @@ class _Case:
             return 2 * (each + 2 * self._asked.delay_seconds)
         return framed / self._slower + 2 * self._asked.delay_seconds
 
-    def plan(self, workers: int) -> dict[str, Any]:
-        """What the ranks are told."""
+    def plan(self, workers: int) -> TransferCase:
+        """Return the case as its ranks read it."""
         messages = 1
         if self.operation == "stream":
             most = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)
             messages = max(1, int(most // self.size))
         seconds = messages * self.limit_seconds(workers)
         repeats = max(1, min(_MOST_REPEATS, int(_REPEATED_SECONDS / seconds)))
-        spec = self.link.spec()
-        return {"operation": self.operation, "size": self.size, "link": spec, "messages": messages, "repeats": repeats}
+        return TransferCase(
+            operation=self.operation, size=self.size, link=self.link.spec(), messages=messages, repeats=repeats
+        )
 
     def __str__(self) -> str:
         return f"{self.link}: {self.operation.replace('_', ' ')} of {self.size:,} bytes"
@@ -110,7 +111,7 @@ def measure(sizes: Sequence[int], workers: int, links: Sequence[LinkMap], say: C
         if slow := [str(case.size) for case in _all_cases(link, sizes) if _too_slow(case, workers)]:
             left = ", ".join(dict.fromkeys(slow))
             say(f"{link}: some operations on {left} bytes are left out: more than {_LONGEST_SECONDS:.0f} s on the wire")
-    plan = {"benchmark": "link", "cases": [case.plan(workers) for case in cases]}
+    plan = BenchmarkPlan(transfers=tuple(case.plan(workers) for case in cases))
     reports, failure = run_ranks(plan, [str(case) for case in cases], workers, say)
     rows = [_row(case, workers, report) for case, report in zip(cases, reports, strict=False)]
     return Findings(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())

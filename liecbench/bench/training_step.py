@@ -9,6 +9,7 @@ from liecbench.bench.bench_launch import Report, run_ranks
 from liecbench.bench.benchmark_row import Findings, Row
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
+from liecbench.launch.messages import BenchmarkPlan, StepCase
 from liecbench.network.quantity import format_rate, parse_rate
 
 _BYTES_PER_RANK = 250 * 10**6  # an interpreter with torch
@@ -37,17 +38,17 @@ class _Case:
     def server(self) -> str | None:
         return self.options.get("server")
 
-    def plan(self, rate: int, size: int) -> dict[str, Any]:
-        """What the ranks are told."""
-        return {
-            "size": size,
-            "link": format_rate(rate),
-            "algorithm": self.name,
-            "compressor": self.compressor,
-            "options": self.options,
-            "warmup_steps": 1 if self.dense_trips else 2,
-            "timed_steps": 3 if self.dense_trips else 9,
-        }
+    def plan(self, rate: int, size: int) -> StepCase:
+        """Return the case as its ranks read it."""
+        return StepCase(
+            size=size,
+            link=format_rate(rate),
+            algorithm=self.name,
+            compressor=self.compressor,
+            options=self.options,
+            warmup_steps=1 if self.dense_trips else 2,
+            timed_steps=3 if self.dense_trips else 9,
+        )
 
     def __str__(self) -> str:
         return " ".join([self.name, self.operation.replace("_", " "), *([self.server] if self.server else [])])
@@ -86,7 +87,7 @@ def measure(size: int, workers: int, rates: Sequence[int], say: Callable[[str], 
     measured = [(case, rate) for rate in rates for case in _CASES if not _too_slow(case, size, workers, rate)]
     for line in _left_out(size, workers, rates):
         say(line)
-    plan = {"benchmark": "exchange", "cases": [case.plan(rate, size) for case, rate in measured]}
+    plan = BenchmarkPlan(steps=tuple(case.plan(rate, size) for case, rate in measured))
     labels = [f"{format_rate(rate)}: {case}" for case, rate in measured]
     reports, failure = run_ranks(plan, labels, workers, say)
     rows = [_row(case, rate, size, workers, report) for (case, rate), report in zip(measured, reports, strict=False)]

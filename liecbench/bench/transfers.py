@@ -9,22 +9,23 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from liecbench.launch.messages import TransferCase
 from liecbench.worker.cell_link import CellLink
 
 # Does its transfer as often as it is told.
 _Operation = Callable[[int], None]
 
 
-def measure(case: dict[str, Any], link: CellLink) -> dict[str, Any]:
+def measure(case: TransferCase, link: CellLink) -> dict[str, Any]:
     """Seconds of every repeat on its slowest rank; of a stream, seconds a message."""
-    operation = _OPERATIONS[case["operation"]](case["size"])
+    operation = _OPERATIONS[case.operation](case.size)
     link.shape()
     operation(1)
-    mine = [_timed(operation, case["messages"]) for _ in range(case["repeats"])]
+    mine = [_timed(operation, case.messages) for _ in range(case.repeats)]
     link.unshape()
     everyone: list[list[float]] = [[]] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
-    return {"seconds": [max(ranks) / case["messages"] for ranks in zip(*everyone, strict=True)]}
+    return {"seconds": [max(ranks) / case.messages for ranks in zip(*everyone, strict=True)]}
 
 
 def _timed(operation: _Operation, count: int) -> float:

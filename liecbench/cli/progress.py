@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,6 +12,7 @@ from rich.text import Text
 from liecbench.config.cell import Cell, Job
 from liecbench.estimate.eta import TimeLeft
 from liecbench.launch.launch import Launch
+from liecbench.launch.messages import StepProgress, TimingProgress
 from liecbench.results.records import End, Epoch, Record, Start
 
 _BAR_WIDTH = 24
@@ -50,15 +50,15 @@ class ConsoleProgress:
             self._noticed.add(text)
             self._say(text)
 
-    def stepped(self, event: dict[str, Any]) -> None:
+    def stepped(self, event: StepProgress | TimingProgress) -> None:
         """The current epoch, or the timing of a kind of steps, has come further."""
-        cell = self._cells[event["cell"]]
-        if event["type"] == "timing":
-            mean = f"{event['mean_seconds'] * 1000:.3g} ms a step"
-            where = f"timing {event['kind']} steps, {event['steps']} so far, {mean}"
+        cell = self._cells[event.cell]
+        if isinstance(event, TimingProgress):
+            mean = f"{event.mean_seconds * 1000:.3g} ms a step"
+            where = f"timing {event.kind} steps, {event.steps} so far, {mean}"
         else:
-            where = f"epoch {event['epoch']}/{cell.task.epochs}, step {event['step']}/{event['steps']}"
-            where += f", loss {event['loss']:.3f}"
+            where = f"epoch {event.epoch}/{cell.task.epochs}, step {event.step}/{event.steps}"
+            where += f", loss {event.loss:.3f}"
         self._draw(f"{cell.describe()}: {where}")
 
     def recorded(self, record: Record) -> None:

@@ -119,19 +119,19 @@ def _run_rest(
     from rich.console import Console
 
     from liecbench.cli.progress import ConsoleProgress
-    from liecbench.estimate.cost import patience
+    from liecbench.estimate.cost import stall_timeout
     from liecbench.launch.multinode import Leader
     from liecbench.launch.pending import jobs_left
 
     jobs = jobs_left(cells, results.snapshot.cells)
     say(results.describe(cells, jobs), quiet)
-    waits = patience({cell.id: cell for cell in cells}, loaded.step_timeout)
+    timeouts = stall_timeout({cell.id: cell for cell in cells}, loaded.step_timeout)
     try:
         with (
             Leader(nodes) if nodes else contextlib.nullcontext() as leader,
             ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
         ):
-            carry_out(cells, jobs, results, progress, patience=waits, leader=leader)
+            carry_out(cells, jobs, results, progress, stall_timeout=timeouts, leader=leader)
     except Interruption:
         again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
         say(f"interrupted; every finished epoch is kept in {results.path}. To go on: {again}", quiet=False)

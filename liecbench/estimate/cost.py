@@ -104,7 +104,7 @@ def timing_wire_seconds(cell: Cell) -> float:
     return sum(TIMED_STEPS * wire_seconds(cell, kind) for kind in traffic(cell).values())
 
 
-def patience(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
+def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
     """Seconds without a sign of life after which a cell (before and between cells: the launch) is taken to hang."""
 
     def seconds(cell_id: str | None) -> float:

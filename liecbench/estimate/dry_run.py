@@ -98,10 +98,10 @@ def _traffic(ranks: Sequence[tuple[int, int]]) -> str:
 
 
 def _place(launch: Launch) -> str:
-    if launch.meeting["device"] == "cpu":
+    if launch.settings.device == "cpu":
         return ""
-    shared = " that ranks share (experimental)" if launch.meeting["share_gpus"] else ""
-    return f"on GPUs{shared} over {launch.meeting['backend']}, "
+    shared = " that ranks share (experimental)" if launch.settings.share_gpus else ""
+    return f"on GPUs{shared} over {launch.settings.backend}, "
 
 
 def _network(launch: Launch, nodes: Nodes | None) -> str:
@@ -109,6 +109,6 @@ def _network(launch: Launch, nodes: Nodes | None) -> str:
         return f"the own network of {nodes.count} machines"
     if launch.shaped:
         return "each behind its own shaped veth"
-    if launch.meeting["backend"] == "nccl" and not launch.meeting["share_gpus"]:
+    if launch.settings.backend == "nccl" and not launch.settings.share_gpus:
         return "NCCL's fastest way"
     return "unshaped loopback" if launch.enforcement == "kernel" else "loopback, links paced by the processes"

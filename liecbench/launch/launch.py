@@ -1,12 +1,14 @@
 """Launches: cells that share one torchrun, and what its ranks are told."""
 
-import json
+import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from liecbench.config.cell import Cell, Job
+from liecbench.launch.channel import write_plan
+from liecbench.launch.messages import Event, Lost, NodeOrder, Notice, RankSettings, TrainingPlan
 from liecbench.launch.multinode import Leader, Nodes, orders
 from liecbench.launch.torchrun import NAMESPACES_REMEDY, Outcome, Torchrun, start_torchrun
 
@@ -65,31 +67,21 @@ class Launch:
         return self.enforcement == "process" and self._first.link.shaped
 
     @property
-    def meeting(self) -> dict[str, Any]:
-        """What each rank needs before it meets the others."""
+    def settings(self) -> RankSettings:
+        """Settings that each rank needs before it joins the process group."""
         backend = self._first.backend
         share_gpus = self.share_gpus and backend == "nccl"
-        return {"backend": backend, "device": self._first.device, "share_gpus": share_gpus}
+        return RankSettings(backend=backend, device=self._first.device, share_gpus=share_gpus)
 
-    def plan(self, directory: Path, *, trace: bool) -> dict[str, Any]:
-        """What the workers are told."""
-        jobs = [
-            {
-                "cell": job.cell.spec(),
-                "attempt": job.attempt,
-                "epochs_done": job.epochs_done,
-                "trajectory": job.trajectory,
-                "data_sha256": job.data_sha256,
-            }
-            for job in self.jobs
-        ]
-        return {
-            "directory": str(directory.resolve()),
-            **self.meeting,
-            "paced": self.paced,
-            "trace": trace,
-            "jobs": jobs,
-        }
+    def plan(self, directory: Path, *, trace: bool) -> TrainingPlan:
+        """Return the plan of its ranks, whose results go to ``directory``."""
+        return TrainingPlan(
+            directory=str(directory.resolve()),
+            **dataclasses.asdict(self.settings),
+            paced=self.paced,
+            trace=trace,
+            jobs=self.jobs,
+        )
 
 
 def launch_key(cell: Cell) -> tuple[object, ...]:
@@ -109,9 +101,9 @@ def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = Fals
 def start(
     launch: Launch,
     directory: Path,
-    on_event: Callable[[dict[str, Any]], None],
+    on_event: Callable[[Event], None],
     leader: Leader | None = None,
-    patience: Callable[[], float] | None = None,
+    stall_timeout: Callable[[], float] | None = None,
     *,
     trace: bool = False,
 ) -> Outcome:
@@ -120,11 +112,12 @@ def start(
     With a ``leader`` it runs over all of its machines. To ``trace`` is to keep a timeline of a few steps of each cell.
     """
     plan, log = _paths(directory)
-    plan.write_text(json.dumps(launch.plan(directory, trace=trace), indent=1))
+    write_plan(plan, launch.plan(directory, trace=trace))
     torchrun = launch.torchrun(leader.nodes if leader else None)
     if leader is not None:
-        leader.tell({"workers": torchrun.workers, "threads": torchrun.threads, **launch.meeting})
-    return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY, patience=patience)
+        settings = dataclasses.asdict(launch.settings)
+        leader.tell(NodeOrder(workers=torchrun.workers, threads=torchrun.threads, **settings))
+    return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY, stall_timeout=stall_timeout)
 
 
 def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
@@ -134,21 +127,36 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
     """
     well = True
     for number, order in enumerate(orders(nodes), start=1):
-        say(f"launch {number}: {order['workers'] // nodes.count} of {order['workers']} workers here")
+        say(f"launch {number}: {order.workers // nodes.count} of {order.workers} workers here")
         plan, log = _paths(directory, suffix=f".node-{nodes.rank}")
-        plan.write_text(json.dumps({"directory": str(directory.resolve()), **order}))
+        # Its ranks learn the jobs from rank 0.
+        own = TrainingPlan(
+            directory=str(directory.resolve()),
+            backend=order.backend,
+            device=order.device,
+            share_gpus=order.share_gpus,
+        )
+        write_plan(plan, own)
         torchrun = Torchrun(
             module="liecbench.worker",
-            workers=order["workers"],
-            threads=order["threads"],
+            workers=order.workers,
+            threads=order.threads,
             shaped=False,
             nodes=nodes,
         )
-        outcome = start_torchrun(torchrun, plan, log, lambda event: say(event["reason"]))
+        outcome = start_torchrun(torchrun, plan, log, functools.partial(_say_event, say))
         if outcome.status:
             say(f"launch {number} ended with status {outcome.status}, see {outcome.log}")
             well = False
     return well
+
+
+def _say_event(say: Callable[[str], None], event: Event) -> None:
+    """Print the events of this machine's ranks that a person needs; rank 0 sends all others."""
+    if isinstance(event, Lost):
+        say(event.reason)
+    elif isinstance(event, Notice):
+        say(event.text)
 
 
 def _paths(directory: Path, suffix: str = "") -> tuple[Path, Path]:

@@ -7,10 +7,12 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
+from liecbench.launch.channel import decode, encode
+from liecbench.launch.messages import NodeOrder
 
 _DEFAULT_PORT = 29400
 _JOIN_SECONDS = 300.0
@@ -70,13 +72,13 @@ class Leader:
         for other in self._others.values():
             other.close()
 
-    def tell(self, order: dict[str, Any]) -> None:
+    def tell(self, order: NodeOrder) -> None:
         """Send every other machine what to launch; MachineError where one is gone."""
         for rank, other in self._others.items():
             try:
                 if select.select([other], [], [], 0)[0]:  # they say nothing more: it is the end
                     raise ConnectionResetError
-                other.sendall(_line(order))
+                other.sendall(encode(order).encode() + b"\n")
             except OSError:
                 raise MachineError(f"machine {rank} is gone", "run the same command on all again") from None
 
@@ -108,20 +110,16 @@ class Leader:
         return next((rank for rank in range(1, self.nodes.count) if said == _greeting(self.nodes.count, rank)), None)
 
 
-def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message).encode() + b"\n"
-
-
 def _greeting(count: int, rank: int) -> bytes:
-    return _line({"liecbench": __version__, "nodes": count, "node_rank": rank})
+    return json.dumps({"liecbench": __version__, "nodes": count, "node_rank": rank}).encode() + b"\n"
 
 
-def orders(nodes: Nodes) -> Iterator[dict[str, Any]]:
+def orders(nodes: Nodes) -> Iterator[NodeOrder]:
     """What the first machine tells this one to launch, until it is done; MachineError where it cannot be reached."""
     with contextlib.closing(_reach(nodes)) as leader, leader.makefile("r", encoding="utf-8") as lines:
         leader.sendall(_greeting(nodes.count, nodes.rank))
         for line in lines:
-            yield json.loads(line)
+            yield decode(line, NodeOrder)
 
 
 def _reach(nodes: Nodes) -> socket.socket:

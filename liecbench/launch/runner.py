@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from liecbench.config.cell import Cell, Job
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.launch import launch as launching
 from liecbench.launch.launch import Launch
+from liecbench.launch.messages import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
 from liecbench.launch.multinode import Leader, Nodes
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.torchrun import Outcome, log_tail
@@ -16,10 +17,10 @@ from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
 from liecbench.results.comparison import flat_fields
 from liecbench.results.directory import ResultsDirectory
-from liecbench.results.records import End, Record, Start, from_fields, utc_now
+from liecbench.results.records import End, Epoch, Record, Start, utc_now
 
-# Seconds of silence that are a hang, while a cell is under way or, with None, before and between cells.
-Patience = Callable[[str | None], float]
+# From a cell under way (None: before and between cells) to the seconds without an event after which it hangs.
+StallTimeout = Callable[[str | None], float]
 
 
 class Progress(Protocol):
@@ -28,7 +29,7 @@ class Progress(Protocol):
     def launching(self, launch: Launch) -> None:
         """Workers are started."""
 
-    def stepped(self, event: dict[str, Any]) -> None:
+    def stepped(self, event: StepProgress | TimingProgress) -> None:
         """The current epoch has come further."""
 
     def recorded(self, record: Record) -> None:
@@ -90,7 +91,7 @@ def run_jobs(
     directory: ResultsDirectory,
     progress: Progress,
     *,
-    patience: Patience,
+    stall_timeout: StallTimeout,
     leader: Leader | None = None,
     isolate: bool = False,
     share_gpus: bool = False,
@@ -99,7 +100,7 @@ def run_jobs(
     """Run the jobs that are left of the cells; where a trajectory fails, the next fastest link is trained instead."""
     while jobs:
         launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
-        _run_launches(launches, directory, progress, patience, leader, trace=trace)
+        _run_launches(launches, directory, progress, stall_timeout, leader, trace=trace)
         now = directory.snapshot.refresh()
         waiting = {job.cell.id for job in jobs if job.trajectory and _attempt(now, job) != job.attempt}
         jobs = [job for job in jobs_left(cells, now) if job.cell.id in waiting]
@@ -109,7 +110,7 @@ def _run_launches(
     launches: list[Launch],
     directory: ResultsDirectory,
     progress: Progress,
-    patience: Patience,
+    stall_timeout: StallTimeout,
     leader: Leader | None,
     *,
     trace: bool,
@@ -123,8 +124,8 @@ def _run_launches(
     while launches:
         launch = launches.pop(0)
         progress.launching(launch)
-        listener = _Listener(progress, patience)
-        outcome = launching.start(launch, directory.path, listener.hear, leader, listener.patience, trace=trace)
+        listener = _Listener(progress, stall_timeout)
+        outcome = launching.start(launch, directory.path, listener.handle, leader, listener.stall_timeout, trace=trace)
         if outcome.status == 0:
             continue
         directory.ledger.truncate_partial_line()
@@ -148,46 +149,44 @@ def _run_launches(
 class _Listener:
     """What one launch says, passed on to whoever watches; what its end is explained with is kept."""
 
-    def __init__(self, progress: Progress, patience: Patience) -> None:
-        self._progress, self._patience = progress, patience
+    def __init__(self, progress: Progress, stall_timeout: StallTimeout) -> None:
+        self._progress, self._stall_timeout = progress, stall_timeout
         self._cell: str | None = None
-        self._said: list[str] = []
-        self._disk: tuple[str | None, str] | None = None
+        self._lost: list[str] = []
+        self._disk: DiskError | None = None
 
-    def hear(self, event: dict[str, Any]) -> None:
-        """An event of the launch."""
-        match event["type"]:
-            case "lost":
-                self._said.append(event["reason"].partition("\n")[0])
-                self._disk = self._disk or event["disk"]
-            case "progress" | "timing":
+    def handle(self, event: Event) -> None:
+        """Pass an event of the launch on."""
+        match event:
+            case Lost():
+                self._lost.append(event.reason.partition("\n")[0])
+                self._disk = self._disk or event.disk
+            case StepProgress() | TimingProgress():
                 self._progress.stepped(event)
-            case "notice":
-                self._progress.noticed(event["text"])
-            case "alive":
-                pass
+            case Notice():
+                self._progress.noticed(event.text)
+            case Start() | Epoch() | End():
+                self._cell = None if isinstance(event, End) else event.cell
+                self._progress.recorded(event)
             case _:
-                record = from_fields(event)
-                self._cell = None if isinstance(record, End) else record.cell
-                self._progress.recorded(record)
+                assert isinstance(event, Heartbeat), f"no event of a training launch: {event}"
 
-    def patience(self) -> float:
-        """How long the next event may take."""
-        return self._patience(self._cell)
+    def stall_timeout(self) -> float:
+        """Return the seconds that the next event may take."""
+        return self._stall_timeout(self._cell)
 
     def raise_disk_error(self, directory: Path) -> None:
         """LiecbenchError where a rank ended because the disk took no more."""
         if self._disk is not None:
-            where, what = self._disk
-            message = f"{where or directory}: {what}"
+            message = f"{self._disk.path or directory}: {self._disk.reason}"
             raise LiecbenchError(message, "free disk space and run again: every finished epoch is kept")
 
     def reason(self, outcome: Outcome) -> str:
         """Why a launch ended, in a line, and below it the last lines of its log."""
-        first = f"; first was {self._said[0]}" if self._said else ""
+        first = f"; first was {self._lost[0]}" if self._lost else ""
         how = f"ended with status {outcome.status}"
-        if outcome.silent_seconds is not None:
-            how = f"was ended: no step for {outcome.silent_seconds:.0f} s (step_timeout)"
+        if outcome.stalled_seconds is not None:
+            how = f"was ended: no step for {outcome.stalled_seconds:.0f} s (step_timeout)"
         return f"the launch {how}, see {outcome.log}{first}\n{log_tail(outcome.log)}"
 
 

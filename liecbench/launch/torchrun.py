@@ -5,20 +5,19 @@ Nothing here knows of cells: benchmarks and gates run their ranks with it, too.
 
 import contextlib
 import dataclasses
-import io
-import json
 import os
-import select
 import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from liecbench.errors import MachineError
+from liecbench.launch.channel import RefusedError, StalledError, receive_events
+from liecbench.launch.messages import Event, Notice
 from liecbench.launch.multinode import Nodes
 from liecbench.launch.supervisor import MASTER_VARIABLE, Orders
 from liecbench.network.addresses import HUB_ADDRESS
@@ -85,43 +84,43 @@ class Torchrun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a launch ended: torchrun's exit status, where its output is, and for how long it was silent if it hung."""
+    """End of a launch: torchrun's exit status, its log, and the seconds of silence after which it was stopped."""
 
     status: int
     log: Path
-    silent_seconds: float | None = None
+    stalled_seconds: float | None = None
 
 
 def start_torchrun(
     torchrun: Torchrun,
     plan: Path,
     log: Path,
-    on_event: Callable[[dict[str, Any]], None],
+    on_event: Callable[[Event], None],
     *,
     refused_remedy: str = NAMESPACES_REMEDY,
-    patience: Callable[[], float] | None = None,
+    stall_timeout: Callable[[], float] | None = None,
 ) -> Outcome:
     """Run ranks to their end, blocked on their events; MachineError where the kernel refuses what shaped links need.
 
-    They are ended where no event comes for the seconds that ``patience`` gives, asked anew after every event.
+    They are ended if no event comes for the seconds that ``stall_timeout`` returns, asked again after every event.
     Whatever is raised while they run (an interruption, too) ends every process first.
     """
     isolate = torchrun.nodes is None
     while True:
-        with Ranks(torchrun, plan, log, patience, isolate=isolate) as ranks:
+        with Ranks(torchrun, plan, log, stall_timeout, isolate=isolate) as ranks:
             try:
                 for event in ranks.events:
                     on_event(event)
                 return ranks.outcome()
             except RefusedError as refused:
-                on_event({"type": "notice", "text": without_namespaces(torchrun, refused, refused_remedy)})
+                on_event(Notice(text=without_namespaces(torchrun, refused, refused_remedy)))
                 isolate = False
-            except SilentError as silent:
+            except StalledError as stalled:
                 ranks.stop()
-                return dataclasses.replace(ranks.outcome(), silent_seconds=silent.seconds)
+                return dataclasses.replace(ranks.outcome(), stalled_seconds=stalled.seconds)
 
 
-def without_namespaces(torchrun: Torchrun, refused: "RefusedError", remedy: str) -> str:
+def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -> str:
     """What a user must know where ranks go on without namespaces; MachineError where they cannot."""
     if torchrun.shaped:
         message = f"the kernel refuses the network namespaces that shaped links need: {refused}"
@@ -130,14 +129,14 @@ def without_namespaces(torchrun: Torchrun, refused: "RefusedError", remedy: str)
 
 
 class Ranks:
-    """Processes of one torchrun from their start to their end; what is raised while they run ends them first.
+    """The processes of one torchrun, which end with the context.
 
-    ``events`` are theirs as they come: RefusedError where the kernel makes no namespaces, SilentError where none comes
-    for the seconds that ``patience`` gives.
+    ``events`` yields their events as they come. It raises RefusedError if the kernel makes no namespaces, StalledError
+    if no event comes for the seconds that ``stall_timeout`` returns.
     """
 
     def __init__(
-        self, torchrun: Torchrun, plan: Path, log: Path, patience: Callable[[], float] | None, *, isolate: bool
+        self, torchrun: Torchrun, plan: Path, log: Path, stall_timeout: Callable[[], float] | None, *, isolate: bool
     ) -> None:
         reading, writing = os.pipe()
         orders = Orders(
@@ -161,7 +160,7 @@ class Ranks:
                 env={**os.environ, **torchrun.environment},
             )
             unless_started.pop_all()
-        self.events = _events(_lines(self._pipe, patience))
+        self.events = receive_events(self._pipe, stall_timeout)
 
     def outcome(self) -> Outcome:
         """How they ended, once they have."""
@@ -188,44 +187,6 @@ class Ranks:
 def log_tail(log: Path, num_lines: int = 20) -> str:
     """The last lines that a launch printed."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-num_lines:])
-
-
-class RefusedError(Exception):
-    """The kernel makes no namespaces, and why."""
-
-
-class SilentError(Exception):
-    """No event came for so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
-
-
-def _lines(events: io.FileIO, patience: Callable[[], float] | None) -> Iterator[bytes]:
-    """Whole lines as they come; what a killed writer left of one is dropped."""
-    rest = b""
-    while True:
-        seconds = patience() if patience else None
-        if not select.select([events], [], [], seconds)[0]:
-            assert seconds is not None, "only patience ends the waiting"
-            raise SilentError(seconds)
-        chunk = events.read(2**16)
-        if not chunk:
-            return
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-
-
-def _events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # a rank was killed within its line, and another's follows it
-        if event["type"] == "refused":
-            raise RefusedError(event["reason"])
-        yield event
 
 
 def _free_port() -> int:

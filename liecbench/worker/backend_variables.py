@@ -1,11 +1,12 @@
-"""How a launch's tensors travel: the variables that Gloo and NCCL read, set in each rank before it imports torch."""
+"""The environment variables of Gloo and NCCL, set in each rank before it joins the process group."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-# Whatever moves bytes past the interface, out: direct access between GPUs, shared memory, InfiniBand, NVLink SHARP.
-_SOCKETS_ALONE: Final = {
+from liecbench.launch.messages import RankSettings
+
+# Forbid all that moves bytes past the interface: direct access between GPUs, shared memory, InfiniBand, NVLink SHARP.
+_SOCKETS_ONLY: Final = {
     "NCCL_NET": "Socket",
     "NCCL_P2P_DISABLE": "1",
     "NCCL_SHM_DISABLE": "1",
@@ -16,10 +17,10 @@ _SOCKETS_ALONE: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """A launch's backend, whose ``name`` is ``gloo`` or ``nccl``, and what it must do without.
+    """The backend of a launch, ``gloo`` or ``nccl``, and the restrictions on it.
 
-    On a ``shaped`` link everything passes the rank's interface, and to NCCL each rank is a host of its own; so are
-    ranks that share GPUs, which it would refuse otherwise.
+    On a ``shaped`` link all bytes must pass the rank's interface, and NCCL must take each rank for a host of its own.
+    So it must if ranks share GPUs: it refuses two ranks of one host on one GPU.
     """
 
     name: str
@@ -27,32 +28,32 @@ class Backend:
     share_gpus: bool
 
     @classmethod
-    def of(cls, plan: Mapping[str, Any], *, shaped: bool) -> Self:
-        """What a plan asks for; a benchmark's names no backend."""
-        return cls(name=plan.get("backend", "gloo"), shaped=shaped, share_gpus=plan.get("share_gpus", False))
+    def of(cls, settings: RankSettings, *, shaped: bool) -> Self:
+        """Return the backend of a plan's ranks."""
+        return cls(name=settings.backend, shaped=shaped, share_gpus=settings.share_gpus)
 
     @property
-    def sockets_alone(self) -> bool:
-        """Whether all that is sent passes the interface, and its counters have it."""
+    def sockets_only(self) -> bool:
+        """True if all bytes pass the interface, so that its counters see them."""
         return self.name == "gloo" or self.shaped or self.share_gpus
 
     def variables(self, interface: str, rank: int) -> dict[str, str]:
-        """The environment of rank number ``rank`` of all, whose network is behind ``interface``."""
+        """Return the environment variables of global rank ``rank``, whose network is behind ``interface``."""
         chosen = {"GLOO_SOCKET_IFNAME": interface}
         if self.name == "gloo":
             return chosen
-        # To NCCL a bare name is a prefix. It meets its peers there, too, where the tensors take another way.
+        # NCCL takes a bare name for a prefix. It also meets its peers there if the tensors take another way.
         chosen["NCCL_SOCKET_IFNAME"] = f"={interface}"
-        if self.sockets_alone:
-            chosen.update(_SOCKETS_ALONE, NCCL_HOSTID=f"liecbench-rank-{rank}")
+        if self.sockets_only:
+            chosen.update(_SOCKETS_ONLY, NCCL_HOSTID=f"liecbench-rank-{rank}")
         return chosen
 
     def describe(self) -> dict[str, Any]:
-        """What a record says of NCCL; nothing where it is not used."""
+        """Return what a record says about NCCL; empty if it is not used."""
         if self.name != "nccl":
             return {}
         import torch
 
         version = ".".join(map(str, torch.cuda.nccl.version()))
-        transport = "socket" if self.sockets_alone else "any"
+        transport = "socket" if self.sockets_only else "any"
         return {"nccl": {"version": version, "shared_gpus": self.share_gpus, "transport": transport}}

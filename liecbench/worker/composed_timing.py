@@ -22,7 +22,7 @@ from liecbench.results.records import Composed, Epoch, KindTime, Status
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import collective_cleanup
-from liecbench.worker.event_writer import Journal
+from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes, concatenate, other_cpu_share
 from liecbench.worker.replica import Replica
 from liecbench.worker.step_timing import time_steps
@@ -82,7 +82,7 @@ def half_width(seconds: Sequence[float]) -> float:
 
 
 def compose_cell(
-    job: Job, trajectory: CellResult, link: CellLink, journal: Journal | None
+    job: Job, trajectory: CellResult, link: CellLink, writer: RecordWriter | None
 ) -> tuple[Status, str | None]:
     """Time a cell's steps and record its epochs. Collective.
 
@@ -90,24 +90,24 @@ def compose_cell(
         job: The cell, and the epochs of it that are already recorded.
         trajectory: The finished cell that gives losses, accuracies and payloads; with its epochs on rank 0.
         link: This rank's link.
-        journal: The ledger's writer on rank 0.
+        writer: The ledger's writer on rank 0.
 
     Returns:
         The cell's status, and the reason unless it completed.
     """
     if trajectory.status == "diverged":
         return "diverged", f"as the cell that it is composed with, {trajectory.id}, did: {trajectory.error}"
-    heartbeat = journal.alive if journal is not None else lambda: None
+    heartbeat = writer.heartbeat if writer is not None else lambda: None
     try:
         replica = set_up(job.cell, link, heartbeat, data_sha256=trajectory.environment.get("data_sha256"))
         with collective_cleanup(replica.close):
-            kinds = _time_kinds(replica, link, journal)
+            kinds = _time_kinds(replica, link, writer)
     except NonFiniteError as error:
         return "failed", f"its steps could not be timed: {error}"
-    if journal is not None:
+    if writer is not None:
         for epoch in trajectory.epochs[job.epochs_done :]:
             counts = _count_kinds(replica, epoch)
-            journal.record(compose_epoch(epoch, kinds, counts, cell=job.cell.id, attempt=job.attempt))
+            writer.record(compose_epoch(epoch, kinds, counts, cell=job.cell.id, attempt=job.attempt))
     return "completed", None
 
 
@@ -123,7 +123,7 @@ def find_trajectory(directory: Path, cell: str) -> CellResult:
     return result
 
 
-def _time_kinds(replica: Replica, link: CellLink, journal: Journal | None) -> dict[str, TimedKind]:
+def _time_kinds(replica: Replica, link: CellLink, writer: RecordWriter | None) -> dict[str, TimedKind]:
     """Time steps of every kind until their means are precise; returns the same on every rank. Collective."""
     names = replica.step_kinds
     kinds: dict[str, TimedKind] = {}
@@ -133,8 +133,8 @@ def _time_kinds(replica: Replica, link: CellLink, journal: Journal | None) -> di
             step = names.index(name)
             kind = TimedKind(count=count, ranks=_time_steps(replica, step, _MIN_STEPS))
             while not kind.is_precise:
-                if journal is not None:
-                    journal.timed(replica.cell.id, name, kind.timed_steps, kind.mean_seconds(kind.slowest))
+                if writer is not None:
+                    writer.timed(replica.cell.id, name, kind.timed_steps, kind.mean_seconds(kind.slowest))
                 more = _time_steps(replica, step, kind.missing_steps())
                 kind = dataclasses.replace(kind, ranks=list(map(concatenate, kind.ranks, more)))
             kinds[name] = kind

@@ -1,17 +1,18 @@
-"""A rank's first steps: bound to its parent's life and inside its namespace, and only then torch."""
+"""The first steps of a rank: bind it to its parent's life, enter its namespace, and only then import torch."""
 
 import atexit
 import contextlib
 import errno
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from liecbench.host.linux import die_with_parent
+from liecbench.launch.channel import encode, read_plan
+from liecbench.launch.messages import DiskError, Lost, RankSettings
 from liecbench.launch.supervisor import EVENTS_VARIABLE, MASTER_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.network_interface import interface_towards
@@ -19,21 +20,27 @@ from liecbench.worker.network_interface import interface_towards
 if TYPE_CHECKING:
     from liecbench.network.emulation import WorkerLink
 
-# What a rank does with its plan, the events that the command hears, and its link if that is shaped.
-Body = Callable[[Path, Path, "WorkerLink | None"], None]
+P = TypeVar("P", bound=RankSettings)
+# Carries out a plan; takes the plan, the pipe for events, and the rank's link if that is shaped.
+Body = Callable[[P, Path, "WorkerLink | None"], None]
 
 
-def _disk_error(error: BaseException | None) -> tuple[str | None, str] | None:
-    """Behind an error the file of a disk that takes no more, where it is known, and what the system said."""
+def _disk_error(error: BaseException | None) -> DiskError | None:
+    """Return the disk error behind an error: full, over quota or read-only."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            return error.filename, error.strerror or str(error)
+            return DiskError(path=error.filename, reason=error.strerror or str(error))
         error = error.__cause__ or error.__context__
     return None
 
 
-def run(import_body: Callable[[], Body]) -> None:
-    """Carry out the plan named by the first argument; ``import_body`` may import torch, its caller must not."""
+def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
+    """Carry out the plan whose path is the first argument, then end the process.
+
+    Args:
+        kind: class of the plan.
+        import_body: returns what carries it out; it may import torch, which its caller must not have done.
+    """
     die_with_parent()
     rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ[NAMESPACES_VARIABLE]
     link = None
@@ -45,16 +52,17 @@ def run(import_body: Callable[[], Body]) -> None:
         link = WorkerLink(rank, namespaces.split(",")[rank])
         interface = INTERFACE
     try:
-        backend = Backend.of(json.loads(Path(sys.argv[1]).read_text()), shaped=link is not None)
+        plan = read_plan(Path(sys.argv[1]), kind)
+        backend = Backend.of(plan, shaped=link is not None)
         os.environ.update(backend.variables(interface, int(os.environ["RANK"])))
-        import_body()(Path(sys.argv[1]), Path(os.environ[EVENTS_VARIABLE]), link)
+        import_body()(plan, Path(os.environ[EVENTS_VARIABLE]), link)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log's disk may be full
             traceback.print_exc()
             sys.stderr.flush()
-        event = {"type": "lost", "reason": f"rank {rank}: {type(error).__name__}: {error}", "disk": _disk_error(error)}
+        lost = Lost(reason=f"rank {rank}: {type(error).__name__}: {error}", disk=_disk_error(error))
         with contextlib.suppress(OSError), Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
-            events.write(json.dumps(event) + "\n")
+            events.write(encode(lost) + "\n")
         os._exit(1)  # whatever it was, peers must not wait for this rank
     atexit._run_exitfuncs()
     sys.stdout.flush()

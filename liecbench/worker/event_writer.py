@@ -1,49 +1,49 @@
-"""Rank 0's two outlets: the ledger, which is the truth, and the events that the command shows as progress."""
+"""Rank 0's outlets: events, which the command shows as progress, and the ledger, which keeps the records."""
 
-import json
 import time
 from pathlib import Path
 from typing import SupportsFloat
 
+from liecbench.launch.channel import encode
+from liecbench.launch.messages import Event, Heartbeat, Notice, StepProgress, TimingProgress
 from liecbench.results.ledger import Ledger
-from liecbench.results.records import Record, to_json
+from liecbench.results.records import Record
 
 _PROGRESS_SECONDS = 1.0
 
 
-class Voice:
-    """Events alone, which the command hears; of steps at most one a second."""
+class EventWriter:
+    """The write end of a launch's events; it sends at most one sign of progress per second."""
 
     def __init__(self, events: Path) -> None:
         self._events = events.open("w")
         self._last_progress = 0.0
 
+    def send(self, event: Event) -> None:
+        """Send one event."""
+        self._events.write(encode(event) + "\n")
+        self._events.flush()
+
     def progress(self, cell: str, epoch: int, step: int, num_steps: int, loss: SupportsFloat) -> None:
-        """Tell how far the epoch is; only then is ``loss`` asked for, which waits for a GPU."""
+        """Send the progress of an epoch, unless the last event is too recent.
+
+        Only then is ``loss`` read, which waits for a GPU.
+        """
         if self._is_due():
-            event = {
-                "type": "progress",
-                "cell": cell,
-                "epoch": epoch,
-                "step": step,
-                "steps": num_steps,
-                "loss": float(loss),
-            }
-            self.tell(json.dumps(event))
+            self.send(StepProgress(cell=cell, epoch=epoch, step=step, steps=num_steps, loss=float(loss)))
 
     def timed(self, cell: str, kind: str, num_steps: int, mean_seconds: float) -> None:
-        """Tell how far the timing of one kind of steps is."""
-        event = {"type": "timing", "cell": cell, "kind": kind, "steps": num_steps, "mean_seconds": mean_seconds}
-        self.tell(json.dumps(event))
+        """Send the progress of timing one kind of steps."""
+        self.send(TimingProgress(cell=cell, kind=kind, steps=num_steps, mean_seconds=mean_seconds))
 
     def notice(self, text: str) -> None:
-        """Tell of something that went wrong and changes no result."""
-        self.tell(json.dumps({"type": "notice", "text": text}))
+        """Send a warning that changes no result."""
+        self.send(Notice(text=text))
 
-    def alive(self) -> None:
-        """Tell that the cell goes on where no step shows it, at most once a second."""
+    def heartbeat(self) -> None:
+        """Send a sign of life when no step does, at most once per second."""
         if self._is_due():
-            self.tell(json.dumps({"type": "alive"}))
+            self.send(Heartbeat())
 
     def _is_due(self) -> bool:
         now = time.monotonic()
@@ -51,20 +51,15 @@ class Voice:
         self._last_progress = now if due else self._last_progress
         return due
 
-    def tell(self, line: str) -> None:
-        """Send one event, as JSON."""
-        self._events.write(line + "\n")
-        self._events.flush()
 
-
-class Journal(Voice):
-    """Records go to both; steps go to the command alone."""
+class RecordWriter(EventWriter):
+    """Rank 0's outlet of a training launch: records go to the ledger and to the command, other events only to it."""
 
     def __init__(self, ledger: Ledger, events: Path) -> None:
         super().__init__(events)
         self._ledger = ledger
 
     def record(self, record: Record) -> None:
-        """Commit a record, then tell of it."""
+        """Append a record to the ledger, then send it."""
         self._ledger.append(record)
-        self.tell(to_json(record))
+        self.send(record)

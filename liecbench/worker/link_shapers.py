@@ -84,4 +84,4 @@ def choose_shaper(worker_link: WorkerLink | None, backend: Backend, *, paced: bo
     if paced:
         return ProcessPacing()
     alone = MASTER_VARIABLE in os.environ and os.environ["LOCAL_WORLD_SIZE"] == "1"
-    return Unshaped(os.environ["GLOO_SOCKET_IFNAME"] if alone and backend.sockets_alone else None)
+    return Unshaped(os.environ["GLOO_SOCKET_IFNAME"] if alone and backend.sockets_only else None)

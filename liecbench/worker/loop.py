@@ -1,6 +1,5 @@
-"""One launch seen from a rank: join the group once, then one cell after the other."""
+"""The loop of a launch's ranks: join the process group once, then run one cell after the other."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config import workload
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Job
+from liecbench.launch.messages import TrainingPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.results.cells import CellResult
 from liecbench.results.ledger import Ledger
@@ -22,48 +22,46 @@ from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import DataError, LinkError, collective_cleanup
 from liecbench.worker.composed_timing import compose_cell, find_trajectory
 from liecbench.worker.device import gpu_uuids
-from liecbench.worker.event_writer import Journal
+from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.gpu_telemetry import Sampler
 from liecbench.worker.link_shapers import choose_shaper
 from liecbench.worker.process_group import join
 from liecbench.worker.trainer import Trainer
 
 
-def run_plan(plan_path: Path, events: Path, worker_link: WorkerLink | None) -> None:
+def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -> None:
     """Train every cell of the plan."""
-    own = json.loads(plan_path.read_text())
-    directory = Path(own["directory"])
-    join(own)
-    plans = [own]
-    dist.broadcast_object_list(plans, src=0)  # other machines know of the jobs from the first
+    directory = Path(plan.directory)
+    join(plan)
+    plans = [plan]
+    dist.broadcast_object_list(plans, src=0)  # other machines learn the jobs from the first
     (plan,) = plans
-    journal = Journal(Ledger(directory), events) if dist.get_rank() == 0 else None
+    writer = RecordWriter(Ledger(directory), events) if dist.get_rank() == 0 else None
     backend = Backend.of(plan, shaped=worker_link is not None)
-    link = CellLink(choose_shaper(worker_link, backend, paced=plan["paced"]))
-    watches = plan["device"] == "cuda" and os.environ["LOCAL_RANK"] == "0"
+    link = CellLink(choose_shaper(worker_link, backend, paced=plan.paced))
+    watches = plan.device == "cuda" and os.environ["LOCAL_RANK"] == "0"
     sampler = Sampler.of(gpu_uuids()) if watches else None
-    for entry in plan["jobs"]:
-        job = Job(**{**entry, "cell": Cell.from_spec(entry["cell"])})
-        trace = directory / "traces" / f"{job.cell.id}.json" if plan["trace"] else None
-        _run_job(job, _Around(directory, link, journal, trace, sampler), backend)
+    for job in plan.jobs:
+        trace = directory / "traces" / f"{job.cell.id}.json" if plan.trace else None
+        _run_job(job, _Context(directory, link, writer, trace, sampler), backend)
     if sampler is not None:
         sampler.close()
     dist.destroy_process_group()
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """What a job is carried out with on this rank."""
+class _Context:
+    """This rank's resources for a job."""
 
     directory: Path
     link: CellLink
-    journal: Journal | None
+    writer: RecordWriter | None
     trace: Path | None
     sampler: Sampler | None
 
 
-def _run_job(job: Job, around: _Around, backend: Backend) -> None:
-    cell, directory, link, journal = job.cell, around.directory, around.link, around.journal
+def _run_job(job: Job, context: _Context, backend: Backend) -> None:
+    cell, directory, link, writer = job.cell, context.directory, context.link, context.writer
     trajectory = None
     if job.trajectory is not None:
         trajectory = find_trajectory(directory, job.trajectory)
@@ -75,9 +73,9 @@ def _run_job(job: Job, around: _Around, backend: Backend) -> None:
     epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
     data = job.data_sha256 if epochs_done else None
     surroundings = environment.describe(cell, backend, link)
-    if journal is not None:
+    if writer is not None:
         surroundings["data_sha256"] = data or workload.data_sha256(cell.task)
-        journal.record(
+        writer.record(
             Start(
                 cell=cell.id,
                 attempt=job.attempt,
@@ -87,44 +85,46 @@ def _run_job(job: Job, around: _Around, backend: Backend) -> None:
                 environment=surroundings,
             )
         )
-    status, error = _carry_out(job, trajectory, epochs_done, around)
-    if journal is not None:
-        journal.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
+    status, error = _carry_out(job, trajectory, epochs_done, context)
+    if writer is not None:
+        writer.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
     dist.barrier()
     if status != "failed":  # a failed cell goes on from its last epoch when it is tried again
         checkpoint.clear(directory, cell.id)
 
 
-def _carry_out(job: Job, trajectory: CellResult | None, epochs_done: int, around: _Around) -> tuple[Status, str | None]:
+def _carry_out(
+    job: Job, trajectory: CellResult | None, epochs_done: int, context: _Context
+) -> tuple[Status, str | None]:
     """Train or compose the cell; how it ended, and why if not well."""
     try:
-        around.link.check()
+        context.link.check()
         if trajectory is not None:
-            return compose_cell(job, trajectory, around.link, around.journal)
-        return _train(job, epochs_done, around)
+            return compose_cell(job, trajectory, context.link, context.writer)
+        return _train(job, epochs_done, context)
     except NonFiniteError as error:
         return "diverged", str(error)
     except (LinkError, DataError) as error:
         return "failed", str(error)
 
 
-def _train(job: Job, epochs_done: int, around: _Around) -> tuple[Status, str | None]:
+def _train(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
     """Train the epochs that are left; how the cell ended."""
-    cell, directory, journal = job.cell, around.directory, around.journal
+    cell, directory, writer = job.cell, context.directory, context.writer
     data = job.data_sha256 if epochs_done else None
-    heartbeat = journal.alive if journal is not None else lambda: None
-    replica = set_up(cell, around.link, heartbeat, data_sha256=data)
+    heartbeat = writer.heartbeat if writer is not None else lambda: None
+    replica = set_up(cell, context.link, heartbeat, data_sha256=data)
     with collective_cleanup(replica.close):
         if epochs_done:
             checkpoint.restore(directory, cell.id, epochs_done, replica)
-        trainer = Trainer(replica, journal, trace_path=around.trace, sampler=around.sampler)
+        trainer = Trainer(replica, writer, trace_path=context.trace, sampler=context.sampler)
         for epoch in range(epochs_done, cell.task.epochs):
             record = trainer.epoch(epoch, job.attempt)
             checkpoint.save(directory, cell.id, epoch + 1, replica)
-            if journal is not None and record is not None:
-                journal.record(record)
-                if around.sampler is not None and not record.gpu:
-                    journal.notice(around.sampler.missing_metrics_notice)
+            if writer is not None and record is not None:
+                writer.record(record)
+                if context.sampler is not None and not record.gpu:
+                    writer.notice(context.sampler.missing_metrics_notice)
             dist.barrier()
             checkpoint.forget(directory, cell.id, epoch)
     return "completed", None

@@ -1,22 +1,22 @@
-"""Ranks that stay and wait: each line that the command sends is an order, each answer an event.
+"""A rank of one side of a paired comparison: it stays, obeys one order per line and answers each with an event.
 
-``open`` builds a cell, ``burst`` trains some of its steps, ``close`` ends it. Other installations of liecbench are
-started and ordered in the same way: a change of orders or answers, of a plan or of what a supervisor is told is another
-``PROTOCOL``.
+Other installations of liecbench are started and ordered in the same way. Increase ``PROTOCOL`` with every change of
+``launch.messages``, of the module that is started, or of what the supervisor is told: sides must speak the same.
 """
 
 from typing import Final
 
+from liecbench.launch.messages import PairedPlan
 from liecbench.worker import entry
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 
 
-def _turns() -> entry.Body:
-    from liecbench.worker.timing_session import take_turns
+def _import_body() -> entry.Body[PairedPlan]:
+    from liecbench.worker.timing_session import obey_orders
 
-    return take_turns
+    return obey_orders
 
 
 if __name__ == "__main__":
-    entry.run(_turns)
+    entry.run(PairedPlan, _import_body)

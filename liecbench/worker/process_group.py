@@ -1,25 +1,27 @@
-"""The process group of all ranks, joined once a launch."""
+"""The process group of all ranks, joined once per launch."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import torch
 import torch.distributed as dist
 
+from liecbench.launch.messages import RankSettings
 from liecbench.worker.device import rank_device
 
-# By the device of a tensor: objects, barriers and whatever else is on the CPU take Gloo in every launch.
+# The backend of a tensor depends on its device: objects, barriers and all else on the CPU use Gloo in every launch.
 _BACKENDS: Final = {"gloo": "gloo", "nccl": "cpu:gloo,cuda:nccl"}
 
 
-def join(plan: Mapping[str, Any], timeout: timedelta | None = None) -> None:
-    """Take the device that a plan asks for, and meet the other ranks; collective.
+def join(settings: RankSettings, timeout: timedelta | None = None) -> None:
+    """Select this rank's device and join the other ranks. Collective.
 
-    ``timeout`` is that of every collective, torch's own unless given.
+    Args:
+        settings: backend and device of the plan.
+        timeout: of every collective; torch's default unless given.
     """
-    device = rank_device(plan["device"])
+    device = rank_device(settings.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # No device_id: a group that is bound to a GPU makes its barriers NCCL's, and lets no two sends overlap.
-    dist.init_process_group(_BACKENDS[plan["backend"]], timeout=timeout)
+    # No device_id: a group that is bound to a GPU runs its barriers on NCCL, and lets no two sends overlap.
+    dist.init_process_group(_BACKENDS[settings.backend], timeout=timeout)

@@ -10,7 +10,7 @@ from liecbench.results.records import Epoch
 from liecbench.worker.collective_errors import collective_cleanup
 from liecbench.worker.epoch_record import Evaluation, combine_ranks, mean_over_ranks, norm_over_ranks
 from liecbench.worker.evaluation import compression_error, divergence, evaluate_mean_model
-from liecbench.worker.event_writer import Voice
+from liecbench.worker.event_writer import EventWriter
 from liecbench.worker.gpu_telemetry import Sampler
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
 from liecbench.worker.replica import Replica
@@ -31,7 +31,7 @@ class Trainer:
     def __init__(
         self,
         replica: Replica,
-        events: Voice | None = None,
+        events: EventWriter | None = None,
         *,
         trace_path: Path | None = None,
         sampler: Sampler | None = None,

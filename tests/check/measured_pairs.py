@@ -23,7 +23,7 @@ from pathlib import Path
 
 from liecbench.check.paired.cases import cases_of
 from liecbench.check.paired.session import Case, Measured, Turns
-from liecbench.check.paired.side import Resident, Side
+from liecbench.check.paired.side import ResidentSide, Side
 from liecbench.check.paired.stopping import Gate, PairedTest, conclude, is_over, is_over_here, log_ratio
 from liecbench.check.verdict import Pair, Verdict
 from liecbench.config.cell import Cell
@@ -69,7 +69,7 @@ def record(relaunches: int, pairs: int) -> Traces:
             residents = {}
             for side in sides[:: 1 if relaunch % 2 == 0 else -1]:
                 cells = [case.case.a for case in measured]
-                residents[side.name] = Resident(side, cells, Path(directory), lambda: 300.0, print)
+                residents[side.name] = ResidentSide(side, cells, Path(directory), lambda: 300.0, print)
             with residents["A"] as a, residents["B"] as b:
                 for resident in residents.values():
                     resident.start()

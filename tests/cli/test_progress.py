@@ -1,33 +1,33 @@
 import dataclasses
 import io
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from liecbench.cli.progress import ConsoleProgress, achieved_rate
 from liecbench.config.cell import Cell, Job
+from liecbench.launch.messages import StepProgress, TimingProgress
 from liecbench.results.records import Composed, Record
 from tests.ledgers import end, epoch, spec, start
 
 CELL = Cell.from_spec(spec(link="none"))
 
 
-def shown(*happened: Record | dict[str, Any], terminal: bool) -> str:
+def shown(*happened: Record | StepProgress | TimingProgress, terminal: bool) -> str:
     """What a console saw of a run of one cell."""
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=120, color_system=None)
     with ConsoleProgress(console, [Job(cell=CELL)], 3) as progress:
         for event in happened:
-            if isinstance(event, dict):
+            if isinstance(event, StepProgress | TimingProgress):
                 progress.stepped(event)
             else:
                 progress.recorded(event)
     return output.getvalue()
 
 
-def step(number: int) -> dict[str, Any]:
-    return {"type": "progress", "cell": CELL.id, "epoch": 1, "step": number, "steps": 22, "loss": 2.5}
+def step(number: int) -> StepProgress:
+    return StepProgress(cell=CELL.id, epoch=1, step=number, steps=22, loss=2.5)
 
 
 def test_plain_lines_are_of_epochs_not_of_steps() -> None:
@@ -47,7 +47,7 @@ def test_a_terminal_shows_a_bar_and_every_step() -> None:
 
 
 def test_the_timing_of_steps_is_shown() -> None:
-    event = {"type": "timing", "cell": CELL.id, "kind": "averaging", "steps": 8, "mean_seconds": 0.0123}
+    event = TimingProgress(cell=CELL.id, kind="averaging", steps=8, mean_seconds=0.0123)
 
     assert "timing averaging steps, 8 so far, 12.3 ms a step" in shown(start(CELL.id), event, terminal=True)
 

@@ -7,8 +7,8 @@ from liecbench.estimate.cost import (
     StepTraffic,
     job_seconds,
     launch_seconds,
-    patience,
     payload_bytes_per_epoch,
+    stall_timeout,
     traffic,
     wire_seconds,
     wire_seconds_per_epoch,
@@ -69,25 +69,25 @@ def test_an_epochs_wire_seconds_are_those_of_its_steps() -> None:
 @pytest.mark.parametrize(
     ("asked", "before", "under_way"), [(None, 300.0, 300.0), (4.0, 300.0, 4.0), (900.0, 900.0, 900.0)]
 )
-def test_patience_is_what_was_asked_once_a_cell_is_under_way(
+def test_stall_timeout_is_what_was_asked_once_a_cell_is_under_way(
     asked: float | None, before: float, under_way: float
 ) -> None:
-    wait = patience({"a": cell(link="none")}, asked)
+    wait = stall_timeout({"a": cell(link="none")}, asked)
 
     assert (before, under_way) == (wait(None), wait("a"))
 
 
-def test_patience_grows_with_what_a_step_must_carry() -> None:
+def test_stall_timeout_grows_with_what_a_step_must_carry() -> None:
     slow = cell(link="1mbit")
-    actual = patience({"a": slow}, None)("a")
+    actual = stall_timeout({"a": slow}, None)("a")
 
     assert pytest.approx(actual) == 300 + 10 * 4 * NUMEL * 8 * 1.05 / 1e6
 
 
-def test_patience_ends_after_a_day() -> None:
+def test_stall_timeout_ends_after_a_day() -> None:
     huge = cell(link="1mbit", task={"model": {"name": "mlp", "width": 10**9}})
 
-    assert patience({"a": huge}, None)("a") == 86400
+    assert stall_timeout({"a": huge}, None)("a") == 86400
 
 
 def test_a_job_takes_at_least_its_wires_seconds() -> None:

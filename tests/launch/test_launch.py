@@ -1,11 +1,12 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from liecbench.config.cell import Cell, Job
+from liecbench.launch.channel import decode, encode
 from liecbench.launch.launch import Launch, group
+from liecbench.launch.messages import TrainingPlan
 from liecbench.network.addresses import HUB_ADDRESS
 from tests.ledgers import spec
 
@@ -51,11 +52,11 @@ def test_a_plan_says_where_and_over_what_ranks_meet(
     tmp_path: Path, changes: dict[str, Any], share_gpus: bool, expected: dict[str, Any]
 ) -> None:
     (launch,) = group([job(**changes)], share_gpus=share_gpus)
-    plan = json.loads(json.dumps(launch.plan(tmp_path, trace=False)))
+    plan = decode(encode(launch.plan(tmp_path, trace=False)), TrainingPlan)
 
     assert (expected, [job(**changes).cell]) == (
-        {name: plan[name] for name in expected},
-        [Cell.from_spec(entry["cell"]) for entry in plan["jobs"]],
+        {name: getattr(plan, name) for name in expected},
+        [job.cell for job in plan.jobs],
     )
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
+from liecbench.launch.messages import NodeOrder
 from liecbench.launch.multinode import Leader, Nodes, orders
 from liecbench.results.records import End, Epoch, Start
 from tests.commands import run_command
@@ -122,7 +123,11 @@ def nodes() -> Nodes:
         return Nodes(count=2, rank=0, address="127.0.0.1", port=free.getsockname()[1])
 
 
-def follow(nodes: Nodes, heard: list[dict[str, Any]]) -> threading.Thread:
+def order(workers: int) -> NodeOrder:
+    return NodeOrder(workers=workers, threads=1, backend="gloo", device="cpu")
+
+
+def follow(nodes: Nodes, heard: list[NodeOrder]) -> threading.Thread:
     thread = threading.Thread(target=lambda: heard.extend(orders(dataclasses.replace(nodes, rank=1))))
     thread.start()
     return thread
@@ -141,7 +146,7 @@ def connect(nodes: Nodes) -> socket.socket:
 
 
 def test_the_others_hear_what_the_first_says_and_a_stranger_nothing(nodes: Nodes) -> None:
-    heard: list[dict[str, Any]] = []
+    heard: list[NodeOrder] = []
     strangers: list[bytes] = []
 
     def stray() -> None:
@@ -153,11 +158,11 @@ def test_the_others_hear_what_the_first_says_and_a_stranger_nothing(nodes: Nodes
     thread = threading.Thread(target=stray)
     thread.start()
     with Leader(nodes) as leader:
-        leader.tell({"workers": 4})
-        leader.tell({"workers": 2})
+        leader.tell(order(4))
+        leader.tell(order(2))
     thread.join()
 
-    assert (strangers, heard) == ([b""], [{"workers": 4}, {"workers": 2}])
+    assert (strangers, heard) == ([b""], [order(4), order(2)])
 
 
 def test_a_machine_that_is_gone_is_named(nodes: Nodes) -> None:
@@ -170,7 +175,7 @@ def test_a_machine_that_is_gone_is_named(nodes: Nodes) -> None:
     with Leader(nodes) as leader:
         thread.join()
         with pytest.raises(MachineError, match="machine 1 is gone"):
-            leader.tell({"workers": 4})
+            leader.tell(order(4))
 
 
 def test_the_port_has_a_default() -> None:

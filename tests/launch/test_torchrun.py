@@ -1,8 +1,8 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from liecbench.launch.messages import Event, Notice
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
 
 
@@ -15,14 +15,14 @@ def test_the_end_of_a_log_is_kept(tmp_path: Path) -> None:
 
 def test_workers_that_say_nothing_for_too_long_are_ended(tmp_path: Path) -> None:
     torchrun = Torchrun(module="tests.silent_rank", workers=1, threads=1, shaped=False)
-    heard: list[dict[str, Any]] = []
+    events: list[Event] = []
     waits = iter([60.0, 60.0, 0.5])
     outcome = start_torchrun(
-        torchrun, tmp_path / "plan.json", tmp_path / "log", heard.append, patience=lambda: next(waits)
+        torchrun, tmp_path / "plan.json", tmp_path / "log", events.append, stall_timeout=lambda: next(waits)
     )
 
-    assert (outcome.silent_seconds, outcome.status != 0) == (0.5, True)
-    assert [event["said"] for event in heard if event["type"] == "word"] == ["one", "two"]
+    assert (outcome.stalled_seconds, outcome.status != 0) == (0.5, True)
+    assert [event.text for event in events if isinstance(event, Notice)] == ["one", "two"]
 
 
 def test_the_interpreter_and_the_variables_are_those_asked_for(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from liecbench.launch.messages import RankSettings
 from liecbench.worker.backend_variables import Backend
 
 GLOO = {"GLOO_SOCKET_IFNAME": "eth0"}
@@ -20,10 +21,8 @@ SOCKETS = {
 
 
 @pytest.mark.parametrize(
-    ("plan", "shaped", "variables", "sockets_alone"),
+    ("settings", "shaped", "variables", "sockets_only"),
     [
-        ({}, False, GLOO, True),
-        ({}, True, GLOO, True),
         ({"backend": "gloo", "share_gpus": False}, False, GLOO, True),
         ({"backend": "gloo", "share_gpus": False}, True, GLOO, True),
         ({"backend": "gloo", "share_gpus": True}, True, GLOO, True),
@@ -34,11 +33,11 @@ SOCKETS = {
     ],
 )
 def test_the_environment_of_a_rank(
-    plan: dict[str, Any], shaped: bool, variables: dict[str, str], sockets_alone: bool
+    settings: dict[str, Any], shaped: bool, variables: dict[str, str], sockets_only: bool
 ) -> None:
-    backend = Backend.of(plan, shaped=shaped)
+    backend = Backend.of(RankSettings(**settings, device="cuda"), shaped=shaped)
 
-    assert (variables, sockets_alone) == (backend.variables("eth0", 3), backend.sockets_alone)
+    assert (variables, sockets_only) == (backend.variables("eth0", 3), backend.sockets_only)
 
 
 def test_ranks_that_share_a_gpu_are_hosts_of_their_own() -> None:

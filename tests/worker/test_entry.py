@@ -5,23 +5,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+from liecbench.launch.channel import write_plan
+from liecbench.launch.messages import BenchmarkPlan
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 
 # Gloo's thread comes back from a callback that a DDP hook chained to its all-reduce when the rank has already ended.
 RANK = """
 import time
 
-from liecbench.worker import rank
+from liecbench.launch.messages import BenchmarkPlan
+from liecbench.worker import entry
 
 
 def body(plan, events, link):
     import os
+    import sys
 
     import torch
     import torch.distributed as dist
 
     me = int(os.environ["LOCAL_RANK"])
-    dist.init_process_group("gloo", init_method=f"file://{plan}.store", rank=me, world_size=2)
+    dist.init_process_group("gloo", init_method=f"file://{sys.argv[1]}.store", rank=me, world_size=2)
     dist.barrier()
     time.sleep(0.5 * me)
     work = dist.all_reduce(torch.ones(4), async_op=True)
@@ -30,13 +34,13 @@ def body(plan, events, link):
     print("ended")
 
 
-rank.run(lambda: body)
+entry.run(BenchmarkPlan, lambda: body)
 """
 
 
 def test_a_rank_ends_well_while_a_backends_thread_is_in_python(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
-    plan.write_text("{}")
+    write_plan(plan, BenchmarkPlan())
     ranks = [
         subprocess.Popen(
             [sys.executable, "-c", RANK, str(plan)],

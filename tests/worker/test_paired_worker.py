@@ -4,97 +4,97 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from liecbench.check.paired.side import LostError, Resident, Side
+from liecbench.check.paired.side import LostError, ResidentSide, Side
+from liecbench.launch.messages import BurstResult
 from tests.check.paired.test_session import PERIOD, cell
 
 STEPS = 2 * PERIOD
 
 
 @pytest.fixture(scope="module")
-def resident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resident]:
+def resident(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResidentSide]:
     side = Side(name="A", label="here", python=sys.executable)
-    with Resident(side, [cell("liec")], tmp_path_factory.mktemp("resident"), lambda: 100.0, print) as resident:
+    with ResidentSide(side, [cell("liec")], tmp_path_factory.mktemp("resident"), lambda: 100.0, print) as resident:
         resident.start()
         resident.wait()
         yield resident
 
 
-def bursts(resident: Resident, num_bursts: int) -> list[dict[str, Any]]:
+def bursts(resident: ResidentSide, num_bursts: int) -> list[BurstResult]:
     resident.open(cell("liec"))
     answers = [resident.burst(number * (STEPS + 1), STEPS) for number in range(num_bursts)]
     resident.close_cell()
     return answers
 
 
-def test_a_cell_says_its_averaging_period(resident: Resident) -> None:
+def test_a_cell_says_its_averaging_period(resident: ResidentSide) -> None:
     opened = resident.open(cell("liec"))
     resident.close_cell()
 
-    assert opened["average_period"] == PERIOD
-    assert {"cpu", "torch", "threads", "gpu", "link"} <= opened["environment"].keys()
+    assert opened.average_period == PERIOD
+    assert {"cpu", "torch", "threads", "gpu", "link"} <= opened.environment.keys()
 
 
-def test_a_burst_holds_whole_periods(resident: Resident) -> None:
+def test_a_burst_holds_whole_periods(resident: ResidentSide) -> None:
     # The step that does not count shifts each burst by one; whole periods hold as many averaging steps anywhere.
-    kinds = [answer["kind_steps"] for answer in bursts(resident, 3)]
+    kinds = [answer.kind_steps for answer in bursts(resident, 3)]
 
     assert kinds == [{"compressed": STEPS - 2, "averaging": 2}] * 3
 
 
-def test_a_burst_goes_on_where_the_one_before_ended(resident: Resident) -> None:
+def test_a_burst_goes_on_where_the_one_before_ended(resident: ResidentSide) -> None:
     first, second = bursts(resident, 2)
 
-    assert second["train_loss"] < first["train_loss"]
+    assert second.train_loss < first.train_loss
 
 
-def test_the_same_bursts_train_the_same(resident: Resident) -> None:
+def test_the_same_bursts_train_the_same(resident: ResidentSide) -> None:
     first, second = bursts(resident, 2), bursts(resident, 2)
 
-    assert [answer["train_loss"] for answer in first] == [answer["train_loss"] for answer in second]
-    assert [answer["sent_bytes"] for answer in first] == [answer["sent_bytes"] for answer in second]
+    assert [answer.train_loss for answer in first] == [answer.train_loss for answer in second]
+    assert [answer.sent_bytes for answer in first] == [answer.sent_bytes for answer in second]
 
 
-def test_the_slowest_rank_of_every_step_takes_no_less_than_the_slowest_rank(resident: Resident) -> None:
+def test_the_slowest_rank_of_every_step_takes_no_less_than_the_slowest_rank(resident: ResidentSide) -> None:
     (answer,) = bursts(resident, 1)
 
-    assert sum(answer["kind_seconds"].values()) >= answer["seconds"] * (1 - 1e-9)
+    assert sum(answer.kind_seconds.values()) >= answer.seconds * (1 - 1e-9)
 
 
-def test_bursts_cross_epochs(resident: Resident) -> None:
+def test_bursts_cross_epochs(resident: ResidentSide) -> None:
     resident.open(cell("liec"))
     steps_per_epoch = 1437 // 64
     answer = resident.burst(steps_per_epoch - 2, 3 * steps_per_epoch)
     resident.close_cell()
 
-    assert sum(answer["kind_steps"].values()) == 3 * steps_per_epoch
+    assert sum(answer.kind_steps.values()) == 3 * steps_per_epoch
 
 
-def test_bursts_begin_with_the_steps_that_the_method_is_about(resident: Resident) -> None:
+def test_bursts_begin_with_the_steps_that_the_method_is_about(resident: ResidentSide) -> None:
     fields = cell().spec()
     powersgd = cell(algorithm={"name": "powersgd", "start_powersgd_iter": 5}, task={**fields["task"], "epochs": 1})
-    first = resident.open(powersgd)["first"]
-    kinds = resident.burst(first, STEPS)["kind_steps"]
+    first = resident.open(powersgd).first
+    kinds = resident.burst(first, STEPS).kind_steps
     resident.close_cell()
 
     assert (first, kinds) == (5, {"compressed": STEPS})
 
 
-def test_steps_of_a_kind_are_drawn_out(resident: Resident) -> None:
+def test_steps_of_a_kind_are_drawn_out(resident: ResidentSide) -> None:
     resident.open(cell("liec"))
     answer = resident.burst(0, STEPS, {"averaging": 0.2})
     resident.close_cell()
-    one = {kind: seconds / answer["kind_steps"][kind] for kind, seconds in answer["kind_seconds"].items()}
+    one = {kind: seconds / answer.kind_steps[kind] for kind, seconds in answer.kind_seconds.items()}
 
     # The other rank waits for what one adds in its next step at most.
     assert one["averaging"] > 0.2
     assert one["compressed"] < 0.15
 
 
-def test_a_cell_that_cannot_be_trained_is_told_and_the_ranks_stay(resident: Resident) -> None:
+def test_a_cell_that_cannot_be_trained_is_told_and_the_ranks_stay(resident: ResidentSide) -> None:
     hopeless = cell(task={**cell().spec()["task"], "learning_rate": 1e38})
     resident.open(hopeless)
     with pytest.raises(LostError, match="not finite"):
@@ -105,7 +105,7 @@ def test_a_cell_that_cannot_be_trained_is_told_and_the_ranks_stay(resident: Resi
 
 def test_the_plan_names_no_variable_of_the_environment(tmp_path: Path) -> None:
     side = Side(name="B", label="here", python=sys.executable, variables={"SECRET": "hidden"})
-    with Resident(side, [cell()], tmp_path, lambda: 100.0, print):
+    with ResidentSide(side, [cell()], tmp_path, lambda: 100.0, print):
         written = "".join(path.read_text() for path in tmp_path.iterdir() if path.suffix == ".json")
 
     assert "SECRET" not in written

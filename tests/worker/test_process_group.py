@@ -1,12 +1,13 @@
 """Ranks that meet under torchrun, as a launch's do."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 
+from liecbench.launch.channel import write_plan
+from liecbench.launch.messages import CaseMeasured, Event, TrainingPlan
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
 from tests.meeting_rank import NUMEL
 from tests.namespace_support import skip_without_namespaces
@@ -16,15 +17,19 @@ several_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer t
 unsupported = pytest.mark.xfail(reason="NCCL does not support ranks that share a GPU", strict=False)
 
 
-def met(directory: Path, plan: dict[str, Any], *, shaped: bool) -> list[dict[str, Any]]:
-    """What each rank tells."""
+def plan(backend: Literal["gloo", "nccl"], device: Literal["cpu", "cuda"], share_gpus: bool) -> TrainingPlan:
+    return TrainingPlan(directory="", backend=backend, device=device, share_gpus=share_gpus)
+
+
+def met(directory: Path, plan: TrainingPlan, *, shaped: bool) -> list[dict[str, Any]]:
+    """Return the figures that each rank sends."""
     skip_without_namespaces()
     torchrun = Torchrun(module="tests.meeting_rank", workers=WORKERS, threads=1, shaped=shaped)
-    heard: list[dict[str, Any]] = []
-    (directory / "plan.json").write_text(json.dumps(plan))
-    outcome = start_torchrun(torchrun, directory / "plan.json", directory / "log", heard.append)
+    events: list[Event] = []
+    write_plan(directory / "plan.json", plan)
+    outcome = start_torchrun(torchrun, directory / "plan.json", directory / "log", events.append)
     assert outcome.status == 0, log_tail(outcome.log)
-    return heard
+    return [event.figures for event in events if isinstance(event, CaseMeasured)]
 
 
 @pytest.mark.parametrize("shaped", [False, True], ids=["unshaped", "shaped"])
@@ -38,11 +43,11 @@ def met(directory: Path, plan: dict[str, Any], *, shaped: bool) -> list[dict[str
     ],
 )
 def test_ranks_meet_and_send_over_their_links(
-    tmp_path: Path, backend: str, device: str, share_gpus: bool, shaped: bool
+    tmp_path: Path, backend: Literal["gloo", "nccl"], device: Literal["cpu", "cuda"], share_gpus: bool, shaped: bool
 ) -> None:
-    ranks = met(tmp_path, {"backend": backend, "device": device, "share_gpus": share_gpus}, shaped=shaped)
+    ranks = met(tmp_path, plan(backend, device, share_gpus), shaped=shaped)
 
-    same = {"type": "met", "ranks": [0, 1], "total": float(WORKERS * NUMEL), "control_bytes": 0}
+    same = {"ranks": [0, 1], "total": float(WORKERS * NUMEL), "control_bytes": 0}
     assert [same] * WORKERS == [{name: rank[name] for name in same} for rank in ranks]
     assert [shaped] * WORKERS == [rank["sent"] is not None for rank in ranks]
     # An all-reduce between two ranks sends as many bytes as the vector has.
@@ -52,7 +57,7 @@ def test_ranks_meet_and_send_over_their_links(
 @pytest.mark.gpu
 @unsupported
 def test_nccl_is_told_of(tmp_path: Path) -> None:
-    ranks = met(tmp_path, {"backend": "nccl", "device": "cuda", "share_gpus": True}, shaped=False)
+    ranks = met(tmp_path, plan("nccl", "cuda", share_gpus=True), shaped=False)
 
     found = ranks[0]["nccl"]
     assert (found["shared_gpus"], found["transport"], len(found["version"].split("."))) == (True, "socket", 3)

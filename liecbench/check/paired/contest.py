@@ -19,7 +19,7 @@ from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario
 from liecbench.diagnostics.doctor import require_netem
 from liecbench.errors import LiecbenchError
-from liecbench.estimate.cost import patience
+from liecbench.estimate.cost import stall_timeout
 from liecbench.launch.gpu_requirements import require_cuda
 from liecbench.launch.runner import check_sharing, select
 from liecbench.worker.paired_worker import PROTOCOL
@@ -106,8 +106,8 @@ class Versus:
 
     def _match(self, cases: Sequence[Case], sides: tuple[Side, Side], step_timeout: float | None) -> Outcome:
         cells = {cell.id: cell for case in cases for cell in (case.a, case.b)}
-        seconds = max(map(patience(cells, step_timeout), cells))
-        match = Match(cases, sides, self.gate, seed=self.seed, patience_seconds=seconds, say=self.say)
+        seconds = max(map(stall_timeout(cells, step_timeout), cells))
+        match = Match(cases, sides, self.gate, seed=self.seed, stall_seconds=seconds, say=self.say)
         match.play()
         return outcome(match, self.gate, self._settings(sides))
 

@@ -22,12 +22,13 @@ def version(name):
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-try:
-    protocol = importlib.import_module("liecbench.worker.paired_worker").PROTOCOL
-except ModuleNotFoundError as error:
-    if not (error.name or "").startswith("liecbench"):
-        raise
-    protocol = None
+protocol = None
+for module in ("liecbench.worker.paired_worker", "liecbench.worker.turns"):  # its name up to protocol 2
+    try:
+        protocol = protocol or importlib.import_module(module).PROTOCOL
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("liecbench"):
+            raise
 answer = {"python": platform.python_version(), "protocol": protocol}
 print(json.dumps({**answer, **{name: version(name) for name in ("liecbench", "torch")}}))
 """

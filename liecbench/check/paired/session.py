@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from liecbench.check.paired.side import Answer, LostError, Resident, Side, StartError, UnknownError
+from liecbench.check.paired.side import LostError, ResidentSide, Side, StartError, UnknownError
 from liecbench.check.paired.stopping import Gate, PairedTest, conclude, is_over, is_over_here
 from liecbench.check.paired.traffic import traffic_findings, traffic_shown
 from liecbench.check.verdict import Finding, Outcome, Pair, Verdict
@@ -17,6 +17,7 @@ from liecbench.config.cell import Cell
 from liecbench.errors import LiecbenchError
 from liecbench.host.cpu_load import Snapshot
 from liecbench.launch.launch import launch_key
+from liecbench.launch.messages import BurstResult, Opened
 
 STEP: Final = "step_seconds"
 _FEWEST_STEPS = 15
@@ -50,7 +51,7 @@ class Measured:
 
     case: Case
     pairs: dict[str, list[Pair]] = field(default_factory=dict)
-    last: tuple[Answer, Answer] | None = None
+    last: tuple[BurstResult, BurstResult] | None = None
     environments: dict[str, Any] = field(default_factory=dict)
     rare_kinds: list[str] | None = None
     failures: list[str] = field(default_factory=list)
@@ -78,12 +79,12 @@ class Match:
         gate: Gate,
         *,
         seed: int,
-        patience_seconds: float,
+        stall_seconds: float,
         say: Callable[[str], None],
     ) -> None:
         self.measured = [Measured(case=case) for case in cases]
         self._sides, self._gate, self._say = sides, gate, say
-        self._coin, self._patience_seconds = random.Random(seed), patience_seconds  # noqa: S311 - no secret
+        self._coin, self._stall_seconds = random.Random(seed), stall_seconds  # noqa: S311 - no secret
 
     @property
     def num_tests(self) -> int:
@@ -122,11 +123,11 @@ class Match:
 
     def _take_turns(self, left: list[Measured], relaunch: int, directory: Path) -> None:
         with contextlib.ExitStack() as stack:
-            residents: dict[str, Resident] = {}
+            residents: dict[str, ResidentSide] = {}
             for side in self._sides if relaunch % 2 == 0 else self._sides[::-1]:
                 cells = [measured.case.a if side.name == "A" else measured.case.b for measured in left]
                 self._say(f"relaunch {relaunch + 1}: starting {side.name} ({side.label})")
-                resident = Resident(side, cells, directory, lambda: self._patience_seconds, self._say)
+                resident = ResidentSide(side, cells, directory, lambda: self._stall_seconds, self._say)
                 residents[side.name] = stack.enter_context(resident)
                 resident.start()
             for resident in residents.values():
@@ -157,7 +158,7 @@ class Match:
 class Turns:
     """One case on two residents."""
 
-    def __init__(self, measured: Measured, a: Resident, b: Resident, coin: random.Random) -> None:
+    def __init__(self, measured: Measured, a: ResidentSide, b: ResidentSide, coin: random.Random) -> None:
         self._measured, self._a, self._b, self._coin = measured, a, b, coin
         self._added_seconds: dict[str, float] = {}
 
@@ -165,8 +166,8 @@ class Turns:
         """Open the case on both, take pairs until there are enough, close it again."""
         case = self._measured.case
         opened = [self._a.open(case.a), self._b.open(case.b)]
-        self._measured.environments = {name: answer["environment"] for name, answer in zip("ab", opened, strict=True)}
-        first, num_steps = self._warm_up(max(answer["first"] for answer in opened), _common_period(case, opened))
+        self._measured.environments = {name: answer.environment for name, answer in zip("ab", opened, strict=True)}
+        first, num_steps = self._warm_up(max(answer.first for answer in opened), _common_period(case, opened))
         while True:
             self._pair(relaunch, first, num_steps)
             first += num_steps + 1
@@ -179,17 +180,17 @@ class Turns:
         """A burst of each that does not count; where the next one begins, and its steps: whole averaging periods."""
         num_steps = period * math.ceil(_FEWEST_STEPS / period)
         a, b = (self._burst(name, first, num_steps) for name in "AB")
-        periods = math.ceil(num_steps * max(1.0, _BURST_SECONDS / min(a["seconds"], b["seconds"])) / period)
+        periods = math.ceil(num_steps * max(1.0, _BURST_SECONDS / min(a.seconds, b.seconds)) / period)
         return first + num_steps + 1, period * periods
 
     def _pair(self, relaunch: int, first: int, num_steps: int) -> None:
         order: Literal["AB", "BA"] = self._coin.choice(("AB", "BA"))
         before = Snapshot.now()
-        answers: dict[str, Answer] = {}
+        answers: dict[str, BurstResult] = {}
         for name in order:
             answers[name] = self._burst(name, first, num_steps)
         a, b = answers["A"], answers["B"]
-        noise = {**Snapshot.now().since(before), "wall_over_cpu": max(a["wall_over_cpu"], b["wall_over_cpu"])}
+        noise = {**Snapshot.now().since(before), "wall_over_cpu": max(a.wall_over_cpu, b.wall_over_cpu)}
         if self._measured.rare_kinds is None:
             self._measured.rare_kinds = _rare_kinds(a, b)
         for metric, (a_seconds, b_seconds) in seconds_of(a, b, self._measured.rare_kinds).items():
@@ -197,19 +198,19 @@ class Turns:
             self._measured.pairs.setdefault(metric, []).append(pair)
         self._measured.last = (a, b)
 
-    def _burst(self, name: str, first: int, num_steps: int) -> Answer:
+    def _burst(self, name: str, first: int, num_steps: int) -> BurstResult:
         if name == "B":
             return self._b.burst(first, num_steps, self._added_seconds)
         a = self._a.burst(first, num_steps)
         # Drawn out by what A's latest steps took: a share of B's own would grow with what its ranks wait for each
         # other, and one of the first burst's, which may be slow, would slow B down by more than was asked for.
         share = self._measured.case.slowdown
-        self._added_seconds = {k: share * s / a["kind_steps"][k] for k, s in a["kind_seconds"].items() if share}
+        self._added_seconds = {k: share * s / a.kind_steps[k] for k, s in a.kind_seconds.items() if share}
         return a
 
 
-def _common_period(case: Case, opened: Sequence[Answer]) -> int:
-    periods = [answer["average_period"] for answer in opened]
+def _common_period(case: Case, opened: Sequence[Opened]) -> int:
+    periods = [answer.average_period for answer in opened]
     common = math.lcm(*periods)
     if common > _LONGEST_PERIOD:
         message = f"{case.label}: average periods of {periods[0]} and {periods[1]} steps end together after {common:,}"
@@ -217,18 +218,18 @@ def _common_period(case: Case, opened: Sequence[Answer]) -> int:
     return common
 
 
-def _rare_kinds(a: Answer, b: Answer) -> list[str]:
+def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
     """Kinds of steps that carry other bytes than most: those of both sides but for the commonest."""
-    steps: dict[str, int] = a["kind_steps"]
+    steps: dict[str, int] = a.kind_steps
     commonest = max(sorted(steps), key=lambda kind: steps[kind])
-    return [kind for kind in steps if kind != commonest and kind in b["kind_steps"]]
+    return [kind for kind in steps if kind != commonest and kind in b.kind_steps]
 
 
-def seconds_of(a: Answer, b: Answer, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
+def seconds_of(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Of all steps of a burst, and of one step of each rare kind."""
-    found = {STEP: (a["seconds"], b["seconds"])}
+    found = {STEP: (a.seconds, b.seconds)}
     for kind in rare_kinds:
-        one_a, one_b = (side["kind_seconds"][kind] / side["kind_steps"][kind] for side in (a, b))
+        one_a, one_b = (side.kind_seconds[kind] / side.kind_steps[kind] for side in (a, b))
         found[f"{kind}_{STEP}"] = (one_a, one_b)
     return found
 

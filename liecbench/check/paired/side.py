@@ -1,25 +1,45 @@
-"""The two sides of a comparison: which Python each has, and its ranks, which stay and wait for their turn."""
+"""The two sides of a paired comparison: the interpreter of each, and its ranks, which stay and wait for orders."""
 
 import contextlib
-import json
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self, TypeVar
 
 from liecbench.config.cell import Cell, Job
+from liecbench.launch.channel import RefusedError, StalledError, send, write_plan
 from liecbench.launch.launch import REFUSED_REMEDY, Launch
-from liecbench.launch.torchrun import Ranks, RefusedError, SilentError, Torchrun, log_tail, without_namespaces
+from liecbench.launch.messages import (
+    BurstResult,
+    CloseCell,
+    Closed,
+    Event,
+    Failed,
+    Lost,
+    OpenCell,
+    Opened,
+    PairedOrder,
+    PairedPlan,
+    Ready,
+    TrainBurst,
+    Unknown,
+)
+from liecbench.launch.torchrun import Ranks, Torchrun, log_tail, without_namespaces
 
-Answer = dict[str, Any]
+A = TypeVar("A", bound=Event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A or B: ``label`` is for people, ``python`` its interpreter, ``variables`` are added to its environment.
+    """Side A or B of a comparison.
 
-    To ``share_gpus`` is to let several NCCL ranks have one.
+    Attributes:
+        label: its name for people.
+        python: its interpreter.
+        variables: added to the environment of its processes.
+        share_gpus: let several NCCL ranks share a GPU.
     """
 
     name: Literal["A", "B"]
@@ -30,21 +50,21 @@ class Side:
 
 
 class LostError(Exception):
-    """A side's ranks are gone, or the cell that they had open has failed, and why."""
+    """The ranks of a side are gone, or the cell that they had open failed; the message says why."""
 
 
 class UnknownError(LostError):
-    """A side's version does not know what a cell names."""
+    """The version of a side lacks something that a cell names."""
 
 
 class StartError(LostError):
-    """A side's ranks never came up: none of its cells can be tried."""
+    """The ranks of a side never started: none of its cells can be tried."""
 
 
-class Resident:
-    """The ranks of one side for cells that share a launch; they do nothing until they are asked to.
+class ResidentSide:
+    """The ranks of one side, resident while cells that share a launch are timed; they do nothing without an order.
 
-    LostError where they cannot go on, MachineError where the kernel refuses the links that they need.
+    Every method raises LostError if the ranks cannot go on, MachineError if the kernel refuses the links they need.
     """
 
     def __init__(
@@ -52,7 +72,7 @@ class Resident:
         side: Side,
         cells: Sequence[Cell],
         directory: Path,
-        patience: Callable[[], float],
+        stall_timeout: Callable[[], float],
         say: Callable[[str], None],
     ) -> None:
         self._say = say
@@ -68,19 +88,24 @@ class Resident:
         )
         self._plan, fifo = directory / f"{side.name}.json", directory / f"{side.name}.orders"
         os.mkfifo(fifo, 0o600)
-        self._plan.write_text(json.dumps({"orders": str(fifo.resolve()), **launch.meeting, "paced": launch.paced}))
-        # Both ends are held here: no order is lost, and opening it waits for nobody.
+        settings = dataclasses.asdict(launch.settings)
+        write_plan(self._plan, PairedPlan(orders=str(fifo.resolve()), paced=launch.paced, **settings))
+        # Both ends are open here: no order is lost, and opening the pipe waits for nobody.
         self._orders = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
-        self._patience = patience
+        self._stall_timeout = stall_timeout
         self._stack = contextlib.ExitStack()
-        self._said: list[str] = []
+        self._reasons: list[str] = []
 
     def start(self) -> None:
-        """Start the ranks, and wait for nothing."""
+        """Start the ranks without waiting for them."""
         self._launch(isolate=True)
 
     def wait(self) -> None:
-        """Wait until the ranks are up; StartError where they are lost."""
+        """Wait until the ranks are ready.
+
+        Raises:
+            StartError: if they are lost.
+        """
         try:
             self._wait_for_ranks()
         except LostError as error:
@@ -88,52 +113,61 @@ class Resident:
 
     def _wait_for_ranks(self) -> None:
         try:
-            self._wait_for("up")
+            self._wait_for(Ready)
         except RefusedError as refused:
             self._say(without_namespaces(self._torchrun, refused, REFUSED_REMEDY))
             self._launch(isolate=False)
-            self._wait_for("up")
+            self._wait_for(Ready)
 
     def _launch(self, *, isolate: bool) -> None:
         self._stack.close()
-        ranks = Ranks(self._torchrun, self._plan, self._log, self._patience, isolate=isolate)
-        self._events: Iterator[Answer] = self._stack.enter_context(ranks).events
+        ranks = Ranks(self._torchrun, self._plan, self._log, self._stall_timeout, isolate=isolate)
+        self._events: Iterator[Event] = self._stack.enter_context(ranks).events
 
-    def open(self, cell: Cell) -> Answer:
-        """Build a cell."""
-        return self._ask({"do": "open", "cell": cell.spec()}, "opened")
+    def open(self, cell: Cell) -> Opened:
+        """Build a cell.
 
-    def burst(self, first: int, num_steps: int, added_seconds: Mapping[str, float] | None = None) -> Answer:
-        """Train step ``first``, which does not count, and ``num_steps`` more, those of a kind drawn out by so much."""
-        order = {"do": "burst", "first": first, "steps": num_steps, "added_seconds": added_seconds or {}}
-        return self._ask(order, "burst")
+        Raises:
+            UnknownError: if this side's version lacks something that the cell names.
+        """
+        return self._ask(OpenCell(cell=cell.spec()), Opened)
+
+    def burst(self, first: int, num_steps: int, added_seconds: Mapping[str, float] | None = None) -> BurstResult:
+        """Train step ``first``, which is not timed, and ``num_steps`` timed ones.
+
+        Args:
+            first: number of the step.
+            num_steps: steps to time.
+            added_seconds: seconds by which each step of a kind is prolonged.
+        """
+        return self._ask(TrainBurst(first=first, steps=num_steps, added_seconds=dict(added_seconds or {})), BurstResult)
 
     def close_cell(self) -> None:
         """End the cell; another one may be opened."""
-        self._ask({"do": "close"}, "closed")
+        self._ask(CloseCell(), Closed)
 
-    def _ask(self, order: Answer, kind: str) -> Answer:
-        os.write(self._orders, json.dumps(order).encode() + b"\n")
-        return self._wait_for(kind)
+    def _ask(self, order: PairedOrder, answer: type[A]) -> A:
+        send(self._orders, order)
+        return self._wait_for(answer)
 
-    def _wait_for(self, kind: str) -> Answer:
+    def _wait_for(self, answer: type[A]) -> A:
         try:
             for event in self._events:
-                match event["type"]:
-                    case "failed":
-                        raise LostError(f"{self.side.name} ({self.side.label}): {event['reason']}")
-                    case "unknown":
-                        raise UnknownError(f"{self.side.name} ({self.side.label}): {event['reason']}")
-                    case "lost":
-                        self._said.append(event["reason"].partition("\n")[0])
-                    case found if found == kind:
-                        return event
-        except SilentError as silent:
-            self._said.append(f"no answer for {silent.seconds:.0f} s")
+                if isinstance(event, answer):
+                    return event
+                match event:
+                    case Failed():
+                        raise LostError(f"{self.side.name} ({self.side.label}): {event.reason}")
+                    case Unknown():
+                        raise UnknownError(f"{self.side.name} ({self.side.label}): {event.reason}")
+                    case Lost():
+                        self._reasons.append(event.reason.partition("\n")[0])
+        except StalledError as stalled:
+            self._reasons.append(f"no answer for {stalled.seconds:.0f} s")
         raise LostError(self._why())
 
     def _why(self) -> str:
-        first = f": {self._said[0]}" if self._said else ""
+        first = f": {self._reasons[0]}" if self._reasons else ""
         return f"{self.side.name} ({self.side.label}) was lost{first}\n{log_tail(self._log)}"
 
     def __enter__(self) -> Self:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from liecbench.check.paired.side import Answer
 from liecbench.check.verdict import Finding, Shown, Verdict
+from liecbench.launch.messages import BurstResult
 
 _COUNTED = {"payload_bytes": ("sent_bytes", "received_bytes"), "messages": ("messages",)}
 
 
-def traffic_findings(cell: str, a: Answer, b: Answer) -> Iterator[Finding]:
+def traffic_findings(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Finding]:
     """Of one cell on both sides: more bytes or messages fail."""
     for metric, (before, now) in _totals(a, b).items():
         more = now > before
@@ -24,16 +24,16 @@ def traffic_findings(cell: str, a: Answer, b: Answer) -> Iterator[Finding]:
         )
 
 
-def traffic_shown(cell: str, a: Answer, b: Answer, *, same: bool) -> Iterator[Shown]:
+def traffic_shown(cell: str, a: BurstResult, b: BurstResult, *, same: bool) -> Iterator[Shown]:
     """A burst's mean loss; of two cells that are not the ``same`` also its bytes and messages, all ranks together."""
     counted = {} if same else _totals(a, b)
-    for metric, (before, now) in {**counted, "train_loss": (a["train_loss"], b["train_loss"])}.items():
+    for metric, (before, now) in {**counted, "train_loss": (a.train_loss, b.train_loss)}.items():
         yield Shown(cell=cell, metric=metric, baseline=before, current=now)
 
 
-def _totals(a: Answer, b: Answer) -> dict[str, tuple[int, int]]:
+def _totals(a: BurstResult, b: BurstResult) -> dict[str, tuple[int, int]]:
     """A burst's, over all ranks."""
     return {
-        metric: (sum(sum(a[name]) for name in names), sum(sum(b[name]) for name in names))
+        metric: (sum(sum(getattr(a, name)) for name in names), sum(sum(getattr(b, name)) for name in names))
         for metric, names in _COUNTED.items()
     }

@@ -1,5 +1,6 @@
 """A against B with real ranks: one launch of two sides serves several tests."""
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from liecbench.check.paired.stopping import Gate
 from liecbench.check.verdict import Finding, Outcome, Verdict
 from liecbench.config.cell import Cell
 from liecbench.errors import ExitCode
+from liecbench.launch.messages import BurstResult
 from tests.namespace_support import skip_without_namespaces
 
 pytestmark = pytest.mark.timeout(600)  # three relaunches of two sides, on whatever machine
@@ -53,7 +55,7 @@ def sides(python_b: str = sys.executable) -> tuple[Side, Side]:
 
 def played(cases: Sequence[Case], sides: tuple[Side, Side], said: list[str] | None = None) -> Outcome:
     say = (said if said is not None else []).append
-    match = Match(cases, sides, GATE, seed=3, patience_seconds=100, say=say)
+    match = Match(cases, sides, GATE, seed=3, stall_seconds=100, say=say)
     match.play()
     return outcome(match, GATE, {"coin_seed": 3})
 
@@ -113,8 +115,22 @@ def test_averaging_steps_of_other_periods_are_gated_alone(found: Outcome) -> Non
 
 
 def test_averaging_steps_of_other_periods_are_compared_one_by_one() -> None:
-    a = {"seconds": 10.0, "kind_seconds": {"averaging": 4.0, "compressed": 6.0}, "kind_steps": {"averaging": 2}}
-    b = {"seconds": 15.0, "kind_seconds": {"averaging": 12.0, "compressed": 3.0}, "kind_steps": {"averaging": 4}}
+    nothing = BurstResult(
+        seconds=0.0,
+        kind_seconds={},
+        kind_steps={},
+        wall_over_cpu=1.0,
+        train_loss=0.0,
+        sent_bytes=[],
+        received_bytes=[],
+        messages=[],
+    )
+    a = dataclasses.replace(
+        nothing, seconds=10.0, kind_seconds={"averaging": 4.0, "compressed": 6.0}, kind_steps={"averaging": 2}
+    )
+    b = dataclasses.replace(
+        nothing, seconds=15.0, kind_seconds={"averaging": 12.0, "compressed": 3.0}, kind_steps={"averaging": 4}
+    )
 
     assert seconds_of(a, b, ["averaging"]) == {"step_seconds": (10.0, 15.0), "averaging_step_seconds": (2.0, 3.0)}
 

@@ -1,21 +1,24 @@
-from typing import Any
-
 import pytest
 
 from liecbench.check.paired.traffic import traffic_findings, traffic_shown
 from liecbench.check.verdict import Verdict
+from liecbench.launch.messages import BurstResult
 
 
-def answer(sent: int = 1000, received: int = 1000, messages: int = 4) -> dict[str, Any]:
-    return {
-        "sent_bytes": [sent, 1000],
-        "received_bytes": [1000, received],
-        "messages": [messages, 4],
-        "train_loss": 0.5,
-    }
+def answer(sent: int = 1000, received: int = 1000, messages: int = 4) -> BurstResult:
+    return BurstResult(
+        seconds=1.0,
+        kind_seconds={"dense": 1.0},
+        kind_steps={"dense": 2},
+        wall_over_cpu=1.0,
+        train_loss=0.5,
+        sent_bytes=[sent, 1000],
+        received_bytes=[1000, received],
+        messages=[messages, 4],
+    )
 
 
-def verdicts(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Verdict]:
+def verdicts(a: BurstResult, b: BurstResult) -> dict[str, Verdict]:
     return {finding.metric: finding.verdict for finding in traffic_findings("ddp", a, b)}
 
 

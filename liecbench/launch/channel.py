@@ -1,0 +1,127 @@
+"""Messages as lines of JSON: encode and decode them, send them, and receive events until their writers are gone."""
+
+import functools
+import io
+import json
+import os
+import select
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from liecbench.launch.messages import Event, Message, PairedOrder, Refused
+from liecbench.results.records import End, Epoch, Start, from_fields, to_json
+
+M = TypeVar("M")
+_EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)
+_PAIRED_ORDERS: Final[tuple[type[PairedOrder], ...]] = get_args(PairedOrder)
+
+
+class RefusedError(Exception):
+    """The kernel makes no namespaces; the message says why."""
+
+
+class StalledError(Exception):
+    """No event came for ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def encode(message: Message) -> str:
+    """Return a message as one line of JSON, without its end."""
+    if isinstance(message, Start | Epoch | End):
+        return to_json(message)
+    kind: Any = type(message)
+    fields = _adapter(kind).dump_python(message, mode="json")
+    return json.dumps({"type": message.type, **fields})
+
+
+def decode(line: str | bytes, *kinds: type[M]) -> M:
+    """Return the message in a line of JSON.
+
+    Args:
+        line: what ``encode`` returned.
+        kinds: the messages that may come.
+
+    Raises:
+        ValueError: if the line is no JSON, or none of these messages.
+    """
+    fields = from_json(line)
+    name = fields.get("type") if isinstance(fields, dict) else None
+    kind: Any = next((kind for kind in kinds if getattr(kind, "type", None) == name), None)
+    if kind is None:
+        raise ValueError(f"no {' or '.join(each.__name__ for each in kinds)}: {line!r}")
+    if issubclass(kind, Start | Epoch | End):
+        return cast("M", from_fields(fields))
+    try:
+        return cast("M", _adapter(kind).validate_python(fields))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{kind.__name__}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def decode_order(line: str | bytes) -> PairedOrder:
+    """Return the order to a side of a paired comparison in a line of JSON."""
+    return decode(line, *_PAIRED_ORDERS)
+
+
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def send(descriptor: int, message: Message) -> None:
+    """Write a message and the end of its line."""
+    os.write(descriptor, encode(message).encode() + b"\n")
+
+
+def write_plan(path: Path, plan: Message) -> None:
+    """Write the plan that ranks read when they start."""
+    path.write_text(encode(plan) + "\n")
+
+
+def read_plan(path: Path, kind: type[M]) -> M:
+    """Read what ``write_plan`` wrote."""
+    return decode(path.read_bytes(), kind)
+
+
+def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[Event]:
+    """Yield events as they come, until every writer is gone.
+
+    Args:
+        pipe: the read end, unbuffered.
+        stall_timeout: returns the seconds that the next event may take; asked again after every read.
+
+    Raises:
+        RefusedError: if the supervisor could not make the namespaces.
+        StalledError: if no event came in time.
+    """
+    for line in _lines(pipe, stall_timeout):
+        try:
+            from_json(line)
+        except ValueError:
+            continue  # a rank was killed within its line, and the line of another rank follows
+        event = decode(line, *_EVENTS)
+        if isinstance(event, Refused):
+            raise RefusedError(event.reason)
+        yield event
+
+
+def _lines(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[bytes]:
+    """Yield whole lines; the incomplete last line of a killed writer is dropped."""
+    rest = b""
+    while True:
+        seconds = stall_timeout() if stall_timeout else None
+        if not select.select([pipe], [], [], seconds)[0]:
+            assert seconds is not None, "without a timeout select returns only when there is something to read"
+            raise StalledError(seconds)
+        chunk = pipe.read(2**16)
+        if not chunk:
+            return
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
