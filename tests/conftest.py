@@ -34,7 +34,7 @@ _SLOWEST: Final = (
     "test_crash.py",
     "test_chaos.py",
     "test_end_to_end.py",
-    "compressors/test_gpu_compiles.py",
+    "compressors/kernels/triton/test_compilation.py",
 )
 # These share no expensive fixture of a module: each test may run on any worker. Other files stay on one.
 _SPREAD: Final = {"tests/test_end_to_end.py", "tests/test_trace.py"}

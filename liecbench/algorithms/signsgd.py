@@ -6,7 +6,7 @@ from torch import Tensor
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.server import Route, ServerAlgorithm
-from liecbench.compressors.votes import Majority, Votes
+from liecbench.compressors.majority_vote import Majority, Votes
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)

@@ -1,6 +1,6 @@
-"""Gradient compressors: what travels instead of a vector, and what stays behind.
+"""Gradient compressors: what ranks send instead of a gradient, and the residual that they keep.
 
-A compressor's module is imported when its name is first used, because that is when its kernels are compiled.
+A compressor's module is imported when its name is first used, because importing it compiles its kernels.
 """
 
 import importlib
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from liecbench.compressors.base import Compressor, Message, RngKey
-    from liecbench.compressors.casts import BF16, FP16, Int8
+    from liecbench.compressors.half_precision import BF16, FP16
     from liecbench.compressors.identity import Identity
+    from liecbench.compressors.int8 import Int8
     from liecbench.compressors.qsgd import QSGD
     from liecbench.compressors.random_k import RandomK
     from liecbench.compressors.rounds import Rounds
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from liecbench.compressors.terngrad import TernGrad
     from liecbench.compressors.top_k import TopK
 else:
-    _HOMES = {
-        "base": ["Compressor", "RngKey", "Message"],
-        "casts": ["BF16", "FP16", "Int8"],
+    _CLASSES_BY_MODULE = {
+        "base": ["Compressor", "Message", "RngKey"],
+        "half_precision": ["BF16", "FP16"],
         "identity": ["Identity"],
+        "int8": ["Int8"],
         "qsgd": ["QSGD"],
         "random_k": ["RandomK"],
         "rounds": ["Rounds"],
@@ -30,9 +32,9 @@ else:
     }
 
     def __getattr__(name):
-        for home, names in _HOMES.items():
-            if name in names:
-                return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+        for module, classes in _CLASSES_BY_MODULE.items():
+            if name in classes:
+                return getattr(importlib.import_module(f"{__name__}.{module}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

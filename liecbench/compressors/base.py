@@ -1,4 +1,4 @@
-"""What every compressor offers: a vector into a message and back, the residual in the same pass."""
+"""The interface of every compressor: vectors to messages, and messages back to vectors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,13 +8,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from liecbench.compressors.kernels.dispatch import operations_for
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RngKey:
     """The identity of a message, from which a random compressor derives its random numbers.
 
-    ``stage`` counts the messages of one step and block, ``sender`` is the rank that compresses, and ``from_server``
-    marks the server's message to all ranks.
+    Attributes:
+        step: Training step, from 0.
+        block: Index of the gradient block.
+        shard: Rank that serves this shard of the block.
+        stage: Index of the exchange within the step and block.
+        sender: Rank that compresses.
+        from_server: Whether it is the server's message to all ranks.
     """
 
     step: int = 0
@@ -29,7 +36,9 @@ class RngKey:
 class Message:
     """A compressed vector: exactly the bytes that travel.
 
-    ``payload`` is uint8 of shape ``[payload_bytes]``; ``numel`` is the length of the vector, known to both ends.
+    Attributes:
+        payload: The bytes, uint8 of shape ``[payload_bytes]``.
+        numel: The length of the vector; sender and receiver both know it, so it does not travel.
     """
 
     payload: Tensor
@@ -37,44 +46,72 @@ class Message:
 
     @property
     def payload_bytes(self) -> int:
-        """Bytes handed over for transport."""
+        """The number of bytes to transport."""
         return self.payload.numel()
 
 
 class Compressor(ABC):
-    """A map C from vectors to messages.
+    """A map C from vectors to messages, and from each message to the vector C(v) that it stands for.
 
-    Vectors are contiguous one-dimensional float32 tensors, on the CPU or on a GPU; their messages are where they are.
-    A vector that holds a value that is not finite compresses to a message that decompresses to one that is not finite:
-    so every rank learns of it from the message. A compressor without kernels for a GPU works there through the host.
-    Kernels start on the GPU that has the vector, whichever is the current one.
+    Vectors are contiguous float32 tensors of shape ``[numel]``. A message is on the device of its vector.
+
+    A new compressor implements ``payload_bytes``, ``encode``, ``decode`` and ``all_finite`` for CPU tensors. It then
+    works on a GPU as well, by way of the CPU; ``gpu_kernels`` or ``device_independent`` make it work there directly.
+
+    If a vector holds NaN or infinity, so must the vector that its message decompresses to: the message then tells
+    every rank.
+
+    Attributes:
+        preferred_block_bytes: Block size, in bytes, of scenarios that set none; None leaves the usual size.
+        gpu_kernels: The class with this compressor's ``Operations`` for GPU tensors, as ``module:Class``, or None. It
+            is imported when the first GPU tensor comes.
+        device_independent: Whether ``encode``, ``decode`` and ``all_finite`` take tensors of any device, as they do
+            when they consist of torch operations.
     """
 
     preferred_block_bytes: ClassVar[int | None] = None
+    gpu_kernels: ClassVar[str | None] = None
+    device_independent: ClassVar[bool] = False
 
     @property
     def is_contraction(self) -> bool:
-        """Whether E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0: what a method with an error memory needs."""
+        """Whether E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0, as methods with error feedback need."""
         return True
 
     def with_rng(self, key: RngKey) -> "Compressor":
-        """This compressor with the random numbers of ``key``; itself where it takes none."""
+        """Return this compressor with the random numbers of ``key``; itself if it uses none."""
         return self
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
-        """C(``tensor``); also writes ``tensor`` − C(``tensor``) to ``residual``, which may be ``tensor`` itself."""
+        """Compress a vector.
+
+        Args:
+            tensor: The vector v, float32 of shape ``[numel]``.
+            residual: Receives v − C(v). It has the vector's shape and device, and may be ``tensor`` itself.
+
+        Returns:
+            The message of C(v), on the vector's device.
+        """
         message = self.empty_message(tensor.numel(), tensor.device)
-        if tensor.numel() and on_host(tensor):
-            self._compress(tensor, message.payload, residual)
-        elif tensor.numel():
+        if tensor.numel():
             with torch.cuda.device_of(tensor):
-                self._compress_on_gpu(tensor, message.payload, residual)
+                operations_for(self, tensor).encode(tensor, message.payload, residual)
         return message
 
     def decompress(
         self, message: Message, out: Tensor | None = None, accumulate: bool = False, weight: float = 1.0
     ) -> Tensor:
-        """``weight`` · C(v) written to ``out``, or added to it where ``accumulate``; all in one pass."""
+        """Compute ``weight`` · C(v) from a message, in one pass.
+
+        Args:
+            message: The message of C(v).
+            out: Receives the result, float32 of shape ``[message.numel]``; a new tensor by default.
+            accumulate: Whether to add the result to ``out`` instead of overwriting it.
+            weight: The factor.
+
+        Returns:
+            ``out``.
+        """
         assert out is not None or not accumulate, "accumulate needs out"
         if out is None:
             out = torch.empty(message.numel, device=message.payload.device)
@@ -83,64 +120,82 @@ class Compressor(ABC):
     def sum_messages(
         self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0
     ) -> Tensor:
-        """Σ ``weight`` · C(v_i), in the order given, written to ``out``, or added to it where ``accumulate``.
+        """Compute Σ ``weight`` · C(v_i) from messages, in their order.
 
-        On a GPU in one pass over ``out``; bit for bit what ``decompress`` gives one after the other.
+        The result has the same bits as one ``decompress`` per message; a GPU needs a single pass over ``out``.
+
+        Args:
+            messages: The messages of the C(v_i), all of vectors as long as ``out``.
+            out: Receives the sum, float32 of shape ``[numel]``.
+            accumulate: Whether to add the sum to ``out`` instead of overwriting it.
+            weight: The factor of every message.
+
+        Returns:
+            ``out``.
         """
-        if out.numel() and on_host(out):
-            for number, message in enumerate(messages):
-                self._decompress(message.payload, out, accumulate or number > 0, weight)
-        elif out.numel():
+        if out.numel():
+            payloads = [message.payload for message in messages]
             with torch.cuda.device_of(out):
-                self._sum_messages_on_gpu([message.payload for message in messages], out, accumulate, weight)
+                operations_for(self, out).sum_payloads(payloads, out, accumulate, weight)
         return out
 
-    def finite_flag(self, message: Message) -> Tensor:
-        """``is_finite`` as a boolean where the message is, of shape []: nobody waits for a GPU."""
-        if on_host(message.payload):
-            return torch.tensor(self.is_finite(message))
-        with torch.cuda.device_of(message.payload):
-            return self._is_finite_on_gpu(message)
+    def is_finite(self, message: Message) -> Tensor:
+        """Return whether C(v) is finite: a boolean tensor of shape [] where the message is.
+
+        On a GPU the host does not wait for the answer until it reads the tensor.
+        """
+        payload = message.payload
+        with torch.cuda.device_of(payload):
+            return operations_for(self, payload).all_finite(payload, message.numel)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
-        """Room for the message of a vector of ``numel`` elements."""
+        """Return a message of a vector of ``numel`` elements with an uninitialised payload, to receive into."""
         size = self.payload_bytes(numel) if numel else 0
         return Message(torch.empty(size, dtype=torch.uint8, device=device), numel)
 
     @abstractmethod
-    def is_finite(self, message: Message) -> bool:
-        """Whether what the message, which is on the CPU, stands for is finite."""
-
-    @abstractmethod
     def payload_bytes(self, numel: int) -> int:
-        """Bytes of the message of ``numel`` ≥ 1 elements."""
+        """Return the bytes of the message of a vector of ``numel`` ≥ 1 elements, whatever their values."""
 
     @abstractmethod
-    def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Fill ``payload``, and ``residual`` where it is given; all are on the CPU."""
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the message of C(v) and what it leaves out.
+
+        Args:
+            vector: The vector v, float32 of shape ``[numel]`` with ``numel`` ≥ 1. It stays as it is unless it is
+                ``residual``.
+            payload: Receives the message, uint8 of shape ``[payload_bytes(numel)]``, uninitialised.
+            residual: Receives v − C(v), if not None; may be ``vector`` itself.
+        """
 
     @abstractmethod
-    def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or accumulate ``weight`` times what ``payload`` stands for."""
+    def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write ``weight`` · C(v) to ``out``, or add it.
 
-    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        host, message = tensor.to("cpu", copy=True), self.empty_message(tensor.numel())
-        self._compress(host, message.payload, None if residual is None else host)
-        payload.copy_(message.payload)
-        if residual is not None:
-            residual.copy_(host)
+        Args:
+            payload: A message's bytes, uint8 of shape ``[payload_bytes(numel)]``.
+            out: Receives the result, float32 of shape ``[numel]``, uninitialised unless ``accumulate``.
+            accumulate: Whether to add to ``out`` instead of overwriting it.
+            weight: The factor.
+        """
 
-    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        host = out.to("cpu", copy=True)
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write Σ ``weight`` · C(v_i) to ``out``, or add it: one payload after the other, unless overridden.
+
+        Args:
+            payloads: The messages' bytes, uint8 of shape ``[payload_bytes(numel)]`` each.
+            out: Receives the sum, float32 of shape ``[numel]``, uninitialised unless ``accumulate``.
+            accumulate: Whether to add to ``out`` instead of overwriting it.
+            weight: The factor of every message.
+        """
         for number, payload in enumerate(payloads):
-            self._decompress(payload.cpu(), host, accumulate or number > 0, weight)
-        out.copy_(host)
+            self.decode(payload, out, accumulate or number > 0, weight)
 
-    def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        finite = self.is_finite(Message(message.payload.cpu(), message.numel))
-        return torch.tensor(finite, device=message.payload.device)
+    @abstractmethod
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether every element of C(v) is finite: a boolean tensor of shape [].
 
-
-def on_host(tensor: Tensor) -> bool:
-    """Whether the CPU's kernels take a tensor."""
-    return tensor.device.type == "cpu"
+        Args:
+            payload: A message's bytes, uint8 of shape ``[payload_bytes(numel)]``.
+            numel: The length of the vector.
+        """

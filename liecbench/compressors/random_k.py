@@ -1,8 +1,7 @@
-"""Random-k: entries at positions that both ends draw alike, so that only values travel."""
+"""Random-k: entries at positions that sender and receiver draw alike, so that only values travel."""
 
 import functools
-from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -10,116 +9,79 @@ from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from liecbench.compressors.base import Message
-from liecbench.compressors.codecs import ratio as share
-from liecbench.compressors.codecs.rng import Randomised, key
-from liecbench.compressors.kernels.cpu import random_k as random_k_cpu
+from liecbench.compressors.codecs.rng import Randomised
+from liecbench.compressors.kernels.cpu import random_k
+from liecbench.compressors.kernels.cpu.residual import residual_arguments
+from liecbench.compressors.sparsity import ENTRY_BYTES, Ratio, num_kept
 
-_ENTRY_BYTES = 4
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class RandomK(Randomised):
     """C(v) keeps ⌈ratio · n⌉ entries at positions drawn from ``seed``, step, block, shard and stage; no index travels.
 
-    A δ-contraction with δ = k/n in expectation; where ``unbiased`` the entries are scaled by n/k and it is none. A
-    server's answer, which keeps the positions that came up, is not scaled again.
+    A δ-contraction with δ = k/n in expectation. If ``unbiased`` the entries are scaled by n/k and it is none; the
+    server's message to all ranks, which keeps the positions that the workers sent, is not scaled again.
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
     """
 
-    ratio: share.Ratio = 0.01
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.random_k:RandomKOnGpu"
+
+    ratio: Ratio = 0.01
     seed: Annotated[int, Ge(0)] = 0
     unbiased: bool = False
 
     @property
     def is_contraction(self) -> bool:
-        """Unless it is ``unbiased``."""
+        """True unless it is ``unbiased``."""
         return not self.unbiased
 
-    def kept(self, numel: int) -> int:
-        """k: how many of ``numel`` entries travel."""
-        return share.kept(self.ratio, numel)
-
-    def is_finite(self, message: Message) -> bool:
-        """Whether the values are: the first is made NaN where any of the vector, sent or not, is not finite."""
-        return bool(message.payload.view(torch.float32).isfinite().all())
-
     def payload_bytes(self, numel: int) -> int:
-        """A value for each entry kept."""
-        return _ENTRY_BYTES * self.kept(numel)
+        """Return the bytes of the entries kept."""
+        return ENTRY_BYTES * num_kept(self.ratio, numel)
 
-    def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        entries = payload.view(torch.float32)
-        kept = tensor if residual is None else residual
-        finite = random_k_cpu.take(
-            tensor.numpy(),
-            self._positions(tensor.numel()).numpy(),
-            self._scale(tensor.numel()),
-            entries.numpy(),
-            kept.numpy(),
-            residual is not None,
-            kept.data_ptr() == tensor.data_ptr(),
-        )
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the entries at the drawn positions; the first becomes NaN if any of the vector is not finite."""
+        entries, positions = payload.view(torch.float32), self.positions(vector.numel())
+        scale, kept = self.scale(vector.numel()), residual_arguments(vector, residual)
+        finite = random_k.take(vector.numpy(), positions.numpy(), scale, entries.numpy(), *kept)
         if not finite:
             entries[0] = torch.nan
 
-    def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+    def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write the entries to their positions, and zeros elsewhere."""
         if not accumulate:
             out.zero_()
-        out.index_add_(0, self._positions(out.numel()), payload.view(torch.float32), alpha=weight)
+        out.index_add_(0, self.positions(out.numel()), payload.view(torch.float32), alpha=weight)
 
-    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        from liecbench.compressors.kernels.triton import random_k as random_k_gpu
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether all entries are finite."""
+        return payload.view(torch.float32).isfinite().all()
 
-        positions = self._positions_on(tensor.device, tensor.numel())
-        random_k_gpu.take(tensor, positions, self._scale(tensor.numel()), payload.view(torch.float32), residual)
+    def scale(self, numel: int) -> float:
+        """Return the factor of the entries that are sent."""
+        return numel / num_kept(self.ratio, numel) if self.unbiased and not self.rng_key.from_server else 1.0
 
-    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """One message after the other: each touches only the entries that it holds."""
-        from liecbench.compressors.kernels.triton import random_k as random_k_gpu
+    def positions(self, numel: int, device: torch.device = _CPU) -> Tensor:
+        """Return the rising positions that are kept, int64 of shape [k]; the host does not wait for ``device``.
 
-        if not accumulate:
-            out.zero_()
-        positions = self._positions_on(out.device, out.numel())
-        for payload in payloads:
-            random_k_gpu.add_at(positions, payload.view(torch.float32), weight, out)
-
-    def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        from liecbench.compressors.kernels.triton import magnitude as magnitude_gpu
-
-        return magnitude_gpu.all_finite(message.payload.view(torch.float32))
-
-    def _scale(self, numel: int) -> float:
-        return numel / self.kept(numel) if self.unbiased and not self._draw.from_server else 1.0
+        Each device remembers the positions for the length last asked for, because a server asks once per sender.
+        """
+        known_numel, positions = self._positions_on.get(device, (None, None))
+        if positions is None or known_numel != numel:
+            if device.type == "cpu":
+                positions = self._draw(numel)
+            else:
+                positions = self.positions(numel).pin_memory().to(device, non_blocking=True)
+            self._positions_on[device] = numel, positions
+        return positions
 
     @functools.cached_property
-    def _drawn(self) -> dict[int, Tensor]:
+    def _positions_on(self) -> dict[torch.device, tuple[int, Tensor]]:
         return {}
 
-    @functools.cached_property
-    def _drawn_on(self) -> dict[tuple[torch.device, int], Tensor]:
-        return {}
-
-    def _positions_on(self, device: torch.device, numel: int) -> Tensor:
-        """Those of this draw there, where the length last asked for is remembered, too; nobody waits for the device."""
-        if device.type == "cpu":
-            return self._positions(numel)
-        found = self._drawn_on.get((device, numel))
-        if found is None:
-            found = self._positions(numel).pin_memory().to(device, non_blocking=True)
-            self._drawn_on.clear()
-            self._drawn_on[device, numel] = found
-        return found
-
-    def _positions(self, numel: int) -> Tensor:
-        """Those of this draw; the length last asked for is remembered, because a server asks once for every sender."""
-        found = self._drawn.get(numel)
-        if found is None:
-            draw = self._draw
-            number = key(self.seed, draw.step, draw.block, draw.shard, draw.stage)
-            positions = np.empty(self.kept(numel), np.int64)
-            random_k_cpu.draw(numel, np.uint64(number), positions)
-            found = torch.from_numpy(positions)
-            self._drawn.clear()
-            self._drawn[numel] = found
-        return found
+    def _draw(self, numel: int) -> Tensor:
+        positions = np.empty(num_kept(self.ratio, numel), np.int64)
+        random_k.draw(numel, np.uint64(self.seed_of_all_senders(self.seed)), positions)
+        return torch.from_numpy(positions)

@@ -1,10 +1,10 @@
-"""Repeated compression: what one message leaves goes into the next."""
+"""Repeated compression: each round compresses what the rounds before left out."""
 
 import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
@@ -20,58 +20,54 @@ from liecbench.compressors.codecs.rng import Randomised
 class Rounds(Randomised):
     """C_R: a ← 0; ``rounds`` times a ← a + C(v − a). The messages of the rounds travel one after the other.
 
-    Of a draw with stage σ, round r takes the numbers of stage σ · ``rounds`` + r, so no two rounds share them.
-    Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
+    Round r of the exchange with stage σ takes the random numbers of stage σ · ``rounds`` + r, so no two rounds share
+    them. Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
     """
+
+    device_independent: ClassVar[bool] = True
 
     compressor: Compressor
     rounds: Annotated[int, Ge(1)]
 
     @property
     def is_contraction(self) -> bool:
-        """As the compressor of each round."""
+        """Whether the compressor of each round is one."""
         return self.compressor.is_contraction
 
-    def is_finite(self, message: Message) -> bool:
-        """Whether every round's message is."""
-        return all(c.is_finite(part) for c, part in self._parts(message.payload, message.numel))
-
     def payload_bytes(self, numel: int) -> int:
-        """The bytes of all rounds."""
+        """Return the bytes of all rounds."""
         return self.rounds * self.compressor.payload_bytes(numel)
 
-    def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        left = torch.empty_like(tensor) if residual is None else residual
-        size = payload.numel() // self.rounds
-        for r, compressor in enumerate(self._each):
-            message = compressor.compress(left if r else tensor, left)
-            payload[r * size : (r + 1) * size].copy_(message.payload)
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write one message per round."""
+        left = torch.empty_like(vector) if residual is None else residual
+        for r, (compressor, part) in enumerate(zip(self._compressors, payload.view(self.rounds, -1), strict=True)):
+            part.copy_(compressor.compress(left if r else vector, left).payload)
 
-    def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        for r, (compressor, part) in enumerate(self._parts(payload, out.numel())):
-            compressor.decompress(part, out, accumulate or r > 0, weight)
-
-    def _compress_on_gpu(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        self._compress(tensor, payload, residual)
-
-    def _sum_messages_on_gpu(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Rounds that draw nothing are added up together."""
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write the sum of all rounds of all messages; a GPU adds those without random numbers in one pass."""
         parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
-        for _, alike in itertools.groupby(parts, key=lambda part: id(part[0])):
-            (compressor, *_), messages = zip(*alike, strict=True)
-            compressor.sum_messages(messages, out, accumulate, weight)
+        for _, group in itertools.groupby(parts, key=lambda part: id(part[0])):
+            (compressor, *_), inner = zip(*group, strict=True)
+            compressor.sum_messages(inner, out, accumulate, weight)
             accumulate = True
 
-    def _is_finite_on_gpu(self, message: Message) -> Tensor:
-        parts = self._parts(message.payload, message.numel)
-        return torch.stack([compressor.finite_flag(part) for compressor, part in parts]).all()
+    def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write the sum of the rounds."""
+        self.sum_payloads([payload], out, accumulate, weight)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether every round's message is finite."""
+        return torch.stack([compressor.is_finite(part) for compressor, part in self._parts(payload, numel)]).all()
 
     @functools.cached_property
-    def _each(self) -> list[Compressor]:
-        first = self._draw.stage * self.rounds
-        return [self.compressor.with_rng(dataclasses.replace(self._draw, stage=first + r)) for r in range(self.rounds)]
+    def _compressors(self) -> list[Compressor]:
+        """The compressor of each round, with its random numbers; the same object if it uses none."""
+        first = self.rng_key.stage * self.rounds
+        keys = [dataclasses.replace(self.rng_key, stage=first + r) for r in range(self.rounds)]
+        return [self.compressor.with_rng(key) for key in keys]
 
     def _parts(self, payload: Tensor, numel: int) -> list[tuple[Compressor, Message]]:
-        """Copies: a round's message may start at an address that float32 cannot have."""
+        """Return every round's compressor and message; copies, because float32 needs an aligned address."""
         parts = payload.view(self.rounds, -1)
-        return [(compressor, Message(part.clone(), numel)) for compressor, part in zip(self._each, parts, strict=True)]
+        return [(c, Message(part.clone(), numel)) for c, part in zip(self._compressors, parts, strict=True)]

@@ -1,8 +1,8 @@
-"""What holds for every compressor."""
+"""Properties of every compressor."""
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liecbench.compressors import (
@@ -45,8 +45,9 @@ every = pytest.mark.parametrize("compressor", EVERY, ids=str)
 
 
 @every
+@settings(max_examples=40)
 @given(vector=vectors())
-def test_what_is_sent_and_what_is_kept_make_what_came_in(compressor: Compressor, vector: torch.Tensor) -> None:
+def test_message_and_residual_add_up_to_the_vector(compressor: Compressor, vector: torch.Tensor) -> None:
     residual = torch.empty_like(vector)
     message = compressor.compress(vector, residual)
 
@@ -56,8 +57,9 @@ def test_what_is_sent_and_what_is_kept_make_what_came_in(compressor: Compressor,
 
 
 @every
+@settings(max_examples=40)
 @given(vector=vectors())
-def test_the_residual_may_take_the_vectors_place(compressor: Compressor, vector: torch.Tensor) -> None:
+def test_the_residual_may_overwrite_the_vector(compressor: Compressor, vector: torch.Tensor) -> None:
     apart = torch.empty_like(vector)
     expected = compressor.compress(vector, apart)
     in_place = vector.clone()
@@ -69,8 +71,9 @@ def test_the_residual_may_take_the_vectors_place(compressor: Compressor, vector:
 
 
 @every
+@settings(max_examples=40)
 @given(vector=vectors())
-def test_without_a_residual_the_vector_stays_and_the_message_is_the_same(
+def test_without_a_residual_the_message_is_the_same_and_the_vector_unchanged(
     compressor: Compressor, vector: torch.Tensor
 ) -> None:
     before = vector.clone()
@@ -83,29 +86,32 @@ def test_without_a_residual_the_vector_stays_and_the_message_is_the_same(
 
 
 @every
+@settings(max_examples=40)
 @given(vector=vectors())
-def test_a_message_has_the_size_that_was_announced(compressor: Compressor, vector: torch.Tensor) -> None:
+def test_a_message_has_the_announced_size(compressor: Compressor, vector: torch.Tensor) -> None:
     message = compressor.compress(vector)
 
     assert message.payload_bytes == compressor.payload_bytes(vector.numel()) == message.payload.nbytes
 
 
 @every
+@settings(max_examples=40)
 @given(vector=vectors(), weight=st.sampled_from([1.0, 0.25, 1 / 3]))
-def test_decompress_accumulates_what_it_writes(compressor: Compressor, vector: torch.Tensor, weight: float) -> None:
+def test_accumulate_adds_instead_of_overwriting(compressor: Compressor, vector: torch.Tensor, weight: float) -> None:
     message = compressor.compress(vector)
     once = compressor.decompress(message, torch.full_like(vector, 7.0), weight=weight)
     start = torch.linspace(-1, 1, vector.numel())
 
     actual = compressor.decompress(message, start.clone(), accumulate=True, weight=weight)
 
-    # Terms of several rounds may cancel: what rounding leaves is of their size.
+    # Terms of several rounds may cancel: then the rounding error is of their size.
     torch.testing.assert_close(actual, start + once, rtol=1.3e-6, atol=1e-5 + 1e-6 * float(vector.abs().max()))
 
 
 @every
+@settings(max_examples=40)
 @given(vector=vectors(), bad=st.sampled_from([torch.nan, torch.inf, -torch.inf]), place=st.integers(0, 10**6))
-def test_what_is_not_finite_shows_in_the_message(
+def test_a_message_tells_whether_the_vector_was_finite(
     compressor: Compressor, vector: torch.Tensor, bad: float, place: int
 ) -> None:
     assert compressor.is_finite(compressor.compress(vector))
@@ -136,7 +142,7 @@ def test_zeros_come_back_as_zeros(compressor: Compressor) -> None:
 
 
 @every
-def test_many_times_the_length_of_a_block_of_the_kernels(compressor: Compressor) -> None:
+def test_vectors_of_several_blocks(compressor: Compressor) -> None:
     vector, residual = normal(3 * 4096 + 1285), torch.empty(3 * 4096 + 1285)
 
     sent = compressor.decompress(compressor.compress(vector, residual))
@@ -145,15 +151,15 @@ def test_many_times_the_length_of_a_block_of_the_kernels(compressor: Compressor)
 
 
 @every
-def test_a_draw_gives_the_same_message_again(compressor: Compressor) -> None:
-    draw, vector = RngKey(step=3, block=1, shard=2, stage=1, sender=4), normal(2000)
+def test_the_same_key_gives_the_same_message(compressor: Compressor) -> None:
+    key, vector = RngKey(step=3, block=1, shard=2, stage=1, sender=4), normal(2000)
 
-    once, again = (compressor.with_rng(draw).compress(vector).payload.tolist() for _ in range(2))
+    once, again = (compressor.with_rng(key).compress(vector).payload.tolist() for _ in range(2))
 
     assert once == again
 
 
-def test_contractions_and_others() -> None:
+def test_which_compressors_are_contractions() -> None:
     others = {str(compressor) for compressor in EVERY if not compressor.is_contraction}
 
     expected = [RandomK(0.1, unbiased=True), QSGD(), QSGD(levels=1), QSGD(levels=100), TernGrad()]

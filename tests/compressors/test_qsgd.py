@@ -19,7 +19,7 @@ def width(most: int) -> int:
 
 
 def read(payload: NDArray[np.uint8], numel: int, most: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The norms and the levels of a message, one bit at a time."""
+    """Return the norms and the levels of a message, read bit by bit."""
     buckets = -(-numel // 512)
     norms, packed, found = payload[: 4 * buckets].view(np.float32), payload[4 * buckets :], []
     for bucket in range(buckets):
@@ -47,9 +47,9 @@ def test_a_message_is_norms_and_levels_rounded_up_or_down(numel: int, most: int)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-def test_norms_are_of_sums_in_one_order(scale: float) -> None:
+def test_norms_are_summed_in_the_documented_order(scale: float) -> None:
     vector = normal(1300) * scale
-    # Squares that float32 cannot hold are float64's.
+    # Squares that float32 cannot hold are summed in float64.
     values = np.pad(vector.numpy(), (0, 236)).reshape(3, 512)
     terms: NDArray[np.floating] = (values if scale == 1 else values.astype(np.float64)) ** 2
     while terms.shape[1] > 1:
@@ -61,7 +61,7 @@ def test_norms_are_of_sums_in_one_order(scale: float) -> None:
 
 
 @given(st.integers(1, 3000), levels)
-def test_what_comes_back_is_the_norm_times_the_level(numel: int, most: int) -> None:
+def test_decompressed_values_are_norm_times_level(numel: int, most: int) -> None:
     message = QSGD(most).compress(normal(numel, numel))
     norms, found = read(message.payload.numpy(), numel, most)
 
@@ -72,7 +72,7 @@ def test_what_comes_back_is_the_norm_times_the_level(numel: int, most: int) -> N
 
 @pytest.mark.parametrize("most", [1, 7, 127])
 @pytest.mark.parametrize("scale", [1e-38, 1.0, 1e30])
-def test_unbiased_with_the_variance_of_rounding(most: int, scale: float) -> None:
+def test_it_is_unbiased_with_the_variance_of_stochastic_rounding(most: int, scale: float) -> None:
     vector, draws = normal(700) * scale, 2000
     total = torch.zeros(700, dtype=torch.float64)
     for step in range(draws):
@@ -88,21 +88,21 @@ def test_unbiased_with_the_variance_of_rounding(most: int, scale: float) -> None
     assert abs(scores.square().mean() - 1) < 0.4
 
 
-def test_norms_beyond_float32_are_its_largest() -> None:
+def test_norms_beyond_float32_become_its_largest() -> None:
     message = QSGD().compress(torch.full((512,), 3e38))
 
     assert message.payload[:4].view(torch.float32).item() == torch.finfo(torch.float32).max
     assert QSGD().is_finite(message)
 
 
-def test_one_entry_alone_comes_back_as_it_is() -> None:
+def test_the_only_entry_of_a_bucket_is_exact() -> None:
     vector = torch.zeros(600)
     vector[[3, 550]] = torch.tensor([-0.7, 2.0])
 
     torch.testing.assert_close(QSGD().decompress(QSGD().compress(vector)), vector, rtol=1e-6, atol=0)
 
 
-def test_four_bits_a_parameter_and_a_norm_each_512() -> None:
+def test_four_bits_per_parameter_and_a_norm_per_512() -> None:
     assert [QSGD().payload_bytes(numel) for numel in (1, 512, 513)] == [8, 260, 268]
     assert [QSGD(s).payload_bytes(2**20) * 8 / 2**20 for s in (1, 7, 127)] == [2 + 1 / 16, 4 + 1 / 16, 8 + 1 / 16]
 

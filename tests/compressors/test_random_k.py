@@ -19,7 +19,7 @@ def positions(compressor: Compressor, numel: int) -> torch.Tensor:
 
 
 @given(st.integers(1, 3000), ratios, st.integers(0, 2**40))
-def test_a_message_is_the_values_at_as_many_different_positions(numel: int, ratio: float, step: int) -> None:
+def test_a_message_is_the_values_at_k_different_positions(numel: int, ratio: float, step: int) -> None:
     vector, bound = normal(numel, 1), RandomK(ratio).with_rng(RngKey(step=step))
     drawn = positions(bound, numel)
 
@@ -30,34 +30,34 @@ def test_a_message_is_the_values_at_as_many_different_positions(numel: int, rati
     assert torch.equal(bound.decompress(message)[drawn], vector[drawn])
 
 
-def test_the_sender_and_the_direction_leave_the_positions_as_they_are() -> None:
+def test_positions_do_not_depend_on_sender_and_direction() -> None:
     compressor = RandomK(0.01, seed=3)
     zero = positions(compressor, 10_000).tolist()
 
     fields: dict[str, Any] = dict.fromkeys(("step", "block", "shard", "stage", "sender", "from_server"), 1)
-    draws = {field: RngKey(**{field: value}) for field, value in fields.items()}
-    same = [field for field, draw in draws.items() if positions(compressor.with_rng(draw), 10_000).tolist() == zero]
+    keys = {field: RngKey(**{field: value}) for field, value in fields.items()}
+    same = [field for field, key in keys.items() if positions(compressor.with_rng(key), 10_000).tolist() == zero]
 
     assert same == ["sender", "from_server"]
 
 
-def test_an_answer_is_not_scaled_again() -> None:
+def test_the_servers_message_is_not_scaled_again() -> None:
     compressor, vector = RandomK(0.1, unbiased=True), normal(1000)
     up = compressor.decompress(compressor.compress(vector))
 
-    answer = compressor.with_rng(RngKey(from_server=True))
+    from_server = compressor.with_rng(RngKey(from_server=True))
 
-    assert torch.equal(answer.decompress(answer.compress(up)), up)
+    assert torch.equal(from_server.decompress(from_server.compress(up)), up)
 
 
-def test_lengths_may_change_between_messages() -> None:
+def test_messages_may_differ_in_length() -> None:
     bound = RandomK(0.1).with_rng(RngKey(step=1))
 
     assert [positions(bound, numel).numel() for numel in (50, 1000, 50)] == [5, 100, 5]
 
 
 @pytest.mark.parametrize("ratio", [0.05, 0.5, 0.8])
-def test_every_position_is_as_likely_and_draws_overlap_as_chance_has_it(ratio: float) -> None:
+def test_positions_are_equally_likely_and_independent_between_steps(ratio: float) -> None:
     numel, draws = 500, 2000
     chosen = np.zeros((draws, numel))
     for step in range(draws):
@@ -80,7 +80,7 @@ def test_the_contraction_is_the_ratio_in_expectation() -> None:
     assert abs(1 - sum(left) / 50 - 0.1) < 6 * math.sqrt(0.1 * 0.9 * 3 / (20_000 * 50))
 
 
-def test_unbiased_in_expectation() -> None:
+def test_it_is_unbiased_in_expectation() -> None:
     vector, draws = normal(1000), 2000
     compressor = RandomK(0.2, unbiased=True)
     total = torch.zeros(1000)
@@ -94,7 +94,7 @@ def test_unbiased_in_expectation() -> None:
     assert abs(scores.square().mean() - 1) < 0.4
 
 
-def test_what_is_not_finite_shows_though_it_is_not_sent() -> None:
+def test_a_value_that_is_not_finite_shows_though_it_is_not_sent() -> None:
     vector = torch.zeros(1000)
     sent = set(positions(RandomK(0.001), 1000).tolist())
     vector[next(i for i in range(1000) if i not in sent)] = torch.inf

@@ -11,7 +11,7 @@ inner = pytest.mark.parametrize("compressor", INNER, ids=str)
 
 @inner
 @given(vector=vectors())
-def test_each_round_compresses_what_the_one_before_left(compressor: Compressor, vector: torch.Tensor) -> None:
+def test_each_round_compresses_the_residual_of_the_round_before(compressor: Compressor, vector: torch.Tensor) -> None:
     left, sent = vector.clone(), torch.zeros_like(vector)
     payloads = []
     for _ in range(3):
@@ -28,7 +28,7 @@ def test_each_round_compresses_what_the_one_before_left(compressor: Compressor, 
 
 
 @inner
-def test_rounds_are_sent_one_after_the_other(compressor: Compressor) -> None:
+def test_a_message_holds_those_of_all_rounds(compressor: Compressor) -> None:
     assert Rounds(compressor, 3).payload_bytes(1001) == 3 * compressor.payload_bytes(1001)
 
 
@@ -39,7 +39,7 @@ def test_one_round_is_the_compressor_alone() -> None:
 
 
 @pytest.mark.parametrize("stage", [0, 1])
-def test_every_round_of_every_stage_draws_other_numbers(stage: int) -> None:
+def test_every_round_of_every_stage_has_its_own_random_numbers(stage: int) -> None:
     rounds, vector = Rounds(RandomK(0.5), 2), torch.ones(4000)
 
     sent = rounds.with_rng(RngKey(stage=stage))
@@ -51,7 +51,7 @@ def test_every_round_of_every_stage_draws_other_numbers(stage: int) -> None:
     assert abs(int(both) - 250) < 90
 
 
-def test_a_bad_value_shows_in_any_round() -> None:
+def test_a_value_that_is_not_finite_shows_in_any_round() -> None:
     rounds = Rounds(Sign(), 2)
     message = rounds.compress(normal(12))
     message.payload[message.payload_bytes // 2 :][:4] = 255

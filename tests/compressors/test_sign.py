@@ -28,7 +28,7 @@ def test_a_message_is_a_scale_and_packed_bits(numel: int) -> None:
 
 
 def halved(terms: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The last axis, its upper half added to its lower one until it has one entry."""
+    """Return the sum over the last axis: its upper half is added to its lower half until one entry is left."""
     while terms.shape[-1] > 1:
         half = terms.shape[-1] // 2
         terms = terms[..., :half] + terms[..., half:]
@@ -40,7 +40,7 @@ def chunk_sums(terms: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 @pytest.mark.parametrize("numel", [1, 63, 64, 65, 511, 4095, 4096, 4097, 5000, 1_000_003, 4096 * 4096 + 4097])
-def test_the_scale_is_a_sum_in_one_order(numel: int) -> None:
+def test_the_scale_is_summed_in_the_documented_order(numel: int) -> None:
     vector = random(numel)
     sums: NDArray[np.floating] = chunk_sums(vector.abs().numpy()).astype(np.float64)
     while len(sums) > 1:
@@ -67,5 +67,5 @@ def test_both_zeros_are_positive() -> None:
     assert Sign().decompress(Sign().compress(vector)).tolist() == [1.0, 1.0, -1.0]
 
 
-def test_a_bit_a_parameter() -> None:
+def test_one_bit_per_parameter() -> None:
     assert [Sign().payload_bytes(numel) for numel in (1, 8, 9, 11_171_146)] == [5, 5, 6, 1_396_398]

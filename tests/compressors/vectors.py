@@ -1,4 +1,4 @@
-"""Vectors that compressors are tried with."""
+"""Vectors to compress in tests."""
 
 import torch
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ def normal(numel: int, seed: int = 0) -> torch.Tensor:
 
 @st.composite
 def vectors(draw: st.DrawFn, most: int = 200) -> torch.Tensor:
-    """Lengths around the bytes of a sign message, zeros and ties, magnitudes from denormal to huge."""
+    """Draw a vector of any length up to ``most``, with zeros and ties or without, of denormal to huge magnitudes."""
     vector = normal(draw(st.integers(1, most)), draw(st.integers(0, 2**31)))
     if draw(st.booleans()):
         vector = vector.round()

@@ -10,34 +10,36 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
 from liecbench.algorithms import Block, Route, ServerAlgorithm
-from liecbench.compressors import Compressor, Identity, Message
+from liecbench.compressors import Compressor, Identity
 
 
 @dataclass(frozen=True)
 class EveryOther(Compressor):
-    """C(v) keeps the entries at even positions: a contraction wherever they carry some of the norm."""
+    """C(v) keeps the entries at even positions: a contraction if they carry some of the norm."""
 
     def payload_bytes(self, numel: int) -> int:
-        """Four bytes for every other entry."""
+        """Return 4 bytes for every other entry."""
         return 4 * ((numel + 1) // 2)
 
-    def is_finite(self, message: Message) -> bool:
-        """Whether all that is kept is."""
-        return bool(message.payload.view(torch.float32).isfinite().all())
-
-    def _compress(self, tensor: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        kept = payload.view(torch.float32)
-        kept.copy_(tensor[::2])
-        if not tensor.isfinite().all():
-            kept[0] = torch.nan
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write every other entry; the first becomes NaN if any of the vector is not finite."""
+        entries = payload.view(torch.float32)
+        entries.copy_(vector[::2])
+        if not vector.isfinite().all():
+            entries[0] = torch.nan
         if residual is not None:
-            residual.copy_(tensor)
+            residual.copy_(vector)
             residual[::2] = 0
 
-    def _decompress(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+    def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write the entries to even positions, and zeros elsewhere."""
         if not accumulate:
             out.zero_()
         out[::2].add_(payload.view(torch.float32), alpha=weight)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether all entries are finite."""
+        return payload.view(torch.float32).isfinite().all()
 
 
 @checked_dataclass(kw_only=True, eq=False, config=ConfigDict(arbitrary_types_allowed=True))

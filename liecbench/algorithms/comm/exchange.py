@@ -17,7 +17,7 @@ from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.partition import ServerPlace, Shard, cut_shards, local_shard_of
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Traffic, Transport, uses_nccl
-from liecbench.compressors.base import Compressor, Message, RngKey, on_host
+from liecbench.compressors.base import Compressor, Message, RngKey
 from liecbench.compressors.identity import Identity
 
 _CPU = torch.device("cpu")
@@ -163,14 +163,14 @@ class Exchange:
         assert is_exact or error is None or not overlaps, "out would overwrite the residual in mean"
         compressors = self._compressors(compressor, target.numel())
         shards = {shard.owner: shard for shard in compressors}
-        finite: list[bool | Tensor] = []
+        finite: list[Tensor] = []
 
         def deliver(shard: Shard, message: Message) -> None:
             place = target[shard.start : shard.stop]
             with self._watch.timed("compress_seconds", "decompress"):
                 if message.payload.data_ptr() != place.data_ptr():  # it was not received in place
                     compressors[shard].decompress(message, place, accumulate, weight)
-                finite.append(_finite(compressors[shard], message))
+                finite.append(compressors[shard].is_finite(message))
 
         def buffer_for(shard: Shard) -> Message:
             if is_exact and not accumulate and self._transport.receives_in_place:
@@ -230,10 +230,9 @@ class Exchange:
             self._scratch = torch.empty(numel, device=self._device)
         return self._scratch[:numel]
 
-    def _check(self, finite: list[bool | Tensor]) -> None:
+    def _check(self, finite: list[Tensor]) -> None:
         # One flag for all shards: whoever reads it waits for a GPU once.
-        flags = [flag for flag in finite if isinstance(flag, Tensor)]
-        flag = torch.stack(flags).all() if flags else torch.tensor(all(finite))
+        flag = torch.stack(finite).all() if finite else torch.tensor(True)
         if self._on_flag is not None:
             self._on_flag(flag)
         elif not flag:
@@ -243,10 +242,6 @@ class Exchange:
         """Return a message buffer in the scratch memory if it fits there."""
         payload, size = self._scratch.view(torch.uint8), compressor.payload_bytes(numel) if numel else 0
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
-
-
-def _finite(compressor: Compressor, message: Message) -> bool | Tensor:
-    return compressor.is_finite(message) if on_host(message.payload) else compressor.finite_flag(message)
 
 
 def _transport_for(

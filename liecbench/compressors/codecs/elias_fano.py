@@ -1,65 +1,77 @@
-"""How rising positions travel: Elias–Fano code, or a bitmap where that is shorter."""
+"""Rising positions as bits: in Elias–Fano code, or as a bitmap where that is shorter."""
 
 import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from liecbench.compressors.kernels.cpu import elias_fano as positions_cpu
+from liecbench.compressors.kernels.cpu import elias_fano
 
 
 @dataclass(frozen=True, slots=True)
-class Coding:
-    """``kept`` of ``numel`` positions p_0 < p_1 < … in a number of bytes that depends on nothing else.
+class PositionCode:
+    """A code of k positions p_0 < p_1 < … < n whose size depends on n and k alone.
 
-    Elias–Fano (Elias 1974; Fano 1971), ``step`` 1: the lowest ``width`` bits of every p_j, then a bitmap with ones at
-    (p_j div 2^width) + j; at most 2 + log₂(numel/kept) bits a position. ``step`` 0: the bitmap with ones at p_j.
+    The code is the lowest ``width`` bits of every position, padded to whole bytes, and then a bitmap with a one for
+    every position.
+
+    Elias–Fano code (Elias 1974; Fano 1971) has ``spacing`` 1: the one of p_j is bit (p_j div 2^width) + j, so that
+    every position has a bit of its own. It takes at most 2 + log₂(n/k) bits per position.
+
+    With ``spacing`` 0 and ``width`` 0 the code is a plain bitmap: the one of p_j is bit p_j.
+
+    Attributes:
+        numel: The length n of the vector.
+        num_positions: The number k of positions.
+        width: The bits of a position that stand outside the bitmap.
+        spacing: How far the bit of a position moves up for each position before it: 1 or 0.
     """
 
     numel: int
-    kept: int
+    num_positions: int
     width: int
-    step: int
+    spacing: int
 
     @classmethod
     @functools.lru_cache(maxsize=4096)
-    def shortest(cls, numel: int, kept: int) -> "Coding":
-        """The one of fewest bytes."""
-        fano = [cls(numel, kept, width, 1) for width in range(numel.bit_length())]
-        return min([cls(numel, kept, 0, 0), *fano], key=lambda coding: coding.nbytes)
+    def shortest(cls, numel: int, num_positions: int) -> "PositionCode":
+        """Return the code that takes the fewest bytes."""
+        elias_fano_codes = [cls(numel, num_positions, width, 1) for width in range(numel.bit_length())]
+        return min([cls(numel, num_positions, 0, 0), *elias_fano_codes], key=lambda code: code.nbytes)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all positions."""
-        ones = (self.numel - 1 >> self.width) + 1 + self.step * (self.kept - 1)
-        return self._low_bytes + (ones + 7) // 8
+        """The bytes of all positions."""
+        bitmap_bits = (self.numel - 1 >> self.width) + 1 + self.spacing * (self.num_positions - 1)
+        return self.low_bytes + (bitmap_bits + 7) // 8
+
+    @property
+    def low_bytes(self) -> int:
+        """The bytes in front of the bitmap."""
+        return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:
-        """Add positions number ``first`` and on to ``packed``, which starts as zeros."""
-        low, high = packed[: self._low_bytes], packed[self._low_bytes :]
-        positions_cpu.encode(positions, first, self.width, self.step, low, high)
+        """Encode some of the positions.
+
+        Args:
+            positions: p_first, p_first+1, …
+            first: The number of positions before these.
+            packed: Receives their code, ``nbytes`` bytes; all zero before the first positions are encoded.
+        """
+        low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
+        elias_fano.encode(positions, first, self.width, self.spacing, low, bitmap)
 
     def add_at(
         self, packed: NDArray[np.uint8], entries: NDArray[np.float32], weight: float, out: NDArray[np.float32]
     ) -> None:
-        """Add ``weight`` · entry j to ``out`` at p_j."""
-        low, high = packed[: self._low_bytes], packed[self._low_bytes :]
-        positions_cpu.add_at(low, high, self.width, self.step, entries, weight, out)
+        """Add entries to a vector at encoded positions.
 
-    def encode_on_gpu(self, positions: Tensor, packed: Tensor) -> None:
-        """All positions, int64, to ``packed``, whatever it was."""
-        from liecbench.compressors.kernels.triton import elias_fano as positions_gpu
-
-        positions_gpu.encode(positions, self._low_bytes, self.width, self.step, packed)
-
-    def add_at_on_gpu(self, packed: Tensor, entries: Tensor, weight: float, out: Tensor) -> None:
-        """Add ``weight`` · entry j to ``out`` at p_j."""
-        from liecbench.compressors.kernels.triton import elias_fano as positions_gpu
-
-        positions_gpu.add_at(packed, self._low_bytes, self.width, self.step, entries, weight, out)
-
-    @property
-    def _low_bytes(self) -> int:
-        return (self.width * self.kept + 7) // 8
+        Args:
+            packed: The positions' code, ``nbytes`` bytes.
+            entries: One value per position.
+            weight: The factor of every value.
+            out: The vector, of ``numel`` elements.
+        """
+        low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
+        elias_fano.add_at(low, bitmap, self.width, self.spacing, entries, weight, out)

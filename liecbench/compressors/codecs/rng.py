@@ -1,4 +1,4 @@
-"""Random numbers of a compressor: which draw it is bound to, and the key that draw stands for."""
+"""Random numbers of compressors: the same for the same message, and independent between messages."""
 
 import dataclasses
 from typing import ClassVar, Self
@@ -10,27 +10,36 @@ _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 @dataclasses.dataclass(frozen=True)
 class Randomised(Compressor):
-    """A compressor whose message depends on a draw; that of ``RngKey()`` until ``with_rng`` binds another.
+    """A compressor that uses the random numbers of an ``RngKey``: those of ``RngKey()`` until ``with_rng`` sets others.
 
-    A draw is no option: bound or not, compressors with the same options are equal.
+    The key is no option: compressors with equal options are equal, whatever their keys.
     """
 
-    _draw: ClassVar[RngKey] = RngKey()
+    rng_key: ClassVar[RngKey] = RngKey()
 
     def with_rng(self, key: RngKey) -> Self:
-        """These options with the random numbers of ``key``."""
+        """Return a compressor with the same options and the random numbers of ``key``."""
         bound = dataclasses.replace(self)
-        object.__setattr__(bound, "_draw", key)
+        object.__setattr__(bound, "rng_key", key)
         return bound
 
-    def _key(self, seed: int) -> int:
-        """The key of a message of which every sender has one of its own."""
-        draw = self._draw
-        return key(seed, draw.step, draw.block, draw.shard, draw.stage, draw.sender, draw.from_server)
+    def seed_of_message(self, seed: int) -> int:
+        """Return 64 bits that seed a message whose random numbers differ from every other sender's."""
+        key = self.rng_key
+        return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
+
+    def seed_of_all_senders(self, seed: int) -> int:
+        """Return 64 bits that seed the messages of all senders, the server included, alike."""
+        key = self.rng_key
+        return mix(seed, key.step, key.block, key.shard, key.stage)
 
 
-def key(*numbers: int) -> int:
-    """64 bits that stand for ``numbers`` in their order: SplitMix64's finaliser after each (Steele et al. 2014)."""
+def mix(*numbers: int) -> int:
+    """Return 64 bits that depend on every one of ``numbers`` and on their order.
+
+    Source: the finaliser of SplitMix64 (Steele et al. 2014, Fast splittable pseudorandom number generators), applied
+    after each number is added.
+    """
     state = 0
     for number in numbers:
         state = (state + number + 0x9E37_79B9_7F4A_7C15) & _MASK

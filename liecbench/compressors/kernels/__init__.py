@@ -1,1 +1,1 @@
-"""Compression kernels, one module per operation and device."""
+"""Compression kernels: ``cpu`` compiled by numba, ``triton`` for GPUs, and the dispatch between them by device."""

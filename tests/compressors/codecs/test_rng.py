@@ -1,4 +1,4 @@
-"""Random numbers: the same for one draw, others for another, unseen as an option."""
+"""Random numbers are the same for the same key, independent for different keys, and no option of a compressor."""
 
 import dataclasses
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from liecbench.compressors import QSGD, Compressor, RandomK, RngKey, Rounds, TernGrad
-from liecbench.compressors.codecs.rng import key
+from liecbench.compressors.codecs.rng import mix
 from tests.compressors.vectors import normal
 
 RANDOMISED: list[Compressor] = [RandomK(0.1), RandomK(0.1, unbiased=True), QSGD(), TernGrad(), Rounds(TernGrad(), 2)]
@@ -26,33 +26,31 @@ def correlation(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 @randomised
-def test_a_draw_is_no_option(compressor: Compressor) -> None:
+def test_a_key_is_no_option(compressor: Compressor) -> None:
     bound = compressor.with_rng(RngKey(step=5, sender=1))
 
     assert (bound, str(bound), hash(bound)) == (compressor, str(compressor), hash(compressor))
 
 
 @randomised
-def test_unbound_is_the_draw_of_zeros(compressor: Compressor) -> None:
+def test_without_a_key_the_key_is_all_zeros(compressor: Compressor) -> None:
     vector = normal(1000)
 
     assert torch.equal(compressor.compress(vector).payload, compressor.with_rng(RngKey()).compress(vector).payload)
 
 
 @randomised
-def test_a_bound_compressor_can_be_bound_anew(compressor: Compressor) -> None:
-    vector, draw = normal(1000), RngKey(step=2)
+def test_a_key_replaces_an_earlier_key(compressor: Compressor) -> None:
+    vector, key = normal(1000), RngKey(step=2)
     bound = compressor.with_rng(RngKey(step=1))
     bound.compress(vector)
 
-    assert torch.equal(
-        bound.with_rng(draw).compress(vector).payload, compressor.with_rng(draw).compress(vector).payload
-    )
+    assert torch.equal(bound.with_rng(key).compress(vector).payload, compressor.with_rng(key).compress(vector).payload)
 
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("compressor", [QSGD(), TernGrad()], ids=str)
-def test_rounding_of_two_draws_has_nothing_in_common(compressor: Compressor, field: str) -> None:
+def test_rounding_with_two_keys_is_uncorrelated(compressor: Compressor, field: str) -> None:
     vector = normal(100_000)
     first = error(compressor, vector)
 
@@ -69,14 +67,14 @@ def test_neighbours_are_rounded_independently(shift: int) -> None:
     assert abs(correlation(left[shift:], left[:-shift])) < 5 / 100_000**0.5
 
 
-def test_seeds_draw_apart() -> None:
+def test_rounding_with_two_seeds_is_uncorrelated() -> None:
     vector = normal(100_000)
 
     assert abs(correlation(error(TernGrad(seed=0), vector), error(TernGrad(seed=1), vector))) < 5 / 100_000**0.5
 
 
-def test_keys_depend_on_order_and_on_every_number() -> None:
+def test_mixed_numbers_depend_on_order_and_on_every_number() -> None:
     numbers = [(a, b, c) for a in range(9) for b in range(9) for c in range(9)]
 
-    assert len({key(*each) for each in numbers}) == len(numbers)
-    assert all(0 <= key(*each) < 2**64 for each in [(2**70, 1), (0,), (2**64 - 1,)])
+    assert len({mix(*each) for each in numbers}) == len(numbers)
+    assert all(0 <= mix(*each) < 2**64 for each in [(2**70, 1), (0,), (2**64 - 1,)])

@@ -1,1 +1,1 @@
-"""CPU kernels, compiled by numba."""
+"""CPU kernels, compiled by numba: one module per compressor or encoding."""

@@ -1,4 +1,4 @@
-"""CPU kernels that write rising positions as bits, and add entries at positions read from them."""
+"""CPU kernels that write rising positions as bits, and add entries at positions that they read from bits."""
 
 import numpy as np
 
@@ -7,15 +7,16 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 
 @compiled("void(i8[::1], i8, i8, i8, u1[::1], u1[::1])")
-def encode(positions, first, width, step, low, high):  # type: ignore[no-untyped-def]
-    """Positions number ``first`` and on, into bytes that start as zeros.
+def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-untyped-def]
+    """Write positions number ``first`` and on; ``low`` and ``bitmap`` are all zero before the first position.
 
-    p mod 2^``width`` goes to ``low``, and in ``high`` the bit p div 2^``width`` + ``step`` · j becomes 1.
+    The lowest ``width`` bits of position j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap``
+    becomes 1.
     """
     for i in range(positions.size):
         j = first + i
-        bit = (positions[i] >> width) + step * j
-        high[bit >> 3] |= np.uint8(1 << (bit & 7))
+        bit = (positions[i] >> width) + spacing * j
+        bitmap[bit >> 3] |= np.uint8(1 << (bit & 7))
         rest = positions[i] & ((1 << width) - 1)
         bit = width * j
         rest <<= bit & 7
@@ -27,13 +28,13 @@ def encode(positions, first, width, step, low, high):  # type: ignore[no-untyped
 
 
 @compiled("void(u1[::1], u1[::1], i8, i8, f4[::1], f4, f4[::1])")
-def add_at(low, high, width, step, entries, weight, out):  # type: ignore[no-untyped-def]
-    """``weight`` times each of ``entries`` added to ``out`` at its position."""
+def add_at(low, bitmap, width, spacing, entries, weight, out):  # type: ignore[no-untyped-def]
+    """Add ``weight`` times each of ``entries`` to ``out`` at its position."""
     j = 0
-    for i in range(high.size):
-        byte = np.uint64(high[i])
+    for i in range(bitmap.size):
+        byte = np.uint64(bitmap[i])
         while byte:
-            position = (8 * i + lowest_bit(byte) - step * j) << width
+            position = (8 * i + lowest_bit(byte) - spacing * j) << width
             byte = without_lowest_bit(byte)
             rest = 0
             for k in range((width * j) >> 3, (width * (j + 1) + 7) >> 3):

@@ -1,46 +1,46 @@
-"""CPU kernels of the 8-bit cast."""
+"""CPU kernels of the 8-bit quantisation."""
 
 import numpy as np
 from numba import njit
 
 from liecbench.compressors.kernels.cpu.jit import compiled
 
-_MOST = np.float32(127)
-# Adding it leaves no room for a fraction: what remains is rounded to the nearest whole number, ties to even.
-_WHOLE = np.float32(1.5 * 2**23)
+_LARGEST_LEVEL = np.float32(127)
+# Adding this to a float32 leaves no bits for a fraction: it rounds to the nearest whole number, ties to even.
+_ROUNDER = np.float32(1.5 * 2**23)
 
 
 @njit(inline="always")
-def _encode(values, scale, divisor, codes, residual, keep):  # type: ignore[no-untyped-def]
+def _encode(values, scale, divisor, levels, residual, has_residual):  # type: ignore[no-untyped-def]
     for i in range(values.size):
         value = values[i]
         exact = value / divisor
-        exact = exact if exact < _MOST else _MOST
-        exact = exact if exact > -_MOST else -_MOST
-        rounded = np.float32(np.float32(exact + _WHOLE) - _WHOLE)
-        codes[i] = np.int8(np.int32(rounded))
-        if keep:
+        exact = exact if exact < _LARGEST_LEVEL else _LARGEST_LEVEL
+        exact = exact if exact > -_LARGEST_LEVEL else -_LARGEST_LEVEL
+        rounded = np.float32(np.float32(exact + _ROUNDER) - _ROUNDER)
+        levels[i] = np.int8(np.int32(rounded))
+        if has_residual:
             residual[i] = value - rounded * scale
 
 
 @compiled("void(f4[::1], f4, i1[::1], f4[::1], b1, b1)")
-def compress(values, scale, codes, residual, keep, in_place):  # type: ignore[no-untyped-def]
-    """v / ``scale`` to the nearest of −127 to 127, and what it leaves in ``residual`` where ``keep``."""
+def encode(values, scale, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
+    """Round v / ``scale`` to the nearest of −127 to 127."""
     divisor = scale if scale > 0 else np.float32(1)
-    if not keep:
-        _encode(values, scale, divisor, codes, residual, False)
+    if not has_residual:
+        _encode(values, scale, divisor, levels, residual, False)
     elif in_place:
-        _encode(values, scale, divisor, codes, values, True)
+        _encode(values, scale, divisor, levels, values, True)
     else:
-        _encode(values, scale, divisor, codes, residual, True)
+        _encode(values, scale, divisor, levels, residual, True)
 
 
 @compiled("void(i1[::1], f4, f4[::1], b1)")
-def decompress(codes, scale, out, accumulate):  # type: ignore[no-untyped-def]
-    """``scale`` · code into ``out``, or added to it."""
+def decode(levels, scale, out, accumulate):  # type: ignore[no-untyped-def]
+    """Write ``scale`` · level to ``out``, or add it."""
     if accumulate:
         for i in range(out.size):
-            out[i] += np.float32(codes[i]) * scale
+            out[i] += np.float32(levels[i]) * scale
     else:
         for i in range(out.size):
-            out[i] = np.float32(codes[i]) * scale
+            out[i] = np.float32(levels[i]) * scale

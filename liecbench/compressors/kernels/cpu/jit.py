@@ -1,7 +1,7 @@
-"""How CPU kernels are compiled: once for the machine, without the GIL, cached on disk.
+"""Compilation of CPU kernels: once per machine, without the GIL, cached on disk.
 
-numba keeps its cache beside the source, or in the user's cache directory where the package is read-only; where neither
-can be written it goes to a directory for temporary files.
+numba keeps its cache beside the source, or in the user's cache directory if the package is read-only. If it can write
+to neither, it gets a directory for temporary files.
 """
 
 import atexit
@@ -16,7 +16,11 @@ from numba import njit
 
 
 def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a kernel at import, or load it from the cache."""
+    """Return a decorator that compiles a kernel when its module is imported, or loads it from the cache.
+
+    Args:
+        signature: The types of result and arguments in numba's notation, such as ``"void(f4[::1], u1[::1])"``.
+    """
 
     def decorate(kernel: Callable[..., Any]) -> Callable[..., Any]:
         compile_now: Callable[[Callable[..., Any]], Callable[..., Any]] = njit(signature, nogil=True, cache=True)
@@ -32,7 +36,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def _cache_in_temporary_directory() -> None:
-    """For this process and, by the environment, those that it starts."""
+    """Cache kernels in a temporary directory in this process and, through the environment, in those it starts."""
     directory = tempfile.mkdtemp(prefix="liecbench-kernels-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = directory

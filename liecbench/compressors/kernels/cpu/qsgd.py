@@ -1,8 +1,8 @@
-"""CPU kernels of QSGD: buckets of 512 entries, each with its norm and its levels in planes of bits.
+"""CPU kernels of QSGD: buckets of 512 entries, each with its norm and its packed levels.
 
-A bucket of m entries is 8 columns of w = ⌈m/8⌉: entry c·w + j is in column c. Word j holds the codes (level + s) of the
-entries c·w + j, each of ``width`` bits, column 0 lowest; byte b of all words comes before byte b + 1 of any. So all
-loops run over neighbours and vectorise.
+A bucket of m entries is 8 columns of w = ⌈m/8⌉ entries: entry c·w + j is in column c. Word j holds the codes
+(level + s) of the 8 entries c·w + j, of ``width`` bits each, column 0 lowest. Byte b of all words stands before byte
+b + 1 of any word. So every loop runs over neighbours and vectorises.
 """
 
 import math
@@ -11,12 +11,13 @@ import numpy as np
 from numba import njit
 
 from liecbench.compressors.kernels.cpu.jit import compiled
-from liecbench.compressors.kernels.cpu.rounding import round_stochastically, subtract
-from liecbench.compressors.kernels.cpu.summation import add_eighths, sum_of_64
+from liecbench.compressors.kernels.cpu.residual import subtract_levels
+from liecbench.compressors.kernels.cpu.rounding import round_stochastically
+from liecbench.compressors.kernels.cpu.summation import halve_three_times, sum_of_64
 
 BUCKET = 512
 _COLUMNS = 8
-_LARGEST = np.float32(np.finfo(np.float32).max)
+_LARGEST_FLOAT32 = np.float32(np.finfo(np.float32).max)
 
 
 @njit(inline="always")
@@ -25,84 +26,85 @@ def _square(value):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _wide_square(value):  # type: ignore[no-untyped-def]
+def _float64_square(value):  # type: ignore[no-untyped-def]
     return np.float64(value) * np.float64(value)
 
 
 @njit(nogil=True)
-def _norm(values, sums, room):  # type: ignore[no-untyped-def]
-    """‖v‖₂ of a whole bucket in float32, of denormal and of huge values too; beyond float32 the largest there is."""
-    add_eighths(values, BUCKET // 8, _square, sums)
-    squares = np.float64(sum_of_64(sums, room))
+def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
+    """Return ‖v‖₂ of a whole bucket as float32, at most the largest finite one; denormal and huge values are exact."""
+    halve_three_times(values, BUCKET // 8, _square, eighths)
+    squares = np.float64(sum_of_64(eighths, buffer))
     if not 1e-30 < squares < 1e38:
         wide = np.empty(BUCKET // 8)
-        add_eighths(values, BUCKET // 8, _wide_square, wide)
+        halve_three_times(values, BUCKET // 8, _float64_square, wide)
         squares = sum_of_64(wide, np.empty(8))
     norm = math.sqrt(squares)
-    return _LARGEST if _LARGEST < norm < np.inf else np.float32(norm)
+    return _LARGEST_FLOAT32 if _LARGEST_FLOAT32 < norm < np.inf else np.float32(norm)
 
 
 @njit(nogil=True)
-def _pack_nibbles(levels, most, count, packed):  # type: ignore[no-untyped-def]
-    """``_pack`` for a width of 4, where each byte of a word is two columns."""
+def _pack_nibbles(levels, largest_level, count, packed):  # type: ignore[no-untyped-def]
+    """Do what ``_pack`` does for a width of 4, where each byte of a word is two columns."""
     for byte in range(4):
         low = levels[2 * byte * count : (2 * byte + 1) * count]
         high = levels[(2 * byte + 1) * count : (2 * byte + 2) * count]
-        room = packed[byte * count : (byte + 1) * count]
+        target = packed[byte * count : (byte + 1) * count]
         for j in range(count):
-            room[j] = np.uint8(np.uint8(low[j] + most) | np.uint8(np.uint8(high[j] + most) << np.uint8(4)))
+            upper = np.uint8(np.uint8(high[j] + largest_level) << np.uint8(4))
+            target[j] = np.uint8(np.uint8(low[j] + largest_level) | upper)
 
 
 @njit(nogil=True)
-def _pack(levels, most, width, words, packed):  # type: ignore[no-untyped-def]
+def _pack(levels, largest_level, width, words, packed):  # type: ignore[no-untyped-def]
     for j in range(words.size):
         words[j] = 0
     for column in range(_COLUMNS):
         shift = np.uint64(column * width)
         part = levels[column * words.size : (column + 1) * words.size]
         for j in range(words.size):
-            words[j] |= np.uint64(np.uint8(part[j] + most)) << shift
+            words[j] |= np.uint64(np.uint8(part[j] + largest_level)) << shift
     for byte in range(width):
         shift = np.uint64(8 * byte)
-        room = packed[byte * words.size : (byte + 1) * words.size]
+        target = packed[byte * words.size : (byte + 1) * words.size]
         for j in range(words.size):
-            room[j] = np.uint8(words[j] >> shift)
+            target[j] = np.uint8(words[j] >> shift)
 
 
 @compiled("void(f4[::1], i8, i8, u8, f4[::1], u1[::1], f4[::1], b1, b1)")
-def compress(values, most, width, key, norms, packed, residual, keep, in_place):  # type: ignore[no-untyped-def]
-    """``norms`` and ``packed`` levels, and what they leave in ``residual`` where ``keep``."""
+def encode(values, largest_level, width, key, norms, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
+    """Write the ``norms`` and the packed levels of all buckets; ``key`` seeds the random numbers."""
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)
     last = np.zeros(BUCKET, np.float32)
-    sums, eighth = np.empty(BUCKET // 8, np.float32), np.empty(8, np.float32)
+    eighths, buffer = np.empty(BUCKET // 8, np.float32), np.empty(8, np.float32)
     for bucket in range(norms.size):
         start = bucket * BUCKET
         part = values[start : start + BUCKET]
         if part.size < BUCKET:
             last[: part.size] = part
-        norm = _norm(part if part.size == BUCKET else last, sums, eighth)
+        norm = _norm(part if part.size == BUCKET else last, eighths, buffer)
         norms[bucket] = norm
-        factor = most / np.float64(norm) if 0 < norm < np.inf else 0.0
+        factor = largest_level / np.float64(norm) if 0 < norm < np.inf else 0.0
         for i in range(part.size, BUCKET):
             levels[i] = 0
-        round_stochastically(part, factor, np.float32(most), np.uint32(start), key, levels)
+        round_stochastically(part, factor, np.float32(largest_level), np.uint32(start), key, levels)
         count = (part.size + _COLUMNS - 1) // _COLUMNS
-        room = packed[start // _COLUMNS * width :]
+        target = packed[start // _COLUMNS * width :]
         if width == 4:
-            _pack_nibbles(levels, np.uint8(most), count, room)
+            _pack_nibbles(levels, np.uint8(largest_level), count, target)
         else:
-            _pack(levels, np.uint8(most), width, words[:count], room)
-        if keep:
-            scale = np.float32(norm / np.float32(most))
+            _pack(levels, np.uint8(largest_level), width, words[:count], target)
+        if has_residual:
+            scale = np.float32(norm / np.float32(largest_level))
             if in_place:
-                subtract(part, levels, scale, part)
+                subtract_levels(part, levels, scale, part)
             else:
-                subtract(part, levels, scale, residual[start : start + BUCKET])
+                subtract_levels(part, levels, scale, residual[start : start + BUCKET])
 
 
 @njit(nogil=True)
-def _unpack(packed, most, width, words, levels):  # type: ignore[no-untyped-def]
+def _unpack(packed, largest_level, width, words, levels):  # type: ignore[no-untyped-def]
     for j in range(words.size):
         words[j] = 0
     for byte in range(width):
@@ -113,22 +115,22 @@ def _unpack(packed, most, width, words, levels):  # type: ignore[no-untyped-def]
     mask = np.uint64((1 << width) - 1)
     for column in range(_COLUMNS):
         shift = np.uint64(column * width)
-        room = levels[column * words.size : (column + 1) * words.size]
+        target = levels[column * words.size : (column + 1) * words.size]
         for j in range(words.size):
-            room[j] = np.int8(np.uint8((words[j] >> shift) & mask) - most)
+            target[j] = np.int8(np.uint8((words[j] >> shift) & mask) - largest_level)
 
 
 @compiled("void(f4[::1], u1[::1], i8, i8, f4, f4[::1], b1)")
-def decompress(norms, packed, most, width, weight, out, accumulate):  # type: ignore[no-untyped-def]
-    """``weight`` · norm · level / s into ``out``, or added to it."""
+def decode(norms, packed, largest_level, width, weight, out, accumulate):  # type: ignore[no-untyped-def]
+    """Write ``weight`` · norm · level / s to ``out``, or add it."""
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)
     for bucket in range(norms.size):
         start = bucket * BUCKET
         part = out[start : start + BUCKET]
         count = (part.size + _COLUMNS - 1) // _COLUMNS
-        _unpack(packed[start // _COLUMNS * width :], np.uint8(most), width, words[:count], levels)
-        scale = np.float32(norms[bucket] / np.float32(most)) * weight
+        _unpack(packed[start // _COLUMNS * width :], np.uint8(largest_level), width, words[:count], levels)
+        scale = np.float32(norms[bucket] / np.float32(largest_level)) * weight
         if accumulate:
             for i in range(part.size):
                 part[i] += np.float32(levels[i]) * scale

@@ -21,7 +21,7 @@ def _pack_and_subtract(values, scale, bits, residual):  # type: ignore[no-untype
 
 
 @njit(inline="always")
-def _pack_last(values, bits):  # type: ignore[no-untyped-def]
+def _pack_last_byte(values, bits):  # type: ignore[no-untyped-def]
     if values.size % 8:
         byte = 0
         for i in range(values.size - values.size % 8, values.size):
@@ -31,20 +31,20 @@ def _pack_last(values, bits):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], u1[::1])")
 def pack(values, bits):  # type: ignore[no-untyped-def]
-    """Bit b of byte j is 1 where v[8j + b] ≥ 0; the unused bits of the last byte are 0."""
+    """Set bit b of byte j to 1 where v[8j + b] ≥ 0; the unused bits of the last byte are 0."""
     whole = values.size // 8
     for j in range(whole):
         byte = 0
         for b in range(8):
             byte |= (values[8 * j + b] >= 0) << b
         bits[j] = byte
-    _pack_last(values, bits)
+    _pack_last_byte(values, bits)
 
 
 @compiled("void(f4[::1], f4, u1[::1], f4[::1], b1)")
 def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore[no-untyped-def]
-    """``pack``, and v − scale · sign(v) into ``residual``, which is ``values`` where ``in_place``."""
-    _pack_last(values, bits)
+    """Do what ``pack`` does and write v − scale · sign(v) to ``residual``, which is ``values`` if ``in_place``."""
+    _pack_last_byte(values, bits)
     # Two copies of the loop: LLVM vectorises the one in place only if it sees a single array.
     if in_place:
         _pack_and_subtract(values, scale, bits, values)
@@ -54,7 +54,7 @@ def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
-    """±scale into ``out``."""
+    """Write ±scale to ``out``."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]
@@ -66,7 +66,7 @@ def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack_add(bits, scale, out):  # type: ignore[no-untyped-def]
-    """±scale added to ``out``."""
+    """Add ±scale to ``out``."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]

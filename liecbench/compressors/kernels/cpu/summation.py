@@ -1,21 +1,21 @@
-"""Sums of one order, so that a GPU finds the same bits, for kernels to call.
+"""Sums in one fixed order, so that CPU and GPU get the same bits; called by kernels.
 
-The upper half of a power of 2 of terms is added to the lower half, that one's upper half to its lower, until one is
-left: neighbours are added to neighbours, which vectorises. Here three halvings are one loop.
+The upper half of 2^k terms is added to the lower half, and so on until one term is left. Every halving adds two whole
+arrays, which vectorises. Here one loop does three halvings.
 """
 
 from numba import njit
 
 
 @njit(inline="always")
-def itself(value):  # type: ignore[no-untyped-def]
-    """The term that is the value."""
+def unchanged(value):  # type: ignore[no-untyped-def]
+    """Return ``value``; the term of a plain sum."""
     return value
 
 
 @njit(inline="always")
-def add_eighths(values, width, term, sums):  # type: ignore[no-untyped-def]
-    """``term`` of the first 8 · ``width`` of ``values``, halved three times; vectorises if ``width`` is a constant."""
+def halve_three_times(values, width, term, sums):  # type: ignore[no-untyped-def]
+    """Halve ``term`` of the first 8 · ``width`` values three times, into ``sums``; a constant width vectorises."""
     w = width
     for i in range(w):
         even = (term(values[i]) + term(values[i + 4 * w])) + (term(values[i + 2 * w]) + term(values[i + 6 * w]))
@@ -24,8 +24,8 @@ def add_eighths(values, width, term, sums):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def sum_of_64(terms, room):  # type: ignore[no-untyped-def]
-    """The sum of the first 64 of ``terms``, with ``room`` for 8."""
-    add_eighths(terms, 8, itself, room)
-    add_eighths(room, 1, itself, terms)
+def sum_of_64(terms, buffer):  # type: ignore[no-untyped-def]
+    """Return the sum of the first 64 ``terms``, which it overwrites; ``buffer`` takes 8 values."""
+    halve_three_times(terms, 8, unchanged, buffer)
+    halve_three_times(buffer, 1, unchanged, terms)
     return terms[0]

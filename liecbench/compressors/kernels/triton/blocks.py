@@ -1,4 +1,4 @@
-"""How kernels that have a block of a vector a program are launched, and how they tell whole blocks from the last."""
+"""Launches of kernels in which every program handles one block of a vector."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,41 +7,63 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# As many messages as a launch takes, so that a byte of each fits a word; with more, their sum takes more passes.
-_AT_ONCE = 8
+# As many as have a byte each in a 64-bit word. A sum of more messages takes several passes.
+_MESSAGES_PER_LAUNCH = 8
 
 
-def launch(kernel: Any, size: int, vector: Tensor, *arguments: Any, **constants: Any) -> None:
-    """A program of ``kernel`` for every ``size`` elements of ``vector``, which it takes first, with its length."""
-    grid = (triton.cdiv(vector.numel(), size),)
-    kernel[grid](vector, vector.numel(), *arguments, **constants, size=size, enable_fp_fusion=False)
+def launch(kernel: Any, block_size: int, vector: Tensor, *arguments: Any, **constants: Any) -> None:
+    """Launch one program of ``kernel`` for every block of a vector.
+
+    Args:
+        kernel: A Triton kernel whose parameters are a vector, its length, ``arguments``, and the constants.
+        block_size: The elements of a block, a power of 2; passed as the constant ``block_size``.
+        vector: The vector, of any type.
+        arguments: More arguments of the kernel.
+        constants: The kernel's ``tl.constexpr`` parameters, and Triton's launch options.
+    """
+    grid = (triton.cdiv(vector.numel(), block_size),)
+    kernel[grid](vector, vector.numel(), *arguments, **constants, block_size=block_size, enable_fp_fusion=False)
 
 
-def compress(
-    kernel: Any, size: int, vector: Tensor, payload: Tensor, residual: Tensor | None, *arguments: Any, **constants: Any
+def launch_encode(
+    kernel: Any,
+    block_size: int,
+    vector: Tensor,
+    payload: Tensor,
+    residual: Tensor | None,
+    *arguments: Any,
+    **constants: Any,
 ) -> None:
-    """``launch`` a kernel that fills ``payload``, and ``residual`` where there is one, which may be the vector."""
-    left = vector if residual is None else residual
-    launch(kernel, size, vector, payload, left, *arguments, keep=residual is not None, **constants)
+    """Launch a kernel that writes ``payload``, and ``residual`` unless it is None; that may be ``vector``."""
+    target = vector if residual is None else residual
+    has_residual = residual is not None
+    launch(kernel, block_size, vector, payload, target, *arguments, has_residual=has_residual, **constants)
 
 
-def sum_messages(
-    kernel: Any, size: int, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, **constants: Any
+def launch_sum(
+    kernel: Any,
+    block_size: int,
+    payloads: Sequence[Tensor],
+    out: Tensor,
+    accumulate: bool,
+    weight: float,
+    **constants: Any,
 ) -> None:
-    """``launch`` a kernel on ``out`` that writes or adds ``weight`` times what the ``payloads`` stand for, in order."""
-    for first in range(0, len(payloads), _AT_ONCE):
-        part = tuple(payloads[first : first + _AT_ONCE])
-        launch(kernel, size, out, part, weight, count=len(part), accumulate=accumulate or first > 0, **constants)
+    """Launch a kernel that decodes ``payloads`` in their order, times ``weight``, and writes or adds the sum."""
+    for first in range(0, len(payloads), _MESSAGES_PER_LAUNCH):
+        part = tuple(payloads[first : first + _MESSAGES_PER_LAUNCH])
+        adds = accumulate or first > 0
+        launch(kernel, block_size, out, part, weight, count=len(part), accumulate=adds, **constants)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def by_blocks(body: tl.constexpr, numel, size: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
-    """Call ``body`` with the ``arguments``, where this program's block starts, and its length; for kernels to call.
+def by_blocks(body: tl.constexpr, numel, block_size: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
+    """Call ``body`` with ``arguments`` and the start and length of this program's block; called by kernels.
 
-    A whole block's length is known: with another, masks would split loads of four values into single ones.
+    The length of a whole block is a constant: otherwise masks would split loads of four values into single loads.
     """
-    start = tl.program_id(0).to(tl.int64) * size
-    if start + size <= numel:
-        body(*arguments, start, size)
+    start = tl.program_id(0).to(tl.int64) * block_size
+    if start + block_size <= numel:
+        body(*arguments, start, block_size)
     else:
         body(*arguments, start, (numel - start).to(tl.int32))

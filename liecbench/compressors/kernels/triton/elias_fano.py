@@ -1,59 +1,76 @@
-"""GPU kernels that write rising positions as bits, and add entries at positions read from them."""
+"""GPU kernels that write rising positions as bits, and add entries at positions that they read from bits."""
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.kernels.triton import blocks as blocks_gpu
+from liecbench.compressors.codecs.elias_fano import PositionCode
+from liecbench.compressors.kernels.triton.blocks import launch
 
-_ENCODED = 1024
-_BYTES = 256
+# The positions that a program encodes, and the bytes of the bitmap that one decodes.
+_ENCODED_BLOCK = 1024
+_DECODED_BLOCK = 256
 
 
-def encode(positions: Tensor, low_bytes: int, width: int, step: int, packed: Tensor) -> None:
-    """All positions, int64, into ``packed``: the bits below ``width``, then from ``low_bytes`` on the bitmap.
+def encode_positions(code: PositionCode, positions: Tensor, packed: Tensor) -> None:
+    """Encode positions.
 
-    Bits are put together in words of scratch as long as ``packed``.
+    Args:
+        code: The positions' code.
+        positions: All of them, rising, int64 of shape ``[code.num_positions]``.
+        packed: Receives the code, uint8 of shape ``[code.nbytes]``. Its bits are collected in a buffer as long.
     """
     words = torch.zeros((packed.numel() + 3) // 4, dtype=torch.int32, device=packed.device)
-    blocks_gpu.launch(_encode, _ENCODED, positions, 8 * low_bytes, words, width=width, step=step)
+    first_bit = 8 * code.low_bytes
+    launch(_encode, _ENCODED_BLOCK, positions, first_bit, words, width=code.width, spacing=code.spacing)
     packed.copy_(words.view(torch.uint8)[: packed.numel()])
 
 
-def add_at(packed: Tensor, low_bytes: int, width: int, step: int, entries: Tensor, weight: float, out: Tensor) -> None:
-    """``weight`` times each of ``entries`` added to ``out`` at its position; no two of these are the same."""
-    high = packed[low_bytes:]
-    ones = torch.empty(triton.cdiv(high.numel(), _BYTES), dtype=torch.int32, device=packed.device)
-    blocks_gpu.launch(_count_ones, _BYTES, high, ones)
-    upto = ones.cumsum(0)
-    blocks_gpu.launch(_add_at, _BYTES, high, packed, low_bytes, upto, entries, weight, out, width=width, step=step)
+def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight: float, out: Tensor) -> None:
+    """Add entries to a vector at encoded positions.
+
+    Args:
+        code: The positions' code.
+        packed: The encoded positions, uint8 of shape ``[code.nbytes]``.
+        entries: One value per position, float32 of shape ``[code.num_positions]``.
+        weight: The factor of every value.
+        out: The vector, float32 of shape ``[code.numel]``.
+    """
+    bitmap = packed[code.low_bytes :]
+    ones = torch.empty(triton.cdiv(bitmap.numel(), _DECODED_BLOCK), dtype=torch.int32, device=packed.device)
+    launch(_count_ones, _DECODED_BLOCK, bitmap, ones)
+    ones_up_to = ones.cumsum(0)
+    options = {"width": code.width, "spacing": code.spacing}
+    launch(_add_at, _DECODED_BLOCK, bitmap, packed, code.low_bytes, ones_up_to, entries, weight, out, **options)
 
 
-@triton.jit(do_not_specialize=["kept", "first_high"])  # type: ignore[untyped-decorator]
-def _encode(positions, kept, first_high, words, width: tl.constexpr, step: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Of position j its low bits at bit ``width`` · j, and a one in the bitmap, which starts at bit ``first_high``."""
-    number = tl.program_id(0).to(tl.int64) * size + tl.arange(0, size)
-    inside = number < kept
+@triton.jit(do_not_specialize=["count", "first_bit"])  # type: ignore[untyped-decorator]
+def _encode(  # type: ignore[no-untyped-def]
+    positions, count, first_bit, words, width: tl.constexpr, spacing: tl.constexpr, block_size: tl.constexpr
+):
+    """Set the low bits of position j at bit ``width`` · j, and its one in the bitmap, which starts at ``first_bit``."""
+    number = tl.program_id(0).to(tl.int64) * block_size + tl.arange(0, block_size)
+    inside = number < count
     position = tl.load(positions + number, mask=inside, other=0)
-    one = first_high + (position >> width) + step * number
-    bit = tl.full([size], 1, tl.int64) << (one & 31)
+    one = first_bit + (position >> width) + spacing * number
+    bit = tl.full([block_size], 1, tl.int64) << (one & 31)
     tl.atomic_or(words + (one >> 5), bit.to(tl.int32), mask=inside, sem="relaxed")
     if width > 0:
-        place = width * number
-        rest = (position & ((1 << width) - 1)) << (place & 31)
-        word = words + (place >> 5)
+        low_bit = width * number
+        rest = (position & ((1 << width) - 1)) << (low_bit & 31)
+        word = words + (low_bit >> 5)
         tl.atomic_or(word, rest.to(tl.int32), mask=inside, sem="relaxed")
-        over = (rest >> 32).to(tl.int32)
-        tl.atomic_or(word + 1, over, mask=inside & (over != 0), sem="relaxed")
+        overflow = (rest >> 32).to(tl.int32)
+        tl.atomic_or(word + 1, overflow, mask=inside & (overflow != 0), sem="relaxed")
 
 
 @triton.jit(do_not_specialize=["nbytes"])  # type: ignore[untyped-decorator]
-def _count_ones(high, nbytes, ones, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Ones in each block of bytes."""
+def _count_ones(bitmap, nbytes, ones, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Count the ones in each block of bytes."""
     block = tl.program_id(0).to(tl.int64)
-    places = block * size + tl.arange(0, size)
-    byte = tl.load(high + places, mask=places < nbytes, other=0).to(tl.int32)
+    index = block * block_size + tl.arange(0, block_size)
+    byte = tl.load(bitmap + index, mask=index < nbytes, other=0).to(tl.int32)
     pairs = byte - ((byte >> 1) & 0x55)
     nibbles = (pairs & 0x33) + ((pairs >> 2) & 0x33)
     tl.store(ones + block, tl.sum((nibbles & 0x0F) + (nibbles >> 4)))
@@ -61,32 +78,33 @@ def _count_ones(high, nbytes, ones, size: tl.constexpr):  # type: ignore[no-unty
 
 @triton.jit(do_not_specialize=["nbytes", "low_bytes"])  # type: ignore[untyped-decorator]
 def _add_at(  # type: ignore[no-untyped-def]
-    high,
+    bitmap,
     nbytes,
     low,
     low_bytes,
-    ones,
+    ones_up_to,
     entries,
     weight: tl.float32,
     out,
     width: tl.constexpr,
-    step: tl.constexpr,
-    size: tl.constexpr,
+    spacing: tl.constexpr,
+    block_size: tl.constexpr,
 ):
-    """``ones`` counts up to each block: so every one finds which entry it is."""
+    """Add the entries whose ones are in this block; ``ones_up_to``, its end included, tells which entries they are."""
     block = tl.program_id(0).to(tl.int64)
-    bit = block * (8 * size) + tl.arange(0, 8 * size)
-    byte = tl.load(high + (bit >> 3), mask=(bit >> 3) < nbytes, other=0).to(tl.int32)
+    bit = block * (8 * block_size) + tl.arange(0, 8 * block_size)
+    byte = tl.load(bitmap + (bit >> 3), mask=(bit >> 3) < nbytes, other=0).to(tl.int32)
     one = (byte >> (bit & 7).to(tl.int32)) & 1
-    here = one == 1
-    number = tl.load(ones + block - 1, mask=block > 0, other=0) + tl.cumsum(one) - 1
-    position = (bit - step * number) << width
+    is_one = one == 1
+    number = tl.load(ones_up_to + block - 1, mask=block > 0, other=0) + tl.cumsum(one) - 1
+    position = (bit - spacing * number) << width
     if width > 0:
-        place = width * number
-        rest = tl.zeros([8 * size], tl.int64)
+        low_bit = width * number
+        rest = tl.zeros([8 * block_size], tl.int64)
         for i in tl.static_range((width + 14) // 8):
-            part = (place >> 3) + i
-            rest |= tl.load(low + part, mask=here & (part < low_bytes), other=0).to(tl.int64) << (8 * i)
-        position |= (rest >> (place & 7)) & ((1 << width) - 1)
-    value = tl.load(out + position, mask=here, other=0.0)
-    tl.store(out + position, value + weight * tl.load(entries + number, mask=here, other=0.0), mask=here)
+            part = (low_bit >> 3) + i
+            rest |= tl.load(low + part, mask=is_one & (part < low_bytes), other=0).to(tl.int64) << (8 * i)
+        position |= (rest >> (low_bit & 7)) & ((1 << width) - 1)
+    value = tl.load(out + position, mask=is_one, other=0.0)
+    entry = tl.load(entries + number, mask=is_one, other=0.0)
+    tl.store(out + position, value + weight * entry, mask=is_one)

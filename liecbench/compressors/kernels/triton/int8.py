@@ -1,79 +1,94 @@
-"""GPU kernels of the 8-bit cast."""
+"""Operations of ``Int8`` on a GPU."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.kernels.triton import blocks as blocks_gpu
-from liecbench.compressors.kernels.triton.blocks import by_blocks
-from liecbench.compressors.kernels.triton.magnitude import largest_magnitude
+from liecbench.compressors.codecs.scale import scale_of
+from liecbench.compressors.int8 import Int8
+from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite, largest_magnitude
 from liecbench.compressors.kernels.triton.summation import weighted_scale
 
 _BLOCK = 1024
 _SCALE_BYTES = tl.constexpr(4)
-_LEAST_SCALE = tl.constexpr(2.0**-149)
-# Adding it leaves no room for a fraction: what remains is rounded to the nearest whole number, ties to even.
-_WHOLE = tl.constexpr(1.5 * 2**23)
+# The smallest float32 above 0: a scale that rounds to 0 would lose the whole vector.
+_SMALLEST_SCALE = tl.constexpr(2.0**-149)
+# Adding this to a float32 leaves no bits for a fraction: it rounds to the nearest whole number, ties to even.
+_ROUNDER = tl.constexpr(1.5 * 2**23)
 
 
-def compress(vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-    """max|v| / 127 and v in its multiples into ``payload``, what they leave in ``residual``: it may be the vector."""
-    largest = torch.empty(1, device=vector.device)
-    largest_magnitude(vector, largest)
-    blocks_gpu.compress(_compress, _BLOCK, vector, payload, residual, largest)
+@dataclass(frozen=True, slots=True)
+class Int8OnGpu(Operations):
+    """The kernels of ``Int8``."""
 
+    compressor: Int8
 
-def sum_messages(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-    """Σ scale · ``weight`` · code in the order of ``payloads``, written to ``out`` or added to it."""
-    blocks_gpu.sum_messages(_sum_messages, _BLOCK, payloads, out, accumulate, weight)
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the scale max|v| / 127 and the vector in multiples of it."""
+        largest = torch.empty(1, device=vector.device)
+        largest_magnitude(vector, largest)
+        launch_encode(_encode, _BLOCK, vector, payload, residual, largest)
+
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write or add Σ scale · ``weight`` · level, in the order of the payloads."""
+        launch_sum(_sum, _BLOCK, payloads, out, accumulate, weight)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether the scale is finite."""
+        return all_values_finite(scale_of(payload))
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _compress(vector, numel, payload, residual, largest, keep: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    by_blocks(_compress_block, numel, size, (vector, payload, residual, largest, keep, size))
+def _encode(vector, numel, payload, residual, largest, has_residual: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_encode_block, numel, block_size, (vector, payload, residual, largest, has_residual, block_size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _compress_block(vector, payload, residual, largest, keep: tl.constexpr, size: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
+def _encode_block(  # type: ignore[no-untyped-def]
+    vector, payload, residual, largest, has_residual: tl.constexpr, block_size: tl.constexpr, start, length
+):
     exact = tl.load(largest).to(tl.float64) / 127
-    scale = tl.where((exact > 0) & (exact < _LEAST_SCALE), _LEAST_SCALE, exact).to(tl.float32)
+    scale = tl.where((exact > 0) & (exact < _SMALLEST_SCALE), _SMALLEST_SCALE, exact).to(tl.float32)
     if start == 0:
         tl.store(payload.to(tl.pointer_type(tl.float32)), scale)
-    places = tl.arange(0, size)
-    value = tl.load(vector + start + places, mask=places < numel, other=0.0)
+    index = tl.arange(0, block_size)
+    value = tl.load(vector + start + index, mask=index < length, other=0.0)
     level = tl.div_rn(value, tl.where(scale > 0, scale, 1.0))
     level = tl.where(level < 127, level, 127.0)
     level = tl.where(level > -127, level, -127.0)
-    level = (level + _WHOLE) - _WHOLE
+    level = (level + _ROUNDER) - _ROUNDER
     code = level.to(tl.int8).to(tl.uint8, bitcast=True)
-    tl.store(payload + _SCALE_BYTES + start + places, code, mask=places < numel)
-    if keep:
-        tl.store(residual + start + places, value - level * scale, mask=places < numel)
+    tl.store(payload + _SCALE_BYTES + start + index, code, mask=index < length)
+    if has_residual:
+        tl.store(residual + start + index, value - level * scale, mask=index < length)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _sum_messages(  # type: ignore[no-untyped-def]
-    out, numel, payloads, weight: tl.float64, count: tl.constexpr, accumulate: tl.constexpr, size: tl.constexpr
+def _sum(  # type: ignore[no-untyped-def]
+    out, numel, payloads, weight: tl.float64, count: tl.constexpr, accumulate: tl.constexpr, block_size: tl.constexpr
 ):
-    by_blocks(_sum_block, numel, size, (out, payloads, weight, count, accumulate, size))
+    by_blocks(_sum_block, numel, block_size, (out, payloads, weight, count, accumulate, block_size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _sum_block(  # type: ignore[no-untyped-def]
-    out, payloads, weight, count: tl.constexpr, accumulate: tl.constexpr, size: tl.constexpr, start, numel
+    out, payloads, weight, count: tl.constexpr, accumulate: tl.constexpr, block_size: tl.constexpr, start, length
 ):
-    places = tl.arange(0, size)
+    index = tl.arange(0, block_size)
     if accumulate:
-        total = tl.load(out + start + places, mask=places < numel)
+        total = tl.load(out + start + index, mask=index < length)
     for number in tl.static_range(count):
-        codes = (payloads[number] + _SCALE_BYTES + start).to(tl.pointer_type(tl.int8))
-        code = tl.load(codes + places, mask=places < numel, other=0)
-        term = code.to(tl.float32) * weighted_scale(payloads[number], weight)
+        levels = (payloads[number] + _SCALE_BYTES + start).to(tl.pointer_type(tl.int8))
+        level = tl.load(levels + index, mask=index < length, other=0)
+        term = level.to(tl.float32) * weighted_scale(payloads[number], weight)
         if accumulate or number > 0:
             total += term
         else:
             total = term
-    tl.store(out + start + places, total, mask=places < numel)
+    tl.store(out + start + index, total, mask=index < length)

@@ -1,4 +1,7 @@
-"""GPU kernels that look at a vector's magnitudes before it is compressed; what they find stays there."""
+"""GPU kernels for the mean and the largest magnitude of a vector, and for whether all values are finite.
+
+Their results stay on the GPU, so the host does not wait.
+"""
 
 import torch
 import triton
@@ -6,17 +9,23 @@ import triton.language as tl
 from torch import Tensor
 
 from liecbench.compressors.kernels.cpu.magnitude import CHUNK
-from liecbench.compressors.kernels.triton import blocks as blocks_gpu
-from liecbench.compressors.kernels.triton.blocks import by_blocks
+from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
 from liecbench.compressors.kernels.triton.summation import tree_sum
 
 _HALVINGS = CHUNK.bit_length() - 1
-_BLOCK = 8192
-_FEW = 2048
+_LARGEST_BLOCK = 8192
+_FINITE_BLOCK = 2048
+_FLOAT32_INFINITY = 0x7F800000
 
 
 def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> None:
-    """mean|v|, or ``as_flag`` 1 where that is finite and NaN elsewhere, into ``mean``: float32 of shape [1]."""
+    """Compute mean|v| with the bits of the CPU's.
+
+    Args:
+        vector: The vector v, float32 of shape ``[numel]``.
+        mean: Receives mean|v|, float32 of shape [1].
+        as_flag: Whether to write 1 instead if the mean is finite, and NaN if not.
+    """
     sums = _chunk_sums(vector)
     while sums.numel() > CHUNK:
         sums = _chunk_sums(sums)
@@ -27,50 +36,61 @@ def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> No
         mean,
         as_flag=as_flag,
         halvings=_HALVINGS,
-        size=CHUNK,
+        block_size=CHUNK,
         enable_fp_fusion=False,
     )
 
 
 def largest_magnitude(vector: Tensor, largest: Tensor, copy: Tensor | None = None) -> None:
-    """max|v|, not finite where any value is, into ``largest``: float32 of shape [1]; and the vector into ``copy``."""
-    found, to = largest.view(torch.int32).zero_(), vector if copy is None else copy
-    bits, copied = vector.view(torch.int32), to.view(torch.int32)
-    blocks_gpu.launch(_largest, _BLOCK, bits, found, copied, copies=copy is not None, num_warps=8)
+    """Compute max|v|, and copy v in the same pass.
+
+    Args:
+        vector: The vector v, float32 of shape ``[numel]``.
+        largest: Receives max|v|, float32 of shape [1]; it is not finite if any value is not.
+        copy: Receives v, unless it is None.
+    """
+    found, target = largest.view(torch.int32).zero_(), vector if copy is None else copy
+    bits, copied = vector.view(torch.int32), target.view(torch.int32)
+    launch(_largest, _LARGEST_BLOCK, bits, found, copied, copies=copy is not None, num_warps=8)
 
 
-def all_finite(values: Tensor, infinity: int = 0x7F800000) -> Tensor:
-    """Whether every value is, of float32 or of the 16-bit format with that ``infinity``: a boolean of shape []."""
+def all_values_finite(values: Tensor, infinity: int = _FLOAT32_INFINITY) -> Tensor:
+    """Return whether every value is finite, as a boolean tensor of shape [].
+
+    Args:
+        values: float32, or 16-bit floats as any type of 2 bytes.
+        infinity: The bits of the format's infinity.
+    """
     bits = values.view(torch.int16 if values.element_size() == 2 else torch.int32)
-    alone = bits.numel() <= _FEW
-    flag = (torch.empty if alone else torch.ones)((), dtype=torch.bool, device=bits.device)
-    options = {"infinity": infinity, "largest": torch.iinfo(bits.dtype).max, "alone": alone}
-    blocks_gpu.launch(_all_finite, _FEW, bits, flag, **options)
+    single_block = bits.numel() <= _FINITE_BLOCK
+    flag = (torch.empty if single_block else torch.ones)((), dtype=torch.bool, device=bits.device)
+    options = {"infinity": infinity, "magnitude_mask": torch.iinfo(bits.dtype).max, "single_block": single_block}
+    launch(_all_finite, _FINITE_BLOCK, bits, flag, **options)
     return flag
 
 
 def _chunk_sums(terms: Tensor) -> Tensor:
     sums = torch.empty(triton.cdiv(terms.numel(), CHUNK), dtype=torch.float64, device=terms.device)
-    blocks_gpu.launch(_sum_chunks, CHUNK, terms, sums, halvings=_HALVINGS)
+    launch(_sum_chunks, CHUNK, terms, sums, halvings=_HALVINGS)
     return sums
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _sum_chunks(terms, numel, sums, halvings: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    by_blocks(_sum_chunk, numel, size, (terms, sums, halvings, size))
+def _sum_chunks(terms, numel, sums, halvings: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_sum_chunk, numel, block_size, (terms, sums, halvings, block_size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _sum_chunk(terms, sums, halvings: tl.constexpr, size: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
-    places = tl.arange(0, size)
-    part = tl.load(terms + start + places, mask=places < numel, other=0.0)
+def _sum_chunk(terms, sums, halvings: tl.constexpr, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
+    index = tl.arange(0, block_size)
+    part = tl.load(terms + start + index, mask=index < length, other=0.0)
     tl.store(sums + tl.program_id(0), tree_sum(tl.abs(part), halvings).to(tl.float64))
 
 
 @triton.jit(do_not_specialize=["count", "numel"])  # type: ignore[untyped-decorator]
-def _mean(sums, count, numel, mean, as_flag: tl.constexpr, halvings: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    places = tl.arange(0, size)
-    total = tree_sum(tl.load(sums + places, mask=places < count, other=0.0), halvings)
+def _mean(sums, count, numel, mean, as_flag: tl.constexpr, halvings: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    index = tl.arange(0, block_size)
+    total = tree_sum(tl.load(sums + index, mask=index < count, other=0.0), halvings)
     found = (total / numel.to(tl.float64)).to(tl.float32)
     if as_flag:
         found = tl.where(found < float("inf"), 1.0, float("nan"))
@@ -78,36 +98,49 @@ def _mean(sums, count, numel, mean, as_flag: tl.constexpr, halvings: tl.constexp
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _largest(bits, numel, largest, copied, copies: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    by_blocks(_largest_of_block, numel, size, (bits, largest, copied, copies, size))
+def _largest(bits, numel, largest, copied, copies: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_largest_of_block, numel, block_size, (bits, largest, copied, copies, block_size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _largest_of_block(bits, largest, copied, copies: tl.constexpr, size: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
-    places = tl.arange(0, size)
-    part = tl.load(bits + start + places, mask=places < numel, other=0)
+def _largest_of_block(bits, largest, copied, copies: tl.constexpr, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
+    index = tl.arange(0, block_size)
+    part = tl.load(bits + start + index, mask=index < length, other=0)
     # As integers magnitudes keep their order, and NaN ranks above infinity.
     tl.atomic_max(largest, tl.max(part & 0x7FFFFFFF, axis=0), sem="relaxed")
     if copies:
-        tl.store(copied + start + places, part, mask=places < numel)
+        tl.store(copied + start + index, part, mask=index < length)
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
 def _all_finite(  # type: ignore[no-untyped-def]
-    bits, numel, flag, infinity: tl.constexpr, largest: tl.constexpr, alone: tl.constexpr, size: tl.constexpr
+    bits,
+    numel,
+    flag,
+    infinity: tl.constexpr,
+    magnitude_mask: tl.constexpr,
+    single_block: tl.constexpr,
+    block_size: tl.constexpr,
 ):
-    by_blocks(_all_finite_in_block, numel, size, (bits, flag, infinity, largest, alone, size))
+    by_blocks(_all_finite_in_block, numel, block_size, (bits, flag, infinity, magnitude_mask, single_block, block_size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _all_finite_in_block(  # type: ignore[no-untyped-def]
-    bits, flag, infinity: tl.constexpr, largest: tl.constexpr, alone: tl.constexpr, size: tl.constexpr, start, numel
+    bits,
+    flag,
+    infinity: tl.constexpr,
+    magnitude_mask: tl.constexpr,
+    single_block: tl.constexpr,
+    block_size: tl.constexpr,
+    start,
+    length,
 ):
-    places = tl.arange(0, size)
-    magnitude = tl.load(bits + start + places, mask=places < numel, other=0) & largest
+    index = tl.arange(0, block_size)
+    magnitude = tl.load(bits + start + index, mask=index < length, other=0) & magnitude_mask
     finite = tl.max(magnitude, axis=0) < infinity
-    if alone:
+    if single_block:
         tl.store(flag, finite)
     elif not finite:
-        # Who writes at all writes the same.
+        # Several programs may write, but all write the same.
         tl.store(flag, finite)

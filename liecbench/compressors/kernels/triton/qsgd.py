@@ -1,35 +1,47 @@
-"""GPU kernels of QSGD, in the layout of ``qsgd_cpu``; a program has one bucket."""
+"""Operations of ``QSGD`` on a GPU, in the layout of ``kernels/cpu/qsgd.py``; every program handles one bucket."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from liecbench.compressors.kernels.cpu.qsgd import BUCKET
-from liecbench.compressors.kernels.triton import blocks as blocks_gpu
-from liecbench.compressors.kernels.triton.blocks import by_blocks
-from liecbench.compressors.kernels.triton.rounding import round_stochastically, signed
+from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite
+from liecbench.compressors.kernels.triton.rounding import as_int64, round_stochastically
 from liecbench.compressors.kernels.triton.summation import tree_sum
+from liecbench.compressors.qsgd import QSGD
 
 _HALVINGS = tl.constexpr(BUCKET.bit_length() - 1)
 _COLUMNS = tl.constexpr(8)
 _WORDS = tl.constexpr(BUCKET // 8)
-_LARGEST = tl.constexpr(3.4028234663852886e38)
+_LARGEST_FLOAT32 = tl.constexpr(3.4028234663852886e38)
 
 
-def compress(vector: Tensor, payload: Tensor, residual: Tensor | None, *, most: int, width: int, key: int) -> None:
-    """Norms and packed levels into ``payload``, and what they leave in ``residual``, which may be the vector."""
-    options = {"most": most, "width": width, "num_warps": 1}
-    blocks_gpu.compress(_compress, BUCKET, vector, payload, residual, signed(key), **options)
+@dataclass(frozen=True, slots=True)
+class QSGDOnGpu(Operations):
+    """The kernels of ``QSGD``."""
 
+    compressor: QSGD
 
-def sum_messages(
-    payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float, *, most: int, width: int
-) -> None:
-    """Σ ``weight`` · norm · level / s in the order of ``payloads``, written to ``out`` or added to it."""
-    options = {"most": most, "width": width, "num_warps": 1}
-    blocks_gpu.sum_messages(_sum_messages, BUCKET, payloads, out, accumulate, weight, **options)
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the norms and the randomly rounded levels."""
+        key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
+        launch_encode(_encode, BUCKET, vector, payload, residual, key, **self._options())
+
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write or add Σ ``weight`` · norm · level / s, in the order of the payloads."""
+        launch_sum(_sum, BUCKET, payloads, out, accumulate, weight, **self._options())
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether all norms are finite: a bucket's norm is, only if all its entries are."""
+        return all_values_finite(self.compressor.norms(payload, numel))
+
+    def _options(self) -> dict[str, int]:
+        return {"largest_level": self.compressor.levels, "width": self.compressor.width, "num_warps": 1}
 
 
 @triton.jit
@@ -40,81 +52,87 @@ def _norm(values):  # type: ignore[no-untyped-def]
         wide = values.to(tl.float64)
         squares = tree_sum(wide * wide, _HALVINGS)
     norm = tl.sqrt(squares)
-    return tl.where((norm > _LARGEST) & (norm < float("inf")), _LARGEST, norm).to(tl.float32)
+    return tl.where((norm > _LARGEST_FLOAT32) & (norm < float("inf")), _LARGEST_FLOAT32, norm).to(tl.float32)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _quotient(norm, most: tl.constexpr):  # type: ignore[no-untyped-def]
-    return tl.div_rn(norm, tl.full([], most, tl.float32))
+def _quotient(norm, largest_level: tl.constexpr):  # type: ignore[no-untyped-def]
+    return tl.div_rn(norm, tl.full([], largest_level, tl.float32))
 
 
 @triton.jit(do_not_specialize=["numel", "key"])  # type: ignore[untyped-decorator]
-def _compress(  # type: ignore[no-untyped-def]
+def _encode(  # type: ignore[no-untyped-def]
     vector,
     numel,
     payload,
     residual,
     key: tl.int64,
-    most: tl.constexpr,
+    largest_level: tl.constexpr,
     width: tl.constexpr,
-    keep: tl.constexpr,
-    size: tl.constexpr,
+    has_residual: tl.constexpr,
+    block_size: tl.constexpr,
 ):
-    by_blocks(_compress_bucket, numel, size, (vector, payload, residual, key, most, width, keep, size))
+    by_blocks(
+        _encode_bucket,
+        numel,
+        block_size,
+        (vector, payload, residual, key, largest_level, width, has_residual, block_size),
+    )
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _compress_bucket(  # type: ignore[no-untyped-def]
+def _encode_bucket(  # type: ignore[no-untyped-def]
     vector,
     payload,
     residual,
     key,
-    most: tl.constexpr,
+    largest_level: tl.constexpr,
     width: tl.constexpr,
-    keep: tl.constexpr,
-    size: tl.constexpr,
+    has_residual: tl.constexpr,
+    block_size: tl.constexpr,
     start,
-    numel,
+    length,
 ):
-    row = tl.arange(0, size)
-    norm = _norm(tl.load(vector + start + row, mask=row < numel, other=0.0))
+    row = tl.arange(0, block_size)
+    norm = _norm(tl.load(vector + start + row, mask=row < length, other=0.0))
     tl.store(payload.to(tl.pointer_type(tl.float32)) + tl.program_id(0), norm)
-    words = (numel + (_COLUMNS - 1)) // _COLUMNS
+    words = (length + (_COLUMNS - 1)) // _COLUMNS
     column, word = tl.arange(0, _COLUMNS)[:, None], tl.arange(0, _WORDS)
-    places = column * words + word[None, :]
-    inside = (word[None, :] < words) & (places < numel)
-    # The second reading of the bucket comes from a cache.
-    value = tl.load(vector + start + places, mask=inside, other=0.0)
-    known = (norm > 0) & (norm < float("inf"))
-    factor = tl.where(known, most / tl.where(known, norm, 1.0).to(tl.float64), 0.0)
-    level = round_stochastically(value, factor, most, start.to(tl.uint32) + places.to(tl.uint32), key)
-    code = tl.sum((level + most).to(tl.uint64) << (column * width).to(tl.uint64), axis=0)
+    index = column * words + word[None, :]
+    inside = (word[None, :] < words) & (index < length)
+    # This second load of the bucket comes from a cache.
+    value = tl.load(vector + start + index, mask=inside, other=0.0)
+    usable = (norm > 0) & (norm < float("inf"))
+    factor = tl.where(usable, largest_level / tl.where(usable, norm, 1.0).to(tl.float64), 0.0)
+    level = round_stochastically(value, factor, largest_level, start.to(tl.uint32) + index.to(tl.uint32), key)
+    code = tl.sum((level + largest_level).to(tl.uint64) << (column * width).to(tl.uint64), axis=0)
     packed = _packed(payload, start, width)
     for byte in tl.static_range(width):
         tl.store(packed + byte * words + word, (code >> (8 * byte)).to(tl.uint8), mask=word < words)
-    if keep:
-        tl.store(residual + start + places, value - level.to(tl.float32) * _quotient(norm, most), mask=inside)
+    if has_residual:
+        sent = level.to(tl.float32) * _quotient(norm, largest_level)
+        tl.store(residual + start + index, value - sent, mask=inside)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _packed(payload, start, width: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Where the levels of this program's bucket begin, behind the norms of all."""
+    """Return the address of the levels of this program's bucket, behind the norms of all buckets."""
     return payload + 4 * tl.num_programs(0).to(tl.int64) + start // _COLUMNS * width
 
 
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _sum_messages(  # type: ignore[no-untyped-def]
+def _sum(  # type: ignore[no-untyped-def]
     out,
     numel,
     payloads,
     weight: tl.float32,
     count: tl.constexpr,
     accumulate: tl.constexpr,
-    most: tl.constexpr,
+    largest_level: tl.constexpr,
     width: tl.constexpr,
-    size: tl.constexpr,
+    block_size: tl.constexpr,
 ):
-    by_blocks(_sum_bucket, numel, size, (out, payloads, weight, count, accumulate, most, width))
+    by_blocks(_sum_bucket, numel, block_size, (out, payloads, weight, count, accumulate, largest_level, width))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -124,17 +142,17 @@ def _sum_bucket(  # type: ignore[no-untyped-def]
     weight,
     count: tl.constexpr,
     accumulate: tl.constexpr,
-    most: tl.constexpr,
+    largest_level: tl.constexpr,
     width: tl.constexpr,
     start,
-    numel,
+    length,
 ):
-    words = (numel + (_COLUMNS - 1)) // _COLUMNS
+    words = (length + (_COLUMNS - 1)) // _COLUMNS
     column, word = tl.arange(0, _COLUMNS)[:, None], tl.arange(0, _WORDS)
-    places = column * words + word[None, :]
-    inside = (word[None, :] < words) & (places < numel)
+    index = column * words + word[None, :]
+    inside = (word[None, :] < words) & (index < length)
     if accumulate:
-        total = tl.load(out + start + places, mask=inside)
+        total = tl.load(out + start + index, mask=inside)
     for number in tl.static_range(count):
         norm = tl.load(payloads[number].to(tl.pointer_type(tl.float32)) + tl.program_id(0))
         packed = _packed(payloads[number], start, width)
@@ -143,10 +161,10 @@ def _sum_bucket(  # type: ignore[no-untyped-def]
             part = tl.load(packed + byte * words + word, mask=word < words, other=0)
             code |= part.to(tl.uint64) << (8 * byte)
         shifted = code[None, :] >> (column * width).to(tl.uint64)
-        level = (shifted & (2**width - 1)).to(tl.int32) - most
-        term = level.to(tl.float32) * (_quotient(norm, most) * weight)
+        level = (shifted & (2**width - 1)).to(tl.int32) - largest_level
+        term = level.to(tl.float32) * (_quotient(norm, largest_level) * weight)
         if accumulate or number > 0:
             total += term
         else:
             total = term
-    tl.store(out + start + places, total, mask=inside)
+    tl.store(out + start + index, total, mask=inside)

@@ -1,63 +1,101 @@
-"""GPU kernels of random-k: they take entries at given positions, and add them there."""
+"""Operations of ``RandomK`` on a GPU; the host draws the positions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.kernels.triton import blocks as blocks_gpu
-from liecbench.compressors.kernels.triton.blocks import by_blocks
-from liecbench.compressors.kernels.triton.magnitude import largest_magnitude
+from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite, largest_magnitude
+from liecbench.compressors.random_k import RandomK
 
 _BLOCK = 512
 
 
-def take(vector: Tensor, positions: Tensor, scale: float, entries: Tensor, residual: Tensor | None) -> None:
-    """``scale`` · v at ``positions`` and what that leaves in ``residual``, which may be the vector.
+@dataclass(frozen=True, slots=True)
+class RandomKOnGpu(Operations):
+    """The kernels of ``RandomK``."""
 
-    The first entry becomes NaN where any of v is not finite.
-    """
-    largest, left = torch.empty(1, device=vector.device), vector if residual is None else residual
-    largest_magnitude(vector, largest, None if left.data_ptr() == vector.data_ptr() else left)
-    keep = residual is not None
-    blocks_gpu.launch(_take, _BLOCK, positions, vector, scale, largest, entries, left, keep=keep)
+    compressor: RandomK
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the entries at the drawn positions; the first becomes NaN if any of the vector is not finite."""
+        positions = self.compressor.positions(vector.numel(), vector.device)
+        largest, target = torch.empty(1, device=vector.device), vector if residual is None else residual
+        largest_magnitude(vector, largest, None if target.data_ptr() == vector.data_ptr() else target)
+        arguments = (vector, self.compressor.scale(vector.numel()), largest, payload.view(torch.float32), target)
+        launch(_take, _BLOCK, positions, *arguments, has_residual=residual is not None)
+
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Add one message after the other: each touches only the entries that it holds."""
+        if not accumulate:
+            out.zero_()
+        positions = self.compressor.positions(out.numel(), out.device)
+        for payload in payloads:
+            launch(_add_at, _BLOCK, positions, payload.view(torch.float32), weight, out)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether all entries are finite."""
+        return all_values_finite(payload.view(torch.float32))
 
 
-def add_at(positions: Tensor, entries: Tensor, weight: float, out: Tensor) -> None:
-    """``weight`` times each of ``entries`` added to ``out`` at its position; no two of these are the same."""
-    blocks_gpu.launch(_add_at, _BLOCK, positions, entries, weight, out)
-
-
-@triton.jit(do_not_specialize=["kept"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["count"])  # type: ignore[untyped-decorator]
 def _take(  # type: ignore[no-untyped-def]
-    positions, kept, vector, scale: tl.float32, largest, entries, residual, keep: tl.constexpr, size: tl.constexpr
+    positions,
+    count,
+    vector,
+    scale: tl.float32,
+    largest,
+    entries,
+    residual,
+    has_residual: tl.constexpr,
+    block_size: tl.constexpr,
 ):
-    by_blocks(_take_block, kept, size, (positions, vector, scale, largest, entries, residual, keep, size))
+    by_blocks(
+        _take_block,
+        count,
+        block_size,
+        (positions, vector, scale, largest, entries, residual, has_residual, block_size),
+    )
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _take_block(  # type: ignore[no-untyped-def]
-    positions, vector, scale, largest, entries, residual, keep: tl.constexpr, size: tl.constexpr, start, kept
+    positions,
+    vector,
+    scale,
+    largest,
+    entries,
+    residual,
+    has_residual: tl.constexpr,
+    block_size: tl.constexpr,
+    start,
+    length,
 ):
-    number = tl.arange(0, size)
-    position = tl.load(positions + start + number, mask=number < kept, other=0)
-    value = tl.load(vector + position, mask=number < kept, other=0.0)
+    number = tl.arange(0, block_size)
+    position = tl.load(positions + start + number, mask=number < length, other=0)
+    value = tl.load(vector + position, mask=number < length, other=0.0)
     entry = value * scale
-    spoilt = (start + number == 0) & (tl.load(largest.to(tl.pointer_type(tl.int32))) >= 0x7F800000)
-    tl.store(entries + start + number, tl.where(spoilt, float("nan"), entry), mask=number < kept)
-    if keep:
-        tl.store(residual + position, value - entry, mask=number < kept)
+    becomes_nan = (start + number == 0) & (tl.load(largest.to(tl.pointer_type(tl.int32))) >= 0x7F800000)
+    tl.store(entries + start + number, tl.where(becomes_nan, float("nan"), entry), mask=number < length)
+    if has_residual:
+        tl.store(residual + position, value - entry, mask=number < length)
 
 
-@triton.jit(do_not_specialize=["kept"])  # type: ignore[untyped-decorator]
-def _add_at(positions, kept, entries, weight: tl.float32, out, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    by_blocks(_add_at_block, kept, size, (positions, entries, weight, out, size))
+@triton.jit(do_not_specialize=["count"])  # type: ignore[untyped-decorator]
+def _add_at(positions, count, entries, weight: tl.float32, out, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_add_at_block, count, block_size, (positions, entries, weight, out, block_size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_at_block(positions, entries, weight, out, size: tl.constexpr, start, kept):  # type: ignore[no-untyped-def]
-    number = tl.arange(0, size)
-    position = tl.load(positions + start + number, mask=number < kept, other=0)
-    entry = tl.load(entries + start + number, mask=number < kept, other=0.0)
-    value = tl.load(out + position, mask=number < kept, other=0.0)
-    tl.store(out + position, value + weight * entry, mask=number < kept)
+def _add_at_block(positions, entries, weight, out, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
+    """Add ``weight`` times each entry to ``out`` at its position; no two positions are the same."""
+    number = tl.arange(0, block_size)
+    position = tl.load(positions + start + number, mask=number < length, other=0)
+    entry = tl.load(entries + start + number, mask=number < length, other=0.0)
+    value = tl.load(out + position, mask=number < length, other=0.0)
+    tl.store(out + position, value + weight * entry, mask=number < length)

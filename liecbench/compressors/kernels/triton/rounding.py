@@ -1,28 +1,31 @@
-"""Stochastic rounding to whole levels on a GPU, for kernels to call; the same numbers as on the CPU."""
+"""Stochastic rounding to whole levels with the same random numbers as on the CPU; called by kernels."""
 
 import triton
 import triton.language as tl
 
-_HUGE = tl.constexpr(2.0**64)
-_TINY = tl.constexpr(2.0**-64)
+_TWO_TO_64 = tl.constexpr(2.0**64)
+_TWO_TO_MINUS_64 = tl.constexpr(2.0**-64)
 
 
-def signed(key: int) -> int:
-    """A key of 64 bits as kernels take it."""
+def as_int64(key: int) -> int:
+    """Return the int64 with the bits of a 64-bit key: kernels take signed numbers."""
     return key - 2**64 if key >= 2**63 else key
 
 
 @triton.jit
-def round_stochastically(values, factor, most, counter, key):  # type: ignore[no-untyped-def]
-    """Whole levels of expectation v · ``factor``, a float64, as ``rounding_cpu`` rounds them; ``counter`` is uint32."""
-    first = tl.where(factor > _HUGE, _HUGE, 1.0).to(tl.float32)
-    second = tl.where(factor > _HUGE, factor * _TINY, factor).to(tl.float32)
+def round_stochastically(values, factor, largest_level, counter, key):  # type: ignore[no-untyped-def]
+    """Return whole levels whose expectation is v · ``factor``, as ``kernels/cpu/rounding.py`` rounds them.
+
+    ``factor`` is a float64; ``counter``, uint32, numbers the elements.
+    """
+    first = tl.where(factor > _TWO_TO_64, _TWO_TO_64, 1.0).to(tl.float32)
+    second = tl.where(factor > _TWO_TO_64, factor * _TWO_TO_MINUS_64, factor).to(tl.float32)
     exact = tl.abs(values) * first * second
-    exact = tl.where(exact < most, exact, most).to(tl.float32)
+    exact = tl.where(exact < largest_level, exact, largest_level).to(tl.float32)
     level = exact.to(tl.int32)
     fraction = exact - level.to(tl.float32)
-    drawn = _hash(counter, key).to(tl.int32, bitcast=True)
-    level += (drawn < ((fraction - 0.5) * 4294967296.0).to(tl.int32)).to(tl.int32)
+    random = _hash(counter, key).to(tl.int32, bitcast=True)
+    level += (random < ((fraction - 0.5) * 4294967296.0).to(tl.int32)).to(tl.int32)
     return tl.where(values > 0, level, -level)
 
 

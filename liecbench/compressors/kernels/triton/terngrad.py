@@ -1,47 +1,72 @@
-"""GPU kernel of TernGrad; a program has one group of signs."""
+"""Operations of ``TernGrad`` on a GPU; every program handles one group of signs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from liecbench.compressors.codecs.scale import scale_of
 from liecbench.compressors.kernels.cpu.ternary import GROUP
-from liecbench.compressors.kernels.triton import blocks as blocks_gpu
-from liecbench.compressors.kernels.triton.blocks import by_blocks
-from liecbench.compressors.kernels.triton.rounding import round_stochastically, signed
+from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite, largest_magnitude
+from liecbench.compressors.kernels.triton.rounding import as_int64, round_stochastically
 from liecbench.compressors.kernels.triton.ternary import (
     COLUMNS,
     NUM_WARPS,
     WIDTH,
-    bytes_of,
+    column_length,
     load_columns,
     store_bytes,
     store_columns,
+    sum_ternary,
 )
+from liecbench.compressors.terngrad import TernGrad
 
 
-def compress(vector: Tensor, payload: Tensor, residual: Tensor | None, key: int) -> None:
-    """Signs drawn with probability |v| / scale into ``payload`` behind it, and what they leave in ``residual``."""
-    blocks_gpu.compress(_compress, GROUP, vector, payload, residual, signed(key), num_warps=NUM_WARPS)
+@dataclass(frozen=True, slots=True)
+class TernGradOnGpu(Operations):
+    """The kernels of ``TernGrad``."""
+
+    compressor: TernGrad
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write max|v| and the randomly chosen signs."""
+        key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
+        largest_magnitude(vector, scale_of(payload))
+        launch_encode(_encode, GROUP, vector, payload, residual, key, num_warps=NUM_WARPS)
+
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write or add Σ scale · ``weight`` · sign, in the order of the payloads."""
+        sum_ternary(payloads, out, accumulate, weight)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether the scale is finite."""
+        return all_values_finite(scale_of(payload))
 
 
 @triton.jit(do_not_specialize=["numel", "key"])  # type: ignore[untyped-decorator]
-def _compress(vector, numel, payload, residual, key: tl.int64, keep: tl.constexpr, size: tl.constexpr):  # type: ignore[no-untyped-def]
-    by_blocks(_compress_group, numel, size, (vector, payload, residual, key, keep))
+def _encode(  # type: ignore[no-untyped-def]
+    vector, numel, payload, residual, key: tl.int64, has_residual: tl.constexpr, block_size: tl.constexpr
+):
+    by_blocks(_encode_group, numel, block_size, (vector, payload, residual, key, has_residual))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _compress_group(vector, payload, residual, key, keep: tl.constexpr, start, numel):  # type: ignore[no-untyped-def]
+def _encode_group(vector, payload, residual, key, has_residual: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
     scale = tl.load(payload.to(tl.pointer_type(tl.float32)))
-    known = (scale > 0) & (scale < float("inf"))
-    factor = tl.where(known, 1 / tl.where(known, scale, 1.0).to(tl.float64), 0.0)
-    columns, kept = load_columns(vector + start, numel), ()
+    usable = (scale > 0) & (scale < float("inf"))
+    factor = tl.where(usable, 1 / tl.where(usable, scale, 1.0).to(tl.float64), 0.0)
+    columns, rest = load_columns(vector + start, length), ()
     byte = tl.zeros([WIDTH], tl.int32)
     row = tl.arange(0, WIDTH).to(tl.uint32)
     for column in tl.static_range(COLUMNS):
-        counter = (start + column * bytes_of(numel)).to(tl.uint32) + row
+        counter = (start + column * column_length(length)).to(tl.uint32) + row
         sign = round_stochastically(columns[column], factor, 1.0, counter, key)
         byte += 3**column * (1 + sign)
-        kept += (columns[column] - sign.to(tl.float32) * scale,)  # type: ignore[assignment]
-    store_bytes(payload, numel, byte)
-    if keep:
-        store_columns(residual + start, numel, kept)
+        rest += (columns[column] - sign.to(tl.float32) * scale,)  # type: ignore[assignment]
+    store_bytes(payload, length, byte)
+    if has_residual:
+        store_columns(residual + start, length, rest)

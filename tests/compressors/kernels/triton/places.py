@@ -1,4 +1,4 @@
-"""The GPU kernels where they can be tried: on a GPU, or without one on the CPU's memory in Triton's interpreter."""
+"""The places where GPU kernels can run: on a GPU, or else in Triton's interpreter, on CPU tensors."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,26 +9,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from liecbench.compressors import base
+from liecbench.compressors.kernels import dispatch
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where GPU kernels run."""
+    """A device whose tensors GPU kernels take."""
 
     device: str
 
     def put(self, tensor: Tensor) -> Tensor:
-        """A copy there."""
+        """Return a copy of ``tensor`` on the device."""
         return tensor.to(self.device, copy=True)
 
     @contextlib.contextmanager
     def kernels(self) -> Iterator[None]:
-        """Compressors take their GPU kernels here."""
+        """Make compressors use their GPU kernels, for CPU tensors too in the interpreter."""
         if self.device != "cpu":
             yield
             return
-        with mock.patch.object(base, "on_host", return_value=False):
+        with mock.patch.object(dispatch, "is_on_cpu", return_value=False):
             yield
 
 

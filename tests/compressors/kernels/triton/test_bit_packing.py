@@ -1,4 +1,4 @@
-"""GPU kernels against the CPU's: bit for bit the same."""
+"""GPU kernels of the compressors that pack signs or levels give the bits of the CPU kernels."""
 
 import pytest
 import torch
@@ -6,28 +6,28 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from liecbench.compressors import QSGD, Compressor, Int8, RngKey, Sign, TernGrad
-from liecbench.compressors.votes import Majority, Votes
-from tests.compressors.on_gpu import Place, places
+from liecbench.compressors.majority_vote import Majority, Votes
+from tests.compressors.combinations import spread
+from tests.compressors.kernels.triton.places import Place, places
 from tests.compressors.vectors import normal, vectors
 
 pytest.importorskip("triton")
 # The interpreter computes with numpy, which warns of infinities that a GPU passes on.
 pytestmark = pytest.mark.filterwarnings("ignore:(invalid value|overflow|divide by zero) encountered:RuntimeWarning")
 
-DRAW = RngKey(step=3, block=1, shard=2, stage=1, sender=4)
+KEY = RngKey(step=3, block=1, shard=2, stage=1, sender=4)
 EVERY: list[Compressor] = [
     Sign(),
     Votes(),
     Majority(),
-    TernGrad().with_rng(DRAW),
-    QSGD().with_rng(DRAW),
+    TernGrad().with_rng(KEY),
+    QSGD().with_rng(KEY),
     QSGD(levels=127),
     Int8(),
 ]
-KEEPING = [compressor for compressor in EVERY if not isinstance(compressor, Votes | Majority)]
+WITH_RESIDUAL = [compressor for compressor in EVERY if not isinstance(compressor, Votes | Majority)]
 every = pytest.mark.parametrize("compressor", EVERY, ids=str)
-every_keeping = pytest.mark.parametrize("compressor", KEEPING, ids=str)
-# Around a byte of signs, a bucket, a group, a chunk of a sum; several blocks, with a rest and without.
+# Around a byte of signs, a bucket, a group and a chunk of a sum; several blocks, whole and with a rest.
 LENGTHS = [1, 8, 9, 65, 511, 512, 513, 1280, 1281, 4096, 4097, 5000, 3 * 4096 + 1285]
 
 
@@ -35,8 +35,8 @@ def bits(tensor: Tensor) -> list[int]:
     return tensor.cpu().view(torch.int32).tolist()
 
 
-def three_ways(compressor: Compressor, vector: Tensor) -> list[list[int]]:
-    """The messages without a residual, with one apart and with one in place, and both residuals."""
+def messages_and_residuals(compressor: Compressor, vector: Tensor) -> list[list[int]]:
+    """Return messages without a residual, with a separate one and with one in place, and both residuals."""
     apart, in_place = torch.empty_like(vector), vector.clone()
     messages = [compressor.compress(vector), compressor.compress(vector, apart)]
     messages.append(compressor.compress(in_place, in_place))
@@ -44,9 +44,8 @@ def three_ways(compressor: Compressor, vector: Tensor) -> list[list[int]]:
 
 
 @places
-@every
-@pytest.mark.parametrize("numel", LENGTHS)
-def test_the_message_is_the_cpus(place: Place, compressor: Compressor, numel: int) -> None:
+@pytest.mark.parametrize(("compressor", "numel"), spread(EVERY, LENGTHS, one_in=4))
+def test_messages_are_those_of_the_cpu(place: Place, compressor: Compressor, numel: int) -> None:
     vector = normal(numel, numel)
     expected = compressor.compress(vector)
 
@@ -57,38 +56,39 @@ def test_the_message_is_the_cpus(place: Place, compressor: Compressor, numel: in
 
 
 @places
-@every_keeping
-@pytest.mark.parametrize("numel", [5, 1291, 4608])
-def test_the_residual_is_the_cpus(place: Place, compressor: Compressor, numel: int) -> None:
+@pytest.mark.parametrize(("compressor", "numel"), spread(WITH_RESIDUAL, [5, 1291, 4608], one_in=3))
+def test_residuals_are_those_of_the_cpu(place: Place, compressor: Compressor, numel: int) -> None:
     vector = normal(numel, numel)
-    expected = three_ways(compressor, vector)
+    expected = messages_and_residuals(compressor, vector)
 
     with place.kernels():
-        actual = three_ways(compressor, place.put(vector))
+        actual = messages_and_residuals(compressor, place.put(vector))
 
     assert expected == actual
 
 
 @places
-@every_keeping
+@pytest.mark.parametrize("compressor", WITH_RESIDUAL, ids=str)
 @given(vector=vectors())
-@settings(max_examples=5)
-def test_denormal_and_huge_values_too(place: Place, compressor: Compressor, vector: Tensor) -> None:
-    expected = three_ways(compressor, vector)
+@settings(max_examples=4)
+def test_denormal_and_huge_values_give_the_same_bits(place: Place, compressor: Compressor, vector: Tensor) -> None:
+    expected = messages_and_residuals(compressor, vector)
 
     with place.kernels():
-        actual = three_ways(compressor, place.put(vector))
+        actual = messages_and_residuals(compressor, place.put(vector))
 
     assert expected == actual
 
 
 @places
-@every
-@pytest.mark.parametrize("accumulate", [False, True])
-@pytest.mark.parametrize(("count", "numel", "weight"), [(1, 5000, 0.7), (2, 4096, 1.0), (9, 1291, 1 / 3), (8, 9, -0.1)])
-def test_sums_of_messages_are_the_cpus(
-    place: Place, compressor: Compressor, accumulate: bool, count: int, numel: int, weight: float
+@pytest.mark.parametrize(
+    ("compressor", "accumulate", "case"),
+    spread(EVERY, [False, True], [(1, 5000, 0.7), (2, 4096, 1.0), (9, 1291, 1 / 3), (8, 9, -0.1)], one_in=4),
+)
+def test_sums_of_messages_are_those_of_the_cpu(
+    place: Place, compressor: Compressor, accumulate: bool, case: tuple[int, int, float]
 ) -> None:
+    count, numel, weight = case
     messages = [compressor.compress(normal(numel, seed)) for seed in range(count)]
     start = normal(numel, count)
     expected = compressor.sum_messages(messages, start.clone(), accumulate, weight)
@@ -101,21 +101,20 @@ def test_sums_of_messages_are_the_cpus(
 
 
 @places
-@every
-@pytest.mark.parametrize("bad", [0.0, torch.nan, torch.inf, -torch.inf])
-def test_what_is_not_finite_shows_in_the_message(place: Place, compressor: Compressor, bad: float) -> None:
+@pytest.mark.parametrize(("compressor", "bad"), spread(EVERY, [0.0, torch.nan, torch.inf, -torch.inf], one_in=2))
+def test_a_message_tells_whether_it_is_finite(place: Place, compressor: Compressor, bad: float) -> None:
     vector = normal(1300)
     vector[1290] = bad
 
     with place.kernels():
-        flag = compressor.finite_flag(compressor.compress(place.put(vector)))
+        flag = compressor.is_finite(compressor.compress(place.put(vector)))
 
     assert (bad == 0, [], place.device) == (bool(flag), list(flag.shape), flag.device.type)
 
 
 @places
 @every
-def test_a_vector_may_begin_anywhere(place: Place, compressor: Compressor) -> None:
+def test_a_vector_need_not_be_aligned(place: Place, compressor: Compressor) -> None:
     vector = normal(5001)
     message = compressor.compress(vector[1:])
     expected = compressor.decompress(message, torch.zeros(5001)[1:])
@@ -129,7 +128,7 @@ def test_a_vector_may_begin_anywhere(place: Place, compressor: Compressor) -> No
 
 
 @places
-def test_a_majority_by_a_hair(place: Place) -> None:
+def test_a_mean_vote_just_above_a_tie_is_no_tie(place: Place) -> None:
     tie = torch.tensor(1e-4)
     near = torch.stack([tie, tie.nextafter(torch.tensor(1.0)), -tie, (-tie).nextafter(torch.tensor(-1.0))])
     expected = Majority().decompress(Majority().compress(near))
@@ -142,7 +141,7 @@ def test_a_majority_by_a_hair(place: Place) -> None:
 
 @pytest.mark.gpu
 @every
-def test_more_than_a_chunk_of_chunks(compressor: Compressor) -> None:
+def test_vectors_longer_than_a_chunk_of_chunks(compressor: Compressor) -> None:
     vector = normal(4096 * 4096 + 5000)
 
     assert torch.equal(compressor.compress(vector).payload, compressor.compress(vector.cuda()).payload.cpu())

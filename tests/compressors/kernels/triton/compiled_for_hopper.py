@@ -1,6 +1,7 @@
-"""Compiles every GPU kernel that compressors launch for a Hopper GPU, which takes none, and prints what came out.
+"""Compile the GPU kernels that compressors launch for a Hopper GPU, on any machine, and print their properties.
 
-Run as a program without Triton's interpreter: ``python -m tests.compressors.compiled_for_gpu``.
+Run it as a program without Triton's interpreter: ``python -m tests.compressors.kernels.triton.compiled_for_hopper``.
+With ``every`` it compiles them in every form; otherwise once per compressor, for aligned vectors.
 """
 
 import importlib
@@ -8,6 +9,7 @@ import json
 import pkgutil
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,18 +22,19 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver, jit
 
-from liecbench import compressors
-from liecbench.compressors import base
-from liecbench.compressors.votes import Majority, Votes
+from liecbench.compressors import QSGD, Compressor, RandomK, TopK
+from liecbench.compressors.kernels import dispatch, triton
+from liecbench.compressors.majority_vote import Majority, Votes
 from tests.compressors.test_compressors import EVERY
 from tests.compressors.vectors import normal
 
-# Of several that launch the same kernels one.
-SKIPPED = {"BlockSign()", "TopK(ratio=1.0)", "QSGD(levels=100, seed=0)", "Rounds(compressor=Sign(), rounds=2)"}
+# Compressors that launch the kernels of others with other constants, and those that launch the same kernels.
+OTHER_FORMS = {str(one) for one in [RandomK(0.7), RandomK(0.1, unbiased=True), QSGD(levels=1)]}
+SAME_FORMS = {str(one) for one in [TopK(1.0), QSGD(levels=100)]} | {"BlockSign()"}
 
 
 class Hopper:
-    """What Triton asks of a driver before it compiles."""
+    """The parts of a driver that Triton uses before it compiles."""
 
     def get_current_target(self) -> GPUTarget:
         return GPUTarget("cuda", 90, 32)
@@ -47,7 +50,7 @@ class Hopper:
 
 
 def report(compiled: Any, constants: dict[str, Any]) -> dict[str, Any]:
-    """What the tests ask about a kernel; ``stack_bytes``, where registers are spilled, is None without its tool."""
+    """Return the properties that tests check; ``stack_bytes``, to which registers spill, is None without cuobjdump."""
     ptx = compiled.asm["ptx"]
     return {
         "constants": {name: value for name, value in constants.items() if isinstance(value, int)},
@@ -73,13 +76,13 @@ def stack_bytes(machine_code: bytes) -> int | None:
 
 
 def modules() -> list[str]:
-    """Every module of GPU kernels."""
-    return sorted(module.name for module in pkgutil.iter_modules(compressors.__path__) if module.name.endswith("_gpu"))
+    """Return the names of all modules of GPU kernels."""
+    return sorted(module.name for module in pkgutil.iter_modules(triton.__path__))
 
 
 def launchable() -> Iterator[str]:
-    """Every kernel that no other calls."""
-    loaded = [importlib.import_module(f"liecbench.compressors.{name}") for name in modules()]
+    """Yield the names of all kernels that no other kernel calls."""
+    loaded = [importlib.import_module(f"{triton.__name__}.{name}") for name in modules()]
     functions = {value for module in loaded for value in vars(module).values() if isinstance(value, jit.JITFunction)}
     for function in functions:
         called = re.compile(rf"\b{function.__name__}\b")
@@ -92,20 +95,20 @@ def name_of(function: Any) -> str:
     return f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
 
-def use(compressor: base.Compressor, vector: Tensor) -> None:
-    """All that is asked of a compressor, with as many messages as a launch takes and with one."""
-    keeps = not isinstance(compressor, Votes | Majority)
-    message = compressor.compress(vector, torch.empty_like(vector) if keeps else None)
+def use(compressor: Compressor, vector: Tensor, sums: list[tuple[int, bool]]) -> None:
+    """Use all operations of a compressor; ``sums`` are numbers of messages, and whether they accumulate."""
+    has_residual = not isinstance(compressor, Votes | Majority)
+    message = compressor.compress(vector, torch.empty_like(vector) if has_residual else None)
     compressor.compress(vector)
-    compressor.finite_flag(message)
-    for count, accumulate in [(8, False), (8, True), (1, False)]:
+    compressor.is_finite(message)
+    for count, accumulate in sums:
         # As far from an aligned address as the vector is.
         out = torch.zeros(vector.numel() + 1)[vector.storage_offset() :][: vector.numel()]
         compressor.sum_messages([message] * count, out, accumulate, 1 / 3)
 
 
 def compiling(run: Callable[..., Any], kernels: dict[str, dict[str, Any]]) -> Callable[..., Any]:
-    """``JITFunction.run`` that compiles and does not run."""
+    """Return a ``JITFunction.run`` that compiles and does not run."""
 
     def compile_only(self: Any, *args: Any, **options: Any) -> Any:
         compiled = run(self, *args, **{**options, "warmup": True})
@@ -117,20 +120,25 @@ def compiling(run: Callable[..., Any], kernels: dict[str, dict[str, Any]]) -> Ca
     return compile_only
 
 
-def main() -> None:
+def main(*, every_form: bool) -> None:
     driver.set_active(Hopper())
-    vectors = {"aligned": [normal(1), normal(4096), normal(5000)], "offset": [normal(5000)[1:]]}
+    vectors, sums, skipped = {"aligned": [normal(1), normal(5000)]}, [(8, True), (1, False)], SAME_FORMS | OTHER_FORMS
+    if every_form:
+        vectors["aligned"].append(normal(4096))
+        vectors["offset"] = [normal(5000)[1:]]
+        sums, skipped = [*sums, (8, False)], SAME_FORMS
+    compressors = [*(one for one in EVERY if str(one) not in skipped), Votes(), Majority()]
     kernels: dict[str, dict[str, dict[str, Any]]] = {place: {} for place in vectors}
     for place, several in vectors.items():
         with (
             mock.patch.object(jit.JITFunction, "run", compiling(jit.JITFunction.run, kernels[place])),
-            mock.patch.object(base, "on_host", return_value=False),
+            mock.patch.object(dispatch, "is_on_cpu", return_value=False),
         ):
-            for compressor in [*(one for one in EVERY if str(one) not in SKIPPED), Votes(), Majority()]:
+            for compressor in compressors:
                 for vector in several:
-                    use(compressor, vector)
-    print(json.dumps({"modules": modules(), "launchable": sorted(launchable()), **kernels}))
+                    use(compressor, vector, sums)
+    print(json.dumps({"modules": modules(), "launchable": sorted(launchable()), "kernels": kernels}))
 
 
 if __name__ == "__main__":
-    main()
+    main(every_form="every" in sys.argv)

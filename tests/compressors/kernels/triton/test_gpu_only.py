@@ -1,11 +1,23 @@
-"""What only a GPU can show of the compressors: waiting, sizes, and which GPU."""
+"""Properties of compressors that only a GPU shows: no waiting, large sizes, the right GPU."""
 
 import pytest
 import torch
 
-from liecbench.compressors import BF16, FP16, QSGD, Compressor, Identity, Int8, RandomK, RngKey, Rounds, Sign, TopK
-from liecbench.compressors.terngrad import TernGrad
-from liecbench.compressors.votes import Majority, Votes
+from liecbench.compressors import (
+    BF16,
+    FP16,
+    QSGD,
+    Compressor,
+    Identity,
+    Int8,
+    RandomK,
+    RngKey,
+    Rounds,
+    Sign,
+    TernGrad,
+    TopK,
+)
+from liecbench.compressors.majority_vote import Majority, Votes
 from tests.compressors.test_compressors import EVERY
 from tests.compressors.vectors import normal
 
@@ -24,7 +36,7 @@ LARGE: list[Compressor] = [
     Int8(),
     Rounds(Sign(), 2),
 ]
-# From 2²⁹ elements on the last are 2³¹ bytes away from the first.
+# The last elements are 2³¹ bytes behind the first.
 LONG = 2**29 + 1285
 BYTES_PER_ELEMENT = 48
 
@@ -35,7 +47,7 @@ def residual_of(compressor: Compressor, vector: torch.Tensor) -> torch.Tensor | 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("compressor", [*EVERY, Votes(), Majority()], ids=str)
-def test_nothing_waits_for_the_gpu(compressor: Compressor) -> None:
+def test_the_host_does_not_wait_for_the_gpu(compressor: Compressor) -> None:
     vector, out = normal(100_000).cuda(), torch.zeros(100_000, device="cuda")
     residual = residual_of(compressor, vector)
     compressor.sum_messages([compressor.compress(vector, residual)] * 2, out)  # compiles the kernels
@@ -44,7 +56,7 @@ def test_nothing_waits_for_the_gpu(compressor: Compressor) -> None:
     try:
         message = fresh.compress(vector, residual)
         fresh.sum_messages([message, message], out, True, 1 / 3)
-        flag = fresh.finite_flag(message)
+        flag = fresh.is_finite(message)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -52,7 +64,7 @@ def test_nothing_waits_for_the_gpu(compressor: Compressor) -> None:
 
 
 @pytest.mark.parametrize("compressor", LARGE, ids=str)
-def test_positions_beyond_two_gibibytes(compressor: Compressor) -> None:
+def test_vectors_of_more_than_two_gibibytes(compressor: Compressor) -> None:
     torch.cuda.empty_cache()
     free_bytes, _ = torch.cuda.mem_get_info()
     if free_bytes < LONG * BYTES_PER_ELEMENT:
@@ -65,12 +77,12 @@ def test_positions_beyond_two_gibibytes(compressor: Compressor) -> None:
     message = compressor.compress(vector, residual)
     together = compressor.decompress(message, residual, accumulate=True)
 
-    assert bool(compressor.finite_flag(message))
+    assert bool(compressor.is_finite(message))
     assert float(together.sub_(vector).abs_().max()) <= 3e-6 * float(vector.abs().max())
 
 
 @pytest.mark.parametrize("compressor", [*EVERY, Votes(), Majority()], ids=str)
-def test_kernels_run_where_the_vector_is(compressor: Compressor) -> None:
+def test_kernels_run_on_the_gpu_of_the_vector(compressor: Compressor) -> None:
     if torch.cuda.device_count() < 2:
         pytest.skip("needs two GPUs")
     vector = normal(5000)
@@ -81,4 +93,4 @@ def test_kernels_run_where_the_vector_is(compressor: Compressor) -> None:
 
     assert torch.equal(here.payload, there.payload.cpu())
     assert torch.equal(compressor.sum_messages([here, here], torch.zeros(5000)), sum_there.cpu())
-    assert bool(compressor.finite_flag(there))
+    assert bool(compressor.is_finite(there))

@@ -1,0 +1,23 @@
+"""Payloads that begin with one scale, a float32."""
+
+import math
+
+import torch
+from torch import Tensor
+
+SCALE_BYTES = 4
+
+
+def scale_of(payload: Tensor) -> Tensor:
+    """Return a payload's scale as a view, float32 of shape [1]."""
+    return payload[:SCALE_BYTES].view(torch.float32)
+
+
+def body_of(payload: Tensor) -> Tensor:
+    """Return the bytes behind a payload's scale as a view."""
+    return payload[SCALE_BYTES:]
+
+
+def scale_is_finite(payload: Tensor) -> Tensor:
+    """Return whether the scale of a payload on the CPU is finite, as a boolean tensor of shape []."""
+    return torch.tensor(math.isfinite(scale_of(payload).item()))

@@ -1,0 +1,61 @@
+"""Casts to 16 bits: float16 and bfloat16."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.compressors.base import Compressor
+from liecbench.compressors.kernels.cpu import half_precision
+from liecbench.compressors.kernels.cpu.residual import residual_arguments
+
+
+class _HalfPrecision(Compressor):
+    """A cast to 16 bits, to nearest; finite values beyond the format's range become its largest.
+
+    Attributes:
+        is_float16: Whether the format is float16; otherwise it is bfloat16.
+        infinity_code: The format's infinity, as an integer; the codes of NaN are larger.
+    """
+
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.half_precision:HalfPrecisionOnGpu"
+    is_float16: ClassVar[bool]
+    infinity_code: ClassVar[int]
+
+    def payload_bytes(self, numel: int) -> int:
+        """Return 2 bytes per element."""
+        return 2 * numel
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the rounded values."""
+        half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *residual_arguments(vector, residual))
+
+    def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Widen and scale the values."""
+        half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether no value is infinite or NaN."""
+        return torch.tensor(half_precision.largest_code(_codes(payload)) < self.infinity_code)
+
+
+@dataclass(frozen=True)
+class FP16(_HalfPrecision):
+    """C(v) is v in IEEE half precision, 16 bits per parameter; values beyond ±65504 become ±65504."""
+
+    is_float16: ClassVar[bool] = True
+    infinity_code: ClassVar[int] = 0x7C00
+
+
+@dataclass(frozen=True)
+class BF16(_HalfPrecision):
+    """C(v) is v in bfloat16, 16 bits per parameter: float32's range with 8 bits of precision."""
+
+    is_float16: ClassVar[bool] = False
+    infinity_code: ClassVar[int] = 0x7F80
+
+
+def _codes(payload: Tensor) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+    return payload.numpy().view(np.uint16)

@@ -1,0 +1,30 @@
+"""Operations of ``Identity`` on a GPU: torch copies and adds, and a kernel finds values that are not finite."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from liecbench.compressors.identity import Identity
+from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityOnGpu(Operations):
+    """The kernel of ``Identity``."""
+
+    compressor: Identity
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Copy the vector."""
+        self.compressor.encode(vector, payload, residual)
+
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write or add one vector after the other."""
+        self.compressor.sum_payloads(payloads, out, accumulate, weight)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether all values are finite."""
+        return all_values_finite(payload.view(torch.float32))

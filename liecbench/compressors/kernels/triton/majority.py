@@ -1,0 +1,59 @@
+"""Operations of ``Majority`` on a GPU."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from liecbench.compressors.codecs.scale import scale_of
+from liecbench.compressors.kernels.cpu.ternary import GROUP
+from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite, mean_magnitude
+from liecbench.compressors.kernels.triton.ternary import (
+    COLUMNS,
+    NUM_WARPS,
+    WIDTH,
+    load_columns,
+    store_bytes,
+    sum_ternary,
+)
+from liecbench.compressors.majority_vote import LARGEST_TIE, Majority
+
+
+@dataclass(frozen=True, slots=True)
+class MajorityOnGpu(Operations):
+    """The kernels of ``Majority``."""
+
+    compressor: Majority
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write 1 or NaN, and the signs of the mean votes that are no tie."""
+        assert residual is None, "a vote has no error that could be kept"
+        mean_magnitude(vector, scale_of(payload), as_flag=True)
+        launch(_pack, GROUP, vector, payload, tie=LARGEST_TIE, num_warps=NUM_WARPS)
+
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write or add Σ scale · ``weight`` · sign, in the order of the payloads."""
+        sum_ternary(payloads, out, accumulate, weight)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether the scale is finite."""
+        return all_values_finite(scale_of(payload))
+
+
+@triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
+def _pack(vector, numel, payload, tie: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_pack_group, numel, block_size, (vector, payload, tie))
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _pack_group(vector, payload, tie: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
+    byte = tl.zeros([WIDTH], tl.int32)
+    columns = load_columns(vector + start, length)
+    for column in tl.static_range(COLUMNS):
+        value = columns[column]
+        byte += 3**column * (1 + (value > tie).to(tl.int32) - (value < -tie).to(tl.int32))
+    store_bytes(payload, length, byte)

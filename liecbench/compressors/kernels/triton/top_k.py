@@ -1,0 +1,38 @@
+"""Operations of ``TopK`` on a GPU."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.triton.elias_fano import add_at_positions, encode_positions
+from liecbench.compressors.kernels.triton.largest import take_largest
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite
+from liecbench.compressors.top_k import TopK
+
+
+@dataclass(frozen=True, slots=True)
+class TopKOnGpu(Operations):
+    """The kernels of ``TopK``."""
+
+    compressor: TopK
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the largest entries and their positions."""
+        entries, packed = self.compressor.parts(payload, vector.numel())
+        positions = take_largest(vector, entries, residual)
+        encode_positions(self.compressor.code(vector.numel()), positions, packed)
+
+    def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
+        """Add one message after the other: each touches only the entries that it holds."""
+        if not accumulate:
+            out.zero_()
+        for payload in payloads:
+            entries, packed = self.compressor.parts(payload, out.numel())
+            add_at_positions(self.compressor.code(out.numel()), packed, entries, weight, out)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether all entries kept are finite: values that are not count as the largest."""
+        entries, _ = self.compressor.parts(payload, numel)
+        return all_values_finite(entries)

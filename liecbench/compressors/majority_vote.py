@@ -1,0 +1,66 @@
+"""The messages of majority vote: one bit per parameter to the server, and the majority's sign from it."""
+
+import math
+from typing import ClassVar
+
+import torch
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.compressors.base import Compressor
+from liecbench.compressors.codecs import ternary
+from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_is_finite, scale_of
+from liecbench.compressors.kernels.cpu import magnitude, sign
+from liecbench.compressors.sign import Sign
+
+# A mean of n ≤ 1000 votes is 0 or at least 2/n; what rounding leaves of a tie is far below.
+LARGEST_TIE = 1e-4
+
+
+@dataclass(frozen=True)
+class Votes(Sign):
+    """sign(v), 1 bit per parameter; sign(±0) = +1. The scale is 1, or NaN if v is not finite.
+
+    Source: signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434).
+    """
+
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.votes:VotesOnGpu"
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write 1 or NaN, and the signs."""
+        assert residual is None, "a vote has no error that could be kept"
+        scale_of(payload).fill_(_one_or_nan(vector))
+        sign.pack(vector.numpy(), body_of(payload).numpy())
+
+
+@dataclass(frozen=True)
+class Majority(Compressor):
+    """The sign of a mean of votes, 0 at a tie: 1.6 bits per parameter, behind a scale of 1, or NaN if not finite.
+
+    Source: signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434).
+    """
+
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority:MajorityOnGpu"
+
+    def payload_bytes(self, numel: int) -> int:
+        """Return the bytes of a scale, and one byte for every 5 elements or part of 5."""
+        return SCALE_BYTES + ternary.packed_bytes(numel)
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write 1 or NaN, and the signs of the mean votes that are no tie."""
+        assert residual is None, "a vote has no error that could be kept"
+        scale_of(payload).fill_(_one_or_nan(vector))
+        signs = (vector > LARGEST_TIE).to(torch.int8).sub_((vector < -LARGEST_TIE).to(torch.int8))
+        ternary.pack(signs, body_of(payload))
+
+    def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Write the scale times the signs."""
+        ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether every vote was cast on finite values."""
+        return scale_is_finite(payload)
+
+
+def _one_or_nan(vector: Tensor) -> float:
+    return 1.0 if math.isfinite(magnitude.mean_magnitude(vector.numpy())) else math.nan

@@ -1,0 +1,16 @@
+"""The option that sparse compressors share: the fraction of a vector's entries that they send."""
+
+import math
+from typing import Annotated
+
+from annotated_types import Gt, Le
+
+Ratio = Annotated[float, Gt(0), Le(1)]
+
+# The bytes of one entry that is sent, a float32.
+ENTRY_BYTES = 4
+
+
+def num_kept(ratio: float, numel: int) -> int:
+    """Return k = ⌈``ratio`` · ``numel``⌉, the number of entries that are sent."""
+    return min(numel, math.ceil(ratio * numel))
