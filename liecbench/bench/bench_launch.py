@@ -4,11 +4,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from liecbench.launch.channel import write_plan
 from liecbench.launch.messages import BenchmarkPlan, CaseMeasured, CaseStarted, Event, Lost, Notice
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
+
+# Resident memory of a Python interpreter that has imported torch.
+BYTES_PER_RANK: Final = 250 * 10**6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from liecbench.bench import free_backward, transfers
+from liecbench.bench.exchange_steps import measure_exchange
+from liecbench.bench.link_transfers import measure_transfers
 from liecbench.launch.messages import BenchmarkPlan, CaseMeasured, CaseStarted
 from liecbench.network.emulation import WorkerLink
 from liecbench.network.link_map import LinkMap
@@ -40,6 +41,6 @@ def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) 
 def _cases(plan: BenchmarkPlan) -> Iterator[tuple[str | dict[str, Any], _Measure]]:
     """Yield the link of each case, and the function that measures it."""
     for step in plan.steps:
-        yield step.link, partial(free_backward.measure, step)
+        yield step.link, partial(measure_exchange, step)
     for transfer in plan.transfers:
-        yield transfer.link, partial(transfers.measure, transfer)
+        yield transfer.link, partial(measure_transfers, transfer)

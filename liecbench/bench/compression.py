@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.compressors.base import Compressor
 from liecbench.config import registry
 from liecbench.host.machine import check_memory
@@ -58,10 +58,10 @@ class _Vectors:
         return self._copied.copy_(self.source)
 
 
-def measure(size: int, say: Callable[[str], None], device: torch.device) -> Findings:
+def measure(size: int, say: Callable[[str], None], device: torch.device) -> BenchmarkResult:
     """Every compressor of the catalog with its defaults, on ``size`` float32 elements of a standard normal."""
     _check_memory(size, device)
-    rows: list[Row] = []
+    rows: list[BenchmarkRow] = []
     failures: list[str] = []
     names = registry.names("compressor")
     with _one_thread():
@@ -72,7 +72,7 @@ def measure(size: int, say: Callable[[str], None], device: torch.device) -> Find
                 rows += _rows(name, vectors, timed)
             except Exception as error:  # anyone's code
                 failures.append(_failure(name, error))
-    return Findings(rows=tuple(rows), legend=_LEGEND, failures=tuple(failures))
+    return BenchmarkResult(rows=tuple(rows), legend=_LEGEND, failures=tuple(failures))
 
 
 def _check_memory(size: int, device: torch.device) -> None:
@@ -83,7 +83,7 @@ def _check_memory(size: int, device: torch.device) -> None:
     check_memory(f"--size {size}", needed_bytes, "give a smaller --size", gpu_bytes=gpu_bytes)
 
 
-def _rows(name: str, vectors: _Vectors, timed: _Timer) -> list[Row]:
+def _rows(name: str, vectors: _Vectors, timed: _Timer) -> list[BenchmarkRow]:
     options = registry.resolve("compressor", name, {})
     compressor: Compressor = registry.load("compressor", name)(**options)
     size = vectors.source.numel()
@@ -93,7 +93,7 @@ def _rows(name: str, vectors: _Vectors, timed: _Timer) -> list[Row]:
         operation.action()  # memory is touched and kernels are compiled
         seconds, limit_seconds = _medians(timed(operation), timed(_Operation(name="limit", action=vectors.copy)))
         rows.append(
-            Row(
+            BenchmarkRow(
                 name=name,
                 operation=operation.name,
                 size=size,

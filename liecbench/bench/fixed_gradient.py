@@ -1,4 +1,4 @@
-"""A model whose backward is nearly free: all that a step takes is what its gradient does on the network."""
+"""A model with a fixed gradient: its backward pass costs almost nothing, so a step's time is its communication."""
 
 import itertools
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def resnet18_numels() -> list[int]:
-    """Parameter tensors of a ResNet-18 for small images, in order: convolutions, norms, one linear layer."""
+    """Return the sizes of the parameter tensors of a ResNet-18 for small images, in the model's order."""
     numels = [3 * 64 * 9, 64, 64]
     for inside, outside in itertools.pairwise((64, 64, 128, 256, 512)):
         numels += [inside * outside * 9, outside, outside, *[outside * outside * 9, outside, outside] * 3]
@@ -17,14 +17,14 @@ def resnet18_numels() -> list[int]:
 
 
 def parameter_numels(size: int) -> list[int]:
-    """``size`` elements cut in the proportions of ResNet-18, so that at its size blocks of 25 MiB number two."""
+    """Divide ``size`` elements into tensors in the proportions of ResNet-18: at its size, two blocks of 25 MiB."""
     numels = resnet18_numels()
     ends = [round(size * end / sum(numels)) for end in itertools.accumulate(numels)]
     return [end - start for start, end in itertools.pairwise([0, *ends]) if end > start]
 
 
-class _Given(torch.autograd.Function):
-    """Zero, with a gradient that is given."""
+class _ConstantGradient(torch.autograd.Function):
+    """Zero, with a constant gradient."""
 
     @staticmethod
     def forward(ctx: Any, parameter: Tensor, gradient: Tensor) -> Tensor:
@@ -38,16 +38,21 @@ class _Given(torch.autograd.Function):
 
 
 class FixedGradient(nn.Module):
-    """Parameters whose gradient is the same random vector at every step, another one on every rank."""
+    """A model whose gradient is the same random vector in every step.
+
+    Args:
+        numels: Sizes of the parameter tensors.
+        seed: Seed of the gradient; give each rank another one.
+    """
 
     def __init__(self, numels: list[int], seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.pieces = nn.ParameterList(torch.zeros(numel) for numel in numels)
+        self.tensors = nn.ParameterList(torch.zeros(numel) for numel in numels)
         self._gradients = [torch.randn(numel, generator=generator) for numel in numels]
 
     def forward(self) -> Tensor:
-        """A loss of zero; its backward pass hands out the gradients and computes nothing."""
-        pairs = zip(self.pieces, self._gradients, strict=True)
-        losses = [_Given.apply(piece, gradient) for piece, gradient in pairs]  # type: ignore[no-untyped-call]
+        """Return a loss of zero, whose backward pass returns the fixed gradients."""
+        pairs = zip(self.tensors, self._gradients, strict=True)
+        losses = [_ConstantGradient.apply(tensor, gradient) for tensor, gradient in pairs]  # type: ignore[no-untyped-call]
         return torch.stack(losses).sum()

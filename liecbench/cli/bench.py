@@ -10,7 +10,7 @@ from liecbench.cli.console import console, readers_may_leave, say
 from liecbench.errors import ExitCode
 
 if TYPE_CHECKING:
-    from liecbench.bench.benchmark_row import Findings
+    from liecbench.bench.benchmark_result import BenchmarkResult
 
 bench = typer.Typer(
     help="Microbenchmarks, each against its physical limit measured in the same run.",
@@ -73,13 +73,13 @@ def bench_link(
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
     """Links, and torch's operations over them, against the wire time of their bytes."""
-    from liecbench.bench.link_rate import measure, parse_links
+    from liecbench.bench.link_benchmark import benchmark_link, parse_links
     from liecbench.diagnostics.doctor import require_netem
 
     links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
     require_netem(links)
     sizes = size or [2**16, 2**20, 2**24]
-    _print_benchmark(measure(sizes, workers, links, lambda line: say(line, quiet=False)), output)
+    _print_benchmark(benchmark_link(sizes, workers, links, lambda line: say(line, quiet=False)), output)
 
 
 @bench.command(name="exchange")
@@ -93,13 +93,13 @@ def bench_exchange(
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
     """Training steps over shaped links, against the wire time of their bytes."""
-    from liecbench.bench.training_step import measure, parse_rates
+    from liecbench.bench.exchange_benchmark import benchmark_exchange, parse_rates
 
     rates = parse_rates(rate or ["100mbit", "1gbit"])
-    _print_benchmark(measure(size, workers, rates, lambda line: say(line, quiet=False)), output)
+    _print_benchmark(benchmark_exchange(size, workers, rates, lambda line: say(line, quiet=False)), output)
 
 
-def _print_benchmark(findings: "Findings", output: BenchmarkFormat, device: Device = Device.CPU) -> NoReturn:
+def _print_benchmark(findings: "BenchmarkResult", output: BenchmarkFormat, device: Device = Device.CPU) -> NoReturn:
     from liecbench.host import gpu, machine
     from liecbench.report import benchmark_table
 

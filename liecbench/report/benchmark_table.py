@@ -11,19 +11,19 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.report.columns import metric_text
 from liecbench.results.comparison import Estimate
 
 _TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 
 
-def to_json(rows: Sequence[Row], machine: Mapping[str, str | int]) -> str:
+def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
     """``{"rows": [...], "machine": {...}}``; fields that apply to no row are left out."""
     return json.dumps({"rows": [_object(row, _names(rows)) for row in rows], "machine": machine}, indent=2)
 
 
-def render(findings: Findings, machine: Mapping[str, str | int]) -> Group:
+def render(findings: BenchmarkResult, machine: Mapping[str, str | int]) -> Group:
     """A table with the limit beside each figure; below it what the figures are, and of which machine."""
     rows = findings.rows
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -43,18 +43,18 @@ def render(findings: Findings, machine: Mapping[str, str | int]) -> Group:
     return Group(table, *(Text(line, style="dim") for line in lines))
 
 
-def _names(rows: Sequence[Row]) -> list[str]:
+def _names(rows: Sequence[BenchmarkRow]) -> list[str]:
     """Fields that apply to some row."""
-    names = [field.name for field in dataclasses.fields(Row)]
+    names = [field.name for field in dataclasses.fields(BenchmarkRow)]
     names.insert(names.index("limit_seconds") + 1, "ratio")
     return [name for name in names if any(getattr(row, name) is not None for row in rows)]
 
 
-def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
+def _object(row: BenchmarkRow, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-def _carried(rows: Sequence[Row]) -> list[str]:
+def _carried(rows: Sequence[BenchmarkRow]) -> list[str]:
     """What the links under training steps were measured to carry; each was measured when it was set."""
     slowest: dict[str, int] = {}
     for row in rows:
@@ -64,18 +64,18 @@ def _carried(rows: Sequence[Row]) -> list[str]:
     return [f"the {link} links carried {rate / 1e6:.4g} Mbit/s, headers included" for link, rate in slowest.items()]
 
 
-def _one(rows: Sequence[Row]) -> bool:
+def _one(rows: Sequence[BenchmarkRow]) -> bool:
     """Whether all rows are of one size, which then stands below the table."""
     return len({row.size for row in rows}) == 1
 
 
-def _share(row: Row) -> str:
+def _share(row: BenchmarkRow) -> str:
     if row.achieved_bits_per_second is None or row.asked_bits_per_second is None:
         return "–"
     return f"{row.achieved_bits_per_second / row.asked_bits_per_second:.1%}"
 
 
-def _place(rows: Sequence[Row], machine: Mapping[str, str | int]) -> str:
+def _place(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
     sizes = sorted({row.size for row in rows}) if _one(rows) else []
     workers = sorted({row.workers for row in rows if row.workers is not None})
     parts = [f"size {size:,}" for size in sizes] + [f"{number} workers" for number in workers]
@@ -96,7 +96,7 @@ def _metric(name: str, value: float | None) -> str:
 
 
 # A field, its heading, and how a row shows it; fields that apply to no row have no column.
-_COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
+_COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("name", "name", lambda row: row.name),
     ("operation", "operation", lambda row: row.operation),
     ("server", "server", lambda row: row.server or "–"),

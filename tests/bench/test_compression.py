@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from liecbench.bench import compression
-from liecbench.bench.benchmark_row import Row
+from liecbench.bench.benchmark_result import BenchmarkRow
 from liecbench.config import registry
 from liecbench.errors import MachineError
 
@@ -38,13 +38,13 @@ def said() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def rows(said: list[str]) -> list[Row]:
+def rows(said: list[str]) -> list[BenchmarkRow]:
     findings = compression.measure(SIZE, said.append, CPU)
     assert findings.failures == ()
     return list(findings.rows)
 
 
-def test_every_compressor_has_every_operation(rows: list[Row], said: list[str]) -> None:
+def test_every_compressor_has_every_operation(rows: list[BenchmarkRow], said: list[str]) -> None:
     names = registry.names("compressor")
     pairs = list(itertools.product(names, OPERATIONS))
 
@@ -54,7 +54,7 @@ def test_every_compressor_has_every_operation(rows: list[Row], said: list[str]) 
     )
 
 
-def test_every_row_stands_against_its_limit(rows: list[Row]) -> None:
+def test_every_row_stands_against_its_limit(rows: list[BenchmarkRow]) -> None:
     for row in rows:
         assert row.size == SIZE
         assert row.seconds > 0
@@ -62,7 +62,7 @@ def test_every_row_stands_against_its_limit(rows: list[Row]) -> None:
         assert row.ratio == row.seconds / row.limit_seconds
 
 
-def test_bits_are_those_of_the_message(rows: list[Row]) -> None:
+def test_bits_are_those_of_the_message(rows: list[BenchmarkRow]) -> None:
     bits = {row.name: row.bits_per_parameter for row in rows}
 
     # Sign: a float32 scale and a bit each. Random 1 %: 41 values and no position.

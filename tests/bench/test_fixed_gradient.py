@@ -7,25 +7,25 @@ from liecbench.bench.fixed_gradient import FixedGradient, parameter_numels, resn
 DEFAULT_SIZE = 11_171_146
 
 
-def test_the_pieces_are_those_of_a_resnet18() -> None:
+def test_tensors_are_those_of_a_resnet18() -> None:
     numels = resnet18_numels()
 
-    # The count that torchvision's ResNet-18 has with a 3 × 3 stem and ten classes.
+    # torchvision's ResNet-18 with a 3 × 3 stem and ten classes.
     assert (len(numels), sum(numels)) == (62, 11_173_962)
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096, DEFAULT_SIZE, 30_000_000])
-def test_the_pieces_make_up_the_size(size: int) -> None:
+def test_tensors_sum_to_the_size(size: int) -> None:
     numels = parameter_numels(size)
 
     assert (size, True) == (sum(numels), min(numels) > 0)
 
 
-def test_the_default_makes_two_blocks() -> None:
+def test_the_default_size_makes_two_blocks() -> None:
     assert len(plan_blocks(parameter_numels(DEFAULT_SIZE), 25 * 2**20)) == 2
 
 
-def test_backward_gives_the_same_gradient_at_every_step_and_another_to_each_rank() -> None:
+def test_the_gradient_is_the_same_in_every_step_and_differs_by_seed() -> None:
     models = [FixedGradient([3, 5], seed=seed) for seed in (0, 0, 1)]
     for _ in range(2):
         for model in models:

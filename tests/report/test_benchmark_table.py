@@ -3,19 +3,21 @@ import json
 
 from rich.console import Console
 
-from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.report import benchmark_table
 
 MACHINE: dict[str, str | int] = {"cpu": "Abacus 9", "num_cpus": 2, "torch": "2.13.0", "threads": 1}
-SIGN = Row(name="sign", operation="compress", size=4000, seconds=0.0042, limit_seconds=0.0035, bits_per_parameter=1.008)
-TOP_K = Row(
+SIGN = BenchmarkRow(
+    name="sign", operation="compress", size=4000, seconds=0.0042, limit_seconds=0.0035, bits_per_parameter=1.008
+)
+TOP_K = BenchmarkRow(
     name="top_k", operation="decompress", size=4000, seconds=7e-7, limit_seconds=3.5e-3, bits_per_parameter=0.64
 )
 
 
-def exchange(link: str, rate: int, seconds: float, **changes: str | None) -> Row:
+def exchange(link: str, rate: int, seconds: float, **changes: str | None) -> BenchmarkRow:
     values: dict[str, str | None] = {"name": "liec", "operation": "compressed_step", "server": "sharded", **changes}
-    return Row(
+    return BenchmarkRow(
         name=str(values["name"]),
         operation=str(values["operation"]),
         server=values["server"],
@@ -38,7 +40,7 @@ EXCHANGE = (
 )
 
 
-def printed(findings: Findings, width: int = 80) -> list[str]:
+def printed(findings: BenchmarkResult, width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
     console.print(benchmark_table.render(findings, MACHINE))
     assert isinstance(console.file, io.StringIO)
@@ -46,7 +48,7 @@ def printed(findings: Findings, width: int = 80) -> list[str]:
 
 
 def test_a_limit_stands_beside_each_figure() -> None:
-    head, rule, sign, section, top_k, *below = printed(Findings(rows=(SIGN, TOP_K), legend="limit: a copy"))
+    head, rule, sign, section, top_k, *below = printed(BenchmarkResult(rows=(SIGN, TOP_K), legend="limit: a copy"))
 
     assert [head, sign, top_k, *below] == [
         "name   operation   bits/parameter    time   limit  ratio",
@@ -59,7 +61,7 @@ def test_a_limit_stands_beside_each_figure() -> None:
 
 
 def test_an_exchange_fits_80_columns() -> None:
-    lines = printed(Findings(rows=EXCHANGE, legend="limit: the wire"))
+    lines = printed(BenchmarkResult(rows=EXCHANGE, legend="limit: the wire"))
 
     assert [line for line in lines if set(line) - set("─ ")] == [
         "name  operation        server   link     payload    time   limit  ratio    step",
@@ -74,7 +76,10 @@ def test_an_exchange_fits_80_columns() -> None:
 
 
 def test_nothing_measured_is_an_empty_table() -> None:
-    assert printed(Findings(rows=(), legend="limit: a copy"))[-2:] == ["limit: a copy", "Abacus 9, 2 CPUs, threads 1"]
+    assert printed(BenchmarkResult(rows=(), legend="limit: a copy"))[-2:] == [
+        "limit: a copy",
+        "Abacus 9, 2 CPUs, threads 1",
+    ]
 
 
 def test_json_has_the_fields_that_apply() -> None:

@@ -1,32 +1,31 @@
-"""What a training step puts on the network, against the time that its bytes take at the link's rate."""
+"""`bench exchange`: the network time of training steps, beside the time that their payload takes at the link's rate."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from liecbench.bench.bench_launch import Report, run_ranks
-from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.bench.bench_launch import BYTES_PER_RANK, Report, run_ranks
+from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
 from liecbench.launch.messages import BenchmarkPlan, StepCase
 from liecbench.network.quantity import format_rate, parse_rate
 
-_BYTES_PER_RANK = 250 * 10**6  # an interpreter with torch
-# Parameters, their fixed gradients, DDP's buckets, and what a method keeps or has under way for each of them.
+# Parameters, their fixed gradients, DDP's buckets, and what an algorithm stores or sends for each of them.
 _BYTES_PER_ELEMENT_AND_RANK = 40
-# Dense steps show what compression spares; where one takes longer than this the limit says it as well.
-_LONGEST_DENSE_SECONDS = 2.0
+# Dense steps show what compression saves; if one takes longer than this, its limit shows that as well.
+_MAX_DENSE_SECONDS = 2.0
 _LEGEND = (
-    "time: compression and communication in a step, slowest rank; compress: the part of it that is compression\n"
-    "step: all of a step\n"
+    "time: compression and communication in a step, on the slowest rank; compress: the compression in it\n"
+    "step: the whole step\n"
     "limit: payload of the busiest rank's busier direction ÷ rate"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """A kind of step of an algorithm; ``dense_trips`` counts how often the whole vector travels uncompressed."""
+    """A kind of step of an algorithm; ``dense_trips`` is how often a step sends the whole vector uncompressed."""
 
     name: str
     operation: str
@@ -69,7 +68,17 @@ _CASES = (
 
 
 def parse_rates(texts: Sequence[str]) -> list[int]:
-    """Bits per second of each ``--rate``, each once; LiecbenchError for one that a shaper cannot hold."""
+    """Parse ``--rate`` values, without duplicates.
+
+    Args:
+        texts: Rates such as ``100mbit``.
+
+    Returns:
+        Rates in bits per second.
+
+    Raises:
+        LiecbenchError: If a text is not a rate that links can be shaped to.
+    """
     rates = []
     for text in texts:
         try:
@@ -80,35 +89,45 @@ def parse_rates(texts: Sequence[str]) -> list[int]:
     return list(dict.fromkeys(rates))
 
 
-def measure(size: int, workers: int, rates: Sequence[int], say: Callable[[str], None]) -> Findings:
-    """LIEC with sign on ``size`` parameters over links of each rate in bits per second, and what it competes with."""
-    needed_bytes = workers * (_BYTES_PER_RANK + size * _BYTES_PER_ELEMENT_AND_RANK)
+def benchmark_exchange(size: int, workers: int, rates: Sequence[int], say: Callable[[str], None]) -> BenchmarkResult:
+    """Time the steps of LIEC with sign, P-SGD and DDP.
+
+    Args:
+        size: Number of parameters.
+        workers: Number of ranks.
+        rates: Rates of the links, in bits per second.
+        say: Prints a line of progress.
+
+    Raises:
+        MachineError: If memory does not suffice, or the kernel refuses shaped links.
+    """
+    needed_bytes = workers * (BYTES_PER_RANK + size * _BYTES_PER_ELEMENT_AND_RANK)
     check_memory(f"--size {size} --workers {workers}", needed_bytes, "give a smaller --size or fewer --workers")
     measured = [(case, rate) for rate in rates for case in _CASES if not _too_slow(case, size, workers, rate)]
-    for line in _left_out(size, workers, rates):
+    for line in _skipped(size, workers, rates):
         say(line)
     plan = BenchmarkPlan(steps=tuple(case.plan(rate, size) for case, rate in measured))
     labels = [f"{format_rate(rate)}: {case}" for case, rate in measured]
     reports, failure = run_ranks(plan, labels, workers, say)
     rows = [_row(case, rate, size, workers, report) for (case, rate), report in zip(measured, reports, strict=False)]
-    return Findings(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())
+    return BenchmarkResult(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())
 
 
 def _too_slow(case: _Case, size: int, workers: int, rate: int) -> bool:
     each_way_bits = 32 * size * 2 * (workers - 1) / workers
-    return case.dense_trips * each_way_bits / rate > _LONGEST_DENSE_SECONDS
+    return case.dense_trips * each_way_bits / rate > _MAX_DENSE_SECONDS
 
 
-def _left_out(size: int, workers: int, rates: Sequence[int]) -> Iterator[str]:
+def _skipped(size: int, workers: int, rates: Sequence[int]) -> Iterator[str]:
     for rate in rates:
         if slow := [str(case) for case in _CASES if _too_slow(case, size, workers, rate)]:
-            steps = f"more than {_LONGEST_DENSE_SECONDS:.0f} s on the wire alone"
-            yield f"{format_rate(rate)}: left out, since a step takes {steps}: {', '.join(slow)}"
+            steps = f"more than {_MAX_DENSE_SECONDS:.0f} s on the wire alone"
+            yield f"{format_rate(rate)}: skipped, because a step takes {steps}: {', '.join(slow)}"
 
 
-def _row(case: _Case, rate: int, size: int, workers: int, report: Report) -> Row:
+def _row(case: _Case, rate: int, size: int, workers: int, report: Report) -> BenchmarkRow:
     figures = report.figures
-    return Row(
+    return BenchmarkRow(
         name=case.name,
         operation=case.operation,
         size=size,

@@ -1,4 +1,4 @@
-"""Torch's own operations over a shaped link, on one rank of the link benchmark."""
+"""One rank of the link benchmark: torch's operations over a shaped link."""
 
 import time
 from collections import deque
@@ -12,20 +12,24 @@ from torch import Tensor
 from liecbench.launch.messages import TransferCase
 from liecbench.worker.cell_link import CellLink
 
-# Does its transfer as often as it is told.
+# Repeats a transfer as often as its argument says.
 _Operation = Callable[[int], None]
 
 
-def measure(case: TransferCase, link: CellLink) -> dict[str, Any]:
-    """Seconds of every repeat on its slowest rank; of a stream, seconds a message."""
+def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
+    """Measure a case. Collective.
+
+    Returns:
+        Seconds of each repeat on its slowest rank; for a stream, seconds per message.
+    """
     operation = _OPERATIONS[case.operation](case.size)
     link.shape()
     operation(1)
-    mine = [_timed(operation, case.messages) for _ in range(case.repeats)]
+    seconds = [_timed(operation, case.messages) for _ in range(case.repeats)]
     link.unshape()
-    everyone: list[list[float]] = [[]] * dist.get_world_size()
-    dist.all_gather_object(everyone, mine)
-    return {"seconds": [max(ranks) / case.messages for ranks in zip(*everyone, strict=True)]}
+    ranks: list[list[float]] = [[]] * dist.get_world_size()
+    dist.all_gather_object(ranks, seconds)
+    return {"seconds": [max(repeat) / case.messages for repeat in zip(*ranks, strict=True)]}
 
 
 def _timed(operation: _Operation, count: int) -> float:
@@ -49,7 +53,7 @@ def _bytes(size: int) -> Tensor:
 
 
 def _stream(size: int) -> _Operation:
-    """From each even rank to the next one, two messages under way, so that the link never waits for a rank."""
+    """Stream from each even rank to the next, with two messages in flight so that the link never waits for a rank."""
     rank, payloads = dist.get_rank(), [_bytes(size), _bytes(size)]
     peer = rank + 1 - 2 * (rank % 2)
     if peer == dist.get_world_size():
@@ -57,19 +61,19 @@ def _stream(size: int) -> _Operation:
     move = dist.irecv if rank % 2 else dist.isend
 
     def stream(count: int) -> None:
-        moving = deque[dist.Work | None]()
+        in_flight = deque[dist.Work | None]()
         for number in range(count):
-            if len(moving) == len(payloads):
-                _wait(moving.popleft())
-            moving.append(move(payloads[number % 2], peer))
-        while moving:
-            _wait(moving.popleft())
+            if len(in_flight) == len(payloads):
+                _wait(in_flight.popleft())
+            in_flight.append(move(payloads[number % 2], peer))
+        while in_flight:
+            _wait(in_flight.popleft())
 
     return stream
 
 
 def _wait(work: dist.Work | None) -> None:
-    assert work is not None, "this rank belongs to the group"
+    assert work is not None, "this rank is in the group"
     work.wait()
 
 
@@ -79,11 +83,11 @@ def _round_trip(size: int) -> _Operation:
         return _repeated(lambda: None)
     first, second = (dist.send, dist.recv) if rank == 0 else (dist.recv, dist.send)
 
-    def there_and_back() -> None:
+    def round_trip() -> None:
         first(payload, 1 - rank)
         second(payload, 1 - rank)
 
-    return _repeated(there_and_back)
+    return _repeated(round_trip)
 
 
 def _all_reduce(size: int) -> _Operation:
@@ -98,8 +102,8 @@ def _broadcast(size: int) -> _Operation:
 
 def _gather(size: int) -> _Operation:
     payload, num_ranks = _bytes(size), dist.get_world_size()
-    places = [_bytes(size) for _ in range(num_ranks)] if dist.get_rank() == 0 else None
-    return _repeated(lambda: dist.gather(payload, places, dst=0))
+    buffers = [_bytes(size) for _ in range(num_ranks)] if dist.get_rank() == 0 else None
+    return _repeated(lambda: dist.gather(payload, buffers, dst=0))
 
 
 def _all_to_all(size: int) -> _Operation:
@@ -109,8 +113,8 @@ def _all_to_all(size: int) -> _Operation:
 
 
 def _all_gather(size: int) -> _Operation:
-    payload, places = _bytes(size), [_bytes(size) for _ in range(dist.get_world_size())]
-    return _repeated(lambda: dist.all_gather(places, payload))
+    payload, buffers = _bytes(size), [_bytes(size) for _ in range(dist.get_world_size())]
+    return _repeated(lambda: dist.all_gather(buffers, payload))
 
 
 _OPERATIONS: dict[str, Callable[[int], _Operation]] = {

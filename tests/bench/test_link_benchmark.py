@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.bench.link_rate import parse_links
+from liecbench.bench.link_benchmark import parse_links
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
 from tests.commands import run_command
@@ -52,25 +52,25 @@ def test_the_limit_of_a_stream_is_its_frames_at_the_rate(rows: dict[str, dict[st
     assert row["ratio"] == pytest.approx(row["seconds"] / row["limit_seconds"])
 
 
-def test_nothing_beats_its_limit_by_more_than_a_burst(rows: dict[str, dict[str, Any]]) -> None:
+def test_no_operation_beats_its_limit_by_more_than_a_burst(rows: dict[str, dict[str, Any]]) -> None:
     assert all(row["seconds"] > 0.9 * row["limit_seconds"] for row in rows.values())
 
 
-def test_links_carry_what_is_asked(rows: dict[str, dict[str, Any]]) -> None:
+def test_links_carry_the_requested_rate(rows: dict[str, dict[str, Any]]) -> None:
     assert rows["round_trip"]["asked_bits_per_second"] == 20_000_000
     for name in ("round_trip", "stream"):
         assert rows[name]["achieved_bits_per_second"] == pytest.approx(20e6, rel=0.15)
 
 
-def test_what_would_take_too_long_is_left_out_and_said(done: subprocess.CompletedProcess[str]) -> None:
-    assert f"some operations on {2**26} bytes are left out" in done.stderr
+def test_skipped_cases_are_reported(done: subprocess.CompletedProcess[str]) -> None:
+    assert f"some operations on {2**26} bytes are skipped" in done.stderr
 
 
 def test_each_link_is_measured_once() -> None:
     assert parse_links(["20mbit", "1gbit", "20 mbit"]) == [LinkMap.parse("20mbit"), LinkMap.parse("1gbit")]
 
 
-@pytest.mark.parametrize(("text", "reason"), [("fast", "is not a rate"), ("none", "nothing is asked of it")])
+@pytest.mark.parametrize(("text", "reason"), [("fast", "is not a rate"), ("none", "an unshaped link has no limit")])
 def test_links_that_cannot_be_measured_are_refused(text: str, reason: str) -> None:
     with pytest.raises(LiecbenchError, match=f"--link {text}: .*{reason}"):
         parse_links([text])

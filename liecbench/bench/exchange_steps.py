@@ -1,4 +1,4 @@
-"""Training steps whose backward is nearly free, on one rank of the exchange benchmark."""
+"""One rank of the exchange benchmark: training steps whose backward pass costs almost nothing."""
 
 import dataclasses
 import time
@@ -17,7 +17,7 @@ from liecbench.worker.cell_link import CellLink
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Step:
-    """One step on one rank."""
+    """One step, as one rank measured it."""
 
     step_seconds: float
     exchange_seconds: float
@@ -25,21 +25,21 @@ class _Step:
     payload_bytes: int
 
 
-class _Trainee:
-    """A model with an algorithm attached, its buckets final."""
+class _Replica:
+    """A model with an algorithm attached, its DDP buckets final."""
 
     def __init__(self, case: StepCase) -> None:
         model = FixedGradient(parameter_numels(case.size), seed=dist.get_rank())
         self._ddp = DistributedDataParallel(model, bucket_cap_mb=25, gradient_as_bucket_view=True)
         self._optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-        for _ in range(2):  # buckets are rebuilt when the second pass begins
+        for _ in range(2):  # DDP rebuilds buckets when the second pass begins
             self._ddp().backward()
         self.algorithm = _algorithm(case)
         self.algorithm.attach(self._ddp, self._optimizer)
 
     def step(self) -> _Step:
-        """Train one step, begun by all ranks at once."""
-        self._optimizer.zero_grad(set_to_none=False)  # the gradients are then added where DDP's buckets have them
+        """Train one step, which all ranks start together. Collective."""
+        self._optimizer.zero_grad(set_to_none=False)  # gradients stay in DDP's buckets
         dist.barrier()
         self.algorithm.synchronize()
         before, start = dataclasses.replace(self.algorithm.counters), time.perf_counter()
@@ -56,29 +56,37 @@ class _Trainee:
         )
 
 
-def measure(case: StepCase, link: CellLink) -> dict[str, Any]:
-    """Seconds of every timed step on its slowest rank, and the bytes of the busiest direction of the busiest rank."""
-    trainee = _Trainee(case)
+def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
+    """Measure a case's steps. Collective.
+
+    Returns:
+        Seconds of each timed step on its slowest rank, and payload bytes of the busiest rank's busier direction.
+    """
+    replica = _Replica(case)
     link.shape()
     for _ in range(case.warmup_steps):
-        trainee.step()
-    mine = [trainee.step() for _ in range(case.timed_steps)]
+        replica.step()
+    steps = [replica.step() for _ in range(case.timed_steps)]
     link.unshape()
-    trainee.algorithm.close()
-    everyone: list[list[_Step]] = [[]] * dist.get_world_size()
-    dist.all_gather_object(everyone, mine)
+    replica.algorithm.close()
+    ranks: list[list[_Step]] = [[]] * dist.get_world_size()
+    dist.all_gather_object(ranks, steps)
     return {
-        "step_seconds": [max(step.step_seconds for step in ranks) for ranks in zip(*everyone, strict=True)],
-        "exchange_seconds": [max(step.exchange_seconds for step in ranks) for ranks in zip(*everyone, strict=True)],
-        "compress_seconds": [max(step.compress_seconds for step in ranks) for ranks in zip(*everyone, strict=True)],
-        "payload_bytes": max(step.payload_bytes for steps in everyone for step in steps),
+        "step_seconds": [max(step.step_seconds for step in same_step) for same_step in zip(*ranks, strict=True)],
+        "exchange_seconds": [
+            max(step.exchange_seconds for step in same_step) for same_step in zip(*ranks, strict=True)
+        ],
+        "compress_seconds": [
+            max(step.compress_seconds for step in same_step) for same_step in zip(*ranks, strict=True)
+        ],
+        "payload_bytes": max(step.payload_bytes for steps in ranks for step in steps),
     }
 
 
 def _algorithm(case: StepCase) -> Algorithm:
-    parts = dict(case.options)
+    options = dict(case.options)
     if case.compressor is not None:
-        parts["compressor"] = registry.load("compressor", case.compressor)()
-    algorithm = registry.load("algorithm", case.algorithm)(**parts)
-    assert isinstance(algorithm, Algorithm), "the catalog checked it"
+        options["compressor"] = registry.load("compressor", case.compressor)()
+    algorithm = registry.load("algorithm", case.algorithm)(**options)
+    assert isinstance(algorithm, Algorithm), "the registry checks it"
     return algorithm

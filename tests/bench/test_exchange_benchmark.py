@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.bench.training_step import measure, parse_rates
+from liecbench.bench.exchange_benchmark import benchmark_exchange, parse_rates
 from liecbench.errors import LiecbenchError, MachineError
 from tests.commands import Command, run_command, running_command
 from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
@@ -56,7 +56,7 @@ def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    """A benchmark in the middle of its first steps; its temporary files are in ``tmp_path``."""
+    """Yield a benchmark that is busy with its first case; its temporary files are in ``tmp_path``."""
     skip_without_namespaces()
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with running_command(tmp_path, *ENDLESS) as command:
@@ -68,7 +68,7 @@ def test_every_row_has_its_fields(rows: list[dict[str, Any]]) -> None:
     assert {tuple(FIELDS)} == {tuple(row) for row in rows}
 
 
-def test_every_kind_of_step_has_its_payload(rows: list[dict[str, Any]]) -> None:
+def test_each_kind_of_step_has_its_payload(rows: list[dict[str, Any]]) -> None:
     kinds = [(row["name"], row["operation"], row["server"], row["payload_bytes"]) for row in rows]
 
     # Two ranks: a sharded server's rank sends one shard up and one down, the root sends the whole down.
@@ -114,7 +114,7 @@ def test_progress_goes_to_standard_error(done: subprocess.CompletedProcess[str])
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_an_end_at_any_moment_leaves_nothing(
+def test_an_interrupted_benchmark_leaves_no_process_or_namespace(
     endless: Command, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     namespaces = endless.tree.namespaces()
@@ -123,7 +123,7 @@ def test_an_end_at_any_moment_leaves_nothing(
     assert endless.process.wait(TIMEOUT_SECONDS) == status
     endless.tree.assert_gone(namespaces)
     assert endless.stderr().splitlines() == [
-        "1mbit: left out, since a step takes more than 2 s on the wire alone: "
+        "1mbit: skipped, because a step takes more than 2 s on the wire alone: "
         "liec averaging step sharded, psgd dense step sharded, ddp all reduce",
         "starting 2 workers",
         "1mbit: liec compressed step sharded (1/2)",
@@ -132,7 +132,7 @@ def test_an_end_at_any_moment_leaves_nothing(
         assert not list(tmp_path.glob("liecbench-bench-*"))
 
 
-def test_a_lost_rank_is_a_failure_with_its_log(endless: Command) -> None:
+def test_a_lost_rank_is_reported_with_its_log(endless: Command) -> None:
     os.kill(endless.tree.ranks()[1], signal.SIGKILL)
     assert endless.process.wait(4 * TIMEOUT_SECONDS) == 5
     said = endless.stderr()
@@ -141,7 +141,7 @@ def test_a_lost_rank_is_a_failure_with_its_log(endless: Command) -> None:
     assert "SIGKILL" in said or "-9" in said
 
 
-def test_refused_namespaces_are_a_machines_error() -> None:
+def test_refused_namespaces_are_reported() -> None:
     skip_without_namespaces()
     refused = run_command(Tree(), "bench", "exchange", "--size", "8", prefix=WITHOUT_NAMESPACES)
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -151,10 +151,10 @@ def test_refused_namespaces_are_a_machines_error() -> None:
     assert "link: none" not in refused.stderr, "a benchmark has no such key"
 
 
-def test_more_than_the_memory_is_refused_before_anything_starts() -> None:
+def test_too_large_a_case_is_refused_before_ranks_start() -> None:
     said: list[str] = []
     with pytest.raises(MachineError, match=r"--size 8 --workers 1000000 needs about .* or fewer --workers"):
-        measure(8, 10**6, [10**9], said.append)
+        benchmark_exchange(8, 10**6, [10**9], said.append)
     assert said == []
 
 
@@ -163,7 +163,7 @@ def test_each_rate_is_measured_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["fast", "100", "1bit", "64gbit", "none", "{up: 1mbit, down: 1mbit}"])
-def test_what_is_no_rate_is_named(text: str) -> None:
+def test_an_invalid_rate_is_named(text: str) -> None:
     with pytest.raises(LiecbenchError) as caught:
         parse_rates(["1gbit", text])
 

@@ -1,4 +1,4 @@
-"""Links: what they carry against what was asked, and what torch's operations make of that."""
+"""`bench link`: the measured rates of shaped links, and the time of torch's operations over them."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -6,32 +6,33 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from liecbench.algorithms.comm.pacing import framed_bytes
-from liecbench.bench.bench_launch import Report, run_ranks
-from liecbench.bench.benchmark_row import Findings, Row
+from liecbench.bench.bench_launch import BYTES_PER_RANK, Report, run_ranks
+from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
 from liecbench.launch.messages import BenchmarkPlan, TransferCase
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 
-_BYTES_PER_RANK = 250 * 10**6  # an interpreter with torch
-_LONGEST_SECONDS = 14.0
+_MAX_SECONDS = 14.0
 _REPEATED_SECONDS = 2.0
-_MOST_REPEATS = 9
-# Back to back, so that what the full bucket lets through at once is a small part of them.
+_MAX_REPEATS = 9
+# A stream is this long so that the burst from a full token bucket is a small part of it.
 _STREAMED_BYTES = 2**22
 _STREAMED_SECONDS = 1.0
 _LEGEND = (
-    "stream: a message of those sent back to back between pairs of ranks; round_trip: a byte there and back\n"
-    "others: torch's collectives of what each rank hands in\n"
+    "stream: one of many messages sent back to back between pairs of ranks; round_trip: a byte there and back\n"
+    "others: torch's collectives, of the size that each rank contributes\n"
     "limit: payload of the busiest rank's busier direction, with the headers of its frames, ÷ rate; "
-    "of a round trip its four links' delays and frames\n"
-    "of rate: that payload with headers ÷ time; of a round trip what the link was measured to carry as it was set"
+    "for a round trip the delays of its four links and their frames\n"
+    "of rate: that payload with headers ÷ time; for a round trip the rate measured when the link was shaped"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
+    """An operation on messages of ``size`` bytes over ``link``."""
+
     operation: str
     size: int
     link: LinkMap
@@ -46,11 +47,11 @@ class _Case:
         return min(self._asked.up_bits_per_second, self._asked.down_bits_per_second)
 
     def payload_bytes(self, workers: int) -> int:
-        """What the busiest direction of the busiest rank carries: less cannot do it."""
-        return int(_SHARES[self.operation](workers) * self.size)
+        """Return the minimal payload of the busiest rank's busier direction."""
+        return int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
     def limit_seconds(self, workers: int) -> float:
-        """The wire time of that."""
+        """Return the time of that payload on the wire, with headers and delays."""
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         if self.operation == "gather":  # the root only receives, the others only send
             received = framed / self._asked.down_bits_per_second
@@ -65,10 +66,10 @@ class _Case:
         """Return the case as its ranks read it."""
         messages = 1
         if self.operation == "stream":
-            most = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)
-            messages = max(1, int(most // self.size))
+            streamed = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)
+            messages = max(1, int(streamed // self.size))
         seconds = messages * self.limit_seconds(workers)
-        repeats = max(1, min(_MOST_REPEATS, int(_REPEATED_SECONDS / seconds)))
+        repeats = max(1, min(_MAX_REPEATS, int(_REPEATED_SECONDS / seconds)))
         return TransferCase(
             operation=self.operation, size=self.size, link=self.link.spec(), messages=messages, repeats=repeats
         )
@@ -77,8 +78,8 @@ class _Case:
         return f"{self.link}: {self.operation.replace('_', ' ')} of {self.size:,} bytes"
 
 
-# The share of a rank's input that the busiest direction carries, by the number of ranks.
-_SHARES: dict[str, Callable[[int], Fraction]] = {
+# Payload of the busiest direction ÷ size, as a function of the number of ranks.
+_PAYLOAD_FACTORS: dict[str, Callable[[int], Fraction]] = {
     "stream": lambda _: Fraction(1),
     "round_trip": lambda _: Fraction(1),
     "all_reduce": lambda n: Fraction(2 * (n - 1), n),
@@ -90,7 +91,11 @@ _SHARES: dict[str, Callable[[int], Fraction]] = {
 
 
 def parse_links(texts: Sequence[str]) -> list[LinkMap]:
-    """Each ``--link`` once; LiecbenchError for one that is none, or that nothing shapes."""
+    """Parse ``--link`` values, without duplicates.
+
+    Raises:
+        LiecbenchError: If a text is not a link, or is an unshaped one.
+    """
     links = []
     for text in texts:
         try:
@@ -98,23 +103,37 @@ def parse_links(texts: Sequence[str]) -> list[LinkMap]:
         except ValueError as error:
             raise LiecbenchError(f"--link {text}: {error}") from None
     if unshaped := [text for text, link in zip(texts, links, strict=True) if not link.shaped]:
-        raise LiecbenchError(f"--link {unshaped[0]}: nothing is asked of it", "give a rate or a preset")
+        raise LiecbenchError(
+            f"--link {unshaped[0]}: an unshaped link has no limit to compare with", "give a rate or a preset"
+        )
     return list(dict.fromkeys(links))
 
 
-def measure(sizes: Sequence[int], workers: int, links: Sequence[LinkMap], say: Callable[[str], None]) -> Findings:
-    """Torch's operations on ``sizes`` bytes over each of ``links``, with a byte's round trip."""
-    needed_bytes = workers * (_BYTES_PER_RANK + (workers + 2) * max(sizes))
+def benchmark_link(
+    sizes: Sequence[int], workers: int, links: Sequence[LinkMap], say: Callable[[str], None]
+) -> BenchmarkResult:
+    """Time torch's operations over shaped links, and the round trip of a byte.
+
+    Args:
+        sizes: Message sizes in bytes.
+        workers: Number of ranks.
+        links: The links, one case after the other.
+        say: Prints a line of progress.
+
+    Raises:
+        MachineError: If memory does not suffice, or the kernel refuses shaped links.
+    """
+    needed_bytes = workers * (BYTES_PER_RANK + (workers + 2) * max(sizes))
     check_memory(f"--size {max(sizes)} --workers {workers}", needed_bytes, "give a smaller --size or fewer --workers")
     cases = [case for link in links for case in _cases(link, sizes, workers)]
     for link in links:
         if slow := [str(case.size) for case in _all_cases(link, sizes) if _too_slow(case, workers)]:
-            left = ", ".join(dict.fromkeys(slow))
-            say(f"{link}: some operations on {left} bytes are left out: more than {_LONGEST_SECONDS:.0f} s on the wire")
+            skipped = ", ".join(dict.fromkeys(slow))
+            say(f"{link}: some operations on {skipped} bytes are skipped: more than {_MAX_SECONDS:.0f} s on the wire")
     plan = BenchmarkPlan(transfers=tuple(case.plan(workers) for case in cases))
     reports, failure = run_ranks(plan, [str(case) for case in cases], workers, say)
     rows = [_row(case, workers, report) for case, report in zip(cases, reports, strict=False)]
-    return Findings(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())
+    return BenchmarkResult(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())
 
 
 def _cases(link: LinkMap, sizes: Sequence[int], workers: int) -> Iterator[_Case]:
@@ -123,22 +142,22 @@ def _cases(link: LinkMap, sizes: Sequence[int], workers: int) -> Iterator[_Case]
 
 def _all_cases(link: LinkMap, sizes: Sequence[int]) -> Iterator[_Case]:
     yield _Case(operation="round_trip", size=1, link=link)
-    for operation in _SHARES:
+    for operation in _PAYLOAD_FACTORS:
         if operation != "round_trip":
             yield from (_Case(operation=operation, size=size, link=link) for size in sizes)
 
 
 def _too_slow(case: _Case, workers: int) -> bool:
-    return case.limit_seconds(workers) > _LONGEST_SECONDS
+    return case.limit_seconds(workers) > _MAX_SECONDS
 
 
-def _row(case: _Case, workers: int, report: Report) -> Row:
+def _row(case: _Case, workers: int, report: Report) -> BenchmarkRow:
     seconds = statistics.median(report.figures["seconds"])
     framed = framed_bytes(case.payload_bytes(workers))
     asked = case.link.default
     assert asked is not None, "a benchmark's links are shaped"
     one_way = case.operation != "round_trip"
-    return Row(
+    return BenchmarkRow(
         name=case.operation,
         operation="send" if case.operation in ("stream", "round_trip") else "collective",
         size=case.size,
