@@ -1,4 +1,4 @@
-"""A page in a real browser: headless Chromium, of which every message and request is kept."""
+"""Pages opened in headless Chromium, with their console messages and requests recorded."""
 
 import os
 import shutil
@@ -16,15 +16,15 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(slots=True)
-class Seen:
-    """What a page said and asked for."""
+class PageLog:
+    """The console messages, errors and requests of a page."""
 
     messages: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
 
 def chromium() -> str:
-    """The browser's path; the test is skipped without one, unless this is CI."""
+    """Return the browser's path; without one skip the test, or fail it in CI."""
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is None:
         assert "CI" not in os.environ, "CI installs chromium"
@@ -34,9 +34,9 @@ def chromium() -> str:
 
 @contextmanager
 def started() -> Iterator[Browser]:
-    """One browser, for several pages: Playwright starts once a thread."""
+    """Start one browser for several pages: a thread can start Playwright only once."""
     with sync_playwright() as playwright:
-        # Chromium's own sandbox needs what containers often forbid; the page is ours.
+        # Containers often forbid what Chromium's own sandbox needs; the page is ours, so it can do without.
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -45,13 +45,13 @@ def started() -> Iterator[Browser]:
 @contextmanager
 def opened(
     browser: Browser, file: Path, size: tuple[int, int] = DESKTOP, scheme: Literal["light", "dark"] = "light"
-) -> Iterator[tuple[Page, Seen]]:
-    """A page open in a window of this size."""
+) -> Iterator[tuple[Page, PageLog]]:
+    """Open a page in a window of this size."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-    page, seen = context.new_page(), Seen()
-    page.on("console", lambda message: seen.messages.append(message.text))
-    page.on("pageerror", lambda error: seen.messages.append(str(error)))
-    page.on("request", lambda request: seen.requests.append(request.url))
+    page, log = context.new_page(), PageLog()
+    page.on("console", lambda message: log.messages.append(message.text))
+    page.on("pageerror", lambda error: log.messages.append(str(error)))
+    page.on("request", lambda request: log.requests.append(request.url))
     page.goto(file.as_uri())
-    yield page, seen
+    yield page, log
     context.close()

@@ -1,4 +1,4 @@
-"""Real process groups for tests: a function run by every rank of a Gloo group on the loopback."""
+"""Run a function on every rank of a real process group on the loopback."""
 
 import multiprocessing
 import os
@@ -12,12 +12,12 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-# Ranks are forked from a process that has imported these: each took seconds to do so.
+# Ranks are forked from a process that has imported these modules, which takes seconds.
 multiprocessing.set_forkserver_preload(["pytest", "liecbench.worker.trainer", "liecbench.worker.composed_timing"])
 
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, backend: str = "gloo") -> list[Any]:
-    """What ``function(*arguments)`` returns on each rank; what a rank raises is raised here."""
+    """Run ``function(*arguments)`` on each rank and return the results by rank; raise what a rank raises."""
     with tempfile.TemporaryDirectory() as directory:
         mp.start_processes(  # type: ignore[attr-defined,no-untyped-call]
             _rank, (world_size, directory, backend, function, arguments), world_size, start_method="forkserver"

@@ -28,12 +28,12 @@ SECOND: Final = "GPU-00000000-0000-0000-0000-000000000002"
 
 @dataclass(slots=True, kw_only=True)
 class FakeGpu:
-    """What one GPU answers; functions and fields in ``without`` are not supported."""
+    """The values that NVML returns for one GPU; functions and fields in ``without`` are not supported."""
 
     uuid: str = FIRST
     name: str = "NVIDIA Fake 80GB"
     address: str = "00000000:07:00.0"
-    links: tuple[str, ...] = ()  # by what each leads to: a PCI address, or "switch"
+    links: tuple[str, ...] = ()  # the other end of each: a PCI address, or "switch"
     total_bytes: int = 80 * GIB
     used_bytes: int = 1 * GIB
     milliwatts: int = 200_000
@@ -47,12 +47,12 @@ class FakeGpu:
     ticking: bool = False
 
     def energy(self) -> int:
-        """The counter, or where it ticks what its power makes of the time."""
+        """Return the fixed counter, or power × elapsed time if the counter runs."""
         return int(time.monotonic() * self.milliwatts) if self.ticking else self.millijoules
 
 
 class FakeNvml:
-    """Takes the arguments as the binding passes them to C, and returns NVML's codes."""
+    """A library that takes arguments as the binding passes them to C and returns NVML's codes."""
 
     def __init__(self, gpus: Sequence[FakeGpu], *, level: int = 50, initial: int = SUCCESS) -> None:
         self.gpus, self._level, self._initial = gpus, level, initial
@@ -64,7 +64,7 @@ class FakeNvml:
         return SUCCESS
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        """A function by its name in C; AttributeError, as of a library without it, where the fake has none."""
+        """Return a function by its name in C; raise AttributeError, like an old library, if the fake has none."""
         answers: dict[str, Callable[..., int]] = {
             "nvmlSystemGetDriverVersion": lambda buffer, _: _text(buffer, "570.86.15"),
             "nvmlSystemGetCudaDriverVersion_v2": lambda out: _number(out, 12080),
@@ -93,7 +93,7 @@ class FakeNvml:
 
 @contextlib.contextmanager
 def installed(library: object) -> Iterator[None]:
-    """The binding with this library, and then as it was before."""
+    """Make the binding use this library, and restore it afterwards."""
     before = pynvml.nvmlLib
     pynvml.nvmlLib = library
     pynvml._nvmlGetFunctionPointer_cache.clear()
@@ -203,7 +203,7 @@ def _nvmlDeviceGetPcieThroughput(gpu: FakeGpu, direction: Any, out: Any) -> int:
 def _nvmlDeviceGetFieldValues(gpu: FakeGpu, num_fields: Any, out: Any) -> int:  # noqa: N802
     for number in range(num_fields.value):
         value = out._obj[number]
-        scope = 0xFFFFFFFF if value.fieldId in (138, 139) else 0  # of NVLinks all together
+        scope = 0xFFFFFFFF if value.fieldId in (138, 139) else 0  # the sum over all NVLinks
         if value.fieldId not in gpu.counts or value.scopeId != scope:
             value.nvmlReturn = NOT_SUPPORTED
             continue

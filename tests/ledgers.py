@@ -1,4 +1,4 @@
-"""Synthetic ledgers: records with small plain values, none of them computed by the code under test."""
+"""Synthetic ledgers: records with small round values, none computed by the code under test."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ TASK: dict[str, Any] = {
 
 
 def spec(algorithm: str = "ddp", *, task: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """A cell's spec as a ledger holds it; ``changes`` replace fields, ``task`` those of the task."""
+    """Return a cell's spec as a ledger holds it; ``changes`` replace its fields, ``task`` those of the task."""
     return {
         "algorithm": {"name": algorithm},
         "compressor": None,
@@ -40,7 +40,7 @@ def spec(algorithm: str = "ddp", *, task: dict[str, Any] | None = None, **change
 
 
 def start(cell: str, *, attempt: int = 1, epochs_done: int = 0, **fields: Any) -> Start:
-    """A cell begins; ``fields`` are those of ``spec``."""
+    """Return the start of a cell; ``fields`` are those of ``spec``."""
     return Start(
         cell=cell,
         attempt=attempt,
@@ -63,7 +63,7 @@ def epoch(
     wire: Sequence[int] | None = None,
     gpu: dict[str, float] | None = None,
 ) -> Epoch:
-    """A committed epoch; every rank receives as many bytes as it sends; 22 steps, ``timed`` of them."""
+    """Return an epoch of 22 steps, of which ``timed`` are timed; every rank receives as many bytes as it sends."""
     return Epoch(
         cell=cell,
         attempt=attempt,
@@ -92,11 +92,11 @@ def epoch(
 
 
 def end(cell: str, *, attempt: int = 1, status: Status = "completed", error: str | None = None) -> End:
-    """A cell is over."""
+    """Return the end of a cell."""
     return End(cell=cell, attempt=attempt, status=status, error=error)
 
 
 def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -> list[Record]:
-    """A completed cell: its start, an epoch for each of ``epochs``, its end."""
+    """Return a completed cell: its start, an epoch for each of ``epochs``, its end."""
     trained = [epoch(cell, number, **values) for number, values in enumerate(epochs, start=1)]
     return [start(cell, **fields), *trained, end(cell)]

@@ -1,4 +1,4 @@
-"""A scenario that is right, changed where a test needs it."""
+"""A valid scenario, and functions that change it for a test."""
 
 import pytest
 

@@ -24,12 +24,12 @@ MODULES = {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in
 
 
 def part(name: str) -> str:
-    """``algorithms`` for ``liecbench.algorithms.liec``."""
+    """Return the package of a module: ``algorithms`` for ``liecbench.algorithms.liec``."""
     return f"{name}.".split(".")[1]
 
 
 def named(name: str, nodes: Iterator[ast.AST] | list[ast.stmt]) -> Iterator[str]:
-    """What the import statements among ``nodes`` name; a package's submodule rather than the package."""
+    """Yield the modules that the import statements among ``nodes`` name, submodules rather than their package."""
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -59,7 +59,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loaded(*arguments: str) -> set[str]:
-    """Every module that a command imports."""
+    """Run a command and return the names of all modules that it imports."""
     command = [sys.executable, "-X", "importtime", "-m", "liecbench", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
@@ -67,7 +67,7 @@ def loaded(*arguments: str) -> set[str]:
 
 def test_no_file_name_is_used_twice() -> None:
     paths = [path for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__") and path.stem != "base"]
-    # A kernel has the name of what it computes on every device.
+    # A kernel has the same name for the CPU and for Triton.
     counts = Counter(path.stem for path in paths if "kernels" not in path.parts)
 
     assert [stem for stem, count in counts.items() if count > 1] == []
@@ -131,7 +131,7 @@ print(len(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert int(done.stdout) < 5  # of hundreds that torch takes along
+    assert int(done.stdout) < 5  # torch can import hundreds
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -142,5 +142,5 @@ def test_help_imports_nothing_heavy() -> None:
         modules & {"torch", "numba", "scipy", "numpy", "pydantic", "yaml"},
     )
 
-    # Of some 150, which load in an eighth of a second: what keeps it below 0.3 s on slower machines.
+    # Today about 150, which load in an eighth of a second; 250 stay below 0.3 s on slower machines.
     assert len(modules) < 250

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from liecbench.results.ledger import Ledger
 from liecbench.results.records import End, Record
-from tests.browser import DESKTOP, PHONE, Seen, opened, started
+from tests.browser import DESKTOP, PHONE, PageLog, opened, started
 from tests.ledgers import end, epoch, run_of, start
 
 MARKUP = "<script>window.injected = true</script>"
@@ -76,7 +76,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def shown(browser: Browser, file: Path) -> Iterator[tuple[Page, Seen]]:
+def shown(browser: Browser, file: Path) -> Iterator[tuple[Page, PageLog]]:
     with opened(browser, file) as opened_page:
         scroll_through(opened_page[0])
         yield opened_page
@@ -109,7 +109,7 @@ def column(page: Page, heading: str) -> list[str]:
     return page.locator(f"table.sortable tbody td:nth-child({place})").all_inner_texts()
 
 
-def test_nothing_is_asked_for_and_nothing_complained_of(shown: tuple[Page, Seen], file: Path) -> None:
+def test_nothing_is_asked_for_and_nothing_complained_of(shown: tuple[Page, PageLog], file: Path) -> None:
     _, seen = shown
 
     assert (seen.messages, [url for url in seen.requests if not url.startswith(("data:", "blob:"))]) == (
@@ -118,7 +118,7 @@ def test_nothing_is_asked_for_and_nothing_complained_of(shown: tuple[Page, Seen]
     )
 
 
-def test_the_numbers_are_those_of_compare(shown: tuple[Page, Seen], results: Path) -> None:
+def test_the_numbers_are_those_of_compare(shown: tuple[Page, PageLog], results: Path) -> None:
     page, _ = shown
     rows = json.loads(liecbench("compare", results, "--format", "json").stdout)["rows"]
     cells = page.locator("table.sortable tbody tr").evaluate_all(
@@ -133,7 +133,7 @@ def test_the_numbers_are_those_of_compare(shown: tuple[Page, Seen], results: Pat
     assert {"test_accuracy", "speedup", "accuracy_difference", "payload_bytes_per_epoch"} <= cells[0].keys()
 
 
-def test_the_verdict_stands_first(shown: tuple[Page, Seen]) -> None:
+def test_the_verdict_stands_first(shown: tuple[Page, PageLog]) -> None:
     page, _ = shown
     verdict = page.locator("#verdict").inner_text()
 
@@ -141,7 +141,7 @@ def test_the_verdict_stands_first(shown: tuple[Page, Seen]) -> None:
     assert page.locator("#verdict").bounding_box()["y"] < DESKTOP[1]  # type: ignore[index]
 
 
-def test_failed_and_unfinished_cells_are_in_plain_sight(shown: tuple[Page, Seen]) -> None:
+def test_failed_and_unfinished_cells_are_in_plain_sight(shown: tuple[Page, PageLog]) -> None:
     page, _ = shown
     text = page.locator("main").inner_text()
 
@@ -150,7 +150,7 @@ def test_failed_and_unfinished_cells_are_in_plain_sight(shown: tuple[Page, Seen]
     assert f"it said {MARKUP}" in text
 
 
-def test_markup_in_names_and_errors_is_text(shown: tuple[Page, Seen]) -> None:
+def test_markup_in_names_and_errors_is_text(shown: tuple[Page, PageLog]) -> None:
     page, _ = shown
 
     assert page.evaluate("window.injected") is None
