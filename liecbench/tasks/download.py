@@ -1,15 +1,15 @@
 """Downloading a dataset's official archive: goes on where it was interrupted, and checks what arrived."""
 
 import errno
-import fcntl
 import http.client
 import io
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -48,10 +48,7 @@ def download(archive: Archive, directory: Path, console: Console) -> Path:
                 _say(console, f"{target} is there already: {decimal(archive.num_bytes)}, SHA-256 checked")
                 return target
             _say(console, f"{wrong}; it is downloaded anew")
-    with _disk(partial):
-        file = partial.open("ab", buffering=0)
-    with file:
-        _own(file, partial)
+    with _exclusive(partial), _opened(partial) as file:
         _Download(archive, partial, file, console).complete()
         with _disk(partial):
             wrong = mismatch(partial, archive)
@@ -67,14 +64,28 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _own(file: io.FileIO, partial: Path) -> None:
-    """LiecbenchError where another process is downloading into the same file."""
+@contextmanager
+def _exclusive(partial: Path) -> Iterator[None]:
+    """Keep other processes out while this one downloads; LiecbenchError if another one is at it."""
+    path = partial.with_suffix(".lock")
+    lock = FileLock(path)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire(blocking=False)
+    except Timeout:
         raise LiecbenchError(f"another process is downloading {partial}", "wait for it") from None
     except OSError:
-        return  # a file system without locks: the check at the end finds what two have mixed up
+        pass  # a file system without locks: the checksum at the end finds what two processes have mixed up
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()  # before it is released, or it could be another process's
+        lock.release()
+
+
+def _opened(partial: Path) -> io.FileIO:
+    with _disk(partial):
+        return partial.open("ab", buffering=0)
 
 
 class _Download:

@@ -1,6 +1,5 @@
 """Images and labels kept as they are trained on, in files that all ranks of a machine share the memory of."""
 
-import fcntl
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from liecbench.errors import LiecbenchError
@@ -89,15 +89,18 @@ def _fits(part: Labelled, shape: tuple[int, int, int]) -> bool:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    with (directory / ".lock").open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:
-            pass  # A file system without locks: each process then does the work, and renames what is the same.
-        else:
-            for left_by_a_killed_process in directory.glob("*.partial"):
-                left_by_a_killed_process.unlink(missing_ok=True)
+    lock = FileLock(directory / ".lock")
+    try:
+        lock.acquire()
+    except OSError:
+        pass  # A file system without locks: each process then does the work, and renames what is the same.
+    else:
+        for left_by_a_killed_process in directory.glob("*.partial"):
+            left_by_a_killed_process.unlink(missing_ok=True)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _write(stem: Path, parts: Parts) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm
 from liecbench.algorithms.comm.timing import Counters
-from liecbench.host.cpu_load import Snapshot
+from liecbench.host.cpu_load import CpuLoad
 from liecbench.worker.rank_measurement import RankMeasurement
 
 
@@ -36,7 +36,7 @@ class StepClock:
         self._first_bytes = dataclasses.replace(algorithm.counters)
         self._first_wire = wire.wire_bytes()
         self._first_cpu = time.process_time()
-        self._machine = Snapshot.now()
+        self._machine = CpuLoad.now()
         self.restart_times()
 
     def restart_times(self) -> None:
@@ -104,7 +104,7 @@ class StepClock:
             ),
             wire_bytes=_difference(wire, self._first_wire),
             cpu_seconds=time.process_time() - self._first_cpu,
-            machine_cpu_seconds=Snapshot.now().cpu_seconds(self._machine),
+            machine_cpu_seconds=CpuLoad.now().cpu_seconds(self._machine),
             peak_memory_bytes=peak_memory_bytes(),
         )
 

@@ -1,34 +1,32 @@
-import os
 from dataclasses import replace
 
 import pytest
 
-from liecbench.host.cpu_load import Snapshot
+from liecbench.host.cpu_load import CpuLoad
 
-BEFORE = Snapshot(at_seconds=10.0, ticks=1000, idle_ticks=400, stolen_ticks=10, waiting_microseconds=500_000)
+BEFORE = CpuLoad(at_seconds=10.0, total_seconds=10.0, idle_seconds=4.0, stolen_seconds=0.1, waiting_seconds=0.5)
 
 
 def test_shares_are_of_the_time_in_between() -> None:
-    after = Snapshot(at_seconds=12.0, ticks=1400, idle_ticks=500, stolen_ticks=30, waiting_microseconds=1_500_000)
+    after = CpuLoad(at_seconds=12.0, total_seconds=14.0, idle_seconds=5.0, stolen_seconds=0.3, waiting_seconds=1.5)
 
-    assert after.since(BEFORE) == pytest.approx({"steal": 20 / 400, "pressure": 1.0 / 2.0})
+    assert after.since(BEFORE) == pytest.approx({"steal": 0.2 / 4.0, "pressure": 1.0 / 2.0})
 
 
 def test_a_kernel_without_pressure_tells_the_rest() -> None:
-    after = replace(BEFORE, ticks=1100, at_seconds=11.0, waiting_microseconds=None)
+    after = replace(BEFORE, total_seconds=11.0, at_seconds=11.0, waiting_seconds=None)
 
     assert after.since(BEFORE) == {"steal": 0.0}
 
 
 def test_this_machine_can_be_read() -> None:
-    before = Snapshot.now()
-    shares = Snapshot.now().since(before)
+    before = CpuLoad.now()
+    shares = CpuLoad.now().since(before)
 
     assert 0 <= shares["steal"] <= 1
 
 
 def test_processors_have_their_seconds() -> None:
-    after = replace(BEFORE, ticks=1400, idle_ticks=500)
-    second = os.sysconf("SC_CLK_TCK")
+    after = replace(BEFORE, total_seconds=14.0, idle_seconds=5.0)
 
-    assert after.cpu_seconds(BEFORE) == (300 / second, 400 / second)
+    assert after.cpu_seconds(BEFORE) == (3.0, 4.0)

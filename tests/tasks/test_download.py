@@ -1,4 +1,3 @@
-import fcntl
 import http.server
 import io
 import os
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from liecbench.errors import LiecbenchError
@@ -312,8 +312,7 @@ def test_a_directory_that_cannot_be_written_is_told(
 
 def test_two_downloads_do_not_mix(archive: Archive, directory: Path) -> None:
     leave(directory, CONTENT[:1000])
-    with partial(directory).open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
+    with FileLock(directory / f"{NAME}.lock"):
         assert f"another process is downloading {partial(directory)}; wait for it" in refusal(archive, directory)
     quietly(archive, directory)
 
@@ -322,6 +321,7 @@ PROGRAM = """
 import signal
 import sys
 from pathlib import Path
+from filelock import FileLock
 from rich.console import Console
 from liecbench.tasks.download import download
 from liecbench.tasks.archives import Archive

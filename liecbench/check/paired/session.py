@@ -15,7 +15,7 @@ from liecbench.check.paired.traffic import traffic_findings, traffic_shown
 from liecbench.check.verdict import Finding, Outcome, Pair, Verdict
 from liecbench.config.cell import Cell
 from liecbench.errors import LiecbenchError
-from liecbench.host.cpu_load import Snapshot
+from liecbench.host.cpu_load import CpuLoad
 from liecbench.launch.launch import launch_key
 from liecbench.launch.messages import BurstResult, Opened
 
@@ -185,12 +185,12 @@ class Turns:
 
     def _pair(self, relaunch: int, first: int, num_steps: int) -> None:
         order: Literal["AB", "BA"] = self._coin.choice(("AB", "BA"))
-        before = Snapshot.now()
+        before = CpuLoad.now()
         answers: dict[str, BurstResult] = {}
         for name in order:
             answers[name] = self._burst(name, first, num_steps)
         a, b = answers["A"], answers["B"]
-        noise = {**Snapshot.now().since(before), "wall_over_cpu": max(a.wall_over_cpu, b.wall_over_cpu)}
+        noise = {**CpuLoad.now().since(before), "wall_over_cpu": max(a.wall_over_cpu, b.wall_over_cpu)}
         if self._measured.rare_kinds is None:
             self._measured.rare_kinds = _rare_kinds(a, b)
         for metric, (a_seconds, b_seconds) in seconds_of(a, b, self._measured.rare_kinds).items():
