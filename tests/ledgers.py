@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from liecbench.results.cells import CellResult, replay
+from liecbench.results.comparison import Comparison, compare
 from liecbench.results.records import End, Epoch, Record, Start, Status
+from liecbench.results.rows import Row, summarise
 
 TASK: dict[str, Any] = {
     "dataset": {"name": "digits"},
@@ -100,3 +103,18 @@ def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -
     """Return a completed cell: its start, an epoch for each of ``epochs``, its end."""
     trained = [epoch(cell, number, **values) for number, values in enumerate(epochs, start=1)]
     return [start(cell, **fields), *trained, end(cell)]
+
+
+def cells_of(*runs: Sequence[Record]) -> list[CellResult]:
+    """Return the cells that these runs leave."""
+    return list(replay(record for run in runs for record in run).values())
+
+
+def rows_of(*runs: Sequence[Record], baseline: str = "ddp", target_accuracy: float | None = None) -> list[Row]:
+    """Return the rows of these runs."""
+    return summarise(cells_of(*runs), baseline=baseline, target_accuracy=target_accuracy)
+
+
+def comparison_of(*runs: Sequence[Record], baseline: str = "ddp", **settings: Any) -> Comparison:
+    """Return the comparison of these runs; ``settings`` are those of ``compare``."""
+    return compare(cells_of(*runs), baseline=baseline, **settings)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liecbench.config.cell import Cell
-from liecbench.results.comparison import flat_fields
+from liecbench.results.fields import flat_fields
 
 _NONE = "none"
 

@@ -1,6 +1,6 @@
 """The commands `liecbench compare` and `liecbench report`."""
 
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,21 +8,10 @@ import typer
 
 from liecbench.cli.console import console, readers_may_leave, say
 from liecbench.errors import ExitCode
+from liecbench.report.formats import Format
 
 if TYPE_CHECKING:
-    from liecbench.results.comparison import Row
-
-_MORE_METRICS = ("accuracy_difference", "train_loss", "seconds_to_target", "bytes_to_target", "joules_to_target")
-
-
-class Format(StrEnum):
-    """How a comparison is printed."""
-
-    TABLE = "table"
-    MARKDOWN = "markdown"
-    JSON = "json"
-    CSV = "csv"
-
+    from liecbench.results.comparison import Comparison
 
 ResultsPaths = Annotated[list[Path], typer.Argument(metavar="RESULTS...", show_default=False)]
 BaselineName = Annotated[
@@ -42,21 +31,9 @@ def compare(
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Compare the algorithms of one or more results directories."""
-    from liecbench.results.directory import comparison_settings
-
-    told = comparison_settings(results[0])
-    rows = print_comparison(
-        results,
-        output,
-        by=by,
-        metrics=metric,
-        baseline=baseline or told.baseline,
-        baseline_required=baseline is not None,
-        target=told.target_accuracy,
-        best=best,
-    )
-    if not any(row.completed for row in rows):
-        raise typer.Exit(ExitCode.NOTHING_TO_COMPARE)
+    comparison = _load_comparison(results, by=by, metrics=metric or [], baseline=baseline, tuned_field=best)
+    print_comparison(comparison, output)
+    _exit_if_nothing_completed(comparison)
 
 
 def report(
@@ -72,93 +49,71 @@ def report(
 ) -> None:
     """Write one HTML page that works without a network: verdict, comparison, figures, what was run."""
     from liecbench.report import html
-    from liecbench.report.columns import DEFAULT_METRICS, lay_out
-    from liecbench.report.figures import printed
-    from liecbench.report.figures.choice import figures as drawn_of
-    from liecbench.report.figures.colours import Palette
-    from liecbench.report.row_labels import Labels, colour_keys
-    from liecbench.results.directory import comparison_settings
 
-    told = comparison_settings(results[0])
-    name = baseline or told.baseline
-    rows = _rows(results, baseline=name, target=told.target_accuracy, best=best, required=baseline is not None)
-    layout = lay_out(rows, [*DEFAULT_METRICS, *_MORE_METRICS], baseline=name, by="algorithm")
-    answer = _answer(rows, baseline=name, target=told.target_accuracy, best=best)
-    output.write_text(html.render(rows, layout, results, answer), encoding="utf-8")
+    comparison = _load_comparison(results, baseline=baseline, tuned_field=best)
+    output.write_text(html.render(comparison), encoding="utf-8")
     say(f"wrote {output}", quiet=False)
     if figures is not None:
-        labels = Labels(rows)
-        palette = Palette(colour_keys(rows, labels), name)
-        paths = list(printed.draw(drawn_of(rows, labels), palette, figures))
-        say(f"wrote {len(paths)} files to {figures}", quiet=False)
-    if not any(row.completed for row in rows):
-        raise typer.Exit(ExitCode.NOTHING_TO_COMPARE)
+        _write_figures(comparison, figures)
+    _exit_if_nothing_completed(comparison)
 
 
-def print_comparison(
-    directories: list[Path],
-    output: Format,
-    *,
-    baseline: str,
-    target: float | None,
-    baseline_required: bool = False,
-    by: str = "algorithm",
-    metrics: list[str] | None = None,
-    ids: set[str] | None = None,
-    best: str | None = None,
-) -> "list[Row]":
-    """Print directories' rows as ``output`` asks, of the cells with these ``ids`` alone where given; the rows."""
-    from liecbench.report import columns, machine_readable, markdown, terminal
-    from liecbench.results import comparison
-
-    rows = _rows(directories, baseline=baseline, target=target, best=best, required=baseline_required, ids=ids)
-    answer = _answer(rows, baseline=baseline, target=target, best=best)
-    rows = comparison.grouped(rows, by)
-    layout = columns.lay_out(rows, columns.checked_metrics(metrics), baseline=baseline, by=by)
-    for name in metrics or ():
-        if name not in layout.metrics:
+def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) -> None:
+    """Print a comparison on standard output."""
+    shown = {metric.name for metric in comparison.columns()}
+    for name in comparison.requested_metrics:
+        if name not in shown:
             say(f"--metric {name}: no cell here has it", quiet=False)
+    rendered = output.render(comparison)
     with readers_may_leave():
-        match output:
-            case Format.TABLE:
-                screen = console()
-                screen.print(terminal.render(rows, layout, by=by, width=screen.width, answer=answer))
-            case Format.MARKDOWN:
-                print(markdown.render(rows, layout, answer), end="")
-            case Format.JSON:
-                print(machine_readable.to_json(rows, baseline=baseline, target_accuracy=target))
-            case Format.CSV:
-                print(machine_readable.to_csv(rows), end="")
-    return rows
+        if isinstance(rendered, str):
+            print(rendered, end="")
+        else:
+            console().print(rendered)
 
 
-def _rows(
+def _load_comparison(
     directories: list[Path],
     *,
-    baseline: str,
-    target: float | None,
-    best: str | None,
-    required: bool,
-    ids: set[str] | None = None,
-) -> "list[Row]":
-    from liecbench.results import comparison
+    baseline: str | None,
+    tuned_field: str | None,
+    by: str = "algorithm",
+    metrics: Sequence[str] = (),
+) -> "Comparison":
+    """Return the comparison of results directories, with the first one's settings."""
+    from liecbench.results.comparison import compare as compare_cells
     from liecbench.results.directory import comparison_settings, load
+    from liecbench.results.rows import check_baseline
 
-    told = comparison_settings(directories[0])
+    settings = comparison_settings(directories[0])
     for other in directories[1:]:
-        if comparison_settings(other) != told:
-            say(f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here", False)
-    cells = [cell for cell in load(directories) if ids is None or cell.id in ids]
-    if required:
-        comparison.check_baseline(cells, baseline)
-    if best is not None:
-        cells = comparison.at_best(cells, best)
-    return comparison.summarise(cells, baseline=baseline, target=target)
+        if comparison_settings(other) != settings:
+            text = f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here"
+            say(text, quiet=False)
+    cells = load(directories)
+    if baseline is not None:
+        check_baseline(cells, baseline)
+    return compare_cells(
+        cells,
+        baseline=baseline or settings.baseline,
+        target_accuracy=settings.target_accuracy,
+        by=by,
+        metrics=metrics,
+        tuned_field=tuned_field,
+        directories=directories,
+    )
 
 
-def _answer(rows: "list[Row]", *, baseline: str, target: float | None, best: str | None) -> list[str]:
-    from liecbench.report import summary
-    from liecbench.report.row_labels import Labels
+def _write_figures(comparison: "Comparison", directory: Path) -> None:
+    from liecbench.report.figures.all_figures import all_figures
+    from liecbench.report.figures.colours import Palette
+    from liecbench.report.figures.vector_files import write_vector_files
 
-    chosen = [f"each method at its best {best}, by the accuracy at the end"] if best else []
-    return [*chosen, *summary.lines(rows, Labels(rows), baseline=baseline, target=target)]
+    palette = Palette(comparison.labels.colour_keys, comparison.baseline)
+    paths = list(write_vector_files(all_figures(comparison), palette, directory))
+    say(f"wrote {len(paths)} files to {directory}", quiet=False)
+
+
+def _exit_if_nothing_completed(comparison: "Comparison") -> None:
+    if not any(row.num_completed for row in comparison.rows):
+        raise typer.Exit(ExitCode.NOTHING_TO_COMPARE)

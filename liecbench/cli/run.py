@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liecbench.cli.check import ShareGpus
-from liecbench.cli.compare import Format, print_comparison
+from liecbench.cli.compare import print_comparison
 from liecbench.cli.console import readers_may_leave, say
 from liecbench.errors import ExitCode, Interruption, MachineError
 
@@ -55,6 +55,7 @@ def run(
     from liecbench.launch.launch import follow
     from liecbench.launch.multinode import Nodes
     from liecbench.launch.runner import run_jobs, select
+    from liecbench.results.comparison import compare
     from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
 
     choose = functools.partial(select, conditions=only or [])
@@ -87,8 +88,14 @@ def run(
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
-    rows = print_comparison([directory], Format.TABLE, ids=ids, baseline=loaded.baseline, target=loaded.target_accuracy)
-    raise typer.Exit(ExitCode.CELL_FAILED if any(row.failed for row in rows) else ExitCode.DONE)
+    comparison = compare(
+        [cell for cell in snapshot.cells.values() if cell.id in ids],
+        baseline=loaded.baseline,
+        target_accuracy=loaded.target_accuracy,
+        directories=[directory],
+    )
+    print_comparison(comparison)
+    raise typer.Exit(ExitCode.CELL_FAILED if any(row.num_failed for row in comparison.rows) else ExitCode.DONE)
 
 
 def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":

@@ -7,7 +7,7 @@ from liecbench.config.cell import Job
 from liecbench.estimate.cost import TIMED_STEPS, job_seconds, launch_seconds, payload_bytes_per_epoch, traffic
 from liecbench.launch.launch import Launch, group
 from liecbench.launch.multinode import Nodes
-from liecbench.results.comparison import flat_fields
+from liecbench.results.fields import flat_fields
 
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
 _LEFT_OUT = " besides what GPUs compute"

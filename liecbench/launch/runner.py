@@ -15,8 +15,8 @@ from liecbench.launch.pending import jobs_left
 from liecbench.launch.torchrun import Outcome, log_tail
 from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
-from liecbench.results.comparison import flat_fields
 from liecbench.results.directory import ResultsDirectory
+from liecbench.results.fields import flat_fields
 from liecbench.results.records import End, Epoch, Record, Start, utc_now
 
 # From a cell under way (None: before and between cells) to the seconds without an event after which it hangs.

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
-from liecbench.report.columns import metric_text
-from liecbench.results.comparison import Estimate
+from liecbench.results.units import BYTES, RATIO, Unit
 
 _TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 
@@ -91,8 +90,8 @@ def _seconds(value: float | None) -> str:
     return f"{value / size:.3g} {unit}" if value / size < 999.5 else f"{value / size:.0f} {unit}"
 
 
-def _metric(name: str, value: float | None) -> str:
-    return metric_text(name, None if value is None else Estimate(mean=value, low=None, high=None))
+def _text(unit: Unit, value: float | None) -> str:
+    return "–" if value is None else unit.format(value)
 
 
 # A field, its heading, and how a row shows it; fields that apply to no row have no column.
@@ -103,10 +102,10 @@ _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("link", "link", lambda row: row.link or "–"),
     ("size", "size", lambda row: f"{row.size:,}"),
     ("bits_per_parameter", "bits/parameter", lambda row: f"{row.bits_per_parameter:.3g}"),
-    ("payload_bytes", "payload", lambda row: _metric("payload_bytes", row.payload_bytes)),
+    ("payload_bytes", "payload", lambda row: _text(BYTES, row.payload_bytes)),
     ("seconds", "time", lambda row: _seconds(row.seconds)),
     ("limit_seconds", "limit", lambda row: _seconds(row.limit_seconds)),
-    ("ratio", "ratio", lambda row: _metric("speedup", row.ratio)),
+    ("ratio", "ratio", lambda row: _text(RATIO, row.ratio)),
     ("achieved_bits_per_second", "of rate", _share),
     ("compress_seconds", "compress", lambda row: _seconds(row.compress_seconds)),
     ("step_seconds", "step", lambda row: _seconds(row.step_seconds)),

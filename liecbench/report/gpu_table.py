@@ -1,75 +1,65 @@
-"""What GPUs did in an epoch, as a part of the page; nothing where no record has it."""
+"""The page's table of GPUs: means over epochs of what the records hold, for unfinished cells as well."""
 
-import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from liecbench.report.columns import metric_text
-from liecbench.report.row_labels import Labels
-from liecbench.results.comparison import Estimate, Row
-from liecbench.results.gpu_metrics import values
+from liecbench.results.comparison import Comparison
+from liecbench.results.gpu_metrics import reason_text, throttling_shares
+from liecbench.results.metrics import METRICS, CompletedCell, Metric
+from liecbench.results.rows import Row
+from liecbench.results.statistics import Estimate
+from liecbench.results.units import FRACTION
 
-_HEADINGS: Final = {
-    "energy_joules": "J/epoch",
-    "power_watts": "W",
-    "utilisation": "use",
-    "peak_memory_bytes": "memory",
-    "sm_clock_hertz": "SM clock",
-    "pcie_sent_bytes": "PCIe sent",
-    "pcie_received_bytes": "PCIe received",
-    "nvlink_sent_bytes": "NVLink sent",
-    "nvlink_received_bytes": "NVLink received",
-    "throttled_share": "throttled",
-}
-_CAPTION: Final = (
-    "Means over the epochs, of all GPUs together, while they trained; memory is the most that was in use on one of "
-    "them. Throttled is the share of samples in which the clocks were held back, and after it each reason's."
+_METRICS: Final = tuple(
+    metric for metric in METRICS.values() if metric.of_gpus and not metric.every_seed and not metric.zero_is_missing
 )
 
 
-def section(rows: Sequence[Row], labels: Labels) -> str:
-    """A table with a row for each whose records have figures of GPUs, or an empty text."""
-    known = [row for row in rows if any(epoch.gpu for cell in row.members for epoch in cell.epochs)]
-    if not known:
-        return ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuTable:
+    """Headings, and for each row its name and texts."""
+
+    headings: list[str]
+    lines: list[tuple[str, list[str]]]
+
+
+def gpu_table(comparison: Comparison) -> GpuTable | None:
+    """Return a line per row whose records have figures of GPUs; None if there is no such row."""
+    rows = [row for row in comparison.rows if any(epoch.gpu for cell in row.cells for epoch in cell.epochs)]
+    if not rows:
+        return None
+    metrics = [metric for metric in _METRICS if any(_values(row, metric) for row in rows)]
+    reasons = _reasons(rows)
     lines = [
-        '<section aria-label="GPUs">',
-        "<h2>GPUs</h2>",
-        '<div class="scrolls" tabindex="0" role="region" aria-label="GPU table">',
-        *_table(known, labels),
-        "</div>",
-        f'<p class="caption">{html.escape(_CAPTION)}</p>',
-        "</section>",
+        (
+            comparison.labels.whole(row),
+            [
+                *(metric.text(_mean(_values(row, metric))) for metric in metrics),
+                *(FRACTION.text(_mean(_shares(row, reason))) for reason in reasons),
+            ],
+        )
+        for row in rows
     ]
-    return "\n" + "\n".join(lines)
+    return GpuTable(headings=[*(m.heading for m in metrics), *map(reason_text, reasons)], lines=lines)
 
 
-def _table(rows: Sequence[Row], labels: Labels) -> Iterator[str]:
-    found = dict.fromkeys(
-        name for row in rows for cell in row.members for epoch in cell.epochs for name in epoch.gpu or {}
-    )
-    reasons = [name for name in found if name.startswith("throttled_") and name not in _HEADINGS]
-    names = [*(name for name in _HEADINGS if name in found), *reasons]
-    heads = "".join(f'<th scope="col" class="number">{html.escape(_heading(name))}</th>' for name in names)
-    yield f'<table class="telemetry"><thead><tr><th scope="col">method</th>{heads}</tr></thead><tbody>'
-    for row in rows:
-        cells = "".join(f'<td class="number">{html.escape(_text(row, name))}</td>' for name in names)
-        yield f"<tr><td>{html.escape(labels.whole(row))}</td>{cells}</tr>"
-    yield "</tbody></table>"
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    """Return the reasons in the records for which clocks were held back, those of later drivers included."""
+    epochs = [epoch for row in rows for cell in row.cells for epoch in cell.epochs]
+    names = dict.fromkeys(name for epoch in epochs for name in epoch.gpu or {})
+    return [name for name in names if name.startswith("throttled_") and name != "throttled_share"]
 
 
-def _heading(name: str) -> str:
-    return _HEADINGS.get(name) or name.removeprefix("throttled_").removesuffix("_share").replace("_", " ")
+def _values(row: Row, metric: Metric) -> list[float]:
+    assert metric.derive is not None, "metrics of GPUs are not compared with the baseline"
+    found = [metric.derive(CompletedCell(epochs=cell.epochs)) for cell in row.cells if cell.epochs]
+    return [value for value in found if value is not None]
 
 
-def _text(row: Row, name: str) -> str:
-    """Over the cells that have it the mean of their epochs', of memory the largest."""
-    seen = [found for cell in row.members if (found := values(cell.epochs, name))]
-    if not seen:
-        return "–"
-    fold = max if name.startswith("peak_") else _mean
-    return metric_text(name, Estimate.of([fold(found) for found in seen]))
+def _shares(row: Row, reason: str) -> list[float]:
+    return [shares[reason] for cell in row.cells if reason in (shares := throttling_shares(cell.epochs))]
 
 
-def _mean(found: Sequence[float]) -> float:
-    return sum(found) / len(found)
+def _mean(values: Sequence[float]) -> Estimate | None:
+    return Estimate.of(values) if values else None

@@ -2,33 +2,34 @@
 
 import html
 import re
-from collections.abc import Sequence
 
-from liecbench.report.columns import HEADINGS, Layout, field_text, metric_text, state_text, warning_lines
-from liecbench.results.comparison import Row
+from liecbench.report.columns import caption, field_heading, starred_field_text
+from liecbench.results.comparison import Comparison
 
 
-def render(rows: Sequence[Row], layout: Layout, answer: Sequence[str] = ()) -> str:
-    """A table, numbers to the right, and below it what all rows share, the answer, and what failed."""
-    head = [
-        *(name.replace("_", " ") for name in layout.fields),
-        *(HEADINGS[name] for name in layout.metrics),
-        "state",
-    ]
-    rule = ["---"] * len(layout.fields) + ["---:"] * len(layout.metrics) + ["---"]
-    lines = [head, rule]
-    for row in rows:
-        fields = [field_text(row, name, layout) for name in layout.fields]
-        lines.append([*fields, *(metric_text(n, row.metrics[n]) for n in layout.metrics), state_text(row)])
-    if not any(state_text(row) for row in rows):
+def render(comparison: Comparison) -> str:
+    """Return a table, and below it the shared fields, the verdict, failures and warnings."""
+    lines = _lines(comparison)
+    if not any(row.state for row in comparison.rows):
         lines = [line[:-1] for line in lines]
     table = "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
-    errors = [f"{row.fields['algorithm']}: {error}".partition("\n")[0] for row in rows for error in row.errors]
-    caption = [re.sub(r"^\*", r"\\*", _escaped(line)) for line in layout.caption.split("\n")]
-    items = (f"- {_escaped(line)}" for line in [*answer, *dict.fromkeys(errors), *warning_lines(rows)])
-    return "\n".join([table, "", *caption, "", *items]).rstrip("\n") + "\n"
+    below = [re.sub(r"^\*", r"\\*", _escaped(line)) for line in caption(comparison).split("\n")]
+    items = [f"- {_escaped(line)}" for line in (*comparison.verdict, *comparison.errors, *comparison.warnings)]
+    return "\n".join([table, "", *below, "", *items]).rstrip("\n") + "\n"
+
+
+def _lines(comparison: Comparison) -> list[list[str]]:
+    """Return the cells of every line, numbers aligned to the right and the state last."""
+    metrics = comparison.columns()
+    headings = [*map(field_heading, comparison.fields), *(metric.heading for metric in metrics), "state"]
+    alignment = ["---"] * len(comparison.fields) + ["---:"] * len(metrics) + ["---"]
+    lines = [headings, alignment]
+    for row in comparison.rows:
+        fields = [starred_field_text(comparison, row, name) for name in comparison.fields]
+        lines.append([*fields, *(metric.text(row.metrics[metric.name]) for metric in metrics), row.state])
+    return lines
 
 
 def _escaped(text: str) -> str:
-    """Names and errors as text: no table, link or tag comes of them."""
+    """Return text that Markdown does not read as a table, a link or a tag."""
     return re.sub(r"([\\|\[\]`])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

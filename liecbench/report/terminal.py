@@ -1,79 +1,88 @@
 """The comparison as a table on a terminal."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from liecbench.report.columns import (
-    HEADINGS,
-    Layout,
-    best,
-    field_text,
-    metric_text,
-    state_text,
-    warning_lines,
-)
-from liecbench.results.comparison import Row
-
-# What goes first where a terminal is too narrow for all of it.
-_LEAST_IMPORTANT = (
-    "gpu_utilisation",
-    "joules_per_epoch",
-    "wire_bytes_per_epoch",
-    "payload_bytes_per_epoch",
-    "exposed_seconds_per_epoch",
-    "bytes_ratio",
-)
+from liecbench.report.columns import caption, field_heading, starred_field_text
+from liecbench.results.comparison import Comparison
+from liecbench.results.metrics import METRICS, Metric
 
 
-def render(rows: Sequence[Row], layout: Layout, *, by: str, width: int, answer: Sequence[str] = ()) -> Group:
-    """A table with the best value of each metric in bold, a line between groups; below it the answer and failures."""
-    columns = _columns(rows, layout)
-    hidden = _too_many(columns, width)
+def render(comparison: Comparison) -> "TerminalTable":
+    """Return a table for Rich to print; columns that find no room are hidden, and named below the table."""
+    return TerminalTable(comparison=comparison)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalTable:
+    """A table with the best value of each metric in bold, a line between groups, and below it verdict and failures."""
+
+    comparison: Comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        comparison = self.comparison
+        columns = _columns(comparison)
+        hidden = _hidden(columns, options.max_width)
+        yield _table(comparison, {name: texts for name, texts in columns.items() if name not in hidden})
+        yield Text(caption(comparison), style="dim")
+        yield from (Text(line, style="bold") for line in comparison.verdict)
+        yield from (Text(error, style="red") for error in comparison.errors)
+        yield from (Text(warning, style="yellow") for warning in comparison.warnings)
+        if hidden:
+            headings = ", ".join(METRICS[name].heading for name in hidden)
+            yield Text(f"hidden because the terminal is too narrow: {headings}", style="dim")
+
+
+def _table(comparison: Comparison, columns: dict[str, list[Text]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    shown = {name: texts for name, texts in columns.items() if name not in hidden}
-    for name, texts in shown.items():
-        justify: Literal["left", "right"] = "right" if name in layout.metrics else "left"
-        table.add_column(texts[0], justify=justify, overflow="fold", no_wrap=name in layout.metrics)
-    for index, (row, following) in enumerate(zip(rows, [*rows[1:], None], strict=True), start=1):
+    for name, texts in columns.items():
+        is_metric = name in METRICS
+        table.add_column(texts[0], justify="right" if is_metric else "left", overflow="fold", no_wrap=is_metric)
+    by, rows = comparison.by, comparison.rows
+    for index, (row, following) in enumerate(zip_longest(rows, rows[1:]), start=1):
         ends_group = following is not None and following.fields.get(by) != row.fields.get(by)
-        table.add_row(*(texts[index] for texts in shown.values()), end_section=ends_group and by != "algorithm")
-    errors = [(row.fields["algorithm"], error.partition("\n")[0]) for row in rows for error in row.errors]
-    notes = [Text(f"{algorithm}: {error}", style="red") for algorithm, error in errors]
-    notes += [Text(note, style="yellow") for note in warning_lines(rows)]
-    if hidden:
-        notes.append(Text(f"not shown, for want of width: {', '.join(HEADINGS[name] for name in hidden)}", style="dim"))
-    return Group(table, Text(layout.caption, style="dim"), *(Text(line, style="bold") for line in answer), *notes)
+        table.add_row(*(texts[index] for texts in columns.values()), end_section=ends_group and by != "algorithm")
+    return table
 
 
-def _columns(rows: Sequence[Row], layout: Layout) -> dict[str, list[Text]]:
-    """Every column by name, its heading first."""
+def _columns(comparison: Comparison) -> dict[str, list[Text]]:
+    """Return every column by name, its heading first."""
+    rows = comparison.rows
     columns = {
-        name: [Text(name.replace("_", " ")), *(Text(field_text(row, name, layout)) for row in rows)]
-        for name in layout.fields
+        name: [Text(field_heading(name)), *(Text(starred_field_text(comparison, row, name)) for row in rows)]
+        for name in comparison.fields
     }
-    for name in layout.metrics:
-        best_mean = best(rows, name)
-        columns[name] = [Text(HEADINGS[name]), *(_metric(row, name, best_mean) for row in rows)]
-    if any(state_text(row) for row in rows):
-        columns["state"] = [Text("state"), *(Text(state_text(row), style="red") for row in rows)]
+    for metric in comparison.columns():
+        columns[metric.name] = [Text(metric.heading), *_metric_texts(comparison, metric)]
+    if any(row.state for row in rows):
+        columns["state"] = [Text("state"), *(Text(row.state, style="red") for row in rows)]
     return columns
 
 
-def _too_many(columns: dict[str, list[Text]], width: int) -> list[str]:
+def _metric_texts(comparison: Comparison, metric: Metric) -> Iterator[Text]:
+    values = [row.metrics[metric.name] for row in comparison.rows]
+    best = metric.best(values)
+    for value in values:
+        yield Text(metric.text(value), style="bold green" if value is not None and value.mean == best else "")
+
+
+def _hidden(columns: dict[str, list[Text]], width: int) -> list[str]:
+    """Return the names of the columns to hide so that the others fit, as far as hiding can help."""
+    order = {name: METRICS[name].hide_first for name in columns if name in METRICS}
+    candidates = sorted((place, name) for name, place in order.items() if place is not None)
     hidden: list[str] = []
-    for name in (name for name in _LEAST_IMPORTANT if name in columns):
-        shown = [texts for other, texts in columns.items() if other not in hidden]
-        if sum(max(text.cell_len for text in texts) + 2 for texts in shown) - 2 <= width:
+    for _, name in candidates:
+        if _width([texts for other, texts in columns.items() if other not in hidden]) <= width:
             break
         hidden.append(name)
     return hidden
 
 
-def _metric(row: Row, name: str, best_mean: float | None) -> Text:
-    value = row.metrics[name]
-    return Text(metric_text(name, value), style="bold green" if value is not None and value.mean == best_mean else "")
+def _width(columns: Sequence[list[Text]]) -> int:
+    return sum(max(text.cell_len for text in texts) + 2 for texts in columns) - 2

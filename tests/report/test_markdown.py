@@ -1,28 +1,25 @@
 import dataclasses
 
-from liecbench.report import columns, markdown
-from liecbench.results.cells import replay
-from liecbench.results.comparison import Row, summarise
+from liecbench.report import markdown
 from liecbench.results.records import Record
-from tests.ledgers import end, run_of, start
+from tests.ledgers import comparison_of, end, run_of, start
 
 CAPTION = """
 2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · epochs 2 · learning rate 0.1
-\\* baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received a rank an epoch
+\\* baseline ddp; bytes÷ and speed-up: baseline ÷ row; payload and wire: sent + received per rank and epoch
 """
 
 
-def rows_of(*runs: list[Record]) -> list[Row]:
-    return summarise(list(replay(record for run in runs for record in run).values()))
+METRICS = ["test_accuracy", "seconds_per_epoch", "wire_bytes_per_epoch", "speedup"]
 
 
-def rendered(rows: list[Row]) -> str:
-    metrics = ["test_accuracy", "seconds_per_epoch", "wire_bytes_per_epoch", "speedup"]
-    return markdown.render(rows, columns.lay_out(rows, metrics, baseline="ddp", by="algorithm"))
+def table_of(*runs: list[Record]) -> str:
+    """The rendered comparison without the verdict, which has tests of its own."""
+    return markdown.render(dataclasses.replace(comparison_of(*runs, metrics=METRICS), verdict=()))
 
 
 def test_a_table_reads_as_by_hand() -> None:
-    rows = rows_of(
+    actual = table_of(
         run_of("d", [{"seconds": 2.0, "accuracy": 0.9}]),
         run_of("l", [{"seconds": 0.5, "accuracy": 0.8}], algorithm="liec", compressor={"name": "top_k", "ratio": 0.1}),
         run_of("m", [{"seconds": 1.0, "accuracy": 0.7}], algorithm="liec", compressor={"name": "sign"}),
@@ -35,12 +32,12 @@ def test_a_table_reads_as_by_hand() -> None:
 | ddp * | – | 90.0% | 2 | 1.00× |
 """
 
-    assert table + CAPTION == rendered(rows)
+    assert table + CAPTION == actual
 
 
 def test_failures_have_a_column() -> None:
     failed: list[Record] = [start("p", algorithm="psgd"), end("p", status="failed", error="lost")]
-    rows = rows_of(run_of("d", [{"seconds": 2.0, "accuracy": 0.9}]), failed)
+    actual = table_of(run_of("d", [{"seconds": 2.0, "accuracy": 0.9}]), failed)
     table = """\
 | algorithm | accuracy | s/epoch | speed-up | state |
 | --- | ---: | ---: | ---: | --- |
@@ -48,21 +45,20 @@ def test_failures_have_a_column() -> None:
 | psgd | – | – | – | 1/1 failed |
 """
 
-    assert f"{table}{CAPTION}\n- psgd: failed: lost\n" == rendered(rows)
+    assert f"{table}{CAPTION}\n- psgd: failed: lost\n" == actual
 
 
 def test_markup_in_names_and_errors_is_text() -> None:
     markup = "<img src=x onerror=alert(1)> [a](javascript:b)"
     failed: list[Record] = [start("p", algorithm=markup), end("p", status="failed", error=f"{markup}\nmore")]
-    text = rendered(rows_of(run_of("d"), failed))
+    text = table_of(run_of("d"), failed)
 
     assert text.count("&lt;img src=x onerror=alert(1)&gt; \\[a\\](javascript:b)") == 3
     assert "<img" not in text
 
 
 def test_a_bar_in_a_value_does_not_break_the_table() -> None:
-    row = rows_of(run_of("d"))[0]
-    lines = rendered([dataclasses.replace(row, fields={**row.fields, "algorithm": "a|b"})]).splitlines()
+    lines = table_of(run_of("d", algorithm="a|b")).splitlines()
 
     assert ("a\\|b", lines[0].count("|")) == (lines[2].split(" ")[1], lines[2].replace("\\|", "").count("|"))
 
@@ -72,10 +68,10 @@ def test_averaging_that_a_short_run_never_came_to_is_said() -> None:
     record = start("x")
     short = [dataclasses.replace(record, spec={**record.spec, **liec}), *run_of("x")[1:]]
 
-    assert rendered(rows_of(short)).splitlines()[-1] == (
+    assert table_of(short).splitlines()[-1] == (
         "- liec: its 22 steps are fewer than average_period 32: no averaging is in its time and bytes"
     )
 
 
 def test_without_a_baseline_nothing_is_compared_with_it() -> None:
-    assert "no ddp to compare with" in rendered(rows_of(run_of("x", algorithm="psgd")))
+    assert "no ddp to compare with" in table_of(run_of("x", algorithm="psgd"))

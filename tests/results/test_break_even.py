@@ -7,14 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liecbench.results.break_even import BreakEven, break_evens, symmetric_rate
-from liecbench.results.cells import replay
-from liecbench.results.comparison import Row, summarise
 from liecbench.results.records import Composed, Epoch, Record
-from tests.ledgers import run_of
-
-
-def rows_of(runs: Sequence[list[Record]]) -> list[Row]:
-    return summarise(list(replay(record for run in runs for record in run).values()))
+from tests.ledgers import rows_of, run_of
 
 
 def trained(algorithm: str, seconds_by_link: dict[str, float], **fields: object) -> list[list[Record]]:
@@ -48,10 +42,10 @@ def test_the_crossing_of_two_lines_is_exact(
     rates, crossing = (low, low + step), low + where * step  # Mbit/s
     base = {f"{rate}mbit": computing + (sent + more * crossing) / rate for rate in rates}
     method = {f"{rate}mbit": computing + more + sent / rate for rate in rates}
-    (found,) = break_evens(rows_of([*trained("ddp", base), *trained("psgd", method)]), "ddp")
+    (found,) = break_evens(rows_of(*[*trained("ddp", base), *trained("psgd", method)]), "ddp")
     assert found.bits_per_second is not None
 
-    assert found.verdict == "below"
+    assert found.outcome == "below"
     assert pytest.approx(crossing * 1e6) == found.bits_per_second.mean
 
 
@@ -67,16 +61,16 @@ def test_the_crossing_of_two_lines_is_exact(
         ((0.5, 2.0, 0.5), "unclear"),
     ],
 )
-def test_verdicts(speedups: Sequence[float], expected: str) -> None:
+def test_outcomes(speedups: Sequence[float], expected: str) -> None:
     links = ("5mbit", "100mbit", "1gbit")
     runs = [
         *trained("ddp", dict.fromkeys(links, 1.0)),
         *trained("psgd", {link: 1 / speedup for link, speedup in zip(links, speedups, strict=True)}),
     ]
-    (found,) = break_evens(rows_of(runs), "ddp")
+    (found,) = break_evens(rows_of(*runs), "ddp")
 
     assert (expected, 5 * 10**6, 10**9, "5mbit", expected in ("below", "above")) == (
-        found.verdict,
+        found.outcome,
         found.lowest_bits_per_second,
         found.highest_bits_per_second,
         found.rows[0].fields["link"],
@@ -89,7 +83,7 @@ def test_the_interval_is_over_seeds() -> None:
     for seed, crossing in enumerate((18, 20, 22)):
         runs += trained("ddp", {f"{rate}mbit": 1 + crossing / rate for rate in (10, 40)}, seed=seed)
         runs += trained("psgd", {"10mbit": 2.0, "40mbit": 2.0}, seed=seed)
-    (found,) = break_evens(rows_of(runs), "ddp")
+    (found,) = break_evens(rows_of(*runs), "ddp")
     rate, half = found.bits_per_second, 4.303 * 2 / math.sqrt(3)  # Mbit/s: deviation 2, t for 2 degrees of freedom
     assert rate is not None
 
@@ -103,11 +97,11 @@ def test_where_a_seed_does_not_cross_the_rate_is_that_of_the_mean() -> None:
         *trained("psgd", {"10mbit": 2.0, "40mbit": 2.0}),
         *trained("psgd", {"10mbit": 2.0, "40mbit": 2.0}, seed=1),
     ]
-    (found,) = break_evens(rows_of(runs), "ddp")
+    (found,) = break_evens(rows_of(*runs), "ddp")
     assert found.bits_per_second is not None
 
     # Saved on the mean: 2 · 0.3 s at 10 Mbit/s and −2 · 0.075 s at 40, which is 0 at four fifths of the way in 1/rate.
-    assert (found.verdict, found.crossing_seeds, found.num_seeds) == ("below", 1, 2)
+    assert (found.outcome, found.crossing_seeds, found.num_seeds) == ("below", 1, 2)
     assert found.bits_per_second.mean == pytest.approx(25e6)
     assert found.bits_per_second.low is None
 
@@ -120,9 +114,9 @@ def test_where_no_seed_crosses_the_mean_may() -> None:
         *trained("psgd", {"10mbit": 1 / 1.5, "40mbit": 1 / 1.1}),
         *trained("psgd", {"10mbit": 1 / 0.9, "40mbit": 1 / 0.8}, seed=1),
     ]
-    (found,) = break_evens(rows_of(runs), "ddp")
+    (found,) = break_evens(rows_of(*runs), "ddp")
 
-    assert (found.verdict, found.crossing_seeds, found.num_seeds) == ("below", 0, 2)
+    assert (found.outcome, found.crossing_seeds, found.num_seeds) == ("below", 0, 2)
     assert found.bits_per_second is not None
     assert found.bits_per_second.mean == pytest.approx(23.546e6, rel=1e-3)
 
@@ -133,9 +127,9 @@ def test_a_speedup_whose_interval_holds_1_is_too_close_to_call() -> None:
         *(r for n, (base, _) in enumerate(seeds) for r in trained("ddp", {"10mbit": base, "40mbit": base}, seed=n)),
         *(r for n, (_, own) in enumerate(seeds) for r in trained("psgd", {"10mbit": own, "40mbit": own}, seed=n)),
     ]
-    (found,) = break_evens(rows_of(runs), "ddp")
+    (found,) = break_evens(rows_of(*runs), "ddp")
 
-    assert (found.verdict, found.bits_per_second) == ("unclear", None)
+    assert (found.outcome, found.bits_per_second) == ("unclear", None)
 
 
 @pytest.mark.parametrize(
@@ -166,10 +160,10 @@ def test_links_that_are_no_plain_rate_are_left_out() -> None:
     for link in ("none", "wifi", {"up": "1mbit", "down": "2mbit"}, {"rate": "3mbit", "workers": {"0": "1mbit"}}):
         runs += [run_of(f"ddp {link}", link=link), run_of(f"psgd {link}", link=link, algorithm="psgd")]
     plain = [*trained("ddp", {"1mbit": 2.0, "2mbit": 2.0}), *trained("psgd", {"1mbit": 1.0, "2mbit": 1.0})]
-    (found,) = break_evens(rows_of([*runs, *plain]), "ddp")
+    (found,) = break_evens(rows_of(*[*runs, *plain]), "ddp")
 
     assert (
-        found.verdict,
+        found.outcome,
         found.lowest_bits_per_second,
         found.highest_bits_per_second,
     ) == ("always", 10**6, 2 * 10**6)
@@ -179,13 +173,13 @@ def test_the_baseline_and_what_has_none_are_left_out() -> None:
     links = {"1mbit": 2.0, "2mbit": 2.0}
     runs = [*trained("ddp", links), *trained("psgd", links), *trained("liec", links, workers=4)]
 
-    assert names(break_evens(rows_of(runs), "ddp")) == ["psgd"]
+    assert names(break_evens(rows_of(*runs), "ddp")) == ["psgd"]
 
 
 def test_one_rate_is_no_break_even() -> None:
     runs = [*trained("ddp", {"1mbit": 2.0, "none": 1.0}), *trained("psgd", {"1mbit": 1.0, "none": 2.0})]
 
-    assert break_evens(rows_of(runs), "ddp") == []
+    assert break_evens(rows_of(*runs), "ddp") == []
 
 
 def test_what_was_trained_and_composed_is_one_line() -> None:
@@ -193,11 +187,11 @@ def test_what_was_trained_and_composed_is_one_line() -> None:
     for algorithm, seconds in (("ddp", (1.0, 4.0)), ("psgd", (2.0, 2.0))):
         fast, slow = trained(algorithm, dict(zip(("4mbit", "1mbit"), seconds, strict=True)), timing="composed")
         runs += [fast, composed(slow)]
-    (found,) = break_evens(rows_of(runs), "ddp")
+    (found,) = break_evens(rows_of(*runs), "ddp")
     assert found.bits_per_second is not None
 
     # The baseline takes 4/rate seconds: 2 s at 2 Mbit/s.
-    assert found.verdict == "below"
+    assert found.outcome == "below"
     assert pytest.approx(2e6) == found.bits_per_second.mean
 
 
@@ -208,7 +202,7 @@ def test_what_was_measured_and_composed_are_two() -> None:
         runs += trained(algorithm, links, timing="measured")
         runs += map(composed, trained(algorithm, links, timing="composed"))
 
-    assert names(break_evens(rows_of(runs), "ddp")) == ["psgd", "psgd"]
+    assert names(break_evens(rows_of(*runs), "ddp")) == ["psgd", "psgd"]
 
 
 def test_variants_of_a_method_have_their_own() -> None:
@@ -216,6 +210,6 @@ def test_variants_of_a_method_have_their_own() -> None:
     for ratio, seconds in ((0.01, 1.0), (0.5, 3.0)):
         links = {"1mbit": seconds, "2mbit": seconds}
         runs += trained("psgd", links, compressor={"name": "top_k", "ratio": ratio})
-    found = break_evens(rows_of(runs), "ddp")
+    found = break_evens(rows_of(*runs), "ddp")
 
-    assert [(one.rows[0].fields["ratio"], one.verdict) for one in found] == [(0.01, "always"), (0.5, "never")]
+    assert [(one.rows[0].fields["ratio"], one.outcome) for one in found] == [(0.01, "always"), (0.5, "never")]

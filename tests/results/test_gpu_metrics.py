@@ -3,12 +3,15 @@ from typing import Any
 
 import pytest
 
-from liecbench.report.columns import lay_out
-from liecbench.results.cells import CellResult, replay
-from liecbench.results.comparison import Row, summarise
-from liecbench.results.gpu_metrics import METRICS, REASON_METRICS, gpu_metrics, throttling_warnings
+from liecbench.report.columns import caption
+from liecbench.results.gpu_metrics import throttling_warnings
+from liecbench.results.metrics import METRICS, CompletedCell, derive_metrics
 from liecbench.results.records import Record, Start, from_json, to_json
-from tests.ledgers import end, epoch, run_of, start
+from liecbench.results.rows import Row
+from tests.ledgers import cells_of, comparison_of, end, epoch, rows_of, run_of, start
+
+GPU_METRICS = [metric.name for metric in METRICS.values() if metric.of_gpus]
+REASON_METRICS = [metric.name for metric in METRICS.values() if metric.zero_is_missing]
 
 FIGURES = [
     {
@@ -41,23 +44,19 @@ def epochs_of(figures: list[Any], *accuracies: float) -> list[dict[str, Any]]:
 
 
 def row_of(*runs: list[Record], target: float | None = None) -> Row:
-    (row,) = summarise(list(replay(record for run in runs for record in run).values()), target=target)
+    (row,) = rows_of(*runs, target_accuracy=target)
     return row
 
 
 def metrics_of(row: Row) -> dict[str, float | None]:
-    return {name: None if (value := row.metrics[name]) is None else value.mean for name in METRICS}
-
-
-def cells_of(*runs: list[Record]) -> list[CellResult]:
-    return list(replay(record for run in runs for record in run).values())
+    return {name: None if (value := row.metrics[name]) is None else value.mean for name in GPU_METRICS}
 
 
 def test_a_row_is_computed_as_by_hand() -> None:
     actual = metrics_of(row_of(run_of("a", epochs_of(FIGURES, 0.4, 0.8, 0.9)), target=0.8))
 
     assert actual == {
-        **dict.fromkeys(METRICS),
+        **dict.fromkeys(GPU_METRICS),
         **dict.fromkeys(REASON_METRICS, 0.0),
         "joules_per_epoch": 300.0,
         "joules_to_target": 400.0,
@@ -84,7 +83,7 @@ def test_bytes_clocks_and_reasons_are_means_over_epochs_and_seeds() -> None:
 def test_without_gpus_nothing_is_known() -> None:
     actual = metrics_of(row_of(run_of("a"), target=0.1))
 
-    assert dict.fromkeys(METRICS) == actual
+    assert dict.fromkeys(GPU_METRICS) == actual
 
 
 def test_epochs_without_figures_are_left_out_of_means_and_leave_no_sum() -> None:
@@ -106,7 +105,7 @@ def test_a_seed_that_missed_the_target_has_no_energy_to_it() -> None:
 
 def test_a_target_in_the_first_epoch_costs_its_energy() -> None:
     epochs = [epoch("a", number, gpu=gpu) for number, gpu in enumerate(FIGURES, start=1)]
-    actual = gpu_metrics(epochs, 1)
+    actual = derive_metrics(CompletedCell(epochs=epochs, epochs_to_target=epochs[:1]))
 
     assert actual["joules_to_target"] == 100.0
 
@@ -155,10 +154,9 @@ def test_ranks_that_share_a_gpu_over_nccl_are_told(ranks: Any, nccl: dict[str, A
 
 @pytest.mark.parametrize(("ranks", "said"), [([[1, 1], [2, 3]], True), ([[1]], False)])
 def test_a_comparison_says_how_many_ranks_a_gpu_had(ranks: list[list[int]], said: bool) -> None:
-    rows = [row_of(shared("a", ranks)), row_of(run_of("b"))]
-    caption = lay_out(rows, [], baseline="ddp", by="algorithm").caption
+    text = caption(comparison_of(shared("a", ranks), run_of("b", seed=1)))
 
-    assert caption.startswith("2 workers · up to 3 ranks a GPU · " if said else "2 workers · link ")
+    assert text.startswith("2 workers · up to 3 ranks per GPU · " if said else "2 workers · link ")
 
 
 def test_no_more_than_three_cells_are_named() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from liecbench.check.stored.matching import Twin
 from liecbench.check.verdict import Finding, Verdict
-from liecbench.results.comparison import Estimate
+from liecbench.results.statistics import Estimate
 
 ENOUGH_SEEDS: Final = 5
 # A loss near zero multiplies by chance: so much more of it is never a regression.

@@ -1,9 +1,9 @@
-"""One colour a method everywhere, told apart by colour-blind readers, too; variants differ in dash and marker."""
+"""One colour per method in every figure, distinct for colour-blind readers; variants differ in dash and marker."""
 
 from collections.abc import Iterable
 from typing import Final
 
-# Okabe and Ito, "Color Universal Design" (2008), black left out for dark pages; then Tol's muted (2021).
+# Okabe and Ito, "Color Universal Design" (2008), without black, which dark pages hide; then Tol's muted (2021).
 _COLOURS: Final = (
     "#0072B2",
     "#E69F00",
@@ -20,7 +20,7 @@ _COLOURS: Final = (
 )
 BASELINE: Final = "#808080"
 REFERENCE: Final = "#999999"
-# Of an epoch's time: computing, compressing, waiting.
+# The parts of an epoch's time: computing, compressing, waiting.
 PARTS: Final = ("#56B4E9", "#E69F00", "#D55E00")
 MARKERS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star", "pentagon")
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -36,5 +36,5 @@ class Palette:
         self._colours[baseline] = BASELINE
 
     def colour(self, method: str) -> str:
-        """The method's, as hexadecimal red, green and blue."""
+        """Return the method's colour as hexadecimal red, green and blue; that of references for any other name."""
         return self._colours.get(method, REFERENCE)

@@ -1,75 +1,100 @@
-"""Curves over epochs: what is learned against what it costs."""
+"""Curves over epochs: accuracy and loss against epochs, time, bytes and energy."""
 
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from liecbench.report.columns import state_text
 from liecbench.report.figures.figure import Figure, Series, interval_of
-from liecbench.report.row_labels import Labels, provenance
-from liecbench.results.comparison import Estimate, Row
 from liecbench.results.gpu_metrics import joules
 from liecbench.results.records import Epoch
+from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.rows import Row
+from liecbench.results.statistics import Estimate
 
-_CAPTIONS: Final = {
-    ("accuracy", "epochs"): "What compression costs in learning: a curve below the others needs more epochs.",
-    ("accuracy", "seconds"): "What you wait for: the method whose curve is up first wins on this link.",
-    ("accuracy", "bytes"): "What the network carries: the further left a curve, the less is sent for what is learned.",
-    ("loss", "epochs"): "What compression costs in learning: a curve above the others needs more epochs.",
-    ("loss", "seconds"): "What you wait for: the method whose curve is down first wins on this link.",
-    ("loss", "bytes"): "What the network carries: the further left a curve, the less is sent for what is learned.",
-}
-_EPOCH_AXES: tuple[tuple[str, str, Callable[[Epoch], float]], ...] = (
-    ("seconds", "seconds of training", lambda epoch: epoch.train_seconds),
-    ("bytes", "payload bytes, sent and received a rank", lambda epoch: _payload_per_rank(epoch)),
+OfEpoch = Callable[[Epoch], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cost:
+    """A horizontal axis: the sum over epochs of what each costs."""
+
+    key: str
+    title: str
+    axis: str
+    of_epoch: OfEpoch
+    captions: dict[str, str]
+
+
+_FEWER_BYTES: Final = "What the network carries: the further left a curve, the less is sent for what is learned."
+_VALUES: Final[tuple[tuple[str, str, OfEpoch], ...]] = (
+    ("accuracy", "test accuracy", lambda epoch: epoch.test_accuracy),
+    ("loss", "training loss", lambda epoch: epoch.train_loss),
+)
+_COSTS: Final = (
+    _Cost(
+        key="epochs",
+        title="epochs",
+        axis="epochs",
+        of_epoch=lambda _: 1.0,
+        captions={
+            "accuracy": "What compression costs in learning: a curve below the others needs more epochs.",
+            "loss": "What compression costs in learning: a curve above the others needs more epochs.",
+        },
+    ),
+    _Cost(
+        key="seconds",
+        title="time",
+        axis="seconds of training",
+        of_epoch=lambda epoch: epoch.train_seconds,
+        captions={
+            "accuracy": "What you wait for: the method whose curve is up first wins on this link.",
+            "loss": "What you wait for: the method whose curve is down first wins on this link.",
+        },
+    ),
+    _Cost(
+        key="bytes",
+        title="bytes",
+        axis="payload bytes, sent and received per rank",
+        of_epoch=lambda epoch: epoch.payload_bytes_per_rank,
+        captions={"accuracy": _FEWER_BYTES, "loss": _FEWER_BYTES},
+    ),
 )
 
 
-def _payload_per_rank(epoch: Epoch) -> float:
-    sent, received = epoch.payload_bytes["sent"], epoch.payload_bytes["received"]
-    return (sum(sent) + sum(received)) / len(sent)
-
-
 def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
-    """Accuracy and loss against epochs, seconds and bytes."""
-    values: tuple[tuple[str, str, Callable[[Epoch], float]], ...] = (
-        ("accuracy", "test accuracy", lambda epoch: epoch.test_accuracy),
-        ("loss", "training loss", lambda epoch: epoch.train_loss),
-    )
-    costs: tuple[tuple[str, str, Callable[[Epoch], float]], ...] = (
-        ("epochs", "epochs", lambda _: 1.0),
-        *_EPOCH_AXES,
-    )
-    for (key, title, value), (axis, x_title, cost) in itertools.product(values, costs):
-        series = [_curve(row, labels, value, cost) for row in rows]
-        if axis == "seconds":
+    """Yield accuracy and loss against epochs, seconds and bytes."""
+    for (key, title, value), cost in itertools.product(_VALUES, _COSTS):
+        series = [_curve(row, labels, value, cost.of_epoch) for row in rows]
+        if cost.key == "seconds":
             series = [replace(one, name=one.name + provenance([row])) for one, row in zip(series, rows, strict=True)]
         yield Figure(
-            key=f"{key}-{axis}",
-            title=f"{title.capitalize()} against {axis if axis != 'seconds' else 'time'}",
-            caption=_CAPTIONS[key, axis],
-            x_title=x_title,
+            key=f"{key}-{cost.key}",
+            title=f"{title.capitalize()} against {cost.title}",
+            caption=cost.captions[key],
+            x_title=cost.axis,
             y_title=title,
             kind="lines",
             series=series,
-            log_x=axis == "bytes",
+            log_x=cost.key == "bytes",
+            si_x=cost.key == "bytes",
             percent=key == "accuracy",
         )
 
 
 def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Accuracy against energy, of rows whose GPUs' energy is known in every epoch."""
-    known = [row for row in rows if all(joules(cell.epochs) is not None for cell in row.members)]
+    """Return accuracy against energy, for rows whose GPUs' energy is known in every epoch."""
+    known = [row for row in rows if all(joules(cell.epochs) is not None for cell in row.cells)]
     return Figure(
         key="accuracy-energy",
         title="Test accuracy against energy",
-        caption="What the GPUs take for what is learned, while they wait for the network, too.",
+        caption="What the GPUs take for what is learned, while they wait for the network as well.",
         x_title="joules of all GPUs",
         y_title="test accuracy",
         kind="lines",
         series=[_curve(row, labels, lambda epoch: epoch.test_accuracy, _energy) for row in known],
+        si_x=True,
         percent=True,
     )
 
@@ -78,20 +103,19 @@ def _energy(epoch: Epoch) -> float:
     return joules([epoch]) or 0.0
 
 
-def _curve(row: Row, labels: Labels, value: Callable[[Epoch], float], cost: Callable[[Epoch], float]) -> Series:
-    """Means over the seeds that completed, or as far as all have come; costs add up epoch by epoch."""
+def _curve(row: Row, labels: Labels, value: OfEpoch, cost: OfEpoch) -> Series:
+    """Return the means over completed cells, or over all cells as far as each of them has come."""
     name, setting = labels.curve(row)
-    begun = [cell for cell in row.members if cell.epochs]
-    members = [cell for cell in begun if cell.status == "completed"] or begun
+    begun = [cell for cell in row.cells if cell.epochs]
+    cells = [cell for cell in begun if cell.status == "completed"] or begun
     paths = [
-        list(zip(itertools.accumulate(map(cost, cell.epochs)), map(value, cell.epochs), strict=True))
-        for cell in members
+        list(zip(itertools.accumulate(map(cost, cell.epochs)), map(value, cell.epochs), strict=True)) for cell in cells
     ]
     points = [[path[epoch] for path in paths] for epoch in range(min(map(len, paths)))]
     estimates = [Estimate.of([y for _, y in point]) for point in points]
     return Series(
-        name=f"{name} ({state})" if (state := state_text(row)) else name,
-        method=labels.colour(row),
+        name=f"{name} ({row.state})" if row.state else name,
+        method=labels.colour_key(row),
         variant=labels.variant(row),
         setting=setting,
         x=[math.fsum(x for x, _ in point) / len(point) for point in points],

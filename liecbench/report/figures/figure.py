@@ -1,10 +1,10 @@
-"""What a figure shows: series with their intervals, for whichever library draws them."""
+"""Figures as data: series with intervals, for whichever library draws them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from liecbench.results.comparison import Estimate
+from liecbench.results.statistics import Estimate
 
 Kind = Literal["lines", "bars", "points"]
 Interval = tuple[list[float], list[float]]
@@ -12,10 +12,18 @@ Interval = tuple[list[float], list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One line, or one bar's part or point a value; ``interval`` holds the ends of 95 % intervals over seeds.
+    """One line, or one bar part or point per value.
 
-    ``method`` decides the colour, ``variant`` the dash or the shade; a series of a ``setting`` is shown with it alone.
-    Bars of a ``group`` stand together.
+    Args:
+        name: The name in the legend.
+        method: The key of the colour.
+        x: The values on the horizontal axis; texts are categories.
+        y: The values on the vertical axis.
+        interval: The lower and upper ends of 95 % intervals over seeds.
+        variant: The number of the dash, marker and pattern.
+        setting: The setting with which the series is shown; None: always.
+        group: Bars of a group stand next to each other.
+        reference: True for a line to compare with, which is dotted and grey.
     """
 
     name: str
@@ -31,7 +39,24 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A figure with its axes; ``stacked`` bars are parts of a whole, ``x_title`` names no axis of categories."""
+    """A figure with its axes.
+
+    Args:
+        key: The name in files and on the page.
+        title: The heading.
+        caption: A sentence on how to read it.
+        x_title: The title of the horizontal axis; empty for categories.
+        y_title: The title of the vertical axis.
+        kind: The way in which series are drawn.
+        series: The series.
+        log_x: True for a logarithmic horizontal axis.
+        log_y: True for a logarithmic vertical axis.
+        si_x: True if horizontal values need SI prefixes, such as bytes.
+        si_y: True if vertical values need SI prefixes.
+        ticks_at_values: True if the horizontal axis has ticks at the values alone.
+        percent: True if vertical values are fractions.
+        stacked: True if bars are parts of a whole.
+    """
 
     key: str
     title: str
@@ -42,12 +67,15 @@ class Figure:
     series: list[Series]
     log_x: bool = False
     log_y: bool = False
+    si_x: bool = False
+    si_y: bool = False
+    ticks_at_values: bool = False
     percent: bool = False
     stacked: bool = False
 
 
 def interval_of(estimates: Sequence[Estimate]) -> Interval | None:
-    """The ends of the intervals; None where no value has one."""
+    """Return the ends of the intervals; None if no value has an interval."""
     if all(estimate.high is None for estimate in estimates):
         return None
     low = [e.mean if e.low is None else e.low for e in estimates]

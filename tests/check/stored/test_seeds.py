@@ -10,7 +10,7 @@ from liecbench.check.stored.baseline import Entry
 from liecbench.check.stored.matching import Twin
 from liecbench.check.stored.seeds import findings, judge
 from liecbench.check.verdict import Finding, Verdict
-from liecbench.results.comparison import Estimate
+from liecbench.results.statistics import Estimate
 from tests.check.stored_results import seeds
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE

@@ -5,13 +5,11 @@ from typing import Any
 
 import pytest
 
-from liecbench.report import summary
-from liecbench.report.figures.choice import figures
-from liecbench.report.row_labels import Labels, provenance
-from liecbench.results.cells import replay
-from liecbench.results.comparison import Row, summarise
+from liecbench.report.figures.all_figures import all_figures
+from liecbench.results.comparison import Comparison
 from liecbench.results.records import Composed, KindTime, Record
-from tests.ledgers import end, epoch, run_of, start
+from liecbench.results.row_labels import provenance
+from tests.ledgers import comparison_of, end, epoch, rows_of, run_of, start
 
 KIND = KindTime(steps=22, timed_steps=8, mean_seconds=0.1, half_width_seconds=0.001)
 
@@ -26,7 +24,7 @@ def trained(cell: str, seconds: float, **fields: Any) -> list[Record]:
     return run_of(cell, [{"seconds": seconds}], timing="composed", **fields)
 
 
-def rows() -> list[Row]:
+def comparison() -> Comparison:
     """DDP and LIEC, trained at 100 Mbit/s and composed at 10."""
     records = [
         *trained("a", 1.0, link="100mbit"),
@@ -34,12 +32,12 @@ def rows() -> list[Row]:
         *trained("c", 0.5, algorithm="liec", link="100mbit"),
         *composed("d", 1.0, algorithm="liec", link="10mbit"),
     ]
-    return summarise(list(replay(records).values()))
+    return comparison_of(records)
 
 
 def test_rows_say_what_their_times_are() -> None:
-    slow = [row for row in rows() if row.fields["link"] == "10mbit"]
-    fast = [row for row in rows() if row.fields["link"] == "100mbit"]
+    slow = [row for row in comparison().rows if row.fields["link"] == "10mbit"]
+    fast = [row for row in comparison().rows if row.fields["link"] == "100mbit"]
 
     assert (provenance(slow), provenance(fast)) == (" (composed)", "")
     assert provenance([*fast, *slow]) == " (composed in part)"
@@ -47,14 +45,13 @@ def test_rows_say_what_their_times_are() -> None:
 
 def test_paced_links_are_estimated_and_unshaped_ones_are_not() -> None:
     records = [*run_of("a", enforcement="process"), *run_of("b", enforcement="process", link="none")]
-    shaped, unshaped = sorted(summarise(list(replay(records).values())), key=lambda row: str(row.fields["link"]))
+    shaped, unshaped = sorted(rows_of(records), key=lambda row: str(row.fields["link"]))
 
     assert (provenance([shaped]), provenance([unshaped])) == (" (estimated)", "")
 
 
 def test_the_verdict_says_so() -> None:
-    found = rows()
-    text = summary.lines(found, Labels(found), baseline="ddp", target=None)
+    text = comparison().verdict
 
     assert [line.partition(":")[0] for line in text] == [
         "10mbit (composed)",
@@ -74,16 +71,14 @@ def test_the_verdict_says_so() -> None:
     ],
 )
 def test_figures_of_times_say_so_in_their_legends(key: str, expected: set[str]) -> None:
-    found = rows()
-    (figure,) = (figure for figure in figures(found, Labels(found)) if figure.key == key)
+    (figure,) = (figure for figure in all_figures(comparison()) if figure.key == key)
 
     assert {series.name for series in figure.series} == expected
 
 
 @pytest.mark.parametrize("key", ["epoch-time", "epoch-time-links"])
 def test_bars_say_so(key: str) -> None:
-    found = rows()
-    (figure,) = (figure for figure in figures(found, Labels(found)) if figure.key == key)
+    (figure,) = (figure for figure in all_figures(comparison()) if figure.key == key)
     slow = [series for series in figure.series if "10mbit" in (series.setting or "", series.group)]
 
     assert slow

@@ -3,21 +3,17 @@ from typing import Any
 
 import pytest
 
-from liecbench.report import summary
-from liecbench.report.row_labels import Labels
-from liecbench.results.cells import replay
-from liecbench.results.comparison import Estimate, summarise
+from liecbench.results import summary
 from liecbench.results.records import Record
-from tests.ledgers import end, run_of, start
+from liecbench.results.statistics import Estimate
+from tests.ledgers import comparison_of, end, run_of, start
 
 # Half of an epoch is exposed; compressing takes an eighth of it and communicating a quarter.
 WAITS = "; it computes 50%, compresses 17% and waits 33% of its time (ddp waits 33%)"
 
 
 def lines_of(*runs: list[Record], baseline: str = "ddp", target: float | None = None) -> list[str]:
-    cells = list(replay(record for run in runs for record in run).values())
-    rows = summarise(cells, baseline=baseline, target=target)
-    return summary.lines(rows, Labels(rows), baseline=baseline, target=target)
+    return list(comparison_of(*runs, baseline=baseline, target_accuracy=target).verdict)
 
 
 def run(algorithm: str, *epochs: tuple[float, float], **fields: Any) -> list[Record]:
@@ -29,7 +25,7 @@ def run(algorithm: str, *epochs: tuple[float, float], **fields: Any) -> list[Rec
 def test_the_fastest_an_epoch_is_named() -> None:
     actual = lines_of(run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.91)), run("liec", (3.0, 0.9)))
 
-    assert actual == [f"fastest an epoch is psgd, 2.00× ddp's speed, accuracy +1.0 points{WAITS}"]
+    assert actual == [f"fastest per epoch is psgd, 2.00× ddp's speed, accuracy +1.0 points{WAITS}"]
 
 
 def test_ratios_and_differences_are_seed_by_seed() -> None:
@@ -38,7 +34,7 @@ def test_ratios_and_differences_are_seed_by_seed() -> None:
 
     # 2 and 1: 1.5 ± 12.706 · 0.5; +1 and +3 points: 2 ± 12.706 · 1
     assert lines_of(*runs, *rivals) == [
-        "fastest an epoch is psgd, 1.50× ±6.35× ddp's speed (not shown to be faster), "
+        "fastest per epoch is psgd, 1.50× ±6.35× ddp's speed (not shown to be faster), "
         f"accuracy +2.0 points ±12.7{WAITS}"
     ]
 
@@ -47,7 +43,7 @@ def test_the_fastest_that_loses_accuracy_is_followed_by_one_that_does_not() -> N
     runs = [run("ddp", (4.0, 0.9)), run("signsgd", (1.0, 0.8)), run("liec", (2.0, 0.896)), run("psgd", (1.5, 0.894))]
 
     assert lines_of(*runs) == [
-        f"fastest an epoch is signsgd, 4.00× ddp's speed, accuracy -10.0 points{WAITS}",
+        f"fastest per epoch is signsgd, 4.00× ddp's speed, accuracy -10.0 points{WAITS}",
         "at ddp's accuracy it is liec, 2.00×, accuracy -0.4 points",
     ]
 
@@ -124,7 +120,7 @@ def test_where_none_reaches_the_target_epochs_are_compared() -> None:
 
     assert lines_of(*runs, target=0.955) == [
         "no method reaches 95.5% with every seed",
-        f"fastest an epoch is psgd, 2.00× ddp's speed, accuracy +0.0 points{WAITS}",
+        f"fastest per epoch is psgd, 2.00× ddp's speed, accuracy +0.0 points{WAITS}",
     ]
 
 
@@ -136,7 +132,7 @@ def test_a_seed_that_failed_has_not_reached_the_target() -> None:
         f"fastest to 80% is liec, 2.00× ddp's speed, accuracy +0.0 points{WAITS}",
         "not complete: psgd (1/2 failed)",
     ]
-    assert lines_of(*runs)[0].startswith("fastest an epoch is psgd (1/2 failed), 4.00×")
+    assert lines_of(*runs)[0].startswith("fastest per epoch is psgd (1/2 failed), 4.00×")
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])
@@ -144,7 +140,7 @@ def test_a_method_that_failed_is_none_of_the_fastest(status: Any) -> None:
     lost: list[Record] = [start("l", algorithm="liec"), end("l", status=status, error="lost")]
 
     assert [line.split(",")[0] for line in lines_of(run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.9)), lost)] == [
-        "fastest an epoch is psgd",
+        "fastest per epoch is psgd",
         "not complete: liec (1/1 failed)",
     ]
 
@@ -186,8 +182,8 @@ def test_every_setting_has_its_line_and_methods_their_break_even() -> None:
     ]
 
     assert lines_of(*runs) == [
-        f"10mbit: fastest an epoch is liec, 2.00× ddp's speed, accuracy +0.0 points{WAITS}",
-        f"40mbit: fastest an epoch is liec, 1.50× ddp's speed, accuracy +0.0 points{WAITS}",
+        f"10mbit: fastest per epoch is liec, 2.00× ddp's speed, accuracy +0.0 points{WAITS}",
+        f"40mbit: fastest per epoch is liec, 1.50× ddp's speed, accuracy +0.0 points{WAITS}",
         "faster than ddp at every rate from 10mbit to 40mbit: liec",
         "slower than ddp at every rate from 10mbit to 40mbit: neolithic",
         "psgd: faster than ddp below 20 Mbit/s",
@@ -254,7 +250,7 @@ def test_another_baseline_gives_its_name() -> None:
 def test_names_with_markup_stay_as_they_are() -> None:
     actual = lines_of(run("ddp", (4.0, 0.9)), run("<b>[red]&amp;</b>", (2.0, 0.9)))
 
-    assert actual[0].startswith("fastest an epoch is <b>[red]&amp;</b>, 2.00×")
+    assert actual[0].startswith("fastest per epoch is <b>[red]&amp;</b>, 2.00×")
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,10 @@ from typing import Any
 import pytest
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.cells import CellResult, replay
-from liecbench.results.comparison import Row, at_best, summarise
 from liecbench.results.records import Record
-from tests.ledgers import end, epoch, run_of, start
-
-
-def cells_of(*runs: list[Record]) -> list[CellResult]:
-    return list(replay([record for run in runs for record in run]).values())
+from liecbench.results.rows import Row, summarise
+from liecbench.results.tuning import at_best
+from tests.ledgers import cells_of, end, epoch, run_of, start
 
 
 def tuned(algorithm: str, rate: float, accuracies: Sequence[float | None], **fields: object) -> list[list[Record]]:
@@ -122,7 +118,7 @@ def test_a_row_keeps_its_cells() -> None:
     lost: list[Record] = [start("l", seed=1), end("l", status="failed", error="lost")]
     row = row_of("ddp", run_of("a"), lost, [start("u", seed=2)])
 
-    assert [(cell.id, cell.status) for cell in row.members] == [
+    assert [(cell.id, cell.status) for cell in row.cells] == [
         ("a", "completed"),
         ("l", "failed"),
         ("u", "unfinished"),

@@ -1,44 +1,21 @@
-import csv
-import dataclasses
-import io
 import json
-from typing import Any
 
 import pytest
 
-from liecbench.report import machine_readable
-from liecbench.results.cells import replay
-from liecbench.results.comparison import METRICS, Row, summarise
-from liecbench.results.gpu_metrics import METRICS as GPU_METRICS
-from liecbench.results.records import Record
-from tests.ledgers import end, run_of, start
-
-
-def rows_of(*runs: list[Record], target: float | None = None) -> list[Row]:
-    return summarise(list(replay(record for run in runs for record in run).values()), target=target)
+from liecbench.results.metrics import METRICS
+from liecbench.results.rows import Row
+from tests.ledgers import rows_of, run_of
+from tests.report.exported import GPU_METRICS, as_csv, as_json, example_rows
 
 
 @pytest.fixture
 def rows() -> list[Row]:
-    failed: list[Record] = [start("f", algorithm="psgd"), end("f", status="failed", error="lost")]
-    liec = {"algorithm": {"name": "liec", "average_period": 8}}
-    seeds = [run_of(f"d{seed}", [{"seconds": 1.0 + 2 * seed, "accuracy": 0.5}], seed=seed) for seed in (0, 1)]
-    return rows_of(*seeds, run_of("l", [{"seconds": 0.5, "payload": (10, 30)}]), failed) + rows_of_specs(liec)
-
-
-def as_json(rows: list[Row]) -> str:
-    return machine_readable.to_json(rows, baseline="ddp", target_accuracy=0.9)
-
-
-def rows_of_specs(changes: dict[str, Any]) -> list[Row]:
-    record = start("x")
-    changed = dataclasses.replace(record, spec={**record.spec, **changes})
-    return rows_of([changed, *run_of("x")[1:]])
+    return example_rows()
 
 
 def test_a_json_row_has_what_the_interface_names() -> None:
     runs = [run_of(f"d{seed}", [{"seconds": 1.0 + 2 * seed, "accuracy": 0.5}], seed=seed) for seed in (0, 1)]
-    row = json.loads(as_json(rows_of(*runs, target=0.9)))["rows"][0]
+    row = json.loads(as_json(rows_of(*runs, target_accuracy=0.9)))["rows"][0]
     expected = {
         "algorithm": "ddp",
         "compressor": None,
@@ -74,9 +51,7 @@ def test_every_metric_is_in_every_json_row(rows: list[Row]) -> None:
 
 
 def test_without_gpus_nothing_is_exported_of_them(rows: list[Row]) -> None:
-    heads = [
-        name for name in machine_readable.to_csv(rows).partition("\n")[0].split(",") if name.startswith(GPU_METRICS)
-    ]
+    heads = [name for name in as_csv(rows).partition("\n")[0].split(",") if name.startswith(GPU_METRICS)]
 
     assert (set(GPU_METRICS) & json.loads(as_json(rows))["rows"][0].keys(), heads) == (set(), [])
 
@@ -92,7 +67,7 @@ def test_with_gpus_every_row_has_what_one_cell_has(rows: list[Row]) -> None:
         "throttled_share",
         "throttled_power_cap_share",
     }
-    heads = {name for name in machine_readable.to_csv(both).partition("\n")[0].split(",") if name in GPU_METRICS}
+    heads = {name for name in as_csv(both).partition("\n")[0].split(",") if name in GPU_METRICS}
 
     assert [expected] * len(both) == [set(GPU_METRICS) & row.keys() for row in json.loads(as_json(both))["rows"]]
     assert expected == heads
@@ -116,35 +91,7 @@ def test_failed_cells_stay_visible(rows: list[Row]) -> None:
     assert (row["failed"], row["errors"], row["test_accuracy"]) == (1, ["failed: lost"], None)
 
 
-def test_csv_and_json_agree(rows: list[Row]) -> None:
-    lines = list(csv.DictReader(io.StringIO(machine_readable.to_csv(rows))))
-    expected: list[dict[str, str]] = []
-    for row in json.loads(as_json(rows))["rows"]:
-        flat = {key: value for key, value in row.items() if key in lines[0] and not isinstance(value, dict)}
-        for name in METRICS:
-            if name in GPU_METRICS:
-                continue
-            value = row[name] or {"mean": None, "low": None, "high": None}
-            flat |= {name: value["mean"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
-        expected.append({key: "" if flat.get(key) is None else str(flat[key]) for key in lines[0]})
-
-    assert expected == lines
-
-
-def test_csv_has_one_line_a_row_of_equal_length(rows: list[Row]) -> None:
-    table = list(csv.reader(io.StringIO(machine_readable.to_csv(rows))))
-
-    assert (len(rows) + 1, {len(table[0])}) == (len(table), {len(line) for line in table})
-
-
-def test_csv_quotes_what_needs_it() -> None:
-    row = rows_of_specs({"compressor": {"name": 'a,"b"\nc'}})
-    line = next(csv.DictReader(io.StringIO(machine_readable.to_csv(row))))
-
-    assert line["compressor"] == 'a,"b"\nc'
-
-
 def test_nothing_to_export_is_still_well_formed() -> None:
     expected = {"rows": [], "baseline": "ddp", "target_accuracy": 0.9}
 
-    assert (json.loads(as_json([])), machine_readable.to_csv([]).count("\n")) == (expected, 1)
+    assert (json.loads(as_json([])), as_csv([]).count("\n")) == (expected, 1)

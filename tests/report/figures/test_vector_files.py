@@ -6,22 +6,18 @@ from typing import Any
 
 import pytest
 
-from liecbench.report.figures.choice import figures
+from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.figure import Figure, Series
-from liecbench.report.figures.printed import draw
-from liecbench.report.row_labels import Labels
-from liecbench.results.cells import replay
-from liecbench.results.comparison import summarise
+from liecbench.report.figures.vector_files import write_vector_files
 from liecbench.results.records import Record
-from tests.ledgers import end, run_of, start
+from tests.ledgers import comparison_of, end, run_of, start
 
 PALETTE = Palette(["ddp", "psgd"], "ddp")
 
 
 def figures_of(runs: Sequence[list[Record]]) -> list[Figure]:
-    rows = summarise(list(replay(record for run in runs for record in run).values()))
-    return figures(rows, Labels(rows))
+    return all_figures(comparison_of(*runs))
 
 
 def figure(*series: Series, **changes: Any) -> Figure:
@@ -34,7 +30,7 @@ def line(name: str = "psgd", *, setting: str | None = None, y: float = 1.0, **ch
 
 
 def drawn(directory: Path, *figures: Figure) -> dict[str, bytes]:
-    paths = list(draw(figures, PALETTE, directory))
+    paths = list(write_vector_files(figures, PALETTE, directory))
     assert sorted(directory.iterdir()) == sorted(paths)
     return {path.name: path.read_bytes() for path in paths}
 

@@ -1,4 +1,4 @@
-"""Figures for print: SVG and PDF as wide as a paper's column, drawn with Matplotlib."""
+"""Figures for print: SVG and PDF files as wide as a paper's column, drawn with Matplotlib."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -33,14 +33,14 @@ _STYLE: Final[Any] = {
 }
 
 
-def draw(drawn: Sequence[Figure], palette: Palette, directory: Path) -> Iterator[Path]:
-    """Write every figure, of each setting its own, as SVG and PDF; their paths."""
+def write_vector_files(figures: Sequence[Figure], palette: Palette, directory: Path) -> Iterator[Path]:
+    """Write every figure as SVG and PDF, in one pair of files per setting, and yield the paths."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
     directory.mkdir(parents=True, exist_ok=True)
-    for figure in drawn:
+    for figure in figures:
         names: dict[str, int] = {}
         for setting in dict.fromkeys(series.setting for series in figure.series):
             name = _file_name(figure.key, setting)
@@ -64,7 +64,7 @@ def _file_name(key: str, setting: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """A name is no formula, whatever dollars are in it."""
+    """Keep Matplotlib from reading dollar signs as a formula."""
     return text.replace("$", r"\$")
 
 
@@ -86,12 +86,12 @@ def _draw(canvas: "Canvas", figure: Figure, shown: Sequence[Series], palette: Pa
 
 
 def _legend(canvas: "Canvas", axes: "Axes") -> None:
-    """Above the axes; what it and turned names below them take, the canvas is taller by."""
+    """Place the legend above the axes, and enlarge the canvas for it and for rotated names below the axes."""
     _, names = axes.get_legend_handles_labels()
     width, height = canvas.get_size_inches()
     columns = max(1, min(3, int(width / (0.4 + _LETTER_INCHES * max(map(len, names), default=0)))))
-    turned = max((len(tick.get_text()) for tick in axes.get_xticklabels() if tick.get_rotation()), default=0)
-    canvas.set_size_inches(width, height + 0.12 * (len(names) // columns) + _LETTER_INCHES * turned)
+    rotated = max((len(tick.get_text()) for tick in axes.get_xticklabels() if tick.get_rotation()), default=0)
+    canvas.set_size_inches(width, height + 0.12 * (len(names) // columns) + _LETTER_INCHES * rotated)
     canvas.legend(loc="outside upper center", ncols=columns)
 
 
@@ -119,24 +119,32 @@ def _line(axes: "Axes", figure: Figure, series: Series, palette: Palette) -> Non
 def _bars(axes: "Axes", figure: Figure, shown: Sequence[Series], palette: Palette) -> None:
     places = list(dict.fromkeys(_place(series, x) for series in shown for x in series.x))
     if figure.stacked:
-        bottoms = dict.fromkeys(places, 0.0)
-        named = set[str]()
-        for part in shown:
-            (x,), (y,) = part.x, part.y
-            label = "_" if part.name in named else part.name
-            named.add(part.name)
-            place = _place(part, x)
-            axes.bar(places.index(place), y, bottom=bottoms[place], color=PARTS[part.variant], label=label)
-            bottoms[place] += y
+        _stacked_bars(axes, shown, places)
     else:
-        width = 0.8 / len(shown)
-        for number, series in enumerate(shown):
-            offsets = [place - 0.4 + width * (number + 0.5) for place in range(len(series.x))]
-            hatch = 3 * PATTERNS[series.variant % len(PATTERNS)]
-            colour, label = palette.colour(series.method), _plain(series.name)
-            axes.bar(offsets, series.y, width, color=colour, hatch=hatch, label=label)
-    turned = max(map(len, places), default=0) * len(places) > 40
-    axes.set_xticks(range(len(places)), [*map(_plain, places)], rotation=90 if turned else 0)
+        _grouped_bars(axes, shown, palette)
+    rotated = max(map(len, places), default=0) * len(places) > 40
+    axes.set_xticks(range(len(places)), [*map(_plain, places)], rotation=90 if rotated else 0)
+
+
+def _stacked_bars(axes: "Axes", shown: Sequence[Series], places: Sequence[str]) -> None:
+    bottoms = dict.fromkeys(places, 0.0)
+    named = set[str]()
+    for part in shown:
+        (x,), (y,) = part.x, part.y
+        label = "_" if part.name in named else part.name  # Matplotlib leaves such labels out of the legend
+        named.add(part.name)
+        place = _place(part, x)
+        axes.bar(places.index(place), y, bottom=bottoms[place], color=PARTS[part.variant], label=label)
+        bottoms[place] += y
+
+
+def _grouped_bars(axes: "Axes", shown: Sequence[Series], palette: Palette) -> None:
+    width = 0.8 / len(shown)
+    for number, series in enumerate(shown):
+        offsets = [place - 0.4 + width * (number + 0.5) for place in range(len(series.x))]
+        hatch = 3 * PATTERNS[series.variant % len(PATTERNS)]
+        colour, label = palette.colour(series.method), _plain(series.name)
+        axes.bar(offsets, series.y, width, color=colour, hatch=hatch, label=label)
 
 
 def _place(series: Series, x: object) -> str:

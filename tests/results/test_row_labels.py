@@ -4,19 +4,13 @@ from typing import Any
 
 import pytest
 
-from liecbench.report.row_labels import Labels, colour_keys, text
-from liecbench.results.cells import replay
-from liecbench.results.comparison import Row, summarise
 from liecbench.results.records import Record
-from tests.ledgers import run_of
-
-
-def rows_of(runs: Sequence[list[Record]]) -> list[Row]:
-    return summarise(list(replay(record for run in runs for record in run).values()))
+from liecbench.results.row_labels import Labels, field_label
+from tests.ledgers import rows_of, run_of
 
 
 def named(runs: Sequence[list[Record]]) -> set[tuple[str, str]]:
-    rows = rows_of(runs)
+    rows = rows_of(*runs)
     labels = Labels(rows)
     return {(labels.method(row), labels.setting(row)) for row in rows}
 
@@ -88,7 +82,7 @@ def test_every_row_is_told_apart(changes: dict[str, list[Any]]) -> None:
 
 
 def test_the_whole_leaves_out_the_field_that_is_on_an_axis() -> None:
-    rows = rows_of([run_of("a"), run_of("b", link="1mbit"), run_of("c", workers=4)])
+    rows = rows_of(run_of("a"), run_of("b", link="1mbit"), run_of("c", workers=4))
     labels = Labels(rows)
 
     assert {labels.whole(row, without="link") for row in rows} == {"ddp · workers 2", "ddp · workers 4"}
@@ -98,7 +92,7 @@ def test_variants_count_within_an_algorithm() -> None:
     runs = [run_of("a"), run_of("w", workers=4)]
     for ratio in (0.1, 0.2, 0.3):
         runs.append(run_of(str(ratio), algorithm="psgd", compressor={"name": "top_k", "ratio": ratio}))
-    rows = rows_of(runs)
+    rows = rows_of(*runs)
     labels = Labels(rows)
     variants = {(row.fields["algorithm"], row.fields.get("ratio"), labels.variant(row)) for row in rows}
 
@@ -110,22 +104,22 @@ def test_variants_count_within_an_algorithm() -> None:
     [("root", "root"), (4, "batch size 4"), (True, "batch size True"), ({"a": 1}, '{"a": 1}')],
 )
 def test_values_are_read_without_a_heading(value: object, expected: str) -> None:
-    actual = text(value, "batch_size")
+    actual = field_label(value, "batch_size")
 
     assert expected == actual
 
 
 def test_of_one_method_in_several_settings_those_are_compared() -> None:
-    rows = rows_of([run_of("a"), run_of("b", workers=4)])
+    rows = rows_of(run_of("a"), run_of("b", workers=4))
     labels = Labels(rows)
 
     assert [labels.curve(row) for row in rows] == [("ddp · workers 2", None), ("ddp · workers 4", None)]
-    assert len({labels.colour(row) for row in rows}) == 2
-    assert set(colour_keys(rows, labels)) == {"ddp", "ddp · workers 2", "ddp · workers 4"}
+    assert len({labels.colour_key(row) for row in rows}) == 2
+    assert set(labels.colour_keys) == {"ddp", "ddp · workers 2", "ddp · workers 4"}
 
 
 def test_of_several_methods_each_setting_has_its_own_curves() -> None:
-    rows = rows_of([run_of("a"), run_of("b", workers=4), run_of("c", algorithm="psgd")])
+    rows = rows_of(run_of("a"), run_of("b", workers=4), run_of("c", algorithm="psgd"))
     labels = Labels(rows)
 
     assert {labels.curve(row) for row in rows} == {
@@ -133,4 +127,4 @@ def test_of_several_methods_each_setting_has_its_own_curves() -> None:
         ("ddp", "workers 4"),
         ("psgd", "workers 2"),
     }
-    assert {labels.colour(row) for row in rows} == {"ddp", "psgd"}
+    assert {labels.colour_key(row) for row in rows} == {"ddp", "psgd"}

@@ -6,28 +6,25 @@ from typing import Any
 
 import pytest
 
-from liecbench.report.figures.choice import figures
+from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import BASELINE, DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
 from liecbench.report.figures.figure import Figure, Series
-from liecbench.report.figures.plotly_figure import plot
-from liecbench.report.row_labels import Labels
-from liecbench.results.cells import replay
-from liecbench.results.comparison import summarise
+from liecbench.report.figures.plotly_traces import plotly_figure
 from liecbench.results.records import Record
-from tests.ledgers import end, epoch, run_of, start
+from tests.ledgers import comparison_of, end, epoch, run_of, start
 
 HOSTILE = ("<script>alert(1)</script>", '<a href="https://example.org">', "a & b", "</div>")
 
 
 def plots(runs: Sequence[list[Record]]) -> dict[str, dict[str, Any]]:
-    rows = summarise(list(replay(record for run in runs for record in run).values()))
-    palette = Palette([row.fields["algorithm"] for row in rows], "ddp")
-    return {figure.key: plot(figure, palette) for figure in figures(rows, Labels(rows))}
+    comparison = comparison_of(*runs)
+    palette = Palette([row.algorithm for row in comparison.rows], "ddp")
+    return {figure.key: plotly_figure(figure, palette) for figure in all_figures(comparison)}
 
 
 def plotted(*series: Series, **changes: Any) -> list[dict[str, Any]]:
     fields = {"key": "k", "title": "t", "caption": "c", "x_title": "x", "y_title": "y", "kind": "lines", **changes}
-    traces: list[dict[str, Any]] = plot(Figure(series=list(series), **fields), PALETTE)["data"]
+    traces: list[dict[str, Any]] = plotly_figure(Figure(series=list(series), **fields), PALETTE)["data"]
     return traces
 
 
@@ -176,7 +173,7 @@ def test_axes_are_as_the_figure_says() -> None:
         log_x=True,
         percent=True,
     )
-    layout = plot(figure, PALETTE)["layout"]
+    layout = plotly_figure(figure, PALETTE)["layout"]
 
     assert (
         layout["xaxis"]["title"]["text"],

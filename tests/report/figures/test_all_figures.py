@@ -6,25 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.report.figures.choice import figures, pareto_front
+from liecbench.report.figures.all_figures import all_figures
+from liecbench.report.figures.bytes_figures import pareto_front
 from liecbench.report.figures.figure import Figure, Series
-from liecbench.report.parts import PARTS, time_parts
-from liecbench.report.row_labels import Labels
-from liecbench.results.cells import replay
-from liecbench.results.comparison import Row, summarise
 from liecbench.results.records import Record
-from tests.ledgers import end, epoch, run_of, start
+from liecbench.results.time_parts import PARTS, EpochSeconds
+from tests.ledgers import comparison_of, end, epoch, rows_of, run_of, start
 
 BASE = run_of("d", [{"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)}, {"seconds": 2.0, "accuracy": 0.7}])
 
 
-def rows_of(*runs: list[Record]) -> list[Row]:
-    return summarise(list(replay(record for run in runs for record in run).values()))
-
-
 def drawn(*runs: list[Record]) -> dict[str, Figure]:
-    rows = rows_of(*runs)
-    return {figure.key: figure for figure in figures(rows, Labels(rows))}
+    return {figure.key: figure for figure in all_figures(comparison_of(*runs))}
 
 
 def line(figure: Figure, name: str) -> Series:
@@ -105,7 +98,7 @@ def test_parts_sum_to_the_seconds_of_an_epoch(seconds: list[float], timed: int) 
     whole = rows[0].metrics["seconds_per_epoch"]
     assert whole is not None
 
-    assert pytest.approx(whole.mean) == sum(time_parts(rows[0]))
+    assert pytest.approx(whole.mean) == sum(EpochSeconds.of_row(rows[0]).parts)
 
 
 def test_what_is_exposed_is_divided_as_its_times_are() -> None:
@@ -143,8 +136,7 @@ def test_the_baseline_is_1_high_over_seeds_too() -> None:
 def test_links_stand_from_the_slowest_on() -> None:
     links = ["none", "1gbit", {"up": "2mbit", "down": "1gbit"}, "20mbit", "100mbit"]
     runs = [run_of(f"{algorithm}{link}", algorithm=algorithm, link=link) for algorithm in "ab" for link in links]
-    rows = summarise(list(replay(record for run in runs for record in run).values()), baseline="a")
-    figure = next(f for f in figures(rows, Labels(rows)) if f.key == "epoch-time-links")
+    figure = next(f for f in all_figures(comparison_of(*runs, baseline="a")) if f.key == "epoch-time-links")
 
     assert list(dict.fromkeys(series.group for series in figure.series)) == [
         "2mbit↑ 1gbit↓",

@@ -1,0 +1,34 @@
+"""The comparison as CSV."""
+
+import csv
+import io
+
+from liecbench.report.json_rows import counts
+from liecbench.results.comparison import Comparison
+from liecbench.results.metrics import exported_metrics
+from liecbench.results.statistics import Estimate
+
+# These columns come first, in this order; fields that only some rows have follow by name.
+_FIRST = ("algorithm", "compressor", "workers", "link", "server", "dataset", "model", "batch_size", "learning_rate")
+
+
+def render(comparison: Comparison) -> str:
+    """Return one line per row, each metric as its mean, low and high."""
+    rows = comparison.rows
+    fields = [*_FIRST, *sorted({name for row in rows for name in row.fields} - set(_FIRST))]
+    names = exported_metrics(cell for row in rows for cell in row.per_seed.values())
+    bounds = [f"{name}{suffix}" for name in names for suffix in ("", "_low", "_high")]
+    text = io.StringIO()
+    headings = [*fields, "cells", "failed", "unfinished", "reached", *bounds]
+    writer = csv.DictWriter(text, headings, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        values = {key: value for name in names for key, value in _bounds(name, row.metrics[name]).items()}
+        writer.writerow({**row.fields, **counts(row), **values})
+    return text.getvalue()
+
+
+def _bounds(name: str, value: Estimate | None) -> dict[str, float | None]:
+    if value is None:
+        return {}
+    return {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}

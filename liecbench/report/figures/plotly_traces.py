@@ -1,0 +1,147 @@
+"""Figures as Plotly's traces and layouts: plain JSON values, nothing is drawn here."""
+
+from html import escape  # Plotly reads tags in its texts: this is not the page's escaping
+from typing import Any
+
+from liecbench.report.figures.colours import DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
+from liecbench.report.figures.figure import Figure, Interval, Series
+
+
+def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
+    """Return ``{"data": […], "layout": {…}, "settings": […]}``, with the setting of each trace."""
+    traces: list[dict[str, Any]] = []
+    settings: list[str | None] = []
+    for series in figure.series:
+        for trace in _traces(figure, series, palette):
+            traces.append(trace)
+            settings.append(series.setting)
+    if figure.stacked:
+        _show_once_in_legend(traces, settings)
+    return {"data": traces, "layout": _layout(figure), "settings": settings}
+
+
+def _show_once_in_legend(traces: list[dict[str, Any]], settings: list[str | None]) -> None:
+    seen = set()
+    for trace, setting in zip(traces, settings, strict=True):
+        trace["showlegend"] = (setting, trace["name"]) not in seen
+        seen.add((setting, trace["name"]))
+
+
+def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, Any]]:
+    colour = REFERENCE if series.reference else palette.colour(series.method)
+    if figure.kind == "bars":
+        return [_bar(figure, series, colour)]
+    trace = _line(figure, series, colour)
+    if series.interval is None:
+        return [trace]
+    if figure.kind == "points":
+        high = series.interval[1]
+        trace["error_y"] = {"type": "data", "array": [h - y for h, y in zip(high, series.y, strict=True)]}
+        return [trace]
+    interval = _above_a_tenth(series.y, series.interval) if figure.log_y else series.interval
+    return [_band(series.x, interval, escape(series.name), colour), trace]
+
+
+def _common(series: Series) -> dict[str, Any]:
+    name, x = escape(series.name), _axis_values(series.x)
+    if series.group is not None:
+        x = [_axis_values([series.group]) * len(x), x]
+    return {"name": name, "legendgroup": name, "x": x, "y": _rounded(series.y)}
+
+
+def _bar(figure: Figure, series: Series, colour: str) -> dict[str, Any]:
+    common = _common(series)
+    pattern = "" if figure.stacked else PATTERNS[series.variant % len(PATTERNS)]
+    return {
+        **common,
+        "type": "bar",
+        "marker": {"color": PARTS[series.variant] if figure.stacked else colour, "pattern": {"shape": pattern}},
+        "hovertemplate": f"{common['name']}<br>%{{x}}: %{{y:{_digits(si=figure.si_y)}}}<extra></extra>",
+    }
+
+
+def _line(figure: Figure, series: Series, colour: str) -> dict[str, Any]:
+    common = _common(series)
+    dash = "dot" if series.reference else DASHES[series.variant % len(DASHES)]
+    symbol = MARKERS[series.variant % len(MARKERS)]
+    trace: dict[str, Any] = {
+        **common,
+        "type": "scatter",
+        "mode": _mode(figure, series),
+        "line": {"color": colour, "dash": dash, "width": 2},
+        "marker": {"color": colour, "symbol": symbol, "size": 8, "maxdisplayed": 10},
+    }
+    if series.reference:
+        return {**trace, "hoverinfo": "skip", "showlegend": figure.kind != "points"}
+    y = "%{y:.2%}" if figure.percent else f"%{{y:{_digits(si=figure.si_y)}}}"
+    x = f"%{{x:{_digits(si=figure.si_x)}}}"
+    return {**trace, "hovertemplate": f"{common['name']}<br>{x}: {y}<extra></extra>"}
+
+
+def _digits(*, si: bool) -> str:
+    return ".4s" if si else ".4g"
+
+
+def _mode(figure: Figure, series: Series) -> str:
+    if series.reference:
+        return "lines"
+    return "markers" if figure.kind == "points" else "lines+markers"
+
+
+def _above_a_tenth(y: list[float], interval: Interval) -> Interval:
+    """Raise lower ends to a tenth of the mean: a log axis has no 0, and an end near 0 would flatten the lines."""
+    low, high = interval
+    return [max(end, mean / 10) for end, mean in zip(low, y, strict=True)], high
+
+
+def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> dict[str, Any]:
+    """Return the area between the ends of the intervals, along the upper ends and back along the lower ones."""
+    low, high = interval
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": _axis_values([*x, *reversed(x)]),
+        "y": _rounded([*high, *reversed(low)]),
+        "fill": "toself",
+        "fillcolor": colour,
+        "opacity": 0.2,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": name,
+        "name": name,
+    }
+
+
+def _axis_values(values: list[Any]) -> list[Any]:
+    return [escape(value) if isinstance(value, str) else _rounded([value])[0] for value in values]
+
+
+def _rounded(values: list[float]) -> list[float]:
+    """Round to the digits that a figure shows, which keeps a page of many cells small."""
+    return [float(f"{value:.6g}") for value in values]
+
+
+def _layout(figure: Figure) -> dict[str, Any]:
+    layout: dict[str, Any] = {
+        "xaxis": _axis(figure.x_title, log=figure.log_x),
+        "yaxis": _axis(figure.y_title, log=figure.log_y),
+        "margin": {"l": 64, "r": 12, "t": 8, "b": 48},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "hovermode": "closest",
+        "height": 420,
+    }
+    if figure.percent:
+        layout["yaxis"] = {**layout["yaxis"], "tickformat": ".1~%", "rangemode": "normal"}
+    if figure.stacked:
+        layout["barmode"] = "stack"
+    if figure.ticks_at_values:
+        layout["xaxis"]["tickvals"] = sorted(
+            {x for series in figure.series for x in series.x if not isinstance(x, str)}
+        )
+    return layout
+
+
+def _axis(title: str, *, log: bool) -> dict[str, Any]:
+    axis: dict[str, Any] = {"title": {"text": escape(title)}, "automargin": True}
+    return {**axis, "type": "log", "exponentformat": "SI", "dtick": "D2"} if log else {**axis, "rangemode": "tozero"}

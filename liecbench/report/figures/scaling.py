@@ -1,0 +1,107 @@
+"""Time and speed-up by the rate of the links and by the number of workers, on logarithmic axes."""
+
+from collections.abc import Iterator, Sequence
+
+from liecbench.report.figures.figure import Figure, Series, interval_of
+from liecbench.results.break_even import symmetric_rate
+from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.rows import Row
+
+
+def time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
+    """Return seconds per epoch by the rate of the links."""
+    return Figure(
+        key="rates",
+        title="Time per epoch by the rate of the links",
+        caption="Where a line is straight the network decides; where it turns flat a faster one would not help.",
+        x_title="bits per second of each link",
+        y_title="seconds per epoch",
+        kind="lines",
+        series=list(_by_rate(rows, labels, "seconds_per_epoch")),
+        log_x=True,
+        log_y=True,
+        si_x=True,
+    )
+
+
+def speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
+    """Return the speed-up by the rate of the links."""
+    return Figure(
+        key="break-even",
+        title="Speed-up by the rate of the links",
+        caption="Above 1 epochs are shorter than the baseline's; a line falls to 1 at the method's break-even rate.",
+        x_title="bits per second of each link",
+        y_title="speed-up over the baseline",
+        kind="lines",
+        series=list(_by_rate(rows, labels, "speedup")),
+        log_x=True,
+        log_y=True,
+        si_x=True,
+    )
+
+
+def time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure:
+    """Return seconds per epoch by the number of workers, with a linear speed-up to compare with."""
+    groups: dict[tuple[str, str | None], list[Row]] = {}
+    for row in rows:
+        if row.metrics["seconds_per_epoch"] is not None:
+            groups.setdefault(labels.curve(row, without="workers"), []).append(row)
+    series: list[Series] = []
+    for curve, group in groups.items():
+        if len(group) > 1:
+            series += _with_linear(sorted(group, key=lambda row: int(row.fields["workers"])), labels, curve)
+    return Figure(
+        key="workers",
+        title="Time per epoch by number of workers",
+        caption="An epoch is divided among the workers: on the dotted line each does its share and nobody waits.",
+        x_title="workers",
+        y_title="seconds per epoch",
+        kind="lines",
+        series=series,
+        log_x=True,
+        log_y=True,
+        ticks_at_values=True,
+    )
+
+
+def _with_linear(group: Sequence[Row], labels: Labels, curve: tuple[str, str | None]) -> list[Series]:
+    name, setting = curve
+    workers: list[float | str] = [row.fields["workers"] for row in group]
+    line = _line(group, labels, curve, workers, "seconds_per_epoch")
+    linear = Series(
+        name=f"{name}, linear speed-up",
+        method=line.method,
+        setting=setting,
+        x=workers,
+        y=[line.y[0] * group[0].fields["workers"] / row.fields["workers"] for row in group],
+        reference=True,
+    )
+    return [line, linear]
+
+
+def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Series]:
+    """Yield one line per method that was measured at several rates."""
+    groups: dict[tuple[str, str | None], list[tuple[int, Row]]] = {}
+    for row in rows:
+        rate = symmetric_rate(row.fields.get("link"))
+        if rate is not None and row.metrics[metric] is not None:
+            groups.setdefault(labels.curve(row, without="link"), []).append((rate, row))
+    for curve, group in groups.items():
+        if len(group) > 1:
+            group.sort(key=lambda pair: pair[0])
+            yield _line([row for _, row in group], labels, curve, [rate for rate, _ in group], metric)
+
+
+def _line(
+    group: Sequence[Row], labels: Labels, curve: tuple[str, str | None], x: list[float | str], metric: str
+) -> Series:
+    estimates = [estimate for row in group if (estimate := row.metrics[metric]) is not None]
+    return Series(
+        name=curve[0] + provenance(group),
+        setting=curve[1],
+        method=group[0].algorithm,
+        variant=labels.variant(group[0]),
+        x=x,
+        y=[estimate.mean for estimate in estimates],
+        interval=interval_of(estimates),
+    )

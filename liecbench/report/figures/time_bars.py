@@ -1,0 +1,73 @@
+"""Stacked bars of the parts of an epoch's time."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from liecbench.network.link_map import LinkMap
+from liecbench.report.figures.figure import Figure, Series
+from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.rows import Row
+from liecbench.results.time_parts import PARTS, EpochSeconds
+
+
+def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
+    """Return bars of the seconds of an epoch, one per method."""
+    timed = [row for row in rows if row.metrics["seconds_per_epoch"] is not None]
+    return Figure(
+        key="epoch-time",
+        title="Where an epoch's time goes",
+        caption="Compression shortens what waits for the network alone. What is hidden behind computing is in no "
+        "part; what compression and communication did not hide is divided in proportion to their times.",
+        x_title="",
+        y_title="seconds per epoch",
+        kind="bars",
+        series=[
+            part
+            for row in timed
+            for part in _parts(row, labels, EpochSeconds.of_row(row).parts, setting=labels.setting(row))
+        ],
+        stacked=True,
+    )
+
+
+def time_by_link(rows: Sequence[Row], labels: Labels) -> Figure:
+    """Return the same bars by link and method, as shares of the baseline's time on that link."""
+    compared = sorted((row for row in rows if row.metrics["speedup"] is not None), key=_slowest_link_first)
+    several_links = len({row.fields["link"] for row in compared}) > 1
+    return Figure(
+        key="epoch-time-links",
+        title="Where time goes, by bandwidth",
+        caption="The baseline's epoch on each link is 1: what a method takes off its waiting is what it gains.",
+        x_title="",
+        y_title="time per epoch, the baseline's = 1",
+        kind="bars",
+        series=[part for row in compared for part in _relative_parts(row, labels)] if several_links else [],
+        stacked=True,
+    )
+
+
+def _parts(
+    row: Row, labels: Labels, heights: Sequence[float], *, setting: str, group: str | None = None
+) -> Iterator[Series]:
+    for number, (part, height) in enumerate(zip(PARTS, heights, strict=True)):
+        yield Series(
+            name=part + provenance([row]),
+            method=part,
+            variant=number,
+            setting=setting,
+            group=group,
+            x=[labels.method(row)],
+            y=[height],
+        )
+
+
+def _relative_parts(row: Row, labels: Labels) -> Iterator[Series]:
+    speedup, parts = row.metrics["speedup"], EpochSeconds.of_row(row).parts
+    assert speedup is not None, "the row is compared"
+    heights = [seconds / sum(parts) / speedup.mean for seconds in parts]
+    yield from _parts(row, labels, heights, setting=labels.setting(row, without="link"), group=str(row.fields["link"]))
+
+
+def _slowest_link_first(row: Row) -> tuple[float, ...]:
+    link = LinkMap.parse(row.cells[0].spec["link"])
+    return link.speed if link.shaped else (math.inf,)

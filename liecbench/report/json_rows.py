@@ -1,0 +1,40 @@
+"""The comparison as JSON."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from liecbench.results.comparison import Comparison
+from liecbench.results.metrics import exported_metrics
+from liecbench.results.rows import Row
+
+
+def render(comparison: Comparison) -> str:
+    """Return ``{"rows": [...], "baseline": ..., "target_accuracy": ...}``.
+
+    A row holds its fields, counts and metrics next to each other.
+    """
+    names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
+    content = {
+        "rows": [_object(row, names) for row in comparison.rows],
+        "baseline": comparison.baseline,
+        "target_accuracy": comparison.target_accuracy,
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def counts(row: Row) -> dict[str, int | str | None]:
+    """Return a row's numbers of cells, by state."""
+    return {
+        "cells": len(row.cells),
+        "failed": row.num_failed,
+        "unfinished": row.num_unfinished,
+        "reached": row.reached,
+    }
+
+
+def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
+    values = {name: row.metrics[name] for name in names}
+    metrics = {name: None if value is None else dataclasses.asdict(value) for name, value in values.items()}
+    return {**row.fields, **counts(row), **metrics, "errors": row.errors, "warnings": row.warnings}

@@ -1,0 +1,314 @@
+"""The table of metrics: a row here is all that ``--metric``, every format and the page need of a metric."""
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.results import gpu_metrics
+from liecbench.results.records import Epoch
+from liecbench.results.statistics import Estimate
+from liecbench.results.units import (
+    BYTES,
+    FRACTION,
+    HERTZ,
+    JOULES,
+    LOSS,
+    POINTS,
+    RATIO,
+    SECONDS,
+    WATTS,
+    Unit,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedCell:
+    """The epochs of a completed cell, from which metrics are derived.
+
+    ``epochs_to_target`` are the first epochs up to the one that reaches the target accuracy; None if no epoch does.
+    """
+
+    epochs: Sequence[Epoch]
+    epochs_to_target: Sequence[Epoch] | None = None
+
+    @classmethod
+    def of(cls, epochs: Sequence[Epoch], target_accuracy: float | None) -> "CompletedCell":
+        """Return the epochs with those that lead to the target accuracy."""
+        for number, epoch in enumerate(epochs, start=1):
+            if target_accuracy is not None and epoch.test_accuracy >= target_accuracy:
+                return cls(epochs=epochs, epochs_to_target=epochs[:number])
+        return cls(epochs=epochs)
+
+    def seconds_per_epoch(self, name: str) -> float | None:
+        """Return the mean of a field in seconds, warm-up steps counted like others; None if all steps are warm-up."""
+        # Times cover the timed steps alone: an epoch of 22 steps of which 11 are timed counts as half an epoch.
+        num_epochs = sum(epoch.timed_steps for epoch in self.epochs) / self.epochs[-1].steps
+        return sum(getattr(epoch, name) for epoch in self.epochs) / num_epochs if num_epochs else None
+
+    def to_target(self, cost: Callable[[Epoch], float]) -> float | None:
+        """Return the sum of an epoch's ``cost`` until the target accuracy is reached; None if it is not."""
+        return None if self.epochs_to_target is None else sum(map(cost, self.epochs_to_target))
+
+
+Derive = Callable[[CompletedCell], float | None]
+# From the metrics of a cell and of the baseline's cell with the same seed.
+Compare = Callable[[Mapping[str, float], Mapping[str, float]], float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A number per cell, whose mean over seeds is a column of a comparison.
+
+    Args:
+        name: The name in JSON, CSV and ``--metric``, which ends with the unit or what the number is per.
+        heading: The column's heading.
+        unit: The unit and the number format.
+        derive: Returns the value of a completed cell, or None if it is unknown. Either this or ``compare`` is set.
+        compare: Returns the value from a cell's metrics and those of the baseline, seed by seed.
+        better: The direction in which the metric improves.
+        shown: Where the column shows without ``--metric``: in every comparison, on the HTML page alone, or nowhere.
+        every_seed: True if the mean is unknown unless all seeds have a value, failed ones included.
+        exported_with: The metric that some cell must have for JSON and CSV to hold this one; None: always.
+        zero_is_missing: True if a value of 0 does not count as one for ``exported_with``.
+        of_gpus: True if the value is of all GPUs together.
+        hide_first: On a narrow terminal the column with the lowest number is hidden first; None: never hidden.
+    """
+
+    name: str
+    heading: str
+    unit: Unit
+    derive: Derive | None = None
+    compare: Compare | None = None
+    better: Literal["higher", "lower"] = "lower"
+    shown: Literal["table", "page", "on request"] = "on request"
+    every_seed: bool = False
+    exported_with: str | None = None
+    zero_is_missing: bool = False
+    of_gpus: bool = False
+    hide_first: int | None = None
+
+    def text(self, value: Estimate | None) -> str:
+        """Return a value as it is shown to people."""
+        return self.unit.text(value)
+
+    def best(self, values: Iterable[Estimate | None]) -> float | None:
+        """Return the best mean; None if there is none."""
+        means = [value.mean for value in values if value is not None]
+        return (max if self.better == "higher" else min)(means) if means else None
+
+
+def _seconds(field: str) -> Derive:
+    return lambda cell: cell.seconds_per_epoch(field)
+
+
+def _ratio(name: str) -> Compare:
+    """Return the baseline's value ÷ the cell's."""
+    return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
+
+
+def _wire_bytes(cell: CompletedCell) -> float | None:
+    known = [wire for epoch in cell.epochs if (wire := epoch.wire_bytes_per_rank) is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _gpu_mean(
+    name: str,
+    heading: str,
+    unit: Unit,
+    field: str,
+    *,
+    better: Literal["higher", "lower"] = "lower",
+    shown: Literal["table", "on request"] = "on request",
+    hide_first: int | None = None,
+) -> Metric:
+    """Return the metric that is the mean over epochs of a field of ``Epoch.gpu``."""
+    return Metric(
+        name=name,
+        heading=heading,
+        unit=unit,
+        derive=lambda cell: gpu_metrics.mean(cell.epochs, field),
+        better=better,
+        shown=shown,
+        exported_with=name,
+        of_gpus=True,
+        hide_first=hide_first,
+    )
+
+
+def _throttling_reason(reason: str) -> Metric:
+    """Return the share of samples in which GPU clocks were held back for one reason."""
+    name = f"throttled_{reason}_share"
+    return Metric(
+        name=name,
+        heading=gpu_metrics.reason_text(name),
+        unit=FRACTION,
+        derive=lambda cell: gpu_metrics.throttling_shares(cell.epochs).get(name),
+        exported_with=name,
+        zero_is_missing=True,
+        of_gpus=True,
+    )
+
+
+_ROWS: Final = (
+    Metric(
+        name="test_accuracy",
+        heading="accuracy",
+        unit=FRACTION,
+        derive=lambda cell: cell.epochs[-1].test_accuracy,
+        better="higher",
+        shown="table",
+    ),
+    Metric(
+        name="seconds_per_epoch",
+        heading="s/epoch",
+        unit=SECONDS,
+        derive=_seconds("train_seconds"),
+        shown="table",
+    ),
+    Metric(
+        name="exposed_seconds_per_epoch",
+        heading="exposed",
+        unit=SECONDS,
+        derive=_seconds("exposed_seconds"),
+        shown="table",
+        hide_first=5,
+    ),
+    Metric(
+        name="payload_bytes_per_epoch",
+        heading="payload",
+        unit=BYTES,
+        derive=lambda cell: statistics.fmean(epoch.payload_bytes_per_rank for epoch in cell.epochs),
+        shown="table",
+        hide_first=4,
+    ),
+    Metric(
+        name="wire_bytes_per_epoch",
+        heading="wire",
+        unit=BYTES,
+        derive=_wire_bytes,
+        shown="table",
+        hide_first=3,
+    ),
+    _gpu_mean("joules_per_epoch", "J/epoch", JOULES, "energy_joules", shown="table", hide_first=2),
+    _gpu_mean("gpu_utilisation", "GPU use", FRACTION, "utilisation", better="higher", shown="table", hide_first=1),
+    Metric(
+        name="bytes_ratio",
+        heading="bytes÷",
+        unit=RATIO,
+        compare=_ratio("payload_bytes_per_epoch"),
+        better="higher",
+        shown="table",
+        hide_first=6,
+    ),
+    Metric(
+        name="speedup",
+        heading="speed-up",
+        unit=RATIO,
+        compare=_ratio("seconds_per_epoch"),
+        better="higher",
+        shown="table",
+    ),
+    Metric(
+        name="accuracy_difference",
+        heading="accuracy Δ",
+        unit=POINTS,
+        compare=lambda cell, baseline: cell["test_accuracy"] - baseline["test_accuracy"],
+        better="higher",
+        shown="page",
+    ),
+    Metric(
+        name="train_loss",
+        heading="train loss",
+        unit=LOSS,
+        derive=lambda cell: cell.epochs[-1].train_loss,
+        shown="page",
+    ),
+    Metric(
+        name="seconds_to_target",
+        heading="s to target",
+        unit=SECONDS,
+        derive=lambda cell: cell.to_target(lambda epoch: epoch.train_seconds),
+        shown="page",
+        every_seed=True,
+    ),
+    Metric(
+        name="bytes_to_target",
+        heading="B to target",
+        unit=BYTES,
+        derive=lambda cell: cell.to_target(lambda epoch: epoch.payload_bytes_per_rank),
+        shown="page",
+        every_seed=True,
+    ),
+    Metric(
+        name="joules_to_target",
+        heading="J to target",
+        unit=JOULES,
+        derive=lambda cell: None if cell.epochs_to_target is None else gpu_metrics.joules(cell.epochs_to_target),
+        shown="page",
+        every_seed=True,
+        exported_with="joules_per_epoch",
+        of_gpus=True,
+    ),
+    Metric(
+        name="compute_seconds_per_epoch",
+        heading="compute",
+        unit=SECONDS,
+        derive=_seconds("compute_seconds"),
+    ),
+    Metric(
+        name="compress_seconds_per_epoch",
+        heading="compress",
+        unit=SECONDS,
+        derive=_seconds("compress_seconds"),
+    ),
+    Metric(
+        name="communicate_seconds_per_epoch",
+        heading="communicate",
+        unit=SECONDS,
+        derive=_seconds("communicate_seconds"),
+    ),
+    Metric(
+        name="gpu_peak_memory_bytes",
+        heading="GPU memory",
+        unit=BYTES,
+        derive=lambda cell: max(gpu_metrics.values(cell.epochs, "peak_memory_bytes"), default=None),
+        exported_with="gpu_peak_memory_bytes",
+        of_gpus=True,
+    ),
+    _gpu_mean("power_watts", "GPU W", WATTS, "power_watts"),
+    _gpu_mean("sm_clock_hertz", "SM clock", HERTZ, "sm_clock_hertz", better="higher"),
+    _gpu_mean("pcie_sent_bytes_per_epoch", "PCIe sent", BYTES, "pcie_sent_bytes"),
+    _gpu_mean("pcie_received_bytes_per_epoch", "PCIe received", BYTES, "pcie_received_bytes"),
+    _gpu_mean("nvlink_sent_bytes_per_epoch", "NVLink sent", BYTES, "nvlink_sent_bytes"),
+    _gpu_mean("nvlink_received_bytes_per_epoch", "NVLink received", BYTES, "nvlink_received_bytes"),
+    _gpu_mean("throttled_share", "throttled", FRACTION, "throttled_share"),
+    *map(_throttling_reason, gpu_metrics.REASONS),
+)
+METRICS: Final = {metric.name: metric for metric in _ROWS}
+
+
+def derive_metrics(cell: CompletedCell) -> dict[str, float]:
+    """Return a cell's known metrics, without those that compare it with the baseline."""
+    values = {metric.name: metric.derive(cell) for metric in METRICS.values() if metric.derive is not None}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def compare_metrics(cell: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
+    """Return the known metrics that compare a cell with the baseline's cell of the same seed."""
+    values = {m.name: m.compare(cell, baseline) for m in METRICS.values() if m.compare is not None}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
+    """Return the names of the metrics that JSON and CSV hold for cells with these metrics."""
+    known = {name for cell in cells for name, value in cell.items() if value or not METRICS[name].zero_is_missing}
+    return [metric.name for metric in METRICS.values() if metric.exported_with is None or metric.exported_with in known]
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise LiecbenchError if ``--metric`` names a metric that does not exist."""
+    for name in names:
+        if name not in METRICS:
+            raise LiecbenchError(f"--metric {name}: there is no such metric", did_you_mean(name, METRICS))

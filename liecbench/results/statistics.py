@@ -1,0 +1,44 @@
+"""Means with confidence intervals."""
+
+import functools
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean over seeds and its confidence interval by Student's t; one seed has no bounds."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float], tail: float = 0.025) -> "Estimate":
+        """Return the estimate from one value per seed.
+
+        Args:
+            values: At least one value.
+            tail: The probability with which each bound is wrong; by default the interval is of 95 %.
+        """
+        mean, degrees_of_freedom = statistics.fmean(values), len(values) - 1
+        if not degrees_of_freedom:
+            return cls(mean=mean, low=None, high=None)
+        variance = math.fsum((value - mean) ** 2 for value in values) / degrees_of_freedom
+        half_width = t_quantile(degrees_of_freedom, 1 - tail) * math.sqrt(variance / len(values))
+        return cls(mean=mean, low=mean - half_width, high=mean + half_width)
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval's width; None for one seed."""
+        return None if self.high is None else self.high - self.mean
+
+
+@functools.cache
+def t_quantile(degrees_of_freedom: int, probability: float) -> float:
+    """Return a quantile of Student's t distribution."""
+    from scipy.special import stdtrit  # scipy.stats would take half a second to import
+
+    return float(stdtrit(degrees_of_freedom, probability))

@@ -1,0 +1,50 @@
+"""The parts of an epoch's time: computing, compressing and waiting for the network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.results.rows import Row
+
+PARTS: Final = ("computing", "compressing", "waiting for the network")
+_FIELDS: Final = ("compute", "exposed", "compress", "communicate")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochSeconds:
+    """Seconds per epoch: those that a step computes, those exposed, and those busy compressing and communicating."""
+
+    compute: float
+    exposed: float
+    compress: float
+    communicate: float
+
+    @classmethod
+    def of_row(cls, row: Row) -> "EpochSeconds":
+        """Return a row's means over seeds; 0 where they are unknown."""
+        estimates = {name: row.metrics[f"{name}_seconds_per_epoch"] for name in _FIELDS}
+        return cls(**{name: 0.0 if value is None else value.mean for name, value in estimates.items()})
+
+    @classmethod
+    def total(cls, cells: Sequence[Mapping[str, float]]) -> "EpochSeconds":
+        """Return the sums over cells with these metrics."""
+        return cls(**{name: sum(metrics[f"{name}_seconds_per_epoch"] for metrics in cells) for name in _FIELDS})
+
+    @property
+    def parts(self) -> tuple[float, float, float]:
+        """The seconds of each of PARTS: exposed time is divided as compressing and communicating took time."""
+        busy = self.compress + self.communicate
+        share = self.compress / busy if busy else 0.0
+        return self.compute, self.exposed * share, self.exposed * (1 - share)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Each part as a fraction of the sum; zeros if the sum is 0."""
+        total = sum(self.parts)
+        return tuple(part / total if total else 0.0 for part in self.parts)
+
+    @property
+    def hidden(self) -> float:
+        """The fraction of compression and communication that overlaps with computing, from 0 to 1."""
+        busy = self.compress + self.communicate
+        return min(1.0, max(0.0, 1 - self.exposed / busy)) if busy else 0.0

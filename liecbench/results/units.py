@@ -1,0 +1,50 @@
+"""Units of metrics, and how a number of each is written for people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.results.statistics import Estimate
+
+_BYTE_PREFIXES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit and its number format."""
+
+    name: str
+    format: Callable[[float], str]
+
+    def text(self, value: Estimate | None) -> str:
+        """Return a mean with its unit and, if there are several seeds, ± half of its interval; a dash for None."""
+        if value is None:
+            return "–"
+        text, half_width = self.format(value.mean), value.half_width
+        return f"{text} ±{self.format(half_width).removeprefix('+')}" if half_width else text
+
+
+def _bytes(value: float) -> str:
+    for size, prefixed in _BYTE_PREFIXES:
+        if value >= 0.9995 * size:
+            return f"{value / size:.3g} {prefixed}"
+    return f"{value:.0f} B"
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
+
+
+FRACTION: Final = Unit(name="fraction", format=lambda value: f"{value * 100:.1f}%")
+POINTS: Final = Unit(name="fraction", format=lambda value: f"{value * 100:+.1f}")
+RATIO: Final = Unit(name="ratio", format=_times)
+LOSS: Final = Unit(name="nats", format=_three_digits)
+SECONDS: Final = Unit(name="seconds", format=_three_digits)
+BYTES: Final = Unit(name="bytes", format=_bytes)
+JOULES: Final = Unit(name="joules", format=_three_digits)
+WATTS: Final = Unit(name="watts", format=_three_digits)
+HERTZ: Final = Unit(name="hertz", format=lambda value: f"{value / 1e9:.3g} GHz")

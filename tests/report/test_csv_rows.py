@@ -1,0 +1,40 @@
+import csv
+import io
+import json
+
+import pytest
+
+from liecbench.results.metrics import METRICS
+from liecbench.results.rows import Row
+from tests.report.exported import GPU_METRICS, as_csv, as_json, example_rows, rows_of_specs
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    return example_rows()
+
+
+def test_csv_and_json_agree(rows: list[Row]) -> None:
+    lines = list(csv.DictReader(io.StringIO(as_csv(rows))))
+    expected: list[dict[str, str]] = []
+    for row in json.loads(as_json(rows))["rows"]:
+        flat = {key: value for key, value in row.items() if key in lines[0] and not isinstance(value, dict)}
+        for name in [name for name in METRICS if name not in GPU_METRICS]:
+            value = row[name] or {"mean": None, "low": None, "high": None}
+            flat |= {name: value["mean"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+        expected.append({key: "" if flat.get(key) is None else str(flat[key]) for key in lines[0]})
+
+    assert expected == lines
+
+
+def test_csv_has_one_line_a_row_of_equal_length(rows: list[Row]) -> None:
+    table = list(csv.reader(io.StringIO(as_csv(rows))))
+
+    assert (len(rows) + 1, {len(table[0])}) == (len(table), {len(line) for line in table})
+
+
+def test_csv_quotes_what_needs_it() -> None:
+    row = rows_of_specs({"compressor": {"name": 'a,"b"\nc'}})
+    line = next(csv.DictReader(io.StringIO(as_csv(row))))
+
+    assert line["compressor"] == 'a,"b"\nc'

@@ -1,0 +1,32 @@
+from liecbench.results.fields import flat_fields, varying_fields
+from tests.ledgers import rows_of, run_of, spec
+
+
+def test_fields_are_bare_names_and_their_options() -> None:
+    fields = flat_fields(
+        spec("liec", compressor={"name": "top_k", "ratio": 0.5}, link={"up": "1mbit", "down": "2mbit"})
+    )
+    names = ("algorithm", "compressor", "ratio", "link", "dataset", "model", "width", "layers", "epochs")
+
+    assert tuple(fields[name] for name in names) == ("liec", "top_k", 0.5, "1mbit↑ 2mbit↓", "digits", "mlp", 8, 1, 2)
+
+
+def test_options_of_the_same_name_are_told_apart() -> None:
+    clashing = {"algorithm": {"name": "a", "rounds": 1, "seed": 5}, "compressor": {"name": "b", "rounds": 2}}
+    fields = flat_fields({**spec(), **clashing})
+
+    assert tuple(fields[n] for n in ("rounds", "compressor_rounds", "seed", "algorithm_seed")) == (1, 2, 0, 5)
+
+
+def test_only_what_differs_tells_rows_apart() -> None:
+    runs = [run_of("a"), run_of("b", algorithm="liec", server="root"), run_of("c", workers=4)]
+    rows = [row.fields for row in rows_of(*runs)]
+
+    assert varying_fields(rows) == ["algorithm", "workers"]
+
+
+def test_what_one_algorithm_has_set_and_null_tells_rows_apart() -> None:
+    runs = [run_of("a"), run_of("b", task={"schedule": "cosine"}), run_of("c", algorithm="liec", server="root")]
+    rows = [row.fields for row in rows_of(*runs)]
+
+    assert varying_fields(rows) == ["algorithm", "schedule"]
