@@ -1,4 +1,4 @@
-"""Disks that are full or may not be written: a clear error, and nothing of what was recorded is lost."""
+"""Full and read-only disks: the error is clear, and no record is lost."""
 
 import shutil
 import subprocess
@@ -18,8 +18,8 @@ name: disk
 task: {dataset: digits, model: {name: mlp, width: 1024, layers: 1}, batch_size: 64, epochs: 3, learning_rate: 0.1}
 matrix: {algorithm: [psgd], workers: 2, link: none}
 """
-# In a mount namespace of its own: a disk that takes one checkpoint and no second, then has room, then is read-only.
-# Arguments: mount point, where to leave copies, the command.
+# In a mount namespace of its own: a disk that is full after one checkpoint, then has space, then is read-only.
+# Arguments: mount point, directory for copies, the command.
 STEPS: Final = """
 disk=$1; copies=$2; shift 2
 mount -t tmpfs -o size=3m tmpfs "$disk" || exit 99
@@ -28,8 +28,8 @@ head -c 2100k /dev/zero > "$disk/ballast"
 "$@" 2> "$copies/full.txt"; echo $? > "$copies/full.status"
 cp -r "$disk/results" "$copies/full"
 rm "$disk/ballast"
-"$@" 2> "$copies/room.txt"; echo $? > "$copies/room.status"
-cp -r "$disk/results" "$copies/room"
+"$@" 2> "$copies/space.txt"; echo $? > "$copies/space.status"
+cp -r "$disk/results" "$copies/space"
 rm -r "$disk/results"
 mount -o remount,ro "$disk"
 "$@" 2> "$copies/read-only.txt"; echo $? > "$copies/read-only.status"
@@ -38,7 +38,7 @@ mount -o remount,ro "$disk"
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What each of the steps left."""
+    """Return a directory with the status, the messages and the results after each step."""
     skip_without_namespaces()
     if shutil.which("unshare") is None:
         pytest.skip("there is no unshare(1) to mount a small disk with")
@@ -62,31 +62,31 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         tree.end()
     if done.returncode == 99:
-        pytest.skip("the kernel lets nobody mount a small disk here")
+        pytest.skip("the kernel refuses to mount a small disk")
     return copies
 
 
-def said(copies: Path, step: str) -> tuple[int, str]:
+def output(copies: Path, step: str) -> tuple[int, str]:
     return int((copies / f"{step}.status").read_text()), (copies / f"{step}.txt").read_text()
 
 
-def test_a_full_disk_is_named_and_the_cell_stays_open(copies: Path) -> None:
-    status, text = said(copies, "full")
+def test_a_full_disk_is_reported_and_the_cell_stays_unfinished(copies: Path) -> None:
+    status, text = output(copies, "full")
 
     assert (status, "Traceback" in text) == (2, False)
     assert "No space left on device" in text
     assert not [record for record in records(copies / "full") if isinstance(record, End)]
 
 
-def test_with_room_the_run_goes_on_from_what_was_kept(copies: Path) -> None:
-    kept, found = epochs(copies / "full"), epochs(copies / "room")
+def test_with_space_again_the_run_resumes_from_its_checkpoint(copies: Path) -> None:
+    kept, found = epochs(copies / "full"), epochs(copies / "space")
 
-    assert (said(copies, "room")[0], [epoch.epoch for epoch in found]) == (0, [1, 2, 3])
+    assert (output(copies, "space")[0], [epoch.epoch for epoch in found]) == (0, [1, 2, 3])
     assert kept == found[: len(kept)]
 
 
-def test_a_read_only_disk_is_named(copies: Path) -> None:
-    status, text = said(copies, "read-only")
+def test_a_read_only_disk_is_reported(copies: Path) -> None:
+    status, text = output(copies, "read-only")
 
     assert (status, "Traceback" in text) == (2, False)
     assert "Read-only file system; give a directory that can be written with --out" in text

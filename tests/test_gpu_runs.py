@@ -30,7 +30,7 @@ device: DEVICE
 """
 
 
-def ran(directory: Path, device: str, link: str, *options: str) -> list[Epoch | Start]:
+def run(directory: Path, device: str, link: str, *options: str) -> list[Epoch | Start]:
     path, out = directory / "on-a-gpu.yaml", directory / "-".join([device, link, *options])
     path.write_text(SCENARIO.replace("LINK", link).replace("DEVICE", device))
     done = run_command(Tree(), "run", str(path), "--out", str(out), "--quiet", *options)
@@ -42,8 +42,8 @@ def last_losses(found: list[Epoch | Start]) -> list[float]:
     return [record.train_loss for record in found if isinstance(record, Epoch) and record.epoch == 2]
 
 
-def test_a_run_over_gloo_trains_as_the_cpu_does_and_shows_what_the_gpu_did(tmp_path: Path) -> None:
-    on_cpu, on_gpu = (ran(tmp_path, device, "none") for device in ("cpu", "cuda"))
+def test_a_run_over_gloo_trains_like_the_cpu_and_records_gpu_metrics(tmp_path: Path) -> None:
+    on_cpu, on_gpu = (run(tmp_path, device, "none") for device in ("cpu", "cuda"))
 
     assert last_losses(on_gpu) == pytest.approx(last_losses(on_cpu), rel=0.1)
     for record in on_gpu:
@@ -62,25 +62,25 @@ def test_a_run_over_gloo_trains_as_the_cpu_does_and_shows_what_the_gpu_did(tmp_p
             assert 0 < record.compute_seconds < record.train_seconds
 
 
-def test_a_shaped_link_shows_the_payload(tmp_path: Path) -> None:
+def test_a_shaped_link_counts_the_payload(tmp_path: Path) -> None:
     skip_without_namespaces()
-    for record in ran(tmp_path, "cuda", "1gbit"):
+    for record in run(tmp_path, "cuda", "1gbit"):
         if isinstance(record, Epoch):
             assert record.wire_bytes is not None
             for payload, wire in zip(record.payload_bytes["sent"], record.wire_bytes["sent"], strict=True):
                 assert wire > payload
 
 
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="NCCL takes a GPU for each rank")
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="NCCL needs one GPU per rank")
 @pytest.mark.parametrize("link", ["none", "1gbit"])
-def test_nccl_trains_as_gloo_does(tmp_path: Path, link: str) -> None:
-    over_gloo, over_nccl = ran(tmp_path, "cuda", link), ran(tmp_path, "cuda", link, "--set", "backend=nccl")
+def test_nccl_trains_like_gloo(tmp_path: Path, link: str) -> None:
+    over_gloo, over_nccl = run(tmp_path, "cuda", link), run(tmp_path, "cuda", link, "--set", "backend=nccl")
 
     assert last_losses(over_nccl) == pytest.approx(last_losses(over_gloo), rel=0.1)
 
 
 def test_a_trace_has_the_gpus_spans(tmp_path: Path) -> None:
-    ran(tmp_path, "cuda", "none", "--trace", "--only", "algorithm=liec")
+    run(tmp_path, "cuda", "none", "--trace", "--only", "algorithm=liec")
     (trace, *_) = sorted(tmp_path.glob("cuda-none*/traces/*.json"))
     names = {event["name"] for event in json.loads(trace.read_text())["traceEvents"]}
 

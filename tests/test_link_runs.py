@@ -1,4 +1,4 @@
-"""Runs over links of every kind: what is recorded of them, and what becomes of a cell whose link is not as asked."""
+"""Runs over links of every kind: their records, and cells whose link misses the request."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +28,13 @@ SCENARIO: dict[str, Any] = {
     "matrix": {"algorithm": ["memsgd"], "compressor": ["sign"], "workers": 2},
 }
 STEPS = 2 * (1437 // 128)
-BEYOND_ANY = "32gbit"
+UNREACHABLE = "32gbit"
 UNEVEN = {"rate": "20mbit", "workers": {"1": {"up": "2mbit", "down": "10mbit"}}}
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a run printed and recorded."""
+    """A finished run: its output and its records."""
 
     done: CompletedProcess[str]
     records: list[Record]
@@ -67,7 +67,7 @@ def run(directory: Path, links: list[Any], *options: str, **keys: Any) -> Ran:
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     skip_without_namespaces()
-    return run(tmp_path_factory.mktemp("kernel"), [BEYOND_ANY, "5mbit", UNEVEN, "none"])
+    return run(tmp_path_factory.mktemp("kernel"), [UNREACHABLE, "5mbit", UNEVEN, "none"])
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +75,10 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return run(tmp_path_factory.mktemp("process"), ["5mbit", {"rate": "1gbit", "delay": "10ms"}], enforcement="process")
 
 
-def test_a_rate_that_the_machine_cannot_carry_fails_its_cell_and_no_other(kernel: Ran) -> None:
-    end = kernel.end(BEYOND_ANY)
+def test_an_unreachable_rate_fails_its_cell_only(kernel: Ran) -> None:
+    end = kernel.end(UNREACHABLE)
 
-    assert (end.status, kernel.epochs(BEYOND_ANY)) == ("failed", [])
+    assert (end.status, kernel.epochs(UNREACHABLE)) == ("failed", [])
     assert end.error is not None
     assert end.error.startswith("the link is off by more than 15%: rank 0 up: asked 32gbit, measured ")
     assert [kernel.end(link).status for link in ("5mbit", UNEVEN, "none")] == ["completed"] * 3
@@ -86,34 +86,34 @@ def test_a_rate_that_the_machine_cannot_carry_fails_its_cell_and_no_other(kernel
     assert "the link is off by more than 15%" in " ".join(kernel.done.stdout.split())
 
 
-def test_what_the_failed_link_carried_is_recorded(kernel: Ran) -> None:
-    link = kernel.start(BEYOND_ANY).environment["link"]
+def test_the_measurement_of_a_failed_link_is_recorded(kernel: Ran) -> None:
+    link = kernel.start(UNREACHABLE).environment["link"]
 
-    assert (link["enforcement"], link["asked"]) == ("kernel", BEYOND_ANY)
+    assert (link["enforcement"], link["asked"]) == ("kernel", UNREACHABLE)
     assert all(0 < rank["up_bits_per_second"] < 0.85 * 32e9 for rank in link["measured"])
 
 
-def test_a_worker_of_its_own_link_is_measured_at_that(kernel: Ran) -> None:
+def test_a_workers_own_link_is_measured(kernel: Ran) -> None:
     measured = kernel.start(UNEVEN).environment["link"]["measured"]
     rates = [rank[f"{way}_bits_per_second"] for rank in measured for way in ("up", "down")]
 
     assert rates == pytest.approx([20e6, 20e6, 2e6, 10e6], rel=0.15)
 
 
-def test_an_unshaped_link_is_enforced_by_nobody(kernel: Ran) -> None:
+def test_an_unshaped_link_is_not_enforced(kernel: Ran) -> None:
     link = kernel.start("none").environment["link"]
 
     assert (link["enforcement"], link["asked"], link["measured"]) == ("none", "none", None)
 
 
-def test_links_change_no_number(kernel: Ran, process: Ran) -> None:
+def test_losses_do_not_depend_on_the_link(kernel: Ran, process: Ran) -> None:
     losses = [[e.train_loss for e in ran.epochs(link)] for ran in (kernel, process) for link in ("5mbit",)]
     losses += [[epoch.train_loss for epoch in kernel.epochs(link)] for link in (UNEVEN, "none")]
 
     assert losses == losses[:1] * 4
 
 
-def test_pacing_says_that_it_paces(process: Ran) -> None:
+def test_pacing_is_recorded_and_reported(process: Ran) -> None:
     assert process.done.returncode == 0, process.done.stderr
     link = process.start("5mbit").environment["link"]
     assert (link["enforcement"], link["asked"], link["measured"]) == ("process", "5mbit", None)
@@ -121,8 +121,8 @@ def test_pacing_says_that_it_paces(process: Ran) -> None:
     assert "its times are estimated" in " ".join(process.done.stdout.split())
 
 
-def test_pacing_holds_steps_to_the_rate_and_the_delay(process: Ran) -> None:
-    """What goes up and what comes back down takes its wire time, and each of a step's two ways four delays of 10 ms."""
+def test_pacing_enforces_rate_and_delay(process: Ran) -> None:
+    # Each step sends gradients up and updates down; both cross two links, each with a delay of 10 ms.
     for epoch in process.epochs("5mbit"):
         assert epoch.train_seconds > 8 * max(epoch.payload_bytes["sent"]) / 5e6
     for epoch in process.epochs({"rate": "1gbit", "delay": "10ms"}):
@@ -143,11 +143,11 @@ def test_delay_needs_a_kernel_that_has_netem(tmp_path: Path) -> None:
         assert ran.done.stderr.startswith("liecbench: link lte: delay, jitter and loss need the kernel's netem")
 
 
-def test_where_the_fastest_link_cannot_be_held_the_next_is_trained(tmp_path: Path) -> None:
-    ran = run(tmp_path, ["10mbit", BEYOND_ANY, "40mbit"], timing="composed")
+def test_if_the_fastest_link_fails_the_next_is_trained(tmp_path: Path) -> None:
+    ran = run(tmp_path, ["10mbit", UNREACHABLE, "40mbit"], timing="composed")
     trained = {link: [epoch.composed is None for epoch in ran.epochs(link)] for link in ("10mbit", "40mbit")}
 
     assert ran.done.returncode == 5
-    assert (ran.end(BEYOND_ANY).status, ran.epochs(BEYOND_ANY)) == ("failed", [])
+    assert (ran.end(UNREACHABLE).status, ran.epochs(UNREACHABLE)) == ("failed", [])
     assert trained == {"10mbit": [False] * 2, "40mbit": [True] * 2}
     assert [ran.end(link).status for link in trained] == ["completed"] * 2

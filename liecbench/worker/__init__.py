@@ -1,1 +1,1 @@
-"""What runs under torchrun."""
+"""The ranks that torchrun starts: they train cells, time steps, and measure links."""

@@ -63,7 +63,7 @@ class TimedKind:
 
     @property
     def is_precise(self) -> bool:
-        """Whether the mean is known to within 2 %, or as many steps were timed as the training has."""
+        """True if the mean is known to within 2 %, or as many steps were timed as the training has."""
         return self.half_width_seconds() <= _PRECISION * self.mean_seconds(self.slowest) or (
             self.timed_steps >= self.count
         )

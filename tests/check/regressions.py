@@ -30,7 +30,7 @@ from liecbench.worker.cell_setup import set_up
 from liecbench.worker.trainer import Trainer
 from tests.check.stored_results import ENVIRONMENT
 from tests.distributed import run_ranks
-from tests.worker.test_trainer import NoLink
+from tests.worker.small_cells import NoLink
 
 SEEDS = 5
 RATIO, LEARNING_RATE = 0.04, 0.4

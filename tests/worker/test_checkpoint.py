@@ -9,7 +9,7 @@ from liecbench.worker import checkpoint
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
-from tests.worker.test_trainer import NoLink, cell
+from tests.worker.small_cells import NoLink, cell
 
 
 def resume_from_old_file(directory: Path) -> tuple[Epoch | None, Epoch | None, bool]:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from liecbench.worker.learning_rate import learning_rate
-from tests.worker.test_trainer import cell
+from tests.worker.small_cells import cell
 
 
 @pytest.mark.parametrize(

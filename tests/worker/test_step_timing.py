@@ -3,7 +3,7 @@ import pytest
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.step_timing import time_steps
 from tests.distributed import run_ranks
-from tests.worker.test_trainer import NoLink, cell
+from tests.worker.small_cells import NoLink, cell
 
 NUM_STEPS = 8
 

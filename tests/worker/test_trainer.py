@@ -15,40 +15,7 @@ from liecbench.worker.collective_errors import DataError
 from liecbench.worker.step_timing import rehearse
 from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
-
-
-def cell(algorithm: dict[str, Any], seed: int = 0, **task: Any) -> Cell:
-    fields = {"dataset": "digits", "model": {"name": "mlp", "width": 24}, "batch_size": 32, "epochs": 3}
-    compresses = algorithm["name"] not in ("ddp", "powersgd", "psgd")
-    return Cell.from_spec(
-        {
-            "algorithm": algorithm,
-            "compressor": "sign" if compresses else None,
-            "server": None if algorithm["name"] in ("ddp", "powersgd") else "sharded",
-            "block_bytes": 2000,
-            "workers": 2,
-            "link": "none",
-            "seed": seed,
-            "task": {**fields, "learning_rate": 0.4, **task},
-            "threads": 1,
-            "backend": "gloo",
-            "device": "cpu",
-            "timing": "measured",
-        }
-    )
-
-
-class NoLink:
-    """A link that nothing shapes."""
-
-    pacer = None
-
-    def shape(self) -> None: ...
-
-    def unshape(self) -> None: ...
-
-    def wire_bytes(self) -> None:
-        return None
+from tests.worker.small_cells import NoLink, cell
 
 
 def epochs_of(cell: Cell, *, rehearsed: bool = False) -> list[Epoch]:
@@ -65,7 +32,7 @@ def own(name: str) -> dict[str, Any]:
     return {"dataset": f"tests.own_tasks:{name}", "model": f"tests.own_tasks:{name}"}
 
 
-# Augmented images, batch normalisation, and shards of unlike labels.
+# Augmented images, batch normalisation, and shards with different label shares.
 IMAGES: dict[str, Any] = {
     "dataset": "tests.own_tasks:augmented_digits",
     "model": "tests.own_tasks:normalised_convolution",
@@ -73,27 +40,29 @@ IMAGES: dict[str, Any] = {
     "learning_rate": 0.1,
 }
 
+REHEARSED = cell({"name": "liec", "average_period": 4}, momentum=0.9, **{**IMAGES, "epochs": 1})
 
-def several() -> dict[str, list[Epoch]]:
+
+def train_all() -> dict[str, list[Epoch]]:
     return {
         "ddp": epochs_of(cell({"name": "ddp"}, warmup_steps=30)),
         "liec": epochs_of(cell({"name": "liec", "average_period": 4})),
         "again": epochs_of(cell({"name": "liec", "average_period": 4})),
         "other seed": epochs_of(cell({"name": "liec", "average_period": 4}, seed=1)),
-        "diverging": diverging(),
+        "diverging": train_diverging(),
         "slow": epochs_of(cell({"name": "ddp"}, dataset="tests.own_tasks:slow_digits", epochs=1)),
-        "drawn": epochs_of(cell({"name": "ddp"}, **own("drawn_from_everywhere"), epochs=1)),
+        "unseeded": epochs_of(cell({"name": "ddp"}, **own("drawn_from_everywhere"), epochs=1)),
         "own": epochs_of(cell({"name": "liec", "average_period": 4}, **own("regression"), learning_rate=0.05)),
         "convolutions": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
         "convolutions again": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
-        "rehearsed": epochs_of(cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES), rehearsed=True),
-        "unrehearsed": epochs_of(cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES)),
-        "powersgd rehearsed": epochs_of(cell({"name": "powersgd"}), rehearsed=True),
-        "powersgd unrehearsed": epochs_of(cell({"name": "powersgd"})),
+        "rehearsed": epochs_of(REHEARSED, rehearsed=True),
+        "unrehearsed": epochs_of(REHEARSED),
+        "powersgd rehearsed": epochs_of(cell({"name": "powersgd"}, epochs=1), rehearsed=True),
+        "powersgd unrehearsed": epochs_of(cell({"name": "powersgd"}, epochs=1)),
     }
 
 
-def diverging() -> list[Epoch]:
+def train_diverging() -> list[Epoch]:
     try:
         return epochs_of(cell({"name": "liec", "average_period": 4}, learning_rate=1e38))
     except NonFiniteError:
@@ -103,8 +72,8 @@ def diverging() -> list[Epoch]:
 
 @pytest.fixture(scope="module")
 def trained() -> dict[str, list[Epoch]]:
-    first, second = run_ranks(several, 2)
-    assert all(not records for records in second.values()), "rank 0 alone makes records"
+    first, second = run_ranks(train_all, 2)
+    assert all(not records for records in second.values()), "only rank 0 makes records"
     return dict(first)
 
 
@@ -125,9 +94,9 @@ def test_the_same_seed_gives_the_same_numbers_to_the_bit(trained: dict[str, list
 @pytest.mark.parametrize(
     ("rehearsed", "unrehearsed"), [("rehearsed", "unrehearsed"), ("powersgd rehearsed", "powersgd unrehearsed")]
 )
-def test_a_rehearsal_leaves_nothing_behind(trained: dict[str, list[Epoch]], rehearsed: str, unrehearsed: str) -> None:
+def test_a_rehearsal_changes_no_number(trained: dict[str, list[Epoch]], rehearsed: str, unrehearsed: str) -> None:
     first, second = trained[rehearsed], trained[unrehearsed]
-    # What PowerSGD multiplies may lie elsewhere in memory, and be rounded otherwise.
+    # PowerSGD's matrices may be aligned differently in memory, and products round differently then.
     tolerance = 1e-3 if "powersgd" in rehearsed else 0.0
 
     assert [pytest.approx(each, rel=tolerance, abs=0) for each in numbers(second)] == numbers(first)
@@ -139,29 +108,29 @@ def test_convolutions_and_augmentation_give_the_same_numbers_to_the_bit(trained:
     assert trained["convolutions"][-1].test_accuracy > 0.5
 
 
-def test_a_task_of_ones_own_is_trained_with_its_own_loss_and_accuracy(trained: dict[str, list[Epoch]]) -> None:
+def test_a_custom_task_is_trained_with_its_own_loss_and_accuracy(trained: dict[str, list[Epoch]]) -> None:
     first, *_, last = trained["own"]
 
     assert last.steps == 400 // 64
-    # Targets have the variance 14.26, of which noise is 0.01: an accuracy of 0.9 is an error of 0.3.
+    # The targets' variance is 14.26, of which 0.01 is noise; accuracy 0.9 means an error of 0.3.
     assert (last.test_accuracy > 0.5, last.test_loss < 0.3 * first.test_loss) == (True, True)
 
 
-def test_fetching_batches_is_no_part_of_training(trained: dict[str, list[Epoch]]) -> None:
+def test_loading_batches_is_no_part_of_training_time(trained: dict[str, list[Epoch]]) -> None:
     (slow,) = trained["slow"]
 
-    # 22 batches take 50 ms each, before their steps begin.
+    # Each of 22 batches takes 50 ms to load, before its step begins.
     assert slow.data_seconds >= 22 * 0.05
     assert slow.step_seconds is not None
     assert slow.train_seconds < slow.data_seconds
     assert slow.step_seconds["median"] < 0.05
 
 
-def test_data_drawn_from_global_random_states_are_the_same_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
-    assert len(trained["drawn"]) == 1
+def test_data_from_global_random_states_are_equal_on_all_ranks(trained: dict[str, list[Epoch]]) -> None:
+    assert len(trained["unseeded"]) == 1
 
 
-def other_data() -> list[str]:
+def errors_of_different_data() -> list[str]:
     reasons = []
     for task, before in ((own("one_for_each_process"), None), (own("regression"), "another hash"), ({}, "another")):
         try:
@@ -171,8 +140,8 @@ def other_data() -> list[str]:
     return reasons
 
 
-def test_other_data_than_the_other_ranks_or_before_are_refused_on_every_rank() -> None:
-    first, second = run_ranks(other_data, 2)
+def test_different_data_are_refused_on_every_rank() -> None:
+    first, second = run_ranks(errors_of_different_data, 2)
 
     assert first == second
     assert first[0].startswith("rank 1 has other data than rank 0 for tests.own_tasks:one_for_each_process")
@@ -180,8 +149,8 @@ def test_other_data_than_the_other_ranks_or_before_are_refused_on_every_rank() -
     assert first[2].startswith("the data of digits differ from those of earlier epochs")
 
 
-def resumed(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
-    """Epochs trained in one go, and by another model that takes over after the first."""
+def train_and_resume(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
+    """Train three epochs without a break, and with a new replica that resumes after the first."""
     convolutions = cell({"name": "liec", "average_period": 4}, **IMAGES)
     whole = epochs_of(convolutions)
     first = set_up(convolutions, NoLink())
@@ -197,13 +166,13 @@ def resumed(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
     return whole, [record for record in records if record is not None]
 
 
-def test_augmented_images_and_normalised_batches_go_on_to_the_bit(tmp_path: Path) -> None:
-    (whole, pieces), _ = run_ranks(partial(resumed, tmp_path), 2)
+def test_augmented_images_and_batch_statistics_resume_to_the_bit(tmp_path: Path) -> None:
+    (whole, pieces), _ = run_ranks(partial(train_and_resume, tmp_path), 2)
 
     assert numbers(whole) == numbers(pieces)
 
 
-def test_times_add_up(trained: dict[str, list[Epoch]]) -> None:
+def test_compute_and_exposed_seconds_sum_to_training_time(trained: dict[str, list[Epoch]]) -> None:
     for record in trained["liec"]:
         assert record.steps == 1437 // 64
         assert record.compute_seconds + record.exposed_seconds == pytest.approx(record.train_seconds)
@@ -215,7 +184,7 @@ def test_times_add_up(trained: dict[str, list[Epoch]]) -> None:
         assert record.communicate_seconds > 0
 
 
-def test_warm_up_is_trained_and_left_out_of_the_times(trained: dict[str, list[Epoch]]) -> None:
+def test_warm_up_steps_are_trained_but_not_timed(trained: dict[str, list[Epoch]]) -> None:
     first, second, third = trained["ddp"]
 
     assert [record.timed_steps for record in (first, second, third)] == [0, 14, 22]
@@ -224,26 +193,26 @@ def test_warm_up_is_trained_and_left_out_of_the_times(trained: dict[str, list[Ep
     assert second.train_seconds > 0
 
 
-def test_only_local_models_diverge_and_only_memories_have_a_norm(trained: dict[str, list[Epoch]]) -> None:
+def test_only_local_models_diverge_and_only_error_feedback_has_a_norm(trained: dict[str, list[Epoch]]) -> None:
     assert [record.divergence for record in trained["ddp"]] == [0, 0, 0]
     assert [record.residual_norm for record in trained["ddp"]] == [None] * 3
     assert [record.compression_error for record in trained["ddp"]] == [None] * 3
-    # After 22, 44 and 66 steps: the second epoch ends with an averaging step, which makes models equal and spends e.
+    # After 22, 44 and 66 steps: the second epoch ends with an averaging step, after which models are equal and e is 0.
     assert [record.divergence > 1e-4 for record in trained["liec"]] == [True, False, True]
     assert [record.residual_norm == 0 for record in trained["liec"]] == [False, True, False]
     assert all(record.compression_error is not None and 0 < record.compression_error < 1 for record in trained["liec"])
 
 
-def test_divergence_ends_the_cell_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
+def test_non_finite_losses_end_the_cell_on_every_rank(trained: dict[str, list[Epoch]]) -> None:
     assert trained["diverging"] == []
 
 
-def test_memory_is_what_the_kernel_says(trained: dict[str, list[Epoch]]) -> None:
+def test_peak_memory_is_plausible(trained: dict[str, list[Epoch]]) -> None:
     assert 50 * 2**20 < trained["ddp"][0].peak_memory_bytes < 4 * 2**30
 
 
-def sampled_compression_error() -> tuple[float, float]:
-    """What the record says, and 1 − ‖g‖₁² / (n ‖g‖²) of this rank's gradient at the end of the epoch."""
+def record_and_compute_compression_error() -> tuple[float, float]:
+    """Return the recorded error, and 1 − ‖g‖₁² / (n ‖g‖²) for this rank's gradient g after the epoch."""
     spec = cell({"name": "liec", "average_period": 4}).spec()
     replica = set_up(Cell.from_spec({**spec, "server": "root", "block_bytes": "whole"}), NoLink())
     record = Trainer(replica).epoch(0, attempt=1)
@@ -260,7 +229,7 @@ def sampled_compression_error() -> tuple[float, float]:
 
 
 def test_the_compression_error_is_that_of_the_workers_gradients() -> None:
-    (recorded, first), (_, second) = run_ranks(sampled_compression_error, 2)
+    (recorded, first), (_, second) = run_ranks(record_and_compute_compression_error, 2)
 
     assert recorded == pytest.approx((first + second) / 2, rel=1e-4)
 
