@@ -60,12 +60,12 @@ def test_training_learns(finished_run: FinishedRun) -> None:
         assert finished_run.epochs_of(algorithm)[-1].test_accuracy > 0.5
 
 
-def test_psgd_is_ddp(finished_run: FinishedRun) -> None:
+def test_psgd_trains_like_ddp(finished_run: FinishedRun) -> None:
     for ours, theirs in zip(finished_run.epochs_of("psgd"), finished_run.epochs_of("ddp"), strict=True):
         assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-4)
 
 
-def test_only_liecs_models_differ_and_not_after_averaging(finished_run: FinishedRun) -> None:
+def test_only_liecs_models_differ_and_only_between_averaging_steps(finished_run: FinishedRun) -> None:
     for algorithm in ALGORITHMS:
         averaged = [algorithm != "liec" or (i + 1) * STEPS % AVERAGE_PERIOD == 0 for i in range(EPOCHS)]
         assert [epoch.divergence == 0 for epoch in finished_run.epochs_of(algorithm)] == averaged
@@ -77,23 +77,23 @@ def test_the_link_is_enforced(finished_run: FinishedRun) -> None:
         assert epoch.train_seconds > 0.9 * max(epoch.wire_bytes["sent"]) * 8 / RATE
 
 
-def test_start_says_who_enforces_the_link_and_what_it_carries(finished_run: FinishedRun) -> None:
+def test_start_records_the_links_enforcement_and_measurement(finished_run: FinishedRun) -> None:
     for start in (record for record in finished_run.records() if isinstance(record, Start)):
         link = start.environment["link"]
         assert (link["enforcement"], link["asked"]) == ("kernel", "20mbit")
         rates = [rank[f"{way}_bits_per_second"] for rank in link["measured"] for way in ("up", "down")]
-        assert rates == pytest.approx([RATE] * 4, rel=0.15)  # what is farther off fails the cell
+        assert rates == pytest.approx([RATE] * 4, rel=0.15)  # a larger deviation fails the cell
         assert link["congestion_control"] == "reno"
 
 
-def test_nothing_of_the_environment_is_kept(finished_run: FinishedRun) -> None:
+def test_no_environment_variable_is_recorded(finished_run: FinishedRun) -> None:
     files = [path for path in finished_run.directory.rglob("*") if path.is_file()]
     traces = {f"{record.cell}.json" for record in finished_run.records()}
     assert {path.name for path in files} == {
         *("scenario.yaml", "records.jsonl", "launch-1.json", "launch-1.log"),
         *traces,
     }
-    for path in files:  # the mark stood in the environment of every process
+    for path in files:  # the mark was in the environment of every process
         assert finished_run.mark not in path.read_text()
     for start in (record for record in finished_run.records() if isinstance(record, Start)):
         assert not any(key.lower() in ("environ", "env", "path", "home") for key in start.environment)
@@ -135,7 +135,7 @@ def _shards(numel: int) -> list[int]:
 
 
 def _payload(algorithm: str, epoch: int) -> dict[str, list[int]]:
-    """Of two ranks: each sends its part of the other's shard up, and its own shard down."""
+    """Return payload bytes of two ranks: each sends its part of the other's shard up, and its own shard down."""
     sent, received = [0, 0], [0, 0]
     steps = range((epoch - 1) * STEPS, epoch * STEPS)
     for step, numel in itertools.product(steps, _blocks()):
@@ -153,12 +153,12 @@ def test_scenario_has_uneven_shards_and_several_blocks() -> None:
 
 
 @pytest.mark.parametrize("algorithm", COMPRESSED)
-def test_payload_is_what_the_definition_sends(finished_run: FinishedRun, algorithm: str) -> None:
+def test_payload_follows_from_the_algorithms_definition(finished_run: FinishedRun, algorithm: str) -> None:
     for epoch in finished_run.epochs_of(algorithm):
         assert epoch.payload_bytes == _payload(algorithm, epoch.epoch)
 
 
-def test_liecs_epochs_average_five_and_six_times(finished_run: FinishedRun) -> None:
+def test_liecs_first_two_epochs_have_five_and_six_averaging_steps(finished_run: FinishedRun) -> None:
     first, second, _ = (sum(epoch.payload_bytes["sent"]) for epoch in finished_run.epochs_of("liec"))
     dense, signs = (sum(_payload(name, 1)["sent"]) / STEPS for name in ("psgd", "doublesqueeze"))
     assert second - first == 2 * dense - signs
@@ -171,7 +171,7 @@ def test_payload_of_ddp_is_an_all_reduce(finished_run: FinishedRun) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_as_much_is_received_as_sent(finished_run: FinishedRun, algorithm: str) -> None:
+def test_received_bytes_sum_to_sent_bytes(finished_run: FinishedRun, algorithm: str) -> None:
     for epoch in finished_run.epochs_of(algorithm):
         assert sum(epoch.payload_bytes["sent"]) == sum(epoch.payload_bytes["received"])
 
@@ -199,7 +199,7 @@ def test_wire_bytes_of_compressed_messages_stay_far_below_dense_ones(finished_ru
 # ---- what was printed
 
 
-def test_stdout_is_the_table_and_stderr_the_progress(finished_run: FinishedRun) -> None:
+def test_the_table_goes_to_stdout_and_progress_to_stderr(finished_run: FinishedRun) -> None:
     header, rule, *rows = finished_run.stdout.splitlines()
     assert header.split()[:3] == ["algorithm", "accuracy", "s/epoch"]
     assert set(rule) == {"─"}
@@ -210,7 +210,7 @@ def test_stdout_is_the_table_and_stderr_the_progress(finished_run: FinishedRun) 
     assert all(line.startswith("[") and "loss" in line for line in progress)
 
 
-def test_second_run_runs_nothing_and_prints_the_table(finished_run: FinishedRun, tmp_path: Path) -> None:
+def test_a_second_run_trains_nothing_and_prints_the_table(finished_run: FinishedRun, tmp_path: Path) -> None:
     directory = finished_run.copy(tmp_path)
     before = (directory / "records.jsonl").read_bytes()
     again = run_command(Tree(), "run", str(finished_run.scenario), "--out", str(directory))
@@ -228,7 +228,7 @@ def test_fresh_refuses_existing_results(finished_run: FinishedRun, tmp_path: Pat
     assert "--fresh" in refused.stderr
 
 
-def test_only_selects_what_is_shown(finished_run: FinishedRun, tmp_path: Path) -> None:
+def test_only_selects_the_rows_of_the_table(finished_run: FinishedRun, tmp_path: Path) -> None:
     arguments = [
         "run",
         str(finished_run.scenario),
@@ -244,7 +244,7 @@ def test_only_selects_what_is_shown(finished_run: FinishedRun, tmp_path: Path) -
     assert not set(shown) & (set(ALGORITHMS) - {"liec"})
 
 
-def test_shaped_run_says_what_is_missing_where_namespaces_are_refused(tmp_path: Path) -> None:
+def test_a_shaped_run_explains_refused_namespaces(tmp_path: Path) -> None:
     skip_without_namespaces()
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text(SCENARIO)
@@ -258,11 +258,11 @@ def test_shaped_run_says_what_is_missing_where_namespaces_are_refused(tmp_path: 
     assert records(tmp_path / "results") == []
 
 
-# ---- going on after a crash
+# ---- resuming after a crash
 
 
-@pytest.mark.parametrize("algorithm", ["ddp", "liec"])
-def test_resumed_run_is_the_undisturbed_one_to_the_bit(
+@pytest.mark.parametrize("algorithm", [pytest.param("ddp", marks=pytest.mark.long), "liec"])
+def test_a_resumed_run_equals_an_undisturbed_one_to_the_bit(
     finished_run: FinishedRun, tmp_path: Path, algorithm: str
 ) -> None:
     directory = tmp_path / "results"
@@ -273,7 +273,7 @@ def test_resumed_run_is_the_undisturbed_one_to_the_bit(
         command.process.wait(TIMEOUT_SECONDS)
         command.tree.assert_gone(set())
     num_before = len(epochs(directory))
-    assert 1 <= num_before < EPOCHS, "it was killed in the middle"
+    assert 1 <= num_before < EPOCHS, "the run was killed before its last epoch"
     resumed = run_command(Tree(), *arguments)
     assert resumed.returncode == 0, resumed.stderr
     assert "0 of 1 cells are done" in resumed.stderr
@@ -285,10 +285,10 @@ def test_resumed_run_is_the_undisturbed_one_to_the_bit(
     assert not list((directory / "checkpoints").iterdir())
 
 
-# ---- a launch for every cell
+# ---- a launch per cell
 
 
-def test_isolated_cells_are_those_of_a_shared_launch(finished_run: FinishedRun, tmp_path: Path) -> None:
+def test_isolated_cells_have_the_numbers_of_a_shared_launch(finished_run: FinishedRun, tmp_path: Path) -> None:
     directory = tmp_path / "results"
     algorithms = ["psgd", "memsgd"]
     only = [word for algorithm in algorithms for word in ("--only", f"algorithm={algorithm}")]
