@@ -4,10 +4,7 @@ An epoch's time is the sum over step kinds of the kind's count in that epoch × 
 """
 
 import dataclasses
-import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,62 +20,9 @@ from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import collective_cleanup
 from liecbench.worker.event_writer import RecordWriter
-from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes, concatenate, other_cpu_share
+from liecbench.worker.rank_measurement import other_cpu_share
 from liecbench.worker.replica import Replica
-from liecbench.worker.step_timing import time_steps
-
-_MIN_STEPS = 8
-_PRECISION = 0.02
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedKind:
-    """Timed steps of one kind.
-
-    Attributes:
-        count: Number of steps of this kind in the whole training.
-        ranks: The measurement of each rank, all of equally many steps.
-    """
-
-    count: int
-    ranks: list[RankMeasurement]
-
-    @property
-    def timed_steps(self) -> int:
-        """Number of timed steps."""
-        return len(self.ranks[0].step_seconds)
-
-    def mean_seconds(self, rank: int) -> float:
-        """Return the mean seconds of a step on a rank, including the time between steps."""
-        return self.ranks[rank].train_seconds / self.timed_steps
-
-    def half_width_seconds(self) -> float:
-        """Return half of the 95 % confidence interval of the slowest rank's mean step."""
-        return half_width(self.ranks[self.slowest].step_seconds)
-
-    @property
-    def slowest(self) -> int:
-        """The rank whose steps take longest."""
-        return max(range(len(self.ranks)), key=self.mean_seconds)
-
-    @property
-    def is_precise(self) -> bool:
-        """True if the mean is known to within 2 %, or as many steps were timed as the training has."""
-        return self.half_width_seconds() <= _PRECISION * self.mean_seconds(self.slowest) or (
-            self.timed_steps >= self.count
-        )
-
-    def missing_steps(self) -> int:
-        """Return how many more steps should make the mean precise; at most doubles the timed ones."""
-        excess = self.half_width_seconds() / (_PRECISION * self.mean_seconds(self.slowest))
-        missing = min(self.timed_steps * excess**2, self.count) - self.timed_steps
-        return max(_MIN_STEPS, min(math.ceil(missing), self.timed_steps))
-
-
-def half_width(seconds: Sequence[float]) -> float:
-    """Return half of the 95 % confidence interval of the mean; infinite for one value."""
-    estimate = Estimate.of(seconds)
-    return math.inf if estimate.high is None else estimate.high - estimate.mean
+from liecbench.worker.timed_kinds import TimedKind, time_kinds
 
 
 def compose_cell(
@@ -101,7 +45,7 @@ def compose_cell(
     try:
         replica = set_up(job.cell, link, heartbeat, data_sha256=trajectory.environment.get("data_sha256"))
         with collective_cleanup(replica.close):
-            kinds = _time_kinds(replica, link, writer)
+            kinds = time_kinds(replica, link, writer)
     except NonFiniteError as error:
         return "failed", f"its steps could not be timed: {error}"
     if writer is not None:
@@ -121,33 +65,6 @@ def find_trajectory(directory: Path, cell: str) -> CellResult:
     result = own or shared[0]
     assert result is not None, "rank 0 broadcasts a result"
     return result
-
-
-def _time_kinds(replica: Replica, link: CellLink, writer: RecordWriter | None) -> dict[str, TimedKind]:
-    """Time steps of every kind until their means are precise; returns the same on every rank. Collective."""
-    names = replica.step_kinds
-    kinds: dict[str, TimedKind] = {}
-    link.shape()
-    with collective_cleanup(link.unshape):
-        for name, count in Counter(names).items():
-            step = names.index(name)
-            kind = TimedKind(count=count, ranks=_time_steps(replica, step, _MIN_STEPS))
-            while not kind.is_precise:
-                if writer is not None:
-                    writer.timed(replica.cell.id, name, kind.timed_steps, kind.mean_seconds(kind.slowest))
-                more = _time_steps(replica, step, kind.missing_steps())
-                kind = dataclasses.replace(kind, ranks=list(map(concatenate, kind.ranks, more)))
-            kinds[name] = kind
-    return kinds
-
-
-def _time_steps(replica: Replica, step: int, num_steps: int) -> list[RankMeasurement]:
-    """Return every rank's measurement. Collective."""
-    measurement = time_steps(replica, step, num_steps)
-    ranks = [measurement] * dist.get_world_size()
-    dist.all_gather_object(ranks, measurement)
-    check_wire_bytes(ranks, replica.cell.backend)
-    return ranks
 
 
 def _count_kinds(replica: Replica, epoch: Epoch) -> tuple[Counter[str], Counter[str]]:
