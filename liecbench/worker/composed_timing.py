@@ -15,7 +15,6 @@ from liecbench.config.cell import Job
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import read_cell
 from liecbench.results.records import Composed, Epoch, KindTime, Status
-from liecbench.results.statistics import Estimate
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import collective_cleanup

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch.distributed as dist
 
-from liecbench.results.comparison import Estimate
+from liecbench.results.statistics import Estimate
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import collective_cleanup
 from liecbench.worker.event_writer import RecordWriter
