@@ -76,7 +76,7 @@ class ConsoleProgress:
 
     def _started(self, cell: Cell, epochs_done: int) -> None:
         self._last = time.monotonic()
-        self._time_left.begins(cell.id, epochs_done)
+        self._time_left.start_cell(cell.id, epochs_done)
         if epochs_done:
             self._tell(f"{cell.describe()}: going on after epoch {epochs_done}")
         else:
@@ -84,7 +84,7 @@ class ConsoleProgress:
 
     def _trained(self, cell: Cell, record: Epoch) -> None:
         now = time.monotonic()
-        self._time_left.trained(cell.id, now - self._last)
+        self._time_left.finish_epoch(cell.id, now - self._last)
         self._last = now
         numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}, {record.train_seconds:.2f} s"
         numbers += " (composed)" if record.composed else ""
@@ -98,7 +98,7 @@ class ConsoleProgress:
 
     def _over(self, cell: Cell) -> None:
         self._num_done += 1
-        self._time_left.over(cell.id)
+        self._time_left.end_cell(cell.id)
 
     def _counts(self) -> str:
         return f"{self._num_done}/{self._num_cells} cells{self._left()}"

@@ -1,4 +1,4 @@
-"""What a run will do, before it does anything: cells, launches, command lines, bytes."""
+"""The dry run: cells, launches, command lines, bytes and seconds of a run, before it does anything."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,8 +9,9 @@ from liecbench.launch.launch import Launch, group
 from liecbench.launch.multinode import Nodes
 from liecbench.results.fields import flat_fields
 
+# A cell's description has these fields.
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
-_LEFT_OUT = " besides what GPUs compute"
+_WITHOUT_GPU_TIME = " without the time that GPUs compute"
 
 
 def lines(
@@ -22,7 +23,16 @@ def lines(
     isolate: bool = False,
     share_gpus: bool = False,
 ) -> Iterator[str]:
-    """The forecast as text."""
+    """Yield the lines that `run --dry-run` prints.
+
+    Args:
+        jobs: The jobs that are left.
+        num_cells: The number of all cells of the run.
+        directory: The results directory.
+        nodes: The machines that share the run; None for this one alone.
+        isolate: True if each cell has a launch of its own.
+        share_gpus: True if ranks may share GPUs over NCCL.
+    """
     yield f"{num_cells} cells, {num_cells - len(jobs)} of them done; results in {directory}"
     total, varying = 0.0, _varying(jobs)
     for number, launch in enumerate(group(jobs, isolate=isolate, share_gpus=share_gpus), start=1):
@@ -33,14 +43,14 @@ def lines(
         yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {where}"
         yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}"
         for job, duration in zip(launch.jobs, seconds, strict=True):
-            work = f"{_work(job)}, {_duration(duration)}{_LEFT_OUT if _on_gpu(job) else ''}"
-            yield f"  {job.cell.id}  {job.cell.describe()}{_rest(job, varying)}: {work}"
-            yield f"      {_traffic(payload_bytes_per_epoch(job.cell))}"
+            work = f"{_work(job)}, {_duration(duration)}{_WITHOUT_GPU_TIME if _on_gpu(job) else ''}"
+            yield f"  {job.cell.id}  {job.cell.describe()}{_other_fields(job, varying)}: {work}"
+            yield f"      {_payload(payload_bytes_per_epoch(job.cell))}"
     if jobs:
-        moved = sum(map(_moved_bytes, jobs))
+        sent = sum(map(_sent_bytes, jobs))
         yield ""
-        left_out = f"{_LEFT_OUT}, which is not estimated" if any(map(_on_gpu, jobs)) else ""
-        yield f"estimated: {_duration(total)} in all{left_out}, {moved:,} payload bytes sent by all ranks"
+        left_out = f"{_WITHOUT_GPU_TIME}, which is not estimated" if any(map(_on_gpu, jobs)) else ""
+        yield f"estimated: {_duration(total)} in all{left_out}, {sent:,} payload bytes sent by all ranks"
 
 
 def _job_seconds(launch: Launch) -> list[float]:
@@ -59,8 +69,8 @@ def _work(job: Job) -> str:
     return f"{epochs}, composed with {job.trajectory}" if job.trajectory else epochs
 
 
-def _moved_bytes(job: Job) -> int:
-    """What all ranks send while the job trains, or times its steps."""
+def _sent_bytes(job: Job) -> int:
+    """Return the payload bytes that all ranks send while the job trains, or times its steps."""
     if job.trajectory is None:
         epochs_left = job.cell.task.epochs - job.epochs_done
         return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
@@ -68,14 +78,14 @@ def _moved_bytes(job: Job) -> int:
 
 
 def _duration(seconds: float) -> str:
-    """An estimate needs no more than a minute's precision above two, no more than an hour's above two hours."""
+    """Return the text of a duration, with no more digits than an estimate deserves."""
     if seconds < 120:
         return f"about {seconds:.0f} s"
     return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.1f} h"
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Fields that tell jobs apart, without those that a cell's description has."""
+    """Return the names of the fields that differ between jobs and are not in a cell's description."""
     values: dict[str, set[str]] = {}
     for job in jobs:
         for name, value in flat_fields(job.cell.spec()).items():
@@ -84,17 +94,16 @@ def _varying(jobs: Sequence[Job]) -> set[str]:
     return {name for name, found in values.items() if len(found) > 1}
 
 
-def _rest(job: Job, varying: set[str]) -> str:
-    """What else tells a cell from the others."""
+def _other_fields(job: Job, varying: set[str]) -> str:
     fields = flat_fields(job.cell.spec()).items()
     return "".join(f" · {name} {value}" for name, value in fields if name in varying and value is not None)
 
 
-def _traffic(ranks: Sequence[tuple[int, int]]) -> str:
+def _payload(ranks: Sequence[tuple[int, int]]) -> str:
     sent, received = (sum(bytes_of) // len(ranks) for bytes_of in zip(*ranks, strict=True))
-    busiest = max(out + back for out, back in ranks)
-    most = f"; the busiest rank {busiest:,} together" if busiest > 1.01 * (sent + received) else ""
-    return f"a rank sends {sent:,} and receives {received:,} payload bytes an epoch{most}"
+    busiest = max(map(sum, ranks))
+    most = f"; the busiest rank moves {busiest:,}" if busiest > 1.01 * (sent + received) else ""
+    return f"payload per rank and epoch: {sent:,} bytes sent, {received:,} received{most}"
 
 
 def _place(launch: Launch) -> str:
@@ -106,9 +115,11 @@ def _place(launch: Launch) -> str:
 
 def _network(launch: Launch, nodes: Nodes | None) -> str:
     if nodes:
-        return f"the own network of {nodes.count} machines"
+        return f"on the network of {nodes.count} machines"
     if launch.shaped:
         return "each behind its own shaped veth"
     if launch.settings.backend == "nccl" and not launch.settings.share_gpus:
-        return "NCCL's fastest way"
-    return "unshaped loopback" if launch.enforcement == "kernel" else "loopback, links paced by the processes"
+        return "on the fastest connection that NCCL finds"
+    if launch.enforcement == "process":
+        return "on the loopback, links paced by the processes"
+    return "on the unshaped loopback"

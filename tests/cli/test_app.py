@@ -139,7 +139,7 @@ def test_a_dry_run_shows_what_is_left_and_does_nothing(scenario: Path) -> None:
         0,
         "2 cells, 1 of them done; results in results/small",
         ["ddp · 2 workers · none · seed 0: 3 epochs, about N s"],
-        f"a rank sends {2440 * 22:,} and receives {2440 * 22:,} payload bytes an epoch",
+        f"payload per rank and epoch: {2440 * 22:,} bytes sent, {2440 * 22:,} received",
         ["records.jsonl"],
     ) == (
         done.returncode,

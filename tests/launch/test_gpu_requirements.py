@@ -229,9 +229,12 @@ def test_a_dry_run_needs_no_gpu_and_says_what_it_does_not_estimate(scenario: Pat
     done = run_command(Tree(), "run", str(scenario), "--out", str(out), "--set", "backend=nccl", "--dry-run")
     lines = done.stdout.splitlines()
 
-    assert (done.returncode, lines[2]) == (0, "launch 1: 1 cells, 2 workers, on GPUs over nccl, NCCL's fastest way")
-    assert " s besides what GPUs compute" in lines[4]
-    assert " s in all besides what GPUs compute, which is not estimated, " in lines[-2]
+    assert (done.returncode, lines[2]) == (
+        0,
+        "launch 1: 1 cells, 2 workers, on GPUs over nccl, on the fastest connection that NCCL finds",
+    )
+    assert " s without the time that GPUs compute" in lines[4]
+    assert " s in all without the time that GPUs compute, which is not estimated, " in lines[-2]
     # Torch's CPU build, a machine without GPUs, or one with a single GPU.
     assert lines[-1].startswith(("not on this machine: device: cuda: ", "not on this machine: backend: nccl: "))
     assert not out.exists()

@@ -113,7 +113,7 @@ def test_a_dry_run_of_any_machine_runs_nothing(scenario: Path, tmp_path: Path) -
     done = run_command(Tree(), "run", str(scenario), "--out", str(tmp_path / "results"), *place, "--dry-run")
 
     assert done.returncode == 0, done.stderr
-    assert "the own network of 2 machines" in done.stdout
+    assert "on the network of 2 machines" in done.stdout
     assert "--nnodes=2 --nproc-per-node=1" in done.stdout
 
 
