@@ -1,1 +1,1 @@
-"""Rows of a comparison as text: one file a format."""
+"""Comparisons, benchmarks and diagnostics as text and figures: one file per format."""

@@ -18,16 +18,16 @@ _TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 
 
 def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
-    """``{"rows": [...], "machine": {...}}``; fields that apply to no row are left out."""
+    """Return ``{"rows": [...], "machine": {...}}``, without the fields that apply to no row."""
     return json.dumps({"rows": [_object(row, _names(rows)) for row in rows], "machine": machine}, indent=2)
 
 
-def render(findings: BenchmarkResult, machine: Mapping[str, str | int]) -> Group:
-    """A table with the limit beside each figure; below it what the figures are, and of which machine."""
-    rows = findings.rows
+def render(result: BenchmarkResult, machine: Mapping[str, str | int]) -> Group:
+    """Return a table with the limit next to each time, and below it the legend and the machine."""
+    rows = result.rows
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    # Below the table stand a size that all rows share and what the links under training steps carried.
-    below = {"size"} if _one(rows) else set()
+    # A size that all rows share and the measured rate of the links stand below the table.
+    below = {"size"} if _same_size(rows) else set()
     below |= {"achieved_bits_per_second"} if any(row.step_seconds is not None for row in rows) else set()
     names = [name for name in _names(rows) if name not in below]
     columns = [column for column in _COLUMNS if column[0] in names]
@@ -38,12 +38,12 @@ def render(findings: BenchmarkResult, machine: Mapping[str, str | int]) -> Group
         for row in group:
             table.add_row(*(text(row) for _, _, text in columns))
         table.add_section()
-    lines = [findings.legend, *_carried(rows), _place(rows, machine)]
+    lines = [result.legend, *_measured_rates(rows), _conditions(rows, machine)]
     return Group(table, *(Text(line, style="dim") for line in lines))
 
 
 def _names(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Fields that apply to some row."""
+    """Return the names of the fields that apply to a row."""
     names = [field.name for field in dataclasses.fields(BenchmarkRow)]
     names.insert(names.index("limit_seconds") + 1, "ratio")
     return [name for name in names if any(getattr(row, name) is not None for row in rows)]
@@ -53,8 +53,8 @@ def _object(row: BenchmarkRow, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-def _carried(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """What the links under training steps were measured to carry; each was measured when it was set."""
+def _measured_rates(rows: Sequence[BenchmarkRow]) -> list[str]:
+    """Return the lowest rate that each link was measured to carry, each time that it was set."""
     slowest: dict[str, int] = {}
     for row in rows:
         if row.link is not None and row.step_seconds is not None and row.achieved_bits_per_second is not None:
@@ -63,19 +63,18 @@ def _carried(rows: Sequence[BenchmarkRow]) -> list[str]:
     return [f"the {link} links carried {rate / 1e6:.4g} Mbit/s, headers included" for link, rate in slowest.items()]
 
 
-def _one(rows: Sequence[BenchmarkRow]) -> bool:
-    """Whether all rows are of one size, which then stands below the table."""
+def _same_size(rows: Sequence[BenchmarkRow]) -> bool:
     return len({row.size for row in rows}) == 1
 
 
-def _share(row: BenchmarkRow) -> str:
+def _share_of_rate(row: BenchmarkRow) -> str:
     if row.achieved_bits_per_second is None or row.asked_bits_per_second is None:
         return "–"
     return f"{row.achieved_bits_per_second / row.asked_bits_per_second:.1%}"
 
 
-def _place(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
-    sizes = sorted({row.size for row in rows}) if _one(rows) else []
+def _conditions(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
+    sizes = sorted({row.size for row in rows}) if _same_size(rows) else []
     workers = sorted({row.workers for row in rows if row.workers is not None})
     parts = [f"size {size:,}" for size in sizes] + [f"{number} workers" for number in workers]
     if "gpu" in machine:
@@ -94,7 +93,7 @@ def _text(unit: Unit, value: float | None) -> str:
     return "–" if value is None else unit.format(value)
 
 
-# A field, its heading, and how a row shows it; fields that apply to no row have no column.
+# Of each column the field, the heading and the text; fields that apply to no row have no column.
 _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("name", "name", lambda row: row.name),
     ("operation", "operation", lambda row: row.operation),
@@ -106,7 +105,7 @@ _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("seconds", "time", lambda row: _seconds(row.seconds)),
     ("limit_seconds", "limit", lambda row: _seconds(row.limit_seconds)),
     ("ratio", "ratio", lambda row: _text(RATIO, row.ratio)),
-    ("achieved_bits_per_second", "of rate", _share),
+    ("achieved_bits_per_second", "of rate", _share_of_rate),
     ("compress_seconds", "compress", lambda row: _seconds(row.compress_seconds)),
     ("step_seconds", "step", lambda row: _seconds(row.step_seconds)),
 )

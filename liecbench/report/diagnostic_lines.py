@@ -1,4 +1,4 @@
-"""What ``doctor`` found, a line each."""
+"""The diagnostics of ``doctor``, one line each."""
 
 from rich.text import Text
 
@@ -6,7 +6,7 @@ from liecbench.diagnostics.doctor import Diagnostic
 
 
 def render(diagnostic: Diagnostic) -> Text:
-    """yes or no, what was seen, and for a no what to do."""
+    """Return yes or no, what was seen, and after a no what to do."""
     mark = Text("yes  ", style="green") if diagnostic.works else Text("no   ", style="yellow")
     remedy = "" if diagnostic.works else f"; {diagnostic.remedy}"
     return mark + Text(f"{diagnostic.name}: {diagnostic.seen}{remedy}", style="")

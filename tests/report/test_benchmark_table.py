@@ -40,9 +40,9 @@ EXCHANGE = (
 )
 
 
-def printed(findings: BenchmarkResult, width: int = 80) -> list[str]:
+def printed(result: BenchmarkResult, width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
-    console.print(benchmark_table.render(findings, MACHINE))
+    console.print(benchmark_table.render(result, MACHINE))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
