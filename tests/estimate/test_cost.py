@@ -55,21 +55,21 @@ def test_traffic_does_not_depend_on_link_and_seed() -> None:
         ("none", None, 0.0),
     ],
 )
-def test_the_wires_seconds_are_bytes_over_rate(link: Any, server: str | None, expected: float) -> None:
+def test_a_links_seconds_are_bytes_over_rate(link: Any, server: str | None, expected: float) -> None:
     kind = StepTraffic(count=1, ranks=[(1_000_000, 1_000_000)] * 2)
     actual = wire_seconds(cell(link=link, server=server), kind)
 
     assert expected == pytest.approx(actual)
 
 
-def test_an_epochs_wire_seconds_are_those_of_its_steps() -> None:
+def test_an_epochs_link_seconds_are_those_of_its_steps() -> None:
     assert pytest.approx(wire_seconds_per_epoch(cell())) == STEPS * 4 * NUMEL * 8 * 1.05 / 10e6
 
 
 @pytest.mark.parametrize(
     ("asked", "before", "under_way"), [(None, 300.0, 300.0), (4.0, 300.0, 4.0), (900.0, 900.0, 900.0)]
 )
-def test_stall_timeout_is_what_was_asked_once_a_cell_is_under_way(
+def test_the_step_timeout_is_the_stall_timeout_once_a_cell_has_begun(
     asked: float | None, before: float, under_way: float
 ) -> None:
     wait = stall_timeout({"a": cell(link="none")}, asked)
@@ -77,27 +77,27 @@ def test_stall_timeout_is_what_was_asked_once_a_cell_is_under_way(
     assert (before, under_way) == (wait(None), wait("a"))
 
 
-def test_stall_timeout_grows_with_what_a_step_must_carry() -> None:
+def test_the_stall_timeout_grows_with_the_bytes_of_a_step() -> None:
     slow = cell(link="1mbit")
     actual = stall_timeout({"a": slow}, None)("a")
 
     assert pytest.approx(actual) == 300 + 10 * 4 * NUMEL * 8 * 1.05 / 1e6
 
 
-def test_stall_timeout_ends_after_a_day() -> None:
+def test_the_stall_timeout_is_a_day_at_most() -> None:
     huge = cell(link="1mbit", task={"model": {"name": "mlp", "width": 10**9}})
 
     assert stall_timeout({"a": huge}, None)("a") == 86400
 
 
-def test_a_job_takes_at_least_its_wires_seconds() -> None:
+def test_a_job_takes_at_least_the_links_seconds() -> None:
     slow = cell(link="1mbit", task={"epochs": 20})
     least = 20 * wire_seconds_per_epoch(slow)
 
     assert least < job_seconds(Job(cell=slow), link_changes=True) < 3 * least
 
 
-def test_what_a_gpu_computes_is_left_out() -> None:
+def test_the_time_that_a_gpu_computes_is_left_out() -> None:
     slow = liec(link="1mbit", device="cuda", task={"epochs": 20})
     around = job_seconds(Job(cell=liec(link="none", device="cuda")), link_changes=False)
     expected = around + 20 * wire_seconds_per_epoch(slow)
@@ -105,7 +105,7 @@ def test_what_a_gpu_computes_is_left_out() -> None:
     assert pytest.approx(expected) == job_seconds(Job(cell=slow), link_changes=False)
 
 
-def test_what_is_done_takes_no_more_time() -> None:
+def test_finished_epochs_take_no_more_time() -> None:
     slow = cell(link="1mbit", task={"epochs": 20})
     whole, rest = (job_seconds(Job(cell=slow, epochs_done=done), link_changes=False) for done in (0, 10))
 

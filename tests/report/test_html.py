@@ -14,7 +14,7 @@ from tests.browser import DESKTOP, PHONE, PageLog, opened, started
 from tests.ledgers import end, epoch, run_of, start
 
 MARKUP = "<script>window.injected = true</script>"
-# By method the seconds of an epoch at 10 and at 100 Mbit/s, its accuracies and its bytes.
+# By method the seconds per epoch at 10 and at 100 Mbit/s, the accuracy and the bytes per epoch.
 METHODS: dict[str, tuple[float, float, float, int]] = {
     "ddp": (8.0, 1.0, 0.90, 4000),
     "liec": (1.0, 0.8, 0.89, 500),
@@ -23,7 +23,7 @@ METHODS: dict[str, tuple[float, float, float, int]] = {
 
 
 def cells() -> Iterator[Record]:
-    """Three methods at two links with two seeds, one that failed and one that is not over."""
+    """Yield three methods on two links with two seeds, a failed method and an unfinished one."""
     for name, (slow, fast, accuracy, sent) in METHODS.items():
         for link, seconds in (("10mbit", slow), ("100mbit", fast)):
             for seed in (0, 1):
@@ -83,14 +83,14 @@ def shown(browser: Browser, file: Path) -> Iterator[tuple[Page, PageLog]]:
 
 
 def scroll_through(page: Page) -> None:
-    """As a reader does: figures are drawn when they come near."""
+    """Scroll to every figure: a figure is drawn when it comes near."""
     for plot in page.locator(".plot").all():
         plot.scroll_into_view_if_needed()
     until(page, "[...document.querySelectorAll('.plot')].every((plot) => plot.data)")
 
 
 def until(page: Page, condition: str) -> None:
-    """Playwright's own waiting evaluates text in the page, which the page forbids."""
+    """Wait for a condition; Playwright's own waiting evaluates text in the page, which the page forbids."""
     for _ in range(200):
         if page.evaluate(condition):
             return
@@ -109,7 +109,7 @@ def column(page: Page, heading: str) -> list[str]:
     return page.locator(f"table.sortable tbody td:nth-child({place})").all_inner_texts()
 
 
-def test_nothing_is_asked_for_and_nothing_complained_of(shown: tuple[Page, PageLog], file: Path) -> None:
+def test_the_page_makes_no_request_and_logs_no_error(shown: tuple[Page, PageLog], file: Path) -> None:
     _, seen = shown
 
     assert (seen.messages, [url for url in seen.requests if not url.startswith(("data:", "blob:"))]) == (
@@ -198,7 +198,7 @@ def test_a_setting_shows_its_own_curves(browser: Browser, file: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_readable_on_a_phone_light_and_dark(browser: Browser, file: Path, scheme: Any) -> None:
+def test_the_page_is_readable_on_a_phone_light_and_dark(browser: Browser, file: Path, scheme: Any) -> None:
     with opened(browser, file, PHONE, scheme) as (page, seen):
         scroll_through(page)
         width = page.evaluate("document.documentElement.scrollWidth")
@@ -213,7 +213,7 @@ def test_it_is_readable_on_a_phone_light_and_dark(browser: Browser, file: Path, 
     assert font == ("#1b1b1b" if scheme == "light" else "#e8e8e8")
 
 
-def test_what_gpus_did_is_on_the_page(browser: Browser, tmp_path: Path) -> None:
+def test_the_page_has_a_table_of_gpus(browser: Browser, tmp_path: Path) -> None:
     figures = {"energy_joules": 250.0, "utilisation": 0.5, "throttled_share": 0.25, f"throttled_{MARKUP}_share": 0.25}
     path = tmp_path / "gpus.html"
     done = liecbench("report", written(tmp_path / "r", run_of("g", 2 * [{"gpu": figures}])), "-o", path)
@@ -233,7 +233,7 @@ def column_after(text: str) -> str:
     return text.rpartition(" of the samples:")[2]
 
 
-def test_without_gpus_the_page_has_nothing_of_them(file: Path) -> None:
+def test_without_gpus_the_page_does_not_mention_them(file: Path) -> None:
     text = file.read_text(encoding="utf-8").partition("<script")[0]
 
     assert [word for word in ("GPU", "telemetry", "J/epoch", "accuracy-energy") if word in text] == []

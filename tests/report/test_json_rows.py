@@ -50,13 +50,13 @@ def test_every_metric_is_in_every_json_row(rows: list[Row]) -> None:
     assert [set()] * len(rows) == missing
 
 
-def test_without_gpus_nothing_is_exported_of_them(rows: list[Row]) -> None:
+def test_without_gpus_no_gpu_metric_is_exported(rows: list[Row]) -> None:
     heads = [name for name in as_csv(rows).partition("\n")[0].split(",") if name.startswith(GPU_METRICS)]
 
     assert (set(GPU_METRICS) & json.loads(as_json(rows))["rows"][0].keys(), heads) == (set(), [])
 
 
-def test_with_gpus_every_row_has_what_one_cell_has(rows: list[Row]) -> None:
+def test_a_gpu_metric_of_one_cell_is_in_every_row(rows: list[Row]) -> None:
     gpu = {"energy_joules": 5.0, "throttled_share": 0.5, "throttled_power_cap_share": 0.5, "nvlink_sent_bytes": 7e9}
     on_gpu = rows_of(run_of("g", [{"gpu": gpu}]), run_of("h", [{"gpu": {**gpu, "throttled_share": 0.0}}], seed=1))
     both = [*rows, *on_gpu]

@@ -14,7 +14,7 @@ METRICS = ["test_accuracy", "seconds_per_epoch", "wire_bytes_per_epoch", "speedu
 
 
 def table_of(*runs: list[Record]) -> str:
-    """The rendered comparison without the verdict, which has tests of its own."""
+    """Return the rendered comparison without the verdict, which has tests of its own."""
     return markdown.render(dataclasses.replace(comparison_of(*runs, metrics=METRICS), verdict=()))
 
 
@@ -63,7 +63,7 @@ def test_a_bar_in_a_value_does_not_break_the_table() -> None:
     assert ("a\\|b", lines[0].count("|")) == (lines[2].split(" ")[1], lines[2].replace("\\|", "").count("|"))
 
 
-def test_averaging_that_a_short_run_never_came_to_is_said() -> None:
+def test_a_warning_tells_that_a_short_run_never_averaged() -> None:
     liec = {"algorithm": {"name": "liec", "average_period": 32}}
     record = start("x")
     short = [dataclasses.replace(record, spec={**record.spec, **liec}), *run_of("x")[1:]]

@@ -73,7 +73,7 @@ def test_a_narrow_terminal_names_what_it_hides(width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 60])
-def test_what_matters_most_is_never_hidden(width: int) -> None:
+def test_accuracy_time_and_speed_up_are_never_hidden(width: int) -> None:
     text = printed(comparison_of(*RUNS), width=width)
     hidden = " ".join(text.split()).partition("because the terminal is too narrow: ")[2]
 

@@ -36,7 +36,7 @@ def names(found: Sequence[BreakEven]) -> list[str]:
     st.floats(0.01, 10),
     st.floats(0, 100),
 )
-def test_the_crossing_of_two_lines_is_exact(
+def test_two_lines_cross_at_the_exact_rate(
     low: int, step: int, where: float, computing: float, more: float, sent: float
 ) -> None:
     rates, crossing = (low, low + step), low + where * step  # Mbit/s
@@ -61,7 +61,7 @@ def test_the_crossing_of_two_lines_is_exact(
         ((0.5, 2.0, 0.5), "unclear"),
     ],
 )
-def test_outcomes(speedups: Sequence[float], expected: str) -> None:
+def test_the_outcome_follows_from_the_speed_ups(speedups: Sequence[float], expected: str) -> None:
     links = ("5mbit", "100mbit", "1gbit")
     runs = [
         *trained("ddp", dict.fromkeys(links, 1.0)),
@@ -78,7 +78,7 @@ def test_outcomes(speedups: Sequence[float], expected: str) -> None:
     )
 
 
-def test_the_interval_is_over_seeds() -> None:
+def test_the_break_even_has_an_interval_over_seeds() -> None:
     runs = []
     for seed, crossing in enumerate((18, 20, 22)):
         runs += trained("ddp", {f"{rate}mbit": 1 + crossing / rate for rate in (10, 40)}, seed=seed)
@@ -90,7 +90,7 @@ def test_the_interval_is_over_seeds() -> None:
     assert pytest.approx((20e6, (20 - half) * 1e6, (20 + half) * 1e6), rel=1e-3) == (rate.mean, rate.low, rate.high)
 
 
-def test_where_a_seed_does_not_cross_the_rate_is_that_of_the_mean() -> None:
+def test_if_a_seed_does_not_cross_the_rate_is_that_of_the_mean() -> None:
     runs = [
         *trained("ddp", {"10mbit": 3.0, "40mbit": 1.5}),  # 1 + 20 Mbit ÷ rate
         *trained("ddp", {"10mbit": 2.2, "40mbit": 2.2}, seed=1),
@@ -106,7 +106,7 @@ def test_where_a_seed_does_not_cross_the_rate_is_that_of_the_mean() -> None:
     assert found.bits_per_second.low is None
 
 
-def test_where_no_seed_crosses_the_mean_may() -> None:
+def test_the_mean_may_cross_although_no_seed_does() -> None:
     base = dict.fromkeys(("10mbit", "40mbit"), 1.0)
     runs = [
         *trained("ddp", base),
@@ -149,13 +149,13 @@ def test_a_speedup_whose_interval_holds_1_is_too_close_to_call() -> None:
     ],
     ids=str,
 )
-def test_only_a_plain_rate_has_one(link: object, expected: int | None) -> None:
+def test_only_a_link_that_is_one_rate_has_a_symmetric_rate(link: object, expected: int | None) -> None:
     actual = symmetric_rate(link)
 
     assert expected == actual
 
 
-def test_links_that_are_no_plain_rate_are_left_out() -> None:
+def test_other_links_are_left_out() -> None:
     runs = []
     for link in ("none", "wifi", {"up": "1mbit", "down": "2mbit"}, {"rate": "3mbit", "workers": {"0": "1mbit"}}):
         runs += [run_of(f"ddp {link}", link=link), run_of(f"psgd {link}", link=link, algorithm="psgd")]
@@ -169,20 +169,20 @@ def test_links_that_are_no_plain_rate_are_left_out() -> None:
     ) == ("always", 10**6, 2 * 10**6)
 
 
-def test_the_baseline_and_what_has_none_are_left_out() -> None:
+def test_the_baseline_and_rows_without_a_baseline_are_left_out() -> None:
     links = {"1mbit": 2.0, "2mbit": 2.0}
     runs = [*trained("ddp", links), *trained("psgd", links), *trained("liec", links, workers=4)]
 
     assert names(break_evens(rows_of(*runs), "ddp")) == ["psgd"]
 
 
-def test_one_rate_is_no_break_even() -> None:
+def test_one_rate_has_no_break_even() -> None:
     runs = [*trained("ddp", {"1mbit": 2.0, "none": 1.0}), *trained("psgd", {"1mbit": 1.0, "none": 2.0})]
 
     assert break_evens(rows_of(*runs), "ddp") == []
 
 
-def test_what_was_trained_and_composed_is_one_line() -> None:
+def test_trained_and_composed_rows_of_a_method_form_one_line() -> None:
     runs = []
     for algorithm, seconds in (("ddp", (1.0, 4.0)), ("psgd", (2.0, 2.0))):
         fast, slow = trained(algorithm, dict(zip(("4mbit", "1mbit"), seconds, strict=True)), timing="composed")
@@ -195,7 +195,7 @@ def test_what_was_trained_and_composed_is_one_line() -> None:
     assert pytest.approx(2e6) == found.bits_per_second.mean
 
 
-def test_what_was_measured_and_composed_are_two() -> None:
+def test_measured_and_composed_rows_form_two_lines() -> None:
     runs = []
     for algorithm, seconds in (("ddp", 2.0), ("psgd", 1.0)):
         links = {"1mbit": seconds, "2mbit": seconds}
@@ -205,7 +205,7 @@ def test_what_was_measured_and_composed_are_two() -> None:
     assert names(break_evens(rows_of(*runs), "ddp")) == ["psgd", "psgd"]
 
 
-def test_variants_of_a_method_have_their_own() -> None:
+def test_each_variant_of_a_method_has_its_own_break_even() -> None:
     runs = trained("ddp", {"1mbit": 2.0, "2mbit": 2.0})
     for ratio, seconds in ((0.01, 1.0), (0.5, 3.0)):
         links = {"1mbit": seconds, "2mbit": seconds}

@@ -29,13 +29,13 @@ def test_replaying_keeps_cells_in_the_order_in_which_they_began() -> None:
         ([start("a", attempt=2), end("a", attempt=2)], ("unfinished", None)),
     ],
 )
-def test_the_last_word_is_the_status(last: list[Record], expected: tuple[str, str | None]) -> None:
+def test_the_last_record_decides_the_status(last: list[Record], expected: tuple[str, str | None]) -> None:
     cell = replay([start("a"), epoch("a"), *last])["a"]
 
     assert expected == (cell.status, cell.error)
 
 
-def test_a_later_attempt_goes_on_after_the_epochs_that_stand() -> None:
+def test_a_later_attempt_keeps_the_epochs_that_it_continues() -> None:
     again: list[Record] = [start("a", attempt=2, epochs_done=2), epoch("a", 3, attempt=2)]
     cell = replay([start("a"), epoch("a", 1), epoch("a", 2), *again])["a"]
 
@@ -53,7 +53,7 @@ def test_epochs_trained_again_replace_the_earlier(last: int, data: st.DataObject
 
 
 @pytest.mark.parametrize("orphan", [epoch("a"), end("a")], ids=["epoch", "end"])
-def test_a_record_whose_damaged_start_was_removed_is_passed_over(orphan: Record) -> None:
+def test_a_record_without_a_start_is_ignored(orphan: Record) -> None:
     actual = list(replay([orphan, *run_of("b")]))
 
     assert actual == ["b"]

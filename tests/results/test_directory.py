@@ -95,7 +95,7 @@ def test_fresh_refuses_results(tmp_path: Path) -> None:
     assert f"{tmp_path} holds results already; leave --fresh out to go on, or give another --out" == str(raised.value)
 
 
-def test_fresh_takes_a_directory_of_other_things(tmp_path: Path) -> None:
+def test_fresh_accepts_a_directory_without_results(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     refuse_existing(tmp_path)
     with ResultsDirectory(Snapshot(tmp_path)) as results:
@@ -105,7 +105,7 @@ def test_fresh_takes_a_directory_of_other_things(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "taken"])
-def test_what_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "taken" / LEDGER_NAME).mkdir(parents=True)
     actual = refusal(tmp_path / name)
@@ -123,7 +123,7 @@ def test_a_read_only_file_system_is_named() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 30])
-def test_a_torn_last_line_is_cut_and_the_next_starts_afresh(tmp_path: Path, size: int) -> None:
+def test_an_incomplete_last_line_is_cut_before_the_next_record(tmp_path: Path, size: int) -> None:
     whole = f"{to_json(start('a'))}\n"
     ledger = tmp_path / LEDGER_NAME
     ledger.write_text(whole + to_json(epoch("a"))[:size])
@@ -133,7 +133,7 @@ def test_a_torn_last_line_is_cut_and_the_next_starts_afresh(tmp_path: Path, size
     assert f"{whole}{to_json(end('a'))}\n" == ledger.read_text()
 
 
-def test_what_an_earlier_run_finished_is_said(tmp_path: Path, cells: list[Cell]) -> None:
+def test_the_description_counts_cells_of_earlier_runs(tmp_path: Path, cells: list[Cell]) -> None:
     (tmp_path / LEDGER_NAME).write_text(
         "".join(f"{to_json(r)}\n" for i in (cells[0].id, "other") for r in (start(i), epoch(i), end(i)))
     )
@@ -143,7 +143,7 @@ def test_what_an_earlier_run_finished_is_said(tmp_path: Path, cells: list[Cell])
     assert f"{tmp_path} exists: 1 of 8 cells are done, and 1 others are left as they are" == actual
 
 
-def test_a_directory_that_is_not_there_has_finished_nothing(tmp_path: Path) -> None:
+def test_a_missing_directory_has_no_cells_and_is_not_created(tmp_path: Path) -> None:
     assert (Snapshot(tmp_path / "none").cells, (tmp_path / "none").exists()) == ({}, False)
 
 
@@ -156,7 +156,7 @@ def test_the_scenario_as_resolved_is_the_same_scenario(tmp_path: Path, text: str
     assert [cell.id for cell in scenario(text).cells()] == [cell.id for cell in again.cells()]
 
 
-def test_a_scenario_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_users_own_scenario_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "scenario.yaml").write_text("# mine\n")
     actual = refusal(tmp_path)
 
@@ -164,7 +164,7 @@ def test_a_scenario_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "scenario.yaml").read_text() == "# mine\n"
 
 
-def test_records_of_a_newer_version_are_left_as_they_are(tmp_path: Path) -> None:
+def test_records_of_a_newer_version_are_not_changed(tmp_path: Path) -> None:
     text = to_json(start("a")).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}') + "\n"
     (tmp_path / LEDGER_NAME).write_text(text)
     actual = refusal(tmp_path)
@@ -173,7 +173,7 @@ def test_records_of_a_newer_version_are_left_as_they_are(tmp_path: Path) -> None
     assert (tmp_path / LEDGER_NAME).read_text() == text
 
 
-def test_a_snapshot_takes_up_what_was_appended_since(tmp_path: Path) -> None:
+def test_refreshing_adds_the_new_records(tmp_path: Path) -> None:
     with ResultsDirectory(Snapshot(tmp_path)) as results:
         seen = []
         for record in (start("a"), epoch("a"), end("a"), start("b")):
@@ -185,7 +185,7 @@ def test_a_snapshot_takes_up_what_was_appended_since(tmp_path: Path) -> None:
     assert seen == [[("a", 0, "unfinished")], [("a", 1, "unfinished")], [done], [done, ("b", 0, "unfinished")]]
 
 
-def test_a_snapshot_waits_for_the_rest_of_a_line(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
     line = f"{to_json(start('a'))}\n"
     ledger = tmp_path / LEDGER_NAME
     ledger.write_text(line[:20])
@@ -196,7 +196,7 @@ def test_a_snapshot_waits_for_the_rest_of_a_line(tmp_path: Path) -> None:
     assert (before, list(snapshot.refresh())) == ([], ["a"])
 
 
-def test_a_damaged_line_that_was_appended_has_its_number(tmp_path: Path) -> None:
+def test_a_damaged_new_line_is_named_with_its_number(tmp_path: Path) -> None:
     ledger = tmp_path / LEDGER_NAME
     ledger.write_text(f"{to_json(start('a'))}\n")
     snapshot = Snapshot(tmp_path)
@@ -224,7 +224,7 @@ def write(directory: Path, records: Sequence[Record]) -> Path:
         ("baseline: ddp\ntarget_accuracy: 0.75\n", ComparisonSettings(target_accuracy=0.75)),
     ],
 )
-def test_settings_are_those_of_the_scenario(tmp_path: Path, text: str | None, expected: ComparisonSettings) -> None:
+def test_settings_come_from_the_scenario(tmp_path: Path, text: str | None, expected: ComparisonSettings) -> None:
     if text is not None:
         (tmp_path / "scenario.yaml").write_text(text)
 
@@ -242,14 +242,14 @@ def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_of_a_cell_in_two_directories_the_completed_one_counts(tmp_path: Path, order: tuple[int, int]) -> None:
+def test_a_cell_in_two_directories_counts_where_it_completed(tmp_path: Path, order: tuple[int, int]) -> None:
     directories = [write(tmp_path / "a", [start("x"), epoch("x")]), write(tmp_path / "b", run_of("x", [{}, {}]))]
     cells = load([directories[index] for index in order])
 
     assert [(cell.id, cell.status, len(cell.epochs)) for cell in cells] == [("x", "completed", 2)]
 
 
-def test_of_a_cell_that_two_directories_completed_both_are_shown(tmp_path: Path) -> None:
+def test_a_cell_that_two_directories_completed_is_shown_twice(tmp_path: Path) -> None:
     slow = [*run_of("x", [{"seconds": 4.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
     fast = [*run_of("x", [{"seconds": 2.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
     cells = load([write(tmp_path / "a", slow), write(tmp_path / "b", fast)])

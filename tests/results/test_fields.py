@@ -11,21 +11,21 @@ def test_fields_are_bare_names_and_their_options() -> None:
     assert tuple(fields[name] for name in names) == ("liec", "top_k", 0.5, "1mbit↑ 2mbit↓", "digits", "mlp", 8, 1, 2)
 
 
-def test_options_of_the_same_name_are_told_apart() -> None:
+def test_options_with_the_same_name_get_a_prefix() -> None:
     clashing = {"algorithm": {"name": "a", "rounds": 1, "seed": 5}, "compressor": {"name": "b", "rounds": 2}}
     fields = flat_fields({**spec(), **clashing})
 
     assert tuple(fields[n] for n in ("rounds", "compressor_rounds", "seed", "algorithm_seed")) == (1, 2, 0, 5)
 
 
-def test_only_what_differs_tells_rows_apart() -> None:
+def test_only_fields_that_differ_vary() -> None:
     runs = [run_of("a"), run_of("b", algorithm="liec", server="root"), run_of("c", workers=4)]
     rows = [row.fields for row in rows_of(*runs)]
 
     assert varying_fields(rows) == ["algorithm", "workers"]
 
 
-def test_what_one_algorithm_has_set_and_null_tells_rows_apart() -> None:
+def test_a_field_that_one_algorithm_has_set_and_null_varies() -> None:
     runs = [run_of("a"), run_of("b", task={"schedule": "cosine"}), run_of("c", algorithm="liec", server="root")]
     rows = [row.fields for row in rows_of(*runs)]
 

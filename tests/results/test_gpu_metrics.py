@@ -80,13 +80,13 @@ def test_bytes_clocks_and_reasons_are_means_over_epochs_and_seeds() -> None:
     }
 
 
-def test_without_gpus_nothing_is_known() -> None:
+def test_without_gpus_every_gpu_metric_is_unknown() -> None:
     actual = metrics_of(row_of(run_of("a"), target=0.1))
 
     assert dict.fromkeys(GPU_METRICS) == actual
 
 
-def test_epochs_without_figures_are_left_out_of_means_and_leave_no_sum() -> None:
+def test_epochs_without_gpu_figures_count_in_no_mean_and_leave_sums_unknown() -> None:
     row = row_of(run_of("a", epochs_of([FIGURES[0], None, FIGURES[2]], 0.4, 0.8, 0.9)), target=0.8)
 
     assert (metrics_of(row)["joules_per_epoch"], metrics_of(row)["joules_to_target"]) == (300.0, None)
@@ -110,13 +110,13 @@ def test_a_target_in_the_first_epoch_costs_its_energy() -> None:
     assert actual["joules_to_target"] == 100.0
 
 
-def test_figures_of_gpus_are_kept_by_a_ledger() -> None:
+def test_gpu_figures_survive_the_ledger() -> None:
     record = epoch("a", gpu=FIGURES[0])
 
     assert record == from_json(to_json(record))
 
 
-def test_clocks_held_back_are_told_with_cells_and_reasons() -> None:
+def test_a_warning_names_throttled_cells_and_reasons() -> None:
     often = {"throttled_share": 0.5, "throttled_power_cap_share": 0.25, "throttled_hw_thermal_share": 0.375}
     never = {"throttled_share": 0.0}
     runs = [run_of("a", epochs_of([often, never])), run_of("b", epochs_of([never]), seed=1)]
@@ -143,7 +143,9 @@ def shared(cell: str, ranks: list[list[int]], seed: int = 0, **nccl: Any) -> lis
     ],
     ids=["over NCCL", "allowed and not done", "over Gloo"],
 )
-def test_ranks_that_share_a_gpu_over_nccl_are_told(ranks: Any, nccl: dict[str, Any], expected: int | None) -> None:
+def test_a_warning_tells_of_ranks_that_shared_a_gpu_over_nccl(
+    ranks: Any, nccl: dict[str, Any], expected: int | None
+) -> None:
     actual = row_of(shared("a", [[1]]), shared("b", ranks, seed=1, **nccl)).warnings
     text = (
         f"up to {expected} of its ranks shared a GPU over NCCL, which does not support it: its times are an experiment"
@@ -153,13 +155,13 @@ def test_ranks_that_share_a_gpu_over_nccl_are_told(ranks: Any, nccl: dict[str, A
 
 
 @pytest.mark.parametrize(("ranks", "said"), [([[1, 1], [2, 3]], True), ([[1]], False)])
-def test_a_comparison_says_how_many_ranks_a_gpu_had(ranks: list[list[int]], said: bool) -> None:
+def test_the_caption_says_how_many_ranks_shared_a_gpu(ranks: list[list[int]], said: bool) -> None:
     text = caption(comparison_of(shared("a", ranks), run_of("b", seed=1)))
 
     assert text.startswith("2 workers · up to 3 ranks per GPU · " if said else "2 workers · link ")
 
 
-def test_no_more_than_three_cells_are_named() -> None:
+def test_a_warning_names_three_cells_at_most() -> None:
     runs = [run_of(f"c{seed}", epochs_of([{"throttled_share": 1.0}]), seed=seed) for seed in range(5)]
     (actual,) = throttling_warnings(cells_of(*runs))
 
@@ -167,13 +169,13 @@ def test_no_more_than_three_cells_are_named() -> None:
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.05, 0), (0.051, 1)])
-def test_a_few_samples_are_passed_over(share: float, expected: int) -> None:
+def test_a_few_throttled_samples_cause_no_warning(share: float, expected: int) -> None:
     actual = throttling_warnings(cells_of(run_of("a", epochs_of([{"throttled_share": share}]))))
 
     assert expected == len(actual)
 
 
-def test_cells_that_failed_are_told_of_too() -> None:
+def test_failed_cells_cause_a_warning_as_well() -> None:
     held = {"throttled_share": 1.0, "throttled_power_cap_share": 1.0}
     failed: list[Record] = [start("f"), epoch("f", gpu=held), end("f", status="failed", error="lost")]
 

@@ -46,20 +46,20 @@ def test_a_later_ledger_appends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 10, 100])
-def test_a_line_that_a_crash_tore_is_passed_over(tmp_path: Path, size: int) -> None:
+def test_an_incomplete_last_line_is_skipped(tmp_path: Path, size: int) -> None:
     whole = to_json(ledgers.start("a"))
     ledger_of(tmp_path, f"{whole}\n{to_json(ledgers.epoch('a'))[:size]}")
 
     assert [ledgers.start("a")] == list(read(tmp_path))
 
 
-def test_a_whole_line_without_its_end_is_torn_too(tmp_path: Path) -> None:
+def test_a_last_line_without_line_end_is_incomplete(tmp_path: Path) -> None:
     ledger_of(tmp_path, f"{to_json(ledgers.start('a'))}\n{to_json(ledgers.end('a'))}")
 
     assert [ledgers.start("a")] == list(read(tmp_path))
 
 
-def test_zeros_that_a_power_cut_left_are_passed_over(tmp_path: Path) -> None:
+def test_zeros_that_a_power_cut_left_are_skipped(tmp_path: Path) -> None:
     ledger_of(tmp_path, f"{to_json(ledgers.start('a'))}\n".encode() + bytes(100))
 
     assert [ledgers.start("a")] == list(read(tmp_path))
@@ -85,7 +85,7 @@ def changed(**fields: Any) -> str:
         (changed(type=["end"]), "not a start, epoch or end record"),
     ],
 )
-def test_damaged_lines_are_placed(tmp_path: Path, line: str, expected: str) -> None:
+def test_a_damaged_line_is_named_with_its_number(tmp_path: Path, line: str, expected: str) -> None:
     path = ledger_of(tmp_path, f"{to_json(ledgers.start('a'))}\n{line}\n{to_json(ledgers.end('a'))}\n")
     actual = message(tmp_path)
 
@@ -95,7 +95,7 @@ def test_damaged_lines_are_placed(tmp_path: Path, line: str, expected: str) -> N
     )
 
 
-def test_what_is_not_text_is_a_mistake(tmp_path: Path) -> None:
+def test_a_ledger_that_is_not_text_is_named(tmp_path: Path) -> None:
     path = ledger_of(tmp_path, b"\xff\xfe\n")
 
     assert str(path) == message(tmp_path)[: len(str(path))]
@@ -107,7 +107,7 @@ def test_a_directory_without_a_ledger_is_no_results_directory(tmp_path: Path) ->
     assert f"{tmp_path / LEDGER_NAME}: No such file or directory; give a results directory that `run` wrote" == actual
 
 
-def test_one_ledger_is_locked_at_a_time(tmp_path: Path) -> None:
+def test_a_locked_ledger_refuses_a_second_lock(tmp_path: Path) -> None:
     with Ledger(tmp_path) as first, Ledger(tmp_path) as second:
         first.lock(tmp_path)
         with pytest.raises(LiecbenchError) as raised:
@@ -117,7 +117,7 @@ def test_one_ledger_is_locked_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tail", ["", "{", '{"type": "epoch"', "\x00\x00"])
-def test_locking_cuts_off_what_a_crash_tore(tmp_path: Path, tail: str) -> None:
+def test_locking_cuts_off_an_incomplete_last_line(tmp_path: Path, tail: str) -> None:
     whole = f"{to_json(ledgers.start('a'))}\n"
     path = ledger_of(tmp_path, whole + tail)
     with Ledger(tmp_path) as ledger:

@@ -38,13 +38,13 @@ from tests.ledgers import comparison_of, run_of
         ("nvlink_sent_bytes_per_epoch", 2.5e9, "2.5 GB"),
     ],
 )
-def test_metrics_have_their_unit(name: str, value: float, expected: str) -> None:
+def test_values_are_written_with_their_unit(name: str, value: float, expected: str) -> None:
     actual = METRICS[name].text(Estimate(mean=value, low=None, high=None))
 
     assert expected == actual
 
 
-def test_what_is_unknown_is_a_dash() -> None:
+def test_an_unknown_value_is_a_dash() -> None:
     actual = METRICS["speedup"].text(None)
 
     assert actual == "–"

@@ -1,4 +1,4 @@
-"""Composed and estimated times carry that word wherever they show."""
+"""Composed and estimated times say so in the verdict and in figures."""
 
 import dataclasses
 from typing import Any
@@ -25,7 +25,7 @@ def trained(cell: str, seconds: float, **fields: Any) -> list[Record]:
 
 
 def comparison() -> Comparison:
-    """DDP and LIEC, trained at 100 Mbit/s and composed at 10."""
+    """Return the comparison of DDP and LIEC, trained at 100 Mbit/s and composed at 10."""
     records = [
         *trained("a", 1.0, link="100mbit"),
         *composed("b", 8.0, link="10mbit"),
@@ -35,7 +35,7 @@ def comparison() -> Comparison:
     return comparison_of(records)
 
 
-def test_rows_say_what_their_times_are() -> None:
+def test_composed_times_say_so() -> None:
     slow = [row for row in comparison().rows if row.fields["link"] == "10mbit"]
     fast = [row for row in comparison().rows if row.fields["link"] == "100mbit"]
 
@@ -43,14 +43,14 @@ def test_rows_say_what_their_times_are() -> None:
     assert provenance([*fast, *slow]) == " (composed in part)"
 
 
-def test_paced_links_are_estimated_and_unshaped_ones_are_not() -> None:
+def test_times_on_paced_links_are_estimated_and_on_unshaped_ones_are_not() -> None:
     records = [*run_of("a", enforcement="process"), *run_of("b", enforcement="process", link="none")]
     shaped, unshaped = sorted(rows_of(records), key=lambda row: str(row.fields["link"]))
 
     assert (provenance([shaped]), provenance([unshaped])) == (" (estimated)", "")
 
 
-def test_the_verdict_says_so() -> None:
+def test_the_verdict_says_that_times_are_composed() -> None:
     text = comparison().verdict
 
     assert [line.partition(":")[0] for line in text] == [
@@ -70,14 +70,14 @@ def test_the_verdict_says_so() -> None:
         ("break-even", {"ddp (composed in part)", "liec (composed in part)"}),
     ],
 )
-def test_figures_of_times_say_so_in_their_legends(key: str, expected: set[str]) -> None:
+def test_legends_say_that_times_are_composed(key: str, expected: set[str]) -> None:
     (figure,) = (figure for figure in all_figures(comparison()) if figure.key == key)
 
     assert {series.name for series in figure.series} == expected
 
 
 @pytest.mark.parametrize("key", ["epoch-time", "epoch-time-links"])
-def test_bars_say_so(key: str) -> None:
+def test_bars_say_that_times_are_composed(key: str) -> None:
     (figure,) = (figure for figure in all_figures(comparison()) if figure.key == key)
     slow = [series for series in figure.series if "10mbit" in (series.setting or "", series.group)]
 

@@ -107,7 +107,7 @@ def test_an_epoch_has_what_the_interface_names() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_json_does_not_have_is_not_written(value: float) -> None:
+def test_numbers_that_json_lacks_are_refused(value: float) -> None:
     record = dataclasses.replace(ledgers.epoch("a"), train_loss=value)
 
     with pytest.raises(ValueError, match="not JSON compliant"):

@@ -15,14 +15,14 @@ def named(runs: Sequence[list[Record]]) -> set[tuple[str, str]]:
     return {(labels.method(row), labels.setting(row)) for row in rows}
 
 
-def test_methods_that_differ_in_name_alone_are_called_by_it() -> None:
+def test_methods_that_differ_in_name_alone_are_labelled_by_it() -> None:
     assert named([run_of("a"), run_of("b", algorithm="psgd", compressor={"name": "sign"})]) == {
         ("ddp", ""),
         ("psgd", ""),
     }
 
 
-def test_a_method_has_what_varies_among_methods() -> None:
+def test_a_methods_label_has_the_fields_in_which_methods_differ() -> None:
     runs = [run_of("a")]
     for number, ratio in enumerate((0.01, 0.1)):
         runs.append(run_of(f"k{number}", algorithm="psgd", compressor={"name": "top_k", "ratio": ratio}))
@@ -36,7 +36,7 @@ def test_a_method_has_what_varies_among_methods() -> None:
     }
 
 
-def test_a_setting_has_what_varies_around_methods() -> None:
+def test_a_settings_label_has_the_fields_in_which_settings_differ() -> None:
     runs = [run_of("a"), run_of("b", link="1mbit", workers=4), run_of("c", link="1mbit", task={"batch_size": 16})]
 
     assert named(runs) == {
@@ -72,7 +72,7 @@ def test_options_of_dataset_and_model_belong_to_the_setting() -> None:
     ],
     ids=str,
 )
-def test_every_row_is_told_apart(changes: dict[str, list[Any]]) -> None:
+def test_every_row_has_a_label_of_its_own(changes: dict[str, list[Any]]) -> None:
     cases = [dict(zip(changes, values, strict=True)) for values in itertools.product(*changes.values())]
     runs = [
         run_of(f"{algorithm}{case}", algorithm=algorithm, **case) for algorithm in ("ddp", "psgd") for case in cases
@@ -81,7 +81,7 @@ def test_every_row_is_told_apart(changes: dict[str, list[Any]]) -> None:
     assert len(named(runs)) == len(runs)
 
 
-def test_the_whole_leaves_out_the_field_that_is_on_an_axis() -> None:
+def test_a_label_leaves_out_the_field_on_the_axis() -> None:
     rows = rows_of(run_of("a"), run_of("b", link="1mbit"), run_of("c", workers=4))
     labels = Labels(rows)
 
@@ -103,13 +103,13 @@ def test_variants_count_within_an_algorithm() -> None:
     ("value", "expected"),
     [("root", "root"), (4, "batch size 4"), (True, "batch size True"), ({"a": 1}, '{"a": 1}')],
 )
-def test_values_are_read_without_a_heading(value: object, expected: str) -> None:
+def test_a_field_label_names_the_field_unless_the_value_is_a_word(value: object, expected: str) -> None:
     actual = field_label(value, "batch_size")
 
     assert expected == actual
 
 
-def test_of_one_method_in_several_settings_those_are_compared() -> None:
+def test_with_one_method_curves_are_its_settings() -> None:
     rows = rows_of(run_of("a"), run_of("b", workers=4))
     labels = Labels(rows)
 
@@ -118,7 +118,7 @@ def test_of_one_method_in_several_settings_those_are_compared() -> None:
     assert set(labels.colour_keys) == {"ddp", "ddp · workers 2", "ddp · workers 4"}
 
 
-def test_of_several_methods_each_setting_has_its_own_curves() -> None:
+def test_with_several_methods_each_setting_has_its_own_curves() -> None:
     rows = rows_of(run_of("a"), run_of("b", workers=4), run_of("c", algorithm="psgd"))
     labels = Labels(rows)
 

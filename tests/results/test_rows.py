@@ -118,7 +118,7 @@ def test_wire_bytes_are_sent_and_received_averaged_over_ranks() -> None:
     assert means(row)["wire_bytes_per_epoch"] == 50.0
 
 
-def test_speed_ups_are_of_the_same_seed() -> None:
+def test_speed_ups_compare_equal_seeds() -> None:
     base = [run_of(f"base{seed}", [{"seconds": s}], seed=seed) for seed, s in enumerate((2.0, 4.0, 6.0))]
     rivals = [
         run_of(f"psgd{seed}", [{"seconds": s}], seed=seed, algorithm="psgd") for seed, s in enumerate((1.0, 1.0, 2.0))
@@ -143,7 +143,7 @@ def test_speed_ups_are_of_the_same_seed() -> None:
     ],
     ids=str,
 )
-def test_a_baseline_of_another_setting_is_none(change: dict[str, Any]) -> None:
+def test_a_row_in_another_setting_has_no_baseline(change: dict[str, Any]) -> None:
     rows = summarise(cells_of(run_of("base", SLOW), run_of("psgd", FAST, algorithm="psgd", **change)))
     row = next(row for row in rows if row.fields["algorithm"] == "psgd")
 
@@ -210,7 +210,7 @@ def test_a_row_without_a_completed_cell_has_no_metrics() -> None:
     assert (1, {None}) == (row.num_failed, set(row.metrics.values()))
 
 
-def test_a_field_with_another_option_is_another_row() -> None:
+def test_another_option_makes_another_row() -> None:
     top_k = [run_of(str(r), algorithm="psgd", compressor={"name": "top_k", "ratio": r}) for r in (0.1, 0.2)]
     rows = summarise(cells_of(*top_k))
 

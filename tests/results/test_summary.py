@@ -17,12 +17,12 @@ def lines_of(*runs: list[Record], baseline: str = "ddp", target: float | None = 
 
 
 def run(algorithm: str, *epochs: tuple[float, float], **fields: Any) -> list[Record]:
-    """A run of epochs of so many seconds and such an accuracy."""
+    """Return a run with these epochs, each its seconds and its accuracy."""
     values = [{"seconds": seconds, "accuracy": accuracy} for seconds, accuracy in epochs]
     return run_of(f"{algorithm}{fields}", values, algorithm=algorithm, **fields)
 
 
-def test_the_fastest_an_epoch_is_named() -> None:
+def test_the_fastest_per_epoch_is_named() -> None:
     actual = lines_of(run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.91)), run("liec", (3.0, 0.9)))
 
     assert actual == [f"fastest per epoch is psgd, 2.00× ddp's speed, accuracy +1.0 points{WAITS}"]
@@ -49,7 +49,7 @@ def test_the_fastest_that_loses_accuracy_is_followed_by_one_that_does_not() -> N
 
 
 @pytest.mark.parametrize("others", [[], [run("liec", (4.5, 0.9))], [run("liec", (4.0, 0.9))]])
-def test_it_is_said_where_speed_costs_accuracy(others: list[list[Record]]) -> None:
+def test_the_verdict_says_if_every_faster_method_costs_accuracy(others: list[list[Record]]) -> None:
     actual = lines_of(run("ddp", (4.0, 0.9)), run("signsgd", (1.0, 0.8)), *others)
 
     assert actual[1:] == ["no method is faster at ddp's accuracy"]
@@ -62,7 +62,7 @@ def test_no_method_may_beat_the_baseline(seconds: float, ratio: str) -> None:
     assert actual == [f"no method beats ddp; the fastest, psgd, has {ratio} its speed"]
 
 
-def test_the_target_decides_where_there_is_one() -> None:
+def test_with_a_target_the_time_to_it_decides() -> None:
     base, fast = run("ddp", (4.0, 0.5), (4.0, 0.9)), run("liec", (3.0, 0.9), (3.0, 0.9))
     actual = lines_of(base, fast, run("psgd", (2.0, 0.5), (2.0, 0.7)), target=0.8)
 
@@ -115,7 +115,7 @@ def test_a_baseline_that_ends_higher_may_miss_the_target() -> None:
     ]
 
 
-def test_where_none_reaches_the_target_epochs_are_compared() -> None:
+def test_if_no_method_reaches_the_target_epochs_are_compared() -> None:
     runs = [run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.9))]
 
     assert lines_of(*runs, target=0.955) == [
@@ -136,7 +136,7 @@ def test_a_seed_that_failed_has_not_reached_the_target() -> None:
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])
-def test_a_method_that_failed_is_none_of_the_fastest(status: Any) -> None:
+def test_a_failed_method_is_not_the_fastest(status: Any) -> None:
     lost: list[Record] = [start("l", algorithm="liec"), end("l", status=status, error="lost")]
 
     assert [line.split(",")[0] for line in lines_of(run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.9)), lost)] == [
@@ -157,7 +157,7 @@ LOST: list[Record] = [start("l"), end("l", status="failed", error="lost")]
         [run("ddp", (4.0, 0.9), workers=4), run("psgd", (4.0, 0.9), workers=2)],
     ],
 )
-def test_where_nothing_is_compared_nothing_is_said(runs: Sequence[list[Record]]) -> None:
+def test_without_a_comparison_there_is_no_verdict(runs: Sequence[list[Record]]) -> None:
     assert lines_of(*runs) == []
 
 
@@ -191,7 +191,7 @@ def test_every_setting_has_its_line_and_methods_their_break_even() -> None:
 
 
 def crossing(algorithm: str, at: Sequence[float], seconds: dict[str, float], **fields: Any) -> list[list[Record]]:
-    """A method, and a baseline that takes 1 + crossing ÷ rate seconds, of a seed for each crossing in Mbit/s."""
+    """Return a method and a baseline of 1 + crossing ÷ rate seconds, one seed per crossing in Mbit/s."""
     return [
         run(name, (value, 0.9), link=link, seed=seed, **fields)
         for seed, rate in enumerate(at)
@@ -219,7 +219,7 @@ def test_break_evens_of_several_settings_are_named_with_them() -> None:
     assert lines_of(*runs)[-2:] == [f"psgd · workers {n}: faster than ddp below 20 Mbit/s" for n in (2, 4)]
 
 
-def test_too_close_to_call_is_said() -> None:
+def test_a_method_may_be_too_close_to_call() -> None:
     links = {"10mbit": (2.0, 1.0), "20mbit": (1.0, 2.0), "40mbit": (2.0, 1.0)}
     runs = [
         run(name, (seconds, 0.9), link=link)
@@ -230,7 +230,7 @@ def test_too_close_to_call_is_said() -> None:
     assert lines_of(*runs)[-1] == "psgd: too close to ddp to call from 10mbit to 40mbit"
 
 
-def test_seeds_that_differ_are_said_to() -> None:
+def test_the_verdict_counts_seeds_that_cross() -> None:
     runs = [
         run(name, (seconds, 0.9), link=link, seed=seed)
         for link, speedups in {"10mbit": (1.5, 0.9), "40mbit": (1.1, 0.8)}.items()
@@ -241,7 +241,7 @@ def test_seeds_that_differ_are_said_to() -> None:
     assert lines_of(*runs)[-1] == "psgd: faster than ddp below 23.5 Mbit/s (0 of 2 seeds cross)"
 
 
-def test_another_baseline_gives_its_name() -> None:
+def test_the_verdict_names_the_baseline() -> None:
     actual = lines_of(run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.9)), baseline="psgd")
 
     assert actual == ["no method beats psgd; the fastest, ddp, has 0.50× its speed"]
@@ -263,7 +263,7 @@ def test_names_with_markup_stay_as_they_are() -> None:
         (-0.02, -0.03, -0.01, False),
     ],
 )
-def test_an_accuracy_is_kept_to_half_a_point(
+def test_half_a_point_less_still_keeps_the_accuracy(
     mean: float, low: float | None, high: float | None, expected: bool
 ) -> None:
     actual = summary.keeps_accuracy(Estimate(mean=mean, low=low, high=high))

@@ -12,7 +12,7 @@ from tests.ledgers import cells_of, end, epoch, run_of, start
 
 
 def tuned(algorithm: str, rate: float, accuracies: Sequence[float | None], **fields: object) -> list[list[Record]]:
-    """A run a seed, of this learning rate; one without an accuracy failed."""
+    """Return one run per seed with this learning rate; a run without an accuracy failed."""
     runs: list[list[Record]] = []
     for seed, accuracy in enumerate(accuracies):
         name = f"{algorithm}{rate}{seed}{fields}"
@@ -70,17 +70,17 @@ def test_every_setting_and_variant_has_its_own_best() -> None:
 
 
 @pytest.mark.parametrize("failing", [[0.99, None], [None, None], [None, 1.0]])
-def test_a_value_with_which_a_seed_failed_is_worse(failing: list[float | None]) -> None:
+def test_a_value_that_failed_on_a_seed_ranks_last(failing: list[float | None]) -> None:
     runs = [*tuned("ddp", 0.3, failing), *tuned("ddp", 0.1, [0.1, 0.1])]
 
     assert best(*runs) == [("ddp", 0.1, 0), ("ddp", 0.1, 1)]
 
 
-def test_where_every_value_failed_one_stays_visible() -> None:
+def test_if_every_value_failed_one_stays_visible() -> None:
     assert best(*tuned("ddp", 0.3, [None]), *tuned("ddp", 0.1, [None])) == [("ddp", 0.3, 0)]
 
 
-def test_an_option_is_tuned_and_what_does_not_have_it_stays() -> None:
+def test_methods_without_the_tuned_option_stay() -> None:
     runs = [run_of("d")]
     for ratio, accuracy in ((0.1, 0.8), (0.2, 0.9), (0.3, 0.7)):
         compressor = {"name": "top_k", "ratio": ratio}
@@ -125,7 +125,7 @@ def test_a_row_keeps_its_cells() -> None:
     ]
 
 
-def test_differences_of_accuracy_are_of_the_same_seed() -> None:
+def test_accuracy_differences_compare_equal_seeds() -> None:
     base = [run_of(f"d{seed}", [{"accuracy": a}], seed=seed) for seed, a in enumerate((0.5, 0.9))]
     mine = [run_of(f"p{seed}", [{"accuracy": a}], seed=seed, algorithm="psgd") for seed, a in enumerate((0.4, 0.7))]
     actual = row_of("psgd", *base, *mine).metrics["accuracy_difference"]

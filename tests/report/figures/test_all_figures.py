@@ -26,7 +26,7 @@ def line(figure: Figure, name: str) -> Series:
 
 
 def heights(figure: Figure) -> dict[tuple[str | None, object], list[float]]:
-    """Of every stacked bar, by group and place, the parts from the bottom up."""
+    """Return the parts of every stacked bar from the bottom up, by group and category."""
     bars: dict[tuple[str | None, object], list[float]] = {}
     for series in figure.series:
         bars.setdefault((series.group, series.x[0]), []).extend(series.y)
@@ -51,7 +51,7 @@ def by_link(algorithm: str, seconds: dict[str, float], **fields: object) -> list
         ("loss-bytes", [800, 1000], [1.0, 0.5]),
     ],
 )
-def test_curves_add_up_what_epochs_cost(key: str, x: list[float], y: list[float]) -> None:
+def test_curves_sum_the_costs_of_epochs(key: str, x: list[float], y: list[float]) -> None:
     (series,) = drawn(BASE)[key].series
 
     assert (x, y, None, "ddp", "") == (series.x, series.y, series.interval, series.method, series.setting)
@@ -73,7 +73,7 @@ def test_curves_are_means_over_the_seeds_that_completed() -> None:
     ]
 
 
-def test_curves_of_seeds_that_are_not_over_go_as_far_as_all_have_come() -> None:
+def test_curves_of_unfinished_seeds_end_where_the_first_one_does() -> None:
     first: list[Record] = [start("a"), epoch("a", seconds=2.0), epoch("a", 2, seconds=2.0)]
     second: list[Record] = [start("b", seed=1), epoch("b", seconds=4.0)]
     (series,) = drawn(first, second)["accuracy-seconds"].series
@@ -101,14 +101,14 @@ def test_parts_sum_to_the_seconds_of_an_epoch(seconds: list[float], timed: int) 
     assert pytest.approx(whole.mean) == sum(EpochSeconds.of_row(rows[0]).parts)
 
 
-def test_what_is_exposed_is_divided_as_its_times_are() -> None:
+def test_exposed_time_is_divided_in_proportion_to_busy_times() -> None:
     bars = heights(drawn(run_of("d", [{"seconds": 6.0}]))["epoch-time"])
 
     # Computing 3 s; of 3 exposed ones compressing (6/8 s) has a third of it and communicating (6/4 s): 1 to 2.
     assert {(None, "ddp"): pytest.approx([3.0, 1.0, 2.0])} == bars
 
 
-def test_stacks_have_a_series_a_part() -> None:
+def test_stacked_bars_have_one_series_per_part() -> None:
     figure = drawn(BASE, run_of("p", algorithm="psgd"))["epoch-time"]
 
     assert (figure.stacked, [(s.name, s.variant) for s in figure.series]) == (
@@ -180,7 +180,7 @@ def test_linear_speed_up_starts_at_the_fewest_workers() -> None:
     assert (real.x, real.y, linear.y, linear.reference) == ([2, 4, 8], [8.0, 5.0, 4.0], [8.0, 4.0, 2.0], True)
 
 
-def test_accuracy_against_bytes_has_a_point_a_method_and_the_front() -> None:
+def test_accuracy_against_bytes_has_a_point_per_method_and_the_front() -> None:
     runs = [
         run_of("d", [{"accuracy": 0.9, "payload": (500, 500)}]),
         run_of("p", [{"accuracy": 0.8, "payload": (50, 50)}], algorithm="psgd"),
@@ -204,7 +204,7 @@ def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 @given(POINTS)
-def test_the_front_is_what_nothing_beats(points: list[tuple[float, float]]) -> None:
+def test_the_front_holds_the_points_that_no_other_beats(points: list[tuple[float, float]]) -> None:
     front = list(pareto_front(points))
 
     assert front == sorted({p for p in points if not any(beats(other, p) for other in points)})
@@ -266,7 +266,7 @@ def test_no_row_breaks_a_figure(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("names", [[], ["failed"], ["failed", "begun", "seed"]])
-def test_where_nothing_was_trained_there_is_no_figure(names: Sequence[str]) -> None:
+def test_without_an_epoch_there_is_no_figure(names: Sequence[str]) -> None:
     assert drawn(*(ODD[name] for name in names)) == {}
 
 

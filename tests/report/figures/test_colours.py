@@ -16,7 +16,7 @@ def test_twelve_methods_and_the_baseline_have_colours_of_their_own() -> None:
 
 
 @given(st.permutations(["ddp", *METHODS]))
-def test_the_baseline_is_grey_wherever_it_stands(order: list[str]) -> None:
+def test_the_baseline_is_grey_in_any_order(order: list[str]) -> None:
     palette = Palette(order, "ddp")
     others = [palette.colour(method) for method in order if method != "ddp"]
 
@@ -37,7 +37,7 @@ def test_the_thirteenth_has_a_colour_too() -> None:
     assert palette.colour("last") == palette.colour("method0")
 
 
-def test_what_is_no_method_has_the_colour_of_references() -> None:
+def test_another_name_has_the_colour_of_references() -> None:
     assert Palette(METHODS, "ddp").colour("") == REFERENCE
 
 

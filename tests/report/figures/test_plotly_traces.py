@@ -33,7 +33,7 @@ PSGD = Series(name="psgd", method="psgd", x=[1.0, 2.0], y=[0.5, 0.7], interval=(
 
 
 def many() -> list[list[Record]]:
-    """Every figure, with failures, seeds and epochs of warm-up alone."""
+    """Return runs with data for every figure: failures, several seeds, and epochs of warm-up alone."""
     runs = [
         run_of(
             f"{a}{w}{link}{seed}", [{"seconds": 1.0 + seed}, {}], algorithm=a, workers=w, link=link, seed=seed, **more
@@ -96,7 +96,7 @@ def test_a_method_has_one_colour_in_every_figure() -> None:
     assert colours["ddp"] == {BASELINE}
 
 
-def test_a_line_stands_on_its_band() -> None:
+def test_a_line_has_a_band() -> None:
     band, line = plotted(PSGD)
 
     assert (band["x"], band["y"]) == ([1.0, 2.0, 2.0, 1.0], [0.6, 0.8, 0.6, 0.4])
@@ -117,7 +117,7 @@ def test_points_have_their_interval_as_an_error() -> None:
     assert (point["mode"], point["error_y"]["array"]) == ("markers", [0.125])
 
 
-def test_references_are_dotted_grey_and_say_nothing() -> None:
+def test_references_are_dotted_and_grey_and_have_no_hover_text() -> None:
     series = Series(name="front", method="psgd", x=[1.0], y=[1.0], reference=True)
     (trace,) = plotted(series, kind="points")
 

@@ -36,7 +36,7 @@ def drawn(directory: Path, *figures: Figure) -> dict[str, bytes]:
 
 
 def texts(svg: bytes) -> tuple[set[str], set[str]]:
-    """The kinds of elements, and what the texts say."""
+    """Return the names of the elements and the texts of an SVG."""
     elements = [(e.tag.rpartition("}")[2], "".join(e.itertext())) for e in ET.fromstring(svg).iter()]
     return {kind for kind, _ in elements}, {text.strip() for kind, text in elements if kind == "text"}
 
@@ -102,7 +102,7 @@ def test_file_names_are_safe(tmp_path: Path, setting: str | None, expected: str)
     assert [path.name for path in tmp_path.iterdir()] == ["figures"]
 
 
-def test_settings_that_are_spelt_alike_have_files_of_their_own(tmp_path: Path) -> None:
+def test_settings_with_equal_file_names_get_numbers(tmp_path: Path) -> None:
     files = drawn(tmp_path, figure(line("one", setting="a/b"), line("two", setting="a b"), line("3", setting="文")))
 
     assert [name for name in files if name.endswith("svg")] == ["k-a-b.svg", "k-a-b-2.svg", "k.svg"]
@@ -157,5 +157,5 @@ def test_many_long_names_are_drawn(tmp_path: Path) -> None:
     assert len(files) == 4
 
 
-def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
+def test_without_figures_no_file_is_written(tmp_path: Path) -> None:
     assert drawn(tmp_path / "new") == {}
