@@ -6,7 +6,8 @@ from typing import Final
 
 from liecbench.results.comparison import Comparison
 from liecbench.results.gpu_metrics import reason_text, throttling_shares
-from liecbench.results.metrics import METRICS, CompletedCell, Metric
+from liecbench.results.metric_row import CompletedCell, Metric
+from liecbench.results.metrics import METRICS
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 from liecbench.results.units import FRACTION

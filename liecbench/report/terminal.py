@@ -11,7 +11,8 @@ from rich.text import Text
 
 from liecbench.report.columns import caption, field_heading, starred_field_text
 from liecbench.results.comparison import Comparison
-from liecbench.results.metrics import METRICS, Metric
+from liecbench.results.metric_row import Metric
+from liecbench.results.metrics import METRICS
 
 
 def render(comparison: Comparison) -> "TerminalTable":

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from liecbench.results.break_even import BreakEven, break_evens
 from liecbench.results.cells import CellResult
 from liecbench.results.fields import varying_fields
-from liecbench.results.metrics import METRICS, Metric, check_names
+from liecbench.results.metric_row import Metric
+from liecbench.results.metrics import METRICS, check_names
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row, grouped, summarise
 from liecbench.results.summary import verdict_lines

@@ -10,7 +10,8 @@ from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import DEFAULT_BASELINE
 from liecbench.results.fields import LATER_FIELDS, flat_fields
-from liecbench.results.metrics import METRICS, CompletedCell, Metric, compare_metrics, derive_metrics
+from liecbench.results.metric_row import CompletedCell, Metric
+from liecbench.results.metrics import METRICS, compare_metrics, derive_metrics
 from liecbench.results.statistics import Estimate
 from liecbench.results.warnings import cell_warnings
 

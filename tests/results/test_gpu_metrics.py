@@ -5,7 +5,8 @@ import pytest
 
 from liecbench.report.columns import caption
 from liecbench.results.gpu_metrics import throttling_warnings
-from liecbench.results.metrics import METRICS, CompletedCell, derive_metrics
+from liecbench.results.metric_row import CompletedCell
+from liecbench.results.metrics import METRICS, derive_metrics
 from liecbench.results.records import Record, Start, from_json, to_json
 from liecbench.results.rows import Row
 from tests.ledgers import cells_of, comparison_of, end, epoch, rows_of, run_of, start

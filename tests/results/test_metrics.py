@@ -8,7 +8,8 @@ from rich.console import Console
 
 from liecbench.errors import LiecbenchError
 from liecbench.report import csv_rows, html, json_rows, markdown, terminal
-from liecbench.results.metrics import METRICS, Metric, check_names
+from liecbench.results.metric_row import Metric
+from liecbench.results.metrics import METRICS, check_names
 from liecbench.results.statistics import Estimate
 from liecbench.results.units import BYTES
 from tests.ledgers import comparison_of, run_of
