@@ -11,7 +11,28 @@ import pytest
 from liecbench.results.ledger import Ledger
 from tests.ledgers import run_of
 
-PACKAGE = Path(__file__).parents[1] / "liecbench"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "liecbench"
+# Test files of what several modules do together. The names of all others are those of modules.
+SEVERAL_MODULES = {
+    "algorithms/gpu",
+    "algorithms/grad_scaler",
+    "algorithms/identities",
+    "algorithms/memory",
+    "algorithms/training_loop",
+    "algorithms/trajectories",
+    "algorithms/unused_parameters",
+    "check/regressions",
+    "compressors/compressors",
+    "compressors/kernels/triton/bit_packing",
+    "compressors/kernels/triton/compilation",
+    "compressors/kernels/triton/gpu_only",
+    "compressors/kernels/triton/position_code",
+    "compressors/kernels/triton/selection",
+    "config/own_model",
+    "config/plugin",
+    "report/provenance",
+}
 TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}
 
 
@@ -71,6 +92,14 @@ def test_no_file_name_is_used_twice() -> None:
     counts = Counter(path.stem for path in paths if "kernels" not in path.parts)
 
     assert [stem for stem, count in counts.items() if count > 1] == []
+
+
+def test_a_test_file_has_the_name_of_the_module_that_it_tests() -> None:
+    modules = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")}
+    tests = [path.relative_to(TESTS) for path in TESTS.rglob("test_*.py") if path.parent != TESTS]
+    names = {(path.parent / path.stem.removeprefix("test_")).as_posix() for path in tests}
+
+    assert names - modules == SEVERAL_MODULES
 
 
 def test_the_root_holds_no_module_but_the_errors() -> None:
