@@ -14,11 +14,12 @@ from liecbench.algorithms.ef21 import EF21
 from liecbench.algorithms.ef21_bc import EF21BC
 from liecbench.algorithms.liec import LIEC
 from liecbench.algorithms.local_sgd import LocalSGD
+from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 from liecbench.algorithms.memsgd import MemSGD
 from liecbench.algorithms.neolithic import Neolithic
 from liecbench.algorithms.powersgd import PowerSGD
 from liecbench.algorithms.psgd import PSGD
-from liecbench.algorithms.server import Route, ServerAlgorithm
+from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.algorithms.signsgd import SignSGD
 
 __all__ = [
@@ -39,7 +40,8 @@ __all__ = [
     "Neolithic",
     "NonFiniteError",
     "PowerSGD",
-    "Route",
     "ServerAlgorithm",
+    "ServerMemory",
     "SignSGD",
+    "WorkerMemory",
 ]

@@ -1,4 +1,4 @@
-"""What methods have in common whose workers' models part and are averaged every so often."""
+"""The base of methods that do something else every so many steps: average models or reset errors."""
 
 from typing import Annotated, ClassVar
 
@@ -11,7 +11,7 @@ from liecbench.algorithms.server import ServerAlgorithm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PeriodicAveraging(ServerAlgorithm):
-    """A method that does something else in every ``average_period``-th step; ``local_models``: the models differ."""
+    """A method whose workers' models differ, and that averages in every ``average_period``-th step."""
 
     average_period: Annotated[int, Ge(1)]
     local_models: ClassVar[bool] = True
@@ -20,20 +20,23 @@ class PeriodicAveraging(ServerAlgorithm):
         super().__post_init__()
         self._periods_seen = 0
 
-    def step_kind(self, step: int) -> str:
-        """Averaging steps carry most of the bytes."""
-        return "averaging" if self.averages(step) else "compressed"
-
     def averages(self, step: int) -> bool:
-        """Whether step number ``step`` averages."""
+        """Return whether step number ``step`` is an averaging step."""
         return (step + 1) % self.average_period == 0
 
-    def set_step(self, step: int) -> None:
-        """Go on as step number ``step``, between two steps and on every rank; the memories stay as they are."""
-        super().set_step(step)
-        self._periods_seen = step // self.average_period
-
     def averaging_is_due(self) -> bool:
-        """Whether an averaging step has come since the last time; several backwards may make one optimizer step."""
+        """Return whether an averaging step has passed since the last call; for ``after_step``.
+
+        An optimizer step may cover several backward passes, each of which counts as a step.
+        """
         before, self._periods_seen = self._periods_seen, self.step // self.average_period
         return self._periods_seen > before
+
+    def step_kind(self, step: int) -> str:
+        """Return ``averaging``, which carries most of the bytes, or ``compressed``."""
+        return "averaging" if self.averages(step) else "compressed"
+
+    def set_step(self, step: int) -> None:
+        """Continue as step number ``step``; the memories stay as they are. Call it between two steps, on every rank."""
+        super().set_step(step)
+        self._periods_seen = step // self.average_period

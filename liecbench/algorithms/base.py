@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from liecbench.algorithms.comm.finite_check import FiniteCheck
 from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.timing import Clock, Counters, HostClock, Stopwatch, Tracer, clock_for
 from liecbench.algorithms.comm.transport import uses_nccl
 from liecbench.algorithms.preconditions import refuse_grad_scaler, require_one_device
@@ -38,9 +39,9 @@ class NonFiniteError(FloatingPointError):
 class Algorithm(ABC):
     """A method that turns the workers' gradients into an update, as a communication hook of DistributedDataParallel.
 
-    A subclass implements ``on_attach`` and ``reduce_bucket``, and overrides ``before_step``, ``after_step``,
-    ``memories``, ``step_kind``, ``batches_per_step`` and ``incompatibility`` as it needs. ``ServerAlgorithm`` is the
-    base of methods that average through a server; its ``reduce`` is often all that a method has to write.
+    A subclass implements ``on_attach``, ``reduce_bucket`` and ``schedule``, and overrides ``before_step``,
+    ``after_step``, ``memories``, ``step_kind``, ``batches_per_step`` and ``incompatibility`` as it needs.
+    ``ServerAlgorithm`` is the base of methods that average through a server: often all that one writes is ``reduce``.
 
     Attributes:
         block_bytes: the largest block in which gradients travel, in bytes of float32. ``whole`` is a single block,
@@ -105,12 +106,6 @@ class Algorithm(ABC):
         optimizer.register_step_post_hook(lambda *_: self._on_step_end())
 
     @abstractmethod
-    def planned_payload_bytes(
-        self, shapes: Sequence[torch.Size], rank: int, world_size: int, step: int
-    ) -> tuple[int, int]:
-        """Return the payload bytes that ``rank`` sends and receives in step ``step`` over these shapes."""
-
-    @abstractmethod
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Prepare for training ``ddp``, which ``attach`` has checked.
 
@@ -129,6 +124,22 @@ class Algorithm(ABC):
         Returns:
             A future of the bucket's buffer with the update in the place of the gradients. Errors go to
             ``self._failure``, which ``optimizer.step`` raises; the future must complete in any case.
+        """
+
+    @abstractmethod
+    def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
+        """Return what all ranks send in a step.
+
+        Args:
+            shapes: the shapes of the trainable parameters, in the model's order.
+            world_size: the number of ranks.
+            step: the number of the step; steps of one kind have equal schedules.
+
+        Returns:
+            The messages with their sizes, and which waits for which.
+
+        Raises:
+            ScheduleError: if the method cannot be recorded.
         """
 
     def before_step(self) -> None:

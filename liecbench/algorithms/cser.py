@@ -10,7 +10,7 @@ from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
-from liecbench.algorithms.server import Route
+from liecbench.algorithms.memory import WorkerMemory
 from liecbench.compressors.identity import Identity
 
 
@@ -18,37 +18,30 @@ from liecbench.compressors.identity import Identity
 class CSER(ErrorFeedback, PeriodicAveraging):
     """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i), sent back dense.
 
-    The error memory e_i sums what the workers' models differ by; every ``average_period`` steps C(e_i) is averaged and
-    the models move together by as much.
+    The error memory e_i is the sum of what the worker's model differs by from the common one. Every ``average_period``
+    steps the workers average C(e_i), and their models move together by as much.
     """
 
     average_period: Annotated[int, Ge(1)] = 8
+    error = WorkerMemory()
 
-    def allocate(self) -> dict[str, list[Tensor]]:
-        """The worker's error e_i."""
-        return {"error": self.worker_memory()}
+    def step_kind(self, step: int) -> str:
+        """Return ``reset``, which carries twice the bytes, or ``compressed``."""
+        return "reset" if self.averages(step) else "compressed"
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(g); r = g − c; e_i ← e_i − r; u_i = mean(c_i) + r."""
-        residual, error = self.scratch(block.numel), self._memories["error"][block.index]
+        residual, error = self.scratch(block.numel), self.error[block]
         mean = self.exchange.push(self.compressor, block.gradient, residual=residual, out=block.gradient)
         update = self.exchange.pull(Identity(), mean, out=block.gradient).add_(residual)
         error.sub_(residual)
         return self._reset(update, error) if self.averages(self.step) else update
 
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Compressed up, dense down; twice in a step that resets the error."""
-        return [Route(self.compressor, Identity())] * (2 if self.averages(step) else 1)
-
-    def step_kind(self, step: int) -> str:
-        """Steps that reset the error carry twice the bytes."""
-        return "reset" if self.averages(step) else "compressed"
-
     def _reset(self, update: Tensor, error: Tensor) -> Tensor:
         """k = C(e_i); s = e_i − k; u_i ← u_i + e_i − (mean(k_i) + s); e_i ← s."""
-        left = self.scratch(error.numel()).copy_(error)
-        mean = self.exchange.push(self.compressor, left, residual=left)
-        update.add_(error).sub_(left)
+        residual = self.scratch(error.numel()).copy_(error)
+        mean = self.exchange.push(self.compressor, residual, residual=residual)
+        update.add_(error).sub_(residual)
         self.exchange.pull(Identity(), mean, add_to=update, weight=-1.0)
-        error.copy_(left)
+        error.copy_(residual)
         return update

@@ -1,4 +1,4 @@
-"""Compression both ways and no memory: what error memories are compared with, and the home of unbiased compressors."""
+"""Compressed SGD: compression both ways and no memory. Error memories are compared with it; it takes any compressor."""
 
 from typing import ClassVar
 
@@ -8,7 +8,6 @@ from torch import Tensor
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
-from liecbench.algorithms.server import Route
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -21,7 +20,3 @@ class CSGD(CompressedAlgorithm):
         """u = C(mean(C(g_i)))."""
         mean = self.exchange.push(self.compressor, block.gradient, out=block.gradient)
         return self.exchange.pull(self.compressor, mean, out=block.gradient)
-
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Compressed both ways."""
-        return [Route(self.compressor, self.compressor)]

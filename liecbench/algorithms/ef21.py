@@ -7,7 +7,7 @@ from torch import Tensor
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
-from liecbench.algorithms.server import Route
+from liecbench.algorithms.memory import WorkerMemory
 from liecbench.compressors.identity import Identity
 
 
@@ -15,26 +15,21 @@ from liecbench.compressors.identity import Identity
 class EF21(CompressedAlgorithm):
     """Error feedback by differences (Richtárik et al. 2021, arXiv 2106.05203): u = mean(h_i), h_i ← h_i + C(g_i − h_i).
 
-    Every worker keeps the mean of the estimates and adds what the server sends, which is dense.
+    Every worker keeps its estimate h_i and the mean of all estimates, to which it adds what the server sends, dense.
     """
 
-    def allocate(self) -> dict[str, list[Tensor]]:
-        """This worker's estimate h_i and the workers' mean of them."""
-        return {"estimate": self.worker_memory(), "mean_estimate": self.worker_memory()}
+    estimate = WorkerMemory()
+    mean_estimate = WorkerMemory()
 
-    def vector(self, block: Block) -> Tensor:
-        """g − h, in scratch."""
-        return torch.sub(block.gradient, self._memories["estimate"][block.index], out=self.scratch(block.numel))
+    def compressor_input(self, block: Block) -> Tensor:
+        """d = g − h, in scratch memory."""
+        return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """c_i = C(g_i − h_i); h_i ← h_i + c_i; u = mean(h_i) = what it was + mean(c_i), sent back dense."""
-        difference = self.vector(block)
-        mean = self.exchange.push(self.compressor, difference, residual=difference)
-        estimate = torch.sub(block.gradient, difference, out=difference)
+        """c_i = C(d); h_i ← g − (d − c_i) = h_i + c_i; u = mean(h_i) = what it was + mean(c_i), sent back dense."""
+        d = self.compressor_input(block)
+        mean = self.exchange.push(self.compressor, d, residual=d)
+        estimate = torch.sub(block.gradient, d, out=d)
         update = self.exchange.pull(Identity(), mean, out=block.gradient)
-        self._memories["estimate"][block.index].copy_(estimate)
-        return update.copy_(self._memories["mean_estimate"][block.index].add_(update))
-
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Compressed up, dense down."""
-        return [Route(self.compressor, Identity())]
+        self.estimate[block].copy_(estimate)
+        return update.copy_(self.mean_estimate[block].add_(update))

@@ -1,4 +1,4 @@
-"""EF21-BC: EF21 whose server compresses, too, how its mean differs from what the workers hold."""
+"""EF21-BC: EF21 whose server compresses as well how its mean differs from what the workers have."""
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -7,39 +7,30 @@ from torch import Tensor
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm
-from liecbench.algorithms.server import Route
+from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class EF21BC(CompressedAlgorithm):
     """EF21 with bidirectional compression (Fatkhullin et al. 2021, arXiv 2110.03294).
 
-    h_i ← h_i + C(g_i − h_i); h ← h + C(mean(h_i) − h); u = h. The server keeps mean(h_i) − h, which is its error:
-    v = mean(c_i) + that, what it sends is C(v), and what stays is v − C(v).
+    h_i ← h_i + C(g_i − h_i); h ← h + C(mean(h_i) − h); u = h. The server keeps mean(h_i) − h as its error e: it adds
+    the mean of the c_i to it, sends C of the sum and keeps what C leaves out.
     """
 
-    def allocate(self) -> dict[str, list[Tensor]]:
-        """This worker's estimate h_i, the estimate h that all hold, and the server's mean(h_i) − h."""
-        return {
-            "estimate": self.worker_memory(),
-            "shared_estimate": self.worker_memory(),
-            "server_error": self.server_memory(),
-        }
+    estimate = WorkerMemory()
+    shared_estimate = WorkerMemory()
+    server_error = ServerMemory()
 
-    def vector(self, block: Block) -> Tensor:
-        """g − h_i, in scratch."""
-        return torch.sub(block.gradient, self._memories["estimate"][block.index], out=self.scratch(block.numel))
+    def compressor_input(self, block: Block) -> Tensor:
+        """d = g − h_i, in scratch memory."""
+        return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """c_i = C(g_i − h_i); h_i ← h_i + c_i; b = C(mean(h_i) − h); h ← h + b; u = h."""
-        difference = self.vector(block)
-        mean = self.exchange.push(self.compressor, difference, residual=difference)
-        estimate = torch.sub(block.gradient, difference, out=difference)
-        memory = self._memories["server_error"][block.index]
-        update = self.exchange.pull(self.compressor, mean, out=block.gradient, error=memory)
-        self._memories["estimate"][block.index].copy_(estimate)
-        return update.copy_(self._memories["shared_estimate"][block.index].add_(update))
-
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Compressed both ways."""
-        return [Route(self.compressor, self.compressor)]
+        """c_i = C(d); h_i ← g − (d − c_i) = h_i + c_i; b = C(mean(h_i) − h); h ← h + b; u = h."""
+        d = self.compressor_input(block)
+        mean = self.exchange.push(self.compressor, d, residual=d)
+        estimate = torch.sub(block.gradient, d, out=d)
+        update = self.exchange.pull(self.compressor, mean, error=self.server_error[block], out=block.gradient)
+        self.estimate[block].copy_(estimate)
+        return update.copy_(self.shared_estimate[block].add_(update))

@@ -10,7 +10,7 @@ from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
-from liecbench.algorithms.server import Route
+from liecbench.algorithms.memory import ServerMemory
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.identity import Identity
 
@@ -23,28 +23,21 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
     """
 
     average_period: Annotated[int, Ge(1)] = 32
+    server_error = ServerMemory()
 
-    def allocate(self) -> dict[str, list[Tensor]]:
-        """The server's error e; workers keep nothing between steps."""
-        return {"server_error": self.server_memory()}
+    def push_compressor(self, step: int) -> Compressor:
+        """Return the compressor, or the identity in an averaging step."""
+        return Identity() if self.averages(step) else self.compressor
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(g); r = g − c; v = mean(c_i) + e; q = C(v); e ← v − q; u_i = q + r_i. When averaging, C = identity."""
-        exchange, gradient = self.exchange, block.gradient
-        memory = self._memories["server_error"][block.index]
+        g, e = block.gradient, self.server_error[block]
         if self.averages(self.step):
-            mean = exchange.push(Identity(), gradient, out=gradient)
-            return exchange.pull(Identity(), mean, out=gradient, error=memory)
-        mean = exchange.push(self.compressor, gradient, residual=gradient)
-        return exchange.pull(self.compressor, mean, add_to=gradient, error=memory)
-
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Compressed both ways; when averaging, gradients and models dense both ways."""
-        averages = self.averages(step)
-        compressor: Compressor = Identity() if averages else self.compressor
-        return [Route(compressor, compressor)] * (2 if averages else 1)
+            return self.exchange.mean(g, add=e)  # u = mean(g_i) + e;  e ← 0
+        mean = self.exchange.push(self.compressor, g, residual=g)  # mean(C(g_i));  g ← r_i
+        return self.exchange.pull(self.compressor, mean, error=e, add_to=g)  # e ← v − q;  u_i = q + r_i
 
     def after_step(self) -> None:
-        """Average the models if a period has passed."""
+        """Average the models if an averaging step has passed."""
         if self.averaging_is_due():
             self.average_models()

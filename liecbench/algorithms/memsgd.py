@@ -7,7 +7,7 @@ from torch import Tensor
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import ErrorFeedback
-from liecbench.algorithms.server import Route
+from liecbench.algorithms.memory import WorkerMemory
 from liecbench.compressors.identity import Identity
 
 
@@ -15,22 +15,16 @@ from liecbench.compressors.identity import Identity
 class MemSGD(ErrorFeedback):
     """Worker error feedback, one-way compression (Stich et al. 2018, arXiv 1809.07599): p = g + e, u = mean(C(p_i))."""
 
-    def allocate(self) -> dict[str, list[Tensor]]:
-        """The worker's error e_i."""
-        return {"error": self.worker_memory()}
+    error = WorkerMemory()
 
-    def vector(self, block: Block) -> Tensor:
-        """p = g + e, in scratch."""
-        return torch.add(block.gradient, self._memories["error"][block.index], out=self.scratch(block.numel))
+    def compressor_input(self, block: Block) -> Tensor:
+        """p = g + e, in scratch memory."""
+        return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
         """c = C(p); e ← p − c; u = mean(c_i), sent back dense."""
-        error = self.vector(block)
-        mean = self.exchange.push(self.compressor, error, residual=error, out=block.gradient)
+        p = self.compressor_input(block)
+        mean = self.exchange.push(self.compressor, p, residual=p, out=block.gradient)
         update = self.exchange.pull(Identity(), mean, out=block.gradient)
-        self._memories["error"][block.index].copy_(error)
+        self.error[block].copy_(p)
         return update
-
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Compressed up, dense down."""
-        return [Route(self.compressor, Identity())]

@@ -15,9 +15,13 @@ from liecbench.compressors.rounds import Rounds
 class Neolithic(DoubleSqueeze):
     """Repeated compression, error feedback on both sides (Huang et al. 2022, arXiv 2206.03665).
 
-    C becomes a ← a + C(v − a), ``rounds`` times from a = 0; every round is sent, in one message. The original also
-    accumulates the gradients of as many minibatches a step, which ``accumulate`` turns on: a training loop of one's own
-    then divides each loss by ``batches_per_step`` and takes all backwards but the last under ``no_sync``.
+    C becomes a ← a + C(v − a), ``rounds`` times from a = 0; all rounds are sent in one message.
+
+    Attributes:
+        rounds: the number of compressions.
+        accumulate: a step accumulates the gradients of ``rounds`` minibatches, as the paper's does. A training loop of
+            your own then divides each loss by ``batches_per_step`` and runs all backward passes but the last under
+            ``no_sync``.
     """
 
     rounds: Annotated[int, Ge(1)] = 2
@@ -28,5 +32,6 @@ class Neolithic(DoubleSqueeze):
         """Minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
         return self.rounds if self.accumulate else 1
 
-    def _compressor(self) -> Compressor:
+    def push_compressor(self, step: int) -> Compressor:
+        """Return C repeated ``rounds`` times."""
         return Rounds(self.compressor, self.rounds)

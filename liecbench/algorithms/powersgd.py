@@ -16,9 +16,9 @@ from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDSt
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 
+from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
-from liecbench.algorithms.ddp import BucketedAllReduce
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
 _EPSILON = 1e-8  # as the authors' code has it; with PyTorch's default of 0 a gradient of zeros gives NaN
@@ -26,9 +26,12 @@ _EPSILON = 1e-8  # as the authors' code has it; with PyTorch's default of 0 a gr
 
 @plain_dataclass(frozen=True, slots=True)
 class _Bucket:
-    """What the hook asks of DDP's bucket, kept until the thread comes to it."""
+    """The part of DDP's ``GradBucket`` that the hook uses; it can be kept until the thread comes to it.
 
-    place: Tensor
+    ``buffer_of_ddp`` is where the update goes, ``flat`` the gradient in float32.
+    """
+
+    buffer_of_ddp: Tensor
     flat: Tensor
     parameters: list[Tensor]
     position: int
@@ -36,12 +39,12 @@ class _Bucket:
 
     @classmethod
     def of(cls, bucket: GradBucket) -> "_Bucket":
-        place = bucket.buffer()
-        return cls(place, place, bucket.parameters(), bucket.index(), bucket.is_last())
+        buffer = bucket.buffer()
+        return cls(buffer, buffer, bucket.parameters(), bucket.index(), bucket.is_last())
 
-    def widened(self) -> "_Bucket":
-        """In float32; on the thread, whose stream then owns a copy's memory."""
-        return replace(self, flat=self.place.float())
+    def in_float32(self) -> "_Bucket":
+        """Return the bucket in float32; called on the thread, so that a copy's memory belongs to its stream."""
+        return replace(self, flat=self.buffer_of_ddp.float())
 
     def index(self) -> int:
         return self.position
@@ -51,7 +54,7 @@ class _Bucket:
 
     def gradients(self) -> list[Tensor]:
         pieces = self.flat.split([parameter.numel() for parameter in self.parameters])
-        shapes = [parameter.shape or (1,) for parameter in self.parameters]  # the hook fails for a scalar's
+        shapes = [parameter.shape or (1,) for parameter in self.parameters]  # the hook fails for the shape of a scalar
         return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
     def is_last(self) -> bool:
@@ -62,11 +65,14 @@ class _Bucket:
 class PowerSGD(BucketedAllReduce):
     """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
 
-    The first ``start_powersgd_iter`` steps all-reduce the gradient as it is. Afterwards a matrix M that shrinks by more
-    than ``min_compression_rate`` travels as P = M Q and Mᵀ P of rank ``matrix_approximation_rank``, the rest as it is.
     An error memory also holds the distance of the worker's gradients from the mean, whose sum over the workers is 0.
-    Time on the thread counts as communication: the hook's arithmetic stands between its three all-reduces. On a GPU the
-    hook waits for all of the device's work in every step.
+    All time on the thread counts as communication, because the hook computes between its three all-reduces. On a GPU
+    the hook waits for all of the device's work in every step.
+
+    Attributes:
+        matrix_approximation_rank: a matrix M travels as P = M Q and Mᵀ P of this rank; the rest travels as it is.
+        start_powersgd_iter: the number of steps at the beginning that all-reduce the gradient as it is.
+        min_compression_rate: a matrix travels as it is unless it shrinks by more than this factor.
     """
 
     matrix_approximation_rank: Annotated[int, Ge(1)] = 1
@@ -74,15 +80,24 @@ class PowerSGD(BucketedAllReduce):
     min_compression_rate: Annotated[float, Gt(0)] = 2.0
 
     def step_kind(self, step: int) -> str:
-        """Dense before ``start_powersgd_iter``, compressed from there on."""
+        """Return ``dense`` before ``start_powersgd_iter``, ``compressed`` from there on."""
         return "dense" if step < self.start_powersgd_iter else "compressed"
 
-    def reduced_bytes(self, shapes: Sequence[torch.Size], step: int) -> int:
-        """The whole gradient, or P and Q of what is compressed and the rest."""
-        return _BYTES_PER_ELEMENT * sum(self._reduced_numel(shape, step) for shape in shapes)
+    def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
+        """Return one all-reduce of the whole gradient or, in a compressed step, those of the rest, of P and of Q."""
+        if self.step_kind(step) == "dense":
+            return [_BYTES_PER_ELEMENT * sum(shape.numel() for shape in shapes)]
+        thin = [self._thin_shapes(shape) for shape in shapes]
+        rest = sum(shape.numel() for shape, pair in zip(shapes, thin, strict=True) if not pair)
+        factors = [sum(pair[i].numel() for pair in thin if pair) for i in (0, 1)]
+        return [_BYTES_PER_ELEMENT * numel for numel in (rest, *factors)]
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from ``state_dict``'s value; ValueError where its memories are not those of this algorithm."""
+        """Continue from what ``state_dict`` returned.
+
+        Raises:
+            ValueError: if its memories are not those of this algorithm.
+        """
         compressed = [p for p in self._parameters if self._thin_shapes(p.shape)]
         expected = {
             "error": [p.shape for p in self._parameters],
@@ -92,7 +107,7 @@ class PowerSGD(BucketedAllReduce):
         shapes = {name: [m.shape for m in values] for name, values in memories.items()}
         if shapes not in (expected, {"error": [], "q": []}):
             raise ValueError("the saved memories belong to another algorithm, model or matrix_approximation_rank")
-        self._begin_at(
+        self._start_at(
             state["step"],
             errors={
                 p: saved.to(self.device, copy=True)
@@ -102,7 +117,7 @@ class PowerSGD(BucketedAllReduce):
         )
 
     def set_step(self, step: int) -> None:
-        """Go on as step number ``step``, between two steps and on every rank; the memories stay as they are."""
+        """Continue as step number ``step``; the memories stay as they are. Call it between two steps, on every rank."""
         super().set_step(step)
         self._state.iter = step
 
@@ -115,11 +130,11 @@ class PowerSGD(BucketedAllReduce):
         """Start the communication thread."""
         super().on_attach(ddp, group)
         self._parameters = [parameter for parameter in ddp.module.parameters() if parameter.requires_grad]
-        self._begin_at(0, errors={}, qs={})
+        self._start_at(0, errors={}, qs={})
         self._stream = stream_for(self.device)
         self._thread = CommunicationThread(self._stream)
 
-    def _begin_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
+    def _start_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
         self.step, self._errors, self._qs = step, errors, qs
         self._state = PowerSGDState(
             process_group=self._group,
@@ -134,37 +149,37 @@ class PowerSGD(BucketedAllReduce):
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Queue a bucket on the communication thread."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
-        kept, departed = _Bucket.of(bucket), self._depart()
-        self._thread.submit(lambda: self._reduce(kept, departed, future))
+        kept, started = _Bucket.of(bucket), self._start_bucket()
+        self._thread.submit(lambda: self._reduce(kept, started, future))
         return future
 
-    def _reduce(self, bucket: _Bucket, departed: Any, future: Future[Tensor]) -> None:
+    def _reduce(self, bucket: _Bucket, started: Any, future: Future[Tensor]) -> None:
         try:
             if self._failure is None:
-                self._run_hook(bucket.widened())
+                self._run_hook(bucket.in_float32())
         except BaseException as error:
             self._failure = error
-        self._arrived(departed)
-        future.set_result(bucket.place)
+        self._end_bucket(started)
+        future.set_result(bucket.buffer_of_ddp)
 
     def _run_hook(self, bucket: _Bucket) -> None:
         state, step = self._state, self._state.iter
         if compressed := self.step_kind(step) == "compressed":
-            self._place_memories(bucket)
+            self._load_memories(bucket)
         before = state.total_numel_after_compression
-        # One bucket at a time: the callbacks of several issue their all-reduces in another order on every rank.
+        # One bucket at a time: the callbacks of several would issue their all-reduces in another order on each rank.
         powerSGD_hook(state, bucket).wait()
         if not self._uses_nccl:
             self._stream.wait_for_default_stream()
         numel = state.total_numel_after_compression - before if compressed else bucket.flat.numel()
         self._count(numel * _BYTES_PER_ELEMENT, 3 if compressed else 1, is_last=bucket.last)
-        bucket.place.copy_(bucket.flat)
-        self._check(bucket.place, step)
+        bucket.buffer_of_ddp.copy_(bucket.flat)
+        self._check_finite(bucket.buffer_of_ddp, step)
         if compressed and self._failure is None:
-            self._keep_memories(bucket, step)
+            self._save_memories(bucket, step)
 
-    def _place_memories(self, bucket: _Bucket) -> None:
-        """Give the hook the memories of a bucket that it has not met in this shape, where there are any."""
+    def _load_memories(self, bucket: _Bucket) -> None:
+        """Give the hook the memories of a bucket whose parameters are new to it, if there are any."""
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:
             return
@@ -179,7 +194,7 @@ class PowerSGD(BucketedAllReduce):
         self._state.p_memory_dict[bucket.position] = torch.empty(rows, device=self.device)
         self._state.q_memory_dict[bucket.position] = _concatenated([self._qs[p] for p in compressed], self.device)
 
-    def _keep_memories(self, bucket: _Bucket, step: int) -> None:
+    def _save_memories(self, bucket: _Bucket, step: int) -> None:
         error, q = self._state.error_dict[bucket.position], self._state.q_memory_dict[bucket.position]
         pieces = error.split([parameter.numel() for parameter in bucket.parameters])
         for parameter, piece in zip(bucket.parameters, pieces, strict=True):
@@ -187,12 +202,12 @@ class PowerSGD(BucketedAllReduce):
         compressed = self._compressed(bucket)
         shapes = [self._thin_shapes(parameter.shape)[1] for parameter in compressed]
         for parameter, shape, piece in zip(compressed, shapes, q.split([s.numel() for s in shapes]), strict=True):
-            _revive(piece.view(shape), step)
-            # A copy, which stays finite when the hook's own does not.
+            _redraw_zero_columns(piece.view(shape), step)
+            # A copy, which stays finite when a later step makes the hook's own not finite.
             self._qs[parameter] = piece.view(shape).clone()
 
     def _compressed(self, bucket: _Bucket) -> list[Tensor]:
-        """The parameters that a bucket compresses, in the hook's order: by shape as matrices."""
+        """Return the parameters that a bucket compresses in the hook's order, which groups matrices of one shape."""
         by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for parameter in bucket.parameters:
             if self._thin_shapes(parameter.shape):
@@ -200,16 +215,12 @@ class PowerSGD(BucketedAllReduce):
         return [parameter for parameters in by_shape.values() for parameter in parameters]
 
     def _thin_shapes(self, shape: torch.Size) -> tuple[torch.Size, ...]:
-        """The shapes of P and Q for a parameter; nothing where the hook does not compress it."""
+        """Return the shapes of P and Q for a parameter; none if the hook does not compress it."""
         n, m = _matrix_shape(shape)
         rank = min(n, m, self.matrix_approximation_rank)
         if (n + m) * rank * self.min_compression_rate >= n * m:
             return ()
         return torch.Size((n, rank)), torch.Size((m, rank))
-
-    def _reduced_numel(self, shape: torch.Size, step: int) -> int:
-        thin = self._thin_shapes(shape) if self.step_kind(step) == "compressed" else ()
-        return sum(s.numel() for s in thin) if thin else shape.numel()
 
     def memories(self) -> dict[str, list[Tensor]]:
         """Return the error memory and Q of every parameter that has them."""
@@ -228,9 +239,9 @@ def _concatenated(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
     return torch.cat([torch.empty(0, device=device), *(tensor.reshape(-1) for tensor in tensors)])
 
 
-def _revive(q: Tensor, step: int) -> None:
-    """Draw again the columns of Q that are zero, the same on every rank: power iteration would keep them so."""
-    dead = ~q.any(dim=0)
-    if dead.any():
+def _redraw_zero_columns(q: Tensor, step: int) -> None:
+    """Draw new columns of Q for those that are zero, the same on every rank; power iteration would keep them zero."""
+    is_zero = ~q.any(dim=0)
+    if is_zero.any():
         generator = torch.Generator().manual_seed(step)
-        q[:, dead] = torch.randn(q.shape[0], int(dead.sum()), generator=generator).to(q.device)
+        q[:, is_zero] = torch.randn(q.shape[0], int(is_zero.sum()), generator=generator).to(q.device)

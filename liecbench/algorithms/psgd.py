@@ -5,7 +5,8 @@ from torch import Tensor
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
-from liecbench.algorithms.server import Route, ServerAlgorithm
+from liecbench.algorithms.server import ServerAlgorithm
+from liecbench.compressors.base import Compressor
 from liecbench.compressors.identity import Identity
 
 
@@ -13,10 +14,10 @@ from liecbench.compressors.identity import Identity
 class PSGD(ServerAlgorithm):
     """Parallel SGD through a server, nothing compressed: u = mean(g_i)."""
 
+    def push_compressor(self, step: int) -> Compressor:
+        """Return the identity: the compression error is 0."""
+        return Identity()
+
     def reduce(self, block: Block) -> Tensor:
         """u = mean(g_i)."""
         return self.exchange.mean(block.gradient)
-
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Dense both ways."""
-        return [Route(Identity(), Identity())]

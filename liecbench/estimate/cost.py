@@ -5,14 +5,20 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from liecbench.config import workload
 from liecbench.config.cell import Cell, Choice, Job, Task
 from liecbench.config.factory import make_algorithm, make_compressor
+from liecbench.errors import LiecbenchError
 from liecbench.network.link import Link
+
+if TYPE_CHECKING:
+    import torch
+
+    from liecbench.algorithms.base import Algorithm
 
 _HEADERS: Final = 1.05
 _SILENCE_SECONDS: Final = 300.0
@@ -61,13 +67,20 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     return {
         kind: StepTraffic(
             count=round(count * num_steps / len(kinds)),
-            ranks=[
-                algorithm.planned_payload_bytes(sizes.parameters, rank, cell.workers, kinds.index(kind))
-                for rank in range(cell.workers)
-            ],
+            ranks=_rank_bytes(cell, algorithm, sizes.parameters, kinds.index(kind)),
         )
         for kind, count in Counter(kinds).items()
     }
+
+
+def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size]", step: int) -> list[tuple[int, int]]:
+    """Return the payload bytes that each rank sends and receives in a step, from the algorithm's recorded schedule."""
+    from liecbench.algorithms.comm.schedule import ScheduleError
+
+    try:
+        return algorithm.schedule(shapes, world_size=cell.workers, step=step).payload_bytes()
+    except ScheduleError as error:
+        raise LiecbenchError(f"{cell.algorithm.name}: {error}", "fix or uninstall its package") from error
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ from liecbench.algorithms import Algorithm, NonFiniteError
 from tests.algorithms import network
 
 SEVERAL = 0.0001
+BUCKET_BYTES = int(SEVERAL * 2**20)
 
 
 @dataclass
@@ -86,17 +87,23 @@ def num_buckets() -> int:
     return len(seen)
 
 
-def moved(algorithm: Algorithm, num_steps: int) -> tuple[tuple[int, int], tuple[int, int], int]:
-    """Payload counted and planned over ``num_steps`` steps, and messages."""
+def traffic(algorithm: Algorithm, num_steps: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Bytes sent, bytes received and messages of this rank over ``num_steps`` steps: as counted, and as scheduled."""
     run = attached(algorithm)
     run.train(range(num_steps))
-    place = dist.get_rank(), dist.get_world_size()
-    planned = [algorithm.planned_payload_bytes(run.shapes(), *place, step) for step in range(num_steps)]
-    by_kind = dict(zip(map(algorithm.step_kind, range(num_steps)), planned, strict=True))
-    assert planned == [by_kind[algorithm.step_kind(step)] for step in range(num_steps)]
+    scheduled = [scheduled_step(algorithm, run.shapes(), step) for step in range(num_steps)]
+    by_kind = dict(zip(map(algorithm.step_kind, range(num_steps)), scheduled, strict=True))
+    assert scheduled == [by_kind[algorithm.step_kind(step)] for step in range(num_steps)]
     counters = algorithm.counters
-    counted = (counters.sent_bytes, counters.received_bytes)
-    return counted, (sum(s for s, _ in planned), sum(r for _, r in planned)), counters.sent_messages
+    counted = (counters.sent_bytes, counters.received_bytes, counters.sent_messages)
+    sent, received, messages = (sum(values) for values in zip(*scheduled, strict=True))
+    return counted, (sent, received, messages)
+
+
+def scheduled_step(algorithm: Algorithm, shapes: list[torch.Size], step: int) -> tuple[int, int, int]:
+    rank = dist.get_rank()
+    schedule = algorithm.schedule(shapes, world_size=dist.get_world_size(), step=step)
+    return (*schedule.payload_bytes()[rank], schedule.num_messages()[rank])
 
 
 def stopped(algorithm: Algorithm, value: float) -> tuple[str, int, bool, bool]:

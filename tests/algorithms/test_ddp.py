@@ -12,7 +12,7 @@ from liecbench.algorithms.ddp import DDP, DDPBF16, DDPFP16
 from tests.algorithms import buckets, network
 from tests.distributed import run_ranks
 
-MAKERS: list[Callable[[], DDP]] = [DDP, DDPFP16, DDPBF16]
+MAKERS: list[Callable[..., DDP]] = [DDP, DDPFP16, DDPBF16]
 IDS = ["ddp", "ddp_fp16", "ddp_bf16"]
 each = pytest.mark.parametrize("case", range(3), ids=IDS)
 
@@ -69,7 +69,7 @@ def observe() -> dict[str, Any]:
     return {
         "means": means(),
         "beside_torch": beside_torch(),
-        "moved": [buckets.moved(make(), 7) for make in MAKERS],
+        "traffic": [buckets.traffic(make(block_bytes=buckets.BUCKET_BYTES), 7) for make in MAKERS],
         "buckets": buckets.num_buckets(),
         "infinite": [buckets.stopped(make(), torch.inf) for make in MAKERS],
         "nan": [buckets.stopped(make(), torch.nan) for make in MAKERS],
@@ -104,13 +104,13 @@ def test_trajectories_are_those_of_pytorchs_hooks(ranks: list[dict[str, Any]]) -
 
 
 @each
-def test_what_is_planned_is_what_is_sent(ranks: list[dict[str, Any]], case: int) -> None:
+def test_a_step_sends_its_schedule(ranks: list[dict[str, Any]], case: int) -> None:
     numel = sum(parameter.numel() for parameter in network.build().parameters())
     each_way = 7 * round(2 * 3 / 4 * numel * [4, 2, 2][case])
 
     for rank in ranks:
         assert rank["buckets"] > 2
-        assert rank["moved"][case] == ((each_way, each_way), (each_way, each_way), 7 * rank["buckets"])
+        assert rank["traffic"][case] == ((each_way, each_way, 7 * rank["buckets"]),) * 2
 
 
 @each

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +17,11 @@ from tests.algorithms.buckets import Shape
 from tests.distributed import run_ranks
 
 
-def full_rank() -> PowerSGD:
-    return PowerSGD(matrix_approximation_rank=100, min_compression_rate=0.01)
+def full_rank(**options: Any) -> PowerSGD:
+    return PowerSGD(matrix_approximation_rank=100, min_compression_rate=0.01, **options)
+
+
+MAKERS: list[Callable[..., PowerSGD]] = [PowerSGD, full_rank]
 
 
 def losses_of_all(run: buckets.Run) -> float:
@@ -106,7 +110,7 @@ def half_precision() -> list[float]:
 class Failing(PowerSGD):
     """An algorithm with a bug on its thread."""
 
-    def _keep_memories(self, bucket: Any, step: int) -> None:
+    def _save_memories(self, bucket: Any, step: int) -> None:
         raise ValueError("boom")
 
 
@@ -157,7 +161,7 @@ def observe() -> dict[str, Any]:
         "trained": trained(),
         "beside_torch": beside_torch(),
         "beside_ddp": beside_ddp(),
-        "moved": [buckets.moved(PowerSGD(), 7), buckets.moved(full_rank(), 7)],
+        "traffic": [buckets.traffic(make(block_bytes=buckets.BUCKET_BYTES), 7) for make in MAKERS],
         "buckets": buckets.num_buckets(),
         "stopped": [
             buckets.stopped(PowerSGD(matrix_approximation_rank=r), v) for r in (1, 3) for v in (torch.nan, torch.inf)
@@ -203,23 +207,28 @@ def test_full_rank_is_the_dense_all_reduce(ranks: list[dict[str, Any]]) -> None:
         assert one > 1e-2
 
 
-def test_what_is_planned_is_what_is_sent(ranks: list[dict[str, Any]]) -> None:
+def test_a_step_sends_its_schedule(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
-        for counted, planned, messages in rank["moved"]:
-            assert counted == planned
-            assert messages == rank["buckets"] * (2 + 3 * 5)
+        for counted, scheduled in rank["traffic"]:
+            assert counted == scheduled
+            assert counted[2] == rank["buckets"] * (2 + 3 * 5)
 
 
-def test_planned_payload_by_hand() -> None:
+def test_scheduled_payload_by_hand() -> None:
     shapes = [torch.Size((64, 8, 4)), torch.Size((64,)), torch.Size(())]
     algorithm = PowerSGD(matrix_approximation_rank=2, start_powersgd_iter=3)
 
-    dense = algorithm.planned_payload_bytes(shapes, 0, 4, 2)
-    compressed = algorithm.planned_payload_bytes(shapes, 0, 4, 3)
+    dense, compressed = (algorithm.schedule(shapes, world_size=4, step=step) for step in (2, 3))
 
     assert (algorithm.step_kind(2), algorithm.step_kind(3)) == ("dense", "compressed")
-    assert dense == (6 * (64 * 32 + 65), 6 * (64 * 32 + 65))
-    assert compressed == (6 * (2 * 64 + 2 * 32 + 65), 6 * (2 * 64 + 2 * 32 + 65))
+    assert [reduce.num_bytes for reduce in dense.all_reduces] == [4 * (64 * 32 + 65)]
+    assert [(reduce.num_bytes, reduce.depends_on) for reduce in compressed.all_reduces] == [
+        (4 * 65, ()),
+        (4 * 2 * 64, (0,)),
+        (4 * 2 * 32, (1,)),
+    ]
+    assert dense.payload_bytes() == [(6 * (64 * 32 + 65), 6 * (64 * 32 + 65))] * 4
+    assert compressed.payload_bytes() == [(6 * (2 * 64 + 2 * 32 + 65), 6 * (2 * 64 + 2 * 32 + 65))] * 4
 
 
 def test_one_ranks_gradient_that_is_not_finite_stops_all_at_its_step(ranks: list[dict[str, Any]]) -> None:

@@ -101,7 +101,7 @@ def observe() -> dict[str, Any]:
         "local_sgd": poisoned_local_sgd(),
         "refused": refusals(),
         "evaluated": evaluate_in_between(),
-        "moved": {case: buckets.moved(made(*case), network.PERIOD + 1)[:2] for case in PLACED},
+        "traffic": {case: buckets.traffic(made(*case), network.PERIOD + 1) for case in PLACED},
         "resumed": {case: buckets.resumed(lambda case=case: made(*case)) for case in RESUMED},  # type: ignore[misc]
     }
 
@@ -156,10 +156,10 @@ def test_evaluation_puts_the_mean_model_in_place_and_takes_it_away(ranks: list[d
 
 
 @pytest.mark.parametrize("case", PLACED, ids="-".join)
-def test_what_is_planned_is_what_is_sent(ranks: list[dict[str, Any]], case: tuple[str, str]) -> None:
+def test_a_step_sends_its_schedule(ranks: list[dict[str, Any]], case: tuple[str, str]) -> None:
     for rank in ranks:
-        counted, planned = rank["moved"][case]
-        assert counted == planned
+        counted, scheduled = rank["traffic"][case]
+        assert counted == scheduled
         assert min(counted) > 0
 
 

@@ -65,7 +65,7 @@ def cell(seed: int, ratio: float = RATIO, learning_rate: float = LEARNING_RATE) 
 def _forgetful(reduce: Callable[[MemSGD, Block], Tensor]) -> Callable[[MemSGD, Block], Tensor]:
     def reduced(self: MemSGD, block: Block) -> Tensor:
         update = reduce(self, block)
-        self.memories()["error"][block.index].zero_()
+        self.error[block].zero_()
         return update
 
     return reduced

@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
-from liecbench.algorithms import Block, Route, ServerAlgorithm
+from liecbench.algorithms import Block, ServerAlgorithm
 from liecbench.compressors import Compressor, Identity
 
 
@@ -53,7 +53,3 @@ class ClippedSGD(ServerAlgorithm):
         """u = min(max(mean(C(g_i)), −limit), limit)."""
         mean = self.exchange.push(self.compressor, block.gradient, out=block.gradient)
         return self.exchange.pull(Identity(), mean, out=block.gradient).clamp_(-self.limit, self.limit)
-
-    def routes(self, step: int, world_size: int) -> list[Route]:
-        """Compressed up, dense down."""
-        return [Route(self.compressor, Identity())]

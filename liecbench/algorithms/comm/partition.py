@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from liecbench.compressors.base import Compressor
-
 BYTES_PER_ELEMENT = 4
 # ``root``: rank 0 is the server of whole blocks. ``sharded``: every rank is the server of one shard of each block, so
 # that every rank moves 2(n − 1)/n of the compressed bytes, whatever the world size n is.
@@ -37,6 +35,27 @@ def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> l
         blocks[-1].append(index)
         free_bytes -= size
     return blocks
+
+
+def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"]) -> list[list[int]]:
+    """Assign tensors to DDP's gradient buckets as DDP does when ``bucket_bytes`` is its ``bucket_cap_mb``.
+
+    Args:
+        numels: the number of elements of each tensor.
+        bucket_bytes: a bucket is closed by the tensor that brings it to this size. ``whole``: one bucket.
+
+    Returns:
+        The indices of the tensors of each bucket, from the last tensor to the first.
+    """
+    buckets: list[list[int]] = [[]]
+    size = 0
+    for index in reversed(range(len(numels))):
+        if bucket_bytes != "whole" and size >= bucket_bytes:
+            buckets.append([])
+            size = 0
+        buckets[-1].append(index)
+        size += numels[index] * BYTES_PER_ELEMENT
+    return buckets
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -148,14 +167,3 @@ def cut_shards(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
 def local_shard_of(shards: Sequence[Shard], rank: int) -> Shard:
     """Return the shard that ``rank`` is the server of; an empty one if there is none."""
     return next((shard for shard in shards if shard.owner == rank), Shard(rank, 0, 0))
-
-
-def payload_bytes(shards: list[Shard], rank: int, world_size: int, up: Compressor, down: Compressor) -> tuple[int, int]:
-    """Return the bytes that ``rank`` sends and receives in one exchange over ``shards``."""
-    sent = received = 0
-    for shard in shards:
-        up_bytes, down_bytes = up.payload_bytes(shard.numel), down.payload_bytes(shard.numel)
-        serves = shard.owner == rank
-        sent += (world_size - 1) * down_bytes if serves else up_bytes
-        received += (world_size - 1) * up_bytes if serves else down_bytes
-    return sent, received

@@ -82,6 +82,21 @@ def stream_for(device: torch.device) -> HostStream:
     return GpuStream(device) if device.type == "cuda" else HostStream()
 
 
+class CallingThread:
+    """Runs jobs at once, on the thread that submits them."""
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run a job."""
+        job()
+
+    def run(self, job: Callable[[], T]) -> T:
+        """Run a job and return what it returns."""
+        return job()
+
+    def close(self) -> None:
+        """Do nothing: no thread was started."""
+
+
 class CommunicationThread:
     """A thread that runs jobs in the order given, each behind what its submitter had issued on a GPU by then.
 

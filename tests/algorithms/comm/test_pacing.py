@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from liecbench.algorithms.comm.exchange import Exchange
+from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.pacing import Pacer, _TokenBucket, framed_bytes
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.compressors import Identity
@@ -65,7 +65,7 @@ def test_messages_arrive_at_the_rate_and_after_their_delays() -> None:
 def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], bool]:
     """Seconds of a dense exchange paced and then free, and whether both gave the same."""
     pacer = Pacer()
-    exchange = Exchange(dist.new_group(), server, Stopwatch(), pacer=pacer)
+    exchange = GroupExchange(dist.new_group(), server, Stopwatch(), pacer=pacer)
     mine = torch.arange(NUMEL, dtype=torch.float32) + dist.get_rank()
     seconds, means = [], []
     for holds in (True, False):

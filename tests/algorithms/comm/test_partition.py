@@ -2,11 +2,12 @@ from typing import Literal
 
 import pytest
 import torch
+import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import Parameter
 
-from liecbench.algorithms.comm.partition import Block, ServerPlace, cut_shards, plan_blocks
+from liecbench.algorithms.comm.partition import Block, ServerPlace, cut_shards, plan_blocks, plan_buckets
 
 SERVERS: list[ServerPlace] = ["root", "sharded"]
 sizes = st.lists(st.integers(1, 5000), min_size=1, max_size=30)
@@ -38,6 +39,16 @@ def test_a_block_is_closed_by_the_first_tensor_that_does_not_fit(
     block_bytes: int | Literal["whole"], expected: list[list[int]]
 ) -> None:
     assert plan_blocks([9, 7, 3, 8], block_bytes) == expected
+
+
+@given(sizes, st.integers(1, 20_000))
+def test_buckets_are_those_of_ddp(numels: list[int], bucket_bytes: int) -> None:
+    tensors = [torch.empty(numel, device="meta") for numel in reversed(numels)]
+    expected, _ = dist._compute_bucket_assignment_by_size(  # type: ignore[attr-defined]
+        tensors, [bucket_bytes], [False] * len(numels)
+    )
+
+    assert plan_buckets(numels, bucket_bytes) == [[len(numels) - 1 - i for i in bucket] for bucket in expected]
 
 
 def block_of(*parameters: Parameter) -> Block:

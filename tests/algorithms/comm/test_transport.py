@@ -9,9 +9,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
+from liecbench.algorithms.comm.exchange import NonFiniteMessageError
 from liecbench.algorithms.comm.gloo import GlooTransport
 from liecbench.algorithms.comm.gloo_staged import StagedGlooTransport
+from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.nccl import NcclTransport
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Transport
@@ -50,7 +51,7 @@ def exchange_all() -> dict[tuple[str, str, int], list[Seen]]:
     for name, server, numel in itertools.product(TRANSPORTS, SERVERS, [7, 1001]):
         for compressor in COMPRESSORS:
             watch, flags = Stopwatch(), list[Tensor]()
-            exchange = Exchange(
+            exchange = GroupExchange(
                 group, server, watch, transport=transport(name, group, server, watch), on_flag=flags.append
             )
             memory, outs = torch.zeros(exchange.local_shard(numel).numel), []
@@ -84,7 +85,7 @@ def meet_a_nan(name: str) -> tuple[bool, list[bool]]:
     group = dist.new_group()
     assert group is not None
     watch, flags = Stopwatch(), list[Tensor]()
-    exchange = Exchange(
+    exchange = GroupExchange(
         group, "sharded", watch, transport=transport(name, group, "sharded", watch), on_flag=flags.append
     )
     bad = torch.ones(64)

@@ -5,13 +5,12 @@ from typing import Literal
 import pytest
 import torch
 import torch.distributed as dist
-from hypothesis import given
-from hypothesis import strategies as st
 
-from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
-from liecbench.algorithms.comm.partition import cut_shards, payload_bytes
+from liecbench.algorithms.comm.exchange import NonFiniteMessageError
+from liecbench.algorithms.comm.group_exchange import GroupExchange
+from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule
 from liecbench.algorithms.comm.timing import Counters, Stopwatch
-from liecbench.compressors import QSGD, Identity, RandomK, Sign, TernGrad
+from liecbench.compressors import QSGD, RandomK, Sign, TernGrad
 from tests.distributed import run_ranks
 
 Server = Literal["root", "sharded"]
@@ -19,30 +18,23 @@ NUMELS = [1, 7, 8, 9, 31, 33, 1001]
 SERVERS: list[Server] = ["root", "sharded"]
 
 
-@given(st.integers(1, 10_000), st.integers(2, 20), st.sampled_from(SERVERS))
-def test_what_all_ranks_send_is_what_all_ranks_receive(numel: int, world_size: int, server: Server) -> None:
-    shards = cut_shards(numel, world_size, server)
-    each = [payload_bytes(shards, rank, world_size, Sign(), Identity()) for rank in range(world_size)]
-
-    assert sum(sent for sent, _ in each) == sum(received for _, received in each)
-
-
-@pytest.mark.parametrize(("rank", "expected"), [(0, (3 * 400, 3 * 17)), (1, (17, 400)), (3, (17, 400))])
-def test_payload_through_the_root(rank: int, expected: tuple[int, int]) -> None:
-    shards = cut_shards(100, 4, "root")
-
-    assert payload_bytes(shards, rank, 4, Sign(), Identity()) == expected
-
-
 @dataclass
 class Seen:
     mean: torch.Tensor
     counters: Counters
-    planned: tuple[int, int]
+    scheduled: tuple[int, int, int]
 
 
 def vector(numel: int, rank: int) -> torch.Tensor:
     return torch.randn(numel, generator=torch.Generator().manual_seed(100 * numel + rank))
+
+
+def scheduled_mean(numel: int, server: Server) -> tuple[int, int, int]:
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    recording = RecordingExchange(world_size, server)
+    recording.mean(torch.empty(numel, device="meta"))
+    schedule = Schedule(world_size=world_size, transfers=tuple(recording.transfers))
+    return (*schedule.payload_bytes()[rank], schedule.num_messages()[rank])
 
 
 def exchange_all() -> list[Seen]:
@@ -51,10 +43,9 @@ def exchange_all() -> list[Seen]:
     seen = []
     for numel, server in itertools.product(NUMELS, SERVERS):
         watch = Stopwatch()
-        exchange = Exchange(group, server, watch)
+        exchange = GroupExchange(group, server, watch)
         mean = exchange.mean(vector(numel, dist.get_rank()))
-        planned = payload_bytes(exchange.shards(numel), group.rank(), group.size(), Identity(), Identity())
-        seen.append(Seen(mean, watch.counters, planned))
+        seen.append(Seen(mean, watch.counters, scheduled_mean(numel, server)))
     return seen
 
 
@@ -67,14 +58,15 @@ def test_the_mean_is_the_mean_and_its_bytes_are_counted(world_size: int) -> None
         for seen in (rank[index] for rank in ranks):
             torch.testing.assert_close(seen.mean, expected)
             assert torch.equal(seen.mean, ranks[0][index].mean)
-            assert (seen.counters.sent_bytes, seen.counters.received_bytes) == seen.planned
+            counted = seen.counters
+            assert (counted.sent_bytes, counted.received_bytes, counted.sent_messages) == seen.scheduled
 
 
 def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
     """Rank 1 sends a NaN once: who noticed, the memory after it, and an exchange after that."""
     group = dist.new_group()
     assert group is not None
-    exchange, sign = Exchange(group, server, Stopwatch()), Sign()
+    exchange, sign = GroupExchange(group, server, Stopwatch()), Sign()
     memory = torch.full((exchange.local_shard(64).numel,), 0.5)
     bad = torch.ones(64)
     if dist.get_rank() == 1:
@@ -102,7 +94,7 @@ ROUND_TRIPS = 1000
 def mean_of_means(server: Server) -> list[float]:
     """For each unbiased compressor the mean element of what comes back, ÷ that of what went in."""
     group = dist.new_group()
-    exchange = Exchange(group, server, Stopwatch())
+    exchange = GroupExchange(group, server, Stopwatch())
     mine = vector(64, dist.get_rank()).abs()
     true = (vector(64, 0).abs() + vector(64, 1).abs()) / 2
     found = []

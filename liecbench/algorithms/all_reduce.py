@@ -1,0 +1,142 @@
+"""The base of methods that all-reduce DDP's buckets with torch's own collectives."""
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import field
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
+from liecbench.algorithms.comm.partition import plan_buckets
+from liecbench.algorithms.comm.schedule import AllReduce, Schedule, all_reduce_bytes
+from liecbench.algorithms.comm.transport import uses_nccl
+
+
+@plain_dataclass(slots=True)
+class _StepTimes:
+    """The times of a step's all-reduces: those of ``num_buckets`` that are complete."""
+
+    num_buckets: int = 0
+    is_traced: bool = False
+    intervals: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def are_complete(self) -> bool:
+        return len(self.intervals) == self.num_buckets
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class BucketedAllReduce(Algorithm):
+    """A method that all-reduces each of DDP's buckets as it comes, several of them at a time.
+
+    A subclass implements ``reduce_bucket`` and ``all_reduce_sizes``. Over Gloo on a GPU the final copy from the host is
+    not part of the seconds of communication.
+    """
+
+    @abstractmethod
+    def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
+        """Return the bytes of each all-reduce that a bucket makes, one after the other.
+
+        Args:
+            shapes: the shapes of the bucket's parameters.
+            step: the number of the step.
+        """
+
+    def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
+        """Return the all-reduces of a step, for buckets of ``block_bytes``."""
+        all_reduces: list[AllReduce] = []
+        for bucket, indices in enumerate(plan_buckets([shape.numel() for shape in shapes], self.block_bytes)):
+            before: tuple[int, ...] = ()
+            for num_bytes in self.all_reduce_sizes([shapes[i] for i in indices], step):
+                all_reduces.append(AllReduce(num_bytes=num_bytes, bucket=bucket, depends_on=before))
+                before = (len(all_reduces) - 1,)
+        return Schedule(world_size=world_size, all_reduces=tuple(all_reduces))
+
+    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Prepare to count and time the all-reduces."""
+        self._group = group
+        self._step_bytes, self._num_backwards = 0, 0
+        self._watch = self._stopwatch()
+        self._this_step = _StepTimes()
+        self._unfinished_steps = deque[_StepTimes]()
+        self._uses_nccl = uses_nccl(self.device, group)
+        # Gloo ends an all-reduce on the host, NCCL on a stream.
+        self._end_timestamp = self.clock.timestamp if self._uses_nccl else self.clock.now
+
+    def before_step(self) -> None:
+        """Count the step."""
+        self.step += self._num_backwards
+        self._num_backwards = 0
+        self._unfinished_steps.append(self._this_step)
+        self._this_step = _StepTimes()
+        self._count_seconds()
+
+    def synchronize(self) -> None:
+        """Bring counters, seconds and spans up to date between two steps; waits for a GPU.
+
+        Raises:
+            NonFiniteError: as a step.
+        """
+        super().synchronize()
+        self._count_seconds()
+
+    def close(self) -> None:
+        """Leave the process group."""
+        dist.destroy_process_group(self._group)
+
+    def _start_bucket(self) -> Any:
+        """Note that a bucket's communication starts; returns what ``_end_bucket`` needs."""
+        times = self._this_step
+        times.num_buckets, times.is_traced = times.num_buckets + 1, self.tracer.enabled
+        return times, self.clock.timestamp()
+
+    def _end_bucket(self, started: Any) -> None:
+        times, start = started
+        self.clock.record(start, self._end_timestamp(), lambda begin, end: times.intervals.append((begin, end)))
+
+    def _count_seconds(self) -> None:
+        """Count the seconds of the steps whose buckets are all complete; overlapping seconds count once."""
+        while self._unfinished_steps and self._unfinished_steps[0].are_complete:
+            times = self._unfinished_steps.popleft()
+            for begin, end in _union(times.intervals):
+                self.counters.communicate_seconds += end - begin
+                if times.is_traced:
+                    self.tracer.add("all-reduce", "all-reduce", begin, end)
+
+    def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
+        """Count a bucket; always called from the same thread, in the order of the buckets."""
+        self._step_bytes += reduced_bytes
+        self.counters.sent_messages += num_messages
+        if is_last:
+            self._num_backwards += 1
+            moved = all_reduce_bytes(self._step_bytes, self._group.size())
+            self.counters.sent_bytes += moved
+            self.counters.received_bytes += moved
+            self._step_bytes = 0
+
+    def _check_finite(self, reduced: Tensor, step: int, dtype: torch.dtype = torch.float32) -> None:
+        """Fail if a bucket is not finite; every rank does, as all have the same values."""
+        message = f"step {step}: the mean gradient is not finite in {str(dtype).removeprefix('torch.')}"
+        if reduced.is_cuda:
+            self._finite_check.submit(reduced.isfinite().all(), message)
+        # The sum takes one pass without a mask in memory, but a sum of finite values may overflow.
+        elif not reduced.sum().isfinite() and not reduced.isfinite().all():
+            self._failure = NonFiniteError(message)
+
+
+def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return disjoint intervals that cover the same time."""
+    merged: list[tuple[float, float]] = []
+    for begin, end in sorted(intervals):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((begin, end))
+    return merged

@@ -1,0 +1,195 @@
+"""The exchange of training: vectors through a server, over a process group."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from itertools import count
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
+from liecbench.algorithms.comm.gloo import GlooTransport
+from liecbench.algorithms.comm.gloo_staged import StagedGlooTransport
+from liecbench.algorithms.comm.message_sum import MessageSum
+from liecbench.algorithms.comm.nccl import NcclTransport
+from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.algorithms.comm.partition import ServerPlace, Shard
+from liecbench.algorithms.comm.timing import Stopwatch
+from liecbench.algorithms.comm.transport import Traffic, Transport, uses_nccl
+from liecbench.compressors.base import Compressor, Message, RngKey
+from liecbench.compressors.identity import Identity
+
+_CPU = torch.device("cpu")
+
+
+class GroupExchange(Exchange):
+    """An exchange over a process group. Payload bytes, messages and seconds are counted by ``watch``.
+
+    Args:
+        group: the ranks.
+        server: where the server is.
+        watch: counts and times the exchange, on the clock of ``device``.
+        pacer: emulates slow links; None for the links as they are.
+        device: where the vectors are.
+        transport: moves the messages; by default the one that fits ``device`` and ``group``.
+        on_flag: if the transport is asynchronous, called with each answer's finite flag, a boolean of shape ``[]`` on
+            the device, in the place of an error.
+    """
+
+    def __init__(
+        self,
+        group: dist.ProcessGroup,
+        server: ServerPlace,
+        watch: Stopwatch,
+        *,
+        pacer: Pacer | None = None,
+        device: torch.device = _CPU,
+        transport: Transport | None = None,
+        on_flag: Callable[[Tensor], None] | None = None,
+    ) -> None:
+        super().__init__(group.rank(), group.size(), server)
+        self._watch, self._device = watch, device
+        self._transport = transport or _transport_for(device, group, server, watch, pacer)
+        self._on_flag = on_flag if self._transport.is_async else None
+        self._scratch = torch.empty(0, device=device)
+        self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
+        self.begin(step=0, block=0)
+
+    def begin(self, step: int, block: int) -> None:
+        """Choose the random numbers of this step and block."""
+        self._rng_key, self._stages = RngKey(step=step, block=block), count()
+
+    def push(
+        self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
+    ) -> Tensor:
+        """Send C(``vector``) to the server, shard by shard; each is compressed while the one before is in flight."""
+        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
+        own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
+        mean = self._scratch_of(own.numel) if out is None else out[own.start : own.stop]
+        total = MessageSum(
+            compressors.get(own, compressor),
+            mean,
+            weight=1 / self.world_size,
+            batch_bytes=vector.nbytes if self._transport.owns_recv_buffers else 0,
+            watch=self._watch,
+        )
+        # Buffers for messages to the server: those of messages already added, and scratch if the mean is elsewhere.
+        reusable = out is not None and not self._transport.owns_recv_buffers
+        spare = self._message_in_scratch(compressor, own.numel) if reusable else []
+
+        def message_for(shard: Shard) -> Message:
+            piece = slice(shard.start, shard.stop)
+            with self._watch.timed("compress_seconds", "compress"):
+                return compressors[shard].compress(vector[piece], None if residual is None else residual[piece])
+
+        traffic = Traffic({s.owner: functools.partial(message_for, s) for s in compressors if s != own})
+        traffic.is_dense = isinstance(compressor, Identity)
+        if own in compressors:
+            traffic.incoming = dict.fromkeys(
+                self._peers,
+                lambda: spare.pop() if spare else self._transport.recv_buffer(compressors[own], own.numel),
+            )
+            traffic.overlap = lambda: total.add(message_for(own))
+        for _, message in self._transport.exchange(traffic, limit_bytes=vector.nbytes):
+            total.add(message)
+            if not self._transport.owns_recv_buffers:
+                spare.append(message)
+        total.flush()
+        return mean
+
+    def pull(
+        self,
+        compressor: Compressor,
+        mean: Tensor,
+        *,
+        out: Tensor | None = None,
+        add_to: Tensor | None = None,
+        weight: float = 1.0,
+        error: Tensor | None = None,
+    ) -> Tensor:
+        """Send q = C(``mean`` + ``error``) from each server to every worker."""
+        target = out if add_to is None else add_to
+        assert target is not None, "a pull needs either out or add_to"
+        accumulate = add_to is not None
+        assert accumulate or weight == 1, "a weight needs add_to"
+        self._rng_key = dataclasses.replace(self._rng_key, from_server=True)
+        own, is_exact = self.local_shard(target.numel()), isinstance(compressor, Identity)
+        overlaps = mean.data_ptr() == target[own.start :].data_ptr()
+        assert is_exact or error is None or not overlaps, "out would overwrite the residual in mean"
+        compressors = self._compressors(compressor, target.numel())
+        shards = {shard.owner: shard for shard in compressors}
+        finite: list[Tensor] = []
+
+        def deliver(shard: Shard, message: Message) -> None:
+            place = target[shard.start : shard.stop]
+            with self._watch.timed("compress_seconds", "decompress"):
+                if message.payload.data_ptr() != place.data_ptr():  # it was not received in place
+                    compressors[shard].decompress(message, place, accumulate, weight)
+                finite.append(compressors[shard].is_finite(message))
+
+        def buffer_for(shard: Shard) -> Message:
+            if is_exact and not accumulate and self._transport.receives_in_place:
+                return compressor.compress(target[shard.start : shard.stop])
+            return self._transport.recv_buffer(compressors[shard], shard.numel)
+
+        traffic = Traffic(incoming={s.owner: functools.partial(buffer_for, s) for s in compressors if s != own})
+        traffic.is_dense = is_exact
+        if own in compressors:
+            answer = self._answer(compressors[own], mean, error)
+            traffic.outgoing = dict.fromkeys(self._peers, lambda: answer)
+            traffic.overlap = lambda: deliver(own, answer)
+        for owner, message in self._transport.exchange(traffic, limit_bytes=target.nbytes):
+            deliver(shards[owner], message)
+        self._check(finite)
+        if error is not None:
+            error.zero_() if is_exact else error.copy_(mean)
+        return target
+
+    def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
+        """Replace ``vector`` by ``vector`` − C(``vector``), shard by shard."""
+        for shard, shard_compressor in self._compressors(compressor, vector.numel()).items():
+            piece = vector[shard.start : shard.stop]
+            shard_compressor.compress(piece, residual=piece)
+
+    def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
+        """Return the compressor of each shard, with the random numbers of the current stage."""
+        key = dataclasses.replace(self._rng_key, sender=self.rank)
+        return {s: compressor.with_rng(dataclasses.replace(key, shard=s.owner)) for s in self.shards(numel)}
+
+    def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
+        """Return C(``mean`` + ``error``); with an error ``mean`` becomes the residual, unless it is the message."""
+        with self._watch.timed("compress_seconds", "compress"):
+            if error is None:
+                return compressor.compress(mean)
+            mean.add_(error)
+            return compressor.compress(mean, None if isinstance(compressor, Identity) else mean)
+
+    def _scratch_of(self, numel: int) -> Tensor:
+        if self._scratch.numel() < numel:
+            self._scratch = torch.empty(numel, device=self._device)
+        return self._scratch[:numel]
+
+    def _check(self, finite: list[Tensor]) -> None:
+        # One flag for all shards: whoever reads it waits for a GPU once.
+        flag = torch.stack(finite).all() if finite else torch.tensor(True)
+        if self._on_flag is not None:
+            self._on_flag(flag)
+        elif not flag:
+            raise NonFiniteMessageError
+
+    def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
+        """Return a message buffer in the scratch memory if it fits there."""
+        payload, size = self._scratch.view(torch.uint8), compressor.payload_bytes(numel) if numel else 0
+        return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
+
+
+def _transport_for(
+    device: torch.device, group: dist.ProcessGroup, server: ServerPlace, watch: Stopwatch, pacer: Pacer | None
+) -> Transport:
+    if device.type == "cpu":
+        return GlooTransport(group, server, watch, pacer)
+    if uses_nccl(device, group):
+        return NcclTransport(group, server, watch, device)
+    return StagedGlooTransport(group, server, watch, pacer, device)
