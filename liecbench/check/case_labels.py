@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liecbench.config.cell import Cell
-from liecbench.results.fields import flat_fields
+from liecbench.config.cell_fields import flat_fields
 
 _NONE = "none"
 

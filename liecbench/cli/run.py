@@ -50,11 +50,12 @@ def run(
 ) -> None:
     """Run the scenario's matrix, then print the comparison."""
     from liecbench.config.loader import load_scenario
+    from liecbench.config.selection import select
     from liecbench.estimate.dry_run import lines
     from liecbench.launch.gpu_requirements import require_cuda
     from liecbench.launch.launch import follow
     from liecbench.launch.multinode import Nodes
-    from liecbench.launch.runner import run_jobs, select
+    from liecbench.launch.runner import run_jobs
     from liecbench.results.comparison import compare
     from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
 

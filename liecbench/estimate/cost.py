@@ -57,7 +57,7 @@ def traffic(cell: Cell) -> dict[str, StepTraffic]:
 
 @functools.cache
 def _traffic(spec: str) -> dict[str, StepTraffic]:
-    from liecbench.worker.learning_rate import steps_per_epoch
+    from liecbench.config.training_schedule import steps_per_epoch
 
     cell = Cell.from_spec(json.loads(spec))
     sizes = workload.sizes(cell.task)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from liecbench.config.cell import Job
+from liecbench.config.cell_fields import flat_fields
 from liecbench.estimate.cost import TIMED_STEPS, job_seconds, launch_seconds, payload_bytes_per_epoch, traffic
 from liecbench.launch.launch import Launch, group
 from liecbench.launch.multinode import Nodes
-from liecbench.results.fields import flat_fields
 
 # A cell's description has these fields.
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})

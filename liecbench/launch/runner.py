@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Protocol
 
 from liecbench.config.cell import Cell, Job
-from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.errors import LiecbenchError
 from liecbench.launch import launch as launching
 from liecbench.launch.launch import Launch
 from liecbench.launch.messages import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
 from liecbench.launch.multinode import Leader, Nodes
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.torchrun import Outcome, log_tail
-from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import ResultsDirectory
-from liecbench.results.fields import flat_fields
 from liecbench.results.records import End, Epoch, Record, Start, utc_now
 
 # From a cell under way (None: before and between cells) to the seconds without an event after which it hangs.
@@ -40,31 +38,6 @@ class Progress(Protocol):
 
     def failed(self, cell: Cell, error: str) -> None:
         """A cell was lost with its launch."""
-
-
-def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
-    """The cells that meet ``KEY=VALUE`` conditions: any of one key's values, every key; LiecbenchError for none."""
-    wanted: dict[str, set[str]] = {}
-    known = {name for cell in cells for name in flat_fields(cell.spec())}
-    for condition in conditions:
-        key, sign, value = condition.partition("=")
-        if not sign:
-            raise LiecbenchError(f"--only {condition}: not KEY=VALUE", "write for example --only algorithm=liec")
-        if key not in known:
-            raise LiecbenchError(f"--only {condition}: the cells have no {key!r}", did_you_mean(key, known))
-        wanted.setdefault(key, set()).add(_link_text(value) if key == "link" else value)
-    chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
-    if not chosen:
-        raise LiecbenchError(f"--only {' '.join(conditions)}: no cell matches", "see them with --dry-run")
-    return chosen
-
-
-def _link_text(value: str) -> str:
-    """A link as cells show theirs, whatever way it was written."""
-    try:
-        return str(LinkMap.parse(value))
-    except ValueError:
-        return value  # such as 10mbit↑ 50mbit↓, copied from a table
 
 
 def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:

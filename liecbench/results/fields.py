@@ -1,42 +1,7 @@
-"""The fields of a cell without nesting, as rows, ``--only`` and tables name them."""
+"""The fields in which the rows of a comparison differ."""
 
-import functools
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
-
-from liecbench.network.link_map import LinkMap
-
-# Task fields that later versions added, with their values in specs that lack them.
-LATER_FIELDS: Final = {"partition": "iid"}
-
-
-def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a cell's spec without nesting.
-
-    A choice with options, such as ``{"name": "top_k", "ratio": 0.1}``, becomes its bare name; each option becomes a
-    field of its own, with the choice's name as a prefix if the bare name is taken.
-    """
-    fields: dict[str, Any] = {}
-    nested = {**spec, **LATER_FIELDS, **spec["task"]}
-    for name, value in nested.items():
-        if name == "task":
-            continue
-        if isinstance(value, dict) and "name" in value:
-            fields[name] = value["name"]
-            for option, setting in value.items():
-                if option != "name":
-                    fields[option if option not in nested and option not in fields else f"{name}_{option}"] = setting
-        elif name == "partition" and isinstance(value, dict):
-            fields[name] = " ".join(f"{kind} {value[kind]}" for kind in value)
-        else:
-            fields[name] = _link_text(json.dumps(value)) if name == "link" else value
-    return fields
-
-
-@functools.cache
-def _link_text(spec: str) -> str:
-    return str(LinkMap.parse(json.loads(spec)))
+from typing import Any
 
 
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:

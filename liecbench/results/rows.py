@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from liecbench.config.cell_fields import LATER_FIELDS, flat_fields
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import DEFAULT_BASELINE
-from liecbench.results.fields import LATER_FIELDS, flat_fields
 from liecbench.results.metric_row import CompletedCell, Metric
 from liecbench.results.metrics import METRICS, compare_metrics, derive_metrics
 from liecbench.results.statistics import Estimate

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Final
 
+from liecbench.config.cell_fields import flat_fields
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
-from liecbench.results.fields import flat_fields
 
 # These fields change no accuracy: a tuned field has one best value for all of their values.
 _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement"})

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm
 from liecbench.config.cell import Cell
+from liecbench.config.training_schedule import steps_per_epoch
 from liecbench.tasks.base import Examples
 from liecbench.worker.data_partition import epoch_order
-from liecbench.worker.learning_rate import steps_per_epoch
 
 _AUGMENTATION = 1
 Batch = tuple[Tensor, Tensor]

@@ -14,10 +14,10 @@ from torch.optim import Optimizer
 from liecbench.algorithms.base import Algorithm
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.config.cell import Cell
+from liecbench.config.training_schedule import learning_rate
 from liecbench.tasks.base import Task
 from liecbench.worker.batches import Batch, Batches
 from liecbench.worker.device import rng_states, set_rng_states
-from liecbench.worker.learning_rate import learning_rate
 from liecbench.worker.step_clock import StepClock
 
 

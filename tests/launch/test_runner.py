@@ -1,14 +1,10 @@
-from collections.abc import Sequence
-
 import pytest
 
 from liecbench.config.cell import Cell
 from liecbench.config.loader import check
 from liecbench.config.scenario import Scenario
 from liecbench.config.yaml_source import parse
-from liecbench.errors import LiecbenchError
 from liecbench.launch.pending import jobs_left
-from liecbench.launch.runner import select
 from liecbench.results.cells import replay
 from liecbench.results.records import Record
 from tests.ledgers import end, epoch, start
@@ -31,57 +27,6 @@ def scenario(text: str = TEXT) -> Scenario:
 @pytest.fixture(scope="module")
 def cells() -> list[Cell]:
     return scenario().cells()
-
-
-def names(cells: Sequence[Cell]) -> list[str]:
-    return [cell.describe().removesuffix(" · seed 0") for cell in cells]
-
-
-@pytest.mark.parametrize(
-    ("conditions", "expected"),
-    [
-        (["algorithm=ddp", "workers=2"], ["ddp · 2 workers · none", "ddp · 2 workers · 10mbit↑ 20mbit↓"]),
-        (
-            ["workers=4", "link=none"],
-            ["ddp · 4 workers · none", "liec(sign) · 4 workers · none"],
-        ),
-        (["average_period=8", "workers=2", "link=none"], ["liec(sign) · 2 workers · none"]),
-        (
-            ["algorithm=liec", "algorithm=ddp", "workers=2", "link=none"],
-            ["ddp · 2 workers · none", "liec(sign) · 2 workers · none"],
-        ),
-        (["compressor=None", "workers=2", "link=none"], ["ddp · 2 workers · none"]),
-        (["learning_rate=0.1", "algorithm=ddp", "workers=4", "link=none"], ["ddp · 4 workers · none"]),
-    ],
-)
-def test_conditions_choose_any_of_a_keys_values_and_all_keys(
-    cells: list[Cell], conditions: list[str], expected: list[str]
-) -> None:
-    actual = names(select(cells, conditions))
-
-    assert expected == actual
-
-
-def test_without_conditions_every_cell_is_chosen(cells: list[Cell]) -> None:
-    assert (8, cells) == (len(cells), select(cells, []))
-
-
-@pytest.mark.parametrize(
-    ("condition", "expected"),
-    [
-        ("algoritm=ddp", "--only algoritm=ddp: the cells have no 'algoritm'; did you mean algorithm?"),
-        ("algorithm", "--only algorithm: not KEY=VALUE"),
-        ("=ddp", "--only =ddp: the cells have no ''; valid: algorithm, "),
-        ("algorithm=zzz", "--only algorithm=zzz: no cell matches; see them with --dry-run"),
-        ("algorithm=", "--only algorithm=: no cell matches; see them with --dry-run"),
-        ("workers=3", "--only workers=3: no cell matches; see them with --dry-run"),
-    ],
-)
-def test_conditions_that_choose_nothing_are_mistakes(cells: list[Cell], condition: str, expected: str) -> None:
-    with pytest.raises(LiecbenchError) as raised:
-        select(cells, [condition])
-
-    assert expected == str(raised.value)[: len(expected)]
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ from liecbench.check.paired.stopping import Gate
 from liecbench.check.verdict import Outcome
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario
+from liecbench.config.selection import select
 from liecbench.diagnostics.doctor import require_netem
 from liecbench.errors import LiecbenchError
 from liecbench.estimate.cost import stall_timeout
 from liecbench.launch.gpu_requirements import require_cuda
-from liecbench.launch.runner import check_sharing, select
+from liecbench.launch.runner import check_sharing
 from liecbench.worker.paired_worker import PROTOCOL
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from liecbench.check.case_labels import names, text
 from liecbench.check.stored.baseline import Entry
-from liecbench.results.fields import flat_fields
+from liecbench.config.cell_fields import flat_fields
 
 Kind = Literal["wire", "numerics", "time"]
 

@@ -1,18 +1,21 @@
-"""How many steps an epoch has, and at which learning rate."""
+"""How many steps an epoch of a cell has, and the learning rate of each epoch."""
 
 import math
+from typing import TYPE_CHECKING
 
-from liecbench.algorithms.base import Algorithm
 from liecbench.config.cell import Cell, Milestones, Task
 
+if TYPE_CHECKING:
+    from liecbench.algorithms.base import Algorithm
 
-def steps_per_epoch(cell: Cell, algorithm: Algorithm, num_samples: int) -> int:
-    """Full steps of all workers; what is left over is not trained on in that epoch."""
+
+def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
+    """Return the number of full steps of all workers; an epoch does not train on the samples that are left over."""
     return num_samples // (cell.task.batch_size * algorithm.batches_per_step * cell.workers)
 
 
 def learning_rate(task: Task, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0."""
+    """Return the learning rate of an epoch, counted from 0."""
     match task.schedule:
         case Milestones(milestones=milestones, factor=factor):
             return task.learning_rate * factor ** sum(epoch >= milestone for milestone in milestones)

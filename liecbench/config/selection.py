@@ -1,0 +1,37 @@
+"""The cells that ``--only KEY=VALUE`` selects."""
+
+from collections.abc import Sequence
+
+from liecbench.config.cell import Cell
+from liecbench.config.cell_fields import flat_fields
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.network.link_map import LinkMap
+
+
+def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
+    """Return the cells that meet ``KEY=VALUE`` conditions: of each key that is given, any of its values.
+
+    Raises:
+        LiecbenchError: A condition cannot be read, names no field, or no cell meets all of them.
+    """
+    wanted: dict[str, set[str]] = {}
+    known = {name for cell in cells for name in flat_fields(cell.spec())}
+    for condition in conditions:
+        key, sign, value = condition.partition("=")
+        if not sign:
+            raise LiecbenchError(f"--only {condition}: not KEY=VALUE", "write for example --only algorithm=liec")
+        if key not in known:
+            raise LiecbenchError(f"--only {condition}: the cells have no {key!r}", did_you_mean(key, known))
+        wanted.setdefault(key, set()).add(_link_text(value) if key == "link" else value)
+    chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
+    if not chosen:
+        raise LiecbenchError(f"no cell matches `--only {' '.join(conditions)}`", "see the cells with --dry-run")
+    return chosen
+
+
+def _link_text(value: str) -> str:
+    """Return a link as cells show theirs, in whatever form it is written."""
+    try:
+        return str(LinkMap.parse(value))
+    except ValueError:
+        return value  # such as 10mbit↑ 50mbit↓, copied from a table
