@@ -1,1 +1,1 @@
-"""The regression gate: against a stored baseline, or A against B in turns."""
+"""The regression gate: results against a stored baseline, or A against B measured side by side."""

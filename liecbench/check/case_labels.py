@@ -1,4 +1,4 @@
-"""What compared cells are called."""
+"""Names of compared cells."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,38 +10,42 @@ from liecbench.config.cell_fields import flat_fields
 _NONE = "none"
 
 
-def names(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """From flat fields a short name for each: method, workers, and what tells it from others of its method."""
-    every = [{name: text(value) for name, value in fields.items()} for fields in cells]
-    known = [name for name in dict.fromkeys(n for fields in every for n in fields) if name != "workers"]
+def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a short name for each cell: its method, its workers, and the fields that differ between cells of a method.
+
+    Args:
+        cells: The flat fields of each cell.
+    """
+    fields_as_text = [{name: value_text(value) for name, value in fields.items()} for fields in cells]
+    names = [name for name in dict.fromkeys(n for fields in fields_as_text for n in fields) if name != "workers"]
     values: dict[tuple[str, str], set[str]] = {}
-    for fields in every:
-        for name in known:
+    for fields in fields_as_text:
+        for name in names:
             values.setdefault((_method(fields), name), set()).add(fields.get(name, _NONE))
     varying = {name for (_, name), seen in values.items() if len(seen) > 1}
-    return [_name(fields, [name for name in known if name in varying]) for fields in every]
+    return [_label(fields, [name for name in names if name in varying]) for fields in fields_as_text]
 
 
-def pair_names(a: Sequence[Cell], b: Sequence[Cell]) -> list[str]:
-    """A name for each pair: A's, and what is another of B's, as 'field A's → B's'."""
-    ours, theirs = ([{**flat_fields(cell.spec()), "seed": None} for cell in cells] for cells in (a, b))
+def pair_labels(a: Sequence[Cell], b: Sequence[Cell]) -> list[str]:
+    """Return a name for each pair of cells: A's name, and each field that differs as 'field A's → B's'."""
+    fields_a, fields_b = ([{**flat_fields(cell.spec()), "seed": None} for cell in cells] for cells in (a, b))
     return [
-        " · ".join([name, *_differences(mine, other)])
-        for name, mine, other in zip(names(ours), ours, theirs, strict=True)
+        " · ".join([label, *_differences(one, other)])
+        for label, one, other in zip(cell_labels(fields_a), fields_a, fields_b, strict=True)
     ]
 
 
 def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    sides = [(name, text(a.get(name)), text(b.get(name))) for name in dict.fromkeys([*a, *b])]
-    return [f"{_spaced(name)} {before} → {now}" for name, before, now in sides if before != now]
+    values = [(name, value_text(a.get(name)), value_text(b.get(name))) for name in dict.fromkeys([*a, *b])]
+    return [f"{_spaced(name)} {old} → {new}" for name, old, new in values if old != new]
 
 
 def _method(fields: Mapping[str, str]) -> str:
     return " ".join(fields[name] for name in ("algorithm", "compressor") if fields[name] != _NONE)
 
 
-def _name(fields: Mapping[str, str], shown: Sequence[str]) -> str:
-    more = [f"{_spaced(name)} {fields[name]}" for name in shown if fields.get(name, _NONE) != _NONE]
+def _label(fields: Mapping[str, str], names: Sequence[str]) -> str:
+    more = [f"{_spaced(name)} {fields[name]}" for name in names if fields.get(name, _NONE) != _NONE]
     return " · ".join([_method(fields), f"{fields['workers']} workers", *more])
 
 
@@ -49,8 +53,8 @@ def _spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def text(value: object) -> str:
-    """A field's value; ``none`` for None."""
+def value_text(value: object) -> str:
+    """Return a field's value as text; ``none`` for None."""
     if value is None:
         return _NONE
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""What a gate finds: a verdict for each cell and metric, what is only shown, and the exit code of it all."""
+"""Results of a check: a verdict per cell and metric, figures that are never gated, and the exit code."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from liecbench.errors import ExitCode
 
 
 class Verdict(StrEnum):
-    """What is known of one metric of one cell."""
+    """The verdict on one metric of one cell."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -19,9 +19,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A burst of A and one of B, taken in turns; the seconds of a rank's slowest way through each.
+    """One burst of A's steps and one of B's, measured one after the other.
 
-    ``order`` is what the coin said; ``noise`` what the machine did meanwhile.
+    Attributes:
+        relaunch: Number of the launch of both sides, from 0.
+        order: The side that went first, then the other one.
+        a_seconds: Time of A's slowest rank.
+        b_seconds: Time of B's slowest rank.
+        noise: Load on the machine during the pair, by name.
     """
 
     relaunch: int
@@ -33,18 +38,36 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """E-values, the largest over all looks: for 'slower than the tolerance', and for 'within the bound'."""
+    """E-values, each the largest over all looks at the pairs.
+
+    Attributes:
+        slower: Evidence that B is slower than A by more than the tolerance.
+        within: Evidence that B is slower than A by less than the bound.
+    """
 
     slower: float
     within: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """The verdict on one metric of one cell, and all that it rests on.
+class CheckResult:
+    """The verdict on one metric of one cell, and the figures behind it.
 
-    ``change`` is relative, current ÷ baseline − 1 (``B ÷ A − 1``), or a difference of fractions where ``unit`` is
-    ``points``; ``low`` and ``high`` are the bounds of its interval, None where there is none; ``reason`` is for people.
+    Attributes:
+        cell: The cell's name.
+        metric: The metric's name, with its unit.
+        verdict: The verdict.
+        reason: The verdict's reason, for people.
+        unit: ``relative`` if ``change`` is current ÷ baseline − 1, ``points`` if it is a difference of fractions.
+        baseline: The baseline's value, or A's.
+        current: The value compared with it, or B's.
+        change: The estimated change.
+        low: Lower end of the change's interval; None if it has none.
+        high: Upper end of the change's interval; None if it has none.
+        evidence: E-values of a paired comparison.
+        smallest_detectable: The smallest change that this check could have found; None if unknown or infinite.
+        noisy: True if computing had to wait for a processor in many pairs.
+        pairs: The raw measurements of a paired comparison.
     """
 
     cell: str
@@ -64,8 +87,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A figure that is never gated, of the baseline and now."""
+class UngatedMetric:
+    """A figure that is printed for the reader and never decides anything."""
 
     cell: str
     metric: str
@@ -77,23 +100,27 @@ class Shown:
 class Outcome:
     """Everything that a check found.
 
-    ``failed_cells`` are those that could not be measured, each with its reason; ``settings`` what the gate was set to
-    (margins, seed of the coin), and what was compared with what.
+    Attributes:
+        results: One result per cell and metric.
+        ungated: Figures that are printed and never gated.
+        failed_cells: Cells that could not be measured, each with the reason.
+        notes: Remarks on the whole check.
+        settings: What was compared, and the check's settings: margins, seeds.
     """
 
-    findings: tuple[Finding, ...]
-    shown: tuple[Shown, ...] = ()
+    results: tuple[CheckResult, ...]
+    ungated: tuple[UngatedMetric, ...] = ()
     failed_cells: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def count(self, verdict: Verdict) -> int:
-        """How many findings have this verdict."""
-        return sum(finding.verdict is verdict for finding in self.findings)
+        """Return the number of results with this verdict."""
+        return sum(result.verdict is verdict for result in self.results)
 
     @property
     def exit_code(self) -> ExitCode:
-        """Nothing measured is never a pass."""
+        """The command's exit code; if nothing was measured, it is never that of a pass."""
         if self.count(Verdict.FAIL):
             return ExitCode.REGRESSION
         if self.failed_cells:
@@ -106,6 +133,6 @@ class Outcome:
 _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED, Verdict.PASS)
 
 
-def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Failures first, the largest change before others; what passed last."""
-    return sorted(findings, key=lambda finding: (_WORST_FIRST.index(finding.verdict), -abs(finding.change or 0.0)))
+def worst_first(results: Iterable[CheckResult]) -> list[CheckResult]:
+    """Return the results sorted by verdict, failures first, and within a verdict by the size of the change."""
+    return sorted(results, key=lambda result: (_WORST_FIRST.index(result.verdict), -abs(result.change or 0.0)))

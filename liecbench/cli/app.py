@@ -1,4 +1,4 @@
-"""Commands: parse, call, print; nothing else."""
+"""The `liecbench` command: its subcommands and its entry point."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from liecbench import __version__
 from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
-from liecbench.cli.console import readers_may_leave, say
+from liecbench.cli.console import ignore_broken_pipe, say
 from liecbench.cli.run import run
 from liecbench.errors import ExitCode, Interruption, LiecbenchError
 
@@ -29,14 +29,14 @@ app = typer.Typer(
 
 
 app.add_typer(bench, name="bench")
-app.command()(check)
+app.add_typer(check, name="check")
 app.command()(baseline)
-data = typer.Typer(help="Datasets' files.", no_args_is_help=True, rich_markup_mode=None)
+data = typer.Typer(help="Download datasets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data, name="data")
 
 
 class Listing(StrEnum):
-    """What ``list`` can show."""
+    """The kinds of names that ``list`` prints."""
 
     ALGORITHMS = "algorithms"
     COMPRESSORS = "compressors"
@@ -66,7 +66,7 @@ app.command()(report)
 
 @app.command(name="list")
 def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> None:
-    """List what a scenario can name: one line each, options with their defaults."""
+    """List the names that a scenario can use, one per line, with their options and defaults."""
     from liecbench.config import registry
     from liecbench.report.listing import lines
 
@@ -76,7 +76,7 @@ def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> 
         Listing.MODELS: "model",
         Listing.DATASETS: "dataset",
     }
-    with readers_may_leave():
+    with ignore_broken_pipe():
         print("\n".join(lines(kind[what])))
 
 
@@ -84,10 +84,11 @@ def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> 
 def data_fetch(
     name: Annotated[str, typer.Argument(metavar="DATASET", show_default=False)],
     to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to.", show_default="$LIECBENCH_DATA, ~/.cache/liecbench")
+        Path | None,
+        typer.Option(metavar="DIR", help="Target directory.", show_default="$LIECBENCH_DATA, ~/.cache/liecbench"),
     ] = None,
 ) -> None:
-    """Download a dataset's official archive, and check it; goes on where it was interrupted."""
+    """Download and check a dataset's official archive; an interrupted download continues."""
     from rich.console import Console
 
     from liecbench.tasks.archives import data_directory
@@ -98,14 +99,14 @@ def data_fetch(
 
 @app.command()
 def doctor() -> None:
-    """Find out what this machine can do; each 'no' with its remedy."""
+    """Show what this machine can do, with a remedy for each 'no'."""
     from rich.console import Console
 
     from liecbench.diagnostics.doctor import examine
     from liecbench.report.diagnostic_lines import render
 
     screen = Console()
-    with readers_may_leave():
+    with ignore_broken_pipe():
         for diagnostic in examine():
             screen.print(render(diagnostic), soft_wrap=True)
 
@@ -134,21 +135,21 @@ def schema() -> None:
 
     from liecbench.config.json_schema import scenario_schema
 
-    with readers_may_leave():
+    with ignore_broken_pipe():
         print(json.dumps(scenario_schema(), indent=2))
 
 
 def main() -> NoReturn:
-    """The entry point: a user's mistake is a line and an exit code, never a traceback."""
+    """Run the command; a user's error prints one line and sets the exit code, without a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        app()
+        app(prog_name="liecbench")
     except LiecbenchError as error:
         print(f"liecbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        # Paths that no one can open, full disks: what the system says is what the user needs.
+        # Missing files, full disks: the system's own words help the user most.
         where = f"{error.filename}: " if error.filename else ""
         print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)
         sys.exit(ExitCode.USAGE)

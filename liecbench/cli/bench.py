@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from liecbench.cli.console import console, readers_may_leave, say
+from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,25 +28,27 @@ class BenchmarkFormat(StrEnum):
 
 
 class Device(StrEnum):
-    """Where a benchmark computes."""
+    """The device that a benchmark computes on."""
 
     CPU = "cpu"
     CUDA = "cuda"
 
 
-# More elements than an int32 position can name would need other formats.
-Size = Annotated[int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements; the default is ResNet-18's.")]
-Workers = Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each behind a link of its own.")]
-BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How to print it.")]
+# Compressed positions are int32.
+Size = Annotated[
+    int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements per vector; by default ResNet-18's.")
+]
+Workers = Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Ranks, each with its own link.")]
+BenchmarkOutput = Annotated[BenchmarkFormat, typer.Option("--format", help="How to print the results.")]
 
 
 @bench.command(name="compressors")
 def bench_compressors(
     size: Size = _RESNET18_SIZE,
-    device: Annotated[Device, typer.Option(help="Where vectors are.")] = Device.CPU,
+    device: Annotated[Device, typer.Option(help="The device that holds the vectors.")] = Device.CPU,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Every compressor on one thread or on a GPU, against copying its vector."""
+    """Measure every compressor, on one thread or a GPU, against the time to copy its vector."""
     import torch
 
     from liecbench.bench.compression import measure
@@ -61,18 +63,16 @@ def bench_compressors(
 def bench_link(
     size: Annotated[
         list[int] | None,
-        typer.Option(metavar="BYTES", min=4, max=2**30, help="Repeat for several.", show_default="64 kB, 1 MB, 16 MB"),
+        typer.Option(metavar="BYTES", min=4, max=2**30, help="Repeatable.", show_default="64 kB, 1 MB, 16 MB"),
     ] = None,
     workers: Workers = 4,
     link: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="LINK", help="A rate or a preset; repeat for several.", show_default="1, 10, 100mbit, 1gbit"
-        ),
+        typer.Option(metavar="LINK", help="A rate or a preset; repeatable.", show_default="1, 10, 100mbit, 1gbit"),
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Links, and torch's operations over them, against the wire time of their bytes."""
+    """Measure links, and torch's collectives over them, against the wire time of their bytes."""
     from liecbench.bench.link_benchmark import benchmark_link, parse_links
     from liecbench.diagnostics.doctor import require_netem
 
@@ -88,18 +88,18 @@ def bench_exchange(
     workers: Workers = 4,
     rate: Annotated[
         list[str] | None,
-        typer.Option(metavar="RATE", help="A link's rate; repeat for several.", show_default="100mbit, 1gbit"),
+        typer.Option(metavar="RATE", help="A link's rate; repeatable.", show_default="100mbit, 1gbit"),
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Training steps over shaped links, against the wire time of their bytes."""
+    """Measure training steps over shaped links, against the wire time of their bytes."""
     from liecbench.bench.exchange_benchmark import benchmark_exchange, parse_rates
 
     rates = parse_rates(rate or ["100mbit", "1gbit"])
     _print_benchmark(benchmark_exchange(size, workers, rates, lambda line: say(line, quiet=False)), output)
 
 
-def _print_benchmark(findings: "BenchmarkResult", output: BenchmarkFormat, device: Device = Device.CPU) -> NoReturn:
+def _print_benchmark(result: "BenchmarkResult", output: BenchmarkFormat, device: Device = Device.CPU) -> NoReturn:
     from liecbench.host import gpu, machine
     from liecbench.report import benchmark_table
 
@@ -107,14 +107,14 @@ def _print_benchmark(findings: "BenchmarkResult", output: BenchmarkFormat, devic
     if device is Device.CUDA:
         import torch
 
-        # NVML counts GPUs that torch may not see, and in its own order.
+        # NVML also lists GPUs that are hidden from torch, in another order.
         place = {"gpu": torch.cuda.get_device_name(), "driver": gpu.installed().driver or "unknown", **place}
-    with readers_may_leave():
+    with ignore_broken_pipe():
         match output:
             case BenchmarkFormat.TABLE:
-                console().print(benchmark_table.render(findings, place))
+                console().print(benchmark_table.render(result, place))
             case BenchmarkFormat.JSON:
-                print(benchmark_table.to_json(findings.rows, place))
-    for failure in findings.failures:
+                print(benchmark_table.to_json(result.rows, place))
+    for failure in result.failures:
         print(f"liecbench: {failure}", file=sys.stderr)
-    raise typer.Exit(ExitCode.CELL_FAILED if findings.failures else ExitCode.DONE)
+    raise typer.Exit(ExitCode.CELL_FAILED if result.failures else ExitCode.DONE)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liecbench.cli.console import console, readers_may_leave, say
+from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode
 from liecbench.report.formats import Format
 
@@ -65,7 +65,7 @@ def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) ->
         if name not in shown:
             say(f"--metric {name}: no cell here has it", quiet=False)
     rendered = output.render(comparison)
-    with readers_may_leave():
+    with ignore_broken_pipe():
         if isinstance(rendered, str):
             print(rendered, end="")
         else:

@@ -1,4 +1,4 @@
-"""Standard output and standard error as all commands use them."""
+"""Standard output and standard error, as all commands use them."""
 
 import os
 import sys
@@ -13,8 +13,8 @@ _PIPE_WIDTH = 200
 
 
 @contextmanager
-def readers_may_leave() -> Iterator[None]:
-    """Whoever reads standard output may have had enough, as in `liecbench list algorithms | head -1`."""
+def ignore_broken_pipe() -> Iterator[None]:
+    """Stop printing without an error when the reader of standard output closes it, as `head -1` does."""
     try:
         yield
         sys.stdout.flush()
@@ -23,14 +23,14 @@ def readers_may_leave() -> Iterator[None]:
 
 
 def say(text: str, quiet: bool) -> None:
-    """Tell of progress and warnings, on standard error."""
+    """Print progress or a warning to standard error, unless ``quiet``."""
     if not quiet and text:
         print(text, file=sys.stderr)
 
 
 def console() -> "Console":
-    """Standard output as wide as its terminal."""
+    """Return a console on standard output, as wide as its terminal; wide if it is a pipe."""
     from rich.console import Console
 
-    # A pipe has no width: everything is shown.
+    # A pipe has no width: columns are hidden only on a terminal that is too narrow for them.
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)

@@ -1,12 +1,12 @@
-"""What a person sees while a scenario runs: a bar and a live line on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar and a live line on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Self
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from liecbench.config.cell import Cell, Job
@@ -18,43 +18,68 @@ from liecbench.results.records import End, Epoch, Record, Start
 _BAR_WIDTH = 24
 
 
+class _BarAndLine(Progress):
+    """A bar with counts, and below it a line on the current cell; drawn on a terminal only."""
+
+    def __init__(self, console: Console) -> None:
+        self.line = ""
+        one_line = Column(overflow="ellipsis", no_wrap=True)
+        super().__init__(
+            BarColumn(_BAR_WIDTH),
+            TextColumn("{task.description}", style="", markup=False, table_column=one_line),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(f"  {self.line}", overflow="ellipsis", no_wrap=True)
+
+
 class ConsoleProgress:
-    """Cells done, the current cell's epoch and loss, and the time left; drawn only when something happened."""
+    """Shows cells done, the time left, and the current cell's epoch and loss; drawn only when they change.
+
+    Args:
+        console: The console to draw on.
+        jobs: The jobs that are left to run.
+        num_cells: Number of the scenario's cells, with those that are done.
+    """
 
     def __init__(self, console: Console, jobs: Sequence[Job], num_cells: int) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._bar = _BarAndLine(console)
+        self._bar_id = self._bar.add_task("", total=max(num_cells, 1))
         self._cells = {job.cell.id: job.cell for job in jobs}
         self._time_left = TimeLeft(jobs)
         self._num_cells, self._num_done = num_cells, num_cells - len(jobs)
         self._last = time.monotonic()
-        self._noticed: set[str] = set()
+        self._warnings: set[str] = set()
 
-    def __enter__(self) -> "ConsoleProgress":
-        if self._live:
-            self._live.start()
+    def __enter__(self) -> Self:
+        self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
+        self._bar.stop()
 
     def launching(self, launch: Launch) -> None:
-        """Workers are started."""
+        """Tell that workers are starting."""
         line = f"starting {launch.workers} workers for {len(launch.jobs)} cells"
         self._tell(line)
 
     def noticed(self, text: str) -> None:
-        """Something that the user should know, once."""
-        if text not in self._noticed:
-            self._noticed.add(text)
+        """Print a warning once."""
+        if text not in self._warnings:
+            self._warnings.add(text)
             self._say(text)
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """The current epoch, or the timing of a kind of steps, has come further."""
+        """Show a step of the current epoch, or of a timing."""
         cell = self._cells[event.cell]
         if isinstance(event, TimingProgress):
-            mean = f"{event.mean_seconds * 1000:.3g} ms a step"
+            mean = f"{event.mean_seconds * 1000:.3g} ms per step"
             where = f"timing {event.kind} steps, {event.steps} so far, {mean}"
         else:
             where = f"epoch {event.epoch}/{cell.task.epochs}, step {event.step}/{event.steps}"
@@ -62,7 +87,7 @@ class ConsoleProgress:
         self._draw(f"{cell.describe()}: {where}")
 
     def recorded(self, record: Record) -> None:
-        """A start, an epoch or an end was committed."""
+        """Show a start, an epoch or an end that was written to the ledger."""
         cell = self._cells[record.cell]
         match record:
             case Start():
@@ -78,7 +103,7 @@ class ConsoleProgress:
         self._last = time.monotonic()
         self._time_left.start_cell(cell.id, epochs_done)
         if epochs_done:
-            self._tell(f"{cell.describe()}: going on after epoch {epochs_done}")
+            self._tell(f"{cell.describe()}: continuing after epoch {epochs_done}")
         else:
             self._draw(cell.describe())
 
@@ -91,7 +116,7 @@ class ConsoleProgress:
         self._tell(f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}{achieved_rate(record)}")
 
     def failed(self, cell: Cell, error: str) -> None:
-        """A cell was lost with its launch."""
+        """Show a cell that failed with its launch."""
         self._over(cell)
         first_line = error.partition("\n")[0]
         self._say(f"{cell.describe()}: failed: {first_line}")
@@ -110,28 +135,25 @@ class ConsoleProgress:
         return f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
 
     def _tell(self, line: str) -> None:
-        """What is shown in both ways: drawn on a terminal, a line of its own elsewhere."""
+        """Draw the line on a terminal; print it elsewhere."""
         self._draw(line)
-        if self._live is None:
+        if self._bar.disable:
             self._say(f"[{self._counts()}] {line}")
 
     def _draw(self, line: str) -> None:
-        if self._live:
-            overall = Table.grid(padding=(0, 1))
-            done = self._num_done + self._time_left.share_of_current()
-            bar = ProgressBar(total=max(self._num_cells, 1), completed=done, width=_BAR_WIDTH)
-            overall.add_row(bar, Text(self._counts(), overflow="ellipsis", no_wrap=True))
-            self._live.update(Group(overall, Text(f"  {line}", overflow="ellipsis", no_wrap=True)), refresh=True)
+        self._bar.line = line
+        done = self._num_done + self._time_left.share_of_current()
+        self._bar.update(self._bar_id, completed=done, description=self._counts(), refresh=True)
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def achieved_rate(record: Epoch) -> str:
-    """What the busiest direction of any rank's link carried on average while it trained; empty where unknown."""
+    """Return the mean rate of the busiest direction of any rank's link while it trained; empty if unknown."""
     if record.wire_bytes is None or not record.train_seconds:
         return ""
     busiest = max(max(record.wire_bytes["sent"]), max(record.wire_bytes["received"]))
-    # Bytes are of all steps, the seconds of those that are timed.
+    # Bytes are those of all steps, seconds those of timed steps.
     seconds = record.train_seconds * record.steps / record.timed_steps
     return f", {8e-6 * busiest / seconds:.3g} Mbit/s"

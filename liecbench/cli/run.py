@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liecbench.cli.check import ShareGpus
 from liecbench.cli.compare import print_comparison
-from liecbench.cli.console import readers_may_leave, say
+from liecbench.cli.console import ignore_broken_pipe, say
+from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
 from liecbench.errors import ExitCode, Interruption, MachineError
 
 if TYPE_CHECKING:
@@ -21,31 +21,29 @@ if TYPE_CHECKING:
     from liecbench.launch.multinode import Nodes
     from liecbench.results.directory import ResultsDirectory, Snapshot
 
-ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
-
 
 def run(
     scenario: ScenarioPath,
     out: Annotated[Path | None, typer.Option(help="Results directory.", show_default="results/NAME")] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Run the cells with this value.")] = None,
-    assign: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Override a key.")] = None,
-    resume: Annotated[
-        bool | None,
-        typer.Option("--resume/--fresh", help="Go on where results exist (the default), or refuse to."),
-    ] = None,
-    isolate: Annotated[bool, typer.Option("--isolate", help="Give each cell a launch of its own.")] = False,
+    only: Only = None,
+    assign: Assignments = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Refuse a directory that has results, instead of continuing them.")
+    ] = False,
+    isolate: Annotated[bool, typer.Option("--isolate", help="Launch the workers anew for each cell.")] = False,
     share_gpus: ShareGpus = False,
     trace: Annotated[
-        bool, typer.Option("--trace", help="Keep a timeline of a few steps of each cell, for Perfetto.")
+        bool, typer.Option("--trace", help="Record a timeline of a few steps per cell, for Perfetto.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and run nothing.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print no progress.")] = False,
+    quiet: Quiet = False,
     num_nodes: Annotated[
-        int, typer.Option("--nodes", metavar="N", min=1, max=1000, help="Machines that share link: host cells.")
+        int,
+        typer.Option("--nodes", metavar="N", min=1, max=1000, help="Machines, for cells with link: host."),
     ] = 1,
-    node_rank: Annotated[int, typer.Option(metavar="N", help="Which of them this is, from 0.")] = 0,
+    node_rank: Annotated[int, typer.Option(metavar="N", help="This machine's number, from 0.")] = 0,
     master: Annotated[
-        str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The first of them.", show_default=False)
+        str | None, typer.Option(metavar="ADDRESS[:PORT]", help="Address of machine 0.", show_default=False)
     ] = None,
 ) -> None:
     """Run the scenario's matrix, then print the comparison."""
@@ -64,13 +62,13 @@ def run(
     cells = choose(loaded.cells())
     directory = out or Path("results") / loaded.name
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
-    if resume is False:
+    if fresh:
         refuse_existing(directory)
     snapshot = Snapshot(directory)
     jobs = _checked_jobs(cells, snapshot, nodes, share_gpus=share_gpus)
     needing_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:
-        with readers_may_leave():
+        with ignore_broken_pipe():
             for line in lines(jobs, len(cells), directory, nodes, isolate=isolate, share_gpus=share_gpus):
                 print(line)
             try:
@@ -100,7 +98,7 @@ def run(
 
 
 def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
-    """What is left to run; LiecbenchError for what cannot be."""
+    """Return the jobs left to run; raise LiecbenchError for cells that cannot run here."""
     from liecbench.diagnostics.doctor import require_netem
     from liecbench.launch.pending import jobs_left
     from liecbench.launch.runner import check_nodes, check_sharing
@@ -123,7 +121,7 @@ def _run_rest(
     *,
     quiet: bool,
 ) -> None:
-    """Run what is left, now that no other run adds to the results, in sight of the user."""
+    """Run the remaining jobs with progress; the caller holds the results directory's lock."""
     from rich.console import Console
 
     from liecbench.cli.progress import ConsoleProgress

@@ -1,4 +1,4 @@
-"""Bursts of steps on request: a cell stays built on its ranks while another side takes its turn."""
+"""Timing session: cells stay built on resident ranks, which train bursts of steps when they are ordered to."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -45,54 +45,60 @@ from liecbench.worker.replica import Replica
 from liecbench.worker.slow_steps import slow_steps
 from liecbench.worker.step_timing import time_burst
 
-# A rank waits for as long as the other side's burst may take; who waits in vain is told by the command.
-_LONGEST_TURN = timedelta(days=1)
+# A collective waits for as long as the other side's bursts last; the command notices ranks that stall.
+_COLLECTIVE_TIMEOUT = timedelta(days=1)
 
 
 def obey_orders(plan: PairedPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Carry out orders until there are no more; rank 0 reads them and answers."""
-    join(plan, _LONGEST_TURN)
+    """Carry out orders until the command closes their pipe; rank 0 reads them and sends the answers.
+
+    Args:
+        plan: The launch's plan.
+        events: The pipe for answers.
+        worker_link: This rank's end of a shaped link; None on the loopback.
+    """
+    join(plan, _COLLECTIVE_TIMEOUT)
     backend = Backend.of(plan, shaped=worker_link is not None)
     link = CellLink(choose_shaper(worker_link, backend, paced=plan.paced))
     writer = EventWriter(events) if dist.get_rank() == 0 else None
     orders = _orders(Path(plan.orders))
-    _answer(writer, Ready())
+    _send(writer, Ready())
     for order in orders:
         assert isinstance(order, OpenCell), "a burst needs an open cell"
         try:
             cell = _known_cell(order.cell)
         except (ValidationError, LiecbenchError, registry.OptionError, TypeError) as error:
-            _answer(writer, Unknown(reason=str(error).replace("\n", "; ")))
+            _send(writer, Unknown(reason=str(error).replace("\n", "; ")))
             continue
         try:
-            _keep_open(cell, link, orders, writer, backend)
+            _serve_cell(cell, link, orders, writer, backend)
         except (NonFiniteError, LinkError, DataError) as error:
-            _answer(writer, Failed(reason=str(error)))
+            _send(writer, Failed(reason=str(error)))
     dist.destroy_process_group()
 
 
 def _known_cell(spec: dict[str, Any]) -> Cell:
-    """The cell, if this version has everything that it names."""
+    """Return the cell; raise an error if this version lacks a name or an option that it uses."""
     cell = Cell.from_spec(spec)
     make_algorithm(cell)
     return cell
 
 
 def _orders(path: Path) -> Iterator[PairedOrder]:
-    """Orders as they come, on every rank; blocked, not spinning, in between."""
+    """Yield the orders on every rank; ranks block in between instead of polling."""
     lines = path.open() if dist.get_rank() == 0 else None
     while True:
-        told = [lines.readline() if lines is not None else ""]
-        dist.broadcast_object_list(told, src=0)
-        if not told[0]:
+        line = [lines.readline() if lines is not None else ""]
+        dist.broadcast_object_list(line, src=0)
+        if not line[0]:
             return
-        yield decode_order(told[0])
+        yield decode_order(line[0])
 
 
-def _keep_open(
+def _serve_cell(
     cell: Cell, link: CellLink, orders: Iterator[PairedOrder], writer: EventWriter | None, backend: Backend
 ) -> None:
-    """Build a cell and train what is ordered of it, until it is closed."""
+    """Build a cell and train its bursts until it is closed."""
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
     link.check()
@@ -100,39 +106,39 @@ def _keep_open(
     with collective_cleanup(replica.close):
         link.shape()
         with collective_cleanup(link.unshape):
-            _answer(writer, _opened(replica, link, backend))
+            _send(writer, _opened(replica, link, backend))
             for order in orders:
                 if isinstance(order, CloseCell):
                     break
                 assert isinstance(order, TrainBurst), "a cell is open already"
-                _answer(writer, _burst(replica, order))
-    _answer(writer, Closed())
+                _send(writer, _burst(replica, order))
+    _send(writer, Closed())
 
 
 def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
+    """Return the averaging period, the first step to time and the environment."""
     kinds = replica.step_kinds
     period = getattr(replica.algorithm, "average_period", 1)
-    first = kinds.index(Counter(kinds).most_common(1)[0][0])  # PowerSGD's first steps are not what it is about
-    surroundings = environment.describe(replica.cell, backend, link)
-    return Opened(average_period=period, first=first, environment=surroundings)
+    # PowerSGD's first steps are uncompressed: timing starts at the commonest kind.
+    first = kinds.index(Counter(kinds).most_common(1)[0][0])
+    described = environment.describe(replica.cell, backend, link)
+    return Opened(average_period=period, first=first, environment=described)
 
 
 def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
-    """A burst's answer: seconds of the slowest rank, of its steps by kind, bytes and messages of every rank."""
+    """Train a burst; return the seconds of the slowest rank and by step kind, and each rank's bytes and messages."""
     if replica.algorithm.step != order.first:
         replica.algorithm.set_step(order.first)
-    first_kind, *kinds = [replica.algorithm.step_kind(order.first + step) for step in range(order.steps + 1)]
+    all_kinds = [replica.algorithm.step_kind(order.first + step) for step in range(order.steps + 1)]
     added = order.added_seconds
-    with (
-        slow_steps(replica.optimizer, [added.get(kind, 0.0) for kind in (first_kind, *kinds)])
-        if added
-        else nullcontext()
-    ):
+    slowed = slow_steps(replica.optimizer, [added.get(kind, 0.0) for kind in all_kinds]) if added else nullcontext()
+    with slowed:
         mine = time_burst(replica, order.first, order.steps)
     everyone = [mine] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
     ranks = [sample for sample, _ in everyone]
     check_wire_bytes(ranks, replica.cell.backend)
+    kinds = all_kinds[1:]  # the first step is not timed
     by_kind = dict.fromkeys(kinds, 0.0)
     for kind, seconds in zip(kinds, zip(*(rank.step_seconds for rank in ranks), strict=True), strict=True):
         by_kind[kind] += max(seconds)
@@ -149,11 +155,11 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
 
 
 def _wall_over_cpu(sample: RankMeasurement, thread_seconds: float | None) -> float:
-    """What computing took ÷ what the rank's main thread had of a processor: above 1 where it was kept waiting."""
+    """Return computing's wall time ÷ the CPU time of the rank's main thread: above 1 if it waited for a processor."""
     computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
     return computing / thread_seconds if thread_seconds else 1.0
 
 
-def _answer(writer: EventWriter | None, answer: PairedEvent) -> None:
+def _send(writer: EventWriter | None, answer: PairedEvent) -> None:
     if writer is not None:
         writer.send(answer)

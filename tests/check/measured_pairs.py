@@ -1,10 +1,10 @@
-"""How often the paired gate errs on this machine: traces are recorded, and decisions taken from them.
+"""Error rates of paired checks on this machine: record pairs, then decide on resampled ones.
 
     python -m tests.check.measured_pairs record TRACES.json [--busy] [--relaunches 6] [--pairs 10]
     python -m tests.check.measured_pairs decide TRACES.json [--decisions 600]
 
-``record`` plays identical code, and the same drawn out by 10 %, and keeps every pair. ``decide`` lets the gate take its
-decisions on these traces, resampled: relaunches in a random order, in each consecutive pairs from a random place on.
+``record`` compares identical code, and the same slowed down by 10 %, and stores every pair. ``decide`` counts the
+verdicts on resampled traces: relaunches in random order, and in each consecutive pairs from a random place on.
 """
 
 import argparse
@@ -21,10 +21,17 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from liecbench.check.paired.cases import cases_of
-from liecbench.check.paired.session import Case, Measured, Turns
+from liecbench.check.paired.cases import Case, cases_of
+from liecbench.check.paired.pair_sampler import MeasuredCase, PairSampler
 from liecbench.check.paired.side import ResidentSide, Side
-from liecbench.check.paired.stopping import Gate, PairedTest, conclude, is_over, is_over_here, log_ratio
+from liecbench.check.paired.stopping import (
+    PairedTest,
+    conclude,
+    is_complete,
+    is_relaunch_complete,
+    log_ratio,
+)
+from liecbench.check.paired.stopping_rule import StoppingRule
 from liecbench.check.verdict import Pair, Verdict
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario
@@ -44,7 +51,7 @@ def cases(cells: Sequence[Cell]) -> list[Case]:
 
 @contextmanager
 def busy_process(wanted: bool) -> Iterator[None]:
-    """A second process that computes all the time."""
+    """Run a process that computes all the time beside the body, if ``wanted``."""
     process = multiprocessing.Process(target=_compute, daemon=True)
     if wanted:
         process.start()
@@ -61,9 +68,9 @@ def _compute() -> None:
 
 
 def record(relaunches: int, pairs: int) -> Traces:
-    measured = [Measured(case=case) for case in cases(load_scenario(SCENARIO).cells())]
+    measured = [MeasuredCase(case=case) for case in cases(load_scenario(SCENARIO).cells())]
     sides = [Side(name=name, label="here", python=sys.executable) for name in ("A", "B")]
-    coin = random.Random(0)
+    order = random.Random(0)
     for relaunch in range(relaunches):
         with tempfile.TemporaryDirectory() as directory:
             residents = {}
@@ -76,27 +83,27 @@ def record(relaunches: int, pairs: int) -> Traces:
                 for resident in residents.values():
                     resident.wait()
                 for each in measured:
-                    Turns(each, a, b, coin).play(relaunch, partial(_has, pairs * (relaunch + 1)))
+                    PairSampler(each, a, b, order).measure(relaunch, partial(_has, pairs * (relaunch + 1)))
                     print(f"relaunch {relaunch + 1}: {each.case.label}", file=sys.stderr, flush=True)
     return {each.case.label: _by_relaunch(each, relaunches) for each in measured}
 
 
-def _has(num_pairs: int, measured: Measured) -> bool:
+def _has(num_pairs: int, measured: MeasuredCase) -> bool:
     return len(measured.tests()[0].pairs) >= num_pairs
 
 
-def _by_relaunch(measured: Measured, relaunches: int) -> Trace:
+def _by_relaunch(measured: MeasuredCase, relaunches: int) -> Trace:
     return {
         test.metric: [[pair for pair in test.pairs if pair.relaunch == number] for number in range(relaunches)]
         for test in measured.tests()
     }
 
 
-def decide(trace: Trace, num_tests: int, gate: Gate, chance: random.Random) -> dict[str, Verdict]:
-    """What the gate says of a case that meets these relaunches in another order, each from a random place on."""
+def decide(trace: Trace, num_tests: int, rule: StoppingRule, chance: random.Random) -> dict[str, Verdict]:
+    """Return the verdicts on a case whose relaunches come in another order, each from a random place on."""
     taken: dict[str, list[Pair]] = {metric: [] for metric in trace}
     recorded = range(len(next(iter(trace.values()))))
-    order = [*chance.sample(recorded, len(recorded)), *chance.choices(recorded, k=gate.most_pairs)]
+    order = [*chance.sample(recorded, len(recorded)), *chance.choices(recorded, k=rule.most_pairs)]
     for relaunch, source in enumerate(order):
         place = chance.randrange(len(next(iter(trace.values()))[source]))
         while True:
@@ -104,25 +111,25 @@ def decide(trace: Trace, num_tests: int, gate: Gate, chance: random.Random) -> d
                 found = traces[source][place % len(traces[source])]
                 taken[metric].append(replace(found, relaunch=relaunch))
             place += 1
-            if is_over_here(list(taken.values()), relaunch, gate, num_tests):
+            if is_relaunch_complete(list(taken.values()), relaunch, rule, num_tests):
                 break
-        if is_over(list(taken.values()), gate, num_tests):
+        if is_complete(list(taken.values()), rule, num_tests):
             break
     tests = [PairedTest(cell="", metric=metric, pairs=tuple(pairs)) for metric, pairs in taken.items()]
     # The tests of one case stand for all that were gated together.
-    shared = replace(gate, alpha=gate.alpha * len(tests) / num_tests)
-    return {finding.metric: finding.verdict for finding in conclude(tests, shared)}
+    shared = replace(rule, alpha=rule.alpha * len(tests) / num_tests)
+    return {result.metric: result.verdict for result in conclude(tests, shared)}
 
 
 def report(traces: Traces, decisions: int) -> None:
-    gate, chance = Gate(), random.Random(1)
+    rule, chance = StoppingRule(), random.Random(1)
     same = {label: trace for label, trace in traces.items() if not label.endswith(f"{SLOWDOWN:+.0%}")}
     num_tests = sum(map(len, same.values()))
     totals: dict[str, Counter[Verdict]] = {"identical code": Counter(), f"{SLOWDOWN:+.0%}": Counter()}
     for label, trace in traces.items():
         found: dict[str, Counter[Verdict]] = {metric: Counter() for metric in trace}
         for _ in range(decisions // len(traces)):
-            for metric, verdict in decide(trace, num_tests, gate, chance).items():
+            for metric, verdict in decide(trace, num_tests, rule, chance).items():
                 found[metric][verdict] += 1
         for metric, counts in found.items():
             totals["identical code" if label in same else f"{SLOWDOWN:+.0%}"] += counts

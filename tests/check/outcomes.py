@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies
 
-from liecbench.check.verdict import Evidence, Finding, Outcome, Pair, Shown, Verdict
+from liecbench.check.verdict import CheckResult, Evidence, Outcome, Pair, UngatedMetric, Verdict
 from liecbench.errors import ExitCode
 
 LIEC = "liec(sign) · 2 workers · 20mbit · seed 0"
@@ -17,12 +17,16 @@ PAIRS = (
 )
 
 
-def finding(verdict: Verdict = Verdict.PASS, cell: str = LIEC, metric: str = "payload_bytes", **fields: Any) -> Finding:
+def finding(
+    verdict: Verdict = Verdict.PASS, cell: str = LIEC, metric: str = "payload_bytes", **fields: Any
+) -> CheckResult:
     """A finding whose reason names its verdict."""
-    return Finding(**{"cell": cell, "metric": metric, "verdict": verdict, "reason": f"why it is {verdict}", **fields})
+    return CheckResult(
+        **{"cell": cell, "metric": metric, "verdict": verdict, "reason": f"why it is {verdict}", **fields}
+    )
 
 
-def paired(verdict: Verdict = Verdict.PASS, **fields: Any) -> Finding:
+def paired(verdict: Verdict = Verdict.PASS, **fields: Any) -> CheckResult:
     """A finding with everything that pairs give."""
     given: dict[str, Any] = {
         "metric": "step_seconds",
@@ -38,24 +42,24 @@ def paired(verdict: Verdict = Verdict.PASS, **fields: Any) -> Finding:
     return finding(verdict, **{**given, **fields})
 
 
-PASSED = Outcome(findings=(finding(baseline=1000.0, current=1000.0, change=0.0), paired()))
+PASSED = Outcome(results=(finding(baseline=1000.0, current=1000.0, change=0.0), paired()))
 FAILED = Outcome(
-    findings=(
+    results=(
         paired(),
         paired(Verdict.INCONCLUSIVE, metric="averaging_step_seconds", noisy=True),
         finding(Verdict.FAIL, CSER, baseline=1_000_000.0, current=1_000_004.0, change=4e-6),
         finding(Verdict.NOT_COMPARED, CSER, "train_loss"),
         finding(Verdict.FAIL, metric="test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
     ),
-    shown=(Shown(cell=LIEC, metric="train_seconds", baseline=2.0, current=3.0),),
+    ungated=(UngatedMetric(cell=LIEC, metric="train_seconds", baseline=2.0, current=3.0),),
     failed_cells=("psgd · 4 workers: rank 1 was lost\nand more",),
     notes=("fewer than 5 seeds",),
     settings={"tolerance": 0.02, "seed": 7, "threshold": float("inf"), "compared": ["a.yaml", "b.yaml"]},
 )
-UNSURE = Outcome(findings=(paired(), paired(Verdict.INCONCLUSIVE, cell=CSER)))
-NOTHING = Outcome(findings=(finding(Verdict.NOT_COMPARED),))
-EMPTY = Outcome(findings=())
-UNMEASURED = Outcome(findings=(paired(),), failed_cells=("psgd: rank 1 was lost",))
+UNSURE = Outcome(results=(paired(), paired(Verdict.INCONCLUSIVE, cell=CSER)))
+NOTHING = Outcome(results=(finding(Verdict.NOT_COMPARED),))
+EMPTY = Outcome(results=())
+UNMEASURED = Outcome(results=(paired(),), failed_cells=("psgd: rank 1 was lost",))
 
 OUTCOMES = {
     "pass": (PASSED, ExitCode.DONE),
@@ -75,9 +79,11 @@ FINDINGS = strategies.builds(
 )
 ANY_OUTCOME = strategies.builds(
     Outcome,
-    findings=strategies.lists(FINDINGS, max_size=4).map(tuple),
-    shown=strategies.lists(
-        strategies.builds(Shown, cell=TEXTS, metric=TEXTS, baseline=strategies.just(1.0), current=strategies.floats()),
+    results=strategies.lists(FINDINGS, max_size=4).map(tuple),
+    ungated=strategies.lists(
+        strategies.builds(
+            UngatedMetric, cell=TEXTS, metric=TEXTS, baseline=strategies.just(1.0), current=strategies.floats()
+        ),
         max_size=2,
     ).map(tuple),
     failed_cells=strategies.lists(TEXTS, max_size=2).map(tuple),

@@ -126,7 +126,7 @@ def checked(current: Sequence[CellResult], before: Sequence[CellResult]) -> Outc
 
 
 def verdicts(outcome: Outcome) -> dict[str, Verdict]:
-    return {finding.metric: finding.verdict for finding in outcome.findings}
+    return {finding.metric: finding.verdict for finding in outcome.results}
 
 
 def main() -> None:

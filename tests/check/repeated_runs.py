@@ -40,7 +40,7 @@ def compare(directories: Sequence[Path]) -> None:
     for baseline, current in itertools.permutations(directories, 2):
         outcome = check_stored(cells[current], Baseline.of(cells[baseline]), Margins())
         codes[int(outcome.exit_code)] += 1
-        for finding in outcome.findings:
+        for finding in outcome.results:
             verdicts.setdefault(finding.metric, Counter())[finding.verdict] += 1
             widest[finding.metric] = max(widest.get(finding.metric, 0.0), abs(finding.change or 0.0))
     for metric, counts in verdicts.items():

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from liecbench.check.stored.baseline import Baseline
 from liecbench.check.stored.gate import Margins, check_stored
-from liecbench.check.verdict import Finding, Outcome, Verdict
+from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.results.cells import CellResult
 from tests import ledgers
 
@@ -82,9 +82,9 @@ def check(current: Sequence[CellResult], stored: Sequence[CellResult]) -> Outcom
 
 def verdicts(outcome: Outcome) -> dict[str, Verdict]:
     """By metric, of results with one group of cells."""
-    return {finding.metric: finding.verdict for finding in outcome.findings}
+    return {finding.metric: finding.verdict for finding in outcome.results}
 
 
-def finding(outcome: Outcome, metric: str) -> Finding:
+def finding(outcome: Outcome, metric: str) -> CheckResult:
     """The first of a metric."""
-    return next(finding for finding in outcome.findings if finding.metric == metric)
+    return next(finding for finding in outcome.results if finding.metric == metric)

@@ -1,29 +1,32 @@
 from typing import Any
 
-from liecbench.check.case_labels import names
+from liecbench.check.case_labels import cell_labels
 
 
 def fields(algorithm: str, **others: Any) -> dict[str, Any]:
     return {"algorithm": algorithm, "compressor": None, "workers": 2, **others}
 
 
-def test_a_cell_is_called_by_its_method_and_workers() -> None:
-    assert names([fields("ddp"), fields("memsgd", compressor="sign")]) == ["ddp · 2 workers", "memsgd sign · 2 workers"]
+def test_a_label_has_the_method_and_the_workers() -> None:
+    assert cell_labels([fields("ddp"), fields("memsgd", compressor="sign")]) == [
+        "ddp · 2 workers",
+        "memsgd sign · 2 workers",
+    ]
 
 
-def test_what_tells_cells_of_a_method_apart_is_added() -> None:
+def test_a_label_has_the_fields_that_differ_within_a_method() -> None:
     cells = [fields("ddp", link="10mbit"), fields("ddp", link="20mbit")]
 
-    assert names(cells) == ["ddp · 2 workers · link 10mbit", "ddp · 2 workers · link 20mbit"]
+    assert cell_labels(cells) == ["ddp · 2 workers · link 10mbit", "ddp · 2 workers · link 20mbit"]
 
 
-def test_what_only_another_method_has_tells_nothing_apart() -> None:
+def test_a_label_lacks_fields_of_another_method() -> None:
     cells = [fields("ddp"), fields("liec", average_period=8)]
 
-    assert names(cells) == ["ddp · 2 workers", "liec · 2 workers"]
+    assert cell_labels(cells) == ["ddp · 2 workers", "liec · 2 workers"]
 
 
-def test_a_value_and_none_are_told_apart() -> None:
+def test_none_and_a_value_are_different() -> None:
     cells = [fields("ddp", schedule=None), fields("ddp", schedule="cosine")]
 
-    assert names(cells) == ["ddp · 2 workers", "ddp · 2 workers · schedule cosine"]
+    assert cell_labels(cells) == ["ddp · 2 workers", "ddp · 2 workers · schedule cosine"]

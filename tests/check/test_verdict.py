@@ -22,7 +22,7 @@ def test_nothing_at_all_is_no_pass() -> None:
 @pytest.mark.parametrize("there", list(itertools.product([False, True], repeat=4)))
 def test_the_worst_decides(there: tuple[bool, ...], failed_cells: tuple[str, ...]) -> None:
     outcome = Outcome(
-        findings=tuple(finding(kind) for kind, is_there in zip(KINDS, there, strict=True) if is_there),
+        results=tuple(finding(kind) for kind, is_there in zip(KINDS, there, strict=True) if is_there),
         failed_cells=failed_cells,
     )
     fails, unsure, _, passes = there

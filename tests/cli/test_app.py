@@ -15,6 +15,7 @@ import yaml
 from liecbench.config.loader import load_scenario
 from liecbench.results.ledger import Ledger
 from liecbench.results.records import Record
+from tests.cli.in_process import run_in_process
 from tests.ledgers import end, run_of, start
 
 # 64·8 + 8 + 8·10 + 10 = 610 parameters, 2440 bytes; of two ranks each sends 2·(1/2) of them in 1437 // 64 = 22 steps.
@@ -26,19 +27,6 @@ matrix:
   workers: [2, 4]
 """
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
-
-
-def liecbench(
-    *arguments: object, directory: Path | None = None, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "liecbench", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=directory,
-        env={**os.environ, "COLUMNS": "200", **(environment or {})},
-    )
 
 
 def on_a_terminal(arguments: Sequence[object], **environment: str) -> str:
@@ -89,19 +77,41 @@ def scenario(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_names_every_command(flag: str) -> None:
-    done = liecbench(flag)
-    missing = {"run", "compare", "report", "data", "list", "doctor", "bench", "init", "schema"} - set(
-        done.stdout.split()
-    )
+    done = run_in_process(flag)
+    missing = {
+        "run",
+        "compare",
+        "report",
+        "check",
+        "baseline",
+        "data",
+        "list",
+        "doctor",
+        "bench",
+        "init",
+        "schema",
+    } - set(done.stdout.split())
 
     assert (0, "", set()) == (done.returncode, done.stderr, missing)
 
 
-@pytest.mark.parametrize("command", ["run", "compare", "report", "data", "list", "doctor", "bench", "init", "schema"])
+COMMANDS = ["run", "compare", "report", "baseline", "data", "list", "doctor", "bench", "init", "schema", "check"]
+CHECKS = [f"check {name}" for name in ("results", "scenarios", "revisions", "pythons", "self-test")]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *CHECKS])
 def test_every_command_has_help(command: str) -> None:
-    done = liecbench(command, "--help")
+    done = run_in_process(*command.split(), "--help")
 
     assert (done.returncode, done.stderr, f"liecbench {command}" in done.stdout) == (0, "", True)
+
+
+def test_the_installed_module_prints_help() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "liecbench", "--help"], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stderr, "Usage: liecbench" in done.stdout) == (0, "", True)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +124,17 @@ def test_every_command_has_help(command: str) -> None:
         ("list", "foo"),
         ("compare", ".", "--format", "xml"),
         ("run", "--fast"),
+        ("run", "s.yaml", "--resume"),
+        ("check",),
+        ("check", "results", "r"),
+        ("check", "results", "r", "--baseline", "b", "--only", "seed=1"),
+        ("check", "scenarios", "a.yaml", "b.yaml", "--baseline", "x"),
+        ("check", "scenarios", "a.yaml", "b.yaml", "--accuracy-margin", "1"),
+        ("check", "revisions", "s.yaml", "HEAD"),
+        ("check", "pythons", "s.yaml", "python"),
+        ("check", "self-test", "--env-b", "A=1"),
+        ("check", "self-test", "--tolerance", "0.1"),
+        ("check", "self-test", "--relaunches", "0"),
         ("bench",),
         ("bench", "links"),
         ("bench", "compressors", "--size", "0"),
@@ -124,7 +145,7 @@ def test_every_command_has_help(command: str) -> None:
     ids=" ".join,
 )
 def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> None:
-    done = liecbench(*arguments)
+    done = run_in_process(*arguments)
 
     assert (done.returncode, done.stdout, "Usage: " in done.stderr, "Traceback" in done.stderr) == (2, "", True, False)
 
@@ -132,7 +153,7 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
 def test_a_dry_run_shows_what_is_left_and_does_nothing(scenario: Path) -> None:
     out = write(scenario.parent / "results" / "small", run_of(load_scenario(scenario, ["task.epochs=3"]).cells()[1].id))
     options = ["--dry-run", "--only", "workers=2", "--set", "task.epochs=3"]
-    done = liecbench("run", scenario, *options, directory=scenario.parent)
+    done = run_in_process("run", scenario, *options, directory=scenario.parent)
     first, *lines = done.stdout.splitlines()
 
     assert (
@@ -169,7 +190,7 @@ def test_a_bad_scenario_is_one_line_and_exit_code_2(
     tmp_path: Path, old: str, new: str, options: list[str], message: str
 ) -> None:
     (tmp_path / "small.yaml").write_text(SCENARIO.replace(old, new))
-    done = liecbench("run", "small.yaml", *options, directory=tmp_path)
+    done = run_in_process("run", "small.yaml", *options, directory=tmp_path)
 
     assert (2, "", f"liecbench: {message}", 1, ["small.yaml"]) == (
         done.returncode,
@@ -181,7 +202,7 @@ def test_a_bad_scenario_is_one_line_and_exit_code_2(
 
 
 def test_list_has_a_line_a_name() -> None:
-    done = liecbench("list", "algorithms", environment={"COLUMNS": ""})
+    done = run_in_process("list", "algorithms", environment={"COLUMNS": ""})
     names = ["ddp_fp16", "liec", "neolithic", "psgd"]
     listed = [line.split()[0] for line in done.stdout.splitlines()]
 
@@ -190,14 +211,14 @@ def test_list_has_a_line_a_name() -> None:
 
 
 def test_schema_prints_json_alone() -> None:
-    done = liecbench("schema")
+    done = run_in_process("schema")
 
     assert (done.returncode, done.stderr, json.loads(done.stdout)["title"]) == (0, "", "liecbench scenario")
 
 
 def test_init_writes_a_scenario_that_runs(tmp_path: Path) -> None:
     path = tmp_path / "new.yaml"
-    done = liecbench("init", path)
+    done = run_in_process("init", path)
 
     assert (0, "", f"wrote {path}; next: liecbench run {path} --dry-run\n", ["ddp", "liec"]) == (
         done.returncode,
@@ -208,7 +229,7 @@ def test_init_writes_a_scenario_that_runs(tmp_path: Path) -> None:
 
 
 def test_init_writes_scenario_yaml_where_no_name_is_given(tmp_path: Path) -> None:
-    liecbench("init", directory=tmp_path)
+    run_in_process("init", directory=tmp_path)
     written = yaml.safe_load((tmp_path / "scenario.yaml").read_text())
 
     assert {"name", "task", "matrix", "baseline", "target_accuracy"} == set(written)
@@ -217,7 +238,7 @@ def test_init_writes_scenario_yaml_where_no_name_is_given(tmp_path: Path) -> Non
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("mine")
-    done = liecbench("init", path)
+    done = run_in_process("init", path)
 
     assert (2, f"liecbench: {path} exists already; give another name, or remove it\n", "mine") == (
         done.returncode,
@@ -227,7 +248,7 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_compare_prints_a_table(results: Path) -> None:
-    done = liecbench("compare", results)
+    done = run_in_process("compare", results)
     first, _, *lines = done.stdout.splitlines()
 
     assert (
@@ -239,13 +260,13 @@ def test_compare_prints_a_table(results: Path) -> None:
 
 
 def test_compare_tells_of_a_metric_that_no_cell_has(results: Path) -> None:
-    done = liecbench("compare", results, "--metric", "joules_per_epoch", "--metric", "test_accuracy")
+    done = run_in_process("compare", results, "--metric", "joules_per_epoch", "--metric", "test_accuracy")
 
     assert (done.returncode, done.stderr) == (0, "--metric joules_per_epoch: no cell here has it\n")
 
 
 def test_compare_prints_markdown(results: Path) -> None:
-    done = liecbench("compare", results, "--format", "markdown", "--metric", "speedup")
+    done = run_in_process("compare", results, "--format", "markdown", "--metric", "speedup")
 
     # 2 s ÷ 0.5 s and 4 s ÷ 0.5 s: 6 ± 12.706 · (√8 / √2)
     assert (
@@ -263,7 +284,7 @@ def test_a_tuned_field_and_another_scenarios_settings_are_said(results: Path, tm
         run_of("b", fast, task={"learning_rate": 0.4}),
     )
     (tuned / "scenario.yaml").write_text("baseline: psgd\n")
-    done = liecbench("compare", tuned, results, "--best", "learning_rate", "--format", "markdown")
+    done = run_in_process("compare", tuned, results, "--best", "learning_rate", "--format", "markdown")
 
     assert done.returncode == 0
     assert "- each method at its best learning_rate, by the accuracy at the end" in done.stdout
@@ -271,7 +292,7 @@ def test_a_tuned_field_and_another_scenarios_settings_are_said(results: Path, tm
 
 
 def test_compare_prints_json_alone(results: Path) -> None:
-    done = liecbench("compare", results, "--format", "json")
+    done = run_in_process("compare", results, "--format", "json")
     rows = json.loads(done.stdout)["rows"]
     actual = [(row["algorithm"], row["cells"], row["speedup"]["mean"], row["bytes_ratio"]["mean"]) for row in rows]
 
@@ -279,7 +300,7 @@ def test_compare_prints_json_alone(results: Path) -> None:
 
 
 def test_compare_prints_csv_alone(results: Path) -> None:
-    done = liecbench("compare", results, "--format", "csv")
+    done = run_in_process("compare", results, "--format", "csv")
     actual = [(row["algorithm"], row["seconds_per_epoch"]) for row in csv.DictReader(io.StringIO(done.stdout))]
 
     assert (done.returncode, done.stderr, actual) == (0, "", [("liec", "0.5"), ("ddp", "3.0")])
@@ -287,13 +308,13 @@ def test_compare_prints_csv_alone(results: Path) -> None:
 
 def test_compare_takes_several_directories(results: Path, tmp_path: Path) -> None:
     other = write(tmp_path, run_of("p0", algorithm="psgd"))
-    done = liecbench("compare", results, other, "--format", "json")
+    done = run_in_process("compare", results, other, "--format", "json")
 
     assert {"ddp", "liec", "psgd"} == {row["algorithm"] for row in json.loads(done.stdout)["rows"]}
 
 
 def test_compare_takes_another_baseline(results: Path) -> None:
-    done = liecbench("compare", results, "--baseline", "liec", "--format", "json")
+    done = run_in_process("compare", results, "--baseline", "liec", "--format", "json")
 
     assert [row["bytes_ratio"]["mean"] for row in json.loads(done.stdout)["rows"]] == [1.0, 0.1]
 
@@ -301,7 +322,7 @@ def test_compare_takes_another_baseline(results: Path) -> None:
 def test_the_scenarios_baseline_and_target_count(tmp_path: Path) -> None:
     directory = write(tmp_path, run_of("d", [{"seconds": 2.0}]), run_of("p", [{"seconds": 1.0}], algorithm="psgd"))
     (directory / "scenario.yaml").write_text("baseline: psgd\ntarget_accuracy: 0.5\n")
-    done = liecbench("compare", directory, "--format", "json")
+    done = run_in_process("compare", directory, "--format", "json")
     actual = [(row["algorithm"], row["speedup"]["mean"], row["reached"]) for row in json.loads(done.stdout)["rows"]]
 
     assert actual == [("psgd", 1.0, "1/1"), ("ddp", 0.5, "1/1")]
@@ -310,7 +331,7 @@ def test_the_scenarios_baseline_and_target_count(tmp_path: Path) -> None:
 def test_a_scenarios_baseline_without_results_is_no_mistake(tmp_path: Path) -> None:
     directory = write(tmp_path, run_of("d"))
     (directory / "scenario.yaml").write_text("baseline: psgd\n")
-    done = liecbench("compare", directory, "--format", "json")
+    done = run_in_process("compare", directory, "--format", "json")
 
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -319,7 +340,7 @@ def test_failed_cells_are_shown(tmp_path: Path) -> None:
     directory = write(
         tmp_path, run_of("d"), [start("p", algorithm="psgd"), end("p", status="failed", error="rank 1 [lost]")]
     )
-    done = liecbench("compare", directory)
+    done = run_in_process("compare", directory)
 
     assert (
         done.returncode,
@@ -338,14 +359,14 @@ def test_failed_cells_are_shown(tmp_path: Path) -> None:
     ids=["metric", "by", "baseline"],
 )
 def test_unknown_names_suggest_the_nearest(results: Path, options: list[str], message: str) -> None:
-    done = liecbench("compare", results, *options)
+    done = run_in_process("compare", results, *options)
 
     assert (2, "", f"liecbench: {message}\n") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_nothing_to_compare_is_exit_code_4(tmp_path: Path) -> None:
     write(tmp_path)
-    done = liecbench("compare", tmp_path)
+    done = run_in_process("compare", tmp_path)
 
     assert (4, "", f"liecbench: {tmp_path}: no cell has begun; let `liecbench run` finish an epoch\n") == (
         done.returncode,
@@ -355,7 +376,7 @@ def test_nothing_to_compare_is_exit_code_4(tmp_path: Path) -> None:
 
 
 def test_what_is_no_results_directory_is_named(tmp_path: Path) -> None:
-    done = liecbench("compare", tmp_path / "none")
+    done = run_in_process("compare", tmp_path / "none")
     path = tmp_path / "none" / "records.jsonl"
 
     assert (2, f"liecbench: {path}: No such file or directory; give a results directory that `run` wrote\n") == (
@@ -367,7 +388,7 @@ def test_what_is_no_results_directory_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"\xff\xfe\n", b"{\n", b"3\n"])
 def test_a_damaged_ledger_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "records.jsonl").write_bytes(content)
-    done = liecbench("compare", tmp_path)
+    done = run_in_process("compare", tmp_path)
     prefix = f"liecbench: {tmp_path / 'records.jsonl'}:"
 
     assert (2, prefix, 1) == (done.returncode, done.stderr[: len(prefix)], done.stderr.count("\n"))
@@ -388,7 +409,7 @@ def test_a_reader_who_has_had_enough_is_no_failure(results: Path) -> None:
 
 
 def test_colour_is_for_terminals_alone(results: Path) -> None:
-    piped = liecbench("compare", results).stdout
+    piped = run_in_process("compare", results).stdout
     shown = on_a_terminal(["compare", results])
 
     assert ("\x1b" in piped, COLOUR.search(shown) is not None) == (False, True)

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from liecbench.check.paired.paired_check import PairedCheck
+from liecbench.check.paired.stopping_rule import StoppingRule
+from liecbench.check.verdict import Outcome
 from liecbench.results.ledger import Ledger
+from tests.cli.in_process import run_in_process
 from tests.commands import run_command, running_command
 from tests.ledgers import run_of
 from tests.process_tree import Tree
 from tests.waiting import TIMEOUT_SECONDS
 
 SCENARIO = """\
-name: turns
+name: paired
 task: {dataset: digits, model: {name: mlp, width: 32}, batch_size: 32, epochs: 2, learning_rate: 0.1}
 matrix:
   algorithm: [ddp]
@@ -34,31 +38,32 @@ def results(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stored(results: Path) -> Path:
-    done = run_command(Tree(), "baseline", str(results), "-o", str(results / "baseline.json"))
+    done = run_in_process("baseline", results, "-o", results / "baseline.json")
     assert done.returncode == 0, done.stderr
     return results / "baseline.json"
 
 
-def check(*arguments: str | Path) -> tuple[int, str, str]:
-    done = run_command(Tree(), "check", *map(str, arguments), seconds=9 * TIMEOUT_SECONDS)
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def heavier(results: Path, tmp_path: Path) -> Path:
+    """The same results with more payload bytes."""
+    directory = tmp_path / "heavier"
+    directory.mkdir()
+    ledger = (results / "records.jsonl").read_text()
+    (directory / "records.jsonl").write_text(ledger.replace('"sent": [100, 100]', '"sent": [125, 100]'))
+    return directory
 
 
 def test_results_pass_against_their_own_baseline(results: Path, stored: Path) -> None:
-    status, printed, _ = check(results, "--baseline", stored)
+    done = run_in_process("check", "results", results, "--baseline", stored)
 
-    assert status == 0
-    assert "PASS" in printed.splitlines()[-1]
+    assert done.returncode == 0
+    assert "PASS" in done.stdout.splitlines()[-1]
 
 
-def test_a_regression_exits_with_one_in_every_format(results: Path, stored: Path, tmp_path: Path) -> None:
-    heavier = tmp_path / "heavier"
-    heavier.mkdir()
-    ledger = (results / "records.jsonl").read_text()
-    (heavier / "records.jsonl").write_text(ledger.replace('"sent": [100, 100]', '"sent": [125, 100]'))
+def test_a_regression_exits_with_one_in_every_format(stored: Path, heavier: Path, tmp_path: Path) -> None:
     summary, junit, data = tmp_path / "summary.md", tmp_path / "junit.xml", tmp_path / "check.json"
-    arguments = ("check", heavier, "--baseline", stored, "--junit", junit, "--json", data, "--format", "json")
-    done = run_command(Tree(), *map(str, arguments), "--github", prefix=["env", f"GITHUB_STEP_SUMMARY={summary}"])
+    arguments = ("--baseline", stored, "--junit", junit, "--json", data, "--format", "json", "--github")
+    done = run_in_process("check", "results", heavier, *arguments, environment={"GITHUB_STEP_SUMMARY": str(summary)})
 
     assert done.returncode == 1
     assert json.loads(done.stdout) == json.loads(data.read_text())
@@ -71,70 +76,90 @@ def test_a_regression_exits_with_one_in_every_format(results: Path, stored: Path
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "--self-test"),
-        (["--self-test", "--baseline", "x"], "one way"),
-        (["--baseline", "x"], "RESULTS"),
-        (["--pair-python", "a", "b"], "SCENARIO.yaml"),
-        (["--pair-scenarios", "a", "b", "--tolerance", "0.2", "--bound", "0.1"], "--tolerance 0.2"),
-        (["--pair-scenarios", "a", "b", "--env-b", "=1"], "NAME=VALUE"),
-        (["--self-test", "--env-b", "A=1"], "--self-test does not use --env-b"),
-        (["r", "--baseline", "b", "--only", "seed=1"], "--baseline does not use --only"),
-        (["--self-test", "--junit", "no/such/directory/x.xml"], "cannot be written"),
-        (["--pair-scenarios", "a.yaml", "b.yaml"], "a.yaml"),
+        (["scenarios", "a", "b", "--tolerance", "0.2", "--bound", "0.1"], "--tolerance 0.2"),
+        (["scenarios", "a", "b", "--env-b", "=1"], "NAME=VALUE"),
+        (["scenarios", "a", "b", "--pairs", "9", "--relaunches", "5"], "--pairs 9 is too few for --relaunches 5"),
+        (["self-test", "--junit", "no/such/directory/x.xml"], "cannot be written"),
+        (["scenarios", "a.yaml", "b.yaml"], "a.yaml"),
     ],
 )
-def test_mistakes_are_told_with_exit_code_two(arguments: list[str], words: str) -> None:
-    status, _, said = check(*arguments)
+def test_a_wrong_value_is_one_line_and_exit_code_two(arguments: list[str], words: str) -> None:
+    done = run_in_process("check", *arguments)
 
-    assert (status, words in said, "Traceback" in said) == (2, True, False)
-
-
-def test_a_baseline_that_is_missing_exits_with_four(results: Path) -> None:
-    status, _, said = check(results, "--baseline", results / "none.json")
-
-    assert (status, "liecbench baseline" in said) == (4, True)
+    assert (done.returncode, words in done.stderr, done.stderr.count("\n")) == (2, True, 1)
 
 
-def test_a_baseline_of_something_else_exits_with_four(results: Path, stored: Path, tmp_path: Path) -> None:
+def test_a_missing_baseline_exits_with_four(results: Path) -> None:
+    done = run_in_process("check", "results", results, "--baseline", results / "none.json")
+
+    assert (done.returncode, "liecbench baseline" in done.stderr) == (4, True)
+
+
+def test_a_baseline_of_other_cells_exits_with_four(results: Path, stored: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     ledger = (results / "records.jsonl").read_text()
     (other / "records.jsonl").write_text(ledger.replace('"batch_size": 32', '"batch_size": 64'))
-    status, printed, _ = check(other, "--baseline", stored)
+    done = run_in_process("check", "results", other, "--baseline", stored)
 
-    assert status == 4
-    assert "batch_size: 32 in the baseline, 64 here" in " ".join(printed.split())
+    assert done.returncode == 4
+    assert "batch_size: 32 in the baseline, 64 here" in " ".join(done.stdout.split())
 
 
-def test_matrices_of_other_shapes_are_refused(tmp_path: Path) -> None:
+def test_matrices_of_different_shapes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SCENARIO)
     (tmp_path / "b.yaml").write_text(SCENARIO.replace("[ddp]", "[ddp, psgd]"))
-    status, _, said = check("--pair-scenarios", tmp_path / "a.yaml", tmp_path / "b.yaml")
+    done = run_in_process("check", "scenarios", tmp_path / "a.yaml", tmp_path / "b.yaml")
 
-    assert (status, "A has 1 cells besides its seeds, and B 2" in said) == (2, True)
+    assert (done.returncode, "A has 1 cells besides its seeds, and B 2" in done.stderr) == (2, True)
 
 
-def test_two_scenarios_take_turns(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], StoppingRule(tolerance=0.02, bound=0.10, most_pairs=60, fewest_relaunches=3)),
+        (["--pairs", "40", "--relaunches", "5"], StoppingRule(most_pairs=40, fewest_relaunches=5)),
+    ],
+    ids=["defaults", "options"],
+)
+def test_options_set_the_rule(monkeypatch: pytest.MonkeyPatch, options: list[str], expected: StoppingRule) -> None:
+    rules: list[StoppingRule] = []
+
+    def self_test(check: PairedCheck) -> Outcome:
+        rules.append(check.rule)
+        return Outcome(results=())
+
+    monkeypatch.setattr(PairedCheck, "self_test", self_test)
+    run_in_process("check", "self-test", *options)
+
+    assert rules == [expected]
+
+
+def test_two_scenarios_are_compared(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(SCENARIO)
     (tmp_path / "b.yaml").write_text(SCENARIO.replace("[ddp]", "[psgd]"))
-    scenarios = ["--pair-scenarios", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
-    status, printed, said = check(*scenarios, "--pairs", "9", "--env-b", "SECRET=hidden", "--format", "json")
+    scenarios = [str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
+    options = ["--pairs", "7", "--relaunches", "1", "--env-b", "SECRET=hidden", "--format", "json"]
+    done = run_command(Tree(), "check", "scenarios", *scenarios, *options, seconds=9 * TIMEOUT_SECONDS)
 
-    found = json.loads(printed)
+    found = json.loads(done.stdout)
     (timed,) = found["findings"]
-    assert (timed["metric"], len(timed["pairs"])) == ("step_seconds", 9)
-    assert {"pass": 0, "fail": 1, "inconclusive": 3}[timed["verdict"]] == status
+    assert (timed["metric"], len(timed["pairs"])) == ("step_seconds", 7)
+    assert {"pass": 0, "fail": 1, "inconclusive": 3}[timed["verdict"]] == done.returncode
     assert found["settings"]["variables_b"] == ["SECRET"]
-    assert "hidden" not in printed
-    assert "relaunch 3" in said
+    assert found["settings"]["fewest_relaunches"] == 1
+    assert "hidden" not in done.stdout
+    assert [line for line in done.stderr.splitlines() if line.startswith("relaunch")] == [
+        f"relaunch 1: starting {side} ({path})" for side, path in zip("AB", scenarios, strict=True)
+    ]
 
 
 def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(SCENARIO)
     path = str(tmp_path / "s.yaml")
-    with running_command(tmp_path, "check", "--pair-scenarios", path, path) as command:
+    with running_command(tmp_path, "check", "scenarios", path, path) as command:
         command.wait_for(lambda: len(command.tree.ranks()) == 2, "ranks")
-        command.wait_for(lambda: "starting B" in command.stderr(), "B's turn")
+        command.wait_for(lambda: "starting B" in command.stderr(), "the start of B")
         namespaces = command.tree.namespaces()
         command.process.terminate()
         status = command.process.wait(TIMEOUT_SECONDS)
@@ -143,14 +168,11 @@ def test_an_interruption_leaves_no_process(tmp_path: Path) -> None:
     assert status == 130
 
 
-def test_a_summary_that_cannot_be_written_hides_no_regression(results: Path, stored: Path, tmp_path: Path) -> None:
-    heavier = tmp_path / "heavier"
-    heavier.mkdir()
-    ledger = (results / "records.jsonl").read_text()
-    (heavier / "records.jsonl").write_text(ledger.replace('"sent": [100, 100]', '"sent": [125, 100]'))
-    prefix = ["env", f"GITHUB_STEP_SUMMARY={tmp_path}/no/such/directory/summary.md"]
-    told = run_command(Tree(), "check", str(heavier), "--baseline", str(stored), "--github", prefix=prefix)
-    passing = run_command(Tree(), "check", str(results), "--baseline", str(stored), "--github", prefix=prefix)
+def test_a_summary_that_cannot_be_written_hides_no_regression(results: Path, stored: Path, heavier: Path) -> None:
+    environment = {"GITHUB_STEP_SUMMARY": str(results / "no/such/directory/summary.md")}
+    options = ("--baseline", stored, "--github")
+    failing = run_in_process("check", "results", heavier, *options, environment=environment)
+    passing = run_in_process("check", "results", results, *options, environment=environment)
 
-    assert (told.returncode, "FAIL" in told.stdout) == (1, True)
+    assert (failing.returncode, "FAIL" in failing.stdout) == (1, True)
     assert (passing.returncode, "PASS" in passing.stdout) == (2, True)

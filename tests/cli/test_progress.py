@@ -49,7 +49,7 @@ def test_a_terminal_shows_a_bar_and_every_step() -> None:
 def test_the_timing_of_steps_is_shown() -> None:
     event = TimingProgress(cell=CELL.id, kind="averaging", steps=8, mean_seconds=0.0123)
 
-    assert "timing averaging steps, 8 so far, 12.3 ms a step" in shown(start(CELL.id), event, terminal=True)
+    assert "timing averaging steps, 8 so far, 12.3 ms per step" in shown(start(CELL.id), event, terminal=True)
 
 
 def test_composed_epochs_are_marked() -> None:

@@ -192,9 +192,9 @@ def test_the_same_place_takes_a_run_on_the_cpu_afterwards(scenario: Path) -> Non
 
 
 @NO_GPU
-def test_turns_are_refused_as_well(scenario: Path) -> None:
+def test_a_paired_check_is_refused_as_well(scenario: Path) -> None:
     pair = [str(scenario), str(scenario)]
-    done = run_command(Tree(), "check", "--pair-scenarios", *pair, "--only", "link=none", "--share-gpus")
+    done = run_command(Tree(), "check", "scenarios", *pair, "--only", "link=none", "--share-gpus")
 
     assert (done.returncode, "liecbench: device: cuda: torch" in done.stderr) == (2, True), done.stderr
 
@@ -214,7 +214,7 @@ def test_a_finished_directory_needs_no_gpu(scenario: Path) -> None:
     assert done.stdout.count("ddp *") == 2
 
 
-@pytest.mark.parametrize("command", [["run", "--dry-run"], ["check", "--pair-scenarios", "{}"]], ids=["run", "check"])
+@pytest.mark.parametrize("command", [["run", "--dry-run"], ["check", "scenarios", "{}"]], ids=["run", "check"])
 def test_sharing_gpus_is_refused_where_no_cell_uses_nccl(scenario: Path, command: list[str]) -> None:
     words = [word.format(scenario) for word in [*command, "{}", "--set", "device=cpu", "--only", "link=none"]]
     done = run_command(Tree(), *words, "--share-gpus")

@@ -9,7 +9,8 @@ import pytest
 
 from liecbench.check.paired.side import LostError, ResidentSide, Side
 from liecbench.launch.messages import BurstResult
-from tests.check.paired.test_session import PERIOD, cell
+from tests.check.paired.paired_cells import PERIOD
+from tests.check.paired.paired_cells import paired_cell as cell
 
 STEPS = 2 * PERIOD
 
@@ -30,7 +31,7 @@ def bursts(resident: ResidentSide, num_bursts: int) -> list[BurstResult]:
     return answers
 
 
-def test_a_cell_says_its_averaging_period(resident: ResidentSide) -> None:
+def test_an_opened_cell_answers_its_averaging_period_and_environment(resident: ResidentSide) -> None:
     opened = resident.open(cell("liec"))
     resident.close_cell()
 
@@ -39,26 +40,26 @@ def test_a_cell_says_its_averaging_period(resident: ResidentSide) -> None:
 
 
 def test_a_burst_holds_whole_periods(resident: ResidentSide) -> None:
-    # The step that does not count shifts each burst by one; whole periods hold as many averaging steps anywhere.
+    # The untimed step shifts each burst by one; whole periods have the same number of averaging steps at any place.
     kinds = [answer.kind_steps for answer in bursts(resident, 3)]
 
     assert kinds == [{"compressed": STEPS - 2, "averaging": 2}] * 3
 
 
-def test_a_burst_goes_on_where_the_one_before_ended(resident: ResidentSide) -> None:
+def test_a_burst_continues_where_the_one_before_ended(resident: ResidentSide) -> None:
     first, second = bursts(resident, 2)
 
     assert second.train_loss < first.train_loss
 
 
-def test_the_same_bursts_train_the_same(resident: ResidentSide) -> None:
+def test_the_same_bursts_have_the_same_losses_and_bytes(resident: ResidentSide) -> None:
     first, second = bursts(resident, 2), bursts(resident, 2)
 
     assert [answer.train_loss for answer in first] == [answer.train_loss for answer in second]
     assert [answer.sent_bytes for answer in first] == [answer.sent_bytes for answer in second]
 
 
-def test_the_slowest_rank_of_every_step_takes_no_less_than_the_slowest_rank(resident: ResidentSide) -> None:
+def test_the_slowest_rank_of_each_step_adds_up_to_no_less_than_the_slowest_rank(resident: ResidentSide) -> None:
     (answer,) = bursts(resident, 1)
 
     assert sum(answer.kind_seconds.values()) >= answer.seconds * (1 - 1e-9)
@@ -73,7 +74,7 @@ def test_bursts_cross_epochs(resident: ResidentSide) -> None:
     assert sum(answer.kind_steps.values()) == 3 * steps_per_epoch
 
 
-def test_bursts_begin_with_the_steps_that_the_method_is_about(resident: ResidentSide) -> None:
+def test_bursts_begin_with_the_commonest_kind_of_step(resident: ResidentSide) -> None:
     fields = cell().spec()
     powersgd = cell(algorithm={"name": "powersgd", "start_powersgd_iter": 5}, task={**fields["task"], "epochs": 1})
     first = resident.open(powersgd).first
@@ -83,27 +84,27 @@ def test_bursts_begin_with_the_steps_that_the_method_is_about(resident: Resident
     assert (first, kinds) == (5, {"compressed": STEPS})
 
 
-def test_steps_of_a_kind_are_drawn_out(resident: ResidentSide) -> None:
+def test_steps_of_one_kind_are_slowed_down(resident: ResidentSide) -> None:
     resident.open(cell("liec"))
     answer = resident.burst(0, STEPS, {"averaging": 0.2})
     resident.close_cell()
     one = {kind: seconds / answer.kind_steps[kind] for kind, seconds in answer.kind_seconds.items()}
 
-    # The other rank waits for what one adds in its next step at most.
+    # A rank that waits for the slowed one adds to its next step at most.
     assert one["averaging"] > 0.2
     assert one["compressed"] < 0.15
 
 
-def test_a_cell_that_cannot_be_trained_is_told_and_the_ranks_stay(resident: ResidentSide) -> None:
-    hopeless = cell(task={**cell().spec()["task"], "learning_rate": 1e38})
-    resident.open(hopeless)
+def test_ranks_go_on_after_a_cell_that_diverges(resident: ResidentSide) -> None:
+    diverging = cell(task={**cell().spec()["task"], "learning_rate": 1e38})
+    resident.open(diverging)
     with pytest.raises(LostError, match="not finite"):
         resident.burst(0, STEPS)
 
     assert bursts(resident, 1)
 
 
-def test_the_plan_names_no_variable_of_the_environment(tmp_path: Path) -> None:
+def test_the_plan_holds_no_environment_variable(tmp_path: Path) -> None:
     side = Side(name="B", label="here", python=sys.executable, variables={"SECRET": "hidden"})
     with ResidentSide(side, [cell()], tmp_path, lambda: 100.0, print):
         written = "".join(path.read_text() for path in tmp_path.iterdir() if path.suffix == ".json")
@@ -112,7 +113,7 @@ def test_the_plan_names_no_variable_of_the_environment(tmp_path: Path) -> None:
     assert "hidden" not in written
 
 
-def test_its_entry_imports_no_torch() -> None:
+def test_the_entry_module_imports_no_torch() -> None:
     entry = "liecbench.worker.paired_worker"
     code = f"import json, sys; import {entry}; print(json.dumps([n for n in sys.modules if n == 'torch']))"
     done = subprocess.run(

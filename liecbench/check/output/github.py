@@ -1,4 +1,4 @@
-"""The outcome on GitHub: a step's summary in Markdown, and annotations as workflow commands."""
+"""The outcome on GitHub: a step summary in Markdown, and annotations as workflow commands."""
 
 import html
 import re
@@ -12,41 +12,41 @@ from liecbench.check.output.outcome_table import (
     NEVER_GATED,
     NOISY,
     Problem,
-    filled,
     headline,
-    plain,
+    one_line,
     problems,
-    shown_texts,
-    texts,
+    result_texts,
+    ungated_texts,
+    used_headings,
 )
 from liecbench.check.verdict import Outcome, worst_first
 from liecbench.errors import ExitCode, LiecbenchError
 
-# GitHub keeps ten annotations of a kind a step, and refuses a summary above 1 MiB; a summary has five sections.
+# GitHub keeps ten annotations of a level per step, and refuses a summary above 1 MiB; a summary has five sections.
 _LEVELS: Final = {"INCONCLUSIVE": "warning", "NOT COMPARED": "notice"}
 _MOST_PROBLEMS: Final = 9
 _SECTION_BYTES: Final = 200_000
 
 
 def summary(outcome: Outcome) -> str:
-    """A headline, the table, what did not pass and why, notes, and folded away what is never gated."""
+    """Return Markdown: headline, table, reasons, notes, and the ungated metrics in a collapsed section."""
     sections = [["## liecbench check"], [f"**{_escaped(headline(outcome))}**"]]
-    if outcome.findings:
-        sections.append(_table([texts(finding) for finding in worst_first(outcome.findings)]))
-    if any(finding.noisy for finding in outcome.findings):
+    if outcome.results:
+        sections.append(_table([result_texts(result) for result in worst_first(outcome.results)]))
+    if any(result.noisy for result in outcome.results):
         sections.append([_escaped(NOISY)])
     found = problems(outcome)
     sections.append(_cut(map(_item, (problem for problem in found if problem.verdict != CELL_FAILED))))
     sections.append(_cut(map(_item, (problem for problem in found if problem.verdict == CELL_FAILED))))
     sections.append(_cut(f"- {_escaped(note)}" for note in outcome.notes))
-    if outcome.shown:
-        sections += [[f"<details><summary>{NEVER_GATED}</summary>"], _table(list(map(shown_texts, outcome.shown)))]
+    if outcome.ungated:
+        sections += [[f"<details><summary>{NEVER_GATED}</summary>"], _table(list(map(ungated_texts, outcome.ungated)))]
         sections.append(["</details>"])
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
 def append_summary(outcome: Outcome, path: Path) -> None:
-    """Add the summary to the file that GITHUB_STEP_SUMMARY names; LiecbenchError where it cannot be written."""
+    """Append the summary to the file that GITHUB_STEP_SUMMARY names; LiecbenchError if it cannot be written."""
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(f"\n{summary(outcome)}")
@@ -56,7 +56,7 @@ def append_summary(outcome: Outcome, path: Path) -> None:
 
 
 def annotations(outcome: Outcome) -> list[str]:
-    """Workflow commands, one a line: the headline and the nine worst of what did not pass."""
+    """Return workflow commands, one per line: the headline and the nine worst problems."""
     level = "notice" if outcome.exit_code is ExitCode.DONE else "error"
     return [
         _command(level, "liecbench check", headline(outcome)),
@@ -71,8 +71,8 @@ def _annotation(problem: Problem) -> str:
 
 
 def _command(level: str, title: str, message: str) -> str:
-    lines = "\n".join(map(plain, message.splitlines()))
-    return f"::{level} title={_property(plain(title))}::{_data(lines)}"
+    lines = "\n".join(map(one_line, message.splitlines()))
+    return f"::{level} title={_property(one_line(title))}::{_data(lines)}"
 
 
 def _data(text: str) -> str:
@@ -89,7 +89,7 @@ def _item(problem: Problem) -> str:
 
 
 def _table(rows: Sequence[dict[str, str]]) -> list[str]:
-    headings = filled(rows)
+    headings = used_headings(rows)
     rule = ["---" if heading in LEFT else "---:" for heading in headings]
     lines = _cut(_line([_escaped(row[heading]) for heading in headings]) for row in rows)
     return [_line(headings), _line(rule), *lines]
@@ -100,12 +100,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cut(lines: Iterable[str]) -> list[str]:
-    """The first lines, as many as a section holds, and how many are left out."""
+    """Return the lines that fit into a section, and the number of those left out."""
     kept: list[str] = []
-    room, left_out = _SECTION_BYTES, 0
+    remaining_bytes, left_out = _SECTION_BYTES, 0
     for line in lines:
-        room -= len(line.encode()) + 1
-        if room >= 0:
+        remaining_bytes -= len(line.encode()) + 1
+        if remaining_bytes >= 0:
             kept.append(line)
         else:
             left_out += 1
@@ -113,7 +113,7 @@ def _cut(lines: Iterable[str]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Names and reasons as text: no table, link, formula, tag or mention comes of them."""
-    shown = re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(plain(text), quote=False))
-    # An escaped @ still mentions; one that a name does not follow does not.
+    """Escape a name or reason: it must not become a table, link, formula, tag or mention."""
+    shown = re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(one_line(text), quote=False))
+    # An escaped @ still mentions; one with a zero-width space behind it does not.
     return shown.replace("@", "@\u200b")

@@ -1,4 +1,4 @@
-"""The outcome for programs: JSON, with every pair as it was measured."""
+"""The outcome as JSON for programs, with each pair as it was measured."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from liecbench.check.paired.stopping import log_ratio
-from liecbench.check.verdict import Evidence, Finding, Outcome, Pair, Shown
+from liecbench.check.verdict import CheckResult, Evidence, Outcome, Pair, UngatedMetric
 from liecbench.errors import ExitCode
 
 SCHEMA: Final = 1
@@ -21,42 +21,45 @@ _NAMES: Final = {
 
 
 def verdict_name(outcome: Outcome) -> str:
-    """The verdict on everything, as every format calls it."""
+    """Return the name of the outcome's verdict, the same in all formats."""
     return _NAMES[outcome.exit_code]
 
 
 def to_json(outcome: Outcome) -> str:
-    """One object of type ``liecbench-check``: seconds, bytes and fractions; null for what is infinite or undefined."""
+    """Return one JSON object of type ``liecbench-check``.
+
+    Values are seconds, bytes and fractions; null if infinite or undefined.
+    """
     content = {
         "type": "liecbench-check",
         "schema": SCHEMA,
         "verdict": verdict_name(outcome),
         "exit_code": int(outcome.exit_code),
         "settings": outcome.settings,
-        "findings": [_finding(finding) for finding in outcome.findings],
-        "shown": [_fields(shown) for shown in outcome.shown],
+        "findings": [_result(result) for result in outcome.results],
+        "shown": [_fields(metric) for metric in outcome.ungated],
         "failed_cells": outcome.failed_cells,
         "notes": outcome.notes,
     }
     return json.dumps(_finite(content), indent=2, allow_nan=False, default=str)
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    evidence = None if finding.evidence is None else _fields(finding.evidence)
-    return {**_fields(finding), "evidence": evidence, "pairs": [_pair(pair) for pair in finding.pairs]}
+def _result(result: CheckResult) -> dict[str, Any]:
+    evidence = None if result.evidence is None else _fields(result.evidence)
+    return {**_fields(result), "evidence": evidence, "pairs": [_pair(pair) for pair in result.pairs]}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
     return {**_fields(pair), "log_ratio": log_ratio(pair)}
 
 
-def _fields(record: Finding | Evidence | Pair | Shown) -> dict[str, Any]:
-    """Unlike ``asdict``, which copies deeply, this asks nothing of what a mapping holds."""
+def _fields(record: CheckResult | Evidence | Pair | UngatedMetric) -> dict[str, Any]:
+    """Return the fields; unlike ``asdict``, without copying mappings, whose values may not be copyable."""
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no word for an infinity."""
+    """Replace infinities and NaN, which JSON lacks, with None."""
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The outcome as a table on a terminal, and the words that it shares with every other format."""
+"""The outcome as a table on a terminal, and the texts that it shares with the other formats."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from liecbench.check.output.json_outcome import verdict_name
-from liecbench.check.verdict import Finding, Outcome, Shown, Verdict, worst_first
+from liecbench.check.verdict import CheckResult, Outcome, UngatedMetric, Verdict, worst_first
 from liecbench.errors import ExitCode
 
-NEVER_GATED: Final = "shown, never gated"
-NOISY: Final = "~ noisy: in over a fifth of these pairs computing had to wait for a processor"
+NEVER_GATED: Final = "for information, never gated"
+NOISY: Final = "~ noisy: computing waited for a processor in over a fifth of these pairs"
 CELL_FAILED: Final = "CELL FAILED"
 _PLACE: Final = "cell\nmetric"
 LEFT: Final = frozenset({"verdict", "cell", "metric", "evidence", _PLACE})
@@ -24,14 +24,14 @@ _SCALES: Final = {
     "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
 }
 _STYLES: Final = {"FAIL": "bold red", CELL_FAILED: "bold red", "INCONCLUSIVE": "yellow", "PASS": "green"}
-# Where a line is too long, these columns fold, down to this width.
-_FOLDING: Final = frozenset({"cell", _PLACE})
+# If a line is too long, these columns are wrapped, down to this width.
+_WRAPPED: Final = frozenset({"cell", _PLACE})
 _NARROWEST = 20
 _LEAST_DIGITS, _MOST_DIGITS = 3, 17
 
 
 class Problem(NamedTuple):
-    """What did not pass: the verdict in capitals, cell and metric (none for a cell that failed), and the reason."""
+    """Something that did not pass: verdict in capitals, cell and metric (empty for a failed cell), and reason."""
 
     verdict: str
     where: str
@@ -39,27 +39,27 @@ class Problem(NamedTuple):
 
 
 def render(outcome: Outcome, *, width: int) -> Group:
-    """The findings, worst first; below them why they did not pass, what is never gated, notes, and the verdict."""
+    """Return the results, worst first, then reasons, ungated metrics, notes, and the verdict in the last line."""
     parts: list[RenderableType] = []
-    if outcome.findings:
-        parts.append(_table([texts(finding) for finding in worst_first(outcome.findings)], width))
-    if any(finding.noisy for finding in outcome.findings):
+    if outcome.results:
+        parts.append(_table([result_texts(result) for result in worst_first(outcome.results)], width))
+    if any(result.noisy for result in outcome.results):
         parts.append(Text(NOISY, style="dim"))
     for verdict, where, reason in problems(outcome):
-        place = f" {plain(where)}" if where else ""
-        parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {plain(_first_line(reason))}"))
-    if outcome.shown:
+        place = f" {one_line(where)}" if where else ""
+        parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {one_line(_first_line(reason))}"))
+    if outcome.ungated:
         parts += [
             Text(f"\n{NEVER_GATED}", style="bold"),
-            _table([shown_texts(shown) for shown in outcome.shown], width),
+            _table(list(map(ungated_texts, outcome.ungated)), width),
         ]
-    parts += [Text(plain(note), style="dim") for note in outcome.notes]
+    parts += [Text(one_line(note), style="dim") for note in outcome.notes]
     parts.append(Text(headline(outcome), style=_STYLES.get(verdict_name(outcome).upper(), "bold")))
     return Group(*parts)
 
 
 def headline(outcome: Outcome) -> str:
-    """``FAIL: 2 of 14 failed, 1 inconclusive``."""
+    """Return the verdict with counts, such as ``FAIL: 2 of 14 failed, 1 inconclusive``."""
     cells = len(outcome.failed_cells)
     unmeasured = [f"{cells} cell{'s' if cells > 1 else ''} could not be measured"] if cells else []
     first = outcome.exit_code is ExitCode.CELL_FAILED
@@ -68,11 +68,11 @@ def headline(outcome: Outcome) -> str:
 
 
 def problems(outcome: Outcome) -> list[Problem]:
-    """Everything that did not pass: failures, cells that could not be measured, then the rest, worst first."""
+    """Return everything that did not pass: failures, failed cells, then the rest, worst first."""
     found = [
-        Problem(finding.verdict.upper(), f"{finding.cell} · {_spaced(finding.metric)}", finding.reason)
-        for finding in worst_first(outcome.findings)
-        if finding.verdict is not Verdict.PASS
+        Problem(result.verdict.upper(), f"{result.cell} · {_spaced(result.metric)}", result.reason)
+        for result in worst_first(outcome.results)
+        if result.verdict is not Verdict.PASS
     ]
     failures = outcome.count(Verdict.FAIL)
     return [
@@ -82,53 +82,53 @@ def problems(outcome: Outcome) -> list[Problem]:
     ]
 
 
-def texts(finding: Finding) -> dict[str, str]:
-    """A finding's figures by their headings, each in one line; empty where there is none."""
-    baseline, now = _amounts(finding.metric, finding.baseline, finding.current, percent=finding.unit == "points")
-    detectable = finding.smallest_detectable
+def result_texts(result: CheckResult) -> dict[str, str]:
+    """Return a result's figures by heading, each in one line; an empty text if it lacks one."""
+    baseline, now = _amounts(result.metric, result.baseline, result.current, percent=result.unit == "points")
+    detectable = result.smallest_detectable
     return {
-        "verdict": finding.verdict.upper(),
-        "cell": plain(finding.cell),
-        "metric": plain(_spaced(finding.metric)) + " ~" * finding.noisy,
+        "verdict": result.verdict.upper(),
+        "cell": one_line(result.cell),
+        "metric": one_line(_spaced(result.metric)) + " ~" * result.noisy,
         "baseline": baseline,
         "now": now,
-        "change": _change(finding),
-        "pairs": str(len(finding.pairs) or ""),
-        "evidence": _evidence(finding),
-        "smallest detectable": "" if detectable is None else _percent(detectable, finding).removeprefix("+"),
+        "change": _change(result),
+        "pairs": str(len(result.pairs) or ""),
+        "evidence": _evidence(result),
+        "smallest detectable": "" if detectable is None else _percent(detectable, result).removeprefix("+"),
     }
 
 
-def shown_texts(shown: Shown) -> dict[str, str]:
-    """The same for a figure that is never gated."""
-    baseline, now = _amounts(shown.metric, shown.baseline, shown.current, percent=False)
-    change = f"{_signed(100 * (shown.current / shown.baseline - 1))} %" if shown.baseline else ""
+def ungated_texts(metric: UngatedMetric) -> dict[str, str]:
+    """Return an ungated metric's figures by heading."""
+    baseline, now = _amounts(metric.metric, metric.baseline, metric.current, percent=False)
+    change = f"{_signed(100 * (metric.current / metric.baseline - 1))} %" if metric.baseline else ""
     return {
-        "cell": plain(shown.cell),
-        "metric": plain(_spaced(shown.metric)),
+        "cell": one_line(metric.cell),
+        "metric": one_line(_spaced(metric.metric)),
         "baseline": baseline,
         "now": now,
         "change": change,
     }
 
 
-def filled(rows: Sequence[dict[str, str]]) -> list[str]:
-    """The headings of columns that are not empty everywhere."""
+def used_headings(rows: Sequence[dict[str, str]]) -> list[str]:
+    """Return the headings of columns with a text in any row."""
     return [heading for heading in rows[0] if any(row[heading] for row in rows)]
 
 
-def plain(text: str) -> str:
-    """A text in one line, of printable characters alone: whatever a name holds, it moves no cursor."""
+def one_line(text: str) -> str:
+    """Return a text in one line without control characters: names from users must not move the cursor."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def _first_line(reason: str) -> str:
-    """A lost side's log was told on standard error."""
+    """Return the first line; the log after it is on standard error already."""
     return reason.partition("\n")[0]
 
 
 def _counts(outcome: Outcome) -> list[str]:
-    total, passed = len(outcome.findings), outcome.count(Verdict.PASS)
+    total, passed = len(outcome.results), outcome.count(Verdict.PASS)
     failed, unsure = outcome.count(Verdict.FAIL), outcome.count(Verdict.INCONCLUSIVE)
     skipped = [f"{number} not compared"] if (number := outcome.count(Verdict.NOT_COMPARED)) else []
     if failed:
@@ -143,23 +143,23 @@ def _counts(outcome: Outcome) -> list[str]:
 
 
 def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
-    """One line a row where that fits, else several."""
-    rows = _said_once(rows)
+    """Return a table with one line per row, or with several if the terminal is too narrow."""
+    rows = _without_repeats(rows)
     if _needed(rows) > width and "verdict" in rows[0]:
         rows = [_stacked(row) for row in rows]
     fits = _needed(rows) <= width
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in filled(rows):
+    for heading in used_headings(rows):
         justify: Literal["left", "right"] = "left" if heading in LEFT else "right"
-        firm = fits and heading not in _FOLDING
+        firm = fits and heading not in _WRAPPED
         table.add_column(heading, justify=justify, overflow="fold", no_wrap=firm)
     for row in rows:
-        table.add_row(*(Text(row[heading], style=_STYLES.get(row[heading], "")) for heading in filled(rows)))
+        table.add_row(*(Text(row[heading], style=_STYLES.get(row[heading], "")) for heading in used_headings(rows)))
     return table
 
 
-def _said_once(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Without a cell's name where it stands in the row above."""
+def _without_repeats(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Remove a cell's name if the row above has the same."""
     above = ["", *(row["cell"] for row in rows)]
     return [{**row, "cell": "" if row["cell"] == name else row["cell"]} for name, row in zip(above, rows, strict=False)]
 
@@ -177,11 +177,11 @@ def _stacked(row: dict[str, str]) -> dict[str, str]:
 
 
 def _needed(rows: Sequence[dict[str, str]]) -> int:
-    """The width that these rows take without folding anything but the cell."""
+    """Return the width that the rows need if only the cell's name is wrapped."""
     needed = -2
-    for heading in filled(rows):
+    for heading in used_headings(rows):
         widest = max(cell_len(line) for text in (heading, *(row[heading] for row in rows)) for line in text.split("\n"))
-        needed += 2 + (min(widest, _NARROWEST) if heading in _FOLDING else widest)
+        needed += 2 + (min(widest, _NARROWEST) if heading in _WRAPPED else widest)
     return needed
 
 
@@ -189,40 +189,40 @@ def _spaced(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def _change(finding: Finding) -> str:
-    if finding.change is None:
+def _change(result: CheckResult) -> str:
+    if result.change is None:
         return ""
-    text = _percent(finding.change, finding)
-    if finding.low is None and finding.high is None:
+    text = _percent(result.change, result)
+    if result.low is None and result.high is None:
         return text
-    low, high = ("…" if bound is None else _signed(100 * bound) for bound in (finding.low, finding.high))
+    low, high = ("…" if bound is None else _signed(100 * bound) for bound in (result.low, result.high))
     return f"{text} [{low}, {high}]"
 
 
-def _percent(value: float, finding: Finding) -> str:
-    return f"{_signed(100 * value)} {'points' if finding.unit == 'points' else '%'}"
+def _percent(value: float, result: CheckResult) -> str:
+    return f"{_signed(100 * value)} {'points' if result.unit == 'points' else '%'}"
 
 
 def _signed(value: float) -> str:
-    """One decimal, or as many as it takes not to say zero of a change."""
+    """Return a signed number with one decimal, or more if a change would read as zero."""
     text = f"{value:+,.1f}"
     if value and text in ("+0.0", "-0.0"):
         text = f"{value:+.2g}"
     return text.replace("-", "−").replace("inf", "∞")
 
 
-def _evidence(finding: Finding) -> str:
-    if finding.evidence is None:
+def _evidence(result: CheckResult) -> str:
+    if result.evidence is None:
         return ""
     slower, within = (
         f"{value:.0f}" if 99.5 <= value < 1e5 else f"{value:.2g}"
-        for value in (finding.evidence.slower, finding.evidence.within)
+        for value in (result.evidence.slower, result.evidence.within)
     )
     return f"slower {slower}, within {within}"
 
 
 def _amounts(metric: str, baseline: float | None, now: float | None, *, percent: bool) -> tuple[str, str]:
-    """Both with their unit, in as many digits as tell them apart: a byte too many shows."""
+    """Return both with their unit, in enough digits to differ: a single byte more is visible."""
     measured = metric.partition("_per_")[0]
     kind = "percent" if percent else next((name for name in _SCALES if measured.endswith(name)), "")
     for digits in range(_LEAST_DIGITS, _MOST_DIGITS + 1):
@@ -238,7 +238,7 @@ def _amount(value: float | None, kind: str, digits: int) -> str:
     if kind == "percent":
         return f"{100 * value:.{digits - 2}f} %"
     scales = _SCALES.get(kind, ((1.0, ""),))
-    # 0.9995 of a unit is one of it in three digits.
+    # 0.9995 of a unit rounds to one in three digits.
     size, unit = next((scale for scale in scales if abs(value) >= 0.9995 * scale[0]), scales[-1])
     scaled = value / size
     whole = len(f"{abs(scaled):.0f}") if math.isfinite(scaled) and abs(scaled) < 1e15 else 0

@@ -1,1 +1,1 @@
-"""The gate of two sides that are measured in turns."""
+"""Checks of A against B, measured side by side."""

@@ -1,42 +1,49 @@
-"""Other interpreters: what is installed there, and whether it can take turns with what is installed here."""
+"""Other Python interpreters: their versions of liecbench and torch, and if they can be compared with this one."""
 
 import json
 import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from liecbench.errors import LiecbenchError
 
-# What this variable names would come before what is installed.
-ALONE: Final = {"PYTHONPATH": ""}
-_PATIENCE_SECONDS = 60
+# A directory in PYTHONPATH would hide the installed packages.
+NO_PYTHONPATH: Final = {"PYTHONPATH": ""}
+_TIMEOUT_SECONDS = 60
 _REMEDY = "give a Python ≥ 3.11 that has liecbench, such as ENVIRONMENT/bin/python"
-_ASK = """
+_INSPECT = """
 import importlib, importlib.metadata, json, platform
 def version(name):
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-protocol = None
-for module in ("liecbench.worker.paired_worker", "liecbench.worker.turns"):  # its name up to protocol 2
-    try:
-        protocol = protocol or importlib.import_module(module).PROTOCOL
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("liecbench"):
-            raise
-answer = {"python": platform.python_version(), "protocol": protocol}
+def protocol():
+    for module in ("liecbench.worker.paired_worker", "liecbench.worker.turns"):  # the second up to 0.1
+        try:
+            return importlib.import_module(module).PROTOCOL
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith("liecbench"):
+                raise
+answer = {"python": platform.python_version(), "protocol": protocol()}
 print(json.dumps({**answer, **{name: version(name) for name in ("liecbench", "torch")}}))
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """An interpreter, its version, what matters of what it has, and the protocol of its turns."""
+    """An interpreter, and what it has installed.
+
+    Attributes:
+        path: The interpreter.
+        python: Its Python version.
+        liecbench: Its liecbench version.
+        torch: Its torch version.
+        protocol: Version of the orders and answers of its paired workers.
+    """
 
     path: Path
     python: str
@@ -46,9 +53,15 @@ class Installation:
 
 
 def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> Installation:
-    """What is installed for an interpreter, a path or a name in PATH; errors call it by ``name``.
+    """Return what an interpreter has installed.
 
-    LiecbenchError where it is none, or its liecbench cannot take turns with one that speaks ``protocol``.
+    Args:
+        python: A path, or a name in PATH.
+        protocol: The version of the paired workers' protocol that the interpreter must have.
+        name: The interpreter's name in errors; ``python`` if None.
+
+    Raises:
+        LiecbenchError: If there is no such interpreter, or its liecbench cannot be compared by this one.
     """
     name = name or str(python)
     path = _located(python, name)
@@ -56,19 +69,19 @@ def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> In
     if answer["liecbench"] is None:
         raise LiecbenchError(f"{name}: no liecbench is installed there", "install it there")
     if answer["protocol"] != protocol:
-        spoken = "none" if answer["protocol"] is None else answer["protocol"]
+        theirs = "none" if answer["protocol"] is None else answer["protocol"]
         message = (
-            f"{name}: its liecbench {answer['liecbench']} cannot take turns with this one: "
-            f"it speaks protocol {spoken}, this one {protocol}"
+            f"{name}: its liecbench {answer['liecbench']} cannot be compared by this one: "
+            f"its paired workers have protocol {theirs}, this one's {protocol}"
         )
-        raise LiecbenchError(message, f"compare what speaks it, as liecbench {version('liecbench')} does")
+        raise LiecbenchError(message, f"compare versions with protocol {protocol}, or run that version's own check")
     if answer["torch"] is None:
         raise LiecbenchError(f"{name}: no torch is installed there", "install it there")
     return Installation(path=path, **answer)
 
 
 def _located(python: str | Path, name: str) -> Path:
-    """Where an interpreter is; a link stays one, because it is what tells a virtual environment from its origin."""
+    """Return an interpreter's absolute path; links are kept, because a virtual environment's interpreter is a link."""
     found = shutil.which(python)
     if found is None:
         raise LiecbenchError(f"{name}: there is no such executable", _REMEDY)
@@ -77,22 +90,22 @@ def _located(python: str | Path, name: str) -> Path:
 
 def _answer(path: Path, name: str) -> dict[str, Any]:
     try:
-        asked = subprocess.run(
-            [str(path), "-P", "-c", _ASK],
-            env={**os.environ, **ALONE},
+        done = subprocess.run(
+            [str(path), "-P", "-c", _INSPECT],
+            env={**os.environ, **NO_PYTHONPATH},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
-        answer = json.loads(asked.stdout.splitlines()[-1]) if asked.stdout and not asked.returncode else None
+        answer = json.loads(done.stdout.splitlines()[-1]) if done.stdout and done.returncode == 0 else None
     except subprocess.TimeoutExpired:
-        raise LiecbenchError(f"{name}: it did not answer within {_PATIENCE_SECONDS} s", _REMEDY) from None
+        raise LiecbenchError(f"{name}: it did not answer within {_TIMEOUT_SECONDS} s", _REMEDY) from None
     except OSError as error:
         raise LiecbenchError(f"{name}: it cannot be run ({error.strerror})", _REMEDY) from error
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        last = asked.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise LiecbenchError(f"{name}: it does not say what it has ({last or 'no error printed'})", _REMEDY)
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise LiecbenchError(f"{name}: it cannot say what it has installed ({last or 'no error printed'})", _REMEDY)
     return answer

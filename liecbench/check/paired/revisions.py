@@ -1,4 +1,4 @@
-"""Revisions of a package, each installed beside the dependencies that the running interpreter has."""
+"""Git revisions of a package, each installed in an environment of its own that shares this interpreter's packages."""
 
 import contextlib
 import importlib.util
@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from liecbench.check.paired.interpreters import ALONE
+from liecbench.check.paired.interpreters import NO_PYTHONPATH
 from liecbench.errors import LiecbenchError, MachineError
 
-_OPTION = "--pair-revisions"
 _SHALLOW = (
     "this clone is shallow: fetch more history with `git fetch --unshallow` "
     "(a CI checkout has an option for the whole history, such as fetch-depth: 0)"
@@ -38,7 +37,13 @@ print(json.dumps({name: spec.origin or [*spec.submodule_search_locations][0] for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """An installed revision: what the user calls it, its full hash, and an interpreter that imports it."""
+    """An installed revision.
+
+    Attributes:
+        name: The revision as the user wrote it.
+        commit: Its full hash.
+        python: An interpreter that imports it.
+    """
 
     name: str
     commit: str
@@ -52,16 +57,23 @@ class Revision:
 def built(
     revisions: Sequence[str], say: Callable[[str], None], *, shared: Sequence[Path] | None = None
 ) -> Iterator[list[Revision]]:
-    """Install revisions of the repository around the current directory, each by itself, until the context ends.
+    """Install revisions of the repository around the current directory; they are removed when the context ends.
 
-    What is installed is the project nearest to the current directory, as committed; everything else comes from
-    ``shared``: directories of packages, this interpreter's own unless given. Start the interpreters with ``-P`` (or
-    PYTHONSAFEPATH), or the current directory comes before the revision. LiecbenchError where one cannot be installed.
+    The installed project is the one nearest to the current directory, as committed. Start the interpreters with ``-P``
+    (or PYTHONSAFEPATH), or they import the project from the current directory instead.
+
+    Args:
+        revisions: Commits, branches or tags.
+        say: Called with each line of progress.
+        shared: Directories with all other packages; this interpreter's own if None.
+
+    Raises:
+        LiecbenchError: If a revision cannot be installed.
     """
     top, prefix = _repository()
     commits = [_commit(top, name) for name in revisions]
     if importlib.util.find_spec("pip") is None:
-        raise MachineError(f"{_OPTION}: pip is not installed here", "install it, as with `python -m ensurepip`")
+        raise MachineError("check revisions: pip is not installed here", "install it, as with `python -m ensurepip`")
     with tempfile.TemporaryDirectory(prefix="liecbench-revisions-") as scratch:
         installed = []
         for number, (name, commit) in enumerate(zip(revisions, commits, strict=True)):
@@ -77,23 +89,23 @@ def built(
 
 
 def _repository() -> tuple[Path, str]:
-    """Top of the working tree, and the current directory below it."""
-    asked = _git(Path.cwd(), "rev-parse", "--show-toplevel", "--show-prefix")
-    if asked.returncode:
-        message = f"{_OPTION}: git finds no working tree here ({' '.join(asked.stderr.split())})"
+    """Return the top of the working tree, and the current directory relative to it."""
+    done = _git(Path.cwd(), "rev-parse", "--show-toplevel", "--show-prefix")
+    if done.returncode:
+        message = f"check revisions: git finds no working tree here ({' '.join(done.stderr.split())})"
         raise LiecbenchError(message, "run it inside the repository whose revisions are to be compared")
-    top, prefix, *_ = asked.stdout.split("\n")
+    top, prefix, *_ = done.stdout.split("\n")
     return Path(top), prefix
 
 
 def _commit(top: Path, name: str) -> str:
     if name.startswith(("-", "^")):
-        raise LiecbenchError(f"{_OPTION} {name}: a revision cannot begin with {name[0]}", _UNKNOWN)
-    asked = _git(top, "rev-parse", "--verify", f"{name}^{{commit}}")
-    if asked.returncode:
+        raise LiecbenchError(f"revision {name}: a revision cannot begin with {name[0]}", _UNKNOWN)
+    done = _git(top, "rev-parse", "--verify", f"{name}^{{commit}}")
+    if done.returncode:
         shallow = _git(top, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
-        raise LiecbenchError(f"{_OPTION} {name}: there is no such commit here", _SHALLOW if shallow else _UNKNOWN)
-    return asked.stdout.strip()
+        raise LiecbenchError(f"revision {name}: there is no such commit here", _SHALLOW if shallow else _UNKNOWN)
+    return done.stdout.strip()
 
 
 def _export(top: Path, revision: Revision, tree: Path) -> Path:
@@ -113,7 +125,7 @@ def _export(top: Path, revision: Revision, tree: Path) -> Path:
 
 
 def _project(revision: Revision, tree: Path, prefix: str) -> Path:
-    """What is to be installed: the nearest project at or above the place of the current directory in the tree."""
+    """Return the nearest project at or above the current directory's place in the tree."""
     here = tree / prefix
     for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):
         if any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):
@@ -123,13 +135,13 @@ def _project(revision: Revision, tree: Path, prefix: str) -> Path:
 
 
 def _own_directories() -> list[Path]:
-    """Where this interpreter has its packages."""
+    """Return the directories of this interpreter's packages."""
     user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
     return [path for path in map(Path, (*user, *site.getsitepackages())) if path.is_dir()]
 
 
 def _make_environment(directory: Path, shared: Sequence[Path]) -> Path:
-    """A virtual environment that ends with what is shared; where its own packages go."""
+    """Make a virtual environment that imports shared packages last; return the directory of its own packages."""
     venv.EnvBuilder(symlinks=True).create(directory)
     packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(directory)}))
     # A path on a line of its own would be added without its .pth files, and with them its editable installs.
@@ -139,22 +151,22 @@ def _make_environment(directory: Path, shared: Sequence[Path]) -> Path:
 
 
 def _install(revision: Revision, project: Path, say: Callable[[str], None]) -> None:
-    """Build with what is installed here, which asks no network; what lacks something builds with what pip fetches."""
+    """Build a project with the build tools installed here, or with those that pip downloads, and install it."""
     requires, backend = _build_system(revision, project)
     importable = _run([str(revision.python), "-P", "-c", _IMPORT, backend], project.parent).returncode == 0
     done = _pip_install(revision, project, *(["--no-build-isolation"] if importable else []))
     if done.returncode and importable:
-        say(f"{revision} does not build with what is installed here: pip fetches what it builds with")
+        say(f"{revision} does not build with the build tools installed here: pip downloads those that it asks for")
         isolated = _pip_install(revision, project)
         done = done if isolated.returncode else isolated
     if done.returncode:
-        remedy = f"install here what it builds with ({', '.join(requires)}), or name a revision that builds"
+        remedy = f"install its build requirements here ({', '.join(requires)}), or name a revision that builds"
         printed = _last_lines(done.stdout + done.stderr)
         raise LiecbenchError(f"{revision} cannot be installed", f"{remedy}; pip says\n{printed}")
 
 
 def _pip_install(revision: Revision, project: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    # A copy among what is shared is not for pip to take out.
+    # pip must not uninstall a copy among the shared packages.
     settings = ["--ignore-installed", "--no-deps", "--quiet", "--no-input", "--disable-pip-version-check"]
     command = [str(revision.python), "-P", "-m", "pip", "install", *settings, *options, str(project)]
     # An exported tree has no tags to derive a version from.
@@ -163,7 +175,7 @@ def _pip_install(revision: Revision, project: Path, *options: str) -> subprocess
 
 
 def _build_system(revision: Revision, project: Path) -> tuple[Sequence[str], str]:
-    """What a project builds with, and the module that builds it."""
+    """Return a project's build requirements, and the module that builds it."""
     path = project / "pyproject.toml"
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
@@ -175,21 +187,21 @@ def _build_system(revision: Revision, project: Path) -> tuple[Sequence[str], str
 
 
 def _check_imports(revision: Revision, packages: Path) -> None:
-    """A revision that is not what is imported would be compared as if it were."""
+    """Raise LiecbenchError if the interpreter would import another copy of the project than the revision."""
     entries = [path for path in packages.iterdir() if path.is_dir() or path.suffix in {".py", ".so"}]
     names = sorted({path.name.partition(".")[0] for path in entries} - {"__pycache__"})
     modules = [name for name in names if name.isidentifier()]
     if not modules:
         raise LiecbenchError(f"{revision} installs no module", "run it in the directory of a Python package")
-    located = _run([str(revision.python), "-P", "-c", _LOCATE, *modules], packages, {**os.environ, **ALONE})
+    located = _run([str(revision.python), "-P", "-c", _LOCATE, *modules], packages, {**os.environ, **NO_PYTHONPATH})
     for module, where in json.loads(located.stdout).items():
         if not Path(where).resolve().is_relative_to(packages.resolve()):
             message = f"{revision}: Python would import {module} from {where} instead"
-            raise LiecbenchError(message, "take that out of this environment")
+            raise LiecbenchError(message, "remove that from this environment")
 
 
 def _last_lines(printed: str) -> str:
-    """The end of what went wrong; pip closes it with advice of its own."""
+    """Return the last lines before pip's own advice: they say what went wrong."""
     lines = [line.rstrip() for line in printed.partition("[end of output]")[0].splitlines()]
     return "\n".join([line for line in lines if line][-_QUOTED_LINES:])
 
@@ -197,14 +209,14 @@ def _last_lines(printed: str) -> str:
 def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     git = shutil.which("git")
     if git is None:
-        raise MachineError(f"{_OPTION}: git is not installed", "install it")
+        raise MachineError("check revisions: git is not installed", "install it")
     return _run([git, *arguments], directory, {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"})
 
 
 def _run(
     command: Sequence[str], directory: Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; what interrupts it ends all that it has started."""
+    """Run a command to its end; an interruption ends the command and all its children."""
     with subprocess.Popen(
         command,
         cwd=directory,
@@ -217,9 +229,9 @@ def _run(
         process_group=0,
     ) as process:
         try:
-            printed, complaints = process.communicate()
+            printed, errors = process.communicate()
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             raise
-    return subprocess.CompletedProcess(command, process.returncode, printed, complaints)
+    return subprocess.CompletedProcess(command, process.returncode, printed, errors)

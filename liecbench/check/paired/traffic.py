@@ -1,22 +1,19 @@
-"""What A and B put on the network in the same steps: counted, so that any difference is one of the code's."""
+"""Bytes and messages that A and B send in the same steps: counted, so any difference is a difference of the code."""
 
 from collections.abc import Iterator
 
-from liecbench.check.verdict import Finding, Shown, Verdict
+from liecbench.check.verdict import CheckResult, UngatedMetric, Verdict
 from liecbench.launch.messages import BurstResult
 
-_COUNTED = {"payload_bytes": ("sent_bytes", "received_bytes"), "messages": ("messages",)}
 
-
-def traffic_findings(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Finding]:
-    """Of one cell on both sides: more bytes or messages fail."""
+def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[CheckResult]:
+    """Yield the verdicts on a burst's bytes and messages of the same cell on both sides: more of them on B fail."""
     for metric, (before, now) in _totals(a, b).items():
-        more = now > before
         reason = f"B moves {now - before:+,} in the same steps" if now != before else "the same on both sides"
-        yield Finding(
+        yield CheckResult(
             cell=cell,
             metric=metric,
-            verdict=Verdict.FAIL if more else Verdict.PASS,
+            verdict=Verdict.FAIL if now > before else Verdict.PASS,
             reason=reason,
             baseline=before,
             current=now,
@@ -24,16 +21,14 @@ def traffic_findings(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Find
         )
 
 
-def traffic_shown(cell: str, a: BurstResult, b: BurstResult, *, same: bool) -> Iterator[Shown]:
-    """A burst's mean loss; of two cells that are not the ``same`` also its bytes and messages, all ranks together."""
+def ungated_metrics(cell: str, a: BurstResult, b: BurstResult, *, same: bool) -> Iterator[UngatedMetric]:
+    """Yield a burst's mean loss; if the two cells are not the ``same``, its bytes and messages as well."""
     counted = {} if same else _totals(a, b)
     for metric, (before, now) in {**counted, "train_loss": (a.train_loss, b.train_loss)}.items():
-        yield Shown(cell=cell, metric=metric, baseline=before, current=now)
+        yield UngatedMetric(cell=cell, metric=metric, baseline=before, current=now)
 
 
 def _totals(a: BurstResult, b: BurstResult) -> dict[str, tuple[int, int]]:
-    """A burst's, over all ranks."""
-    return {
-        metric: (sum(sum(getattr(a, name)) for name in names), sum(sum(getattr(b, name)) for name in names))
-        for metric, names in _COUNTED.items()
-    }
+    """Return A's and B's totals over all ranks, by metric."""
+    payload_a, payload_b = (sum(side.sent_bytes) + sum(side.received_bytes) for side in (a, b))
+    return {"payload_bytes": (payload_a, payload_b), "messages": (sum(a.messages), sum(b.messages))}

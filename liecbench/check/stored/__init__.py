@@ -1,1 +1,1 @@
-"""The gate against a stored baseline."""
+"""Checks against a stored baseline."""

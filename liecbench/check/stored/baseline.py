@@ -1,4 +1,4 @@
-"""A stored baseline: what each completed cell sent, learnt and took, in a file that shows every change to it."""
+"""The stored baseline: bytes, accuracy and times of each completed cell, in a file that reveals any later edit."""
 
 import hashlib
 import json
@@ -20,25 +20,25 @@ TYPE: Final = "liecbench-baseline"
 _WRITE: Final = "`liecbench baseline RESULTS -o FILE`"
 
 Count = Annotated[int, Ge(0), Le(2**63 - 1)]
-# Wider than any float32; the squares of these are still finite.
+# Larger than any float32, and the squares of these are still finite.
 Real = Annotated[float, Ge(-1e100), Le(1e100)]
 Seconds = Annotated[float, Ge(0), Le(1e100)]
 
 
 class Traffic(Model):
-    """Bytes of an epoch, one entry a rank."""
+    """Bytes of an epoch, one entry per rank."""
 
     sent: list[Count]
     received: list[Count]
 
     @property
     def total(self) -> int:
-        """Sent and received, all ranks."""
+        """Bytes sent and received by all ranks."""
         return sum(self.sent) + sum(self.received)
 
 
 class StoredEpoch(Model):
-    """What gates need of an epoch, as its record has it: durations in seconds, sizes in bytes, accuracy a fraction."""
+    """The fields of an epoch's record that checks need: seconds, bytes, accuracy as a fraction."""
 
     epoch: Annotated[int, Ge(1), Le(10**9)]
     steps: Annotated[int, Ge(1), Le(10**9)]
@@ -59,14 +59,14 @@ class StoredEpoch(Model):
 
     @classmethod
     def of(cls, epoch: Epoch) -> Self:
-        """The part of a record that is stored; ValidationError where a value is out of bounds."""
+        """Return the stored part of a record; raise ValidationError if a value is out of bounds."""
         return cls.model_validate({name: getattr(epoch, name) for name in cls.model_fields})
 
 
 class Environment(Model):
-    """Of what a cell ran on that which decides what its figures can be compared with; null where not recorded.
+    """The part of a cell's environment that decides which figures can be compared; null if not recorded.
 
-    ``gpus`` are the names of the machine's.
+    ``gpus`` are the names of the machine's GPUs.
     """
 
     torch: str | None = None
@@ -78,19 +78,19 @@ class Environment(Model):
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> Self:
-        """The part of a record's that is stored."""
+        """Return the stored part of a recorded environment."""
         gpus = (recorded.get("gpu") or {}).get("names")
         return cls.model_validate({**{name: recorded.get(name) for name in cls.model_fields}, "gpus": gpus})
 
     @model_serializer(mode="wrap")
-    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what came later where there is none of it: another liecbench reads such a file, too."""
+    def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the newest fields if they are null: earlier versions can read such a file as well."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
 
 
-class Entry(Model):
-    """One cell: what it is, what it ran on, and its epochs in order."""
+class BaselineCell(Model):
+    """One cell of a baseline: its spec, its environment, and its epochs in order."""
 
     spec: dict[str, Any]
     environment: Environment
@@ -98,12 +98,12 @@ class Entry(Model):
 
     @field_validator("spec")
     @classmethod
-    def _whole(cls, spec: dict[str, Any]) -> dict[str, Any]:
-        """Every field of a cell, those too that came after the spec was recorded."""
+    def _fill_in(cls, spec: dict[str, Any]) -> dict[str, Any]:
+        """Fill in the fields that were added to cells after the spec was recorded."""
         try:
             return Cell.from_spec(spec).spec()
         except ValidationError as error:
-            raise ValueError(_first(error)) from None
+            raise ValueError(_first_error(error)) from None
 
     @property
     def seed(self) -> int:
@@ -112,39 +112,43 @@ class Entry(Model):
 
     @classmethod
     def of(cls, cell: CellResult) -> Self:
-        """What is stored of a cell; of one that did not complete it holds the epochs so far."""
+        """Return the stored part of a cell; for an unfinished cell, with the epochs so far."""
         try:
             environment = Environment.of(cell.environment)
             epochs = [StoredEpoch.of(epoch) for epoch in cell.epochs]
             return cls.model_validate({"spec": cell.spec, "environment": environment, "epochs": epochs})
         except ValidationError as error:
             remedy = "use the liecbench that wrote it, or run the cell again"
-            raise LiecbenchError(f"cell {cell.id}: its records are off: {_first(error)}", remedy) from None
+            raise LiecbenchError(f"cell {cell.id}: its records are invalid: {_first_error(error)}", remedy) from None
 
 
 class Baseline(Model):
-    """What later results are compared with: the cells that completed, and the version that wrote it."""
+    """A baseline: the cells that completed, and the version of liecbench that wrote it."""
 
     liecbench: str
-    cells: Annotated[list[Entry], MinLen(1)]
+    cells: Annotated[list[BaselineCell], MinLen(1)]
 
     @field_validator("cells")
     @classmethod
-    def _trained(cls, cells: list[Entry]) -> list[Entry]:
+    def _require_epochs(cls, cells: list[BaselineCell]) -> list[BaselineCell]:
         if any(not entry.epochs for entry in cells):
             raise ValueError("a cell has no epoch")
         return cells
 
     @classmethod
     def of(cls, cells: Sequence[CellResult]) -> Self:
-        """From the cells that completed; ``left_out`` names the others. NothingToCompareError where none did."""
-        completed = [Entry.of(cell) for cell in cells if cell.status == "completed"]
+        """Return a baseline of the cells that completed; ``left_out`` names the others.
+
+        Raises:
+            NothingToCompareError: If no cell has completed.
+        """
+        completed = [BaselineCell.of(cell) for cell in cells if cell.status == "completed"]
         if not completed:
             raise NothingToCompareError("no cell has completed", "let `liecbench run` finish one")
-        return cls(liecbench=__version__, cells=sorted(completed, key=_place))
+        return cls(liecbench=__version__, cells=sorted(completed, key=_sort_key))
 
     def write(self, path: Path) -> None:
-        """To a file, whole or not at all; the same results give the same bytes."""
+        """Write the baseline to a file, completely or not at all; the same results give the same bytes."""
         partial = path.parent / f"{path.name}.partial"
         try:
             try:
@@ -157,8 +161,13 @@ class Baseline(Model):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """From the file that ``write`` wrote; LiecbenchError where it is none or was changed."""
-        remedy = f"restore it, or write it anew with {_WRITE}"
+        """Return the baseline from a file that ``write`` wrote.
+
+        Raises:
+            NothingToCompareError: If there is no such file.
+            LiecbenchError: If the file is not a baseline, or was edited.
+        """
+        remedy = f"restore it, or write it again with {_WRITE}"
         try:
             return cls._parse(path.read_bytes().decode())
         except FileNotFoundError:
@@ -166,11 +175,13 @@ class Baseline(Model):
         except OSError as error:
             raise LiecbenchError(f"{path}: {error.strerror}", f"give the file that {_WRITE} wrote") from None
         except ValidationError as error:
-            raise LiecbenchError(f"{path}: not a baseline that was written here: {_first(error)}", remedy) from None
+            raise LiecbenchError(
+                f"{path}: not a baseline that liecbench wrote: {_first_error(error)}", remedy
+            ) from None
         except UnicodeDecodeError:
-            raise LiecbenchError(f"{path}: not UTF-8 text, so no baseline", remedy) from None
+            raise LiecbenchError(f"{path}: not UTF-8 text, so it is no baseline", remedy) from None
         except json.JSONDecodeError as error:
-            message = f"{path}:{error.lineno}:{error.colno}: not JSON: it is no baseline, or was cut or changed"
+            message = f"{path}:{error.lineno}:{error.colno}: not JSON: it is no baseline, or was truncated or edited"
             raise LiecbenchError(message, remedy) from None
         except (ValueError, RecursionError) as error:
             raise LiecbenchError(f"{path}: {error}", remedy) from None
@@ -190,23 +201,23 @@ class Baseline(Model):
         if document.get("schema") != SCHEMA:
             raise ValueError(f"it is of another schema; this version reads schema {SCHEMA}")
         rest = {name: value for name, value in document.items() if name != "sha256"}
-        # The sum tells of other values, the text of the same values written otherwise. Git may change ends of lines.
+        # The checksum finds changed values, the text finds the same values in another form. Git may change line ends.
         same_text = text.replace("\r\n", "\n").rstrip() == _canonical(document)
         if not same_text or document.get("sha256") != _sha256(rest):
-            raise ValueError("it was changed after it was written")
+            raise ValueError("it was edited after it was written")
         stored = {name: value for name, value in rest.items() if name not in ("type", "schema")}
         return cls.model_validate_json(_canonical(stored))
 
 
 def left_out(cells: Sequence[CellResult]) -> list[str]:
-    """The cells that a baseline of these results lacks, each with its status."""
+    """Return the cells that a baseline of these results lacks, each with its status."""
     rest = [cell for cell in cells if cell.status != "completed"]
     return [f"{Cell.from_spec(cell.spec).describe()}: {cell.status}" for cell in rest]
 
 
-def _place(entry: Entry) -> tuple[str, int]:
-    alike = {name: value for name, value in entry.spec.items() if name != "seed"}
-    return json.dumps(alike, sort_keys=True), entry.seed
+def _sort_key(entry: BaselineCell) -> tuple[str, int]:
+    others = {name: value for name, value in entry.spec.items() if name != "seed"}
+    return json.dumps(others, sort_keys=True), entry.seed
 
 
 def _canonical(document: dict[str, Any]) -> str:
@@ -217,6 +228,6 @@ def _sha256(document: dict[str, Any]) -> str:
     return hashlib.sha256(_canonical(document).encode()).hexdigest()
 
 
-def _first(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from liecbench.check.output import github
-from liecbench.check.verdict import Outcome, Shown, Verdict
+from liecbench.check.verdict import Outcome, UngatedMetric, Verdict
 from liecbench.errors import ExitCode, LiecbenchError
 from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, finding, paired
 
@@ -36,8 +36,8 @@ def test_a_summary_reads_as_by_hand() -> None:
         finding(Verdict.FAIL, "a|b", "train_loss", reason="<b> @you `x`"),
     )
     outcome = Outcome(
-        findings=findings,
-        shown=(Shown(cell="c", metric="train_seconds", baseline=2.0, current=3.0),),
+        results=findings,
+        ungated=(UngatedMetric(cell="c", metric="train_seconds", baseline=2.0, current=3.0),),
         failed_cells=("d: lost",),
         notes=("two\nseeds",),
     )
@@ -58,7 +58,7 @@ def test_a_summary_reads_as_by_hand() -> None:
         "",
         "- two seeds",
         "",
-        "<details><summary>shown, never gated</summary>",
+        "<details><summary>for information, never gated</summary>",
         "",
         "| cell | metric | baseline | now | change |",
         "| --- | --- | ---: | ---: | ---: |",
@@ -75,7 +75,7 @@ def test_no_text_breaks_the_table(outcome: Outcome) -> None:
     tables = [block.split("\n") for block in text.rstrip("\n").split("\n\n") if block.startswith("|")]
 
     assert (
-        [2 + len(rows) for rows in (outcome.findings, outcome.shown) if rows],
+        [2 + len(rows) for rows in (outcome.results, outcome.ungated) if rows],
         [1] * len(tables),
         [],
     ) == (
@@ -87,7 +87,7 @@ def test_no_text_breaks_the_table(outcome: Outcome) -> None:
 
 def test_a_long_summary_says_what_it_leaves_out() -> None:
     reason = "a long story " * 20
-    outcome = Outcome(findings=tuple(finding(Verdict.FAIL, f"cell {i}", reason=reason) for i in range(20_000)))
+    outcome = Outcome(results=tuple(finding(Verdict.FAIL, f"cell {i}", reason=reason) for i in range(20_000)))
     text = github.summary(outcome)
     rows, items = (sum(line.startswith(start) for line in text.splitlines()) for start in ("| FAIL", "- **FAIL"))
     left_out = [int(number) for number in re.findall(r"^(\d+) more left out$", text, re.MULTILINE)]
@@ -138,7 +138,7 @@ def test_only_a_pass_is_a_notice(outcome: Outcome, code: ExitCode) -> None:
 def test_only_the_nine_worst_are_annotated() -> None:
     unsure = [paired(Verdict.INCONCLUSIVE, cell=f"unsure {i}", change=i / 100) for i in range(20)]
     failed = [paired(Verdict.FAIL, cell=f"failed {i}", change=i / 100) for i in range(5)]
-    titles = [title for _, title, _ in commands(Outcome(findings=(*unsure, *failed)))]
+    titles = [title for _, title, _ in commands(Outcome(results=(*unsure, *failed)))]
     worst = [f"FAIL: failed {i}" for i in (4, 3, 2, 1, 0)] + [f"INCONCLUSIVE: unsure {i}" for i in (19, 18, 17, 16)]
 
     assert ["liecbench check", *(f"{each} · step seconds" for each in worst)] == titles
@@ -146,7 +146,7 @@ def test_only_the_nine_worst_are_annotated() -> None:
 
 def test_a_name_injects_no_command() -> None:
     name = "x,file=a::y\n::stop-commands::z%0A"
-    _, line = github.annotations(Outcome(findings=(finding(Verdict.FAIL, name, reason=name),)))
+    _, line = github.annotations(Outcome(results=(finding(Verdict.FAIL, name, reason=name),)))
 
     assert line == (
         "::error title=FAIL%3A x%2Cfile=a%3A%3Ay %3A%3Astop-commands%3A%3Az%250A · payload bytes"
@@ -158,7 +158,7 @@ def test_a_name_injects_no_command() -> None:
 @given(outcome=ANY_OUTCOME)
 def test_no_text_starts_a_second_command(outcome: Outcome) -> None:
     lines = "\n".join(github.annotations(outcome)).encode().decode().splitlines()
-    bad = [each for each in outcome.findings if each.verdict is not Verdict.PASS]
+    bad = [each for each in outcome.results if each.verdict is not Verdict.PASS]
 
     assert (1 + min(9, len(bad) + len(outcome.failed_cells)), True) == (
         len(lines),

@@ -35,7 +35,7 @@ def test_every_exit_code_of_an_outcome_has_a_name() -> None:
 
 
 def test_a_finding_keeps_every_field() -> None:
-    actual = read(Outcome(findings=(paired(Verdict.INCONCLUSIVE, noisy=True),)))["findings"]
+    actual = read(Outcome(results=(paired(Verdict.INCONCLUSIVE, noisy=True),)))["findings"]
     pairs = actual[0].pop("pairs")
 
     assert actual == [
@@ -66,7 +66,7 @@ def test_a_finding_keeps_every_field() -> None:
 
 
 def test_log_ratios_are_those_of_the_seconds_beside_them() -> None:
-    pairs = read(Outcome(findings=(paired(),)))["findings"][0]["pairs"]
+    pairs = read(Outcome(results=(paired(),)))["findings"][0]["pairs"]
 
     assert [math.exp(pair["log_ratio"]) for pair in pairs] == pytest.approx([2.0, 1.0, 0.125])
     assert [each.b_seconds / each.a_seconds for each in PAIRS] == [p["b_seconds"] / p["a_seconds"] for p in pairs]
@@ -92,7 +92,7 @@ def test_everything_else_is_there_too() -> None:
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_what_is_infinite_or_undefined_is_null(value: float) -> None:
-    outcome = Outcome(findings=(finding(current=value, smallest_detectable=value),), settings={"a": [{"b": value}]})
+    outcome = Outcome(results=(finding(current=value, smallest_detectable=value),), settings={"a": [{"b": value}]})
     actual = read(outcome)
 
     assert (
@@ -108,7 +108,7 @@ def test_texts_come_back_as_they_were(outcome: Outcome) -> None:
     actual = json.loads(to_json(outcome).encode(), parse_constant=no_constant)
 
     assert (
-        [(each.cell, each.metric, each.reason) for each in outcome.findings],
+        [(each.cell, each.metric, each.reason) for each in outcome.results],
         list(outcome.failed_cells),
         list(outcome.notes),
     ) == (

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from liecbench.check.output.junit import to_xml
-from liecbench.check.verdict import Finding, Outcome, Verdict
+from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.errors import ExitCode
 from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, finding, paired
 
@@ -24,9 +24,9 @@ def one(outcome: Outcome) -> ET.Element:
 @pytest.mark.parametrize(("outcome", "code"), [*OUTCOMES.values(), (EMPTY, ExitCode.NOTHING_TO_COMPARE)])
 def test_counts_are_those_of_the_outcome(outcome: Outcome, code: ExitCode) -> None:
     root = read(outcome)
-    tags = Counter(TAGS.get(each.verdict, "passed") for each in outcome.findings)
+    tags = Counter(TAGS.get(each.verdict, "passed") for each in outcome.results)
     errors = len(outcome.failed_cells) + (code == 4)
-    total = len(outcome.findings) + errors
+    total = len(outcome.results) + errors
     expected = [str(number) for number in (total, tags["failure"], errors, tags["skipped"])]
 
     for element in (root, root[0]):
@@ -42,7 +42,7 @@ def test_only_a_failure_or_an_error_is_no_success(outcome: Outcome, code: ExitCo
 
 
 def test_a_failure_says_why_and_by_how_much() -> None:
-    element = one(Outcome(findings=(finding(Verdict.FAIL, baseline=1e6, current=2e6, change=1.0),)))
+    element = one(Outcome(results=(finding(Verdict.FAIL, baseline=1e6, current=2e6, change=1.0),)))
 
     assert (
         element.tag,
@@ -66,14 +66,14 @@ def test_a_failure_says_why_and_by_how_much() -> None:
         (finding(Verdict.NOT_COMPARED), "not compared: why it is not compared"),
     ],
 )
-def test_what_is_skipped_says_what_would_have_been_seen(given_finding: Finding, expected: str) -> None:
-    element = one(Outcome(findings=(given_finding,)))
+def test_what_is_skipped_says_what_would_have_been_seen(given_finding: CheckResult, expected: str) -> None:
+    element = one(Outcome(results=(given_finding,)))
 
     assert ("skipped", expected) == (element.tag, element.get("message"))
 
 
 def test_a_pass_has_its_figures() -> None:
-    element = one(Outcome(findings=(paired(noisy=True),)))
+    element = one(Outcome(results=(paired(noisy=True),)))
 
     assert (element.tag, (element.text or "").splitlines()) == (
         "system-out",
@@ -84,14 +84,14 @@ def test_a_pass_has_its_figures() -> None:
             "pairs: 3",
             "evidence: slower 0.02, within 31",
             "smallest detectable: 4.5 %",
-            "~ noisy: in over a fifth of these pairs computing had to wait for a processor",
+            "~ noisy: computing waited for a processor in over a fifth of these pairs",
         ],
     )
 
 
 def test_cases_are_called_by_cell_and_metric() -> None:
     cases = read(FAILED).findall("testsuite/testcase")
-    findings = [(each.cell, each.metric) for each in FAILED.findings]
+    findings = [(each.cell, each.metric) for each in FAILED.results]
 
     assert [*findings, ("liecbench check", "psgd · 4 workers: rank 1 was lost")] == [
         (case.get("classname"), case.get("name")) for case in cases
@@ -108,7 +108,7 @@ def test_nothing_compared_is_an_error() -> None:
 @given(outcome=ANY_OUTCOME)
 def test_no_text_breaks_the_xml(outcome: Outcome) -> None:
     cases = read(outcome).findall("testsuite/testcase")
-    words = [shown(each.cell) for each in outcome.findings]
+    words = [shown(each.cell) for each in outcome.results]
 
     assert words == [(case.get("classname") or "").split() for case in cases][: len(words)]
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from liecbench.check.output import outcome_table
-from liecbench.check.verdict import Evidence, Finding, Outcome, Shown, Verdict
+from liecbench.check.verdict import CheckResult, Evidence, Outcome, UngatedMetric, Verdict
 from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, NOTHING, OUTCOMES, PASSED, UNMEASURED, finding, paired
 
 
@@ -33,7 +33,7 @@ def test_a_table_reads_as_by_hand() -> None:
         finding(Verdict.NOT_COMPARED, "a", "train_loss"),
     )
     outcome = Outcome(
-        findings=findings, notes=("two seeds",), shown=(Shown(cell="a", metric="x", baseline=4, current=2),)
+        results=findings, notes=("two seeds",), ungated=(UngatedMetric(cell="a", metric="x", baseline=4, current=2),)
     )
 
     assert lines_of(outcome) == [
@@ -46,7 +46,7 @@ def test_a_table_reads_as_by_hand() -> None:
         "PASS          b     payload bytes      1 kB     1 kB               +0.0 %",
         "FAIL a · test accuracy: why it is fail",
         "NOT COMPARED a · train loss: why it is not compared",
-        "shown, never gated",
+        "for information, never gated",
         "cell  metric  baseline  now   change",
         "a     x              4    2  −50.0 %",
         "two seeds",
@@ -55,7 +55,7 @@ def test_a_table_reads_as_by_hand() -> None:
 
 
 def test_a_narrow_table_reads_as_by_hand() -> None:
-    lines = lines_of(Outcome(findings=(paired(Verdict.INCONCLUSIVE, noisy=True), finding())), 80)
+    lines = lines_of(Outcome(results=(paired(Verdict.INCONCLUSIVE, noisy=True), finding())), 80)
 
     assert lines[:-3] == [
         "              cell                                 baseline → now",
@@ -65,7 +65,7 @@ def test_a_narrow_table_reads_as_by_hand() -> None:
         "                step seconds ~                                     3 pairs",
         "                                                                   detects 4.5 %",
         "PASS            payload bytes",
-        "~ noisy: in over a fifth of these pairs computing had to wait for a processor",
+        "~ noisy: computing waited for a processor in over a fifth of these pairs",
     ]
 
 
@@ -74,10 +74,10 @@ def test_a_narrow_table_reads_as_by_hand() -> None:
 def test_no_width_loses_a_word(name: str, width: int) -> None:
     outcome, _ = OUTCOMES[name]
     text = printed(outcome, width=width)
-    said = [f"{each.cell} {each.metric.replace('_', ' ')} {each.reason}" for each in outcome.findings]
+    said = [f"{each.cell} {each.metric.replace('_', ' ')} {each.reason}" for each in outcome.results]
     lost = [text.partition("\n")[0] for text in outcome.failed_cells]  # a log follows
     words = {word for line in (*said, *lost, *outcome.notes) for word in line.split()}
-    passed = {word for each in outcome.findings if each.verdict is Verdict.PASS for word in each.reason.split()}
+    passed = {word for each in outcome.results if each.verdict is Verdict.PASS for word in each.reason.split()}
 
     assert (set(), True) == (
         words - set(text.split()) - passed,
@@ -87,7 +87,7 @@ def test_no_width_loses_a_word(name: str, width: int) -> None:
 
 def test_a_name_without_spaces_is_folded() -> None:
     name = "".join(f"{number:03d}" for number in range(60))
-    rows = lines_of(Outcome(findings=(finding(cell=name, change=0.0),)), 80)
+    rows = lines_of(Outcome(results=(finding(cell=name, change=0.0),)), 80)
 
     assert "".join(re.findall(r"\d{4,}", " ".join(rows))) == name
 
@@ -100,12 +100,12 @@ def test_a_name_without_spaces_is_folded() -> None:
         (NOTHING, "NOTHING COMPARED: none of 1 could be compared"),
         (EMPTY, "NOTHING COMPARED: there was nothing to compare"),
         (UNMEASURED, "CELL FAILED: 1 cell could not be measured, all 1 passed"),
-        (Outcome(findings=(), failed_cells=("a", "b")), "CELL FAILED: 2 cells could not be measured"),
+        (Outcome(results=(), failed_cells=("a", "b")), "CELL FAILED: 2 cells could not be measured"),
         (
-            Outcome(findings=(finding(), finding(Verdict.INCONCLUSIVE), finding(Verdict.NOT_COMPARED))),
+            Outcome(results=(finding(), finding(Verdict.INCONCLUSIVE), finding(Verdict.NOT_COMPARED))),
             "INCONCLUSIVE: 1 of 3 inconclusive, 1 not compared",
         ),
-        (Outcome(findings=(finding(), finding(Verdict.NOT_COMPARED))), "PASS: all 1 passed, 1 not compared"),
+        (Outcome(results=(finding(), finding(Verdict.NOT_COMPARED))), "PASS: all 1 passed, 1 not compared"),
     ],
 )
 def test_the_last_line_says_it_all(outcome: Outcome, expected: str) -> None:
@@ -129,7 +129,7 @@ def test_the_last_line_says_it_all(outcome: Outcome, expected: str) -> None:
     ],
 )
 def test_figures_have_their_unit(metric: str, baseline: float, current: float, expected: tuple[str, str]) -> None:
-    actual = outcome_table.texts(finding(metric=metric, baseline=baseline, current=current))
+    actual = outcome_table.result_texts(finding(metric=metric, baseline=baseline, current=current))
 
     assert expected == (actual["baseline"], actual["now"])
 
@@ -141,7 +141,7 @@ def test_figures_have_their_unit(metric: str, baseline: float, current: float, e
     metric=strategies.sampled_from(["payload_bytes", "messages"]),
 )
 def test_a_byte_too_many_shows(one: int, difference: int, metric: str) -> None:
-    actual = outcome_table.texts(finding(metric=metric, baseline=one, current=one + difference))
+    actual = outcome_table.result_texts(finding(metric=metric, baseline=one, current=one + difference))
 
     assert actual["baseline"] != actual["now"]
 
@@ -160,8 +160,8 @@ def test_a_byte_too_many_shows(one: int, difference: int, metric: str) -> None:
         (finding(), ""),
     ],
 )
-def test_a_change_says_its_sign_and_interval(given_finding: Finding, expected: str) -> None:
-    assert expected == outcome_table.texts(given_finding)["change"]
+def test_a_change_says_its_sign_and_interval(given_finding: CheckResult, expected: str) -> None:
+    assert expected == outcome_table.result_texts(given_finding)["change"]
 
 
 @pytest.mark.parametrize(
@@ -173,13 +173,13 @@ def test_a_change_says_its_sign_and_interval(given_finding: Finding, expected: s
     ],
 )
 def test_evidence_is_two_figures(slower: float, within: float, expected: str) -> None:
-    actual = outcome_table.texts(finding(evidence=Evidence(slower=slower, within=within)))
+    actual = outcome_table.result_texts(finding(evidence=Evidence(slower=slower, within=within)))
 
     assert expected == actual["evidence"]
 
 
 def test_a_figure_of_nothing_has_no_change() -> None:
-    assert outcome_table.shown_texts(Shown(cell="a", metric="x", baseline=0.0, current=1.0))["change"] == ""
+    assert outcome_table.ungated_texts(UngatedMetric(cell="a", metric="x", baseline=0.0, current=1.0))["change"] == ""
 
 
 def test_colour_says_nothing_of_its_own() -> None:

@@ -25,17 +25,19 @@ def environment(tmp_path: Path) -> Path:
     return directory
 
 
-def install(environment: Path, versions: Mapping[str, str], turns: str | None = None) -> Path:
-    """Put distributions of these versions into an environment, and a liecbench with ``turns``; its interpreter."""
+def install(
+    environment: Path, versions: Mapping[str, str], worker_module: str | None = None, stem: str = "paired_worker"
+) -> Path:
+    """Put distributions and a liecbench with a worker module into an environment; return its interpreter."""
     packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
     for name, number in versions.items():
         metadata = packages / f"{name}-{number}.dist-info" / "METADATA"
         metadata.parent.mkdir()
         metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
-    if turns is not None:
+    if worker_module is not None:
         worker = packages / "liecbench" / "worker"
         worker.mkdir(parents=True)
-        (worker / "paired_worker.py").write_text(turns)
+        (worker / f"{stem}.py").write_text(worker_module)
     return environment / "bin" / "python"
 
 
@@ -51,7 +53,7 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
-def test_this_interpreter_can_take_turns_with_itself() -> None:
+def test_this_interpreter_can_be_compared_with_itself() -> None:
     expected = Installation(
         path=Path(sys.executable),
         python=platform.python_version(),
@@ -63,8 +65,8 @@ def test_this_interpreter_can_take_turns_with_itself() -> None:
     assert expected == inspect(Path(sys.executable), PROTOCOL)
 
 
-def test_a_virtual_environment_is_not_taken_for_its_origin(environment: Path) -> None:
-    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, turns="PROTOCOL = 3\n")
+def test_a_virtual_environment_is_not_replaced_by_its_origin(environment: Path) -> None:
+    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, worker_module="PROTOCOL = 3\n")
 
     expected = Installation(path=python, python=platform.python_version(), liecbench="7.1", torch="9.2", protocol=3)
 
@@ -72,20 +74,20 @@ def test_a_virtual_environment_is_not_taken_for_its_origin(environment: Path) ->
 
 
 def test_a_relative_path_becomes_absolute(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, turns="PROTOCOL = 3\n")
+    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, worker_module="PROTOCOL = 3\n")
     monkeypatch.chdir(environment.parent)
 
     assert python == inspect("environment/bin/python", 3).path
 
 
 def test_a_bare_name_is_looked_up_in_path(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, turns="PROTOCOL = 3\n")
+    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, worker_module="PROTOCOL = 3\n")
     monkeypatch.setenv("PATH", str(python.parent), prepend=os.pathsep)
 
     assert python == inspect("python", 3).path
 
 
-def test_what_is_in_the_current_directory_is_not_asked(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_liecbench_in_the_current_directory_is_not_found(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = install(environment, {})
     monkeypatch.chdir(Path(liecbench.__file__).parents[1])
 
@@ -93,19 +95,25 @@ def test_what_is_in_the_current_directory_is_not_asked(environment: Path, monkey
 
 
 @pytest.mark.parametrize(
-    ("turns", "spoken"),
+    ("worker_module", "theirs"),
     [(None, "none"), ("PROTOCOL = 2\n", "2"), ("PROTOCOL = 4\n", "4")],
 )
-def test_another_protocol_is_refused(environment: Path, turns: str | None, spoken: str) -> None:
-    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, turns=turns)
+def test_another_protocol_is_refused(environment: Path, worker_module: str | None, theirs: str) -> None:
+    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, worker_module=worker_module)
 
     assert refusal(python) == (
-        f"{python}: its liecbench 7.1 cannot take turns with this one: it speaks protocol {spoken}, this one 3; "
-        f"compare what speaks it, as liecbench {version('liecbench')} does"
+        f"{python}: its liecbench 7.1 cannot be compared by this one: its paired workers have protocol {theirs}, "
+        "this one's 3; compare versions with protocol 3, or run that version's own check"
     )
 
 
-def test_errors_call_an_interpreter_by_its_name(environment: Path) -> None:
+def test_the_protocol_of_versions_before_the_packages_is_found(environment: Path) -> None:
+    python = install(environment, {"liecbench": "0.1", "torch": "9.2"}, worker_module="PROTOCOL = 2\n", stem="turns")
+
+    assert "its paired workers have protocol 2, this one's 3" in refusal(python)
+
+
+def test_errors_name_an_interpreter_as_asked(environment: Path) -> None:
     python = install(environment, {})
     with pytest.raises(LiecbenchError) as raised:
         inspect(python, 3, name="revision main")
@@ -113,17 +121,18 @@ def test_errors_call_an_interpreter_by_its_name(environment: Path) -> None:
     assert str(raised.value) == "revision main: no liecbench is installed there; install it there"
 
 
-def test_a_torch_is_needed(environment: Path) -> None:
-    python = install(environment, {"liecbench": "7.1"}, turns="PROTOCOL = 3\n")
+def test_an_interpreter_without_torch_is_refused(environment: Path) -> None:
+    python = install(environment, {"liecbench": "7.1"}, worker_module="PROTOCOL = 3\n")
 
     assert refusal(python) == f"{python}: no torch is installed there; install it there"
 
 
-def test_what_liecbench_itself_lacks_there_is_named(environment: Path) -> None:
-    python = install(environment, {"liecbench": "7.1"}, turns="import absent_dependency\n")
+def test_a_dependency_that_liecbench_lacks_there_is_named(environment: Path) -> None:
+    python = install(environment, {"liecbench": "7.1"}, worker_module="import absent_dependency\n")
 
     assert refusal(python) == (
-        f"{python}: it does not say what it has (ModuleNotFoundError: No module named 'absent_dependency'); {REMEDY}"
+        f"{python}: it cannot say what it has installed "
+        f"(ModuleNotFoundError: No module named 'absent_dependency'); {REMEDY}"
     )
 
 
@@ -141,7 +150,7 @@ def test_an_unknown_name_is_no_executable() -> None:
     assert refusal("python-of-nobody") == f"python-of-nobody: there is no such executable; {REMEDY}"
 
 
-def test_what_the_kernel_does_not_run_is_named(tmp_path: Path) -> None:
+def test_an_executable_that_the_kernel_refuses_is_named(tmp_path: Path) -> None:
     damaged = program(tmp_path / "damaged", "neither a script nor a binary\n")
 
     assert refusal(damaged) == f"{damaged}: it cannot be run (Exec format error); {REMEDY}"
@@ -156,21 +165,21 @@ def test_what_the_kernel_does_not_run_is_named(tmp_path: Path) -> None:
         ("echo 3", "no error printed"),
     ],
 )
-def test_what_is_not_python_does_not_say_what_it_has(tmp_path: Path, script: str, reason: str) -> None:
+def test_a_program_other_than_python_is_refused(tmp_path: Path, script: str, reason: str) -> None:
     other = program(tmp_path / "other", f"#!/bin/sh\n{script}\n")
 
-    assert refusal(other) == f"{other}: it does not say what it has ({reason}); {REMEDY}"
+    assert refusal(other) == f"{other}: it cannot say what it has installed ({reason}); {REMEDY}"
 
 
-def test_what_a_start_up_prints_is_no_answer(environment: Path) -> None:
-    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, turns="PROTOCOL = 3\nprint('hello')\n")
+def test_output_of_a_start_up_file_is_ignored(environment: Path) -> None:
+    python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, worker_module="PROTOCOL = 3\nprint('hello')\n")
 
     assert inspect(python, 3).protocol == 3
 
 
-def test_a_path_that_a_shell_would_take_apart_is_one_argument(tmp_path: Path) -> None:
+def test_a_path_with_shell_characters_is_one_argument(tmp_path: Path) -> None:
     directory = tmp_path / "a b; touch c"
     venv.EnvBuilder(symlinks=True).create(directory)
-    python = install(directory, {"liecbench": "7.1", "torch": "9.2"}, turns="PROTOCOL = 3\n")
+    python = install(directory, {"liecbench": "7.1", "torch": "9.2"}, worker_module="PROTOCOL = 3\n")
 
     assert python == inspect(python, 3).path

@@ -285,14 +285,14 @@ def lives(process: int) -> bool:
 def test_an_unknown_revision_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(repository)
 
-    assert refusal("main", name) == f"--pair-revisions {name}: there is no such commit here; {UNKNOWN}"
+    assert refusal("main", name) == f"revision {name}: there is no such commit here; {UNKNOWN}"
 
 
 @pytest.mark.parametrize("name", ["--output=pwned", "-", "^main"])
 def test_an_option_is_no_revision(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(repository)
 
-    assert refusal(name) == f"--pair-revisions {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
+    assert refusal(name) == f"revision {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
 
 
 def test_a_shallow_clone_lacks_history(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +300,7 @@ def test_a_shallow_clone_lacks_history(repository: Path, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path / "shallow")
 
     assert refusal("HEAD~1") == (
-        "--pair-revisions HEAD~1: there is no such commit here; this clone is shallow: fetch more history with "
+        "revision HEAD~1: there is no such commit here; this clone is shallow: fetch more history with "
         "`git fetch --unshallow` (a CI checkout has an option for the whole history, such as fetch-depth: 0)"
     )
 
@@ -310,7 +310,7 @@ def test_without_a_repository_there_are_no_revisions(tmp_path: Path, monkeypatch
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 
     assert refusal("main") == (
-        "--pair-revisions: git finds no working tree here "
+        "check revisions: git finds no working tree here "
         "(fatal: not a git repository (or any of the parent directories): .git); "
         "run it inside the repository whose revisions are to be compared"
     )
@@ -347,7 +347,7 @@ def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
 def test_git_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert refusal("main") == "--pair-revisions: git is not installed; install it"
+    assert refusal("main") == "check revisions: git is not installed; install it"
 
 
 def test_pip_is_needed(repository: Path, tmp_path: Path) -> None:
@@ -363,6 +363,6 @@ def test_pip_is_needed(repository: Path, tmp_path: Path) -> None:
     )
 
     assert done.stderr.splitlines()[-1] == (
-        "liecbench.errors.MachineError: --pair-revisions: pip is not installed here; "
+        "liecbench.errors.MachineError: check revisions: pip is not installed here; "
         "install it, as with `python -m ensurepip`"
     )

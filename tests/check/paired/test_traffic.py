@@ -1,6 +1,6 @@
 import pytest
 
-from liecbench.check.paired.traffic import traffic_findings, traffic_shown
+from liecbench.check.paired.traffic import traffic_results, ungated_metrics
 from liecbench.check.verdict import Verdict
 from liecbench.launch.messages import BurstResult
 
@@ -19,7 +19,7 @@ def answer(sent: int = 1000, received: int = 1000, messages: int = 4) -> BurstRe
 
 
 def verdicts(a: BurstResult, b: BurstResult) -> dict[str, Verdict]:
-    return {finding.metric: finding.verdict for finding in traffic_findings("ddp", a, b)}
+    return {result.metric: result.verdict for result in traffic_results("ddp", a, b)}
 
 
 def test_the_same_traffic_passes() -> None:
@@ -36,7 +36,7 @@ def test_one_message_more_fails() -> None:
 
 
 def test_fewer_bytes_pass_and_are_told() -> None:
-    (payload, _) = traffic_findings("ddp", answer(), answer(sent=200))
+    (payload, _) = traffic_results("ddp", answer(), answer(sent=200))
 
     assert payload.verdict is Verdict.PASS
     assert payload.change == pytest.approx(-0.2)
@@ -44,7 +44,7 @@ def test_fewer_bytes_pass_and_are_told() -> None:
 
 
 def test_totals_are_of_all_ranks() -> None:
-    (payload, messages) = traffic_findings("ddp", answer(), answer())
+    (payload, messages) = traffic_results("ddp", answer(), answer())
 
     assert (payload.baseline, messages.baseline) == (4000, 8)
 
@@ -52,11 +52,11 @@ def test_totals_are_of_all_ranks() -> None:
 def test_of_other_cells_all_is_shown() -> None:
     shown = {
         figure.metric: (figure.baseline, figure.current)
-        for figure in traffic_shown("x", answer(), answer(500), same=False)
+        for figure in ungated_metrics("x", answer(), answer(500), same=False)
     }
 
     assert shown == {"payload_bytes": (4000, 3500), "messages": (8, 8), "train_loss": (0.5, 0.5)}
 
 
 def test_of_the_same_cell_the_loss_alone_is_shown() -> None:
-    assert [figure.metric for figure in traffic_shown("x", answer(), answer(), same=True)] == ["train_loss"]
+    assert [figure.metric for figure in ungated_metrics("x", answer(), answer(), same=True)] == ["train_loss"]

@@ -31,27 +31,27 @@ def refusal(path: Path) -> tuple[int, str]:
 
 
 def sealed(document: dict[str, Any]) -> str:
-    """With the sum that belongs to it, as whoever means to deceive would write it."""
+    """Return the document with a valid checksum, as a deliberate forger would write it."""
     rest = {name: value for name, value in document.items() if name != "sha256"}
     sha256 = hashlib.sha256(json.dumps(rest, indent=1).encode()).hexdigest()
     return json.dumps({**document, "sha256": sha256}, indent=1)
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_written_baseline_is_read_back(tmp_path: Path) -> None:
     baseline = Baseline.of(CELLS)
     baseline.write(tmp_path / "baseline.json")
 
     assert baseline == Baseline.read(tmp_path / "baseline.json")
 
 
-def test_the_file_says_what_it_is(written: bytes) -> None:
+def test_the_file_begins_with_type_schema_and_version(written: bytes) -> None:
     document = json.loads(written)
     head = list(document.items())[:3]
 
     assert [("type", "liecbench-baseline"), ("schema", 1), ("liecbench", __version__)] == head
 
 
-def test_an_entry_holds_what_gates_need(written: bytes) -> None:
+def test_a_cell_has_the_fields_that_checks_need(written: bytes) -> None:
     entry = json.loads(written)["cells"][0]
 
     assert (entry["environment"], entry["epochs"][1]) == (
@@ -77,24 +77,24 @@ def test_an_entry_holds_what_gates_need(written: bytes) -> None:
     )
 
 
-def test_the_sum_is_that_of_the_rest(written: bytes) -> None:
+def test_the_checksum_is_that_of_the_other_fields(written: bytes) -> None:
     assert sealed(json.loads(written)).encode() == json.dumps(json.loads(written), indent=1).encode()
 
 
 @given(st.randoms(use_true_random=False))
-def test_the_order_of_the_results_does_not_show(shuffle: random.Random) -> None:
+def test_the_order_of_the_results_does_not_matter(shuffle: random.Random) -> None:
     cells = shuffle.sample(CELLS, len(CELLS))
 
     assert Baseline.of(CELLS) == Baseline.of(cells)
 
 
-def test_seeds_stand_in_order() -> None:
+def test_cells_are_sorted_by_seed() -> None:
     entries = [(entry.spec["algorithm"]["name"], entry.seed) for entry in Baseline.of(CELLS).cells]
 
     assert entries == [("ddp", 2), ("ddp", 10), ("liec", 0)]
 
 
-def test_a_baseline_replaces_the_one_before(tmp_path: Path, written: bytes) -> None:
+def test_a_baseline_replaces_an_earlier_one(tmp_path: Path, written: bytes) -> None:
     path = tmp_path / "baseline.json"
     path.write_text("an earlier one")
     Baseline.of(CELLS).write(path)
@@ -103,7 +103,7 @@ def test_a_baseline_replaces_the_one_before(tmp_path: Path, written: bytes) -> N
 
 
 @pytest.mark.parametrize("name", ["", "missing/baseline.json"], ids=["a directory", "in no directory"])
-def test_where_nothing_can_be_written_nothing_is_left(tmp_path: Path, name: str) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path, name: str) -> None:
     directory = tmp_path / "here"
     directory.mkdir()
     with pytest.raises(LiecbenchError) as raised:
@@ -112,7 +112,7 @@ def test_where_nothing_can_be_written_nothing_is_left(tmp_path: Path, name: str)
     assert (2, [directory]) == (int(raised.value.exit_code), list(tmp_path.iterdir()))
 
 
-def test_only_completed_cells_are_stored_and_the_others_named() -> None:
+def test_only_completed_cells_are_stored_and_the_others_are_named() -> None:
     cells = [cell(), cell(seed=1, status="failed"), cell(seed=2, status="unfinished"), cell(seed=3, status="diverged")]
     named = [
         f"ddp · 2 workers · 20mbit · seed {seed}: {s}" for seed, s in enumerate(["failed", "unfinished", "diverged"], 1)
@@ -121,7 +121,7 @@ def test_only_completed_cells_are_stored_and_the_others_named() -> None:
     assert ([0], named) == ([entry.seed for entry in Baseline.of(cells).cells], left_out(cells))
 
 
-def test_without_a_completed_cell_there_is_no_baseline() -> None:
+def test_no_completed_cell_is_an_error() -> None:
     with pytest.raises(NothingToCompareError) as raised:
         Baseline.of([cell(status="unfinished")])
 
@@ -132,16 +132,16 @@ def test_a_record_out_of_bounds_is_named() -> None:
     with pytest.raises(LiecbenchError) as raised:
         Baseline.of([cell(changes={"train_loss": float("nan")})])
 
-    assert str(raised.value).startswith("cell cell0: its records are off: train_loss: Input should be ")
+    assert str(raised.value).startswith("cell cell0: its records are invalid: train_loss: Input should be ")
 
 
-def test_a_missing_file_has_its_remedy(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     remedy = ": there is no such baseline; write one with `liecbench baseline RESULTS -o FILE`"
 
     assert (4, remedy) == refusal(tmp_path / "none.json")
 
 
-def test_ends_of_lines_may_change(tmp_path: Path, written: bytes) -> None:
+def test_line_ends_may_change(tmp_path: Path, written: bytes) -> None:
     path = tmp_path / "baseline.json"
     path.write_bytes(written.replace(b"\n", b"\r\n"))
 
@@ -161,11 +161,11 @@ def test_ends_of_lines_may_change(tmp_path: Path, written: bytes) -> None:
         (lambda text: text.replace(b'"schema": 1', b'"schema": 2'), "another schema"),
         (lambda text: text.replace(b"liecbench-baseline", b"liecbench-check"), "it is no baseline"),
         (lambda text: text.replace(b'"residual_norm": 2.0', b'"residual_norm": NaN'), ": "),
-        (lambda text: text.replace(b'"residual_norm": 2.0', b'"residual_norm": 2.00'), "it was changed"),
-        (lambda text: text.replace(b'"residual_norm": 2.0', b'"residual_norm": 3.0'), "it was changed"),
+        (lambda text: text.replace(b'"residual_norm": 2.0', b'"residual_norm": 2.00'), "it was edited"),
+        (lambda text: text.replace(b'"residual_norm": 2.0', b'"residual_norm": 3.0'), "it was edited"),
         (lambda text: text.replace(b'"residual_norm": 2.0', b'"residual_norm": 1e999'), ": "),
-        (lambda text: text.replace(b'"steps": 22', b'"steps": 22, "steps": 22'), "it was changed"),
-        (lambda text: text.replace(b'"sha256"', b'"sum"'), "it was changed"),
+        (lambda text: text.replace(b'"steps": 22', b'"steps": 22, "steps": 22'), "it was edited"),
+        (lambda text: text.replace(b'"sha256"', b'"sum"'), "it was edited"),
     ],
 )
 def test_a_damaged_file_is_refused(
@@ -203,7 +203,7 @@ def test_a_directory_is_refused(tmp_path: Path) -> None:
         (("cells", 0, "environment", "torch"), 2),
     ],
 )
-def test_a_field_that_is_off_is_refused_though_the_sum_is_right(
+def test_an_invalid_field_is_refused_even_with_a_valid_checksum(
     tmp_path: Path, written: bytes, place: tuple[Any, ...], value: object
 ) -> None:
     path, document = tmp_path / "baseline.json", json.loads(written)
@@ -214,15 +214,15 @@ def test_a_field_that_is_off_is_refused_though_the_sum_is_right(
     path.write_text(sealed(document))
     code, message = refusal(path)
 
-    assert (code, message[:40]) == (2, ": not a baseline that was written here: ")
+    assert (code, message[:39]) == (2, ": not a baseline that liecbench wrote: ")
 
 
 @given(st.data())
-def test_any_change_of_a_byte_is_refused(
+def test_a_change_of_any_byte_is_refused(
     tmp_path_factory: pytest.TempPathFactory, written: bytes, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "changed.json"
-    # The end of the last line is no part of it.
+    # The last line's end is not part of the document.
     place = data.draw(st.integers(0, len(written) - 2))
     other = data.draw(st.integers(0, 255).filter(lambda byte: byte != written[place]))
     change = data.draw(st.sampled_from(["change", "delete", "truncate", "insert"]))
@@ -230,7 +230,7 @@ def test_any_change_of_a_byte_is_refused(
     changed = written[:place] + after + (b"" if change == "truncate" else written[place + 1 :])
     path.write_bytes(changed)
 
-    # A carriage return before a line's end is Git's.
+    # Git may add a carriage return to each line's end.
     assume(changed.replace(b"\r\n", b"\n") != written)
 
     assert refusal(path)[0] == 2

@@ -27,44 +27,44 @@ def test_the_ratio_is_of_the_best_epoch_and_the_median_seed() -> None:
     ],
     ids=str,
 )
-def test_the_wire_is_as_fast_as_its_slowest_direction(link: object, wire: object, expected: float) -> None:
+def test_the_wire_time_is_that_of_the_busiest_direction(link: object, wire: object, expected: float) -> None:
     cells = [cell(link=link, changes={"wire_bytes": wire, "least_communicate_seconds": 1.012})]
 
     assert finding(check(cells, cells), "communication_over_wire").current == pytest.approx(expected)
 
 
-def test_warm_up_is_on_the_wire_and_not_in_the_times() -> None:
+def test_the_ratio_accounts_for_warm_up_steps() -> None:
     cells = [cell(changes={"timed_steps": 11, "least_communicate_seconds": 0.506})]
 
     assert finding(check(cells, cells), "communication_over_wire").current == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("seconds", "gated"), [(0.0201, True), (0.0199, False)])
-def test_short_messages_are_shown_only(seconds: float, gated: bool) -> None:
+def test_short_messages_are_not_gated(seconds: float, gated: bool) -> None:
     wire = traffic(round(22 * seconds * 20e6 / 8))
     stored, current = (seeds([{"wire_bytes": wire, "least_communicate_seconds": s}]) for s in (1.0, 2.0))
     outcome = check(current, stored)
-    shown = [one for one in outcome.shown if one.metric == "communication_over_wire"]
+    ungated = [one for one in outcome.ungated if one.metric == "communication_over_wire"]
 
-    assert (verdicts(outcome).get("communication_over_wire"), len(shown)) == ((FAIL, 0) if gated else (None, 1))
+    assert (verdicts(outcome).get("communication_over_wire"), len(ungated)) == ((FAIL, 0) if gated else (None, 1))
 
 
-def test_seconds_are_shown() -> None:
+def test_seconds_are_not_gated() -> None:
     stored = seeds([{"train_seconds": 1.0}, {"train_seconds": 3.0}])
     current = seeds([{"train_seconds": 10.0, "exposed_seconds": 1.0}] * 2)
     outcome = check(current, stored)
 
-    assert ([(one.metric, one.baseline, one.current) for one in outcome.shown], int(outcome.exit_code)) == (
+    assert ([(one.metric, one.baseline, one.current) for one in outcome.ungated], int(outcome.exit_code)) == (
         [("seconds_per_epoch", 2.0, 10.0), ("exposed_seconds_per_epoch", 0.5, 1.0)],
         0,
     )
 
 
-def test_unshaped_communication_is_shown_only() -> None:
+def test_communication_on_an_unshaped_link_is_not_gated() -> None:
     stored, current = (seeds([{"communicate_seconds": s}], link="none") for s in (0.25, 5.0))
     outcome = check(current, stored)
 
-    assert ([(one.metric, one.baseline, one.current) for one in outcome.shown], int(outcome.exit_code)) == (
+    assert ([(one.metric, one.baseline, one.current) for one in outcome.ungated], int(outcome.exit_code)) == (
         [
             ("seconds_per_epoch", 1.0, 1.0),
             ("exposed_seconds_per_epoch", 0.5, 0.5),
@@ -74,7 +74,7 @@ def test_unshaped_communication_is_shown_only() -> None:
     )
 
 
-def test_records_without_the_least_communication_are_not_gated_by_it() -> None:
+def test_records_without_least_communication_time_are_not_compared() -> None:
     found = finding(check(seeds([{}]), seeds([{"least_communicate_seconds": None}])), "communication_over_wire")
 
     assert found.verdict is NOT_COMPARED
@@ -84,7 +84,7 @@ def test_records_without_the_least_communication_are_not_gated_by_it() -> None:
     ("before", "now", "expected"),
     [(0.1, 0.2, FAIL), (0.1, 0.5, Verdict.INCONCLUSIVE), (0.5, 0.5, FAIL), (None, 0.9, FAIL), (0.1, None, FAIL)],
 )
-def test_slower_communication_of_a_busier_machine_is_inconclusive(
+def test_slower_communication_on_a_busier_machine_is_inconclusive(
     before: float | None, now: float | None, expected: Verdict
 ) -> None:
     old = seeds([{"least_communicate_seconds": 1.0, "other_cpu_share": before}] * 5)
@@ -93,7 +93,7 @@ def test_slower_communication_of_a_busier_machine_is_inconclusive(
     assert finding(check(new, old), "communication_over_wire").verdict is expected
 
 
-def test_a_busier_machine_takes_nothing_from_a_pass() -> None:
+def test_a_pass_on_a_busier_machine_stays_a_pass() -> None:
     old = seeds([{"other_cpu_share": 0.0}] * 5)
     new = seeds([{"other_cpu_share": 0.9}] * 5)
 

@@ -6,7 +6,7 @@ from liecbench.check.verdict import Outcome, Verdict
 from tests.check.stored_results import METRICS, cell, check, finding, seeds, traffic, verdicts
 
 PASS, FAIL, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.NOT_COMPARED
-MEANT = "write the baseline anew if this is meant"
+IF_INTENDED = "write the baseline again if this is intended"
 
 
 def against_itself(changes: dict[str, Any], stored: dict[str, Any] | None = None) -> Outcome:
@@ -49,32 +49,36 @@ def test_one_seed_past_the_margin_fails(changes: dict[str, Any], metric: str, ex
         (
             {"payload_bytes": traffic(2_200_000, 3_300_000)},
             "payload_bytes",
-            f"seed 1: 3300000 bytes sent by rank 1 in epoch 1, 2200000 in the baseline; +25.00% in all; {MEANT}",
+            f"seed 1: 3300000 bytes sent by rank 1 in epoch 1, 2200000 in the baseline; +25.00% in all; {IF_INTENDED}",
         ),
         (
             {"messages": [11, 22]},
             "messages",
-            f"seed 1: 11 messages by rank 0 in epoch 1, 22 in the baseline; -25.00% in all; {MEANT}",
+            f"seed 1: 11 messages by rank 0 in epoch 1, 22 in the baseline; -25.00% in all; {IF_INTENDED}",
         ),
         ({"wire_bytes": traffic(5_060_000)}, "wire_bytes", "seed 1: +100.00%; +2.0% allowed"),
         ({"residual_norm": 3.0}, "residual_norm", "seed 1: +50.0000% in epoch 1; ±0.01% allowed"),
-        ({"residual_norm": None}, "residual_norm", f"seed 1: in epoch 1 the method has lost an error memory; {MEANT}"),
+        (
+            {"residual_norm": None},
+            "residual_norm",
+            f"seed 1: in epoch 1 the method has lost an error memory; {IF_INTENDED}",
+        ),
     ],
 )
-def test_a_failure_says_where(changes: dict[str, Any], metric: str, expected: str) -> None:
+def test_a_failure_names_seed_rank_and_epoch(changes: dict[str, Any], metric: str, expected: str) -> None:
     assert finding(against_itself(changes), metric).reason == expected
 
 
-def test_what_a_method_gained_fails() -> None:
+def test_a_gained_error_memory_fails() -> None:
     found = finding(against_itself({"residual_norm": 1.0}, {"residual_norm": None}), "residual_norm")
 
     assert (found.verdict, found.reason) == (
         FAIL,
-        f"seed 1: in epoch 1 the method has gained an error memory; {MEANT}",
+        f"seed 1: in epoch 1 the method has gained an error memory; {IF_INTENDED}",
     )
 
 
-def test_what_no_epoch_has_is_no_finding() -> None:
+def test_a_metric_that_no_epoch_has_gives_no_result() -> None:
     none = {"compression_error": None, "residual_norm": None}
     outcome = check(seeds([none]), seeds([none]))
 
@@ -94,12 +98,12 @@ def test_the_worst_epoch_of_the_worst_seed_counts() -> None:
     )
 
 
-def test_an_epoch_that_is_missing_fails() -> None:
+def test_a_missing_epoch_fails() -> None:
     found = finding(check([cell(epochs=1)], [cell()]), "payload_bytes")
 
     assert (found.verdict, found.reason) == (
         FAIL,
-        f"seed 0: epochs: 2 in the baseline, 1 here; -50.00% in all; {MEANT}",
+        f"seed 0: epochs: 2 in the baseline, 1 here; -50.00% in all; {IF_INTENDED}",
     )
 
 
@@ -111,14 +115,14 @@ def test_an_epoch_that_is_missing_fails() -> None:
         (None, None, "no wire bytes here and in the baseline: not every rank has an interface of its own"),
     ],
 )
-def test_without_wire_bytes_they_are_not_compared(old: object, new: object, expected: str) -> None:
+def test_missing_wire_bytes_are_not_compared(old: object, new: object, expected: str) -> None:
     outcome = check(seeds([{"wire_bytes": new}]), seeds([{"wire_bytes": old}]))
     found = finding(outcome, "wire_bytes")
 
     assert (found.verdict, found.reason, int(outcome.exit_code)) == (NOT_COMPARED, expected, 0)
 
 
-def test_where_nothing_is_sent_there_is_no_wire() -> None:
+def test_a_cell_that_sends_nothing_has_no_wire_bytes() -> None:
     silent = {"payload_bytes": traffic(0), "messages": [0, 0], "least_communicate_seconds": 0.0}
     cells = [[cell(changes={**silent, "wire_bytes": traffic(stray)})] for stray in (70, 140)]
 

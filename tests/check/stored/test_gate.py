@@ -9,8 +9,8 @@ PASS, FAIL, INCONCLUSIVE, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.INC
 
 
 def only(outcome: Outcome) -> tuple[str, str, Verdict, str]:
-    assert len(outcome.findings) == 1
-    found = outcome.findings[0]
+    assert len(outcome.results) == 1
+    found = outcome.results[0]
     return found.cell, found.metric, found.verdict, found.reason
 
 
@@ -27,7 +27,7 @@ def test_groups_of_cells_have_a_finding_a_metric_each() -> None:
     outcome = check(cells, cells)
     labels = ["ddp · 2 workers"] * 8 + ["liec sign · 2 workers"] * 8
 
-    assert ([f.cell for f in outcome.findings], [f.metric for f in outcome.findings]) == (labels, [*METRICS] * 2)
+    assert ([f.cell for f in outcome.results], [f.metric for f in outcome.results]) == (labels, [*METRICS] * 2)
 
 
 @pytest.mark.parametrize(
@@ -84,16 +84,16 @@ def test_more_tests_ask_for_more() -> None:
 )
 def test_only_what_is_alike_is_compared(fields: dict[str, Any], expected: set[str]) -> None:
     outcome = check(seeds([{}] * 2, **fields), seeds([{}] * 2))
-    passed = {found.metric for found in outcome.findings if found.verdict is PASS}
-    rest = {found.verdict for found in outcome.findings if found.metric not in expected}
+    passed = {found.metric for found in outcome.results if found.verdict is PASS}
+    rest = {found.verdict for found in outcome.results if found.metric not in expected}
 
-    assert (passed, rest, outcome.shown, int(outcome.exit_code)) == (expected, {NOT_COMPARED}, (), 0)
+    assert (passed, rest, outcome.ungated, int(outcome.exit_code)) == (expected, {NOT_COMPARED}, (), 0)
 
 
 def test_another_machine_is_named() -> None:
     outcome = check(seeds([{}] * 2, environment={"cpu": "Model B"}), seeds([{}] * 2))
-    reason = "the baseline is of another machine: cpu: Model A in the baseline, Model B here"
-    apart = [(found.metric, found.reason) for found in outcome.findings if found.verdict is NOT_COMPARED]
+    reason = "the baseline is from another machine: cpu: Model A in the baseline, Model B here"
+    apart = [(found.metric, found.reason) for found in outcome.results if found.verdict is NOT_COMPARED]
 
     assert apart == [("accuracy, loss and compression error", reason), ("communication and seconds", reason)]
 
@@ -105,7 +105,7 @@ def test_on_gpus_numbers_that_no_run_repeats_are_not_compared() -> None:
     drifted = [{"compression_error": 0.51, "residual_norm": 2.1, "train_loss": 1.01}] * 5
     outcome = check(seeds(drifted, device="cuda", environment=GPU), seeds([{}] * 5, device="cuda", environment=GPU))
     unrepeated = dict.fromkeys(("compression_error", "residual_norm"), NOT_COMPARED)
-    reason = "on GPUs, whose libraries add up in another order each time: accuracy and loss are compared alone"
+    reason = "GPU libraries sum in another order on every run: only accuracy and loss are compared"
 
     assert (verdicts(outcome), int(outcome.exit_code)) == ({**dict.fromkeys(METRICS, PASS), **unrepeated}, 0)
     assert (finding(outcome, "residual_norm").reason, finding(outcome, "residual_norm").current) == (reason, 2.1)
@@ -123,7 +123,7 @@ def test_other_gpus_are_another_machine() -> None:
     outcome = check(seeds([{}], device="cuda", environment=other), seeds([{}], device="cuda", environment=GPU))
     found = finding(outcome, "accuracy, loss and compression error")
 
-    assert found.reason.startswith("the baseline is of another machine: gpus: ")
+    assert found.reason.startswith("the baseline is from another machine: gpus: ")
 
 
 def test_seeds_of_another_machine_are_named() -> None:
@@ -131,7 +131,7 @@ def test_seeds_of_another_machine_are_named() -> None:
     outcome = check(current, seeds([{}] * 3))
 
     assert (finding(outcome, "accuracy, loss and compression error").reason, verdicts(outcome)["test_accuracy"]) == (
-        "seed 2: the baseline is of another setting: torch: 2.6.0 in the baseline, 3.0 here",
+        "seed 2: the baseline is from another setting: torch: 2.6.0 in the baseline, 3.0 here",
         PASS,
     )
 
@@ -160,8 +160,8 @@ def test_a_cell_that_the_baseline_lacks_is_not_compared() -> None:
 
 def test_cells_that_the_results_lack_leave_it_open() -> None:
     outcome = check(seeds([{}]), [*seeds([{}] * 3), *seeds([{}], workers=4)])
-    found = [(one.cell, one.verdict, one.reason) for one in outcome.findings if one.metric == "status"]
-    lacking = "the results have no such cell; run it, or write the baseline anew"
+    found = [(one.cell, one.verdict, one.reason) for one in outcome.results if one.metric == "status"]
+    lacking = "the results have no such cell; run it, or write the baseline again"
 
     assert (found, int(outcome.exit_code)) == (
         [
@@ -181,7 +181,7 @@ def test_a_link_that_the_results_lack_leaves_it_open() -> None:
 @pytest.mark.parametrize(
     ("status", "verdict", "reason", "code"),
     [
-        ("diverged", FAIL, "seed 1: diverged, where the baseline's completed: not finite", 1),
+        ("diverged", FAIL, "seed 1: diverged, and completed in the baseline: not finite", 1),
         ("unfinished", INCONCLUSIVE, "seed 1: unfinished; let `liecbench run` finish it", 3),
     ],
 )

@@ -2,17 +2,24 @@ from typing import Any
 
 import pytest
 
-from liecbench.check.stored.baseline import Entry
-from liecbench.check.stored.matching import Kind, Twin, but_for_seed, differences_from_nearest, labels, match
+from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.matching import (
+    CellMatch,
+    Kind,
+    differences_from_nearest,
+    key_without_seed,
+    labels,
+    match_cells,
+)
 from tests.check.stored_results import ENVIRONMENT, cell
 
 
-def entry(**fields: Any) -> Entry:
-    return Entry.of(cell(**fields))
+def entry(**fields: Any) -> BaselineCell:
+    return BaselineCell.of(cell(**fields))
 
 
 def differing(kind: Kind, **fields: Any) -> list[str]:
-    return Twin(baseline=entry(), current=entry(**fields)).differences(kind)
+    return CellMatch(baseline=entry(), current=entry(**fields)).differences(kind)
 
 
 @pytest.mark.parametrize(
@@ -35,8 +42,8 @@ def differing(kind: Kind, **fields: Any) -> list[str]:
     ],
     ids=str,
 )
-def test_bytes_are_those_of_the_same_training(fields: dict[str, Any], expected: int | None) -> None:
-    assert [expected] == match([entry(**fields)], [entry()])
+def test_cells_match_if_they_send_the_same_bytes(fields: dict[str, Any], expected: int | None) -> None:
+    assert [expected] == match_cells([entry(**fields)], [entry()])
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_bytes_are_those_of_the_same_training(fields: dict[str, Any], expected: 
     ],
     ids=str,
 )
-def test_what_differs_is_named(fields: dict[str, Any], numerics: list[str], time: list[str] | None) -> None:
+def test_fields_that_differ_are_named(fields: dict[str, Any], numerics: list[str], time: list[str] | None) -> None:
     expected = numerics, numerics if time is None else time
 
     assert expected == (differing("numerics", **fields), differing("time", **fields))
@@ -68,7 +75,7 @@ CUDA = {"device": "cuda", "backend": "nccl"}
 NCCL = {"version": "2.27.5", "shared_gpus": False, "transport": "any"}
 
 
-def on_gpus(names: list[str], **changes: Any) -> Entry:
+def on_gpus(names: list[str], **changes: Any) -> BaselineCell:
     return entry(**CUDA, environment={"gpu": {"names": names, "driver": "1"}, "nccl": {**NCCL, **changes}})
 
 
@@ -90,17 +97,17 @@ def on_gpus(names: list[str], **changes: Any) -> Entry:
         ),
     ],
 )
-def test_gpus_and_nccl_are_part_of_the_machine(current: Entry, wire: list[str], numerics: list[str]) -> None:
-    twin = Twin(baseline=on_gpus(["Model G"]), current=current)
+def test_gpus_and_nccl_are_part_of_the_machine(current: BaselineCell, wire: list[str], numerics: list[str]) -> None:
+    match = CellMatch(baseline=on_gpus(["Model G"]), current=current)
 
     assert (wire, numerics, numerics) == (
-        twin.differences("wire"),
-        twin.differences("numerics"),
-        twin.differences("time"),
+        match.differences("wire"),
+        match.differences("numerics"),
+        match.differences("time"),
     )
 
 
-def test_a_gpu_makes_no_other_machine_for_who_does_not_use_it() -> None:
+def test_an_unused_gpu_makes_no_difference() -> None:
     assert differing("time", environment={"gpu": {"names": ["Model G"]}}) == []
 
 
@@ -120,10 +127,10 @@ def test_wire_bytes_depend_on_the_link_alone(fields: dict[str, Any]) -> None:
         ({"link": "9mbit", "environment": {"cpu": "Model B"}}, 2),
     ],
 )
-def test_of_several_the_most_alike_is_taken(current: dict[str, Any], expected: int) -> None:
+def test_the_most_similar_of_several_cells_matches(current: dict[str, Any], expected: int) -> None:
     stored = [entry(), entry(link="5mbit"), entry(link="5mbit", environment={"cpu": "Model B"})]
 
-    assert [expected] == match([entry(**current)], stored)
+    assert [expected] == match_cells([entry(**current)], stored)
 
 
 @pytest.mark.parametrize(
@@ -146,15 +153,18 @@ def test_of_several_the_most_alike_is_taken(current: dict[str, Any], expected: i
     ],
     ids=str,
 )
-def test_the_nearest_says_what_differs(current: dict[str, Any], expected: list[str]) -> None:
+def test_differences_are_those_from_the_nearest_cell(current: dict[str, Any], expected: list[str]) -> None:
     stored = [entry(seed=3), entry(algorithm="liec", compressor={"name": "top_k", "ratio": 0.01})]
     seed = {"seed": 3, **current} if current.get("algorithm") != "liec" else current
 
     assert expected == differences_from_nearest(entry(**seed), stored)
 
 
-def test_seeds_alone_make_no_other_group() -> None:
-    assert [but_for_seed(entry()) == but_for_seed(entry(**f)) for f in ({"seed": 5}, {"link": "none"})] == [True, False]
+def test_cells_that_differ_in_the_seed_have_the_same_key() -> None:
+    assert [key_without_seed(entry()) == key_without_seed(entry(**f)) for f in ({"seed": 5}, {"link": "none"})] == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -172,5 +182,5 @@ def test_seeds_alone_make_no_other_group() -> None:
     ],
     ids=str,
 )
-def test_a_label_holds_what_tells_cells_apart(cells: list[dict[str, Any]], expected: list[str]) -> None:
+def test_a_label_has_the_fields_that_differ(cells: list[dict[str, Any]], expected: list[str]) -> None:
     assert expected == labels([entry(**fields) for fields in cells])

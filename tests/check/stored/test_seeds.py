@@ -6,20 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.check.stored.baseline import Entry
-from liecbench.check.stored.matching import Twin
-from liecbench.check.stored.seeds import findings, judge
-from liecbench.check.verdict import Finding, Verdict
+from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.matching import CellMatch
+from liecbench.check.stored.seeds import decide, seed_results
+from liecbench.check.verdict import CheckResult, Verdict
 from liecbench.results.statistics import Estimate
 from tests.check.stored_results import seeds
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
 
 
-def found(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], level: float = 0.05) -> tuple[Finding, Finding]:
+def found(
+    old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], level: float = 0.05
+) -> tuple[CheckResult, CheckResult]:
     sides = zip(seeds(old), seeds(new), strict=True)
-    twins = [Twin(baseline=Entry.of(before), current=Entry.of(after)) for before, after in sides]
-    return findings("cell", twins, accuracy_points=0.005, loss=0.05, level=level)
+    matches = [CellMatch(baseline=BaselineCell.of(before), current=BaselineCell.of(after)) for before, after in sides]
+    return seed_results("cell", matches, accuracy_points=0.005, loss=0.05, level=level)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +55,18 @@ def test_bounds_follow_the_t_table(values: list[float], level: float, half: floa
     ],
     ids=str,
 )
-def test_a_loss_is_judged_by_its_bounds(losses: list[float], expected: Verdict) -> None:
-    assert expected == judge(losses, 0.25, 0.05).verdict
+def test_a_verdict_follows_from_the_bounds(losses: list[float], expected: Verdict) -> None:
+    assert expected == decide(losses, 0.25, 0.05).verdict
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.floats(0.001, 0.5))
-def test_what_could_have_been_seen_would_have_failed(losses: list[float], level: float) -> None:
-    judged = judge(losses, 0.1, level)
-    if judged.visible is None or judged.bounds is None:
+def test_the_smallest_detectable_loss_fails(losses: list[float], level: float) -> None:
+    decided = decide(losses, 0.1, level)
+    if decided.smallest_detectable is None or decided.bounds is None:
         return
-    shift = judged.visible + 1e-6 - judged.bounds.mean
+    shift = decided.smallest_detectable + 1e-6 - decided.bounds.mean
 
-    assert judge([loss + shift for loss in losses], 0.1, level).verdict is FAIL
+    assert decide([loss + shift for loss in losses], 0.1, level).verdict is FAIL
 
 
 @pytest.mark.parametrize(("drop", "expected"), [(0.0049, PASS), (0.0051, FAIL), (-0.5, PASS)])
@@ -91,7 +93,7 @@ def test_the_loss_may_rise_by_a_twentieth(old: float, new: float, expected: Verd
     assert (accuracy.verdict, loss.verdict) == (PASS, expected)
 
 
-def test_a_finding_holds_the_change_and_its_bounds() -> None:
+def test_a_result_has_the_change_and_its_bounds() -> None:
     new = [{"test_accuracy": 0.5 - drop} for drop in (0.01, 0.02, 0.03)]
     accuracy, _ = found([{"test_accuracy": 0.5}] * 3, new)
     half = 2.919986 * 0.01 / math.sqrt(3)
@@ -103,7 +105,7 @@ def test_a_finding_holds_the_change_and_its_bounds() -> None:
         INCONCLUSIVE,
         0.5,
         "points lost 2.00 over 3 seeds, between 0.31 and 3.69; 0.50 allowed, "
-        "less than 2.19 would not have shown; 3 seeds are few, give 5",
+        "less than 2.19 could not have been detected; 3 seeds are few, run 5",
     )
     assert pytest.approx((0.48, -0.02, -0.02 - half, -0.02 + half, 0.005 + half)) == (
         accuracy.current,
@@ -121,32 +123,34 @@ def test_a_change_of_the_loss_is_relative_to_the_baselines() -> None:
         0.25,
         0.25,
         0.25,
-        "higher by 0.5000 over 2 seeds, at least 0.5000; 0.1000 allowed; 2 seeds are few, give 5",
+        "higher by 0.5000 over 2 seeds, at least 0.5000; 0.1000 allowed; 2 seeds are few, run 5",
     )
 
 
-def test_one_seed_bounds_nothing() -> None:
+def test_one_seed_is_inconclusive() -> None:
     accuracy, _ = found([{"test_accuracy": 0.5}], [{"test_accuracy": 0.25}])
 
     assert (accuracy.verdict, accuracy.change, accuracy.low, accuracy.reason) == (
         INCONCLUSIVE,
         -0.25,
         None,
-        "points lost 25.00; one seed bounds nothing, give 5",
+        "points lost 25.00; one seed gives no interval, run 5",
     )
 
 
 def test_one_seed_that_is_the_same_passes() -> None:
     accuracy, loss = found([{}], [{}])
 
-    assert (accuracy.verdict, accuracy.change, loss.verdict, loss.reason) == (PASS, 0.0, PASS, "the same with 1 seed")
+    assert (accuracy.verdict, accuracy.change, loss.verdict, loss.reason) == (PASS, 0.0, PASS, "equal with 1 seed")
 
 
 def test_only_the_last_epoch_counts() -> None:
     old, new = (seeds([{"test_accuracy": 0.75}] * 2) for _ in range(2))
     for one in new:
         one.epochs[0] = seeds([{"test_accuracy": 0.1}])[0].epochs[0]
-    twins = [Twin(baseline=Entry.of(a), current=Entry.of(b)) for a, b in zip(old, new, strict=True)]
-    accuracy, _ = findings("cell", twins, accuracy_points=0.005, loss=0.05, level=0.05)
+    matches = [
+        CellMatch(baseline=BaselineCell.of(a), current=BaselineCell.of(b)) for a, b in zip(old, new, strict=True)
+    ]
+    accuracy, _ = seed_results("cell", matches, accuracy_points=0.005, loss=0.05, level=0.05)
 
     assert (accuracy.verdict, accuracy.current) == (PASS, 0.75)

@@ -1,0 +1,167 @@
+"""Measurement of one case: pairs of bursts of the same steps on A and on B, in random order."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from liecbench.check.paired.cases import Case
+from liecbench.check.paired.side import ResidentSide, UnknownError
+from liecbench.check.paired.stopping import PairedTest
+from liecbench.check.verdict import Pair
+from liecbench.errors import LiecbenchError
+from liecbench.host.cpu_load import CpuLoad
+from liecbench.launch.messages import BurstResult, Opened
+
+STEP: Final = "step_seconds"
+MOST_ATTEMPTS: Final = 2
+BURST_SECONDS: Final = 0.5
+_FEWEST_STEPS = 15
+_LONGEST_PERIOD = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class MeasuredCase:
+    """A case and its measurements so far.
+
+    Attributes:
+        case: The case.
+        pairs: Measured pairs by metric.
+        last: The answers of A and B to the last pair of bursts.
+        environments: The environment of each side, by its name in lower case.
+        rare_kinds: Kinds of steps that are gated by themselves; None before the first pair.
+        failures: The reason of each failed attempt.
+        unknown: The reason why a side cannot build the cell; None if both can.
+    """
+
+    case: Case
+    pairs: dict[str, list[Pair]] = field(default_factory=dict)
+    last: tuple[BurstResult, BurstResult] | None = None
+    environments: dict[str, Any] = field(default_factory=dict)
+    rare_kinds: list[str] | None = None
+    failures: list[str] = field(default_factory=list)
+    unknown: str | None = None
+
+    @property
+    def is_given_up(self) -> bool:
+        """True if the case is not measured any further."""
+        return self.unknown is not None or len(self.failures) >= MOST_ATTEMPTS
+
+    def tests(self) -> list[PairedTest]:
+        """Return one test per metric."""
+        return [
+            PairedTest(cell=self.case.label, metric=metric, pairs=tuple(pairs)) for metric, pairs in self.pairs.items()
+        ]
+
+
+class PairSampler:
+    """Measures pairs of one case on two resident sides.
+
+    Args:
+        measured: The case; pairs are added to it.
+        a: The ranks of A.
+        b: The ranks of B.
+        order: Random numbers for the order of A and B in each pair.
+        burst_seconds: Least time that a burst of the faster side takes.
+    """
+
+    def __init__(
+        self,
+        measured: MeasuredCase,
+        a: ResidentSide,
+        b: ResidentSide,
+        order: random.Random,
+        burst_seconds: float = BURST_SECONDS,
+    ) -> None:
+        self._measured, self._a, self._b, self._order = measured, a, b, order
+        self._burst_seconds = burst_seconds
+        self._added_seconds: dict[str, float] = {}
+
+    def measure(self, relaunch: int, is_enough: Callable[[MeasuredCase], bool]) -> None:
+        """Build the case's cells on both sides, measure pairs until there are enough, then close the cells.
+
+        Args:
+            relaunch: Number of this launch of both sides, from 0.
+            is_enough: Called after each pair; True ends the measurement.
+
+        Raises:
+            UnknownError: If a side cannot build its cell; both sides can go on with other cases.
+            LostError: If a side's ranks have failed; the cell may be open on the other side.
+        """
+        case = self._measured.case
+        opened = self._open(case)
+        self._measured.environments = {name: answer.environment for name, answer in zip("ab", opened, strict=True)}
+        first, num_steps = self._warm_up(max(answer.first for answer in opened), _common_period(case, opened))
+        while True:
+            self._measure_pair(relaunch, first, num_steps)
+            first += num_steps + 1
+            if is_enough(self._measured):
+                break
+        self._a.close_cell()
+        self._b.close_cell()
+
+    def _open(self, case: Case) -> list[Opened]:
+        a = self._a.open(case.a)
+        try:
+            return [a, self._b.open(case.b)]
+        except UnknownError:
+            self._a.close_cell()
+            raise
+
+    def _warm_up(self, first: int, period: int) -> tuple[int, int]:
+        """Run one uncounted burst per side; return the next burst's first step and its number of steps."""
+        num_steps = period * math.ceil(_FEWEST_STEPS / period)
+        a, b = (self._burst(name, first, num_steps) for name in "AB")
+        periods = math.ceil(num_steps * max(1.0, self._burst_seconds / min(a.seconds, b.seconds)) / period)
+        return first + num_steps + 1, period * periods
+
+    def _measure_pair(self, relaunch: int, first: int, num_steps: int) -> None:
+        order: Literal["AB", "BA"] = self._order.choice(("AB", "BA"))
+        before = CpuLoad.now()
+        answers: dict[str, BurstResult] = {}
+        for name in order:
+            answers[name] = self._burst(name, first, num_steps)
+        a, b = answers["A"], answers["B"]
+        noise = {**CpuLoad.now().since(before), "wall_over_cpu": max(a.wall_over_cpu, b.wall_over_cpu)}
+        if self._measured.rare_kinds is None:
+            self._measured.rare_kinds = _rare_kinds(a, b)
+        for metric, (a_seconds, b_seconds) in seconds_by_metric(a, b, self._measured.rare_kinds).items():
+            pair = Pair(relaunch=relaunch, order=order, a_seconds=a_seconds, b_seconds=b_seconds, noise=noise)
+            self._measured.pairs.setdefault(metric, []).append(pair)
+        self._measured.last = (a, b)
+
+    def _burst(self, name: str, first: int, num_steps: int) -> BurstResult:
+        if name == "B":
+            return self._b.burst(first, num_steps, self._added_seconds)
+        a = self._a.burst(first, num_steps)
+        # B is slowed down by a share of A's latest step times: a share of B's own would grow with the time that its
+        # ranks wait for each other, and a share of the first burst's, which may be slow, would be more than asked for.
+        share = self._measured.case.slowdown
+        self._added_seconds = {k: share * s / a.kind_steps[k] for k, s in a.kind_seconds.items() if share}
+        return a
+
+
+def _common_period(case: Case, opened: Sequence[Opened]) -> int:
+    periods = [answer.average_period for answer in opened]
+    common = math.lcm(*periods)
+    if common > _LONGEST_PERIOD:
+        message = f"{case.label}: average periods of {periods[0]} and {periods[1]} steps end together after {common:,}"
+        raise LiecbenchError(message, "compare periods of which one is a multiple of the other")
+    return common
+
+
+def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
+    """Return the step kinds that both sides have, except for the commonest: they send other bytes than most steps."""
+    steps: dict[str, int] = a.kind_steps
+    commonest = max(sorted(steps), key=lambda kind: steps[kind])
+    return [kind for kind in steps if kind != commonest and kind in b.kind_steps]
+
+
+def seconds_by_metric(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return A's and B's seconds for all steps of a burst, and for one step of each rare kind."""
+    seconds = {STEP: (a.seconds, b.seconds)}
+    for kind in rare_kinds:
+        one_a, one_b = (side.kind_seconds[kind] / side.kind_steps[kind] for side in (a, b))
+        seconds[f"{kind}_{STEP}"] = (one_a, one_b)
+    return seconds

@@ -1,0 +1,134 @@
+"""Paired checks as commands name them: two scenarios, two revisions, two interpreters, or the gate's self-test."""
+
+import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from liecbench.check.paired.cases import Case, cases_of
+from liecbench.check.paired.interpreters import NO_PYTHONPATH, inspect
+from liecbench.check.paired.paired_outcome import outcome
+from liecbench.check.paired.revisions import built
+from liecbench.check.paired.self_test import self_test_cases, verdict_on_gate
+from liecbench.check.paired.session import PairedComparison
+from liecbench.check.paired.side import Side
+from liecbench.check.paired.stopping_rule import StoppingRule
+from liecbench.check.verdict import Outcome
+from liecbench.config.cell import Cell
+from liecbench.config.loader import load_scenario
+from liecbench.config.selection import select
+from liecbench.diagnostics.doctor import require_netem
+from liecbench.errors import LiecbenchError
+from liecbench.estimate.cost import stall_timeout
+from liecbench.launch.gpu_requirements import require_cuda
+from liecbench.launch.runner import check_sharing
+from liecbench.worker.paired_worker import PROTOCOL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ChosenCells:
+    """A scenario's cells as they are written: each side fills in the defaults of its own version."""
+
+    cells: list[Cell]
+    step_timeout: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedCheck:
+    """Settings of a paired check, and the ways to run one.
+
+    Attributes:
+        rule: When a cell is decided.
+        order_seed: Random seed for the A/B order.
+        only: Conditions ``KEY=VALUE`` that choose cells.
+        assignments: Overrides ``PATH=VALUE`` of the scenario.
+        variables: Environment variables of A's processes, and of B's.
+        share_gpus: True lets several NCCL ranks share a GPU.
+        say: Called with each line of progress.
+    """
+
+    rule: StoppingRule
+    order_seed: int
+    only: Sequence[str] = ()
+    assignments: Sequence[str] = ()
+    variables: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
+    share_gpus: bool = False
+    say: Callable[[str], None]
+
+    def scenarios(self, a: Path, b: Path) -> Outcome:
+        """Compare two scenarios, cell by cell."""
+        cells_a, cells_b = self._choose(a, b)
+        return self._compare(cells_a, cells_b, self._sides((str(a), sys.executable), (str(b), sys.executable)))
+
+    def pythons(self, scenario: Path, a: str, b: str) -> Outcome:
+        """Compare the liecbench and torch that two interpreters have installed."""
+        (chosen,) = self._choose(scenario)
+        found = [inspect(python, PROTOCOL) for python in (a, b)]
+        old, new = ((f"{each.path}: liecbench {each.liecbench}, torch {each.torch}", str(each.path)) for each in found)
+        return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
+
+    def revisions(self, scenario: Path, a: str, b: str) -> Outcome:
+        """Compare two revisions of the repository around the working directory, each installed by itself."""
+        (chosen,) = self._choose(scenario)
+        with built([a, b], self.say) as revisions:
+            for revision in revisions:
+                inspect(revision.python, PROTOCOL, name=str(revision))
+            old, new = ((str(revision), str(revision.python)) for revision in revisions)
+            return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
+
+    def self_test(self) -> Outcome:
+        """Test the gate on identical code and on an injected slowdown."""
+        cases, notes = self_test_cases()
+        here = ("this installation", sys.executable)
+        return verdict_on_gate(self._run(cases, self._sides(here, here), None), notes)
+
+    def _choose(self, *paths: Path) -> list[_ChosenCells]:
+        """Return the chosen cells of each scenario; LiecbenchError if they cannot be compared here."""
+        chosen = list(map(self._choose_from, paths))
+        if self.share_gpus:
+            check_sharing(cell for each in chosen for cell in each.cells)
+        return chosen
+
+    def _choose_from(self, path: Path) -> _ChosenCells:
+        choose = functools.partial(select, conditions=self.only)
+        scenario = load_scenario(path, self.assignments, choose)
+        cells = choose(scenario.cells())
+        require_netem(cell.link for cell in cells if cell.enforcement == "kernel")
+        if any(cell.link.host for cell in cells):
+            message = f"{path}: link: host spans several machines, and a paired check runs on one"
+            raise LiecbenchError(message, "choose other cells with --only")
+        require_cuda(cells, share_gpus=self.share_gpus)
+        written = scenario.as_written()
+        return _ChosenCells(cells=[written[cell.id] for cell in cells], step_timeout=scenario.step_timeout)
+
+    def _sides(
+        self, a: tuple[str, str], b: tuple[str, str], variables: Mapping[str, str] | None = None
+    ) -> tuple[Side, Side]:
+        """Return A and B from each side's label and interpreter, with ``variables`` added to both."""
+        own_a, own_b = ({**(variables or {}), **own} for own in self.variables)
+        return (
+            Side(name="A", label=a[0], python=a[1], variables=own_a, share_gpus=self.share_gpus),
+            Side(name="B", label=b[0], python=b[1], variables=own_b, share_gpus=self.share_gpus),
+        )
+
+    def _compare(self, a: _ChosenCells, b: _ChosenCells, sides: tuple[Side, Side]) -> Outcome:
+        timeouts = [chosen.step_timeout for chosen in (a, b) if chosen.step_timeout is not None]
+        return self._run(cases_of(a.cells, b.cells), sides, max(timeouts, default=None))
+
+    def _run(self, cases: Sequence[Case], sides: tuple[Side, Side], step_timeout: float | None) -> Outcome:
+        cells = {cell.id: cell for case in cases for cell in (case.a, case.b)}
+        seconds = max(map(stall_timeout(cells, step_timeout), cells))
+        comparison = PairedComparison(
+            cases, sides, self.rule, order_seed=self.order_seed, stall_timeout_seconds=seconds, say=self.say
+        )
+        comparison.run()
+        return outcome(comparison, self.rule, self._settings(sides))
+
+    def _settings(self, sides: tuple[Side, Side]) -> dict[str, Any]:
+        """Return the settings that the outcome names; of environment variables the names alone."""
+        names = ("tolerance", "bound", "alpha", "beta", "most_pairs", "fewest_relaunches")
+        rule = {name: getattr(self.rule, name) for name in names}
+        own = {f"variables_{side.name.lower()}": sorted(side.variables) for side in sides if side.variables}
+        return {"a": sides[0].label, "b": sides[1].label, **rule, "order_seed": self.order_seed, **own}

@@ -1,0 +1,74 @@
+"""Options of `liecbench check`, each defined once for all subcommands that understand it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from liecbench.errors import LiecbenchError
+
+
+class CheckFormat(StrEnum):
+    """How an outcome is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+# How an outcome is reported: every subcommand.
+OutputFormat = Annotated[CheckFormat, typer.Option("--format", help="How to print the outcome.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the outcome with all raw data as JSON.")
+]
+JunitFile = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the outcome as JUnit XML.")]
+Github = Annotated[bool, typer.Option("--github", help="Write GitHub's step summary and annotations.")]
+
+# Which processes are compared: scenarios, revisions, pythons.
+VariablesA = Annotated[
+    list[str] | None,
+    typer.Option("--env-a", metavar="NAME=VALUE", help="Set an environment variable for A's processes; repeatable."),
+]
+VariablesB = Annotated[
+    list[str] | None,
+    typer.Option("--env-b", metavar="NAME=VALUE", help="Set an environment variable for B's processes; repeatable."),
+]
+Tolerance = Annotated[
+    float,
+    typer.Option(metavar="SHARE", min=0.0, max=1.0, help="B fails if it is shown to be slower than A by more."),
+]
+Bound = Annotated[
+    float, typer.Option(metavar="SHARE", min=0.0, max=1.0, help="B passes if it is shown to be slower by less.")
+]
+
+# How long a paired check measures: scenarios, revisions, pythons, self-test.
+Pairs = Annotated[
+    int, typer.Option(metavar="N", min=7, max=1000, help="Without a verdict after N pairs, a cell is inconclusive.")
+]
+Relaunches = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=100,
+        help="Launch both sides at least N times before a verdict. Step times differ from launch to launch: "
+        "with fewer launches a check is quicker, and such a difference may pass for one between A and B.",
+    ),
+]
+OrderSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Random seed for the A/B order.")]
+
+
+def variables(option: str, assignments: list[str] | None) -> dict[str, str]:
+    """Return the variables that ``NAME=VALUE`` assignments set.
+
+    Raises:
+        LiecbenchError: If an assignment has another form.
+    """
+    found = {}
+    for assignment in assignments or []:
+        name, sign, value = assignment.partition("=")
+        if not sign or not name:
+            message = f"{option} {assignment}: not NAME=VALUE"
+            raise LiecbenchError(message, f"write for example {option} OMP_PROC_BIND=true")
+        found[name] = value
+    return found

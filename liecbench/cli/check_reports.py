@@ -1,0 +1,70 @@
+"""Reports of a check's outcome: printed, written to files, and sent to GitHub."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from liecbench.cli.check_options import CheckFormat
+from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.errors import ExitCode, LiecbenchError
+
+if TYPE_CHECKING:
+    from liecbench.check.verdict import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The reports that a command was asked for.
+
+    Raises:
+        LiecbenchError: If a file cannot be written: before the check measures anything.
+    """
+
+    output: CheckFormat
+    json_file: Path | None
+    junit: Path | None
+    github: bool
+
+    def __post_init__(self) -> None:
+        for path in (self.json_file, self.junit):
+            if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+                raise LiecbenchError(f"{path}: it cannot be written", "give a file in a directory that exists")
+
+    def publish(self, outcome: "Outcome") -> NoReturn:
+        """Print and write the outcome, then exit with its code."""
+        self._print(outcome)
+        try:
+            self._write(outcome)
+        except (OSError, LiecbenchError):
+            if outcome.exit_code is ExitCode.DONE:
+                raise
+            say("not every report could be written", quiet=False)  # the outcome's exit code matters more
+        raise typer.Exit(outcome.exit_code)
+
+    def _print(self, outcome: "Outcome") -> None:
+        from liecbench.check.output import json_outcome, outcome_table
+
+        with ignore_broken_pipe():
+            match self.output:
+                case CheckFormat.TABLE:
+                    screen = console()
+                    screen.print(outcome_table.render(outcome, width=screen.width))
+                case CheckFormat.JSON:
+                    print(json_outcome.to_json(outcome))
+
+    def _write(self, outcome: "Outcome") -> None:
+        from liecbench.check.output import github, json_outcome
+        from liecbench.check.output.junit import to_xml
+
+        if self.json_file is not None:
+            self.json_file.write_text(json_outcome.to_json(outcome) + "\n", encoding="utf-8")
+        if self.junit is not None:
+            self.junit.write_text(to_xml(outcome) + "\n", encoding="utf-8")
+        if self.github:
+            for line in github.annotations(outcome):
+                say(line, quiet=False)
+            if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+                github.append_summary(outcome, Path(summary))
