@@ -134,8 +134,8 @@ def report(traces: Traces, decisions: int) -> None:
         for metric, counts in found.items():
             totals["identical code" if label in same else f"{SLOWDOWN:+.0%}"] += counts
             medians = [statistics.median(map(log_ratio, pairs)) for pairs in trace[metric]]
-            told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
-            print(f"{label} {metric}: {told}; medians of relaunches {min(medians):+.1%} to {max(medians):+.1%}")
+            text = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+            print(f"{label} {metric}: {text}; medians of relaunches {min(medians):+.1%} to {max(medians):+.1%}")
     for name, counts in totals.items():
         print(f"{name}: {', '.join(f'{verdict} {count}' for verdict, count in counts.items())} of {counts.total()}")
 

@@ -1,4 +1,4 @@
-"""Made outcomes: one of every exit code, and what hypothesis makes of names and reasons."""
+"""Made-up outcomes: one per exit code, and hypothesis strategies for names and reasons."""
 
 from typing import Any
 
@@ -17,17 +17,17 @@ PAIRS = (
 )
 
 
-def finding(
+def result(
     verdict: Verdict = Verdict.PASS, cell: str = LIEC, metric: str = "payload_bytes", **fields: Any
 ) -> CheckResult:
-    """A finding whose reason names its verdict."""
+    """Return a result whose reason names its verdict."""
     return CheckResult(
         **{"cell": cell, "metric": metric, "verdict": verdict, "reason": f"why it is {verdict}", **fields}
     )
 
 
 def paired(verdict: Verdict = Verdict.PASS, **fields: Any) -> CheckResult:
-    """A finding with everything that pairs give."""
+    """Return a result with all figures of a paired test."""
     given: dict[str, Any] = {
         "metric": "step_seconds",
         "baseline": 0.0251,
@@ -39,17 +39,17 @@ def paired(verdict: Verdict = Verdict.PASS, **fields: Any) -> CheckResult:
         "smallest_detectable": 0.045,
         "pairs": PAIRS,
     }
-    return finding(verdict, **{**given, **fields})
+    return result(verdict, **{**given, **fields})
 
 
-PASSED = Outcome(results=(finding(baseline=1000.0, current=1000.0, change=0.0), paired()))
+PASSED = Outcome(results=(result(baseline=1000.0, current=1000.0, change=0.0), paired()))
 FAILED = Outcome(
     results=(
         paired(),
         paired(Verdict.INCONCLUSIVE, metric="averaging_step_seconds", noisy=True),
-        finding(Verdict.FAIL, CSER, baseline=1_000_000.0, current=1_000_004.0, change=4e-6),
-        finding(Verdict.NOT_COMPARED, CSER, "train_loss"),
-        finding(Verdict.FAIL, metric="test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
+        result(Verdict.FAIL, CSER, baseline=1_000_000.0, current=1_000_004.0, change=4e-6),
+        result(Verdict.NOT_COMPARED, CSER, "train_loss"),
+        result(Verdict.FAIL, metric="test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
     ),
     ungated=(UngatedMetric(cell=LIEC, metric="train_seconds", baseline=2.0, current=3.0),),
     failed_cells=("psgd · 4 workers: rank 1 was lost\nand more",),
@@ -57,7 +57,7 @@ FAILED = Outcome(
     settings={"tolerance": 0.02, "seed": 7, "threshold": float("inf"), "compared": ["a.yaml", "b.yaml"]},
 )
 UNSURE = Outcome(results=(paired(), paired(Verdict.INCONCLUSIVE, cell=CSER)))
-NOTHING = Outcome(results=(finding(Verdict.NOT_COMPARED),))
+NOTHING = Outcome(results=(result(Verdict.NOT_COMPARED),))
 EMPTY = Outcome(results=())
 UNMEASURED = Outcome(results=(paired(),), failed_cells=("psgd: rank 1 was lost",))
 
@@ -69,17 +69,17 @@ OUTCOMES = {
     "cell failed": (UNMEASURED, ExitCode.CELL_FAILED),
 }
 
-# Lone surrogates too: JSON can hold them, so a ledger can.
+# With lone surrogates: JSON can hold them, and so can a ledger.
 _ALPHABET = strategies.one_of(
     strategies.sampled_from("|`<>&@:,%\\[]*_~#$\n\r\t\x1b\x00\x85\u2028\u202e\ufffe\ud800"), strategies.characters()
 )
 TEXTS = strategies.text(_ALPHABET, max_size=30)
-FINDINGS = strategies.builds(
+RESULTS = strategies.builds(
     paired, strategies.sampled_from(Verdict), cell=TEXTS, metric=TEXTS, reason=TEXTS, noisy=strategies.booleans()
 )
 ANY_OUTCOME = strategies.builds(
     Outcome,
-    results=strategies.lists(FINDINGS, max_size=4).map(tuple),
+    results=strategies.lists(RESULTS, max_size=4).map(tuple),
     ungated=strategies.lists(
         strategies.builds(
             UngatedMetric, cell=TEXTS, metric=TEXTS, baseline=strategies.just(1.0), current=strategies.floats()

@@ -1,4 +1,4 @@
-"""Real trainings, right and with something broken, and how often the stored baseline's gate says which.
+"""Real training runs, with and without a regression, and the error rates of checks against a stored baseline.
 
     python -m tests.check.regressions [--rounds 20]
 
@@ -98,7 +98,7 @@ def _train_all(variant: str, seeds: Sequence[int]) -> list[list[Epoch]]:
 
 
 def trained(variant: str, seeds: Sequence[int]) -> list[CellResult]:
-    """The cells as the ledger would hold them: the spec is that of the code as it is."""
+    """Return the cells as the ledger would have them; the spec is always that of the unchanged code."""
     epochs, _ = run_ranks(_train_all, 2, variant, seeds)
     return [
         CellResult(
@@ -114,7 +114,7 @@ def trained(variant: str, seeds: Sequence[int]) -> list[CellResult]:
 
 
 def less_accurate(cells: Sequence[CellResult], points: float) -> list[CellResult]:
-    """The same cells with so much less accuracy in every epoch."""
+    """Return the same cells with accuracy reduced by ``points`` in every epoch."""
     return [
         replace(cell, epochs=[replace(epoch, test_accuracy=epoch.test_accuracy - points) for epoch in cell.epochs])
         for cell in cells
@@ -126,7 +126,7 @@ def checked(current: Sequence[CellResult], before: Sequence[CellResult]) -> Outc
 
 
 def verdicts(outcome: Outcome) -> dict[str, Verdict]:
-    return {finding.metric: finding.verdict for finding in outcome.results}
+    return {result.metric: result.verdict for result in outcome.results}
 
 
 def main() -> None:
@@ -137,10 +137,10 @@ def main() -> None:
     codes: dict[str, Counter[int]] = {}
     for number in range(rounds):
         seeds = range(SEEDS * number, SEEDS * (number + 1))
-        before = trained("as it is", seeds)
+        before = trained("unchanged", seeds)
         moved = trained("moved", seeds)
         runs = {
-            "as it is": trained("as it is", seeds),
+            "unchanged": trained("unchanged", seeds),
             "moved": moved,
             "moved, 2 points off": less_accurate(moved, POINTS),
             **{name: trained(name, seeds) for name in ("25 % more bytes", "no error memory", "less accurate")},

@@ -1,9 +1,9 @@
-"""How often results of the same code fail against each other's stored baseline on this machine.
+"""Error rates on this machine: results of the same code, checked against each other's baselines.
 
     python -m tests.check.repeated_runs DIRECTORY [--quiet-runs 4] [--busy-runs 4]
 
-runs scenarios/ci.yaml so many times, some of them beside a process that computes all the time, and checks every run
-against the baseline of every other.
+runs scenarios/ci.yaml several times, some of them beside a process that computes all the time, and checks each run
+against each other run's baseline.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tests.check.measured_pairs import SCENARIO, busy_process
 
 
 def runs(directory: Path, kind: str, number: int) -> list[Path]:
-    """Results directories; those that are there already are taken as they are."""
+    """Return results directories; those that exist already are not run again."""
     found = [directory / f"{kind}-{index}" for index in range(number)]
     for path in found:
         if not path.exists():
@@ -40,12 +40,12 @@ def compare(directories: Sequence[Path]) -> None:
     for baseline, current in itertools.permutations(directories, 2):
         outcome = check_stored(cells[current], Baseline.of(cells[baseline]), Margins())
         codes[int(outcome.exit_code)] += 1
-        for finding in outcome.results:
-            verdicts.setdefault(finding.metric, Counter())[finding.verdict] += 1
-            widest[finding.metric] = max(widest.get(finding.metric, 0.0), abs(finding.change or 0.0))
+        for result in outcome.results:
+            verdicts.setdefault(result.metric, Counter())[result.verdict] += 1
+            widest[result.metric] = max(widest.get(result.metric, 0.0), abs(result.change or 0.0))
     for metric, counts in verdicts.items():
-        told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
-        print(f"{metric}: {told}; changed by {widest[metric]:.2%} at most")
+        text = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
+        print(f"{metric}: {text}; changed by {widest[metric]:.2%} at most")
     print(f"{sum(counter.total() for counter in verdicts.values())} decisions; exit codes {dict(codes)}")
 
 

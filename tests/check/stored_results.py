@@ -1,4 +1,4 @@
-"""Made results to store and to check: two epochs a cell, by default of one machine and a link of 20 Mbit/s."""
+"""Made-up results: two epochs per cell, by default from one machine with a link of 20 Mbit/s."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -38,10 +38,10 @@ def cell(
     changes: dict[str, Any] | None = None,
     **fields: Any,
 ) -> CellResult:
-    """A cell; ``changes`` are of every epoch, ``fields`` of the spec, ``environment`` of the default one.
+    """Return a cell with ``changes`` in every epoch, ``fields`` in its spec and ``environment`` in its environment.
 
-    A step sends 100 kB of payload and 115 kB on the wire from each of 2 ranks: 46 ms. Communication takes 1.1 s of an
-    epoch's 22 steps, which is 1.087 times the wire's 1.012 s.
+    Each of 2 ranks sends 100 kB of payload per step, 115 kB on the wire: 46 ms. Communication takes 1.1 s per epoch of
+    22 steps, 1.087 times the wire's 1.012 s.
     """
     usual: dict[str, Any] = {
         "payload_bytes": traffic(2_200_000),
@@ -65,26 +65,26 @@ def cell(
 
 
 def seeds(values: Iterable[dict[str, Any]], **fields: Any) -> list[CellResult]:
-    """A cell for each of these changes, with the seeds 0, 1, …."""
+    """Return a cell for each of these changes, with the seeds 0, 1, …."""
     return [cell(seed=seed, changes=changes, **fields) for seed, changes in enumerate(values)]
 
 
 def traffic(*ranks: int) -> dict[str, list[int]]:
-    """As many bytes sent as received; one number is that of each of 2 ranks."""
+    """Return equal bytes sent and received per rank; one number stands for each of 2 ranks."""
     each = list(ranks) if len(ranks) > 1 else [*ranks, *ranks]
     return {"sent": each, "received": list(each)}
 
 
 def check(current: Sequence[CellResult], stored: Sequence[CellResult]) -> Outcome:
-    """What the gate says of results and a baseline of others, by the default margins."""
+    """Check results against a baseline of other results, with the default margins."""
     return check_stored(current, Baseline.of(stored), Margins())
 
 
 def verdicts(outcome: Outcome) -> dict[str, Verdict]:
-    """By metric, of results with one group of cells."""
-    return {finding.metric: finding.verdict for finding in outcome.results}
+    """Return the verdicts by metric, for results with one group of cells."""
+    return {result.metric: result.verdict for result in outcome.results}
 
 
-def finding(outcome: Outcome, metric: str) -> CheckResult:
-    """The first of a metric."""
-    return next(finding for finding in outcome.results if finding.metric == metric)
+def result_of(outcome: Outcome, metric: str) -> CheckResult:
+    """Return the first result for a metric."""
+    return next(result for result in outcome.results if result.metric == metric)

@@ -12,11 +12,11 @@ SEEDS = range(5)
 
 @pytest.fixture(scope="module")
 def before() -> Sequence[CellResult]:
-    return trained("as it is", SEEDS)
+    return trained("unchanged", SEEDS)
 
 
 def test_the_same_code_passes(before: Sequence[CellResult]) -> None:
-    outcome = checked(trained("as it is", SEEDS), before)
+    outcome = checked(trained("unchanged", SEEDS), before)
 
     assert set(verdicts(outcome).values()) - {Verdict.NOT_COMPARED} == {Verdict.PASS}
     assert outcome.exit_code == ExitCode.DONE
@@ -30,14 +30,14 @@ def test_the_same_code_passes(before: Sequence[CellResult]) -> None:
         ("less accurate", "test_accuracy"),
     ],
 )
-def test_a_real_regression_is_caught(variant: str, metric: str, before: Sequence[CellResult]) -> None:
+def test_a_real_regression_is_found(variant: str, metric: str, before: Sequence[CellResult]) -> None:
     outcome = checked(trained(variant, SEEDS), before)
 
     assert verdicts(outcome)[metric] is Verdict.FAIL
     assert outcome.exit_code == ExitCode.REGRESSION
 
 
-def test_two_points_are_caught_through_the_noise_of_rounding(before: Sequence[CellResult]) -> None:
+def test_a_loss_of_two_points_is_found_despite_rounding_noise(before: Sequence[CellResult]) -> None:
     found = verdicts(checked(less_accurate(trained("moved", SEEDS), POINTS), before))
 
     assert found["test_accuracy"] is Verdict.FAIL

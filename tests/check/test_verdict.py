@@ -4,7 +4,7 @@ import pytest
 
 from liecbench.check.verdict import Outcome, Verdict, worst_first
 from liecbench.errors import ExitCode
-from tests.check.outcomes import EMPTY, OUTCOMES, finding
+from tests.check.outcomes import EMPTY, OUTCOMES, result
 
 KINDS = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED, Verdict.PASS)
 
@@ -14,15 +14,15 @@ def test_every_kind_of_outcome_has_its_exit_code(outcome: Outcome, expected: Exi
     assert expected == outcome.exit_code
 
 
-def test_nothing_at_all_is_no_pass() -> None:
+def test_an_empty_outcome_is_not_a_pass() -> None:
     assert EMPTY.exit_code == 4
 
 
 @pytest.mark.parametrize("failed_cells", [(), ("psgd: lost",)])
 @pytest.mark.parametrize("there", list(itertools.product([False, True], repeat=4)))
-def test_the_worst_decides(there: tuple[bool, ...], failed_cells: tuple[str, ...]) -> None:
+def test_the_worst_result_decides_the_exit_code(there: tuple[bool, ...], failed_cells: tuple[str, ...]) -> None:
     outcome = Outcome(
-        results=tuple(finding(kind) for kind, is_there in zip(KINDS, there, strict=True) if is_there),
+        results=tuple(result(kind) for kind, is_there in zip(KINDS, there, strict=True) if is_there),
         failed_cells=failed_cells,
     )
     fails, unsure, _, passes = there
@@ -32,19 +32,19 @@ def test_the_worst_decides(there: tuple[bool, ...], failed_cells: tuple[str, ...
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(5)))[::7])
-def test_the_worst_comes_first(order: tuple[int, ...]) -> None:
+def test_the_worst_result_comes_first(order: tuple[int, ...]) -> None:
     sorted_by_hand = [
-        finding(Verdict.FAIL, change=-0.5),
-        finding(Verdict.FAIL, change=0.1),
-        finding(Verdict.INCONCLUSIVE, change=0.9),
-        finding(Verdict.NOT_COMPARED),
-        finding(Verdict.PASS, change=2.0),
+        result(Verdict.FAIL, change=-0.5),
+        result(Verdict.FAIL, change=0.1),
+        result(Verdict.INCONCLUSIVE, change=0.9),
+        result(Verdict.NOT_COMPARED),
+        result(Verdict.PASS, change=2.0),
     ]
 
     assert sorted_by_hand == worst_first(sorted_by_hand[place] for place in order)
 
 
-def test_equals_keep_their_order() -> None:
-    findings = [finding(cell=name) for name in "bac"]
+def test_equally_bad_results_keep_their_order() -> None:
+    results = [result(cell=name) for name in "bac"]
 
-    assert findings == worst_first(findings)
+    assert results == worst_first(results)

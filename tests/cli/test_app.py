@@ -30,7 +30,7 @@ COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
 
 
 def on_a_terminal(arguments: Sequence[object], **environment: str) -> str:
-    """What a command shows on a terminal."""
+    """Return what a command prints on a terminal."""
     shown, terminal = pty.openpty()
     command = [sys.executable, "-m", "liecbench", *map(str, arguments)]
     inherited = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
@@ -150,7 +150,7 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
     assert (done.returncode, done.stdout, "Usage: " in done.stderr, "Traceback" in done.stderr) == (2, "", True, False)
 
 
-def test_a_dry_run_shows_what_is_left_and_does_nothing(scenario: Path) -> None:
+def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> None:
     out = write(scenario.parent / "results" / "small", run_of(load_scenario(scenario, ["task.epochs=3"]).cells()[1].id))
     options = ["--dry-run", "--only", "workers=2", "--set", "task.epochs=3"]
     done = run_in_process("run", scenario, *options, directory=scenario.parent)
@@ -201,7 +201,7 @@ def test_a_bad_scenario_is_one_line_and_exit_code_2(
     )
 
 
-def test_list_has_a_line_a_name() -> None:
+def test_list_prints_one_line_per_name() -> None:
     done = run_in_process("list", "algorithms", environment={"COLUMNS": ""})
     names = ["ddp_fp16", "liec", "neolithic", "psgd"]
     listed = [line.split()[0] for line in done.stdout.splitlines()]
@@ -228,7 +228,7 @@ def test_init_writes_a_scenario_that_runs(tmp_path: Path) -> None:
     )
 
 
-def test_init_writes_scenario_yaml_where_no_name_is_given(tmp_path: Path) -> None:
+def test_init_writes_scenario_yaml_by_default(tmp_path: Path) -> None:
     run_in_process("init", directory=tmp_path)
     written = yaml.safe_load((tmp_path / "scenario.yaml").read_text())
 
@@ -259,7 +259,7 @@ def test_compare_prints_a_table(results: Path) -> None:
     ) == (0, "", ["algorithm", "accuracy", "s/epoch"], ["liec", "ddp"])
 
 
-def test_compare_tells_of_a_metric_that_no_cell_has(results: Path) -> None:
+def test_compare_warns_of_a_metric_that_no_cell_has(results: Path) -> None:
     done = run_in_process("compare", results, "--metric", "joules_per_epoch", "--metric", "test_accuracy")
 
     assert (done.returncode, done.stderr) == (0, "--metric joules_per_epoch: no cell here has it\n")
@@ -276,7 +276,7 @@ def test_compare_prints_markdown(results: Path) -> None:
     ) == (0, "", ["| algorithm | speed-up |", "| --- | ---: |", "| liec | 6.00× ±25.4× |", "| ddp * | 1.00× |"])
 
 
-def test_a_tuned_field_and_another_scenarios_settings_are_said(results: Path, tmp_path: Path) -> None:
+def test_compare_names_a_tuned_field_and_other_settings(results: Path, tmp_path: Path) -> None:
     slow, fast = [{"accuracy": 0.5}], [{"accuracy": 0.9}]
     tuned = write(
         tmp_path / "tuned",
@@ -319,7 +319,7 @@ def test_compare_takes_another_baseline(results: Path) -> None:
     assert [row["bytes_ratio"]["mean"] for row in json.loads(done.stdout)["rows"]] == [1.0, 0.1]
 
 
-def test_the_scenarios_baseline_and_target_count(tmp_path: Path) -> None:
+def test_the_scenarios_baseline_and_target_are_used(tmp_path: Path) -> None:
     directory = write(tmp_path, run_of("d", [{"seconds": 2.0}]), run_of("p", [{"seconds": 1.0}], algorithm="psgd"))
     (directory / "scenario.yaml").write_text("baseline: psgd\ntarget_accuracy: 0.5\n")
     done = run_in_process("compare", directory, "--format", "json")
@@ -328,7 +328,7 @@ def test_the_scenarios_baseline_and_target_count(tmp_path: Path) -> None:
     assert actual == [("psgd", 1.0, "1/1"), ("ddp", 0.5, "1/1")]
 
 
-def test_a_scenarios_baseline_without_results_is_no_mistake(tmp_path: Path) -> None:
+def test_a_scenarios_baseline_without_results_is_no_error(tmp_path: Path) -> None:
     directory = write(tmp_path, run_of("d"))
     (directory / "scenario.yaml").write_text("baseline: psgd\n")
     done = run_in_process("compare", directory, "--format", "json")
@@ -375,7 +375,7 @@ def test_nothing_to_compare_is_exit_code_4(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_no_results_directory_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_no_results_directory_is_named(tmp_path: Path) -> None:
     done = run_in_process("compare", tmp_path / "none")
     path = tmp_path / "none" / "records.jsonl"
 
@@ -394,7 +394,7 @@ def test_a_damaged_ledger_is_named(tmp_path: Path, content: bytes) -> None:
     assert (2, prefix, 1) == (done.returncode, done.stderr[: len(prefix)], done.stderr.count("\n"))
 
 
-def test_a_reader_who_has_had_enough_is_no_failure(results: Path) -> None:
+def test_a_closed_pipe_is_no_failure(results: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(

@@ -14,7 +14,7 @@ CELL = Cell.from_spec(spec(link="none"))
 
 
 def shown(*happened: Record | StepProgress | TimingProgress, terminal: bool) -> str:
-    """What a console saw of a run of one cell."""
+    """Return what a console prints for these events of a run of one cell."""
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=120, color_system=None)
     with ConsoleProgress(console, [Job(cell=CELL)], 3) as progress:
@@ -30,7 +30,7 @@ def step(number: int) -> StepProgress:
     return StepProgress(cell=CELL.id, epoch=1, step=number, steps=22, loss=2.5)
 
 
-def test_plain_lines_are_of_epochs_not_of_steps() -> None:
+def test_plain_lines_are_printed_per_epoch() -> None:
     lines = shown(start(CELL.id), step(1), step(2), epoch(CELL.id), end(CELL.id), terminal=False).splitlines()
 
     assert len(lines) == 1
@@ -58,13 +58,13 @@ def test_composed_epochs_are_marked() -> None:
     assert "1.00 s (composed)" in shown(start(CELL.id), composed, terminal=False)
 
 
-def test_an_error_is_said_in_full() -> None:
+def test_an_error_is_printed_in_full() -> None:
     text = shown(start(CELL.id), end(CELL.id, status="failed", error="[red]lost[/red]"), terminal=False)
 
     assert "failed: [red]lost[/red]" in text
 
 
-def test_the_same_notice_of_several_launches_is_said_once() -> None:
+def test_a_repeated_warning_is_printed_once() -> None:
     output = io.StringIO()
     with ConsoleProgress(Console(file=output, width=120), [Job(cell=CELL)], 1) as progress:
         for text in ("no figures", "no trace", "no figures"):

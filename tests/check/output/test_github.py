@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from liecbench.check.output import github
 from liecbench.check.verdict import Outcome, UngatedMetric, Verdict
 from liecbench.errors import ExitCode, LiecbenchError
-from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, finding, paired
+from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, paired, result
 
 # What the runner takes for a command: a name, properties, and after them the message.
 COMMAND = re.compile(r"::(notice|warning|error) title=([^:,]*)::(.*)")
 
 
 def columns(line: str) -> int:
-    """As GFM counts: a pipe after a backslash parts nothing."""
+    """Return the number of columns as GFM counts them: a pipe behind a backslash does not count."""
     return re.sub(r"\\.", "", line).count("|") - 1
 
 
@@ -30,13 +30,13 @@ def commands(outcome: Outcome) -> list[tuple[str, str, str]]:
     return [(each[1], unescaped(each[2]), unescaped(each[3])) for each in found if each]
 
 
-def test_a_summary_reads_as_by_hand() -> None:
-    findings = (
-        finding(baseline=1000.0, current=1000.0),
-        finding(Verdict.FAIL, "a|b", "train_loss", reason="<b> @you `x`"),
+def test_a_summary_equals_one_written_by_hand() -> None:
+    results = (
+        result(baseline=1000.0, current=1000.0),
+        result(Verdict.FAIL, "a|b", "train_loss", reason="<b> @you `x`"),
     )
     outcome = Outcome(
-        results=findings,
+        results=results,
         ungated=(UngatedMetric(cell="c", metric="train_seconds", baseline=2.0, current=3.0),),
         failed_cells=("d: lost",),
         notes=("two\nseeds",),
@@ -85,9 +85,9 @@ def test_no_text_breaks_the_table(outcome: Outcome) -> None:
     )
 
 
-def test_a_long_summary_says_what_it_leaves_out() -> None:
+def test_a_long_summary_tells_how_much_it_leaves_out() -> None:
     reason = "a long story " * 20
-    outcome = Outcome(results=tuple(finding(Verdict.FAIL, f"cell {i}", reason=reason) for i in range(20_000)))
+    outcome = Outcome(results=tuple(result(Verdict.FAIL, f"cell {i}", reason=reason) for i in range(20_000)))
     text = github.summary(outcome)
     rows, items = (sum(line.startswith(start) for line in text.splitlines()) for start in ("| FAIL", "- **FAIL"))
     left_out = [int(number) for number in re.findall(r"^(\d+) more left out$", text, re.MULTILINE)]
@@ -103,7 +103,7 @@ def test_a_summary_is_appended(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == f"what was there\n{github.summary(FAILED)}"
 
 
-def test_a_summary_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_a_summary_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LiecbenchError) as raised:
         github.append_summary(FAILED, tmp_path / "none" / "summary.md")
 
@@ -113,7 +113,7 @@ def test_a_summary_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_annotations_read_as_by_hand() -> None:
+def test_annotations_equal_those_written_by_hand() -> None:
     cell = "liec(sign) · 2 workers · 20mbit · seed 0"
 
     assert commands(FAILED) == [
@@ -146,7 +146,7 @@ def test_only_the_nine_worst_are_annotated() -> None:
 
 def test_a_name_injects_no_command() -> None:
     name = "x,file=a::y\n::stop-commands::z%0A"
-    _, line = github.annotations(Outcome(results=(finding(Verdict.FAIL, name, reason=name),)))
+    _, line = github.annotations(Outcome(results=(result(Verdict.FAIL, name, reason=name),)))
 
     assert line == (
         "::error title=FAIL%3A x%2Cfile=a%3A%3Ay %3A%3Astop-commands%3A%3Az%250A · payload bytes"

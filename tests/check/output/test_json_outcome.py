@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from liecbench.check.output.json_outcome import to_json, verdict_name
 from liecbench.check.verdict import Outcome, Verdict
 from liecbench.errors import ExitCode
-from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, PAIRS, finding, paired
+from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, PAIRS, paired, result
 
 
 def no_constant(name: str) -> NoReturn:
@@ -34,7 +34,7 @@ def test_every_exit_code_of_an_outcome_has_a_name() -> None:
     ]
 
 
-def test_a_finding_keeps_every_field() -> None:
+def test_a_result_keeps_every_field() -> None:
     actual = read(Outcome(results=(paired(Verdict.INCONCLUSIVE, noisy=True),)))["findings"]
     pairs = actual[0].pop("pairs")
 
@@ -72,7 +72,7 @@ def test_log_ratios_are_those_of_the_seconds_beside_them() -> None:
     assert [each.b_seconds / each.a_seconds for each in PAIRS] == [p["b_seconds"] / p["a_seconds"] for p in pairs]
 
 
-def test_everything_else_is_there_too() -> None:
+def test_the_json_has_everything_else() -> None:
     actual = read(FAILED)
 
     assert {key: actual[key] for key in ("settings", "shown", "failed_cells", "notes")} == {
@@ -91,8 +91,8 @@ def test_everything_else_is_there_too() -> None:
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-def test_what_is_infinite_or_undefined_is_null(value: float) -> None:
-    outcome = Outcome(results=(finding(current=value, smallest_detectable=value),), settings={"a": [{"b": value}]})
+def test_infinite_and_undefined_values_are_null(value: float) -> None:
+    outcome = Outcome(results=(result(current=value, smallest_detectable=value),), settings={"a": [{"b": value}]})
     actual = read(outcome)
 
     assert (
@@ -104,7 +104,7 @@ def test_what_is_infinite_or_undefined_is_null(value: float) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(outcome=ANY_OUTCOME)
-def test_texts_come_back_as_they_were(outcome: Outcome) -> None:
+def test_texts_survive_a_round_trip(outcome: Outcome) -> None:
     actual = json.loads(to_json(outcome).encode(), parse_constant=no_constant)
 
     assert (

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from liecbench.check.output.junit import to_xml
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.errors import ExitCode
-from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, finding, paired
+from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, OUTCOMES, paired, result
 
 TAGS = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "skipped", Verdict.NOT_COMPARED: "skipped"}
 
@@ -35,14 +35,14 @@ def test_counts_are_those_of_the_outcome(outcome: Outcome, code: ExitCode) -> No
 
 
 @pytest.mark.parametrize(("outcome", "code"), [*OUTCOMES.values(), (EMPTY, ExitCode.NOTHING_TO_COMPARE)])
-def test_only_a_failure_or_an_error_is_no_success(outcome: Outcome, code: ExitCode) -> None:
+def test_only_failures_and_errors_fail_the_suite(outcome: Outcome, code: ExitCode) -> None:
     bad = read(outcome).findall(".//failure") + read(outcome).findall(".//error")
 
     assert (code in (1, 4, 5)) == bool(bad)
 
 
-def test_a_failure_says_why_and_by_how_much() -> None:
-    element = one(Outcome(results=(finding(Verdict.FAIL, baseline=1e6, current=2e6, change=1.0),)))
+def test_a_failure_has_its_reason_and_figures() -> None:
+    element = one(Outcome(results=(result(Verdict.FAIL, baseline=1e6, current=2e6, change=1.0),)))
 
     assert (
         element.tag,
@@ -52,22 +52,22 @@ def test_a_failure_says_why_and_by_how_much() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_finding", "expected"),
+    ("given_result", "expected"),
     [
         (
             paired(Verdict.INCONCLUSIVE),
             "inconclusive: why it is inconclusive (smallest detectable slowdown 4.5 %)",
         ),
         (
-            finding(Verdict.INCONCLUSIVE, unit="points", smallest_detectable=0.011),
+            result(Verdict.INCONCLUSIVE, unit="points", smallest_detectable=0.011),
             "inconclusive: why it is inconclusive (smallest detectable change 1.1 points)",
         ),
-        (finding(Verdict.INCONCLUSIVE), "inconclusive: why it is inconclusive"),
-        (finding(Verdict.NOT_COMPARED), "not compared: why it is not compared"),
+        (result(Verdict.INCONCLUSIVE), "inconclusive: why it is inconclusive"),
+        (result(Verdict.NOT_COMPARED), "not compared: why it is not compared"),
     ],
 )
-def test_what_is_skipped_says_what_would_have_been_seen(given_finding: CheckResult, expected: str) -> None:
-    element = one(Outcome(results=(given_finding,)))
+def test_a_skipped_case_tells_the_smallest_detectable_change(given_result: CheckResult, expected: str) -> None:
+    element = one(Outcome(results=(given_result,)))
 
     assert ("skipped", expected) == (element.tag, element.get("message"))
 
@@ -89,11 +89,11 @@ def test_a_pass_has_its_figures() -> None:
     )
 
 
-def test_cases_are_called_by_cell_and_metric() -> None:
+def test_cases_are_named_after_cell_and_metric() -> None:
     cases = read(FAILED).findall("testsuite/testcase")
-    findings = [(each.cell, each.metric) for each in FAILED.results]
+    results = [(each.cell, each.metric) for each in FAILED.results]
 
-    assert [*findings, ("liecbench check", "psgd · 4 workers: rank 1 was lost")] == [
+    assert [*results, ("liecbench check", "psgd · 4 workers: rank 1 was lost")] == [
         (case.get("classname"), case.get("name")) for case in cases
     ]
 

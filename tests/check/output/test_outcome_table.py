@@ -9,7 +9,7 @@ from rich.console import Console
 
 from liecbench.check.output import outcome_table
 from liecbench.check.verdict import CheckResult, Evidence, Outcome, UngatedMetric, Verdict
-from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, NOTHING, OUTCOMES, PASSED, UNMEASURED, finding, paired
+from tests.check.outcomes import ANY_OUTCOME, EMPTY, FAILED, NOTHING, OUTCOMES, PASSED, UNMEASURED, paired, result
 
 
 def printed(outcome: Outcome, *, width: int = 200, styled: bool = False) -> str:
@@ -25,15 +25,15 @@ def lines_of(outcome: Outcome, width: int = 200) -> list[str]:
     return [line.rstrip() for line in printed(outcome, width=width).splitlines() if line.strip("─ ")]
 
 
-def test_a_table_reads_as_by_hand() -> None:
-    findings = (
-        finding(cell="b", baseline=1000.0, current=1000.0, change=0.0),
+def test_a_table_equals_one_written_by_hand() -> None:
+    results = (
+        result(cell="b", baseline=1000.0, current=1000.0, change=0.0),
         paired(cell="a"),
-        finding(Verdict.FAIL, "a", "test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
-        finding(Verdict.NOT_COMPARED, "a", "train_loss"),
+        result(Verdict.FAIL, "a", "test_accuracy", unit="points", baseline=0.9, current=0.88, change=-0.02),
+        result(Verdict.NOT_COMPARED, "a", "train_loss"),
     )
     outcome = Outcome(
-        results=findings, notes=("two seeds",), ungated=(UngatedMetric(cell="a", metric="x", baseline=4, current=2),)
+        results=results, notes=("two seeds",), ungated=(UngatedMetric(cell="a", metric="x", baseline=4, current=2),)
     )
 
     assert lines_of(outcome) == [
@@ -54,8 +54,8 @@ def test_a_table_reads_as_by_hand() -> None:
     ]
 
 
-def test_a_narrow_table_reads_as_by_hand() -> None:
-    lines = lines_of(Outcome(results=(paired(Verdict.INCONCLUSIVE, noisy=True), finding())), 80)
+def test_a_narrow_table_equals_one_written_by_hand() -> None:
+    lines = lines_of(Outcome(results=(paired(Verdict.INCONCLUSIVE, noisy=True), result())), 80)
 
     assert lines[:-3] == [
         "              cell                                 baseline → now",
@@ -85,9 +85,9 @@ def test_no_width_loses_a_word(name: str, width: int) -> None:
     )
 
 
-def test_a_name_without_spaces_is_folded() -> None:
+def test_a_long_name_without_spaces_is_wrapped() -> None:
     name = "".join(f"{number:03d}" for number in range(60))
-    rows = lines_of(Outcome(results=(finding(cell=name, change=0.0),)), 80)
+    rows = lines_of(Outcome(results=(result(cell=name, change=0.0),)), 80)
 
     assert "".join(re.findall(r"\d{4,}", " ".join(rows))) == name
 
@@ -102,13 +102,13 @@ def test_a_name_without_spaces_is_folded() -> None:
         (UNMEASURED, "CELL FAILED: 1 cell could not be measured, all 1 passed"),
         (Outcome(results=(), failed_cells=("a", "b")), "CELL FAILED: 2 cells could not be measured"),
         (
-            Outcome(results=(finding(), finding(Verdict.INCONCLUSIVE), finding(Verdict.NOT_COMPARED))),
+            Outcome(results=(result(), result(Verdict.INCONCLUSIVE), result(Verdict.NOT_COMPARED))),
             "INCONCLUSIVE: 1 of 3 inconclusive, 1 not compared",
         ),
-        (Outcome(results=(finding(), finding(Verdict.NOT_COMPARED))), "PASS: all 1 passed, 1 not compared"),
+        (Outcome(results=(result(), result(Verdict.NOT_COMPARED))), "PASS: all 1 passed, 1 not compared"),
     ],
 )
-def test_the_last_line_says_it_all(outcome: Outcome, expected: str) -> None:
+def test_the_last_line_is_the_verdict_with_counts(outcome: Outcome, expected: str) -> None:
     assert expected == lines_of(outcome)[-1]
 
 
@@ -129,7 +129,7 @@ def test_the_last_line_says_it_all(outcome: Outcome, expected: str) -> None:
     ],
 )
 def test_figures_have_their_unit(metric: str, baseline: float, current: float, expected: tuple[str, str]) -> None:
-    actual = outcome_table.result_texts(finding(metric=metric, baseline=baseline, current=current))
+    actual = outcome_table.result_texts(result(metric=metric, baseline=baseline, current=current))
 
     assert expected == (actual["baseline"], actual["now"])
 
@@ -140,28 +140,28 @@ def test_figures_have_their_unit(metric: str, baseline: float, current: float, e
     difference=strategies.integers(min_value=1, max_value=1000),
     metric=strategies.sampled_from(["payload_bytes", "messages"]),
 )
-def test_a_byte_too_many_shows(one: int, difference: int, metric: str) -> None:
-    actual = outcome_table.result_texts(finding(metric=metric, baseline=one, current=one + difference))
+def test_a_single_byte_more_is_visible(one: int, difference: int, metric: str) -> None:
+    actual = outcome_table.result_texts(result(metric=metric, baseline=one, current=one + difference))
 
     assert actual["baseline"] != actual["now"]
 
 
 @pytest.mark.parametrize(
-    ("given_finding", "expected"),
+    ("given_result", "expected"),
     [
-        (finding(change=0.012), "+1.2 %"),
-        (finding(change=0.012, low=-0.003, high=0.028), "+1.2 % [−0.3, +2.8]"),
-        (finding(change=-0.02, unit="points"), "−2.0 points"),
-        (finding(change=-0.02, low=-0.05, unit="points"), "−2.0 points [−5.0, …]"),
-        (finding(change=0.0), "+0.0 %"),
-        (finding(change=-4e-6), "−0.0004 %"),
-        (finding(change=12.345), "+1,234.5 %"),
-        (finding(change=math.inf), "+∞ %"),
-        (finding(), ""),
+        (result(change=0.012), "+1.2 %"),
+        (result(change=0.012, low=-0.003, high=0.028), "+1.2 % [−0.3, +2.8]"),
+        (result(change=-0.02, unit="points"), "−2.0 points"),
+        (result(change=-0.02, low=-0.05, unit="points"), "−2.0 points [−5.0, …]"),
+        (result(change=0.0), "+0.0 %"),
+        (result(change=-4e-6), "−0.0004 %"),
+        (result(change=12.345), "+1,234.5 %"),
+        (result(change=math.inf), "+∞ %"),
+        (result(), ""),
     ],
 )
-def test_a_change_says_its_sign_and_interval(given_finding: CheckResult, expected: str) -> None:
-    assert expected == outcome_table.result_texts(given_finding)["change"]
+def test_a_change_has_a_sign_and_its_interval(given_result: CheckResult, expected: str) -> None:
+    assert expected == outcome_table.result_texts(given_result)["change"]
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,17 @@ def test_a_change_says_its_sign_and_interval(given_finding: CheckResult, expecte
         (3.8e16, 0, "slower 3.8e+16, within 0"),
     ],
 )
-def test_evidence_is_two_figures(slower: float, within: float, expected: str) -> None:
-    actual = outcome_table.result_texts(finding(evidence=Evidence(slower=slower, within=within)))
+def test_evidence_is_printed_as_two_figures(slower: float, within: float, expected: str) -> None:
+    actual = outcome_table.result_texts(result(evidence=Evidence(slower=slower, within=within)))
 
     assert expected == actual["evidence"]
 
 
-def test_a_figure_of_nothing_has_no_change() -> None:
+def test_a_zero_baseline_gives_no_change() -> None:
     assert outcome_table.ungated_texts(UngatedMetric(cell="a", metric="x", baseline=0.0, current=1.0))["change"] == ""
 
 
-def test_colour_says_nothing_of_its_own() -> None:
+def test_colour_carries_no_information() -> None:
     styled, unstyled = printed(FAILED, styled=True), printed(FAILED)
     words = Console(file=io.StringIO(), width=200).render_str("").from_ansi(styled).plain
 
@@ -191,7 +191,7 @@ def test_colour_says_nothing_of_its_own() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(outcome=ANY_OUTCOME, width=strategies.sampled_from([80, 200]))
-def test_names_move_no_cursor(outcome: Outcome, width: int) -> None:
+def test_names_cannot_move_the_cursor(outcome: Outcome, width: int) -> None:
     text = printed(outcome, width=width)
     text.encode()
 

@@ -32,7 +32,7 @@ def test_the_e_value_is_a_martingale_for_a_fair_coin(n: int, data: st.DataObject
     assert e_value(n, k) == pytest.approx((e_value(n + 1, k) + e_value(n + 1, k + 1)) / 2, rel=1e-9)
 
 
-def test_a_fair_coin_reaches_the_threshold_at_any_look_as_rarely_as_promised() -> None:
+def test_a_fair_coin_reaches_the_threshold_with_probability_alpha_at_most() -> None:
     coin = random.Random(5)
     rejected = sum(_ever(coin, 0.5) for _ in range(4000))
 
@@ -68,11 +68,11 @@ def test_the_fewest_beyond_are_just_enough(n: int, threshold: float) -> None:
     assert (e_value(n, k) >= threshold, e_value(n, k - 1) >= threshold) == (True, False)
 
 
-def test_six_pairs_bound_nothing() -> None:
+def test_six_pairs_give_no_interval() -> None:
     assert interval([0.0] * 6, 20) is None
 
 
-def test_of_seven_pairs_the_interval_is_from_the_smallest_to_the_largest() -> None:
+def test_the_interval_of_seven_pairs_is_their_range() -> None:
     values = [0.03, -0.01, 0.02, 0.0, 0.05, 0.01, 0.04]
 
     assert (math.exp(-0.01) - 1, math.exp(0.05) - 1) == pytest.approx(interval(values, 20))
@@ -87,7 +87,7 @@ def test_the_interval_is_mirrored(values: list[float]) -> None:
     assert found == pytest.approx((1 / (1 + mirrored[1]) - 1, 1 / (1 + mirrored[0]) - 1))
 
 
-def test_the_interval_holds_the_median_ratio_as_often_as_promised() -> None:
+def test_the_interval_has_its_coverage() -> None:
     chance = random.Random(7)
 
     def holds() -> bool:

@@ -46,7 +46,7 @@ def git(directory: Path, *arguments: str) -> str:
 
 
 def project(directory: Path, version: str, value: int, build: str = BUILD + WHEEL) -> None:
-    """A package ``probe`` with a constant, and an entry point that is this constant."""
+    """Write a package ``probe`` with a constant, and an entry point that names it."""
     (directory / "probe").mkdir(parents=True, exist_ok=True)
     (directory / "probe" / "__init__.py").write_text(f"VALUE = {value}\n")
     entry = '[project.entry-points."probe.values"]\nvalue = "probe:VALUE"\n'
@@ -71,7 +71,7 @@ def seen_by(revision: Revision) -> Any:
 
 @pytest.fixture(scope="module", autouse=True)
 def offline() -> Iterator[None]:
-    """What is installed here suffices to build."""
+    """Let pip use installed build tools only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_NO_INDEX", "1")
         yield
@@ -95,7 +95,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """This interpreter's packages after a directory with an editable install of another copy, and of a dependency."""
+    """Package directories: one with an editable install of another copy and a dependency, then this interpreter's."""
     directory = tmp_path_factory.mktemp("shared")
     copy = tmp_path_factory.mktemp("copy")
     project(copy, "9.0", 9)
@@ -113,7 +113,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a build gave, what it said, and the states of the checkout and of what is shared around it."""
+    """The built revisions, the progress lines, and listings of checkout and shared packages before and after."""
 
     revisions: Sequence[Revision]
     said: Sequence[str]
@@ -138,31 +138,31 @@ def installed(repository: Path, shared: list[Path]) -> Iterator[Built]:
         yield Built(revisions=revisions, said=said, before=before, after=state(repository, shared))
 
 
-def test_revisions_are_known_by_name_and_commit(repository: Path, installed: Built) -> None:
+def test_revisions_have_their_name_and_commit(repository: Path, installed: Built) -> None:
     hashes = [git(repository, "rev-parse", name) for name in ("main~1", "main")]
 
     assert [("first", hashes[0]), ("main", hashes[1])] == [(r.name, r.commit) for r in installed.revisions]
 
 
-def test_each_revision_shadows_the_editable_install_that_others_need(installed: Built) -> None:
+def test_each_revision_hides_an_editable_install(installed: Built) -> None:
     actual = [seen_by(revision) for revision in installed.revisions]
 
     assert actual == [[1, 1, "1.0", "shared"], [2, 2, "2.0", "shared"]]
 
 
-def test_a_build_says_what_it_builds(installed: Built) -> None:
+def test_each_build_is_announced(installed: Built) -> None:
     first, main = (revision.commit[:12] for revision in installed.revisions)
 
     assert installed.said == [f"building revision first ({first})", f"building revision main ({main})"]
 
 
-def test_neither_the_checkout_nor_what_is_shared_is_touched(installed: Built) -> None:
+def test_the_checkout_and_the_shared_packages_stay_unchanged(installed: Built) -> None:
     assert installed.before == installed.after
 
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files go."""
+    """The directory for temporary files."""
     directory = tmp_path / "scratch"
     directory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
@@ -171,7 +171,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def lone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of one project, not yet committed, around the current directory."""
+    """A repository around the current directory, with one project that is not committed yet."""
     directory = tmp_path / "lone"
     project(directory, "1.0", 1)
     git(directory, "init", "--quiet")
@@ -201,7 +201,7 @@ def test_a_revision_against_itself_is_built_twice_and_deleted_after_an_error(lon
     )
 
 
-def test_a_build_that_fails_is_quoted(lone: Path, scratch: Path) -> None:
+def test_the_error_of_a_failed_build_is_quoted(lone: Path, scratch: Path) -> None:
     (lone / "probe" / "__init__.py").unlink()
     project(lone, "not a version", 1)
     commit(lone, "one")
@@ -223,7 +223,7 @@ def test_a_build_that_fails_is_quoted(lone: Path, scratch: Path) -> None:
     assert "Invalid version `not a version`" in quoted[-1]
 
 
-def test_what_pythonpath_names_does_not_come_before_the_revision(lone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pythonpath_does_not_hide_the_revision(lone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(lone, "one")
     monkeypatch.setenv("PYTHONPATH", str(lone))
 
@@ -269,7 +269,7 @@ def test_an_interruption_ends_the_build(lone: Path, scratch: Path, tmp_path: Pat
 
 
 def lives(process: int) -> bool:
-    """Whether a process runs a second later; an orphan may wait to be reaped."""
+    """Return True if the process still runs a second later; an orphan may not be reaped at once."""
     deadline = time.monotonic() + 1
     status = Path(f"/proc/{process}/status")
     while time.monotonic() < deadline:
@@ -289,13 +289,15 @@ def test_an_unknown_revision_is_named(repository: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["--output=pwned", "-", "^main"])
-def test_an_option_is_no_revision(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_revision_cannot_begin_like_an_option(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(repository)
 
     assert refusal(name) == f"revision {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
 
 
-def test_a_shallow_clone_lacks_history(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shallow_clone_is_an_error_with_a_remedy(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     git(tmp_path, "clone", "--quiet", "--depth=1", repository.as_uri(), "shallow")
     monkeypatch.chdir(tmp_path / "shallow")
 
@@ -305,7 +307,7 @@ def test_a_shallow_clone_lacks_history(repository: Path, tmp_path: Path, monkeyp
     )
 
 
-def test_without_a_repository_there_are_no_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_outside_a_repository_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 
@@ -316,9 +318,7 @@ def test_without_a_repository_there_are_no_revisions(tmp_path: Path, monkeypatch
     )
 
 
-def test_a_repository_without_a_project_has_nothing_to_install(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_repository_without_a_project_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
 
     assert refusal("main").partition(") ")[2] == (
@@ -326,7 +326,7 @@ def test_a_repository_without_a_project_has_nothing_to_install(
     )
 
 
-def test_a_damaged_project_is_named(lone: Path) -> None:
+def test_a_damaged_project_file_is_named(lone: Path) -> None:
     (lone / "pyproject.toml").write_text("[build-system\n")
     commit(lone, "one")
 
@@ -344,13 +344,13 @@ def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
     )
 
 
-def test_git_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_git_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert refusal("main") == "check revisions: git is not installed; install it"
 
 
-def test_pip_is_needed(repository: Path, tmp_path: Path) -> None:
+def test_missing_pip_is_an_error(repository: Path, tmp_path: Path) -> None:
     venv.EnvBuilder(symlinks=True).create(tmp_path / "bare")
     code = "from liecbench.check.paired.revisions import built\nwith built(['main'], print): pass"
     done = subprocess.run(

@@ -1,7 +1,7 @@
 import pytest
 
 from liecbench.check.verdict import Verdict
-from tests.check.stored_results import cell, check, finding, seeds, traffic, verdicts
+from tests.check.stored_results import cell, check, result_of, seeds, traffic, verdicts
 
 FAIL, NOT_COMPARED = Verdict.FAIL, Verdict.NOT_COMPARED
 
@@ -10,7 +10,7 @@ def test_the_ratio_is_of_the_best_epoch_and_the_median_seed() -> None:
     current = seeds([{"least_communicate_seconds": seconds} for seconds in (1.012, 2.024, 9.0)])
     for one in current:
         one.epochs[0] = seeds([{"least_communicate_seconds": 100.0}])[0].epochs[0]
-    found = finding(check(current, seeds([{"least_communicate_seconds": 1.012}] * 3)), "communication_over_wire")
+    found = result_of(check(current, seeds([{"least_communicate_seconds": 1.012}] * 3)), "communication_over_wire")
 
     # 2,530,000 bytes at 20 Mbit/s are 1.012 s
     assert (found.verdict, found.reason) == (FAIL, "+100.0%, the median of 3 seeds; +10% allowed")
@@ -30,13 +30,13 @@ def test_the_ratio_is_of_the_best_epoch_and_the_median_seed() -> None:
 def test_the_wire_time_is_that_of_the_busiest_direction(link: object, wire: object, expected: float) -> None:
     cells = [cell(link=link, changes={"wire_bytes": wire, "least_communicate_seconds": 1.012})]
 
-    assert finding(check(cells, cells), "communication_over_wire").current == pytest.approx(expected)
+    assert result_of(check(cells, cells), "communication_over_wire").current == pytest.approx(expected)
 
 
 def test_the_ratio_accounts_for_warm_up_steps() -> None:
     cells = [cell(changes={"timed_steps": 11, "least_communicate_seconds": 0.506})]
 
-    assert finding(check(cells, cells), "communication_over_wire").current == pytest.approx(1.0)
+    assert result_of(check(cells, cells), "communication_over_wire").current == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("seconds", "gated"), [(0.0201, True), (0.0199, False)])
@@ -75,7 +75,7 @@ def test_communication_on_an_unshaped_link_is_not_gated() -> None:
 
 
 def test_records_without_least_communication_time_are_not_compared() -> None:
-    found = finding(check(seeds([{}]), seeds([{"least_communicate_seconds": None}])), "communication_over_wire")
+    found = result_of(check(seeds([{}]), seeds([{"least_communicate_seconds": None}])), "communication_over_wire")
 
     assert found.verdict is NOT_COMPARED
 
@@ -90,11 +90,11 @@ def test_slower_communication_on_a_busier_machine_is_inconclusive(
     old = seeds([{"least_communicate_seconds": 1.0, "other_cpu_share": before}] * 5)
     new = seeds([{"least_communicate_seconds": 1.3, "other_cpu_share": now}] * 5)
 
-    assert finding(check(new, old), "communication_over_wire").verdict is expected
+    assert result_of(check(new, old), "communication_over_wire").verdict is expected
 
 
 def test_a_pass_on_a_busier_machine_stays_a_pass() -> None:
     old = seeds([{"other_cpu_share": 0.0}] * 5)
     new = seeds([{"other_cpu_share": 0.9}] * 5)
 
-    assert finding(check(new, old), "communication_over_wire").verdict is Verdict.PASS
+    assert result_of(check(new, old), "communication_over_wire").verdict is Verdict.PASS

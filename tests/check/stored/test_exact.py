@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from liecbench.check.verdict import Outcome, Verdict
-from tests.check.stored_results import METRICS, cell, check, finding, seeds, traffic, verdicts
+from tests.check.stored_results import METRICS, cell, check, result_of, seeds, traffic, verdicts
 
 PASS, FAIL, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.NOT_COMPARED
 IF_INTENDED = "write the baseline again if this is intended"
@@ -66,11 +66,11 @@ def test_one_seed_past_the_margin_fails(changes: dict[str, Any], metric: str, ex
     ],
 )
 def test_a_failure_names_seed_rank_and_epoch(changes: dict[str, Any], metric: str, expected: str) -> None:
-    assert finding(against_itself(changes), metric).reason == expected
+    assert result_of(against_itself(changes), metric).reason == expected
 
 
 def test_a_gained_error_memory_fails() -> None:
-    found = finding(against_itself({"residual_norm": 1.0}, {"residual_norm": None}), "residual_norm")
+    found = result_of(against_itself({"residual_norm": 1.0}, {"residual_norm": None}), "residual_norm")
 
     assert (found.verdict, found.reason) == (
         FAIL,
@@ -88,7 +88,7 @@ def test_a_metric_that_no_epoch_has_gives_no_result() -> None:
 def test_the_worst_epoch_of_the_worst_seed_counts() -> None:
     stored, current = seeds([{}] * 3), seeds([{}, {"residual_norm": 2.1}, {}])
     current[2].epochs[1] = seeds([{"residual_norm": 1.0}])[0].epochs[0]
-    found = finding(check(current, stored), "residual_norm")
+    found = result_of(check(current, stored), "residual_norm")
 
     assert (found.reason, found.baseline, found.current, found.change) == (
         "seed 2: -50.0000% in epoch 2; ±0.01% allowed",
@@ -99,7 +99,7 @@ def test_the_worst_epoch_of_the_worst_seed_counts() -> None:
 
 
 def test_a_missing_epoch_fails() -> None:
-    found = finding(check([cell(epochs=1)], [cell()]), "payload_bytes")
+    found = result_of(check([cell(epochs=1)], [cell()]), "payload_bytes")
 
     assert (found.verdict, found.reason) == (
         FAIL,
@@ -117,7 +117,7 @@ def test_a_missing_epoch_fails() -> None:
 )
 def test_missing_wire_bytes_are_not_compared(old: object, new: object, expected: str) -> None:
     outcome = check(seeds([{"wire_bytes": new}]), seeds([{"wire_bytes": old}]))
-    found = finding(outcome, "wire_bytes")
+    found = result_of(outcome, "wire_bytes")
 
     assert (found.verdict, found.reason, int(outcome.exit_code)) == (NOT_COMPARED, expected, 0)
 

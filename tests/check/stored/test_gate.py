@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from liecbench.check.verdict import Outcome, Verdict
-from tests.check.stored_results import METRICS, cell, check, finding, seeds, verdicts
+from tests.check.stored_results import METRICS, cell, check, result_of, seeds, verdicts
 
 PASS, FAIL, INCONCLUSIVE, NOT_COMPARED = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED
 
@@ -22,7 +22,7 @@ def test_the_same_results_pass(num_seeds: int) -> None:
     assert (verdicts(outcome), int(outcome.exit_code)) == (dict.fromkeys(METRICS, PASS), 0)
 
 
-def test_groups_of_cells_have_a_finding_a_metric_each() -> None:
+def test_each_group_of_cells_has_one_result_per_metric() -> None:
     cells = [*seeds([{}, {}]), *seeds([{}, {}], algorithm="liec", compressor={"name": "sign"})]
     outcome = check(cells, cells)
     labels = ["ddp · 2 workers"] * 8 + ["liec sign · 2 workers"] * 8
@@ -60,14 +60,17 @@ def test_levels_are_shared_by_all_tests() -> None:
     assert (settings["bounded_tests"], settings["level"], settings["accuracy_points"]) == (4, 0.0125, 0.005)
 
 
-def test_more_tests_ask_for_more() -> None:
+def test_more_tests_need_a_larger_change_to_fail() -> None:
     drops = [{"test_accuracy": 0.9 - drop} for drop in (0.006, 0.008, 0.010, 0.012, 0.014)]
     others = [one for workers in (4, 8, 16, 32) for one in seeds([{}] * 5, workers=workers)]
     stored = seeds([{}] * 5)
     # 0.010 − t · 0.00141, with t(4) 2.78 for two tests and 4.60 for ten, beside 0.005
     alone, among = check(seeds(drops), stored), check([*seeds(drops), *others], [*stored, *others])
 
-    assert (finding(alone, "test_accuracy").verdict, finding(among, "test_accuracy").verdict) == (FAIL, INCONCLUSIVE)
+    assert (result_of(alone, "test_accuracy").verdict, result_of(among, "test_accuracy").verdict) == (
+        FAIL,
+        INCONCLUSIVE,
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_more_tests_ask_for_more() -> None:
     ],
     ids=["link", "threads", "timing", "enforcement", "cpu", "torch"],
 )
-def test_only_what_is_alike_is_compared(fields: dict[str, Any], expected: set[str]) -> None:
+def test_only_comparable_figures_are_compared(fields: dict[str, Any], expected: set[str]) -> None:
     outcome = check(seeds([{}] * 2, **fields), seeds([{}] * 2))
     passed = {found.metric for found in outcome.results if found.verdict is PASS}
     rest = {found.verdict for found in outcome.results if found.metric not in expected}
@@ -101,27 +104,27 @@ def test_another_machine_is_named() -> None:
 GPU = {"gpu": {"names": ["NVIDIA Fake 80GB"]}, "nccl": {"version": "2.27.5"}}
 
 
-def test_on_gpus_numbers_that_no_run_repeats_are_not_compared() -> None:
+def test_numbers_that_gpus_do_not_repeat_are_not_compared() -> None:
     drifted = [{"compression_error": 0.51, "residual_norm": 2.1, "train_loss": 1.01}] * 5
     outcome = check(seeds(drifted, device="cuda", environment=GPU), seeds([{}] * 5, device="cuda", environment=GPU))
     unrepeated = dict.fromkeys(("compression_error", "residual_norm"), NOT_COMPARED)
     reason = "GPU libraries sum in another order on every run: only accuracy and loss are compared"
 
     assert (verdicts(outcome), int(outcome.exit_code)) == ({**dict.fromkeys(METRICS, PASS), **unrepeated}, 0)
-    assert (finding(outcome, "residual_norm").reason, finding(outcome, "residual_norm").current) == (reason, 2.1)
+    assert (result_of(outcome, "residual_norm").reason, result_of(outcome, "residual_norm").current) == (reason, 2.1)
 
 
-def test_on_gpus_an_error_memory_that_is_gone_fails_still() -> None:
+def test_a_lost_error_memory_fails_on_gpus_as_well() -> None:
     current = seeds([{"residual_norm": None}], device="cuda", environment=GPU)
     outcome = check(current, seeds([{}], device="cuda", environment=GPU))
 
-    assert (finding(outcome, "residual_norm").verdict, int(outcome.exit_code)) == (FAIL, 1)
+    assert (result_of(outcome, "residual_norm").verdict, int(outcome.exit_code)) == (FAIL, 1)
 
 
 def test_other_gpus_are_another_machine() -> None:
     other = {"gpu": {"names": ["NVIDIA Other 40GB"]}, "nccl": {"version": "2.27.5"}}
     outcome = check(seeds([{}], device="cuda", environment=other), seeds([{}], device="cuda", environment=GPU))
-    found = finding(outcome, "accuracy, loss and compression error")
+    found = result_of(outcome, "accuracy, loss and compression error")
 
     assert found.reason.startswith("the baseline is from another machine: gpus: ")
 
@@ -130,7 +133,7 @@ def test_seeds_of_another_machine_are_named() -> None:
     current = [*seeds([{}] * 2), cell(seed=2, environment={"torch": "3.0"})]
     outcome = check(current, seeds([{}] * 3))
 
-    assert (finding(outcome, "accuracy, loss and compression error").reason, verdicts(outcome)["test_accuracy"]) == (
+    assert (result_of(outcome, "accuracy, loss and compression error").reason, verdicts(outcome)["test_accuracy"]) == (
         "seed 2: the baseline is from another setting: torch: 2.6.0 in the baseline, 3.0 here",
         PASS,
     )
@@ -144,7 +147,7 @@ def test_seeds_of_another_machine_are_named() -> None:
     ],
     ids=str,
 )
-def test_with_a_foreign_baseline_nothing_is_compared(fields: dict[str, Any], difference: str) -> None:
+def test_a_baseline_of_other_cells_compares_nothing(fields: dict[str, Any], difference: str) -> None:
     outcome = check(seeds([{}] * 2, **fields), seeds([{}] * 3))
     reason = f"seeds 0, 1: the baseline has no such cell; the nearest differs: {difference}"
 
@@ -153,12 +156,12 @@ def test_with_a_foreign_baseline_nothing_is_compared(fields: dict[str, Any], dif
 
 def test_a_cell_that_the_baseline_lacks_is_not_compared() -> None:
     outcome = check([*seeds([{}] * 2), *seeds([{}], workers=4)], seeds([{}] * 2))
-    found = finding(outcome, "status")
+    found = result_of(outcome, "status")
 
     assert (found.cell, found.verdict, int(outcome.exit_code)) == ("ddp · 4 workers", NOT_COMPARED, 0)
 
 
-def test_cells_that_the_results_lack_leave_it_open() -> None:
+def test_cells_that_the_results_lack_are_inconclusive() -> None:
     outcome = check(seeds([{}]), [*seeds([{}] * 3), *seeds([{}], workers=4)])
     found = [(one.cell, one.verdict, one.reason) for one in outcome.results if one.metric == "status"]
     lacking = "the results have no such cell; run it, or write the baseline again"
@@ -172,10 +175,10 @@ def test_cells_that_the_results_lack_leave_it_open() -> None:
     )
 
 
-def test_a_link_that_the_results_lack_leaves_it_open() -> None:
+def test_a_link_that_the_results_lack_is_inconclusive() -> None:
     outcome = check(seeds([{}]), [*seeds([{}]), *seeds([{}], link="10mbit")])
 
-    assert (finding(outcome, "status").cell, int(outcome.exit_code)) == ("ddp · 2 workers · link 10mbit", 3)
+    assert (result_of(outcome, "status").cell, int(outcome.exit_code)) == ("ddp · 2 workers · link 10mbit", 3)
 
 
 @pytest.mark.parametrize(
@@ -188,13 +191,13 @@ def test_a_link_that_the_results_lack_leaves_it_open() -> None:
 def test_a_cell_that_did_not_complete(status: Any, verdict: Verdict, reason: str, code: int) -> None:
     current = [cell(), cell(seed=1, status=status, error="not finite\nat step 3")]
     outcome = check(current, seeds([{}] * 2))
-    found = finding(outcome, "status")
+    found = result_of(outcome, "status")
 
     assert (found.verdict, found.reason, int(outcome.exit_code)) == (verdict, reason, code)
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_failed_cell_is_told_with_its_error(alone: bool) -> None:
+def test_a_failed_cell_is_listed_with_its_error(alone: bool) -> None:
     failed = cell(seed=1, status="failed", error="the launch died\nTraceback")
     outcome = check([failed] if alone else [cell(), failed], seeds([{}] * 2))
 
