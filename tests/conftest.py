@@ -1,11 +1,10 @@
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import hypothesis
 import pytest
 import torch
-from xdist.scheduler import LoadScopeScheduling
 
 from tests.finished_run import FinishedRun
 from tests.namespace_support import skip_without_namespaces
@@ -36,8 +35,6 @@ _SLOWEST: Final = (
     "test_end_to_end.py",
     "compressors/kernels/triton/test_compilation.py",
 )
-# These share no expensive fixture of a module: each test may run on any worker. Other files stay on one.
-_SPREAD: Final = {"tests/test_end_to_end.py", "tests/test_trace.py"}
 
 
 def _place(item: pytest.Item) -> int:
@@ -53,19 +50,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="no GPU"))
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: pytest --long runs it"))
-
-
-def _unit(nodeid: str) -> str:
-    """Return the name of what pytest-xdist hands to a worker as a whole: the test's file, or the test itself."""
-    path = nodeid.partition("::")[0]
-    return nodeid if path in _SPREAD else path
-
-
-# The marker xdist_group would do, but xdist 3.8 ignores it under pytest 9.2.
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = _unit
-    return scheduler
 
 
 @pytest.fixture(scope="session")

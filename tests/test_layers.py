@@ -31,7 +31,7 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/selection",
     "config/own_model",
     "config/plugin",
-    "report/provenance",
+    "results/provenance",
 }
 TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}
 
