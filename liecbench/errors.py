@@ -1,4 +1,4 @@
-"""What a user can cause, and the exit code of each kind.
+"""Errors that a user can cause, and the exit code of each kind.
 
 LiecbenchError            2  a mistake in a command or its arguments
 ├── ScenarioError         2  a mistake in a scenario file

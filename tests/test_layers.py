@@ -18,7 +18,6 @@ SEVERAL_MODULES = {
     "algorithms/gpu",
     "algorithms/grad_scaler",
     "algorithms/identities",
-    "algorithms/memory",
     "algorithms/training_loop",
     "algorithms/trajectories",
     "algorithms/unused_parameters",
@@ -30,7 +29,6 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/position_code",
     "compressors/kernels/triton/selection",
     "config/own_model",
-    "config/plugin",
     "results/provenance",
 }
 TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}

@@ -31,7 +31,7 @@ _MOST_READS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Operation:
-    """What is timed, and what is done untimed before each repeat."""
+    """An operation to time, and the untimed preparation before each repeat."""
 
     name: str
     action: Callable[[], object]
@@ -130,7 +130,7 @@ def _medians(watch: _Watch, limit: _Watch) -> tuple[float, float]:
 
 
 def _timer(device: torch.device) -> _Timer:
-    """What makes a watch for an operation, which measures the seconds of one repeat."""
+    """Return the function that builds an operation's timer; the timer returns the seconds of one repeat."""
     if device.type == "cpu":
         return lambda operation: lambda: _on_host(operation)
     flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)

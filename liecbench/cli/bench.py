@@ -21,7 +21,7 @@ _RESNET18_SIZE = 11_171_146
 
 
 class BenchmarkFormat(StrEnum):
-    """How a benchmark is printed."""
+    """The output formats of a benchmark."""
 
     TABLE = "table"
     JSON = "json"

@@ -10,7 +10,7 @@ from liecbench.errors import LiecbenchError
 
 
 class CheckFormat(StrEnum):
-    """How an outcome is printed."""
+    """The output formats of a check."""
 
     TABLE = "table"
     JSON = "json"

@@ -75,7 +75,7 @@ class Compressor(ABC):
 
     @property
     def is_contraction(self) -> bool:
-        """Whether E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0, as methods with error feedback need."""
+        """True if E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0, as methods with error feedback need."""
         return True
 
     def with_rng(self, key: RngKey) -> "Compressor":

@@ -31,7 +31,7 @@ class Rounds(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """Whether the compressor of each round is one."""
+        """True if the compressor of each round is one."""
         return self.compressor.is_contraction
 
     def payload_bytes(self, numel: int) -> int:

@@ -1,4 +1,4 @@
-"""What a reader must know of cells before trusting their row."""
+"""Warnings that a reader needs before trusting a row of cells."""
 
 from collections.abc import Sequence
 from typing import Final

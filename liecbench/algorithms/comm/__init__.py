@@ -1,1 +1,1 @@
-"""How gradients travel between ranks: exchange, transports, partition and timing."""
+"""Communication of gradients between ranks: exchange, transports, partition and timing."""

@@ -53,7 +53,7 @@ class AllReduce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """What all ranks send in one step: the transfers and the all-reduces, each in the order of their starts."""
+    """The messages of all ranks in one step: transfers and all-reduces, each in the order in which they start."""
 
     world_size: int
     transfers: tuple[Transfer, ...] = ()
