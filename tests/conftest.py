@@ -26,20 +26,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # Files that take minutes, the slowest first: otherwise one worker runs the last of them alone.
-_SLOWEST: Final = (
+SLOWEST_FILES: Final = (
+    "check/paired/test_paired_check.py",
     "check/paired/test_session.py",
-    "check/paired/test_contest.py",
     "cli/test_check.py",
     "test_crash.py",
-    "test_chaos.py",
     "test_end_to_end.py",
+    "test_link_runs.py",
+    "test_chaos.py",
+    "check/paired/test_revisions.py",
+    "check/test_regressions.py",
     "compressors/kernels/triton/test_compilation.py",
+    "algorithms/test_trajectories.py",
+    "launch/test_runner.py",
+    "worker/test_trainer.py",
+    "launch/test_multinode.py",
 )
 
 
 def _place(item: pytest.Item) -> int:
     path = item.path.relative_to(TESTS).as_posix()
-    return _SLOWEST.index(path) if path in _SLOWEST else len(_SLOWEST)
+    return SLOWEST_FILES.index(path) if path in SLOWEST_FILES else len(SLOWEST_FILES)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

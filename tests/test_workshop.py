@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import SLOWEST_FILES
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -28,6 +30,10 @@ def test_the_check_runs_tests_that_exist() -> None:
     text = (ROOT / "scripts" / "check").read_text()
 
     assert all((ROOT / path).exists() for path in re.findall(r"tests/\S+", text))
+
+
+def test_the_slowest_files_exist() -> None:
+    assert [name for name in SLOWEST_FILES if not (ROOT / "tests" / name).exists()] == []
 
 
 @pytest.mark.parametrize("end", ["scripts/test", "quickstart.yaml"])
