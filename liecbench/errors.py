@@ -24,14 +24,14 @@ class ExitCode(IntEnum):
 
 
 class Interruption(SystemExit):
-    """Ctrl-C or SIGTERM; a SystemExit, so that nothing between here and the entry point takes it for an error."""
+    """Ctrl-C or SIGTERM; a SystemExit, so that no handler of errors on the way out takes it for one."""
 
     def __init__(self) -> None:
         super().__init__(int(ExitCode.INTERRUPTED))
 
 
 class LiecbenchError(Exception):
-    """A mistake of the user's: what is wrong, and what to do about it."""
+    """A mistake of the user's; the message says what is wrong and what to do about it."""
 
     exit_code = ExitCode.USAGE
 
@@ -40,7 +40,7 @@ class LiecbenchError(Exception):
 
 
 class ScenarioError(LiecbenchError):
-    """A mistake in a scenario file, with its place."""
+    """A mistake in a scenario file; the message starts with its place."""
 
 
 class MachineError(LiecbenchError):
@@ -48,13 +48,13 @@ class MachineError(LiecbenchError):
 
 
 class NothingToCompareError(LiecbenchError):
-    """The results given hold nothing that can be compared."""
+    """Results, or a baseline, that hold nothing comparable."""
 
     exit_code = ExitCode.NOTHING_TO_COMPARE
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:
-    """A clause that names the likeliest of ``valid``, or lists them all."""
+    """Return a clause that names the likeliest of ``valid``, or lists them all."""
     names = sorted(valid)
     match = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     return f"did you mean {match[0]}?" if match else f"valid: {', '.join(names)}"

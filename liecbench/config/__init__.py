@@ -1,1 +1,1 @@
-"""Scenario files: parse, validate and turn into cells and objects."""
+"""Scenario files: read them, check them, and expand them into cells."""

@@ -76,7 +76,7 @@ def _as_list(value: object) -> object:
 
 
 def _axis_type(kind: Any) -> Any:
-    """One value, or a list of them."""
+    """Return the type of one value or a list of them, always read as a tuple."""
     written = Union[kind, Annotated[list[kind], MinLen(1)]]  # noqa: UP007 - kinds are known at run time only
     listed = BeforeValidator(_as_list, json_schema_input_type=written)
     return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]

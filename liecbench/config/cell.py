@@ -1,4 +1,4 @@
-"""One point of the matrix: everything that decides what is trained, and an id that is the hash of it."""
+"""A cell: one point of the matrix, with every field that decides what is trained, and their hash as its id."""
 
 import functools
 import hashlib
@@ -23,7 +23,7 @@ from liecbench.network.link_map import LinkMap
 
 
 class Model(BaseModel):
-    """A frozen record that refuses unknown keys and wrong types."""
+    """A frozen pydantic model that refuses unknown keys and wrong types."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
@@ -31,7 +31,7 @@ class Model(BaseModel):
 
 
 def split_options(value: object, reserved: tuple[str, ...]) -> object:
-    """``name`` or ``{name: …, option: …}`` as the reserved keys and ``options``."""
+    """Split ``name`` or ``{name: …, option: …}`` into the reserved keys and ``options``."""
     if isinstance(value, str):
         return {"name": value}
     if not isinstance(value, dict) or "name" not in value:
@@ -41,7 +41,7 @@ def split_options(value: object, reserved: tuple[str, ...]) -> object:
 
 
 class Choice(Model):
-    """A named algorithm, compressor, dataset or model, and its options; written ``name`` or ``{name: …, …}``."""
+    """An algorithm, compressor, dataset or model by name, with its options; written ``name`` or ``{name: …, …}``."""
 
     name: str
     options: dict[str, Any] = {}
@@ -57,7 +57,7 @@ class Choice(Model):
 
 
 class Milestones(Model):
-    """The learning rate times ``factor`` at the start of each of these epochs (counted from 0)."""
+    """A schedule that multiplies the learning rate by ``factor`` at the start of each of these epochs, from 0 on."""
 
     milestones: list[Annotated[int, Ge(1)]]
     factor: Annotated[float, Gt(0)] = 0.1
@@ -71,7 +71,7 @@ class Milestones(Model):
 
 
 class Dirichlet(Model):
-    """Every worker's shares of the labels are drawn from a Dirichlet distribution: the smaller, the less alike."""
+    """A division of the data by Dirichlet-distributed shares of each label; the smaller, the less alike the workers."""
 
     dirichlet: Annotated[float, Gt(0), Le(10**6)]
 
@@ -103,7 +103,7 @@ CompressorChoice = Annotated[Choice, Installed("compressor")]
 
 
 class Task(Model):
-    """What is trained, and how; the optimizer is SGD."""
+    """The training task: data, model and hyperparameters; the optimizer is SGD."""
 
     dataset: DatasetChoice
     model: ModelChoice
@@ -119,7 +119,7 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without a field that came later, where it has its default: stored cells keep their ids."""
+        """Leave out later fields that have their defaults, so that stored cells keep their ids."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if (name, value) != ("partition", "iid")}
 
@@ -148,31 +148,36 @@ class Cell(Model):
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def __copy__(self) -> Self:
-        """Without the id, which is another one where ``model_copy`` changes a field."""
+        """Drop the cached id: ``model_copy`` may change a field."""
         copied = super().__copy__()
         copied.__dict__.pop("id", None)
         return copied
 
     def spec(self) -> dict[str, Any]:
-        """The cell as plain JSON values."""
+        """Return the cell as plain JSON values."""
         return self.model_dump(mode="json")
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:
-        """The inverse of ``spec``."""
+        """Return the cell of a ``spec``."""
         return cls.model_validate(spec)
 
     def describe(self) -> str:
-        """A short line for people."""
+        """Return a short line for people."""
         algorithm = f"{self.algorithm.name}({self.compressor.name})" if self.compressor else self.algorithm.name
         return f"{algorithm} · {self.workers} workers · {self.link} · seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A cell to run, from after its last committed epoch: trained, or timed and composed with a ``trajectory``.
+    """Work on one cell: train it from its last committed epoch on, or time its steps only.
 
-    ``data_sha256`` is that of the data behind its epochs so far.
+    Attributes:
+        cell: The cell to run.
+        attempt: Counts the starts of this cell, from 1.
+        epochs_done: Epochs that earlier attempts committed.
+        trajectory: The id of the cell whose training is composed with this cell's timings; None if it is trained.
+        data_sha256: The hash of the data that the committed epochs were trained on.
     """
 
     cell: Cell

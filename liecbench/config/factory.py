@@ -1,4 +1,4 @@
-"""A cell's method: its algorithm and compressor made from what the cell says of them."""
+"""Make a cell's algorithm and its compressor."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_algorithm(cell: Cell) -> "Algorithm":
-    """The cell's algorithm with its compressor, server and blocks; its file imports torch."""
+    """Return the cell's algorithm with its compressor, server and block size; this imports torch."""
     parts: dict[str, object] = {"block_bytes": cell.block_bytes}
     if cell.compressor is not None:
         parts["compressor"] = make_compressor(cell.compressor, cell.seed)
@@ -23,7 +23,7 @@ def make_algorithm(cell: Cell) -> "Algorithm":
 
 
 def make_compressor(choice: Choice, seed: int) -> Any:
-    """The compressor; one that draws numbers draws others for each of the cell's seeds."""
+    """Return the compressor; a random one draws other numbers for each seed of the cells."""
     options = dict(choice.options)
     if "seed" in options:
         options["seed"] = int(np.random.SeedSequence([seed, options["seed"]]).generate_state(1)[0])

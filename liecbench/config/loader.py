@@ -1,4 +1,4 @@
-"""A scenario file checked: every mistake is named with its place before anything starts."""
+"""Load and check a scenario file: every mistake is reported with its place before anything starts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,9 +21,15 @@ Choose = Callable[[list[Cell]], list[Cell]]
 
 
 def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = list) -> Scenario:
-    """Read, override and check a scenario file; ScenarioError with the place of the first mistake.
+    """Read, override and check a scenario file.
 
-    Data and models are those of the ``chosen`` cells: what will not run need not be there.
+    Args:
+        path: The file.
+        assignments: ``PATH=VALUE`` of each ``--set``, applied in order.
+        chosen: Selects the cells that will run: only their data and models are checked.
+
+    Raises:
+        ScenarioError: With the place of the first mistake.
     """
     document = load(path)
     for assignment in assignments:
@@ -32,7 +38,7 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
 
 
 def check(document: Document, chosen: Choose = list) -> Scenario:
-    """The scenario in a document, every name, option and combination checked, and the chosen cells' workloads."""
+    """Return a document's scenario after checking names, options, combinations, and the chosen cells' workloads."""
     try:
         scenario = Scenario.model_validate(document.data)
     except ValidationError as error:
@@ -51,7 +57,7 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
 
 
 def _structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """The first mistake; a key that is not known comes before one that is missing, which it may stand for."""
+    """Return the first mistake: an unknown key comes before a missing one, of which it may be a misspelling."""
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path: Key = ()
     for index, part in enumerate(first["loc"], start=1):
@@ -79,7 +85,7 @@ def _valid_keys(path: Key) -> Iterable[str]:
 
 
 def _choices(scenario: Scenario) -> Iterator[tuple[Key, registry.Kind, Choice | AlgorithmChoice]]:
-    """Everything that the catalog must know, with its place."""
+    """Yield every choice that the registry must know, with its path."""
     yield from _point_choices(("task",), given(scenario.task))
     for name, values in given(scenario.matrix).items():
         for index, value in enumerate(values):
@@ -185,7 +191,7 @@ def _check_compressors(document: Document, scenario: Scenario) -> None:
 
 
 def _refusal(algorithm: str, compressor: Choice) -> str | None:
-    """Why a method does not work with a compressor."""
+    """Return why a method does not work with a compressor, or None."""
     made = registry.load("compressor", compressor.name)(**compressor.options)
     reason: str | None = registry.load("algorithm", algorithm).incompatibility(made)
     return reason

@@ -1,4 +1,4 @@
-"""Names → classes through entry points, loaded on demand; third parties add theirs to the same groups."""
+"""The registry of algorithms, compressors, datasets and models: entry points, loaded on demand."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ _SHARED_FIELDS = {"compressor", "server", "block_bytes"}
 
 
 class OptionError(ValueError):
-    """A name or an option that the catalog does not know, or a value that the option refuses."""
+    """An unknown name, an unknown option, or a value that the option does not take."""
 
     def __init__(self, option: str | None, message: str) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ def _base(kind: Kind) -> type:
 
 
 def names(kind: Kind) -> list[str]:
-    """Every name of this kind; datasets and models share a group and are told apart by their class."""
+    """Return every name of one kind; datasets and models share a group, and their classes tell them apart."""
     entries = _entries(_GROUPS[kind])
     base = _base(kind)
     return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))
@@ -66,7 +66,11 @@ def names(kind: Kind) -> list[str]:
 
 @functools.cache
 def load(kind: Kind, name: str) -> type[Any]:
-    """The class behind a name; OptionError with the nearest name where there is none."""
+    """Return the class behind a name.
+
+    Raises:
+        OptionError: There is none; the message suggests the nearest name.
+    """
     entry = _entries(_GROUPS[kind]).get(name)
     if entry is None:
         raise OptionError("name", f"there is no {kind} {name!r} ({did_you_mean(name, names(kind))})")
@@ -77,30 +81,30 @@ def load(kind: Kind, name: str) -> type[Any]:
 
 
 def _class_behind(entry: EntryPoint) -> type[Any]:
-    """What an entry point names; LiecbenchError with its package where that is no dataclass, or cannot be imported."""
+    """Load an entry point; LiecbenchError names its package if it fails or gives no dataclass."""
     owner = f"{entry.name!r} of {entry.dist.name if entry.dist else '?'} ({entry.value})"
     try:
         found = entry.load()
     except Exception as error:
-        raise LiecbenchError(f"{owner} cannot be loaded: {error!r}", "mend or uninstall that package") from error
+        raise LiecbenchError(f"{owner} cannot be loaded: {error!r}", "fix or uninstall that package") from error
     if not isinstance(found, type) or not dataclasses.is_dataclass(found):
-        raise LiecbenchError(f"{owner} is not a dataclass", "mend or uninstall that package")
+        raise LiecbenchError(f"{owner} is not a dataclass", "fix or uninstall that package")
     return found
 
 
 def summary(cls: type) -> str:
-    """The first line of a class's docstring, without markup."""
+    """Return the first line of a class's docstring, without markup."""
     return (inspect.getdoc(cls) or "").partition("\n")[0].replace("``", "")
 
 
 def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
-    """Whether an algorithm has this part."""
+    """Return whether an algorithm has a compressor, or a server."""
     return any(f.name == field for f in dataclasses.fields(cls))
 
 
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
-    """A validating model of a class's own options, without the fields that a scenario sets elsewhere."""
+    """Return a pydantic model of a class's options, without the fields that a scenario sets elsewhere."""
     if user_functions.is_reference(name):
         return _reference_options(kind, name)
     cls = load(kind, name)
@@ -113,9 +117,9 @@ def options_model(kind: Kind, name: str) -> type[BaseModel]:
 
 def _reference_options(kind: Kind, name: str) -> type[BaseModel]:
     if kind not in ("dataset", "model"):
-        raise OptionError("name", f"{name!r} is not an {kind}; only datasets and models can be functions of yours")
+        raise OptionError("name", f"{name!r} is not an {kind}; only datasets and models can be your own functions")
     try:
-        return user_functions.options_model(name, user_functions.TOLD if kind == "model" else ())
+        return user_functions.options_model(name, user_functions.DATA_ARGUMENTS if kind == "model" else ())
     except user_functions.FunctionError as error:
         raise OptionError("name", f"{error}; write module:function, importable from where liecbench runs") from error
 
@@ -127,7 +131,11 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All options of a class, defaults filled in; OptionError names the first that is wrong."""
+    """Return all options of a class, defaults filled in.
+
+    Raises:
+        OptionError: It names the first wrong option.
+    """
     model = options_model(kind, name)
     try:
         if user_functions.is_reference(name):
@@ -149,7 +157,7 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
 
 
 def describe(error: Any) -> str:
-    """One pydantic error in words, with the value."""
+    """Return one pydantic error in words, with the value."""
     if error["type"] == "missing":
         return "the key is missing; add it"
     if error["type"] == "value_error":

@@ -1,4 +1,4 @@
-"""The scenario as written, and the cells that its matrix expands to."""
+"""The scenario, and the cells that its matrix expands to."""
 
 import functools
 import itertools
@@ -24,7 +24,7 @@ MATRIX: Key = ("matrix",)
 
 
 class Scenario(Model):
-    """What the user wrote."""
+    """A scenario file."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     task: PartialTask

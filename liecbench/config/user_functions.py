@@ -1,4 +1,4 @@
-"""Functions of the user's, named ``module:function`` in a scenario; modules may lie in the working directory."""
+"""Functions of the user's own, written ``module:function``; modules may lie in the working directory."""
 
 import functools
 import importlib
@@ -13,8 +13,8 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from liecbench.errors import Interruption
 
-# What a model's function is told of the data where it asks for it by these names.
-TOLD = ("input_shape", "num_classes")
+# Arguments of a model's function that liecbench passes: facts about the data.
+DATA_ARGUMENTS = ("input_shape", "num_classes")
 _PLAIN = (type(None), bool, int, float, str, list, tuple, dict)
 
 
@@ -27,13 +27,17 @@ PATTERN = r"^[\w.]+:\w+$"
 
 
 def is_reference(name: str) -> bool:
-    """Whether a name is that of a function and not of the catalog."""
+    """Return whether a name is that of a user's function rather than one of the registry."""
     return ":" in name
 
 
 @functools.cache
 def function(name: str) -> Callable[..., Any]:
-    """The function behind ``module:function``; FunctionError with what its import said."""
+    """Return the function behind ``module:function``.
+
+    Raises:
+        FunctionError: Its module cannot be imported, or has no such function.
+    """
     module_name, _, attribute = name.partition(":")
     # Last, so that no file of the working directory takes the place of an installed package.
     if (here := str(Path.cwd())) not in sys.path:
@@ -52,8 +56,12 @@ def function(name: str) -> Callable[..., Any]:
 
 
 @functools.cache
-def options_model(name: str, told: tuple[str, ...]) -> type[BaseModel]:
-    """A validating model of a function's own arguments; defaults that YAML could not say are left to the function."""
+def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
+    """Return a pydantic model of a function's arguments.
+
+    Arguments in ``given`` come from liecbench and are no options. Neither are those with a default that YAML cannot
+    express.
+    """
     found = function(name)
     try:
         hints = get_type_hints(found, include_extras=True)
@@ -65,7 +73,7 @@ def options_model(name: str, told: tuple[str, ...]) -> type[BaseModel]:
         for parameter in inspect.signature(found).parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 extra = True
-            elif parameter.name not in told and parameter.kind is not parameter.VAR_POSITIONAL:
+            elif parameter.name not in given and parameter.kind is not parameter.VAR_POSITIONAL:
                 required = parameter.default is parameter.empty
                 if required or isinstance(parameter.default, _PLAIN):
                     fields[parameter.name] = (hints.get(parameter.name, Any), ... if required else parameter.default)
@@ -76,8 +84,8 @@ def options_model(name: str, told: tuple[str, ...]) -> type[BaseModel]:
         raise FunctionError(f"the arguments of {name!r} cannot be options: {reason}") from error
 
 
-def call(name: str, options: BaseModel, told: Mapping[str, Any]) -> Any:
-    """What the function returns for its options, told of the data what it asks for."""
+def call(name: str, options: BaseModel, given: Mapping[str, Any]) -> Any:
+    """Call the function with its options, and with those of the ``given`` facts that it has arguments for."""
     found = function(name)
-    asked = {key: value for key, value in told.items() if key in inspect.signature(found).parameters}
+    asked = {key: value for key, value in given.items() if key in inspect.signature(found).parameters}
     return found(**dict(options), **asked)

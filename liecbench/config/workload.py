@@ -1,4 +1,4 @@
-"""A cell's data and network, made from what its task says of them, and whether they go together."""
+"""A cell's data and network: load them, build them, and check that they fit each other."""
 
 import contextlib
 import functools
@@ -32,7 +32,7 @@ class WorkloadError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """What a dataset holds, and what of it a model is told."""
+    """A loaded dataset, with the input shape and the number of classes that its model is built for."""
 
     train: "base.Examples"
     test: "base.Examples"
@@ -42,7 +42,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """What is known of a task before it is trained; ``has_classes``: each example has one whole number as its label."""
+    """Facts about a task before it is trained; ``has_classes``: each example has one whole number as its label."""
 
     num_train_samples: int
     num_test_samples: int
@@ -51,7 +51,7 @@ class Sizes:
 
 
 def load(task: Task) -> Data | None:
-    """The task's data, loaded once a process; None where its model brings its own. WorkloadError."""
+    """Return the task's data, loaded once per process; None if its model brings its own. Raises WorkloadError."""
     return None if task.dataset == task.model else _load(task.dataset.model_dump_json())
 
 
@@ -97,7 +97,7 @@ def _check_labels(name: str, labels: "torch.Tensor", num_classes: int) -> None:
 
 
 def seed(value: int) -> None:
-    """Set every global random state that a function of the user's may draw from."""
+    """Set every global random state that a user's function may draw from."""
     import numpy as np
     import torch
 
@@ -107,7 +107,7 @@ def seed(value: int) -> None:
 
 
 def data_sha256(task: Task) -> str | None:
-    """The hash of everything that is trained and tested on, as it is stored; None where a model brings its data."""
+    """Return the hash of the training and test data; None if a model brings its own."""
     return None if task.dataset == task.model else _sha256(task.dataset.model_dump_json())
 
 
@@ -118,7 +118,7 @@ def _sha256(choice: str) -> str:
 
 
 def sha256(*parts: "base.Examples") -> str:
-    """The hash of examples as they are stored."""
+    """Return the hash of examples as they are stored."""
     digest = hashlib.sha256()
     for part in parts:
         for tensor in (part.inputs, part.labels):
@@ -128,14 +128,14 @@ def sha256(*parts: "base.Examples") -> str:
 
 
 def build(task: Task) -> "base.Task":
-    """Network, data and loss, freshly initialised by torch's global random state. WorkloadError."""
+    """Build network, data and loss, initialised from torch's global random state. Raises WorkloadError."""
     from torch import nn
 
     from liecbench.tasks import base
 
     data = load(task)
-    told = {"input_shape": data.input_shape, "num_classes": data.num_classes} if data else {}
-    made = _make("model", task.model, told)
+    given = {"input_shape": data.input_shape, "num_classes": data.num_classes} if data else {}
+    made = _make("model", task.model, given)
     if data is None:
         if not isinstance(made, base.Task):
             message = f"{task.model.name} returned {_kind(made)}; add dataset: to the task, or return a"
@@ -149,13 +149,13 @@ def build(task: Task) -> "base.Task":
     return base.Task(model=made, train=data.train, test=data.test)
 
 
-def _make(kind: registry.Kind, choice: Choice, told: dict[str, Any]) -> Any:
-    """What stands behind a dataset's or a model's name: a catalog's model is built, a function called."""
+def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
+    """Make a dataset or a model: build the registry's, or call the user's function."""
     try:
         if user_functions.is_reference(choice.name):
-            return user_functions.call(choice.name, registry.options_model(kind, choice.name)(**choice.options), told)
+            return user_functions.call(choice.name, registry.options_model(kind, choice.name)(**choice.options), given)
         made = registry.load(kind, choice.name)(**choice.options)
-        return made.build(**told) if kind == "model" else made
+        return made.build(**given) if kind == "model" else made
     except Interruption:
         raise
     except LiecbenchError as error:
@@ -169,7 +169,7 @@ def _kind(made: object) -> str:
 
 
 def sizes(task: Task) -> Sizes:
-    """The sizes of a task whose model fits its data; WorkloadError where it does not."""
+    """Return the sizes of a task. Raises WorkloadError if its model does not fit its data."""
     # Layers that normalise over the batch refuse some batches of one.
     return _sizes(json.dumps([task.dataset.model_dump(), task.model.model_dump(), min(2, task.batch_size)]))
 
@@ -192,15 +192,15 @@ def _sizes(fit: str) -> Sizes:
 
 
 def _ours(model: Choice) -> bool:
-    """Whether a model is known to need no numbers to show its shapes, and to train as it is."""
+    """Return whether a model is one of liecbench's own, which train, and show their shapes without numbers."""
     known = not user_functions.is_reference(model.name)
     return known and registry.load("model", model.name).__module__.startswith("liecbench.")
 
 
 def _try_forward(task: Task) -> "base.Task":
-    """A forward pass: without numbers where they are many, so that no model is too large to be checked. WorkloadError.
+    """Run a forward pass, on meta tensors if the model is large, so that no model is too large to be checked.
 
-    A few are faster than none: to do without them torch imports its compiler.
+    A small one runs with numbers, which is faster: for meta tensors torch imports its compiler.
     """
     import torch
 
@@ -216,7 +216,7 @@ def _try_forward(task: Task) -> "base.Task":
 
 @contextlib.contextmanager
 def _at_most(num_parameters: int) -> Iterator[None]:
-    """Stop who builds a model of more parameters, before they are filled."""
+    """Raise OverflowError before a model with more parameters fills them."""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     left = num_parameters
@@ -235,7 +235,7 @@ def _at_most(num_parameters: int) -> Iterator[None]:
 
 
 def _try_out(task: Task) -> "base.Task":
-    """A step of someone else's model, up to its gradients, and another model. WorkloadError."""
+    """Train someone else's model up to its gradients, and build it a second time. Raises WorkloadError."""
     made, name = build(task), task.model.name
     outputs, labels = _outputs(task, made, "cpu")
     try:
@@ -258,7 +258,7 @@ def _try_out(task: Task) -> "base.Task":
 
 
 def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Outputs for a small batch, and its labels; WorkloadError where they are not what the loss takes."""
+    """Return a small batch's outputs and labels. Raises WorkloadError if the loss cannot take them."""
     import numpy as np
     import torch
 

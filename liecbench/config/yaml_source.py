@@ -1,4 +1,4 @@
-"""YAML that remembers where everything stands: safe loading, no duplicate keys, a place for every value."""
+"""YAML with positions: safe loading, no duplicate keys, and a place for every value."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, reading 1e-3 as the number that it is in YAML 1.2."""
+    """PyYAML's safe loader, which also reads 1e-3 as a number, as YAML 1.2 does."""
 
 
 _Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
@@ -28,7 +28,7 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a key and its value stand, as ``source:line:column``."""
+    """The positions of a key and of its value, as ``source:line:column``."""
 
     key: str
     value: str
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain data and the place of every part of it."""
+    """Plain data, and the place of every part of it."""
 
     data: dict[str, Any]
     places: dict[Key, Place]
@@ -62,7 +62,7 @@ class Document:
 
 
 def dotted(path: Key) -> str:
-    """``("matrix", "algorithm", 0)`` as ``matrix.algorithm[0]``."""
+    """Return ``matrix.algorithm[0]`` for ``("matrix", "algorithm", 0)``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -113,7 +113,7 @@ class _Builder:
 
 
 def parse(text: str, source: str) -> Document:
-    """Read YAML text; ScenarioError with its place where it is not a mapping or not YAML."""
+    """Read YAML text. Raises ScenarioError, with the place, if it is not YAML or not a mapping."""
     try:
         return _parse(text, source)
     except yaml.reader.ReaderError as error:
@@ -125,7 +125,7 @@ def parse(text: str, source: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise ScenarioError(f"{where}: not YAML: {error.problem or error.context}; mend the syntax") from None
+        raise ScenarioError(f"{where}: not YAML: {error.problem or error.context}; correct the syntax") from None
 
 
 def _parse(text: str, source: str) -> Document:
@@ -138,7 +138,7 @@ def _parse(text: str, source: str) -> Document:
 
 
 def load(path: Path) -> Document:
-    """Read a YAML file; ScenarioError where it cannot be read."""
+    """Read a YAML file. Raises ScenarioError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -150,7 +150,7 @@ def load(path: Path) -> Document:
 
 
 def override(document: Document, assignment: str) -> Document:
-    """The document with one ``--set PATH=VALUE`` applied; its place is the option itself."""
+    """Apply one ``--set PATH=VALUE``; the place of what it sets is the option itself."""
     path_text, sign, value_text = assignment.partition("=")
     source = f"--set {assignment}"
     if not sign or not path_text:

@@ -1,4 +1,4 @@
-"""What this machine can do, found out by doing it; each 'no' with its remedy."""
+"""Find out what this machine can do by trying it; each 'no' comes with its remedy."""
 
 import json
 import os
@@ -28,7 +28,7 @@ _NETEM_REMEDY = "load the module sch_netem (package linux-modules-extra or kerne
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One ability: whether it is there, what was seen, and how to get it."""
+    """One ability of the machine: whether it works, what was found, and what to do if it does not."""
 
     name: str
     works: bool
@@ -46,12 +46,12 @@ def examine() -> Iterator[Diagnostic]:
 
 
 def require_netem(links: Iterable[LinkMap]) -> None:
-    """MachineError where one of ``links`` asks for delay or loss and the kernel has no netem, seen by building one."""
+    """Raise MachineError if a link asks for delay or loss and the kernel has no netem, found by building one."""
     asking = next((link for link in links if link.needs_netem), None)
     if asking is None or probe_link().get("netem", True):
         return
     message = f"link {asking}: delay, jitter and loss need the kernel's netem, which this one has not"
-    raise MachineError(message, f"{_NETEM_REMEDY}, or leave them out")
+    raise MachineError(message, f"{_NETEM_REMEDY}, or remove them")
 
 
 def _user_namespaces() -> Diagnostic:
@@ -104,7 +104,7 @@ def _link() -> Iterator[Diagnostic]:
 
 
 def probe_link() -> dict[str, Any]:
-    """Build a link as a run does, and take it down; what was found, or ``reason`` where the kernel refused."""
+    """Build a link as a run does and take it down; return what it carried, or ``reason`` if the kernel refused."""
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]
     orders = Orders(parent=os.getpid(), events=writing, num_links=1, command=command)
@@ -149,9 +149,14 @@ def _torch() -> Iterator[Diagnostic]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """What is installed for GPUs: torch's CUDA, NCCL and Triton as versions or None, and how many GPUs torch sees.
+    """The software installed for GPUs.
 
-    ``lacking`` is what Triton would build its launcher of kernels with and does not find.
+    Attributes:
+        cuda: The CUDA version that torch is built for, or None.
+        num_gpus: How many GPUs torch sees.
+        nccl: The version of NCCL in torch, or None.
+        triton: The version of Triton, or None.
+        lacking: What Triton needs to build its launcher of kernels and does not find.
     """
 
     cuda: str | None
@@ -162,7 +167,7 @@ class Build:
 
     @classmethod
     def here(cls) -> Self:
-        """As torch and the installed packages say."""
+        """Ask torch and the installed packages."""
         import torch
         import torch.distributed as dist
 
@@ -182,7 +187,7 @@ class Build:
 
 
 def on_gpus(found: Gpus, build: Build) -> Iterator[Diagnostic]:
-    """What the machine's GPUs and this installation can do together; two lines where there is no GPU."""
+    """Yield what the machine's GPUs and this installation can do together; two lines if there is no GPU."""
     remedy = f"needed for GPUs only: {_CUDA_BUILD}"
     yield Diagnostic(
         name="nccl", works=build.nccl is not None, seen=build.nccl or "not in this build of torch", remedy=remedy

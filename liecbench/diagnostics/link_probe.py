@@ -1,4 +1,4 @@
-"""What ``doctor`` runs behind a link of its own: shape it, measure it, see which shapers the kernel has."""
+"""The probe that ``doctor`` runs behind a link of its own: shape it, measure it, and try the kernel's netem."""
 
 import json
 import os
@@ -15,7 +15,7 @@ _ASKED = Link(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
 
 
 def main() -> None:
-    """Report one line of JSON to the events of the supervisor."""
+    """Report one line of JSON to the supervisor's events."""
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
     measured = link.measure(_ASKED).as_dict()
     report = {"type": "probe", "asked": _ASKED.spec(), "measured": measured, "netem": _has_netem()}

@@ -1,4 +1,4 @@
-"""What else the machine's processors did while something was measured."""
+"""The load of this machine's processors while something is measured."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What NVIDIA's management library (NVML) says of this machine's GPUs; nothing where it has none, or no driver."""
+"""This machine's GPUs, as NVIDIA's management library (NVML) describes them; none without NVML or a driver."""
 
 import contextlib
 import itertools
@@ -14,7 +14,10 @@ _SWITCH: Final = "switch"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU; ``pcie_generation`` and ``pcie_width`` (lanes) are what GPU and slot can do. None where NVML is silent."""
+    """One GPU; values that NVML does not know are None.
+
+    ``pcie_generation`` and ``pcie_width`` (lanes) are the highest that GPU and slot can do.
+    """
 
     name: str
     uuid: str
@@ -27,10 +30,15 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpus:
-    """All GPUs by NVML's numbers, its driver and the newest CUDA that this one runs; ``problem`` where it cannot say.
+    """All GPUs of one machine, in NVML's order.
 
-    ``connections`` has for pairs of GPUs, the lower number first, what is between them: PIX, PXB, PHB, NODE or SYS,
-    or NVn for n active NVLinks.
+    Attributes:
+        gpus: The GPUs.
+        driver: The driver's version.
+        cuda: The newest CUDA that the driver runs.
+        connections: For pairs of GPUs, the lower number first, the path between them: PIX, PXB, PHB, NODE or SYS, or
+            NVn for n active NVLinks.
+        problem: What keeps NVML from answering.
     """
 
     gpus: tuple[Gpu, ...] = ()
@@ -51,7 +59,7 @@ class Used:
 
 @contextlib.contextmanager
 def nvml() -> Iterator[None]:
-    """NVML ready to be asked; pynvml.NVMLError where there is no library or no driver."""
+    """Initialise NVML for the block. Raises pynvml.NVMLError if there is no library or no driver."""
     import pynvml
 
     pynvml.nvmlInit()
@@ -62,7 +70,7 @@ def nvml() -> Iterator[None]:
 
 
 def answer(question: Callable[..., Any], *arguments: Any) -> Any:
-    """What one function of NVML gives; None where the GPU, its driver or this user's rights do not allow it."""
+    """Call one function of NVML; return None if the GPU, its driver or the user's rights do not allow it."""
     import pynvml
 
     try:
@@ -72,7 +80,7 @@ def answer(question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def installed() -> Gpus:
-    """The machine's GPUs; none, and the problem, where NVML is missing or finds no driver."""
+    """Return the machine's GPUs; none, and the problem, if NVML is missing or finds no driver."""
     import pynvml
 
     try:
@@ -83,7 +91,7 @@ def installed() -> Gpus:
 
 
 def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, Any]:
-    """What a record says of the GPUs that ``ranks`` use; ``machines`` are what NVML knows, by the ranks' numbers."""
+    """Return what a record says of the GPUs that ``ranks`` use; ``machines`` are in the order of their numbers."""
     names = {(rank.machine, full_uuid(rank.uuid)): rank.name for rank in ranks}
     num_ranks = Counter((rank.machine, full_uuid(rank.uuid)) for rank in ranks)
     memory = {(number, gpu.uuid): gpu.memory_bytes for number, found in enumerate(machines) for gpu in found.gpus}
@@ -101,12 +109,12 @@ def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, An
 
 
 def full_uuid(uuid: str) -> str:
-    """A GPU's UUID as NVML writes it; torch leaves ``GPU-`` out."""
+    """Return a GPU's UUID as NVML writes it; torch leaves ``GPU-`` out."""
     return uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
 
 
 def _of_all(versions: Iterable[str | None]) -> str | None:
-    """The machines' version, or versions where they have several; None where none is known."""
+    """Return the machines' version, or versions if they differ; None if none is known."""
     return ", ".join(dict.fromkeys(version for version in versions if version)) or None
 
 
@@ -141,7 +149,7 @@ def _gpu(handle: Any, num_nvlinks: int) -> Gpu:
 
 
 def _nvlinks(handle: Any) -> Counter[str]:
-    """Active NVLinks by what they lead to: a PCI address, or a switch."""
+    """Count active NVLinks by their other end: a PCI address, or a switch."""
     import pynvml
 
     ends: Counter[str] = Counter()

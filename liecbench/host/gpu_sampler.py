@@ -1,11 +1,11 @@
-"""The process that watches a machine's GPUs while its ranks train: ``python -P -m liecbench.host.gpu_sampler UUID…``.
+"""A process that samples a machine's GPUs while its ranks train: ``python -P -m liecbench.host.gpu_sampler UUID…``.
 
-Its first line, as JSON, is null once it is ready, or says what keeps NVML from answering, and then it ends. ``begin``
-on standard input starts a window; ``end`` ends it and answers with a line of JSON; end of file ends the process. The
-figures of a window, of all GPUs together:
+It first prints a line of JSON: null when it is ready, or NVML's error, after which it exits. ``begin`` on standard
+input starts a window; ``end`` ends it and prints its figures as a line of JSON; end of file ends the process. A
+window's figures, over all GPUs:
 
 - ``utilisation``: the mean share of time in which a kernel ran; ``sm_clock_hertz``: the mean clock
-- ``peak_memory_bytes``: the most that was seen in use on one GPU, by whomever
+- ``peak_memory_bytes``: the largest memory in use on one GPU, by all processes
 - ``energy_joules``, by the GPUs' own counters, and ``power_watts``, that by seconds; where a GPU has no such counter
   its power is the mean of samples, and its energy that by seconds
 - ``pcie_sent_bytes``, ``pcie_received_bytes``: by the GPUs' counters; without those the mean of sampled rates by
@@ -14,7 +14,7 @@ figures of a window, of all GPUs together:
 - ``throttled_share``: the share of samples in which the clocks were held back by anything but idleness and
   applications' settings; ``throttled_<reason>_share``: by one reason
 
-A figure that one of the GPUs does not support is left out.
+A figure that one of the GPUs does not support is missing.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ _SUMMED: Final = ("_bytes", "_joules", "_watts")
 
 
 class Count(NamedTuple):
-    """A counter's state, how many bits it has before it wraps around, and what one count is."""
+    """A counter's value, the number of bits after which it wraps around, and the unit of one count."""
 
     value: int
     bits: int
@@ -65,7 +65,7 @@ class Count(NamedTuple):
 
 
 class Window:
-    """One GPU from now on; ``clock`` gives seconds, and is read after the counters, however long those took."""
+    """The figures of one GPU from its start on; the clock is read after the counters, which take time to read."""
 
     def __init__(self, handle: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._handle, self._clock = handle, clock
@@ -76,7 +76,7 @@ class Window:
         self._samples: dict[str, list[float]] = {}
 
     def sample(self) -> None:
-        """Look at everything once."""
+        """Read every counter and gauge once."""
         self._count()
         for name, value in _gauges(self._handle):
             self._samples.setdefault(name, []).append(value)
@@ -85,7 +85,7 @@ class Window:
                 self._samples.setdefault(name, []).append(rate)
 
     def end(self) -> dict[str, float]:
-        """The figures up to now."""
+        """Return the figures up to now."""
         if self._samples:
             self._count()
         else:
@@ -108,7 +108,7 @@ class Window:
         return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
 
     def _count(self) -> None:
-        """Add what the counters went up by; one that is gone, or was reset, is left out from here on."""
+        """Add the counters' growth; drop those that are gone or were reset."""
         now = dict(_counts(self._handle))
         self._counted = self._clock()
         for name in list(self._totals):
@@ -120,7 +120,7 @@ class Window:
         self._last = now
 
     def _pcie_rate(self, number: int) -> float | None:
-        """Bytes per second; the call takes the 20 ms that it looks at."""
+        """Return bytes per second; the call takes the 20 ms over which it measures."""
         import pynvml
 
         rate = answer(pynvml.nvmlDeviceGetPcieThroughput, self._handle, number)
@@ -163,7 +163,7 @@ def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
 
 
 def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
-    """The share of samples in which the clocks were held back, and by each reason; a sample has a bit a reason."""
+    """Yield the share of samples with throttled clocks, and the share of each reason; a sample has a bit per reason."""
     yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
     for bit, reason in REASONS.items():
         if held := sum(bool(sample & bit) for sample in samples):
@@ -198,7 +198,7 @@ def _value(part: dict[str, float], name: str) -> float | None:
 
 
 def serve(handles: Sequence[Any]) -> None:
-    """Answer standard input until it ends."""
+    """Obey the lines of standard input until it ends."""
     windows: list[Window] = []
     due = math.inf
     unread = b""

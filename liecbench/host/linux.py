@@ -1,4 +1,4 @@
-"""The few Linux calls that Python 3.11 does not offer."""
+"""Linux system calls that Python 3.11 does not offer."""
 
 import ctypes
 import os
@@ -24,7 +24,7 @@ def _checked(result: int, call: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Move this (single-threaded) process into new namespaces; OSError where the kernel refuses."""
+    """Move this single-threaded process into new namespaces. Raises OSError if the kernel refuses."""
     _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
@@ -34,12 +34,12 @@ def enter_network_namespace(descriptor: int) -> None:
 
 
 def make_mounts_private() -> None:
-    """Stop mount events from reaching, or coming from, the rest of the machine."""
+    """Keep mount events from passing between this mount namespace and the rest of the machine."""
     _checked(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC_PRIVATE), None), "mount")
 
 
 def mount_proc() -> None:
-    """Mount a /proc that shows this PID namespace; OSError where the kernel refuses."""
+    """Mount a /proc that shows this PID namespace. Raises OSError if the kernel refuses."""
     flags = ctypes.c_ulong(_MS_NOSUID_NODEV_NOEXEC)
     _checked(_libc.mount(b"proc", b"/proc", b"proc", flags, None), "mount /proc")
 

@@ -66,9 +66,13 @@ def _settle() -> None:
 
 
 def build(num_workers: int) -> list[int]:
-    """Turn the current network namespace into the hub of ``num_workers`` namespaces; their descriptors, by rank.
+    """Turn the current network namespace into the hub of ``num_workers`` namespaces.
 
-    OSError or a pyroute2 error where the kernel refuses.
+    Returns:
+        A file descriptor of each worker's namespace, by rank.
+
+    Raises:
+        OSError: The kernel refuses; pyroute2's own errors are possible, too.
     """
     with IPRoute() as hub:
         hub.link("set", index=1, state="up")
@@ -154,7 +158,7 @@ class _Shaper:
         self._has_netem = True
 
     def passed_bytes(self) -> int:
-        """Bytes of whole Ethernet frames since it was first set.
+        """Return the bytes of whole Ethernet frames since the first ``shape``.
 
         The interface would count an offloaded packet of up to 64 kB with a single header, the shaper has all of them.
         """
@@ -163,7 +167,7 @@ class _Shaper:
 
 
 class WorkerLink:
-    """A rank's end of the network; made in the hub, before any thread starts, it moves the process to its namespace."""
+    """A rank's end of the network; make it in the hub before any thread starts: the process moves to its namespace."""
 
     name: Literal["kernel"] = "kernel"
     pacer = None
@@ -187,11 +191,11 @@ class WorkerLink:
         self._down.unshape()
 
     def wire_bytes(self) -> tuple[int, int]:
-        """Bytes sent and received since the first ``shape``, headers included, by the shapers' counters."""
+        """Return the bytes sent and received since the first ``shape``, headers included, by the shapers' counters."""
         return self._up.passed_bytes(), self._down.passed_bytes()
 
     def measure(self, link: Link) -> MeasuredLink:
-        """What it carries against the unshaped hub; rates without delay and loss, which TCP would answer to."""
+        """Measure the link to and from the unshaped hub; its rates without delay and loss, to which TCP adapts."""
         with socket.create_connection(self._listener.getsockname()) as own:
             hub, _ = self._listener.accept()
             with hub:
@@ -226,7 +230,7 @@ def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, sha
 
 
 def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
-    """The shortest of several, of few where they are long."""
+    """Return the shortest of several round trips; of fewer if they are long."""
     trips: list[float] = []
     while len(trips) < _ROUND_TRIPS and sum(trips) < _ROUND_TRIP_SECONDS:
         started = time.perf_counter()
@@ -238,6 +242,6 @@ def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
 
 
 def refusal_reason(error: BaseException) -> str:
-    """What the kernel said, for people."""
+    """Return the kernel's error in words."""
     number: Any = getattr(error, "code", None) or getattr(error, "errno", None)
     return os.strerror(number) if isinstance(number, int) else str(error)

@@ -54,7 +54,7 @@ Unshaped = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshaped)]
 
 
 class LinkKeys(TypedDict, total=False):
-    """One link as a mapping; a worker's own may leave rates out, and has the others' then."""
+    """One link as a mapping; a worker's own link takes the rates of the others if it names none."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 

@@ -1,4 +1,4 @@
-"""What links were measured to carry, beside what was asked of them."""
+"""Links as measured, compared with the links that were asked for."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,12 +24,12 @@ class MeasuredLink:
     round_trip_seconds: float
 
     def deviation(self, link: Link, direction: Literal["up", "down"]) -> float:
-        """Achieved ÷ asked − 1 of one direction's rate."""
+        """Return achieved ÷ asked − 1 of one direction's rate."""
         name = f"{direction}_bits_per_second"
         return float(getattr(self, name) / getattr(link, name) - 1)
 
     def better(self, other: Self | None, link: Link) -> "MeasuredLink":
-        """Of two measurements of one link the rates nearer to what was asked, and the shorter round trip."""
+        """Combine two measurements of one link: the rates nearer to those asked for, and the shorter round trip."""
         if other is None:
             return self
         up, down = (
@@ -43,12 +43,12 @@ class MeasuredLink:
         )
 
     def as_dict(self) -> dict[str, float]:
-        """Plain numbers for a record."""
+        """Return plain numbers for a record."""
         return asdict(self)
 
 
 def misses(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
-    """Each direction of each rank that is off what was asked by more than ``tolerance``, in words."""
+    """Describe each direction of each rank whose rate differs by more than ``tolerance`` from the one asked for."""
     return [text for rank, one in enumerate(measured) for text in _misses_of(rank, asked.of(rank), one, tolerance)]
 
 
@@ -62,7 +62,7 @@ def _misses_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: float)
 
 
 def recorded_misses(environment: dict[str, Any], tolerance: float = WARNING_DEVIATION) -> list[str]:
-    """As ``misses``, of what a start record says of its link."""
+    """Do the same for the link in the environment of a start record."""
     recorded = environment.get("link") or {}
     if not recorded.get("measured"):
         return []

@@ -1,1 +1,1 @@
-"""What is trained: datasets and models."""
+"""Datasets and models."""

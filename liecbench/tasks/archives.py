@@ -1,4 +1,4 @@
-"""The official archives of image datasets: which there are, where one lies, and its files, read without unpacking."""
+"""The official archives of image datasets: find one, check it, and read its files without unpacking."""
 
 import hashlib
 import os
@@ -22,7 +22,15 @@ _UNREADABLE = (OSError, EOFError, RuntimeError, zlib.error, tarfile.TarError, zi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """An official archive: where it is published, what it must be, and the folder in it that holds its files."""
+    """An official archive.
+
+    Attributes:
+        name: Its file name.
+        url: Where it is published.
+        num_bytes: Its size.
+        sha256: Its checksum.
+        folder: The folder in it that holds its files.
+    """
 
     name: str
     url: str
@@ -79,11 +87,11 @@ OFFICIAL: dict[str, tuple[Archive, ...]] = {
 
 
 class MalformedError(ValueError):
-    """What a file holds is not what it should; who knows the file's name makes a LiecbenchError of it."""
+    """File contents that are not what they should be; callers that know the file name raise a LiecbenchError."""
 
 
 def data_directory() -> Path:
-    """Where archives are downloaded to and looked for: ``$LIECBENCH_DATA``, or ``liecbench`` in the user's cache."""
+    """Return where archives are stored: ``$LIECBENCH_DATA``, or ``liecbench`` in the user's cache."""
     own = os.environ.get("LIECBENCH_DATA")
     if own:
         return _expanded(own)
@@ -98,12 +106,12 @@ def _expanded(path: str) -> Path:
 
 
 def remedy(dataset: str) -> str:
-    """What to do about a dataset that is missing or damaged."""
+    """Return what to do about a dataset that is missing or damaged."""
     return f"`liecbench data fetch {dataset}` gets it into {data_directory()}, where it is found without a path"
 
 
 def mismatch(path: Path, archive: Archive) -> str | None:
-    """What is wrong with an archive, in words; None where size and SHA-256 are right."""
+    """Return what is wrong with an archive, or None if its size and SHA-256 are right."""
     num_bytes = path.stat().st_size
     if num_bytes != archive.num_bytes:
         return f"{path} has {num_bytes} bytes; the official {archive.name} has {archive.num_bytes}"
@@ -117,7 +125,7 @@ def mismatch(path: Path, archive: Archive) -> str | None:
 
 
 class Files(ABC):
-    """A dataset's files, by their names within its folder."""
+    """The files of a dataset, by their names within its folder."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -130,20 +138,20 @@ class Files(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a dataset was found: ``path`` is the archive, or the folder that was unpacked from it."""
+    """A dataset that was found; ``path`` is the archive, or the folder that was unpacked from it."""
 
     dataset: str
     archive: Archive
     path: Path
 
     def wrong(self, message: str) -> LiecbenchError:
-        """An error that says where and what helps."""
+        """Return an error with the path and the remedy."""
         return LiecbenchError(f"{self.path}: {message}", remedy(self.dataset))
 
     def fingerprint(self, patterns: Sequence[str], *options: object) -> str:
-        """A hash of the dataset, its ``options``, its place and the size and time of what it is made of.
+        """Return a hash of the dataset, its ``options``, its path, and the size and time of its files.
 
-        That is the archive, or in a folder whatever fits the glob ``patterns``.
+        Those are the archive, or in a folder all files that match the glob ``patterns``.
         """
         found = [self.path]
         if self.path.is_dir():
@@ -153,7 +161,7 @@ class Source:
 
     @contextmanager
     def files(self) -> Iterator[Files]:
-        """Its files; LiecbenchError where an archive is not the official one. A folder is taken as it is."""
+        """Open its files. Raises LiecbenchError if an archive is not the official one; a folder is not checked."""
         if self.path.is_dir():
             yield _Folder(self)
             return
@@ -173,7 +181,7 @@ class Source:
 
     @contextmanager
     def readable(self, name: str = "the archive") -> Iterator[None]:
-        """Failures to read become LiecbenchErrors."""
+        """Turn failures to read into LiecbenchErrors."""
         try:
             yield
         except _UNREADABLE as error:
@@ -181,9 +189,10 @@ class Source:
 
 
 def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
-    """A dataset at ``path``, or in the data directory: one of ``archives``, or a folder that was unpacked from one.
+    """Find a dataset at ``path``, or in the data directory: one of ``archives``, or a folder unpacked from one.
 
-    LiecbenchError where there is neither.
+    Raises:
+        LiecbenchError: There is neither.
     """
     place = (data_directory() if path is None else _expanded(path)).resolve()
     if place.is_file():
@@ -204,7 +213,7 @@ def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
 
 
 def _like(dataset: str, place: Path, archives: Sequence[Archive]) -> Archive:
-    """The one that a file is to be, by its name or else by its size."""
+    """Return the archive that a file should be, by its name or else by its size."""
     num_bytes = place.stat().st_size
     for archive in archives:
         if place.name == archive.name:

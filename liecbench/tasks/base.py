@@ -1,4 +1,4 @@
-"""What a dataset, a model and a whole task are to a worker."""
+"""What a worker trains: datasets, models, and tasks that bring both. Extend these classes to add your own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,13 +8,19 @@ import numpy as np
 from torch import Tensor
 from torch.nn import Module, functional
 
-# A batch as stored, and where random numbers come from → the batch as the model takes it.
+# Turns stored inputs of shape [n, …] into the batch that the model takes; augmentation draws from the generator.
 Transform = Callable[[Tensor, np.random.Generator], Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Inputs of shape ``[n, *input_shape]`` as they are stored, labels of shape ``[n, …]``, and what makes a batch."""
+    """Inputs and their labels, in memory.
+
+    Attributes:
+        inputs: The inputs as they are stored, of shape ``[n, *stored_shape]``: uint8 images, int64 tokens, float32.
+        labels: Of shape ``[n, …]``; whole numbers below the dataset's ``num_classes`` are int64.
+        transform: Turns the stored inputs of a batch into those that the model takes; None if they are the same.
+    """
 
     inputs: Tensor
     labels: Tensor
@@ -24,51 +30,91 @@ class Examples:
         return len(self.labels)
 
     def batch(self, indices: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The inputs and labels of these examples; what augmentation draws, it draws from ``random``."""
+        """Return a batch as the model takes it.
+
+        Args:
+            indices: The positions of its examples, int64 of shape ``[b]``.
+            random: Augmentation draws from it and from nothing else, so that a run can be repeated.
+
+        Returns:
+            Inputs of shape ``[b, *input_shape]``, and their labels of shape ``[b, …]``.
+        """
         inputs = self.inputs[indices]
         return (inputs if self.transform is None else self.transform(inputs, random)), self.labels[indices]
 
 
 class Dataset(ABC):
-    """Examples to train on and examples held out; ``load`` gives every rank the same."""
+    """A dataset; a subclass is a dataclass, whose fields are the options that a scenario can set.
+
+    Register it in the entry-point group ``liecbench.tasks``. The first line of its docstring stands in
+    ``liecbench list datasets``.
+    """
 
     @property
     @abstractmethod
     def num_classes(self) -> int:
-        """How many different labels there can be."""
+        """The number of different labels: they are 0 to ``num_classes − 1``."""
 
     @abstractmethod
     def load(self) -> tuple[Examples, Examples]:
-        """The training and the test examples; LiecbenchError where a file is missing or not what it should be."""
+        """Load the training and the test examples; every rank must get the same.
+
+        Returns:
+            The examples to train on, and those to test on.
+
+        Raises:
+            LiecbenchError: A file is missing or damaged; its message says what to do.
+        """
 
 
 class Model(ABC):
-    """A network's architecture."""
+    """An architecture; a subclass is a dataclass, whose fields are the options that a scenario can set.
+
+    Register it in the entry-point group ``liecbench.tasks``. The first line of its docstring stands in
+    ``liecbench list models``.
+    """
 
     @abstractmethod
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> Module:
-        """A freshly initialised network from inputs to logits ``[n, …, num_classes]``, by torch's global random state.
+        """Build a network, initialised from torch's global random state.
 
-        ``input_shape`` is that of one example as the network takes it.
+        Args:
+            input_shape: The shape of one example as ``Examples.batch`` returns it, without the batch's dimension.
+            num_classes: The dataset's number of classes.
+
+        Returns:
+            A new network in each call, from inputs ``[n, *input_shape]`` to logits ``[n, …, num_classes]``.
+
+        Raises:
+            LiecbenchError: The architecture does not take such inputs.
         """
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """The mean over all labels, of ``outputs`` with one dimension more: an image has one label, a text many."""
+    """Return the mean cross-entropy over all labels.
+
+    Args:
+        outputs: Logits of shape ``[*labels.shape, num_classes]``: an image has one label, a text one per token.
+        labels: Whole numbers, int64.
+    """
     return functional.cross_entropy(outputs.flatten(0, -2), labels.flatten())
 
 
 def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """The share of labels whose logit is the largest."""
+    """Return the share of labels whose logit is the largest, in [0, 1]."""
     return (outputs.argmax(dim=-1) == labels).double().mean()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A network with data and a loss of its own, as a ``module:function`` of yours may return it.
+    """A network together with its data and its loss: what a ``module:function`` given as the model may return.
 
-    ``loss(outputs, labels)`` is a scalar, the mean over the batch; ``accuracy(outputs, labels)`` a scalar in [0, 1].
-    Every rank must get the same ``train`` and ``test``.
+    Attributes:
+        model: A new network in each call.
+        train: The examples to train on, the same on every rank.
+        test: The examples to test on, the same on every rank.
+        loss: Maps outputs and labels to a scalar, the mean over the batch.
+        accuracy: Maps outputs and labels to a scalar in [0, 1].
     """
 
     model: Module

@@ -24,9 +24,11 @@ _Records = tuple[NDArray[np.uint8], list[int]]
 
 @dataclass(frozen=True)
 class _Cifar(Dataset):
-    """``path`` is an official archive, or a directory that one lies in or was unpacked in.
+    """A CIFAR dataset.
 
-    Without it they are looked for in the data directory. ``augment`` crops and mirrors training images at random.
+    Attributes:
+        path: An official archive, or a directory that holds it packed or unpacked; by default the data directory.
+        augment: Whether to crop and mirror training images at random.
     """
 
     path: str | None = None
@@ -36,7 +38,7 @@ class _Cifar(Dataset):
     num_classes: ClassVar[int]
 
     def load(self) -> tuple[Examples, Examples]:
-        """Images as uint8 of shape ``[n, 3, 32, 32]``, normalised batch by batch."""
+        """Return images as uint8 of shape ``[n, 3, 32, 32]``; each batch is normalised when it is taken."""
         return load_cifar(self.name, self.path, self.augment, self.num_classes, OFFICIAL[self.name])
 
 
@@ -59,7 +61,7 @@ class Cifar100(_Cifar):
 def load_cifar(
     dataset: str, path: str | None, augment: bool, num_classes: int, archives: Sequence[Archive]
 ) -> tuple[Examples, Examples]:
-    """Training and test images of the first of ``archives`` that is there; LiecbenchError where none is."""
+    """Return training and test images of the first of ``archives`` that is found. Raises LiecbenchError if none is."""
     source = find(dataset, path, archives)
     layout = _LAYOUTS[source.archive.folder]
     stem = f"{dataset}-{source.fingerprint([*layout.train, *layout.test])}"
@@ -67,7 +69,7 @@ def load_cifar(
 
 
 def _binary(content: bytes, label_bytes: int) -> _Records:
-    """Records of labels, a byte each and the finest last, and pixels."""
+    """Parse records of labels, one byte each with the finest last, and pixels."""
     num_bytes = label_bytes + _PIXELS
     if not content or len(content) % num_bytes:
         raise MalformedError(f"{len(content)} bytes are no whole number of records of {num_bytes}")

@@ -23,7 +23,7 @@ class CNN(Model):
     layers: Annotated[int, Ge(1)] = 2
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """A freshly initialised network; LiecbenchError where examples are no images or too small ones."""
+        """Build a network. Raises LiecbenchError if examples are no images, or too small ones."""
         if len(input_shape) != 3:
             message = f"a cnn takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

@@ -18,11 +18,11 @@ class Digits(Dataset):
 
     @property
     def num_classes(self) -> int:
-        """One for each digit."""
+        """One class per digit."""
         return 10
 
     def load(self) -> tuple[Examples, Examples]:
-        """Pixels scaled to [0, 1]; every fifth image of each class, in the order of the file, is held out."""
+        """Scale pixels to [0, 1]; every fifth image of each class, in the order of the file, is for testing."""
         table = np.loadtxt(_file(), delimiter=",", dtype=np.float32)
         inputs = torch.from_numpy(table[:, :-1] / 16).view(-1, 1, 8, 8)
         labels = torch.from_numpy(table[:, -1].astype(np.int64))

@@ -1,4 +1,4 @@
-"""Downloading a dataset's official archive: goes on where it was interrupted, and checks what arrived."""
+"""Download official archives: continue after interruptions, and check what arrived."""
 
 import errno
 import http.client
@@ -26,9 +26,10 @@ _WITHOUT_DOWNLOAD = {"digits": "scikit-learn's copy", "synthetic": "made up", "t
 
 
 def fetch(name: str, directory: Path, console: Console) -> Path:
-    """Download the archive of a dataset into ``directory``, unless it is there; its path.
+    """Download the archive of a dataset into ``directory``, unless it is there; return its path.
 
-    LiecbenchError where the dataset has none, where the network or the disk fails, and where what arrived is wrong.
+    Raises:
+        LiecbenchError: The dataset has no archive, the network or the disk fails, or another file arrives.
     """
     if name in _WITHOUT_DOWNLOAD:
         raise LiecbenchError(f"{name} needs no download ({_WITHOUT_DOWNLOAD[name]})", "use it as it is")
@@ -38,7 +39,7 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
 
 
 def download(archive: Archive, directory: Path, console: Console) -> Path:
-    """Download ``archive`` into ``directory``, by way of a ``.partial`` file that outlives interruptions; its path."""
+    """Download ``archive`` by way of a ``.partial`` file that outlives interruptions; return its path."""
     target, partial = directory / archive.name, directory / f"{archive.name}.partial"
     with _disk(target):
         directory.mkdir(parents=True, exist_ok=True)
@@ -89,14 +90,14 @@ def _opened(partial: Path) -> io.FileIO:
 
 
 class _Download:
-    """An archive on its way into ``file``, which is open to be appended to."""
+    """A download into ``file``, which is open for appending."""
 
     def __init__(self, archive: Archive, partial: Path, file: io.FileIO, console: Console) -> None:
         self._archive, self._partial, self._file, self._console = archive, partial, file, console
         self._num_bytes = file.seek(0, io.SEEK_END)
 
     def complete(self) -> None:
-        """Append what is missing, or start anew where the server cannot send a part."""
+        """Append what is missing, or start again if the server cannot send a part."""
         try:
             with self._network():
                 if self._num_bytes > self._archive.num_bytes:
@@ -129,7 +130,7 @@ class _Download:
             raise http.client.HTTPException("the server closed the connection")
 
     def _check_length(self, rest: int | None, have: int) -> None:
-        """LiecbenchError, before anything is overwritten, where the server offers another file."""
+        """Raise LiecbenchError, before anything is overwritten, if the server offers another file."""
         if rest is not None and have + rest != self._archive.num_bytes:
             offered = f"{self._archive.url} is a file of {have + rest} bytes, not of {self._archive.num_bytes}"
             raise LiecbenchError(offered, _ELSEWHERE)

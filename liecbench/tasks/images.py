@@ -1,4 +1,4 @@
-"""Batches of images as networks take them: normalised, and for training cropped and mirrored at random."""
+"""Image batches for networks: normalised, and for training cropped and mirrored at random."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _STD = (0.247, 0.243, 0.262)
 
 @dataclass(frozen=True, slots=True)
 class Normalise:
-    """(pixel / 255 − ``mean``) / ``std`` by channel: uint8 ``[n, c, h, w]`` to float32 of the same shape."""
+    """(pixel / 255 − ``mean``) / ``std`` per channel: uint8 ``[n, c, h, w]`` to float32 of the same shape."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -29,7 +29,7 @@ class Normalise:
 
 @dataclass(frozen=True, slots=True)
 class CropAndFlip:
-    """A random crop of each image padded with ``padding`` black pixels a side, mirrored or not, then normalised.
+    """Random crops of images padded with ``padding`` black pixels on each side, mirrored or not, then normalised.
 
     The augmentation of He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32 of the same shape.
     """
@@ -62,7 +62,7 @@ def _normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...])
 
 
 def image_examples(parts: Parts, augment: bool) -> tuple[Examples, Examples]:
-    """Training images, cropped and mirrored where ``augment``, and test images."""
+    """Return training images, cropped and mirrored if ``augment``, and test images."""
     train, test = parts
     normalise = Normalise(_MEAN, _STD)
     return (

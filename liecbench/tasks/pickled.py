@@ -1,4 +1,4 @@
-"""Pickled dictionaries of uint8 arrays, read as data: nothing that a pickle names is imported or called."""
+"""Read pickled dictionaries of uint8 arrays as data: nothing that a pickle names is imported or called."""
 
 import io
 import math
@@ -22,7 +22,7 @@ _UINT8 = ("u1", b"u1")
 
 
 class _Named:
-    """What stands for a name in a pickle; to call it makes a note of it."""
+    """A name in a pickle; calling it only records the call."""
 
     __slots__ = ("_name",)
 
@@ -39,7 +39,7 @@ class _Named:
 
 
 class _Called:
-    """What a call would have made, and the state it would have got."""
+    """A recorded call, and the state that its result would get."""
 
     __slots__ = ("arguments", "name", "state")
 
@@ -60,9 +60,10 @@ class _Unpickler(pickle._Unpickler):
 
 
 def read_dictionary(content: bytes) -> dict[str, object]:
-    """A pickled dictionary of Python 2 or 3, with text for keys and uint8 arrays for whatever arrays are its values.
+    """Return a pickled dictionary of Python 2 or 3: keys as text, and arrays as uint8.
 
-    MalformedError where it is none, or where it names anything but the parts of an array.
+    Raises:
+        MalformedError: It is no such dictionary, or it names anything but the parts of an array.
     """
     try:
         loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()

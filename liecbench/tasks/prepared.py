@@ -1,4 +1,4 @@
-"""Images and labels kept as they are trained on, in files that all ranks of a machine share the memory of."""
+"""Images and labels in files as they are trained on; all ranks of a machine share their memory."""
 
 import os
 import uuid
@@ -31,10 +31,15 @@ Parts = tuple[Labelled, Labelled]
 
 
 def prepared(stem: str, shape: tuple[int, int, int], read: Callable[[], Parts]) -> Parts:
-    """The training and the test images of ``stem``, each of ``shape``, mapped into memory: copied where written to.
+    """Return training and test images, mapped into memory; writing to them copies a page.
 
-    Where their files are not there or damaged, ``read`` gives what goes into them; of several processes one does it
-    and the others wait. LiecbenchError where the data directory cannot be written.
+    Args:
+        stem: The name of the files.
+        shape: The shape of one image.
+        read: Reads the images if the files are missing or damaged; of several processes one does, the others wait.
+
+    Raises:
+        LiecbenchError: The data directory cannot be written.
     """
     directory = data_directory() / "prepared"
     found = _mapped(directory / stem, shape)
@@ -61,7 +66,7 @@ def _files(stem: Path) -> list[Path]:
 
 
 def _mapped(stem: Path, shape: tuple[int, int, int]) -> Parts | None:
-    """None where a file is missing or not what was written."""
+    """Map the files; None if one is missing or not what was written."""
     try:
         train, train_labels, test, test_labels = (_map(file) for file in _files(stem))
     except (OSError, ValueError):

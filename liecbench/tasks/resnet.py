@@ -30,7 +30,7 @@ class Block(nn.Module):
             self.shortcut = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output."""
+        """Return the block's output."""
         out = relu(self.bn1(x))
         shortcut = x if self.shortcut is None else self.shortcut(out)
         residual: Tensor = self.conv2(relu(self.bn2(self.conv1(out))))
@@ -64,7 +64,7 @@ class _ResNet(Model):
     num_blocks: ClassVar[tuple[int, ...]]
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """A freshly initialised network; LiecbenchError where examples are no images."""
+        """Build a network. Raises LiecbenchError if examples are no images."""
         if len(input_shape) != 3:
             message = f"a resnet takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

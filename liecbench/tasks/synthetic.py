@@ -41,11 +41,11 @@ class Synthetic(Dataset):
 
     @property
     def num_classes(self) -> int:
-        """As asked for."""
+        """The option ``classes``."""
         return self.classes
 
     def load(self) -> tuple[Examples, Examples]:
-        """Training and test examples, float32; the same on every machine."""
+        """Draw training and test examples, float32; the same on every machine."""
         random = np.random.default_rng(self.seed)
         numel = math.prod(self.shape)
         num_dimensions = min(numel - 1, max(_FEWEST_DIMENSIONS, 2 * self.classes))
@@ -72,7 +72,7 @@ class Synthetic(Dataset):
 
 
 def separation(num_classes: int, best_accuracy: float) -> float:
-    """The length s of orthogonal means at which the nearest one is right with probability ``best_accuracy``."""
+    """Return the length s of orthogonal means at which the nearest one is right with probability ``best_accuracy``."""
     low, high = 0.0, 1.0
     while accuracy_at(high, num_classes) < best_accuracy:
         high *= 2
@@ -83,14 +83,14 @@ def separation(num_classes: int, best_accuracy: float) -> float:
 
 
 def accuracy_at(length: float, num_classes: int) -> float:
-    """E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), by Gauss and Hermite."""
+    """Compute E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1) by Gauss-Hermite quadrature."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(100)
     below = torch.special.ndtr(torch.from_numpy(nodes + length)).numpy()
     return float(weights @ below ** (num_classes - 1)) / math.sqrt(2 * math.pi)
 
 
 def _cosines(shape: list[int], num_dimensions: int) -> NDArray[np.float64]:
-    """The smoothest orthonormal cosines (DCT-II) over arrays of this shape but for the constant, one a row."""
+    """Return the smoothest orthonormal cosines (DCT-II) of this shape, without the constant, one per row."""
     frequencies = np.indices(shape).reshape(len(shape), -1)
     chosen = frequencies[:, np.argsort(frequencies.sum(axis=0), kind="stable")[1 : num_dimensions + 1]]
     basis = np.ones((num_dimensions, 1))

@@ -1,4 +1,4 @@
-"""Characters to predict, by default those of Python's own standard library, which every machine has."""
+"""Text for predicting the next character; by default Python's own standard library, which every machine has."""
 
 import sysconfig
 from pathlib import Path
@@ -33,11 +33,11 @@ class Text(Dataset):
 
     @property
     def num_classes(self) -> int:
-        """The vocabulary: ASCII."""
+        """The size of the vocabulary, ASCII."""
         return _ASCII
 
     def load(self) -> tuple[Examples, Examples]:
-        """Windows as int64 of shape ``[n, context]``; labels are the same one character later."""
+        """Return windows as int64 of shape ``[n, context]``; labels are the same one character later."""
         corpus = self._corpus()[: self.characters]
         points = np.frombuffer(corpus.encode("utf-32-le"), dtype="<u4")
         codes = torch.from_numpy(np.where(points < _ASCII, points, _SUBSTITUTE).astype(np.int64))
@@ -60,7 +60,7 @@ class Text(Dataset):
 
 
 def standard_library() -> list[Path]:
-    """The modules at the top of Python's standard library, by name."""
+    """Return the modules at the top of Python's standard library, sorted by name."""
     directory = Path(sysconfig.get_path("stdlib"))
     return sorted(file for file in directory.glob("*.py") if not file.name.startswith(_NOT_EVERYWHERE))
 

@@ -32,9 +32,12 @@ _Listed = list[tuple[str, int]]
 class TinyImageNet(Dataset):
     """Tiny ImageNet (Stanford CS231n): colour images of 200 classes, 100,000 to train on; its 10,000 for validation.
 
-    ``path`` is the official archive, or a directory that it lies in or was unpacked in; the data directory where there
-    is none. ``augment`` crops and mirrors training images at random. Images of 64×64 are scaled to ``size``
-    (bilinear, antialiased). A class's label is the position of its WordNet id among all of them, sorted.
+    A class's label is the position of its WordNet id in the sorted list of all ids.
+
+    Attributes:
+        path: The official archive, or a directory that holds it packed or unpacked; by default the data directory.
+        augment: Whether to crop and mirror training images at random.
+        size: The side to which images of 64×64 are scaled (bilinear, antialiased).
     """
 
     path: str | None = None
@@ -44,14 +47,14 @@ class TinyImageNet(Dataset):
     num_classes: ClassVar[int] = _NUM_CLASSES
 
     def load(self) -> tuple[Examples, Examples]:
-        """Images as uint8 of shape ``[n, 3, size, size]``, normalised batch by batch."""
+        """Return images as uint8 of shape ``[n, 3, size, size]``; each batch is normalised when it is taken."""
         return load_tiny_imagenet(self.path, self.augment, self.size, OFFICIAL["tiny_imagenet"])
 
 
 def load_tiny_imagenet(
     path: str | None, augment: bool, size: int, archives: Sequence[Archive]
 ) -> tuple[Examples, Examples]:
-    """Training and validation images of ``size``; LiecbenchError where none of ``archives`` is there."""
+    """Return training and validation images. Raises LiecbenchError if none of ``archives`` is found."""
     source = find("tiny_imagenet", path, archives)
     stem = f"tiny_imagenet-{source.fingerprint(_STAMPED, size)}"
     return image_examples(prepared(stem, (3, size, size), lambda: _read(source, size)), augment)
@@ -115,7 +118,7 @@ def _decoded(source: Source, files: Files, listed: _Listed, size: int) -> Labell
 
 
 def _pixels(content: bytes, size: int) -> NDArray[np.uint8]:
-    """A JPEG as ``[3, size, size]``; whatever Pillow raises, or ValueError where it is of another size than 64×64."""
+    """Decode a JPEG to ``[3, size, size]``; ValueError if it is not 64×64, or whatever Pillow raises."""
     with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
         # Before anything is decoded: a header may claim gigapixels.
         if image.size != (_SIZE, _SIZE):

@@ -35,21 +35,21 @@ def test_no_file_of_the_working_directory_takes_an_installed_modules_place(direc
 def test_a_function_is_told_what_it_asks_for(directory: Path) -> None:
     (directory / "asks.py").write_text("def build(num_classes, width=3):\n    return num_classes, width\n")
     told = {"input_shape": (1, 8, 8), "num_classes": 10}
-    options = user_functions.options_model("asks:build", user_functions.TOLD)(width=5)
+    options = user_functions.options_model("asks:build", user_functions.DATA_ARGUMENTS)(width=5)
 
     assert user_functions.call("asks:build", options, told) == (10, 5)
 
 
 def test_options_are_the_arguments_that_yaml_can_say() -> None:
-    source = user_functions.options_model("tests.own_tasks:linear", user_functions.TOLD)
-    loose = user_functions.options_model("tests.own_tasks:with_any_options", user_functions.TOLD)
+    source = user_functions.options_model("tests.own_tasks:linear", user_functions.DATA_ARGUMENTS)
+    loose = user_functions.options_model("tests.own_tasks:with_any_options", user_functions.DATA_ARGUMENTS)
 
     assert (source(bias=False).model_dump(), source().model_dump()) == ({"bias": False}, {"bias": True})
     assert loose(bias=False).model_dump() == {"bias": False}
     with pytest.raises(ValidationError):
         source(width=3)
     with pytest.raises(ValidationError):
-        user_functions.options_model("tests.own_tasks:raising", user_functions.TOLD)(width=0)
+        user_functions.options_model("tests.own_tasks:raising", user_functions.DATA_ARGUMENTS)(width=0)
 
 
 def test_a_dataset_may_have_an_option_that_models_are_told(directory: Path) -> None:
