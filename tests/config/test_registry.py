@@ -155,7 +155,7 @@ def test_algorithms_say_what_they_take(cls: type, expected: tuple[bool, bool]) -
 def test_a_summary_is_the_first_line() -> None:
     actual = registry.summary(Sign)
 
-    assert actual == "C(v) = mean|v| · sign(v), 1 bit a parameter and one float32 scale; sign(±0) = +1."
+    assert actual == "C(v) = mean|v| · sign(v), 1 bit per parameter and one float32 scale; sign(±0) = +1."
 
 
 @pytest.mark.parametrize("kind", ["algorithm", "compressor", "dataset", "model"])
