@@ -45,8 +45,8 @@ class BucketedAllReduce(Algorithm):
         """Return the bytes of each all-reduce that a bucket makes, one after the other.
 
         Args:
-            shapes: the shapes of the bucket's parameters.
-            step: the number of the step.
+            shapes: The shapes of the bucket's parameters.
+            step: The number of the step.
         """
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
@@ -82,7 +82,7 @@ class BucketedAllReduce(Algorithm):
         """Bring counters, seconds and spans up to date between two steps; waits for a GPU.
 
         Raises:
-            NonFiniteError: as a step.
+            NonFiniteError: As a step.
         """
         super().synchronize()
         self._count_seconds()

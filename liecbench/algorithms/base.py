@@ -44,17 +44,17 @@ class Algorithm(ABC):
     ``ServerAlgorithm`` is the base of methods that average through a server: often all that one writes is ``reduce``.
 
     Attributes:
-        block_bytes: the largest block in which gradients travel, in bytes of float32. ``whole`` is a single block,
+        block_bytes: The largest block in which gradients travel, in bytes of float32. ``whole`` is a single block,
             which cannot overlap with the backward pass.
-        local_models: whether the workers' models differ between steps.
-        supports_pacing: whether all of its messages respect a ``pacer`` that is set before ``attach``.
-        step: the number of steps so far.
-        counters: bytes, messages and seconds so far.
-        clock: the clock of the model's device.
-        tracer: collects the timeline's spans while it is enabled.
-        pacer: emulates slow links; None for the links as they are.
-        last_bucket_timestamp: when DDP handed over its last bucket.
-        after_step_seconds: time spent in ``after_step`` so far.
+        local_models: Whether the workers' models differ between steps.
+        supports_pacing: Whether all of its messages respect a ``pacer`` that is set before ``attach``.
+        step: The number of steps so far.
+        counters: Bytes, messages and seconds so far.
+        clock: The clock of the model's device.
+        tracer: Collects the timeline's spans while it is enabled.
+        pacer: Emulates slow links; None for the links as they are.
+        last_bucket_timestamp: When DDP handed over its last bucket.
+        after_step_seconds: Time spent in ``after_step`` so far.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
@@ -80,13 +80,13 @@ class Algorithm(ABC):
         Gradients of 16 bits are compressed, summed and remembered in float32.
 
         Args:
-            ddp: the model, with all parameters on the CPU or on one GPU.
-            optimizer: the optimizer of its parameters.
+            ddp: The model, with all parameters on the CPU or on one GPU.
+            optimizer: The optimizer of its parameters.
 
         Raises:
-            TypeError: if ``ddp`` is another kind of module.
-            ValueError: if a parameter has an unsupported type or device.
-            RuntimeError: later, in ``optimizer.step``, under an enabled GradScaler, whose changing scale would change
+            TypeError: If ``ddp`` is another kind of module.
+            ValueError: If a parameter has an unsupported type or device.
+            RuntimeError: Later, in ``optimizer.step``, under an enabled GradScaler, whose changing scale would change
                 the units of the memories.
         """
         if not isinstance(ddp, DistributedDataParallel):
@@ -110,8 +110,8 @@ class Algorithm(ABC):
         """Prepare for training ``ddp``, which ``attach`` has checked.
 
         Args:
-            ddp: the model.
-            group: a process group of the algorithm's own, with the ranks of the model's group.
+            ddp: The model.
+            group: A process group of the algorithm's own, with the ranks of the model's group.
         """
 
     @abstractmethod
@@ -119,7 +119,7 @@ class Algorithm(ABC):
         """Start the communication of one of DDP's gradient buckets.
 
         Args:
-            bucket: its buffer holds this rank's gradients of some parameters.
+            bucket: Its buffer holds this rank's gradients of some parameters.
 
         Returns:
             A future of the bucket's buffer with the update in the place of the gradients. Errors go to
@@ -131,15 +131,15 @@ class Algorithm(ABC):
         """Return what all ranks send in a step.
 
         Args:
-            shapes: the shapes of the trainable parameters, in the model's order.
-            world_size: the number of ranks.
-            step: the number of the step; steps of one kind have equal schedules.
+            shapes: The shapes of the trainable parameters, in the model's order.
+            world_size: The number of ranks.
+            step: The number of the step; steps of one kind have equal schedules.
 
         Returns:
             The messages with their sizes, and which waits for which.
 
         Raises:
-            ScheduleError: if the method cannot be recorded.
+            ScheduleError: If the method cannot be recorded.
         """
 
     def before_step(self) -> None:
@@ -183,7 +183,7 @@ class Algorithm(ABC):
         """Bring counters, seconds and spans up to date between two steps; waits for a GPU.
 
         Raises:
-            NonFiniteError: as a step.
+            NonFiniteError: As a step.
         """
         self._raise_non_finite(self._finite_check.finish())
         self.clock.synchronize()
@@ -203,7 +203,7 @@ class Algorithm(ABC):
         """Continue from what ``state_dict`` returned.
 
         Raises:
-            ValueError: if its memories are not those of this algorithm.
+            ValueError: If its memories are not those of this algorithm.
         """
         own, saved = self.memories(), state["memories"]
         shapes = {name: [m.shape for m in values] for name, values in own.items()}

@@ -26,7 +26,7 @@ class CompressedAlgorithm(ServerAlgorithm):
 
     Attributes:
         compressor: C.
-        uses_error_feedback: whether the method remembers what compression leaves out, which takes a contraction.
+        uses_error_feedback: Whether the method remembers what compression leaves out, which takes a contraction.
     """
 
     compressor: Compressor
@@ -52,7 +52,7 @@ class ErrorFeedback(CompressedAlgorithm):
     """A method with error memories, in gradient units as the paper's authors run it.
 
     Attributes:
-        rescale_memory: keep the memories in update units: when the learning rate changes from η to η', a memory e
+        rescale_memory: Keep the memories in update units: when the learning rate changes from η to η', a memory e
             becomes e · η/η', so that the update it stands for stays the same. A learning rate of 0 changes no memory.
     """
 
@@ -86,7 +86,7 @@ class ErrorFeedback(CompressedAlgorithm):
         """Continue from what ``state_dict`` returned.
 
         Raises:
-            ValueError: if its memories are not those of this algorithm.
+            ValueError: If its memories are not those of this algorithm.
         """
         rates = [list(rates) for rates in state.get("learning_rates", ())]
         if [len(r) for r in rates] != [len(r) for r in self._learning_rates]:

@@ -18,8 +18,8 @@ class Neolithic(DoubleSqueeze):
     C becomes a ← a + C(v − a), ``rounds`` times from a = 0; all rounds are sent in one message.
 
     Attributes:
-        rounds: the number of compressions.
-        accumulate: a step accumulates the gradients of ``rounds`` minibatches, as the paper's does. A training loop of
+        rounds: The number of compressions.
+        accumulate: A step accumulates the gradients of ``rounds`` minibatches, as the paper's does. A training loop of
             your own then divides each loss by ``batches_per_step`` and runs all backward passes but the last under
             ``no_sync``.
     """

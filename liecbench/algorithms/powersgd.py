@@ -70,9 +70,9 @@ class PowerSGD(BucketedAllReduce):
     the hook waits for all of the device's work in every step.
 
     Attributes:
-        matrix_approximation_rank: a matrix M travels as P = M Q and Mᵀ P of this rank; the rest travels as it is.
-        start_powersgd_iter: the number of steps at the beginning that all-reduce the gradient as it is.
-        min_compression_rate: a matrix travels as it is unless it shrinks by more than this factor.
+        matrix_approximation_rank: A matrix M travels as P = M Q and Mᵀ P of this rank; the rest travels as it is.
+        start_powersgd_iter: The number of steps at the beginning that all-reduce the gradient as it is.
+        min_compression_rate: A matrix travels as it is unless it shrinks by more than this factor.
     """
 
     matrix_approximation_rank: Annotated[int, Ge(1)] = 1
@@ -96,7 +96,7 @@ class PowerSGD(BucketedAllReduce):
         """Continue from what ``state_dict`` returned.
 
         Raises:
-            ValueError: if its memories are not those of this algorithm.
+            ValueError: If its memories are not those of this algorithm.
         """
         compressed = [p for p in self._parameters if self._thin_shapes(p.shape)]
         expected = {

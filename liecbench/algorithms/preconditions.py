@@ -16,7 +16,7 @@ def require_one_device(ddp: DistributedDataParallel) -> torch.device:
     """Return the device of all trainable parameters.
 
     Raises:
-        ValueError: if a parameter is not float32, float16 or bfloat16, or they are not all on the CPU or one GPU.
+        ValueError: If a parameter is not float32, float16 or bfloat16, or they are not all on the CPU or one GPU.
     """
     named = [(name, parameter) for name, parameter in ddp.module.named_parameters() if parameter.requires_grad]
     device = next((parameter.device for _, parameter in named), torch.device("cpu"))
@@ -38,7 +38,7 @@ def refuse_grad_scaler() -> None:
     The optimizer is not told who calls it, so this looks at the call stack.
 
     Raises:
-        RuntimeError: a GradScaler changes the gradients' scale, and with it the units of what compression remembers.
+        RuntimeError: A GradScaler changes the gradients' scale, and with it the units of what compression remembers.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:

@@ -40,8 +40,8 @@ class ServerAlgorithm(Algorithm):
     Attributes:
         server: ``root`` (rank 0 is the server of every block) or ``sharded`` (each rank is the server of a shard of
             each block).
-        exchange: pushes and pulls vectors.
-        blocks: the model's blocks.
+        exchange: Pushes and pulls vectors.
+        blocks: The model's blocks.
     """
 
     server: ServerPlace = "sharded"
@@ -95,7 +95,7 @@ class ServerAlgorithm(Algorithm):
         """Replace the parameters of every worker by their mean, in full precision. Collective.
 
         Raises:
-            NonFiniteError: if the mean is not finite.
+            NonFiniteError: If the mean is not finite.
         """
         self._non_finite_message = f"step {self.step}: the models are not finite"
         try:

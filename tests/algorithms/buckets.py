@@ -1,4 +1,4 @@
-"""Training in several DDP buckets that are settled, as the worker has them, interrupted in one way or another."""
+"""Training in several DDP buckets in their final layout, as in a run, with failures and resumes."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -43,36 +43,36 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A model and its buckets, which DDP changes after its first pass."""
+class Setup:
+    """A model and its buckets, whose layout DDP changes after the first backward pass."""
 
     build: Callable[[], nn.Module] = network.build
     bucket_cap_mb: float = SEVERAL
     num_passes: int = 2
 
 
-SETTLED = Shape()
-ONE_BUCKET = Shape(bucket_cap_mb=25)
+SETTLED = Setup()
+ONE_BUCKET = Setup(bucket_cap_mb=25)
 
 
-def build(shape: Shape = SETTLED) -> Run:
-    model = shape.build()
-    ddp = DistributedDataParallel(model, bucket_cap_mb=shape.bucket_cap_mb, gradient_as_bucket_view=True)
-    for _ in range(shape.num_passes):
+def build(setup: Setup = SETTLED) -> Run:
+    model = setup.build()
+    ddp = DistributedDataParallel(model, bucket_cap_mb=setup.bucket_cap_mb, gradient_as_bucket_view=True)
+    for _ in range(setup.num_passes):
         network.loss(ddp, 0, 0).backward()
     optimizer = torch.optim.SGD(model.parameters(), lr=network.LEARNING_RATE, momentum=0.9)
     optimizer.zero_grad()
     return Run(model, ddp, optimizer)
 
 
-def attached(algorithm: Algorithm, shape: Shape = SETTLED) -> Run:
-    run = build(shape)
+def attached(algorithm: Algorithm, setup: Setup = SETTLED) -> Run:
+    run = build(setup)
     algorithm.attach(run.ddp, run.optimizer)
     return run
 
 
 def num_buckets() -> int:
-    """How many buckets ``SETTLED`` has."""
+    """Return the number of buckets of ``SETTLED``."""
     seen = []
 
     def hook(_: None, bucket: GradBucket) -> Future[Tensor]:
@@ -88,7 +88,7 @@ def num_buckets() -> int:
 
 
 def traffic(algorithm: Algorithm, num_steps: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Bytes sent, bytes received and messages of this rank over ``num_steps`` steps: as counted, and as scheduled."""
+    """Return this rank's bytes sent, bytes received and messages over all steps: as counted, and as scheduled."""
     run = attached(algorithm)
     run.train(range(num_steps))
     scheduled = [scheduled_step(algorithm, run.shapes(), step) for step in range(num_steps)]
@@ -107,7 +107,11 @@ def scheduled_step(algorithm: Algorithm, shapes: list[torch.Size], step: int) ->
 
 
 def stopped(algorithm: Algorithm, value: float) -> tuple[str, int, bool, bool]:
-    """What multiplying rank 1's gradient in step 3 does: message, steps, finite memories, model as before."""
+    """Multiply rank 1's gradient in step 3 by ``value``.
+
+    Returns:
+        The error, the step, whether the memories are finite, and whether the model is unchanged.
+    """
     run = attached(algorithm)
     run.train(range(3))
     before = run.flat()
@@ -120,10 +124,14 @@ def stopped(algorithm: Algorithm, value: float) -> tuple[str, int, bool, bool]:
     return "nothing was raised", algorithm.step, False, False
 
 
-def resumed(make: Callable[[], Algorithm], shape: Shape = SETTLED, then: Shape | None = None) -> tuple[float, int]:
-    """How far ten steps end from five, a saved file, and five more in ``then``; and the step count after them."""
+def resumed(make: Callable[[], Algorithm], setup: Setup = SETTLED, then: Setup | None = None) -> tuple[float, int]:
+    """Train ten steps in ``setup``, and the last five of them again, resumed from a file in ``then``.
+
+    Returns:
+        The distance of the two models, and the resumed step count.
+    """
     algorithm = make()
-    run = attached(algorithm, shape)
+    run = attached(algorithm, setup)
     run.train(range(5))
     file = io.BytesIO()
     torch.save([run.model.state_dict(), run.optimizer.state_dict(), algorithm.state_dict()], file)
@@ -131,7 +139,7 @@ def resumed(make: Callable[[], Algorithm], shape: Shape = SETTLED, then: Shape |
     file.seek(0)
     model, optimizer, state = torch.load(file, weights_only=True)
     again = make()
-    second = attached(again, then or shape)
+    second = attached(again, then or setup)
     second.model.load_state_dict(model)
     second.optimizer.load_state_dict(optimizer)
     again.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Which seeds of the trajectories' network keep every compression's decisions clear of float32's rounding."""
+"""Search for seeds of the trajectories' network with which float32 rounding changes no decision of a compressor."""
 
 import sys
 
@@ -7,11 +7,11 @@ import numpy as np
 from tests.algorithms import simulation
 from tests.algorithms import test_trajectories as trajectories
 
-NOISE = 1e-9  # what is left of vectors that are compressed exactly
+NOISE = 1e-9  # the residual of vectors that are compressed exactly
 
 
 def smallest_margin(seed: int, enough: float) -> float:
-    """How close to changing a sign or a choice any compression of any combination came, relative to its scale."""
+    """Return how close any sign or choice of any combination is to changing, relative to its scale."""
     margins = [np.inf]
 
     def signs(v: simulation.Vector) -> simulation.Vector:

@@ -1,4 +1,4 @@
-"""A small network without dead units, and each worker's minibatches."""
+"""A small network whose units all have gradients, and each worker's minibatches."""
 
 import itertools
 

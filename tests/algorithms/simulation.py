@@ -1,4 +1,4 @@
-"""The methods written from their equations, for one process, in float64: nothing of the package but names is used."""
+"""An independent simulation of the methods from their equations: one process, float64, no code of the package."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def identity(v: Vector) -> Vector:
 
 
 def blocks_of(sizes: list[int], block_bytes: int | Literal["whole"]) -> list[list[int]]:
-    """Whole tensors from the last to the first, up to ``block_bytes`` of float32."""
+    """Assign whole tensors to blocks of up to ``block_bytes`` of float32, from the last to the first."""
     blocks: list[list[int]] = [[]]
     filled = 0
     for index in range(len(sizes) - 1, -1, -1):
@@ -63,7 +63,7 @@ def average(vectors: list[Vector]) -> Vector:
 
 @dataclass
 class Block:
-    """State of one block: every worker's memory, the server's, and what all of them hold alike."""
+    """The memories of one block: each worker's, the server's, and the one that all of them share."""
 
     worker: list[Vector]
     server: Vector
@@ -73,14 +73,14 @@ class Block:
 def error_feedback(
     gradients: list[Vector], errors: list[Vector], compress: Compress
 ) -> tuple[list[Vector], list[Vector]]:
-    """What every worker sends, and its new error."""
+    """Return what every worker sends, and its new error."""
     wanted = [g + e for g, e in zip(gradients, errors, strict=True)]
     sent = [compress(p) for p in wanted]
     return sent, [p - c for p, c in zip(wanted, sent, strict=True)]
 
 
 def updates(method: str, block: Block, gradients: list[Vector], averages: bool, c: Compress) -> list[Vector]:
-    """Each worker's update for one block; the block's memories move on. ``averages``: (t + 1) mod p = 0."""
+    """Return each worker's update of one block, and update its memories. ``averages``: (t + 1) mod p = 0."""
     match method:
         case "psgd":
             return [average(gradients)] * len(gradients)

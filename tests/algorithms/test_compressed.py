@@ -40,7 +40,9 @@ MAKERS: dict[str, Make] = {**OWING, "cser": CSER}
 
 @pytest.mark.parametrize("compressor", UNBIASED, ids=lambda c: type(c).__name__)
 @pytest.mark.parametrize("make", KEEP_AN_ERROR_MEMORY)
-def test_error_memories_refuse_what_is_no_contraction_and_say_why(make: Make, compressor: Compressor) -> None:
+def test_error_memories_refuse_compressors_that_are_no_contraction_and_say_why(
+    make: Make, compressor: Compressor
+) -> None:
     with pytest.raises(ValueError, match="error memory, which only a contraction keeps bounded") as error:
         make(compressor=compressor)
 
@@ -55,12 +57,12 @@ def test_error_memories_take_contractions(make: Make) -> None:
 
 
 @pytest.mark.parametrize("compressor", UNBIASED, ids=lambda c: type(c).__name__)
-def test_csgd_takes_what_is_no_contraction(compressor: Compressor) -> None:
+def test_csgd_takes_compressors_that_are_no_contraction(compressor: Compressor) -> None:
     assert CSGD(compressor=compressor).compressor == compressor
 
 
 class Run:
-    """A model in two parameter groups, and one block: shards, and server memories, begin inside parameters."""
+    """A model in two parameter groups and one block, so that shards and server memories begin inside parameters."""
 
     def __init__(self, algorithm: Algorithm, rates: Rates) -> None:
         self.model, self.algorithm = network.build(), algorithm
@@ -86,7 +88,7 @@ class Run:
         return reverse_flat(list(torch.autograd.grad(loss, list(self.model.parameters()))))
 
     def owed(self) -> Tensor:
-        """This worker's error and n times its server's, so that the mean over workers is what is owed to the model."""
+        """Return this worker's error plus n times its server's; their mean is not yet applied to the model."""
         memories = self.algorithm.state_dict()["memories"]
         errors: list[Tensor] = memories.get("error", [torch.zeros(self.flat().numel())])
         own, world_size = errors[0].clone(), dist.get_world_size()
@@ -112,7 +114,7 @@ def made(name: str, **options: Any) -> Algorithm:
 
 
 def trace(name: str, rescale_memory: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Models, what is owed to them, and gradients; a row a step."""
+    """Return models, what is not yet applied to them, and gradients: one row per step."""
     run = Run(made(name, rescale_memory=rescale_memory), RATES[0])
     models, owed, gradients = [run.flat()], [run.owed()], []
     for step, rates in enumerate(RATES):
@@ -132,7 +134,7 @@ def memories_after_rates_of_zero(name: str) -> list[float]:
 
 
 def saved_before_a_change(name: str) -> tuple[list[list[float]], list[list[float]], bool]:
-    """Learning rates saved and restored, and whether a run goes on to the bit though they changed in between."""
+    """Return learning rates saved and restored, and whether resumed training is equal to the bit."""
     run = Run(made(name, rescale_memory=True), RATES[0])
     for step in range(CHANGE):
         run.train(step, RATES[step])
@@ -172,7 +174,7 @@ def ranks() -> list[dict[str, Any]]:
 
 
 def deviations(ranks: list[dict[str, Any]], name: str, rescale_memory: bool) -> Tensor:
-    """By step: how far y = x̄ − η_{t−1} · mean(owed) is from moving by −η_t · mean(g), relative to that."""
+    """Return per step how far y = x̄ − η_{t−1} · mean(owed) is from moving by −η_t · mean(g), relative to that."""
     traces = [rank["traces"][name, rescale_memory] for rank in ranks]
     models, owed, gradients = (torch.stack(parts).double().mean(dim=0) for parts in zip(*traces, strict=True))
     rates = torch.stack([rate_of_each_element(rates) for rates in RATES])
@@ -204,7 +206,7 @@ def test_saved_rates_are_those_of_the_last_step(ranks: list[dict[str, Any]]) -> 
 
 
 def disagreements(ranks: list[dict[str, Any]], rescale_memory: bool) -> Tensor:
-    """By step: how far CSER's workers are from one x_i − η_{t−1} e_i, relative to how far their models are apart."""
+    """Return per step how far CSER's workers are from one x_i − η_{t−1} e_i, relative to their models' distance."""
     traces = [rank["traces"]["cser", rescale_memory] for rank in ranks]
     models, errors, _ = (torch.stack(parts).double() for parts in zip(*traces, strict=True))
     common = models - torch.stack([rate_of_each_element(rates) for rates in [RATES[0], *RATES]]) * errors

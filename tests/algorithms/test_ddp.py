@@ -18,7 +18,7 @@ each = pytest.mark.parametrize("case", range(3), ids=IDS)
 
 
 def means() -> list[tuple[Tensor, Tensor]]:
-    """This rank's gradient, and what the algorithm makes of everyone's."""
+    """Return this rank's gradient, and what the algorithm makes of all ranks'."""
     seen = []
     for make in MAKERS:
         run = buckets.attached(make())
@@ -29,7 +29,7 @@ def means() -> list[tuple[Tensor, Tensor]]:
 
 
 def beside_torch() -> list[bool]:
-    """Whether six steps end where they do with PyTorch's own hook."""
+    """Return whether six steps end in the same model as with PyTorch's own hook."""
     seen = []
     for make, hook in [(DDP, allreduce_hook), (DDPFP16, fp16_compress_hook)]:
         ours, theirs = buckets.attached(make()), buckets.build()
@@ -41,7 +41,7 @@ def beside_torch() -> list[bool]:
 
 
 class Steep(nn.Module):
-    """A gradient of 3e38 everywhere, whose sum is beyond float32."""
+    """A model whose gradient is 3e38 everywhere, so that its sum overflows float32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def huge_but_finite() -> float:
 
 def seconds() -> tuple[float, float]:
     algorithm = DDPFP16()
-    buckets.attached(algorithm).train(range(3))  # nobody settles it: a training loop of one's own knows of none
+    buckets.attached(algorithm).train(range(3))  # without synchronize, which a training loop of one's own does not call
     return algorithm.counters.compress_seconds, algorithm.counters.communicate_seconds
 
 
@@ -99,7 +99,7 @@ def test_every_rank_gets_the_mean_gradient(ranks: list[dict[str, Any]], case: in
         assert bool(((reduced.double() - local.mean(dim=0)).abs() <= bound).all())
 
 
-def test_trajectories_are_those_of_pytorchs_hooks(ranks: list[dict[str, Any]]) -> None:
+def test_training_equals_pytorchs_own_hooks(ranks: list[dict[str, Any]]) -> None:
     assert [rank["beside_torch"] for rank in ranks] == [[True, True]] * 4
 
 
@@ -115,7 +115,7 @@ def test_a_step_sends_its_schedule(ranks: list[dict[str, Any]], case: int) -> No
 
 @each
 @pytest.mark.parametrize("value", ["infinite", "nan"])
-def test_one_ranks_gradient_that_is_not_finite_stops_all_at_its_step(
+def test_one_gradient_that_is_not_finite_stops_all_ranks_at_its_step(
     ranks: list[dict[str, Any]], value: str, case: int
 ) -> None:
     name = ["float32", "float16", "bfloat16"][case]

@@ -1,4 +1,4 @@
-"""Algorithms on a GPU: the steps are the CPU's, over Gloo and over NCCL."""
+"""Algorithms on a GPU: training equals the CPU's, over Gloo and over NCCL."""
 
 import copy
 import itertools
@@ -77,7 +77,7 @@ def test_steps_over_gloo_are_the_cpus(train: Any) -> None:
 
 @pytest.mark.parametrize("train", [train_all, train_bucketed], ids=["through a server", "bucketed"])
 def test_steps_over_nccl_are_the_cpus(train: Any) -> None:
-    """One rank where the machine has one GPU."""
+    """Two ranks, or one if the machine has one GPU."""
     expected = run_ranks(train, nccl_ranks(), "cpu")
     actual = run_ranks(train, nccl_ranks(), "cuda", backend="cpu:gloo,cuda:nccl")
 
@@ -105,8 +105,8 @@ def test_compressing_communicating_and_averaging_take_time(backend: str) -> None
         assert (communicate > 0) == (num_ranks > 1)
 
 
-def poisoned(make: Any) -> tuple[str, int]:
-    """A gradient of the last rank is not a number in step 1."""
+def with_a_nan(make: Any) -> tuple[str, int]:
+    """Make a gradient of the last rank NaN in step 1; return the error and its step."""
     run = Run(make, "cuda")
     last = dist.get_rank() == dist.get_world_size() - 1
     for step in range(4):
@@ -123,13 +123,13 @@ def poisoned(make: Any) -> tuple[str, int]:
     "make", [PSGD, partial(MemSGD, compressor=Sign()), DDP, PowerSGD], ids=["psgd", "memsgd", "ddp", "powersgd"]
 )
 @pytest.mark.parametrize(("backend", "late"), [("gloo", 0), ("cpu:gloo,cuda:nccl", 1)])
-def test_what_is_not_finite_ends_all_ranks_alike(make: Any, backend: str, late: int) -> None:
-    for said, step in run_ranks(poisoned, 2 if backend == "gloo" else nccl_ranks(), make, backend=backend):
+def test_a_gradient_that_is_not_finite_stops_all_ranks_at_one_step(make: Any, backend: str, late: int) -> None:
+    for said, step in run_ranks(with_a_nan, 2 if backend == "gloo" else nccl_ranks(), make, backend=backend):
         assert ("step 1" in said, step) == (True, 1 + late)
 
 
 def train_without_waiting(make: Any) -> int:
-    """Three steps, none of which averages, in which torch lets nobody wait for the GPU; how many were counted."""
+    """Train three steps in which torch forbids waiting for the GPU, none of which averages; return the step count."""
     run = Run(make, "cuda")
     inputs, labels = (part.to("cuda") for part in network.batch(0, dist.get_rank()))
     for step in range(6):
@@ -153,12 +153,12 @@ def train_without_waiting(make: Any) -> int:
     ],
     ids=["psgd", "ddp_bf16", "memsgd", "liec", "top_k", "fp16", "int8"],
 )
-def test_over_nccl_the_host_waits_for_nothing(make: Any) -> None:
+def test_over_nccl_the_host_never_waits_for_the_gpu(make: Any) -> None:
     assert run_ranks(train_without_waiting, nccl_ranks(), make, backend="cpu:gloo,cuda:nccl") == [6] * nccl_ranks()
 
 
 def resumed(make: Any, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Eight steps in one go, and the last four of them by another that goes on from the fourth."""
+    """Return the models of eight steps in one go, and of a run resumed after four of them."""
     first = Run(make, device)
     first.train(range(4))
     model, state = copy.deepcopy(first.model.state_dict()), copy.deepcopy(first.algorithm.state_dict())
@@ -193,7 +193,7 @@ def test_parameters_of_16_bits_are_trained(make: Any) -> None:
 
 
 def memory_on_the_first_gpu(make: Any) -> int:
-    """Bytes that this process holds of GPU 0, after a few steps on the last one."""
+    """Return the bytes that this process has on GPU 0 after a few steps on the last GPU."""
     last = torch.cuda.device_count() - 1
     torch.cuda.set_device(last)
     free_before, _ = torch.cuda.mem_get_info(0)
@@ -204,5 +204,5 @@ def memory_on_the_first_gpu(make: Any) -> int:
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one GPU")
-def test_an_algorithm_takes_nothing_of_another_gpu() -> None:
+def test_an_algorithm_allocates_nothing_on_another_gpu() -> None:
     assert run_ranks(memory_on_the_first_gpu, 1, partial(MemSGD, compressor=Sign())) == [0]

@@ -1,7 +1,8 @@
-"""GradScaler, which changes the units of gradients."""
+"""Refusal of GradScaler, which changes the units of gradients."""
 
 import contextlib
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ Scaled = dict[str, tuple[list[str], Tensor]]
 
 
 @contextlib.contextmanager
-def noted(errors: list[str]) -> Iterator[None]:
+def collecting(errors: list[str]) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, NonFiniteError) as error:
@@ -26,19 +27,35 @@ def noted(errors: list[str]) -> Iterator[None]:
 
 
 def scaled(scaler: torch.amp.GradScaler, factor: float = 1.0) -> tuple[list[str], Tensor]:
-    """What two steps raise, the first of them forwards to ``update``, and the model after them."""
+    """Run two steps; return their errors, or ``nothing``, and the model after them."""
     model = network.build()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     ddp = wrapped(model, MemSGD(compressor=Sign()), optimizer)
     errors: list[str] = []
     for step in range(2):
-        with noted(errors):
+        with collecting(errors):
             optimizer.zero_grad()
             scaler.scale(factor * network.loss(ddp, step, dist.get_rank())).backward()
             scaler.step(optimizer)
             scaler.update()
             errors.append("nothing")
     return errors, network.flat(model)
+
+
+def stack_searches() -> int:
+    """Return how often three steps look for a GradScaler on the stack."""
+    model = network.build()
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    ddp = wrapped(model, MemSGD(compressor=Sign()), optimizer)
+    with patch("liecbench.algorithms.base.refuse_grad_scaler") as search:
+        for step in range(3):
+            network.loss(ddp, step, dist.get_rank()).backward()
+            optimizer.step()
+    return search.call_count
+
+
+def test_steps_after_the_first_do_not_look_for_a_grad_scaler() -> None:
+    assert run_ranks(stack_searches, 1) == [1]
 
 
 def scalers() -> Scaled:
@@ -69,7 +86,7 @@ def test_a_disabled_grad_scaler_is_accepted(ranks: list[Scaled]) -> None:
         assert not torch.equal(model, network.flat(network.build()))
 
 
-def test_the_forward_after_a_step_that_a_scaler_skipped_tells_of_its_gradients(ranks: list[Scaled]) -> None:
+def test_a_step_that_a_scaler_skipped_raises_in_the_next_forward(ranks: list[Scaled]) -> None:
     message = "NonFiniteError: step 0: gradients of block 0 (0.weight … 4.bias) are not finite"
 
     assert [rank["overflowing"][0] for rank in ranks] == [["nothing", message]] * NUM_WORKERS

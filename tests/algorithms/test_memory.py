@@ -25,9 +25,9 @@ from liecbench.compressors import Sign
 from tests.distributed import run_ranks
 
 BLOCK_BYTES = 32 * 2**20
-ALLOCATOR = 0.6  # what it keeps of what was freed; a block too many is still found
-MESSAGES = 8 / 32  # of a block and a round, at a time
-# Blocks of memory by definition: of every worker, and of the server besides.
+ALLOCATOR = 0.6  # blocks that it may keep after they are freed; less than one, so that one too many is noticed
+MESSAGES = 8 / 32  # blocks that compressed messages of one round take at a time
+# Blocks of memory by the method's definition: on every worker, and on the server in addition.
 METHODS: dict[str, tuple[Callable[..., ServerAlgorithm], int, int]] = {
     "psgd": (PSGD, 0, 0),
     "memsgd": (partial(MemSGD, compressor=Sign()), 1, 0),
@@ -58,7 +58,7 @@ def resident_bytes(field: str) -> int:
 
 
 def blocks_needed(name: str) -> float:
-    """By how many blocks this rank's resident memory grows above what DDP and SGD need themselves."""
+    """Return by how many blocks this rank's resident memory grows above the need of DDP and SGD themselves."""
     model = Flat()
     ddp = DistributedDataParallel(model, bucket_cap_mb=1 << 20, gradient_as_bucket_view=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

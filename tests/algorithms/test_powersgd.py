@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.ddp import DDP
 from liecbench.algorithms.powersgd import PowerSGD
 from tests.algorithms import buckets, network
-from tests.algorithms.buckets import Shape
+from tests.algorithms.buckets import Setup
 from tests.distributed import run_ranks
 
 
@@ -72,14 +72,14 @@ def beside_ddp() -> tuple[float, float]:
 
 
 def idle_steps(rank: int) -> list[bool]:
-    """Whether every matrix moves again after two compressed steps without a gradient."""
+    """Return whether every matrix has an update again after two compressed steps without a gradient."""
     run = buckets.attached(PowerSGD(matrix_approximation_rank=rank))
     run.train(range(5), lambda step: 0 if step in (2, 3) else 1)
     return [bool(parameter.grad is not None and parameter.grad.any()) for parameter in run.model.parameters()]
 
 
 class Gain(nn.Module):
-    """A scalar and a matrix of 16 bits."""
+    """A model with a scalar and a matrix of 16 bits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ def half_precision() -> list[float]:
 
 
 class Failing(PowerSGD):
-    """An algorithm with a bug on its thread."""
+    """An algorithm with a bug on its communication thread."""
 
     def _save_memories(self, bucket: Any, step: int) -> None:
         raise ValueError("boom")
@@ -123,7 +123,7 @@ def failure() -> tuple[str, int]:
 
 
 def steps_of_two_backwards() -> tuple[int, int]:
-    """The steps counted in three optimizer steps of two synchronised backwards each: ours, and the hook's."""
+    """Return the steps that algorithm and hook count in three optimizer steps of two backward passes each."""
     algorithm = PowerSGD()
     run = buckets.attached(algorithm)
     for _ in range(3):
@@ -149,7 +149,7 @@ def late() -> PowerSGD:
 
 
 def recurring_shapes() -> nn.Module:
-    """Matrices of one shape, others between them."""
+    """Return a model with several matrices of one shape and others between them."""
     torch.manual_seed(7)
     widths = [11, 19, 19, 13, 19, 19, 5]
     layers = [layer for n, m in pairwise(widths) for layer in (nn.Linear(n, m), nn.Tanh())]
@@ -168,7 +168,7 @@ def observe() -> dict[str, Any]:
         ],
         "resumed": [buckets.resumed(PowerSGD), buckets.resumed(late)],
         "resumed_in_others": buckets.resumed(
-            PowerSGD, Shape(recurring_shapes, bucket_cap_mb=25), then=Shape(recurring_shapes, num_passes=0)
+            PowerSGD, Setup(recurring_shapes, bucket_cap_mb=25), then=Setup(recurring_shapes, num_passes=0)
         ),
         "idle": [idle_steps(1), idle_steps(2), idle_steps(3)],
         "half": half_precision(),
@@ -183,7 +183,7 @@ def ranks() -> list[dict[str, Any]]:
     return run_ranks(observe, 4)
 
 
-def test_it_trains_in_several_buckets_and_ranks_stay_identical(ranks: list[dict[str, Any]]) -> None:
+def test_training_in_several_buckets_keeps_the_ranks_identical(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         before, after, model, _ = rank["trained"]
         assert rank["buckets"] > 2
@@ -191,12 +191,12 @@ def test_it_trains_in_several_buckets_and_ranks_stay_identical(ranks: list[dict[
         assert torch.equal(model, ranks[0]["trained"][2])
 
 
-def test_what_comes_in_is_sent_or_remembered(ranks: list[dict[str, Any]]) -> None:
+def test_a_gradient_is_sent_or_remembered(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         assert max(rank["trained"][3]) < 1e-6
 
 
-def test_in_one_bucket_it_is_pytorchs_hook(ranks: list[dict[str, Any]]) -> None:
+def test_in_one_bucket_training_equals_pytorchs_hook(ranks: list[dict[str, Any]]) -> None:
     assert all(rank["beside_torch"] for rank in ranks)
 
 
@@ -231,36 +231,36 @@ def test_scheduled_payload_by_hand() -> None:
     assert compressed.payload_bytes() == [(6 * (2 * 64 + 2 * 32 + 65), 6 * (2 * 64 + 2 * 32 + 65))] * 4
 
 
-def test_one_ranks_gradient_that_is_not_finite_stops_all_at_its_step(ranks: list[dict[str, Any]]) -> None:
+def test_one_gradient_that_is_not_finite_stops_all_ranks_at_its_step(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         assert rank["stopped"] == [("step 3: the mean gradient is not finite in float32", 3, True, True)] * 4
 
 
-def test_a_saved_state_goes_on_to_the_bit(ranks: list[dict[str, Any]]) -> None:
+def test_resumed_training_is_equal_to_the_bit(ranks: list[dict[str, Any]]) -> None:
     assert [rank["resumed"] for rank in ranks] == [[(0.0, 10), (0.0, 10)]] * 4
 
 
-def test_a_saved_state_goes_on_in_other_buckets_and_while_they_change(ranks: list[dict[str, Any]]) -> None:
+def test_resumed_training_continues_in_other_buckets_and_while_they_change(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         distance, step = rank["resumed_in_others"]
         assert distance < 1e-4
         assert step == 10
 
 
-def test_a_matrix_without_a_gradient_moves_again(ranks: list[dict[str, Any]]) -> None:
+def test_a_matrix_is_updated_again_after_steps_without_a_gradient(ranks: list[dict[str, Any]]) -> None:
     assert [rank["idle"] for rank in ranks] == [[[True] * 6] * 3] * 4
 
 
-def test_scalars_and_16_bit_parameters(ranks: list[dict[str, Any]]) -> None:
+def test_scalars_and_16_bit_parameters_train(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         assert rank["half"][-1] < 0.5 * rank["half"][0]
 
 
-def test_an_exception_on_the_thread_surfaces_as_itself(ranks: list[dict[str, Any]]) -> None:
+def test_an_exception_on_the_communication_thread_reaches_the_caller(ranks: list[dict[str, Any]]) -> None:
     assert [rank["failure"] for rank in ranks] == [("boom", 2)] * 4
 
 
-def test_steps_count_synchronised_backwards(ranks: list[dict[str, Any]]) -> None:
+def test_each_synchronised_backward_pass_counts_as_a_step(ranks: list[dict[str, Any]]) -> None:
     assert [rank["steps"] for rank in ranks] == [(6, 6)] * 4
 
 

@@ -20,8 +20,8 @@ SERVERS = ["root", "sharded"]
 COMPRESSORS: dict[str, Compressor] = {"sign": Sign(), "top_k": TopK(0.05), "qsgd": QSGD()}
 PLACED = list(itertools.product(METHODS, SERVERS))
 RESUMED = [*((method, "sharded") for method in METHODS), ("doublesqueeze", "root"), ("ef21_bc", "root")]
-# In step 3 a period of 4 averages, or resets; the methods' usual one does not.
-POISONED = [
+# With a period of 4, step 3 averages or resets; with the tests' usual period it does not.
+NON_FINITE = [
     *((method, "sign", network.PERIOD, torch.nan) for method in METHODS if method != "local_sgd"),
     *((method, "sign", 4, torch.nan) for method in ("cser", "liec")),
     *(
@@ -34,7 +34,7 @@ POISONED = [
 
 
 class Failing(PSGD):
-    """An algorithm of someone else's, with a bug."""
+    """A third party's algorithm with a bug."""
 
     def reduce(self, block: Block) -> Tensor:
         if self.step == 2 and block.index == 1:
@@ -42,7 +42,7 @@ class Failing(PSGD):
         return super().reduce(block)
 
 
-def fail_in_step_two() -> tuple[str, int]:
+def failure_in_step_two() -> tuple[str, int]:
     algorithm = Failing(block_bytes=BLOCK_BYTES)
     try:
         buckets.attached(algorithm).train(range(5))
@@ -51,14 +51,18 @@ def fail_in_step_two() -> tuple[str, int]:
     return "nothing was raised", algorithm.step
 
 
-def made(method: str, server: str, compressor: str | None = None, period: int = network.PERIOD) -> Algorithm:
+def make_small(method: str, server: str, compressor: str | None = None, period: int = network.PERIOD) -> Algorithm:
     kind = compressor or ("qsgd" if method == "csgd" else "sign")
     periodic = {"average_period": period} if method in ("cser", "liec", "local_sgd") else {}
     return make(method, COMPRESSORS[kind], server=server, block_bytes=BLOCK_BYTES, **periodic)
 
 
-def poisoned_local_sgd() -> tuple[str, int, bool]:
-    """A gradient of rank 1 is not a number in step 1, and models meet in step 3: message, step, own model finite."""
+def local_sgd_with_a_nan() -> tuple[str, int, bool]:
+    """Make rank 1's gradient NaN in step 1; models are averaged in step 3.
+
+    Returns:
+        The error, the step, and whether the model of this rank is finite.
+    """
     algorithm = LocalSGD(average_period=4)
     run = buckets.attached(algorithm)
     try:
@@ -83,7 +87,7 @@ def refusals() -> list[str]:
 
 
 def evaluate_in_between() -> tuple[Tensor, Tensor, Tensor]:
-    """Local model, the one that is evaluated, and the one that comes back."""
+    """Return the local model, the one that is evaluated, and the one that comes back."""
     algorithm = LIEC(compressor=Sign(), average_period=100)
     run = buckets.attached(algorithm)
     run.train(range(3))
@@ -95,14 +99,14 @@ def evaluate_in_between() -> tuple[Tensor, Tensor, Tensor]:
 
 def observe() -> dict[str, Any]:
     return {
-        "failed": fail_in_step_two(),
-        "stopped": [buckets.stopped(made(m, "sharded", c, period), value) for m, c, period, value in POISONED],
-        "stopped at the root": buckets.stopped(made("doublesqueeze", "root"), torch.nan),
-        "local_sgd": poisoned_local_sgd(),
+        "failed": failure_in_step_two(),
+        "stopped": [buckets.stopped(make_small(m, "sharded", c, period), value) for m, c, period, value in NON_FINITE],
+        "stopped at the root": buckets.stopped(make_small("doublesqueeze", "root"), torch.nan),
+        "local_sgd": local_sgd_with_a_nan(),
         "refused": refusals(),
         "evaluated": evaluate_in_between(),
-        "traffic": {case: buckets.traffic(made(*case), network.PERIOD + 1) for case in PLACED},
-        "resumed": {case: buckets.resumed(lambda case=case: made(*case)) for case in RESUMED},  # type: ignore[misc]
+        "traffic": {case: buckets.traffic(make_small(*case), network.PERIOD + 1) for case in PLACED},
+        "resumed": {case: buckets.resumed(lambda case=case: make_small(*case)) for case in RESUMED},  # type: ignore[misc]
     }
 
 
@@ -111,24 +115,24 @@ def ranks() -> list[dict[str, Any]]:
     return run_ranks(observe, NUM_WORKERS)
 
 
-def test_an_exception_on_the_thread_surfaces_as_itself(ranks: list[dict[str, Any]]) -> None:
+def test_an_exception_on_the_communication_thread_reaches_the_caller(ranks: list[dict[str, Any]]) -> None:
     assert [rank["failed"] for rank in ranks] == [("boom", 2)] * NUM_WORKERS
 
 
-@pytest.mark.parametrize("case", range(len(POISONED)), ids=["-".join(map(str, case)) for case in POISONED])
-def test_one_ranks_gradient_that_is_not_finite_stops_all_at_its_step(ranks: list[dict[str, Any]], case: int) -> None:
+@pytest.mark.parametrize("case", range(len(NON_FINITE)), ids=["-".join(map(str, case)) for case in NON_FINITE])
+def test_one_gradient_that_is_not_finite_stops_all_ranks_at_its_step(ranks: list[dict[str, Any]], case: int) -> None:
     message = "step 3: gradients of block 0 (2.bias … 4.bias) are not finite"
 
     assert [rank["stopped"][case] for rank in ranks] == [(message, 3, True, True)] * NUM_WORKERS
 
 
-def test_a_root_stops_all_where_one_ranks_gradient_is_not_finite(ranks: list[dict[str, Any]]) -> None:
+def test_a_root_stops_all_ranks_if_one_gradient_is_not_finite(ranks: list[dict[str, Any]]) -> None:
     message = "step 3: gradients of block 0 (2.bias … 4.bias) are not finite"
 
     assert [rank["stopped at the root"] for rank in ranks] == [(message, 3, True, True)] * NUM_WORKERS
 
 
-def test_local_sgd_stops_all_where_the_models_meet(ranks: list[dict[str, Any]]) -> None:
+def test_local_sgd_stops_all_ranks_when_the_models_are_averaged(ranks: list[dict[str, Any]]) -> None:
     messages = {rank["local_sgd"][0] for rank in ranks}
 
     assert len(messages) == 1
@@ -136,7 +140,7 @@ def test_local_sgd_stops_all_where_the_models_meet(ranks: list[dict[str, Any]]) 
     assert {rank["local_sgd"][1] for rank in ranks} == {4}
 
 
-def test_mistakes_are_named(ranks: list[dict[str, Any]]) -> None:
+def test_errors_of_attach_and_load_name_the_mistake(ranks: list[dict[str, Any]]) -> None:
     for rank in ranks:
         of_type, of_module, of_state = rank["refused"]
         needed = "every parameter must be float32, float16 or bfloat16 on the CPU or a GPU"
@@ -145,7 +149,7 @@ def test_mistakes_are_named(ranks: list[dict[str, Any]]) -> None:
         assert of_state.startswith("the saved memories belong to another algorithm")
 
 
-def test_evaluation_puts_the_mean_model_in_place_and_takes_it_away(ranks: list[dict[str, Any]]) -> None:
+def test_evaluation_uses_the_mean_model_and_restores_the_local_one(ranks: list[dict[str, Any]]) -> None:
     mean = torch.stack([rank["evaluated"][0] for rank in ranks]).mean(dim=0)
 
     for rank in ranks:
@@ -164,5 +168,5 @@ def test_a_step_sends_its_schedule(ranks: list[dict[str, Any]], case: tuple[str,
 
 
 @pytest.mark.parametrize("case", RESUMED, ids="-".join)
-def test_a_saved_state_goes_on_to_the_bit_on_every_rank(ranks: list[dict[str, Any]], case: tuple[str, str]) -> None:
+def test_resumed_training_is_equal_to_the_bit_on_every_rank(ranks: list[dict[str, Any]], case: tuple[str, str]) -> None:
     assert [rank["resumed"][case] for rank in ranks] == [(0.0, 10)] * NUM_WORKERS

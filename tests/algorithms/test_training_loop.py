@@ -1,4 +1,4 @@
-"""Training scripts as people write them, with what they may do between ``attach`` and ``optimizer.step``."""
+"""Training loops as people write them: accumulation, 16-bit models, parameter groups, memory formats, one element."""
 
 import itertools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.algorithms import network, simulation
 from tests.algorithms.test_trajectories import AVERAGES_MODELS, METHODS, make
 from tests.distributed import run_ranks
 
-# A power of two: the mean of 16-bit gradients is exact in float32, however it is summed.
+# A power of two: the mean of 16-bit gradients is exact in float32, in whatever order it is summed.
 NUM_WORKERS = 4
 RATE = 0.1
 SERVERS = ["root", "sharded"]
@@ -83,7 +83,7 @@ def accumulated(algorithm: Algorithm, *, in_halves: bool) -> Tensor:
 
 
 def two_synchronised_backwards_a_step() -> list[Tensor]:
-    """The model after every optimizer step; LIEC counts two steps for each, and averages every third."""
+    """Return the model after every optimizer step; LIEC counts two steps for each, and averages every third."""
     model = network.build()
     optimizer = sgd(model)
     ddp = wrapped(model, LIEC(compressor=Sign(), average_period=3, block_bytes=512), optimizer)
@@ -128,7 +128,7 @@ def half_precision(algorithm: Algorithm, dtype: torch.dtype) -> dict[str, Any]:
 def convolutions(
     algorithm: Algorithm, memory_format: torch.memory_format, *, as_view: bool
 ) -> tuple[bool, Tensor, float]:
-    """Whether the kernels' elements are stored out of order, the final parameters in order, and a compression error."""
+    """Return whether parameters are stored out of order, their final values in order, and a compression error."""
     torch.manual_seed(5)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Tanh(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(16, 5))
     model = model.to(memory_format=memory_format)  # type: ignore[call-overload]
@@ -146,7 +146,7 @@ def convolutions(
 
 
 def one_weight(method: str, server: str) -> tuple[list[float], int]:
-    """A model of a single element, on which every loss is (w a − b)²/2: its value after every step, and the count."""
+    """Train a model of one element w on the loss (w a − b)²/2; return w after every step, and the step count."""
     torch.manual_seed(2)
     model = nn.Linear(1, 1, bias=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
@@ -193,7 +193,7 @@ def ranks() -> list[dict[str, Any]]:
     return run_ranks(observe, NUM_WORKERS)
 
 
-def test_psgd_with_momentum_decay_and_two_groups_is_torchs_own_ddp(ranks: list[dict[str, Any]]) -> None:
+def test_psgd_with_momentum_decay_and_two_groups_equals_torchs_ddp(ranks: list[dict[str, Any]]) -> None:
     expected = ranks[0]["plain"][0]
 
     for rank in ranks:
@@ -208,7 +208,7 @@ def test_half_losses_under_no_sync_are_one_loss_on_the_whole_batch(ranks: list[d
         torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_liec_averages_where_a_period_passed_between_two_optimizer_steps(ranks: list[dict[str, Any]]) -> None:
+def test_liec_averages_when_a_period_passed_between_two_optimizer_steps(ranks: list[dict[str, Any]]) -> None:
     models = torch.stack([torch.stack(rank["two backwards"]) for rank in ranks])
     equal = (models == models[:1]).all(dim=2).all(dim=0)
 

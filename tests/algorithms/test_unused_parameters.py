@@ -1,4 +1,4 @@
-"""Layers that a step uses on some ranks, or on none."""
+"""Layers that a step uses on some ranks only, or on none."""
 
 from collections.abc import Callable
 
@@ -13,12 +13,12 @@ from tests.algorithms import simulation
 from tests.algorithms.test_training_loop import NUM_WORKERS, RATE, wrapped
 from tests.distributed import run_ranks
 
-SPARING: dict[str, Callable[[], Algorithm]] = {
+MAKERS: dict[str, Callable[[], Algorithm]] = {
     "memsgd": lambda: MemSGD(compressor=Sign(), block_bytes=4),
     "liec": lambda: LIEC(compressor=Sign(), average_period=4, block_bytes=4),
 }
-# Where gradients lie: zero_grad(set_to_none=…), DDP's gradient_as_bucket_view, and the order of their elements.
-ROOMS = {
+# How gradients are stored: zero_grad(set_to_none=…), DDP's gradient_as_bucket_view, and the memory format.
+STORAGES = {
     "no gradients": (True, False, torch.contiguous_format),
     "gradients of zero": (False, False, torch.contiguous_format),
     "gradients as views": (True, True, torch.contiguous_format),
@@ -28,7 +28,7 @@ ROOMS = {
 
 
 class Branching(nn.Module):
-    """A layer that a step uses on every rank, on one, or on none."""
+    """A model with a layer that a step uses on every rank, on one, or on none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ def uses_the_layer(step: int, rank: int) -> bool:
 def unused_layer(
     algorithm: Algorithm, set_to_none: bool, as_view: bool, memory_format: torch.memory_format
 ) -> dict[str, Tensor]:
-    """Before every step and after the last: the layer's weights, and its memory; and its gradient in every step."""
+    """Return the layer's weights and memory before every step and after the last, and its gradient in every step."""
     torch.manual_seed(1)
     model = Branching().to(memory_format=memory_format)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     ddp = wrapped(model, algorithm, optimizer, find_unused_parameters=True, gradient_as_bucket_view=as_view)
-    # Every tensor is a block: the layer's is the first.
+    # Every tensor is a block of its own; the layer's is the first.
     ((name, memories),) = algorithm.state_dict()["memories"].items()
-    weights, errors, gradients = [weight_of(model)], [in_place(name, memories[0])], []
+    weights, errors, gradients = [weight_of(model)], [as_vector(name, memories[0])], []
     for step in range(12):
         both = uses_the_layer(step, dist.get_rank())
         generator = torch.Generator().manual_seed(10 * step + dist.get_rank())
@@ -65,7 +65,7 @@ def unused_layer(
         ddp(inputs, both).square().mean().backward()
         optimizer.step()
         weights.append(weight_of(model))
-        errors.append(in_place(name, memories[0]))
+        errors.append(as_vector(name, memories[0]))
         gradients.append(local[0].reshape(-1))
     return {"weights": torch.stack(weights), "errors": torch.stack(errors), "gradients": torch.stack(gradients)}
 
@@ -74,8 +74,8 @@ def weight_of(model: Branching) -> Tensor:
     return model.sometimes.weight.detach().reshape(-1).clone()
 
 
-def in_place(name: str, memory: Tensor) -> Tensor:
-    """A worker's memory, or n times what a server has of it, so that the mean over workers is what all remember."""
+def as_vector(name: str, memory: Tensor) -> Tensor:
+    """Return a worker's memory, or n times a server's part of it, so that the mean over workers is the total."""
     if not name.startswith("server"):
         return memory.clone()
     whole, world_size = torch.zeros(24), dist.get_world_size()
@@ -87,9 +87,9 @@ def in_place(name: str, memory: Tensor) -> Tensor:
 
 def observe() -> dict[tuple[str, str], dict[str, Tensor]]:
     return {
-        (name, room): unused_layer(made(), *options)
-        for name, made in SPARING.items()
-        for room, options in ROOMS.items()
+        (name, storage): unused_layer(made(), *options)
+        for name, made in MAKERS.items()
+        for storage, options in STORAGES.items()
     }
 
 
@@ -98,12 +98,12 @@ def ranks() -> list[dict[tuple[str, str], dict[str, Tensor]]]:
     return run_ranks(observe, NUM_WORKERS)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-@pytest.mark.parametrize("name", SPARING)
-def test_what_is_sent_for_a_layer_that_not_every_rank_uses_is_applied(
-    ranks: list[dict[tuple[str, str], dict[str, Tensor]]], name: str, room: str
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_update_of_a_layer_that_not_every_rank_uses_is_applied(
+    ranks: list[dict[tuple[str, str], dict[str, Tensor]]], name: str, storage: str
 ) -> None:
-    seen = [rank[name, room] for rank in ranks]
+    seen = [rank[name, storage] for rank in ranks]
     weights, errors, gradients = (
         torch.stack([rank[part] for rank in seen]).double().mean(dim=0) for part in ("weights", "errors", "gradients")
     )

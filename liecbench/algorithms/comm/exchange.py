@@ -44,9 +44,9 @@ class Exchange(ABC):
 
         Args:
             compressor: C.
-            vector: this worker's vector.
-            residual: receives ``vector`` − C(``vector``); may be ``vector`` itself.
-            out: memory for the mean, of the vector's shape; may be ``vector`` itself. By default scratch memory, which
+            vector: This worker's vector.
+            residual: Receives ``vector`` − C(``vector``); may be ``vector`` itself.
+            out: Memory for the mean, of the vector's shape; may be ``vector`` itself. By default scratch memory, which
                 the next push reuses.
 
         Returns:
@@ -68,18 +68,18 @@ class Exchange(ABC):
 
         Args:
             compressor: C.
-            mean: what ``push`` returned; it is overwritten.
-            out: receives q; of the pushed vector's shape.
-            add_to: in the place of ``out``, the vector to which ``weight`` · q is added.
-            weight: see ``add_to``.
-            error: the server's error memory, of the shape of the shard that this rank is the server of; it becomes
+            mean: What ``push`` returned; it is overwritten.
+            out: Receives q; of the pushed vector's shape.
+            add_to: In the place of ``out``, the vector to which ``weight`` · q is added.
+            weight: See ``add_to``.
+            error: The server's error memory, of the shape of the shard that this rank is the server of; it becomes
                 ``mean`` + ``error`` − q.
 
         Returns:
             ``out`` or ``add_to``.
 
         Raises:
-            NonFiniteMessageError: on every rank, if q is not finite; ``error`` then keeps its value. Over NCCL, where
+            NonFiniteMessageError: On every rank, if q is not finite; ``error`` then keeps its value. Over NCCL, where
                 the host runs ahead, the error is raised one step later.
         """
 
@@ -91,14 +91,14 @@ class Exchange(ABC):
         """Replace ``vector`` by the mean of all workers' vectors, in full precision.
 
         Args:
-            vector: this worker's vector; receives the result.
-            add: the server's error memory, which is added to the mean and set to zero.
+            vector: This worker's vector; receives the result.
+            add: The server's error memory, which is added to the mean and set to zero.
 
         Returns:
             ``vector``.
 
         Raises:
-            NonFiniteMessageError: as ``pull``.
+            NonFiniteMessageError: As ``pull``.
         """
         identity = Identity()
         return self.pull(identity, self.push(identity, vector, out=vector), out=vector, error=add)

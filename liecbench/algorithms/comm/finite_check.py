@@ -29,8 +29,8 @@ class FiniteCheck:
         """Check ``flag`` later.
 
         Args:
-            flag: a boolean of shape ``[]``, True if the values are finite.
-            message: the error message if it is False.
+            flag: A boolean of shape ``[]``, True if the values are finite.
+            message: The error message if it is False.
         """
         on_host = torch.empty((), dtype=torch.bool, pin_memory=flag.is_cuda)
         on_host.copy_(flag, non_blocking=True)

@@ -28,13 +28,13 @@ class GroupExchange(Exchange):
     """An exchange over a process group. Payload bytes, messages and seconds are counted by ``watch``.
 
     Args:
-        group: the ranks.
-        server: where the server is.
-        watch: counts and times the exchange, on the clock of ``device``.
-        pacer: emulates slow links; None for the links as they are.
-        device: where the vectors are.
-        transport: moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: if the transport is asynchronous, called with each answer's finite flag, a boolean of shape ``[]`` on
+        group: The ranks.
+        server: Where the server is.
+        watch: Counts and times the exchange, on the clock of ``device``.
+        pacer: Emulates slow links; None for the links as they are.
+        device: Where the vectors are.
+        transport: Moves the messages; by default the one that fits ``device`` and ``group``.
+        on_flag: If the transport is asynchronous, called with each answer's finite flag, a boolean of shape ``[]`` on
             the device, in the place of an error.
     """
 

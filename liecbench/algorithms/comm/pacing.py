@@ -50,10 +50,10 @@ class Pacer:
         """Pace messages from now on; call it on every rank before any message.
 
         Args:
-            up_bits_per_second: the rate of this rank's up link.
-            down_bits_per_second: the rate of its down link.
-            burst_bytes: how much an idle link lets through at once, up and down.
-            delay_seconds: the one-way delay of each of the two links that a message passes.
+            up_bits_per_second: The rate of this rank's up link.
+            down_bits_per_second: The rate of its down link.
+            burst_bytes: How much an idle link lets through at once, up and down.
+            delay_seconds: The one-way delay of each of the two links that a message passes.
         """
         self.is_active = True
         self._delay = delay_seconds
@@ -93,7 +93,7 @@ def framed_bytes(payload_bytes: int, extra_bytes_per_segment: int = 0) -> int:
     """Return the bytes of the Ethernet frames that carry a payload.
 
     Args:
-        payload_bytes: the payload.
-        extra_bytes_per_segment: added to the 66 bytes of headers (TCP with timestamps) of each 1448 bytes.
+        payload_bytes: The payload.
+        extra_bytes_per_segment: Added to the 66 bytes of headers (TCP with timestamps) of each 1448 bytes.
     """
     return payload_bytes + (_HEADER_BYTES + extra_bytes_per_segment) * -(-payload_bytes // _SEGMENT_BYTES)

@@ -19,8 +19,8 @@ def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> l
     """Assign tensors to blocks, from the last tensor to the first.
 
     Args:
-        numels: the number of elements of each tensor.
-        block_bytes: the largest block in bytes of float32; a larger tensor is a block of its own. ``whole``: one block.
+        numels: The number of elements of each tensor.
+        block_bytes: The largest block in bytes of float32; a larger tensor is a block of its own. ``whole``: one block.
 
     Returns:
         The indices of the tensors of each block.
@@ -41,8 +41,8 @@ def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"]) ->
     """Assign tensors to DDP's gradient buckets as DDP does when ``bucket_bytes`` is its ``bucket_cap_mb``.
 
     Args:
-        numels: the number of elements of each tensor.
-        bucket_bytes: a bucket is closed by the tensor that brings it to this size. ``whole``: one bucket.
+        numels: The number of elements of each tensor.
+        bucket_bytes: A bucket is closed by the tensor that brings it to this size. ``whole``: one bucket.
 
     Returns:
         The indices of the tensors of each bucket, from the last tensor to the first.
@@ -63,10 +63,10 @@ class Block:
     """Some of the model's parameters and, during a step, their gradients as one flat vector.
 
     Attributes:
-        index: position among the model's blocks, in the order in which the backward pass completes them.
-        names: the parameters' names.
-        parameters: the parameters.
-        gradient: this worker's gradient, float32 of shape ``[numel]``; empty between steps.
+        index: Position among the model's blocks, in the order in which the backward pass completes them.
+        names: The parameters' names.
+        parameters: The parameters.
+        gradient: This worker's gradient, float32 of shape ``[numel]``; empty between steps.
     """
 
     index: int
@@ -148,9 +148,9 @@ def cut_shards(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
     """Cut a vector into shards.
 
     Args:
-        numel: the vector's number of elements.
-        world_size: the number of ranks.
-        server: see ``ServerPlace``.
+        numel: The vector's number of elements.
+        world_size: The number of ranks.
+        server: See ``ServerPlace``.
 
     Returns:
         The shards that are not empty, in the vector's order. In ``sharded`` mode all but the last have a multiple of 8

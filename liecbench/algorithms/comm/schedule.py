@@ -20,12 +20,12 @@ class Transfer:
     """A message from one rank to another.
 
     Attributes:
-        sender: the rank that sends it.
-        receiver: the rank that receives it.
-        num_bytes: payload bytes.
-        call: the number of the push or pull that it belongs to; all ranks make these calls in this order.
-        block: the index of the gradient block, or None if it is sent after the optimizer's step.
-        depends_on: indices, among the schedule's transfers, of those that the sender must have received before.
+        sender: The rank that sends it.
+        receiver: The rank that receives it.
+        num_bytes: Payload bytes.
+        call: The number of the push or pull that it belongs to; all ranks make these calls in this order.
+        block: The index of the gradient block, or None if it is sent after the optimizer's step.
+        depends_on: Indices, among the schedule's transfers, of those that the sender must have received before.
     """
 
     sender: int
@@ -41,9 +41,9 @@ class AllReduce:
     """A collective of torch over all ranks.
 
     Attributes:
-        num_bytes: bytes of the tensor that is reduced.
-        bucket: the index of DDP's gradient bucket.
-        depends_on: indices, among the schedule's all-reduces, of those that must be complete before.
+        num_bytes: Bytes of the tensor that is reduced.
+        bucket: The index of DDP's gradient bucket.
+        depends_on: Indices, among the schedule's all-reduces, of those that must be complete before.
     """
 
     num_bytes: int

@@ -23,10 +23,10 @@ class Traffic:
     """The messages that a rank exchanges with its peers at one time.
 
     Attributes:
-        outgoing: for each receiving peer, a function that makes the message.
-        incoming: for each sending peer, a function that makes the buffer to receive into.
-        overlap: work that runs once, while the first message is under way.
-        is_dense: whether the messages are uncompressed.
+        outgoing: For each receiving peer, a function that makes the message.
+        incoming: For each sending peer, a function that makes the buffer to receive into.
+        overlap: Work that runs once, while the first message is under way.
+        is_dense: Whether the messages are uncompressed.
     """
 
     outgoing: dict[int, Callable[[], Message]] = field(default_factory=dict)
@@ -39,9 +39,9 @@ class Transport(ABC):
     """Moves messages over a process group, and counts them.
 
     Attributes:
-        receives_in_place: whether a message can be received directly into a vector's memory.
-        owns_recv_buffers: whether a received message stays valid when the next one arrives.
-        is_async: whether the host runs ahead of the transfers.
+        receives_in_place: Whether a message can be received directly into a vector's memory.
+        owns_recv_buffers: Whether a received message stays valid when the next one arrives.
+        is_async: Whether the host runs ahead of the transfers.
     """
 
     receives_in_place: ClassVar[bool] = True
@@ -61,8 +61,8 @@ class Transport(ABC):
         """Move the messages, and yield each received one with the rank of its sender.
 
         Args:
-            traffic: the messages to send and to receive.
-            limit_bytes: about how much memory receive buffers may take together.
+            traffic: The messages to send and to receive.
+            limit_bytes: About how much memory receive buffers may take together.
 
         Yields:
             The sender and its message, which is valid until the next one is asked for unless ``owns_recv_buffers``.

@@ -120,7 +120,7 @@ class CommunicationThread:
             What the job returns.
 
         Raises:
-            BaseException: what the job raises.
+            BaseException: What the job raises.
         """
         future: Future[T] = Future()
 

@@ -63,7 +63,7 @@ def test_the_mean_is_the_mean_and_its_bytes_are_counted(world_size: int) -> None
 
 
 def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
-    """Rank 1 sends a NaN once: who noticed, the memory after it, and an exchange after that."""
+    """Send a NaN from rank 1; return whether an error came, the memory after it, and the mean of a later exchange."""
     group = dist.new_group()
     assert group is not None
     exchange, sign = GroupExchange(group, server, Stopwatch()), Sign()
@@ -71,18 +71,18 @@ def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
     bad = torch.ones(64)
     if dist.get_rank() == 1:
         bad[40] = torch.nan
-    noticed = False
+    raised = False
     try:
         exchange.pull(sign, exchange.push(sign, bad), out=torch.empty(64), error=memory)
     except NonFiniteMessageError:
-        noticed = True
-    return noticed, memory, exchange.mean(torch.full((64,), float(dist.get_rank())))
+        raised = True
+    return raised, memory, exchange.mean(torch.full((64,), float(dist.get_rank())))
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_nan_on_one_rank_is_noticed_by_all_and_leaves_memories_alone(server: Server) -> None:
-    for noticed, memory, afterwards in run_ranks(meet_a_nan, 3, server):
-        assert noticed
+def test_a_nan_on_one_rank_raises_on_all_ranks_and_changes_no_memory(server: Server) -> None:
+    for raised, memory, afterwards in run_ranks(meet_a_nan, 3, server):
+        assert raised
         assert torch.equal(memory, torch.full_like(memory, 0.5))
         assert torch.equal(afterwards, torch.ones(64))
 
@@ -92,7 +92,7 @@ ROUND_TRIPS = 1000
 
 
 def mean_of_means(server: Server) -> list[float]:
-    """For each unbiased compressor the mean element of what comes back, ÷ that of what went in."""
+    """Return for each unbiased compressor the mean element of the result, ÷ that of the true mean."""
     group = dist.new_group()
     exchange = GroupExchange(group, server, Stopwatch())
     mine = vector(64, dist.get_rank()).abs()
@@ -109,7 +109,7 @@ def mean_of_means(server: Server) -> list[float]:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_both_ways_together_are_unbiased(server: Server) -> None:
+def test_push_and_pull_together_are_unbiased(server: Server) -> None:
     (found, _) = run_ranks(mean_of_means, 2, server)
 
     assert found == pytest.approx([1.0] * len(UNBIASED), abs=0.05)

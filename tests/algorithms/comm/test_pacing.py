@@ -18,7 +18,7 @@ BURST = 4000
 NUMEL = 4 * 36_200
 
 
-def test_what_an_idle_link_lets_through_at_once_is_a_burst() -> None:
+def test_an_idle_link_lets_a_burst_through_at_once() -> None:
     bucket = _TokenBucket(RATE / 8, BURST)
     through = [bucket.take(payload, at) for payload, at in [(BURST // 2, 10.0), (PAYLOAD, 10.0), (BURST // 2, 20.0)]]
 
@@ -36,7 +36,7 @@ def start_pacing(pacer: Pacer, burst_bytes: int = BURST, delay_seconds: float = 
 
 
 def paced() -> dict[str, float]:
-    """Seconds until messages from rank 0 to 1, or from 0 and 2 to 1, would have arrived, from when they departed."""
+    """Return the seconds from sending to the paced arrival of messages from rank 0, or ranks 0 and 2, to rank 1."""
     pacer, rank, seconds = Pacer(), dist.get_rank(), {}
     cases = {"three": [0, 0, 0], "delayed": [0], "from two": [0, 2]}
     for name, senders in cases.items():
@@ -63,7 +63,7 @@ def test_messages_arrive_at_the_rate_and_after_their_delays() -> None:
 
 
 def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], bool]:
-    """Seconds of a dense exchange paced and then free, and whether both gave the same."""
+    """Return the seconds of a dense exchange with and without pacing, and whether both gave the same result."""
     pacer = Pacer()
     exchange = GroupExchange(dist.new_group(), server, Stopwatch(), pacer=pacer)
     mine = torch.arange(NUMEL, dtype=torch.float32) + dist.get_rank()
@@ -87,7 +87,7 @@ def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], b
 def test_an_exchange_takes_the_wire_time_of_its_busiest_rank(
     server: Literal["root", "sharded"], bytes_each_way: int
 ) -> None:
-    """Of four the root receives three vectors of four shards each; a sharded server's rank sends twice three shards."""
+    """Of 4 ranks the root receives 3 vectors of 4 shards each; with a sharded server each rank sends 2 · 3 shards."""
     for (held, free), same in run_ranks(exchange_seconds, 4, server):
         assert same
         assert held >= bytes_each_way / PAYLOAD * SECONDS

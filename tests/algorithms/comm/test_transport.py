@@ -44,7 +44,7 @@ class Seen:
 
 
 def exchange_all() -> dict[tuple[str, str, int], list[Seen]]:
-    """Two compressed exchanges with a memory, and a dense one in place, for every transport."""
+    """Run two compressed exchanges with a memory, and a dense one in place, on every transport."""
     group = dist.new_group()
     assert group is not None
     seen: dict[tuple[str, str, int], list[Seen]] = {}
@@ -81,7 +81,7 @@ def test_every_transport_moves_the_same(world_size: int) -> None:
 
 
 def meet_a_nan(name: str) -> tuple[bool, list[bool]]:
-    """Whether an error came, and the flags; rank 1 sends a NaN once, and an exchange follows."""
+    """Send a NaN from rank 1, then finite vectors; return whether an error came, and the flags."""
     group = dist.new_group()
     assert group is not None
     watch, flags = Stopwatch(), list[Tensor]()
@@ -100,6 +100,6 @@ def meet_a_nan(name: str) -> tuple[bool, list[bool]]:
     return raised, [bool(flag) for flag in flags]
 
 
-def test_a_nan_is_an_error_or_a_flag_on_all_ranks() -> None:
+def test_a_nan_is_an_error_or_over_nccl_a_flag_on_all_ranks() -> None:
     assert run_ranks(meet_a_nan, 3, "gloo_staged") == [(True, [])] * 3
     assert run_ranks(meet_a_nan, 3, "nccl") == [(False, [False, True])] * 3
