@@ -1,4 +1,4 @@
-"""How many steps an epoch of a cell has, and the learning rate of each epoch."""
+"""The number of steps of a cell's epochs, and the learning rate of each epoch."""
 
 import math
 from typing import TYPE_CHECKING

@@ -133,7 +133,7 @@ def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Call
 
 
 def launch_seconds(workers: int) -> float:
-    """What it takes until the workers of a launch have met."""
+    """Return the seconds until the workers of a launch have met."""
     return _LAUNCH_SECONDS + _WORKER_SECONDS * workers / _num_cores()
 
 

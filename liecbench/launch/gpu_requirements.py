@@ -1,4 +1,4 @@
-"""What cells on GPUs need of this machine, found out before anything starts."""
+"""Checks, before anything starts, that this machine has what cells on GPUs need."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ _OR_GLOO = "or use backend: gloo"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuda:
-    """What torch and Triton can do here: whose ``torch`` it is, how many GPUs it sees, and what it ``said`` of them.
+    """The abilities of torch and Triton here: the build of ``torch``, its GPUs, and what it ``said`` of them.
 
     ``lacking`` is what Triton would build its launcher of kernels with and does not find.
     """
@@ -100,7 +100,7 @@ def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool 
 
 
 def lacking_to_build() -> Iterator[str]:
-    """What Triton needs to build its launcher of kernels and does not find where it looks: a C compiler, Python.h."""
+    """Yield what Triton needs to build its kernel launchers and does not find: a C compiler, Python.h."""
     asked = os.environ.get("CC")
     if not any(map(shutil.which, ["gcc", "clang"] if asked is None else [asked])):
         yield "C compiler" if asked is None else f"C compiler CC={asked}"

@@ -39,12 +39,12 @@ class Launch:
 
     @property
     def shaped(self) -> bool:
-        """Whether the kernel holds its cells to rates, and so the launch asks for namespaces."""
+        """True if the kernel shapes the cells' links, for which the launch needs namespaces."""
         return self._first.link.shaped and self._first.enforcement == "kernel"
 
     @property
     def enforcement(self) -> str:
-        """Who holds its cells to their links."""
+        """The side that limits the cells' links: the kernel, the processes, or none."""
         return self._first.enforcement
 
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
@@ -63,7 +63,7 @@ class Launch:
 
     @property
     def paced(self) -> bool:
-        """Whether the processes hold its cells to rates."""
+        """True if the processes pace their messages to the cells' rates."""
         return self.enforcement == "process" and self._first.link.shaped
 
     @property
@@ -85,7 +85,7 @@ class Launch:
 
 
 def launch_key(cell: Cell) -> tuple[object, ...]:
-    """What cells must have in common to share a launch."""
+    """Return the fields of a cell that all cells of a launch share."""
     return (cell.workers, cell.threads, cell.backend, cell.device, cell.enforcement, cell.link.shaped, cell.link.host)
 
 

@@ -115,7 +115,7 @@ def _greeting(count: int, rank: int) -> bytes:
 
 
 def orders(nodes: Nodes) -> Iterator[NodeOrder]:
-    """What the first machine tells this one to launch, until it is done; MachineError where it cannot be reached."""
+    """Yield the launches that the first machine orders; raise MachineError if it cannot be reached."""
     with contextlib.closing(_reach(nodes)) as leader, leader.makefile("r", encoding="utf-8") as lines:
         leader.sendall(_greeting(nodes.count, nodes.rank))
         for line in lines:

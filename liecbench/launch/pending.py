@@ -1,4 +1,4 @@
-"""Which cells are left to run, and which of them are trained: the others are timed and composed with those."""
+"""The cells that are left to run: those to train, and those to time and compose with a trained one."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +56,7 @@ def _speed(link: LinkMap) -> tuple[float, ...]:
 
 
 def _trajectory_key(spec: Mapping[str, Any]) -> str:
-    """What cells share that train the same numbers over the same kind of network; the rate changes none of them."""
+    """Return a key that is equal for cells whose training gives the same numbers: all of a spec but the link's rate."""
     link = LinkMap.parse(spec["link"])
     rest = {name: value for name, value in spec.items() if name != "link"}
     return json.dumps([rest, link.shaped, link.host], sort_keys=True)

@@ -22,7 +22,7 @@ StallTimeout = Callable[[str | None], float]
 
 
 class Progress(Protocol):
-    """Who watches a run."""
+    """Listener to the events of a run."""
 
     def launching(self, launch: Launch) -> None:
         """Workers are started."""
@@ -120,7 +120,7 @@ def _run_launches(
 
 
 class _Listener:
-    """What one launch says, passed on to whoever watches; what its end is explained with is kept."""
+    """Handler of one launch's events: passes them on, and keeps those that explain how the launch ended."""
 
     def __init__(self, progress: Progress, stall_timeout: StallTimeout) -> None:
         self._progress, self._stall_timeout = progress, stall_timeout

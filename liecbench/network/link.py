@@ -8,7 +8,7 @@ from liecbench.network.quantity import DELAY, format_loss, format_rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What one worker's link carries; delay, jitter and loss hold in each direction.
+    """The properties of one worker's link; delay, jitter and loss hold in each direction.
 
     Attributes:
         up_bits_per_second: Rate from the worker, in Ethernet frames with their headers.
@@ -26,7 +26,7 @@ class Link:
 
     @property
     def needs_netem(self) -> bool:
-        """Whether the kernel needs netem for it, in addition to a token bucket."""
+        """True if the kernel needs netem for it, in addition to a token bucket."""
         return bool(self.delay_seconds or self.jitter_seconds or self.loss)
 
     def spec(self) -> str | dict[str, Any]:

@@ -28,12 +28,12 @@ class LinkMap:
 
     @property
     def shaped(self) -> bool:
-        """Whether it is held to rates."""
+        """True if the links are limited to rates."""
         return self.default is not None
 
     @property
     def needs_netem(self) -> bool:
-        """Whether any worker's link needs the kernel's netem."""
+        """True if any worker's link needs the kernel's netem."""
         return any(link.needs_netem for link in self.links())
 
     def links(self) -> tuple[Link, ...]:

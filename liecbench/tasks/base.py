@@ -1,4 +1,4 @@
-"""What a worker trains: datasets, models, and tasks that bring both. Extend these classes to add your own."""
+"""The tasks that workers train: datasets, models, and tasks that bring both. Extend these classes to add your own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

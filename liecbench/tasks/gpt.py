@@ -25,7 +25,7 @@ class Attention(nn.Module):
         self.projection = _linear(width, width, residual_std)
 
     def forward(self, x: Tensor) -> Tensor:
-        """What each position gathers from itself and those before it."""
+        """Return, for each position, the weighted sum of the values of itself and earlier positions."""
         by_head = self.qkv(x).unflatten(-1, (3, self.heads, -1)).transpose(1, 3)  # [n, heads, 3, t, width / heads]
         query, key, value = by_head.unbind(2)
         gathered = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
