@@ -1,4 +1,4 @@
-"""Compressors on one thread or on a GPU, each operation against a copy of its vector."""
+"""The benchmark of compressors, on one thread or a GPU: each operation is compared with a copy of its vector."""
 
 import statistics
 import time
@@ -19,12 +19,12 @@ _MOST_REPEATS, _FEWEST_REPEATS = 21, 5
 _ROW_SECONDS = 2.0
 _NUM_ADDED = 8
 _LEGEND = (
-    "limit: copying the vector; compress: residual in the vector's place; compress_apart: beside it; "
+    "limit: copying the vector; compress: the residual overwrites the vector; compress_apart: it is separate; "
     f"sum_messages: the sum of {_NUM_ADDED} messages"
 )
-# Four vectors here, and what the greediest built-ins need beside them: a partial sort, or 8 messages of 16 bits.
+# Four vectors here, and what the built-in compressors need at most: a partial sort, or 8 messages of 16 bits.
 _BYTES_PER_ELEMENT = 40
-# More than a GPU keeps in its cache.
+# More than the caches of GPUs hold.
 _FLUSH_BYTES = 2**30
 _MOST_READS = 64
 
@@ -38,39 +38,52 @@ class _Operation:
     prepare: Callable[[], object] = lambda: None
 
 
-_Watch = Callable[[], float]
-_Timer = Callable[[_Operation], _Watch]
+# Runs an operation once and returns its seconds.
+_Stopwatch = Callable[[], float]
+_StopwatchFactory = Callable[[_Operation], _Stopwatch]
 
 
 class _Vectors:
-    """The input and room for results, all of it touched before anything is timed."""
+    """The input vector and buffers for results; all their memory is touched before anything is timed."""
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.source = torch.randn(size, generator=torch.Generator(device).manual_seed(0), device=device)
         self.changed, self.other, self._copied = (self.source.clone() for _ in range(3))
 
     def restore(self) -> None:
-        """Undo what an operation in place did to ``changed``."""
+        """Undo the effect of an operation in place on ``changed``."""
         self.changed.copy_(self.source)
 
     def copy(self) -> Tensor:
-        """The physical limit: every element read once and written once."""
+        """Copy the vector: the physical limit, as it reads and writes every element once."""
         return self._copied.copy_(self.source)
 
 
 def measure(size: int, say: Callable[[str], None], device: torch.device) -> BenchmarkResult:
-    """Every compressor of the catalog with its defaults, on ``size`` float32 elements of a standard normal."""
+    """Time every registered compressor with its default options.
+
+    Args:
+        size: The length of the vector, which is drawn from a standard normal distribution.
+        say: Called with a line of progress before each compressor.
+        device: The device of the vector: the CPU, on one thread, or a GPU.
+
+    Returns:
+        One row per compressor and operation, and a line for every compressor that failed.
+
+    Raises:
+        MachineError: if the machine's or the GPU's memory does not suffice.
+    """
     _check_memory(size, device)
     rows: list[BenchmarkRow] = []
     failures: list[str] = []
     names = registry.names("compressor")
     with _one_thread():
-        vectors, timed = _Vectors(size, device), _timer(device)
+        vectors, stopwatch_for = _Vectors(size, device), _stopwatch_factory(device)
         for number, name in enumerate(names, start=1):
             say(f"{name} ({number}/{len(names)})")
             try:
-                rows += _rows(name, vectors, timed)
-            except Exception as error:  # anyone's code
+                rows += _rows(name, vectors, stopwatch_for)
+            except Exception as error:  # third-party code may raise anything
                 failures.append(_failure(name, error))
     return BenchmarkResult(rows=tuple(rows), legend=_LEGEND, failures=tuple(failures))
 
@@ -83,15 +96,16 @@ def _check_memory(size: int, device: torch.device) -> None:
     check_memory(f"--size {size}", needed_bytes, "give a smaller --size", gpu_bytes=gpu_bytes)
 
 
-def _rows(name: str, vectors: _Vectors, timed: _Timer) -> list[BenchmarkRow]:
+def _rows(name: str, vectors: _Vectors, stopwatch_for: _StopwatchFactory) -> list[BenchmarkRow]:
     options = registry.resolve("compressor", name, {})
     compressor: Compressor = registry.load("compressor", name)(**options)
     size = vectors.source.numel()
     bits_per_parameter = 8 * compressor.compress(vectors.source).payload_bytes / size
     rows = []
     for operation in _operations(compressor, vectors):
-        operation.action()  # memory is touched and kernels are compiled
-        seconds, limit_seconds = _medians(timed(operation), timed(_Operation(name="limit", action=vectors.copy)))
+        operation.action()  # touches memory and compiles kernels
+        limit = _Operation(name="limit", action=vectors.copy)
+        seconds, limit_seconds = _medians(stopwatch_for(operation), stopwatch_for(limit))
         rows.append(
             BenchmarkRow(
                 name=name,
@@ -118,38 +132,38 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
     yield _Operation(name="sum_messages", action=lambda: compressor.sum_messages(messages, other))
 
 
-def _medians(watch: _Watch, limit: _Watch) -> tuple[float, float]:
-    """Median seconds of an operation and of its limit, taken in turn: noise falls on both."""
+def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
+    """Return the median seconds of an operation and of its limit; they alternate, so that noise hits both alike."""
     seconds: list[float] = []
     limit_seconds: list[float] = []
     end = time.perf_counter() + _ROW_SECONDS
     while len(seconds) < _FEWEST_REPEATS or (len(seconds) < _MOST_REPEATS and time.perf_counter() < end):
         limit_seconds.append(limit())
-        seconds.append(watch())
+        seconds.append(stopwatch())
     return statistics.median(seconds), statistics.median(limit_seconds)
 
 
-def _timer(device: torch.device) -> _Timer:
-    """Return the function that builds an operation's timer; the timer returns the seconds of one repeat."""
+def _stopwatch_factory(device: torch.device) -> _StopwatchFactory:
+    """Return what makes a stopwatch for an operation on ``device``."""
     if device.type == "cpu":
-        return lambda operation: lambda: _on_host(operation)
+        return lambda operation: lambda: _seconds_on_cpu(operation)
     flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)
-    return lambda operation: _GpuWatch(operation, flushed.sum)
+    return lambda operation: _GpuStopwatch(operation, flushed.sum)
 
 
-def _on_host(operation: _Operation) -> float:
+def _seconds_on_cpu(operation: _Operation) -> float:
     operation.prepare()
     start = time.perf_counter()
     operation.action()
     return time.perf_counter() - start
 
 
-class _GpuWatch:
-    """Seconds that a GPU takes for an operation, when all of it is launched before the GPU begins with it.
+class _GpuStopwatch:
+    """Seconds that a GPU takes for an operation, launched completely before the GPU begins with it.
 
-    Before that the GPU reads what pushes all vectors out of its cache; writing would leave there what is written back
-    while the operation runs. It reads as often as the host needs to launch the operation. One that waits for the GPU
-    cannot be launched ahead: after ``_MOST_READS`` its time is taken as it is.
+    Until then the GPU reads a large buffer, which evicts all vectors from its cache; writing would leave dirty lines
+    there, to be written back during the operation. It reads as often as the host needs to launch the operation. An
+    operation that waits for the GPU cannot be launched ahead: after ``_MOST_READS`` its time is taken as it is.
     """
 
     def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:
@@ -163,7 +177,7 @@ class _GpuWatch:
             self._num_reads *= 2
 
     def _once(self) -> tuple[float, bool]:
-        """Seconds, and whether the GPU had not begun when all was launched."""
+        """Return the seconds, and whether the operation was launched completely before the GPU began."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._operation.prepare()
         for _ in range(self._num_reads):
@@ -182,7 +196,7 @@ def _failure(name: str, error: Exception) -> str:
     if isinstance(error, registry.OptionError):
         return f"{where} cannot be made with its defaults: {error.option}: {error}; give the option a default"
     what = traceback.format_exception_only(error)[-1].strip()
-    return f"{where} failed: {what}; mend or uninstall its package"
+    return f"{where} failed: {what}; fix or uninstall its package"
 
 
 @contextmanager

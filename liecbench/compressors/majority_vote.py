@@ -24,7 +24,7 @@ class Votes(Sign):
     Source: signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434).
     """
 
-    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.votes:VotesOnGpu"
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority_vote:VotesOnGpu"
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write 1 or NaN, and the signs."""
@@ -40,7 +40,7 @@ class Majority(Compressor):
     Source: signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434).
     """
 
-    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority:MajorityOnGpu"
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority_vote:MajorityOnGpu"
 
     def payload_bytes(self, numel: int) -> int:
         """Return the bytes of a scale, and one byte for every 5 elements or part of 5."""

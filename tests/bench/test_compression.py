@@ -54,7 +54,7 @@ def test_every_compressor_has_every_operation(rows: list[BenchmarkRow], said: li
     )
 
 
-def test_every_row_stands_against_its_limit(rows: list[BenchmarkRow]) -> None:
+def test_every_row_has_its_limit(rows: list[BenchmarkRow]) -> None:
     for row in rows:
         assert row.size == SIZE
         assert row.seconds > 0
@@ -69,7 +69,7 @@ def test_bits_are_those_of_the_message(rows: list[BenchmarkRow]) -> None:
     assert (bits["sign"], bits["identity"], bits["random_k"]) == (1 + 32 / SIZE, 32, 41 * 32 / SIZE)
 
 
-def test_one_thread_is_for_the_benchmark_alone() -> None:
+def test_the_number_of_threads_is_restored_afterwards() -> None:
     before = torch.get_num_threads()
     seen: list[int] = []
     compression.measure(8, lambda _: seen.append(torch.get_num_threads()), CPU)
@@ -77,12 +77,12 @@ def test_one_thread_is_for_the_benchmark_alone() -> None:
     assert ({1}, before) == (set(seen), torch.get_num_threads())
 
 
-def test_more_than_the_memory_is_refused() -> None:
+def test_a_size_beyond_the_memory_is_refused() -> None:
     with pytest.raises(MachineError, match=r"--size \d+ needs about \d+.* GB of memory, .*; give a smaller --size"):
         compression.measure(10**13, print, CPU)
 
 
-def test_more_than_the_memory_of_the_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_beyond_the_gpus_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (6 * 10**9, 80 * 10**9))
     said = r"--size 130000000 needs about 6\.3 GB of the GPU's memory, and 6\.0 GB are available; give a smaller --size"
 
@@ -91,7 +91,7 @@ def test_more_than_the_memory_of_the_gpu_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 class SlowGpu:
-    """A GPU that does one thing after the other, and a host that takes a second to launch each."""
+    """A GPU that runs its work in order, and a host that takes a second to launch each piece."""
 
     def __init__(self, *, waits: bool = False) -> None:
         self.now, self.idle_from, self.reads, self.waits = 0.0, 0.0, 0, waits
@@ -105,7 +105,7 @@ class SlowGpu:
         self.launch(4.0)
 
     def act(self) -> None:
-        """Five kernels that take little of the GPU's time."""
+        """Launch five kernels that take little of the GPU's time."""
         self.now = max(self.now, self.idle_from) if self.waits else self.now
         for _ in range(5):
             self.launch(0.5)
@@ -134,13 +134,13 @@ class SlowEvent:
 @pytest.mark.parametrize(
     ("waits", "seconds", "reads"), [(False, 2.5, [1 + 2, 2]), (True, 5.5, [127, 64])], ids=["launches", "waits"]
 )
-def test_a_gpus_time_is_not_the_hosts(
+def test_the_gpus_time_excludes_the_hosts_launches(
     monkeypatch: pytest.MonkeyPatch, waits: bool, seconds: float, reads: list[int]
 ) -> None:
-    """One read of 4 s hides no launch of 5 s, and two do: of them 3 s are left when the second is launched."""
+    """One read of 4 s is over before a launch of 5 s; of two reads 3 s are left when the second is launched."""
     gpu = SlowGpu(waits=waits)
     monkeypatch.setattr("torch.cuda.Event", gpu.event)
-    watch = compression._GpuWatch(compression._Operation(name="act", action=gpu.act), gpu.read)
+    watch = compression._GpuStopwatch(compression._Operation(name="act", action=gpu.act), gpu.read)
     for expected in reads:
         gpu.reads = 0
         actual = watch()
@@ -149,7 +149,7 @@ def test_a_gpus_time_is_not_the_hosts(
 
 
 @pytest.mark.gpu
-def test_a_gpu_has_every_row_as_well() -> None:
+def test_every_row_is_measured_on_a_gpu_too() -> None:
     findings = compression.measure(2**20, print, torch.device("cuda"))
 
     assert (OPERATIONS * len(registry.names("compressor")), ()) == (
@@ -159,7 +159,7 @@ def test_a_gpu_has_every_row_as_well() -> None:
     assert all(min(row.seconds, row.limit_seconds) > 0 for row in findings.rows)
 
 
-def test_a_third_partys_failure_costs_no_other_row(tmp_path: Path) -> None:
+def test_a_third_partys_failure_leaves_all_other_rows(tmp_path: Path) -> None:
     info = tmp_path / "theirs-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
@@ -173,7 +173,7 @@ def test_a_third_partys_failure_costs_no_other_row(tmp_path: Path) -> None:
     assert (5, set(registry.names("compressor"))) == (done.returncode, names)
     assert done.stderr.splitlines()[-2:] == [
         "liecbench: compressor 'broken' (theirs.Broken) failed: ArithmeticError: it does not add up; "
-        "mend or uninstall its package",
+        "fix or uninstall its package",
         "liecbench: compressor 'choosy' (theirs.Choosy) cannot be made with its defaults: level: "
         "the key is missing; add it (`liecbench list compressors` shows the options); give the option a default",
     ]

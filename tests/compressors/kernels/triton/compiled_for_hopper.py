@@ -1,7 +1,7 @@
 """Compile the GPU kernels that compressors launch for a Hopper GPU, on any machine, and print their properties.
 
 Run it as a program without Triton's interpreter: ``python -m tests.compressors.kernels.triton.compiled_for_hopper``.
-With ``every`` it compiles them in every form; otherwise once per compressor, for aligned vectors.
+With ``every`` it compiles them in every form; otherwise in the largest one, for aligned vectors.
 """
 
 import importlib
@@ -95,13 +95,14 @@ def name_of(function: Any) -> str:
     return f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
 
-def use(compressor: Compressor, vector: Tensor, sums: list[tuple[int, bool]]) -> None:
-    """Use all operations of a compressor; ``sums`` are numbers of messages, and whether they accumulate."""
+def use(compressor: Compressor, vector: Tensor, *, every_form: bool) -> None:
+    """Use the operations of a compressor, with a residual and in sums of 8 messages; or also without, and of one."""
     has_residual = not isinstance(compressor, Votes | Majority)
     message = compressor.compress(vector, torch.empty_like(vector) if has_residual else None)
-    compressor.compress(vector)
     compressor.is_finite(message)
-    for count, accumulate in sums:
+    if every_form:
+        compressor.compress(vector)
+    for count, accumulate in [(8, True), (8, False), (1, False)] if every_form else [(8, True)]:
         # As far from an aligned address as the vector is.
         out = torch.zeros(vector.numel() + 1)[vector.storage_offset() :][: vector.numel()]
         compressor.sum_messages([message] * count, out, accumulate, 1 / 3)
@@ -122,11 +123,11 @@ def compiling(run: Callable[..., Any], kernels: dict[str, dict[str, Any]]) -> Ca
 
 def main(*, every_form: bool) -> None:
     driver.set_active(Hopper())
-    vectors, sums, skipped = {"aligned": [normal(1), normal(5000)]}, [(8, True), (1, False)], SAME_FORMS | OTHER_FORMS
+    vectors, skipped = {"aligned": [normal(1), normal(5000)]}, SAME_FORMS | OTHER_FORMS
     if every_form:
         vectors["aligned"].append(normal(4096))
         vectors["offset"] = [normal(5000)[1:]]
-        sums, skipped = [*sums, (8, False)], SAME_FORMS
+        skipped = SAME_FORMS
     compressors = [*(one for one in EVERY if str(one) not in skipped), Votes(), Majority()]
     kernels: dict[str, dict[str, dict[str, Any]]] = {place: {} for place in vectors}
     for place, several in vectors.items():
@@ -136,7 +137,7 @@ def main(*, every_form: bool) -> None:
         ):
             for compressor in compressors:
                 for vector in several:
-                    use(compressor, vector, sums)
+                    use(compressor, vector, every_form=every_form)
     print(json.dumps({"modules": modules(), "launchable": sorted(launchable()), "kernels": kernels}))
 
 

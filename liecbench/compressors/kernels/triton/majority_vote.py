@@ -1,4 +1,4 @@
-"""Operations of ``Majority`` on a GPU."""
+"""Operations of ``Votes`` and ``Majority`` on a GPU."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from liecbench.compressors.kernels.cpu.ternary import GROUP
 from liecbench.compressors.kernels.dispatch import Operations
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite, mean_magnitude
+from liecbench.compressors.kernels.triton.sign import SignOnGpu, pack
 from liecbench.compressors.kernels.triton.ternary import (
     COLUMNS,
     NUM_WARPS,
@@ -21,6 +22,17 @@ from liecbench.compressors.kernels.triton.ternary import (
     sum_ternary,
 )
 from liecbench.compressors.majority_vote import LARGEST_TIE, Majority
+
+
+@dataclass(frozen=True, slots=True)
+class VotesOnGpu(SignOnGpu):
+    """The kernels of ``Sign``, with a scale of 1, or NaN if the vector is not finite."""
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write 1 or NaN, and the signs."""
+        assert residual is None, "a vote has no error that could be kept"
+        mean_magnitude(vector, scale_of(payload), as_flag=True)
+        pack(vector, payload, None)
 
 
 @dataclass(frozen=True, slots=True)
