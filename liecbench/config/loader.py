@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from liecbench.config import registry, workload
+from liecbench.config import registry, workload, workload_sizes
 from liecbench.config.axes import AXES, REQUIRED_AXES, TASK_FIELDS, AlgorithmChoice
 from liecbench.config.cell import Cell, Choice, Dirichlet, Milestones, Task
 from liecbench.config.factory import make_algorithm
@@ -200,7 +200,7 @@ def _refusal(algorithm: str, compressor: Choice) -> str | None:
 def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
     """Check that the data load, that the model takes them, and that there are enough for a step and a test."""
     try:
-        sizes = workload.sizes(cell.task)
+        sizes = workload_sizes.sizes(cell.task)
     except workload.WorkloadError as error:
         raise document.error(point.path(error.field), str(error)) from error
     dataset = cell.task.dataset.name

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from liecbench.config import workload
+from liecbench.config import workload, workload_sizes
 from liecbench.config.cell import Cell, Choice, Job, Task
 from liecbench.config.factory import make_algorithm, make_compressor
 from liecbench.errors import LiecbenchError
@@ -60,7 +60,7 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     from liecbench.config.training_schedule import steps_per_epoch
 
     cell = Cell.from_spec(json.loads(spec))
-    sizes = workload.sizes(cell.task)
+    sizes = workload_sizes.sizes(cell.task)
     algorithm = make_algorithm(cell)
     num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, sizes.num_train_samples)
     kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MOST_COUNTED_STEPS))]
@@ -167,7 +167,7 @@ def _evaluation_seconds(cell: Cell) -> float:
     """A pass forward, a third of a step's arithmetic, over the held-out data, which the workers divide."""
     if cell.device == "cuda":
         return 0.0
-    batches = workload.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
+    batches = workload_sizes.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
     return _share(cell) * batches * _backward_seconds(cell) / 3
 
 
@@ -228,7 +228,7 @@ def _compressed_seconds(choice: str) -> float:
 
 @functools.cache
 def _numel(task: str) -> int:
-    return sum(shape.numel() for shape in workload.sizes(Task.model_validate_json(task)).parameters)
+    return sum(shape.numel() for shape in workload_sizes.sizes(Task.model_validate_json(task)).parameters)
 
 
 def _best_seconds(work: Callable[[], object]) -> float:

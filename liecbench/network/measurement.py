@@ -47,12 +47,12 @@ class MeasuredLink:
         return asdict(self)
 
 
-def misses(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
+def rate_deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
     """Describe each direction of each rank whose rate differs by more than ``tolerance`` from the one asked for."""
-    return [text for rank, one in enumerate(measured) for text in _misses_of(rank, asked.of(rank), one, tolerance)]
+    return [text for rank, one in enumerate(measured) for text in _deviations_of(rank, asked.of(rank), one, tolerance)]
 
 
-def _misses_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: float) -> Iterator[str]:
+def _deviations_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: float) -> Iterator[str]:
     for direction in ("up", "down"):
         deviation = measured.deviation(asked, direction)
         if abs(deviation) > tolerance:
@@ -61,11 +61,11 @@ def _misses_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: float)
             yield f"rank {rank} {direction}: asked {wanted}, measured {found} ({deviation:+.0%})"
 
 
-def recorded_misses(environment: dict[str, Any], tolerance: float = WARNING_DEVIATION) -> list[str]:
+def recorded_deviations(environment: dict[str, Any], tolerance: float = WARNING_DEVIATION) -> list[str]:
     """Do the same for the link in the environment of a start record."""
     recorded = environment.get("link") or {}
     if not recorded.get("measured"):
         return []
     # Records of earlier versions have no round trip.
     links = [MeasuredLink(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
-    return misses(LinkMap.parse(recorded["asked"]), links, tolerance)
+    return rate_deviations(LinkMap.parse(recorded["asked"]), links, tolerance)

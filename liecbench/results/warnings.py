@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
-from liecbench.network.measurement import WARNING_DEVIATION, recorded_misses
+from liecbench.network.measurement import WARNING_DEVIATION, recorded_deviations
 from liecbench.results.cells import CellResult
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
 
@@ -36,7 +36,7 @@ def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
-    misses = list(dict.fromkeys(text for cell in cells for text in recorded_misses(cell.environment)))
+    misses = list(dict.fromkeys(text for cell in cells for text in recorded_deviations(cell.environment)))
     more = f" and {len(misses) - 3} more" if len(misses) > 3 else ""
     warnings = []
     if misses:

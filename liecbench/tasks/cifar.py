@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
-from liecbench.tasks.archives import OFFICIAL, Archive, Files, MalformedError, Source, find
+from liecbench.tasks.archives import Files, MalformedError, Source, find
 from liecbench.tasks.base import Dataset, Examples
 from liecbench.tasks.images import image_examples
+from liecbench.tasks.official_archives import OFFICIAL, Archive
 from liecbench.tasks.pickled import read_dictionary
 from liecbench.tasks.prepared import Labelled, Parts, prepared
 

@@ -15,7 +15,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from liecbench.errors import LiecbenchError, did_you_mean
-from liecbench.tasks.archives import OFFICIAL, Archive, mismatch
+from liecbench.tasks.official_archives import OFFICIAL, Archive, mismatch
 
 _CHUNK_BYTES = 2**18
 _TIMEOUT_SECONDS = 30.0

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic.dataclasses import dataclass
 
-from liecbench.tasks.archives import OFFICIAL, Archive, Files, Source, find
+from liecbench.tasks.archives import Files, Source, find
 from liecbench.tasks.base import Dataset, Examples
 from liecbench.tasks.images import image_examples
+from liecbench.tasks.official_archives import OFFICIAL, Archive
 from liecbench.tasks.prepared import Labelled, Parts, prepared
 
 _SIZE = 64

@@ -8,7 +8,7 @@ import torch.distributed as dist
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
-from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredLink, misses
+from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredLink, rate_deviations
 from liecbench.worker.collective_errors import LinkError
 
 _MAX_MEASUREMENTS = 3
@@ -57,14 +57,14 @@ class CellLink:
         times, and per rank the measurement nearest to the requested rate counts. If the previous cell's measurement
         would fail the cell, the links are measured again although they did not change.
         """
-        if links == self._links and not self._misses(FAILING_DEVIATION):
+        if links == self._links and not self._deviations(FAILING_DEVIATION):
             return
         self._links, self.measured = links, None
         if not links.shaped:
             return
         for _ in range(_MAX_MEASUREMENTS):
             self.measured = self._measure()
-            if not self._misses(WARNING_DEVIATION):
+            if not self._deviations(WARNING_DEVIATION):
                 break
 
     def check(self) -> None:
@@ -73,7 +73,7 @@ class CellLink:
         Raises:
             LinkError: If any rank's link deviates so far from the request that the cell's times would mean nothing.
         """
-        if wrong := self._misses(FAILING_DEVIATION):
+        if wrong := self._deviations(FAILING_DEVIATION):
             more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
             named = "; ".join(wrong[:_MAX_NAMED])
             raise LinkError(f"the link is off by more than {FAILING_DEVIATION:.0%}: {named}{more}")
@@ -109,8 +109,8 @@ class CellLink:
             "congestion_control": _congestion_control(),
         }
 
-    def _misses(self, tolerance: float) -> list[str]:
-        return misses(self._links, self.measured, tolerance) if self.measured else []
+    def _deviations(self, tolerance: float) -> list[str]:
+        return rate_deviations(self._links, self.measured, tolerance) if self.measured else []
 
     def _measure(self) -> list[MeasuredLink] | None:
         rank = dist.get_rank()

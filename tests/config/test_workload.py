@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from liecbench.config import workload
+from liecbench.config import workload, workload_sizes
 from liecbench.config.cell import Task
 
 OWN = "tests.own_tasks:"
@@ -21,7 +21,7 @@ def own(name: str) -> dict[str, str]:
 
 def refusal(**changes: Any) -> tuple[str, str]:
     with pytest.raises(workload.WorkloadError) as raised:
-        workload.sizes(task(**changes))
+        workload_sizes.sizes(task(**changes))
     return raised.value.field, str(raised.value)
 
 
@@ -39,7 +39,7 @@ def refusal(**changes: Any) -> tuple[str, str]:
     ],
 )
 def test_sizes_are_those_of_data_and_model(dataset: Any, model: Any, train: int, test: int, numel: int | None) -> None:
-    found = workload.sizes(task(dataset, model))
+    found = workload_sizes.sizes(task(dataset, model))
 
     assert (found.num_train_samples, found.num_test_samples) == (train, test)
     assert numel in (None, sum(shape.numel() for shape in found.parameters))
@@ -92,7 +92,7 @@ def test_a_function_with_its_own_data_brings_its_loss() -> None:
 def test_checking_leaves_the_random_state_alone() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    workload.sizes(task(model={"name": OWN + "linear", "bias": False}))
+    workload_sizes.sizes(task(model={"name": OWN + "linear", "bias": False}))
 
     assert torch.equal(before, torch.get_rng_state())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from liecbench.tasks.archives import Archive
+from liecbench.tasks.official_archives import Archive
 
 
 def entry(path: Path, folder: str, *, url: str = "") -> Archive:

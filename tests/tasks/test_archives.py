@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from liecbench.errors import LiecbenchError
-from liecbench.tasks.archives import OFFICIAL, Archive, Files, Source, data_directory, find, mismatch, remedy
+from liecbench.tasks.archives import Files, Source, data_directory, find, remedy
+from liecbench.tasks.official_archives import OFFICIAL, Archive, mismatch
 from tests.tasks.made_archives import entry, make_tar, make_zip, unpack
 
 MEMBERS = {"things/a.bin": b"first", "things/deep/b.bin": b"second", "things/deep/c.bin": b"third", "other": b"x"}

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from liecbench.errors import LiecbenchError
-from liecbench.tasks.archives import Archive
 from liecbench.tasks.base import Examples
 from liecbench.tasks.cifar import Cifar10, Cifar100, load_cifar
+from liecbench.tasks.official_archives import Archive
 from tests.tasks.made_archives import entry, in_folder, make_tar, pixels, unpack
 
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)]

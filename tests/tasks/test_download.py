@@ -19,8 +19,8 @@ from filelock import FileLock
 from rich.console import Console
 
 from liecbench.errors import LiecbenchError
-from liecbench.tasks.archives import Archive
 from liecbench.tasks.download import download, fetch
+from liecbench.tasks.official_archives import Archive
 from tests.tasks.made_archives import entry
 
 CONTENT = np.random.default_rng(0).bytes(1_500_000)
@@ -324,7 +324,7 @@ from pathlib import Path
 from filelock import FileLock
 from rich.console import Console
 from liecbench.tasks.download import download
-from liecbench.tasks.archives import Archive
+from liecbench.tasks.official_archives import Archive
 signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts tests in the background has it ignored
 name, url, num_bytes, sha256, directory = sys.argv[1:]
 archive = Archive(name=name, url=url, num_bytes=int(num_bytes), sha256=sha256, folder="")

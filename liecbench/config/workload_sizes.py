@@ -1,0 +1,144 @@
+"""The sizes of a cell's data and network, found by building both and trying one step."""
+
+import contextlib
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from liecbench.config import registry, user_functions, workload
+from liecbench.config.cell import Choice, Task
+from liecbench.config.workload import WorkloadError, kind_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from liecbench.tasks import base
+
+_TRAINED = ("torch.float32", "torch.float16", "torch.bfloat16")
+_FEW_PARAMETERS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Facts about a task before it is trained; ``has_classes``: each example has one whole number as its label."""
+
+    num_train_samples: int
+    num_test_samples: int
+    has_classes: bool
+    parameters: "list[torch.Size]"
+
+
+def sizes(task: Task) -> Sizes:
+    """Return the sizes of a task. Raises WorkloadError if its model does not fit its data."""
+    # Layers that normalise over the batch refuse some batches of one.
+    return _sizes(json.dumps([task.dataset.model_dump(), task.model.model_dump(), min(2, task.batch_size)]))
+
+
+@functools.cache
+def _sizes(fit: str) -> Sizes:
+    import torch
+
+    dataset, model, batch_size = json.loads(fit)
+    task = Task(dataset=dataset, model=model, batch_size=batch_size, epochs=1, learning_rate=1.0)
+    workload.load(task)
+    with torch.random.fork_rng(devices=[]):
+        made = _try_forward(task) if _ours(task.model) else _try_out(task)
+    return Sizes(
+        num_train_samples=len(made.train),
+        num_test_samples=len(made.test),
+        has_classes=made.train.labels.dim() == 1 and not made.train.labels.is_floating_point(),
+        parameters=[parameter.shape for parameter in made.model.parameters() if parameter.requires_grad],
+    )
+
+
+def _ours(model: Choice) -> bool:
+    """Return whether a model is one of liecbench's own, which train, and show their shapes without numbers."""
+    known = not user_functions.is_reference(model.name)
+    return known and registry.load("model", model.name).__module__.startswith("liecbench.")
+
+
+def _try_forward(task: Task) -> "base.Task":
+    """Run a forward pass, on meta tensors if the model is large, so that no model is too large to be checked.
+
+    A small one runs with numbers, which is faster: for meta tensors torch imports its compiler.
+    """
+    import torch
+
+    try:
+        with _at_most(_FEW_PARAMETERS):
+            made, device = workload.build(task), "cpu"
+    except WorkloadError:
+        with torch.device("meta"):
+            made, device = workload.build(task), "meta"
+    _outputs(task, made, device)
+    return made
+
+
+@contextlib.contextmanager
+def _at_most(num_parameters: int) -> Iterator[None]:
+    """Raise OverflowError before a model with more parameters fills them."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    left = num_parameters
+
+    def count(_module: object, name: str, parameter: "torch.nn.Parameter") -> None:
+        nonlocal left
+        left -= parameter.numel()
+        if left < 0:
+            raise OverflowError(f"{name} is one too many of {num_parameters:,} parameters")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _try_out(task: Task) -> "base.Task":
+    """Train someone else's model up to its gradients, and build it a second time. Raises WorkloadError."""
+    made, name = workload.build(task), task.model.name
+    outputs, labels = _outputs(task, made, "cpu")
+    try:
+        loss = made.loss(outputs, labels)
+        loss.backward()
+        accuracy = float(made.accuracy(outputs.detach(), labels))
+    except Exception as error:
+        raise WorkloadError("model", f"{name} cannot be trained: {type(error).__name__}: {error}") from error
+    if not 0 <= accuracy <= 1:
+        raise WorkloadError("model", f"{name} has the accuracy {accuracy}; return a number from 0 to 1")
+    for key, parameter in made.model.named_parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            raise WorkloadError("model", f"{name}: no gradient reaches its parameter {key}; use it or remove it")
+        if str(parameter.dtype) not in _TRAINED:
+            raise WorkloadError("model", f"{name}: its parameter {key} is {parameter.dtype}; make it torch.float32")
+    if workload.build(task).model is made.model:
+        raise WorkloadError("model", f"{name} returned the same model twice; make a new one in each call")
+    made.model.zero_grad()
+    return made
+
+
+def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":
+    """Return a small batch's outputs and labels. Raises WorkloadError if the loss cannot take them."""
+    import numpy as np
+    import torch
+
+    data = workload.load(task)
+    given = f"{task.model.name} does not fit {task.dataset.name}"
+    try:
+        inputs, labels = made.train.batch(torch.arange(min(task.batch_size, len(made.train))), np.random.default_rng(0))
+    except Exception as error:
+        raise WorkloadError("dataset", f"{task.dataset.name}: {type(error).__name__}: {error}") from error
+    try:
+        outputs = made.model(inputs.to(device))
+    except Exception as error:
+        what = f"inputs of shape {list(inputs.shape)} and {inputs.dtype}: {type(error).__name__}: {error}"
+        raise WorkloadError("model", f"{given}: it cannot take {what}") from error
+    if not isinstance(outputs, torch.Tensor):
+        raise WorkloadError("model", f"{task.model.name} gives {kind_of(outputs)}; return a tensor from its forward")
+    wanted = None if data is None else (*labels.shape, data.num_classes)
+    if wanted is not None and tuple(outputs.shape) != wanted:
+        message = f"{given}: for {len(inputs)} examples it gives outputs of shape {list(outputs.shape)}"
+        raise WorkloadError("model", f"{message} where {list(wanted)} are needed")
+    return outputs, labels
