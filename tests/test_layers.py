@@ -26,7 +26,6 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/bit_packing",
     "compressors/kernels/triton/compilation",
     "compressors/kernels/triton/gpu_only",
-    "compressors/kernels/triton/position_code",
     "compressors/kernels/triton/selection",
     "config/own_model",
     "results/provenance",
