@@ -121,7 +121,7 @@ def start_torchrun(
 
 
 def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -> str:
-    """What a user must know where ranks go on without namespaces; MachineError where they cannot."""
+    """Return the warning for ranks that run without namespaces; raise MachineError if they cannot."""
     if torchrun.shaped:
         message = f"the kernel refuses the network namespaces that shaped links need: {refused}"
         raise MachineError(message, remedy) from None
