@@ -48,7 +48,7 @@ def download(archive: Archive, directory: Path, console: Console) -> Path:
             if wrong is None:
                 _say(console, f"{target} is there already: {decimal(archive.num_bytes)}, SHA-256 checked")
                 return target
-            _say(console, f"{wrong}; it is downloaded anew")
+            _say(console, f"{wrong}; downloading it again")
     with _exclusive(partial), _opened(partial) as file:
         _Download(archive, partial, file, console).complete()
         with _disk(partial):

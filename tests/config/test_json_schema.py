@@ -119,7 +119,7 @@ def test_it_is_a_json_schema(validator: jsonschema.Draft202012Validator) -> None
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name)
-def test_the_scenarios_that_come_along_conform(validator: jsonschema.Draft202012Validator, path: Path) -> None:
+def test_the_bundled_scenarios_conform(validator: jsonschema.Draft202012Validator, path: Path) -> None:
     actual = mistakes(validator, load(path).data)
 
     assert actual == []

@@ -280,7 +280,7 @@ def test_mistakes_in_an_override_name_the_option(assignment: str, prefix: str, r
     ],
     ids=["in the matrix", "of an algorithm", "of several minibatches"],
 )
-def test_too_large_a_batch_is_placed_where_it_stands(text: str, prefix: str) -> None:
+def test_a_batch_that_is_too_large_is_placed_at_its_value(text: str, prefix: str) -> None:
     actual = error_of(text)
 
     assert prefix == actual[: len(prefix)]
@@ -338,7 +338,7 @@ TWO_LIECS = "[{name: liec, average_period: 8, task: {batch_size: 719}}, {name: l
         "second of two links",
     ],
 )
-def test_a_mistake_is_placed_at_its_own_value_where_others_are_equal(text: str, expected: str) -> None:
+def test_a_mistake_is_placed_at_its_own_value_even_if_others_are_equal(text: str, expected: str) -> None:
     assert error_of(text)[: len(expected)] == expected
 
 
@@ -357,7 +357,7 @@ def test_a_mistake_is_placed_at_its_own_value_where_others_are_equal(text: str, 
         (BASE, "matrix.compressor=[qsgd]", "matrix.compressor"),
     ],
 )
-def test_a_mistake_of_an_override_is_placed_there_where_the_file_says_the_same(
+def test_a_mistake_in_an_override_is_placed_there_even_if_the_file_says_the_same(
     text: str, assignment: str, key: str
 ) -> None:
     expected = f"--set {assignment}: {key}"
@@ -430,7 +430,7 @@ def test_a_refused_pair_that_is_included_is_placed_there() -> None:
     assert "exclude" not in message
 
 
-def test_block_sign_travels_in_the_papers_blocks_unless_told_otherwise() -> None:
+def test_block_sign_uses_the_papers_blocks_by_default() -> None:
     text = edited("[sign]", "[sign, block_sign]")
     preferred = {(c.compressor and c.compressor.name): c.block_bytes for c in scenario(text).cells()}
     told = {c.block_bytes for c in scenario(text + "block_bytes: whole\n").cells()}

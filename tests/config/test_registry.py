@@ -60,7 +60,7 @@ def test_the_built_ins_are_there_in_alphabetical_order(kind: registry.Kind, expe
     assert (set(), sorted(actual)) == (expected - set(actual), actual)
 
 
-def test_datasets_and_models_are_told_apart() -> None:
+def test_datasets_and_models_are_kept_apart() -> None:
     both = set(registry.names("dataset")) & set(registry.names("model"))
 
     assert set() == both

@@ -32,7 +32,7 @@ def test_no_file_of_the_working_directory_takes_an_installed_modules_place(direc
     assert not str(sys.modules["wave"].__file__).startswith(str(directory))
 
 
-def test_a_function_is_told_what_it_asks_for(directory: Path) -> None:
+def test_a_function_gets_the_facts_that_it_has_arguments_for(directory: Path) -> None:
     (directory / "asks.py").write_text("def build(num_classes, width=3):\n    return num_classes, width\n")
     told = {"input_shape": (1, 8, 8), "num_classes": 10}
     options = user_functions.options_model("asks:build", user_functions.DATA_ARGUMENTS)(width=5)
@@ -52,7 +52,7 @@ def test_options_are_the_arguments_that_yaml_can_say() -> None:
         user_functions.options_model("tests.own_tasks:raising", user_functions.DATA_ARGUMENTS)(width=0)
 
 
-def test_a_dataset_may_have_an_option_that_models_are_told(directory: Path) -> None:
+def test_a_dataset_may_have_an_option_named_like_a_models_argument(directory: Path) -> None:
     (directory / "told.py").write_text("def data(num_classes=10):\n    return num_classes\n")
 
     assert call("told:data", num_classes=3) == 3

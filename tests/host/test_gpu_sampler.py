@@ -90,7 +90,7 @@ def test_without_counters_power_and_rates_are_sampled() -> None:
     assert tuple(actual.get(name) for name in names) == (200.0, 400.0, 6e6, 1e6, None)
 
 
-def test_what_is_not_supported_is_left_out() -> None:
+def test_unsupported_figures_are_missing() -> None:
     gpu = FakeGpu(
         without={
             "nvmlDeviceGetTotalEnergyConsumption",

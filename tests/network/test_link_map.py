@@ -50,7 +50,7 @@ def test_specs_parse_to_the_same_link(link: LinkMap) -> None:
 
 
 @pytest.mark.parametrize("value", [20, "20", "-1ms", "11s", "1min", None, "ms"])
-def test_what_is_no_delay_is_refused_with_an_example(value: object) -> None:
+def test_a_wrong_delay_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(ValueError, match=r"is not a delay; write one up to 10s, such as 20ms or 500us") as raised:
         LinkMap.parse({"rate": "1mbit", "delay": value})
 
@@ -58,7 +58,7 @@ def test_what_is_no_delay_is_refused_with_an_example(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [0.1, "0.1", "51%", "-1%", None, "%"])
-def test_what_is_no_loss_is_refused_with_an_example(value: object) -> None:
+def test_a_wrong_loss_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(
         ValueError, match=r"is not a loss; write percent of the frames up to 50%, such as 0.1%"
     ) as raised:
@@ -71,7 +71,7 @@ def test_what_is_no_loss_is_refused_with_an_example(value: object) -> None:
     "value",
     [100, 1e6, True, None, [], "", "100", "mbit", "-1mbit", "1e3mbit", "nan mbit", "100 mbps", "1mbit 2mbit", "hosts"],
 )
-def test_what_is_no_rate_is_refused_with_an_example(value: object) -> None:
+def test_a_wrong_rate_is_refused_with_an_example(value: object) -> None:
     with pytest.raises(ValueError, match=r"is not a rate; write a rate from 1mbit to 32gbit, such as 20mbit") as raised:
         LinkMap.parse(value)
 
@@ -95,7 +95,7 @@ def test_what_is_no_rate_is_refused_with_an_example(value: object) -> None:
         ({"rate": "1mbit", "workers": {"1": "none"}}, "'none' is not a rate"),
     ],
 )
-def test_what_is_no_link_is_refused_with_the_reason(value: dict[str, object], reason: str) -> None:
+def test_a_wrong_link_is_refused_with_the_reason(value: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=re.escape(reason)):
         LinkMap.parse(value)
 

@@ -73,9 +73,9 @@ def test_formatted_losses_parse_to_themselves(loss: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "mbit", "5", "-5mbit", "5 mbit/s", "5%mbit", "mbit5", "1.mbit", "1_0mbit", "٣mbit"]
 )
-def test_what_is_no_quantity_of_a_unit_is_none(text: str) -> None:
+def test_other_texts_are_no_quantity(text: str) -> None:
     assert RATE.parse(text) is None
 
 
-def test_the_pattern_is_what_is_parsed() -> None:
+def test_the_pattern_of_a_quantity() -> None:
     assert LOSS.pattern == r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(%)\s*$"

@@ -105,7 +105,7 @@ def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE])
-def test_what_is_no_plain_file_in_a_tar_is_refused(tmp_path: Path, kind: bytes) -> None:
+def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path, kind: bytes) -> None:
     path = tmp_path / "things.tar.gz"
     make_tar(path, {"things/b": b"secret", "things/a": link("things/a", "things/b", kind)})
 
@@ -186,7 +186,7 @@ def test_an_archive_of_another_name_is_known_by_its_size(tmp_path: Path, tar: Ar
         find("cifar10", str(tmp_path / "unknown"), (tar,))
 
 
-def test_where_nothing_is_the_error_says_what_would_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_error_says_what_may_be_given_if_nothing_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LIECBENCH_DATA", str(tmp_path))
     archives = OFFICIAL["cifar10"]
 

@@ -157,11 +157,11 @@ def test_what_is_there_is_not_downloaded_again(server: Server, archive: Archive,
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT[:-1] + b"?", b""])
-def test_what_is_there_but_wrong_is_downloaded_anew(archive: Archive, directory: Path, content: bytes) -> None:
+def test_a_wrong_archive_is_downloaded_again(archive: Archive, directory: Path, content: bytes) -> None:
     directory.mkdir(parents=True)
     (directory / NAME).write_bytes(content)
 
-    assert "it is downloaded anew" in quietly(archive, directory)
+    assert "downloading it again" in quietly(archive, directory)
 
 
 def test_a_cut_connection_loses_nothing(server: Server, archive: Archive, directory: Path) -> None:
@@ -175,7 +175,9 @@ def test_a_cut_connection_loses_nothing(server: Server, archive: Archive, direct
     assert server.asked == [None, "bytes=600000-"]
 
 
-def test_a_server_that_sends_no_parts_starts_anew(server: Server, archive: Archive, directory: Path) -> None:
+def test_without_range_requests_the_whole_file_is_downloaded_again(
+    server: Server, archive: Archive, directory: Path
+) -> None:
     server.ranges = False
     leave(directory, CONTENT[:700_000])
 
@@ -190,7 +192,7 @@ def test_a_complete_partial_file_needs_no_server(server: Server, archive: Archiv
     assert server.asked == []
 
 
-def test_a_partial_file_that_is_too_long_starts_anew(server: Server, archive: Archive, directory: Path) -> None:
+def test_a_partial_file_that_is_too_long_is_downloaded_again(server: Server, archive: Archive, directory: Path) -> None:
     leave(directory, CONTENT + b"more")
     quietly(archive, directory)
 
@@ -242,7 +244,7 @@ def test_a_server_cannot_fill_the_disk(server: Server, archive: Archive, directo
 
 
 @pytest.mark.parametrize(("status", "reason"), [(404, "Not Found"), (503, "Service Unavailable")])
-def test_errors_of_the_server_are_told(
+def test_errors_of_the_server_are_reported(
     server: Server, archive: Archive, directory: Path, status: int, reason: str
 ) -> None:
     server.status = status
@@ -251,7 +253,7 @@ def test_errors_of_the_server_are_told(
     assert not list(directory.iterdir())
 
 
-def test_a_server_that_falls_silent_is_told(
+def test_a_server_that_stops_answering_is_an_error(
     server: Server, archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liecbench.tasks.download._TIMEOUT_SECONDS", 0.2)
@@ -269,7 +271,7 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("kept", [b"", CONTENT[:2000]])
-def test_no_server_at_all_is_told(directory: Path, tmp_path: Path, kept: bytes) -> None:
+def test_an_unreachable_server_is_an_error(directory: Path, tmp_path: Path, kept: bytes) -> None:
     (tmp_path / NAME).write_bytes(CONTENT)
     archive = entry(tmp_path / NAME, "things", url=f"http://127.0.0.1:{closed_port()}/{NAME}")
     leave(directory, kept)
@@ -279,7 +281,7 @@ def test_no_server_at_all_is_told(directory: Path, tmp_path: Path, kept: bytes) 
     assert [partial(directory).name] * bool(kept) == [path.name for path in directory.iterdir()]
 
 
-def test_a_full_disk_is_told(archive: Archive, directory: Path) -> None:
+def test_a_full_disk_is_an_error(archive: Archive, directory: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     directory.mkdir(parents=True)
@@ -302,7 +304,7 @@ def partial_in_the_way(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("prepare", [in_the_way, archive_in_the_way, partial_in_the_way])
-def test_a_directory_that_cannot_be_written_is_told(
+def test_an_unwritable_directory_is_an_error(
     prepare: Callable[[Path], None], archive: Archive, directory: Path
 ) -> None:
     prepare(directory)
@@ -373,7 +375,7 @@ def test_an_interrupted_download_goes_on(
         ("synthetic", "synthetic needs no download"),
     ],
 )
-def test_names_without_an_archive_are_told(name: str, expected: str, directory: Path) -> None:
+def test_names_without_an_archive_are_errors(name: str, expected: str, directory: Path) -> None:
     with pytest.raises(LiecbenchError) as caught:
         fetch(name, directory, Console(file=io.StringIO()))
     assert expected in str(caught.value)

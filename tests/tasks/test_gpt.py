@@ -164,6 +164,6 @@ def test_heads_must_divide_the_width() -> None:
         GPT(width=100, heads=3)
 
 
-def test_what_is_no_text_is_refused() -> None:
+def test_other_inputs_than_texts_are_refused() -> None:
     with pytest.raises(LiecbenchError, match=r"\(1, 8, 8\); choose another model"):
         GPT().build((1, 8, 8), 10)

@@ -124,7 +124,7 @@ def test_other_names_are_refused(content: bytes) -> None:
         python_2_pickle(python_2_array((4, 6), IMAGES.tobytes(), kind=b"i1"), [1]),
     ],
 )
-def test_what_is_no_dictionary_of_uint8_arrays_is_refused_in_words(content: bytes) -> None:
+def test_other_pickles_are_refused_with_the_reason(content: bytes) -> None:
     with pytest.raises(MalformedError, match=r"^it (is no pickle|holds) "):
         read_dictionary(content)
 

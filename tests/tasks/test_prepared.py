@@ -88,7 +88,7 @@ def pickle(file: Path) -> None:
 
 @pytest.mark.parametrize("part", ["train", "train-labels", "test", "test-labels"])
 @pytest.mark.parametrize("damage", [cut, lengthen, empty, scramble, reshape, retype, pickle, Path.unlink])
-def test_a_damaged_file_is_made_anew(data: Path, part: str, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_file_is_written_again(data: Path, part: str, damage: Callable[[Path], None]) -> None:
     prepared("things-1", SHAPE, parts)
     (file,) = data.glob(f"things-1-*-{part}.npy")
     damage(file)
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_made_anew(data: Path, part: str, damage: Callable[[Pa
     assert_equal(prepared("things-1", SHAPE, nothing), parts())
 
 
-def test_images_of_another_size_are_made_anew() -> None:
+def test_images_of_another_size_are_written_again() -> None:
     prepared("things-1", (3, 4, 5), lambda: (Labelled(np.ones((2, 3, 4, 5), np.uint8), np.arange(2)),) * 2)
 
     assert_equal(prepared("things-1", SHAPE, parts), parts())
