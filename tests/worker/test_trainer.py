@@ -40,21 +40,21 @@ IMAGES: dict[str, Any] = {
     "learning_rate": 0.1,
 }
 
-REHEARSED = cell({"name": "liec", "average_period": 4}, momentum=0.9, **{**IMAGES, "epochs": 1})
+REHEARSED = cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES, epochs=1)
 
 
 def train_all() -> dict[str, list[Epoch]]:
     return {
         "ddp": epochs_of(cell({"name": "ddp"}, warmup_steps=30)),
         "liec": epochs_of(cell({"name": "liec", "average_period": 4})),
-        "again": epochs_of(cell({"name": "liec", "average_period": 4})),
-        "other seed": epochs_of(cell({"name": "liec", "average_period": 4}, seed=1)),
+        "again": epochs_of(cell({"name": "liec", "average_period": 4}, epochs=2)),
+        "other seed": epochs_of(cell({"name": "liec", "average_period": 4}, seed=1, epochs=1)),
         "diverging": train_diverging(),
         "slow": epochs_of(cell({"name": "ddp"}, dataset="tests.own_tasks:slow_digits", epochs=1)),
         "unseeded": epochs_of(cell({"name": "ddp"}, **own("drawn_from_everywhere"), epochs=1)),
         "own": epochs_of(cell({"name": "liec", "average_period": 4}, **own("regression"), learning_rate=0.05)),
         "convolutions": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
-        "convolutions again": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES)),
+        "convolutions again": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES, epochs=1)),
         "rehearsed": epochs_of(REHEARSED, rehearsed=True),
         "unrehearsed": epochs_of(REHEARSED),
         "powersgd rehearsed": epochs_of(cell({"name": "powersgd"}, epochs=1), rehearsed=True),
@@ -87,8 +87,8 @@ def test_training_learns(trained: dict[str, list[Epoch]]) -> None:
 
 
 def test_the_same_seed_gives_the_same_numbers_to_the_bit(trained: dict[str, list[Epoch]]) -> None:
-    assert numbers(trained["liec"]) == numbers(trained["again"])
-    assert numbers(trained["liec"]) != numbers(trained["other seed"])
+    assert numbers(trained["liec"])[:2] == numbers(trained["again"])
+    assert numbers(trained["liec"])[:1] != numbers(trained["other seed"])
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_rehearsal_changes_no_number(trained: dict[str, list[Epoch]], rehearse
 
 
 def test_convolutions_and_augmentation_give_the_same_numbers_to_the_bit(trained: dict[str, list[Epoch]]) -> None:
-    assert numbers(trained["convolutions"]) == numbers(trained["convolutions again"])
+    assert numbers(trained["convolutions"])[:1] == numbers(trained["convolutions again"])
     assert trained["convolutions"][-1].test_accuracy > 0.5
 
 
