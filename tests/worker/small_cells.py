@@ -1,8 +1,12 @@
-"""Small cells that tests train, and the link that they train over."""
+"""Small cells that tests train, the link that they train over, and their numbers."""
 
 from typing import Any
 
 from liecbench.config.cell import Cell
+from liecbench.results.records import Epoch
+from liecbench.worker.cell_setup import set_up
+from liecbench.worker.step_timing import rehearse
+from liecbench.worker.trainer import Trainer
 
 
 def cell(algorithm: dict[str, Any], seed: int = 0, **task: Any) -> Cell:
@@ -38,3 +42,33 @@ class NoLink:
 
     def wire_bytes(self) -> None:
         return None
+
+
+def own(name: str) -> dict[str, Any]:
+    """Return the dataset and model keys of a task from tests/own_tasks.py."""
+    return {"dataset": f"tests.own_tasks:{name}", "model": f"tests.own_tasks:{name}"}
+
+
+# Augmented images, batch normalisation, and shards with different label shares.
+IMAGES: dict[str, Any] = {
+    "dataset": "tests.own_tasks:augmented_digits",
+    "model": "tests.own_tasks:normalised_convolution",
+    "partition": {"dirichlet": 0.5},
+    "learning_rate": 0.1,
+}
+
+
+def epochs_of(cell: Cell, *, rehearsed: bool = False) -> list[Epoch]:
+    """Train a cell, after a rehearsal if ``rehearsed``, and return its epochs on rank 0. Collective."""
+    replica = set_up(cell, NoLink())
+    if rehearsed:
+        rehearse(replica)
+    trainer = Trainer(replica)
+    records = [trainer.epoch(index, attempt=1) for index in range(cell.task.epochs)]
+    replica.close()
+    return [record for record in records if record is not None]
+
+
+def numbers(records: list[Epoch]) -> list[tuple[float, ...]]:
+    """Return the numbers of each epoch that must repeat to the bit."""
+    return [(r.train_loss, r.test_loss, r.test_accuracy, r.divergence, r.residual_norm or 0.0) for r in records]

@@ -1,44 +1,10 @@
-from functools import partial
-from pathlib import Path
-from typing import Any
-
 import pytest
-import torch
 import torch.distributed as dist
 
 from liecbench.algorithms import NonFiniteError
-from liecbench.config.cell import Cell
 from liecbench.results.records import Epoch
-from liecbench.worker import checkpoint
-from liecbench.worker.cell_setup import set_up
-from liecbench.worker.collective_errors import DataError
-from liecbench.worker.step_timing import rehearse
-from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
-from tests.worker.small_cells import NoLink, cell
-
-
-def epochs_of(cell: Cell, *, rehearsed: bool = False) -> list[Epoch]:
-    replica = set_up(cell, NoLink())
-    if rehearsed:
-        rehearse(replica)
-    trainer = Trainer(replica)
-    records = [trainer.epoch(index, attempt=1) for index in range(cell.task.epochs)]
-    replica.close()
-    return [record for record in records if record is not None]
-
-
-def own(name: str) -> dict[str, Any]:
-    return {"dataset": f"tests.own_tasks:{name}", "model": f"tests.own_tasks:{name}"}
-
-
-# Augmented images, batch normalisation, and shards with different label shares.
-IMAGES: dict[str, Any] = {
-    "dataset": "tests.own_tasks:augmented_digits",
-    "model": "tests.own_tasks:normalised_convolution",
-    "partition": {"dirichlet": 0.5},
-    "learning_rate": 0.1,
-}
+from tests.worker.small_cells import IMAGES, cell, epochs_of, numbers, own
 
 REHEARSED = cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES, epochs=1)
 
@@ -75,10 +41,6 @@ def trained() -> dict[str, list[Epoch]]:
     first, second = run_ranks(train_all, 2)
     assert all(not records for records in second.values()), "only rank 0 makes records"
     return dict(first)
-
-
-def numbers(records: list[Epoch]) -> list[tuple[float, ...]]:
-    return [(r.train_loss, r.test_loss, r.test_accuracy, r.divergence, r.residual_norm or 0.0) for r in records]
 
 
 def test_training_learns(trained: dict[str, list[Epoch]]) -> None:
@@ -130,48 +92,6 @@ def test_data_from_global_random_states_are_equal_on_all_ranks(trained: dict[str
     assert len(trained["unseeded"]) == 1
 
 
-def errors_of_different_data() -> list[str]:
-    reasons = []
-    for task, before in ((own("one_for_each_process"), None), (own("regression"), "another hash"), ({}, "another")):
-        try:
-            set_up(cell({"name": "ddp"}, **task), NoLink(), data_sha256=before)
-        except DataError as error:
-            reasons.append(str(error))
-    return reasons
-
-
-def test_different_data_are_refused_on_every_rank() -> None:
-    first, second = run_ranks(errors_of_different_data, 2)
-
-    assert first == second
-    assert first[0].startswith("rank 1 has other data than rank 0 for tests.own_tasks:one_for_each_process")
-    assert first[1].startswith("the data of tests.own_tasks:regression differ from those of earlier epochs")
-    assert first[2].startswith("the data of digits differ from those of earlier epochs")
-
-
-def train_and_resume(directory: Path) -> tuple[list[Epoch], list[Epoch]]:
-    """Train three epochs without a break, and with a new replica that resumes after the first."""
-    convolutions = cell({"name": "liec", "average_period": 4}, **IMAGES)
-    whole = epochs_of(convolutions)
-    first = set_up(convolutions, NoLink())
-    records = [Trainer(first).epoch(0, attempt=1)]
-    checkpoint.save(directory, "a", 1, first)
-    first.close()
-    torch.manual_seed(99)
-    second = set_up(convolutions, NoLink())
-    checkpoint.restore(directory, "a", 1, second)
-    trainer = Trainer(second)
-    records += [trainer.epoch(index, attempt=2) for index in (1, 2)]
-    second.close()
-    return whole, [record for record in records if record is not None]
-
-
-def test_augmented_images_and_batch_statistics_resume_to_the_bit(tmp_path: Path) -> None:
-    (whole, pieces), _ = run_ranks(partial(train_and_resume, tmp_path), 2)
-
-    assert numbers(whole) == numbers(pieces)
-
-
 def test_compute_and_exposed_seconds_sum_to_training_time(trained: dict[str, list[Epoch]]) -> None:
     for record in trained["liec"]:
         assert record.steps == 1437 // 64
@@ -209,45 +129,3 @@ def test_non_finite_losses_end_the_cell_on_every_rank(trained: dict[str, list[Ep
 
 def test_peak_memory_is_plausible(trained: dict[str, list[Epoch]]) -> None:
     assert 50 * 2**20 < trained["ddp"][0].peak_memory_bytes < 4 * 2**30
-
-
-def record_and_compute_compression_error() -> tuple[float, float]:
-    """Return the recorded error, and 1 − ‖g‖₁² / (n ‖g‖²) for this rank's gradient g after the epoch."""
-    spec = cell({"name": "liec", "average_period": 4}).spec()
-    replica = set_up(Cell.from_spec({**spec, "server": "root", "block_bytes": "whole"}), NoLink())
-    record = Trainer(replica).epoch(0, attempt=1)
-    batch = replica.batches.of_epoch(0)[0]
-    replica.model.zero_grad()
-    train = replica.task.train
-    logits = replica.model(train.inputs[batch])
-    torch.nn.functional.cross_entropy(logits, train.labels[batch]).backward()
-    parts = [parameter.grad.view(-1) for parameter in replica.model.parameters() if parameter.grad is not None]
-    gradient = torch.cat(parts).double()
-    replica.close()
-    recorded = -1.0 if record is None or record.compression_error is None else record.compression_error
-    return recorded, 1 - float(gradient.abs().sum() ** 2 / (len(gradient) * gradient.square().sum()))
-
-
-def test_the_compression_error_is_that_of_the_workers_gradients() -> None:
-    (recorded, first), (_, second) = run_ranks(record_and_compute_compression_error, 2)
-
-    assert recorded == pytest.approx((first + second) / 2, rel=1e-4)
-
-
-def order_of(seed: int, epoch: int) -> list[int]:
-    replica = set_up(cell({"name": "ddp"}, seed=seed), NoLink())
-    batches = torch.cat(replica.batches.of_epoch(epoch)).tolist()
-    replica.close()
-    return [int(index) for index in batches]
-
-
-def orders() -> list[list[int]]:
-    return [order_of(0, 0), order_of(0, 0), order_of(0, 1), order_of(1, 0)]
-
-
-def test_the_order_is_a_function_of_seed_epoch_and_rank() -> None:
-    first, second = run_ranks(orders, 2)
-
-    assert first[0] == first[1]
-    assert len({tuple(order) for order in (*first[1:], second[0])}) == 4
-    assert not set(first[0]) & set(second[0])
