@@ -1,4 +1,4 @@
-"""What a cell will move and take, worked out before it runs: planned bytes, the wire's seconds, this machine's."""
+"""The bytes and seconds of a cell, estimated before it runs: its payload, the links' time and this machine's."""
 
 import functools
 import json
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
 
 _HEADERS: Final = 1.05
-_SILENCE_SECONDS: Final = 300.0
-_LONGEST_SILENCE_SECONDS: Final = 86400.0
-# What was seen on 2 cores: a launch's own part and each worker's, a cell's, a link's measurement, a step of DDP.
+_MIN_STALL_SECONDS: Final = 300.0
+_MAX_STALL_SECONDS: Final = 86400.0
+# Measured on 2 cores: a launch, each of its workers, a cell, the measurement of a link, and a step of DDP.
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 4.0, 3.5, 0.2, 1.5, 2e-3
-# Of each kind, where a cell is composed: two stretches of eight, each after a step that does not count.
+# Timed steps per kind of a composed cell: two stretches of eight, each after a warm-up step.
 TIMED_STEPS: Final = 18
-_MOST_COUNTED_STEPS: Final = 100_000
+_MAX_COUNTED_STEPS: Final = 100_000
 _SAMPLE_NUMEL: Final = 2**20
-# What changes neither bytes nor the time of a step, so that cells which differ in it alone share an estimate.
-_NO_TRAFFIC: Final = {
+# These fields change neither the bytes nor the time of a step: cells that differ in them alone share an estimate.
+_WITHOUT_EFFECT: Final = {
     "learning_rate": 1.0,
     "schedule": None,
     "momentum": 0.0,
@@ -42,16 +42,16 @@ _NO_TRAFFIC: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTraffic:
-    """Steps of one kind: how many a training has, and the payload bytes that each rank sends and receives in one."""
+    """The steps of one kind: their number in the training, and the payload bytes that each rank sends and receives."""
 
     count: int
     ranks: list[tuple[int, int]]
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """The payload of every kind of step of a cell; neither seed, link nor learning rate changes it."""
+    """Return the traffic of a cell's steps by kind; neither seed, link nor learning rate changes it."""
     spec = cell.spec()
-    task = {**spec["task"], **_NO_TRAFFIC}
+    task = {**spec["task"], **_WITHOUT_EFFECT}
     return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
 
 
@@ -63,7 +63,7 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     sizes = workload_sizes.sizes(cell.task)
     algorithm = make_algorithm(cell)
     num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, sizes.num_train_samples)
-    kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MOST_COUNTED_STEPS))]
+    kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MAX_COUNTED_STEPS))]
     return {
         kind: StepTraffic(
             count=round(count * num_steps / len(kinds)),
@@ -84,7 +84,7 @@ def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
-    """Payload bytes that each rank sends and receives in an epoch, the mean over the cell's epochs."""
+    """Return the payload bytes that each rank sends and receives per epoch, mean over the epochs."""
     kinds = traffic(cell).values()
     totals = [
         [sum(kind.count * kind.ranks[rank][way] for kind in kinds) for way in (0, 1)] for rank in range(cell.workers)
@@ -93,7 +93,7 @@ def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
 
 
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """How long the link needs for a step's bytes at the least, headers counted in; 0 where nothing shapes it."""
+    """Return the least time that the links need for a step's bytes with their headers; 0 if nothing shapes them."""
     if not cell.link.shaped:
         return 0.0
     return max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
@@ -102,76 +102,89 @@ def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
 def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
     up = 8 * _HEADERS * sent / link.up_bits_per_second
     down = 8 * _HEADERS * received / link.down_bits_per_second
-    # A root has everything before it answers; shards travel both ways at once.
+    # A root answers once it has received everything; shards are sent in both directions at once.
     hops = 2 if cell.server == "root" else 2 * (cell.workers - 1)
     return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * link.delay_seconds * bool(sent)
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:
-    """How long the link needs for an epoch's bytes at the least."""
+    """Return the least time that the links need for an epoch's bytes."""
     return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
 
 
 def timing_wire_seconds(cell: Cell) -> float:
-    """How long the link needs at the least for the steps that are timed of a composed cell."""
+    """Return the least time that the links need for the timed steps of a composed cell."""
     return sum(TIMED_STEPS * wire_seconds(cell, kind) for kind in traffic(cell).values())
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Seconds without a sign of life after which a cell (before and between cells: the launch) is taken to hang."""
+    """Return the seconds without an event after which a launch counts as stalled.
+
+    Args:
+        cells: The cells by id.
+        step_timeout: The scenario's limit; by default it grows with the time that the links need for a step.
+
+    Returns:
+        A function of the id of the current cell; None before and between cells.
+    """
 
     def seconds(cell_id: str | None) -> float:
         if cell_id is None:
-            return max(_SILENCE_SECONDS, step_timeout or 0.0)
+            return max(_MIN_STALL_SECONDS, step_timeout or 0.0)
         if step_timeout is not None:
             return step_timeout
         cell = cells[cell_id]
         longest = max(wire_seconds(cell, kind) for kind in traffic(cell).values())
-        return min(_SILENCE_SECONDS + 10 * longest, _LONGEST_SILENCE_SECONDS)
+        return min(_MIN_STALL_SECONDS + 10 * longest, _MAX_STALL_SECONDS)
 
     return seconds
 
 
 def launch_seconds(workers: int) -> float:
-    """Return the seconds until the workers of a launch have met."""
+    """Return the seconds until the workers of a launch have joined their group."""
     return _LAUNCH_SECONDS + _WORKER_SECONDS * workers / _num_cores()
 
 
 def job_seconds(job: Job, *, link_changes: bool) -> float:
-    """What a job will take: its steps by its link and this machine's arithmetic, and what surrounds them.
+    """Return the seconds of a job: its steps by their links and this machine's speed, its evaluations and its set-up.
 
-    What a GPU computes is left out: this machine may have none, or be busy on it.
+    The time that a GPU computes is left out: this machine may have none, or its GPU may be busy.
+
+    Args:
+        job: The job.
+        link_changes: True if the launch ran another link before, so that the new one is set and measured.
     """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
-    around = _CELL_SECONDS + (_LINK_SECONDS if link_changes and cell.link.shaped else 0.0)
+    other_seconds = _CELL_SECONDS + (_LINK_SECONDS if link_changes and cell.link.shaped else 0.0)
     if job.trajectory is None:
-        around += epochs_left * _evaluation_seconds(cell)
+        other_seconds += epochs_left * _evaluation_seconds(cell)
     seconds = 0.0
     for kind in traffic(cell).values():
         count = TIMED_STEPS if job.trajectory else kind.count * epochs_left / cell.task.epochs
         seconds += count * _step_seconds(cell, kind)
-    return around + seconds
+    return other_seconds + seconds
 
 
 def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Arithmetic of workers that share the cores, then the wire: what overlaps is not taken off."""
+    """Return the computing time of workers that share the cores plus the links' time, as if nothing overlapped."""
     if cell.device == "cuda":
         return wire_seconds(cell, kind)
     compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
     arithmetic = make_algorithm(cell).batches_per_step * _backward_seconds(cell) + compression + _STEP_SECONDS
-    return _share(cell) * arithmetic + wire_seconds(cell, kind)
+    return _slowdown(cell) * arithmetic + wire_seconds(cell, kind)
 
 
 def _evaluation_seconds(cell: Cell) -> float:
-    """A pass forward, a third of a step's arithmetic, over the held-out data, which the workers divide."""
+    """Return the time of a forward pass, a third of a step, over the test data, which the workers divide."""
     if cell.device == "cuda":
         return 0.0
     batches = workload_sizes.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
-    return _share(cell) * batches * _backward_seconds(cell) / 3
+    return _slowdown(cell) * batches * _backward_seconds(cell) / 3
 
 
-def _share(cell: Cell) -> float:
+def _slowdown(cell: Cell) -> float:
+    """Return the factor by which workers that share cores compute more slowly than one worker alone."""
     return max(1.0, cell.workers * cell.threads / _num_cores())
 
 
@@ -180,13 +193,13 @@ def _num_cores() -> int:
 
 
 def _backward_seconds(cell: Cell) -> float:
-    task = cell.task.model_copy(update={"epochs": 1, **_NO_TRAFFIC})
-    return _measured_backward(task.model_dump_json(), cell.threads)
+    task = cell.task.model_copy(update={"epochs": 1, **_WITHOUT_EFFECT})
+    return _measure_backward(task.model_dump_json(), cell.threads)
 
 
 @functools.cache
-def _measured_backward(task: str, threads: int) -> float:
-    """A forward and backward pass of one batch, measured here and now."""
+def _measure_backward(task: str, threads: int) -> float:
+    """Measure a forward and backward pass of one batch on this machine."""
     import numpy as np
     import torch
 
@@ -194,7 +207,7 @@ def _measured_backward(task: str, threads: int) -> float:
     try:
         made = workload.build(parsed)
     except workload.WorkloadError:
-        return 0.0  # too large for this machine, as a worker will say
+        return 0.0  # too large for this machine: the worker will report it
     inputs, labels = made.train.batch(torch.arange(parsed.batch_size), np.random.default_rng(0))
 
     def work() -> None:
@@ -210,15 +223,15 @@ def _measured_backward(task: str, threads: int) -> float:
 
 
 def _compression_seconds(cell: Cell) -> float:
-    """Twice into a message and out of it, for a worker and its part of the server."""
+    """Return the time to compress and decompress a gradient twice, for the worker and for its part of the server."""
     if cell.compressor is None:
         return 0.0
     numel = _numel(cell.task.model_dump_json())
-    return 2 * _compressed_seconds(cell.compressor.model_dump_json()) * numel / _SAMPLE_NUMEL
+    return 2 * _measure_compression(cell.compressor.model_dump_json()) * numel / _SAMPLE_NUMEL
 
 
 @functools.cache
-def _compressed_seconds(choice: str) -> float:
+def _measure_compression(choice: str) -> float:
     import torch
 
     compressor = make_compressor(Choice.model_validate_json(choice), seed=0)
@@ -232,7 +245,7 @@ def _numel(task: str) -> int:
 
 
 def _best_seconds(work: Callable[[], object]) -> float:
-    """The shorter of two runs after one that does not count."""
+    """Return the shorter of two runs after a warm-up."""
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
