@@ -218,7 +218,7 @@ def test_a_finished_directory_needs_no_gpu(scenario: Path) -> None:
 def test_sharing_gpus_is_refused_where_no_cell_uses_nccl(scenario: Path, command: list[str]) -> None:
     words = [word.format(scenario) for word in [*command, "{}", "--set", "device=cpu", "--only", "link=none"]]
     done = run_command(Tree(), *words, "--share-gpus")
-    said = "liecbench: --share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it; leave it out"
+    said = "liecbench: --share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it; remove it"
 
     assert (done.returncode, done.stderr) == (2, f"{said}\n")
 
