@@ -88,7 +88,7 @@ def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: 
     assert last.epoch >= num_before
     kept = {path.name for path in (directory / "checkpoints" / last.cell).iterdir()}
     assert {f"epoch-{last.epoch}.rank-{rank}.pt" for rank in range(WORKERS)} <= kept
-    program, *again = shlex.split(said.strip().rpartition("To go on: ")[2])
+    program, *again = shlex.split(said.strip().rpartition("To continue: ")[2])
     assert program == "liecbench"
     forecast = run_command(Tree(), *again, "--dry-run")
     assert forecast.returncode == 0, forecast.stderr

@@ -66,24 +66,24 @@ def run(
         refuse_existing(directory)
     snapshot = Snapshot(directory)
     jobs = _checked_jobs(cells, snapshot, nodes, share_gpus=share_gpus)
-    needing_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
+    check_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:
         with ignore_broken_pipe():
             for line in lines(jobs, len(cells), directory, nodes, isolate=isolate, share_gpus=share_gpus):
                 print(line)
             try:
-                needing_gpus(job.cell for job in jobs)
+                check_gpus(job.cell for job in jobs)
             except MachineError as error:
                 print(f"not on this machine: {error}")
         return
-    needing_gpus(job.cell for job in jobs)
+    check_gpus(job.cell for job in jobs)
     if nodes and nodes.rank:
-        well = follow(nodes, directory, lambda line: say(line, quiet))
-        raise typer.Exit(ExitCode.DONE if well else ExitCode.CELL_FAILED)
-    carry_out = functools.partial(run_jobs, isolate=isolate, share_gpus=share_gpus, trace=trace)
+        succeeded = follow(nodes, directory, lambda line: say(line, quiet))
+        raise typer.Exit(ExitCode.DONE if succeeded else ExitCode.CELL_FAILED)
+    run_all = functools.partial(run_jobs, isolate=isolate, share_gpus=share_gpus, trace=trace)
     with ResultsDirectory(snapshot) as results:
         results.write_scenario(loaded)
-        _run_rest(loaded, cells, results, nodes, carry_out, quiet=quiet)
+        _run_rest(loaded, cells, results, nodes, run_all, quiet=quiet)
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
@@ -117,7 +117,7 @@ def _run_rest(
     cells: "list[Cell]",
     results: "ResultsDirectory",
     nodes: "Nodes | None",
-    carry_out: Callable[..., None],
+    run_all: Callable[..., None],
     *,
     quiet: bool,
 ) -> None:
@@ -137,8 +137,8 @@ def _run_rest(
             Leader(nodes) if nodes else contextlib.nullcontext() as leader,
             ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
         ):
-            carry_out(cells, jobs, results, progress, stall_timeout=timeouts, leader=leader)
+            run_all(cells, jobs, results, progress, stall_timeout=timeouts, leader=leader)
     except Interruption:
         again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
-        say(f"interrupted; every finished epoch is kept in {results.path}. To go on: {again}", quiet=False)
+        say(f"interrupted; every finished epoch is kept in {results.path}. To continue: {again}", quiet=False)
         raise
