@@ -212,11 +212,11 @@ def test_the_error_of_a_failed_build_is_quoted(lone: Path, scratch: Path) -> Non
     head, *quoted = str(raised.value).splitlines()
 
     assert (head, said, [*scratch.iterdir()]) == (
-        f"{name} cannot be installed; install here what it builds with (hatchling), "
+        f"{name} cannot be installed; install its build requirements here (hatchling), "
         "or name a revision that builds; pip says",
         [
             f"building {name}",
-            f"{name} does not build with what is installed here: pip fetches what it builds with",
+            f"{name} does not build with the build tools installed here: pip downloads those that it asks for",
         ],
         [],
     )
