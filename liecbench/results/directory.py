@@ -68,7 +68,7 @@ def read_cell(directory: Path, cell_id: str) -> CellResult | None:
 def refuse_existing(directory: Path) -> None:
     """Raise LiecbenchError if a directory holds results."""
     if (directory / LEDGER_NAME).exists():
-        raise LiecbenchError(f"{directory} holds results already", "leave --fresh out to go on, or give another --out")
+        raise LiecbenchError(f"{directory} holds results already", "remove --fresh to go on, or give another --out")
 
 
 class ResultsDirectory:

@@ -92,7 +92,7 @@ def test_fresh_refuses_results(tmp_path: Path) -> None:
     with pytest.raises(LiecbenchError) as raised:
         refuse_existing(tmp_path)
 
-    assert f"{tmp_path} holds results already; leave --fresh out to go on, or give another --out" == str(raised.value)
+    assert f"{tmp_path} holds results already; remove --fresh to go on, or give another --out" == str(raised.value)
 
 
 def test_fresh_accepts_a_directory_without_results(tmp_path: Path) -> None:
