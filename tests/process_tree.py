@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -64,8 +65,17 @@ class Tree:
 
     def ranks(self) -> dict[int, int]:
         """Return the pids of torchrun's workers by rank."""
-        found = {pid: environment_of(pid) for pid in self.pids()}
-        return {int(e["LOCAL_RANK"]): pid for pid, e in found.items() if "LOCAL_RANK" in e}
+        found = {pid: name.removeprefix("liec-rank-") for pid, name in self._names() if name.startswith("liec-rank-")}
+        return {int(rank): pid for pid, rank in found.items()}
+
+    def named(self, name: str) -> list[int]:
+        """Return the pids of the processes that have a name in ``ps``."""
+        return [pid for pid, found in self._names() if found == name]
+
+    def _names(self) -> Iterator[tuple[int, str]]:
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                yield pid, Path(f"/proc/{pid}/comm").read_text().strip()
 
     def assert_gone(self, namespaces: set[str], seconds: float = GONE_SECONDS) -> None:
         """Assert that all processes end and that nothing holds ``namespaces`` any more."""

@@ -73,11 +73,15 @@ def _complete(scenario: Path, directory: Path, scratch: Path) -> None:
 
 
 def _kill(command: Command, chance: random.Random) -> None:
-    """End the command, torchrun's agent or a rank; whoever is there where the chosen one is not."""
+    """Kill the command, a template process, torchrun's agent or a rank; anything else if there is none of that kind."""
     described = command.tree.describe()
-    agents = [pid for pid, line in described.items() if "torch.distributed.run" in line and "supervisor" not in line]
-    groups = [[command.process.pid], agents, list(command.tree.ranks().values())]
-    victims = groups[chance.randrange(3)] or sorted(described)
+    groups = [
+        [command.process.pid],
+        command.tree.named("liec-template"),
+        command.tree.named("liec-torchrun"),
+        list(command.tree.ranks().values()),
+    ]
+    victims = groups[chance.randrange(len(groups))] or sorted(described)
     with contextlib.suppress(ProcessLookupError):
         os.kill(chance.choice(victims), signal.SIGKILL)
 

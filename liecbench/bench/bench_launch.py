@@ -53,7 +53,13 @@ def run_ranks(
             case Lost():
                 lost.append(event.reason.partition("\n")[0])
 
-    torchrun = Torchrun(module="liecbench.bench.bench_entry", workers=workers, threads=1, shaped=True)
+    torchrun = Torchrun(
+        module="liecbench.bench.bench_entry",
+        imports=("liecbench.bench.bench_loop",),
+        workers=workers,
+        threads=1,
+        shaped=True,
+    )
     with tempfile.TemporaryDirectory(prefix="liecbench-bench-") as directory:
         path, log = Path(directory) / "plan.json", Path(directory) / "log"
         write_plan(path, plan)

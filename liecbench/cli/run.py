@@ -47,6 +47,8 @@ def run(
     ] = None,
 ) -> None:
     """Run the scenario's matrix, then print the comparison."""
+    if not dry_run:
+        _prepare_ranks(scenario, assign or [], num_nodes, node_rank, master)
     from liecbench.config.loader import load_scenario
     from liecbench.config.selection import select
     from liecbench.estimate.dry_run import lines
@@ -95,6 +97,31 @@ def run(
     )
     print_comparison(comparison)
     raise typer.Exit(ExitCode.CELL_FAILED if any(row.num_failed for row in comparison.rows) else ExitCode.DONE)
+
+
+def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_rank: int, master: str | None) -> None:
+    """Start what ranks are forked from, which takes seconds, before the scenario is checked.
+
+    If the scenario turns out to need another environment, a launch starts another one.
+    """
+    from liecbench.launch.launch import prepare
+    from liecbench.launch.multinode import Nodes
+
+    nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
+    prepare(_threads(scenario, assignments), nodes)
+
+
+def _threads(scenario: Path, assignments: list[str]) -> int:
+    """Guess the threads of a scenario that is not checked yet."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(scenario.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return 1  # the check of the scenario reports it
+    asked = [text.removeprefix("threads=") for text in assignments if text.startswith("threads=")]
+    threads = asked[-1] if asked else str(content.get("threads", 1)) if isinstance(content, dict) else "1"
+    return int(threads) if threads.isdecimal() else 1
 
 
 def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":

@@ -13,6 +13,7 @@ CLONE_NEWNET: Final = 0x4000_0000
 _MS_NOSUID_NODEV_NOEXEC: Final = 0x2 | 0x4 | 0x8
 _MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -50,3 +51,8 @@ def die_with_parent(parent: int | None = None) -> None:
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), kill, 0, 0, 0), "prctl")
     if parent is not None and os.getppid() != parent:
         os._exit(1)
+
+
+def set_process_name(name: str) -> None:
+    """Name this process for ``ps`` and ``top``; the kernel keeps 15 characters."""
+    _checked(_libc.prctl(ctypes.c_int(_PR_SET_NAME), name.encode()[:15], 0, 0, 0), "prctl")

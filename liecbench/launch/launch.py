@@ -48,14 +48,8 @@ class Launch:
         return self._first.enforcement
 
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
-        """What trains its cells, over ``nodes`` if they are several."""
-        return Torchrun(
-            module="liecbench.worker",
-            workers=self.workers,
-            threads=self._first.threads,
-            shaped=self.shaped,
-            nodes=nodes,
-        )
+        """Return the ranks that train its cells, over ``nodes`` if there are several."""
+        return _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
 
     def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
         """The command line as a shell would take it."""
@@ -82,6 +76,22 @@ class Launch:
             trace=trace,
             jobs=self.jobs,
         )
+
+
+def _training_ranks(workers: int, threads: int, nodes: Nodes | None, *, shaped: bool) -> Torchrun:
+    return Torchrun(
+        module="liecbench.worker",
+        workers=workers,
+        threads=threads,
+        shaped=shaped,
+        nodes=nodes,
+        imports=("liecbench.worker.loop",),
+    )
+
+
+def prepare(threads: int, nodes: Nodes | None) -> None:
+    """Start the process that training ranks with so many threads are forked from, and wait for nothing."""
+    _training_ranks(1, threads, nodes, shaped=False).prepare()
 
 
 def launch_key(cell: Cell) -> tuple[object, ...]:
@@ -137,13 +147,7 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
             share_gpus=order.share_gpus,
         )
         write_plan(plan, own)
-        torchrun = Torchrun(
-            module="liecbench.worker",
-            workers=order.workers,
-            threads=order.threads,
-            shaped=False,
-            nodes=nodes,
-        )
+        torchrun = _training_ranks(order.workers, order.threads, nodes, shaped=False)
         outcome = start_torchrun(torchrun, plan, log, functools.partial(_say_event, say))
         if outcome.status:
             say(f"launch {number} ended with status {outcome.status}, see {outcome.log}")

@@ -125,6 +125,33 @@ class CloseCell:
 
 PairedOrder = OpenCell | TrainBurst | CloseCell
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """torchrun's agent on one machine, whose ranks run ``python -m module plan`` and meet at ``address``."""
+
+    module: str
+    plan: str
+    num_nodes: int
+    node_rank: int
+    local_workers: int
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForkLaunch:
+    """An order to a template process: fork the supervisor of a launch, with ``num_links`` shaped links.
+
+    Three descriptors come with it: the pipe for events, the log, and the socket that answers with ``LaunchEnded``.
+    """
+
+    type: ClassVar[str] = "fork_launch"
+    agent: Agent
+    num_links: int
+    isolate: bool
+
+
 # ---- events: one line each, from a rank or its supervisor to the command
 
 
@@ -269,9 +296,17 @@ class Unknown:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchEnded:
+    """Answer of a template process to ``ForkLaunch``, once all processes of the launch have ended."""
+
+    type: ClassVar[str] = "launch_ended"
+    status: int
+
+
 TrainingEvent = Refused | StepProgress | TimingProgress | Notice | Heartbeat | Lost | Start | Epoch | End
 BenchmarkEvent = CaseStarted | CaseMeasured
 PairedEvent = Ready | Opened | BurstResult | Closed | Failed | Unknown
 Event = TrainingEvent | BenchmarkEvent | PairedEvent
 Plan = TrainingPlan | PairedPlan | BenchmarkPlan
-Message = Plan | NodeOrder | PairedOrder | Event
+Message = Plan | NodeOrder | PairedOrder | ForkLaunch | LaunchEnded | Event

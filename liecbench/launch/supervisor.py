@@ -1,9 +1,10 @@
-"""Between the command and torchrun: enter the namespaces, build the network, take all of it down again.
+"""The supervisor of a launch: it enters namespaces, builds the network, and takes all of it down again.
 
-    command ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun ── ranks
+    template ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun's agent ── ranks
 
-Each asks the kernel to die with its parent, and with PID 1 its whole namespace dies: SIGKILL anywhere leaves nothing.
-The process stays single-threaded and imports neither torch nor numpy, because ``unshare`` refuses threads.
+Each process asks the kernel to die with its parent, and with PID 1 its whole namespace dies: SIGKILL anywhere leaves
+nothing. A supervisor is a fork of the template process, or a process of its own that runs a command. Both have a single
+thread, because ``unshare`` refuses more.
 """
 
 import contextlib
@@ -12,8 +13,8 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -23,47 +24,82 @@ from liecbench.host import linux
 
 REFUSED_EXIT: Final = 90
 NAMESPACES_VARIABLE: Final = "LIECBENCH_NAMESPACES"
-# The first of several machines, whose network the ranks take.
+# Address of the first of several machines: the ranks use the network that leads to it.
 MASTER_VARIABLE: Final = "LIECBENCH_MASTER"
 EVENTS_VARIABLE: Final = "LIECBENCH_EVENTS"
 _NAMESPACES: Final = linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWPID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What a supervisor is told: ``num_links`` veths (0: an unshaped loopback), and what to run behind them.
+class Isolation:
+    """The surroundings of a launch: ``num_links`` veths, or an unshaped loopback if that is 0.
 
-    Without ``isolate`` the command runs on the machine's own loopback, in no namespace of its own.
+    Attributes:
+        parent: PID of the process that the supervisor dies with.
+        events: descriptor of the pipe for events.
+        isolate: if false, the launch stays in the machine's own namespaces.
     """
 
     parent: int
     events: int
     num_links: int
-    command: list[str]
     isolate: bool = True
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders(Isolation):
+    """Orders to a supervisor that is a process of its own: the command to run."""
+
+    command: list[str]
+
     def arguments(self, python: str = sys.executable) -> list[str]:
-        """The command line of the supervisor; -P keeps the working directory out of its imports."""
+        """Return the command line of the supervisor; -P keeps the working directory out of its imports."""
         return [python, "-P", "-m", "liecbench.launch.supervisor", json.dumps(asdict(self))]
 
 
 def main() -> None:
-    """Carry out the orders in the first argument; exits as torchrun does."""
+    """Carry out the orders in the first argument; exit as the command does."""
     orders = Orders(**json.loads(sys.argv[1]))
-    refusal = _enter_namespaces() if orders.isolate else None
-    linux.die_with_parent(orders.parent)
+    os.set_inheritable(orders.events, False)
+    supervise(orders, functools.partial(_start_command, orders.command))
+
+
+def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
+    """Make the surroundings, start a process in them, and exit as it does.
+
+    Args:
+        isolation: the surroundings.
+        start: starts the process, which must die with its parent, and returns its PID; called in init.
+    """
+    linux.set_process_name("liec-supervisor")
+    refusal = _enter_namespaces() if isolation.isolate else None
+    linux.die_with_parent(isolation.parent)
     if refusal:
-        _report_refusal(orders, refusal)
-    alive, holds_alive = os.pipe()
+        _report_refusal(isolation, refusal)
+    supervisor_end, init_end = os.pipe()
     init = os.fork()
     if init == 0:
-        os.close(holds_alive)
+        os.close(init_end)
+        linux.set_process_name("liec-init")
         linux.die_with_parent()
-        if select.select([alive], [], [], 0)[0]:  # the supervisor was gone before the kernel was asked
+        if select.select([supervisor_end], [], [], 0)[0]:  # the supervisor ended before the kernel was asked
             os._exit(1)
-        _run_init(orders)
-    os.close(orders.events)
+        _run_init(isolation, start)
+    os.close(isolation.events)
     sys.exit(_wait(init))
+
+
+def _start_command(command: list[str]) -> int:
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        linux.die_with_parent(parent)
+        try:
+            os.execvp(command[0], command)  # noqa: S606 - no shell is meant
+        except OSError as error:
+            print(f"{command[0]}: {error.strerror}", file=sys.stderr, flush=True)
+        os._exit(127)
+    return child
 
 
 def _wait(init: int) -> int:
@@ -77,13 +113,13 @@ def _wait(init: int) -> int:
 
 
 def _exit_code(status: int) -> int:
-    """A process's exit code, 128 + N where signal N ended it, as shells have it."""
+    """Return a process's exit code; like a shell 128 + N if signal N ended it."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
 def _enter_namespaces() -> str | None:
-    """None, or why the kernel refused; with privileges directly, without them in a user namespace."""
+    """Enter new namespaces, without privileges in a user namespace; return the reason if the kernel refuses."""
     try:
         linux.unshare(_NAMESPACES)
     except PermissionError:
@@ -100,22 +136,23 @@ def _enter_namespaces() -> str | None:
     return None
 
 
-def _report_refusal(orders: Orders, reason: str) -> NoReturn:
-    os.write(orders.events, json.dumps({"type": "refused", "reason": reason}).encode() + b"\n")
+def _report_refusal(isolation: Isolation, reason: str) -> NoReturn:
+    from liecbench.launch.channel import send
+    from liecbench.launch.messages import Refused
+
+    send(isolation.events, Refused(reason=reason))
     sys.exit(REFUSED_EXIT)
 
 
-def _run_init(orders: Orders) -> NoReturn:
-    namespaces = _build(orders) if orders.isolate else []
+def _run_init(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
+    namespaces = _build(isolation) if isolation.isolate else []
     own = f"/proc/{Path('/proc/self').readlink()}/fd"
     os.environ[NAMESPACES_VARIABLE] = ",".join(f"{own}/{descriptor}" for descriptor in namespaces)
-    os.environ[EVENTS_VARIABLE] = f"{own}/{orders.events}"
-    die = functools.partial(linux.die_with_parent, os.getpid())
-    torchrun = subprocess.Popen(orders.command, preexec_fn=die)
-    sys.exit(_reap(torchrun.pid))
+    os.environ[EVENTS_VARIABLE] = f"{own}/{isolation.events}"
+    sys.exit(_reap(start()))
 
 
-def _build(orders: Orders) -> list[int]:
+def _build(isolation: Isolation) -> list[int]:
     from liecbench.network import emulation
 
     try:
@@ -123,16 +160,16 @@ def _build(orders: Orders) -> list[int]:
         # Without a /proc of its own the old one still serves: it shows this process under another number.
         with contextlib.suppress(OSError):
             linux.mount_proc()
-        return emulation.build(orders.num_links)
+        return emulation.build(isolation.num_links)
     except Exception as error:  # pyroute2's errors share no base with OSError
-        _report_refusal(orders, emulation.refusal_reason(error))
+        _report_refusal(isolation, emulation.refusal_reason(error))
 
 
-def _reap(torchrun: int) -> int:
-    """Wait as PID 1 must: for every orphan, until torchrun itself ends."""
+def _reap(child: int) -> int:
+    """Wait as PID 1 must: for every orphan, until the process that was started ends."""
     while True:
         process, status = os.wait()
-        if process == torchrun:
+        if process == child:
             return _exit_code(status)
 
 

@@ -1,6 +1,6 @@
-"""Processes of one torchrun: how they are started, what they say while they run, how they end.
+"""The processes of one torchrun: how they are started, what they send while they run, how they end.
 
-Nothing here knows of cells: benchmarks and gates run their ranks with it, too.
+Nothing here knows cells: benchmarks and paired comparisons run their ranks with it as well.
 """
 
 import contextlib
@@ -8,7 +8,6 @@ import dataclasses
 import os
 import shlex
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from typing import Self
 
 from liecbench.errors import MachineError
 from liecbench.launch.channel import RefusedError, StalledError, receive_events
-from liecbench.launch.messages import Event, Notice
+from liecbench.launch.messages import Agent, Event, ForkLaunch, Notice
 from liecbench.launch.multinode import Nodes
-from liecbench.launch.supervisor import MASTER_VARIABLE, Orders
+from liecbench.launch.supervisor import MASTER_VARIABLE
+from liecbench.launch.template_client import ForkedLaunch, template_of
 from liecbench.network.addresses import HUB_ADDRESS
 
 _HUB_PORT = 29500
@@ -35,7 +35,10 @@ NAMESPACES_REMEDY = (
 class Torchrun:
     """Ranks that run ``module``: each behind a shaped link of its own, all on one loopback, or on several machines.
 
-    ``python`` is the interpreter of all their processes, ``variables`` are added to their environment.
+    Attributes:
+        python: interpreter of all their processes.
+        variables: added to their environment.
+        imports: modules that the ranks import anyway, imported once before they are forked.
     """
 
     module: str
@@ -45,31 +48,50 @@ class Torchrun:
     nodes: Nodes | None = None
     python: str = sys.executable
     variables: Mapping[str, str] = field(default_factory=dict)
+    imports: tuple[str, ...] = ()
 
-    def command(self, plan: Path) -> list[str]:
-        """The torchrun command line."""
+    def agent(self, plan: Path) -> Agent:
+        """Return the settings of torchrun's agent on this machine."""
         num_nodes, node_rank = (self.nodes.count, self.nodes.rank) if self.nodes else (1, 0)
         address, port = self._meeting_point()
-        torchrun = [
+        return Agent(
+            module=self.module,
+            plan=str(plan),
+            num_nodes=num_nodes,
+            node_rank=node_rank,
+            local_workers=self.workers // num_nodes,
+            address=address,
+            port=port,
+        )
+
+    def command(self, plan: Path) -> list[str]:
+        """Return the torchrun command line, which starts the same agent."""
+        agent = self.agent(plan)
+        return [
             self.python,
             "-m",
             "torch.distributed.run",
-            f"--nnodes={num_nodes}",
-            f"--nproc-per-node={self.workers // num_nodes}",
-        ]
-        meeting = [
+            f"--nnodes={agent.num_nodes}",
+            f"--nproc-per-node={agent.local_workers}",
             "--rdzv-backend=static",
-            f"--node-rank={node_rank}",
-            f"--master-addr={address}",
-            f"--master-port={port}",
+            f"--node-rank={agent.node_rank}",
+            f"--master-addr={agent.address}",
+            f"--master-port={agent.port}",
+            "--max-restarts=0",
+            "-m",
+            agent.module,
+            agent.plan,
         ]
-        return [*torchrun, *meeting, "--max-restarts=0", "-m", self.module, str(plan)]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What is added to the environment; the working directory stays out of the workers' imports."""
+        """Variables added to the environment; PYTHONSAFEPATH keeps the working directory out of the ranks' imports."""
         master = {MASTER_VARIABLE: self.nodes.address} if self.nodes else {}
         return {"OMP_NUM_THREADS": str(self.threads), "PYTHONSAFEPATH": "1", **master, **self.variables}
+
+    def prepare(self) -> None:
+        """Start the process that ranks are forked from, and wait for nothing."""
+        template_of(self.python, self.environment, self.imports)
 
     def _meeting_point(self) -> tuple[str, int]:
         if self.nodes is not None:
@@ -77,7 +99,7 @@ class Torchrun:
         return (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
 
     def describe(self, plan: Path) -> str:
-        """The command line as a shell would take it."""
+        """Return the command line as a shell would take it."""
         assignments = [f"{name}={value}" for name, value in self.environment.items()]
         return shlex.join([*assignments, *self.command(plan)])
 
@@ -138,49 +160,32 @@ class Ranks:
     def __init__(
         self, torchrun: Torchrun, plan: Path, log: Path, stall_timeout: Callable[[], float] | None, *, isolate: bool
     ) -> None:
-        reading, writing = os.pipe()
-        orders = Orders(
-            parent=os.getpid(),
-            events=writing,
-            num_links=torchrun.workers if torchrun.shaped else 0,
-            command=torchrun.command(plan),
-            isolate=isolate,
+        template = template_of(torchrun.python, torchrun.environment, torchrun.imports)
+        order = ForkLaunch(
+            agent=torchrun.agent(plan), num_links=torchrun.workers if torchrun.shaped else 0, isolate=isolate
         )
+        reading, writing = os.pipe()
         self._pipe = os.fdopen(reading, "rb", buffering=0)
         self._log = log
-        with contextlib.ExitStack() as unless_started, log.open("wb") as output, os.fdopen(writing, "wb"):
+        with contextlib.ExitStack() as unless_started, os.fdopen(writing, "wb"):
             unless_started.callback(self._pipe.close)
-            self._supervisor = subprocess.Popen(
-                orders.arguments(torchrun.python),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(writing,),
-                process_group=0,  # a Ctrl-C in the terminal reaches this process alone
-                env={**os.environ, **torchrun.environment},
-            )
+            self._launch = ForkedLaunch(template, order, writing, log)
             unless_started.pop_all()
         self.events = receive_events(self._pipe, stall_timeout)
 
     def outcome(self) -> Outcome:
-        """How they ended, once they have."""
-        return Outcome(status=self._supervisor.wait(), log=self._log)
+        """Return how they ended, once they have."""
+        return Outcome(status=self._launch.wait(), log=self._log)
 
     def stop(self) -> None:
         """End every process."""
-        self._supervisor.terminate()
-        try:
-            self._supervisor.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._supervisor.kill()
-            self._supervisor.wait()
+        self._launch.stop(_STOP_SECONDS)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._supervisor.poll() is None:
-            self.stop()
+        self._launch.close(_STOP_SECONDS)
         self._pipe.close()
 
 

@@ -1,10 +1,12 @@
-"""The first steps of a rank: bind it to its parent's life, enter its namespace, and only then import torch."""
+"""The first steps of a rank: bind it to its parent's life, enter its namespace, choose its network, run its plan."""
 
 import atexit
 import contextlib
 import errno
+import multiprocessing
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,10 @@ from liecbench.worker.network_interface import interface_towards
 
 if TYPE_CHECKING:
     from liecbench.network.emulation import WorkerLink
+
+# torchrun's agent looks at its ranks ten times per second, and reports one failure: it must see a peer that was killed
+# before the ranks that fail for want of it.
+_EXIT_SECONDS = 1.0
 
 P = TypeVar("P", bound=RankSettings)
 # Carries out a plan; takes the plan, the pipe for events, and the rank's link if that is shaped.
@@ -35,14 +41,15 @@ def _disk_error(error: BaseException | None) -> DiskError | None:
 
 
 def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
-    """Carry out the plan whose path is the first argument, then end the process.
+    """Carry out the plan whose path is the first argument, and then end the process.
 
     Args:
         kind: class of the plan.
-        import_body: returns what carries it out; it may import torch, which its caller must not have done.
+        import_body: returns what carries it out; called once the variables of the rank's network are set.
     """
     die_with_parent()
-    rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ[NAMESPACES_VARIABLE]
+    rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ.get(NAMESPACES_VARIABLE, "")
+    events = Path(os.environ.get(EVENTS_VARIABLE, "/dev/stdout"))  # a rank that was started by hand prints its events
     link = None
     master = os.environ.get(MASTER_VARIABLE)
     interface = interface_towards(master) if master else "lo"
@@ -55,16 +62,20 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
         plan = read_plan(Path(sys.argv[1]), kind)
         backend = Backend.of(plan, shaped=link is not None)
         os.environ.update(backend.variables(interface, int(os.environ["RANK"])))
-        import_body()(plan, Path(os.environ[EVENTS_VARIABLE]), link)
+        import_body()(plan, events, link)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the log's disk may be full
             traceback.print_exc()
             sys.stderr.flush()
         lost = Lost(reason=f"rank {rank}: {type(error).__name__}: {error}", disk=_disk_error(error))
-        with contextlib.suppress(OSError), Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
-            events.write(encode(lost) + "\n")
+        with contextlib.suppress(OSError), events.open("a") as pipe:
+            pipe.write(encode(lost) + "\n")
+        time.sleep(_EXIT_SECONDS)
         os._exit(1)  # whatever it was, peers must not wait for this rank
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # torch's threads outlive their group, and one that is in Python while that ends aborts the process
+    if multiprocessing.parent_process() is None:
+        # torch's threads outlive their group, and one that is in Python while that ends aborts the process.
+        os._exit(0)
+    # A fork of torchrun's agent must return: the agent waits for that, and ends the process as well.

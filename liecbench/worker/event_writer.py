@@ -16,7 +16,7 @@ class EventWriter:
     """The write end of a launch's events; it sends at most one sign of progress per second."""
 
     def __init__(self, events: Path) -> None:
-        self._events = events.open("w")
+        self._events = events.open("a")
         self._last_progress = 0.0
 
     def send(self, event: Event) -> None:

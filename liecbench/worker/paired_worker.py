@@ -9,7 +9,7 @@ from typing import Final
 from liecbench.launch.messages import PairedPlan
 from liecbench.worker import entry
 
-PROTOCOL: Final = 3
+PROTOCOL: Final = 4
 
 
 def _import_body() -> entry.Body[PairedPlan]:

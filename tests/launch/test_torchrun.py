@@ -36,9 +36,10 @@ def test_the_interpreter_and_the_variables_are_those_asked_for(tmp_path: Path) -
 
 def test_an_interpreter_that_is_none_leaves_no_descriptor_open(tmp_path: Path) -> None:
     torchrun = Torchrun(module="m", workers=1, threads=1, shaped=False, python=f"{tmp_path}/none")
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(3):
+    num_open = []
+    for _ in range(3):  # the first one may close a template process that is idle
         with pytest.raises(FileNotFoundError):
             start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", print)
+        num_open.append(len(list(Path("/proc/self/fd").iterdir())))
 
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert num_open == [num_open[0]] * 3

@@ -85,6 +85,7 @@ class ResidentSide:
             shaped=launch.shaped,
             python=side.python,
             variables=side.variables,
+            imports=("liecbench.worker.timing_session",),
         )
         self._plan, fifo = directory / f"{side.name}.json", directory / f"{side.name}.orders"
         os.mkfifo(fifo, 0o600)

@@ -1,0 +1,51 @@
+"""torchrun's own agent in a fork of the template process: its ranks are forks of a process that has imported torch."""
+
+import os
+import runpy
+import signal
+import sys
+
+from liecbench.host import linux
+from liecbench.launch.messages import Agent
+
+# torch then counts GPUs without initialising CUDA, which the ranks, forks of the agent, could not use afterwards.
+_COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
+
+
+def run_agent(agent: Agent) -> None:
+    """Run the ranks of this machine to their end, as ``Agent.command`` would; exit with status 1 if one fails."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    linux.set_process_name("liec-torchrun")
+    before = os.environ.get(_COUNT_WITH_NVML)
+    os.environ[_COUNT_WITH_NVML] = "1"
+    config = LaunchConfig(
+        min_nodes=agent.num_nodes,
+        max_nodes=agent.num_nodes,
+        nproc_per_node=agent.local_workers,
+        run_id="none",
+        role="default",
+        rdzv_backend="static",
+        rdzv_endpoint=f"{agent.address}:{agent.port}",
+        rdzv_configs={"rank": agent.node_rank},
+        max_restarts=0,
+        start_method="fork",
+    )
+    if before is None:
+        del os.environ[_COUNT_WITH_NVML]
+    else:
+        os.environ[_COUNT_WITH_NVML] = before
+    try:
+        elastic_launch(config, _run_rank)(agent.module, agent.plan)
+    except ChildFailedError as error:
+        sys.exit(f"{error}")
+
+
+def _run_rank(module: str, plan: str) -> None:
+    """Run a rank as ``python -m module plan`` does."""
+    linux.set_process_name(f"liec-rank-{os.environ['LOCAL_RANK']}")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)  # the agent's handlers would only raise once torch's calls return
+    sys.argv = [module, plan]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,0 +1,191 @@
+"""The template process: it imports torch once, and each launch is forked from it.
+
+Importing torch and its compiler takes each process seconds; a fork has them at once. The template itself starts no
+thread, runs no kernel and initialises no CUDA, because a fork inherits none of them; it stays in the namespaces of the
+command. OpenMP reads its variables when torch is imported: every environment needs a template of its own.
+"""
+
+import contextlib
+import functools
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from liecbench.host import linux
+from liecbench.launch.channel import decode, send
+from liecbench.launch.messages import Agent, ForkLaunch, LaunchEnded
+from liecbench.launch.supervisor import Isolation, supervise
+
+# OpenBLAS starts its threads when numpy is imported, unless it is limited to one.
+SINGLE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1"}
+STOP: Final = b"stop"
+_LONGEST_ORDER: Final = 2**16
+_IMPORTS: Final = ("torch.distributed.launcher.api", "liecbench.launch.agent", "liecbench.network.emulation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSettings:
+    """Settings of a template process.
+
+    Attributes:
+        parent: PID of the command that it dies with.
+        control: descriptor of the socket for orders.
+        imports: modules to import besides torch.
+        restore: variables that the environment of ranks has, or lacks if None, after the imports.
+    """
+
+    parent: int
+    control: int
+    imports: tuple[str, ...]
+    restore: dict[str, str | None]
+
+    def arguments(self, python: str) -> list[str]:
+        """Return the command line of the template process; -P keeps the working directory out of its imports."""
+        return [python, "-P", "-m", "liecbench.launch.template", json.dumps(asdict(self))]
+
+
+def main() -> None:
+    """Import what ranks need, then fork launches until the command is gone."""
+    settings = TemplateSettings(**json.loads(sys.argv[1]))
+    linux.die_with_parent(settings.parent)
+    linux.set_process_name("liec-template")
+    for module in (*_IMPORTS, *settings.imports):
+        importlib.import_module(module)
+    _check_forkable()
+    for name, value in settings.restore.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    _Server(socket.socket(fileno=settings.control)).serve()
+
+
+def _check_forkable() -> None:
+    import torch
+
+    threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    if len(threads) > 1:
+        sys.exit(f"importing what ranks need started threads ({', '.join(threads)}), which forks would not have")
+    if torch.cuda.is_initialized():
+        sys.exit("importing what ranks need initialised CUDA, which forks could not use")
+
+
+class _Server:
+    """The loop of the template process; ``_launches`` has the PID of each supervisor by its answering socket."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._launches: dict[socket.socket, int] = {}
+        self._wake, self._woken = socket.socketpair()
+        for end in (self._wake, self._woken):
+            end.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake.fileno())
+
+    def serve(self) -> None:
+        """Obey orders until the command closes its end."""
+        self._control.send(b"ready")
+        while True:
+            ready, _, _ = select.select([self._control, self._woken, *self._launches], [], [])
+            if self._woken in ready:
+                self._woken.recv(4096)
+            self._answer()
+            for answering in self._launches.keys() & set(ready):
+                self._stop(answering)
+            if self._control in ready and not self._obey():
+                return
+
+    def _obey(self) -> bool:
+        """Fork the launch of the next order; return False if there will be none."""
+        order, descriptors, _, _ = socket.recv_fds(self._control, _LONGEST_ORDER, 3)
+        if not order:
+            return False
+        events, log, answering = descriptors
+        launch, answer = decode(order, ForkLaunch), socket.socket(fileno=answering)
+        parent = os.getpid()
+        child = os.fork()
+        if child == 0:
+            self._forget_launches()
+            answer.close()
+            isolation = Isolation(parent=parent, events=events, num_links=launch.num_links, isolate=launch.isolate)
+            _exit_after(functools.partial(_run_launch, isolation, log, launch.agent))
+        os.close(events)
+        os.close(log)
+        self._launches[answer] = child
+        return True
+
+    def _forget_launches(self) -> None:
+        """Close what belongs to the template, in a fork."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for end in (self._control, self._wake, self._woken, *self._launches):
+            end.close()
+
+    def _stop(self, answering: socket.socket) -> None:
+        """End a launch whose command asks for it, or is gone."""
+        child = self._launches[answering]
+        with contextlib.suppress(OSError):
+            asked = answering.recv(len(STOP)) == STOP
+            os.kill(child, signal.SIGTERM if asked else signal.SIGKILL)
+
+    def _answer(self) -> None:
+        """Report each launch that has ended."""
+        for answering, child in list(self._launches.items()):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                code = os.waitstatus_to_exitcode(status)
+                with contextlib.suppress(OSError):  # the command may have stopped listening
+                    send(answering.fileno(), LaunchEnded(status=code if code >= 0 else 128 - code))
+                answering.close()
+                del self._launches[answering]
+
+
+def _run_launch(isolation: Isolation, log: int, agent: Agent) -> NoReturn:
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.close(log)
+    supervise(isolation, functools.partial(_fork_agent, agent))
+
+
+def _fork_agent(agent: Agent) -> int:
+    from liecbench.launch.agent import run_agent
+
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        linux.die_with_parent(parent)
+        _exit_after(functools.partial(run_agent, agent))
+    return child
+
+
+def _exit_after(action: Callable[[], object]) -> NoReturn:
+    """End a fork after ``action``: it must not return into the template's own code."""
+    status = 1
+    try:
+        action()
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the log's disk may be full
+            traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

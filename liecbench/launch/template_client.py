@@ -1,0 +1,173 @@
+"""The command's end of template processes: start one per interpreter and environment, and let it fork launches."""
+
+import atexit
+import functools
+import os
+import select
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from liecbench.launch.channel import decode, encode
+from liecbench.launch.messages import ForkLaunch, LaunchEnded
+from liecbench.launch.template import SINGLE_THREAD, STOP, TemplateSettings
+
+_MOST_TEMPLATES: Final = 2  # the sides of a paired comparison
+_QUOTED_BYTES: Final = 4000
+_templates: Final[dict[object, "Template"]] = {}
+
+
+class Template:
+    """A template process, from its start until ``close``."""
+
+    def __init__(self, python: str, environment: Mapping[str, str], imports: tuple[str, ...]) -> None:
+        self.python = python
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        settings = TemplateSettings(
+            parent=os.getpid(),
+            control=theirs.fileno(),
+            imports=imports,
+            restore={name: environment.get(name) for name in SINGLE_THREAD},
+        )
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    settings.arguments(python),
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._output,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(theirs.fileno(),),
+                    process_group=0,  # a Ctrl-C in the terminal reaches the command alone
+                    env={**environment, **SINGLE_THREAD},
+                )
+        except BaseException:
+            self.control.close()
+            self._output.close()
+            raise
+        self.num_launches = 0
+
+    @property
+    def pid(self) -> int:
+        """Its PID."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """False if the process has ended."""
+        return self._process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Return True if it has imported all it needs, and obeys orders."""
+        return bool(select.select([self.control], [], [], 0)[0]) and self.control.recv(16, socket.MSG_PEEK) == b"ready"
+
+    def death(self) -> str:
+        """Return one line that says how the process ended, and below it what it printed."""
+        status = self._process.wait()
+        printed = ""
+        if not self._output.closed:
+            self._output.seek(0)
+            printed = self._output.read()[-_QUOTED_BYTES:].decode(errors="replace").rstrip()
+        return f"the process that ranks are forked from ({self.python}) ended with status {status}\n{printed}".rstrip()
+
+    def close(self) -> None:
+        """End the process, and with it all that was forked from it."""
+        self._process.kill()
+        self._process.wait()
+        self.control.close()
+        self._output.close()
+
+
+@functools.cache
+def _inherited() -> dict[str, str]:
+    """Return the command's own environment at the first launch: importing torch later adds variables to it."""
+    return dict(os.environ)
+
+
+def template_of(python: str, variables: Mapping[str, str], imports: tuple[str, ...]) -> Template:
+    """Return the template process of an interpreter and an environment; start it if there is none.
+
+    Args:
+        python: path of the interpreter.
+        variables: added to the environment of the command.
+        imports: modules to import besides torch.
+    """
+    key = (python, tuple(sorted(variables.items())), imports)
+    found = _templates.pop(key, None)
+    if found is not None and not found.is_alive:
+        found.close()
+        found = None
+    idle = [key for key, template in _templates.items() if not template.num_launches]
+    while idle and len(_templates) >= _MOST_TEMPLATES:
+        _templates.pop(idle.pop(0)).close()
+    _templates[key] = found or Template(python, {**_inherited(), **variables}, imports)
+    return _templates[key]
+
+
+@atexit.register
+def _close_templates() -> None:
+    while _templates:
+        _templates.popitem()[1].close()
+
+
+class ForkedLaunch:
+    """A launch forked from a template process."""
+
+    def __init__(self, template: Template, order: ForkLaunch, events: int, log: Path) -> None:
+        self._template, self._log = template, log
+        self._answer, theirs = socket.socketpair()
+        self._status: int | None = None
+        with theirs, log.open("wb") as output:
+            try:
+                socket.send_fds(template.control, [encode(order).encode()], [events, output.fileno(), theirs.fileno()])
+            except OSError:
+                self._template_died()
+        template.num_launches += 1
+
+    def wait(self) -> int:
+        """Return the exit status of torchrun's agent once every process has ended."""
+        status = self._wait(None)
+        assert status is not None, "without a timeout the wait ends with a status"
+        return status
+
+    def _wait(self, seconds: float | None) -> int | None:
+        """Return the exit status; None if the launch takes longer than ``seconds``."""
+        if self._status is None and select.select([self._answer], [], [], seconds)[0]:
+            line = self._received()
+            if line:
+                self._status = decode(line, LaunchEnded).status
+            else:
+                self._template_died()
+        return self._status
+
+    def stop(self, seconds: float) -> None:
+        """End every process: at first by SIGTERM, after some seconds by SIGKILL."""
+        if self._wait(0) is not None:
+            return
+        if self._template.is_ready():
+            self._answer.send(STOP)
+            if self._wait(seconds) is not None:
+                return
+        self._template.close()
+        self._status = 128 + 9
+
+    def close(self, seconds: float) -> None:
+        """Stop it unless it has ended, and give its socket back."""
+        self.stop(seconds)
+        self._answer.close()
+        self._template.num_launches -= 1
+
+    def _received(self) -> bytes:
+        try:
+            return self._answer.recv(4096)
+        except ConnectionResetError:
+            return b""
+
+    def _template_died(self) -> None:
+        """Keep in the log why there are no ranks."""
+        self._status = 1
+        with self._log.open("a") as log:
+            log.write(f"{self._template.death()}\n")

@@ -1,0 +1,180 @@
+"""Template processes: what is forked from them, what they keep out of it, and how their death is reported."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from liecbench.config.loader import load_scenario
+from liecbench.launch.channel import encode, write_plan
+from liecbench.launch.launch import group
+from liecbench.launch.messages import CaseMeasured, Event
+from liecbench.launch.pending import jobs_left
+from liecbench.launch.template_client import Template, template_of
+from liecbench.launch.torchrun import Outcome, Torchrun, log_tail, start_torchrun
+from liecbench.results.records import End
+from tests.commands import run_command
+from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
+from tests.process_tree import ROOT, Tree
+from tests.recorded import records
+from tests.waiting import wait_for
+
+SCENARIO = {
+    "name": "one",
+    "task": {
+        "dataset": "digits",
+        "model": {"name": "mlp", "width": 8, "layers": 1},
+        "batch_size": 256,
+        "epochs": 1,
+        "learning_rate": 0.1,
+    },
+    "matrix": {"algorithm": ["ddp"], "workers": [2], "link": ["none"]},
+}
+
+
+def run(directory: Path, variables: dict[str, str] | None = None, threads: int = 1) -> tuple[Outcome, dict[str, Any]]:
+    """Launch one rank; return what it found of its process."""
+    torchrun = Torchrun(
+        module="tests.describing_rank", workers=1, threads=threads, shaped=False, variables=variables or {}
+    )
+    events: list[Event] = []
+    outcome = start_torchrun(torchrun, directory / "plan.json", directory / "log", events.append)
+    figures = [event.figures for event in events if isinstance(event, CaseMeasured)]
+    return outcome, figures[0] if figures else {}
+
+
+@pytest.fixture
+def template() -> Iterator[Template]:
+    template = Template(sys.executable, os.environ, ())
+    yield template
+    template.close()
+
+
+def test_a_template_has_one_thread_and_no_open_gpu(template: Template) -> None:
+    wait_for(template.is_ready, "the template has imported torch")
+    process = Path(f"/proc/{template.pid}")
+
+    assert len(list((process / "task").iterdir())) == 1
+    assert not [path for path in (process / "fd").iterdir() if "nvidia" in str(path.readlink())]
+
+
+def test_a_rank_is_a_fork_that_has_imported_torch(tmp_path: Path) -> None:
+    outcome, found = run(tmp_path)
+
+    assert outcome.status == 0, log_tail(outcome.log)
+    assert ("liecbench.launch.template" in found["command_line"], True) == (True, found["had_torch"])
+
+
+def test_ranks_see_the_environment_that_was_asked_for(tmp_path: Path) -> None:
+    _, plain = run(tmp_path, {"OPENBLAS_NUM_THREADS": "3"})
+    _, other = run(tmp_path, {"LIECBENCH_TEST": "b"}, threads=2)
+
+    assert (
+        plain["environment"]["OPENBLAS_NUM_THREADS"],
+        plain["environment"]["OMP_NUM_THREADS"],
+        plain["torch_threads"],
+    ) == ("3", "1", 1)
+    assert (
+        other["environment"]["LIECBENCH_TEST"],
+        other["environment"]["OMP_NUM_THREADS"],
+        other["torch_threads"],
+    ) == ("b", "2", 2)
+    assert "OPENBLAS_NUM_THREADS" not in other["environment"] or "OPENBLAS_NUM_THREADS" in os.environ
+
+
+def test_openmp_heeds_a_variable_of_one_side(tmp_path: Path) -> None:
+    """With OMP_PROC_BIND OpenMP binds a process when torch is imported: a shared template would ignore it."""
+    _, free = run(tmp_path)
+    _, bound = run(tmp_path, {"OMP_PROC_BIND": "true", "OMP_PLACES": "{0}"})
+
+    assert (os.sched_getaffinity(0), {0}) == (set(free["affinity"]), set(bound["affinity"]))
+
+
+def test_launches_of_one_environment_share_a_template() -> None:
+    first = template_of(sys.executable, {"LIECBENCH_TEST": "1"}, ())
+
+    assert first is template_of(sys.executable, {"LIECBENCH_TEST": "1"}, ())
+    assert first is not template_of(sys.executable, {"LIECBENCH_TEST": "2"}, ())
+
+
+def test_a_template_that_dies_is_reported_in_a_line(tmp_path: Path) -> None:
+    torchrun = Torchrun(module="tests.silent_rank", workers=1, threads=1, shaped=False)
+
+    def kill(_: Event) -> None:
+        os.kill(template_of(sys.executable, torchrun.environment, ()).pid, signal.SIGKILL)
+
+    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", kill)
+
+    assert (outcome.status, log_tail(outcome.log, 1)) == (
+        1,
+        f"the process that ranks are forked from ({sys.executable}) ended with status -9",
+    )
+
+
+def test_a_template_that_cannot_import_is_reported_with_its_last_lines(tmp_path: Path) -> None:
+    torchrun = Torchrun(module="m", workers=1, threads=1, shaped=False, imports=("no_such_module",))
+    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", print)
+    lines = log_tail(outcome.log).splitlines()
+
+    assert outcome.status == 1
+    assert lines[0] == f"the process that ranks are forked from ({sys.executable}) ended with status 1"
+    assert lines[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
+
+
+def test_a_template_with_a_thread_refuses_to_fork(tmp_path: Path) -> None:
+    torchrun = Torchrun(module="m", workers=1, threads=1, shaped=False, imports=("tests.module_with_thread",))
+    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", print)
+
+    assert outcome.status == 1
+    assert "importing what ranks need started threads" in log_tail(outcome.log)
+
+
+def test_what_is_forked_can_be_started_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(SCENARIO))
+    (tmp_path / "results").mkdir()
+    (launch,) = group(jobs_left(load_scenario(tmp_path / "s.yaml", []).cells(), {}))
+    plan = tmp_path / "plan.json"
+    write_plan(plan, launch.plan(tmp_path / "results", trace=False))
+    done = subprocess.run(
+        ["sh", "-c", launch.describe(plan)],
+        cwd=ROOT,
+        env=Tree().environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = records(tmp_path / "results")
+    assert [record.status for record in found if isinstance(record, End)] == ["completed"]
+    events = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [encode(record) for record in found] == [line for line in events if json.loads(line)["type"] in RECORDS]
+
+
+RECORDS = {"start", "epoch", "end"}
+
+
+def test_a_run_without_namespaces_is_forked_as_well(tmp_path: Path) -> None:
+    skip_without_namespaces()
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(SCENARIO))
+    arguments = ["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "results")]
+    done = run_command(Tree(), *arguments, prefix=WITHOUT_NAMESPACES)
+
+    assert done.returncode == 0, done.stderr
+    assert "the kernel refuses namespaces" in done.stderr
+
+
+def test_describe_is_one_shell_line(tmp_path: Path) -> None:
+    torchrun = Torchrun(module="m", workers=2, threads=1, shaped=False, variables={"A": "b c"})
+    words = shlex.split(torchrun.describe(tmp_path / "a plan"))
+
+    assert ["A=b c", "m", str(tmp_path / "a plan")] == [words[2], *words[-2:]]
