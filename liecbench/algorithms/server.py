@@ -21,7 +21,7 @@ from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
 from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.partition import Block, ServerPlace, plan_blocks
-from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule, ScheduleError
+from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule, ScheduleError, WithoutArithmetic
 from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
 from liecbench.algorithms.memory import Memory, declared_memories
 from liecbench.algorithms.pending_buckets import PendingBuckets, as_stored
@@ -112,13 +112,14 @@ class ServerAlgorithm(Algorithm):
         exchange = RecordingExchange(world_size, self.server)
         recorded = self._without_data(shapes, exchange, step)
         try:
-            for block in recorded.blocks:
-                exchange.begin(step, block.index)
-                block.gradient = torch.empty(block.numel, device="meta")
-                recorded.reduce(block)
-            recorded.step += 1
-            exchange.begin_after_step()
-            recorded.after_step()
+            with WithoutArithmetic():
+                for block in recorded.blocks:
+                    exchange.begin(step, block.index)
+                    block.gradient = torch.empty(block.numel, device="meta")
+                    recorded.reduce(block)
+                recorded.step += 1
+                exchange.begin_after_step()
+                recorded.after_step()
         except (NotImplementedError, RuntimeError) as error:
             message = f"what {type(self).__name__} sends cannot be recorded: {error}"
             raise ScheduleError(f"{message}; its reduce and after_step must not read a tensor's values") from error

@@ -111,7 +111,11 @@ class Block:
 
     def flat_parameters(self) -> Tensor:
         """Return a copy of the parameters' values, float32 of shape ``[numel]``."""
-        return torch.cat([parameter.detach().reshape(-1).float() for parameter in self.parameters])
+        flat = torch.empty(self.numel, device=self.parameters[0].device)
+        pieces = flat.split([parameter.numel() for parameter in self.parameters])
+        for parameter, piece in zip(self.parameters, pieces, strict=True):
+            piece.view_as(parameter).copy_(parameter.detach())
+        return flat
 
     def set_parameters(self, flat: Tensor) -> None:
         """Set the parameters' values from a vector like that of ``flat_parameters``."""

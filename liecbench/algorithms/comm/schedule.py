@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from liecbench.algorithms.comm.exchange import Exchange
 from liecbench.algorithms.comm.partition import ServerPlace
@@ -82,6 +84,22 @@ class Schedule:
 def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
     """Return the bytes that a rank sends, and as many that it receives, to all-reduce ``num_bytes``."""
     return round(2 * (world_size - 1) * num_bytes / world_size)
+
+
+class WithoutArithmetic(TorchFunctionMode):
+    """Skips in-place operations and those with ``out``: tensors on the meta device have no values to write.
+
+    Run on the meta device they would make torch import its compiler, which takes seconds.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if kwargs.get("out") is not None:
+            return kwargs["out"]
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.endswith("__") and isinstance(args[0], Tensor):
+            return args[0]
+        return func(*args, **kwargs)
 
 
 class RecordingExchange(Exchange):

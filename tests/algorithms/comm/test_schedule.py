@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -126,3 +128,19 @@ class Peeking(PSGD):
 def test_a_method_that_reads_values_cannot_be_recorded_and_the_error_says_why() -> None:
     with pytest.raises(ScheduleError, match=r"what Peeking sends cannot be recorded: .*must not read"):
         schedule(Peeking())
+
+
+def test_recording_does_not_import_torchs_compiler() -> None:
+    program = """
+import sys, torch
+from liecbench.algorithms import CSER, EF21BC, LIEC, DoubleSqueeze
+from liecbench.compressors import Sign
+methods = [method(compressor=Sign()) for method in (DoubleSqueeze, EF21BC)]
+methods += [method(compressor=Sign(), average_period=1) for method in (CSER, LIEC)]
+for method in methods:
+    method.schedule([torch.Size((9, 10)), torch.Size((10,))], world_size=3, step=0)
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
