@@ -4,8 +4,10 @@ liec = LIEC(compressor=Sign(), average_period=32)
 liec.attach(ddp, optimizer)
 """
 
+from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import Algorithm, NonFiniteError
 from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.compressed import CompressedAlgorithm, ErrorFeedback
 from liecbench.algorithms.cser import CSER
 from liecbench.algorithms.csgd import CSGD
 from liecbench.algorithms.ddp import DDP, DDPBF16, DDPFP16
@@ -34,11 +36,14 @@ __all__ = [
     "PSGD",
     "Algorithm",
     "Block",
+    "CompressedAlgorithm",
     "DoubleSqueeze",
+    "ErrorFeedback",
     "LocalSGD",
     "MemSGD",
     "Neolithic",
     "NonFiniteError",
+    "PeriodicAveraging",
     "PowerSGD",
     "ServerAlgorithm",
     "ServerMemory",
