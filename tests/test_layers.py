@@ -28,7 +28,7 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/gpu_only",
     "compressors/kernels/triton/selection",
     "config/own_model",
-    "results/provenance",
+    "report/provenance",
 }
 TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}
 
