@@ -34,7 +34,7 @@ class Cuda:
 
     @classmethod
     def found(cls) -> Self:
-        """This machine's; no GPU is taken."""
+        """Return this machine's abilities without occupying a GPU."""
         import torch
         import torch.distributed as dist
 
@@ -52,13 +52,13 @@ class Cuda:
         )
 
     def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
-        """MachineError where a cell on GPUs, of whose workers ``num_ranks`` are on this machine, cannot run."""
+        """Raise MachineError if a cell on GPUs, with ``num_ranks`` ranks on this machine, cannot run here."""
         self.require_kernels("device: cuda", "or use device: cpu")
         if cell.backend == "nccl":
             self._require_nccl(cell, num_ranks, share_gpus=share_gpus)
 
     def require_kernels(self, asked: str, instead: str) -> None:
-        """MachineError where nothing can be compressed on a GPU, which is what was ``asked``."""
+        """Raise MachineError if compressors cannot run on a GPU here; ``asked`` names the option that needs one."""
         if not self.built:
             message = f"{asked}: torch {self.torch} is built without CUDA"
             raise MachineError(message, f"install a CUDA build of torch, {instead}")
@@ -90,7 +90,7 @@ class Cuda:
 
 
 def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool = False) -> None:
-    """MachineError where one of ``cells``, each spread over ``num_nodes`` machines, needs GPUs that are not here."""
+    """Raise MachineError if one of ``cells``, spread over ``num_nodes`` machines, needs GPUs that are not here."""
     on_gpus = [cell for cell in cells if cell.device == "cuda"]
     if not on_gpus:
         return

@@ -1,4 +1,4 @@
-"""Launches: cells that share one torchrun, and what its ranks are told."""
+"""Launches: cells that share one torchrun, and the plan of its ranks."""
 
 import dataclasses
 import functools
@@ -19,7 +19,7 @@ REFUSED_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Jobs that share one torchrun: same workers, threads, backend and device; rates change between its cells.
+    """Jobs that share one torchrun: their cells differ in nothing that a launch decides, but may differ in rates.
 
     Cells that the kernel does not shape run on the loopback, apart from those that it does: a cell's network does
     not depend on what else is run. To ``share_gpus`` is to let several NCCL ranks have one.
@@ -34,7 +34,7 @@ class Launch:
 
     @property
     def workers(self) -> int:
-        """World size."""
+        """Return the world size."""
         return self._first.workers
 
     @property
@@ -52,7 +52,7 @@ class Launch:
         return _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
 
     def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
-        """The command line as a shell would take it."""
+        """Return the torchrun command line as a shell would take it."""
         return self.torchrun(nodes).describe(plan)
 
     @property
@@ -100,7 +100,7 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Jobs into launches; both keep their order. To ``isolate`` is to give each job a launch of its own."""
+    """Group jobs into launches, both in their order; with ``isolate`` each job has a launch of its own."""
     launches: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         key = (*launch_key(job.cell), job.cell.id if isolate else None)
@@ -117,21 +117,21 @@ def start(
     *,
     trace: bool = False,
 ) -> Outcome:
-    """Run a launch to its end, its plan and its log among the logs of ``directory``; see ``start_torchrun``.
+    """Run a launch to its end, as ``start_torchrun`` does; its plan and log go to the logs of ``directory``.
 
-    With a ``leader`` it runs over all of its machines. To ``trace`` is to keep a timeline of a few steps of each cell.
+    With a ``leader`` it runs on all of its machines, with ``trace`` each cell leaves a timeline of a few steps.
     """
     plan, log = _paths(directory)
     write_plan(plan, launch.plan(directory, trace=trace))
     torchrun = launch.torchrun(leader.nodes if leader else None)
     if leader is not None:
         settings = dataclasses.asdict(launch.settings)
-        leader.tell(NodeOrder(workers=torchrun.workers, threads=torchrun.threads, **settings))
+        leader.send(NodeOrder(workers=torchrun.workers, threads=torchrun.threads, **settings))
     return start_torchrun(torchrun, plan, log, on_event, refused_remedy=REFUSED_REMEDY, stall_timeout=stall_timeout)
 
 
 def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
-    """Launch this machine's ranks whenever the first machine does, until it ends; whether every launch ended well.
+    """Launch this machine's ranks whenever the first machine does; return True if every launch ended well.
 
     Checkpoints and logs go to ``directory``, which the machines may share.
     """

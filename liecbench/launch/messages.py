@@ -211,7 +211,7 @@ class DiskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The last event of a rank that an exception ends."""
+    """The exception that ends a rank; its last event."""
 
     type: ClassVar[str] = "lost"
     reason: str
@@ -290,7 +290,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """This version lacks something that the cell to open names."""
+    """Answer to ``OpenCell`` of a version that lacks something that the cell names."""
 
     type: ClassVar[str] = "unknown"
     reason: str

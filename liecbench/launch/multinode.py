@@ -1,4 +1,4 @@
-"""Several machines in one run: which this one is, and how the first tells the others what to launch."""
+"""Several machines in one run: their places, and the orders of the first machine to the others."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ class Nodes:
 
     @classmethod
     def parse(cls, count: int, rank: int, master: str | None) -> Self:
-        """From the command's options; LiecbenchError says what is wrong."""
+        """Return the machines of the command's options; raise LiecbenchError if they make no sense."""
         if master is None:
             raise LiecbenchError(f"--nodes {count}: the address of the first machine is missing", _REMEDY)
         if not 0 <= rank < count:
@@ -47,7 +47,7 @@ class Nodes:
 
 
 class Leader:
-    """The first machine's lines to the others, open while it is used as a context manager."""
+    """The first machine's connections to the others, open within its context."""
 
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
@@ -72,8 +72,8 @@ class Leader:
         for other in self._others.values():
             other.close()
 
-    def tell(self, order: NodeOrder) -> None:
-        """Send every other machine what to launch; MachineError where one is gone."""
+    def send(self, order: NodeOrder) -> None:
+        """Send an order to every other machine; raise MachineError if one is gone."""
         for rank, other in self._others.items():
             try:
                 if select.select([other], [], [], 0)[0]:  # they say nothing more: it is the end
@@ -83,7 +83,7 @@ class Leader:
                 raise MachineError(f"machine {rank} is gone", "run the same command on all again") from None
 
     def _gather(self, listener: socket.socket) -> None:
-        """Wait for every other machine; one that comes again replaces itself, and strangers are sent away."""
+        """Wait for every other machine; a machine that connects again replaces itself, a stranger is disconnected."""
         deadline = time.monotonic() + _JOIN_SECONDS
         while len(self._others) < self.nodes.count - 1:
             listener.settimeout(max(0.0, deadline - time.monotonic()))

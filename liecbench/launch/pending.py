@@ -10,7 +10,7 @@ from liecbench.results.cells import CellResult
 
 
 def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:
-    """A job for each cell that is not over: completed and diverged cells stay, failed ones are tried again.
+    """Return a job for each unfinished cell: completed and diverged cells are finished, failed ones are tried again.
 
     Cells whose ``timing`` is composed come after the trajectories that they are composed with.
     """
@@ -33,7 +33,7 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
 
 
 def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable[CellResult]) -> dict[str, str]:
-    """By key the cell that is trained: one that was trained before, or the one with the fastest link.
+    """Return the cell to train for each trajectory: one that was trained before, or the one with the fastest link.
 
     A cell that is not asked for counts only if it is over, a failed one only where there is no other.
     """

@@ -1,4 +1,4 @@
-"""Running a scenario: which cells are left, launch after launch, every failure recorded and none of the rest lost."""
+"""Run a scenario's remaining cells, one launch after the other, and record every failure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,23 +25,23 @@ class Progress(Protocol):
     """Listener to the events of a run."""
 
     def launching(self, launch: Launch) -> None:
-        """Workers are started."""
+        """Note that a launch begins."""
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """The current epoch has come further."""
+        """Note progress within an epoch, or in timing steps."""
 
     def recorded(self, record: Record) -> None:
-        """A start, an epoch or an end was committed."""
+        """Note a record that is in the ledger."""
 
     def noticed(self, text: str) -> None:
-        """Something that the user should know."""
+        """Note a warning for the user."""
 
     def failed(self, cell: Cell, error: str) -> None:
-        """A cell was lost with its launch."""
+        """Note a cell that was lost with its launch."""
 
 
 def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
-    """LiecbenchError where cells cannot be spread over several machines."""
+    """Raise LiecbenchError if a cell cannot run on several machines."""
     for cell in cells:
         if not cell.link.host:
             message = f"--nodes {nodes.count}: {cell.describe()}: only link: host reaches other machines"
@@ -52,7 +52,7 @@ def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
 
 
 def check_sharing(cells: Iterable[Cell]) -> None:
-    """LiecbenchError where no cell has ranks that --share-gpus lets share GPUs."""
+    """Raise LiecbenchError if --share-gpus concerns no cell."""
     if all(cell.backend != "nccl" for cell in cells):
         message = "--share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it"
         raise LiecbenchError(message, "remove it")
@@ -70,7 +70,7 @@ def run_jobs(
     share_gpus: bool = False,
     trace: bool = False,
 ) -> None:
-    """Run the jobs that are left of the cells; where a trajectory fails, the next fastest link is trained instead."""
+    """Run the remaining jobs; if a trajectory fails, train the cell with the next fastest link instead."""
     while jobs:
         launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
         _run_launches(launches, directory, progress, stall_timeout, leader, trace=trace)
@@ -88,7 +88,7 @@ def _run_launches(
     *,
     trace: bool,
 ) -> None:
-    """Run every launch; one that dies takes the cell that it was at with it, and the rest is launched again.
+    """Run every launch. If one dies, its current cell has failed, and its other cells are launched again.
 
     One that dies before its first cell has begun is tried once more. LiecbenchError where the disk takes no more: the
     cell that was open stays so.
@@ -149,13 +149,13 @@ class _Listener:
         return self._stall_timeout(self._cell)
 
     def raise_disk_error(self, directory: Path) -> None:
-        """LiecbenchError where a rank ended because the disk took no more."""
+        """Raise LiecbenchError if a rank ended because its disk is full or read-only."""
         if self._disk is not None:
             message = f"{self._disk.path or directory}: {self._disk.reason}"
             raise LiecbenchError(message, "free disk space and run again: every finished epoch is kept")
 
     def reason(self, outcome: Outcome) -> str:
-        """Why a launch ended, in a line, and below it the last lines of its log."""
+        """Return the reason why a launch ended, and below it the last lines of its log."""
         first = f"; first was {self._lost[0]}" if self._lost else ""
         how = f"ended with status {outcome.status}"
         if outcome.stalled_seconds is not None:
@@ -164,7 +164,7 @@ class _Listener:
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
-    """By the ledger: the jobs lost with a launch, each with whether it had begun, and those to launch again."""
+    """Return the jobs lost with a launch, each with True if it had begun, and the jobs to launch again."""
     found = directory.snapshot.refresh()
     begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]

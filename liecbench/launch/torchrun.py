@@ -1,4 +1,4 @@
-"""The processes of one torchrun: how they are started, what they send while they run, how they end.
+"""The processes of one torchrun: start them, receive their events, end them.
 
 Nothing here knows cells: benchmarks and paired comparisons run their ranks with it as well.
 """
@@ -122,7 +122,7 @@ def start_torchrun(
     refused_remedy: str = NAMESPACES_REMEDY,
     stall_timeout: Callable[[], float] | None = None,
 ) -> Outcome:
-    """Run ranks to their end, blocked on their events; MachineError where the kernel refuses what shaped links need.
+    """Run ranks to their end. Raises MachineError if the kernel refuses the namespaces of shaped links.
 
     They are ended if no event comes for the seconds that ``stall_timeout`` returns, asked again after every event.
     Whatever is raised while they run (an interruption, too) ends every process first.
@@ -190,7 +190,7 @@ class Ranks:
 
 
 def log_tail(log: Path, num_lines: int = 20) -> str:
-    """The last lines that a launch printed."""
+    """Return the last lines that a launch printed."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-num_lines:])
 
 

@@ -96,7 +96,7 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
 def _carry_out(
     job: Job, trajectory: CellResult | None, epochs_done: int, context: _Context
 ) -> tuple[Status, str | None]:
-    """Train or compose the cell; how it ended, and why if not well."""
+    """Train or compose the cell; return its status, and the reason unless it completed."""
     try:
         context.link.check()
         if trajectory is not None:
@@ -109,7 +109,7 @@ def _carry_out(
 
 
 def _train(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the epochs that are left; how the cell ended."""
+    """Train the remaining epochs; return the cell's status, and the reason unless it completed."""
     cell, directory, writer = job.cell, context.directory, context.writer
     data = job.data_sha256 if epochs_done else None
     heartbeat = writer.heartbeat if writer is not None else lambda: None

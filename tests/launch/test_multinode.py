@@ -158,8 +158,8 @@ def test_the_others_hear_what_the_first_says_and_a_stranger_nothing(nodes: Nodes
     thread = threading.Thread(target=stray)
     thread.start()
     with Leader(nodes) as leader:
-        leader.tell(order(4))
-        leader.tell(order(2))
+        leader.send(order(4))
+        leader.send(order(2))
     thread.join()
 
     assert (strangers, heard) == ([b""], [order(4), order(2)])
@@ -175,7 +175,7 @@ def test_a_machine_that_is_gone_is_named(nodes: Nodes) -> None:
     with Leader(nodes) as leader:
         thread.join()
         with pytest.raises(MachineError, match="machine 1 is gone"):
-            leader.tell(order(4))
+            leader.send(order(4))
 
 
 def test_the_port_has_a_default() -> None:
