@@ -171,10 +171,10 @@ def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
 
 
 def combined(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:
-    """The figures of several GPUs, or of several machines with a part each, as one; None where a part is missing.
+    """Combine the figures of several GPUs or machines; return None if a part is None.
 
-    Bytes, joules and watts are added up; of memory in use it is the largest; shares and clocks are means over the
-    parts. What a part does not have is left out, but for reasons for which none of its clocks were held back.
+    Bytes, joules and watts are sums, memory in use is the maximum, shares and clocks are means over the parts. A figure
+    that a part lacks is missing, except the share of a throttling reason, which then counts as 0.
     """
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):

@@ -21,7 +21,7 @@ _PAIRED_ORDERS: Final[tuple[type[PairedOrder], ...]] = get_args(PairedOrder)
 
 
 class RefusedError(Exception):
-    """The kernel makes no namespaces; the message says why."""
+    """The kernel refuses namespaces; the message says why."""
 
 
 class StalledError(Exception):

@@ -19,9 +19,16 @@ _OR_GLOO = "or use backend: gloo"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuda:
-    """The abilities of torch and Triton here: the build of ``torch``, its GPUs, and what it ``said`` of them.
+    """The support for GPUs on this machine.
 
-    ``lacking`` is what Triton would build its launcher of kernels with and does not find.
+    Attributes:
+        torch: torch's version.
+        built: Whether torch is built with CUDA.
+        num_gpus: Number of GPUs that torch sees.
+        said: torch's warning about the GPUs; empty if there is none.
+        nccl: Whether torch is built with NCCL.
+        triton: Whether Triton is installed.
+        lacking: What Triton needs to build its kernel launchers and does not find.
     """
 
     torch: str

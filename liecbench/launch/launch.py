@@ -135,7 +135,7 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
 
     Checkpoints and logs go to ``directory``, which the machines may share.
     """
-    well = True
+    succeeded = True
     for number, order in enumerate(orders(nodes), start=1):
         say(f"launch {number}: {order.workers // nodes.count} of {order.workers} workers here")
         plan, log = _paths(directory, suffix=f".node-{nodes.rank}")
@@ -151,8 +151,8 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
         outcome = start_torchrun(torchrun, plan, log, functools.partial(_say_event, say))
         if outcome.status:
             say(f"launch {number} ended with status {outcome.status}, see {outcome.log}")
-            well = False
-    return well
+            succeeded = False
+    return succeeded
 
 
 def _say_event(say: Callable[[str], None], event: Event) -> None:

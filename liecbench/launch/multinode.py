@@ -25,7 +25,7 @@ _REMEDY = "give --master ADDRESS or ADDRESS:PORT of the first machine, the same 
 class Nodes:
     """``count`` machines, of which this is number ``rank``; the first is at ``address`` and listens on two ports.
 
-    On ``port`` it tells the others what to launch, on the next one torchrun's ranks meet.
+    On ``port`` it sends the others their orders, on the next one torchrun's ranks rendezvous.
     """
 
     count: int
@@ -76,7 +76,7 @@ class Leader:
         """Send an order to every other machine; raise MachineError if one is gone."""
         for rank, other in self._others.items():
             try:
-                if select.select([other], [], [], 0)[0]:  # they say nothing more: it is the end
+                if select.select([other], [], [], 0)[0]:  # they never send anything: the connection has ended
                     raise ConnectionResetError
                 other.sendall(encode(order).encode() + b"\n")
             except OSError:

@@ -17,7 +17,7 @@ from liecbench.results.cells import CellResult
 from liecbench.results.directory import ResultsDirectory
 from liecbench.results.records import End, Epoch, Record, Start, utc_now
 
-# From a cell under way (None: before and between cells) to the seconds without an event after which it hangs.
+# Maps the id of the current cell (None: before and between cells) to the seconds without an event that end a launch.
 StallTimeout = Callable[[str | None], float]
 
 
@@ -168,7 +168,7 @@ def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tu
     found = directory.snapshot.refresh()
     begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
-    # Where no cell had begun, nothing tells which of them ended the launch: all are lost.
+    # If no cell had begun, the cell that ended the launch is unknown: all are lost.
     lost = [(job, job.cell.id in begun) for job in left if job.cell.id in begun or not begun]
     return lost, tuple(job for job in left if begun and job.cell.id not in begun)
 

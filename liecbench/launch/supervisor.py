@@ -72,10 +72,10 @@ def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
         start: starts the process, which must die with its parent, and returns its PID; called in init.
     """
     linux.set_process_name("liec-supervisor")
-    refusal = _enter_namespaces() if isolation.isolate else None
+    reason = _enter_namespaces() if isolation.isolate else None
     linux.die_with_parent(isolation.parent)
-    if refusal:
-        _report_refusal(isolation, refusal)
+    if reason:
+        _report_refusal(isolation, reason)
     supervisor_end, init_end = os.pipe()
     init = os.fork()
     if init == 0:

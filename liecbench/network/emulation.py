@@ -1,9 +1,9 @@
 """The network of a launch: a namespace and a veth for every worker, joined by a bridge, shaped in both directions.
 
-``build`` runs in a fresh network namespace, the hub, and returns descriptors: whoever holds them holds the namespaces,
-and with the last holder they vanish. Each worker then takes its place with ``WorkerLink``, which owns both shapers:
-the one on its own interface (up) and the one on the hub's end of its veth (down). It needs no helper in the hub: a
-socket belongs to the namespace in which it was opened.
+``build`` runs in a fresh network namespace, the hub, and returns descriptors of the workers' namespaces, which exist as
+long as a process holds their descriptors. Each worker enters its own with ``WorkerLink``, which owns both shapers: the
+one on its own interface (up) and the one on the hub's end of its veth (down). It needs no helper in the hub: a socket
+belongs to the namespace in which it was opened.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _PREFIX: Final = 16
 # Half a burst at 1 Gbit/s: the shaper cuts up every packet that its bucket cannot hold, as it could not those of 64 kB.
 _LARGEST_PACKET_BYTES: Final = 32_000
 # More than any link here carries.
-_LIFTED_BITS_PER_SECOND, _LIFTED_BURST_BYTES = 32 * 10**9, 2**24
+_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES = 32 * 10**9, 2**24
 # Deep enough for every rank to send to one at once: a link that drops would measure TCP, not the method.
 _QUEUE_BYTES: Final = 64 * 2**20
 _FRAME_BYTES: Final = 1514
@@ -59,7 +59,7 @@ _SETTINGS: Final = {
 }
 
 
-def _settle() -> None:
+def _apply_settings() -> None:
     for name, value in _SETTINGS.items():
         with contextlib.suppress(OSError):  # /proc/sys is read-only in some containers
             Path("/proc/sys/net", name).write_text(value)
@@ -78,7 +78,7 @@ def build(num_workers: int) -> list[int]:
         hub.link("set", index=1, state="up")
         if num_workers == 0:
             return []
-        _settle()
+        _apply_settings()
         hub.link("add", ifname="hub", kind="bridge")
         bridge = _index(hub, "hub")
         hub.addr("add", index=bridge, address=HUB_ADDRESS, prefixlen=_PREFIX)
@@ -93,7 +93,7 @@ def _add_worker(hub: IPRoute, bridge: int, here: int, rank: int) -> int:
     unshare(CLONE_NEWNET)
     try:
         namespace = _own_namespace()
-        _settle()
+        _apply_settings()
         worker = IPRoute()
     finally:
         enter_network_namespace(here)
@@ -121,12 +121,12 @@ class _Shaper:
     def unshape(self) -> None:
         """Let everything through."""
         if self._has_bucket:
-            self._set_bucket(_LIFTED_BITS_PER_SECOND, _LIFTED_BURST_BYTES)
+            self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
         if self._has_netem:
             self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
 
     def shape(self, bits_per_second: int, link: Link) -> None:
-        """Hold this direction to its rate, and to the delay and loss of ``link``."""
+        """Limit this direction to its rate, and to the delay and loss of ``link``."""
         self._set_bucket(bits_per_second, burst_bytes(bits_per_second))
         if link.needs_netem or self._has_netem:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
@@ -181,7 +181,7 @@ class WorkerLink:
         self._up, self._down = _Shaper(IPRoute(), INTERFACE), _Shaper(hub, f"port{rank}")
 
     def shape(self, link: Link) -> None:
-        """Hold both directions to what the link carries; a pyroute2 error where the kernel cannot."""
+        """Limit both directions to the link's rates, delay and loss. Raises a pyroute2 error if the kernel cannot."""
         self._up.shape(link.up_bits_per_second, link)
         self._down.shape(link.down_bits_per_second, link)
 

@@ -50,11 +50,11 @@ class Files(ABC):
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """All that a file holds; LiecbenchError where there is none or where it is no plain file."""
+        """Return the contents of a file. Raises LiecbenchError if it is missing or no plain file."""
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """The names of what is in a folder, sorted."""
+        """Return the names of the entries of a folder, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +166,7 @@ class _Folder(Files):
             return sorted(path.name for path in (self._source.path / folder).iterdir())
 
 
-# Of a member's name, how its contents are had; None for what is no plain file.
+# By the name of a member, the function that reads it; None if it is no plain file.
 _Contents = Mapping[str, Callable[[], bytes] | None]
 
 

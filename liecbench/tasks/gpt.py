@@ -46,7 +46,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[n, t, width]`` → ``[n, t, width]``."""
+        """Map ``[n, t, width]`` to ``[n, t, width]``."""
         x = x + self.attention(self.norm1(x))
         out: Tensor = x + self.mlp(self.norm2(x))
         return out
@@ -65,7 +65,7 @@ class Network(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits by the tokens' own embedding."""
+        """Return logits, computed with the tokens' own embedding."""
         x = functional.embedding(tokens, self.tokens) + self.positions[: tokens.shape[1]]
         return functional.linear(self.norm(self.blocks(x)), self.tokens)
 
@@ -90,7 +90,7 @@ class GPT(Model):
             )
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """A freshly initialised network; LiecbenchError where examples are no texts."""
+        """Build a network. Raises LiecbenchError if examples are no texts."""
         if len(input_shape) != 1:
             message = f"a gpt takes texts of shape (context,), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of texts")

@@ -23,7 +23,7 @@ class Normalise:
     std: tuple[float, ...]
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
-        """The normalised images; nothing is drawn."""
+        """Return the normalised images; ``random`` is not used."""
         return _normalised(images, self.mean, self.std)
 
 
@@ -39,7 +39,7 @@ class CropAndFlip:
     padding: int = 4
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
-        """The augmented images; every image has an offset and a side of its own."""
+        """Return the augmented images; offset and mirroring are drawn for each image."""
         n, channels, height, width = images.shape
         draws = np.concatenate([random.integers(2 * self.padding + 1, size=(2, n)), random.integers(2, size=(1, n))])
         down, right, mirrored = torch.from_numpy(draws).to(images.device).unsqueeze(2)

@@ -1,7 +1,7 @@
-"""A rank of one side of a paired comparison: it stays, obeys one order per line and answers each with an event.
+"""A resident rank of one side of a paired comparison: it reads one order per line and answers each with an event.
 
-Other installations of liecbench are started and ordered in the same way. Increase ``PROTOCOL`` with every change of
-``launch.messages``, of the module that is started, or of what the supervisor is told: sides must speak the same.
+The other side may be another version of liecbench. Increase ``PROTOCOL`` with every change of ``launch.messages``, of
+this module's name, or of the supervisor's arguments: both sides must have the same.
 """
 
 from typing import Final
