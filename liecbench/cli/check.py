@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liecbench.check.paired.stopping_rule import FEWEST_PAIRS_PER_RELAUNCH, StoppingRule
+from liecbench.check.paired.rule_settings import FEWEST_PAIRS_PER_RELAUNCH, StoppingRule
 from liecbench.cli.check_options import (
     Bound,
     CheckFormat,

@@ -1,24 +1,16 @@
-"""The bytes and seconds of a cell, estimated before it runs: its payload, the links' time and this machine's."""
+"""The seconds of a cell, estimated before it runs: the links' time for its payload, and this machine's."""
 
 import functools
-import json
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from liecbench.config import workload, workload_sizes
 from liecbench.config.cell import Cell, Choice, Job, Task
 from liecbench.config.factory import make_algorithm, make_compressor
-from liecbench.errors import LiecbenchError
+from liecbench.estimate.planned_bytes import WITHOUT_EFFECT, StepTraffic, traffic
 from liecbench.network.link import Link
-
-if TYPE_CHECKING:
-    import torch
-
-    from liecbench.algorithms.base import Algorithm
 
 _HEADERS: Final = 1.05
 _MIN_STALL_SECONDS: Final = 300.0
@@ -27,69 +19,7 @@ _MAX_STALL_SECONDS: Final = 86400.0
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 4.0, 3.5, 0.2, 1.5, 2e-3
 # Timed steps per kind of a composed cell: two stretches of eight, each after a warm-up step.
 TIMED_STEPS: Final = 18
-_MAX_COUNTED_STEPS: Final = 100_000
 _SAMPLE_NUMEL: Final = 2**20
-# These fields change neither the bytes nor the time of a step: cells that differ in them alone share an estimate.
-_WITHOUT_EFFECT: Final = {
-    "learning_rate": 1.0,
-    "schedule": None,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "warmup_steps": 0,
-    "partition": "iid",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepTraffic:
-    """The steps of one kind: their number in the training, and the payload bytes that each rank sends and receives."""
-
-    count: int
-    ranks: list[tuple[int, int]]
-
-
-def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """Return the traffic of a cell's steps by kind; neither seed, link nor learning rate changes it."""
-    spec = cell.spec()
-    task = {**spec["task"], **_WITHOUT_EFFECT}
-    return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
-
-
-@functools.cache
-def _traffic(spec: str) -> dict[str, StepTraffic]:
-    from liecbench.config.training_schedule import steps_per_epoch
-
-    cell = Cell.from_spec(json.loads(spec))
-    sizes = workload_sizes.sizes(cell.task)
-    algorithm = make_algorithm(cell)
-    num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, sizes.num_train_samples)
-    kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MAX_COUNTED_STEPS))]
-    return {
-        kind: StepTraffic(
-            count=round(count * num_steps / len(kinds)),
-            ranks=_rank_bytes(cell, algorithm, sizes.parameters, kinds.index(kind)),
-        )
-        for kind, count in Counter(kinds).items()
-    }
-
-
-def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size]", step: int) -> list[tuple[int, int]]:
-    """Return the payload bytes that each rank sends and receives in a step, from the algorithm's recorded schedule."""
-    from liecbench.algorithms.comm.schedule import ScheduleError
-
-    try:
-        return algorithm.schedule(shapes, world_size=cell.workers, step=step).payload_bytes()
-    except ScheduleError as error:
-        raise LiecbenchError(f"{cell.algorithm.name}: {error}", "fix or uninstall its package") from error
-
-
-def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
-    """Return the payload bytes that each rank sends and receives per epoch, mean over the epochs."""
-    kinds = traffic(cell).values()
-    totals = [
-        [sum(kind.count * kind.ranks[rank][way] for kind in kinds) for way in (0, 1)] for rank in range(cell.workers)
-    ]
-    return [(round(sent / cell.task.epochs), round(received / cell.task.epochs)) for sent, received in totals]
 
 
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
@@ -193,7 +123,7 @@ def _num_cores() -> int:
 
 
 def _backward_seconds(cell: Cell) -> float:
-    task = cell.task.model_copy(update={"epochs": 1, **_WITHOUT_EFFECT})
+    task = cell.task.model_copy(update={"epochs": 1, **WITHOUT_EFFECT})
     return _measure_backward(task.model_dump_json(), cell.threads)
 
 

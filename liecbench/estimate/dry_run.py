@@ -5,7 +5,8 @@ from pathlib import Path
 
 from liecbench.config.cell import Job
 from liecbench.config.cell_fields import flat_fields
-from liecbench.estimate.cost import TIMED_STEPS, job_seconds, launch_seconds, payload_bytes_per_epoch, traffic
+from liecbench.estimate.cost import TIMED_STEPS, job_seconds, launch_seconds
+from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
 from liecbench.launch.launch import Launch, group
 from liecbench.launch.multinode import Nodes
 

@@ -9,11 +9,11 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from liecbench import __version__
-from liecbench.report.columns import caption, field_heading, field_text
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.plotly_traces import plotly_figure
 from liecbench.report.gpu_table import gpu_table
+from liecbench.report.table_texts import caption, field_heading, field_text
 from liecbench.results.break_even import symmetric_rate
 from liecbench.results.comparison import Comparison
 from liecbench.results.directory import SCENARIO_NAME

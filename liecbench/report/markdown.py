@@ -3,7 +3,7 @@
 import html
 import re
 
-from liecbench.report.columns import caption, field_heading, starred_field_text
+from liecbench.report.table_texts import caption, field_heading, starred_field_text
 from liecbench.results.comparison import Comparison
 
 

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from liecbench.report.columns import caption, field_heading, starred_field_text
+from liecbench.report.table_texts import caption, field_heading, starred_field_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS

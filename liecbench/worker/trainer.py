@@ -8,7 +8,7 @@ from torch import Tensor
 
 from liecbench.results.records import Epoch
 from liecbench.worker.collective_errors import collective_cleanup
-from liecbench.worker.epoch_record import Evaluation, combine_ranks, mean_over_ranks, norm_over_ranks
+from liecbench.worker.combine_ranks import Evaluation, combine_ranks, mean_over_ranks, norm_over_ranks
 from liecbench.worker.evaluation import compression_error, divergence, evaluate_mean_model
 from liecbench.worker.event_writer import EventWriter
 from liecbench.worker.gpu_telemetry import Sampler

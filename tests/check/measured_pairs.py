@@ -23,6 +23,7 @@ from pathlib import Path
 
 from liecbench.check.paired.cases import Case, cases_of
 from liecbench.check.paired.pair_sampler import MeasuredCase, PairSampler
+from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.side import ResidentSide, Side
 from liecbench.check.paired.stopping import (
     PairedTest,
@@ -31,7 +32,6 @@ from liecbench.check.paired.stopping import (
     is_relaunch_complete,
     log_ratio,
 )
-from liecbench.check.paired.stopping_rule import StoppingRule
 from liecbench.check.verdict import Pair, Verdict
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario

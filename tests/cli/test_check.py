@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from liecbench.check.paired.paired_check import PairedCheck
-from liecbench.check.paired.stopping_rule import StoppingRule
+from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.verdict import Outcome
 from liecbench.results.ledger import Ledger
 from tests.cli.in_process import run_in_process

@@ -2,43 +2,10 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Cell, Job
-from liecbench.estimate.cost import (
-    StepTraffic,
-    job_seconds,
-    launch_seconds,
-    payload_bytes_per_epoch,
-    stall_timeout,
-    traffic,
-    wire_seconds,
-    wire_seconds_per_epoch,
-)
-from tests.ledgers import spec
-
-# 64 pixels, one layer of 8, 10 classes: 610 parameters; 1437 // (32 × 2) = 22 steps an epoch.
-NUMEL, STEPS = 64 * 8 + 8 + 8 * 10 + 10, 22
-
-
-def cell(algorithm: Any = "ddp", **changes: Any) -> Cell:
-    return Cell.from_spec(spec(**{"link": "10mbit", **changes}) | {"algorithm": algorithm})
-
-
-def liec(**changes: Any) -> Cell:
-    return cell({"name": "liec", "average_period": 4}, compressor="sign", server="sharded", **changes)
-
-
-def test_payload_of_an_all_reduce() -> None:
-    assert payload_bytes_per_epoch(cell()) == [(4 * NUMEL * STEPS, 4 * NUMEL * STEPS)] * 2
-
-
-def test_kinds_of_steps_are_counted_over_the_whole_training() -> None:
-    found = {kind: steps.count for kind, steps in traffic(liec()).items()}
-
-    assert found == {"compressed": 33, "averaging": 11}
-
-
-def test_traffic_does_not_depend_on_link_and_seed() -> None:
-    assert traffic(liec()) is traffic(liec(link="100mbit", seed=3))
+from liecbench.config.cell import Job
+from liecbench.estimate.cost import job_seconds, launch_seconds, stall_timeout, wire_seconds, wire_seconds_per_epoch
+from liecbench.estimate.planned_bytes import StepTraffic, payload_bytes_per_epoch, traffic
+from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
 
 
 @pytest.mark.parametrize(

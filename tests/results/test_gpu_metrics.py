@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.report.columns import caption
+from liecbench.report.table_texts import caption
 from liecbench.results.gpu_metrics import throttling_warnings
 from liecbench.results.metric_row import CompletedCell
 from liecbench.results.metrics import METRICS, derive_metrics

@@ -11,10 +11,10 @@ from liecbench.check.paired.cases import Case, cases_of
 from liecbench.check.paired.interpreters import NO_PYTHONPATH, inspect
 from liecbench.check.paired.paired_outcome import outcome
 from liecbench.check.paired.revisions import built
+from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.self_test import self_test_cases, verdict_on_gate
 from liecbench.check.paired.session import PairedComparison
 from liecbench.check.paired.side import Side
-from liecbench.check.paired.stopping_rule import StoppingRule
 from liecbench.check.verdict import Outcome
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario

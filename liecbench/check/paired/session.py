@@ -8,9 +8,9 @@ from pathlib import Path
 
 from liecbench.check.paired.cases import Case
 from liecbench.check.paired.pair_sampler import BURST_SECONDS, STEP, MeasuredCase, PairSampler
+from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.side import LostError, ResidentSide, Side, StartError, UnknownError
 from liecbench.check.paired.stopping import conclude, is_complete, is_relaunch_complete
-from liecbench.check.paired.stopping_rule import StoppingRule
 
 
 class PairedComparison:

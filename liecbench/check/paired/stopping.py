@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from liecbench.check.paired import evidence
-from liecbench.check.paired.stopping_rule import FEWEST_PAIRS_PER_RELAUNCH, StoppingRule
+from liecbench.check.paired.rule_settings import FEWEST_PAIRS_PER_RELAUNCH, StoppingRule
 from liecbench.check.verdict import CheckResult, Evidence, Pair, Verdict
 
 _NOISY_RATIO, _NOISY_SHARE = 1.05, 0.2

@@ -9,9 +9,9 @@ import pytest
 from liecbench.check.paired.cases import Case
 from liecbench.check.paired.pair_sampler import seconds_by_metric
 from liecbench.check.paired.paired_outcome import outcome
+from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.session import PairedComparison
 from liecbench.check.paired.side import Side
-from liecbench.check.paired.stopping_rule import StoppingRule
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.errors import ExitCode
 from liecbench.launch.messages import BurstResult

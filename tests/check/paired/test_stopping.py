@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.stopping import (
     PairedTest,
     conclude,
@@ -15,7 +16,6 @@ from liecbench.check.paired.stopping import (
     pairs_per_relaunch,
     weigh,
 )
-from liecbench.check.paired.stopping_rule import StoppingRule
 from liecbench.check.verdict import CheckResult, Pair, Verdict
 
 RULE = StoppingRule()

@@ -1,0 +1,16 @@
+from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
+from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
+
+
+def test_payload_of_an_all_reduce() -> None:
+    assert payload_bytes_per_epoch(cell()) == [(4 * NUMEL * STEPS, 4 * NUMEL * STEPS)] * 2
+
+
+def test_kinds_of_steps_are_counted_over_the_whole_training() -> None:
+    found = {kind: steps.count for kind, steps in traffic(liec()).items()}
+
+    assert found == {"compressed": 33, "averaging": 11}
+
+
+def test_traffic_does_not_depend_on_link_and_seed() -> None:
+    assert traffic(liec()) is traffic(liec(link="100mbit", seed=3))
