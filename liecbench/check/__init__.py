@@ -1,1 +1,1 @@
-"""The regression gate: results against a stored baseline, or A against B measured side by side."""
+"""The regression gate: it checks results against a stored baseline, or side B against side A in paired measurements."""

@@ -1,4 +1,4 @@
-"""Names of compared cells."""
+"""Names of the cells that a check compares."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,12 @@ _NONE = "none"
 
 
 def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a short name for each cell: its method, its workers, and the fields that differ between cells of a method.
+    """Return a short name for each cell: its method, its number of workers, and the fields that tell cells apart.
+
+    A field is part of the names if two cells with the same method have different values for it.
 
     Args:
-        cells: The flat fields of each cell.
+        cells: The fields of each cell, as ``flat_fields`` returns them.
     """
     fields_as_text = [{name: value_text(value) for name, value in fields.items()} for fields in cells]
     names = [name for name in dict.fromkeys(n for fields in fields_as_text for n in fields) if name != "workers"]
@@ -27,7 +29,10 @@ def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def pair_labels(a: Sequence[Cell], b: Sequence[Cell]) -> list[str]:
-    """Return a name for each pair of cells: A's name, and each field that differs as 'field A's → B's'."""
+    """Return a name for each pair of cells: the name of A's cell, then ``field old → new`` per field that differs.
+
+    Seeds are ignored.
+    """
     fields_a, fields_b = ([{**flat_fields(cell.spec()), "seed": None} for cell in cells] for cells in (a, b))
     return [
         " · ".join([label, *_differences(one, other)])
@@ -54,7 +59,7 @@ def _spaced(name: str) -> str:
 
 
 def value_text(value: object) -> str:
-    """Return a field's value as text; ``none`` for None."""
+    """Return a field's value as text: a string as it is, None as ``none``, any other value as JSON."""
     if value is None:
         return _NONE
     return value if isinstance(value, str) else json.dumps(value)

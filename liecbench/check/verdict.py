@@ -1,4 +1,4 @@
-"""Results of a check: a verdict per cell and metric, figures that are never gated, and the exit code."""
+"""Results of a check: a verdict per cell and metric, metrics that are only printed, and the exit code."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,14 +19,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One burst of A's steps and one of B's, measured one after the other.
+    """The times of one metric in two bursts of steps, one burst on A and one on B, measured one after the other.
 
     Attributes:
-        relaunch: Number of the launch of both sides, from 0.
-        order: The side that went first, then the other one.
+        relaunch: Number of the launch of both sides in which the pair was measured, from 0.
+        order: ``AB`` if A's burst came first, ``BA`` if B's did.
         a_seconds: Time of A's slowest rank.
         b_seconds: Time of B's slowest rank.
-        noise: Load on the machine during the pair, by name.
+        noise: Indicators of other load on the machine during the pair: ``"steal"``, ``"pressure"`` (if the kernel has
+            pressure counters) and ``"wall_over_cpu"``.
     """
 
     relaunch: int
@@ -38,7 +39,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """E-values, each the largest over all looks at the pairs.
+    """E-values of a paired comparison, computed again after each pair; each is the largest so far.
 
     Attributes:
         slower: Evidence that B is slower than A by more than the tolerance.
@@ -55,19 +56,19 @@ class CheckResult:
 
     Attributes:
         cell: The cell's name.
-        metric: The metric's name, with its unit.
+        metric: The metric's name, such as ``step_seconds``.
         verdict: The verdict.
-        reason: The verdict's reason, for people.
-        unit: ``relative`` if ``change`` is current ÷ baseline − 1, ``points`` if it is a difference of fractions.
-        baseline: The baseline's value, or A's.
-        current: The value compared with it, or B's.
-        change: The estimated change.
-        low: Lower end of the change's interval; None if it has none.
-        high: Upper end of the change's interval; None if it has none.
-        evidence: E-values of a paired comparison.
-        smallest_detectable: The smallest change that this check could have found; None if unknown or infinite.
-        noisy: True if computing had to wait for a processor in many pairs.
-        pairs: The raw measurements of a paired comparison.
+        reason: The reason of the verdict, as text for the user.
+        unit: ``relative`` if ``change`` is a relative change, ``points`` if it is a difference of two fractions.
+        baseline: Value of the stored baseline, or of side A in a paired comparison; None if nothing was compared.
+        current: Value of the checked results, or of side B in a paired comparison; None if nothing was compared.
+        change: Estimated change from ``baseline`` to ``current``, in ``unit``; None if it is undefined.
+        low: Lower confidence bound of ``change``; None if there is none.
+        high: Upper confidence bound of ``change``; None if there is none.
+        evidence: E-values of a paired comparison; None in a check against a stored baseline.
+        smallest_detectable: Smallest change that this check could have found; None if unknown or infinite.
+        noisy: True if in many pairs the ranks' computation waited for a processor.
+        pairs: The measurements of a paired comparison; empty in a check against a stored baseline.
     """
 
     cell: str
@@ -88,7 +89,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UngatedMetric:
-    """A figure that is printed for the reader and never decides anything."""
+    """A metric of one cell that is printed but never changes the verdict."""
 
     cell: str
     metric: str
@@ -102,10 +103,10 @@ class Outcome:
 
     Attributes:
         results: One result per cell and metric.
-        ungated: Figures that are printed and never gated.
-        failed_cells: Cells that could not be measured, each with the reason.
+        ungated: Metrics that are printed but never change the verdict.
+        failed_cells: Names of the cells that failed, each with the reason.
         notes: Remarks on the whole check.
-        settings: What was compared, and the check's settings: margins, seeds.
+        settings: Names of the compared sides, and the settings of the check, such as its margins.
     """
 
     results: tuple[CheckResult, ...]
@@ -120,7 +121,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The command's exit code; if nothing was measured, it is never that of a pass."""
+        """Exit code of the check; DONE only if a result passed, none failed or is inconclusive, and no cell failed."""
         if self.count(Verdict.FAIL):
             return ExitCode.REGRESSION
         if self.failed_cells:
@@ -134,5 +135,5 @@ _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_COMPARED, Verdic
 
 
 def worst_first(results: Iterable[CheckResult]) -> list[CheckResult]:
-    """Return the results sorted by verdict, failures first, and within a verdict by the size of the change."""
+    """Return the results sorted by verdict (failures first), and within a verdict by size of change (largest first)."""
     return sorted(results, key=lambda result: (_WORST_FIRST.index(result.verdict), -abs(result.change or 0.0)))

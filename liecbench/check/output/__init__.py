@@ -1,1 +1,1 @@
-"""Renderers of a gate's outcome."""
+"""Output formats of a check's outcome: table, JSON, JUnit XML, GitHub."""

@@ -1,4 +1,4 @@
-"""The outcome on GitHub: a step summary in Markdown, and annotations as workflow commands."""
+"""A check's outcome for GitHub Actions: a step summary in Markdown, and annotations as workflow commands."""
 
 import html
 import re
@@ -22,14 +22,14 @@ from liecbench.check.output.outcome_table import (
 from liecbench.check.verdict import Outcome, worst_first
 from liecbench.errors import ExitCode, LiecbenchError
 
-# GitHub keeps ten annotations of a level per step, and refuses a summary above 1 MiB; a summary has five sections.
+# Per step, GitHub keeps ten annotations of each level and refuses a summary above 1 MiB; five sections can be long.
 _LEVELS: Final = {"INCONCLUSIVE": "warning", "NOT COMPARED": "notice"}
 _MOST_PROBLEMS: Final = 9
 _SECTION_BYTES: Final = 200_000
 
 
 def summary(outcome: Outcome) -> str:
-    """Return Markdown: headline, table, reasons, notes, and the ungated metrics in a collapsed section."""
+    """Return Markdown: the headline, a table of results, reasons, notes, and a collapsed table of ungated metrics."""
     sections = [["## liecbench check"], [f"**{_escaped(headline(outcome))}**"]]
     if outcome.results:
         sections.append(_table([result_texts(result) for result in worst_first(outcome.results)]))
@@ -46,7 +46,11 @@ def summary(outcome: Outcome) -> str:
 
 
 def append_summary(outcome: Outcome, path: Path) -> None:
-    """Append the summary to the file that GITHUB_STEP_SUMMARY names; LiecbenchError if it cannot be written."""
+    """Append the summary to ``path``, the file that GITHUB_STEP_SUMMARY names.
+
+    Raises:
+        LiecbenchError: If the file cannot be written.
+    """
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(f"\n{summary(outcome)}")
@@ -56,7 +60,7 @@ def append_summary(outcome: Outcome, path: Path) -> None:
 
 
 def annotations(outcome: Outcome) -> list[str]:
-    """Return workflow commands, one per line: the headline and the nine worst problems."""
+    """Return workflow commands: one for the headline, and one for each of the nine worst problems."""
     level = "notice" if outcome.exit_code is ExitCode.DONE else "error"
     return [
         _command(level, "liecbench check", headline(outcome)),
@@ -100,7 +104,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cut(lines: Iterable[str]) -> list[str]:
-    """Return the lines that fit into a section, and the number of those left out."""
+    """Return the lines that fit into ``_SECTION_BYTES``; if some do not, add a line that counts them."""
     kept: list[str] = []
     remaining_bytes, left_out = _SECTION_BYTES, 0
     for line in lines:
@@ -113,7 +117,7 @@ def _cut(lines: Iterable[str]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Escape a name or reason: it must not become a table, link, formula, tag or mention."""
+    """Escape text for GitHub's Markdown, so that it is shown literally and mentions nobody."""
     shown = re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", html.escape(one_line(text), quote=False))
-    # An escaped @ still mentions; one with a zero-width space behind it does not.
+    # GitHub treats even an escaped @ as a mention, but not an @ that a zero-width space follows.
     return shown.replace("@", "@\u200b")

@@ -1,4 +1,4 @@
-"""The outcome as JSON for programs, with each pair as it was measured."""
+"""A check's outcome as JSON, with the raw measurements of every pair."""
 
 import dataclasses
 import json
@@ -21,14 +21,14 @@ _NAMES: Final = {
 
 
 def verdict_name(outcome: Outcome) -> str:
-    """Return the name of the outcome's verdict, the same in all formats."""
+    """Return the name of the outcome's verdict, such as ``pass``; all output formats use it."""
     return _NAMES[outcome.exit_code]
 
 
 def to_json(outcome: Outcome) -> str:
     """Return one JSON object of type ``liecbench-check``.
 
-    Values are seconds, bytes and fractions; null if infinite or undefined.
+    Times are in seconds, sizes in bytes, and changes are fractions; a value that is infinite or undefined is null.
     """
     content = {
         "type": "liecbench-check",
@@ -54,12 +54,12 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 
 def _fields(record: CheckResult | Evidence | Pair | UngatedMetric) -> dict[str, Any]:
-    """Return the fields; unlike ``asdict``, without copying mappings, whose values may not be copyable."""
+    """Return a record's fields by name, without copying their values: ``asdict`` copies, which can fail."""
     return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
 def _finite(value: Any) -> Any:
-    """Replace infinities and NaN, which JSON lacks, with None."""
+    """Return the value with infinities and NaN, which JSON lacks, replaced by None at every level."""
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

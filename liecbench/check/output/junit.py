@@ -1,4 +1,4 @@
-"""The outcome as JUnit XML, which GitLab and other CI systems read."""
+"""A check's outcome as JUnit XML, which GitLab and other CI systems read."""
 
 from xml.etree import ElementTree as ET
 
@@ -7,13 +7,16 @@ from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.errors import ExitCode
 
 _NAME = "liecbench check"
-# Attributes of a suite, and the elements that they count.
+# For each counting attribute of a suite, the element that it counts.
 _COUNTERS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 _IN_HEADER = ("verdict", "cell", "metric")
 
 
 def to_xml(outcome: Outcome) -> str:
-    """Return XML with a test case per result and per failed cell; if nothing was compared, with an error."""
+    """Return XML with one test case per result and per failed cell.
+
+    If nothing was compared, a test case with an error says so.
+    """
     root = ET.Element("testsuites", name=_NAME)
     suite = ET.SubElement(root, "testsuite", name=_NAME)
     for result in outcome.results:

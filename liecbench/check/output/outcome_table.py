@@ -1,4 +1,4 @@
-"""The outcome as a table on a terminal, and the texts that it shares with the other formats."""
+"""A check's outcome as a table on a terminal, and texts that GitHub's and JUnit's formats use as well."""
 
 import math
 from collections.abc import Sequence
@@ -24,14 +24,20 @@ _SCALES: Final = {
     "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
 }
 _STYLES: Final = {"FAIL": "bold red", CELL_FAILED: "bold red", "INCONCLUSIVE": "yellow", "PASS": "green"}
-# If a line is too long, these columns are wrapped, down to this width.
+# If a table is too wide, these columns are wrapped, down to _NARROWEST characters.
 _WRAPPED: Final = frozenset({"cell", _PLACE})
 _NARROWEST = 20
 _LEAST_DIGITS, _MOST_DIGITS = 3, 17
 
 
 class Problem(NamedTuple):
-    """Something that did not pass: verdict in capitals, cell and metric (empty for a failed cell), and reason."""
+    """A result that did not pass, or a cell that failed.
+
+    Attributes:
+        verdict: The verdict in capitals.
+        where: The cell and the metric; empty for a failed cell, whose name is in ``reason``.
+        reason: The reason, possibly with several lines.
+    """
 
     verdict: str
     where: str
@@ -39,7 +45,12 @@ class Problem(NamedTuple):
 
 
 def render(outcome: Outcome, *, width: int) -> Group:
-    """Return the results, worst first, then reasons, ungated metrics, notes, and the verdict in the last line."""
+    """Return everything to print: results (worst first), reasons, ungated metrics, notes, and last the headline.
+
+    Args:
+        outcome: The outcome of a check.
+        width: Width of the terminal in characters.
+    """
     parts: list[RenderableType] = []
     if outcome.results:
         parts.append(_table([result_texts(result) for result in worst_first(outcome.results)], width))
@@ -68,7 +79,7 @@ def headline(outcome: Outcome) -> str:
 
 
 def problems(outcome: Outcome) -> list[Problem]:
-    """Return everything that did not pass: failures, failed cells, then the rest, worst first."""
+    """Return what did not pass: failed results, then failed cells, then inconclusive and not compared results."""
     found = [
         Problem(result.verdict.upper(), f"{result.cell} · {_spaced(result.metric)}", result.reason)
         for result in worst_first(outcome.results)
@@ -83,7 +94,7 @@ def problems(outcome: Outcome) -> list[Problem]:
 
 
 def result_texts(result: CheckResult) -> dict[str, str]:
-    """Return a result's figures by heading, each in one line; an empty text if it lacks one."""
+    """Return a result's texts by column heading, each a single line; empty if the result lacks that figure."""
     baseline, now = _amounts(result.metric, result.baseline, result.current, percent=result.unit == "points")
     detectable = result.smallest_detectable
     return {
@@ -100,7 +111,7 @@ def result_texts(result: CheckResult) -> dict[str, str]:
 
 
 def ungated_texts(metric: UngatedMetric) -> dict[str, str]:
-    """Return an ungated metric's figures by heading."""
+    """Return an ungated metric's texts by column heading."""
     baseline, now = _amounts(metric.metric, metric.baseline, metric.current, percent=False)
     change = f"{_signed(100 * (metric.current / metric.baseline - 1))} %" if metric.baseline else ""
     return {
@@ -113,17 +124,17 @@ def ungated_texts(metric: UngatedMetric) -> dict[str, str]:
 
 
 def used_headings(rows: Sequence[dict[str, str]]) -> list[str]:
-    """Return the headings of columns with a text in any row."""
+    """Return the headings of the columns that are not empty in every row."""
     return [heading for heading in rows[0] if any(row[heading] for row in rows)]
 
 
 def one_line(text: str) -> str:
-    """Return a text in one line without control characters: names from users must not move the cursor."""
+    """Return the text as one line without control characters, which in a user's names could move the cursor."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def _first_line(reason: str) -> str:
-    """Return the first line; the log after it is on standard error already."""
+    """Return the first line of a reason; the lines after it are the end of the ranks' log."""
     return reason.partition("\n")[0]
 
 
@@ -143,7 +154,7 @@ def _counts(outcome: Outcome) -> list[str]:
 
 
 def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
-    """Return a table with one line per row, or with several if the terminal is too narrow."""
+    """Return a table with one line per row; if that is wider than ``width``, with several lines per result."""
     rows = _without_repeats(rows)
     if _needed(rows) > width and "verdict" in rows[0]:
         rows = [_stacked(row) for row in rows]
@@ -159,7 +170,7 @@ def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
 
 
 def _without_repeats(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Remove a cell's name if the row above has the same."""
+    """Blank the cell's name in each row that follows a row with the same name."""
     above = ["", *(row["cell"] for row in rows)]
     return [{**row, "cell": "" if row["cell"] == name else row["cell"]} for name, row in zip(above, rows, strict=False)]
 
@@ -177,7 +188,7 @@ def _stacked(row: dict[str, str]) -> dict[str, str]:
 
 
 def _needed(rows: Sequence[dict[str, str]]) -> int:
-    """Return the width that the rows need if only the cell's name is wrapped."""
+    """Return the width in characters that the table needs if only the columns in ``_WRAPPED`` are wrapped."""
     needed = -2
     for heading in used_headings(rows):
         widest = max(cell_len(line) for text in (heading, *(row[heading] for row in rows)) for line in text.split("\n"))
@@ -204,7 +215,7 @@ def _percent(value: float, result: CheckResult) -> str:
 
 
 def _signed(value: float) -> str:
-    """Return a signed number with one decimal, or more if a change would read as zero."""
+    """Return a signed number with one decimal; if that would show zero for a change, with two significant digits."""
     text = f"{value:+,.1f}"
     if value and text in ("+0.0", "-0.0"):
         text = f"{value:+.2g}"
@@ -222,7 +233,7 @@ def _evidence(result: CheckResult) -> str:
 
 
 def _amounts(metric: str, baseline: float | None, now: float | None, *, percent: bool) -> tuple[str, str]:
-    """Return both with their unit, in enough digits to differ: a single byte more is visible."""
+    """Return both values as text with a unit, with enough digits that a difference of a single byte is visible."""
     measured = metric.partition("_per_")[0]
     kind = "percent" if percent else next((name for name in _SCALES if measured.endswith(name)), "")
     for digits in range(_LEAST_DIGITS, _MOST_DIGITS + 1):
@@ -238,7 +249,7 @@ def _amount(value: float | None, kind: str, digits: int) -> str:
     if kind == "percent":
         return f"{100 * value:.{digits - 2}f} %"
     scales = _SCALES.get(kind, ((1.0, ""),))
-    # 0.9995 of a unit rounds to one in three digits.
+    # With three digits, 0.9995 of a unit is shown as 1.
     size, unit = next((scale for scale in scales if abs(value) >= 0.9995 * scale[0]), scales[-1])
     scaled = value / size
     whole = len(f"{abs(scaled):.0f}") if math.isfinite(scaled) and abs(scaled) < 1e15 else 0

@@ -1,1 +1,1 @@
-"""Checks of A against B, measured side by side."""
+"""Paired checks: side A against side B, measured in turn on the same machine."""

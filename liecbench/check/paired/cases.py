@@ -1,4 +1,4 @@
-"""Cases of a paired comparison: each cell of A with the cell of B at the same place in the matrix."""
+"""Cases of a paired comparison: each cell of A with the cell of B at the same position in the matrix."""
 
 import json
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from liecbench.launch.launch import launch_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A cell of A and the cell of B that it is compared with.
+    """A cell of side A and the cell of side B that it is compared with.
 
     Attributes:
         label: The case's name.
-        a: A's cell.
-        b: B's cell.
-        slowdown: Share of A's step time by which B's steps are made to take longer; for the gate's self-test.
+        a: The cell that side A trains.
+        b: The cell that side B trains.
+        slowdown: Delay added to each of B's steps, as a share of A's step time; not zero in the self-test only.
     """
 
     label: str
@@ -28,15 +28,15 @@ class Case:
 
     @property
     def launch_key(self) -> tuple[object, ...]:
-        """A key; cases with the same key can be measured by the same ranks."""
+        """Key that is equal for cases that the same ranks can measure."""
         return (launch_key(self.a), launch_key(self.b))
 
 
 def cases_of(a: Sequence[Cell], b: Sequence[Cell]) -> list[Case]:
-    """Return a case for each cell of A and the cell of B at its place, one seed of each.
+    """Pair the cells of A and B by their position; of cells that differ only in the seed, use the first.
 
     Raises:
-        LiecbenchError: If A and B differ in their number of cells.
+        LiecbenchError: If A and B have different numbers of cells, not counting seeds.
     """
     cells_a, cells_b = _first_seeds(a), _first_seeds(b)
     if len(cells_a) != len(cells_b):
@@ -47,7 +47,7 @@ def cases_of(a: Sequence[Cell], b: Sequence[Cell]) -> list[Case]:
 
 
 def _first_seeds(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the first of the cells that differ in the seed alone: the seed does not change the time of a step."""
+    """Keep the first of the cells that differ only in the seed: the seed does not change the time of a step."""
     first: dict[str, Cell] = {}
     for cell in cells:
         first.setdefault(json.dumps({**cell.spec(), "seed": None}, sort_keys=True), cell)

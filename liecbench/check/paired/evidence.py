@@ -1,8 +1,10 @@
 """Sequential evidence from paired log-ratios: E-values, an interval, and the smallest detectable slowdown.
 
-If the median of d is at most t, the number of d > t among n is at most binomial with ½, and the uniform mixture over
-larger probabilities is a test martingale: by Ville's inequality it reaches 1/α with probability α at most, at any
-number of looks (Robbins 1970, Statistical methods related to the law of the iterated logarithm, eq. 7).
+Null hypothesis: the median of the log-ratio d is at most t, so each d exceeds t with probability p ≤ ½. The E-value is
+the likelihood ratio of a uniform mixture over p in [½, 1] to p = ½, given how many of the first n values exceed t. For
+p = ½ it is a test martingale, and for smaller p it is stochastically smaller. By Ville's inequality, the probability
+that it ever reaches 1/α is therefore at most α, even if it is computed after every pair (Robbins 1970, Statistical
+methods related to the law of the iterated logarithm, eq. 7).
 """
 
 import functools
@@ -12,13 +14,15 @@ from collections.abc import Sequence
 from typing import Final
 
 DETECTION_PROBABILITY: Final = 0.8
-# Pairs are autocorrelated, so the slowdown computed for independent pairs is a little too small.
+# The formula assumes independent pairs; pairs are autocorrelated, so its smallest slowdown is a little too small.
 _AUTOCORRELATION_FACTOR: Final = 1.15
 
 
 @functools.cache
 def e_value(num_pairs: int, num_beyond: int) -> float:
-    """Return the evidence that more than half of all pairs are beyond a limit, if ``num_beyond`` of n are.
+    """Return the E-value for "a pair is beyond the limit with probability > ½" if k of n pairs are beyond it.
+
+    n is ``num_pairs`` and k is ``num_beyond``:
 
     E(n, k) = 2^(n+1) / ((n+1)·C(n, k)) · P(Bin(n+1, ½) ≤ k)
     """
@@ -27,19 +31,19 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 
 
 def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
-    """Return the smallest k with E(n, k) ≥ threshold; None if even k = n is too few."""
+    """Return the smallest k with E(n, k) ≥ ``threshold`` for n = ``num_pairs``; None if even k = n is too few."""
     return next((k for k in range(num_pairs + 1) if e_value(num_pairs, k) >= threshold), None)
 
 
 def fewest_pairs(threshold: float) -> int:
-    """Return the smallest n whose E-value reaches the threshold if every pair is beyond the limit."""
+    """Return the smallest n with E(n, n) ≥ ``threshold``: the fewest pairs that can reach the threshold."""
     return next(n for n in range(1, 1100) if e_value(n, n) >= threshold)
 
 
 def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, float] | None:
-    """Return the bounds of the median ratio − 1; None for too few pairs.
+    """Return the lower and upper confidence bound of the median of B ÷ A − 1; None if there are too few pairs.
 
-    Each bound holds at every look with probability 1 − 1/threshold.
+    If a bound is computed after every pair, it is wrong at least once with probability 1/threshold at most.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)
@@ -49,10 +53,12 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
 
 
 def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold: float, most_pairs: int) -> float:
-    """Return the slowdown that ``most_pairs`` pairs with this noise find with a probability of 80 %.
+    """Return the smallest slowdown that ``most_pairs`` pairs detect with a probability of 80 %.
+
+    The noise of the pairs is that of ``log_ratios``.
 
     Returns:
-        A share of A's time; infinite if no slowdown would be found.
+        The slowdown as a share of A's time; infinite if ``most_pairs`` or ``log_ratios`` are too few.
     """
     import numpy as np
     from scipy.special import betaincinv
@@ -68,7 +74,10 @@ def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold
 
 
 def holm(e_values: Sequence[float], alpha: float) -> list[bool]:
-    """Return for each test if Holm's step-down on p = 1/sup E rejects it, with family-wise error ``alpha``."""
+    """Return for each test whether Holm's step-down procedure rejects it, with a family-wise error of ``alpha``.
+
+    The p-value of a test is 1 ÷ its largest E-value.
+    """
     order = sorted(range(len(e_values)), key=lambda i: -e_values[i])
     rejected = [False] * len(e_values)
     for place, index in enumerate(order):

@@ -1,4 +1,4 @@
-"""Other Python interpreters: their versions of liecbench and torch, and if they can be compared with this one."""
+"""Other Python interpreters: their versions of liecbench and torch, and whether a paired check can run them."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from liecbench.errors import LiecbenchError
 
-# A directory in PYTHONPATH would hide the installed packages.
+# Environment variables that unset PYTHONPATH: its directories would hide the packages that are installed.
 NO_PYTHONPATH: Final = {"PYTHONPATH": ""}
 _TIMEOUT_SECONDS = 60
 _REMEDY = "give a Python ≥ 3.11 that has liecbench, such as ENVIRONMENT/bin/python"
@@ -35,14 +35,14 @@ print(json.dumps({**answer, **{name: version(name) for name in ("liecbench", "to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """An interpreter, and what it has installed.
+    """A Python interpreter and the versions that it has installed.
 
     Attributes:
-        path: The interpreter.
-        python: Its Python version.
-        liecbench: Its liecbench version.
-        torch: Its torch version.
-        protocol: Version of the orders and answers of its paired workers.
+        path: Path of the interpreter.
+        python: Version of Python.
+        liecbench: Version of liecbench.
+        torch: Version of torch.
+        protocol: Version of the messages that its paired workers read and write.
     """
 
     path: Path
@@ -53,15 +53,16 @@ class Installation:
 
 
 def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> Installation:
-    """Return what an interpreter has installed.
+    """Return the versions that an interpreter has installed.
 
     Args:
-        python: A path, or a name in PATH.
-        protocol: The version of the paired workers' protocol that the interpreter must have.
-        name: The interpreter's name in errors; ``python`` if None.
+        python: Path of the interpreter, or the name of a command in PATH.
+        protocol: Version of the paired workers' messages that the interpreter's liecbench must use.
+        name: Name of the interpreter in error messages; None means ``python``.
 
     Raises:
-        LiecbenchError: If there is no such interpreter, or its liecbench cannot be compared by this one.
+        LiecbenchError: If there is no such interpreter, if it lacks liecbench or torch, or if its paired workers use
+            another version of the messages.
     """
     name = name or str(python)
     path = _located(python, name)
@@ -81,7 +82,7 @@ def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> In
 
 
 def _located(python: str | Path, name: str) -> Path:
-    """Return an interpreter's absolute path; links are kept, because a virtual environment's interpreter is a link."""
+    """Return an interpreter's absolute path without resolving links: in a virtual environment it is itself a link."""
     found = shutil.which(python)
     if found is None:
         raise LiecbenchError(f"{name}: there is no such executable", _REMEDY)

@@ -1,4 +1,4 @@
-"""Measurement of one case: pairs of bursts of the same steps on A and on B, in random order."""
+"""Measurement of one case: pairs of bursts, in which A and B train the same steps one after the other."""
 
 import math
 import random
@@ -27,12 +27,12 @@ class MeasuredCase:
 
     Attributes:
         case: The case.
-        pairs: Measured pairs by metric.
-        last: The answers of A and B to the last pair of bursts.
-        environments: The environment of each side, by its name in lower case.
-        rare_kinds: Kinds of steps that are gated by themselves; None before the first pair.
-        failures: The reason of each failed attempt.
-        unknown: The reason why a side cannot build the cell; None if both can.
+        pairs: Measured pairs, by metric.
+        last: Results of the last burst on A and the last burst on B; None before the first pair.
+        environments: Environment that each side reported, with the keys ``"a"`` and ``"b"``.
+        rare_kinds: Step kinds whose time is a metric of its own, see ``_rare_kinds``; None before the first pair.
+        failures: The reason of each failed attempt to measure the case.
+        unknown: The reason if the liecbench of a side does not know something that the cell names, else None.
     """
 
     case: Case
@@ -45,11 +45,11 @@ class MeasuredCase:
 
     @property
     def is_given_up(self) -> bool:
-        """True if the case is not measured any further."""
+        """True if no more pairs of the case are measured because it failed too often or a side cannot build it."""
         return self.unknown is not None or len(self.failures) >= MOST_ATTEMPTS
 
     def tests(self) -> list[PairedTest]:
-        """Return one test per metric."""
+        """Return one test per metric, with the pairs measured so far."""
         return [
             PairedTest(cell=self.case.label, metric=metric, pairs=tuple(pairs)) for metric, pairs in self.pairs.items()
         ]
@@ -59,11 +59,11 @@ class PairSampler:
     """Measures pairs of one case on two resident sides.
 
     Args:
-        measured: The case; pairs are added to it.
-        a: The ranks of A.
-        b: The ranks of B.
-        order: Random numbers for the order of A and B in each pair.
-        burst_seconds: Least time that a burst of the faster side takes.
+        measured: The case; ``measure`` adds pairs to it.
+        a: The ranks of side A.
+        b: The ranks of side B.
+        order: Random number generator that draws in each pair whether A or B goes first.
+        burst_seconds: Shortest time in seconds that a burst is to take on the faster side; it sets the number of steps.
     """
 
     def __init__(
@@ -83,11 +83,12 @@ class PairSampler:
 
         Args:
             relaunch: Number of this launch of both sides, from 0.
-            is_enough: Called after each pair; True ends the measurement.
+            is_enough: Called with the case after each pair; if it returns True, the measurement ends.
 
         Raises:
-            UnknownError: If a side cannot build its cell; both sides can go on with other cases.
-            LostError: If a side's ranks have failed; the cell may be open on the other side.
+            UnknownError: If the liecbench of a side does not know something that its cell names. Both sides can then
+                measure other cases.
+            LostError: If the ranks of a side failed. The other side may still have its cell open.
         """
         case = self._measured.case
         opened = self._open(case)
@@ -110,7 +111,7 @@ class PairSampler:
             raise
 
     def _warm_up(self, first: int, period: int) -> tuple[int, int]:
-        """Run one uncounted burst per side; return the next burst's first step and its number of steps."""
+        """Run one unrecorded burst per side; return the next burst's first step and the steps per burst."""
         num_steps = period * math.ceil(_FEWEST_STEPS / period)
         a, b = (self._burst(name, first, num_steps) for name in "AB")
         periods = math.ceil(num_steps * max(1.0, self._burst_seconds / min(a.seconds, b.seconds)) / period)
@@ -135,8 +136,9 @@ class PairSampler:
         if name == "B":
             return self._b.burst(first, num_steps, self._added_seconds)
         a = self._a.burst(first, num_steps)
-        # B is slowed down by a share of A's latest step times: a share of B's own would grow with the time that its
-        # ranks wait for each other, and a share of the first burst's, which may be slow, would be more than asked for.
+        # The delay of B's steps is a share of A's latest step times. A share of B's own step times would grow with the
+        # time that B's ranks wait for each other; a share of the first burst's step times, which may be slow, would be
+        # more than ``slowdown`` asks for.
         share = self._measured.case.slowdown
         self._added_seconds = {k: share * s / a.kind_steps[k] for k, s in a.kind_seconds.items() if share}
         return a
@@ -152,14 +154,17 @@ def _common_period(case: Case, opened: Sequence[Opened]) -> int:
 
 
 def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
-    """Return the step kinds that both sides have, except for the commonest: they send other bytes than most steps."""
+    """Return the step kinds that occurred on both sides, without A's most frequent kind.
+
+    A rare kind, such as an averaging step, sends other bytes than most steps, so its time is a metric of its own.
+    """
     steps: dict[str, int] = a.kind_steps
     commonest = max(sorted(steps), key=lambda kind: steps[kind])
     return [kind for kind in steps if kind != commonest and kind in b.kind_steps]
 
 
 def seconds_by_metric(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return A's and B's seconds for all steps of a burst, and for one step of each rare kind."""
+    """Return, by metric, A's and B's seconds: of the whole burst, and the mean per step of each rare kind."""
     seconds = {STEP: (a.seconds, b.seconds)}
     for kind in rare_kinds:
         one_a, one_b = (side.kind_seconds[kind] / side.kind_steps[kind] for side in (a, b))

@@ -1,4 +1,4 @@
-"""Paired checks as commands name them: two scenarios, two revisions, two interpreters, or the gate's self-test."""
+"""The paired checks, one per command: two scenarios, two revisions, two interpreters, or the gate's self-test."""
 
 import functools
 import sys
@@ -29,7 +29,7 @@ from liecbench.worker.paired_worker import PROTOCOL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ChosenCells:
-    """A scenario's cells as they are written: each side fills in the defaults of its own version."""
+    """The chosen cells of a scenario, with only the options that it sets: each side adds its own version's defaults."""
 
     cells: list[Cell]
     step_timeout: float | None
@@ -37,15 +37,15 @@ class _ChosenCells:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedCheck:
-    """Settings of a paired check, and the ways to run one.
+    """Settings of a paired check, and one method per kind of paired check.
 
     Attributes:
-        rule: When a cell is decided.
+        rule: The rule that decides on each metric of each cell.
         order_seed: Random seed for the A/B order.
         only: Conditions ``KEY=VALUE`` that choose cells.
         assignments: Overrides ``PATH=VALUE`` of the scenario.
-        variables: Environment variables of A's processes, and of B's.
-        share_gpus: True lets several NCCL ranks share a GPU.
+        variables: Environment variables to set for A's processes, and those to set for B's.
+        share_gpus: True if several NCCL ranks may share a GPU.
         say: Called with each line of progress.
     """
 
@@ -63,14 +63,14 @@ class PairedCheck:
         return self._compare(cells_a, cells_b, self._sides((str(a), sys.executable), (str(b), sys.executable)))
 
     def pythons(self, scenario: Path, a: str, b: str) -> Outcome:
-        """Compare the liecbench and torch that two interpreters have installed."""
+        """Run the scenario with two interpreters, to compare their installed liecbench and torch."""
         (chosen,) = self._choose(scenario)
         found = [inspect(python, PROTOCOL) for python in (a, b)]
         old, new = ((f"{each.path}: liecbench {each.liecbench}, torch {each.torch}", str(each.path)) for each in found)
         return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
 
     def revisions(self, scenario: Path, a: str, b: str) -> Outcome:
-        """Compare two revisions of the repository around the working directory, each installed by itself."""
+        """Compare two git revisions of the working directory's project, each in a virtual environment of its own."""
         (chosen,) = self._choose(scenario)
         with built([a, b], self.say) as revisions:
             for revision in revisions:
@@ -79,13 +79,13 @@ class PairedCheck:
             return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
 
     def self_test(self) -> Outcome:
-        """Test the gate on identical code and on an injected slowdown."""
+        """Test whether the gate passes identical code and fails an injected slowdown."""
         cases, notes = self_test_cases()
         here = ("this installation", sys.executable)
         return verdict_on_gate(self._run(cases, self._sides(here, here), None), notes)
 
     def _choose(self, *paths: Path) -> list[_ChosenCells]:
-        """Return the chosen cells of each scenario; LiecbenchError if they cannot be compared here."""
+        """Return the chosen cells of each scenario; raise LiecbenchError if they cannot run on this machine."""
         chosen = list(map(self._choose_from, paths))
         if self.share_gpus:
             check_sharing(cell for each in chosen for cell in each.cells)
@@ -106,7 +106,7 @@ class PairedCheck:
     def _sides(
         self, a: tuple[str, str], b: tuple[str, str], variables: Mapping[str, str] | None = None
     ) -> tuple[Side, Side]:
-        """Return A and B from each side's label and interpreter, with ``variables`` added to both."""
+        """Return sides A and B; ``a`` and ``b`` are (label, interpreter), and ``variables`` are set for both sides."""
         own_a, own_b = ({**(variables or {}), **own} for own in self.variables)
         return (
             Side(name="A", label=a[0], python=a[1], variables=own_a, share_gpus=self.share_gpus),
@@ -127,7 +127,7 @@ class PairedCheck:
         return outcome(comparison, self.rule, self._settings(sides))
 
     def _settings(self, sides: tuple[Side, Side]) -> dict[str, Any]:
-        """Return the settings that the outcome names; of environment variables the names alone."""
+        """Return the settings to report with the outcome; of environment variables only the names, not the values."""
         names = ("tolerance", "bound", "alpha", "beta", "most_pairs", "fewest_relaunches")
         rule = {name: getattr(self.rule, name) for name in names}
         own = {f"variables_{side.name.lower()}": sorted(side.variables) for side in sides if side.variables}

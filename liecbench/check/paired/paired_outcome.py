@@ -1,4 +1,4 @@
-"""Outcome of a finished paired comparison."""
+"""The outcome of a finished paired comparison."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -13,9 +13,9 @@ from liecbench.check.verdict import CheckResult, Outcome, Verdict
 
 
 def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[str, Any]) -> Outcome:
-    """Return the verdicts of a finished comparison.
+    """Return the outcome of a finished comparison.
 
-    Bytes and messages are gated for cases with the same cell on both sides, and printed for others.
+    Bytes and messages are gated in cases whose cells on A and B are equal; in other cases they are only printed.
     """
     measured = comparison.measured
     last = [(each.case, *each.last) for each in measured if each.last is not None]
@@ -33,7 +33,7 @@ def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[
 
 
 def _unless_given_up(given_up: Collection[str], result: CheckResult) -> CheckResult:
-    """Keep the pairs of a cell that was given up, without a verdict."""
+    """Return the result; if its cell was given up, make it inconclusive but keep its pairs."""
     if result.cell not in given_up:
         return result
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason="the cell failed before its last pair")

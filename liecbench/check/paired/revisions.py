@@ -1,4 +1,7 @@
-"""Git revisions of a package, each installed in an environment of its own that shares this interpreter's packages."""
+"""Git revisions of a package, each installed in its own virtual environment.
+
+A virtual environment also imports the packages of this interpreter, so only the package itself is installed.
+"""
 
 import contextlib
 import importlib.util
@@ -37,12 +40,12 @@ print(json.dumps({name: spec.origin or [*spec.submodule_search_locations][0] for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """An installed revision.
+    """A git revision of the project, installed in a virtual environment.
 
     Attributes:
         name: The revision as the user wrote it.
-        commit: Its full hash.
-        python: An interpreter that imports it.
+        commit: Full hash of the revision's commit.
+        python: Interpreter of the virtual environment.
     """
 
     name: str
@@ -57,18 +60,20 @@ class Revision:
 def built(
     revisions: Sequence[str], say: Callable[[str], None], *, shared: Sequence[Path] | None = None
 ) -> Iterator[list[Revision]]:
-    """Install revisions of the repository around the current directory; they are removed when the context ends.
+    """Install git revisions of the current directory's project, and remove the installations when the context ends.
 
-    The installed project is the one nearest to the current directory, as committed. Start the interpreters with ``-P``
-    (or PYTHONSAFEPATH), or they import the project from the current directory instead.
+    The project is the nearest directory with a pyproject.toml or setup.py, starting from the current directory and
+    going up; only committed files are installed. Start the revisions' interpreters with ``-P`` or PYTHONSAFEPATH:
+    otherwise they import the project from the current directory.
 
     Args:
         revisions: Commits, branches or tags.
         say: Called with each line of progress.
-        shared: Directories with all other packages; this interpreter's own if None.
+        shared: Directories of all other packages; None means those of this interpreter.
 
     Raises:
-        LiecbenchError: If a revision cannot be installed.
+        LiecbenchError: If a revision does not exist or cannot be installed.
+        MachineError: If git or pip is not installed.
     """
     top, prefix = _repository()
     commits = [_commit(top, name) for name in revisions]
@@ -89,7 +94,7 @@ def built(
 
 
 def _repository() -> tuple[Path, str]:
-    """Return the top of the working tree, and the current directory relative to it."""
+    """Return the top directory of the git working tree, and the current directory's path relative to it."""
     done = _git(Path.cwd(), "rev-parse", "--show-toplevel", "--show-prefix")
     if done.returncode:
         message = f"check revisions: git finds no working tree here ({' '.join(done.stderr.split())})"
@@ -125,7 +130,7 @@ def _export(top: Path, revision: Revision, tree: Path) -> Path:
 
 
 def _project(revision: Revision, tree: Path, prefix: str) -> Path:
-    """Return the nearest project at or above the current directory's place in the tree."""
+    """Return the nearest Python project in ``tree``: in the directory ``prefix``, or in one above it."""
     here = tree / prefix
     for directory in (here, *(parent for parent in here.parents if parent.is_relative_to(tree))):
         if any((directory / name).is_file() for name in ("pyproject.toml", "setup.py")):
@@ -135,23 +140,23 @@ def _project(revision: Revision, tree: Path, prefix: str) -> Path:
 
 
 def _own_directories() -> list[Path]:
-    """Return the directories of this interpreter's packages."""
+    """Return this interpreter's site-packages directories."""
     user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
     return [path for path in map(Path, (*user, *site.getsitepackages())) if path.is_dir()]
 
 
 def _make_environment(directory: Path, shared: Sequence[Path]) -> Path:
-    """Make a virtual environment that imports shared packages last; return the directory of its own packages."""
+    """Make a virtual environment that searches ``shared`` after its own packages; return its site-packages."""
     venv.EnvBuilder(symlinks=True).create(directory)
     packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(directory)}))
-    # A path on a line of its own would be added without its .pth files, and with them its editable installs.
+    # For a plain path in a .pth file, Python ignores that directory's .pth files: editable installs would be missing.
     calls = "; ".join(f"site.addsitedir({str(path)!a})" for path in shared)
     (packages / "shared.pth").write_text(f"import site; {calls}\n")
     return packages
 
 
 def _install(revision: Revision, project: Path, say: Callable[[str], None]) -> None:
-    """Build a project with the build tools installed here, or with those that pip downloads, and install it."""
+    """Build and install a project with the build tools installed here; if that fails, let pip download build tools."""
     requires, backend = _build_system(revision, project)
     importable = _run([str(revision.python), "-P", "-c", _IMPORT, backend], project.parent).returncode == 0
     done = _pip_install(revision, project, *(["--no-build-isolation"] if importable else []))
@@ -175,7 +180,7 @@ def _pip_install(revision: Revision, project: Path, *options: str) -> subprocess
 
 
 def _build_system(revision: Revision, project: Path) -> tuple[Sequence[str], str]:
-    """Return a project's build requirements, and the module that builds it."""
+    """Return the build requirements of a project, and the module that is its build backend."""
     path = project / "pyproject.toml"
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
@@ -187,7 +192,10 @@ def _build_system(revision: Revision, project: Path) -> tuple[Sequence[str], str
 
 
 def _check_imports(revision: Revision, packages: Path) -> None:
-    """Raise LiecbenchError if the interpreter would import another copy of the project than the revision."""
+    """Raise LiecbenchError if the revision's interpreter would import a module of the project from elsewhere.
+
+    ``packages`` is the directory that the revision is installed in.
+    """
     entries = [path for path in packages.iterdir() if path.is_dir() or path.suffix in {".py", ".so"}]
     names = sorted({path.name.partition(".")[0] for path in entries} - {"__pycache__"})
     modules = [name for name in names if name.isidentifier()]
@@ -201,7 +209,7 @@ def _check_imports(revision: Revision, packages: Path) -> None:
 
 
 def _last_lines(printed: str) -> str:
-    """Return the last lines before pip's own advice: they say what went wrong."""
+    """Return the last lines that the build printed before pip's own advice: they say what went wrong."""
     lines = [line.rstrip() for line in printed.partition("[end of output]")[0].splitlines()]
     return "\n".join([line for line in lines if line][-_QUOTED_LINES:])
 
@@ -216,7 +224,7 @@ def _git(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def _run(
     command: Sequence[str], directory: Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; an interruption ends the command and all its children."""
+    """Run a command and return its exit status and output; if interrupted, kill the command and its children."""
     with subprocess.Popen(
         command,
         cwd=directory,

@@ -1,24 +1,26 @@
-"""Settings of a paired comparison: how much slower fails, with which errors, from how many pairs and launches."""
+"""Settings of a paired comparison: allowed slowdowns, error probabilities, and numbers of pairs and launches."""
 
 from dataclasses import dataclass
 from typing import Final
 
-# A launch with fewer pairs has no median worth the name.
+# The median of fewer pairs would be too noisy.
 FEWEST_PAIRS_PER_RELAUNCH: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingRule:
-    """The rule by which a paired comparison decides.
+    """The rule by which a paired comparison decides on a test: one metric of one cell.
 
     Attributes:
-        tolerance: B fails if it is shown to be slower than A by more than this share.
-        bound: B passes if it is shown to be slower than A by less than this share.
-        alpha: Largest probability that any of the tests gated together fails although its side is within the tolerance.
-        beta: Largest probability that a test passes although B is slower by ``bound``.
-        most_pairs: A cell without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: Launches of both sides that a verdict needs. What differs from launch to launch, such as
-            the placement of memory, is noise as well; with one launch it counts as a difference between A and B.
+        tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
+        bound: The test passes if B is shown to be slower than A by less than this share of A's time.
+        alpha: Largest probability that any of the tests gated together fails although B is slower than A by
+            ``tolerance`` at most.
+        beta: Largest probability that a test passes although B is slower than A by ``bound`` or more.
+        most_pairs: A test without a verdict after this many pairs is inconclusive.
+        fewest_relaunches: Number of launches of both sides that a verdict needs. Step times differ from launch to
+            launch, for example with the placement of memory; with one launch, such a difference would count as a
+            difference between A and B.
     """
 
     tolerance: float = 0.02
@@ -29,15 +31,15 @@ class StoppingRule:
     fewest_relaunches: int = 3
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the E-value that fails one of ``num_tests`` tests gated together."""
+        """Return the smallest E-value for "slower" that fails a test, if ``num_tests`` tests are gated together."""
         return num_tests / self.alpha
 
     @property
     def pass_threshold(self) -> float:
-        """The E-value that passes a test."""
+        """Smallest E-value for "within the bound" that passes a test."""
         return 1 / self.beta
 
     @property
     def usual_relaunches(self) -> int:
-        """Launches over which all pairs of an open comparison are spread."""
+        """Number of launches over which ``most_pairs`` pairs are spread if no verdict comes earlier."""
         return 2 * self.fewest_relaunches if self.fewest_relaunches > 1 else 1

@@ -1,4 +1,4 @@
-"""The gate's self-test: on this machine, identical code must pass and injected slowdowns must fail."""
+"""The gate's self-test: on this machine, identical code must pass, and an injected slowdown must fail."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ _SAME, _SLOWED = "A/A", f"B slowed down by {INJECTED_SLOWDOWN:.0%}"
 def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
     """Return the cases of the self-test, and notes for its outcome.
 
-    If the kernel refuses shaped links, the test runs on the loopback and a note says so.
+    If the kernel refuses shaped links, the cases use the unshaped loopback interface, and a note says so.
     """
     text = files("liecbench.check.paired").joinpath("self_test.yaml").read_text(encoding="utf-8")
     scenario, notes = yaml_source.parse(text, "self-test"), []
@@ -31,7 +31,10 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
 
 
 def verdict_on_gate(outcome: Outcome, notes: Sequence[str]) -> Outcome:
-    """Turn the gate's verdicts on the self-test's cases into verdicts on the gate."""
+    """Turn the gate's verdicts on the self-test's cases into verdicts on the gate itself.
+
+    For the case with the injected slowdown, FAIL becomes PASS, and PASS becomes FAIL.
+    """
     return replace(
         outcome,
         results=tuple(map(_verdict_on_gate, outcome.results)),

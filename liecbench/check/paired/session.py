@@ -1,4 +1,4 @@
-"""A paired comparison: both sides stay resident and are measured in pairs until the verdict is known."""
+"""A paired comparison: the ranks of both sides stay resident and are timed in pairs until each case is decided."""
 
 import contextlib
 import random
@@ -14,16 +14,16 @@ from liecbench.check.paired.stopping import conclude, is_complete, is_relaunch_c
 
 
 class PairedComparison:
-    """A comparison of two sides, case by case.
+    """A comparison of sides A and B, case by case.
 
     Args:
-        cases: The cells to compare.
-        sides: A and B.
-        rule: When a case is decided.
+        cases: Pairs of cells to compare.
+        sides: Side A and side B.
+        rule: The rule that decides on each metric of each case.
         order_seed: Random seed for the A/B order.
-        stall_timeout_seconds: Ranks that do not answer for so long are given up.
+        stall_timeout_seconds: Seconds without an answer after which a side's ranks count as lost.
         say: Called with each line of progress.
-        burst_seconds: Least time that a burst of the faster side takes.
+        burst_seconds: Shortest time in seconds that a burst is to take on the faster side.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class PairedComparison:
 
     @property
     def num_tests(self) -> int:
-        """Number of tests gated together; a case that has not begun counts for one."""
+        """Number of tests gated together: one per case and metric; a case without pairs yet counts as one test."""
         return sum(max(1, len(measured.tests())) for measured in self.measured)
 
     def run(self) -> None:
-        """Launch both sides again and again until each case is decided, has failed, or has all of its pairs."""
+        """Launch both sides repeatedly until each case is decided, is given up, or has ``rule.most_pairs`` pairs."""
         relaunch = 0
         while remaining := [measured for measured in self.measured if not self._is_complete(measured)]:
             groups: dict[tuple[object, ...], list[MeasuredCase]] = {}
@@ -76,7 +76,7 @@ class PairedComparison:
                 remaining = [measured for measured in remaining if not measured.is_given_up]
 
     def _measure(self, remaining: list[MeasuredCase], relaunch: int, directory: Path) -> None:
-        """Launch both sides and measure the cases; a case is removed from ``remaining`` when it is done."""
+        """Launch both sides, measure this launch's pairs, and remove each case from ``remaining`` once measured."""
         with contextlib.ExitStack() as stack:
             residents: dict[str, ResidentSide] = {}
             for side in self._sides if relaunch % 2 == 0 else self._sides[::-1]:

@@ -1,4 +1,4 @@
-"""The two sides of a paired comparison: the interpreter of each, and its ranks, which stay and wait for orders."""
+"""One side of a paired comparison: its interpreter, and its resident ranks, which wait for orders."""
 
 import contextlib
 import dataclasses
@@ -33,13 +33,14 @@ A = TypeVar("A", bound=Event)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Side A or B of a comparison.
+    """Settings of side A or side B of a comparison.
 
     Attributes:
-        label: its name for people.
-        python: its interpreter.
-        variables: added to the environment of its processes.
-        share_gpus: let several NCCL ranks share a GPU.
+        name: ``A`` or ``B``.
+        label: Description for the user, such as a scenario's path or a git revision.
+        python: Path of the interpreter that its ranks run with.
+        variables: Environment variables that are set for its ranks.
+        share_gpus: True if several NCCL ranks may share a GPU.
     """
 
     name: Literal["A", "B"]
@@ -50,21 +51,28 @@ class Side:
 
 
 class LostError(Exception):
-    """The ranks of a side are gone, or the cell that they had open failed; the message says why."""
+    """The ranks of a side ended or stalled, or the cell that they were measuring failed; the message says why."""
 
 
 class UnknownError(LostError):
-    """The version of a side lacks something that a cell names."""
+    """The liecbench of a side does not know something that a cell names, such as an algorithm or an option."""
 
 
 class StartError(LostError):
-    """The ranks of a side never started: none of its cells can be tried."""
+    """The ranks of a side did not start, so none of the launch's cells can be measured."""
 
 
 class ResidentSide:
-    """The ranks of one side, resident while cells that share a launch are timed; they do nothing without an order.
+    """The resident ranks of one side: they run until the context ends, and act only on orders.
 
-    Every method raises LostError if the ranks cannot go on, MachineError if the kernel refuses the links they need.
+    Every method raises LostError if the ranks cannot continue, and MachineError if the kernel refuses their links.
+
+    Args:
+        side: Settings of the side.
+        cells: The cells that this launch can measure; they share the fields in ``launch_key``.
+        directory: Directory for the launch's plan, its named pipe for orders, and its log.
+        stall_timeout: Returns the seconds without an answer after which the ranks count as lost.
+        say: Called with each line of progress.
     """
 
     def __init__(
@@ -91,7 +99,7 @@ class ResidentSide:
         os.mkfifo(fifo, 0o600)
         settings = dataclasses.asdict(launch.settings)
         write_plan(self._plan, PairedPlan(orders=str(fifo.resolve()), paced=launch.paced, **settings))
-        # Both ends are open here: no order is lost, and opening the pipe waits for nobody.
+        # Opened for reading and writing: opening does not block, and orders wait in the pipe until the ranks read them.
         self._orders = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
         self._stall_timeout = stall_timeout
         self._stack = contextlib.ExitStack()
@@ -105,7 +113,7 @@ class ResidentSide:
         """Wait until the ranks are ready.
 
         Raises:
-            StartError: if they are lost.
+            StartError: If the ranks end or stall before they are ready.
         """
         try:
             self._wait_for_ranks()
@@ -126,25 +134,25 @@ class ResidentSide:
         self._events: Iterator[Event] = self._stack.enter_context(ranks).events
 
     def open(self, cell: Cell) -> Opened:
-        """Build a cell.
+        """Build a cell on this side's ranks, for the bursts that follow.
 
         Raises:
-            UnknownError: if this side's version lacks something that the cell names.
+            UnknownError: If this side's liecbench does not know something that the cell names.
         """
         return self._ask(OpenCell(cell=cell.spec()), Opened)
 
     def burst(self, first: int, num_steps: int, added_seconds: Mapping[str, float] | None = None) -> BurstResult:
-        """Train step ``first``, which is not timed, and ``num_steps`` timed ones.
+        """Train one untimed step and then ``num_steps`` timed steps of the open cell.
 
         Args:
-            first: number of the step.
-            num_steps: steps to time.
-            added_seconds: seconds by which each step of a kind is prolonged.
+            first: Number of the untimed step.
+            num_steps: Number of timed steps.
+            added_seconds: By step kind, the seconds of delay that are added to each step; None means no delay.
         """
         return self._ask(TrainBurst(first=first, steps=num_steps, added_seconds=dict(added_seconds or {})), BurstResult)
 
     def close_cell(self) -> None:
-        """End the cell; another one may be opened."""
+        """Close the open cell, so that another one can be opened."""
         self._ask(CloseCell(), Closed)
 
     def _ask(self, order: PairedOrder, answer: type[A]) -> A:

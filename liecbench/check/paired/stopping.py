@@ -1,4 +1,4 @@
-"""Verdicts of paired tests, and when enough pairs are measured to stop."""
+"""Verdicts of paired tests, and the decision when enough pairs are measured."""
 
 import math
 import statistics
@@ -22,18 +22,18 @@ class PairedTest:
 
 
 def log_ratio(pair: Pair) -> float:
-    """Return d = ln(B ÷ A)."""
+    """Return the log-ratio d = ln(B's seconds ÷ A's seconds)."""
     return math.log(pair.b_seconds / pair.a_seconds)
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the largest evidence over all looks, with one look after every pair."""
+    """Return the largest E-values that any number of first pairs gives; 1 if there are no pairs."""
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield the largest evidence so far after each pair."""
+    """Yield, after each pair, the largest E-values up to that pair."""
     num_slower = num_within = 0
     slower = within = 0.0
     for number, value in enumerate(map(log_ratio, pairs), start=1):
@@ -45,10 +45,16 @@ def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
 
 
 def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
-    """Return the verdict of the first look that has one.
+    """Return the verdict after the first pair that decides the test; None if no pair does.
 
-    Returns:
-        FAIL or PASS; FAIL if one look reaches both thresholds; None if no look reaches any.
+    FAIL needs an E-value of at least the fail threshold, and a median beyond the tolerance in each relaunch. PASS needs
+    an E-value of at least the pass threshold. Both need enough relaunches with enough pairs. If a pair allows both, the
+    verdict is FAIL.
+
+    Args:
+        pairs: The pairs of one test, in the order in which they were measured.
+        rule: The rule with thresholds, tolerance and number of relaunches.
+        num_tests: Number of tests gated together.
     """
     for number, found in enumerate(_looks(pairs, rule), start=1):
         fails, passes = found.slower >= rule.fail_threshold(num_tests), found.within >= rule.pass_threshold
@@ -66,27 +72,34 @@ def _has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 
 
 def is_complete(tests: Sequence[Sequence[Pair]], rule: StoppingRule, num_tests: int) -> bool:
-    """Return True if a cell needs no more pairs: each of its tests is decided, or ``most_pairs`` are measured."""
+    """Return True if a cell needs no more pairs: all its tests are decided, or it has ``rule.most_pairs`` pairs.
+
+    ``tests`` holds the pairs of each test of the cell.
+    """
     return bool(tests) and (len(tests[0]) >= rule.most_pairs or all(decided(pairs, rule, num_tests) for pairs in tests))
 
 
 def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: StoppingRule, num_tests: int) -> bool:
-    """Return True if a cell needs no more pairs from launch number ``relaunch``, counted from 0."""
+    """Return True if a cell needs no more pairs from launch number ``relaunch``, counted from 0.
+
+    ``tests`` holds the pairs of each test of the cell, from all launches.
+    """
     num_pairs = sum(pair.relaunch == relaunch for pair in tests[0])
     if num_pairs < FEWEST_PAIRS_PER_RELAUNCH:
         return False
     if relaunch >= rule.fewest_relaunches - 1 and is_complete(tests, rule, num_tests):
         return True
-    # If too few pairs remain for another launch, this one measures them as well.
+    # If fewer pairs remain than another launch needs, this launch measures them as well.
     remaining = rule.most_pairs - len(tests[0])
     enough = num_pairs >= pairs_per_relaunch(rule, num_tests, relaunch)
     return enough and not 0 < remaining < FEWEST_PAIRS_PER_RELAUNCH
 
 
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
-    """Return the most pairs that launch number ``relaunch``, counted from 0, measures of a cell.
+    """Return the number of pairs that launch number ``relaunch``, counted from 0, is to measure of a cell.
 
-    The first launches, as many as a verdict needs, share the pairs of the fastest possible verdict.
+    Each launch before the first that can give a verdict measures 1/``fewest_relaunches`` of the fewest pairs that can
+    give one. Each later launch measures 1/``usual_relaunches`` of ``most_pairs``.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -96,7 +109,7 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
 
 
 def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median of each relaunch by itself is beyond the tolerance."""
+    """Return True if the median log-ratio of each relaunch by itself is beyond the tolerance."""
     return all(statistics.median(values) > math.log1p(rule.tolerance) for values in _by_relaunch(pairs))
 
 
@@ -107,7 +120,8 @@ def _by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
     """Return the verdicts of all tests that are gated together.
 
-    Tests that fail by Holm's step-down only, with all pairs measured, are added to those decided at a look.
+    A test that ``decided`` leaves open fails if Holm's step-down procedure rejects it, it has enough relaunches, and
+    its median is beyond the tolerance in each relaunch; otherwise it is inconclusive.
     """
     found = [weigh(test.pairs, rule) for test in tests]
     rejected = evidence.holm([each.slower for each in found], rule.alpha)
@@ -157,6 +171,6 @@ def _reason(verdict: Verdict, rule: StoppingRule, detectable: float) -> str:
 
 
 def is_noisy(pairs: Sequence[Pair]) -> bool:
-    """Return True if computing waited for a processor, by more than 5 % in more than a fifth of the pairs."""
+    """Return True if in over a fifth of the pairs computing took over 5 % longer than its processor time."""
     waits = [pair.noise.get("wall_over_cpu", 1.0) > _NOISY_RATIO for pair in pairs]
     return sum(waits) > _NOISY_SHARE * len(waits)

@@ -1,4 +1,7 @@
-"""Bytes and messages that A and B send in the same steps: counted, so any difference is a difference of the code."""
+"""Comparison of the bytes and messages that A and B move in the same steps.
+
+These are counts without noise, so any difference between them comes from the code.
+"""
 
 from collections.abc import Iterator
 
@@ -7,7 +10,7 @@ from liecbench.launch.messages import BurstResult
 
 
 def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[CheckResult]:
-    """Yield the verdicts on a burst's bytes and messages of the same cell on both sides: more of them on B fail."""
+    """Yield the verdicts on payload bytes and messages of one burst of the same cell; FAIL if B moves more than A."""
     for metric, (before, now) in _totals(a, b).items():
         reason = f"B moves {now - before:+,} in the same steps" if now != before else "the same on both sides"
         yield CheckResult(
@@ -22,13 +25,13 @@ def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Check
 
 
 def ungated_metrics(cell: str, a: BurstResult, b: BurstResult, *, same: bool) -> Iterator[UngatedMetric]:
-    """Yield a burst's mean loss; if the two cells are not the ``same``, its bytes and messages as well."""
+    """Yield the mean loss of a burst, and its payload bytes and messages unless A and B train the ``same`` cell."""
     counted = {} if same else _totals(a, b)
     for metric, (before, now) in {**counted, "train_loss": (a.train_loss, b.train_loss)}.items():
         yield UngatedMetric(cell=cell, metric=metric, baseline=before, current=now)
 
 
 def _totals(a: BurstResult, b: BurstResult) -> dict[str, tuple[int, int]]:
-    """Return A's and B's totals over all ranks, by metric."""
+    """Return, by metric, A's and B's totals over all ranks."""
     payload_a, payload_b = (sum(side.sent_bytes) + sum(side.received_bytes) for side in (a, b))
     return {"payload_bytes": (payload_a, payload_b), "messages": (sum(a.messages), sum(b.messages))}

@@ -1,1 +1,1 @@
-"""Checks against a stored baseline."""
+"""Checks of results against a stored baseline."""
