@@ -21,7 +21,7 @@ from liecbench.algorithms.comm.transport import uses_nccl
 
 @plain_dataclass(slots=True)
 class _StepTimes:
-    """The times of a step's all-reduces: those of ``num_buckets`` that are complete."""
+    """The (begin, end) times of one step's completed bucket all-reduces; ``num_buckets`` counts the started ones."""
 
     num_buckets: int = 0
     is_traced: bool = False
@@ -34,23 +34,23 @@ class _StepTimes:
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class BucketedAllReduce(Algorithm):
-    """A method that all-reduces each of DDP's buckets as it comes, several of them at a time.
+    """A method that starts to all-reduce each of DDP's buckets as soon as DDP hands it over.
 
-    A subclass implements ``reduce_bucket`` and ``all_reduce_sizes``. Over Gloo on a GPU the final copy from the host is
-    not part of the seconds of communication.
+    A subclass implements ``reduce_bucket`` and ``all_reduce_sizes``. Over Gloo on a GPU,
+    ``counters.communicate_seconds`` leaves out the final copy from the host to the GPU.
     """
 
     @abstractmethod
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return the bytes of each all-reduce that a bucket makes, one after the other.
+        """Return the size in bytes of each all-reduce that one bucket needs; they run one after the other.
 
         Args:
             shapes: The shapes of the bucket's parameters.
-            step: The number of the step.
+            step: The number of the step, from 0.
         """
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return the all-reduces of a step, for buckets of ``block_bytes``."""
+        """Return the all-reduces of step number ``step``, when DDP's buckets are of ``block_bytes``."""
         all_reduces: list[AllReduce] = []
         for bucket, indices in enumerate(plan_buckets([shape.numel() for shape in shapes], self.block_bytes)):
             before: tuple[int, ...] = ()
@@ -71,7 +71,7 @@ class BucketedAllReduce(Algorithm):
         self._end_timestamp = self.clock.timestamp if self._uses_nccl else self.clock.now
 
     def before_step(self) -> None:
-        """Count the step."""
+        """Add the backward passes since the last call to ``step``, and count the seconds of completed steps."""
         self.step += self._num_backwards
         self._num_backwards = 0
         self._unfinished_steps.append(self._this_step)
@@ -79,20 +79,22 @@ class BucketedAllReduce(Algorithm):
         self._count_seconds()
 
     def synchronize(self) -> None:
-        """Bring counters, seconds and spans up to date between two steps; waits for a GPU.
+        """Wait for the GPU, if there is one, and bring counters, seconds and spans up to date.
+
+        Call it between two steps.
 
         Raises:
-            NonFiniteError: As a step.
+            NonFiniteError: If a gradient of a past step is not finite.
         """
         super().synchronize()
         self._count_seconds()
 
     def close(self) -> None:
-        """Leave the process group."""
+        """Destroy the algorithm's process group."""
         dist.destroy_process_group(self._group)
 
     def _start_bucket(self) -> Any:
-        """Note that a bucket's communication starts; returns what ``_end_bucket`` needs."""
+        """Record that a bucket's communication starts, and return the argument that ``_end_bucket`` takes."""
         times = self._this_step
         times.num_buckets, times.is_traced = times.num_buckets + 1, self.tracer.enabled
         return times, self.clock.timestamp()
@@ -102,7 +104,7 @@ class BucketedAllReduce(Algorithm):
         self.clock.record(start, self._end_timestamp(), lambda begin, end: times.intervals.append((begin, end)))
 
     def _count_seconds(self) -> None:
-        """Count the seconds of the steps whose buckets are all complete; overlapping seconds count once."""
+        """Count the seconds of steps whose buckets are all complete; time in which buckets overlap counts once."""
         while self._unfinished_steps and self._unfinished_steps[0].are_complete:
             times = self._unfinished_steps.popleft()
             for begin, end in _union(times.intervals):
@@ -111,7 +113,7 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Count a bucket; always called from the same thread, in the order of the buckets."""
+        """Count a bucket's bytes and messages. Call it always from the same thread, in the order of the buckets."""
         self._step_bytes += reduced_bytes
         self.counters.sent_messages += num_messages
         if is_last:
@@ -122,17 +124,18 @@ class BucketedAllReduce(Algorithm):
             self._step_bytes = 0
 
     def _check_finite(self, reduced: Tensor, step: int, dtype: torch.dtype = torch.float32) -> None:
-        """Fail if a bucket is not finite; every rank does, as all have the same values."""
+        """Make the step fail if a reduced bucket is not finite; every rank fails, because all hold the same values."""
         message = f"step {step}: the mean gradient is not finite in {str(dtype).removeprefix('torch.')}"
         if reduced.is_cuda:
             self._finite_check.submit(reduced.isfinite().all(), message)
-        # The sum takes one pass without a mask in memory, but a sum of finite values may overflow.
+        # A finite sum shows in one pass, without a mask in memory, that all values are finite. A sum that is not finite
+        # may come from an overflow of finite values.
         elif not reduced.sum().isfinite() and not reduced.isfinite().all():
             self._failure = NonFiniteError(message)
 
 
 def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return disjoint intervals that cover the same time."""
+    """Merge the intervals that overlap, and return all in the order of time."""
     merged: list[tuple[float, float]] = []
     for begin, end in sorted(intervals):
         if merged and begin <= merged[-1][1]:

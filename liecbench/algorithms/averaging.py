@@ -1,4 +1,4 @@
-"""The base of methods that do something else every so many steps: average models or reset errors."""
+"""The base class of methods that average models, or reset errors, every ``average_period`` steps."""
 
 from typing import Annotated, ClassVar
 
@@ -11,7 +11,7 @@ from liecbench.algorithms.server import ServerAlgorithm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PeriodicAveraging(ServerAlgorithm):
-    """A method whose workers' models differ, and that averages in every ``average_period``-th step."""
+    """A method whose workers' models differ between steps, and are brought together every ``average_period`` steps."""
 
     average_period: Annotated[int, Ge(1)]
     local_models: ClassVar[bool] = True
@@ -25,7 +25,7 @@ class PeriodicAveraging(ServerAlgorithm):
         return (step + 1) % self.average_period == 0
 
     def averaging_is_due(self) -> bool:
-        """Return whether an averaging step has passed since the last call; for ``after_step``.
+        """Return whether an averaging step has passed since the last call. Call it once in every ``after_step``.
 
         An optimizer step may cover several backward passes, each of which counts as a step.
         """
@@ -33,10 +33,10 @@ class PeriodicAveraging(ServerAlgorithm):
         return self._periods_seen > before
 
     def step_kind(self, step: int) -> str:
-        """Return ``averaging``, which carries most of the bytes, or ``compressed``."""
+        """Return ``averaging`` if step number ``step`` averages in full precision, else ``compressed``."""
         return "averaging" if self.averages(step) else "compressed"
 
     def set_step(self, step: int) -> None:
-        """Continue as step number ``step``; the memories stay as they are. Call it between two steps, on every rank."""
+        """Set the number of the next step; memories keep their values. Call it between two steps, on every rank."""
         super().set_step(step)
         self._periods_seen = step // self.average_period

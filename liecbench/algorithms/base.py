@@ -1,4 +1,4 @@
-"""The base of every algorithm: a DDP communication hook with a step count, counters and memories."""
+"""The base class of every algorithm: a DDP communication hook with a step count, counters and memories."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -28,10 +28,11 @@ CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
 
 class NonFiniteError(FloatingPointError):
-    """A gradient is not finite on some rank; every rank raises it at the same step, and its memories stay finite.
+    """A gradient is not finite on some rank. Every rank raises this error in the same step; memories stay finite.
 
-    Training cannot continue: blocks exchanged earlier in that step have updated their memories. Over NCCL, where the
-    host runs ahead of the GPU, it is raised one step later, when the optimizer has stepped.
+    Training cannot continue: the blocks that were exchanged earlier in the step have already updated their memories.
+    Over NCCL, where the host runs ahead of the GPU, every rank raises the error one step later: by then the optimizer
+    has applied the update, and memories may hold values that are not finite.
     """
 
 
@@ -41,20 +42,20 @@ class Algorithm(ABC):
 
     A subclass implements ``on_attach``, ``reduce_bucket`` and ``schedule``, and overrides ``before_step``,
     ``after_step``, ``memories``, ``step_kind``, ``batches_per_step`` and ``incompatibility`` as it needs.
-    ``ServerAlgorithm`` is the base of methods that average through a server: often all that one writes is ``reduce``.
+    ``ServerAlgorithm`` is the base class of methods that average through a server; most need only a ``reduce``.
 
     Attributes:
-        block_bytes: The largest block in which gradients travel, in bytes of float32. ``whole`` is a single block,
-            which cannot overlap with the backward pass.
+        block_bytes: The largest size of a block of gradient, in bytes of float32. ``whole`` makes one block of the
+            whole gradient, whose communication cannot overlap with the backward pass.
         local_models: Whether the workers' models differ between steps.
-        supports_pacing: Whether all of its messages respect a ``pacer`` that is set before ``attach``.
+        supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
         step: The number of steps so far.
         counters: Bytes, messages and seconds so far.
         clock: The clock of the model's device.
-        tracer: Collects the timeline's spans while it is enabled.
-        pacer: Emulates slow links; None for the links as they are.
-        last_bucket_timestamp: When DDP handed over its last bucket.
-        after_step_seconds: Time spent in ``after_step`` so far.
+        tracer: Collects the timeline's spans while ``tracer.enabled``.
+        pacer: Emulates slow links; None leaves the links at their own speed.
+        last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
+        after_step_seconds: Seconds spent in ``after_step`` so far.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
@@ -75,16 +76,16 @@ class Algorithm(ABC):
         self._grad_scaler_checked = False
 
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
-        """Become the communication hook of ``ddp``. Collective. The training loop stays as it is.
+        """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
 
-        Gradients of 16 bits are compressed, summed and remembered in float32.
+        A method that compresses 16-bit gradients first converts them to float32; all memories are float32.
 
         Args:
             ddp: The model, with all parameters on the CPU or on one GPU.
             optimizer: The optimizer of its parameters.
 
         Raises:
-            TypeError: If ``ddp`` is another kind of module.
+            TypeError: If ``ddp`` is not a DistributedDataParallel module.
             ValueError: If a parameter has an unsupported type or device.
             RuntimeError: Later, in ``optimizer.step``, under an enabled GradScaler, whose changing scale would change
                 the units of the memories.
@@ -100,7 +101,7 @@ class Algorithm(ABC):
         self._optimizer = optimizer
         self.on_attach(ddp, group)
         ddp.register_comm_hook(self, Algorithm._on_bucket)
-        # A training loop that skips a step, as a GradScaler does, learns of a failure here.
+        # Raises a failure even if the training loop skips ``optimizer.step``, as a GradScaler may.
         ddp.register_forward_pre_hook(lambda *_: self._raise_failure())
         optimizer.register_step_pre_hook(lambda *_: self._on_step_begin())
         optimizer.register_step_post_hook(lambda *_: self._on_step_end())
@@ -111,7 +112,7 @@ class Algorithm(ABC):
 
         Args:
             ddp: The model.
-            group: A process group of the algorithm's own, with the ranks of the model's group.
+            group: The algorithm's own process group, with the same ranks as the group of ``ddp``.
         """
 
     @abstractmethod
@@ -119,16 +120,16 @@ class Algorithm(ABC):
         """Start the communication of one of DDP's gradient buckets.
 
         Args:
-            bucket: Its buffer holds this rank's gradients of some parameters.
+            bucket: A bucket, whose buffer holds this rank's gradients of some parameters.
 
         Returns:
-            A future of the bucket's buffer with the update in the place of the gradients. Errors go to
-            ``self._failure``, which ``optimizer.step`` raises; the future must complete in any case.
+            A future of the bucket's buffer, in which the update has replaced the gradients. If an error occurs, store
+            it in ``self._failure``, which ``optimizer.step`` raises, and complete the future all the same.
         """
 
     @abstractmethod
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return what all ranks send in a step.
+        """Return the messages that all ranks send in step number ``step``.
 
         Args:
             shapes: The shapes of the trainable parameters, in the model's order.
@@ -136,61 +137,63 @@ class Algorithm(ABC):
             step: The number of the step; steps of one kind have equal schedules.
 
         Returns:
-            The messages with their sizes, and which waits for which.
+            The messages, each with its size and the earlier messages that it waits for.
 
         Raises:
-            ScheduleError: If the method cannot be recorded.
+            ScheduleError: If the method's messages cannot be recorded.
         """
 
     def before_step(self) -> None:
-        """Complete the update, after the backward pass and before the optimizer uses it."""
+        """Complete the update; called at the start of ``optimizer.step``, before the optimizer reads the gradients."""
         return
 
     def after_step(self) -> None:
-        """Communicate what the method communicates after the optimizer's step."""
+        """Communicate after the optimizer's step if the method needs to, for instance to average the models."""
         return
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the tensors that outlive a step, by name; names of error memories end in ``error``."""
+        """Return each memory's tensors by the memory's name; the name of an error memory ends in ``error``."""
         return {}
 
     def step_kind(self, step: int) -> str:
-        """Return the kind of step number ``step``; all steps of a kind send the same bytes."""
+        """Return the kind of step number ``step``; all steps of one kind have the same message sizes."""
         return "step"
 
     @property
     def batches_per_step(self) -> int:
-        """Minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
+        """The number of minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
         return 1
 
     @classmethod
     def incompatibility(cls, compressor: Compressor) -> str | None:
-        """Return why the method does not work with ``compressor``, or None if it does."""
+        """Return the reason why the method does not work with ``compressor``, or None if it works."""
         return None
 
     def compression_error(self) -> float | None:
-        """Return ‖v − C(v)‖²/‖v‖² for the gradients now in the parameters, or None if it is undefined.
+        """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now, or None if it is undefined.
 
-        No state changes.
+        v comes from the gradients that the parameters hold. The call changes no state.
         """
         return None
 
     def set_step(self, step: int) -> None:
-        """Continue as step number ``step``; the memories stay as they are. Call it between two steps, on every rank."""
+        """Set the number of the next step; memories keep their values. Call it between two steps, on every rank."""
         self.step = step
 
     def synchronize(self) -> None:
-        """Bring counters, seconds and spans up to date between two steps; waits for a GPU.
+        """Wait for the GPU, if there is one, and bring counters, seconds and spans up to date.
+
+        Call it between two steps.
 
         Raises:
-            NonFiniteError: As a step.
+            NonFiniteError: If a gradient of a past step is not finite.
         """
         self._raise_non_finite(self._finite_check.finish())
         self.clock.synchronize()
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
-        """Put the mean of the workers' models in place; local models come back on exit. Collective."""
+        """Replace local models by their mean while the ``with`` body runs, then restore them. Collective."""
         self.synchronize()
         yield
 
@@ -200,10 +203,10 @@ class Algorithm(ABC):
         return {"step": self.step, "memories": self.memories()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state_dict`` returned.
+        """Restore the step count and the memories that ``state_dict`` returned.
 
         Raises:
-            ValueError: If its memories are not those of this algorithm.
+            ValueError: If the saved memories differ from this algorithm's in their names or shapes.
         """
         own, saved = self.memories(), state["memories"]
         shapes = {name: [m.shape for m in values] for name, values in own.items()}
@@ -215,12 +218,12 @@ class Algorithm(ABC):
         self.set_step(state["step"])
 
     def residual_norm(self) -> float | None:
-        """Return the Euclidean norm of all error memories of this rank, or None if the method has none."""
+        """Return the Euclidean norm of this rank's error memories together, or None if the method has none."""
         memories = [m for name, values in self.memories().items() if name.endswith("error") for m in values]
         return sum(float(m.double().square().sum()) for m in memories) ** 0.5 if memories else None
 
     def close(self) -> None:
-        """End what ``attach`` started; the model cannot be trained further."""
+        """Release the thread and the process group that ``attach`` created; the model cannot be trained further."""
         return
 
     def _on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
@@ -229,7 +232,7 @@ class Algorithm(ABC):
 
     def _on_step_begin(self) -> None:
         if not self._grad_scaler_checked:
-            # Once is enough, and looking at the stack in every step is not free: a training loop has a scaler or not.
+            # Only in the first step: a training loop uses a scaler always or never, and searching the stack takes time.
             refuse_grad_scaler()
             self._grad_scaler_checked = True
         self._raise_failure()

@@ -1,4 +1,4 @@
-"""The bases of methods that compress: which compressors they accept, and the units of their error memories."""
+"""Base classes of methods that compress: they check the compressor, and set the units of the error memories."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -25,8 +25,8 @@ class CompressedAlgorithm(ServerAlgorithm):
     """A method with a compressor.
 
     Attributes:
-        compressor: C.
-        uses_error_feedback: Whether the method remembers what compression leaves out, which takes a contraction.
+        compressor: The compressor C.
+        uses_error_feedback: Whether the method keeps its compression errors in memories; C must then be a contraction.
     """
 
     compressor: Compressor
@@ -39,7 +39,7 @@ class CompressedAlgorithm(ServerAlgorithm):
 
     @classmethod
     def incompatibility(cls, compressor: Compressor) -> str | None:
-        """Return why an error memory refuses a compressor that is no contraction, or None if all is well."""
+        """Return a reason if the method uses error feedback and ``compressor`` is no contraction, else None."""
         return _UNBIASED.format(compressor) if cls.uses_error_feedback and not compressor.is_contraction else None
 
     def push_compressor(self, step: int) -> Compressor:
@@ -49,11 +49,12 @@ class CompressedAlgorithm(ServerAlgorithm):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class ErrorFeedback(CompressedAlgorithm):
-    """A method with error memories, in gradient units as the paper's authors run it.
+    """A method with error memories. They are in gradient units, as in the authors' code, unless ``rescale_memory``.
 
     Attributes:
-        rescale_memory: Keep the memories in update units: when the learning rate changes from η to η', a memory e
-            becomes e · η/η', so that the update it stands for stays the same. A learning rate of 0 changes no memory.
+        rescale_memory: Whether to keep the memories in update units: when the learning rate changes from η to η', a
+            memory e becomes e · η/η', so that the update for which e stands remains the same. A learning rate of 0
+            changes no memory.
     """
 
     rescale_memory: bool = False
@@ -63,12 +64,12 @@ class ErrorFeedback(CompressedAlgorithm):
         self._learning_rates: list[list[float]] = []
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Prepare as any method does, and note the learning rates."""
+        """Prepare as ``ServerAlgorithm`` does, and record the learning rate of every parameter."""
         super().on_attach(ddp, group)
         self._learning_rates = [self._rates_of(block) for block in self.blocks]
 
     def before_reduce(self, block: Block) -> None:
-        """Convert the block's memories to the units of the learning rates that its update will meet."""
+        """If ``rescale_memory``, rescale the block's memories to the learning rates of the coming optimizer step."""
         before, now = self._learning_rates[block.index], self._rates_of(block)
         self._learning_rates[block.index] = [new or old for new, old in zip(now, before, strict=True)]
         if self.rescale_memory:
@@ -79,14 +80,14 @@ class ErrorFeedback(CompressedAlgorithm):
                     _scale(self.allocated[memory.name][block], first, block, factors)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return this rank's step count and memories, and the learning rates whose units they are in."""
+        """Return this rank's step count, its memories, and the learning rates that the memories were last used with."""
         return {**super().state_dict(), "learning_rates": self._learning_rates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state_dict`` returned.
+        """Restore the step count, the memories and the learning rates that ``state_dict`` returned.
 
         Raises:
-            ValueError: If its memories are not those of this algorithm.
+            ValueError: If the saved memories or learning rates are those of another algorithm, model or block size.
         """
         rates = [list(rates) for rates in state.get("learning_rates", ())]
         if [len(r) for r in rates] != [len(r) for r in self._learning_rates]:
@@ -95,13 +96,13 @@ class ErrorFeedback(CompressedAlgorithm):
         self._learning_rates = rates
 
     def _rates_of(self, block: Block) -> list[float]:
-        """Return the learning rate of each parameter of a block; 0 for one that the optimizer does not have."""
+        """Return the learning rate of each parameter of a block; 0 for a parameter that the optimizer does not have."""
         rates = {p: float(group["lr"]) for group in self._optimizer.param_groups for p in group["params"]}
         return [rates.get(parameter, 0.0) for parameter in block.parameters]
 
 
 def _scale(memory: Tensor, first: int, block: Block, factors: list[float]) -> None:
-    """Multiply each parameter's part of a memory that begins at element ``first`` of its block."""
+    """Multiply each parameter's part of ``memory``, which begins at element ``first`` of ``block``, by its factor."""
     for (start, stop), factor in zip(_extents(block), factors, strict=True):
         memory[max(0, start - first) : max(0, stop - first)].mul_(factor)
 

@@ -1,4 +1,4 @@
-"""CSER: workers apply their compression error at once, remember it, and every period agree on it again."""
+"""CSER: workers apply their compression error at once, remember it, and average the errors every few steps."""
 
 from typing import Annotated
 
@@ -16,17 +16,17 @@ from liecbench.compressors.identity import Identity
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class CSER(ErrorFeedback, PeriodicAveraging):
-    """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i), sent back dense.
+    """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i).
 
-    The error memory e_i is the sum of what the worker's model differs by from the common one. Every ``average_period``
-    steps the workers average C(e_i), and their models move together by as much.
+    The server sends mean(C(g_i)) uncompressed. The error memory e_i is the difference between the worker's model and
+    the common model, in gradient units. Every ``average_period`` steps mean(C(e_i)) replaces C(e_i) in each model.
     """
 
     average_period: Annotated[int, Ge(1)] = 8
     error = WorkerMemory()
 
     def step_kind(self, step: int) -> str:
-        """Return ``reset``, which carries twice the bytes, or ``compressed``."""
+        """Return ``reset`` if the step also averages C(e_i), which doubles its bytes, else ``compressed``."""
         return "reset" if self.averages(step) else "compressed"
 
     def reduce(self, block: Block) -> Tensor:

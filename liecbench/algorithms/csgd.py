@@ -1,4 +1,4 @@
-"""Compressed SGD: compression both ways and no memory. Error memories are compared with it; it takes any compressor."""
+"""Compressed SGD: compression both ways, any compressor, no memory. It shows what other methods' memories gain."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from liecbench.algorithms.compressed import CompressedAlgorithm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class CSGD(CompressedAlgorithm):
-    """Compressed SGD without memory: u = C(mean(C(g_i))), as QSGD (arXiv 1610.02132) and TernGrad (1705.07878) run."""
+    """Compressed SGD without memory, u = C(mean(C(g_i))): how QSGD (arXiv 1610.02132) and TernGrad (1705.07878) run."""
 
     uses_error_feedback: ClassVar[bool] = False
 

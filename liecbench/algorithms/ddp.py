@@ -1,4 +1,4 @@
-"""PyTorch's own DDP all-reduce, bucketed and overlapped, through the hook so that it is measured like the others."""
+"""PyTorch's own DDP all-reduce, run as a communication hook so that it is measured like the other methods."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -18,18 +18,19 @@ from liecbench.algorithms.base import CONFIG
 class DDP(BucketedAllReduce):
     """PyTorch's DistributedDataParallel all-reduce: what most people run.
 
-    Over Gloo on a GPU the backward pass must run on the default stream, where Gloo's callbacks write.
+    Over Gloo on a GPU the backward pass must run on the default stream, because Gloo's callbacks write there.
     """
 
     dtype: ClassVar[torch.dtype] = torch.float32
 
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return one all-reduce of the bucket's whole gradient."""
+        """Return the bytes of the bucket's gradient in ``dtype``: it takes one all-reduce."""
         return [sum(shape.numel() for shape in shapes) * self.dtype.itemsize]
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Cast the bucket, divide it by the world size and start its all-reduce."""
-        # What torch's allreduce_hook and fp16_compress_hook do; its bf16_compress_hook refuses Gloo, which can do it.
+        # The same as torch's allreduce_hook and fp16_compress_hook. Its bf16_compress_hook refuses Gloo, although Gloo
+        # can all-reduce bfloat16.
         gradient, step = bucket.buffer(), self.step
         with self._watch.timed("compress_seconds", "cast"):
             message = gradient.to(self.dtype)
@@ -53,9 +54,9 @@ class DDP(BucketedAllReduce):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class DDPFP16(DDP):
-    """The all-reduce in half precision, 2 bytes a parameter: the method of PyTorch's ``fp16_compress_hook``.
+    """The all-reduce in half precision, 2 bytes per parameter: the method of PyTorch's ``fp16_compress_hook``.
 
-    Gradients beyond 65504 overflow, which ends the run.
+    Gradient values beyond ±65504 overflow, and the step raises NonFiniteError.
     """
 
     dtype = torch.float16
@@ -63,6 +64,6 @@ class DDPFP16(DDP):
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class DDPBF16(DDP):
-    """The all-reduce in bfloat16, 2 bytes a parameter: the method of PyTorch's ``bf16_compress_hook``."""
+    """The all-reduce in bfloat16, 2 bytes per parameter: the method of PyTorch's ``bf16_compress_hook``."""
 
     dtype = torch.bfloat16

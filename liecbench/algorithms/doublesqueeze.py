@@ -1,4 +1,4 @@
-"""DoubleSqueeze: compressed both ways, error memories on the workers and on the server."""
+"""DoubleSqueeze: compression both ways, with an error memory on every worker and on the server."""
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -12,13 +12,16 @@ from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class DoubleSqueeze(ErrorFeedback):
-    """Error feedback on both sides (Tang et al. 2019, arXiv 1905.05957): u = C(mean(C(g_i + e_i)) + e)."""
+    """Error feedback on both sides (Tang et al. 2019, arXiv 1905.05957): u = C(mean(C(g_i + e_i)) + e).
+
+    e_i is worker i's error memory, and e the server's.
+    """
 
     error = WorkerMemory()
     server_error = ServerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """p = g + e, in scratch memory."""
+        """Return p = g + e_i, in scratch memory."""
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:

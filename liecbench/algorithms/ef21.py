@@ -1,4 +1,4 @@
-"""EF21: workers compress how their gradient differs from an estimate of it that the server follows."""
+"""EF21: each worker sends the compressed difference between its gradient and its running estimate of the gradient."""
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -15,18 +15,19 @@ from liecbench.compressors.identity import Identity
 class EF21(CompressedAlgorithm):
     """Error feedback by differences (Richtárik et al. 2021, arXiv 2106.05203): u = mean(h_i), h_i ← h_i + C(g_i − h_i).
 
-    Every worker keeps its estimate h_i and the mean of all estimates, to which it adds what the server sends, dense.
+    Every worker keeps its own estimate h_i, and the mean of all workers' estimates. The server sends
+    mean(C(g_i − h_i)) uncompressed, and every worker adds it to the mean.
     """
 
     estimate = WorkerMemory()
     mean_estimate = WorkerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """d = g − h, in scratch memory."""
+        """Return d = g − h_i, in scratch memory."""
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """c_i = C(d); h_i ← g − (d − c_i) = h_i + c_i; u = mean(h_i) = what it was + mean(c_i), sent back dense."""
+        """c_i = C(d); h_i ← g − (d − c_i) = h_i + c_i; m = mean(h_i); m ← m + mean(c_i), sent uncompressed; u = m."""
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)
         estimate = torch.sub(block.gradient, d, out=d)

@@ -1,4 +1,4 @@
-"""EF21-BC: EF21 whose server compresses as well how its mean differs from what the workers have."""
+"""EF21-BC: EF21 in both directions; the server, too, sends a compressed difference from an estimate."""
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -14,8 +14,9 @@ from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 class EF21BC(CompressedAlgorithm):
     """EF21 with bidirectional compression (Fatkhullin et al. 2021, arXiv 2110.03294).
 
-    h_i ← h_i + C(g_i − h_i); h ← h + C(mean(h_i) − h); u = h. The server keeps mean(h_i) − h as its error e: it adds
-    the mean of the c_i to it, sends C of the sum and keeps what C leaves out.
+    h_i ← h_i + c_i with c_i = C(g_i − h_i); h ← h + C(mean(h_i) − h); u = h. Every worker keeps its own h_i and the
+    shared h. The server keeps only its error memory e = mean(h_i) − h: in every step it adds mean(c_i) to e, sends
+    C(e), and subtracts C(e) from e.
     """
 
     estimate = WorkerMemory()
@@ -23,7 +24,7 @@ class EF21BC(CompressedAlgorithm):
     server_error = ServerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """d = g − h_i, in scratch memory."""
+        """Return d = g − h_i, in scratch memory."""
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:

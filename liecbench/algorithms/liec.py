@@ -1,4 +1,4 @@
-"""LIEC-SGD: compressed both ways; workers add their own compression error at once, only the server remembers."""
+"""LIEC-SGD: compression both ways; workers apply their own error at once, and only the server has an error memory."""
 
 from typing import Annotated
 
@@ -19,18 +19,19 @@ from liecbench.compressors.identity import Identity
 class LIEC(ErrorFeedback, PeriodicAveraging):
     """Local immediate error compensation (arXiv 2402.11857, algorithm 1): u_i = C(mean(C(g_i)) + e) + g_i − C(g_i).
 
-    Every ``average_period`` steps gradients and models are averaged in full precision and the server's error is spent.
+    e is the server's error memory. Every ``average_period`` steps gradients and models are averaged in full precision;
+    the update of that step contains all of e, and e becomes 0.
     """
 
     average_period: Annotated[int, Ge(1)] = 32
     server_error = ServerMemory()
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the compressor, or the identity in an averaging step."""
+        """Return the identity if step number ``step`` is an averaging step, else ``compressor``."""
         return Identity() if self.averages(step) else self.compressor
 
     def reduce(self, block: Block) -> Tensor:
-        """c = C(g); r = g − c; v = mean(c_i) + e; q = C(v); e ← v − q; u_i = q + r_i. When averaging, C = identity."""
+        """c = C(g); r = g − c; v = mean(c_i) + e; q = C(v); e ← v − q; u_i = q + r_i. C(v) = v in averaging steps."""
         g, e = block.gradient, self.server_error[block]
         if self.averages(self.step):
             return self.exchange.mean(g, add=e)  # u = mean(g_i) + e;  e ← 0
@@ -38,6 +39,6 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
         return self.exchange.pull(self.compressor, mean, error=e, add_to=g)  # e ← v − q;  u_i = q + r_i
 
     def after_step(self) -> None:
-        """Average the models if an averaging step has passed."""
+        """Average the models if this optimizer step includes an averaging step."""
         if self.averaging_is_due():
             self.average_models()

@@ -1,4 +1,4 @@
-"""Local SGD: workers train alone and average their models every so often."""
+"""Local SGD: workers train alone, and average their models every ``average_period`` steps."""
 
 from typing import Annotated
 
@@ -15,13 +15,13 @@ from liecbench.algorithms.comm.partition import Block
 class LocalSGD(PeriodicAveraging):
     """``average_period`` local steps, then the models' mean in full precision (Stich 2019, arXiv 1805.09767).
 
-    A gradient that is not finite raises on all ranks when the models are averaged next.
+    If a gradient is not finite, all ranks raise NonFiniteError when they next average the models.
     """
 
     average_period: Annotated[int, Ge(1)] = 8
 
     def step_kind(self, step: int) -> str:
-        """Return ``averaging``, the only steps that send anything, or ``local``."""
+        """Return ``averaging`` if step number ``step`` averages the models, else ``local``: it sends nothing."""
         return "averaging" if self.averages(step) else "local"
 
     def reduce(self, block: Block) -> Tensor:
@@ -29,6 +29,6 @@ class LocalSGD(PeriodicAveraging):
         return block.gradient
 
     def after_step(self) -> None:
-        """Average the models if an averaging step has passed."""
+        """Average the models if this optimizer step includes an averaging step."""
         if self.averaging_is_due():
             self.average_models()

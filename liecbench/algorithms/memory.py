@@ -11,7 +11,7 @@ from liecbench.algorithms.comm.partition import Block, Shard
 
 
 class Memory:
-    """One tensor per block: ``memory[block]``, float32."""
+    """The tensors of one memory, one per block: ``memory[block]`` is float32."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.tensors = list(tensors)
@@ -21,11 +21,11 @@ class Memory:
 
 
 class WorkerMemory:
-    """The declaration of a memory that every worker has: for each block zeros of shape ``[block.numel]``.
+    """The declaration of a memory on every worker: per block one tensor of shape ``[block.numel]``, at first zero.
 
-    A method with ``error = WorkerMemory()`` in its class finds the tensor of a block at ``self.error[block]``. It is
-    saved by ``state_dict`` under its name. The name of an error memory ends in ``error``: ``residual_norm`` measures
-    those.
+    A method that declares ``error = WorkerMemory()`` in its class reads and writes the tensor of a block as
+    ``self.error[block]``. ``state_dict`` saves the memory under the name ``error``. The name of an error memory must
+    end in ``error``: ``residual_norm`` measures the memories with such names.
     """
 
     name: str
@@ -46,20 +46,20 @@ class WorkerMemory:
         return memory
 
     def extent(self, exchange: Exchange, numel: int) -> Shard:
-        """Return the part of a block of ``numel`` elements that this rank keeps."""
+        """Return the part of a block of ``numel`` elements that this rank's memory covers: the whole block."""
         return Shard(exchange.rank, 0, numel)
 
     def allocate(self, exchange: Exchange, blocks: Sequence[Block], device: torch.device) -> Memory:
-        """Return zeros for every block."""
+        """Return a memory with one tensor of zeros per block."""
         numels = [self.extent(exchange, block.numel).numel for block in blocks]
         return Memory([torch.zeros(numel, device=device) for numel in numels])
 
 
 class ServerMemory(WorkerMemory):
-    """The declaration of a memory of the server: for each block zeros of the shape of this rank's shard of it."""
+    """The declaration of a memory on the server: per block one tensor as long as this rank's shard, at first zero."""
 
     def extent(self, exchange: Exchange, numel: int) -> Shard:
-        """Return the shard that this rank is the server of."""
+        """Return the part of a block of ``numel`` elements that this rank's memory covers: its shard."""
         return exchange.local_shard(numel)
 
 

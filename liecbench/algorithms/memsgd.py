@@ -1,4 +1,4 @@
-"""MEM-SGD: compressed on the way to the server, dense on the way back, an error memory on every worker."""
+"""MEM-SGD: compressed to the server, uncompressed back to the workers; every worker has an error memory."""
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -18,11 +18,11 @@ class MemSGD(ErrorFeedback):
     error = WorkerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """p = g + e, in scratch memory."""
+        """Return p = g + e, in scratch memory."""
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """c = C(p); e ← p − c; u = mean(c_i), sent back dense."""
+        """c = C(p); e ← p − c; u = mean(c_i), which the server sends uncompressed."""
         p = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, p, residual=p, out=block.gradient)
         update = self.exchange.pull(Identity(), mean, out=block.gradient)

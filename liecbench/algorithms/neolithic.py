@@ -1,4 +1,4 @@
-"""NEOLITHIC: DoubleSqueeze whose every compression is repeated on what is left."""
+"""NEOLITHIC: DoubleSqueeze that compresses in rounds; each round compresses the error of the rounds before."""
 
 from typing import Annotated
 
@@ -15,12 +15,12 @@ from liecbench.compressors.rounds import Rounds
 class Neolithic(DoubleSqueeze):
     """Repeated compression, error feedback on both sides (Huang et al. 2022, arXiv 2206.03665).
 
-    C becomes a ← a + C(v − a), ``rounds`` times from a = 0; all rounds are sent in one message.
+    To compress v, start with a = 0 and repeat a ← a + C(v − a) ``rounds`` times. One message holds all rounds.
 
     Attributes:
-        rounds: The number of compressions.
-        accumulate: A step accumulates the gradients of ``rounds`` minibatches, as the paper's does. A training loop of
-            your own then divides each loss by ``batches_per_step`` and runs all backward passes but the last under
+        rounds: The number of rounds in each compression.
+        accumulate: Whether a step accumulates the gradients of ``rounds`` minibatches, as in the paper. If so, your own
+            training loop must divide each loss by ``batches_per_step``, and run all backward passes but the last under
             ``no_sync``.
     """
 
@@ -29,9 +29,9 @@ class Neolithic(DoubleSqueeze):
 
     @property
     def batches_per_step(self) -> int:
-        """Minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
+        """The number of minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
         return self.rounds if self.accumulate else 1
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return C repeated ``rounds`` times."""
+        """Return a compressor that applies C in ``rounds`` rounds."""
         return Rounds(self.compressor, self.rounds)

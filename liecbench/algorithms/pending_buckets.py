@@ -1,4 +1,4 @@
-"""DDP's gradient buckets on their way through an algorithm's blocks."""
+"""DDP's gradient buckets that wait for the updates of an algorithm's blocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ class _Bucket:
 
 
 class PendingBuckets:
-    """Buckets whose parameters wait for the updates of their blocks."""
+    """DDP's buckets that are not complete; a bucket is complete when all blocks that overlap it are updated."""
 
     def __init__(self) -> None:
         self._buckets: list[_Bucket] = []
 
     def add(self, buffer: Tensor, future: Future[Tensor], blocks: set[int]) -> None:
-        """Complete ``future`` with ``buffer`` when all ``blocks``, given by their indices, are updated."""
+        """Add a bucket: once all ``blocks`` (block indices) are updated, complete ``future`` with ``buffer``."""
         self._buckets.append(_Bucket(buffer, future, blocks))
 
     def finish_block(self, block: int) -> None:
-        """Note that a block is updated, and complete the buckets that waited for it alone."""
+        """Mark block number ``block`` as updated, and complete the buckets that wait for no other block."""
         for bucket in self._buckets:
             bucket.missing_blocks.discard(block)
         self._complete(lambda bucket: not bucket.missing_blocks)
 
     def abandon(self) -> None:
-        """Complete all buckets as they are, after a failure, so that the backward pass can end."""
+        """Complete all buckets with the values they hold now, so that the backward pass can end after a failure."""
         self._complete(lambda _: True)
 
     def _complete(self, is_done: Callable[[_Bucket], bool]) -> None:
@@ -42,9 +42,10 @@ class PendingBuckets:
 
 
 def as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
-    """Return a bucket's gradient with the strides of its parameter.
+    """Return ``gradient``, a view into a bucket, with the strides of ``parameter``.
 
-    DDP stores a gradient in the memory order of its parameter, but hands out a view in the order of its shape.
+    DDP stores a gradient in the memory order of its parameter, but hands out a view that ignores this order. If the
+    parameter's own memory has gaps, DDP stores the gradient without them, and ``gradient`` is returned unchanged.
     """
     extent = 1 + sum((size - 1) * stride for size, stride in zip(parameter.shape, parameter.stride(), strict=True))
     if extent == parameter.numel():

@@ -26,9 +26,9 @@ _EPSILON = 1e-8  # as the authors' code has it; with PyTorch's default of 0 a gr
 
 @plain_dataclass(frozen=True, slots=True)
 class _Bucket:
-    """The part of DDP's ``GradBucket`` that the hook uses; it can be kept until the thread comes to it.
+    """A copy of the attributes of DDP's ``GradBucket`` that ``powerSGD_hook`` uses; it outlives the ``GradBucket``.
 
-    ``buffer_of_ddp`` is where the update goes, ``flat`` the gradient in float32.
+    ``buffer_of_ddp`` receives the update; ``flat`` is the gradient that the hook works on.
     """
 
     buffer_of_ddp: Tensor
@@ -43,7 +43,7 @@ class _Bucket:
         return cls(buffer, buffer, bucket.parameters(), bucket.index(), bucket.is_last())
 
     def in_float32(self) -> "_Bucket":
-        """Return the bucket in float32; called on the thread, so that a copy's memory belongs to its stream."""
+        """Return the bucket with ``flat`` in float32. Call it on the communication thread, whose stream owns a copy."""
         return replace(self, flat=self.buffer_of_ddp.float())
 
     def index(self) -> int:
@@ -65,14 +65,15 @@ class _Bucket:
 class PowerSGD(BucketedAllReduce):
     """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
 
-    An error memory also holds the distance of the worker's gradients from the mean, whose sum over the workers is 0.
-    All time on the thread counts as communication, because the hook computes between its three all-reduces. On a GPU
-    the hook waits for all of the device's work in every step.
+    A worker's error memory also contains the difference between its gradient and the mean gradient; summed over the
+    workers, these differences are 0. All time on the communication thread counts as communication, because the hook
+    computes between its three all-reduces. On a GPU the hook synchronizes the whole device in every step.
 
     Attributes:
-        matrix_approximation_rank: A matrix M travels as P = M Q and Mᵀ P of this rank; the rest travels as it is.
-        start_powersgd_iter: The number of steps at the beginning that all-reduce the gradient as it is.
-        min_compression_rate: A matrix travels as it is unless it shrinks by more than this factor.
+        matrix_approximation_rank: The number of columns of P = M Q and of Mᵀ P, which are sent instead of a matrix M.
+            Parameters that are not compressed are sent as they are.
+        start_powersgd_iter: The number of steps at the beginning that send the gradient uncompressed.
+        min_compression_rate: M is compressed only if P and Mᵀ P together are smaller than M by more than this factor.
     """
 
     matrix_approximation_rank: Annotated[int, Ge(1)] = 1
@@ -80,11 +81,11 @@ class PowerSGD(BucketedAllReduce):
     min_compression_rate: Annotated[float, Gt(0)] = 2.0
 
     def step_kind(self, step: int) -> str:
-        """Return ``dense`` before ``start_powersgd_iter``, ``compressed`` from there on."""
+        """Return ``dense`` if ``step`` < ``start_powersgd_iter``, else ``compressed``."""
         return "dense" if step < self.start_powersgd_iter else "compressed"
 
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return one all-reduce of the whole gradient or, in a compressed step, those of the rest, of P and of Q."""
+        """Return the bytes of the gradient in a dense step, else of uncompressed parameters, of every P and every Q."""
         if self.step_kind(step) == "dense":
             return [_BYTES_PER_ELEMENT * sum(shape.numel() for shape in shapes)]
         thin = [self._thin_shapes(shape) for shape in shapes]
@@ -93,10 +94,10 @@ class PowerSGD(BucketedAllReduce):
         return [_BYTES_PER_ELEMENT * numel for numel in (rest, *factors)]
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state_dict`` returned.
+        """Restore the step count and the memories that ``state_dict`` returned.
 
         Raises:
-            ValueError: If its memories are not those of this algorithm.
+            ValueError: If the saved memories differ from this algorithm's in their names or shapes.
         """
         compressed = [p for p in self._parameters if self._thin_shapes(p.shape)]
         expected = {
@@ -117,12 +118,12 @@ class PowerSGD(BucketedAllReduce):
         )
 
     def set_step(self, step: int) -> None:
-        """Continue as step number ``step``; the memories stay as they are. Call it between two steps, on every rank."""
+        """Set the number of the next step; memories keep their values. Call it between two steps, on every rank."""
         super().set_step(step)
         self._state.iter = step
 
     def close(self) -> None:
-        """Stop the thread and leave the process group."""
+        """Stop the communication thread and destroy the algorithm's process group."""
         self._thread.close()
         super().close()
 
@@ -147,7 +148,7 @@ class PowerSGD(BucketedAllReduce):
         self._layout: dict[int, list[int]] = {}
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Queue a bucket on the communication thread."""
+        """Queue a bucket for the communication thread."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         kept, started = _Bucket.of(bucket), self._start_bucket()
         self._thread.submit(lambda: self._reduce(kept, started, future))
@@ -167,7 +168,7 @@ class PowerSGD(BucketedAllReduce):
         if compressed := self.step_kind(step) == "compressed":
             self._load_memories(bucket)
         before = state.total_numel_after_compression
-        # One bucket at a time: the callbacks of several would issue their all-reduces in another order on each rank.
+        # One bucket at a time: with several in flight, each rank could issue their all-reduces in another order.
         powerSGD_hook(state, bucket).wait()
         if not self._uses_nccl:
             self._stream.wait_for_default_stream()
@@ -179,7 +180,7 @@ class PowerSGD(BucketedAllReduce):
             self._save_memories(bucket, step)
 
     def _load_memories(self, bucket: _Bucket) -> None:
-        """Give the hook the memories of a bucket whose parameters are new to it, if there are any."""
+        """If a bucket now has other parameters than before, pass their saved memories to the hook, if there are any."""
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:
             return
@@ -203,11 +204,11 @@ class PowerSGD(BucketedAllReduce):
         shapes = [self._thin_shapes(parameter.shape)[1] for parameter in compressed]
         for parameter, shape, piece in zip(compressed, shapes, q.split([s.numel() for s in shapes]), strict=True):
             _redraw_zero_columns(piece.view(shape), step)
-            # A copy, which stays finite when a later step makes the hook's own not finite.
+            # A copy, because a later step may make the hook's own Q not finite.
             self._qs[parameter] = piece.view(shape).clone()
 
     def _compressed(self, bucket: _Bucket) -> list[Tensor]:
-        """Return the parameters that a bucket compresses in the hook's order, which groups matrices of one shape."""
+        """Return the bucket's compressed parameters in the hook's order: matrices of equal shape stand together."""
         by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for parameter in bucket.parameters:
             if self._thin_shapes(parameter.shape):
@@ -215,7 +216,7 @@ class PowerSGD(BucketedAllReduce):
         return [parameter for parameters in by_shape.values() for parameter in parameters]
 
     def _thin_shapes(self, shape: torch.Size) -> tuple[torch.Size, ...]:
-        """Return the shapes of P and Q for a parameter; none if the hook does not compress it."""
+        """Return the shapes of P and Q for a parameter of this shape, or () if the hook does not compress it."""
         n, m = _matrix_shape(shape)
         rank = min(n, m, self.matrix_approximation_rank)
         if (n + m) * rank * self.min_compression_rate >= n * m:
@@ -223,7 +224,7 @@ class PowerSGD(BucketedAllReduce):
         return torch.Size((n, rank)), torch.Size((m, rank))
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the error memory and Q of every parameter that has them."""
+        """Return the error memories under ``error`` and the matrices Q under ``q``, of the parameters that have one."""
         return {
             name: [memories[parameter] for parameter in self._parameters if parameter in memories]
             for name, memories in (("error", self._errors), ("q", self._qs))
@@ -240,7 +241,7 @@ def _concatenated(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
 
 
 def _redraw_zero_columns(q: Tensor, step: int) -> None:
-    """Draw new columns of Q for those that are zero, the same on every rank; power iteration would keep them zero."""
+    """Replace columns of zeros in Q, which power iteration would keep, by random ones that are equal on every rank."""
     is_zero = ~q.any(dim=0)
     if is_zero.any():
         generator = torch.Generator().manual_seed(step)

@@ -1,4 +1,4 @@
-"""Conditions on the model and the training loop that an algorithm is attached to."""
+"""Checks of the model and the training loop to which an algorithm is attached."""
 
 import inspect
 import sys
@@ -33,12 +33,12 @@ def require_one_device(ddp: DistributedDataParallel) -> torch.device:
 
 
 def refuse_grad_scaler() -> None:
-    """Raise if the current ``optimizer.step`` was called by an enabled GradScaler.
+    """Raise an error if an enabled GradScaler called the current ``optimizer.step``.
 
-    The optimizer is not told who calls it, so this looks at the call stack.
+    An optimizer does not know its caller, so this function searches the call stack.
 
     Raises:
-        RuntimeError: A GradScaler changes the gradients' scale, and with it the units of what compression remembers.
+        RuntimeError: If a GradScaler is the caller: it changes the gradients' scale, and so the memories' units.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:

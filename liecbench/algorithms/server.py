@@ -1,4 +1,4 @@
-"""The base of methods that average through a server, block by block, overlapped with the backward pass."""
+"""The base class of methods that average through a server, block by block, overlapped with the backward pass."""
 
 import copy
 import itertools
@@ -30,17 +30,18 @@ from liecbench.compressors.base import Compressor
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class ServerAlgorithm(Algorithm):
-    """A method written as its paper writes it: ``reduce`` turns one block of gradient into an update.
+    """A method that averages through a server: ``reduce`` turns one block of gradient into its update.
 
     A subclass declares its memories (``error = WorkerMemory()``, ``server_error = ServerMemory()``), implements
     ``reduce``, and overrides ``push_compressor``, ``compressor_input``, ``before_reduce`` and ``after_step`` as it
-    needs. ``schedule`` records what a step sends by running ``reduce`` and ``after_step`` without data: they must make
-    the same pushes and pulls on every rank, and never read a tensor's values on the host (``.item()``, ``if tensor``).
+    needs. ``schedule`` records the messages of a step by running ``reduce`` and ``after_step`` on tensors without
+    values. So these two methods must make the same pushes and pulls on every rank, and never read a tensor's values on
+    the host (``.item()``, ``if tensor``).
 
     Attributes:
         server: ``root`` (rank 0 is the server of every block) or ``sharded`` (each rank is the server of a shard of
             each block).
-        exchange: Pushes and pulls vectors.
+        exchange: Sends vectors to the server (``push``) and brings its answers back (``pull``).
         blocks: The model's blocks.
     """
 
@@ -57,27 +58,27 @@ class ServerAlgorithm(Algorithm):
 
     @abstractmethod
     def reduce(self, block: Block) -> Tensor:
-        """Return the update of a block; called on the communication thread, for the blocks in their order.
+        """Return the update of a block. It is called on the communication thread, for one block after the other.
 
         Args:
             block: ``block.gradient`` is this worker's gradient, of shape ``[block.numel]``; it may be overwritten.
 
         Returns:
-            The update that the optimizer takes in the place of the gradient, of the same shape. If a gradient is not
-            finite, the exchange raises in ``pull``: a method that writes its memories after it leaves them finite.
+            The update, of the same shape, which replaces the gradient. Write the memories only after the last
+            ``exchange.pull``: it raises an error if a gradient is not finite, and so keeps the memories finite.
         """
 
     def push_compressor(self, step: int) -> Compressor | None:
         """Return the compressor that workers apply to ``compressor_input`` in step number ``step``.
 
-        ``compression_error`` measures it; None if the method has none.
+        ``compression_error`` measures this compressor; None if the method's compression error is undefined.
         """
         return None
 
     def compressor_input(self, block: Block) -> Tensor:
         """Return the vector of shape ``[block.numel]`` that a worker compresses for a block.
 
-        It may be ``block.gradient`` or in scratch memory, and is overwritten.
+        The vector may be ``block.gradient`` or lie in scratch memory; the caller may overwrite it.
         """
         return block.gradient
 
@@ -86,13 +87,13 @@ class ServerAlgorithm(Algorithm):
         return
 
     def scratch(self, numel: int) -> Tensor:
-        """Return uninitialised memory of shape ``[numel]``, the same at every call."""
+        """Return uninitialised float32 memory of shape ``[numel]``; all calls share the same memory."""
         if self._scratch.numel() < numel:
             self._scratch = torch.empty(numel, device=self.device)
         return self._scratch[:numel]
 
     def average_models(self) -> None:
-        """Replace the parameters of every worker by their mean, in full precision. Collective.
+        """Replace every worker's parameters by the mean over the workers, in full precision. Collective.
 
         Raises:
             NonFiniteError: If the mean is not finite.
@@ -104,11 +105,11 @@ class ServerAlgorithm(Algorithm):
             raise NonFiniteError(self._non_finite_message) from None
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the declared memories."""
+        """Return each declared memory's tensors by the memory's name."""
         return {name: memory.tensors for name, memory in self.allocated.items()}
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return what step number ``step`` sends, by running ``reduce`` and ``after_step`` on the meta device."""
+        """Return the messages of step number ``step``, by running ``reduce`` and ``after_step`` on the meta device."""
         exchange = RecordingExchange(world_size, self.server)
         recorded = self._without_data(shapes, exchange, step)
         try:
@@ -149,16 +150,16 @@ class ServerAlgorithm(Algorithm):
         self._updates: dict[Tensor, Tensor] = {}
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Queue a bucket on the communication thread."""
+        """Queue a bucket for the communication thread."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
         parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
         return future
 
     def before_step(self) -> None:
-        """Give parameters that no rank used their update.
+        """Write the update into the gradients of the parameters that no rank used in its forward pass.
 
-        DDP drops what its hook returns for them, and the memories count their update as applied.
+        DDP drops the update that its hook returns for such a parameter, but the memories count it as applied.
         """
         candidates: list[tuple[Tensor, Tensor]] = []
         for parameter, update in self._updates.items():
@@ -166,7 +167,7 @@ class ServerAlgorithm(Algorithm):
                 parameter.grad = update.detach().clone()
             elif self._finds_unused:
                 candidates.append((parameter.grad, update))
-        if candidates:  # one question to a GPU for all of them
+        if candidates:  # all of them together, so that the host waits for a GPU only once
             used = torch.stack([gradient.any() for gradient, _ in candidates]).tolist()
             for gradient, update in itertools.compress(candidates, map(operator.not_, used)):
                 gradient.copy_(update)
@@ -174,7 +175,7 @@ class ServerAlgorithm(Algorithm):
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
-        """Put the mean of the workers' models in place; local models come back on exit. Collective."""
+        """Replace local models by their mean while the ``with`` body runs, then restore them. Collective."""
         self.synchronize()
         if not self.local_models:
             yield
@@ -189,9 +190,9 @@ class ServerAlgorithm(Algorithm):
                 block.set_parameters(flat)
 
     def compression_error(self) -> float | None:
-        """Return ‖v − C(v)‖²/‖v‖² for the gradients now in the parameters, or None if it is undefined.
+        """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now, or None if it is undefined.
 
-        No state changes.
+        v comes from the gradients that the parameters hold. The call changes no state.
         """
         compressor = self.push_compressor(0)
         if compressor is None:
@@ -210,7 +211,7 @@ class ServerAlgorithm(Algorithm):
         return residual / total if total else None
 
     def close(self) -> None:
-        """Stop the thread and leave the process group."""
+        """Stop the communication thread and destroy the algorithm's process group."""
         self._thread.close()
         dist.destroy_process_group(self._group)
 
@@ -224,7 +225,7 @@ class ServerAlgorithm(Algorithm):
         self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
 
     def _without_data(self, shapes: Sequence[torch.Size], exchange: RecordingExchange, step: int) -> Self:
-        """Return a copy of this algorithm for parameters on the meta device."""
+        """Return a copy of this algorithm for parameters of the given shapes on the meta device."""
         other = copy.copy(self)
         other.device, other._scratch, other._thread = torch.device("meta"), torch.empty(0), CallingThread()
         parameters = [Parameter(torch.empty(shape, device="meta")) for shape in shapes]

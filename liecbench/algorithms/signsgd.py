@@ -1,4 +1,4 @@
-"""signSGD with majority vote: one bit up, the majority's sign down, no scale and no memory."""
+"""signSGD with majority vote: workers send one bit per parameter and receive the majority's sign; no memory."""
 
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -13,12 +13,12 @@ from liecbench.compressors.majority_vote import Majority, Votes
 class SignSGD(ServerAlgorithm):
     """u = sign(Σ sign(g_i)), a tie gives 0 (Bernstein et al. 2018, arXiv 1802.04434); sign(±0) = +1.
 
-    The update is ±1 (or 0) for every parameter, whatever the size of the gradient, so it takes a small learning rate.
-    Its compression error is undefined: a sign without a scale approximates no vector.
+    The update is ±1 (or 0) for every parameter, whatever the size of the gradient, so it needs a small learning rate.
+    The compression error is undefined: a sign without a scale approximates no vector.
     """
 
     def reduce(self, block: Block) -> Tensor:
-        """u = sign(mean(sign(g_i))): one bit up; one bit down as well if an odd number of voters excludes ties."""
+        """u = sign(mean(sign(g_i))). An odd number of workers excludes ties, so the answer then takes only one bit."""
         mean = self.exchange.push(Votes(), block.gradient, out=block.gradient)
         majority = Votes() if self.exchange.world_size % 2 else Majority()
         return self.exchange.pull(majority, mean, out=block.gradient)

@@ -10,7 +10,7 @@ from liecbench.compressors.identity import Identity
 
 
 class NonFiniteMessageError(FloatingPointError):
-    """A message holds a value that is not finite; every rank of the exchange raises it for the same message."""
+    """A message holds a value that is not finite; every rank raises this error for the same message."""
 
 
 class Exchange(ABC):
@@ -29,28 +29,28 @@ class Exchange(ABC):
         return cut_shards(numel, self.world_size, self._server)
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the shard that this rank is the server of; an empty one if there is none."""
+        """Return the shard whose server is this rank; an empty shard if there is none."""
         return local_shard_of(self.shards(numel), self.rank)
 
     @abstractmethod
     def begin(self, step: int, block: int) -> None:
-        """Start the exchange of a block; random compressors take the random numbers of this step and block."""
+        """Start the exchange of a block; random compressors use the random numbers of this ``step`` and ``block``."""
 
     @abstractmethod
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send C(``vector``) to the server.
+        """Send C(``vector``) to the server, and return the mean that this rank computes as a server.
 
         Args:
-            compressor: C.
+            compressor: The compressor C.
             vector: This worker's vector.
             residual: Receives ``vector`` − C(``vector``); may be ``vector`` itself.
-            out: Memory for the mean, of the vector's shape; may be ``vector`` itself. By default scratch memory, which
-                the next push reuses.
+            out: A vector of the same shape, which receives the mean at the place of this rank's shard; may be
+                ``vector`` itself. If None, the mean is in scratch memory, which the next push reuses.
 
         Returns:
-            The mean of all workers' C(``vector``), for the shard that this rank is the server of.
+            The mean of all workers' C(``vector``), restricted to this rank's shard (see ``local_shard``).
         """
 
     @abstractmethod
@@ -67,38 +67,37 @@ class Exchange(ABC):
         """Send q = C(``mean`` + ``error``) from the server to every worker: the same q on every rank.
 
         Args:
-            compressor: C.
-            mean: What ``push`` returned; it is overwritten.
-            out: Receives q; of the pushed vector's shape.
-            add_to: In the place of ``out``, the vector to which ``weight`` · q is added.
-            weight: See ``add_to``.
-            error: The server's error memory, of the shape of the shard that this rank is the server of; it becomes
-                ``mean`` + ``error`` − q.
+            compressor: The compressor C.
+            mean: The tensor that ``push`` returned; it is overwritten.
+            out: Receives q, in the shape of the pushed vector. Give either ``out`` or ``add_to``.
+            add_to: A vector to which ``weight`` · q is added.
+            weight: The factor of q; other than 1 only with ``add_to``.
+            error: The server's error memory, as long as this rank's shard; it becomes ``mean`` + ``error`` − q.
 
         Returns:
             ``out`` or ``add_to``.
 
         Raises:
             NonFiniteMessageError: On every rank, if q is not finite; ``error`` then keeps its value. Over NCCL, where
-                the host runs ahead, the error is raised one step later.
+                the host runs ahead of the GPU, ``pull`` raises nothing: the algorithm raises an error one step later.
         """
 
     @abstractmethod
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), with C as ``push`` would apply it; nothing is sent."""
+        """Replace ``vector`` by ``vector`` − C(``vector``), compressing it as ``push`` does; nothing is sent."""
 
     def mean(self, vector: Tensor, *, add: Tensor | None = None) -> Tensor:
         """Replace ``vector`` by the mean of all workers' vectors, in full precision.
 
         Args:
             vector: This worker's vector; receives the result.
-            add: The server's error memory, which is added to the mean and set to zero.
+            add: The server's error memory, as long as this rank's shard; it is added to the mean and set to zero.
 
         Returns:
             ``vector``.
 
         Raises:
-            NonFiniteMessageError: As ``pull``.
+            NonFiniteMessageError: If the mean is not finite, under the same conditions as in ``pull``.
         """
         identity = Identity()
         return self.pull(identity, self.push(identity, vector, out=vector), out=vector, error=add)

@@ -1,4 +1,4 @@
-"""Asynchronous finite checks: flags are copied to the host and read there without stopping the GPU."""
+"""Asynchronous finite checks: flags of GPU values are copied to the host, and read there without stopping the GPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class _Pending:
 
 
 class FiniteCheck:
-    """The finite flags of a step's gradients.
+    """The flags of a step: each says whether some gradients are finite, and has the error message for when not.
 
-    With ``is_async`` a step's flags are read at the end of the next step, so that the host may run ahead of the GPU.
+    If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU.
     """
 
     def __init__(self, *, is_async: bool) -> None:
@@ -37,13 +37,13 @@ class FiniteCheck:
         self._this_step.append(_Pending(on_host, _wait_for_issued_work(flag), message))
 
     def end_step(self) -> str | None:
-        """Return the message of the first false flag of this step or, with ``is_async``, of the step before."""
+        """Return the message of the first false flag of this step (if ``is_async``, of the step before), or None."""
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])
         return _first_failure(due)
 
     def finish(self) -> str | None:
-        """Return the message of the first false flag so far; waits for the GPU."""
+        """Wait for the GPU, and return the message of the first false flag that was not yet read, or None."""
         due, self._last_step, self._this_step = [*self._last_step, *self._this_step], [], []
         return _first_failure(due)
 
@@ -57,7 +57,7 @@ def _first_failure(pending: list[_Pending]) -> str | None:
 
 
 def _wait_for_issued_work(flag: Tensor) -> Callable[[], None]:
-    """Return a function that waits until the work issued so far on the flag's device is done."""
+    """Return a function that waits until the flag's device has done the work issued before this call."""
     if not flag.is_cuda:
         return lambda: None
     event = torch.cuda.Event()

@@ -26,13 +26,13 @@ class _Transfer:
 class GlooTransport(Transport):
     """Sends to one peer after the other; the next send starts when a message from an earlier peer has arrived.
 
-    If all sends start at once, a rank's link carries as many flows, and the first flows of all ranks may meet at one
-    rank: dense shards took 1.2 to 1.3 times the wire time that way, 1.0 times in rotation. A root waits for nobody
-    while it sends updates back, when its link is the only busy one.
+    If all sends started at once, their flows would share the rank's link, and all ranks might send to the same receiver
+    first. Dense shards took 1.2 to 1.3 times the wire time in this way, and 1.0 times in rotation. A root that sends
+    updates back does not wait between its sends, because no other link is busy then.
     """
 
-    # Sends in flight at a time. The second of two small messages uses the link while the receiver of the first one
-    # finds time to answer: a compressed step took 0.9 times as long. Two dense messages only slow each other down.
+    # Sends in flight at a time. With two compressed messages in flight, the second uses the link until the receiver of
+    # the first one answers: a step took 0.9 times as long. Two dense messages only slow each other down.
     _MAX_COMPRESSED_IN_FLIGHT: Final = 2
     _MAX_DENSE_IN_FLIGHT: Final = 1
 
@@ -43,11 +43,11 @@ class GlooTransport(Transport):
         self._pacer = pacer
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an empty message on the host, where Gloo receives."""
+        """Return an uninitialised message in host memory, where Gloo receives."""
         return compressor.empty_message(numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the messages in rotation; receive buffers take ``limit_bytes`` together, or one message."""
+        """Move the messages in rotation; a receive starts while receive buffers take less than ``limit_bytes``."""
         outgoing, incoming = traffic.outgoing, traffic.incoming
         max_in_flight = self._MAX_DENSE_IN_FLIGHT if traffic.is_dense else self._MAX_COMPRESSED_IN_FLIGHT
         distances = range(1, self._world_size)
@@ -82,10 +82,10 @@ class GlooTransport(Transport):
                 send.work.wait()
 
     def _align_ranks(self) -> None:
-        """Start together: a rank that is a message behind collides with another rank at every receiver.
+        """Wait for all ranks: a rank that is one message behind would share every receiver's link with another rank.
 
-        Without this barrier the ranks never realigned: in one run of two, dense steps took twice the wire time, for
-        whole epochs.
+        Without this barrier, ranks that fell behind stayed behind: in one of two runs, dense steps took twice the wire
+        time for whole epochs.
         """
         with self._watch.timed("communicate_seconds", "wait"):
             dist.barrier(self._group)
@@ -124,7 +124,7 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """Receives in the order given, each started as soon as its buffer fits into ``limit_bytes``."""
+    """Receives in the order of ``incoming``; the next starts while the buffers take less than ``limit_bytes``."""
 
     def __init__(
         self,
@@ -137,11 +137,11 @@ class _Receives:
         self._start()
 
     def next(self) -> _Transfer:
-        """Return the next receive."""
+        """Return the next started receive, whose message may still be on its way."""
         return self._started.popleft()
 
     def release(self, message: Message) -> None:
-        """Free the buffer of ``message``."""
+        """Free the buffer of ``message``, and start the receives that now have room."""
         self._free_bytes += message.payload_bytes
         self._start()
 

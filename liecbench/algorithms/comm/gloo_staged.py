@@ -14,7 +14,7 @@ from liecbench.compressors.base import Compressor, Message
 
 
 class StagedGlooTransport(GlooTransport):
-    """Copies each message to the host, sends it, and copies it to the GPU of its receiver.
+    """Copies each message from the sender's GPU to its host, sends it, and copies it to the receiver's GPU.
 
     ``watch`` runs on the GPU's clock and times the copies; sends and waits are timed on the host's clock.
     """
@@ -35,16 +35,16 @@ class StagedGlooTransport(GlooTransport):
         self._last_copied: tuple[Message, Message] | None = None
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an empty message on the host; each has memory of its own, as its copy may outlast the next receive."""
+        """Return an uninitialised message in new host memory: the last one's copy to the GPU may still be running."""
         return self._on_host(compressor.payload_bytes(numel) if numel else 0, numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the messages in rotation."""
+        """Move the messages in rotation, as ``GlooTransport`` does."""
         yield from super().exchange(traffic, limit_bytes=limit_bytes)
         self._last_copied = None
 
     def _on_host(self, size: int, numel: int) -> Message:
-        # Page-locked memory of torch's cache, which reuses it only after the copies that read it are done.
+        # Page-locked memory from torch's cache, which reuses memory only when the copies that read it are done.
         return Message(torch.empty(size, dtype=torch.uint8, pin_memory=self._device.type == "cuda"), numel)
 
     def _to_host(self, message: Message) -> Message:

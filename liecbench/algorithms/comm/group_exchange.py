@@ -1,4 +1,4 @@
-"""The exchange of training: vectors through a server, over a process group."""
+"""The exchange that training uses: vectors pass through a server, over a process group."""
 
 import dataclasses
 import functools
@@ -28,14 +28,14 @@ class GroupExchange(Exchange):
     """An exchange over a process group. Payload bytes, messages and seconds are counted by ``watch``.
 
     Args:
-        group: The ranks.
-        server: Where the server is.
+        group: The process group of the ranks that take part.
+        server: The place of the server, ``root`` or ``sharded``.
         watch: Counts and times the exchange, on the clock of ``device``.
-        pacer: Emulates slow links; None for the links as they are.
-        device: Where the vectors are.
+        pacer: Emulates slow links; None leaves the links at their own speed.
+        device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: If the transport is asynchronous, called with each answer's finite flag, a boolean of shape ``[]`` on
-            the device, in the place of an error.
+        on_flag: If the transport is asynchronous, ``pull`` calls it, and raises no error itself. Its argument is a
+            boolean tensor of shape ``[]`` on the device: True if the pulled vector is finite.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class GroupExchange(Exchange):
         self.begin(step=0, block=0)
 
     def begin(self, step: int, block: int) -> None:
-        """Choose the random numbers of this step and block."""
+        """Select the random numbers of this ``step`` and ``block``."""
         self._rng_key, self._stages = RngKey(step=step, block=block), count()
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send C(``vector``) to the server, shard by shard; each is compressed while the one before is in flight."""
+        """Send C(``vector``) to the server shard by shard; over Gloo, one is compressed while others are in flight."""
         self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
         mean = self._scratch_of(own.numel) if out is None else out[own.start : own.stop]
@@ -75,7 +75,7 @@ class GroupExchange(Exchange):
             batch_bytes=vector.nbytes if self._transport.owns_recv_buffers else 0,
             watch=self._watch,
         )
-        # Buffers for messages to the server: those of messages already added, and scratch if the mean is elsewhere.
+        # Free receive buffers: those of messages already added and, unless it holds the mean, the scratch memory.
         reusable = out is not None and not self._transport.owns_recv_buffers
         spare = self._message_in_scratch(compressor, own.numel) if reusable else []
 
@@ -109,7 +109,7 @@ class GroupExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Send q = C(``mean`` + ``error``) from each server to every worker."""
+        """Send q = C(``mean`` + ``error``) from the server of each shard to every worker."""
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
         accumulate = add_to is not None
@@ -125,7 +125,7 @@ class GroupExchange(Exchange):
         def deliver(shard: Shard, message: Message) -> None:
             place = target[shard.start : shard.stop]
             with self._watch.timed("compress_seconds", "decompress"):
-                if message.payload.data_ptr() != place.data_ptr():  # it was not received in place
+                if message.payload.data_ptr() != place.data_ptr():  # else the message was received in place
                     compressors[shard].decompress(message, place, accumulate, weight)
                 finite.append(compressors[shard].is_finite(message))
 
@@ -154,12 +154,12 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return the compressor of each shard, with the random numbers of the current stage."""
+        """Return for each shard the compressor, with the random numbers of the current stage."""
         key = dataclasses.replace(self._rng_key, sender=self.rank)
         return {s: compressor.with_rng(dataclasses.replace(key, shard=s.owner)) for s in self.shards(numel)}
 
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
-        """Return C(``mean`` + ``error``); with an error ``mean`` becomes the residual, unless it is the message."""
+        """Return C(``mean`` + ``error``); if ``error`` is given and C is lossy, ``mean`` becomes the residual."""
         with self._watch.timed("compress_seconds", "compress"):
             if error is None:
                 return compressor.compress(mean)
@@ -172,7 +172,7 @@ class GroupExchange(Exchange):
         return self._scratch[:numel]
 
     def _check(self, finite: list[Tensor]) -> None:
-        # One flag for all shards: whoever reads it waits for a GPU once.
+        # One flag for all shards, so that the host waits for a GPU only once.
         flag = torch.stack(finite).all() if finite else torch.tensor(True)
         if self._on_flag is not None:
             self._on_flag(flag)
@@ -180,7 +180,7 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return a message buffer in the scratch memory if it fits there."""
+        """Return one message buffer in the scratch memory, or an empty list if it does not fit there."""
         payload, size = self._scratch.view(torch.uint8), compressor.payload_bytes(numel) if numel else 0
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 

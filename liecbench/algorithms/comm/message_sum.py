@@ -7,10 +7,10 @@ from liecbench.compressors.base import Compressor, Message
 
 
 class MessageSum:
-    """Adds messages to ``total``, each times ``weight``: one by one as they arrive, or in batches.
+    """Computes in ``total`` the sum of messages, each times ``weight``; ``total`` need not be initialised.
 
-    A batch of about ``batch_bytes`` takes one pass over ``total`` on a GPU; with 0 each message is added at once, while
-    it is in the cache.
+    Messages are added in batches of at least ``batch_bytes``, because a GPU adds a batch in one pass over ``total``. If
+    ``batch_bytes`` is 0, each message is added when it arrives, while it is in the CPU's cache.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class MessageSum:
         self._is_empty = True
 
     def add(self, message: Message) -> None:
-        """Add a message."""
+        """Add a message to ``total``, now or once its batch is full."""
         self._batch.append(message)
         if sum(waiting.payload_bytes for waiting in self._batch) >= self._batch_bytes:
             self.flush()

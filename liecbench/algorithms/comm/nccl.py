@@ -14,8 +14,8 @@ from liecbench.compressors.base import Compressor, Message
 class NcclTransport(Transport):
     """Sends and receives in one call, which the GPU carries out while the host goes on.
 
-    A root exchanges dense messages with one peer at a time, so that it needs no memory for all workers' vectors. Both
-    ends of every message group their calls alike; otherwise NCCL would deadlock.
+    If the server is a root, dense messages move one rank offset at a time, so that the root never holds all workers'
+    vectors. All ranks group their sends and receives in the same way; otherwise NCCL would deadlock.
     """
 
     owns_recv_buffers = True
@@ -27,11 +27,11 @@ class NcclTransport(Transport):
         dist.all_reduce(torch.zeros(1, device=device), group=group)  # connects all ranks, before any step is timed
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an empty message on the GPU."""
+        """Return an uninitialised message on the GPU."""
         return compressor.empty_message(numel, self._device)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the messages; all have buffers at once, except a root's dense ones."""
+        """Move all messages at once; if they are dense and the server is a root, one rank offset at a time."""
         distances = list(range(1, self._world_size))
         one_by_one = traffic.is_dense and self._server == "root" and distances
         overlap: Callable[[], None] | None = traffic.overlap
@@ -44,7 +44,10 @@ class NcclTransport(Transport):
     def _batch(
         self, traffic: Traffic, distances: list[int], overlap: Callable[[], None] | None
     ) -> list[tuple[int, Message]]:
-        """Exchange messages with the peers at these distances; work that uses them on the stream waits for them."""
+        """Exchange messages with the ranks at these offsets: send to rank + offset, receive from rank − offset.
+
+        Work that is issued later on the current stream waits for the messages.
+        """
         targets = [(self._rank + distance) % self._world_size for distance in distances]
         sources = [(self._rank - distance) % self._world_size for distance in distances]
         outgoing = [(peer, traffic.outgoing[peer]()) for peer in targets if peer in traffic.outgoing]

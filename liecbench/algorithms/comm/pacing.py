@@ -8,33 +8,37 @@ import torch
 import torch.distributed as dist
 
 _SEGMENT_BYTES, _HEADER_BYTES = 1448, 66
-# A 66-byte acknowledgement travels the other way for every two segments: half of it per segment.
+# Every two segments cause one acknowledgement of 66 bytes in the other direction: 33 bytes per segment.
 _ACKNOWLEDGEMENT_BYTES = 33
-# Messages in flight between two ranks at most; an exchange has a few.
+# The most messages in flight from one rank to another; an exchange has only a few.
 _MAX_IN_FLIGHT = 64
 
 
 class _TokenBucket:
-    """One direction of a link: when messages have passed it, at its rate and one after the other."""
+    """One direction of a link: computes when messages have passed it, one after the other at the link's rate."""
 
     def __init__(self, bytes_per_second: float, burst_bytes: int) -> None:
         self._rate, self._burst_seconds = bytes_per_second, burst_bytes / bytes_per_second
         self._free_at = -float("inf")
 
     def take(self, payload_bytes: int, at: float) -> float:
-        """Return when a message that arrives at time ``at`` has passed; after a pause a burst passes at once."""
+        """Return the time at which a message that reaches the link at ``at`` has passed it.
+
+        A link that was idle passes a burst at once.
+        """
         num_bytes = framed_bytes(payload_bytes, _ACKNOWLEDGEMENT_BYTES)
         self._free_at = max(self._free_at, at - self._burst_seconds) + num_bytes / self._rate
         return max(at, self._free_at)
 
 
 class Pacer:
-    """Holds messages between the ranks of one machine to the rates of their links, by waiting where they arrive.
+    """Delays messages between the ranks of one machine as slow links would: the receiver waits for each message.
 
-    A message leaves when its sender's up link is free, and has passed it after its bytes ÷ the rate, headers and
-    acknowledgements included; it arrives when it has passed the receiver's down link as well. The sender writes the
-    times of the first and the last byte to memory that the ranks share, on their machine's monotonic clock. TCP's slow
-    start and the effect of flows on each other are not modelled. The constructor is collective in the default group.
+    A message enters its sender's up link when that link is free, and takes its bytes ÷ the link's rate to pass it,
+    headers and acknowledgements included. From its first byte on, it passes the receiver's down link in the same way.
+    The sender computes when the first and the last byte reach the down link, and writes both times to memory that the
+    ranks share, on the machine's monotonic clock. TCP's slow start and the effect of flows on each other are not
+    modelled. The constructor is collective in the default group.
     """
 
     def __init__(self) -> None:
@@ -51,8 +55,8 @@ class Pacer:
 
         Args:
             up_bits_per_second: The rate of this rank's up link.
-            down_bits_per_second: The rate of its down link.
-            burst_bytes: How much an idle link lets through at once, up and down.
+            down_bits_per_second: The rate of this rank's down link.
+            burst_bytes: The bytes that an idle link passes at once: for the up link, and for the down link.
             delay_seconds: The one-way delay of each of the two links that a message passes.
         """
         self.is_active = True
@@ -65,7 +69,7 @@ class Pacer:
         self.is_active = False
 
     def record_send(self, peer: int, payload_bytes: int) -> None:
-        """Note when the first and the last byte of a message reach the link of ``peer``; call it before sending."""
+        """Record when a message's first and last byte reach the down link of ``peer``; call it before sending."""
         now = time.monotonic()
         slot = self._times[self._rank, peer, self._num_sent[peer] % _MAX_IN_FLIGHT]
         slot[:] = now + self._delay, self._up.take(payload_bytes, now) + self._delay
@@ -80,7 +84,7 @@ class Pacer:
 
 
 def _shared_zeros(numel: int) -> torch.Tensor:
-    """Return float64 zeros that all ranks of the machine share; their file is deleted on return."""
+    """Return float64 zeros in memory that all ranks of the machine share; the file behind it is deleted on return."""
     with tempfile.TemporaryDirectory(prefix="liecbench-pacing-") as directory:
         names = [str(Path(directory, "times"))]
         dist.broadcast_object_list(names, src=0)
@@ -93,7 +97,7 @@ def framed_bytes(payload_bytes: int, extra_bytes_per_segment: int = 0) -> int:
     """Return the bytes of the Ethernet frames that carry a payload.
 
     Args:
-        payload_bytes: The payload.
-        extra_bytes_per_segment: Added to the 66 bytes of headers (TCP with timestamps) of each 1448 bytes.
+        payload_bytes: The bytes of the payload.
+        extra_bytes_per_segment: Bytes to add to the 66 bytes of headers (TCP with timestamps) per 1448 payload bytes.
     """
     return payload_bytes + (_HEADER_BYTES + extra_bytes_per_segment) * -(-payload_bytes // _SEGMENT_BYTES)

@@ -1,4 +1,4 @@
-"""Partition of a gradient: into blocks that travel on their own, and of each block into shards with a server each."""
+"""Partition of a gradient into blocks, which are exchanged separately, and of each block into one shard per server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,8 @@ def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> l
 
     Args:
         numels: The number of elements of each tensor.
-        block_bytes: The largest block in bytes of float32; a larger tensor is a block of its own. ``whole``: one block.
+        block_bytes: The largest size of a block, in bytes of float32; a larger tensor gets a block of its own.
+            ``whole``: all tensors are in one block.
 
     Returns:
         The indices of the tensors of each block.
@@ -42,7 +43,7 @@ def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"]) ->
 
     Args:
         numels: The number of elements of each tensor.
-        bucket_bytes: A bucket is closed by the tensor that brings it to this size. ``whole``: one bucket.
+        bucket_bytes: A bucket takes tensors until it has this size in bytes. ``whole``: all tensors are in one bucket.
 
     Returns:
         The indices of the tensors of each bucket, from the last tensor to the first.
@@ -82,12 +83,12 @@ class Block:
         return sum(parameter.numel() for parameter in self.parameters)
 
     def add_gradient(self, parameter: Tensor, gradient: Tensor) -> bool:
-        """Take the gradient of one parameter; return True if it was the last one missing."""
+        """Store the gradient of one parameter; return True if all of the block's gradients have now arrived."""
         self._arrived[parameter] = gradient
         return len(self._arrived) == len(self.parameters)
 
     def gather(self) -> None:
-        """Set ``gradient``: a view if the parameters' gradients are float32 and adjacent in memory, else a copy."""
+        """Set ``gradient``: a view of the arrived gradients if they are float32 and adjacent in memory, else a copy."""
         self._copied = [self._arrived[parameter] for parameter in self.parameters]
         self._arrived = {}
         if _are_adjacent(self._copied):
@@ -97,7 +98,7 @@ class Block:
             self.gradient = torch.cat([gradient.reshape(-1).float() for gradient in self._copied])
 
     def scatter(self, update: Tensor) -> None:
-        """Write the update over the parameters' gradients, and release the step's tensors."""
+        """Overwrite the parameters' gradients with ``update``, and drop the references to them."""
         if self._copied:
             for gradient, piece in zip(self._copied, update.split([g.numel() for g in self._copied]), strict=True):
                 gradient.copy_(piece.view_as(gradient))
@@ -106,7 +107,7 @@ class Block:
         self.release()
 
     def release(self) -> None:
-        """Drop the references to the step's tensors."""
+        """Drop the references to this step's gradients."""
         self._copied, self.gradient = [], torch.empty(0)
 
     def flat_parameters(self) -> Tensor:
@@ -118,7 +119,7 @@ class Block:
         return flat
 
     def set_parameters(self, flat: Tensor) -> None:
-        """Set the parameters' values from a vector like that of ``flat_parameters``."""
+        """Set the parameters' values from ``flat``, a vector in the layout that ``flat_parameters`` returns."""
         pieces = flat.split([parameter.numel() for parameter in self.parameters])
         for parameter, piece in zip(self.parameters, pieces, strict=True):
             parameter.detach().copy_(piece.view_as(parameter))
@@ -136,7 +137,7 @@ def _are_adjacent(gradients: list[Tensor]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Elements ``[start, stop)`` of a block's vector, whose server is rank ``owner``."""
+    """The elements ``[start, stop)`` of a block's vector; rank ``owner`` is their server."""
 
     owner: int
     start: int
@@ -157,8 +158,8 @@ def cut_shards(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
         server: See ``ServerPlace``.
 
     Returns:
-        The shards that are not empty, in the vector's order. In ``sharded`` mode all but the last have a multiple of 8
-        elements.
+        The shards that are not empty, in the vector's order. In ``sharded`` mode the number of elements of each shard
+        but the last is a multiple of 8.
     """
     if server == "root" or numel == 0:
         return [Shard(0, 0, numel)]
@@ -169,5 +170,5 @@ def cut_shards(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
 
 
 def local_shard_of(shards: Sequence[Shard], rank: int) -> Shard:
-    """Return the shard that ``rank`` is the server of; an empty one if there is none."""
+    """Return the shard whose server is ``rank``; an empty shard if there is none."""
     return next((shard for shard in shards if shard.owner == rank), Shard(rank, 0, 0))

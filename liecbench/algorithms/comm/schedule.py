@@ -14,7 +14,7 @@ from liecbench.compressors.base import Compressor
 
 
 class ScheduleError(RuntimeError):
-    """A method cannot be recorded: it reads the values of tensors, which are not there."""
+    """A method's messages cannot be recorded, because it reads the values of tensors that have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,9 @@ class Transfer:
         sender: The rank that sends it.
         receiver: The rank that receives it.
         num_bytes: Payload bytes.
-        call: The number of the push or pull that it belongs to; all ranks make these calls in this order.
-        block: The index of the gradient block, or None if it is sent after the optimizer's step.
-        depends_on: Indices, among the schedule's transfers, of those that the sender must have received before.
+        call: The number of the push or pull that sends the message; all ranks make these calls in the same order.
+        block: The index of the gradient block, or None if the message is sent after the optimizer's step.
+        depends_on: Indices, in ``Schedule.transfers``, of the transfers that the sender must receive before this one.
     """
 
     sender: int
@@ -45,7 +45,7 @@ class AllReduce:
     Attributes:
         num_bytes: Bytes of the tensor that is reduced.
         bucket: The index of DDP's gradient bucket.
-        depends_on: Indices, among the schedule's all-reduces, of those that must be complete before.
+        depends_on: Indices, in ``Schedule.all_reduces``, of the all-reduces that must be complete before this one.
     """
 
     num_bytes: int
@@ -55,16 +55,17 @@ class AllReduce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """The messages of all ranks in one step: transfers and all-reduces, each in the order in which they start."""
+    """The messages of all ranks in one step; ``transfers`` and ``all_reduces`` are in the order in which they start."""
 
     world_size: int
     transfers: tuple[Transfer, ...] = ()
     all_reduces: tuple[AllReduce, ...] = ()
 
     def payload_bytes(self) -> list[tuple[int, int]]:
-        """Return the payload bytes that each rank sends and receives.
+        """Return for each rank the payload bytes that it sends, and those that it receives.
 
-        An all-reduce of n ranks counts 2(n − 1)/n of its bytes each way, which a ring moves and nothing undercuts.
+        An all-reduce among n ranks counts as 2(n − 1)/n of its bytes in each direction: what a ring all-reduce moves,
+        which is the minimum.
         """
         each_way = all_reduce_bytes(sum(reduce.num_bytes for reduce in self.all_reduces), self.world_size)
         sent, received = [each_way] * self.world_size, [each_way] * self.world_size
@@ -74,7 +75,7 @@ class Schedule:
         return list(zip(sent, received, strict=True))
 
     def num_messages(self) -> list[int]:
-        """Return the number of messages that each rank sends; an all-reduce counts as one."""
+        """Return for each rank the number of messages that it sends; an all-reduce counts as one."""
         counts = [len(self.all_reduces)] * self.world_size
         for transfer in self.transfers:
             counts[transfer.sender] += 1
@@ -82,14 +83,14 @@ class Schedule:
 
 
 def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
-    """Return the bytes that a rank sends, and as many that it receives, to all-reduce ``num_bytes``."""
+    """Return the bytes that each rank sends to all-reduce ``num_bytes``; it receives the same number."""
     return round(2 * (world_size - 1) * num_bytes / world_size)
 
 
 class WithoutArithmetic(TorchFunctionMode):
-    """Skips in-place operations and those with ``out``: tensors on the meta device have no values to write.
+    """Skips in-place operations and operations with ``out``: tensors on the meta device have no values to write.
 
-    Run on the meta device they would make torch import its compiler, which takes seconds.
+    If these operations ran on the meta device, torch would import its compiler, which takes seconds.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -105,8 +106,8 @@ class WithoutArithmetic(TorchFunctionMode):
 class RecordingExchange(Exchange):
     """An exchange that sends nothing and records the transfers of all ranks.
 
-    Vectors are on the meta device: they have a shape and no values. The calls are those of rank 0, which every rank
-    makes alike.
+    Vectors are on the meta device: they have a shape and no values. Only the calls of rank 0 are made; each records the
+    transfers of all ranks, because every rank makes the same calls.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
@@ -118,17 +119,17 @@ class RecordingExchange(Exchange):
         self._received: list[tuple[int, ...]] = [()] * world_size
 
     def begin(self, step: int, block: int) -> None:
-        """Record what follows as of this block."""
+        """Record the following transfers as transfers of ``block``."""
         self._block = block
 
     def begin_after_step(self) -> None:
-        """Record what follows as sent after the optimizer's step."""
+        """Record the following transfers as sent after the optimizer's step."""
         self._block = None
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Record a message from every rank to the server of each shard."""
+        """Record, for each shard, a message from every other rank to the shard's server."""
         self._record(
             (sender, shard.owner, _message_bytes(compressor, shard.numel))
             for shard in self.shards(vector.numel())
@@ -148,7 +149,7 @@ class RecordingExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Record a message from the server of each shard to every rank."""
+        """Record, for each shard, a message from the shard's server to every other rank."""
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
         self._record(
@@ -160,7 +161,7 @@ class RecordingExchange(Exchange):
         return target
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Record nothing."""
+        """Do nothing, because this operation sends nothing."""
 
     def _record(self, messages: Iterator[tuple[int, int, int]]) -> None:
         received: list[list[int]] = [[] for _ in range(self.world_size)]

@@ -17,15 +17,15 @@ _MAX_PENDING = 4096
 
 
 class Clock(ABC):
-    """Timestamps of a rank's work; on a GPU they are resolved only when the GPU has reached them."""
+    """The source of a rank's timestamps. On a GPU a timestamp is resolved only when the GPU has reached it."""
 
     @abstractmethod
     def timestamp(self) -> Any:
-        """Return a timestamp behind all work that the caller has issued so far."""
+        """Return a timestamp that is reached when all work that the caller has issued so far is done."""
 
     @abstractmethod
     def now(self) -> Any:
-        """Return a timestamp of the present, whatever work is still queued."""
+        """Return a timestamp of the present moment, even if earlier work is still queued."""
 
     @abstractmethod
     def record(self, start: Any, end: Any, callback: OnTimed) -> None:
@@ -40,11 +40,11 @@ class HostClock(Clock):
     """The clock of the CPU, where work is done when its call returns."""
 
     def timestamp(self) -> float:
-        """Return seconds."""
+        """Return the seconds of ``time.perf_counter``."""
         return time.perf_counter()
 
     def now(self) -> float:
-        """Return seconds; no work is ever queued."""
+        """Return the same as ``timestamp``, because no work is ever queued."""
         return self.timestamp()
 
     def record(self, start: float, end: float, callback: OnTimed) -> None:
@@ -56,7 +56,7 @@ class HostClock(Clock):
 
 
 class GpuClock(Clock):
-    """The clock of a GPU: CUDA events, read without blocking the host until ``synchronize``. Thread-safe."""
+    """The clock of a GPU: timestamps are CUDA events, and only ``synchronize`` blocks the host. Thread-safe."""
 
     def __init__(self, device: torch.device) -> None:
         self._device, self._lock = device, threading.Lock()
@@ -75,7 +75,7 @@ class GpuClock(Clock):
         return self._recorded(self._idle)
 
     def record(self, start: torch.cuda.Event, end: torch.cuda.Event, callback: OnTimed) -> None:
-        """Call ``callback`` later: in ``synchronize``, or here when many are pending and the GPU has passed them."""
+        """Call ``callback`` in ``synchronize`` or, if many callbacks are pending, in a later ``record``."""
         with self._lock:
             self._pending.append((start, end, callback))
             while len(self._pending) > _MAX_PENDING and self._pending[0][1].query():
@@ -95,7 +95,7 @@ class GpuClock(Clock):
 
     def _resolve(self) -> None:
         start, end, callback = self._pending.popleft()
-        # From event to event: the time between two events is exact only if it is short.
+        # Measured from the previous event: the time between two events is exact only if it is short.
         begin = self._origin_seconds + self._origin.elapsed_time(start) / 1e3
         self._origin, self._origin_seconds = start, begin
         callback(begin, begin + start.elapsed_time(end) / 1e3)
@@ -108,7 +108,7 @@ def clock_for(device: torch.device) -> Clock:
 
 @dataclass(slots=True)
 class Counters:
-    """Totals of an algorithm's communication on one rank, since the algorithm was made.
+    """Totals of an algorithm's communication on one rank, since the algorithm object was created.
 
     Seconds are wall time on the communication thread; a GPU's work is timed on the GPU's own clock.
     """
@@ -122,7 +122,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of work on the timeline, in seconds of ``time.perf_counter``; ``track`` is the row it is drawn in."""
+    """A piece of work on the timeline; times are seconds of ``time.perf_counter``, ``track`` is the timeline's row."""
 
     name: str
     track: str
@@ -148,7 +148,10 @@ class Tracer:
 
 
 class Stopwatch:
-    """Times blocks of code: adds their seconds to ``counters`` and, while it is enabled, to ``tracer``. Thread-safe."""
+    """Times ``with`` bodies: adds seconds to ``counters`` and, while ``tracer.enabled``, spans to ``tracer``.
+
+    Thread-safe.
+    """
 
     def __init__(
         self, counters: Counters | None = None, tracer: Tracer | None = None, clock: Clock | None = None
@@ -166,7 +169,7 @@ class Stopwatch:
         counter: Literal["compress_seconds", "communicate_seconds"],
         span: Literal["compress", "decompress", "cast", "send", "wait", "copy"],
     ) -> Iterator[None]:
-        """Time the body of a ``with`` statement."""
+        """Time the ``with`` body: add its seconds to ``counter`` and, if traced, a span with the name ``span``."""
         start, traced = self.clock.timestamp(), self.tracer.enabled
         yield
 

@@ -20,11 +20,11 @@ def uses_nccl(device: torch.device, group: dist.ProcessGroup) -> bool:
 
 @dataclass(slots=True)
 class Traffic:
-    """The messages that a rank exchanges with its peers at one time.
+    """The messages that a rank exchanges with its peers in one push or pull.
 
     Attributes:
         outgoing: For each receiving peer, a function that makes the message.
-        incoming: For each sending peer, a function that makes the buffer to receive into.
+        incoming: For each sending peer, a function that makes the buffer for its message.
         overlap: Work that runs once, while the first message is under way.
         is_dense: Whether the messages are uncompressed.
     """
@@ -54,7 +54,7 @@ class Transport(ABC):
 
     @abstractmethod
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an empty message of a vector of ``numel`` elements, to receive into."""
+        """Return a message with an uninitialised payload, to receive a vector of ``numel`` elements."""
 
     @abstractmethod
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
@@ -62,10 +62,11 @@ class Transport(ABC):
 
         Args:
             traffic: The messages to send and to receive.
-            limit_bytes: About how much memory receive buffers may take together.
+            limit_bytes: About how many bytes all receive buffers may take together; ``NcclTransport`` ignores it.
 
         Yields:
-            The sender and its message, which is valid until the next one is asked for unless ``owns_recv_buffers``.
+            The sender's rank and its message. Unless ``owns_recv_buffers``, the message is valid only until the next
+            one is requested.
         """
 
     def _count_sent(self, message: Message) -> None:

@@ -17,26 +17,26 @@ class HostStream:
 
     @property
     def devices(self) -> list[int | str | torch.device] | None:
-        """The devices whose work a ``torch.futures.Future`` of this stream waits for."""
+        """The argument ``devices`` for each ``torch.futures.Future`` whose value this stream computes."""
         return None
 
     def enter_thread(self) -> None:
         """Prepare the calling thread to work on this stream."""
 
     def timestamp(self) -> Any:
-        """Return an event behind all work that the caller has issued so far."""
+        """Return an event that is reached when the work that the caller has issued so far is done; None on the CPU."""
         return None
 
     @contextmanager
     def after(self, event: Any) -> Iterator[None]:
-        """Issue the body's work on this stream, behind ``event``."""
+        """Issue the work of the ``with`` body on this stream; it starts when ``event`` is reached."""
         yield
 
     def wait_for_default_stream(self) -> None:
-        """Put what this thread issues next behind the default stream, on which Gloo's callbacks work."""
+        """Make the work that this thread issues next wait for the default stream, which Gloo's callbacks use."""
 
     def join(self) -> None:
-        """Put what the caller issues next behind this stream's work."""
+        """Make the work that the caller issues next wait for the work on this stream."""
 
 
 class GpuStream(HostStream):
@@ -48,32 +48,32 @@ class GpuStream(HostStream):
 
     @property
     def devices(self) -> list[int | str | torch.device]:
-        """The GPU."""
+        """The GPU, in a list."""
         return [self._device]
 
     def enter_thread(self) -> None:
-        """Make the GPU the thread's current device; allocations that name no device would go to the first GPU."""
+        """Make the GPU the thread's current device; else allocations that name no device would go to the first GPU."""
         torch.cuda.set_device(self._device)
 
     def timestamp(self) -> torch.cuda.Event:
-        """Record an event on the caller's stream."""
+        """Return an event recorded on the caller's current stream."""
         event = torch.cuda.Event()
         event.record(torch.cuda.current_stream(self._device))
         return event
 
     @contextmanager
     def after(self, event: torch.cuda.Event) -> Iterator[None]:
-        """Issue the body's work on this stream, behind ``event``."""
+        """Issue the work of the ``with`` body on this stream; it starts when ``event`` is reached."""
         with torch.cuda.stream(self._stream):
             self._stream.wait_event(event)
             yield
 
     def wait_for_default_stream(self) -> None:
-        """Make the thread's stream wait for the default stream."""
+        """Make the calling thread's stream wait for the default stream."""
         torch.cuda.current_stream(self._device).wait_stream(torch.cuda.default_stream(self._device))
 
     def join(self) -> None:
-        """Make the caller's stream wait for this one."""
+        """Make the caller's current stream wait for this stream."""
         torch.cuda.current_stream(self._device).wait_stream(self._stream)
 
 
@@ -86,7 +86,7 @@ class CallingThread:
     """Runs jobs at once, on the thread that submits them."""
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run a job."""
+        """Run a job at once."""
         job()
 
     def run(self, job: Callable[[], T]) -> T:
@@ -98,9 +98,9 @@ class CallingThread:
 
 
 class CommunicationThread:
-    """A thread that runs jobs in the order given, each behind what its submitter had issued on a GPU by then.
+    """A thread that runs jobs in the order of ``submit``; on a GPU, each waits for the work issued before it.
 
-    It is a daemon thread: a rank that fails exits, and thereby frees its peers, whatever this thread waits for.
+    It is a daemon thread, so that a rank that fails can exit, and its peers can notice, even if this thread waits.
     """
 
     def __init__(self, stream: HostStream) -> None:
@@ -114,7 +114,7 @@ class CommunicationThread:
         self._jobs.put((self._stream.timestamp(), job))
 
     def run(self, job: Callable[[], T]) -> T:
-        """Run a job and wait for it; what the caller issues next on a GPU comes behind the job's work.
+        """Run a job and wait for its end; GPU work that the caller issues next waits for the job's GPU work.
 
         Returns:
             What the job returns.
