@@ -1,4 +1,4 @@
-"""The axes of the matrix, and the parts of a scenario that give only some fields of a cell or a task."""
+"""Pydantic models of the matrix's axes, and of scenario sections that give only some fields of a cell or a task."""
 
 from typing import Annotated, Any, Final, Union, get_type_hints
 
@@ -14,7 +14,7 @@ REQUIRED_AXES: Final = ("algorithm", "workers")
 
 
 def _drop_defaults(schema: dict[str, Any]) -> None:
-    """Drop the defaults of a partial model: they only mean that a field may be given elsewhere."""
+    """Remove the defaults from a partial model's JSON Schema: each is None and only makes its field optional."""
     for field in schema["properties"].values():
         field.pop("default", None)
 
@@ -41,7 +41,7 @@ PartialTask: type[BaseModel] = create_model("PartialTask", __base__=_Partial, **
 
 
 class AlgorithmChoice(Model):
-    """An algorithm, its options, and task fields of its own."""
+    """An algorithm by name, its options, and task fields that override the scenario's for this algorithm."""
 
     name: str
     options: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def _as_list(value: object) -> object:
 
 
 def _axis_type(kind: Any) -> Any:
-    """Return the type of one value or a list of them, always read as a tuple."""
+    """Return the type of an axis: it accepts one value of type ``kind`` or a list of values, and becomes a tuple."""
     written = Union[kind, Annotated[list[kind], MinLen(1)]]  # noqa: UP007 - kinds are known at run time only
     listed = BeforeValidator(_as_list, json_schema_input_type=written)
     return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]

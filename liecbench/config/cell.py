@@ -1,4 +1,4 @@
-"""A cell: one point of the matrix, with every field that decides what is trained, and their hash as its id."""
+"""A cell, one point of the matrix: every field that decides what is trained; the hash of the fields is its id."""
 
 import functools
 import hashlib
@@ -31,7 +31,10 @@ class Model(BaseModel):
 
 
 def split_options(value: object, reserved: tuple[str, ...]) -> object:
-    """Split ``name`` or ``{name: …, option: …}`` into the reserved keys and ``options``."""
+    """Return a choice, written ``name`` or ``{name: …, option: …}``, as a mapping for validation.
+
+    It has the ``reserved`` keys that the choice gives; the key ``"options"`` maps to all others.
+    """
     if isinstance(value, str):
         return {"name": value}
     if not isinstance(value, dict) or "name" not in value:
@@ -57,7 +60,7 @@ class Choice(Model):
 
 
 class Milestones(Model):
-    """A schedule that multiplies the learning rate by ``factor`` at the start of each of these epochs, from 0 on."""
+    """A schedule that multiplies the learning rate by ``factor`` at each epoch in ``milestones``, counted from 0."""
 
     milestones: list[Annotated[int, Ge(1)]]
     factor: Annotated[float, Gt(0)] = 0.1
@@ -71,7 +74,10 @@ class Milestones(Model):
 
 
 class Dirichlet(Model):
-    """A division of the data by Dirichlet-distributed shares of each label; the smaller, the less alike the workers."""
+    """A partition that gives each worker a Dirichlet-distributed share of each label's samples.
+
+    The smaller ``dirichlet``, the concentration, the more the labels of two workers differ.
+    """
 
     dirichlet: Annotated[float, Gt(0), Le(10**6)]
 
@@ -89,7 +95,7 @@ def _parse_partition(value: object) -> object:
 
 
 Positive = Annotated[int, Ge(1), Le(10**9)]
-Workers = Annotated[int, Ge(1), Le(1000)]  # a bridge joins no more links
+Workers = Annotated[int, Ge(1), Le(1000)]  # a Linux bridge joins about as many links, not more
 Threads = Annotated[int, Ge(1), Le(4096)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
@@ -119,7 +125,7 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out later fields that have their defaults, so that stored cells keep their ids."""
+        """Omit ``partition`` if it is ``iid``: the first versions lacked it, and stored cells must keep their ids."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if (name, value) != ("partition", "iid")}
 
@@ -143,41 +149,41 @@ class Cell(Model):
 
     @functools.cached_property
     def id(self) -> str:
-        """Hash of the canonical JSON of every field."""
+        """The first 12 hex digits of the SHA-256 of the cell's fields as canonical JSON."""
         canonical = json.dumps(self.spec(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def __copy__(self) -> Self:
-        """Drop the cached id: ``model_copy`` may change a field."""
+        """Return a copy without the cached id, because ``model_copy`` may change a field of the copy."""
         copied = super().__copy__()
         copied.__dict__.pop("id", None)
         return copied
 
     def spec(self) -> dict[str, Any]:
-        """Return the cell as plain JSON values."""
+        """Return the cell's fields as plain JSON values."""
         return self.model_dump(mode="json")
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:
-        """Return the cell of a ``spec``."""
+        """Return the cell from what its method ``spec`` returned."""
         return cls.model_validate(spec)
 
     def describe(self) -> str:
-        """Return a short line for people."""
+        """Return the algorithm, compressor, number of workers, link and seed in one line, for messages."""
         algorithm = f"{self.algorithm.name}({self.compressor.name})" if self.compressor else self.algorithm.name
         return f"{algorithm} · {self.workers} workers · {self.link} · seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Work on one cell: train it from its last committed epoch on, or time its steps only.
+    """One cell to run: train it from its last committed epoch on or, if ``trajectory`` is set, only time its steps.
 
     Attributes:
         cell: The cell to run.
-        attempt: Counts the starts of this cell, from 1.
-        epochs_done: Epochs that earlier attempts committed.
-        trajectory: The id of the cell whose training is composed with this cell's timings; None if it is trained.
-        data_sha256: The hash of the data that the committed epochs were trained on.
+        attempt: The number of this start of the cell, from 1.
+        epochs_done: The number of epochs that earlier attempts committed.
+        trajectory: The id of the cell whose training is composed with this cell's timings; None if this cell trains.
+        data_sha256: The hash of the data that the committed epochs were trained on; None if it is not known.
     """
 
     cell: Cell

@@ -1,4 +1,4 @@
-"""The fields of a cell without nesting, by the names that rows, ``--only`` and tables use."""
+"""A cell's fields as one flat mapping, under the names that ``--only``, comparison rows and tables use."""
 
 import functools
 import json
@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from liecbench.network.link_map import LinkMap
 
-# Task fields that later versions added, with their values in specs that lack them.
+# Task fields that the first versions did not have, each with its value for specs that lack the field.
 LATER_FIELDS: Final = {"partition": "iid"}
 
 
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a cell's spec without nesting.
 
-    A choice with options, such as ``{"name": "top_k", "ratio": 0.1}``, becomes its bare name; each option becomes a
-    field of its own, with the choice's name as a prefix if the bare name is taken.
+    The field of a choice, such as ``"compressor": {"name": "top_k", "ratio": 0.1}``, keeps the choice's name only.
+    Each option becomes a field: ``ratio`` or, if the cell has a field of that name already, ``compressor_ratio``.
     """
     fields: dict[str, Any] = {}
     nested = {**spec, **LATER_FIELDS, **spec["task"]}

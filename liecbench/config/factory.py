@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_algorithm(cell: Cell) -> "Algorithm":
-    """Return the cell's algorithm with its compressor, server and block size; this imports torch."""
+    """Return a new instance of the cell's algorithm, with its compressor, server and block size. Imports torch."""
     parts: dict[str, object] = {"block_bytes": cell.block_bytes}
     if cell.compressor is not None:
         parts["compressor"] = make_compressor(cell.compressor, cell.seed)
@@ -23,7 +23,7 @@ def make_algorithm(cell: Cell) -> "Algorithm":
 
 
 def make_compressor(choice: Choice, seed: int) -> Any:
-    """Return the compressor; a random one draws other numbers for each seed of the cells."""
+    """Return a new compressor; if it has the option ``seed``, mix the cell's ``seed`` into it."""
     options = dict(choice.options)
     if "seed" in options:
         options["seed"] = int(np.random.SeedSequence([seed, options["seed"]]).generate_state(1)[0])

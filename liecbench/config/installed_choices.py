@@ -1,4 +1,4 @@
-"""The JSON Schema of a choice: every name that is installed here, each with the options of that name alone."""
+"""The JSON Schema of a choice: every installed name, each with its own options."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,10 @@ _FUNCTION = {"type": "string", "pattern": user_functions.PATTERN, "description":
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An annotation for a choice's type: its JSON Schema offers the installed names of one kind.
+    """A type annotation that makes the JSON Schema of a choice list the installed names of one kind.
 
-    A choice is written as a bare name, or as a mapping of a name and its options. Datasets and models may also be
-    functions of the user's.
+    The schema accepts a bare name, or a mapping with a name and its options. For datasets and models it also accepts
+    a user's function ``module:function``.
     """
 
     kind: registry.Kind
@@ -32,7 +32,7 @@ class Installed:
         return {"anyOf": forms}
 
     def _form(self, name: str, shared: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a mapping that chooses ``name``."""
+        """Return the schema of a mapping with this ``name``, its options, and the keys ``shared`` by all names."""
         description = registry.summary(registry.load(self.kind, name))
         options = registry.options_model(self.kind, name).model_json_schema().get("properties", {})
         return {

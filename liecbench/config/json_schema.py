@@ -1,4 +1,4 @@
-"""The scenario's JSON Schema, with every name and option that is installed here, for editors to complete and check."""
+"""The JSON Schema of scenario files, with every installed name and option: editors use it to complete and check."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from liecbench.config.scenario import Scenario
 
 
 def scenario_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a scenario file as people write it, short forms included."""
+    """Return the JSON Schema (2020-12) of a scenario file, including short forms such as a name without options."""
     return {
         **Scenario.model_json_schema(),
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,4 +1,4 @@
-"""Load and check a scenario file: every mistake is reported with its place before anything starts."""
+"""Load and check a scenario file: report the first mistake, with its line and column, before anything runs."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import ScenarioError, did_you_mean
 from liecbench.network.link_text import LinkKeys, LinkMapKeys
 
-# Which of a scenario's cells will run.
+# Returns those of a scenario's cells that will run.
 Choose = Callable[[list[Cell]], list[Cell]]
 
 
@@ -26,10 +26,10 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
     Args:
         path: The file.
         assignments: ``PATH=VALUE`` of each ``--set``, applied in order.
-        chosen: Selects the cells that will run: only their data and models are checked.
+        chosen: Returns the cells that will run; the data and models of other cells are not checked.
 
     Raises:
-        ScenarioError: With the place of the first mistake.
+        ScenarioError: The scenario has a mistake; the message starts with the place of the first one.
     """
     document = load(path)
     for assignment in assignments:
@@ -38,7 +38,10 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
 
 
 def check(document: Document, chosen: Choose = list) -> Scenario:
-    """Return a document's scenario after checking names, options, combinations, and the chosen cells' workloads."""
+    """Return a document's scenario, after checking all names, options and combinations, and the data and models.
+
+    The data and models of cells that ``chosen`` does not return are not checked. Raises ScenarioError.
+    """
     try:
         scenario = Scenario.model_validate(document.data)
     except ValidationError as error:
@@ -57,11 +60,11 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
 
 
 def _structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """Return the first mistake: an unknown key comes before a missing one, of which it may be a misspelling."""
+    """Return pydantic's first error, with its place; prefer an unknown key, which may be a missing key misspelt."""
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path: Key = ()
     for index, part in enumerate(first["loc"], start=1):
-        # pydantic also names the members of a union here; only what stands in the document is a place.
+        # pydantic's location also has names of union members: keep only the keys and indices of the document.
         if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
             path = (*path, part)
     if first["type"] == "extra_forbidden":
@@ -85,7 +88,7 @@ def _valid_keys(path: Key) -> Iterable[str]:
 
 
 def _choices(scenario: Scenario) -> Iterator[tuple[Key, registry.Kind, Choice | AlgorithmChoice]]:
-    """Yield every choice that the registry must know, with its path."""
+    """Yield every algorithm, compressor, dataset and model that the scenario names: its path, kind and choice."""
     yield from _point_choices(("task",), given(scenario.task))
     for name, values in given(scenario.matrix).items():
         for index, value in enumerate(values):
@@ -130,7 +133,10 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
 
 
 def _check_links(document: Document, scenario: Scenario) -> None:
-    """Check ranks and enforcement of every link; a run checks, when it begins, what the kernel can shape."""
+    """Check that each link's ranks exist, and that ``enforcement: process`` can pace the link if it is asked for.
+
+    The kernel's ability to shape links is checked only when a run begins.
+    """
     for point, cell in scenario.kept:
         for rank, _ in cell.link.workers:
             if rank >= cell.workers:
@@ -191,14 +197,14 @@ def _check_compressors(document: Document, scenario: Scenario) -> None:
 
 
 def _refusal(algorithm: str, compressor: Choice) -> str | None:
-    """Return why a method does not work with a compressor, or None."""
+    """Return the reason why an algorithm does not work with a compressor, or None if it does."""
     made = registry.load("compressor", compressor.name)(**compressor.options)
     reason: str | None = registry.load("algorithm", algorithm).incompatibility(made)
     return reason
 
 
 def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    """Check that the data load, that the model takes them, and that there are enough for a step and a test."""
+    """Check that the data load, that the model takes them, and that there are enough samples for a step and a test."""
     try:
         sizes = workload_sizes.sizes(cell.task)
     except workload.WorkloadError as error:

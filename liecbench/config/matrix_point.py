@@ -25,8 +25,8 @@ class MatrixPoint:
 
     Attributes:
         section: The path of the matrix, or of the entry of ``include``.
-        fields: By name, the axes and the task fields; a task field is taken from the algorithm's own task, else from
-            the axes, else from the task section.
+        fields: The value of each axis and each task field, by name. A task field's value comes from the algorithm's
+            own task if that has one, else from the axes, else from the task section.
     """
 
     section: Key
@@ -34,11 +34,11 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Combine the task section, the values of the axes, and the task of the algorithm among them."""
+        """Return the point with the fields of the task section, one value per axis, and the algorithm's own task."""
         algorithm = axes["algorithm"]
         own = placed_fields(algorithm.value.task, (*algorithm.path, "task"))
         fields = {**task, **axes, **own}
-        # A model that brings its own data stands for the dataset where none is given.
+        # A user's function as model brings its own data if no dataset is given: it then is the dataset, too.
         model = fields.get("model")
         if model is not None and "dataset" not in fields and _is_user_function(model.value):
             fields["dataset"] = model
@@ -49,23 +49,23 @@ class MatrixPoint:
         return self.fields[name].value if name in self.fields else None
 
     def path(self, name: str) -> Key:
-        """Return where a value is written; of an absent one, where it could be."""
+        """Return the path of an axis or a task field; if nothing gives the field, the path at which to add it."""
         return self.fields[name].path if name in self.fields else (*self.section, name)
 
 
 def given(model: BaseModel) -> dict[str, Any]:
-    """Return the fields that the user wrote, in the order of the model's."""
+    """Return the fields of ``model`` that the user wrote, in the order in which its class declares them."""
     fields = model.model_fields_set
     return {name: getattr(model, name) for name in type(model).model_fields if name in fields} if fields else {}
 
 
 def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
-    """Return the fields that the user wrote under ``path``, each with its own path."""
+    """Return the fields that the user wrote, each with its path; ``path`` is that of ``model`` itself."""
     return {name: Placed(value=value, path=(*path, name)) for name, value in given(model).items()}
 
 
 def placed_axes(matrix: BaseModel, path: Key) -> dict[str, tuple[Placed, ...]]:
-    """Return the axes that the user wrote under ``path``, every value with its own path."""
+    """Return the axes that the user wrote, each value with its path; ``path`` is that of ``matrix`` itself."""
     return {name: tuple(_placed_items(values, (*path, name))) for name, values in given(matrix).items()}
 
 

@@ -23,7 +23,10 @@ _SHARED_FIELDS = {"compressor", "server", "block_bytes"}
 
 
 class OptionError(ValueError):
-    """An unknown name, an unknown option, or a value that the option does not take."""
+    """An unknown name, an unknown option, or a value that the option does not take.
+
+    ``option`` is the wrong option, ``"name"`` if the name is wrong, or None if no single option is.
+    """
 
     def __init__(self, option: str | None, message: str) -> None:
         super().__init__(message)
@@ -58,7 +61,10 @@ def _base(kind: Kind) -> type:
 
 
 def names(kind: Kind) -> list[str]:
-    """Return every name of one kind; datasets and models share a group, and their classes tell them apart."""
+    """Return the names of one kind, sorted.
+
+    Datasets and models share an entry-point group: only their classes tell which of the two an entry is.
+    """
     entries = _entries(_GROUPS[kind])
     base = _base(kind)
     return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))
@@ -69,7 +75,7 @@ def load(kind: Kind, name: str) -> type[Any]:
     """Return the class behind a name.
 
     Raises:
-        OptionError: There is none; the message suggests the nearest name.
+        OptionError: No class of this kind has the name; the message suggests valid names.
     """
     entry = _entries(_GROUPS[kind]).get(name)
     if entry is None:
@@ -81,7 +87,7 @@ def load(kind: Kind, name: str) -> type[Any]:
 
 
 def _class_behind(entry: EntryPoint) -> type[Any]:
-    """Load an entry point; LiecbenchError names its package if it fails or gives no dataclass."""
+    """Return the class that an entry point names. Raises LiecbenchError if it does not load or is not a dataclass."""
     owner = f"{entry.name!r} of {entry.dist.name if entry.dist else '?'} ({entry.value})"
     try:
         found = entry.load()
@@ -98,13 +104,16 @@ def summary(cls: type) -> str:
 
 
 def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
-    """Return whether an algorithm has a compressor, or a server."""
+    """Return whether an algorithm's class has the field ``compressor``, or ``server``."""
     return any(f.name == field for f in dataclasses.fields(cls))
 
 
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
-    """Return a pydantic model of a class's options, without the fields that a scenario sets elsewhere."""
+    """Return a pydantic model of the options of a class, or of a user's function.
+
+    It lacks compressor, server and block_bytes, which a scenario sets elsewhere.
+    """
     if user_functions.is_reference(name):
         return _reference_options(kind, name)
     cls = load(kind, name)
@@ -131,10 +140,10 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of a class, defaults filled in.
+    """Return all options of a class or a user's function: those in ``options``, and the defaults of all others.
 
     Raises:
-        OptionError: It names the first wrong option.
+        OptionError: The name or an option is wrong; ``OptionError.option`` says which.
     """
     model = options_model(kind, name)
     try:
@@ -142,7 +151,7 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
             return model(**options).model_dump(mode="json")
         resolved = model(**options).model_dump()
         if kind in ("dataset", "model"):
-            load(kind, name)(**resolved)  # options that do not go together
+            load(kind, name)(**resolved)  # raises ValueError if options contradict each other
         return resolved
     except ValidationError as error:
         first = error.errors()[0]
@@ -157,7 +166,7 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
 
 
 def describe(error: Any) -> str:
-    """Return one pydantic error in words, with the value."""
+    """Return the message for one of pydantic's errors, with the wrong value."""
     if error["type"] == "missing":
         return "the key is missing; add it"
     if error["type"] == "value_error":

@@ -24,7 +24,7 @@ MATRIX: Key = ("matrix",)
 
 
 class Scenario(Model):
-    """A scenario file."""
+    """The contents of a scenario file."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     task: PartialTask
@@ -48,12 +48,12 @@ class Scenario(Model):
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
 
     def cells(self) -> list[Cell]:
-        """Return the cells of the matrix, always in the same order, each once."""
+        """Return the cells to run without duplicates: those of the matrix, then those of ``include``."""
         return list({cell.id: cell for _, cell in self.kept}.values())
 
     @functools.cached_property
     def kept(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
-        """Every point that is not excluded, with its cell."""
+        """Every point with its cell, except for points of the matrix that match an entry of ``exclude``."""
         return tuple(
             (point, cell)
             for point, cell in self.product
@@ -66,7 +66,10 @@ class Scenario(Model):
         return tuple((point, self.cell(point)) for point in self.points())
 
     def points(self) -> Iterator[MatrixPoint]:
-        """Yield every combination of the matrix, then every entry of ``include``."""
+        """Yield every combination of the matrix, then every entry of ``include``.
+
+        An entry of ``include`` has the first value of each axis that the entry does not give.
+        """
         task = placed_fields(self.task, ("task",))
         defaults = {
             "link": Placed(value=LinkMap.parse("none"), path=(*MATRIX, "link")),
@@ -83,11 +86,14 @@ class Scenario(Model):
             yield MatrixPoint.merge(section, task, {**first, **placed_fields(entry, section)})
 
     def as_written(self) -> dict[str, Cell]:
-        """Return, by id, each cell with only the options that were written: versions differ in their defaults."""
+        """Return the cells by id, each with only the options that the scenario gives.
+
+        Default options are left out because they differ between versions of liecbench.
+        """
         return {cell.id: self.cell(point, _unresolved) for point, cell in self.kept}
 
     def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
-        """Return the cell of one point; ``resolve`` looks names up and, by default, fills in default options."""
+        """Return the cell of one point; ``resolve`` completes each choice and, by default, adds default options."""
         resolve = resolve or _resolved
         algorithm: AlgorithmChoice = point.value("algorithm")
         cls = registry.load("algorithm", algorithm.name)

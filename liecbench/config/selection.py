@@ -9,7 +9,7 @@ from liecbench.network.link_map import LinkMap
 
 
 def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
-    """Return the cells that meet ``KEY=VALUE`` conditions: of each key that is given, any of its values.
+    """Return the cells that meet ``KEY=VALUE`` conditions: for each key, the cell has one of the values given for it.
 
     Raises:
         LiecbenchError: A condition cannot be read, names no field, or no cell meets all of them.
@@ -30,7 +30,7 @@ def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
 
 
 def _link_text(value: str) -> str:
-    """Return a link as cells show theirs, in whatever form it is written."""
+    """Return the text that ``flat_fields`` gives for a link, or ``value`` itself if it cannot be parsed."""
     try:
         return str(LinkMap.parse(value))
     except ValueError:

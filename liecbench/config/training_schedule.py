@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
-    """Return the number of full steps of all workers; an epoch does not train on the samples that are left over."""
+    """Return the steps per epoch; samples that are too few for another step of all workers are not trained on."""
     return num_samples // (cell.task.batch_size * algorithm.batches_per_step * cell.workers)
 
 

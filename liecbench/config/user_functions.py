@@ -1,4 +1,4 @@
-"""Functions of the user's own, written ``module:function``; modules may lie in the working directory."""
+"""Datasets and models as a user's function ``module:function``; its module may be in the working directory."""
 
 import functools
 import importlib
@@ -19,15 +19,15 @@ _PLAIN = (type(None), bool, int, float, str, list, tuple, dict)
 
 
 class FunctionError(ValueError):
-    """A name that leads to no function, or to one that cannot be imported or called with options."""
+    """A ``module:function`` that cannot be imported, is no function, or has arguments that cannot be options."""
 
 
-# How such a name is written; whether it leads to a function, its import says.
+# The form of ``module:function``; only an import tells whether the function exists.
 PATTERN = r"^[\w.]+:\w+$"
 
 
 def is_reference(name: str) -> bool:
-    """Return whether a name is that of a user's function rather than one of the registry."""
+    """Return whether a name is a ``module:function`` rather than a name of the registry."""
     return ":" in name
 
 
@@ -39,7 +39,7 @@ def function(name: str) -> Callable[..., Any]:
         FunctionError: Its module cannot be imported, or has no such function.
     """
     module_name, _, attribute = name.partition(":")
-    # Last, so that no file of the working directory takes the place of an installed package.
+    # Appended at the end, so that no file of the working directory is imported instead of an installed package.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:
@@ -57,10 +57,10 @@ def function(name: str) -> Callable[..., Any]:
 
 @functools.cache
 def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
-    """Return a pydantic model of a function's arguments.
+    """Return a pydantic model of the options of a function: its arguments, with two exceptions.
 
-    Arguments in ``given`` come from liecbench and are no options. Neither are those with a default that YAML cannot
-    express.
+    Arguments named in ``given`` are no options, because liecbench passes them. Arguments with a default that YAML
+    cannot express are no options either.
     """
     found = function(name)
     try:
@@ -85,7 +85,7 @@ def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
 
 
 def call(name: str, options: BaseModel, given: Mapping[str, Any]) -> Any:
-    """Call the function with its options, and with those of the ``given`` facts that it has arguments for."""
+    """Call the function with its options, and with each item of ``given`` that it has an argument for."""
     found = function(name)
     asked = {key: value for key, value in given.items() if key in inspect.signature(found).parameters}
     return found(**dict(options), **asked)

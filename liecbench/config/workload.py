@@ -1,4 +1,4 @@
-"""A cell's data and network: load the one and build the other."""
+"""Load a cell's data and build its network."""
 
 import functools
 import hashlib
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WorkloadError(ValueError):
-    """A dataset or a model that cannot be trained; ``field`` says which of the two."""
+    """A dataset or a model that cannot be trained; ``field`` is ``"dataset"`` or ``"model"``."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class WorkloadError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """A loaded dataset, with the input shape and the number of classes that its model is built for."""
+    """A loaded dataset, and the input shape and number of classes for which its model is built."""
 
     train: "base.Examples"
     test: "base.Examples"
@@ -47,7 +47,7 @@ def _load(choice: str) -> Data:
     from liecbench.tasks.base import Dataset
 
     parsed = Choice.model_validate_json(choice)
-    seed(0)  # what draws without a generator of its own draws the same on every rank
+    seed(0)  # code that draws from a global generator then draws the same on every rank
     made = _make("dataset", parsed, {})
     if not isinstance(made, Dataset):
         raise WorkloadError("dataset", f"{parsed.name} returned {kind_of(made)}; return a liecbench.tasks.base.Dataset")
@@ -91,7 +91,7 @@ def seed(value: int) -> None:
 
 
 def data_sha256(task: Task) -> str | None:
-    """Return the hash of the training and test data; None if a model brings its own."""
+    """Return the SHA-256 of the task's training and test data; None if its model brings its own data."""
     return None if task.dataset == task.model else _sha256(task.dataset.model_dump_json())
 
 
@@ -102,7 +102,7 @@ def _sha256(choice: str) -> str:
 
 
 def sha256(*parts: "base.Examples") -> str:
-    """Return the hash of examples as they are stored."""
+    """Return the SHA-256 of the inputs and labels of ``parts`` as stored, with their dtypes and shapes."""
     digest = hashlib.sha256()
     for part in parts:
         for tensor in (part.inputs, part.labels):
@@ -112,7 +112,11 @@ def sha256(*parts: "base.Examples") -> str:
 
 
 def build(task: Task) -> "base.Task":
-    """Build network, data and loss, initialised from torch's global random state. Raises WorkloadError."""
+    """Return a task's network, data and loss; torch's global random state initialises the network.
+
+    Raises:
+        WorkloadError: The dataset or the model cannot be made, or is not of the type that it must be.
+    """
     from torch import nn
 
     from liecbench.tasks import base
@@ -134,7 +138,7 @@ def build(task: Task) -> "base.Task":
 
 
 def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
-    """Make a dataset or a model: build the registry's, or call the user's function."""
+    """Return the registry's dataset, the network that the registry's model builds, or a user function's result."""
     try:
         if user_functions.is_reference(choice.name):
             return user_functions.call(choice.name, registry.options_model(kind, choice.name)(**choice.options), given)
@@ -149,5 +153,5 @@ def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
 
 
 def kind_of(made: object) -> str:
-    """Return the class of what a user's function returned, for a message."""
+    """Return "a" and the name of the class of ``made``, which a user's function returned, for a message."""
     return f"a {type(made).__name__}"

@@ -1,4 +1,4 @@
-"""The sizes of a cell's data and network, found by building both and trying one step."""
+"""The sizes of a cell's data and network, found by building both and trying the network on a small batch."""
 
 import contextlib
 import functools
@@ -22,7 +22,14 @@ _FEW_PARAMETERS = 20_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Facts about a task before it is trained; ``has_classes``: each example has one whole number as its label."""
+    """The sizes of a task's data and network.
+
+    Attributes:
+        num_train_samples: The number of training examples.
+        num_test_samples: The number of test examples.
+        has_classes: True if each example has a single integer as its label.
+        parameters: The shapes of the parameters that are trained.
+    """
 
     num_train_samples: int
     num_test_samples: int
@@ -32,7 +39,7 @@ class Sizes:
 
 def sizes(task: Task) -> Sizes:
     """Return the sizes of a task. Raises WorkloadError if its model does not fit its data."""
-    # Layers that normalise over the batch refuse some batches of one.
+    # Two examples if the batch size allows: BatchNorm refuses some batches of one.
     return _sizes(json.dumps([task.dataset.model_dump(), task.model.model_dump(), min(2, task.batch_size)]))
 
 
@@ -54,15 +61,15 @@ def _sizes(fit: str) -> Sizes:
 
 
 def _ours(model: Choice) -> bool:
-    """Return whether a model is one of liecbench's own, which train, and show their shapes without numbers."""
+    """Return whether a model is one of liecbench's own: these surely train, and also run on meta tensors."""
     known = not user_functions.is_reference(model.name)
     return known and registry.load("model", model.name).__module__.startswith("liecbench.")
 
 
 def _try_forward(task: Task) -> "base.Task":
-    """Run a forward pass, on meta tensors if the model is large, so that no model is too large to be checked.
+    """Build a task and run a forward pass: on the CPU if the model is small, else on meta tensors, which use no memory.
 
-    A small one runs with numbers, which is faster: for meta tensors torch imports its compiler.
+    For small models the CPU is faster, because torch imports its compiler before it computes with meta tensors.
     """
     import torch
 
@@ -78,7 +85,7 @@ def _try_forward(task: Task) -> "base.Task":
 
 @contextlib.contextmanager
 def _at_most(num_parameters: int) -> Iterator[None]:
-    """Raise OverflowError before a model with more parameters fills them."""
+    """Raise OverflowError as soon as a model built in this context has more parameters, before it initialises them."""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     left = num_parameters
@@ -97,7 +104,11 @@ def _at_most(num_parameters: int) -> Iterator[None]:
 
 
 def _try_out(task: Task) -> "base.Task":
-    """Train someone else's model up to its gradients, and build it a second time. Raises WorkloadError."""
+    """Build a model that is not liecbench's own, and return its task after trying it out.
+
+    Raises:
+        WorkloadError: The forward or backward pass fails, or a second call returns the same model again.
+    """
     made, name = workload.build(task), task.model.name
     outputs, labels = _outputs(task, made, "cpu")
     try:
@@ -120,7 +131,11 @@ def _try_out(task: Task) -> "base.Task":
 
 
 def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Return a small batch's outputs and labels. Raises WorkloadError if the loss cannot take them."""
+    """Return the model's outputs for one batch, and the batch's labels.
+
+    Raises:
+        WorkloadError: The model does not take the inputs, or its outputs have another shape than the labels need.
+    """
     import numpy as np
     import torch
 

@@ -1,4 +1,4 @@
-"""YAML with positions: safe loading, no duplicate keys, and a place for every value."""
+"""Read YAML safely, refuse duplicate keys, and keep the line and column of every key and value."""
 
 import re
 from dataclasses import dataclass
@@ -36,14 +36,23 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain data, and the place of every part of it."""
+    """A YAML document.
+
+    Attributes:
+        data: Its contents as plain data.
+        places: The place of each key and value, by path.
+        source: The file's name, or the option that the text comes from.
+    """
 
     data: dict[str, Any]
     places: dict[Key, Place]
     source: str
 
     def error(self, path: Key, message: str, *, at_key: bool = False) -> ScenarioError:
-        """Return an error at the place of ``path``, or of the nearest part of the document above it."""
+        """Return an error with the place of ``path`` or, if the document lacks the path, of its nearest ancestor.
+
+        The place is that of the value or, if ``at_key``, that of the key.
+        """
         path = self._as_written(path)
         known = path
         while known and known not in self.places:
@@ -53,7 +62,7 @@ class Document:
         return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
 
     def _as_written(self, path: Key) -> Key:
-        """Drop the index 0 of a value that is written without a list around it."""
+        """Return ``path`` without the index 0 where the document has a single value instead of a list."""
         written: Key = ()
         for part in path:
             if part != 0 or (*written, part) in self.places or written not in self.places:
@@ -150,7 +159,7 @@ def load(path: Path) -> Document:
 
 
 def override(document: Document, assignment: str) -> Document:
-    """Apply one ``--set PATH=VALUE``; the place of what it sets is the option itself."""
+    """Return the document with one ``--set PATH=VALUE`` applied; its place in errors is the option itself."""
     path_text, sign, value_text = assignment.partition("=")
     source = f"--set {assignment}"
     if not sign or not path_text:

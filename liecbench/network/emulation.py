@@ -1,9 +1,10 @@
 """The network of a launch: a namespace and a veth for every worker, joined by a bridge, shaped in both directions.
 
-``build`` runs in a fresh network namespace, the hub, and returns descriptors of the workers' namespaces, which exist as
-long as a process holds their descriptors. Each worker enters its own with ``WorkerLink``, which owns both shapers: the
-one on its own interface (up) and the one on the hub's end of its veth (down). It needs no helper in the hub: a socket
-belongs to the namespace in which it was opened.
+``build`` runs in a new network namespace, the hub, and returns a file descriptor for each worker's namespace: the
+descriptor keeps the namespace alive. Each rank then creates a ``WorkerLink``, which moves the rank into its namespace
+and controls two shapers: one on the rank's own interface (up), one on the hub's end of the rank's veth (down). The
+rank controls the hub's end by a netlink socket that it opens in the hub: a socket stays in the namespace in which it
+was opened.
 """
 
 import contextlib
@@ -24,15 +25,15 @@ from liecbench.network.measurement import MeasuredLink
 
 INTERFACE: Final = "eth0"
 _PREFIX: Final = 16
-# Half a burst at 1 Gbit/s: the shaper cuts up every packet that its bucket cannot hold, as it could not those of 64 kB.
+# Half a burst at 1 Gbit/s. The shaper splits every packet that exceeds its bucket, as packets of 64 kB would.
 _LARGEST_PACKET_BYTES: Final = 32_000
-# More than any link here carries.
+# The rate and burst of a direction that is not shaped: a scenario can ask for no higher rate.
 _UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES = 32 * 10**9, 2**24
-# Deep enough for every rank to send to one at once: a link that drops would measure TCP, not the method.
+# Deep enough for all ranks to send to one rank at once: if it dropped packets, times would measure TCP.
 _QUEUE_BYTES: Final = 64 * 2**20
 _FRAME_BYTES: Final = 1514
 _MEASURE_SECONDS: Final = 0.2
-# At 1 Mbit/s a third of a second in each direction.
+# The fewest and the most bytes to send per direction; the fewest take a third of a second at 1 Mbit/s.
 _MEASURE_BYTES: Final = (40 * 2**10, 32 * 2**20)
 _ROUND_TRIPS, _ROUND_TRIP_SECONDS = 5, 0.1
 
@@ -49,9 +50,10 @@ def _index(route: IPRoute, name: str) -> int:
     return int(route.link_lookup(ifname=name)[0])
 
 
-# Neighbour discovery would stand in the byte counters. BBR, the default of some machines, keeps for seconds the rate
-# that a flow had while it met another in the shaper: exchanges took 1.1 to 1.8 times as long as with Reno, which every
-# kernel has and allows. Steps must not depend on that default, nor on how long the computation between them took.
+# No IPv6: its neighbour discovery would add to the byte counters.
+# Reno, which every kernel has and allows, not the machine's default: that may be BBR, which keeps for seconds the rate
+# that a flow had while it shared a shaper with another flow. Exchanges then took 1.1 to 1.8 times as long as with Reno.
+# No slow start after idle: the time of a step must not depend on how long the computation before it took.
 _SETTINGS: Final = {
     "ipv6/conf/default/disable_ipv6": "1",
     "ipv4/tcp_congestion_control": "reno",
@@ -72,7 +74,7 @@ def build(num_workers: int) -> list[int]:
         A file descriptor of each worker's namespace, by rank.
 
     Raises:
-        OSError: The kernel refuses; pyroute2's own errors are possible, too.
+        OSError: The kernel refuses; pyroute2 may raise errors of its own instead.
     """
     with IPRoute() as hub:
         hub.link("set", index=1, state="up")
@@ -108,10 +110,11 @@ def _add_worker(hub: IPRoute, bridge: int, here: int, rank: int) -> int:
 
 
 class _Shaper:
-    """One direction: a token bucket on one interface, and behind it the kernel's netem if the link asks for it.
+    """One direction of a link: a token bucket on one interface, and behind it netem if the link has delay or loss.
 
-    It is changed in place and never taken away: that would drop the last packets of a barrier, after which Reno's
-    window grows from nothing, a segment a round trip. All-reduces at 1 Gbit/s then took 1.7 times as long at first.
+    The token bucket is changed in place and never removed. Its removal would drop the last packets of a barrier;
+    Reno's window would then grow from nothing by one segment per round trip, and the first all-reduces at 1 Gbit/s
+    would take 1.7 times as long.
     """
 
     def __init__(self, route: IPRoute, name: str) -> None:
@@ -119,14 +122,14 @@ class _Shaper:
         self._has_bucket = self._has_netem = False
 
     def unshape(self) -> None:
-        """Let everything through."""
+        """Lift the rate limit, and set delay, jitter and loss to 0."""
         if self._has_bucket:
             self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
         if self._has_netem:
             self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
 
     def shape(self, bits_per_second: int, link: Link) -> None:
-        """Limit this direction to its rate, and to the delay and loss of ``link``."""
+        """Limit this direction to ``bits_per_second``, with the delay, jitter and loss of ``link``."""
         self._set_bucket(bits_per_second, burst_bytes(bits_per_second))
         if link.needs_netem or self._has_netem:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
@@ -158,16 +161,20 @@ class _Shaper:
         self._has_netem = True
 
     def passed_bytes(self) -> int:
-        """Return the bytes of whole Ethernet frames since the first ``shape``.
+        """Return the bytes that passed since the first ``shape``, in Ethernet frames with their headers.
 
-        The interface would count an offloaded packet of up to 64 kB with a single header, the shaper has all of them.
+        The interface's own counter would count only one header per offloaded packet of up to 64 kB; the shaper counts
+        the header of every frame.
         """
         (shaper,) = (q for q in self._route.get_qdiscs(self._interface) if q.get_attr("TCA_KIND") == "tbf")
         return int(shaper.get_attr("TCA_STATS2").get_attr("TCA_STATS_BASIC")["bytes"])
 
 
 class WorkerLink:
-    """A rank's end of the network; make it in the hub before any thread starts: the process moves to its namespace."""
+    """A rank's end of the network.
+
+    Create it in the hub's namespace, before any thread starts: it moves the process into the rank's own namespace.
+    """
 
     name: Literal["kernel"] = "kernel"
     pacer = None
@@ -181,12 +188,12 @@ class WorkerLink:
         self._up, self._down = _Shaper(IPRoute(), INTERFACE), _Shaper(hub, f"port{rank}")
 
     def shape(self, link: Link) -> None:
-        """Limit both directions to the link's rates, delay and loss. Raises a pyroute2 error if the kernel cannot."""
+        """Shape both directions as ``link`` says. Raises one of pyroute2's errors if the kernel cannot."""
         self._up.shape(link.up_bits_per_second, link)
         self._down.shape(link.down_bits_per_second, link)
 
     def unshape(self) -> None:
-        """Let everything through, both ways."""
+        """Lift the shaping of both directions."""
         self._up.unshape()
         self._down.unshape()
 
@@ -195,7 +202,10 @@ class WorkerLink:
         return self._up.passed_bytes(), self._down.passed_bytes()
 
     def measure(self, link: Link) -> MeasuredLink:
-        """Measure the link to and from the unshaped hub; its rates without delay and loss, to which TCP adapts."""
+        """Measure the rates and the round trip between this rank and the unshaped hub; lift the shaping at the end.
+
+        The rates are measured without delay, jitter and loss, because TCP slows down under these.
+        """
         with socket.create_connection(self._listener.getsockname()) as own:
             hub, _ = self._listener.accept()
             with hub:
@@ -213,7 +223,7 @@ class WorkerLink:
 def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, shaper: _Shaper) -> float:
     least, most = _MEASURE_BYTES
     total = min(max(int(asked / 8 * _MEASURE_SECONDS), least), most)
-    # The bucket starts full: what it lets through at once is left out of the time.
+    # The bucket starts full: the burst that passes at once is not timed.
     skipped = min(total // 4, 4 * burst_bytes(asked))
     before = shaper.passed_bytes()
     thread = threading.Thread(target=sender.sendall, args=(bytes(total),))
@@ -230,7 +240,7 @@ def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, sha
 
 
 def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
-    """Return the shortest of several round trips; of fewer if they are long."""
+    """Return the shortest of ``_ROUND_TRIPS`` round trips of one byte, or of fewer if these take long."""
     trips: list[float] = []
     while len(trips) < _ROUND_TRIPS and sum(trips) < _ROUND_TRIP_SECONDS:
         started = time.perf_counter()
@@ -242,6 +252,6 @@ def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
 
 
 def refusal_reason(error: BaseException) -> str:
-    """Return the kernel's error in words."""
+    """Return the kernel's message for an OSError or for one of pyroute2's errors."""
     number: Any = getattr(error, "code", None) or getattr(error, "errno", None)
     return os.strerror(number) if isinstance(number, int) else str(error)

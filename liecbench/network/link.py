@@ -1,4 +1,4 @@
-"""One worker's link: rates, delay and loss. ``emulation`` makes it real."""
+"""The description of one worker's link: rates, delay, jitter and loss. ``network.emulation`` shapes such a link."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,11 +26,11 @@ class Link:
 
     @property
     def needs_netem(self) -> bool:
-        """True if the kernel needs netem for it, in addition to a token bucket."""
+        """True if the link has delay, jitter or loss, for which the kernel needs netem besides the token bucket."""
         return bool(self.delay_seconds or self.jitter_seconds or self.loss)
 
     def spec(self) -> str | dict[str, Any]:
-        """Return the link as a scenario writes it."""
+        """Return the link as a scenario file writes it: the rate alone, or a mapping."""
         up, down = format_rate(self.up_bits_per_second), format_rate(self.down_bits_per_second)
         rates = {"rate": up} if up == down else {"up": up, "down": down}
         delays = (("delay", self.delay_seconds), ("jitter", self.jitter_seconds))
@@ -50,7 +50,7 @@ class Link:
         return " ".join(parts)
 
 
-# Typical of such links, one way; yours may differ: measure it and write its numbers.
+# Typical rates and one-way delays of such links; yours may differ: measure your link and write its numbers.
 PRESETS: Final = {
     "lan-10g": Link(up_bits_per_second=10**10, down_bits_per_second=10**10),
     "datacenter-1g": Link(up_bits_per_second=10**9, down_bits_per_second=10**9),
@@ -74,9 +74,9 @@ PRESETS: Final = {
 
 
 def burst_bytes(bits_per_second: int) -> int:
-    """Return the size of a link's token bucket: what it lets through at once after it has been idle.
+    """Return the size in bytes of a link's token bucket: the burst that passes at once after the link was idle.
 
-    Four kilobytes hold messages of 64 kB to the rate within 6 %. Above 65 Mbit/s it is half a millisecond of the rate:
-    with half of that a link of 1 Gbit/s carried 8 % less.
+    It is the bytes of half a millisecond at the link's rate, but at least 4096. With 4096 bytes, messages of 64 kB keep
+    to the rate within 6 %. With a quarter of a millisecond instead, a link of 1 Gbit/s carried 8 % less.
     """
     return max(4096, bits_per_second // 8 // 2000)

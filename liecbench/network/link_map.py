@@ -1,4 +1,4 @@
-"""Every worker's link."""
+"""The links of all workers of a cell."""
 
 import functools
 from dataclasses import dataclass
@@ -13,13 +13,12 @@ from liecbench.network.link_text import LinkText, link_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkMap:
-    """Every worker's link; a type for pydantic's models, too.
+    """The links of all workers; fields of pydantic models may have this type.
 
     Attributes:
-        default: The link of every worker that ``workers`` does not name; None where nothing is shaped: on the
-            loopback or, with ``host``, on the machines' own network.
-        workers: Ranks in order, each with its own link.
-        host: Whether the workers use the machines' own network.
+        default: The link of every worker that ``workers`` does not list; None if no link is shaped.
+        workers: The ranks with a link other than the default, in order, each with its link.
+        host: For links that are not shaped: True if the workers use the machines' own network, False if the loopback.
     """
 
     default: Link | None = None
@@ -28,7 +27,7 @@ class LinkMap:
 
     @property
     def shaped(self) -> bool:
-        """True if the links are limited to rates."""
+        """True if the links have rate limits."""
         return self.default is not None
 
     @property
@@ -37,27 +36,27 @@ class LinkMap:
         return any(link.needs_netem for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
-        """Return the links that some worker has; none if nothing is shaped."""
+        """Return the default link, then the links of the workers that have another one; nothing if none is shaped."""
         return () if self.default is None else (self.default, *(link for _, link in self.workers))
 
     @property
     def speed(self) -> tuple[float, ...]:
-        """A key to sort shaped links by: the lowest rate of any direction, then the least delay, then loss."""
+        """A key that sorts shaped links from slow to fast: by lowest rate, then highest delay, then highest loss."""
         links = self.links()
         lowest = min(min(link.up_bits_per_second, link.down_bits_per_second) for link in links)
         return lowest, -max(link.delay_seconds for link in links), -max(link.loss for link in links)
 
     def of(self, rank: int) -> Link:
-        """Return the link of one worker."""
+        """Return the link of the worker ``rank``; the links must be shaped."""
         assert self.default is not None, "the link is shaped"
         return dict(self.workers).get(rank, self.default)
 
     @classmethod
     def parse(cls, value: object) -> "LinkMap":
-        """Read links as a scenario writes them.
+        """Return the links that a scenario file writes as ``value``.
 
         Raises:
-            ValueError: With the part that is wrong, and what to write instead.
+            ValueError: The value is wrong; the message says in which part, and what to write instead.
         """
         try:
             return _adapter().validate_python(value)
@@ -65,7 +64,7 @@ class LinkMap:
             raise ValueError(_message(error)) from None
 
     def spec(self) -> str | dict[str, Any]:
-        """Return the links as a scenario writes them: the inverse of ``parse``."""
+        """Return the links as a scenario file writes them: the inverse of ``parse``."""
         if self.default is None:
             return "host" if self.host else "none"
         spec = self.default.spec()
@@ -107,7 +106,7 @@ def _adapter() -> TypeAdapter[LinkMap]:
 
 
 def _message(error: ValidationError) -> str:
-    """Return the first mistake with the keys that lead to it, without pydantic's names of the forms."""
+    """Return the keys that lead to pydantic's first mistake and its message, without pydantic's names of the forms."""
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
         return f"{first['loc'][-1]!r} is no key of a link; remove it"

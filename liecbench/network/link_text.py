@@ -1,4 +1,4 @@
-"""The forms in which a scenario may write links, as pydantic types: they validate, and give the JSON Schema."""
+"""Pydantic types for the forms in which a scenario may write links: they validate links and define the JSON Schema."""
 
 import re
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ Unshaped = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshaped)]
 
 
 class LinkKeys(TypedDict, total=False):
-    """One link as a mapping; a worker's own link takes the rates of the others if it names none."""
+    """One link as a mapping; keys left out are taken from the preset or, for a single worker, the default link."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
@@ -86,7 +86,7 @@ WorkerLink = Annotated[
 
 
 class LinkMapKeys(LinkKeys, total=False):
-    """Every worker's link as a mapping: one for all, and ``workers`` with another one."""
+    """The links of all workers as a mapping: the default link and, under the key ``workers``, links of single ranks."""
 
     __pydantic_config__ = ConfigDict(  # type: ignore[misc]
         extra="forbid",
@@ -115,10 +115,13 @@ LinkText = Annotated[
 
 
 def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
-    """Return one link as validated; keys that a mapping leaves out are taken from ``base``.
+    """Return the link that a validated preset, rate or mapping describes.
+
+    Keys that a mapping leaves out are taken from its preset, or without a preset from ``base``. A rate alone changes
+    the rates of ``base``.
 
     Raises:
-        ValueError: There are no rates, too many, or more jitter than delay.
+        ValueError: Rates are missing or contradict each other, or the jitter exceeds the delay.
     """
     if isinstance(written, Link):
         return written

@@ -1,4 +1,4 @@
-"""Links as measured, compared with the links that were asked for."""
+"""Measured links, and their deviations from the links that a scenario asks for."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ FAILING_DEVIATION: Final = 0.15
 class MeasuredLink:
     """One worker's link as measured.
 
-    Rates are bits per second of Ethernet frames; the round trip is that of one byte to the hub and back.
+    Rates are bits per second of Ethernet frames; the round trip is the time of one byte to the hub and back.
     """
 
     up_bits_per_second: float
@@ -24,12 +24,15 @@ class MeasuredLink:
     round_trip_seconds: float
 
     def deviation(self, link: Link, direction: Literal["up", "down"]) -> float:
-        """Return achieved ÷ asked − 1 of one direction's rate."""
+        """Return measured rate ÷ asked rate − 1 of one direction; ``link`` is the link that was asked for."""
         name = f"{direction}_bits_per_second"
         return float(getattr(self, name) / getattr(link, name) - 1)
 
     def better(self, other: Self | None, link: Link) -> "MeasuredLink":
-        """Combine two measurements of one link: the rates nearer to those asked for, and the shorter round trip."""
+        """Return the better of two measurements of ``link``, value by value.
+
+        For each direction it has the rate that is nearer to the one asked for, and it has the shorter round trip.
+        """
         if other is None:
             return self
         up, down = (
@@ -48,7 +51,7 @@ class MeasuredLink:
 
 
 def rate_deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
-    """Describe each direction of each rank whose rate differs by more than ``tolerance`` from the one asked for."""
+    """Return a line for each rank and direction whose rate deviates from the one asked for by over ``tolerance``."""
     return [text for rank, one in enumerate(measured) for text in _deviations_of(rank, asked.of(rank), one, tolerance)]
 
 
@@ -62,7 +65,7 @@ def _deviations_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: fl
 
 
 def recorded_deviations(environment: dict[str, Any], tolerance: float = WARNING_DEVIATION) -> list[str]:
-    """Do the same for the link in the environment of a start record."""
+    """Return ``rate_deviations`` of the links in a start record's ``environment``; nothing if none was measured."""
     recorded = environment.get("link") or {}
     if not recorded.get("measured"):
         return []

@@ -18,14 +18,14 @@ class Quantity:
     """A number with a unit, in upper or lower case.
 
     Attributes:
-        units: By unit in lower case, from the smallest on, how many base units it is.
+        units: The number of base units in each unit; units in lower case, the smallest first.
     """
 
     units: dict[str, float]
 
     @property
     def pattern(self) -> str:
-        """A regular expression of every text that ``parse`` takes, also for JSON Schema."""
+        """A regular expression that matches the texts that ``parse`` accepts; also used in the JSON Schema."""
         units = ("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in unit) for unit in self.units)
         return rf"^\s*([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(units)})\s*$"
 
@@ -35,7 +35,7 @@ class Quantity:
         return None if match is None else float(match[1]) * self.units[match[2].lower()]
 
     def format(self, value: float) -> str:
-        """Return the shortest text, exact to nine decimals: the inverse of ``parse``."""
+        """Return ``value`` in the largest unit that it reaches, to nine decimals: the inverse of ``parse``."""
         unit = next((unit for unit in reversed(self.units) if value >= self.units[unit]), next(iter(self.units)))
         return f"{value / self.units[unit]:.9f}".rstrip("0").rstrip(".") + unit
 
@@ -46,7 +46,7 @@ LOSS: Final = Quantity(units={"%": 1.0})
 
 
 def parse_rate(text: object) -> int:
-    """Return the bits per second of a rate such as ``20mbit``; ValueError says what is wrong."""
+    """Return the bits per second of a rate such as ``20mbit``. Raises ValueError if it is no rate or out of range."""
     rate = RATE.parse(text)
     if rate is None:
         raise ValueError(f"{text!r} is not a rate; {RATE_REMEDY}")
@@ -61,7 +61,7 @@ def format_rate(rate: int) -> str:
 
 
 def parse_delay(text: object) -> float:
-    """Return the seconds of a delay such as ``20ms``; ValueError says what is wrong."""
+    """Return the seconds of a delay such as ``20ms``. Raises ValueError if it is no delay or too long."""
     seconds = DELAY.parse(text)
     if seconds is None or seconds > _LONGEST_SECONDS:
         raise ValueError(f"{text!r} is not a delay; write one up to {_LONGEST_SECONDS:.0f}s, such as 20ms or 500us")
@@ -69,7 +69,7 @@ def parse_delay(text: object) -> float:
 
 
 def parse_loss(text: object) -> float:
-    """Return the fraction of frames of a loss such as ``0.1%``; ValueError says what is wrong."""
+    """Return the fraction of frames that a loss such as ``0.1%`` drops. Raises ValueError if it is none or too high."""
     percent = LOSS.parse(text)
     if percent is None or percent > 100 * _HIGHEST_LOSS:
         raise ValueError(f"{text!r} is not a loss; write percent of the frames up to 50%, such as 0.1%")
@@ -77,5 +77,5 @@ def parse_loss(text: object) -> float:
 
 
 def format_loss(loss: float) -> str:
-    """Return the shortest text of a fraction of frames: the inverse of ``parse_loss``."""
+    """Return the shortest text of a loss given as a fraction of frames: the inverse of ``parse_loss``."""
     return f"{100 * loss:.6f}".rstrip("0").rstrip(".") + "%"
