@@ -1,4 +1,4 @@
-"""The seconds of a cell, estimated before it runs: the links' time for its payload, and this machine's."""
+"""Estimate of a cell's seconds before it runs: the links' time for its payload, and this machine's computing time."""
 
 import functools
 import os
@@ -15,15 +15,15 @@ from liecbench.network.link import Link
 _HEADERS: Final = 1.05
 _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
-# Measured on 2 cores: a launch, each of its workers, a cell, the measurement of a link, and a step of DDP.
+# Seconds measured on 2 cores: for a launch, each of its workers, a cell's set-up, measuring a link, and a step of DDP.
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 4.0, 3.5, 0.2, 1.5, 2e-3
-# Timed steps per kind of a composed cell: two stretches of eight, each after a warm-up step.
+# Steps that a composed cell runs per step kind: twice a warm-up step and eight timed steps.
 TIMED_STEPS: Final = 18
 _SAMPLE_NUMEL: Final = 2**20
 
 
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the least time that the links need for a step's bytes with their headers; 0 if nothing shapes them."""
+    """Return the least seconds that the links need for a step's payload with headers; 0 if the links are unshaped."""
     if not cell.link.shaped:
         return 0.0
     return max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
@@ -32,30 +32,30 @@ def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
 def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
     up = 8 * _HEADERS * sent / link.up_bits_per_second
     down = 8 * _HEADERS * received / link.down_bits_per_second
-    # A root answers once it has received everything; shards are sent in both directions at once.
+    # A root server answers only after it has received every message; sharded servers send and receive at once.
     hops = 2 if cell.server == "root" else 2 * (cell.workers - 1)
     return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * link.delay_seconds * bool(sent)
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:
-    """Return the least time that the links need for an epoch's bytes."""
+    """Return the least seconds that the links need for an epoch's bytes; 0 if the links are unshaped."""
     return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
 
 
 def timing_wire_seconds(cell: Cell) -> float:
-    """Return the least time that the links need for the timed steps of a composed cell."""
+    """Return the least seconds that the links need for the timed steps of a composed cell; 0 if they are unshaped."""
     return sum(TIMED_STEPS * wire_seconds(cell, kind) for kind in traffic(cell).values())
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Return the seconds without an event after which a launch counts as stalled.
+    """Return a function that gives the seconds without an event after which a launch counts as stalled.
 
     Args:
         cells: The cells by id.
-        step_timeout: The scenario's limit; by default it grows with the time that the links need for a step.
+        step_timeout: The scenario's limit in seconds; if None, the limit grows with the links' time for a step.
 
     Returns:
-        A function of the id of the current cell; None before and between cells.
+        A function whose argument is the current cell's id, or None before and between cells.
     """
 
     def seconds(cell_id: str | None) -> float:
@@ -71,18 +71,18 @@ def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Call
 
 
 def launch_seconds(workers: int) -> float:
-    """Return the seconds until the workers of a launch have joined their group."""
+    """Return the estimated seconds until the workers of a launch have joined their process group."""
     return _LAUNCH_SECONDS + _WORKER_SECONDS * workers / _num_cores()
 
 
 def job_seconds(job: Job, *, link_changes: bool) -> float:
-    """Return the seconds of a job: its steps by their links and this machine's speed, its evaluations and its set-up.
+    """Return the estimated seconds of a job: set-up, evaluations, and steps at the links' and this machine's speed.
 
-    The time that a GPU computes is left out: this machine may have none, or its GPU may be busy.
+    The time that a GPU computes is left out: this machine may have no GPU, or a busy one.
 
     Args:
         job: The job.
-        link_changes: True if the launch ran another link before, so that the new one is set and measured.
+        link_changes: True if the launch's previous job had another link, so that this job's link is measured first.
     """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
@@ -97,7 +97,7 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
 
 def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the computing time of workers that share the cores plus the links' time, as if nothing overlapped."""
+    """Return a step's seconds: computing on the cores that workers share, plus the links' time, without overlap."""
     if cell.device == "cuda":
         return wire_seconds(cell, kind)
     compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
@@ -106,7 +106,7 @@ def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def _evaluation_seconds(cell: Cell) -> float:
-    """Return the time of a forward pass, a third of a step, over the test data, which the workers divide."""
+    """Return the seconds of a forward pass over a worker's part of the test data; a pass takes a third of a step."""
     if cell.device == "cuda":
         return 0.0
     batches = workload_sizes.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
@@ -129,7 +129,7 @@ def _backward_seconds(cell: Cell) -> float:
 
 @functools.cache
 def _measure_backward(task: str, threads: int) -> float:
-    """Measure a forward and backward pass of one batch on this machine."""
+    """Measure the seconds of a forward and backward pass over one batch on this machine; 0 if it cannot be built."""
     import numpy as np
     import torch
 
@@ -153,7 +153,7 @@ def _measure_backward(task: str, threads: int) -> float:
 
 
 def _compression_seconds(cell: Cell) -> float:
-    """Return the time to compress and decompress a gradient twice, for the worker and for its part of the server."""
+    """Return the seconds to compress and decompress a gradient twice: as a worker, and as its part of the server."""
     if cell.compressor is None:
         return 0.0
     numel = _numel(cell.task.model_dump_json())
@@ -175,7 +175,7 @@ def _numel(task: str) -> int:
 
 
 def _best_seconds(work: Callable[[], object]) -> float:
-    """Return the shorter of two runs after a warm-up."""
+    """Run ``work`` once untimed and twice timed, and return the seconds of the shorter timed run."""
     seconds = []
     for _ in range(3):
         start = time.perf_counter()

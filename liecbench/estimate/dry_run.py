@@ -1,4 +1,4 @@
-"""The dry run: cells, launches, command lines, bytes and seconds of a run, before it does anything."""
+"""The dry run: print the cells, launches, command lines, bytes and seconds of a run without running it."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
 from liecbench.launch.launch import Launch, group
 from liecbench.launch.multinode import Nodes
 
-# A cell's description has these fields.
+# ``Cell.describe`` shows these fields.
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
 _WITHOUT_GPU_TIME = " without the time that GPUs compute"
 
@@ -27,10 +27,10 @@ def lines(
     """Yield the lines that `run --dry-run` prints.
 
     Args:
-        jobs: The jobs that are left.
-        num_cells: The number of all cells of the run.
+        jobs: The jobs that are still to do.
+        num_cells: The number of all cells of the run, done or not.
         directory: The results directory.
-        nodes: The machines that share the run; None for this one alone.
+        nodes: The machines that share the run; None for this machine alone.
         isolate: True if each cell has a launch of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """
@@ -71,7 +71,7 @@ def _work(job: Job) -> str:
 
 
 def _sent_bytes(job: Job) -> int:
-    """Return the payload bytes that all ranks send while the job trains, or times its steps."""
+    """Return the payload bytes that all ranks send in the remaining epochs or, if composed, in the timed steps."""
     if job.trajectory is None:
         epochs_left = job.cell.task.epochs - job.epochs_done
         return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
@@ -79,14 +79,14 @@ def _sent_bytes(job: Job) -> int:
 
 
 def _duration(seconds: float) -> str:
-    """Return the text of a duration, with no more digits than an estimate deserves."""
+    """Return a duration as text, rounded because it is an estimate."""
     if seconds < 120:
         return f"about {seconds:.0f} s"
     return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.1f} h"
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Return the names of the fields that differ between jobs and are not in a cell's description."""
+    """Return the names of the fields that differ between jobs and that ``Cell.describe`` does not show."""
     values: dict[str, set[str]] = {}
     for job in jobs:
         for name, value in flat_fields(job.cell.spec()).items():

@@ -1,4 +1,4 @@
-"""The time that a run will still take, from the epochs that it has finished."""
+"""Estimate of the time that a run still needs, from the epochs that it has finished."""
 
 import statistics
 from collections import defaultdict
@@ -9,10 +9,11 @@ from liecbench.estimate.cost import timing_wire_seconds, wire_seconds_per_epoch
 
 
 class TimeLeft:
-    """An estimate of the time left.
+    """A running estimate of the seconds that a run still needs.
 
-    An epoch takes the link's time for its bytes plus a remainder, which is the mean over the epochs that the same
-    method has finished, or over everyone's if it has finished none.
+    The estimate for an epoch is the link's time for its bytes plus a remainder: the mean remainder of the finished
+    epochs of the same method with the same workers and task or, if there are none, of all methods' finished epochs.
+    A composed cell is estimated in the same way, but as a whole and from other composed cells.
     """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -26,13 +27,13 @@ class TimeLeft:
         self._composing_seconds = 0.0
 
     def start_cell(self, cell_id: str, epochs_done: int) -> None:
-        """Note that a cell begins, or goes on after ``epochs_done`` epochs."""
+        """Note that a cell begins, of which earlier attempts finished ``epochs_done`` epochs."""
         self._current = cell_id
         self._composing_seconds = 0.0
         self._epochs_left[cell_id] = self._jobs[cell_id].cell.task.epochs - epochs_done
 
     def finish_epoch(self, cell_id: str, seconds: float) -> None:
-        """Note that an epoch of a cell is recorded, ``seconds`` after the one before."""
+        """Note that an epoch of a cell was recorded, ``seconds`` after the previous record."""
         self._epochs_left[cell_id] -= 1
         if self._jobs[cell_id].trajectory is None:
             self._add_remainder(cell_id, seconds)
@@ -53,7 +54,7 @@ class TimeLeft:
         return 1 - self._epochs_left[self._current] / self._jobs[self._current].cell.task.epochs
 
     def seconds(self) -> float | None:
-        """Return the time left; None before the first epoch is finished."""
+        """Return the estimated seconds left; None until an epoch of a trained cell, or a composed cell, is finished."""
         if not self._remainders:
             return None
         known = {kind: statistics.fmean(seconds) for kind, seconds in self._remainders.items()}
@@ -66,21 +67,21 @@ class TimeLeft:
         return total
 
     def _add_remainder(self, cell_id: str, seconds: float) -> None:
-        """Add what an epoch, or all of a composed cell, took beyond the link's time."""
+        """Keep the seconds that an epoch, or the whole of a composed cell, took beyond the link's time."""
         self._remainders[self._kinds[cell_id]].append(max(seconds - self._wire_seconds[cell_id], 0.0))
 
     def _mean_remainder(self, composed: bool) -> float:
-        """Return the mean over all composed cells, or over all others."""
+        """Return the mean remainder over all composed cells, or else over all epochs of trained cells; 0 if none."""
         found = [s for (other, _), seconds in self._remainders.items() if other == composed for s in seconds]
         return statistics.fmean(found) if found else 0.0
 
 
 def _wire_seconds(job: Job) -> float:
-    """Return the link's time for an epoch, or for the timed steps of a composed cell."""
+    """Return the links' seconds for an epoch or, if the job's cell is composed, for its timed steps."""
     return timing_wire_seconds(job.cell) if job.trajectory else wire_seconds_per_epoch(job.cell)
 
 
 def _kind(job: Job) -> tuple[bool, str]:
-    """Return what jobs share whose remainders are alike: composed or not, and the method with workers and task."""
+    """Return a key for jobs with similar remainders: (True if composed; algorithm, number of workers and task)."""
     cell = job.cell
     return job.trajectory is not None, f"{cell.algorithm.name} {cell.workers} {cell.task.model_dump_json()}"

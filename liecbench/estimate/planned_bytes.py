@@ -31,14 +31,17 @@ WITHOUT_EFFECT: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTraffic:
-    """The steps of one kind: their number in the training, and the payload bytes that each rank sends and receives."""
+    """The steps of one kind: their number in the whole training, and each rank's payload bytes per step.
+
+    ``ranks`` has one pair (sent, received) per rank, in order.
+    """
 
     count: int
     ranks: list[tuple[int, int]]
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """Return the traffic of a cell's steps by kind; neither seed, link nor learning rate changes it."""
+    """Return the traffic of a cell's steps by step kind; it does not depend on seed, link or learning rate."""
     spec = cell.spec()
     task = {**spec["task"], **WITHOUT_EFFECT}
     return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
@@ -63,7 +66,7 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
 
 
 def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size]", step: int) -> list[tuple[int, int]]:
-    """Return the payload bytes that each rank sends and receives in a step, from the algorithm's recorded schedule."""
+    """Return each rank's payload bytes (sent, received) in step number ``step``, by the algorithm's schedule."""
     from liecbench.algorithms.comm.schedule import ScheduleError
 
     try:
@@ -73,7 +76,7 @@ def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
-    """Return the payload bytes that each rank sends and receives per epoch, mean over the epochs."""
+    """Return each rank's payload bytes (sent, received) per epoch, mean over the epochs."""
     kinds = traffic(cell).values()
     totals = [
         [sum(kind.count * kind.ranks[rank][way] for kind in kinds) for way in (0, 1)] for rank in range(cell.workers)

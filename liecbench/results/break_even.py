@@ -1,4 +1,4 @@
-"""Break-even bandwidth: the rate of the links below which a method beats the baseline, between measured rates."""
+"""Break-even bandwidth: the link rate at which a method and the baseline are equally fast, from measured rates."""
 
 import itertools
 import json
@@ -17,18 +17,19 @@ _NEEDED: Final = ("seconds_per_epoch", "speedup")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEven:
-    """The rate at which a method's epochs take as long as the baseline's.
+    """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
 
     Args:
         rows: The method's rows, slowest link first.
-        outcome: ``below``: the method is faster below ``bits_per_second``; ``above``: faster above it; ``always`` and
-            ``never``: from ``lowest_bits_per_second`` to ``highest_bits_per_second``; ``unclear``: the speed-up
-            crosses 1 more than once, or never and the interval of one speed-up holds 1.
-        bits_per_second: The rate, mean over seeds; without an interval if not all seeds cross.
-        crossing_seeds: The number of seeds that cross in the same direction as the mean.
-        num_seeds: The number of seeds that were compared at every rate.
-        lowest_bits_per_second: The lowest rate that was measured.
-        highest_bits_per_second: The highest rate that was measured.
+        outcome: ``below``: the method is faster below ``bits_per_second``; ``above``: faster above it; ``always``:
+            faster at every measured rate; ``never``: slower at every measured rate; ``unclear``: the speed-up crosses
+            1 more than once, or it never crosses 1 but the interval of some speed-up contains 1.
+        bits_per_second: The break-even rate, mean over seeds; computed from mean times and without an interval if not
+            all seeds cross; None if the outcome is neither ``below`` nor ``above``, or if no rate can be computed.
+        crossing_seeds: The number of seeds whose speed-up crosses 1 exactly once, in the direction of ``outcome``.
+        num_seeds: The number of seeds that were compared with the baseline at every rate.
+        lowest_bits_per_second: The lowest measured link rate.
+        highest_bits_per_second: The highest measured link rate.
     """
 
     rows: tuple[Row, ...]
@@ -41,7 +42,7 @@ class BreakEven:
 
 
 def break_evens(rows: Sequence[Row], baseline: str) -> list[BreakEven]:
-    """Return the break-even of every method that was compared with the baseline at two rates or more."""
+    """Return the break-even of every method that was compared with the baseline at two or more link rates."""
     groups: dict[str, list[tuple[int, Row]]] = {}
     for row in rows:
         rate = symmetric_rate(row.fields.get("link"))
@@ -51,7 +52,7 @@ def break_evens(rows: Sequence[Row], baseline: str) -> list[BreakEven]:
 
 
 def symmetric_rate(link: object) -> int | None:
-    """Return the rate of a link in bits per second; None unless the link is one rate for all and nothing else."""
+    """Return a link's rate in bits per second; None unless all ranks have this rate, up and down, and no netem."""
     try:
         links = LinkMap.parse(link).links()
     except ValueError:
@@ -62,7 +63,8 @@ def symmetric_rate(link: object) -> int | None:
 
 
 def _without_link(row: Row) -> dict[str, Any]:
-    # If links share one training, it is one method still: one row is trained, the others are composed.
+    # The scenario's timing replaces the row's: one link's cells are trained and other links' cells are composed from
+    # them, but they are cells of one method.
     timing = row.cells[0].spec["timing"]
     return {**{name: value for name, value in row.fields.items() if name != "link"}, "timing": timing}
 
@@ -88,7 +90,11 @@ def _break_even(group: list[tuple[int, Row]]) -> BreakEven:
 
 
 def _outcome(speedups: Sequence[Estimate]) -> Outcome:
-    """Return the outcome by the means if they cross 1; otherwise every interval must lie on the same side of 1."""
+    """Return the outcome for a method's speed-ups, slowest link first.
+
+    If their means cross 1 once, it is ``below`` or ``above``; if more than once, ``unclear``. If they never cross 1,
+    it is ``unclear`` if the interval of any speed-up contains 1, else ``always`` or ``never``.
+    """
     changes = [faster for faster, _ in itertools.groupby(speedup.mean > 1 for speedup in speedups)]
     if len(changes) > 1:
         return "unclear" if len(changes) > 2 else "below" if changes[0] else "above"
@@ -98,7 +104,7 @@ def _outcome(speedups: Sequence[Estimate]) -> Outcome:
 
 
 def _compared_seeds(group: list[tuple[int, Row]]) -> list[int]:
-    """Return the seeds that were compared with the baseline at every rate."""
+    """Return the seeds that were compared with the baseline at every link rate of the group."""
     compared = [{seed for seed, metrics in row.per_seed.items() if "speedup" in metrics} for _, row in group]
     return sorted(set.intersection(*compared))
 
@@ -113,9 +119,13 @@ def _of_means(group: list[tuple[int, Row]], seeds: Sequence[int], outcome: Outco
 
 
 def _crossing(points: Sequence[tuple[int, dict[str, float]]], outcome: Outcome) -> float | None:
-    """Return the rate at which the method's seconds equal the baseline's, interpolated linearly in 1/rate.
+    """Return the link rate at which method and baseline take equal seconds per epoch, interpolated linearly in 1/rate.
 
-    None unless they cross exactly once and in the direction of the outcome.
+    Return None unless the seconds cross exactly once, in the direction of ``outcome``.
+
+    Args:
+        points: Link rates in bits per second, lowest first, each with the method's metrics.
+        outcome: ``below`` or ``above``.
     """
     saved = [(1 / rate, _seconds_saved(metrics)) for rate, metrics in points]
     crossings = [(a, b) for a, b in itertools.pairwise(saved) if (a[1] > 0) != (b[1] > 0)]
@@ -126,5 +136,5 @@ def _crossing(points: Sequence[tuple[int, dict[str, float]]], outcome: Outcome) 
 
 
 def _seconds_saved(metrics: dict[str, float]) -> float:
-    """Return the seconds per epoch that the baseline takes longer, which are linear in 1/rate."""
+    """Return the baseline's seconds per epoch minus the method's: the difference is linear in 1/rate."""
     return metrics["seconds_per_epoch"] * (metrics["speedup"] - 1)

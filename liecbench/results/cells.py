@@ -1,4 +1,4 @@
-"""Cells as a ledger leaves them: what became of each, and its epochs in order."""
+"""State of cells, rebuilt from a ledger's records: the status of each cell, and its epochs in order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,10 @@ from liecbench.results.records import End, Epoch, Record, Start
 
 @dataclass(slots=True, kw_only=True)
 class CellResult:
-    """The state of one cell after its last record; epochs are in order, each once, from the latest attempt."""
+    """The state of one cell after its last record.
+
+    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts.
+    """
 
     id: str
     spec: dict[str, Any]
@@ -18,23 +21,25 @@ class CellResult:
     epochs: list[Epoch] = field(default_factory=list)
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
-    directory: str | None = None  # set when two results directories hold the same cell
+    directory: str | None = None  # set if several of the loaded results directories completed the same cell
 
     @property
     def is_final(self) -> bool:
-        """True if no run continues this cell; a failed cell is tried again."""
+        """True if the cell completed or diverged; later runs retry failed cells and continue unfinished ones."""
         return self.status in ("completed", "diverged")
 
 
 def replay(records: Iterable[Record], cells: dict[str, CellResult] | None = None) -> dict[str, CellResult]:
     """Apply records to the state of their cells.
 
+    Epoch and End records are ignored if their cell has no Start record before them.
+
     Args:
         records: Records in the order of the ledger.
-        cells: The state that earlier records left, which is updated in place; none by default.
+        cells: The cells by id as earlier records left them, updated in place; none by default.
 
     Returns:
-        The cells by id, in the order in which they began. Records of a cell without a start are ignored.
+        The cells by id, in the order in which they began.
     """
     cells = {} if cells is None else cells
     for record in records:

@@ -1,4 +1,4 @@
-"""The comparison of algorithms that every format renders."""
+"""A comparison of algorithms: the data that every output format renders."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ from liecbench.results.tuning import at_best
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Rows and everything that a format says of them.
+    """The rows of a comparison, and everything that output formats show with them.
 
     Args:
-        rows: The rows, those with equal values of the field ``by`` next to each other.
+        rows: The rows; unless ``by`` is ``algorithm``, rows with the same value of the field ``by`` are adjacent.
         baseline: The algorithm that the others are compared with.
-        target_accuracy: The accuracy of the metrics named ``…_to_target``, a fraction.
+        target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
         by: The field that rows are grouped by.
-        fields: The fields that are columns: the algorithm, ``by``, and those that differ between rows.
-        shared_fields: The other fields, which all rows that have them share.
-        settings: By name of the setting its rows, fastest first.
-        requested_metrics: The metrics of ``--metric``; empty for the usual ones.
-        break_evens: Each method's break-even bandwidth.
-        verdict: The answer in words, one sentence per line.
-        errors: The first line of every error, after the algorithm's name.
-        warnings: Every warning, after the algorithm's name.
+        fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
+        shared_fields: The other fields by name: each has the same value in every row that has the field.
+        settings: The rows of each setting (such as a link), fastest first, by the setting's name.
+        requested_metrics: The metrics that ``--metric`` names; empty for the default ones.
+        break_evens: The break-even of each method compared with the baseline at two or more link rates.
+        verdict: The conclusions in words, one sentence per line.
+        errors: One text per distinct error: the algorithm's name and the error's first line.
+        warnings: One text per distinct warning: the algorithm's name and the warning.
         labels: The names of methods and settings.
-        directories: The results directories.
+        directories: The results directories that the cells come from.
     """
 
     rows: tuple[Row, ...]
@@ -64,16 +64,16 @@ class Comparison:
         tuned_field: str | None = None,
         directories: Sequence[Path] = (),
     ) -> "Comparison":
-        """Return the comparison of rows that ``summarise`` returned for this baseline and target.
+        """Return the comparison of rows that ``summarise`` returned for the same baseline and target accuracy.
 
         Args:
             rows: The rows.
             baseline: The algorithm that the others are compared with.
-            target_accuracy: A fraction, or None.
+            target_accuracy: An accuracy from 0 to 1, or None for no target.
             by: The field to group rows by.
-            metrics: The metrics to show; empty for the usual ones.
-            tuned_field: The field of which each method has its best value.
-            directories: The results directories.
+            metrics: The metrics to show as columns; empty for the default ones.
+            tuned_field: The field that ``--best`` names, if any: the rows then hold only each method's best value.
+            directories: The results directories that the cells come from.
 
         Raises:
             LiecbenchError: If no row has the field ``by``, or a metric does not exist.
@@ -106,10 +106,10 @@ class Comparison:
         )
 
     def columns(self, *, page: bool = False) -> tuple[Metric, ...]:
-        """Return the metrics that are columns: those asked for or the usual ones, if a row has them.
+        """Return the metrics to show as columns: the requested or else the default ones, if any row has a value.
 
         Args:
-            page: True for the HTML page, which has room for more.
+            page: True for the HTML page, which shows more metrics by default.
         """
         shown: set[Literal["table", "page", "on request"]] = {"table", "page"} if page else {"table"}
         names = self.requested_metrics or [m.name for m in METRICS.values() if m.shown in shown]
@@ -126,7 +126,10 @@ def compare(
     tuned_field: str | None = None,
     directories: Sequence[Path] = (),
 ) -> Comparison:
-    """Return the comparison of cells; the arguments are those of ``Comparison.of_rows``."""
+    """Return the comparison of cells. The other arguments are those of ``Comparison.of_rows``.
+
+    If ``tuned_field`` is given, only the cells with each method's best value of that field are compared.
+    """
     if tuned_field is not None:
         cells = at_best(cells, tuned_field)
     return Comparison.of_rows(

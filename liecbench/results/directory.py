@@ -1,4 +1,4 @@
-"""Results directories: the state of their cells, read once and then kept up to date."""
+"""Results directories: read the state of their cells, lock them for a run, and load them for a comparison."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ DEFAULT_BASELINE: Final = "ddp"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonSettings:
-    """A scenario's settings for its comparison."""
+    """A scenario's baseline algorithm and its target accuracy, from 0 to 1, if it has one."""
 
     baseline: str = DEFAULT_BASELINE
     target_accuracy: float | None = None
 
 
 class Snapshot:
-    """The cells of a results directory as of the last ``refresh``, which reads each line of the ledger once.
+    """The cells of a results directory as of the last ``refresh``; each refresh reads only the ledger's new lines.
 
     A directory without a ledger has no cells.
     """
@@ -46,11 +46,11 @@ class Snapshot:
 
     @property
     def has_ledger(self) -> bool:
-        """True if a run has begun in this directory."""
+        """True if the directory has a ledger: a run has begun in it."""
         return self._reader.path.is_file()
 
     def refresh(self) -> Mapping[str, CellResult]:
-        """Apply the records that were appended since the last time, and return the cells.
+        """Apply the records that were appended to the ledger since the last refresh, and return the cells by id.
 
         Raises:
             LiecbenchError: If a line is damaged.
@@ -61,18 +61,18 @@ class Snapshot:
 
 
 def read_cell(directory: Path, cell_id: str) -> CellResult | None:
-    """Return the state of one cell of a results directory; None if it has not begun."""
+    """Return the state of one cell of a results directory; None if the cell has not begun."""
     return replay(read(directory, cell_id)).get(cell_id)
 
 
 def refuse_existing(directory: Path) -> None:
-    """Raise LiecbenchError if a directory holds results."""
+    """Raise LiecbenchError if a directory already holds a ledger."""
     if (directory / LEDGER_NAME).exists():
         raise LiecbenchError(f"{directory} holds results already", "remove --fresh to go on, or give another --out")
 
 
 class ResultsDirectory:
-    """An open results directory, locked against other runs."""
+    """A results directory that this run writes, locked against other runs."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.path = path = snapshot.path
@@ -91,7 +91,12 @@ class ResultsDirectory:
         snapshot.refresh()  # another run may have added records before the lock was taken
 
     def describe(self, cells: Sequence[Cell], jobs: Sequence[Job]) -> str:
-        """Return a sentence on what earlier runs have done of these cells; empty for a new directory."""
+        """Return a sentence that tells how many of the scenario's cells are done; empty if no cell has ever begun here.
+
+        Args:
+            cells: All cells of the scenario.
+            jobs: The jobs that remain to be done for these cells.
+        """
         found = self.snapshot.cells
         if not found:
             return ""
@@ -102,7 +107,7 @@ class ResultsDirectory:
         return text + (f", and {num_others} others are left as they are" if num_others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:
-        """Write the scenario as resolved."""
+        """Write the scenario, with all defaults filled in, to ``scenario.yaml``."""
         text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
         partial = self.path / f"{SCENARIO_NAME}.partial"
         partial.write_text(text, encoding="utf-8")
@@ -116,10 +121,10 @@ class ResultsDirectory:
 
 
 def comparison_settings(directory: Path) -> ComparisonSettings:
-    """Return the settings of the scenario in a results directory; the defaults if there is none.
+    """Return the comparison settings in a results directory's ``scenario.yaml``; the defaults if there is no such file.
 
     Raises:
-        LiecbenchError: If the file is not a scenario that `run` wrote.
+        LiecbenchError: If the file is not a scenario that `liecbench run` wrote.
     """
     path = directory / SCENARIO_NAME
     if not path.exists():
@@ -138,12 +143,12 @@ def comparison_settings(directory: Path) -> ComparisonSettings:
 def load(directories: Sequence[Path]) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    A cell that one directory completed is left out of directories that did not complete it. If several directories
-    completed a cell, all of its results are kept, and ``CellResult.directory`` tells them apart.
+    If any directory completed a cell, its incomplete results in other directories are left out. If several directories
+    completed the same cell, all its completed results are kept, and ``CellResult.directory`` tells them apart.
 
     Raises:
-        LiecbenchError: If a directory has no ledger, or its ledger is damaged.
-        NothingToCompareError: If no cell has begun.
+        LiecbenchError: If a directory has no ledger, its ledger is damaged, or the spec of one of its cells is invalid.
+        NothingToCompareError: If no cell has begun in any of the directories.
     """
     by_directory = {directory: replay(read(directory)) for directory in directories}
     for directory, found in by_directory.items():
@@ -163,7 +168,7 @@ def load(directories: Sequence[Path]) -> list[CellResult]:
 
 
 def _short_names(directories: Sequence[Path]) -> list[str]:
-    """Return as much of each path's end as tells the paths apart: a page for others need not show the rest."""
+    """Return a short name per directory: as many of its path's last parts as it takes to tell the directories apart."""
     parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
     length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
     return ["/".join(path[-length:]).replace("//", "/") for path in parts]

@@ -5,10 +5,10 @@ from typing import Any
 
 
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of the fields that differ between rows, in the order in which they come.
+    """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field that only some rows have counts if those rows differ in it, or if one algorithm has it set in some rows
-    and null in others.
+    Rows without a field are ignored for that field. It differs if two rows have different values other than null, or
+    if an algorithm has a value in some rows and null in others.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     return [name for name in names if _varies([row for row in rows if name in row], name)]

@@ -1,4 +1,4 @@
-"""Metrics of a cell's GPUs, all of them together; a cell without GPUs has none."""
+"""GPU metrics of cells, over all GPUs of a cell together, and warnings on GPUs; cells on the CPU have none."""
 
 import math
 import statistics
@@ -9,16 +9,16 @@ from liecbench.host.gpu_sampler import REASONS as _REASON_BITS
 from liecbench.results.cells import CellResult
 from liecbench.results.records import Epoch
 
-# Reasons for which the driver holds clocks back.
+# Names of the reasons for which the driver holds the GPU's clocks back.
 REASONS: Final = tuple(_REASON_BITS.values())
 _THROTTLED: Final = "throttled_share"
-# Readers are warned if the clocks were held back in more of the samples than this.
+# Readers are warned if the clocks were held back in a larger share of the samples than this.
 _MAX_THROTTLED_SHARE: Final = 0.05
 _MAX_CELLS_NAMED: Final = 3
 
 
 def values(epochs: Sequence[Epoch], field: str) -> list[float]:
-    """Return a field of ``Epoch.gpu`` from the epochs that have it."""
+    """Return the values of a field of ``Epoch.gpu``, one per epoch that has the field."""
     return [epoch.gpu[field] for epoch in epochs if epoch.gpu is not None and field in epoch.gpu]
 
 
@@ -29,16 +29,17 @@ def mean(epochs: Sequence[Epoch], field: str) -> float | None:
 
 
 def joules(epochs: Sequence[Epoch]) -> float | None:
-    """Return the energy of all these epochs; None if it is unknown for one of them."""
+    """Return the sum of these epochs' GPU energy in joules; None if the energy of any epoch is unknown."""
     known = values(epochs, "energy_joules")
     return math.fsum(known) if len(known) == len(epochs) else None
 
 
 def throttling_shares(epochs: Sequence[Epoch]) -> dict[str, float]:
-    """Return the means over epochs of the shares of samples in which the clocks were held back.
+    """Return the shares of GPU samples in which the clocks were held back, from 0 to 1, mean over epochs.
 
     Returns:
-        ``throttled_share``, for any reason, and ``throttled_REASON_share`` for each; empty if no epoch has them.
+        Shares by name: ``throttled_share`` for any reason and ``throttled_REASON_share`` for each reason; empty if no
+        epoch has a ``throttled_share``.
     """
     known = [epoch.gpu for epoch in epochs if epoch.gpu is not None and _THROTTLED in epoch.gpu]
     if not known:
@@ -49,7 +50,7 @@ def throttling_shares(epochs: Sequence[Epoch]) -> dict[str, float]:
 
 
 def reason_text(name: str) -> str:
-    """Return the reason in the name of a field or metric, such as ``hw thermal`` of ``throttled_hw_thermal_share``."""
+    """Return the reason in the name of a field or metric: ``hw thermal`` for ``throttled_hw_thermal_share``."""
     return name.removeprefix("throttled_").removesuffix("_share").replace("_", " ")
 
 
@@ -60,7 +61,7 @@ def max_ranks_per_gpu(cells: Iterable[CellResult]) -> int:
 
 
 def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Warn if ranks shared GPUs over NCCL."""
+    """Return a warning if ranks shared a GPU over NCCL, else an empty list."""
     over_nccl = [cell for cell in cells if (cell.environment.get("nccl") or {}).get("shared_gpus")]
     if (most := max_ranks_per_gpu(over_nccl)) < 2:
         return []
@@ -68,7 +69,7 @@ def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Warn if clocks were held back too often to be ignored, naming the cells and the reasons."""
+    """Return a warning that names cells and reasons if GPU clocks were held back too often, else an empty list."""
     shares = {cell.id: throttling_shares(cell.epochs) for cell in cells}
     throttled = [
         f"cell {cell} {found[_THROTTLED]:.0%}{_reasons(found)}"
@@ -83,7 +84,7 @@ def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _reasons(shares: dict[str, float]) -> str:
-    """Return the reasons that occurred, the most frequent first."""
+    """Return the reasons that occurred and their shares, in parentheses, the most frequent first; empty if none did."""
     names = sorted((name for name in shares if name != _THROTTLED and shares[name]), key=lambda name: -shares[name])
     texts = [f"{reason_text(name)} {shares[name]:.0%}" for name in names]
     return f" ({', '.join(texts)})" if texts else ""

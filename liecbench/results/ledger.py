@@ -1,4 +1,4 @@
-"""The ledger of a results directory: an append-only file, one record a line."""
+"""The ledger of a results directory: an append-only file with one JSON record per line."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ _NOT_RESULTS = "give a results directory that `run` wrote"
 
 
 def read(directory: Path, cell: str = "") -> Iterator[Record]:
-    """Yield every record of a results directory, or those of one cell.
+    """Yield every record of a results directory, or only those of the cell with id ``cell`` if it is given.
 
     Raises:
         LiecbenchError: If there is no ledger, or a line is damaged.
@@ -23,7 +23,7 @@ def read(directory: Path, cell: str = "") -> Iterator[Record]:
 
 
 class LedgerReader:
-    """Reads what a ledger has gained since the last time; an incomplete last line is skipped until it is complete."""
+    """A reader that yields a ledger's new records; a last line without its line end is left for a later call."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / LEDGER_NAME
@@ -31,7 +31,7 @@ class LedgerReader:
         self._num_lines = 0
 
     def new_records(self, cell: str = "") -> Iterator[Record]:
-        """Yield the records of the lines that were appended since the last call, or those of one cell.
+        """Yield the records appended since the last call, or only those of the cell with id ``cell`` if it is given.
 
         Raises:
             LiecbenchError: If there is no ledger, or a line is damaged.
@@ -68,14 +68,14 @@ class LedgerReader:
 
 
 class Ledger:
-    """The append end of a results directory; one write and one fsync per record."""
+    """The write end of a results directory's ledger: each record is appended and synced to the disk."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / LEDGER_NAME
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def append(self, record: Record) -> None:
-        """Add one record, and return when it is on the disk.
+        """Append one record, and return once it is on the disk.
 
         Raises:
             LiecbenchError: If the disk is full or fails.
@@ -90,7 +90,7 @@ class Ledger:
             raise LiecbenchError(f"{self._path}: {error.strerror}", remedy) from error
 
     def lock(self, directory: Path) -> None:
-        """Keep other runs out until this process ends, and cut off a line that a crash left incomplete.
+        """Lock the ledger against other runs until it is closed, and cut off a last line that a crash left incomplete.
 
         Raises:
             LiecbenchError: If another run uses the directory.
@@ -104,7 +104,7 @@ class Ledger:
         self.truncate_partial_line()
 
     def truncate_partial_line(self) -> None:
-        """Cut off a last line without its line end, which a crash left."""
+        """Cut off the last line if it has no line end: a crash interrupted its write."""
         content = os.pread(self._file, os.fstat(self._file).st_size, 0)
         os.ftruncate(self._file, content.rfind(b"\n") + 1)
 

@@ -1,4 +1,4 @@
-"""The table of metrics: a row here is all that ``--metric``, every format and the page need of a metric."""
+"""The table of all metrics: an entry adds a metric to ``--metric``, to every format and to the HTML page."""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ def _seconds(field: str) -> Derive:
 
 
 def _ratio(name: str) -> Compare:
-    """Return the baseline's value ÷ the cell's."""
+    """Return a comparison: the baseline's value of metric ``name`` ÷ the cell's value, or None if one is unknown."""
     return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
 
 
@@ -45,7 +45,7 @@ def _gpu_mean(
     shown: Literal["table", "on request"] = "on request",
     hide_first: int | None = None,
 ) -> Metric:
-    """Return the metric that is the mean over epochs of a field of ``Epoch.gpu``."""
+    """Return a metric: the mean of a field of ``Epoch.gpu`` over the epochs that have the field."""
     return Metric(
         name=name,
         heading=heading,
@@ -60,7 +60,7 @@ def _gpu_mean(
 
 
 def _throttling_reason(reason: str) -> Metric:
-    """Return the share of samples in which GPU clocks were held back for one reason."""
+    """Return a metric: the share of samples in which the GPUs' clocks were held back for ``reason``."""
     name = f"throttled_{reason}_share"
     return Metric(
         name=name,
@@ -212,25 +212,30 @@ METRICS: Final = {metric.name: metric for metric in _ROWS}
 
 
 def derive_metrics(cell: CompletedCell) -> dict[str, float]:
-    """Return a cell's known metrics, without those that compare it with the baseline."""
+    """Return a cell's known metrics by name, without the metrics that compare it with the baseline."""
     values = {metric.name: metric.derive(cell) for metric in METRICS.values() if metric.derive is not None}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def compare_metrics(cell: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:
-    """Return the known metrics that compare a cell with the baseline's cell of the same seed."""
+    """Return by name the known metrics that compare a cell with the baseline's cell of the same seed.
+
+    Args:
+        cell: The cell's own metrics by name.
+        baseline: The metrics of the baseline's cell by name.
+    """
     values = {m.name: m.compare(cell, baseline) for m in METRICS.values() if m.compare is not None}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
-    """Return the names of the metrics that JSON and CSV hold for cells with these metrics."""
+    """Return the names of the metrics that JSON and CSV include, given the metrics by name of all cells."""
     known = {name for cell in cells for name, value in cell.items() if value or not METRICS[name].zero_is_missing}
     return [metric.name for metric in METRICS.values() if metric.exported_with is None or metric.exported_with in known]
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise LiecbenchError if ``--metric`` names a metric that does not exist."""
+    """Raise LiecbenchError if one of the names, given with ``--metric``, is not a metric."""
     for name in names:
         if name not in METRICS:
             raise LiecbenchError(f"--metric {name}: there is no such metric", did_you_mean(name, METRICS))

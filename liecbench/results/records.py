@@ -16,7 +16,10 @@ Status = Literal["completed", "failed", "diverged"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The beginning of an attempt at a cell, or its continuation after ``epochs_done`` epochs of earlier attempts."""
+    """The beginning of an attempt at a cell; it continues after the ``epochs_done`` epochs of earlier attempts, if any.
+
+    ``spec`` is the cell's specification, ``environment`` describes the machine and the links.
+    """
 
     type: ClassVar[str] = "start"
     cell: str
@@ -29,7 +32,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindTime:
-    """The time of one step kind: the mean of ``timed_steps`` and half of its 95 % interval.
+    """The time of one step kind: the mean over ``timed_steps`` steps, and half of its 95 % confidence interval.
 
     ``steps`` is the number of steps of this kind in the epoch.
     """
@@ -42,10 +45,11 @@ class KindTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """The sources of a composed epoch: the cell that was trained, and the steps timed on this cell's link.
+    """The sources of a composed epoch: the id of the trained cell, and the times of steps on this cell's own link.
 
-    Losses, accuracies, payload bytes, messages and norms are the trajectory's. Times, CPU seconds and wire bytes are
-    counts × means of the step kinds. Memory is that of the timing.
+    Losses, accuracies, payload bytes, messages and norms are those of the trained cell. Times, CPU seconds and wire
+    bytes are sums over step kinds: the number of steps of the kind × its mean per step. Peak memory is that of the
+    timed steps.
     """
 
     trajectory: str
@@ -54,13 +58,14 @@ class Composed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """An epoch that is trained, evaluated and checkpointed, or composed: this record commits it.
+    """One finished epoch: trained, evaluated and checkpointed, or composed. An epoch without its record does not count.
 
-    Durations are in seconds, sizes in bytes, accuracy is a fraction; lists hold one entry per rank, in order. Times
-    cover ``timed_steps``, without warm-up; everything else covers all ``steps``. ``data_seconds``, for fetching and
-    augmenting batches, is not part of ``train_seconds``. ``least_communicate_seconds`` is of the rank that
-    communicated least: it waited for no other. ``other_cpu_share`` is the share of the machine's processors that was
-    busy with anything but the ranks.
+    Durations are in seconds, sizes in bytes, accuracy is from 0 to 1; lists hold one entry per rank, in order. Times
+    cover only the ``timed_steps`` steps after warm-up; CPU seconds and everything else cover all ``steps`` steps.
+    ``data_seconds``, the time to fetch and augment batches, is not part of ``train_seconds``.
+    ``least_communicate_seconds`` is the communication time of the rank that communicated least: this rank waited for
+    no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other than the
+    ranks used.
     """
 
     type: ClassVar[str] = "epoch"
@@ -89,18 +94,18 @@ class Epoch:
     gpu: dict[str, float] | None
     composed: Composed | None = None
     data_seconds: float = 0.0
-    # Records of earlier versions have none of these.
+    # Records that earlier versions wrote lack the following fields.
     least_communicate_seconds: float | None = None
     other_cpu_share: float | None = None
 
     @property
     def payload_bytes_per_rank(self) -> float:
-        """Payload bytes sent and received, mean over ranks."""
+        """Payload bytes sent + received, mean over ranks."""
         return _mean_over_ranks(self.payload_bytes)
 
     @property
     def wire_bytes_per_rank(self) -> float | None:
-        """Wire bytes sent and received, mean over ranks; None where nothing counts them."""
+        """Wire bytes sent + received, mean over ranks; None if no network interface counts the bytes of each rank."""
         return None if self.wire_bytes is None else _mean_over_ranks(self.wire_bytes)
 
 
@@ -111,7 +116,7 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of an attempt at a cell."""
+    """The end of an attempt at a cell: its status, and the error unless it completed."""
 
     type: ClassVar[str] = "end"
     cell: str
@@ -130,7 +135,7 @@ def _adapter(record_type: str) -> TypeAdapter[Record]:
 
 
 def utc_now() -> str:
-    """Return the time in the format of ``Start.at``."""
+    """Return the current UTC time in the format of ``Start.at``."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -147,7 +152,7 @@ def to_json(record: Record) -> str:
 
 
 def from_json(line: str) -> Record:
-    """Return the record of a line that ``to_json`` wrote.
+    """Return the record in a line of JSON that ``to_json`` wrote.
 
     Raises:
         ValueError: If the line is not a record of this schema.
@@ -156,7 +161,7 @@ def from_json(line: str) -> Record:
 
 
 def from_fields(data: Any) -> Record:
-    """Return the record of a parsed JSON line; fields that later versions add are ignored.
+    """Return the record in a parsed line of JSON; unknown fields, which later versions may write, are ignored.
 
     Raises:
         ValueError: If ``data`` is not a record of this schema.

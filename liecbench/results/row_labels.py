@@ -1,4 +1,4 @@
-"""Names of rows outside of a table: a method by the fields in which methods differ, a setting by the other fields."""
+"""Names of rows in figures and sentences: one for a row's method, one for the setting in which it is measured."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Final
 from liecbench.results.fields import varying_fields
 from liecbench.results.rows import Row
 
-# These fields belong to the setting in which a method is measured, the others to the method.
+# These fields belong to the setting in which a method is measured; all other fields belong to the method.
 _SETTING_FIELDS: Final = frozenset(
     {"workers", "link", "threads", "backend", "device", "enforcement", "dataset", "model", "batch_size", "partition"}
     | {"precision", "results"}
@@ -15,7 +15,7 @@ _SETTING_FIELDS: Final = frozenset(
 
 
 class Labels:
-    """The names of the methods and settings of these rows, as short as tells them apart."""
+    """Names for the methods and settings of these rows, made of only the fields that differ between the rows."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         varying = [name for name in varying_fields([row.fields for row in rows]) if name not in ("algorithm", "timing")]
@@ -31,39 +31,40 @@ class Labels:
         self.colour_keys = [*(row.algorithm for row in rows), *map(self.colour_key, rows)]
 
     def curve(self, row: Row, without: str = "") -> tuple[str, str | None]:
-        """Return the name of a row's curve, and the setting with which it is shown.
+        """Return the name of a row's curve, and the setting under which a figure shows the curve; None: under all.
 
-        If there is only one method, its settings are curves of one figure, which is always shown.
+        The setting is None if there is only one method: then each setting is a curve. The names leave out the field
+        ``without``.
         """
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
     def colour_key(self, row: Row) -> str:
-        """Return the key of the colour of a row's curves."""
+        """Return the key of a row's colour: the algorithm, or method and setting if there is only one method."""
         return self.whole(row) if self._one_method else row.algorithm
 
     def method(self, row: Row) -> str:
-        """Return the algorithm and the row's values of the fields in which methods differ."""
+        """Return the algorithm and the row's values of those method fields that differ between rows."""
         parts = [
             field_label(row.fields[name], name) for name in self._method_fields if row.fields.get(name) is not None
         ]
         return " ".join([row.algorithm, *parts])
 
     def variant(self, row: Row) -> int:
-        """Return the number of this method among those with the same algorithm, from 0."""
+        """Return the number of the row's method, counted from 0, among the methods with the same algorithm."""
         return self._variants[row.algorithm][self.method(row)]
 
     def setting(self, row: Row, without: str = "") -> str:
-        """Return link, workers and the other fields in which settings differ, except the field ``without``."""
+        """Return the row's values of the setting fields that differ between rows, except the field ``without``."""
         parts = _field_labels(row, [name for name in self._setting_fields if name != without])
         return " · ".join([*parts, f"timing {_timing(row)}"] if self._timing_varies else parts)
 
     def whole(self, row: Row, without: str = "") -> str:
-        """Return method and setting together, except the field ``without``."""
+        """Return the row's method and setting in one text, without the field ``without``."""
         return " · ".join(part for part in (self.method(row), self.setting(row, without)) if part)
 
 
 def provenance(rows: Sequence[Row]) -> str:
-    """Return a suffix for times of these rows that says that all or some of them are composed or estimated."""
+    """Return a suffix that tells if all or some of the rows' times are composed or estimated; empty if none are."""
     kinds = [_kinds(row) for row in rows]
     found = dict.fromkeys(kind for words in kinds for kind in words)
     if not found:
@@ -85,17 +86,17 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _timing(row: Row) -> str:
-    """Return the timing that the scenario asks for: of composed cells some are trained."""
+    """Return the timing that the scenario asks for; with ``composed``, some of its cells are trained nevertheless."""
     return str(row.cells[0].spec["timing"])
 
 
 def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
-    """Return the labels of the fields that the row has."""
+    """Return the labels of those of the named fields for which the row has a value."""
     return [field_label(row.fields[name], name) for name in names if row.fields.get(name) is not None]
 
 
 def field_label(value: object, name: str) -> str:
-    """Return a field's value, with the field's name unless the value is a word."""
+    """Return a field's value as text; a number or a truth value follows the field's name."""
     if isinstance(value, dict | list):
         value = json.dumps(value)
     return str(value) if isinstance(value, str) else f"{name.replace('_', ' ')} {value}"

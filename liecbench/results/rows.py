@@ -1,4 +1,4 @@
-"""Rows of a comparison: cells that differ in the seed alone, with the means of their metrics."""
+"""Rows of a comparison: each row joins the cells that differ only in the seed, and has the means of their metrics."""
 
 import json
 import math
@@ -15,24 +15,24 @@ from liecbench.results.metrics import METRICS, compare_metrics, derive_metrics
 from liecbench.results.statistics import Estimate
 from liecbench.results.warnings import cell_warnings
 
-# Two rows are compared only if they share these fields, and of the task those of the workload.
+# Two rows are compared only if their cells share the _SETTING fields, and their tasks share the _WORKLOAD fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Cells that differ in the seed alone, and their metrics.
+    """Cells that differ only in the seed, and their metrics.
 
     Args:
-        fields: The fields that the cells share, without nesting.
+        fields: The fields that the cells share, by name; nested fields are flattened.
         cells: The cells, completed or not.
-        per_seed: By seed the metrics of each completed cell.
-        baseline_per_seed: By seed the metrics of the baseline's completed cells; empty without a baseline.
-        reached: How many cells reached the target accuracy, such as ``2/3``; None without a target.
-        metrics: By name the mean of each metric over seeds; None if it is unknown.
+        per_seed: The metrics by name of each completed cell, by seed.
+        baseline_per_seed: Likewise for the completed cells of the baseline row; empty without a baseline.
+        reached: The number of cells that reached the target accuracy, such as ``2/3``; None without a target.
+        metrics: The mean over seeds of each metric, by name; None if it is unknown.
         errors: The errors of failed and diverged cells.
-        warnings: What a reader must know before trusting the row.
+        warnings: Facts that a reader must know before trusting the row.
     """
 
     fields: dict[str, Any]
@@ -46,7 +46,7 @@ class Row:
 
     @property
     def algorithm(self) -> str:
-        """The algorithm's bare name."""
+        """The algorithm's name, without options."""
         return str(self.fields["algorithm"])
 
     @property
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def num_unfinished(self) -> int:
-        """The number of cells without an end."""
+        """The number of cells that have begun but not ended."""
         return sum(cell.status == "unfinished" for cell in self.cells)
 
     @property
@@ -72,19 +72,19 @@ class Row:
 
     @property
     def has_epochs(self) -> bool:
-        """True if a cell has finished an epoch."""
+        """True if any of the cells has finished an epoch."""
         return any(cell.epochs for cell in self.cells)
 
 
 def summarise(
     cells: Sequence[CellResult], *, baseline: str = DEFAULT_BASELINE, target_accuracy: float | None = None
 ) -> list[Row]:
-    """Return one row per group of cells that differ in the seed alone.
+    """Return one row per group of cells that differ only in the seed.
 
     Args:
         cells: Cells of one or more results directories.
-        baseline: The algorithm that the other rows of its setting are compared with.
-        target_accuracy: The accuracy of the metrics named ``…_to_target``, a fraction.
+        baseline: The algorithm with which rows of the same setting and workload are compared.
+        target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
 
     Returns:
         The rows, fastest first within each setting.
@@ -110,14 +110,16 @@ def summarise(
 
 
 def check_baseline(cells: Sequence[CellResult], baseline: str) -> None:
-    """Raise LiecbenchError if no cell has this algorithm."""
+    """Raise LiecbenchError if no cell has the algorithm ``baseline``."""
     names = {cell.spec["algorithm"]["name"] for cell in cells}
     if baseline not in names:
         raise LiecbenchError(f"--baseline {baseline}: no cell has this algorithm", did_you_mean(baseline, names))
 
 
 def grouped(rows: Sequence[Row], by: str) -> list[Row]:
-    """Return the rows with equal values of a field next to each other, otherwise in their order.
+    """Return the rows, reordered so that rows with the same value of the field ``by`` are adjacent.
+
+    If ``by`` is ``algorithm``, the order does not change.
 
     Raises:
         LiecbenchError: If no row has the field.
@@ -163,9 +165,13 @@ def _row(
 
 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
-    """Return the mean over seeds; None if a seed lacks the value, unless the baseline lacks that seed."""
+    """Return the mean of a metric over seeds; None if a completed cell has no value.
+
+    Metrics that compare with the baseline skip the seeds without a value. Metrics with ``every_seed`` are None also if
+    a cell failed or is unfinished.
+    """
     known = [metrics[metric.name] for metrics in completed if metric.name in metrics]
-    # A seed that failed has missed the target as well.
+    # A cell that did not complete has not reached the target accuracy either.
     num_expected = num_cells if metric.every_seed else len(known) if metric.compare else len(completed)
     return Estimate.of(known) if known and len(known) == num_expected else None
 
@@ -178,14 +184,17 @@ def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: list[C
 
 
 def _comparable(cell: CellResult) -> str:
-    """Return what a cell and its baseline share: directory, setting and workload."""
+    """Return a key that is equal for a cell and the baseline's cells that it may be compared with."""
     setting = [cell.spec.get(name) for name in _SETTING]
     task = {**LATER_FIELDS, **cell.spec["task"]}
     return json.dumps([cell.directory, setting, [task[name] for name in _WORKLOAD]], sort_keys=True)
 
 
 def _nearest(cell: CellResult, baselines: list[list[CellResult]]) -> list[CellResult]:
-    """Return the baseline whose task shares the most fields with the cell's, which matters when the task is swept."""
+    """Return the group of baseline cells whose task has the most fields equal to the cell's; empty if there is none.
+
+    There are several groups if the scenario varies the task, for example its learning rate.
+    """
     task = cell.spec["task"]
     return max(baselines, key=lambda group: sum(group[0].spec["task"][k] == v for k, v in task.items()), default=[])
 

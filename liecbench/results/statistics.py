@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean over seeds and its confidence interval by Student's t; one seed has no bounds."""
+    """A mean and its confidence interval from ``low`` to ``high`` by Student's t; a single value has no interval."""
 
     mean: float
     low: float | None
@@ -17,11 +17,11 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Sequence[float], tail: float = 0.025) -> "Estimate":
-        """Return the estimate from one value per seed.
+        """Return the mean of values and its confidence interval.
 
         Args:
-            values: At least one value.
-            tail: The probability with which each bound is wrong; by default the interval is of 95 %.
+            values: At least one value, for example one per seed.
+            tail: The probability that the true mean lies beyond one of the bounds; 0.025 for a 95 % interval.
         """
         mean, degrees_of_freedom = statistics.fmean(values), len(values) - 1
         if not degrees_of_freedom:
@@ -32,7 +32,7 @@ class Estimate:
 
     @property
     def half_width(self) -> float | None:
-        """Half of the interval's width; None for one seed."""
+        """Half of the interval's width; None for a single value."""
         return None if self.high is None else self.high - self.mean
 
 

@@ -1,4 +1,4 @@
-"""The verdict in words, from the numbers alone: the method that pays off in each setting, and its cost in accuracy."""
+"""The verdict of a comparison in words: each setting's fastest method and its accuracy, and break-even bandwidths."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from liecbench.results.statistics import Estimate
 from liecbench.results.time_parts import EpochSeconds
 from liecbench.results.units import RATIO
 
-# A method keeps the baseline's accuracy if its own is at most this much lower.
+# A method keeps the baseline's accuracy if its own, a fraction, is lower by at most this.
 _TOLERANCE: Final = 0.005
 _MAX_ROWS_NAMED: Final = 6
 
@@ -27,14 +27,16 @@ def verdict_lines(
 ) -> list[str]:
     """Return the verdict, one sentence per line.
 
-    The fastest method of each setting with its accuracy, each method's break-even bandwidth, and what did not complete.
+    It names each setting's fastest method and its accuracy, each method's break-even bandwidth, and the rows that did
+    not complete.
 
     Args:
-        settings: By name of the setting its rows.
-        found: The break-even bandwidths.
+        settings: The rows of each setting, by the setting's name.
+        found: The break-evens.
         labels: The names of methods and settings.
         baseline: The algorithm that the others are compared with.
-        target_accuracy: If a row reaches it, methods are ranked by the time to it, otherwise by the time per epoch.
+        target_accuracy: An accuracy from 0 to 1, or None. In settings where a row reaches it with every seed, methods
+            are ranked by the time to reach it; in other settings, by the time per epoch.
     """
     lines = [
         line
@@ -102,7 +104,13 @@ class _SettingVerdict:
         yield f"{self.prefix}fastest to {self.target} is {self._name(fastest)}; {missed}; accuracy {accuracy}"
 
     def _fastest(self, compared: Sequence[Row], metric: str, goal: str) -> Iterator[str]:
-        """Yield the fastest row, and if it costs accuracy the fastest row that does not."""
+        """Yield a sentence on the fastest row and, if it loses accuracy, one on the fastest row that keeps accuracy.
+
+        Args:
+            compared: The rows to choose from, without the baseline's.
+            metric: The name of the metric, in seconds, by which rows are ranked.
+            goal: The words for this metric in the sentences, such as ``per epoch``.
+        """
         fastest = min(compared, key=lambda row: _mean(row, metric))
         ratio = _speed_ratio(fastest, metric)
         if ratio.mean <= 1:
@@ -136,12 +144,12 @@ def _mean(row: Row, metric: str) -> float:
 
 
 def _paired_baseline(row: Row) -> dict[int, dict[str, float]]:
-    """Return by seed the baseline's metrics, for the seeds that the row completed as well."""
+    """Return the baseline's metrics by seed, only for seeds that the row completed too."""
     return {seed: metrics for seed, metrics in row.baseline_per_seed.items() if seed in row.per_seed}
 
 
 def _speed_ratio(row: Row, metric: str) -> Estimate:
-    """Return the baseline's time ÷ the row's, seed by seed."""
+    """Return the mean over seeds of the baseline's time ÷ the row's time; ``metric`` names the time."""
     base = _paired_baseline(row)
     return Estimate.of([base[seed][metric] / row.per_seed[seed][metric] for seed in base])
 
@@ -151,12 +159,12 @@ def _not_shown(ratio: Estimate) -> str:
 
 
 def keeps_accuracy(difference: Estimate | None) -> bool:
-    """Return True if the accuracy is at most half a point below the baseline's."""
+    """Return True if the accuracy is known to be at most half a percentage point below the baseline's."""
     return difference is not None and difference.mean >= -_TOLERANCE
 
 
 def difference_text(difference: Estimate | None) -> str:
-    """Return a difference of accuracies in points, with half of its interval."""
+    """Return an accuracy difference as text: percentage points ± half of the 95 % interval."""
     if difference is None:
         return "unknown"
     text = f"{100 * difference.mean:+.1f} points"
@@ -164,7 +172,7 @@ def difference_text(difference: Estimate | None) -> str:
 
 
 def _time_parts_text(row: Row, baseline: str) -> str:
-    """Return the shares of a row's time, how much it hides, and how much the baseline waits."""
+    """Return as text the shares of a row's time, the hidden share of communication, and the baseline's waiting."""
     seconds = EpochSeconds.of_row(row)
     computing, compressing, waiting = (100 * share for share in seconds.shares)
     words = f"it computes {computing:.0f}%, compresses {compressing:.0f}% and waits {waiting:.0f}% of its time"
@@ -181,7 +189,11 @@ def _incomplete(rows: Sequence[Row], labels: Labels) -> list[str]:
 
 
 def _break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield one line for all methods that are faster or slower at every rate, then one per method that crosses."""
+    """Yield the lines on break-evens.
+
+    First come the methods faster than the baseline at every rate, one line per range of rates; then the methods slower
+    at every rate, likewise; then one line for each other method.
+    """
     at_every_rate = {"always": "faster", "never": "slower"}
     for outcome, comparative in at_every_rate.items():
         names_by_range: dict[str, list[str]] = {}

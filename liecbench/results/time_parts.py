@@ -1,4 +1,4 @@
-"""The parts of an epoch's time: computing, compressing and waiting for the network."""
+"""The parts into which an epoch's time is divided: computing, compressing and waiting for the network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,14 @@ _FIELDS: Final = ("compute", "exposed", "compress", "communicate")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochSeconds:
-    """Seconds per epoch: those that a step computes, those exposed, and those busy compressing and communicating."""
+    """Seconds per epoch.
+
+    Attributes:
+        compute: Training time without ``exposed``.
+        exposed: Compression and communication that computing does not hide.
+        compress: All compression, hidden or exposed.
+        communicate: All communication, hidden or exposed.
+    """
 
     compute: float
     exposed: float
@@ -21,30 +28,30 @@ class EpochSeconds:
 
     @classmethod
     def of_row(cls, row: Row) -> "EpochSeconds":
-        """Return a row's means over seeds; 0 where they are unknown."""
+        """Return a row's means over seeds; 0 for each that is unknown."""
         estimates = {name: row.metrics[f"{name}_seconds_per_epoch"] for name in _FIELDS}
         return cls(**{name: 0.0 if value is None else value.mean for name, value in estimates.items()})
 
     @classmethod
     def total(cls, cells: Sequence[Mapping[str, float]]) -> "EpochSeconds":
-        """Return the sums over cells with these metrics."""
+        """Return the sums over cells, given the metrics by name of each cell."""
         return cls(**{name: sum(metrics[f"{name}_seconds_per_epoch"] for metrics in cells) for name in _FIELDS})
 
     @property
     def parts(self) -> tuple[float, float, float]:
-        """The seconds of each of PARTS: exposed time is divided as compressing and communicating took time."""
+        """The seconds of each of PARTS; ``exposed`` is divided in the proportion of ``compress`` to ``communicate``."""
         busy = self.compress + self.communicate
         share = self.compress / busy if busy else 0.0
         return self.compute, self.exposed * share, self.exposed * (1 - share)
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Each part as a fraction of the sum; zeros if the sum is 0."""
+        """Each of ``parts`` as a fraction of their sum; zeros if the sum is 0."""
         total = sum(self.parts)
         return tuple(part / total if total else 0.0 for part in self.parts)
 
     @property
     def hidden(self) -> float:
-        """The fraction of compression and communication that overlaps with computing, from 0 to 1."""
+        """The fraction, from 0 to 1, of compression and communication time that overlaps with computing."""
         busy = self.compress + self.communicate
         return min(1.0, max(0.0, 1 - self.exposed / busy)) if busy else 0.0

@@ -1,4 +1,4 @@
-"""The best value of a tuned field, for `--best`."""
+"""Selection of the best value of a tuned field, for `compare --best`."""
 
 import json
 import math
@@ -10,14 +10,15 @@ from liecbench.config.cell_fields import flat_fields
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
 
-# These fields change no accuracy: a tuned field has one best value for all of their values.
+# These fields do not change accuracy: cells that differ only in them share one best value of the tuned field.
 _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement"})
 
 
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
-    """Return the cells that have the best value of a tuned field.
+    """Return the cells that have the best value of the tuned field ``field``, for each method and setting.
 
-    Of cells that differ in nothing else that changes accuracy, those with the highest accuracy, mean over seeds, stay.
+    Cells compete if they agree in every other field that can change accuracy. Their best value of ``field`` is the one
+    with the highest mean accuracy; cells with other values are dropped.
 
     Raises:
         LiecbenchError: If no cell has the field.
@@ -36,7 +37,10 @@ def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
 
 
 def _mean_accuracy(cells: Sequence[CellResult]) -> float:
-    """Return the mean accuracy after the last epoch; a value that failed on a seed ranks below any that did not."""
+    """Return the completed cells' mean accuracy after the last epoch; −∞ if no cell completed.
+
+    Each failed or diverged cell subtracts 1, so that a value that failed ranks below every value that did not.
+    """
     reached = [cell.epochs[-1].test_accuracy for cell in cells if cell.status == "completed"]
     failed = sum(cell.status in ("failed", "diverged") for cell in cells)
     return statistics.fmean(reached) - failed if reached else -math.inf

@@ -1,4 +1,4 @@
-"""Units of metrics, and how a number of each is written for people."""
+"""Units of metrics, and the format of their numbers for people."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Unit:
     format: Callable[[float], str]
 
     def text(self, value: Estimate | None) -> str:
-        """Return a mean with its unit and, if there are several seeds, ± half of its interval; a dash for None."""
+        """Return a mean with its unit and, if it has an interval, ± half of the interval; a dash for None."""
         if value is None:
             return "–"
         text, half_width = self.format(value.mean), value.half_width

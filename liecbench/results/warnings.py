@@ -8,14 +8,15 @@ from liecbench.network.measurement import WARNING_DEVIATION, recorded_deviations
 from liecbench.results.cells import CellResult
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
 
-# Timing stops at a half-width of 0.02 of the mean where it can; readers are warned above this one.
+# Timing aims at an interval whose half-width is 0.02 of the mean; readers are warned if it is above this fraction.
 IMPRECISE: Final = 0.025
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
     """Return warnings on a row's cells.
 
-    They tell of links off their rate, shared or throttled GPUs, averaging that never happened, and imprecise timings.
+    They concern links off their rate or paced by processes, shared or throttled GPUs, a training too short for any
+    averaging step, and imprecise timings.
     """
     on_gpus = [*sharing_warnings(cells), *throttling_warnings(cells)]
     return [*_link_warnings(cells), *on_gpus, *_averaging_warnings(cells), *_timing_warnings(cells)]
