@@ -1,6 +1,6 @@
-"""Gradient compressors: what ranks send instead of a gradient, and the residual that they keep.
+"""Gradient compressors: each turns a vector into a shorter message, and computes the residual that the message omits.
 
-A compressor's module is imported when its name is first used, because importing it compiles its kernels.
+A compressor's module is imported when its name is first used, because the import compiles the compressor's kernels.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The interface of every compressor: vectors to messages, and messages back to vectors."""
+"""The interface of every compressor: it turns vectors into messages, and messages back into vectors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ class RngKey:
     Attributes:
         step: Training step, from 0.
         block: Index of the gradient block.
-        shard: Rank that serves this shard of the block.
-        stage: Index of the exchange within the step and block.
-        sender: Rank that compresses.
-        from_server: Whether it is the server's message to all ranks.
+        shard: Rank that is the server of the message's shard.
+        stage: Number of the push and its pull within the step and block, from 0.
+        sender: Rank that compresses the message.
+        from_server: Whether a server sends the message to all ranks; else a worker sends it to a server.
     """
 
     step: int = 0
@@ -34,11 +34,11 @@ class RngKey:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A compressed vector: exactly the bytes that travel.
+    """A compressed vector: exactly the bytes that are sent.
 
     Attributes:
         payload: The bytes, uint8 of shape ``[payload_bytes]``.
-        numel: The length of the vector; sender and receiver both know it, so it does not travel.
+        numel: The length of the vector; it is not sent, because sender and receiver both know it.
     """
 
     payload: Tensor
@@ -51,22 +51,22 @@ class Message:
 
 
 class Compressor(ABC):
-    """A map C from vectors to messages, and from each message to the vector C(v) that it stands for.
+    """A map from each vector v to a message, and from the message to the vector C(v), which approximates v.
 
     Vectors are contiguous float32 tensors of shape ``[numel]``. A message is on the device of its vector.
 
     A new compressor implements ``payload_bytes``, ``encode``, ``decode`` and ``all_finite`` for CPU tensors. It then
-    works on a GPU as well, by way of the CPU; ``gpu_kernels`` or ``device_independent`` make it work there directly.
+    works on GPU tensors as well, by copying them to the CPU. With ``gpu_kernels`` or ``device_independent`` it works on
+    the GPU itself.
 
-    If a vector holds NaN or infinity, so must the vector that its message decompresses to: the message then tells
-    every rank.
+    If v contains NaN or infinity, C(v) must do so too: every rank then learns of it from the message.
 
     Attributes:
-        preferred_block_bytes: Block size, in bytes, of scenarios that set none; None leaves the usual size.
+        preferred_block_bytes: The block size, in bytes of float32, for scenarios that set none; None keeps the default.
         gpu_kernels: The class with this compressor's ``Operations`` for GPU tensors, as ``module:Class``, or None. It
-            is imported when the first GPU tensor comes.
-        device_independent: Whether ``encode``, ``decode`` and ``all_finite`` take tensors of any device, as they do
-            when they consist of torch operations.
+            is imported when the first GPU tensor is compressed or decompressed.
+        device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors of every device, as they do
+            if they consist of torch operations.
     """
 
     preferred_block_bytes: ClassVar[int | None] = None
@@ -79,7 +79,7 @@ class Compressor(ABC):
         return True
 
     def with_rng(self, key: RngKey) -> "Compressor":
-        """Return this compressor with the random numbers of ``key``; itself if it uses none."""
+        """Return a compressor that uses the random numbers of ``key``, or this compressor if it uses none."""
         return self
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
@@ -120,12 +120,13 @@ class Compressor(ABC):
     def sum_messages(
         self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0
     ) -> Tensor:
-        """Compute Σ ``weight`` · C(v_i) from messages, in their order.
+        """Compute Σ ``weight`` · C(v_i), adding the messages in their order.
 
-        The result has the same bits as one ``decompress`` per message; a GPU needs a single pass over ``out``.
+        The result has the same bits as if ``decompress`` added the messages one by one; GPU kernels can add several
+        messages in a single pass over ``out``.
 
         Args:
-            messages: The messages of the C(v_i), all of vectors as long as ``out``.
+            messages: One message per vector v_i; all v_i are as long as ``out``.
             out: Receives the sum, float32 of shape ``[numel]``.
             accumulate: Whether to add the sum to ``out`` instead of overwriting it.
             weight: The factor of every message.
@@ -140,7 +141,7 @@ class Compressor(ABC):
         return out
 
     def is_finite(self, message: Message) -> Tensor:
-        """Return whether C(v) is finite: a boolean tensor of shape [] where the message is.
+        """Return whether every element of C(v) is finite, as a boolean tensor of shape [] on the message's device.
 
         On a GPU the host does not wait for the answer until it reads the tensor.
         """
@@ -149,20 +150,20 @@ class Compressor(ABC):
             return operations_for(self, payload).all_finite(payload, message.numel)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
-        """Return a message of a vector of ``numel`` elements with an uninitialised payload, to receive into."""
+        """Return a message with an uninitialised payload, to receive a vector of ``numel`` elements."""
         size = self.payload_bytes(numel) if numel else 0
         return Message(torch.empty(size, dtype=torch.uint8, device=device), numel)
 
     @abstractmethod
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of the message of a vector of ``numel`` ≥ 1 elements, whatever their values."""
+        """Return the bytes of a message for ``numel`` ≥ 1 elements; they must not depend on the elements' values."""
 
     @abstractmethod
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the message of C(v) and what it leaves out.
+        """Write the message of C(v) and, if wanted, the residual v − C(v).
 
         Args:
-            vector: The vector v, float32 of shape ``[numel]`` with ``numel`` ≥ 1. It stays as it is unless it is
+            vector: The vector v, float32 of shape ``[numel]`` with ``numel`` ≥ 1. It must not change, unless it is also
                 ``residual``.
             payload: Receives the message, uint8 of shape ``[payload_bytes(numel)]``, uninitialised.
             residual: Receives v − C(v), if not None; may be ``vector`` itself.
@@ -170,7 +171,7 @@ class Compressor(ABC):
 
     @abstractmethod
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` · C(v) to ``out``, or add it.
+        """Write ``weight`` · C(v) to ``out``, or add it to ``out`` if ``accumulate``.
 
         Args:
             payload: A message's bytes, uint8 of shape ``[payload_bytes(numel)]``.
@@ -180,7 +181,9 @@ class Compressor(ABC):
         """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · C(v_i) to ``out``, or add it: one payload after the other, unless overridden.
+        """Write Σ ``weight`` · C(v_i) to ``out``, or add it to ``out`` if ``accumulate``.
+
+        By default, ``decode`` adds one payload after the other; a subclass may override this.
 
         Args:
             payloads: The messages' bytes, uint8 of shape ``[payload_bytes(numel)]`` each.
@@ -193,7 +196,7 @@ class Compressor(ABC):
 
     @abstractmethod
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether every element of C(v) is finite: a boolean tensor of shape [].
+        """Return whether every element of C(v) is finite, as a boolean tensor of shape [].
 
         Args:
             payload: A message's bytes, uint8 of shape ``[payload_bytes(numel)]``.

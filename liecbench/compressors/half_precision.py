@@ -1,4 +1,4 @@
-"""Casts to 16 bits: float16 and bfloat16."""
+"""Compressors that cast to 16 bits: float16 and bfloat16."""
 
 from typing import ClassVar
 
@@ -13,11 +13,11 @@ from liecbench.compressors.kernels.cpu.residual import residual_arguments
 
 
 class _HalfPrecision(Compressor):
-    """A cast to 16 bits, to nearest; finite values beyond the format's range become its largest.
+    """A cast to a format of 16 bits, rounding to nearest; finite values beyond its range become its largest values.
 
     Attributes:
         is_float16: Whether the format is float16; otherwise it is bfloat16.
-        infinity_code: The format's infinity, as an integer; the codes of NaN are larger.
+        infinity_code: The bits of the format's infinity as an integer; the bits of NaN give larger integers.
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.half_precision:HalfPrecisionOnGpu"
@@ -33,7 +33,7 @@ class _HalfPrecision(Compressor):
         half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Widen and scale the values."""
+        """Convert the values to float32 and multiply them by ``weight``."""
         half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
@@ -43,7 +43,7 @@ class _HalfPrecision(Compressor):
 
 @dataclass(frozen=True)
 class FP16(_HalfPrecision):
-    """C(v) is v in IEEE half precision, 16 bits per parameter; values beyond ±65504 become ±65504."""
+    """C(v) is v in IEEE half precision, 16 bits per parameter; finite values beyond ±65504 become ±65504."""
 
     is_float16: ClassVar[bool] = True
     infinity_code: ClassVar[int] = 0x7C00

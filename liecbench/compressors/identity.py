@@ -16,7 +16,7 @@ class Identity(Compressor):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.identity:IdentityOnGpu"
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
-        """Return a view of the vector, or a copy if ``residual`` shares its memory and so overwrites it with zeros."""
+        """Return a message that is a view of the vector, or a copy if ``residual`` is the vector itself."""
         if residual is not None and residual.data_ptr() == tensor.data_ptr():
             return super().compress(tensor, residual)
         if residual is not None:
@@ -34,7 +34,7 @@ class Identity(Compressor):
             residual.zero_()
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Scale the vector."""
+        """Multiply the vector by ``weight``."""
         values = payload.view(torch.float32)
         if accumulate:
             out.add_(values, alpha=weight)
@@ -42,5 +42,5 @@ class Identity(Compressor):
             torch.mul(values, weight, out=out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the sum of all values is finite, which takes one pass and no mask in memory."""
+        """Return whether the sum of all values is finite; computing it needs one pass and no mask in memory."""
         return payload.view(torch.float32).sum().isfinite()

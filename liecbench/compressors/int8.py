@@ -26,7 +26,7 @@ class Int8(Compressor):
         return SCALE_BYTES + numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale and the vector in multiples of it."""
+        """Write the scale, and each element as a multiple of the scale from −127 to 127."""
         values = vector.numpy()
         scale = magnitude.largest_magnitude(values) / 127
         if 0 < scale < _SMALLEST_SCALE:
@@ -35,11 +35,11 @@ class Int8(Compressor):
         int8.encode(values, scale, _levels(payload), *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write multiples of the scale."""
+        """Multiply each level by the scale and by ``weight``."""
         int8.decode(_levels(payload), scale_of(payload).item() * weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite: it is not, if any value is not."""
+        """Return whether the scale is finite; if any element is not finite, neither is the scale."""
         return scale_is_finite(payload)
 
 

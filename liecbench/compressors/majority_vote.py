@@ -1,4 +1,4 @@
-"""The messages of majority vote: one bit per parameter to the server, and the majority's sign from it."""
+"""The messages of majority vote: workers send one bit per parameter, and the server sends the majority's sign back."""
 
 import math
 from typing import ClassVar
@@ -13,7 +13,7 @@ from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_is_fi
 from liecbench.compressors.kernels.cpu import magnitude, sign
 from liecbench.compressors.sign import Sign
 
-# A mean of n ≤ 1000 votes is 0 or at least 2/n; what rounding leaves of a tie is far below.
+# The mean of n ≤ 1000 votes is 0 (a tie), or at least 2/n in magnitude. Rounding errors of a tie are far smaller.
 LARGEST_TIE = 1e-4
 
 
@@ -27,7 +27,7 @@ class Votes(Sign):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority_vote:VotesOnGpu"
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write 1 or NaN, and the signs."""
+        """Write the scale, which is 1 or NaN, and the signs."""
         assert residual is None, "a vote has no error that could be kept"
         scale_of(payload).fill_(_one_or_nan(vector))
         sign.pack(vector.numpy(), body_of(payload).numpy())
@@ -35,7 +35,7 @@ class Votes(Sign):
 
 @dataclass(frozen=True)
 class Majority(Compressor):
-    """The sign of a mean of votes, 0 at a tie: 1.6 bits per parameter, behind a scale of 1, or NaN if not finite.
+    """sign(v) of a mean v of votes, 0 at a tie: 1.6 bits per parameter. The scale is 1, or NaN if v is not finite.
 
     Source: signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434).
     """
@@ -47,18 +47,18 @@ class Majority(Compressor):
         return SCALE_BYTES + ternary.packed_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write 1 or NaN, and the signs of the mean votes that are no tie."""
+        """Write the scale, which is 1 or NaN, and the sign of each mean vote, 0 if it is a tie."""
         assert residual is None, "a vote has no error that could be kept"
         scale_of(payload).fill_(_one_or_nan(vector))
         signs = (vector > LARGEST_TIE).to(torch.int8).sub_((vector < -LARGEST_TIE).to(torch.int8))
         ternary.pack(signs, body_of(payload))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write the scale times the signs."""
+        """Multiply the signs by the scale and by ``weight``."""
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether every vote was cast on finite values."""
+        """Return whether the scale is finite: it is NaN if the mean of the votes was not finite."""
         return scale_is_finite(payload)
 
 

@@ -1,4 +1,4 @@
-"""QSGD: stochastic rounding to a few levels of the norm of each bucket."""
+"""QSGD: stochastic rounding to a few levels; the entries of a bucket are relative to the bucket's norm."""
 
 from typing import Annotated, ClassVar
 
@@ -19,8 +19,9 @@ _NORM_BYTES = 4
 class QSGD(Randomised):
     """C(v) = ‖v‖₂ · sign(v) · ξ/s: stochastic rounding to s ``levels``, unbiased, one norm for each 512 entries.
 
-    ⌈log₂(2s + 1)⌉ bits per parameter and one float32 norm per bucket: 4 + 1/16 with s = 7. No contraction.
-    Source: QSGD (Alistarh et al. 2017, arXiv 1610.02132), section 3, with buckets and levels of a fixed width.
+    It takes ⌈log₂(2s + 1)⌉ bits per parameter and one float32 norm per bucket of 512 entries: 4 + 1/16 bits per
+    parameter with s = 7. It is no contraction. Source: QSGD (Alistarh et al. 2017, arXiv 1610.02132), section 3, with
+    buckets, and with levels of a fixed width instead of Elias coding.
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.qsgd:QSGDOnGpu"
@@ -35,11 +36,11 @@ class QSGD(Randomised):
 
     @property
     def width(self) -> int:
-        """The bits of one level; there are 2s + 1 levels from −s to s."""
+        """The number of bits that one level takes; there are 2s + 1 levels, from −s to s."""
         return (2 * self.levels).bit_length()
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of a norm per bucket, and of every 8 levels or part of 8: one per bit of a level."""
+        """Return 4 bytes per bucket for its norm, and ``width`` bytes for every 8 levels or part of 8."""
         return _NORM_BYTES * _num_buckets(numel) + (numel + 7) // 8 * self.width
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
@@ -50,12 +51,12 @@ class QSGD(Randomised):
         qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write norm · level / s."""
+        """Compute ``weight`` · norm · level / s for each entry."""
         norms, packed = _parts(payload, out.numel())
         qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all norms are finite: a bucket's norm is, only if all its entries are."""
+        """Return whether all norms are finite; if any entry of a bucket is not finite, neither is its norm."""
         return self.norms(payload, numel).isfinite().all()
 
     def norms(self, payload: Tensor, numel: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Random-k: entries at positions that sender and receiver draw alike, so that only values travel."""
+"""Random-k: entries at random positions; sender and receiver draw the same positions, so only values are sent."""
 
 import functools
 from typing import Annotated, ClassVar
@@ -19,10 +19,11 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class RandomK(Randomised):
-    """C(v) keeps ⌈ratio · n⌉ entries at positions drawn from ``seed``, step, block, shard and stage; no index travels.
+    """C(v) keeps k = ⌈ratio · n⌉ entries at random positions; sender and receiver draw them, so no index is sent.
 
-    A δ-contraction with δ = k/n in expectation. If ``unbiased`` the entries are scaled by n/k and it is none; the
-    server's message to all ranks, which keeps the positions that the workers sent, is not scaled again.
+    The positions depend on ``seed``, step, block, shard and stage. C is a δ-contraction with δ = k/n in expectation,
+    unless it is ``unbiased``: then workers multiply the entries by n/k. The server's message to all ranks holds the
+    entries at the same positions, and does not multiply them again.
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
     """
 
@@ -34,7 +35,7 @@ class RandomK(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """True unless it is ``unbiased``."""
+        """True unless ``unbiased``."""
         return not self.unbiased
 
     def payload_bytes(self, numel: int) -> int:
@@ -42,7 +43,7 @@ class RandomK(Randomised):
         return ENTRY_BYTES * num_kept(self.ratio, numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions; the first becomes NaN if any of the vector is not finite."""
+        """Write the entries at the drawn positions; the first entry becomes NaN if any element of v is not finite."""
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
         scale, kept = self.scale(vector.numel()), residual_arguments(vector, residual)
         finite = random_k.take(vector.numpy(), positions.numpy(), scale, entries.numpy(), *kept)
@@ -50,7 +51,7 @@ class RandomK(Randomised):
             entries[0] = torch.nan
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write the entries to their positions, and zeros elsewhere."""
+        """Add ``weight`` times each entry at its position, first setting ``out`` to 0 unless ``accumulate``."""
         if not accumulate:
             out.zero_()
         out.index_add_(0, self.positions(out.numel()), payload.view(torch.float32), alpha=weight)
@@ -60,13 +61,13 @@ class RandomK(Randomised):
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor of the entries that are sent."""
+        """Return the factor that multiplies the entries sent: n/k for an ``unbiased`` worker's message, else 1."""
         return numel / num_kept(self.ratio, numel) if self.unbiased and not self.rng_key.from_server else 1.0
 
     def positions(self, numel: int, device: torch.device = _CPU) -> Tensor:
-        """Return the rising positions that are kept, int64 of shape [k]; the host does not wait for ``device``.
+        """Return the positions to keep, ascending, int64 of shape [k] on ``device``; the host does not wait for a GPU.
 
-        Each device remembers the positions for the length last asked for, because a server asks once per sender.
+        The last result is cached per device, because a server needs the same positions for every sender.
         """
         known_numel, positions = self._positions_on.get(device, (None, None))
         if positions is None or known_numel != numel:

@@ -18,10 +18,10 @@ from liecbench.compressors.codecs.rng import Randomised
 
 @dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
 class Rounds(Randomised):
-    """C_R: a ← 0; ``rounds`` times a ← a + C(v − a). The messages of the rounds travel one after the other.
+    """C_R(v) = a: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times. One message holds all rounds.
 
-    Round r of the exchange with stage σ takes the random numbers of stage σ · ``rounds`` + r, so no two rounds share
-    them. Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
+    In stage σ, round r uses the random numbers of stage σ · ``rounds`` + r, so no two rounds have the same random
+    numbers. Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
     """
 
     device_independent: ClassVar[bool] = True
@@ -31,7 +31,7 @@ class Rounds(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """True if the compressor of each round is one."""
+        """True if ``compressor`` is a contraction."""
         return self.compressor.is_contraction
 
     def payload_bytes(self, numel: int) -> int:
@@ -45,7 +45,10 @@ class Rounds(Randomised):
             part.copy_(compressor.compress(left if r else vector, left).payload)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write the sum of all rounds of all messages; a GPU adds those without random numbers in one pass."""
+        """Write or add ``weight`` times the sum of all rounds of all messages.
+
+        If ``compressor`` uses no random numbers, its ``sum_messages`` gets all rounds of all messages in one call.
+        """
         parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
         for _, group in itertools.groupby(parts, key=lambda part: id(part[0])):
             (compressor, *_), inner = zip(*group, strict=True)
@@ -53,7 +56,7 @@ class Rounds(Randomised):
             accumulate = True
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write the sum of the rounds."""
+        """Write or add ``weight`` times the sum of the rounds."""
         self.sum_payloads([payload], out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
@@ -62,12 +65,12 @@ class Rounds(Randomised):
 
     @functools.cached_property
     def _compressors(self) -> list[Compressor]:
-        """The compressor of each round, with its random numbers; the same object if it uses none."""
+        """The compressor of each round, with its random numbers; one object for all rounds if it uses none."""
         first = self.rng_key.stage * self.rounds
         keys = [dataclasses.replace(self.rng_key, stage=first + r) for r in range(self.rounds)]
         return [self.compressor.with_rng(key) for key in keys]
 
     def _parts(self, payload: Tensor, numel: int) -> list[tuple[Compressor, Message]]:
-        """Return every round's compressor and message; copies, because float32 needs an aligned address."""
+        """Return every round's compressor and a copy of its message: a float32 view needs an aligned address."""
         parts = payload.view(self.rounds, -1)
         return [(c, Message(part.clone(), numel)) for c, part in zip(self._compressors, parts, strict=True)]

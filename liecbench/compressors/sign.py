@@ -35,20 +35,21 @@ class Sign(Compressor):
             sign.pack_with_residual(values, scale, bits, residual.numpy(), in_place)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write plus or minus the scale."""
+        """Write or add ±scale · ``weight``."""
         unpack = sign.unpack_add if accumulate else sign.unpack
         unpack(body_of(payload).numpy(), scale_of(payload).item() * weight, out.numpy())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite: a mean of magnitudes is, only if all of them are."""
+        """Return whether the scale mean|v| is finite; if any element of v is not finite, neither is the scale."""
         return scale_is_finite(payload)
 
 
 @dataclass(frozen=True)
 class BlockSign(Sign):
-    """Blockwise SignSGD: ``Sign`` of each block under its other name; the paper's runs use blocks of 5 MiB.
+    """Blockwise SignSGD: ``Sign`` with blocks of 5 MiB, as in the paper's runs.
 
-    A scenario that sets no ``block_bytes`` gets such blocks; in Python give the algorithm ``block_bytes=5 * 2**20``.
+    A scenario that sets no ``block_bytes`` gets blocks of this size. In Python, pass ``block_bytes=5 * 2**20`` to the
+    algorithm.
 
     Source: LIEC-SGD (arXiv 2402.11857), definition 5.
     """

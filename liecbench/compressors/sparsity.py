@@ -1,4 +1,4 @@
-"""The option that sparse compressors share: the fraction of a vector's entries that they send."""
+"""The option ``ratio`` of sparse compressors: the fraction of a vector's entries that is sent."""
 
 import math
 from typing import Annotated

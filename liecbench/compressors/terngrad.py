@@ -18,7 +18,7 @@ from liecbench.compressors.kernels.cpu.residual import residual_arguments
 class TernGrad(Randomised):
     """C(v) = s · sign(v) · Bernoulli(|v|/s) with s = max|v|: unbiased, 1.6 bits per parameter and one float32 scale.
 
-    No contraction. Source: TernGrad (Wen et al. 2017, arXiv 1705.07878), section 3, without its clipping.
+    It is no contraction. Source: TernGrad (Wen et al. 2017, arXiv 1705.07878), section 3, without gradient clipping.
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.terngrad:TernGradOnGpu"
@@ -42,9 +42,9 @@ class TernGrad(Randomised):
         terngrad.encode(values, scale, key, body_of(payload).numpy(), *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write the scale times the signs."""
+        """Multiply the signs by the scale and by ``weight``."""
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite: it is not, if any value is not."""
+        """Return whether the scale is finite; if any element is not finite, neither is the scale."""
         return scale_is_finite(payload)

@@ -1,4 +1,4 @@
-"""Rising positions as bits: in Elias–Fano code, or as a bitmap where that is shorter."""
+"""Encoding of ascending positions as bits: in Elias–Fano code, or as a bitmap if that is shorter."""
 
 import functools
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from liecbench.compressors.kernels.cpu import elias_fano
 
 @dataclass(frozen=True, slots=True)
 class PositionCode:
-    """A code of k positions p_0 < p_1 < … < n whose size depends on n and k alone.
+    """An encoding of k positions p_0 < p_1 < … < n; its size depends only on n and k.
 
-    The code is the lowest ``width`` bits of every position, padded to whole bytes, and then a bitmap with a one for
-    every position.
+    The encoded positions are the lowest ``width`` bits of every position, padded to whole bytes, and then a bitmap in
+    which one bit per position is 1.
 
-    Elias–Fano code (Elias 1974; Fano 1971) has ``spacing`` 1: the one of p_j is bit (p_j div 2^width) + j, so that
+    Elias–Fano code (Elias 1974; Fano 1971) has ``spacing`` 1: the bit of p_j has index (p_j div 2^width) + j, so that
     every position has a bit of its own. It takes at most 2 + log₂(n/k) bits per position.
 
-    With ``spacing`` 0 and ``width`` 0 the code is a plain bitmap: the one of p_j is bit p_j.
+    With ``spacing`` 0 and ``width`` 0 the encoding is a plain bitmap: the bit of p_j has index p_j.
 
     Attributes:
         numel: The length n of the vector.
         num_positions: The number k of positions.
-        width: The bits of a position that stand outside the bitmap.
-        spacing: How far the bit of a position moves up for each position before it: 1 or 0.
+        width: The number of lowest bits of each position that are stored outside the bitmap.
+        spacing: The factor of j in the index of the bit of p_j: 1 or 0.
     """
 
     numel: int
@@ -36,28 +36,28 @@ class PositionCode:
     @classmethod
     @functools.lru_cache(maxsize=4096)
     def shortest(cls, numel: int, num_positions: int) -> "PositionCode":
-        """Return the code that takes the fewest bytes."""
+        """Return the encoding that takes the fewest bytes."""
         elias_fano_codes = [cls(numel, num_positions, width, 1) for width in range(numel.bit_length())]
         return min([cls(numel, num_positions, 0, 0), *elias_fano_codes], key=lambda code: code.nbytes)
 
     @property
     def nbytes(self) -> int:
-        """The bytes of all positions."""
+        """The number of bytes that all encoded positions take."""
         bitmap_bits = (self.numel - 1 >> self.width) + 1 + self.spacing * (self.num_positions - 1)
         return self.low_bytes + (bitmap_bits + 7) // 8
 
     @property
     def low_bytes(self) -> int:
-        """The bytes in front of the bitmap."""
+        """The number of bytes in front of the bitmap."""
         return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:
         """Encode some of the positions.
 
         Args:
-            positions: p_first, p_first+1, …
-            first: The number of positions before these.
-            packed: Receives their code, ``nbytes`` bytes; all zero before the first positions are encoded.
+            positions: The positions p_first, p_first+1, …
+            first: The number of positions that stand before ``positions``.
+            packed: Receives the encoded positions; it has ``nbytes`` bytes, which must be 0 before the first call.
         """
         low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
         elias_fano.encode(positions, first, self.width, self.spacing, low, bitmap)
@@ -68,7 +68,7 @@ class PositionCode:
         """Add entries to a vector at encoded positions.
 
         Args:
-            packed: The positions' code, ``nbytes`` bytes.
+            packed: The encoded positions, ``nbytes`` bytes.
             entries: One value per position.
             weight: The factor of every value.
             out: The vector, of ``numel`` elements.

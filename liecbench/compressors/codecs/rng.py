@@ -1,4 +1,4 @@
-"""Random numbers of compressors: the same for the same message, and independent between messages."""
+"""Random numbers of compressors: the same whenever a message is made again, and independent between messages."""
 
 import dataclasses
 from typing import ClassVar, Self
@@ -10,9 +10,9 @@ _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 @dataclasses.dataclass(frozen=True)
 class Randomised(Compressor):
-    """A compressor that uses the random numbers of an ``RngKey``: those of ``RngKey()`` until ``with_rng`` sets others.
+    """A compressor that derives random numbers from ``rng_key``, which ``with_rng`` sets.
 
-    The key is no option: compressors with equal options are equal, whatever their keys.
+    The key is no option: two compressors with equal options compare equal even if their keys differ.
     """
 
     rng_key: ClassVar[RngKey] = RngKey()
@@ -24,12 +24,12 @@ class Randomised(Compressor):
         return bound
 
     def seed_of_message(self, seed: int) -> int:
-        """Return 64 bits that seed a message whose random numbers differ from every other sender's."""
+        """Return the 64-bit seed of a message; it differs between senders."""
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
 
     def seed_of_all_senders(self, seed: int) -> int:
-        """Return 64 bits that seed the messages of all senders, the server included, alike."""
+        """Return the 64-bit seed that the messages of all senders, the server included, share."""
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage)
 

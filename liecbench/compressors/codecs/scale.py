@@ -1,4 +1,4 @@
-"""Payloads that begin with one scale, a float32."""
+"""Access to payloads that begin with one scale, a float32."""
 
 import math
 
@@ -14,7 +14,7 @@ def scale_of(payload: Tensor) -> Tensor:
 
 
 def body_of(payload: Tensor) -> Tensor:
-    """Return the bytes behind a payload's scale as a view."""
+    """Return the bytes that follow a payload's scale, as a view."""
     return payload[SCALE_BYTES:]
 
 

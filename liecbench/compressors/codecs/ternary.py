@@ -1,8 +1,8 @@
-"""Signs −1, 0 and 1 packed five per byte: 1.6 bits each, little more than the log₂ 3 = 1.585 that they need.
+"""Signs −1, 0 and 1 packed five per byte: 1.6 bits each, little more than the minimum of log₂ 3 = 1.585.
 
-Signs are packed in groups of 1280; the last group may be shorter. A group of m signs is 5 columns of w = ⌈m/5⌉ signs:
-sign c·w + j is in column c, and byte j of the group is Σ_c 3^c · (1 + sign c·w + j). So every loop runs over
-neighbours, and compilers vectorise it.
+Signs are packed in groups of 1280; the last group may be shorter. A group of m signs s has 5 columns of w = ⌈m/5⌉
+signs: s[c·w + j] is in column c, and byte j of the group is Σ_c 3^c · (1 + s[c·w + j]). So every loop runs over
+adjacent elements, and compilers vectorise it.
 """
 
 from torch import Tensor
@@ -19,14 +19,14 @@ def pack(signs: Tensor, packed: Tensor) -> None:
     """Pack signs on the CPU.
 
     Args:
-        signs: −1, 0 or 1 each, int8 of shape ``[numel]``.
+        signs: The signs, each −1, 0 or 1, int8 of shape ``[numel]``.
         packed: Receives the bytes, uint8 of shape ``[packed_bytes(numel)]``.
     """
     ternary.pack(signs.numpy(), packed.numpy())
 
 
 def unpack(packed: Tensor, scale: float, out: Tensor, accumulate: bool) -> None:
-    """Write ``scale`` · sign to ``out``, or add it, on the CPU.
+    """On the CPU, write ``scale`` · sign to ``out``, or add it to ``out`` if ``accumulate``.
 
     Args:
         packed: Packed signs, uint8 of shape ``[packed_bytes(numel)]``.

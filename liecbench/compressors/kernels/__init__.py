@@ -1,1 +1,1 @@
-"""Compression kernels: ``cpu`` compiled by numba, ``triton`` for GPUs, and the dispatch between them by device."""
+"""Compression kernels: ``cpu`` is compiled by numba, ``triton`` is for GPUs, and ``dispatch`` chooses by device."""

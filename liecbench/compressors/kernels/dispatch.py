@@ -1,4 +1,4 @@
-"""Dispatch by device: the one place that chooses what compresses a tensor."""
+"""Dispatch by device: the one place that chooses the code that compresses a tensor."""
 
 import functools
 import importlib
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Operations(Protocol):
-    """The operations of a compressor on the tensors of one device, on which all arguments are.
+    """The operations of a compressor on tensors of one device; all arguments are on this device.
 
-    A compressor has them itself, for the CPU. For GPUs a class has them whose instances are made of a compressor; they
-    launch kernels on the current device and do not make the host wait for it.
+    For the CPU, the compressor itself implements them. For GPUs, a separate class does, which is constructed with the
+    compressor: its methods launch kernels on the current device and do not make the host wait.
     """
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the message of C(v) and what it leaves out, as ``Compressor.encode`` describes."""
+        """Write the message of C(v) and, if wanted, the residual, as ``Compressor.encode`` describes."""
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """Write or add the sum of several messages, as ``Compressor.sum_payloads`` describes."""
@@ -32,8 +32,8 @@ class Operations(Protocol):
 def operations_for(compressor: "Compressor", tensor: Tensor) -> Operations:
     """Return the operations of ``compressor`` on the device of ``tensor``.
 
-    They are the compressor's own for CPU tensors, and its GPU kernels for others. A compressor without GPU kernels
-    works on copies in the CPU's memory.
+    For a CPU tensor, or if the compressor is ``device_independent``, the compressor itself implements them. For a GPU
+    tensor its ``gpu_kernels`` do; if it has none, its CPU operations run on copies in the CPU's memory.
     """
     if compressor.device_independent or is_on_cpu(tensor):
         return compressor
@@ -43,13 +43,13 @@ def operations_for(compressor: "Compressor", tensor: Tensor) -> Operations:
 
 
 def is_on_cpu(tensor: Tensor) -> bool:
-    """Return whether CPU kernels take ``tensor``; tests replace this to try GPU kernels on CPU tensors."""
+    """Return whether ``tensor`` is for CPU kernels; tests replace this function to run GPU kernels on CPU tensors."""
     return tensor.device.type == "cpu"
 
 
 @functools.cache
 def _operations_class(reference: str) -> "Callable[[Compressor], Operations]":
-    """Import the class that ``module:Class`` refers to."""
+    """Import and return the class to which ``reference``, of the form ``module:Class``, refers."""
     module, _, name = reference.partition(":")
     found: Callable[[Compressor], Operations] = getattr(importlib.import_module(module), name)
     return found

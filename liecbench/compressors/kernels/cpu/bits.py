@@ -1,9 +1,9 @@
-"""Operations on the bits of a word, inlined into kernels."""
+"""Operations on the bits of a uint64, inlined into kernels."""
 
 import numpy as np
 from numba import njit
 
-# De Bruijn's sequence B(2, 6): the top 6 bits of its product with 2^i are different for every i.
+# The De Bruijn sequence B(2, 6): the top 6 bits of its product with 2^i differ for every i.
 _SEQUENCE = 0x03F7_9D71_B4CB_0A89
 _INDEX_BY_TOP_BITS = np.zeros(64, np.int64)
 for _index in range(64):
@@ -20,5 +20,5 @@ def lowest_bit(word):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def without_lowest_bit(word):  # type: ignore[no-untyped-def]
-    """Return a uint64 with its lowest 1 turned to 0."""
+    """Return a uint64 other than 0 with its lowest 1 bit set to 0."""
     return np.uint64(word & np.uint64(word - np.uint64(1)))

@@ -1,4 +1,4 @@
-"""CPU kernels that write rising positions as bits, and add entries at positions that they read from bits."""
+"""CPU kernels that encode ascending positions, and add entries to a vector at encoded positions."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 @compiled("void(i8[::1], i8, i8, i8, u1[::1], u1[::1])")
 def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-untyped-def]
-    """Write positions number ``first`` and on; ``low`` and ``bitmap`` are all zero before the first position.
+    """Encode ``positions``: p_j with j = ``first``, ``first`` + 1, …; ``low`` and ``bitmap`` must be 0 before p_0.
 
-    The lowest ``width`` bits of position j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap``
-    becomes 1.
+    The lowest ``width`` bits of p_j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap`` becomes
+    1.
     """
     for i in range(positions.size):
         j = first + i
@@ -29,7 +29,7 @@ def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-un
 
 @compiled("void(u1[::1], u1[::1], i8, i8, f4[::1], f4, f4[::1])")
 def add_at(low, bitmap, width, spacing, entries, weight, out):  # type: ignore[no-untyped-def]
-    """Add ``weight`` times each of ``entries`` to ``out`` at its position."""
+    """Add ``weight`` · ``entries``[j] to ``out`` at position p_j, which is decoded from ``low`` and ``bitmap``."""
     j = 0
     for i in range(bitmap.size):
         byte = np.uint64(bitmap[i])

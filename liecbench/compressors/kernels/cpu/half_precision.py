@@ -1,4 +1,4 @@
-"""CPU kernels of the casts to 16 bits, on the bits of float32: integer arithmetic vectorises on every machine."""
+"""CPU kernels of the casts to 16 bits. They compute on the bits of float32: integers vectorise on every machine."""
 
 import numpy as np
 from numba import njit
@@ -14,8 +14,8 @@ SMALLEST_NORMAL_FLOAT16 = np.int32(0x38800000)
 LARGEST_BFLOAT16 = np.int32(0x7F7F0000)
 # The difference between the exponents' biases of float32 and float16.
 BIAS_DIFFERENCE = np.int32((127 - 15) << 23)
-# Below its smallest normal number float16 has steps of 2⁻²⁴, which is also the last bit of a float32 from 0.5 to 1:
-# adding 0.5 rounds to such a step.
+# Below its smallest normal number, float16 has steps of 2⁻²⁴. A float32 between 0.5 and 1 has the same steps, so adding
+# 0.5 rounds a value to a step of float16.
 FLOAT16_STEP = np.float32(2.0**-24)
 _ONE_HALF = np.float32(0.5)
 ONE_HALF_BITS = np.int32(0x3F000000)
@@ -79,7 +79,7 @@ def _encode_and_subtract(values, bits, codes, residual, encode_one, decode_one):
 
 @compiled("void(f4[::1], u2[::1], b1, f4[::1], b1, b1)")
 def encode(values, codes, is_float16, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Round to float16 if ``is_float16``, to bfloat16 otherwise."""
+    """Write ``values`` as float16 if ``is_float16``, else as bfloat16, and the residual if ``has_residual``."""
     bits = values.view(np.int32)
     if is_float16 and not has_residual:
         _encode(bits, codes, _to_float16)
@@ -109,7 +109,7 @@ def _add(codes, weight, out, decode_one):  # type: ignore[no-untyped-def]
 
 @compiled("void(u2[::1], f4, f4[::1], b1, b1)")
 def decode(codes, weight, out, is_float16, accumulate):  # type: ignore[no-untyped-def]
-    """Write ``weight`` times the decoded values to ``out``, or add them."""
+    """Write ``weight`` times the decoded values to ``out``, or add it to ``out`` if ``accumulate``."""
     if is_float16 and accumulate:
         _add(codes, weight, out, _from_float16)
     elif is_float16:
@@ -122,7 +122,7 @@ def decode(codes, weight, out, is_float16, accumulate):  # type: ignore[no-untyp
 
 @compiled("i4(u2[::1])")
 def largest_code(codes):  # type: ignore[no-untyped-def]
-    """Return the largest magnitude of the codes as an integer; infinity and NaN rank above all finite values."""
+    """Return the largest of the codes without their sign bits; infinity and NaN are larger than finite values."""
     largest = np.uint16(0)
     for i in range(codes.size):
         magnitude = np.uint16(codes[i] & np.uint16(0x7FFF))

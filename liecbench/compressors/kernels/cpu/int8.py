@@ -6,7 +6,7 @@ from numba import njit
 from liecbench.compressors.kernels.cpu.jit import compiled
 
 _LARGEST_LEVEL = np.float32(127)
-# Adding this to a float32 leaves no bits for a fraction: it rounds to the nearest whole number, ties to even.
+# A float32 of this size has no bits for a fraction, so adding it rounds to the nearest whole number, ties to even.
 _ROUNDER = np.float32(1.5 * 2**23)
 
 
@@ -25,7 +25,7 @@ def _encode(values, scale, divisor, levels, residual, has_residual):  # type: ig
 
 @compiled("void(f4[::1], f4, i1[::1], f4[::1], b1, b1)")
 def encode(values, scale, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Round v / ``scale`` to the nearest of −127 to 127."""
+    """Write v / ``scale``, rounded to the nearest level from −127 to 127, and the residual if ``has_residual``."""
     divisor = scale if scale > 0 else np.float32(1)
     if not has_residual:
         _encode(values, scale, divisor, levels, residual, False)
@@ -37,7 +37,7 @@ def encode(values, scale, levels, residual, has_residual, in_place):  # type: ig
 
 @compiled("void(i1[::1], f4, f4[::1], b1)")
 def decode(levels, scale, out, accumulate):  # type: ignore[no-untyped-def]
-    """Write ``scale`` · level to ``out``, or add it."""
+    """Write ``scale`` · level to ``out``, or add it to ``out`` if ``accumulate``."""
     if accumulate:
         for i in range(out.size):
             out[i] += np.float32(levels[i]) * scale

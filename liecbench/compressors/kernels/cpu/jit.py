@@ -1,7 +1,7 @@
-"""Compilation of CPU kernels: once per machine, without the GIL, cached on disk.
+"""Compilation of CPU kernels by numba: kernels run without the GIL, and are cached on disk.
 
 numba keeps its cache beside the source, or in the user's cache directory if the package is read-only. If it can write
-to neither, it gets a directory for temporary files.
+to neither, ``compiled`` makes numba use a temporary directory.
 """
 
 import atexit
@@ -19,7 +19,8 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """Return a decorator that compiles a kernel when its module is imported, or loads it from the cache.
 
     Args:
-        signature: The types of result and arguments in numba's notation, such as ``"void(f4[::1], u1[::1])"``.
+        signature: The types of the result and of the arguments in numba's notation, as in
+            ``"void(f4[::1], u1[::1])"``.
     """
 
     def decorate(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +37,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def _cache_in_temporary_directory() -> None:
-    """Cache kernels in a temporary directory in this process and, through the environment, in those it starts."""
+    """Make this process, and the processes that it starts from now on, cache kernels in a temporary directory."""
     directory = tempfile.mkdtemp(prefix="liecbench-kernels-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = directory

@@ -1,7 +1,8 @@
-"""The largest magnitudes of a vector, exactly, in little more memory than their positions take.
+"""The exact search for the largest magnitudes of a vector, in little more memory than their positions take.
 
-Vectors come as the bits of float32, int32: so magnitudes keep their order, and values that are not finite rank above
-all others. A sample of the vector suggests a threshold; if that misleads, two passes over the vector find it.
+A float32 vector is passed as its bits, int32: the magnitudes are in the same order as integers, and values that are not
+finite are the largest. The threshold is estimated from a sample of the vector; if the estimate does not serve, two
+passes over the vector find the exact threshold.
 """
 
 import math
@@ -16,10 +17,10 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _BLOCK = 512
 _SAMPLE = 2**16
-# A vector longer than the sample is searched by a sampled threshold up to this fraction of entries: candidates then
-# take few bytes compared to the vector.
+# In a vector longer than the sample, the threshold is estimated only if at most this fraction of the entries is kept:
+# the candidates then take little memory compared to the vector.
 _LARGEST_SAMPLED_FRACTION = 1 / 16
-# The elements searched at once otherwise.
+# The number of elements searched at once if the threshold is exact.
 _PIECE = 2**20
 
 Positions = NDArray[np.int64]
@@ -27,11 +28,11 @@ Bits = NDArray[np.int32]
 
 
 def largest_positions(bits: Bits, num_kept: int) -> Iterator[Positions]:
-    """Yield the positions of the largest magnitudes, rising, in one or more arrays.
+    """Yield the positions of the largest magnitudes, ascending, in one or more arrays.
 
     Args:
-        bits: The vector, float32 seen as int32.
-        num_kept: How many positions to find. Of equal magnitudes at the end, the first ones are kept.
+        bits: The vector, float32 viewed as int32.
+        num_kept: The number of positions to find. Among magnitudes equal to the smallest kept one, the first are kept.
     """
     sampled = bits.size <= _SAMPLE or num_kept <= _LARGEST_SAMPLED_FRACTION * bits.size
     found = _candidates(bits, num_kept) if sampled else None
@@ -52,10 +53,10 @@ def largest_positions(bits: Bits, num_kept: int) -> Iterator[Positions]:
 
 
 def _candidates(bits: Bits, num_kept: int) -> Positions | None:
-    """Return somewhat more positions than ``num_kept``, by a sampled threshold; None if the sample misleads."""
+    """Return at least ``num_kept`` candidates above a threshold from a sample, or None if there are too few or many."""
     sample = bits[:: -(-bits.size // _SAMPLE)] & _MAGNITUDE
     expected = num_kept / bits.size * sample.size
-    # Four standard deviations, so that the sample rarely suggests too few, or more than the buffer holds.
+    # With four standard deviations, there are rarely fewer candidates than needed, or more than the buffer holds.
     rank = math.ceil(expected + 4 * math.sqrt(expected) + 8)
     threshold = np.partition(sample, sample.size - rank)[sample.size - rank] if rank < sample.size else np.int32(0)
     largest_fraction = min(1, (rank + 4 * math.sqrt(rank) + 8) / sample.size)
@@ -65,14 +66,18 @@ def _candidates(bits: Bits, num_kept: int) -> Positions | None:
 
 
 def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
-    """Return the magnitude of rank ``num_kept`` and how many of its equals are kept, in two passes for any vector."""
+    """Return the ``num_kept``-th largest magnitude, and the number of magnitudes equal to it that are kept."""
     upper, rank_in_upper = _half_at_rank(bits, -1, num_kept)
     lower, num_ties = _half_at_rank(bits, upper, rank_in_upper)
     return np.int32(upper << 16 | lower), num_ties
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return the half of a magnitude's bits at ``rank`` from the top, and the rank among magnitudes with that half."""
+    """Return 16 bits of the ``rank``-th largest magnitude, and its rank among the magnitudes that share these bits.
+
+    They are the upper bits of all magnitudes if ``upper`` < 0, else the lower bits of those whose upper bits are
+    ``upper``.
+    """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)
     from_top = counts[::-1].cumsum()
@@ -82,7 +87,7 @@ def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
 
 
 def _without_surplus(found: Positions, magnitudes: Bits, threshold: np.int32, num_ties: int) -> Positions:
-    """Return the positions of magnitudes above ``threshold``, and the first ``num_ties`` of those equal to it."""
+    """Return the positions of all magnitudes above ``threshold``, and of the first ``num_ties`` that equal it."""
     chosen = magnitudes >= threshold
     chosen[np.flatnonzero(magnitudes == threshold)[num_ties:]] = False
     return found[chosen]
@@ -92,7 +97,7 @@ def _without_surplus(found: Positions, magnitudes: Bits, threshold: np.int32, nu
 def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(bits.size):
-        # Each position is written, and the next one over it if it does not count: a branch would be mispredicted often.
+        # Every position is written; the next overwrites it unless it counts. A branch would often be mispredicted.
         positions[count] = first + i
         count += np.int32(bits[i] & _MAGNITUDE) >= threshold
     return count
@@ -100,9 +105,10 @@ def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
 
 @compiled("i8(i4[::1], i8, i4, i8[::1])")
 def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
-    """Write the positions of magnitudes that reach ``threshold``, and return their number; ``bits`` begin at ``first``.
+    """Write the positions of the magnitudes that are at least ``threshold``, and return their number.
 
-    It stops at more than ``positions`` holds, less the ``_BLOCK`` elements that a block may write too many.
+    The first of ``bits`` has position ``first``. The search stops early once there are more than ``positions`` holds,
+    of which the last ``_BLOCK`` elements are reserved for surplus writes.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):
@@ -114,7 +120,7 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Count magnitudes by their upper 15 bits, or by the lower 16 of those whose upper bits are ``upper`` ≥ 0."""
+    """Count magnitudes by their upper 15 bits or, if ``upper`` ≥ 0, those with these upper bits by the lower 16."""
     if upper < 0:
         for i in range(bits.size):
             counts[np.uint32(bits[i] & _MAGNITUDE) >> np.uint32(16)] += 1

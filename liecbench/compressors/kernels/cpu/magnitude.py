@@ -23,7 +23,7 @@ def _chunk_sum(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _chunk_sums(values):  # type: ignore[no-untyped-def]
-    """Return Σ|v| of every chunk as float64; the sums are computed in the type of ``values``."""
+    """Return Σ|v| of every chunk of ``CHUNK`` values as float64; each sum is computed in the type of ``values``."""
     whole = values.size // CHUNK
     last = np.zeros(CHUNK, values.dtype)
     last[: values.size - whole * CHUNK] = values[whole * CHUNK :]
@@ -37,7 +37,7 @@ def _chunk_sums(values):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def mean_magnitude(values):  # type: ignore[no-untyped-def]
-    """Return mean|v|: chunks are summed in float32, which vectorises, and their sums in chunks in float64."""
+    """Return mean|v|: each chunk is summed in float32, which vectorises; the chunks' sums are added in float64."""
     sums = _chunk_sums(values)
     while sums.size > 1:
         sums = _chunk_sums(sums)
@@ -46,7 +46,7 @@ def mean_magnitude(values):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def largest_bits(bits):  # type: ignore[no-untyped-def]
-    """Return the largest magnitude of float32 seen as int32; called by kernels."""
+    """Return the largest magnitude of float32 values, given and returned as their bits; called by kernels."""
     largest = np.int32(0)
     for i in range(bits.size):
         magnitude = np.int32(bits[i] & np.int32(0x7FFFFFFF))
@@ -56,8 +56,8 @@ def largest_bits(bits):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def largest_magnitude(values):  # type: ignore[no-untyped-def]
-    """Return max|v|, which is not finite if any value is not.
+    """Return max|v|, which is not finite if any value is not finite.
 
-    As integers magnitudes keep their order, and NaN ranks above infinity.
+    Magnitudes are in the same order when their bits are read as integers, and NaN is then larger than infinity.
     """
     return np.int32(largest_bits(values.view(np.int32))).view(np.float32)

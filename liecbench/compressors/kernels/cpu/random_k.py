@@ -1,4 +1,4 @@
-"""CPU kernels of random-k: one draws positions, one takes the entries there."""
+"""CPU kernels of random-k: ``draw`` draws positions, and ``take`` copies the entries at these positions."""
 
 import numpy as np
 from numba import njit
@@ -18,9 +18,9 @@ _ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @njit(nogil=True)
 def _set_random_bits(numel, count, key, bitmap):  # type: ignore[no-untyped-def]
-    """Set ``count`` different bits of ``bitmap``; a bit that is set already is drawn again.
+    """Set ``count`` different random bits of the first ``numel`` bits of ``bitmap``.
 
-    Random numbers are SplitMix64's (Steele et al. 2014).
+    If a drawn bit is already set, another is drawn. Random numbers are SplitMix64's (Steele et al. 2014).
     """
     state = np.uint64(key)
     while count:
@@ -36,9 +36,9 @@ def _set_random_bits(numel, count, key, bitmap):  # type: ignore[no-untyped-def]
 
 @compiled("void(i8, u8, i8[::1])")
 def draw(numel, key, positions):  # type: ignore[no-untyped-def]
-    """Fill ``positions`` with different ones below ``numel``, rising; every choice is equally likely.
+    """Fill ``positions`` with different random positions below ``numel``, ascending; every choice is equally likely.
 
-    If they are more than half of all, the bitmap marks those that are left out.
+    If these are more than half of all positions, the bitmap marks the positions that are left out.
     """
     bitmap = np.zeros((numel + 63) // 64, np.uint64)
     marks_left_out = positions.size > numel // 2
@@ -71,7 +71,8 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
 def take(values, positions, scale, entries, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write ``scale`` · v at ``positions`` to ``entries``, and return whether all of v is finite.
 
-    It goes block by block, so that each block is in the cache when its entries are taken.
+    If ``has_residual``, it also writes the residual. It works block by block, so that a block is still in the cache
+    when its entries are read.
     """
     finite, j = True, 0
     for start in range(0, values.size, _BLOCK):

@@ -1,4 +1,4 @@
-"""The residual that CPU kernels write while they encode: what the message leaves out."""
+"""The residual v − C(v), which CPU kernels write while they encode a vector v."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from torch import Tensor
 def residual_arguments(vector: Tensor, residual: Tensor | None) -> tuple[np.ndarray[tuple[int], Any], bool, bool]:
     """Return the last three arguments of an encoding kernel: ``residual``, ``has_residual`` and ``in_place``.
 
-    Kernels have a loop of their own for a residual that is the vector: LLVM vectorises it only if it sees one array.
-    Without a residual they get the vector as a placeholder.
+    If the residual is the vector itself (``in_place``), kernels run a separate loop, which LLVM vectorises only if it
+    uses a single array. If ``residual`` is None, the vector is passed as a placeholder.
     """
     target = vector if residual is None else residual
     return target.numpy(), residual is not None, target.data_ptr() == vector.data_ptr()

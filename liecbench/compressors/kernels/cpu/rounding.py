@@ -1,4 +1,4 @@
-"""Stochastic rounding to whole levels; called by kernels. Random numbers are hashes of a counter, which vectorises."""
+"""Stochastic rounding to whole levels, called by kernels. Its random numbers are hashes of a counter and vectorise."""
 
 import numpy as np
 from numba import njit
@@ -6,14 +6,15 @@ from numba import njit
 
 @njit(nogil=True)
 def round_stochastically(values, factor, largest_level, counter, key, levels):  # type: ignore[no-untyped-def]
-    """Round v · ``factor`` up or down to ``levels``, so that the level's expectation is v · factor.
+    """Round v · ``factor`` up or down at random to a whole level whose expectation is v · ``factor``.
 
-    A level is at most ``largest_level`` in magnitude, and arbitrary if v is not finite. Element i uses the hash of
-    ``counter`` + i; its 32 random bits are compared with a probability in steps of 2⁻²⁵. The hash is two rounds of
-    multiply and shift with the constants of Wellons' hash-prospector, and each round takes in one half of ``key``.
+    A level is at most ``largest_level`` in magnitude; if v is not finite, the level is arbitrary. Element i uses the
+    hash of ``counter`` + i: its 32 random bits are compared with the probability of rounding up, which has steps of
+    2⁻²⁵. The hash has two rounds of multiply and shift, with the constants of Wellons' hash-prospector; each round
+    mixes in one half of ``key``.
     """
     low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
-    # Two products, because one would overflow: v may be denormal, and its factor then more than float32 holds.
+    # Two products, because one factor could overflow float32: if v is denormal, its factor may be too large.
     first, second = np.float32(1), np.float32(factor)
     if factor > 2.0**64:
         first, second = np.float32(2.0**64), np.float32(factor * 2.0**-64)

@@ -1,4 +1,4 @@
-"""CPU kernels of the sign compressor; each passes over the vector once."""
+"""CPU kernels of ``Sign``; each passes over the vector once."""
 
 from numba import njit
 
@@ -43,9 +43,9 @@ def pack(values, bits):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], f4, u1[::1], f4[::1], b1)")
 def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore[no-untyped-def]
-    """Do what ``pack`` does and write v − scale · sign(v) to ``residual``, which is ``values`` if ``in_place``."""
+    """Do what ``pack`` does, and write v − scale · sign(v) to ``residual``, or to ``values`` if ``in_place``."""
     _pack_last_byte(values, bits)
-    # Two copies of the loop: LLVM vectorises the one in place only if it sees a single array.
+    # The loop exists twice, because LLVM vectorises the in-place loop only if it uses a single array.
     if in_place:
         _pack_and_subtract(values, scale, bits, values)
     else:

@@ -11,7 +11,7 @@ COLUMNS = 5
 
 @njit(nogil=True)
 def pack_group(signs, count, packed):  # type: ignore[no-untyped-def]
-    """Pack one group of ``count`` signs; zeros follow them in ``signs`` up to equal columns. Called by kernels."""
+    """Pack one group of ``count`` signs, which zeros in ``signs`` extend to 5 equal columns; called by kernels."""
     width = (count + COLUMNS - 1) // COLUMNS
     for j in range(width):
         packed[j] = np.uint8(0)

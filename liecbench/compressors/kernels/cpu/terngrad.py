@@ -10,7 +10,10 @@ from liecbench.compressors.kernels.cpu.ternary import COLUMNS, GROUP, pack_group
 
 @compiled("void(f4[::1], f4, u8, u1[::1], f4[::1], b1, b1)")
 def encode(values, scale, key, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Draw a sign with probability |v| / scale, or else 0, and pack them; ``key`` seeds the random numbers."""
+    """Draw sign(v) with probability |v| / ``scale``, else 0, and pack the signs; ``key`` seeds the random numbers.
+
+    If ``has_residual``, also write the residual.
+    """
     signs = np.empty(GROUP, np.int8)
     factor = 1 / np.float64(scale) if 0 < scale < np.inf else 0.0
     for start in range(0, values.size, GROUP):

@@ -1,5 +1,5 @@
 """GPU kernels, compiled by Triton.
 
-The modules named after a compressor have the class with its ``Operations``; the others have what these share. Nothing
-here is imported before a GPU tensor comes.
+A module with the name of a compressor contains the compressor's ``Operations``; the other modules contain shared code.
+Nothing here is imported before a GPU tensor is compressed or decompressed.
 """

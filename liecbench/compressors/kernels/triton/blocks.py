@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# As many as have a byte each in a 64-bit word. A sum of more messages takes several passes.
+# One byte per message fits into a 64-bit word. A sum of more messages takes several passes.
 _MESSAGES_PER_LAUNCH = 8
 
 
@@ -15,8 +15,8 @@ def launch(kernel: Any, block_size: int, vector: Tensor, *arguments: Any, **cons
     """Launch one program of ``kernel`` for every block of a vector.
 
     Args:
-        kernel: A Triton kernel whose parameters are a vector, its length, ``arguments``, and the constants.
-        block_size: The elements of a block, a power of 2; passed as the constant ``block_size``.
+        kernel: A Triton kernel whose parameters are a vector, its length, ``arguments``, and ``constants``.
+        block_size: The number of elements of a block; passed on as the constant ``block_size``.
         vector: The vector, of any type.
         arguments: More arguments of the kernel.
         constants: The kernel's ``tl.constexpr`` parameters, and Triton's launch options.
@@ -34,7 +34,7 @@ def launch_encode(
     *arguments: Any,
     **constants: Any,
 ) -> None:
-    """Launch a kernel that writes ``payload``, and ``residual`` unless it is None; that may be ``vector``."""
+    """Launch a kernel that writes ``payload`` and, unless it is None, ``residual``, which may be ``vector`` itself."""
     target = vector if residual is None else residual
     has_residual = residual is not None
     launch(kernel, block_size, vector, payload, target, *arguments, has_residual=has_residual, **constants)
@@ -49,7 +49,7 @@ def launch_sum(
     weight: float,
     **constants: Any,
 ) -> None:
-    """Launch a kernel that decodes ``payloads`` in their order, times ``weight``, and writes or adds the sum."""
+    """Launch a kernel that writes Σ ``weight`` · C(v_i), in the payloads' order, or adds it if ``accumulate``."""
     for first in range(0, len(payloads), _MESSAGES_PER_LAUNCH):
         part = tuple(payloads[first : first + _MESSAGES_PER_LAUNCH])
         adds = accumulate or first > 0
@@ -60,7 +60,7 @@ def launch_sum(
 def by_blocks(body: tl.constexpr, numel, block_size: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
     """Call ``body`` with ``arguments`` and the start and length of this program's block; called by kernels.
 
-    The length of a whole block is a constant: otherwise masks would split loads of four values into single loads.
+    A whole block's length is passed as a constant: otherwise masks would split loads of four values into single loads.
     """
     start = tl.program_id(0).to(tl.int64) * block_size
     if start + block_size <= numel:

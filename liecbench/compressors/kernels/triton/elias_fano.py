@@ -1,4 +1,4 @@
-"""GPU kernels that write rising positions as bits, and add entries at positions that they read from bits."""
+"""GPU kernels that encode ascending positions, and add entries to a vector at encoded positions."""
 
 import torch
 import triton
@@ -8,7 +8,7 @@ from torch import Tensor
 from liecbench.compressors.codecs.elias_fano import PositionCode
 from liecbench.compressors.kernels.triton.blocks import launch
 
-# The positions that a program encodes, and the bytes of the bitmap that one decodes.
+# The number of positions that one program encodes, and of the bitmap's bytes that one program decodes.
 _ENCODED_BLOCK = 1024
 _DECODED_BLOCK = 256
 
@@ -17,9 +17,10 @@ def encode_positions(code: PositionCode, positions: Tensor, packed: Tensor) -> N
     """Encode positions.
 
     Args:
-        code: The positions' code.
-        positions: All of them, rising, int64 of shape ``[code.num_positions]``.
-        packed: Receives the code, uint8 of shape ``[code.nbytes]``. Its bits are collected in a buffer as long.
+        code: The encoding to use.
+        positions: All positions, ascending, int64 of shape ``[code.num_positions]``.
+        packed: Receives the encoded positions, uint8 of shape ``[code.nbytes]``. A buffer of about the same size is
+            allocated to collect them.
     """
     words = torch.zeros((packed.numel() + 3) // 4, dtype=torch.int32, device=packed.device)
     first_bit = 8 * code.low_bytes
@@ -31,7 +32,7 @@ def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight
     """Add entries to a vector at encoded positions.
 
     Args:
-        code: The positions' code.
+        code: The encoding of the positions.
         packed: The encoded positions, uint8 of shape ``[code.nbytes]``.
         entries: One value per position, float32 of shape ``[code.num_positions]``.
         weight: The factor of every value.
@@ -49,7 +50,7 @@ def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight
 def _encode(  # type: ignore[no-untyped-def]
     positions, count, first_bit, words, width: tl.constexpr, spacing: tl.constexpr, block_size: tl.constexpr
 ):
-    """Set the low bits of position j at bit ``width`` · j, and its one in the bitmap, which starts at ``first_bit``."""
+    """Write the low bits of p_j at bit ``width`` · j, and set its bit in the bitmap, which starts at ``first_bit``."""
     number = tl.program_id(0).to(tl.int64) * block_size + tl.arange(0, block_size)
     inside = number < count
     position = tl.load(positions + number, mask=inside, other=0)
@@ -67,7 +68,7 @@ def _encode(  # type: ignore[no-untyped-def]
 
 @triton.jit(do_not_specialize=["nbytes"])  # type: ignore[untyped-decorator]
 def _count_ones(bitmap, nbytes, ones, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Count the ones in each block of bytes."""
+    """Count the bits that are 1 in this program's block of bytes."""
     block = tl.program_id(0).to(tl.int64)
     index = block * block_size + tl.arange(0, block_size)
     byte = tl.load(bitmap + index, mask=index < nbytes, other=0).to(tl.int32)
@@ -90,7 +91,10 @@ def _add_at(  # type: ignore[no-untyped-def]
     spacing: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Add the entries whose ones are in this block; ``ones_up_to``, its end included, tells which entries they are."""
+    """Add the entries whose bits in the bitmap are in this program's block.
+
+    ``ones_up_to`` counts the ones up to the end of each block: the count before this block numbers its first entry.
+    """
     block = tl.program_id(0).to(tl.int64)
     bit = block * (8 * block_size) + tl.arange(0, 8 * block_size)
     byte = tl.load(bitmap + (bit >> 3), mask=(bit >> 3) < nbytes, other=0).to(tl.int32)

@@ -1,6 +1,6 @@
 """Operations of ``FP16`` and ``BF16`` on a GPU.
 
-They compute with the bits of float32, as the CPU kernels do, so that both round alike.
+They compute on the bits of float32, as the CPU kernels do, so that both round in the same way.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def _to_float16(bits):  # type: ignore[no-untyped-def]
     magnitude = bits & 0x7FFFFFFF
     magnitude = tl.where((magnitude > _LARGEST_FLOAT16) & (magnitude < _INFINITY), _LARGEST_FLOAT16, magnitude)
     normal = (magnitude - _BIAS_DIFFERENCE + 0xFFF + ((magnitude >> 13) & 1)) >> 13
-    # Below its smallest normal number float16 has the step of float32 from 0.5 to 1: adding 0.5 rounds to it.
+    # Below its smallest normal number, float16 has the steps of float32 between 0.5 and 1: adding 0.5 rounds to them.
     shifted = tl.minimum(magnitude, _SMALLEST_NORMAL_FLOAT16).to(tl.float32, bitcast=True) + 0.5
     small = shifted.to(tl.int32, bitcast=True) - _ONE_HALF_BITS
     finite = tl.where(magnitude < _SMALLEST_NORMAL_FLOAT16, small, normal)
@@ -71,7 +71,7 @@ def _to_bfloat16(bits):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _decode(code, is_float16: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the values of codes in the lowest 16 bits."""
+    """Return the float32 values of 16-bit codes, which are in the lowest bits of int32."""
     if is_float16:
         magnitude = code & 0x7FFF
         normal = (magnitude << 13) + _BIAS_DIFFERENCE + tl.where(magnitude >= 0x7C00, _BIAS_DIFFERENCE, 0)

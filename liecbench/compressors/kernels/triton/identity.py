@@ -1,4 +1,4 @@
-"""Operations of ``Identity`` on a GPU: torch copies and adds, and a kernel finds values that are not finite."""
+"""Operations of ``Identity`` on a GPU: torch copies and adds vectors; a kernel checks that they are finite."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from liecbench.compressors.kernels.triton.magnitude import all_values_finite
 
 @dataclass(frozen=True, slots=True)
 class IdentityOnGpu(Operations):
-    """The kernel of ``Identity``."""
+    """The operations of ``Identity``."""
 
     compressor: Identity
 

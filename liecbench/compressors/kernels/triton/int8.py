@@ -19,7 +19,7 @@ _BLOCK = 1024
 _SCALE_BYTES = tl.constexpr(4)
 # The smallest float32 above 0: a scale that rounds to 0 would lose the whole vector.
 _SMALLEST_SCALE = tl.constexpr(2.0**-149)
-# Adding this to a float32 leaves no bits for a fraction: it rounds to the nearest whole number, ties to even.
+# A float32 of this size has no bits for a fraction, so adding it rounds to the nearest whole number, ties to even.
 _ROUNDER = tl.constexpr(1.5 * 2**23)
 
 
@@ -30,7 +30,7 @@ class Int8OnGpu(Operations):
     compressor: Int8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| / 127 and the vector in multiples of it."""
+        """Write the scale max|v| / 127, and each element as a multiple of the scale from −127 to 127."""
         largest = torch.empty(1, device=vector.device)
         largest_magnitude(vector, largest)
         launch_encode(_encode, _BLOCK, vector, payload, residual, largest)

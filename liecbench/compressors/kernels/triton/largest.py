@@ -1,10 +1,10 @@
-"""GPU kernels that find the largest magnitudes of a vector, exactly, while the host never waits for a result.
+"""GPU kernels that find the exact largest magnitudes of a vector; the host never waits for a result.
 
-As int32 the magnitudes of float32 keep their order, and values that are not finite rank above all others. A radix
-search finds the magnitude of rank k: for each of four digits, from the highest, one pass counts which digits follow
-those found so far. Digits have eight bits: Triton 3.6 counts in registers, which takes time in proportion to the bins,
-and 3.9 in shared memory. Then one pass counts what each block keeps, and one takes the entries in the order of their
-positions.
+Read as int32, the magnitudes of float32 are in the same order, and values that are not finite are the largest. A radix
+search finds the k-th largest magnitude: for each of four digits, from the highest, one pass counts how often each digit
+follows the digits found so far. Digits have at most eight bits: Triton 3.6 counts in registers, in time proportional to
+the number of bins, and Triton 3.9 in shared memory. Then one pass counts the entries that each block keeps, and one
+pass copies the entries in the order of their positions.
 """
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
 
-# The lowest bit of each digit, and that of the digit above it.
+# For each digit, its lowest bit and the lowest bit of the digit above.
 _DIGITS = ((23, 31), (15, 23), (7, 15), (0, 7))
 _BINS = 256
 # Long blocks, because a histogram ends in barriers; and few programs, because each adds its counts to the total.
@@ -24,17 +24,18 @@ _TAKEN_BLOCK = 1024
 
 
 def take_largest(vector: Tensor, entries: Tensor, residual: Tensor | None) -> Tensor:
-    """Take the entries of largest magnitude out of a vector; of equal ones at the end, the first ones.
+    """Copy the k entries of largest magnitude from a vector.
 
-    It reads 24 bytes per element, and writes 12 per entry and 4 per element of a separate residual.
+    Among magnitudes equal to the smallest kept one, the first are kept. It reads 24 bytes per element, and writes 12
+    bytes per kept entry and, if the residual is not the vector, 4 bytes per element.
 
     Args:
         vector: The vector, float32 of shape ``[numel]``.
-        entries: Receives the values, float32 of shape [k], in the order of their positions.
-        residual: Receives the vector with zeros in their place, unless it is None; may be ``vector``.
+        entries: Receives the kept entries, float32 of shape [k], in the order of their positions.
+        residual: Unless it is None, receives the vector with zeros in place of the kept entries; may be ``vector``.
 
     Returns:
-        The positions, rising, int64 of shape [k].
+        The positions of the kept entries, ascending, int64 of shape [k].
     """
     bits, num_kept = vector.view(torch.int32), entries.numel()
     threshold, num_ties = _threshold(bits, num_kept)
@@ -61,7 +62,7 @@ def take_largest(vector: Tensor, entries: Tensor, residual: Tensor | None) -> Te
 
 
 def _threshold(bits: Tensor, num_kept: int) -> tuple[Tensor, Tensor]:
-    """Return the magnitude of rank ``num_kept``, int32 of shape [1], and how many of its equals are kept, int64."""
+    """Return the ``num_kept``-th largest magnitude (int32) and the number of its equals to keep (int64), each [1]."""
     counts = torch.zeros(len(_DIGITS), _BINS, dtype=torch.int64, device=bits.device)
     found = torch.zeros(1, dtype=torch.int32, device=bits.device)
     rank = torch.full((1,), num_kept, dtype=torch.int64, device=bits.device)
@@ -87,7 +88,7 @@ def _threshold(bits: Tensor, num_kept: int) -> tuple[Tensor, Tensor]:
 def _count_digits(  # type: ignore[no-untyped-def]
     bits, numel, found, counts, low: tl.constexpr, high: tl.constexpr, bins: tl.constexpr, block_size: tl.constexpr
 ):
-    """Add to ``counts`` how often each digit comes next in the magnitudes that begin with the digits ``found``."""
+    """Add to ``counts`` how often each digit comes next in magnitudes that begin with the digits ``found``."""
     prefix = tl.load(found)
     local = tl.zeros([bins], tl.int32)
     index, first = tl.arange(0, block_size), tl.program_id(0).to(tl.int64) * block_size
@@ -107,7 +108,7 @@ def _count_digits(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _choose_digit(counts, found, rank, width: tl.constexpr, bins: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Append to ``found`` the digit at ``rank``, and make that the rank among the magnitudes with this digit."""
+    """Append to ``found`` the digit of the ``rank``-th largest magnitude, and set ``rank`` to its rank within it."""
     digits = tl.arange(0, bins)
     count = tl.load(counts + digits)
     wanted = tl.load(rank)
@@ -126,7 +127,7 @@ def _count_chosen(bits, numel, threshold, num_above, num_equal, block_size: tl.c
 def _count_chosen_in_block(  # type: ignore[no-untyped-def]
     bits, threshold, num_above, num_equal, block_size: tl.constexpr, start, length
 ):
-    """Count the magnitudes above the threshold, and those equal to it."""
+    """Count the magnitudes of this program's block that are above the threshold, and those equal to it."""
     index, block = tl.arange(0, block_size), tl.program_id(0)
     magnitude = tl.load(bits + start + index, mask=index < length, other=0) & 0x7FFFFFFF
     smallest = tl.load(threshold)
@@ -149,7 +150,10 @@ def _take(  # type: ignore[no-untyped-def]
     in_place: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Take all above the threshold and the first ``num_ties`` equal to it; ``…_up_to`` count to each block's end."""
+    """Copy all entries above the threshold, and the first ``num_ties`` entries equal to it.
+
+    ``above_up_to`` and ``equal_up_to`` count these entries from the start of the vector to the end of each block.
+    """
     by_blocks(
         _take_from_block,
         numel,

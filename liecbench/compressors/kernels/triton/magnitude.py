@@ -1,4 +1,4 @@
-"""GPU kernels for the mean and the largest magnitude of a vector, and for whether all values are finite.
+"""GPU kernels that compute a vector's mean and largest magnitude, and check that all values are finite.
 
 Their results stay on the GPU, so the host does not wait.
 """
@@ -19,12 +19,12 @@ _FLOAT32_INFINITY = 0x7F800000
 
 
 def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> None:
-    """Compute mean|v| with the bits of the CPU's.
+    """Compute mean|v|; the result has the same bits as on the CPU.
 
     Args:
         vector: The vector v, float32 of shape ``[numel]``.
         mean: Receives mean|v|, float32 of shape [1].
-        as_flag: Whether to write 1 instead if the mean is finite, and NaN if not.
+        as_flag: Whether to write, instead of the mean, 1 if the mean is finite and NaN if it is not.
     """
     sums = _chunk_sums(vector)
     while sums.numel() > CHUNK:
@@ -42,11 +42,11 @@ def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> No
 
 
 def largest_magnitude(vector: Tensor, largest: Tensor, copy: Tensor | None = None) -> None:
-    """Compute max|v|, and copy v in the same pass.
+    """Compute max|v| and, if ``copy`` is given, copy v in the same pass.
 
     Args:
         vector: The vector v, float32 of shape ``[numel]``.
-        largest: Receives max|v|, float32 of shape [1]; it is not finite if any value is not.
+        largest: Receives max|v|, float32 of shape [1]; it is not finite if any value is not finite.
         copy: Receives v, unless it is None.
     """
     found, target = largest.view(torch.int32).zero_(), vector if copy is None else copy
@@ -58,8 +58,8 @@ def all_values_finite(values: Tensor, infinity: int = _FLOAT32_INFINITY) -> Tens
     """Return whether every value is finite, as a boolean tensor of shape [].
 
     Args:
-        values: float32, or 16-bit floats as any type of 2 bytes.
-        infinity: The bits of the format's infinity.
+        values: float32 values, or the bits of 16-bit floats in any type of 2 bytes.
+        infinity: The bits of infinity in the format of ``values``.
     """
     bits = values.view(torch.int16 if values.element_size() == 2 else torch.int32)
     single_block = bits.numel() <= _FINITE_BLOCK
@@ -106,7 +106,7 @@ def _largest(bits, numel, largest, copied, copies: tl.constexpr, block_size: tl.
 def _largest_of_block(bits, largest, copied, copies: tl.constexpr, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
     index = tl.arange(0, block_size)
     part = tl.load(bits + start + index, mask=index < length, other=0)
-    # As integers magnitudes keep their order, and NaN ranks above infinity.
+    # Magnitudes are in the same order when their bits are read as integers, and NaN is then larger than infinity.
     tl.atomic_max(largest, tl.max(part & 0x7FFFFFFF, axis=0), sem="relaxed")
     if copies:
         tl.store(copied + start + index, part, mask=index < length)
@@ -142,5 +142,5 @@ def _all_finite_in_block(  # type: ignore[no-untyped-def]
     if single_block:
         tl.store(flag, finite)
     elif not finite:
-        # Several programs may write, but all write the same.
+        # Several programs may write the flag, but all write the same value.
         tl.store(flag, finite)

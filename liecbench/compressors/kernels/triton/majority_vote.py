@@ -26,10 +26,10 @@ from liecbench.compressors.majority_vote import LARGEST_TIE, Majority
 
 @dataclass(frozen=True, slots=True)
 class VotesOnGpu(SignOnGpu):
-    """The kernels of ``Sign``, with a scale of 1, or NaN if the vector is not finite."""
+    """The kernels of ``Votes``: those of ``Sign``, but with a scale of 1, or NaN if the vector is not finite."""
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write 1 or NaN, and the signs."""
+        """Write the scale, which is 1 or NaN, and the signs."""
         assert residual is None, "a vote has no error that could be kept"
         mean_magnitude(vector, scale_of(payload), as_flag=True)
         pack(vector, payload, None)
@@ -42,7 +42,7 @@ class MajorityOnGpu(Operations):
     compressor: Majority
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write 1 or NaN, and the signs of the mean votes that are no tie."""
+        """Write the scale, which is 1 or NaN, and the sign of each mean vote, 0 if it is a tie."""
         assert residual is None, "a vote has no error that could be kept"
         mean_magnitude(vector, scale_of(payload), as_flag=True)
         launch(_pack, GROUP, vector, payload, tie=LARGEST_TIE, num_warps=NUM_WARPS)

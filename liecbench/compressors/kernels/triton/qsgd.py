@@ -37,7 +37,7 @@ class QSGDOnGpu(Operations):
         launch_sum(_sum, BUCKET, payloads, out, accumulate, weight, **self._options())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all norms are finite: a bucket's norm is, only if all its entries are."""
+        """Return whether all norms are finite; if any entry of a bucket is not finite, neither is its norm."""
         return all_values_finite(self.compressor.norms(payload, numel))
 
     def _options(self) -> dict[str, int]:
@@ -116,7 +116,7 @@ def _encode_bucket(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _packed(payload, start, width: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the address of the levels of this program's bucket, behind the norms of all buckets."""
+    """Return the address of the packed levels of this program's bucket; they follow the norms of all buckets."""
     return payload + 4 * tl.num_programs(0).to(tl.int64) + start // _COLUMNS * width
 
 

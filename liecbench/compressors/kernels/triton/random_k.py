@@ -23,7 +23,7 @@ class RandomKOnGpu(Operations):
     compressor: RandomK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions; the first becomes NaN if any of the vector is not finite."""
+        """Write the entries at the drawn positions; the first entry becomes NaN if any element of v is not finite."""
         positions = self.compressor.positions(vector.numel(), vector.device)
         largest, target = torch.empty(1, device=vector.device), vector if residual is None else residual
         largest_magnitude(vector, largest, None if target.data_ptr() == vector.data_ptr() else target)
@@ -31,7 +31,7 @@ class RandomKOnGpu(Operations):
         launch(_take, _BLOCK, positions, *arguments, has_residual=residual is not None)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add one message after the other: each touches only the entries that it holds."""
+        """Write or add the weighted messages one after the other: each changes only ``out`` at its own positions."""
         if not accumulate:
             out.zero_()
         positions = self.compressor.positions(out.numel(), out.device)
@@ -93,7 +93,7 @@ def _add_at(positions, count, entries, weight: tl.float32, out, block_size: tl.c
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _add_at_block(positions, entries, weight, out, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
-    """Add ``weight`` times each entry to ``out`` at its position; no two positions are the same."""
+    """Add ``weight`` times each entry to ``out`` at its position; all positions must differ."""
     number = tl.arange(0, block_size)
     position = tl.load(positions + start + number, mask=number < length, other=0)
     entry = tl.load(entries + start + number, mask=number < length, other=0.0)

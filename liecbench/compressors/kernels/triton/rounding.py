@@ -8,15 +8,15 @@ _TWO_TO_MINUS_64 = tl.constexpr(2.0**-64)
 
 
 def as_int64(key: int) -> int:
-    """Return the int64 with the bits of a 64-bit key: kernels take signed numbers."""
+    """Return the int64 that has the same bits as a uint64 key, because kernels take signed integers."""
     return key - 2**64 if key >= 2**63 else key
 
 
 @triton.jit
 def round_stochastically(values, factor, largest_level, counter, key):  # type: ignore[no-untyped-def]
-    """Return whole levels whose expectation is v · ``factor``, as ``kernels/cpu/rounding.py`` rounds them.
+    """Return whole levels whose expectation is v · ``factor``, rounded in the same way as ``kernels/cpu/rounding.py``.
 
-    ``factor`` is a float64; ``counter``, uint32, numbers the elements.
+    ``factor`` is a float64, and ``counter`` holds the uint32 numbers of the elements.
     """
     first = tl.where(factor > _TWO_TO_64, _TWO_TO_64, 1.0).to(tl.float32)
     second = tl.where(factor > _TWO_TO_64, factor * _TWO_TO_MINUS_64, factor).to(tl.float32)

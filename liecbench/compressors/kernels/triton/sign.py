@@ -1,7 +1,8 @@
 """Operations of ``Sign`` on a GPU; each kernel passes over the vector once.
 
-Compressing with a residual reads an element twice, for the scale and for its sign, and writes it once: 12.1 bytes per
-element. A sum of 8 messages moves 5 bytes per element, or 9 if it accumulates. A copy moves 8.
+Compression with a residual moves 12.1 bytes per element: it reads an element twice, for the scale and for the sign, and
+writes the residual and one bit. A sum of 8 messages moves 5 bytes per element, or 9 if it is added to a vector. For
+comparison, copying a vector moves 8 bytes per element.
 """
 
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ class SignOnGpu(Operations):
 
 
 def pack(vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-    """Write the signs behind the scale that ``payload`` has, and v − scale · sign(v) to ``residual``."""
+    """Write the signs behind the scale in ``payload`` and, unless it is None, v − scale · sign(v) to ``residual``."""
     launch_encode(_pack, _BLOCK, vector, payload, residual)
 
 

@@ -21,13 +21,13 @@ _SCALE_BYTES = tl.constexpr(4)
 
 
 def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-    """Write Σ scale · ``weight`` · sign to ``out``, or add it, in the order of the payloads."""
+    """Write Σ scale · ``weight`` · sign, in the payloads' order, to ``out``, or add it to ``out`` if ``accumulate``."""
     launch_sum(_sum, GROUP, payloads, out, accumulate, weight, num_warps=NUM_WARPS)
 
 
 @triton.jit
 def column_length(length):  # type: ignore[no-untyped-def]
-    """Return the signs in a column, and so the bytes, of a group of ``length`` signs; called by kernels."""
+    """Return the number of signs per column, which is the number of bytes, of a group of ``length`` signs."""
     return (length + (COLUMNS - 1)) // COLUMNS
 
 
@@ -45,7 +45,7 @@ def _group_of(payload):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def load_columns(values, length):  # type: ignore[no-untyped-def]
-    """Return the columns of a group, with 0 behind its end; called by kernels before they write, so loads overlap."""
+    """Return the columns of a group, padded with 0; kernels call it before they write, so that loads overlap."""
     columns = ()
     row, width = tl.arange(0, WIDTH), column_length(length)
     for column in tl.static_range(COLUMNS):

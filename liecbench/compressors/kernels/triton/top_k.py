@@ -19,13 +19,13 @@ class TopKOnGpu(Operations):
     compressor: TopK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the largest entries and their positions."""
+        """Write the entries of largest magnitude and their encoded positions."""
         entries, packed = self.compressor.parts(payload, vector.numel())
         positions = take_largest(vector, entries, residual)
         encode_positions(self.compressor.code(vector.numel()), positions, packed)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add one message after the other: each touches only the entries that it holds."""
+        """Write or add the weighted messages one after the other: each changes only ``out`` at its own positions."""
         if not accumulate:
             out.zero_()
         for payload in payloads:
@@ -33,6 +33,6 @@ class TopKOnGpu(Operations):
             add_at_positions(self.compressor.code(out.numel()), packed, entries, weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all entries kept are finite: values that are not count as the largest."""
+        """Return whether all kept entries are finite; values that are not finite count as the largest, so are kept."""
         entries, _ = self.compressor.parts(payload, numel)
         return all_values_finite(entries)
