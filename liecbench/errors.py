@@ -1,4 +1,4 @@
-"""Errors that a user can cause, and the exit code of each kind.
+"""Errors that the user can fix, and the exit code of each class.
 
 LiecbenchError            2  a mistake in a command or its arguments
 ├── ScenarioError         2  a mistake in a scenario file
@@ -24,14 +24,14 @@ class ExitCode(IntEnum):
 
 
 class Interruption(SystemExit):
-    """Ctrl-C or SIGTERM; a SystemExit, so that no handler of errors on the way out takes it for one."""
+    """Ctrl-C or SIGTERM. It is a SystemExit so that no ``except Exception`` catches it."""
 
     def __init__(self) -> None:
         super().__init__(int(ExitCode.INTERRUPTED))
 
 
 class LiecbenchError(Exception):
-    """A mistake of the user's; the message says what is wrong and what to do about it."""
+    """An error that the user can fix; the message says what is wrong and, after a semicolon, what to do."""
 
     exit_code = ExitCode.USAGE
 
@@ -40,21 +40,21 @@ class LiecbenchError(Exception):
 
 
 class ScenarioError(LiecbenchError):
-    """A mistake in a scenario file; the message starts with its place."""
+    """A mistake in a scenario file; the message starts with the file and, if known, the line and column."""
 
 
 class MachineError(LiecbenchError):
-    """This machine cannot do what was asked."""
+    """This machine cannot do what the command needs."""
 
 
 class NothingToCompareError(LiecbenchError):
-    """Results, or a baseline, that hold nothing comparable."""
+    """The results or the baseline hold nothing that can be compared."""
 
     exit_code = ExitCode.NOTHING_TO_COMPARE
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:
-    """Return a clause that names the likeliest of ``valid``, or lists them all."""
+    """Return ``did you mean X?`` with the name in ``valid`` most like ``name``; if none is like it, list ``valid``."""
     names = sorted(valid)
     match = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     return f"did you mean {match[0]}?" if match else f"valid: {', '.join(names)}"

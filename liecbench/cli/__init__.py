@@ -1,1 +1,1 @@
-"""The command line: parse options, call, print."""
+"""The command line: parse options, call the package, print its results."""

@@ -1,4 +1,4 @@
-"""The `liecbench` command: its subcommands and its entry point."""
+"""The ``liecbench`` command: its subcommands and its entry point."""
 
 import re
 import shlex
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich's help would triple the start-up
+    rich_markup_mode=None,  # help formatted by rich would triple the start-up time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -36,7 +36,7 @@ app.add_typer(data, name="data")
 
 
 class Listing(StrEnum):
-    """The kinds of names that ``list`` prints."""
+    """The kinds of names that ``liecbench list`` can print."""
 
     ALGORITHMS = "algorithms"
     COMPRESSORS = "compressors"
@@ -140,7 +140,7 @@ def schema() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command; a user's error prints one line and sets the exit code, without a traceback."""
+    """Run the command and exit; an error that the user can fix prints one line instead of a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -149,7 +149,7 @@ def main() -> NoReturn:
         print(f"liecbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        # Missing files, full disks: the system's own words help the user most.
+        # For a missing file or a full disk, the operating system's message is the most helpful.
         where = f"{error.filename}: " if error.filename else ""
         print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)
         sys.exit(ExitCode.USAGE)

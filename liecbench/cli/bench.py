@@ -1,4 +1,4 @@
-"""The commands of `liecbench bench`."""
+"""The subcommands of ``liecbench bench``."""
 
 import sys
 from enum import StrEnum
@@ -34,7 +34,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-# Compressed positions are int32.
+# Compressors store positions in a vector as int32.
 Size = Annotated[
     int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements per vector; by default ResNet-18's.")
 ]
@@ -107,7 +107,7 @@ def _print_benchmark(result: "BenchmarkResult", output: BenchmarkFormat, device:
     if device is Device.CUDA:
         import torch
 
-        # NVML also lists GPUs that are hidden from torch, in another order.
+        # Ask torch: NVML lists GPUs in another order, and also those that are hidden from torch.
         place = {"gpu": torch.cuda.get_device_name(), "driver": gpu.installed().driver or "unknown", **place}
     with ignore_broken_pipe():
         match output:

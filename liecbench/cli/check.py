@@ -1,4 +1,4 @@
-"""The commands `liecbench check …` and `liecbench baseline`."""
+"""The subcommands of ``liecbench check``, and ``liecbench baseline``."""
 
 import functools
 from pathlib import Path
@@ -49,7 +49,7 @@ def baseline(
     results: ResultsPath,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
 ) -> None:
-    """Write the baseline that a later `check results` compares with."""
+    """Write a baseline file, with which `liecbench check results` can compare later results."""
     from liecbench.check.stored.baseline import Baseline, left_out
     from liecbench.results.directory import load
 

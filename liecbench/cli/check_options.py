@@ -1,4 +1,4 @@
-"""Options of `liecbench check`, each defined once for all subcommands that understand it."""
+"""Options of ``liecbench check``, each defined once for all subcommands that have it."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ class CheckFormat(StrEnum):
     JSON = "json"
 
 
-# How an outcome is reported: every subcommand.
+# Options of every subcommand: the reports of the outcome.
 OutputFormat = Annotated[CheckFormat, typer.Option("--format", help="How to print the outcome.")]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the outcome with all raw data as JSON.")
@@ -24,7 +24,7 @@ JsonFile = Annotated[
 JunitFile = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write the outcome as JUnit XML.")]
 Github = Annotated[bool, typer.Option("--github", help="Write GitHub's step summary and annotations.")]
 
-# Which processes are compared: scenarios, revisions, pythons.
+# Options of ``scenarios``, ``revisions`` and ``pythons``: the processes to compare, and the slowdowns to allow.
 VariablesA = Annotated[
     list[str] | None,
     typer.Option("--env-a", metavar="NAME=VALUE", help="Set an environment variable for A's processes; repeatable."),
@@ -41,7 +41,7 @@ Bound = Annotated[
     float, typer.Option(metavar="SHARE", min=0.0, max=1.0, help="B passes if it is shown to be slower by less.")
 ]
 
-# How long a paired check measures: scenarios, revisions, pythons, self-test.
+# Options of every subcommand but ``results``: the number and order of measurements.
 Pairs = Annotated[
     int, typer.Option(metavar="N", min=7, max=1000, help="Without a verdict after N pairs, a cell is inconclusive.")
 ]
@@ -59,10 +59,12 @@ OrderSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Random seed
 
 
 def variables(option: str, assignments: list[str] | None) -> dict[str, str]:
-    """Return the variables that ``NAME=VALUE`` assignments set.
+    """Return the environment variables that ``NAME=VALUE`` assignments set.
+
+    ``option`` is the option that the assignments are from, for error messages.
 
     Raises:
-        LiecbenchError: If an assignment has another form.
+        LiecbenchError: If an assignment is not of the form ``NAME=VALUE``.
     """
     found = {}
     for assignment in assignments or []:

@@ -1,4 +1,4 @@
-"""Reports of a check's outcome: printed, written to files, and sent to GitHub."""
+"""Reports of a check's outcome: on standard output, in files, and for GitHub Actions."""
 
 import os
 from dataclasses import dataclass
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """The reports that a command was asked for.
+    """The reports that a command's options ask for.
+
+    Created before the check measures anything, so that a file that cannot be written is reported at once.
+
+    Attributes:
+        output: Format to print on standard output.
+        json_file: File to write as JSON; None for no such file.
+        junit: File to write as JUnit XML; None for no such file.
+        github: True to write annotations for GitHub, and a step summary if GITHUB_STEP_SUMMARY is set.
 
     Raises:
-        LiecbenchError: If a file cannot be written: before the check measures anything.
+        LiecbenchError: If a file cannot be written.
     """
 
     output: CheckFormat
@@ -34,7 +42,7 @@ class Reports:
                 raise LiecbenchError(f"{path}: it cannot be written", "give a file in a directory that exists")
 
     def publish(self, outcome: "Outcome") -> NoReturn:
-        """Print and write the outcome, then exit with its code."""
+        """Print the outcome, write the files, and exit with the outcome's exit code."""
         self._print(outcome)
         try:
             self._write(outcome)

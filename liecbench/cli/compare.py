@@ -1,4 +1,4 @@
-"""The commands `liecbench compare` and `liecbench report`."""
+"""The commands ``liecbench compare`` and ``liecbench report``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def report(
 
 
 def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) -> None:
-    """Print a comparison on standard output."""
+    """Print a comparison on standard output; warn about requested metrics that no cell has."""
     shown = {metric.name for metric in comparison.columns()}
     for name in comparison.requested_metrics:
         if name not in shown:
@@ -80,7 +80,7 @@ def _load_comparison(
     by: str = "algorithm",
     metrics: Sequence[str] = (),
 ) -> "Comparison":
-    """Return the comparison of results directories, with the first one's settings."""
+    """Compare results directories; ``baseline`` and target accuracy default to the first directory's settings."""
     from liecbench.results.comparison import compare as compare_cells
     from liecbench.results.directory import comparison_settings, load
     from liecbench.results.rows import check_baseline

@@ -1,4 +1,4 @@
-"""Standard output and standard error, as all commands use them."""
+"""Printing on standard output and standard error."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ _PIPE_WIDTH = 200
 
 @contextmanager
 def ignore_broken_pipe() -> Iterator[None]:
-    """Stop printing without an error when the reader of standard output closes it, as `head -1` does."""
+    """End the block without an error if the reader of standard output closes the pipe, as ``head -1`` does."""
     try:
         yield
         sys.stdout.flush()
@@ -23,14 +23,14 @@ def ignore_broken_pipe() -> Iterator[None]:
 
 
 def say(text: str, quiet: bool) -> None:
-    """Print progress or a warning to standard error, unless ``quiet``."""
+    """Print a line on standard error unless ``quiet``; print nothing for an empty text."""
     if not quiet and text:
         print(text, file=sys.stderr)
 
 
 def console() -> "Console":
-    """Return a console on standard output, as wide as its terminal; wide if it is a pipe."""
+    """Return a console on standard output: as wide as the terminal or as COLUMNS says, else 200 characters wide."""
     from rich.console import Console
 
-    # A pipe has no width: columns are hidden only on a terminal that is too narrow for them.
+    # A pipe has no width of its own, and columns are to be hidden only on a terminal that is too narrow.
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar and a live line on a terminal, plain lines elsewhere."""
+"""Progress of a run: on a terminal a bar and a line that changes, elsewhere one printed line per event."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _BAR_WIDTH = 24
 
 
 class _BarAndLine(Progress):
-    """A bar with counts, and below it a line on the current cell; drawn on a terminal only."""
+    """A bar with counts, and a line on the current cell below the bar; nothing is drawn if there is no terminal."""
 
     def __init__(self, console: Console) -> None:
         self.line = ""
@@ -39,12 +39,12 @@ class _BarAndLine(Progress):
 
 
 class ConsoleProgress:
-    """Shows cells done, the time left, and the current cell's epoch and loss; drawn only when they change.
+    """Shows the number of finished cells, the time left, and the current cell's epoch and loss.
 
     Args:
         console: The console to draw on.
         jobs: The jobs that are left to run.
-        num_cells: Number of the scenario's cells, with those that are done.
+        num_cells: Number of the chosen cells, including those that are finished already.
     """
 
     def __init__(self, console: Console, jobs: Sequence[Job], num_cells: int) -> None:
@@ -65,18 +65,18 @@ class ConsoleProgress:
         self._bar.stop()
 
     def launching(self, launch: Launch) -> None:
-        """Tell that workers are starting."""
+        """Show that the workers of a launch are starting."""
         line = f"starting {launch.workers} workers for {len(launch.jobs)} cells"
         self._tell(line)
 
     def noticed(self, text: str) -> None:
-        """Print a warning once."""
+        """Print a warning, unless the same text was printed before."""
         if text not in self._warnings:
             self._warnings.add(text)
             self._say(text)
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Show a step of the current epoch, or of a timing."""
+        """Show the latest step of the current epoch, or the latest mean of a timing."""
         cell = self._cells[event.cell]
         if isinstance(event, TimingProgress):
             mean = f"{event.mean_seconds * 1000:.3g} ms per step"
@@ -87,7 +87,7 @@ class ConsoleProgress:
         self._draw(f"{cell.describe()}: {where}")
 
     def recorded(self, record: Record) -> None:
-        """Show a start, an epoch or an end that was written to the ledger."""
+        """Show a record that was written to the ledger: the start, an epoch or the end of a cell."""
         cell = self._cells[record.cell]
         match record:
             case Start():
@@ -116,7 +116,7 @@ class ConsoleProgress:
         self._tell(f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}{achieved_rate(record)}")
 
     def failed(self, cell: Cell, error: str) -> None:
-        """Show a cell that failed with its launch."""
+        """Count a cell as finished because its launch failed, and print the first line of the error."""
         self._over(cell)
         first_line = error.partition("\n")[0]
         self._say(f"{cell.describe()}: failed: {first_line}")
@@ -135,7 +135,7 @@ class ConsoleProgress:
         return f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
 
     def _tell(self, line: str) -> None:
-        """Draw the line on a terminal; print it elsewhere."""
+        """Draw the line below the bar; if there is no terminal, print it."""
         self._draw(line)
         if self._bar.disable:
             self._say(f"[{self._counts()}] {line}")
@@ -150,10 +150,10 @@ class ConsoleProgress:
 
 
 def achieved_rate(record: Epoch) -> str:
-    """Return the mean rate of the busiest direction of any rank's link while it trained; empty if unknown."""
+    """Return, as text, the mean rate in Mbit/s of an epoch's busiest link and direction; empty if unknown."""
     if record.wire_bytes is None or not record.train_seconds:
         return ""
     busiest = max(max(record.wire_bytes["sent"]), max(record.wire_bytes["received"]))
-    # Bytes are those of all steps, seconds those of timed steps.
+    # Wire bytes are counted in all steps, training seconds only in the timed steps.
     seconds = record.train_seconds * record.steps / record.timed_steps
     return f", {8e-6 * busiest / seconds:.3g} Mbit/s"

@@ -1,4 +1,4 @@
-"""The command `liecbench run`."""
+"""The command ``liecbench run``."""
 
 import contextlib
 import functools
@@ -100,9 +100,9 @@ def run(
 
 
 def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_rank: int, master: str | None) -> None:
-    """Start what ranks are forked from, which takes seconds, before the scenario is checked.
+    """Start the process that ranks are forked from, without waiting: it takes seconds to import torch.
 
-    If the scenario turns out to need another environment, a launch starts another one.
+    The scenario is not checked yet. If it needs a process with other settings, its launch starts a new one.
     """
     from liecbench.launch.launch import prepare
     from liecbench.launch.multinode import Nodes
@@ -112,20 +112,20 @@ def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_
 
 
 def _threads(scenario: Path, assignments: list[str]) -> int:
-    """Guess the threads of a scenario that is not checked yet."""
+    """Return the threads per rank that a scenario asks for, without checking the scenario; 1 if that is unclear."""
     import yaml
 
     try:
         content = yaml.safe_load(scenario.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return 1  # the check of the scenario reports it
+        return 1  # loading the scenario reports the error later
     asked = [text.removeprefix("threads=") for text in assignments if text.startswith("threads=")]
     threads = asked[-1] if asked else str(content.get("threads", 1)) if isinstance(content, dict) else "1"
     return int(threads) if threads.isdecimal() else 1
 
 
 def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
-    """Return the jobs left to run; raise LiecbenchError for cells that cannot run here."""
+    """Return the jobs that are left to run; raise LiecbenchError if a cell cannot run on this machine."""
     from liecbench.diagnostics.doctor import require_netem
     from liecbench.launch.pending import jobs_left
     from liecbench.launch.runner import check_nodes, check_sharing
@@ -148,7 +148,7 @@ def _run_rest(
     *,
     quiet: bool,
 ) -> None:
-    """Run the remaining jobs with progress; the caller holds the results directory's lock."""
+    """Run the jobs that are left and show progress; the caller must hold the lock of the results directory."""
     from rich.console import Console
 
     from liecbench.cli.progress import ConsoleProgress

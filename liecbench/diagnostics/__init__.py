@@ -1,1 +1,1 @@
-"""Find out what this machine can do."""
+"""Diagnostics of this machine: namespaces, shaped links, torch, GPUs."""

@@ -1,4 +1,4 @@
-"""Find out what this machine can do by trying it; each 'no' comes with its remedy."""
+"""Diagnose this machine by trying what a run needs; each diagnostic that fails comes with a remedy."""
 
 import json
 import os
@@ -28,7 +28,14 @@ _NETEM_REMEDY = "load the module sch_netem (package linux-modules-extra or kerne
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One ability of the machine: whether it works, what was found, and what to do if it does not."""
+    """One ability of the machine.
+
+    Attributes:
+        name: The ability, such as ``gloo``.
+        works: True if the machine has it.
+        seen: What was found, for example a version.
+        remedy: What the user can do if it does not work.
+    """
 
     name: str
     works: bool
@@ -37,7 +44,7 @@ class Diagnostic:
 
 
 def examine() -> Iterator[Diagnostic]:
-    """Yield every diagnostic; those that need a process without threads come first."""
+    """Yield every diagnostic. The one on namespaces forks, so it comes before torch starts threads."""
     yield _user_namespaces()
     yield from _link()
     yield _python()
@@ -46,7 +53,10 @@ def examine() -> Iterator[Diagnostic]:
 
 
 def require_netem(links: Iterable[LinkMap]) -> None:
-    """Raise MachineError if a link asks for delay or loss and the kernel has no netem, found by building one."""
+    """Raise MachineError if a link asks for delay, jitter or loss and the kernel lacks the netem module.
+
+    To find out, shape a link for a moment; if that fails for another reason, do not raise.
+    """
     asking = next((link for link in links if link.needs_netem), None)
     if asking is None or probe_link().get("netem", True):
         return
@@ -104,7 +114,11 @@ def _link() -> Iterator[Diagnostic]:
 
 
 def probe_link() -> dict[str, Any]:
-    """Build a link as a run does and take it down; return what it carried, or ``reason`` if the kernel refused."""
+    """Build a shaped link as a run does, measure its rates, and remove it.
+
+    Returns:
+        The report of ``liecbench.diagnostics.link_probe``; if there is none, only the key ``"reason"``.
+    """
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]
     orders = Orders(parent=os.getpid(), events=writing, num_links=1, command=command)
@@ -149,14 +163,14 @@ def _torch() -> Iterator[Diagnostic]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """The software installed for GPUs.
+    """The installed software that GPUs need.
 
     Attributes:
-        cuda: The CUDA version that torch is built for, or None.
-        num_gpus: How many GPUs torch sees.
-        nccl: The version of NCCL in torch, or None.
-        triton: The version of Triton, or None.
-        lacking: What Triton needs to build its launcher of kernels and does not find.
+        cuda: CUDA version that torch is built for; None if torch is built without CUDA.
+        num_gpus: Number of GPUs that torch sees.
+        nccl: Version of NCCL in torch; None if torch has none.
+        triton: Version of Triton; None if it is not installed.
+        lacking: Missing programs and files that Triton needs to build its kernel launcher.
     """
 
     cuda: str | None
@@ -167,7 +181,7 @@ class Build:
 
     @classmethod
     def here(cls) -> Self:
-        """Ask torch and the installed packages."""
+        """Return the software that this interpreter has installed."""
         import torch
         import torch.distributed as dist
 
@@ -187,7 +201,7 @@ class Build:
 
 
 def on_gpus(found: Gpus, build: Build) -> Iterator[Diagnostic]:
-    """Yield what the machine's GPUs and this installation can do together; two lines if there is no GPU."""
+    """Yield the diagnostics on NCCL, GPUs, driver, torch and Triton; if there is no GPU, only ``nccl`` and ``gpus``."""
     remedy = f"needed for GPUs only: {_CUDA_BUILD}"
     yield Diagnostic(
         name="nccl", works=build.nccl is not None, seen=build.nccl or "not in this build of torch", remedy=remedy

@@ -1,4 +1,7 @@
-"""The probe that ``doctor`` runs behind a link of its own: shape it, measure it, and try the kernel's netem."""
+"""The probe of ``liecbench doctor``: shape a link, measure its rates, and try whether the kernel has netem.
+
+It runs as the only worker of a supervisor, in network namespaces of its own.
+"""
 
 import json
 import os
@@ -15,7 +18,7 @@ _ASKED = Link(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
 
 
 def main() -> None:
-    """Report one line of JSON to the supervisor's events."""
+    """Probe the link, and write a report as one line of JSON to the pipe that EVENTS_VARIABLE names."""
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
     measured = link.measure(_ASKED).as_dict()
     report = {"type": "probe", "asked": _ASKED.spec(), "measured": measured, "netem": _has_netem()}

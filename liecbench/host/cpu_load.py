@@ -1,4 +1,4 @@
-"""The load of this machine's processors while something is measured."""
+"""Load of this machine's processors during a measurement."""
 
 import time
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ import psutil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuLoad:
-    """The kernel's counters since boot, in seconds summed over all processors.
+    """The kernel's counters of processor time since boot, at one moment.
 
     Attributes:
-        at_seconds: When they were read, on this process's clock.
-        total_seconds: Processor time, idle or not.
-        idle_seconds: Of it, idle or waiting for disks.
-        stolen_seconds: Of it, taken by the hypervisor for other machines.
-        waiting_seconds: Time in which some task waited for a processor; None if the kernel has no pressure counters.
+        at_seconds: The moment, in seconds of ``time.perf_counter``.
+        total_seconds: Processor time, busy and idle, summed over all processors.
+        idle_seconds: Part of ``total_seconds`` in which processors were idle or waited for disks.
+        stolen_seconds: Part of ``total_seconds`` that the hypervisor gave to other virtual machines.
+        waiting_seconds: Wall-clock time in which at least one task waited for a processor; None if the kernel has no
+            pressure counters.
     """
 
     at_seconds: float
@@ -41,12 +42,18 @@ class CpuLoad:
         )
 
     def cpu_seconds(self, before: Self) -> tuple[float, float]:
-        """Return how long all processors together have worked since ``before``, and how long they could have."""
+        """Return busy and total processor seconds since ``before``, both summed over all processors."""
         total = self.total_seconds - before.total_seconds
         return total - (self.idle_seconds - before.idle_seconds), total
 
     def since(self, before: Self) -> dict[str, float]:
-        """Return shares of the time since ``before``: ``steal``, and ``pressure`` in which some task had to wait."""
+        """Return indicators of a lack of processor time since ``before``, as shares of the time.
+
+        Returns:
+            ``"steal"``: share of processor time that the hypervisor gave to other virtual machines.
+            ``"pressure"``, only if the kernel has pressure counters: share of wall-clock time in which at least one
+            task waited for a processor.
+        """
         total = self.total_seconds - before.total_seconds
         shares = {"steal": (self.stolen_seconds - before.stolen_seconds) / total if total > 0 else 0.0}
         if self.waiting_seconds is not None and before.waiting_seconds is not None:
@@ -55,7 +62,7 @@ class CpuLoad:
 
 
 def _waiting_seconds() -> float | None:
-    """Read the kernel's own counter: psutil has none of pressure."""
+    """Read the kernel's pressure counter, which psutil lacks; return None if there is none."""
     try:
         text = Path("/proc/pressure/cpu").read_text()
         return int(text.split("\n", 1)[0].rpartition("total=")[2]) / 1e6

@@ -1,4 +1,4 @@
-"""This machine's GPUs, as NVIDIA's management library (NVML) describes them; none without NVML or a driver."""
+"""This machine's GPUs, as NVIDIA's management library (NVML) describes them."""
 
 import contextlib
 import itertools
@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-# By NVML's levels of a common ancestor, as `nvidia-smi topo` abbreviates them.
+# For NVML's level of two GPUs' common PCIe ancestor: the abbreviation that `nvidia-smi topo` prints.
 _ANCESTORS: Final = {0: "PIX", 10: "PIX", 20: "PXB", 30: "PHB", 40: "NODE", 50: "SYS"}
 _SWITCH: Final = "switch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """One GPU; values that NVML does not know are None.
+    """One GPU; a value that NVML does not report is None.
 
-    ``pcie_generation`` and ``pcie_width`` (lanes) are the highest that GPU and slot can do.
+    ``pcie_generation`` and ``pcie_width`` (in lanes) are the highest that both the GPU and its slot support.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Gpus:
     """All GPUs of one machine, in NVML's order.
 
     Attributes:
-        gpus: The GPUs.
-        driver: The driver's version.
-        cuda: The newest CUDA that the driver runs.
-        connections: For pairs of GPUs, the lower number first, the path between them: PIX, PXB, PHB, NODE or SYS, or
-            NVn for n active NVLinks.
-        problem: What keeps NVML from answering.
+        gpus: The GPUs; empty if there are none or NVML does not answer.
+        driver: Version of the driver; None if unknown.
+        cuda: Newest CUDA version that the driver supports; None if unknown.
+        connections: For each pair of GPU numbers, the lower one first, the path between the two GPUs: NVn for n active
+            NVLinks, else PIX, PXB, PHB, NODE or SYS as in `nvidia-smi topo`.
+        problem: NVML's error message; None if it answers.
     """
 
     gpus: tuple[Gpu, ...] = ()
@@ -50,7 +50,13 @@ class Gpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """A rank's GPU: the number of its machine, its UUID as NVML or torch writes it, and its name."""
+    """The GPU that a rank uses.
+
+    Attributes:
+        machine: Number of the rank's machine, from 0.
+        uuid: UUID of the GPU, as NVML or as torch writes it.
+        name: Name of the GPU.
+    """
 
     machine: int
     uuid: str
@@ -59,7 +65,7 @@ class Used:
 
 @contextlib.contextmanager
 def nvml() -> Iterator[None]:
-    """Initialise NVML for the block. Raises pynvml.NVMLError if there is no library or no driver."""
+    """Initialize NVML for the block. Raises pynvml.NVMLError if the library or the driver is missing."""
     import pynvml
 
     pynvml.nvmlInit()
@@ -70,7 +76,7 @@ def nvml() -> Iterator[None]:
 
 
 def answer(question: Callable[..., Any], *arguments: Any) -> Any:
-    """Call one function of NVML; return None if the GPU, its driver or the user's rights do not allow it."""
+    """Call a function of NVML and return its result, or None if NVML raises an error, as for an unsupported query."""
     import pynvml
 
     try:
@@ -80,7 +86,7 @@ def answer(question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def installed() -> Gpus:
-    """Return the machine's GPUs; none, and the problem, if NVML is missing or finds no driver."""
+    """Return the machine's GPUs; if NVML or the driver is missing, there are none and ``problem`` is set."""
     import pynvml
 
     try:
@@ -91,7 +97,12 @@ def installed() -> Gpus:
 
 
 def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, Any]:
-    """Return what a record says of the GPUs that ``ranks`` use; ``machines`` are in the order of their numbers."""
+    """Return the description of the GPUs in use that a cell's record stores.
+
+    Args:
+        ranks: The GPU of each rank.
+        machines: All GPUs of each machine, by number of the machine.
+    """
     names = {(rank.machine, full_uuid(rank.uuid)): rank.name for rank in ranks}
     num_ranks = Counter((rank.machine, full_uuid(rank.uuid)) for rank in ranks)
     memory = {(number, gpu.uuid): gpu.memory_bytes for number, found in enumerate(machines) for gpu in found.gpus}
@@ -109,12 +120,12 @@ def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, An
 
 
 def full_uuid(uuid: str) -> str:
-    """Return a GPU's UUID as NVML writes it; torch leaves ``GPU-`` out."""
+    """Return a GPU's UUID as NVML writes it: with the prefix ``GPU-``, which torch leaves out."""
     return uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
 
 
 def _of_all(versions: Iterable[str | None]) -> str | None:
-    """Return the machines' version, or versions if they differ; None if none is known."""
+    """Return the distinct versions, joined by commas; None if no version is known."""
     return ", ".join(dict.fromkeys(version for version in versions if version)) or None
 
 
@@ -140,7 +151,7 @@ def _gpu(handle: Any, num_nvlinks: int) -> Gpu:
         name=pynvml.nvmlDeviceGetName(handle),
         uuid=pynvml.nvmlDeviceGetUUID(handle),
         memory_bytes=None if memory is None else memory.total,
-        # The greatest: at rest a link runs at a lower generation than it does under load.
+        # The highest, because an idle PCIe link runs at a lower generation than a busy one.
         pcie_generation=answer(pynvml.nvmlDeviceGetMaxPcieLinkGeneration, handle),
         pcie_width=answer(pynvml.nvmlDeviceGetMaxPcieLinkWidth, handle),
         compute_capability=answer(pynvml.nvmlDeviceGetCudaComputeCapability, handle),
@@ -149,7 +160,7 @@ def _gpu(handle: Any, num_nvlinks: int) -> Gpu:
 
 
 def _nvlinks(handle: Any) -> Counter[str]:
-    """Count active NVLinks by their other end: a PCI address, or a switch."""
+    """Count a GPU's active NVLinks by their remote end: a PCI address, or ``_SWITCH`` for any NVSwitch."""
     import pynvml
 
     ends: Counter[str] = Counter()
@@ -166,7 +177,7 @@ def _connections(handles: list[Any], links: list[Counter[str]]) -> Iterator[tupl
 
     addresses = [info and info.busId for info in (answer(pynvml.nvmlDeviceGetPciInfo, handle) for handle in handles)]
     for one, other in itertools.combinations(range(len(handles)), 2):
-        # All GPUs on a switch reach each other over all their links.
+        # Two GPUs on an NVSwitch reach each other over all NVLinks to it.
         direct = links[one][addresses[other]] + min(links[one][_SWITCH], links[other][_SWITCH])
         ancestor = answer(pynvml.nvmlDeviceGetTopologyCommonAncestor, handles[one], handles[other])
         if direct:

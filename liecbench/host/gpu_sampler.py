@@ -1,18 +1,20 @@
 """A process that samples a machine's GPUs while its ranks train: ``python -P -m liecbench.host.gpu_sampler UUID…``.
 
-It first prints a line of JSON: null when it is ready, or NVML's error, after which it exits. ``begin`` on standard
-input starts a window; ``end`` ends it and prints its figures as a line of JSON; end of file ends the process. A
-window's figures, over all GPUs:
+Each line that the process prints is JSON. The first is null when the process is ready; otherwise it is NVML's error
+message, and the process exits. The line ``begin`` on standard input starts a window. The line ``end`` ends the window
+and prints its figures. End of file ends the process. The figures cover all GPUs:
 
-- ``utilisation``: the mean share of time in which a kernel ran; ``sm_clock_hertz``: the mean clock
-- ``peak_memory_bytes``: the largest memory in use on one GPU, by all processes
-- ``energy_joules``, by the GPUs' own counters, and ``power_watts``, that by seconds; where a GPU has no such counter
-  its power is the mean of samples, and its energy that by seconds
-- ``pcie_sent_bytes``, ``pcie_received_bytes``: by the GPUs' counters; without those the mean of sampled rates by
-  seconds; sent is what leaves the GPU
-- ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all links
-- ``throttled_share``: the share of samples in which the clocks were held back by anything but idleness and
-  applications' settings; ``throttled_<reason>_share``: by one reason
+- ``utilisation``: mean share of time in which a kernel ran
+- ``sm_clock_hertz``: mean clock of the streaming multiprocessors
+- ``peak_memory_bytes``: largest memory in use on one GPU, by all processes
+- ``energy_joules``: from the GPU's energy counter; without a counter, ``power_watts`` × the window's seconds
+- ``power_watts``: ``energy_joules`` ÷ the window's seconds; without an energy counter, the mean of power samples
+- ``pcie_sent_bytes`` (leaving the GPU) and ``pcie_received_bytes``: from the GPU's counters; without counters, the mean
+  of rate samples × the window's seconds
+- ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all NVLinks
+- ``throttled_share``: share of samples in which anything but idleness or a clock that applications set lowered the
+  clocks
+- ``throttled_<reason>_share``: share of samples in which this reason lowered the clocks
 
 A figure that one of the GPUs does not support is missing.
 """
@@ -44,7 +46,7 @@ REASONS: Final = {
     0x400: "reliability",
 }
 _ALL_LINKS: Final = 0xFFFF_FFFF
-# Fields by NVML's numbers, which older bindings have no names for: (number, scope) and the bytes that a count is.
+# NVML's fields as ((number, scope), bytes per count); numbers, because older Python bindings lack the names.
 _FIELDS: Final = {
     "pcie_sent_bytes": ((197, 0), 1),
     "pcie_received_bytes": ((198, 0), 1),
@@ -57,7 +59,13 @@ _SUMMED: Final = ("_bytes", "_joules", "_watts")
 
 
 class Count(NamedTuple):
-    """A counter's value, the number of bits after which it wraps around, and the unit of one count."""
+    """A reading of a counter.
+
+    Attributes:
+        value: The counter's value.
+        bits: Width of the counter: it wraps around at 2^bits.
+        unit: Bytes or joules per count.
+    """
 
     value: int
     bits: int
@@ -65,7 +73,10 @@ class Count(NamedTuple):
 
 
 class Window:
-    """The figures of one GPU from its start on; the clock is read after the counters, which take time to read."""
+    """The figures of one GPU since this object was created.
+
+    The clock is read after the counters, because reading the counters takes time.
+    """
 
     def __init__(self, handle: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._handle, self._clock = handle, clock
@@ -76,7 +87,7 @@ class Window:
         self._samples: dict[str, list[float]] = {}
 
     def sample(self) -> None:
-        """Read every counter and gauge once."""
+        """Read every counter, gauge and sampled rate once."""
         self._count()
         for name, value in _gauges(self._handle):
             self._samples.setdefault(name, []).append(value)
@@ -85,7 +96,7 @@ class Window:
                 self._samples.setdefault(name, []).append(rate)
 
     def end(self) -> dict[str, float]:
-        """Return the figures up to now."""
+        """Return the figures of the window up to now, by name."""
         if self._samples:
             self._count()
         else:
@@ -108,7 +119,7 @@ class Window:
         return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
 
     def _count(self) -> None:
-        """Add the counters' growth; drop those that are gone or were reset."""
+        """Add each counter's growth to its total; drop the total of a counter that is missing or was reset."""
         now = dict(_counts(self._handle))
         self._counted = self._clock()
         for name in list(self._totals):
@@ -120,7 +131,7 @@ class Window:
         self._last = now
 
     def _pcie_rate(self, number: int) -> float | None:
-        """Return bytes per second; the call takes the 20 ms over which it measures."""
+        """Return the PCIe rate in bytes per second, or None if unsupported; the call blocks for 20 ms."""
         import pynvml
 
         rate = answer(pynvml.nvmlDeviceGetPcieThroughput, self._handle, number)
@@ -156,14 +167,14 @@ def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
     if megahertz is not None:
         yield "sm_clock_hertz", megahertz * 1e6
     reasons = answer(pynvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
-    if reasons is None:  # the name that drivers before 535 know
+    if reasons is None:  # drivers before 535 know this function only by its older name
         reasons = answer(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
     if reasons is not None:
         yield "reasons", reasons
 
 
 def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
-    """Yield the share of samples with throttled clocks, and the share of each reason; a sample has a bit per reason."""
+    """Yield ``throttled_share``, and the share of each reason that occurs; a sample has one bit per reason."""
     yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
     for bit, reason in REASONS.items():
         if held := sum(bool(sample & bit) for sample in samples):
@@ -173,8 +184,9 @@ def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
 def combined(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:
     """Combine the figures of several GPUs or machines; return None if a part is None.
 
-    Bytes, joules and watts are sums, memory in use is the maximum, shares and clocks are means over the parts. A figure
-    that a part lacks is missing, except the share of a throttling reason, which then counts as 0.
+    Bytes, joules and watts are sums, peak memory is the maximum, shares and clocks are means over the parts. A figure
+    that a part lacks is left out. Exception: ``throttled_<reason>_share`` counts as 0 in a part that lacks it but has
+    ``throttled_share``.
     """
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
@@ -198,7 +210,7 @@ def _value(part: dict[str, float], name: str) -> float | None:
 
 
 def serve(handles: Sequence[Any]) -> None:
-    """Obey the lines of standard input until it ends."""
+    """Start and end windows as lines of standard input ask, and sample open windows, until end of file."""
     windows: list[Window] = []
     due = math.inf
     unread = b""
@@ -227,7 +239,7 @@ def _say(content: dict[str, float] | str | None) -> None:
 
 
 def main(uuids: Sequence[str]) -> None:
-    """Watch the GPUs with these UUIDs, as NVML writes them or, as torch does, without ``GPU-``."""
+    """Serve the GPUs with these UUIDs, with or without the prefix ``GPU-``, until standard input ends."""
     import pynvml
 
     die_with_parent()

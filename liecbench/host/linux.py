@@ -30,23 +30,26 @@ def unshare(flags: int) -> None:
 
 
 def enter_network_namespace(descriptor: int) -> None:
-    """Move the calling thread into the network namespace behind an open file descriptor."""
+    """Move the calling thread into the network namespace that an open file descriptor refers to."""
     _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(CLONE_NEWNET)), "setns")
 
 
 def make_mounts_private() -> None:
-    """Keep mount events from passing between this mount namespace and the rest of the machine."""
+    """Keep mounts of this mount namespace from appearing in the rest of the machine, and the other way round."""
     _checked(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC_PRIVATE), None), "mount")
 
 
 def mount_proc() -> None:
-    """Mount a /proc that shows this PID namespace. Raises OSError if the kernel refuses."""
+    """Mount a /proc that shows the processes of this PID namespace. Raises OSError if the kernel refuses."""
     flags = ctypes.c_ulong(_MS_NOSUID_NODEV_NOEXEC)
     _checked(_libc.mount(b"proc", b"/proc", b"proc", flags, None), "mount /proc")
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Ask the kernel for SIGKILL when the parent ends; exit at once if ``parent`` is already gone."""
+    """Let the kernel kill this process when its parent process ends.
+
+    If ``parent`` is given and is no longer the parent's process ID, exit at once: the parent ended before the call.
+    """
     kill = ctypes.c_ulong(signal.SIGKILL)
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), kill, 0, 0, 0), "prctl")
     if parent is not None and os.getppid() != parent:
@@ -54,5 +57,5 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def set_process_name(name: str) -> None:
-    """Name this process for ``ps`` and ``top``; the kernel keeps 15 characters."""
+    """Set the name that ``ps`` and ``top`` show for this process; the kernel keeps the first 15 bytes."""
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_NAME), name.encode()[:15], 0, 0, 0), "prctl")

@@ -1,4 +1,4 @@
-"""The machine that a result comes from: processor, versions, memory; no paths, no environment variables."""
+"""Facts about this machine that results record, without paths and environment variables, and a check of its memory."""
 
 import platform
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from liecbench.errors import MachineError
 
 
 def describe(*, threads: int) -> dict[str, str | int]:
-    """Return what results record of the machine; ``threads`` is how many a process computes with."""
+    """Return the description of this machine that results record; ``threads`` is the number of threads per process."""
     return {
         "cpu": _cpu_model(),
         "num_cpus": psutil.cpu_count() or 1,
@@ -24,16 +24,16 @@ def describe(*, threads: int) -> dict[str, str | int]:
 
 
 def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int | None = None) -> None:
-    """Check that what was asked fits into memory.
+    """Check that enough memory is available.
 
     Args:
-        asked: What needs the memory, in the user's words.
-        needed_bytes: How much it needs.
-        remedy: What the user can do if there is less.
-        gpu_bytes: What is available on a GPU; without it, the machine's memory is looked at.
+        asked: The thing that needs the memory, as the error message names it.
+        needed_bytes: Bytes that it needs.
+        remedy: Advice for the user if too few bytes are available.
+        gpu_bytes: Bytes available on a GPU, to check instead of the machine's memory; None to check the latter.
 
     Raises:
-        MachineError: There is less.
+        MachineError: If fewer than ``needed_bytes`` are available.
     """
     available, memory = (
         (psutil.virtual_memory().available, "memory") if gpu_bytes is None else (gpu_bytes, "the GPU's memory")
@@ -44,7 +44,7 @@ def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int |
 
 
 def _cpu_model() -> str:
-    """Return the processor's name, which psutil does not know."""
+    """Return the processor's model name, which psutil does not report, or else its architecture."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

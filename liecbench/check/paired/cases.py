@@ -18,7 +18,7 @@ class Case:
         label: The case's name.
         a: The cell that side A trains.
         b: The cell that side B trains.
-        slowdown: Delay added to each of B's steps, as a share of A's step time; not zero in the self-test only.
+        slowdown: Delay added to each of B's steps, as a share of A's step time; 0 except in the self-test.
     """
 
     label: str

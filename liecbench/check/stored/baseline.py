@@ -1,4 +1,4 @@
-"""The stored baseline: bytes, accuracy and times of each completed cell, in a file that reveals any later edit."""
+"""The stored baseline: bytes, accuracy and times of each completed cell, in a file with a checksum against edits."""
 
 import hashlib
 import json
@@ -20,13 +20,13 @@ TYPE: Final = "liecbench-baseline"
 _WRITE: Final = "`liecbench baseline RESULTS -o FILE`"
 
 Count = Annotated[int, Ge(0), Le(2**63 - 1)]
-# Larger than any float32, and the squares of these are still finite.
+# Wider than the range of float32, and the square of any value within is still a finite float.
 Real = Annotated[float, Ge(-1e100), Le(1e100)]
 Seconds = Annotated[float, Ge(0), Le(1e100)]
 
 
 class Traffic(Model):
-    """Bytes of an epoch, one entry per rank."""
+    """Bytes that each rank sent and received in an epoch; both lists have one entry per rank."""
 
     sent: list[Count]
     received: list[Count]
@@ -38,7 +38,7 @@ class Traffic(Model):
 
 
 class StoredEpoch(Model):
-    """The fields of an epoch's record that checks need: seconds, bytes, accuracy as a fraction."""
+    """The fields of an epoch's record that checks need; accuracy is a fraction."""
 
     epoch: Annotated[int, Ge(1), Le(10**9)]
     steps: Annotated[int, Ge(1), Le(10**9)]
@@ -59,14 +59,14 @@ class StoredEpoch(Model):
 
     @classmethod
     def of(cls, epoch: Epoch) -> Self:
-        """Return the stored part of a record; raise ValidationError if a value is out of bounds."""
+        """Return the fields of a record that a baseline stores; raise ValidationError if a value is out of bounds."""
         return cls.model_validate({name: getattr(epoch, name) for name in cls.model_fields})
 
 
 class Environment(Model):
-    """The part of a cell's environment that decides which figures can be compared; null if not recorded.
+    """The fields of a cell's environment that decide which metrics can be compared; None if not recorded.
 
-    ``gpus`` are the names of the machine's GPUs.
+    ``gpus`` are the names of the GPUs that the ranks used.
     """
 
     torch: str | None = None
@@ -78,13 +78,13 @@ class Environment(Model):
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> Self:
-        """Return the stored part of a recorded environment."""
+        """Return the fields of a recorded environment that a baseline stores."""
         gpus = (recorded.get("gpu") or {}).get("names")
         return cls.model_validate({**{name: recorded.get(name) for name in cls.model_fields}, "gpus": gpus})
 
     @model_serializer(mode="wrap")
     def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the newest fields if they are null: earlier versions can read such a file as well."""
+        """Leave out ``gpus`` and ``nccl`` if they are None: versions without these fields can then read the file."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
 
@@ -99,7 +99,7 @@ class BaselineCell(Model):
     @field_validator("spec")
     @classmethod
     def _fill_in(cls, spec: dict[str, Any]) -> dict[str, Any]:
-        """Fill in the fields that were added to cells after the spec was recorded."""
+        """Return the spec with the defaults of fields that a later version added to cells."""
         try:
             return Cell.from_spec(spec).spec()
         except ValidationError as error:
@@ -112,7 +112,7 @@ class BaselineCell(Model):
 
     @classmethod
     def of(cls, cell: CellResult) -> Self:
-        """Return the stored part of a cell; for an unfinished cell, with the epochs so far."""
+        """Return the fields of a cell that a baseline stores; an unfinished cell has the epochs recorded so far."""
         try:
             environment = Environment.of(cell.environment)
             epochs = [StoredEpoch.of(epoch) for epoch in cell.epochs]
@@ -123,7 +123,7 @@ class BaselineCell(Model):
 
 
 class Baseline(Model):
-    """A baseline: the cells that completed, and the version of liecbench that wrote it."""
+    """A baseline: cells that completed, and the version of liecbench that wrote the file."""
 
     liecbench: str
     cells: Annotated[list[BaselineCell], MinLen(1)]
@@ -137,7 +137,7 @@ class Baseline(Model):
 
     @classmethod
     def of(cls, cells: Sequence[CellResult]) -> Self:
-        """Return a baseline of the cells that completed; ``left_out`` names the others.
+        """Return a baseline of the completed cells among ``cells``.
 
         Raises:
             NothingToCompareError: If no cell has completed.
@@ -148,7 +148,7 @@ class Baseline(Model):
         return cls(liecbench=__version__, cells=sorted(completed, key=_sort_key))
 
     def write(self, path: Path) -> None:
-        """Write the baseline to a file, completely or not at all; the same results give the same bytes."""
+        """Write the baseline to a file, atomically; equal baselines give files that are equal to the byte."""
         partial = path.parent / f"{path.name}.partial"
         try:
             try:
@@ -201,7 +201,7 @@ class Baseline(Model):
         if document.get("schema") != SCHEMA:
             raise ValueError(f"it is of another schema; this version reads schema {SCHEMA}")
         rest = {name: value for name, value in document.items() if name != "sha256"}
-        # The checksum finds changed values, the text finds the same values in another form. Git may change line ends.
+        # The checksum detects changed values; comparing the text detects another format. Git may change line ends.
         same_text = text.replace("\r\n", "\n").rstrip() == _canonical(document)
         if not same_text or document.get("sha256") != _sha256(rest):
             raise ValueError("it was edited after it was written")
@@ -210,7 +210,7 @@ class Baseline(Model):
 
 
 def left_out(cells: Sequence[CellResult]) -> list[str]:
-    """Return the cells that a baseline of these results lacks, each with its status."""
+    """Return a line for each cell that did not complete, and so is not in the baseline: its name and status."""
     rest = [cell for cell in cells if cell.status != "completed"]
     return [f"{Cell.from_spec(cell.spec).describe()}: {cell.status}" for cell in rest]
 

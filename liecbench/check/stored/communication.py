@@ -1,4 +1,4 @@
-"""Communication time ÷ the wire time of its bytes; seconds are printed and never gated."""
+"""The gated ratio of communication time to the wire time of its bytes, and times in seconds that are only printed."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -10,29 +10,32 @@ from liecbench.network.link_map import LinkMap
 
 _METRIC = "communication_over_wire"
 _BITS = 8
-# A process that computes all the time takes half of two cores; it made two ranks' communication 14 % slower.
+# Measured: a process that kept one of two cores busy, a share of 0.5, made two ranks' communication 14 % slower.
 _BUSY = 0.15
 
 
 def over_wire(
     label: str, matches: Sequence[CellMatch], *, margin: float, least_seconds_per_step: float
 ) -> CheckResult | UngatedMetric | None:
-    """Return the change of communication ÷ wire time, seed by seed.
+    """Compare the ratio of communication time to wire time, seed by seed.
 
-    A cell's value is that of its fastest epoch, for the rank that communicated least: disturbances only add time.
+    The ratio of an epoch uses the communication time of the rank that communicated least, and the ratio of a cell is
+    the smallest of its epochs: disturbances only add time.
 
     Args:
         label: The cell's name.
-        matches: The same cell with several seeds.
-        margin: Growth of the ratio that is allowed.
-        least_seconds_per_step: Ratios are gated if a step's bytes need at least so long on the wire.
+        matches: The matches of cells that differ only in the seed.
+        margin: Relative growth of the ratio that is allowed.
+        least_seconds_per_step: The ratio is gated only if the bytes of a step need at least this wire time in seconds.
 
     Returns:
-        A result; an ungated metric if the bytes need less; None on an unshaped link.
+        A result if the ratio is gated or an epoch's record lacks the communication time; an ungated metric if the wire
+        time per step is shorter than ``least_seconds_per_step``; None if the link is unshaped, or if no epoch was timed
+        or sent anything.
     """
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
         return None
-    # Wire bytes include headers and payload bytes do not: both sides must use the same.
+    # Wire bytes include headers, payload bytes do not: the baseline and the results must use the same kind.
     by_wire = all(epoch.wire_bytes is not None for match in matches for epoch in _epochs(match))
     if not all(_known(epoch) for match in matches for epoch in _epochs(match)):
         reason = "an earlier version wrote the records: not all of them have the least communication time of a rank"
@@ -48,7 +51,10 @@ def over_wire(
 
 
 def ungated_seconds(label: str, matches: Sequence[CellMatch]) -> Iterator[UngatedMetric]:
-    """Yield seconds per epoch, mean over seeds and epochs; for an unshaped link, those of communication as well."""
+    """Yield training and exposed communication seconds per epoch, as means over seeds and epochs.
+
+    On an unshaped link, also yield communication seconds per epoch.
+    """
     names = ["train_seconds", "exposed_seconds"]
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
         names.append("communicate_seconds")
@@ -82,7 +88,7 @@ def _result(label: str, ratios: Sequence[tuple[float, float]], margin: float, ad
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return by how much other processes' share of the processors has grown; 0 if it was not recorded."""
+    """Return the growth of other processes' share of the processors from baseline to results; 0 if not recorded."""
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]
     return statistics.median(added) if added else 0.0
@@ -98,12 +104,12 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return False if the epoch lacks the communication time of steps that were timed and sent something."""
+    """Return False if steps were timed and sent bytes but the record lacks ``least_communicate_seconds``."""
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 
 def _ratio(entry: BaselineCell, by_wire: bool) -> float | None:
-    """Return the smallest ratio of the epochs; None if no epoch was timed or sent anything."""
+    """Return the smallest ratio of communication time to wire time of an epoch; None if no epoch has both times."""
     link = LinkMap.parse(entry.spec["link"])
     ratios = []
     for epoch in entry.epochs:
@@ -120,7 +126,7 @@ def _seconds_per_step(entry: BaselineCell, by_wire: bool) -> float:
 
 
 def _wire_seconds(epoch: StoredEpoch, link: LinkMap, by_wire: bool) -> float:
-    """Return the time that the busiest direction of any rank needs at the link's nominal rate."""
+    """Return the seconds that an epoch's bytes need at the link's nominal rate, for the slowest rank and direction."""
     traffic: Traffic = epoch.payload_bytes
     if by_wire and epoch.wire_bytes is not None:
         traffic = epoch.wire_bytes
@@ -130,7 +136,7 @@ def _wire_seconds(epoch: StoredEpoch, link: LinkMap, by_wire: bool) -> float:
 
 
 def _per_epoch(entry: BaselineCell, name: str) -> float | None:
-    """Return the mean per epoch, as if all steps had been timed."""
+    """Return the mean per epoch of a field in seconds, scaled from timed steps to all steps; None if none was timed."""
     timed = sum(epoch.timed_steps for epoch in entry.epochs)
     whole_epochs = timed / entry.epochs[-1].steps
     return sum(getattr(epoch, name) for epoch in entry.epochs) / whole_epochs if timed else None

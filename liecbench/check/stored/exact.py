@@ -1,4 +1,4 @@
-"""Figures that the same code repeats exactly: bytes, messages and, with the same seed, compression errors."""
+"""Metrics that the same code and seed reproduce: payload bytes, messages, wire bytes and compression errors."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,14 +10,14 @@ from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
 
 _IF_INTENDED: Final = "write the baseline again if this is intended"
-# By name, a list with one entry per rank.
+# By name of the count, a list with one entry per rank.
 _Counts = dict[str, list[int]]
 _NAMES: Final = {"compression_error": "a compression error", "residual_norm": "an error memory"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SeedResult:
-    """The verdict on one seed, with the values behind it."""
+    """The verdict on one seed, with the compared values: ``old`` in the baseline, ``new`` in the results."""
 
     seed: int
     verdict: Verdict
@@ -27,13 +27,13 @@ class _SeedResult:
 
     @property
     def badness(self) -> tuple[bool, float]:
-        """Sort key: failures last, then by the size of the change."""
+        """Sort key that is largest for the worst seed: FAIL above the rest, then by size of the relative change."""
         relative = change(self.old, self.new)
         return self.verdict is Verdict.FAIL, math.inf if relative is None else abs(relative)
 
 
 def payload_bytes(label: str, matches: Sequence[CellMatch]) -> CheckResult:
-    """Compare each rank's payload bytes in each epoch; any difference fails."""
+    """Compare each rank's payload bytes in each epoch; FAIL if any differ."""
 
     def counts(epoch: StoredEpoch) -> _Counts:
         return {"bytes sent": epoch.payload_bytes.sent, "bytes received": epoch.payload_bytes.received}
@@ -42,15 +42,18 @@ def payload_bytes(label: str, matches: Sequence[CellMatch]) -> CheckResult:
 
 
 def messages(label: str, matches: Sequence[CellMatch]) -> CheckResult:
-    """Compare each rank's number of messages in each epoch; any difference fails."""
+    """Compare each rank's number of messages in each epoch; FAIL if any differ."""
     return _worst(label, "messages", [_counted(match, lambda epoch: {"messages": epoch.messages}) for match in matches])
 
 
 def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[CheckResult]:
-    """Compare the wire bytes of all ranks and epochs; more than the baseline's by ``margin`` fail.
+    """Compare each seed's total wire bytes over ranks and epochs; FAIL if they grow by more than ``margin``.
+
+    ``margin`` is a share of the baseline's wire bytes.
 
     Returns:
-        One result, or none for a cell that sends nothing; also one if a side has not counted wire bytes.
+        One result for the seeds with wire bytes on both sides, if any; one NOT_COMPARED result if a seed lacks them on
+        a side; an empty list if the cell sends nothing.
     """
     sending = [match for match in matches if any(epoch.payload_bytes.total for epoch in match.baseline.epochs)]
     totals = [(match, _wire_total(match.baseline), _wire_total(match.current)) for match in sending]
@@ -66,17 +69,17 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
 def numeric_results(
     label: str, matches: Sequence[CellMatch], metric: Literal["compression_error", "residual_norm"], margin: float
 ) -> list[CheckResult]:
-    """Compare a metric in each epoch; a relative difference of more than ``margin`` fails.
+    """Compare a metric in each epoch; FAIL if it differs by more than ``margin`` (relative) or only one side has it.
 
     Returns:
-        One result, or none if neither side has the metric.
+        One result, or an empty list if neither side has the metric.
     """
     checked = [found for match in matches if (found := _largest_difference(match, metric, margin)) is not None]
     return [_worst(label, metric, checked)] if checked else []
 
 
 def change(old: float | None, new: float | None) -> float | None:
-    """Return current ÷ baseline − 1; None if the baseline is zero or unknown."""
+    """Return new ÷ old − 1, and 0 if both are zero; None if only ``old`` is zero, or if a value is unknown."""
     if old is None or new is None:
         return None
     return new / old - 1 if old else 0.0 if not new else None
@@ -117,7 +120,7 @@ def _wire_growth(match: CellMatch, old: int, new: int, margin: float) -> _SeedRe
 
 
 def _largest_difference(match: CellMatch, metric: str, margin: float) -> _SeedResult | None:
-    """Return the result of the epoch with the largest difference; None if neither side has a value in any epoch."""
+    """Compare the epoch in which a metric differs most; return None if neither side has the metric in any epoch."""
     epochs = zip(match.baseline.epochs, match.current.epochs, strict=False)
     sides = [(old.epoch, getattr(old, metric), getattr(new, metric)) for old, new in epochs]
     known = [(epoch, old, new) for epoch, old, new in sides if old is not None or new is not None]
@@ -134,7 +137,7 @@ def _largest_difference(match: CellMatch, metric: str, margin: float) -> _SeedRe
 
 
 def _distance(old: float | None, new: float | None) -> float:
-    """Return the absolute relative change; infinite if only one side has a value, or only the baseline is zero."""
+    """Return the absolute relative change; infinite if only one side has a value, or if only ``old`` is zero."""
     relative = change(old, new)
     return math.inf if relative is None else abs(relative)
 
@@ -145,7 +148,7 @@ def _signed(old: float, new: float, digits: int = 2) -> str:
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
-    """Return the result of the worst seed: failures first, then the largest change."""
+    """Return the result of the worst seed: the failed seed with the largest change, or that of all if none failed."""
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "
     return CheckResult(

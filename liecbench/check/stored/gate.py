@@ -1,4 +1,8 @@
-"""The check of results against a stored baseline: bytes exactly, accuracy by bounds over seeds, never seconds."""
+"""The check of results against a stored baseline.
+
+It compares bytes and messages exactly, accuracy and loss by confidence bounds over seeds, and the ratio of
+communication time to wire time by a margin; times in seconds are only printed.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,7 +16,7 @@ from liecbench.check.verdict import CheckResult, Outcome, UngatedMetric, Verdict
 from liecbench.results.cells import CellResult
 
 _STATUS = "status"
-# Names for all metrics of a kind, if none of them can be compared.
+# For each kind, the text in place of a metric's name if none of the kind's metrics can be compared.
 _KIND_NAMES: dict[Kind, str] = {
     "wire": "wire_bytes",
     "numerics": "accuracy, loss and compression error",
@@ -26,13 +30,14 @@ class Margins:
     """Changes for the worse that are allowed.
 
     Attributes:
-        wire: Growth of wire bytes, relative.
-        numerics: Relative difference of compression error and residual norm; for cells on the CPU.
-        accuracy_points: Loss of accuracy, as a fraction.
-        loss: Growth of the training loss, relative.
-        communication: Growth of communication ÷ wire time, relative.
-        alpha: Probability that any bound of accuracy or loss in a whole check is wrong.
-        least_wire_seconds_per_step: Communication is gated if a step's bytes need at least so long on the wire.
+        wire: Allowed relative growth of wire bytes.
+        numerics: Allowed relative difference of compression error and residual norm, in cells on the CPU.
+        accuracy_points: Allowed drop of the test accuracy, as a fraction.
+        loss: Allowed relative growth of the training loss.
+        communication: Allowed relative growth of communication time ÷ wire time.
+        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong.
+        least_wire_seconds_per_step: Communication time ÷ wire time is gated only if the bytes of a step need at least
+            this wire time, in seconds.
     """
 
     wire: float = 0.02
@@ -46,15 +51,16 @@ class Margins:
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
-    """Cells that differ in the seed alone.
+    """Cells that differ only in the seed.
 
     Attributes:
-        example: One of them.
-        known: Cells that the baseline has as well.
+        example: One of the cells.
+        known: Cells that did not fail and that match a cell of the baseline.
         failed: Cells that failed.
-        matches: Cells that completed, here and in the baseline.
-        unknown: For the cells that the baseline lacks, the nearest one's differences, by seed.
-        missing: Seeds that the baseline has and the results lack.
+        matches: Cells that completed, each with the baseline's cell that it matches.
+        unknown: For each cell that matches no cell of the baseline, by seed: a reason that names the differences from
+            the baseline's nearest cell.
+        missing: Seeds of the baseline's cells that match no cell of the results.
     """
 
     example: BaselineCell
@@ -65,11 +71,11 @@ class _Group:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the matches for which a kind of figures can be compared."""
+        """Return the matches whose metrics of this kind can be compared."""
         return [match for match in self.matches if not match.differences(kind)]
 
     def seeds_with(self, status: str) -> list[int]:
-        """Return the seeds of the cells with this status that the baseline completed."""
+        """Return the seeds of the cells in ``known`` that have this status."""
         return [cell.spec["seed"] for cell in self.known if cell.status == status]
 
 
@@ -77,7 +83,7 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
     """Compare the cells of a results directory with a baseline, seed by seed.
 
     Returns:
-        An outcome with one result per metric and group of cells that differ in the seed alone.
+        An outcome in which one result covers one metric of all cells that differ only in the seed.
     """
     groups = _grouped(cells, baseline)
     num_tests = sum(seeds.num_tests(group.comparable("numerics")) for group in groups)
@@ -107,7 +113,10 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
 
 
 def _grouped(cells: Sequence[CellResult], baseline: Baseline) -> list[_Group]:
-    """Return groups in the order of the results, then those of the baseline alone, if anything matches at all."""
+    """Group cells that differ only in the seed, in the order of the results.
+
+    If any cell matches the baseline, also add the baseline's cells that match no cell of the results.
+    """
     entries = [BaselineCell.of(cell) for cell in cells]
     indices = matching.match_cells(entries, baseline.cells)
     groups: dict[str, _Group] = {}
@@ -131,7 +140,7 @@ def _grouped(cells: Sequence[CellResult], baseline: Baseline) -> list[_Group]:
 
 
 def _statuses(label: str, group: _Group) -> list[CheckResult]:
-    """Report diverged, unfinished and missing cells of a group."""
+    """Return a result for each problem in a group: cells diverged, unfinished, missing here, or not in the baseline."""
     found = []
     if diverged := group.seeds_with("diverged"):
         why = next(_first_line(cell) for cell in group.known if cell.status == "diverged")
@@ -165,7 +174,7 @@ def _numerics(label: str, group: _Group, margins: Margins, level: float) -> list
 def _numeric_results(
     label: str, matches: Sequence[CellMatch], metric: Literal["compression_error", "residual_norm"], margin: float
 ) -> list[CheckResult]:
-    """Compare a metric; on GPUs, only its presence on both sides: no run there repeats another run's numbers."""
+    """Compare a metric's values; on GPUs, where they vary from run to run, only check that both sides have it."""
     found = exact.numeric_results(label, matches, metric, margin)
     if matches[0].current.spec["device"] == "cpu":
         return found
@@ -187,7 +196,7 @@ def _times(label: str, group: _Group, margins: Margins) -> list[CheckResult | Un
 
 
 def _not_compared(label: str, group: _Group, kind: Kind) -> list[CheckResult]:
-    """Report the fields that keep figures of this kind from being compared, if any do."""
+    """Return NOT_COMPARED results for the seeds whose metrics of this kind cannot be compared, with the reasons."""
     found = {match.seed: differences for match in group.matches if (differences := match.differences(kind))}
     reasons = {}
     for seed, differences in found.items():
@@ -200,7 +209,7 @@ def _not_compared(label: str, group: _Group, kind: Kind) -> list[CheckResult]:
 
 
 def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
-    """Return each reason once, with its seeds; without them if it holds for all seeds."""
+    """Return each reason once, after the seeds that it holds for; omit the seeds if there are ``all_of`` of them."""
     seeds_of: dict[str, list[int]] = {}
     for seed, reason in reasons.items():
         seeds_of.setdefault(reason, []).append(seed)

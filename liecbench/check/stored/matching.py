@@ -1,4 +1,4 @@
-"""Matching of cells with those of a baseline, and the fields that keep figures from being compared."""
+"""Match the cells of results with those of a baseline, and name the fields that prevent comparing their metrics."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from liecbench.config.cell_fields import flat_fields
 
 Kind = Literal["wire", "numerics", "time"]
 
-# The bytes that a method sends do not depend on these.
+# Cell fields that do not change the bytes that a method sends.
 _IRRELEVANT_FOR_BYTES: Final = ("link", "threads", "timing", "enforcement")
-# Threads split sums, which changes their rounding.
+# ``threads`` is included because splitting a sum over threads changes its rounding.
 _NUMERICS: Final = ("torch", "cpu", "gpus", "nccl", "data_sha256", "threads")
 _NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
     "wire": ("link", "enforcement", "nccl"),  # headers and retransmissions depend on these
@@ -31,21 +31,21 @@ class CellMatch:
 
     @property
     def seed(self) -> int:
-        """The seed of both."""
+        """The seed, which is the same in both cells."""
         return self.current.seed
 
     def differences(self, kind: Kind) -> list[str]:
-        """Return the fields that keep a kind of figures from being compared, in words.
+        """Return a text for each field whose difference prevents comparing metrics of this kind; empty if none does.
 
-        Payload bytes and messages can always be compared.
+        Payload bytes and messages belong to no kind: they can always be compared.
         """
         return _differences(_conditions(self.baseline), _conditions(self.current), _NEEDED[kind])
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
-    """Return each cell's index in the baseline; None if no cell of the baseline sends the same bytes.
+    """Return, for each cell of ``current``, the index of the baseline's cell that sends the same bytes, or None.
 
-    If several do, the index is that of the most similar one.
+    If several cells of the baseline do, it is the one with the most settings and environment fields in common.
     """
     indices: dict[str, list[int]] = {}
     for index, entry in enumerate(baseline):
@@ -57,7 +57,10 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 
 
 def differences_from_nearest(entry: BaselineCell, baseline: Sequence[BaselineCell]) -> list[str]:
-    """Return the fields, in words, in which a cell differs from the baseline's cell that shares most of its fields."""
+    """Return a text for each field in which a cell differs from the baseline's most similar cell.
+
+    Fields that do not change the bytes are left out.
+    """
     mine = flat_fields(entry.spec)
     others = [flat_fields(other.spec) for other in baseline]
     nearest = max(others, key=lambda other: sum(value_text(other.get(name)) == value_text(mine[name]) for name in mine))
@@ -66,12 +69,12 @@ def differences_from_nearest(entry: BaselineCell, baseline: Sequence[BaselineCel
 
 
 def key_without_seed(entry: BaselineCell) -> str:
-    """Return a key that is the same for cells that differ in the seed alone."""
+    """Return a key that is equal for cells that differ only in the seed."""
     return json.dumps({name: value for name, value in entry.spec.items() if name != "seed"}, sort_keys=True)
 
 
 def labels(entries: Sequence[BaselineCell]) -> list[str]:
-    """Return a short name for each cell, without its seed."""
+    """Return a short name without the seed for each cell."""
     return cell_labels([{n: v for n, v in flat_fields(entry.spec).items() if n != "seed"} for entry in entries])
 
 
@@ -87,7 +90,7 @@ def _similarity(baseline: BaselineCell, current: BaselineCell) -> int:
 
 
 def _conditions(entry: BaselineCell) -> dict[str, Any]:
-    """Return what a cell ran on, and the settings that change no byte that it sends."""
+    """Return a cell's environment, and its settings that do not change the bytes that it sends."""
     fields, environment = flat_fields(entry.spec), entry.environment
     return {
         **{name: fields[name] for name in _IRRELEVANT_FOR_BYTES},

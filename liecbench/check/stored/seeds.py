@@ -1,4 +1,4 @@
-"""Accuracy and loss at the end of training, compared seed by seed with one-sided Student-t bounds."""
+"""Compare accuracy and loss after training, seed by seed, with one-sided Student-t confidence bounds."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ from liecbench.check.verdict import CheckResult, Verdict
 from liecbench.results.statistics import Estimate
 
 ENOUGH_SEEDS: Final = 5
-# A loss near zero doubles by chance: a rise by less than this is never a regression.
+# A training loss near zero can double by chance, so a rise of the mean loss by at most this much never fails.
 _LOSS_FLOOR: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """A mean with its confidence bounds."""
+    """A mean with its lower and upper confidence bound."""
 
     mean: float
     low: float
@@ -25,12 +25,12 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundVerdict:
-    """A verdict from bounds.
+    """A verdict on a mean over seeds.
 
     Attributes:
         verdict: The verdict.
-        bounds: Mean and bounds; None for a single value.
-        smallest_detectable: If inconclusive, the smallest mean loss that would have failed.
+        bounds: The mean and its confidence bounds; None if a single seed gives no bounds.
+        smallest_detectable: If bounds are inconclusive, the smallest mean that would have failed; else None.
     """
 
     verdict: Verdict
@@ -39,15 +39,16 @@ class BoundVerdict:
 
 
 def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict:
-    """Decide if the mean loss is beyond a margin.
+    """Decide whether results are worse than the baseline by more than a margin, on average over seeds.
 
     Args:
-        losses: How much worse each seed is.
-        margin: The mean loss that is allowed.
-        level: Probability that a bound is wrong.
+        losses: Per seed, the amount by which the results are worse than the baseline; negative if better.
+        margin: The allowed mean of ``losses``.
+        level: Probability that a confidence bound is wrong.
 
     Returns:
-        FAIL if the lower bound is above the margin, PASS if the upper bound is not.
+        FAIL if the lower bound of the mean is above the margin, PASS if the upper bound is not or all losses are zero,
+        else INCONCLUSIVE.
     """
     if not any(losses):
         return BoundVerdict(verdict=Verdict.PASS, bounds=Bounds(mean=0.0, low=0.0, high=0.0))
@@ -65,7 +66,7 @@ def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return the number of statistical tests that ``seed_results`` makes."""
+    """Return the number of tests in ``seed_results`` that use confidence bounds: two, or none with a single seed."""
     return 2 if len(matches) > 1 else 0
 
 
@@ -76,10 +77,10 @@ def seed_results(
 
     Args:
         label: The cell's name.
-        matches: The same cell with several seeds.
-        accuracy_points: Loss of accuracy that is allowed, as a fraction.
-        loss: Rise of the loss that is allowed, as a share of the baseline's.
-        level: Probability that a bound is wrong.
+        matches: The matches of cells that differ only in the seed.
+        accuracy_points: Allowed drop of the mean test accuracy, as a fraction.
+        loss: Allowed rise of the mean training loss, as a share of the baseline's mean.
+        level: Probability that a confidence bound is wrong.
     """
     return _accuracy(label, matches, accuracy_points, level), _loss(label, matches, loss, level)
 
