@@ -1,4 +1,4 @@
-"""torchrun's own agent in a fork of the template process: its ranks are forks of a process that has imported torch."""
+"""torchrun's own agent, run in a fork of the template process: its ranks, forks again, have torch imported already."""
 
 import os
 import runpy
@@ -8,12 +8,12 @@ import sys
 from liecbench.host import linux
 from liecbench.launch.messages import Agent
 
-# torch then counts GPUs without initialising CUDA, which the ranks, forks of the agent, could not use afterwards.
+# With this variable torch counts GPUs without initialising CUDA, which forks of this process could not use afterwards.
 _COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 
 def run_agent(agent: Agent) -> None:
-    """Run the ranks of this machine to their end, as ``Agent.command`` would; exit with status 1 if one fails."""
+    """Run the ranks of this machine to their end, as ``Torchrun.command`` would; exit with status 1 if one fails."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -43,7 +43,7 @@ def run_agent(agent: Agent) -> None:
 
 
 def _run_rank(module: str, plan: str) -> None:
-    """Run a rank as ``python -m module plan`` does."""
+    """Run a rank in this process, as ``python -m module plan`` would in a new one."""
     linux.set_process_name(f"liec-rank-{os.environ['LOCAL_RANK']}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)  # the agent's handlers would only raise once torch's calls return

@@ -1,4 +1,4 @@
-"""Messages as lines of JSON: encode and decode them, send them, and receive events until their writers are gone."""
+"""Messages as lines of JSON: encode, decode and send them, and receive events until every writer closes the pipe."""
 
 import functools
 import io
@@ -21,7 +21,7 @@ _PAIRED_ORDERS: Final[tuple[type[PairedOrder], ...]] = get_args(PairedOrder)
 
 
 class RefusedError(Exception):
-    """The kernel refuses namespaces; the message says why."""
+    """The kernel refused a launch its namespaces or links; the message says why."""
 
 
 class StalledError(Exception):
@@ -33,7 +33,7 @@ class StalledError(Exception):
 
 
 def encode(message: Message) -> str:
-    """Return a message as one line of JSON, without its end."""
+    """Return a message as one line of JSON, without the newline."""
     if isinstance(message, Start | Epoch | End):
         return to_json(message)
     kind: Any = type(message)
@@ -46,10 +46,10 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
 
     Args:
         line: what ``encode`` returned.
-        kinds: the messages that may come.
+        kinds: the classes of message that the line may hold.
 
     Raises:
-        ValueError: if the line is no JSON, or none of these messages.
+        ValueError: if the line is not JSON, or not a message of one of these classes.
     """
     fields = from_json(line)
     name = fields.get("type") if isinstance(fields, dict) else None
@@ -66,7 +66,7 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
 
 
 def decode_order(line: str | bytes) -> PairedOrder:
-    """Return the order to a side of a paired comparison in a line of JSON."""
+    """Return the order in a line of JSON that was sent to one side of a paired comparison."""
     return decode(line, *_PAIRED_ORDERS)
 
 
@@ -76,36 +76,36 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def send(descriptor: int, message: Message) -> None:
-    """Write a message and the end of its line."""
+    """Write a message and a newline to a file descriptor."""
     os.write(descriptor, encode(message).encode() + b"\n")
 
 
 def write_plan(path: Path, plan: Message) -> None:
-    """Write the plan that ranks read when they start."""
+    """Write the file that ranks read their plan from when they start."""
     path.write_text(encode(plan) + "\n")
 
 
 def read_plan(path: Path, kind: type[M]) -> M:
-    """Read what ``write_plan`` wrote."""
+    """Return the plan of class ``kind`` that ``write_plan`` wrote to ``path``."""
     return decode(path.read_bytes(), kind)
 
 
 def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[Event]:
-    """Yield events as they come, until every writer is gone.
+    """Yield events as they arrive, until every process that writes to the pipe has closed it.
 
     Args:
-        pipe: the read end, unbuffered.
-        stall_timeout: returns the seconds that the next event may take; asked again after every read.
+        pipe: the read end of the pipe, unbuffered.
+        stall_timeout: returns how many seconds to wait for more events; called before each read. None: wait forever.
 
     Raises:
-        RefusedError: if the supervisor could not make the namespaces.
+        RefusedError: if the kernel refused the launch its namespaces or links.
         StalledError: if no event came in time.
     """
     for line in _lines(pipe, stall_timeout):
         try:
             from_json(line)
         except ValueError:
-            continue  # a rank was killed within its line, and the line of another rank follows
+            continue  # a rank was killed while it wrote this line, and another rank continued it
         event = decode(line, *_EVENTS)
         if isinstance(event, Refused):
             raise RefusedError(event.reason)
@@ -113,7 +113,7 @@ def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -
 
 
 def _lines(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[bytes]:
-    """Yield whole lines; the incomplete last line of a killed writer is dropped."""
+    """Yield whole lines; drop an incomplete last line, which a killed process leaves."""
     rest = b""
     while True:
         seconds = stall_timeout() if stall_timeout else None

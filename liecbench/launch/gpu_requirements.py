@@ -19,13 +19,13 @@ _OR_GLOO = "or use backend: gloo"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuda:
-    """The support for GPUs on this machine.
+    """torch's and Triton's support for GPUs on this machine.
 
     Attributes:
         torch: torch's version.
         built: Whether torch is built with CUDA.
         num_gpus: Number of GPUs that torch sees.
-        said: torch's warning about the GPUs; empty if there is none.
+        said: The first line of torch's warning when it looked for GPUs; empty if it did not warn.
         nccl: Whether torch is built with NCCL.
         triton: Whether Triton is installed.
         lacking: What Triton needs to build its kernel launchers and does not find.
@@ -41,7 +41,7 @@ class Cuda:
 
     @classmethod
     def found(cls) -> Self:
-        """Return this machine's abilities without occupying a GPU."""
+        """Return the abilities of this machine; use no GPU memory to find out."""
         import torch
         import torch.distributed as dist
 
@@ -59,13 +59,18 @@ class Cuda:
         )
 
     def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
-        """Raise MachineError if a cell on GPUs, with ``num_ranks`` ranks on this machine, cannot run here."""
+        """Raise MachineError if a cell on GPUs cannot run here with ``num_ranks`` of its ranks on this machine."""
         self.require_kernels("device: cuda", "or use device: cpu")
         if cell.backend == "nccl":
             self._require_nccl(cell, num_ranks, share_gpus=share_gpus)
 
     def require_kernels(self, asked: str, instead: str) -> None:
-        """Raise MachineError if compressors cannot run on a GPU here; ``asked`` names the option that needs one."""
+        """Raise MachineError if compressors cannot run on a GPU here.
+
+        Args:
+            asked: The option that needs a GPU, to open the message with.
+            instead: The clause that offers an alternative without a GPU, for the remedy.
+        """
         if not self.built:
             message = f"{asked}: torch {self.torch} is built without CUDA"
             raise MachineError(message, f"install a CUDA build of torch, {instead}")
@@ -97,7 +102,13 @@ class Cuda:
 
 
 def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool = False) -> None:
-    """Raise MachineError if one of ``cells``, spread over ``num_nodes`` machines, needs GPUs that are not here."""
+    """Raise MachineError if one of ``cells`` uses GPUs and cannot run here.
+
+    Args:
+        cells: The cells to check.
+        num_nodes: The number of machines that share the ranks of each cell equally.
+        share_gpus: Whether several NCCL ranks may share one GPU.
+    """
     on_gpus = [cell for cell in cells if cell.device == "cuda"]
     if not on_gpus:
         return

@@ -1,4 +1,4 @@
-"""Launches: cells that share one torchrun, and the plan of its ranks."""
+"""Launches: group cells that can share one torchrun, write the plan for its ranks, and run it."""
 
 import dataclasses
 import functools
@@ -19,10 +19,13 @@ REFUSED_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Jobs that share one torchrun: their cells differ in nothing that a launch decides, but may differ in rates.
+    """Jobs that share one torchrun: their cells have the same ``launch_key``, but may differ in link rates, for example.
 
-    Cells that the kernel does not shape run on the loopback, apart from those that it does: a cell's network does
-    not depend on what else is run. To ``share_gpus`` is to let several NCCL ranks have one.
+    Cells with and without shaped links never share a launch: a cell's network must not depend on the other cells.
+
+    Attributes:
+        jobs: The jobs, in the order in which they run.
+        share_gpus: Whether several NCCL ranks may share one GPU.
     """
 
     jobs: tuple[Job, ...]
@@ -34,7 +37,7 @@ class Launch:
 
     @property
     def workers(self) -> int:
-        """Return the world size."""
+        """World size."""
         return self._first.workers
 
     @property
@@ -44,11 +47,11 @@ class Launch:
 
     @property
     def enforcement(self) -> str:
-        """The side that limits the cells' links: the kernel, the processes, or none."""
+        """``kernel`` or ``process``: the side that limits the rates of the cells' links if they are shaped."""
         return self._first.enforcement
 
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
-        """Return the ranks that train its cells, over ``nodes`` if there are several."""
+        """Return the torchrun that trains the launch's cells, on all of ``nodes`` if they are given."""
         return _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
 
     def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
@@ -62,13 +65,13 @@ class Launch:
 
     @property
     def settings(self) -> RankSettings:
-        """Settings that each rank needs before it joins the process group."""
+        """Settings that each rank of the launch needs before it joins the process group."""
         backend = self._first.backend
         share_gpus = self.share_gpus and backend == "nccl"
         return RankSettings(backend=backend, device=self._first.device, share_gpus=share_gpus)
 
     def plan(self, directory: Path, *, trace: bool) -> TrainingPlan:
-        """Return the plan of its ranks, whose results go to ``directory``."""
+        """Return the plan for the launch's ranks, which write results to ``directory`` and, if ``trace``, timelines."""
         return TrainingPlan(
             directory=str(directory.resolve()),
             **dataclasses.asdict(self.settings),
@@ -90,17 +93,17 @@ def _training_ranks(workers: int, threads: int, nodes: Nodes | None, *, shaped: 
 
 
 def prepare(threads: int, nodes: Nodes | None) -> None:
-    """Start the process that training ranks with so many threads are forked from, and wait for nothing."""
+    """Start, without waiting for it, the template process of training ranks with ``threads`` threads."""
     _training_ranks(1, threads, nodes, shaped=False).prepare()
 
 
 def launch_key(cell: Cell) -> tuple[object, ...]:
-    """Return the fields of a cell that all cells of a launch share."""
+    """Return the fields of a cell in which all cells of a launch agree."""
     return (cell.workers, cell.threads, cell.backend, cell.device, cell.enforcement, cell.link.shaped, cell.link.host)
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group jobs into launches, both in their order; with ``isolate`` each job has a launch of its own."""
+    """Group jobs by ``launch_key`` into launches, in order; if ``isolate``, every cell has a launch of its own."""
     launches: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         key = (*launch_key(job.cell), job.cell.id if isolate else None)
@@ -117,9 +120,15 @@ def start(
     *,
     trace: bool = False,
 ) -> Outcome:
-    """Run a launch to its end, as ``start_torchrun`` does; its plan and log go to the logs of ``directory``.
+    """Run a launch to its end, as ``start_torchrun`` does, with its plan and log in ``directory/logs``.
 
-    With a ``leader`` it runs on all of its machines, with ``trace`` each cell leaves a timeline of a few steps.
+    Args:
+        launch: The launch.
+        directory: The results directory.
+        on_event: Called with each event of the ranks.
+        leader: If given, orders the other machines to launch their shares of the ranks.
+        stall_timeout: Returns how many seconds the next event may take before the launch is ended.
+        trace: Whether each cell records a timeline of a few steps.
     """
     plan, log = _paths(directory)
     write_plan(plan, launch.plan(directory, trace=trace))
@@ -131,7 +140,7 @@ def start(
 
 
 def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
-    """Launch this machine's ranks whenever the first machine does; return True if every launch ended well.
+    """Launch this machine's ranks whenever the first machine orders it; return True if every launch succeeded.
 
     Checkpoints and logs go to ``directory``, which the machines may share.
     """
@@ -156,7 +165,7 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
 
 
 def _say_event(say: Callable[[str], None], event: Event) -> None:
-    """Print the events of this machine's ranks that a person needs; rank 0 sends all others."""
+    """Print the failures and warnings of this machine's ranks; rank 0, on the first machine, sends all other events."""
     if isinstance(event, Lost):
         say(event.reason)
     elif isinstance(event, Notice):

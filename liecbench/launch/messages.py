@@ -13,7 +13,7 @@ from liecbench.results.records import End, Epoch, Start
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankSettings:
-    """Settings that a rank needs before it joins its process group; with ``share_gpus`` NCCL ranks may share GPUs."""
+    """Settings that a rank needs before it joins its process group; ``share_gpus`` lets NCCL ranks share a GPU."""
 
     backend: Literal["gloo", "nccl"]
     device: Literal["cpu", "cuda"]
@@ -27,7 +27,11 @@ class RankSettings:
 class TrainingPlan(RankSettings):
     """Cells to train one after the other, and the results directory that records them.
 
-    With ``paced`` the processes hold their links' rates, with ``trace`` each cell leaves a timeline of a few steps.
+    Attributes:
+        directory: The path of the results directory.
+        paced: Whether the processes pace their messages to the links' rates.
+        trace: Whether each cell records a timeline of a few steps.
+        jobs: The cells to run, in order; only the first machine's plan has them.
     """
 
     type: ClassVar[str] = "training_plan"
@@ -39,7 +43,7 @@ class TrainingPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedPlan(RankSettings):
-    """One side of a paired comparison: its ranks wait for orders from the named pipe ``orders``."""
+    """One side of a paired comparison: its ranks wait for orders from the named pipe with the path ``orders``."""
 
     type: ClassVar[str] = "paired_plan"
     orders: str
@@ -48,7 +52,7 @@ class PairedPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCase:
-    """One case of ``bench exchange``: steps of an algorithm on a model of ``size`` parameters."""
+    """One case of ``liecbench bench exchange``: steps of an algorithm on a model of ``size`` parameters."""
 
     type: ClassVar[str] = "step_case"
     size: int
@@ -62,7 +66,10 @@ class StepCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferCase:
-    """One case of ``bench link``: an operation on ``size`` bytes, ``messages`` at once, repeated ``repeats`` times."""
+    """One case of ``liecbench bench link``: an operation on ``size`` bytes, timed ``repeats`` times.
+
+    Each timing covers ``messages`` operations.
+    """
 
     type: ClassVar[str] = "transfer_case"
     operation: str
@@ -74,7 +81,7 @@ class TransferCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkPlan(RankSettings):
-    """Cases to measure one after the other, all of one benchmark."""
+    """Cases to measure one after the other: ``steps`` for ``bench exchange``, ``transfers`` for ``bench link``."""
 
     type: ClassVar[str] = "benchmark_plan"
     backend: Literal["gloo", "nccl"] = "gloo"
@@ -88,7 +95,7 @@ class BenchmarkPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOrder(RankSettings):
-    """An order from the first machine to the others: launch your share of these workers."""
+    """An order from the first machine to the others: launch this machine's share of ``workers`` ranks."""
 
     type: ClassVar[str] = "node_order"
     workers: int
@@ -97,7 +104,10 @@ class NodeOrder(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCell:
-    """Build a cell, given as ``Cell.spec`` returns it: another version may not know all that it names."""
+    """An order to build a cell.
+
+    ``cell`` is what ``Cell.spec`` returned, not a ``Cell``: another version of liecbench may not know all its values.
+    """
 
     type: ClassVar[str] = "open"
     cell: dict[str, Any]
@@ -105,9 +115,9 @@ class OpenCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainBurst:
-    """Train step ``first``, which is not timed, and then ``steps`` timed steps of the open cell.
+    """An order to train step ``first`` of the open cell, which is not timed, and then ``steps`` timed steps.
 
-    ``added_seconds`` prolongs each step of a kind.
+    ``added_seconds`` maps a step kind to the seconds by which each step of that kind is prolonged.
     """
 
     type: ClassVar[str] = "burst"
@@ -118,7 +128,7 @@ class TrainBurst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseCell:
-    """End the open cell."""
+    """An order to end the open cell."""
 
     type: ClassVar[str] = "close"
 
@@ -128,7 +138,10 @@ PairedOrder = OpenCell | TrainBurst | CloseCell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """torchrun's agent on one machine, whose ranks run ``python -m module plan`` and meet at ``address``."""
+    """Settings of torchrun's agent on one machine: its ranks run ``python -m module plan``.
+
+    The ranks of all machines rendezvous at ``address`` and ``port``.
+    """
 
     module: str
     plan: str
@@ -141,9 +154,15 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkLaunch:
-    """An order to a template process: fork the supervisor of a launch, with ``num_links`` shaped links.
+    """An order to a template process: fork the supervisor of a launch.
 
-    Three descriptors come with it: the pipe for events, the log, and the socket that answers with ``LaunchEnded``.
+    Three file descriptors accompany the order: the write end of the pipe for events, the log, and the socket to which
+    the template writes its answer ``LaunchEnded``.
+
+    Attributes:
+        agent: Settings of torchrun's agent.
+        num_links: The number of shaped links; 0 if the launch has none.
+        isolate: Whether the launch has namespaces of its own.
     """
 
     type: ClassVar[str] = "fork_launch"
@@ -157,7 +176,7 @@ class ForkLaunch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The kernel refuses namespaces or links; nothing was started."""
+    """The kernel refused the launch its namespaces or links; no rank was started."""
 
     type: ClassVar[str] = "refused"
     reason: str
@@ -177,7 +196,7 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingProgress:
-    """Progress of the cell whose steps are timed: ``steps`` of one kind so far, and their mean."""
+    """Progress of the cell whose steps are timed: ``steps`` of one step kind so far, and their mean time."""
 
     type: ClassVar[str] = "timing"
     cell: str
@@ -188,7 +207,7 @@ class TimingProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A warning that changes no result."""
+    """A warning for the user; it does not affect results."""
 
     type: ClassVar[str] = "notice"
     text: str
@@ -196,14 +215,14 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """A sign of life, sent when no step is."""
+    """A sign that the ranks are alive, sent while they train no step."""
 
     type: ClassVar[str] = "heartbeat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskError:
-    """The system's error for a full or read-only disk, and the file that it concerns if that is known."""
+    """The system's error for a full or read-only disk, with the path of the file concerned if that is known."""
 
     path: str | None
     reason: str
@@ -211,7 +230,7 @@ class DiskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """The exception that ends a rank; its last event."""
+    """The last event of a rank that ends by an exception; ``disk`` is set if a full or read-only disk is the cause."""
 
     type: ClassVar[str] = "lost"
     reason: str
@@ -220,7 +239,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseStarted:
-    """A benchmark begins case number ``case``, counted from 0."""
+    """The start of one case of a benchmark; ``case`` is its index in the plan, from 0."""
 
     type: ClassVar[str] = "case_started"
     case: int
@@ -228,7 +247,7 @@ class CaseStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseMeasured:
-    """The figures of a benchmark's case, and the link that they were measured on."""
+    """The result of one case of a benchmark: its figures, and a description of the link that it ran on."""
 
     type: ClassVar[str] = "case_measured"
     case: int
@@ -238,14 +257,20 @@ class CaseMeasured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The ranks of a side have joined and wait for orders."""
+    """The ranks of one side of a paired comparison have joined their process group and wait for orders."""
 
     type: ClassVar[str] = "ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Answer to ``OpenCell``: the averaging period, the first step of the commonest kind, and the environment."""
+    """Answer to ``OpenCell``.
+
+    Attributes:
+        average_period: The averaging period in steps; 1 if the algorithm has none.
+        first: The number of the first step of the commonest step kind.
+        environment: The software and hardware that the cell runs on.
+    """
 
     type: ClassVar[str] = "opened"
     average_period: int
@@ -255,11 +280,18 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstResult:
-    """Answer to ``TrainBurst``, lists by rank.
+    """Answer to ``TrainBurst``: measurements of its timed steps; lists have one item per rank.
 
-    ``seconds`` is the slowest rank's total, ``kind_seconds`` the sum over the slowest rank of each step.
-    ``wall_over_cpu`` is the largest ratio of computing time to the CPU time of a rank's main thread: above 1 the rank
-    waited for a processor.
+    Attributes:
+        seconds: The total time of the slowest rank.
+        kind_seconds: For each step kind, the sum over its steps of the slowest rank's time for the step.
+        kind_steps: For each step kind, the number of its steps.
+        wall_over_cpu: The largest ratio over ranks of the wall time of computation to the CPU time of the main
+            thread: above 1, the rank waited for a processor.
+        train_loss: The mean loss over steps and ranks.
+        sent_bytes: The bytes that each rank sent.
+        received_bytes: The bytes that each rank received.
+        messages: The number of messages that each rank sent.
     """
 
     type: ClassVar[str] = "burst_result"
@@ -282,7 +314,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The open cell failed; the ranks stay and wait for orders."""
+    """Answer to an order: the cell failed; the ranks stay and wait for further orders."""
 
     type: ClassVar[str] = "failed"
     reason: str
@@ -290,7 +322,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Answer to ``OpenCell`` of a version that lacks something that the cell names."""
+    """Answer to ``OpenCell`` from a version of liecbench that lacks something that the cell names."""
 
     type: ClassVar[str] = "unknown"
     reason: str

@@ -1,4 +1,4 @@
-"""Several machines in one run: their places, and the orders of the first machine to the others."""
+"""Runs on several machines: their numbers and the first one's address, and the orders that it sends to the others."""
 
 import contextlib
 import json
@@ -23,9 +23,10 @@ _REMEDY = "give --master ADDRESS or ADDRESS:PORT of the first machine, the same 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
-    """``count`` machines, of which this is number ``rank``; the first is at ``address`` and listens on two ports.
+    """The ``count`` machines of a run; this machine is number ``rank``, counted from 0.
 
-    On ``port`` it sends the others their orders, on the next one torchrun's ranks rendezvous.
+    The first machine, number 0, is at ``address``. The other machines connect to ``port`` there and receive the first
+    machine's orders; torchrun's ranks rendezvous at ``port + 1``.
     """
 
     count: int
@@ -35,7 +36,7 @@ class Nodes:
 
     @classmethod
     def parse(cls, count: int, rank: int, master: str | None) -> Self:
-        """Return the machines of the command's options; raise LiecbenchError if they make no sense."""
+        """Return the machines that ``--nodes``, ``--node-rank`` and ``--master`` describe. Raises LiecbenchError."""
         if master is None:
             raise LiecbenchError(f"--nodes {count}: the address of the first machine is missing", _REMEDY)
         if not 0 <= rank < count:
@@ -47,7 +48,7 @@ class Nodes:
 
 
 class Leader:
-    """The first machine's connections to the others, open within its context."""
+    """The first machine's connections to all others: entering the context waits for them, leaving it closes them."""
 
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
@@ -76,14 +77,14 @@ class Leader:
         """Send an order to every other machine; raise MachineError if one is gone."""
         for rank, other in self._others.items():
             try:
-                if select.select([other], [], [], 0)[0]:  # they never send anything: the connection has ended
+                if select.select([other], [], [], 0)[0]:  # after its greeting it sends nothing: it has closed
                     raise ConnectionResetError
                 other.sendall(encode(order).encode() + b"\n")
             except OSError:
                 raise MachineError(f"machine {rank} is gone", "run the same command on all again") from None
 
     def _gather(self, listener: socket.socket) -> None:
-        """Wait for every other machine; a machine that connects again replaces itself, a stranger is disconnected."""
+        """Wait until every other machine has connected; keep each one's last connection, and close a stranger's."""
         deadline = time.monotonic() + _JOIN_SECONDS
         while len(self._others) < self.nodes.count - 1:
             listener.settimeout(max(0.0, deadline - time.monotonic()))
@@ -115,7 +116,7 @@ def _greeting(count: int, rank: int) -> bytes:
 
 
 def orders(nodes: Nodes) -> Iterator[NodeOrder]:
-    """Yield the launches that the first machine orders; raise MachineError if it cannot be reached."""
+    """Connect to the first machine and yield its orders. Raises MachineError if the first machine cannot be reached."""
     with contextlib.closing(_reach(nodes)) as leader, leader.makefile("r", encoding="utf-8") as lines:
         leader.sendall(_greeting(nodes.count, nodes.rank))
         for line in lines:

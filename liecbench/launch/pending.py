@@ -1,4 +1,4 @@
-"""The cells that are left to run: those to train, and those to time and compose with a trained one."""
+"""The cells that are left to run: cells to train, and cells whose timings are composed with another cell's training."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,9 @@ from liecbench.results.cells import CellResult
 
 
 def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:
-    """Return a job for each unfinished cell: completed and diverged cells are finished, failed ones are tried again.
+    """Return a job for each cell that has neither completed nor diverged; a failed cell is tried again.
 
-    Cells whose ``timing`` is composed come after the trajectories that they are composed with.
+    Jobs that only time steps come last, after the training that their timings are composed with.
     """
     keys = {cell.id: _trajectory_key(cell.spec()) for cell in cells if cell.timing == "composed"}
     trajectories = _trajectories(cells, keys, done.values())
@@ -33,9 +33,10 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
 
 
 def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable[CellResult]) -> dict[str, str]:
-    """Return the cell to train for each trajectory: one that was trained before, or the one with the fastest link.
+    """Return, by trajectory key, the id of the cell whose training is shared by all cells with that key.
 
-    A cell that is not asked for counts only if it is over, a failed one only where there is no other.
+    Among these cells it prefers, in this order: a finished one, one that has not failed, the one with the most trained
+    epochs, the one with the fastest link. A cell that is not in ``cells`` counts only if it is finished.
     """
     candidates: dict[str, dict[str, tuple[object, ...]]] = {}
     for result in done:
@@ -56,7 +57,7 @@ def _speed(link: LinkMap) -> tuple[float, ...]:
 
 
 def _trajectory_key(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells whose training gives the same numbers: all of a spec but the link's rate."""
+    """Return a key that is equal for cells whose training gives the same numbers: they may differ in shaped links only."""
     link = LinkMap.parse(spec["link"])
     rest = {name: value for name, value in spec.items() if name != "link"}
     return json.dumps([rest, link.shaped, link.host], sort_keys=True)

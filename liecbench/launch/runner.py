@@ -17,7 +17,7 @@ from liecbench.results.cells import CellResult
 from liecbench.results.directory import ResultsDirectory
 from liecbench.results.records import End, Epoch, Record, Start, utc_now
 
-# Maps the id of the current cell (None: before and between cells) to the seconds without an event that end a launch.
+# Maps the id of the current cell (None before and between cells) to the seconds without an event that count as a hang.
 StallTimeout = Callable[[str | None], float]
 
 
@@ -37,7 +37,7 @@ class Progress(Protocol):
         """Note a warning for the user."""
 
     def failed(self, cell: Cell, error: str) -> None:
-        """Note a cell that was lost with its launch."""
+        """Note a cell that failed because its launch died."""
 
 
 def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
@@ -70,7 +70,7 @@ def run_jobs(
     share_gpus: bool = False,
     trace: bool = False,
 ) -> None:
-    """Run the remaining jobs; if a trajectory fails, train the cell with the next fastest link instead."""
+    """Run ``jobs``; if a cell fails that others are composed with, train another of these cells instead."""
     while jobs:
         launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
         _run_launches(launches, directory, progress, stall_timeout, leader, trace=trace)
@@ -88,10 +88,10 @@ def _run_launches(
     *,
     trace: bool,
 ) -> None:
-    """Run every launch. If one dies, its current cell has failed, and its other cells are launched again.
+    """Run every launch. If a launch dies, record its current cell as failed and launch its remaining cells again.
 
-    One that dies before its first cell has begun is tried once more. LiecbenchError where the disk takes no more: the
-    cell that was open stays so.
+    A launch that dies before its first cell has begun is tried once more. Raises LiecbenchError if a disk is full or
+    read-only; the current cell then stays unfinished.
     """
     again: Launch | None = None
     while launches:
@@ -129,7 +129,7 @@ class _Listener:
         self._disk: DiskError | None = None
 
     def handle(self, event: Event) -> None:
-        """Pass an event of the launch on."""
+        """Pass an event on to ``Progress``, and remember the current cell, lost ranks and disk errors."""
         match event:
             case Lost():
                 self._lost.append(event.reason.partition("\n")[0])
@@ -145,7 +145,7 @@ class _Listener:
                 assert isinstance(event, Heartbeat), f"no event of a training launch: {event}"
 
     def stall_timeout(self) -> float:
-        """Return the seconds that the next event may take."""
+        """Return the seconds that the next event may take while the current cell runs."""
         return self._stall_timeout(self._cell)
 
     def raise_disk_error(self, directory: Path) -> None:
@@ -164,11 +164,11 @@ class _Listener:
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
-    """Return the jobs lost with a launch, each with True if it had begun, and the jobs to launch again."""
+    """Return the jobs that failed with a launch, each with True if its cell had begun, and the jobs to launch again."""
     found = directory.snapshot.refresh()
     begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
-    # If no cell had begun, the cell that ended the launch is unknown: all are lost.
+    # If no cell had begun, nothing tells which cell ended the launch: all have failed.
     lost = [(job, job.cell.id in begun) for job in left if job.cell.id in begun or not begun]
     return lost, tuple(job for job in left if begun and job.cell.id not in begun)
 

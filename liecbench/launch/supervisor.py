@@ -1,10 +1,10 @@
-"""The supervisor of a launch: it enters namespaces, builds the network, and takes all of it down again.
+"""The supervisor of a launch: it enters new namespaces, builds the network, and starts the launch's processes there.
 
     template ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun's agent ── ranks
 
-Each process asks the kernel to die with its parent, and with PID 1 its whole namespace dies: SIGKILL anywhere leaves
-nothing. A supervisor is a fork of the template process, or a process of its own that runs a command. Both have a single
-thread, because ``unshare`` refuses more.
+Each process asks the kernel to kill it when its parent dies, and when PID 1 dies the kernel kills all processes of its
+namespace: SIGKILL of any process above leaves none below. A supervisor is a fork of the template process, or a separate
+process that runs a command (``main``). Either has a single thread, because ``unshare`` refuses a process with several.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from liecbench.host import linux
 
 REFUSED_EXIT: Final = 90
 NAMESPACES_VARIABLE: Final = "LIECBENCH_NAMESPACES"
-# Address of the first of several machines: the ranks use the network that leads to it.
+# Holds the address of the first of several machines: ranks use the network interface that leads to it.
 MASTER_VARIABLE: Final = "LIECBENCH_MASTER"
 EVENTS_VARIABLE: Final = "LIECBENCH_EVENTS"
 _NAMESPACES: Final = linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWPID
@@ -32,11 +32,12 @@ _NAMESPACES: Final = linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWPID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """The surroundings of a launch: ``num_links`` veths, or an unshaped loopback if that is 0.
+    """The namespaces and the network that a supervisor makes for a launch.
 
     Attributes:
-        parent: PID of the process that the supervisor dies with.
-        events: descriptor of the pipe for events.
+        parent: PID of the supervisor's parent, with which it dies.
+        events: file descriptor of the write end of the pipe for events.
+        num_links: the number of veths, one per rank; if 0, the ranks use the loopback.
         isolate: if false, the launch stays in the machine's own namespaces.
     """
 
@@ -48,7 +49,7 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders(Isolation):
-    """Orders to a supervisor that is a process of its own: the command to run."""
+    """The orders to a supervisor that is a separate process; ``command`` is the command to run."""
 
     command: list[str]
 
@@ -58,18 +59,18 @@ class Orders(Isolation):
 
 
 def main() -> None:
-    """Carry out the orders in the first argument; exit as the command does."""
+    """Run the command of the ``Orders`` in ``sys.argv[1]``, and exit with the command's status."""
     orders = Orders(**json.loads(sys.argv[1]))
     os.set_inheritable(orders.events, False)
     supervise(orders, functools.partial(_start_command, orders.command))
 
 
 def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
-    """Make the surroundings, start a process in them, and exit as it does.
+    """Make the namespaces and the network, start a process in them, and exit with that process's status.
 
     Args:
-        isolation: the surroundings.
-        start: starts the process, which must die with its parent, and returns its PID; called in init.
+        isolation: the namespaces and the network to make.
+        start: called in init: starts the process and returns its PID. The process must die with its parent.
     """
     linux.set_process_name("liec-supervisor")
     reason = _enter_namespaces() if isolation.isolate else None
@@ -82,7 +83,7 @@ def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
         os.close(init_end)
         linux.set_process_name("liec-init")
         linux.die_with_parent()
-        if select.select([supervisor_end], [], [], 0)[0]:  # the supervisor ended before the kernel was asked
+        if select.select([supervisor_end], [], [], 0)[0]:  # the supervisor ended before die_with_parent
             os._exit(1)
         _run_init(isolation, start)
     os.close(isolation.events)
@@ -113,13 +114,13 @@ def _wait(init: int) -> int:
 
 
 def _exit_code(status: int) -> int:
-    """Return a process's exit code; like a shell 128 + N if signal N ended it."""
+    """Return the exit code of a process or, if signal N ended it, 128 + N as shells do."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
 def _enter_namespaces() -> str | None:
-    """Enter new namespaces, without privileges in a user namespace; return the reason if the kernel refuses."""
+    """Enter new namespaces, a user namespace, too, if unprivileged; return the reason if the kernel refuses."""
     try:
         linux.unshare(_NAMESPACES)
     except PermissionError:
@@ -157,7 +158,7 @@ def _build(isolation: Isolation) -> list[int]:
 
     try:
         linux.make_mounts_private()
-        # Without a /proc of its own the old one still serves: it shows this process under another number.
+        # If /proc cannot be mounted, the old one still serves: it shows this process under its outer PID.
         with contextlib.suppress(OSError):
             linux.mount_proc()
         return emulation.build(isolation.num_links)
@@ -166,7 +167,7 @@ def _build(isolation: Isolation) -> list[int]:
 
 
 def _reap(child: int) -> int:
-    """Wait as PID 1 must: for every orphan, until the process that was started ends."""
+    """Wait until ``child`` ends and return its exit code; reap all orphans meanwhile, as PID 1 must."""
     while True:
         process, status = os.wait()
         if process == child:

@@ -1,8 +1,9 @@
 """The template process: it imports torch once, and each launch is forked from it.
 
-Importing torch and its compiler takes each process seconds; a fork has them at once. The template itself starts no
-thread, runs no kernel and initialises no CUDA, because a fork inherits none of them; it stays in the namespaces of the
-command. OpenMP reads its variables when torch is imported: every environment needs a template of its own.
+Importing torch takes every process seconds; a fork has it at once. The template itself starts no thread, computes
+nothing and does not initialise CUDA, because forks could use neither its threads nor its CUDA context. It stays in the
+namespaces of the command. OpenMP reads its environment variables when torch is imported: every environment needs a
+template of its own.
 """
 
 import contextlib
@@ -37,10 +38,10 @@ class TemplateSettings:
     """Settings of a template process.
 
     Attributes:
-        parent: PID of the command that it dies with.
-        control: descriptor of the socket for orders.
+        parent: PID of the command, with which the template dies.
+        control: file descriptor of the socket for orders.
         imports: modules to import besides torch.
-        restore: variables that the environment of ranks has, or lacks if None, after the imports.
+        restore: environment variables to set after the imports, for the ranks; a variable with None is removed.
     """
 
     parent: int
@@ -54,7 +55,7 @@ class TemplateSettings:
 
 
 def main() -> None:
-    """Import what ranks need, then fork launches until the command is gone."""
+    """Import what ranks need, then fork launches as ordered until the command closes its socket or dies."""
     settings = TemplateSettings(**json.loads(sys.argv[1]))
     linux.die_with_parent(settings.parent)
     linux.set_process_name("liec-template")
@@ -80,7 +81,7 @@ def _check_forkable() -> None:
 
 
 class _Server:
-    """The loop of the template process; ``_launches`` has the PID of each supervisor by its answering socket."""
+    """The loop of the template process; ``_launches`` maps each launch's answering socket to its supervisor's PID."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -92,7 +93,7 @@ class _Server:
         signal.set_wakeup_fd(self._wake.fileno())
 
     def serve(self) -> None:
-        """Obey orders until the command closes its end."""
+        """Obey orders until the command closes its end of the socket."""
         self._control.send(b"ready")
         while True:
             ready, _, _ = select.select([self._control, self._woken, *self._launches], [], [])
@@ -105,7 +106,7 @@ class _Server:
                 return
 
     def _obey(self) -> bool:
-        """Fork the launch of the next order; return False if there will be none."""
+        """Receive an order and fork its launch; return False if the command has closed its end of the socket."""
         order, descriptors, _, _ = socket.recv_fds(self._control, _LONGEST_ORDER, 3)
         if not order:
             return False
@@ -124,21 +125,21 @@ class _Server:
         return True
 
     def _forget_launches(self) -> None:
-        """Close what belongs to the template, in a fork."""
+        """Close, in a fork, the template's sockets, and restore the default handling of SIGCHLD."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for end in (self._control, self._wake, self._woken, *self._launches):
             end.close()
 
     def _stop(self, answering: socket.socket) -> None:
-        """End a launch whose command asks for it, or is gone."""
+        """End a launch: with SIGTERM if the command asks for it, with SIGKILL if the command is gone."""
         child = self._launches[answering]
         with contextlib.suppress(OSError):
             asked = answering.recv(len(STOP)) == STOP
             os.kill(child, signal.SIGTERM if asked else signal.SIGKILL)
 
     def _answer(self) -> None:
-        """Report each launch that has ended."""
+        """Send ``LaunchEnded`` for each launch that has ended."""
         for answering, child in list(self._launches.items()):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
@@ -168,7 +169,7 @@ def _fork_agent(agent: Agent) -> int:
 
 
 def _exit_after(action: Callable[[], object]) -> NoReturn:
-    """End a fork after ``action``: it must not return into the template's own code."""
+    """Run ``action`` in a fork and exit with its status; the fork must not return into the template's own code."""
     status = 1
     try:
         action()

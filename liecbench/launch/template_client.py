@@ -1,4 +1,4 @@
-"""The command's end of template processes: start one per interpreter and environment, and let it fork launches."""
+"""The command's side of template processes: start one per interpreter and environment, and have it fork launches."""
 
 import atexit
 import functools
@@ -52,7 +52,7 @@ class Template:
 
     @property
     def pid(self) -> int:
-        """Its PID."""
+        """PID of the process."""
         return self._process.pid
 
     @property
@@ -61,7 +61,7 @@ class Template:
         return self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Return True if it has imported all it needs, and obeys orders."""
+        """Return True if the process has finished its imports and obeys orders."""
         return bool(select.select([self.control], [], [], 0)[0]) and self.control.recv(16, socket.MSG_PEEK) == b"ready"
 
     def death(self) -> str:
@@ -74,7 +74,7 @@ class Template:
         return f"the process that ranks are forked from ({self.python}) ended with status {status}\n{printed}".rstrip()
 
     def close(self) -> None:
-        """End the process, and with it all that was forked from it."""
+        """Kill the process; every launch that was forked from it dies with it."""
         self._process.kill()
         self._process.wait()
         self.control.close()
@@ -128,13 +128,13 @@ class ForkedLaunch:
         template.num_launches += 1
 
     def wait(self) -> int:
-        """Return the exit status of torchrun's agent once every process has ended."""
+        """Wait until every process of the launch has ended, and return the exit status of torchrun's agent."""
         status = self._wait(None)
         assert status is not None, "without a timeout the wait ends with a status"
         return status
 
     def _wait(self, seconds: float | None) -> int | None:
-        """Return the exit status; None if the launch takes longer than ``seconds``."""
+        """Wait for the launch to end and return its exit status; return None if it takes longer than ``seconds``."""
         if self._status is None and select.select([self._answer], [], [], seconds)[0]:
             line = self._received()
             if line:
@@ -144,7 +144,10 @@ class ForkedLaunch:
         return self._status
 
     def stop(self, seconds: float) -> None:
-        """End every process: at first by SIGTERM, after some seconds by SIGKILL."""
+        """End every process of the launch: with SIGTERM, and if any is left after ``seconds``, with SIGKILL.
+
+        A template that does not obey orders yet is killed at once.
+        """
         if self._wait(0) is not None:
             return
         if self._template.is_ready():
@@ -155,7 +158,7 @@ class ForkedLaunch:
         self._status = 128 + 9
 
     def close(self, seconds: float) -> None:
-        """Stop it unless it has ended, and give its socket back."""
+        """End the launch unless it has ended, and close its socket."""
         self.stop(seconds)
         self._answer.close()
         self._template.num_launches -= 1
@@ -167,7 +170,7 @@ class ForkedLaunch:
             return b""
 
     def _template_died(self) -> None:
-        """Keep in the log why there are no ranks."""
+        """Set the exit status to 1, and write to the log how the template process ended."""
         self._status = 1
         with self._log.open("a") as log:
             log.write(f"{self._template.death()}\n")

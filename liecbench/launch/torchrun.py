@@ -1,6 +1,6 @@
 """The processes of one torchrun: start them, receive their events, end them.
 
-Nothing here knows cells: benchmarks and paired comparisons run their ranks with it as well.
+Nothing in this module depends on cells: benchmarks and paired comparisons run their ranks with it, too.
 """
 
 import contextlib
@@ -33,11 +33,16 @@ NAMESPACES_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Torchrun:
-    """Ranks that run ``module``: each behind a shaped link of its own, all on one loopback, or on several machines.
+    """The settings of one torchrun.
 
     Attributes:
-        python: interpreter of all their processes.
-        variables: added to their environment.
+        module: module that every rank runs.
+        workers: world size.
+        threads: OpenMP threads per rank.
+        shaped: whether each rank has a shaped link of its own; if false, ranks on one machine use the loopback.
+        nodes: the machines to run on; None: this machine alone.
+        python: interpreter of all processes.
+        variables: environment variables to add.
         imports: modules that the ranks import anyway, imported once before they are forked.
     """
 
@@ -65,7 +70,7 @@ class Torchrun:
         )
 
     def command(self, plan: Path) -> list[str]:
-        """Return the torchrun command line, which starts the same agent."""
+        """Return the torchrun command line that would start the same agent."""
         agent = self.agent(plan)
         return [
             self.python,
@@ -85,12 +90,12 @@ class Torchrun:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables added to the environment; PYTHONSAFEPATH keeps the working directory out of the ranks' imports."""
+        """Environment variables to add; PYTHONSAFEPATH keeps the working directory out of the ranks' imports."""
         master = {MASTER_VARIABLE: self.nodes.address} if self.nodes else {}
         return {"OMP_NUM_THREADS": str(self.threads), "PYTHONSAFEPATH": "1", **master, **self.variables}
 
     def prepare(self) -> None:
-        """Start the process that ranks are forked from, and wait for nothing."""
+        """Start, without waiting for it, the template process that the ranks will be forked from."""
         template_of(self.python, self.environment, self.imports)
 
     def _meeting_point(self) -> tuple[str, int]:
@@ -106,7 +111,10 @@ class Torchrun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """End of a launch: torchrun's exit status, its log, and the seconds of silence after which it was stopped."""
+    """The end of a launch: torchrun's exit status and its log.
+
+    ``stalled_seconds`` is the time without events after which the launch was stopped; None if it was not.
+    """
 
     status: int
     log: Path
@@ -122,10 +130,21 @@ def start_torchrun(
     refused_remedy: str = NAMESPACES_REMEDY,
     stall_timeout: Callable[[], float] | None = None,
 ) -> Outcome:
-    """Run ranks to their end. Raises MachineError if the kernel refuses the namespaces of shaped links.
+    """Run ranks to their end, and return their exit status and log.
 
-    They are ended if no event comes for the seconds that ``stall_timeout`` returns, asked again after every event.
-    Whatever is raised while they run (an interruption, too) ends every process first.
+    Any exception while the ranks run, such as an interruption, ends all their processes first.
+
+    Args:
+        torchrun: Settings of the ranks.
+        plan: The file that the ranks read their plan from.
+        log: The file that receives what the ranks print.
+        on_event: Called with each event.
+        refused_remedy: The remedy in the MachineError.
+        stall_timeout: Returns how many seconds the next event may take, or the ranks are ended; called again before
+            every wait. None: the ranks may take any time.
+
+    Raises:
+        MachineError: The kernel refuses the namespaces that shaped links need.
     """
     isolate = torchrun.nodes is None
     while True:
@@ -143,7 +162,7 @@ def start_torchrun(
 
 
 def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -> str:
-    """Return the warning for ranks that run without namespaces; raise MachineError if they cannot."""
+    """Return a warning that the ranks run without namespaces; raise MachineError if their links are to be shaped."""
     if torchrun.shaped:
         message = f"the kernel refuses the network namespaces that shaped links need: {refused}"
         raise MachineError(message, remedy) from None
@@ -151,10 +170,10 @@ def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -
 
 
 class Ranks:
-    """The processes of one torchrun, which end with the context.
+    """The processes of one torchrun; leaving the context ends them.
 
-    ``events`` yields their events as they come. It raises RefusedError if the kernel makes no namespaces, StalledError
-    if no event comes for the seconds that ``stall_timeout`` returns.
+    ``events`` yields the events of the ranks as they arrive. It raises RefusedError if the kernel refuses namespaces or
+    links, and StalledError if no event comes for the seconds that ``stall_timeout`` returns.
     """
 
     def __init__(
@@ -174,11 +193,11 @@ class Ranks:
         self.events = receive_events(self._pipe, stall_timeout)
 
     def outcome(self) -> Outcome:
-        """Return how they ended, once they have."""
+        """Wait until the processes have ended, and return their exit status and log."""
         return Outcome(status=self._launch.wait(), log=self._log)
 
     def stop(self) -> None:
-        """End every process."""
+        """End all processes of the launch."""
         self._launch.stop(_STOP_SECONDS)
 
     def __enter__(self) -> Self:
@@ -190,7 +209,7 @@ class Ranks:
 
 
 def log_tail(log: Path, num_lines: int = 20) -> str:
-    """Return the last lines that a launch printed."""
+    """Return the last ``num_lines`` lines of a launch's log."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-num_lines:])
 
 
