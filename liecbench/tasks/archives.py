@@ -22,11 +22,11 @@ _UNREADABLE = (OSError, EOFError, RuntimeError, zlib.error, tarfile.TarError, zi
 
 
 class MalformedError(ValueError):
-    """File contents that are not what they should be; callers that know the file name raise a LiecbenchError."""
+    """Malformed contents of a file; a caller that knows the file's name turns this error into a LiecbenchError."""
 
 
 def data_directory() -> Path:
-    """Return where archives are stored: ``$LIECBENCH_DATA``, or ``liecbench`` in the user's cache."""
+    """Return the directory of archives: ``$LIECBENCH_DATA`` or, if it is not set, ``liecbench`` in the user's cache."""
     own = os.environ.get("LIECBENCH_DATA")
     if own:
         return _expanded(own)
@@ -41,7 +41,7 @@ def _expanded(path: str) -> Path:
 
 
 def remedy(dataset: str) -> str:
-    """Return what to do about a dataset that is missing or damaged."""
+    """Return the remedy for a missing or damaged dataset, for an error message."""
     return f"`liecbench data fetch {dataset}` gets it into {data_directory()}, where it is found without a path"
 
 
@@ -50,7 +50,7 @@ class Files(ABC):
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """Return the contents of a file. Raises LiecbenchError if it is missing or no plain file."""
+        """Return the contents of a file. Raises LiecbenchError if the file is missing or not a plain file."""
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
@@ -59,7 +59,7 @@ class Files(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A dataset that was found; ``path`` is the archive, or the folder that was unpacked from it."""
+    """A dataset found on this machine; ``path`` is the archive itself, or a folder unpacked from it."""
 
     dataset: str
     archive: Archive
@@ -70,9 +70,10 @@ class Source:
         return LiecbenchError(f"{self.path}: {message}", remedy(self.dataset))
 
     def fingerprint(self, patterns: Sequence[str], *options: object) -> str:
-        """Return a hash of the dataset, its ``options``, its path, and the size and time of its files.
+        """Return a hash of the dataset's name, ``options`` and path, and of the size and time of change of its files.
 
-        Those are the archive, or in a folder all files that match the glob ``patterns``.
+        If the dataset is an archive, that is its only file; in a folder, its files are those that match the globs
+        ``patterns``.
         """
         found = [self.path]
         if self.path.is_dir():
@@ -82,7 +83,7 @@ class Source:
 
     @contextmanager
     def files(self) -> Iterator[Files]:
-        """Open its files. Raises LiecbenchError if an archive is not the official one; a folder is not checked."""
+        """Open the dataset's files. Raises LiecbenchError if an archive is not the official one; trust any folder."""
         if self.path.is_dir():
             yield _Folder(self)
             return
@@ -102,7 +103,7 @@ class Source:
 
     @contextmanager
     def readable(self, name: str = "the archive") -> Iterator[None]:
-        """Turn failures to read into LiecbenchErrors."""
+        """Turn an error while ``name`` is read into a LiecbenchError."""
         try:
             yield
         except _UNREADABLE as error:
@@ -110,10 +111,15 @@ class Source:
 
 
 def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
-    """Find a dataset at ``path``, or in the data directory: one of ``archives``, or a folder unpacked from one.
+    """Return the dataset at ``path``, or in the data directory if ``path`` is None.
+
+    Args:
+        dataset: The dataset's name, for messages.
+        path: An archive, a folder unpacked from one, or a directory that holds an archive or such a folder.
+        archives: The official archives of the dataset.
 
     Raises:
-        LiecbenchError: There is neither.
+        LiecbenchError: There is neither an archive nor an unpacked folder.
     """
     place = (data_directory() if path is None else _expanded(path)).resolve()
     if place.is_file():
@@ -134,7 +140,7 @@ def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
 
 
 def _like(dataset: str, place: Path, archives: Sequence[Archive]) -> Archive:
-    """Return the archive that a file should be, by its name or else by its size."""
+    """Return the official archive that has the name of the file ``place`` or, if none has, its size."""
     num_bytes = place.stat().st_size
     for archive in archives:
         if place.name == archive.name:
@@ -166,7 +172,7 @@ class _Folder(Files):
             return sorted(path.name for path in (self._source.path / folder).iterdir())
 
 
-# By the name of a member, the function that reads it; None if it is no plain file.
+# Maps the name of an archive's member to a function that returns its contents, or to None if it is not a plain file.
 _Contents = Mapping[str, Callable[[], bytes] | None]
 
 
@@ -193,7 +199,7 @@ class _Members(Files):
 
 
 def _tar_members(path: Path) -> _Contents:
-    # In one pass, kept in memory: going back in a compressed stream means starting it anew.
+    # Read in one pass and kept in memory: to go back in a compressed stream is to decompress it from its start.
     members: dict[str, Callable[[], bytes] | None] = {}
     with tarfile.open(path, "r|gz", bufsize=_CHUNK_BYTES) as tar:
         for member in tar:

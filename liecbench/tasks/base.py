@@ -1,4 +1,4 @@
-"""The tasks that workers train: datasets, models, and tasks that bring both. Extend these classes to add your own."""
+"""Base classes of datasets and models, and tasks that bring both. Extend these classes to add your own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import Module, functional
 
-# Turns stored inputs of shape [n, …] into the batch that the model takes; augmentation draws from the generator.
+# Turns stored inputs of shape [n, …] into the batch that the model takes; augmentation draws from the generator only.
 Transform = Callable[[Tensor, np.random.Generator], Tensor]
 
 
@@ -17,9 +17,9 @@ class Examples:
     """Inputs and their labels, in memory.
 
     Attributes:
-        inputs: The inputs as they are stored, of shape ``[n, *stored_shape]``: uint8 images, int64 tokens, float32.
-        labels: Of shape ``[n, …]``; whole numbers below the dataset's ``num_classes`` are int64.
-        transform: Turns the stored inputs of a batch into those that the model takes; None if they are the same.
+        inputs: The inputs as stored, of shape ``[n, *stored_shape]``: uint8 images, int64 tokens or float32 arrays.
+        labels: The labels, of shape ``[n, …]``; labels that are classes are int64, from 0 to ``num_classes − 1``.
+        transform: Turns a batch of stored inputs into inputs of the model; None if the model takes them as stored.
     """
 
     inputs: Tensor
@@ -33,8 +33,8 @@ class Examples:
         """Return a batch as the model takes it.
 
         Args:
-            indices: The positions of its examples, int64 of shape ``[b]``.
-            random: Augmentation draws from it and from nothing else, so that a run can be repeated.
+            indices: The positions of the batch's examples, int64 of shape ``[b]``.
+            random: The only generator that augmentation draws from, so that a run can be repeated.
 
         Returns:
             Inputs of shape ``[b, *input_shape]``, and their labels of shape ``[b, …]``.
@@ -46,8 +46,8 @@ class Examples:
 class Dataset(ABC):
     """A dataset; a subclass is a dataclass, whose fields are the options that a scenario can set.
 
-    Register it in the entry-point group ``liecbench.tasks``. The first line of its docstring stands in
-    ``liecbench list datasets``.
+    Register the subclass in the entry-point group ``liecbench.tasks``. ``liecbench list datasets`` shows the first line
+    of its docstring.
     """
 
     @property
@@ -57,7 +57,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self) -> tuple[Examples, Examples]:
-        """Load the training and the test examples; every rank must get the same.
+        """Load the training and the test examples; every rank must load the same examples.
 
         Returns:
             The examples to train on, and those to test on.
@@ -70,8 +70,8 @@ class Dataset(ABC):
 class Model(ABC):
     """An architecture; a subclass is a dataclass, whose fields are the options that a scenario can set.
 
-    Register it in the entry-point group ``liecbench.tasks``. The first line of its docstring stands in
-    ``liecbench list models``.
+    Register the subclass in the entry-point group ``liecbench.tasks``. ``liecbench list models`` shows the first line
+    of its docstring.
     """
 
     @abstractmethod
@@ -83,10 +83,10 @@ class Model(ABC):
             num_classes: The dataset's number of classes.
 
         Returns:
-            A new network in each call, from inputs ``[n, *input_shape]`` to logits ``[n, …, num_classes]``.
+            A new network in each call; it maps inputs ``[n, *input_shape]`` to logits ``[n, …, num_classes]``.
 
         Raises:
-            LiecbenchError: The architecture does not take such inputs.
+            LiecbenchError: The architecture does not take inputs of this shape.
         """
 
 
@@ -94,8 +94,8 @@ def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
     """Return the mean cross-entropy over all labels.
 
     Args:
-        outputs: Logits of shape ``[*labels.shape, num_classes]``: an image has one label, a text one per token.
-        labels: Whole numbers, int64.
+        outputs: Logits of shape ``[*labels.shape, num_classes]``.
+        labels: Classes, int64: of shape ``[n]`` for images, ``[n, context]`` for texts, with one label per token.
     """
     return functional.cross_entropy(outputs.flatten(0, -2), labels.flatten())
 
@@ -107,10 +107,10 @@ def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A network together with its data and its loss: what a ``module:function`` given as the model may return.
+    """A network with its data and its loss; a user's ``module:function`` given as the model may return one.
 
     Attributes:
-        model: A new network in each call.
+        model: The network; the function must make a new one in each call.
         train: The examples to train on, the same on every rank.
         test: The examples to test on, the same on every rank.
         loss: Maps outputs and labels to a scalar, the mean over the batch.

@@ -28,7 +28,7 @@ class _Cifar(Dataset):
     """A CIFAR dataset.
 
     Attributes:
-        path: An official archive, or a directory that holds it packed or unpacked; by default the data directory.
+        path: An official archive, or a directory with one or its unpacked folder; by default the data directory.
         augment: Whether to crop and mirror training images at random.
     """
 
@@ -39,7 +39,7 @@ class _Cifar(Dataset):
     num_classes: ClassVar[int]
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return images as uint8 of shape ``[n, 3, 32, 32]``; each batch is normalised when it is taken."""
+        """Return training and test images, uint8 of shape ``[n, 3, 32, 32]``; ``Examples.batch`` normalises them."""
         return load_cifar(self.name, self.path, self.augment, self.num_classes, OFFICIAL[self.name])
 
 
@@ -70,7 +70,7 @@ def load_cifar(
 
 
 def _binary(content: bytes, label_bytes: int) -> _Records:
-    """Parse records of labels, one byte each with the finest last, and pixels."""
+    """Parse records of ``label_bytes`` labels, of which the last is the fine one, and then the pixels of an image."""
     num_bytes = label_bytes + _PIXELS
     if not content or len(content) % num_bytes:
         raise MalformedError(f"{len(content)} bytes are no whole number of records of {num_bytes}")

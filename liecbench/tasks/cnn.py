@@ -13,17 +13,17 @@ from liecbench.tasks.base import Model
 
 @dataclass(frozen=True)
 class CNN(Model):
-    """``layers`` times a 3×3 convolution, ReLU and 2×2 max pooling, then a linear layer on all that remains.
+    """A 3×3 convolution, ReLU and 2×2 max pooling, repeated ``layers`` times, then a linear layer; no BatchNorm.
 
-    The first convolution has ``channels`` outputs, each further one twice those of the one before. Images have shape
-    ``(channels, height, width)`` and sides of at least 2**layers; there is no BatchNorm.
+    The first convolution has ``channels`` output channels, each later one twice as many as the one before it. Images
+    have three dimensions (their channels, height, width) and sides of at least 2**layers pixels.
     """
 
     channels: Annotated[int, Ge(1)] = 32
     layers: Annotated[int, Ge(1)] = 2
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Build a network. Raises LiecbenchError if examples are no images, or too small ones."""
+        """Return a new network. Raises LiecbenchError if examples are not images, or are too small for ``layers``."""
         if len(input_shape) != 3:
             message = f"a cnn takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

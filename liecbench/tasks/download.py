@@ -1,4 +1,4 @@
-"""Download official archives: continue after interruptions, and check what arrived."""
+"""Download official archives: resume interrupted downloads, and check the size and SHA-256 of the archive."""
 
 import errno
 import http.client
@@ -21,15 +21,15 @@ _CHUNK_BYTES = 2**18
 _TIMEOUT_SECONDS = 30.0
 _AGAIN = "the same command goes on from there"
 _ELSEWHERE = "try again later, or get it elsewhere and give the dataset its path"
-# Datasets of the package that have their data with them, and what that is.
+# Datasets that need no download, and the source of their data.
 _WITHOUT_DOWNLOAD = {"digits": "scikit-learn's copy", "synthetic": "made up", "text": "Python's standard library"}
 
 
 def fetch(name: str, directory: Path, console: Console) -> Path:
-    """Download the archive of a dataset into ``directory``, unless it is there; return its path.
+    """Download the archive of a dataset into ``directory`` unless it is there already; return the archive's path.
 
     Raises:
-        LiecbenchError: The dataset has no archive, the network or the disk fails, or another file arrives.
+        LiecbenchError: The dataset has no archive, the network or the disk fails, or the server sends another file.
     """
     if name in _WITHOUT_DOWNLOAD:
         raise LiecbenchError(f"{name} needs no download ({_WITHOUT_DOWNLOAD[name]})", "use it as it is")
@@ -39,7 +39,7 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
 
 
 def download(archive: Archive, directory: Path, console: Console) -> Path:
-    """Download ``archive`` by way of a ``.partial`` file that outlives interruptions; return its path."""
+    """Download ``archive`` and return its path; an interrupted download resumes from a file named ``.partial``."""
     target, partial = directory / archive.name, directory / f"{archive.name}.partial"
     with _disk(target):
         directory.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _say(console: Console, text: str) -> None:
 
 @contextmanager
 def _exclusive(partial: Path) -> Iterator[None]:
-    """Keep other processes out while this one downloads; LiecbenchError if another one is at it."""
+    """Hold a lock while this process downloads. Raises LiecbenchError if another process is downloading the file."""
     path = partial.with_suffix(".lock")
     lock = FileLock(path)
     try:
@@ -80,7 +80,7 @@ def _exclusive(partial: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            path.unlink()  # before it is released, or it could be another process's
+            path.unlink()  # before the release: later, the file could be another process's lock
         lock.release()
 
 
@@ -90,14 +90,14 @@ def _opened(partial: Path) -> io.FileIO:
 
 
 class _Download:
-    """A download into ``file``, which is open for appending."""
+    """The download of an archive into ``file``, which is open for appending and may hold the first bytes already."""
 
     def __init__(self, archive: Archive, partial: Path, file: io.FileIO, console: Console) -> None:
         self._archive, self._partial, self._file, self._console = archive, partial, file, console
         self._num_bytes = file.seek(0, io.SEEK_END)
 
     def complete(self) -> None:
-        """Append what is missing, or start again if the server cannot send a part."""
+        """Append the missing bytes; download everything again if the server cannot send a part of the file."""
         try:
             with self._network():
                 if self._num_bytes > self._archive.num_bytes:
@@ -118,7 +118,7 @@ class _Download:
             if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
             error.close()
-            return  # there is no more of it: the check says whether that is all
+            return  # the server has no more bytes; the caller checks whether the file is complete
         with response:
             goes_on = response.status == http.client.PARTIAL_CONTENT
             self._check_length(response.length, self._num_bytes if goes_on else 0)
@@ -130,7 +130,7 @@ class _Download:
             raise http.client.HTTPException("the server closed the connection")
 
     def _check_length(self, rest: int | None, have: int) -> None:
-        """Raise LiecbenchError, before anything is overwritten, if the server offers another file."""
+        """Raise LiecbenchError if the server offers a file of another size, before anything is overwritten."""
         if rest is not None and have + rest != self._archive.num_bytes:
             offered = f"{self._archive.url} is a file of {have + rest} bytes, not of {self._archive.num_bytes}"
             raise LiecbenchError(offered, _ELSEWHERE)
@@ -139,7 +139,7 @@ class _Download:
         columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()]
         with Progress(*columns, TimeRemainingColumn(), console=self._console) as progress:
             bar = progress.add_task(self._archive.name, total=self._archive.num_bytes, completed=self._num_bytes)
-            # A chunk more than there should be is enough to know, and a server cannot fill the disk.
+            # Stop after the first bytes beyond the official size, so that no server can fill the disk.
             while self._num_bytes <= self._archive.num_bytes and (chunk := response.read1(_CHUNK_BYTES)):
                 self._write(chunk)
                 progress.update(bar, completed=self._num_bytes)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from liecbench.errors import LiecbenchError
 from liecbench.tasks.base import Model
 
-_STD = 0.02  # GPT-2's, of every weight at first
+_STD = 0.02  # GPT-2's standard deviation of initial weights
 
 
 class Attention(nn.Module):
@@ -34,7 +34,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then an MLP of four times the width, each on a LayerNorm of what it is added to."""
+    """A pre-norm transformer block: x + attention(norm(x)), then x + MLP(norm(x)) with a hidden layer of 4·width."""
 
     def __init__(self, width: int, heads: int, residual_std: float) -> None:
         super().__init__()
@@ -53,11 +53,14 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Tokens ``[n, t]``, int64, with ``t`` ≤ ``context`` → logits ``[n, t, vocabulary]`` of each one's successor."""
+    """A transformer; for each int64 token of ``[n, t]``, ``t`` ≤ ``context``, it returns logits of the token after it.
+
+    The logits have the shape ``[n, t, vocabulary]``.
+    """
 
     def __init__(self, vocabulary: int, context: int, width: int, layers: int, heads: int) -> None:
         super().__init__()
-        # Each layer adds to the residual stream twice; this way its variance does not grow with them.
+        # Each block adds to the residual stream twice; scaled so, the stream's variance does not grow with ``layers``.
         residual_std = _STD / math.sqrt(2 * layers)
         self.tokens = nn.Parameter(torch.empty(vocabulary, width).normal_(std=_STD))
         self.positions = nn.Parameter(torch.empty(context, width).normal_(std=_STD))
@@ -65,17 +68,17 @@ class Network(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return logits, computed with the tokens' own embedding."""
+        """Return the logits; the output layer shares its weights with the token embedding."""
         x = functional.embedding(tokens, self.tokens) + self.positions[: tokens.shape[1]]
         return functional.linear(self.norm(self.blocks(x)), self.tokens)
 
 
 @dataclass(frozen=True)
 class GPT(Model):
-    """GPT-2 without dropout, of ``layers`` blocks of ``width``; each token's logits see no later one.
+    """GPT-2 without dropout: ``layers`` blocks of ``width``; a token's logits do not depend on later tokens.
 
-    The input shape is ``(context,)``, the number of classes the vocabulary's size: int64 tokens ``[n, t]`` with
-    ``t`` ≤ ``context`` → logits ``[n, t, vocabulary]``. ``heads`` must divide ``width``.
+    The input shape is ``(context,)``; the number of classes is the size of the vocabulary. The network maps int64
+    tokens ``[n, t]``, ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``. ``heads`` must divide ``width``.
     """
 
     width: Annotated[int, Ge(1)] = 128
@@ -90,7 +93,7 @@ class GPT(Model):
             )
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Build a network. Raises LiecbenchError if examples are no texts."""
+        """Return a new network. Raises LiecbenchError if examples are not texts."""
         if len(input_shape) != 1:
             message = f"a gpt takes texts of shape (context,), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of texts")

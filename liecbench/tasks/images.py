@@ -1,4 +1,4 @@
-"""Image batches for networks: normalised, and for training cropped and mirrored at random."""
+"""Turn stored images into batches for networks: normalise them and, for training, crop and mirror them at random."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from liecbench.tasks.base import Examples
 from liecbench.tasks.prepared import Parts
 
-# Of CIFAR-10's training images; customary for the others, too.
+# Per channel, of CIFAR-10's training images; customary for other datasets, too.
 _MEAN = (0.491, 0.482, 0.447)
 _STD = (0.247, 0.243, 0.262)
 
@@ -29,9 +29,10 @@ class Normalise:
 
 @dataclass(frozen=True, slots=True)
 class CropAndFlip:
-    """Random crops of images padded with ``padding`` black pixels on each side, mirrored or not, then normalised.
+    """The augmentation of He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32 of the same shape.
 
-    The augmentation of He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32 of the same shape.
+    Each image is padded with ``padding`` black pixels on each side, cropped at random to its size before, mirrored
+    with probability 1/2, and normalised.
     """
 
     mean: tuple[float, ...]
@@ -39,7 +40,7 @@ class CropAndFlip:
     padding: int = 4
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
-        """Return the augmented images; offset and mirroring are drawn for each image."""
+        """Return the augmented images; ``random`` draws the offset and the mirroring of each image."""
         n, channels, height, width = images.shape
         draws = np.concatenate([random.integers(2 * self.padding + 1, size=(2, n)), random.integers(2, size=(1, n))])
         down, right, mirrored = torch.from_numpy(draws).to(images.device).unsqueeze(2)
@@ -62,7 +63,7 @@ def _normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...])
 
 
 def image_examples(parts: Parts, augment: bool) -> tuple[Examples, Examples]:
-    """Return training images, cropped and mirrored if ``augment``, and test images."""
+    """Return training and test examples; training images are cropped and mirrored at random if ``augment`` is true."""
     train, test = parts
     normalise = Normalise(_MEAN, _STD)
     return (

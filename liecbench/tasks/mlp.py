@@ -13,13 +13,13 @@ from liecbench.tasks.base import Model
 
 @dataclass(frozen=True)
 class MLP(Model):
-    """Fully connected layers with ReLU between them: ``layers`` hidden ones of ``width`` units."""
+    """Fully connected layers with ReLU between them: ``layers`` hidden layers of ``width`` units."""
 
     width: Annotated[int, Ge(1)] = 256
     layers: Annotated[int, Ge(0)] = 2
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Build a network."""
+        """Return a new network."""
         widths = [math.prod(input_shape), *[self.width] * self.layers]
         hidden = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
         return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(widths[-1], num_classes))

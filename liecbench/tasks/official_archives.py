@@ -16,7 +16,7 @@ class Archive:
         url: Where it is published.
         num_bytes: Its size.
         sha256: Its checksum.
-        folder: The folder in it that holds its files.
+        folder: The name of the folder inside the archive that holds the files.
     """
 
     name: str
@@ -74,7 +74,7 @@ OFFICIAL: dict[str, tuple[Archive, ...]] = {
 
 
 def mismatch(path: Path, archive: Archive) -> str | None:
-    """Return what is wrong with an archive, or None if its size and SHA-256 are right."""
+    """Return a message about the wrong size or SHA-256 of a file, or None if the file is the official archive."""
     num_bytes = path.stat().st_size
     if num_bytes != archive.num_bytes:
         return f"{path} has {num_bytes} bytes; the official {archive.name} has {archive.num_bytes}"

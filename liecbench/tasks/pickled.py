@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from liecbench.tasks.archives import MalformedError
 
-# Python 2 and NumPy before 2 write the first; a byte string written by Python 3 in protocol 2 is an encoded text.
+# The functions that a pickled array names. NumPy before 2 writes numpy.core, later versions numpy._core. In protocol 2,
+# Python 3 writes a byte string as a call of _codecs.encode.
 _KNOWN = {
     ("numpy.core.multiarray", "_reconstruct"): "array",
     ("numpy._core.multiarray", "_reconstruct"): "array",
@@ -22,7 +23,7 @@ _UINT8 = ("u1", b"u1")
 
 
 class _Named:
-    """A name in a pickle; calling it only records the call."""
+    """A stand-in for a function that a pickle names: a call of it is only recorded, or encodes a byte string."""
 
     __slots__ = ("_name",)
 
@@ -39,7 +40,7 @@ class _Named:
 
 
 class _Called:
-    """A recorded call, and the state that its result would get."""
+    """A recorded call, and the state that the pickle would set on the call's result."""
 
     __slots__ = ("arguments", "name", "state")
 
@@ -51,7 +52,7 @@ class _Called:
         self.state = state
 
 
-# Python's own, for the one in C allots gigabytes where a damaged file says so.
+# The unpickler written in Python: the one written in C allocates gigabytes if a damaged file says so.
 class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _KNOWN:
@@ -63,7 +64,7 @@ def read_dictionary(content: bytes) -> dict[str, object]:
     """Return a pickled dictionary of Python 2 or 3: keys as text, and arrays as uint8.
 
     Raises:
-        MalformedError: It is no such dictionary, or it names anything but the parts of an array.
+        MalformedError: The content is no such dictionary, or the pickle names something that no array needs.
     """
     try:
         loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()

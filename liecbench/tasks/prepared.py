@@ -1,4 +1,4 @@
-"""Images and labels in files as they are trained on; all ranks of a machine share their memory."""
+"""Decoded images and labels in memory-mapped files: all ranks of a machine share one copy in memory."""
 
 import os
 import uuid
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from liecbench.errors import LiecbenchError
 from liecbench.tasks.archives import data_directory
 
-# To be raised when the same archives come to be read differently.
+# Raise this number when a change reads the same archives differently: files of earlier editions are then not used.
 _EDITION = 1
 
 
@@ -31,12 +31,12 @@ Parts = tuple[Labelled, Labelled]
 
 
 def prepared(stem: str, shape: tuple[int, int, int], read: Callable[[], Parts]) -> Parts:
-    """Return training and test images, mapped into memory; writing to them copies a page.
+    """Return training and test images from memory-mapped files; a write to them changes this process's copy only.
 
     Args:
-        stem: The name of the files.
+        stem: The beginning of the files' names.
         shape: The shape of one image.
-        read: Reads the images if the files are missing or damaged; of several processes one does, the others wait.
+        read: Returns the images to write if files are missing or damaged; one process calls it while others wait.
 
     Raises:
         LiecbenchError: The data directory cannot be written.
@@ -66,7 +66,7 @@ def _files(stem: Path) -> list[Path]:
 
 
 def _mapped(stem: Path, shape: tuple[int, int, int]) -> Parts | None:
-    """Map the files; None if one is missing or not what was written."""
+    """Return the mapped files; None if a file is missing, damaged, or holds images of another shape."""
     try:
         train, train_labels, test, test_labels = (_map(file) for file in _files(stem))
     except (OSError, ValueError):
@@ -98,7 +98,7 @@ def _locked(directory: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except OSError:
-        pass  # A file system without locks: each process then does the work, and renames what is the same.
+        pass  # A file system without locks: each process then reads the images itself, and all write equal files.
     else:
         for left_by_a_killed_process in directory.glob("*.partial"):
             left_by_a_killed_process.unlink(missing_ok=True)
@@ -123,4 +123,4 @@ def _write(stem: Path, parts: Parts) -> None:
 def _save(file: IO[bytes], array: NDArray[np.generic]) -> None:
     np.save(file, array)
     file.flush()
-    os.fsync(file.fileno())  # else a name may outlive a power cut and its contents not
+    os.fsync(file.fileno())  # else a power cut could keep the file's new name and lose its contents

@@ -13,10 +13,10 @@ _CHANNELS = (64, 128, 256, 512)
 
 
 class Block(nn.Module):
-    """Two 3×3 convolutions, each behind BatchNorm and ReLU, added to a shortcut.
+    """A residual block: a shortcut plus two 3×3 convolutions, each after a BatchNorm and a ReLU.
 
-    ``[n, in_channels, h, w]`` → ``[n, out_channels, ⌈h / stride⌉, ⌈w / stride⌉]``. The shortcut is the input itself or,
-    where the shape changes, a 1×1 convolution of the input behind the first BatchNorm and ReLU.
+    It maps ``[n, in_channels, h, w]`` to ``[n, out_channels, ⌈h / stride⌉, ⌈w / stride⌉]``. The shortcut is the input
+    itself or, if the shape changes, a 1×1 convolution of the output of the first BatchNorm and ReLU.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
@@ -38,7 +38,7 @@ class Block(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """``num_blocks`` blocks of ``out_channels`` channels, of which the first has the stride."""
+    """``num_blocks`` blocks with ``out_channels`` channels; the first block has ``stride``, the others stride 1."""
 
     def __init__(self, in_channels: int, out_channels: int, num_blocks: int, stride: int) -> None:
         following = [Block(out_channels, out_channels, stride=1) for _ in range(num_blocks - 1)]
@@ -46,7 +46,7 @@ class Stage(nn.Sequential):
 
 
 class Network(nn.Sequential):
-    """A convolution to 64 channels, four stages that halve the image from the second on, global average, linear."""
+    """A convolution to 64 channels, four stages (all but the first halve the image), average pooling, linear layer."""
 
     def __init__(self, in_channels: int, num_blocks: tuple[int, ...], num_classes: int) -> None:
         stages = [
@@ -64,7 +64,7 @@ class _ResNet(Model):
     num_blocks: ClassVar[tuple[int, ...]]
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Build a network. Raises LiecbenchError if examples are no images."""
+        """Return a new network. Raises LiecbenchError if examples are not images."""
         if len(input_shape) != 3:
             message = f"a resnet takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

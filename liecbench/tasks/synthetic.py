@@ -21,9 +21,9 @@ _CHUNK = 1024
 class Synthetic(Dataset):
     """Smooth random images of any shape: class means and Gaussian noise; no classifier beats best_accuracy by much.
 
-    In a space of low-frequency cosines, class c is N(s·m_c, I) around one of ``classes`` orthonormal means. The best
-    classifier takes the nearest mean, and is right with probability E[Φ(z + s)^(classes − 1)], z ~ N(0, 1); s is such
-    that this is ``best_accuracy``.
+    An image is a sum of low-frequency cosines. Its coefficients are drawn from N(s·m_c, I) for class c, with
+    orthonormal m_c. The best classifier picks the class with the nearest mean. It is right with probability
+    E[Φ(z + s)^(classes − 1)], z ~ N(0, 1), and s is chosen so that this probability is ``best_accuracy``.
     """
 
     shape: Annotated[list[Annotated[int, Ge(1)]], MinLen(1)] = Field(default_factory=lambda: [3, 32, 32])
@@ -45,7 +45,7 @@ class Synthetic(Dataset):
         return self.classes
 
     def load(self) -> tuple[Examples, Examples]:
-        """Draw training and test examples, float32; the same on every machine."""
+        """Return training and test examples, float32 of shape ``[n, *shape]``; the same on every machine."""
         random = np.random.default_rng(self.seed)
         numel = math.prod(self.shape)
         num_dimensions = min(numel - 1, max(_FEWEST_DIMENSIONS, 2 * self.classes))
@@ -62,17 +62,17 @@ class Synthetic(Dataset):
     ) -> Examples:
         labels = random.integers(self.classes, size=num_samples)
         points = means[labels] + random.standard_normal((num_samples, means.shape[1]))
-        # On a grid, sums are exact in whatever order a machine adds: ranks of different machines train on the same.
+        # Numbers on a grid have exact sums in any order of addition: all machines draw the same examples.
         points, basis = np.round(points * _GRID), np.round(basis * _GRID)
         scale = math.sqrt(basis.shape[1] / basis.shape[0]) / _GRID**2
         images = np.empty((num_samples, basis.shape[1]), dtype=np.float32)
-        for first in range(0, num_samples, _CHUNK):  # float64 of all of it at once would be twice what is kept
+        for first in range(0, num_samples, _CHUNK):  # all in float64 at once would take twice the result's memory
             images[first : first + _CHUNK] = points[first : first + _CHUNK] @ basis * scale
         return Examples(inputs=torch.from_numpy(images).view(-1, *self.shape), labels=torch.from_numpy(labels))
 
 
 def separation(num_classes: int, best_accuracy: float) -> float:
-    """Return the length s of orthogonal means at which the nearest one is right with probability ``best_accuracy``."""
+    """Return the length s of the class means at which the best classifier has the accuracy ``best_accuracy``."""
     low, high = 0.0, 1.0
     while accuracy_at(high, num_classes) < best_accuracy:
         high *= 2
@@ -83,14 +83,17 @@ def separation(num_classes: int, best_accuracy: float) -> float:
 
 
 def accuracy_at(length: float, num_classes: int) -> float:
-    """Compute E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1) by Gauss-Hermite quadrature."""
+    """Return the best classifier's accuracy for class means of this length.
+
+    It is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), by Gauss-Hermite quadrature.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(100)
     below = torch.special.ndtr(torch.from_numpy(nodes + length)).numpy()
     return float(weights @ below ** (num_classes - 1)) / math.sqrt(2 * math.pi)
 
 
 def _cosines(shape: list[int], num_dimensions: int) -> NDArray[np.float64]:
-    """Return the smoothest orthonormal cosines (DCT-II) of this shape, without the constant, one per row."""
+    """Return the ``num_dimensions`` smoothest orthonormal cosines (DCT-II) of this shape but the constant, as rows."""
     frequencies = np.indices(shape).reshape(len(shape), -1)
     chosen = frequencies[:, np.argsort(frequencies.sum(axis=0), kind="stable")[1 : num_dimensions + 1]]
     basis = np.ones((num_dimensions, 1))

@@ -15,16 +15,16 @@ from liecbench.tasks.base import Dataset, Examples
 _ASCII = 128
 _SUBSTITUTE = 26
 _HOLD_OUT_EVERY = 10
-# Written when Python was built or set up, for that machine.
+# Modules that differ between machines: written when Python is built or set up.
 _NOT_EVERYWHERE = ("_sysconfigdata", "sitecustomize", "usercustomize")
 
 
 @dataclass(frozen=True)
 class Text(Dataset):
-    """Text cut into windows of context characters, each to be predicted from those before; every tenth held out.
+    """Text in windows of ``context`` characters, to predict each from those before it; every tenth window held out.
 
-    The corpus is a text file, or the modules at the top of Python's standard library. Characters are ASCII codes; any
-    other character is code 26, which stands for one that cannot be represented.
+    The corpus is the text file ``path`` or, by default, the top-level modules of Python's standard library. A character
+    is given by its ASCII code; a character outside ASCII by 26, ASCII's code for a substitute.
     """
 
     path: str | None = None
@@ -37,7 +37,7 @@ class Text(Dataset):
         return _ASCII
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return windows as int64 of shape ``[n, context]``; labels are the same one character later."""
+        """Return windows as int64 of shape ``[n, context]``; the labels are the windows one character later."""
         corpus = self._corpus()[: self.characters]
         points = np.frombuffer(corpus.encode("utf-32-le"), dtype="<u4")
         codes = torch.from_numpy(np.where(points < _ASCII, points, _SUBSTITUTE).astype(np.int64))
@@ -60,7 +60,7 @@ class Text(Dataset):
 
 
 def standard_library() -> list[Path]:
-    """Return the modules at the top of Python's standard library, sorted by name."""
+    """Return the paths of the top-level modules of Python's standard library, sorted by name."""
     directory = Path(sysconfig.get_path("stdlib"))
     return sorted(file for file in directory.glob("*.py") if not file.name.startswith(_NOT_EVERYWHERE))
 

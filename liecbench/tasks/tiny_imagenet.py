@@ -22,7 +22,8 @@ _NUM_CLASSES = 200
 _WNID = re.compile(r"n\d{8}")
 _WNIDS = "wnids.txt"
 _ANNOTATIONS = "val/val_annotations.txt"
-# What tells whether an unpacked folder is the one read before: 110,000 files would be too many for every rank to ask.
+# Files and folders whose size and time show a change of an unpacked dataset: every rank looks at them, not at all
+# 110,000 files.
 _STAMPED = (_WNIDS, _ANNOTATIONS, "val/images", "train/*/images")
 
 # The names of image files, and the label of each.
@@ -31,12 +32,12 @@ _Listed = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class TinyImageNet(Dataset):
-    """Tiny ImageNet (Stanford CS231n): colour images of 200 classes, 100,000 to train on; its 10,000 for validation.
+    """Tiny ImageNet (Stanford CS231n): images of 200 classes, 100,000 to train on; its 10,000 for validation held out.
 
     A class's label is the position of its WordNet id in the sorted list of all ids.
 
     Attributes:
-        path: The official archive, or a directory that holds it packed or unpacked; by default the data directory.
+        path: The official archive, or a directory with it or its unpacked folder; by default the data directory.
         augment: Whether to crop and mirror training images at random.
         size: The side to which images of 64×64 are scaled (bilinear, antialiased).
     """
@@ -48,7 +49,7 @@ class TinyImageNet(Dataset):
     num_classes: ClassVar[int] = _NUM_CLASSES
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return images as uint8 of shape ``[n, 3, size, size]``; each batch is normalised when it is taken."""
+        """Return training and test images, uint8 ``[n, 3, size, size]``; ``Examples.batch`` normalises them."""
         return load_tiny_imagenet(self.path, self.augment, self.size, OFFICIAL["tiny_imagenet"])
 
 
@@ -79,7 +80,7 @@ def _labels(source: Source, files: Files) -> dict[str, int]:
 
 
 def _lines(files: Files, name: str) -> list[str]:
-    # No byte fails to decode: what it should not be is refused by what it then says.
+    # latin1 decodes any byte; the callers refuse lines that make no sense.
     return [line for line in files.read(name).decode("latin1").splitlines() if line]
 
 
@@ -119,9 +120,9 @@ def _decoded(source: Source, files: Files, listed: _Listed, size: int) -> Labell
 
 
 def _pixels(content: bytes, size: int) -> NDArray[np.uint8]:
-    """Decode a JPEG to ``[3, size, size]``; ValueError if it is not 64×64, or whatever Pillow raises."""
+    """Return a JPEG's pixels as ``[3, size, size]``. Raises ValueError if it is not 64×64, or an error of Pillow's."""
     with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
-        # Before anything is decoded: a header may claim gigapixels.
+        # Checked before anything is decoded: a header may claim gigapixels.
         if image.size != (_SIZE, _SIZE):
             raise ValueError(f"an image of {image.width}×{image.height} pixels, not {_SIZE}×{_SIZE}")
         colours = image.convert("RGB")
