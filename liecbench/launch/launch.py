@@ -19,7 +19,7 @@ REFUSED_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Jobs that share one torchrun: their cells have the same ``launch_key``, but may differ in link rates, for example.
+    """Jobs that share one torchrun: their cells have the same ``launch_key``, but may differ in rates, for example.
 
     Cells with and without shaped links never share a launch: a cell's network must not depend on the other cells.
 
