@@ -5,7 +5,7 @@ from typing import Any, Final, Self
 
 from liecbench.launch.messages import RankSettings
 
-# Forbid all that moves bytes past the interface: direct access between GPUs, shared memory, InfiniBand, NVLink SHARP.
+# Disable NCCL transports that bypass the network interface: GPU peer access, shared memory, InfiniBand, NVLink SHARP.
 _SOCKETS_ONLY: Final = {
     "NCCL_NET": "Socket",
     "NCCL_P2P_DISABLE": "1",
@@ -19,8 +19,9 @@ _SOCKETS_ONLY: Final = {
 class Backend:
     """The backend of a launch, ``gloo`` or ``nccl``, and the restrictions on it.
 
-    On a ``shaped`` link all bytes must pass the rank's interface, and NCCL must take each rank for a host of its own.
-    So it must if ranks share GPUs: it refuses two ranks of one host on one GPU.
+    If links are ``shaped``, all bytes must pass the rank's network interface, also between ranks of one machine. If
+    ranks share GPUs, NCCL would refuse two ranks of one host on one GPU. In both cases NCCL uses only sockets, and
+    takes each rank for a host of its own.
     """
 
     name: str
@@ -29,27 +30,27 @@ class Backend:
 
     @classmethod
     def of(cls, settings: RankSettings, *, shaped: bool) -> Self:
-        """Return the backend of a plan's ranks."""
+        """Return the backend of a plan's ranks; ``shaped`` is True if their links are shaped."""
         return cls(name=settings.backend, shaped=shaped, share_gpus=settings.share_gpus)
 
     @property
     def sockets_only(self) -> bool:
-        """True if all bytes pass the interface, so that its counters see them."""
+        """True if all bytes pass the network interface, so that its counters count them."""
         return self.name == "gloo" or self.shaped or self.share_gpus
 
     def variables(self, interface: str, rank: int) -> dict[str, str]:
-        """Return the environment variables of global rank ``rank``, whose network is behind ``interface``."""
+        """Return the environment variables of global rank ``rank``, which reaches its peers through ``interface``."""
         chosen = {"GLOO_SOCKET_IFNAME": interface}
         if self.name == "gloo":
             return chosen
-        # NCCL takes a bare name for a prefix. It also meets its peers there if the tensors take another way.
+        # Without "=" NCCL takes the name for a prefix. NCCL sets up its connections here even if tensors go elsewhere.
         chosen["NCCL_SOCKET_IFNAME"] = f"={interface}"
         if self.sockets_only:
             chosen.update(_SOCKETS_ONLY, NCCL_HOSTID=f"liecbench-rank-{rank}")
         return chosen
 
     def describe(self) -> dict[str, Any]:
-        """Return what a record says about NCCL; empty if it is not used."""
+        """Return NCCL's version and settings for a cell's record; empty if the backend is not NCCL."""
         if self.name != "nccl":
             return {}
         import torch

@@ -16,7 +16,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
-    """One rank's share of ``examples``, in steps of as many minibatches as ``algorithm`` accumulates."""
+    """One rank's share of ``examples``, divided into steps of ``algorithm.batches_per_step`` minibatches each."""
 
     def __init__(self, cell: Cell, examples: Examples, algorithm: Algorithm, device: torch.device) -> None:
         self._cell, self._examples, self._device = cell, examples, device
@@ -24,7 +24,7 @@ class Batches:
         self.steps_per_epoch = steps_per_epoch(cell, algorithm, len(examples))
 
     def of_epoch(self, epoch: int) -> list[Tensor]:
-        """Return the indices of the examples in each of this rank's steps: a function of seed, epoch and rank."""
+        """Return one tensor per step of this rank: the indices of its examples, by seed, epoch and rank alone."""
         own = epoch_order(
             self._cell.task,
             self._examples.labels,
@@ -37,7 +37,7 @@ class Batches:
         return list(own[: self.steps_per_epoch * size].split(size))
 
     def augmentation_rng(self, number: int) -> np.random.Generator:
-        """Return the RNG for augmentation in the epoch, or burst of steps, with this number."""
+        """Return the RNG for augmentation in epoch ``number`` or, in timing, in the burst that starts at that step."""
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 
     def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
@@ -45,12 +45,12 @@ class Batches:
         return [self._on_device(self._examples.batch(part, rng)) for part in indices.tensor_split(self._per_step)]
 
     def evaluation_batch(self, indices: Tensor) -> Batch:
-        """Return all examples of a step in one batch, for a pass that does not train."""
+        """Return all examples of a step in one batch, for a pass that does not train the model."""
         return self._on_device(self._examples.batch(indices, self.augmentation_rng(0)))
 
     def _on_device(self, batch: Batch) -> Batch:
         if self._device.type == "cpu":
             return batch
-        # Page-locked memory, because the host would wait for a copy from any other.
+        # Pin the memory: a copy to the GPU from other memory would block the host.
         inputs, labels = (part.pin_memory().to(self._device, non_blocking=True) for part in batch)
         return inputs, labels

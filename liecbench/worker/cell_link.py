@@ -1,4 +1,4 @@
-"""A rank's link while cells train: measured when it changes, shaped during training only."""
+"""A rank's link while cells train: it is measured when it changes, and shaped only during training and timing."""
 
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -16,34 +16,34 @@ _MAX_NAMED = 3
 
 
 class LinkShaper(Protocol):
-    """A way to limit one rank to its link."""
+    """A mechanism that limits one rank's traffic to its link."""
 
     @property
     def name(self) -> Literal["kernel", "process", "none"]:
-        """The name that records give it."""
+        """The name of the mechanism in records."""
 
     @property
     def pacer(self) -> Pacer | None:
-        """The pacer for the exchange, if the process itself paces its messages."""
+        """The pacer of this rank's messages; None unless the process itself paces them."""
 
     def shape(self, link: Link) -> None:
-        """Limit both directions to ``link``."""
+        """Limit this rank's traffic in both directions to ``link``."""
 
     def unshape(self) -> None:
         """Remove the limits of both directions."""
 
     def measure(self, link: Link) -> MeasuredLink | None:
-        """Measure what ``link`` carries when shaped; None if there is no network to measure."""
+        """Return the measured rates of the shaped ``link``; None if there is no network to measure."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return bytes sent and received so far; None if no interface counts them for this rank alone."""
+        """Return this rank's bytes (sent, received) so far; None if no network interface counts this rank alone."""
 
 
 class CellLink:
-    """One rank's link. Every method is collective except ``wire_bytes`` and ``describe``.
+    """One rank's link, for one cell after the other. All methods but ``wire_bytes`` and ``describe`` are collective.
 
     Args:
-        shaper: What limits this rank to its link.
+        shaper: The mechanism that limits this rank's traffic to its link.
     """
 
     def __init__(self, shaper: LinkShaper) -> None:
@@ -51,11 +51,11 @@ class CellLink:
         self.measured: list[MeasuredLink] | None = None
 
     def prepare(self, links: LinkMap) -> None:
-        """Switch to the links of the next cell, and measure them on all ranks at once if they changed.
+        """Switch to the links of the next cell and, if they changed, measure them on all ranks at once.
 
-        A measurement is too low if another process takes the rank's core meanwhile. So links are measured up to three
-        times, and per rank the measurement nearest to the requested rate counts. If the previous cell's measurement
-        would fail the cell, the links are measured again although they did not change.
+        A measured rate is too low if another process takes the rank's core meanwhile. So links are measured up to three
+        times, and for each rank the measurement nearest to the requested rate counts. Unchanged links are measured
+        again if their last measurement is so far off that ``check`` would fail.
         """
         if links == self._links and not self._deviations(FAILING_DEVIATION):
             return
@@ -68,10 +68,10 @@ class CellLink:
                 break
 
     def check(self) -> None:
-        """Check the measurement of the links.
+        """Check on every rank that the measured rates of all ranks' links are close to the requested rates.
 
         Raises:
-            LinkError: If any rank's link deviates so far from the request that the cell's times would mean nothing.
+            LinkError: If any rank's link deviates so far from its request that the cell's times would mean nothing.
         """
         if wrong := self._deviations(FAILING_DEVIATION):
             more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
@@ -92,15 +92,15 @@ class CellLink:
 
     @property
     def pacer(self) -> Pacer | None:
-        """The pacer for the exchange, if the process itself paces its messages."""
+        """The pacer of this rank's messages; None unless the process itself paces them."""
         return self._shaper.pacer
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return bytes sent and received so far; None if no interface counts them for this rank alone."""
+        """Return this rank's bytes (sent, received) so far; None if no network interface counts this rank alone."""
         return self._shaper.wire_bytes()
 
     def describe(self) -> dict[str, Any]:
-        """Return what a cell's record says of its links: requested, enforced by, and measured."""
+        """Return the links for a cell's record: enforcement, requested and measured rates, and congestion control."""
         measured = None if self.measured is None else [link.as_dict() for link in self.measured]
         return {
             "enforcement": self._shaper.name if self._links.shaped else "none",

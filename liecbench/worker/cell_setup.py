@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch._dynamo  # torch's optimizers import it: in the first cell that would take seconds of step_timeout
+import torch._dynamo  # import early: else torch's optimizers import it in the first cell, for seconds of step_timeout
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import NonFiniteError
@@ -24,21 +24,22 @@ _WHOLE_BUCKET_MIB = 1 << 20
 def set_up(
     cell: Cell, link: TrainingLink, heartbeat: Callable[[], None] = lambda: None, *, data_sha256: str | None = None
 ) -> Replica:
-    """Build a cell on this rank. Collective.
+    """Build a cell's data, model, optimizer and algorithm on this rank, ready for the first step. Collective.
 
     Args:
         cell: The cell.
         link: This rank's link, not yet shaped.
-        heartbeat: Called while building takes long, and in training: this rank makes progress.
-        data_sha256: Hash of the data that earlier epochs of the cell were trained on.
+        heartbeat: Called again and again during set-up and training, to tell that this rank makes progress.
+        data_sha256: Hash of the data that the cell's earlier epochs, or the trained cell of a composed one, used; None
+            if there are none.
 
     Raises:
-        DataError: If ranks have different data, or other data than earlier epochs.
-        NonFiniteError: If a first step on a GPU diverges.
+        DataError: If the data differ between ranks, or do not have the hash ``data_sha256``.
+        NonFiniteError: If a rehearsal step on a GPU diverges.
     """
     device = rank_device(cell.device)
     release_memory(device)  # of the previous cell: its hooks and optimizer reference each other
-    workload.load(cell.task)  # before seeding: the seed is the model's
+    workload.load(cell.task)  # load the data before seeding, so that the model always gets the same random numbers
     workload.seed(cell.seed)
     task = workload.build(cell.task)
     own_data = workload.data_sha256(cell.task) or workload.sha256(task.train, task.test)
@@ -79,7 +80,7 @@ def set_up(
 
 
 def _finalize_buckets(replica: Replica) -> None:
-    """Run two backward passes, after which DDP's buckets are final; restore model and RNG states."""
+    """Run two backward passes, after which DDP's buckets are final; then restore model and RNG states."""
     state = {name: value.clone() for name, value in replica.model.state_dict().items()}
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])

@@ -16,7 +16,7 @@ def _path(directory: Path, cell: str, epoch: int) -> Path:
 
 
 def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
-    """Write this rank's state, and return once every rank's is on disk. Collective."""
+    """Write this rank's state after ``epoch``, and return once every rank's state is on disk. Collective."""
     path = _path(directory, cell, epoch)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -29,14 +29,14 @@ def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 
 
 def available(directory: Path, job: Job) -> int:
-    """Return how many recorded epochs a resumed job can skip: none if any rank's state is gone. Collective."""
+    """Return the number of epochs that a resumed job can skip; 0 if any rank's checkpoint is missing. Collective."""
     present = torch.tensor(int(_path(directory, job.cell.id, job.epochs_done).exists()))
     dist.all_reduce(present, op=dist.ReduceOp.MIN)
     return job.epochs_done if present else 0
 
 
 def restore(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
-    """Restore this rank's state after ``epoch``."""
+    """Load into ``replica`` the state that this rank had at the end of ``epoch``."""
     state = torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True)
     if isinstance(state["random"], torch.Tensor):  # from versions without GPU support: the CPU's state alone
         state["random"] = [state["random"]]
@@ -44,10 +44,10 @@ def restore(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:
-    """Remove this rank's state after ``epoch``."""
+    """Remove the checkpoint that this rank wrote after ``epoch``, if it exists."""
     _path(directory, cell, epoch).unlink(missing_ok=True)
 
 
 def clear(directory: Path, cell: str) -> None:
-    """Remove this machine's states of a finished cell; ranks that share a disk may all call it."""
+    """Remove all checkpoints of a cell from this machine's disk; ranks that share a disk may all call it."""
     shutil.rmtree(directory / "checkpoints" / cell, ignore_errors=True)

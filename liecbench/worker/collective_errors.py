@@ -9,11 +9,11 @@ from liecbench.algorithms.base import NonFiniteError
 
 
 class LinkError(Exception):
-    """A link that deviates too far from the request, or that traffic bypassed; raised on every rank."""
+    """A link whose measured rate deviates too far from its request, or that traffic bypassed; raised on every rank."""
 
 
 class DataError(Exception):
-    """Training data that differ between ranks or from earlier epochs; raised on every rank."""
+    """Training data that differ between ranks, or from the data of earlier epochs; raised on every rank."""
 
 
 def agree_on_data(dataset: str, own: str, before: str | None) -> None:
@@ -25,7 +25,7 @@ def agree_on_data(dataset: str, own: str, before: str | None) -> None:
         before: Hash of the data of the cell's earlier epochs; None before the first epoch.
 
     Raises:
-        DataError: If another rank's hash differs, or ``before`` does.
+        DataError: If the ranks' hashes differ, or if they differ from ``before``; raised on every rank.
     """
     hashes = [own] * dist.get_world_size()
     dist.all_gather_object(hashes, own)
@@ -40,7 +40,10 @@ def agree_on_data(dataset: str, own: str, before: str | None) -> None:
 
 @contextmanager
 def collective_cleanup(action: Callable[[], object]) -> Iterator[None]:
-    """Run a collective cleanup after the body, but skip it if only this rank failed: its peers would never join."""
+    """Run the collective ``action`` after the body, also if the body raises an error that every rank raises.
+
+    After any other error skip ``action``: only this rank failed, so its peers would never join.
+    """
     try:
         yield
     except (NonFiniteError, LinkError):

@@ -1,4 +1,4 @@
-"""One epoch's record, combined from the measurements of all ranks."""
+"""The record of an epoch, combined from the measurements of all ranks."""
 
 import dataclasses
 import math
@@ -40,7 +40,8 @@ def combine_ranks(
 ) -> Epoch:
     """Combine all ranks' measurements of an epoch with its evaluation.
 
-    Times are those of the slowest rank, and a step lasts as long as on its slowest rank.
+    Times are those of the rank with the longest training time. ``step_seconds`` takes each step's time on the rank that
+    was slowest in that step.
 
     Raises:
         NonFiniteError: If the training or test loss is not finite.
@@ -83,13 +84,17 @@ def combine_ranks(
 
 
 def mean_over_ranks(value: float | None) -> float | None:
-    """Return the mean of every rank's ``value``, None if it is None on any rank. Collective."""
+    """Return the mean of all ranks' ``value``; None if it is None or not finite on any rank. Collective."""
     total = torch.tensor(math.nan if value is None else value, dtype=torch.float64)
     dist.all_reduce(total)
     return float(total) / dist.get_world_size() if total.isfinite() else None
 
 
 def norm_over_ranks(norm: float | None) -> float | None:
-    """Return the norm of all ranks' vectors together, from each rank's own; None if any has none. Collective."""
+    """Return the norm of the concatenation of all ranks' vectors; None if any rank's ``norm`` is None. Collective.
+
+    Args:
+        norm: The norm of this rank's vector.
+    """
     mean_square = mean_over_ranks(None if norm is None else norm**2)
     return None if mean_square is None else math.sqrt(mean_square * dist.get_world_size())

@@ -1,6 +1,6 @@
-"""A composed cell: its steps are timed by kind on its link, and another cell's trajectory gives everything else.
+"""Composed cells: steps of each kind are timed on the cell's link; a trained cell's trajectory gives everything else.
 
-An epoch's time is the sum over step kinds of the kind's count in that epoch × the kind's mean seconds.
+An epoch's time is the sum over step kinds of the number of timed steps of the kind in that epoch × their mean seconds.
 """
 
 import dataclasses
@@ -30,13 +30,13 @@ def compose_cell(
     """Time a cell's steps and record its epochs. Collective.
 
     Args:
-        job: The cell, and the epochs of it that are already recorded.
-        trajectory: The finished cell that gives losses, accuracies and payloads; with its epochs on rank 0.
+        job: The cell, and the number of its epochs that are already recorded.
+        trajectory: The finished cell that gives losses, accuracies and payloads; only rank 0 needs its epochs.
         link: This rank's link.
-        writer: The ledger's writer on rank 0.
+        writer: The ledger's writer on rank 0; None on other ranks.
 
     Returns:
-        The cell's status, and the reason unless it completed.
+        The composed cell's status, and the reason unless it completed.
     """
     if trajectory.status == "diverged":
         return "diverged", f"as the cell that it is composed with, {trajectory.id}, did: {trajectory.error}"
@@ -55,7 +55,7 @@ def compose_cell(
 
 
 def find_trajectory(directory: Path, cell: str) -> CellResult:
-    """Return what rank 0's ledger records of a trained cell, with its epochs on rank 0 only. Collective."""
+    """Return a trained cell's state from rank 0's ledger; on other ranks without its epochs. Collective."""
     own = None
     if dist.get_rank() == 0:
         own = read_cell(directory, cell) or CellResult(id=cell, spec={}, environment={}, attempt=0)
@@ -67,7 +67,7 @@ def find_trajectory(directory: Path, cell: str) -> CellResult:
 
 
 def _count_kinds(replica: Replica, epoch: Epoch) -> tuple[Counter[str], Counter[str]]:
-    """Count an epoch's steps by kind: all of them, and the timed ones."""
+    """Return the number of steps of each kind in an epoch: first of all its steps, then of its timed steps only."""
     steps = range((epoch.epoch - 1) * epoch.steps, epoch.epoch * epoch.steps)
     kind = replica.algorithm.step_kind
     return Counter(map(kind, steps)), Counter(map(kind, steps[epoch.steps - epoch.timed_steps :]))
@@ -76,14 +76,14 @@ def _count_kinds(replica: Replica, epoch: Epoch) -> tuple[Counter[str], Counter[
 def compose_epoch(
     epoch: Epoch, kinds: dict[str, TimedKind], counts: tuple[Counter[str], Counter[str]], *, cell: str, attempt: int
 ) -> Epoch:
-    """Return a trajectory's epoch with the times of another link.
+    """Return a trained cell's epoch as the composed cell's: its times are replaced by those measured on another link.
 
     Args:
-        epoch: The trajectory's epoch.
-        kinds: Timed steps by kind, on the other link.
-        counts: The epoch's steps by kind: all of them, and the timed ones.
+        epoch: The trained cell's epoch.
+        kinds: The timed steps of each kind on the composed cell's link.
+        counts: The number of steps of each kind in the epoch: first of all steps, then of the timed steps only.
         cell: Id of the composed cell.
-        attempt: Attempt of the composed cell.
+        attempt: Number of the attempt at the composed cell.
     """
     all_steps, timed = counts
     num_ranks = len(next(iter(kinds.values())).ranks)
@@ -123,7 +123,7 @@ def compose_epoch(
 
 
 def _step_seconds(kind: TimedKind, rank: int, field: str) -> float:
-    """Return the mean seconds per step of a field of a rank's measurement or counters."""
+    """Return a rank's mean seconds per timed step in the named field of its measurement or of its counters."""
     measurement = kind.ranks[rank]
     total: float = getattr(measurement if hasattr(measurement, field) else measurement.counters, field)
     return total / kind.timed_steps
@@ -139,7 +139,10 @@ def _kind_time(kind: TimedKind, steps: int) -> KindTime:
 
 
 def _quantiles(kinds: dict[str, TimedKind], counts: Counter[str]) -> dict[str, float] | None:
-    """Return median and 95th percentile of the slowest ranks' steps, kinds weighted by their counts in the epoch."""
+    """Return median and 95th percentile of step seconds, each step's on its slowest rank; None without timed steps.
+
+    Each kind's steps are weighted by the number of steps of that kind in the epoch.
+    """
     if not counts:
         return None
     steps, weights = [], []
@@ -154,7 +157,7 @@ def _quantiles(kinds: dict[str, TimedKind], counts: Counter[str]) -> dict[str, f
 
 
 def _wire_bytes(kinds: dict[str, TimedKind], counts: Counter[str]) -> dict[str, list[int]] | None:
-    """Return counts × wire bytes of a step of each kind, per rank; None if nothing counts them."""
+    """Return each rank's wire bytes in an epoch: summed over kinds, count × mean per step; None if not counted."""
     totals: list[list[float]] = []
     for rank in range(len(next(iter(kinds.values())).ranks)):
         total = [0.0, 0.0]

@@ -11,9 +11,9 @@ Indices = NDArray[np.int64]
 
 
 def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int, world_size: int) -> Tensor:
-    """Return the examples that a rank trains on in an epoch, in order.
+    """Return the examples that one rank trains on in one epoch, in order.
 
-    IID data are redistributed every epoch; a Dirichlet shard stays with its worker and is reshuffled.
+    IID examples are redistributed among the ranks every epoch; a Dirichlet shard stays with its rank and is reshuffled.
 
     Args:
         task: The task, with its partition.
@@ -38,8 +38,8 @@ def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int,
 def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) -> list[Indices]:
     """Return disjoint shards of ⌊n / num_shards⌋ examples, each with label shares drawn from Dir(α).
 
-    Shards sample labels one shard after the other, without replacement; when a label is used up, the shares of the
-    remaining labels are redrawn. Source: Hsu, Qi and Brown (2019, arXiv 1909.06335), for CIFAR-10 among clients.
+    Shards are filled one after the other, without replacement. When a label's examples are used up, the shares of the
+    remaining labels are drawn anew. Source: Hsu, Qi and Brown (2019, arXiv 1909.06335), for CIFAR-10 among clients.
     """
     rng = np.random.default_rng([seed, num_shards])
     pools = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
@@ -48,7 +48,7 @@ def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) 
 
 
 def _sample_shard(pools: list[Indices], alpha: float, size: int, rng: np.random.Generator) -> Indices:
-    """Remove ``size`` examples from ``pools``, which holds each label's remaining ones, and return them."""
+    """Remove ``size`` examples from ``pools``, the remaining examples of each label, and return the removed ones."""
     shard: list[Indices] = []
     missing = size
     while missing:

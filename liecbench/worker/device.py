@@ -1,4 +1,4 @@
-"""The device of a rank: which one it is, its RNG states and its memory."""
+"""The device of a rank: its choice, its RNG states and its memory."""
 
 import gc
 import os
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def rank_device(kind: str) -> torch.device:
-    """Return this rank's device of a ``kind``, ``cpu`` or ``cuda``; more ranks than GPUs share them in turn."""
+    """Return the CPU or this rank's GPU for ``kind`` ``cpu`` or ``cuda``; if ranks outnumber GPUs, they share GPUs."""
     if kind == "cpu":
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
@@ -20,14 +20,14 @@ def rng_states(device: torch.device) -> list[Tensor]:
 
 
 def set_rng_states(states: list[Tensor], device: torch.device) -> None:
-    """Restore what ``rng_states`` returned."""
+    """Restore the RNG states that ``rng_states`` returned for the same ``device``."""
     torch.set_rng_state(states[0])
     for state in states[1:]:
         torch.cuda.set_rng_state(state, device)
 
 
 def release_memory(device: torch.device) -> None:
-    """Free unreferenced memory of a GPU: it would count as used, and other ranks may share the GPU."""
+    """Free a GPU's unreferenced memory, which would count as used and which ranks on the same GPU may need."""
     if device.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()

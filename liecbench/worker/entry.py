@@ -1,4 +1,4 @@
-"""The first steps of a rank: bind it to its parent's life, enter its namespace, choose its network, run its plan."""
+"""The main function of a rank's process: end with the parent, enter the network namespace, and carry out the plan."""
 
 import atexit
 import contextlib
@@ -22,8 +22,8 @@ from liecbench.worker.network_interface import interface_towards
 if TYPE_CHECKING:
     from liecbench.network.emulation import WorkerLink
 
-# torchrun's agent looks at its ranks ten times per second, and reports one failure: it must see a peer that was killed
-# before the ranks that fail for want of it.
+# A rank that fails waits this long before it exits. torchrun's agent polls its ranks ten times per second and reports
+# one failure: it must see a rank that was killed before it sees the peers that fail because that rank is gone.
 _EXIT_SECONDS = 1.0
 
 P = TypeVar("P", bound=RankSettings)
@@ -32,7 +32,7 @@ Body = Callable[[P, Path, "WorkerLink | None"], None]
 
 
 def _disk_error(error: BaseException | None) -> DiskError | None:
-    """Return the disk error behind an error: full, over quota or read-only."""
+    """Return the disk error in an error's chain of causes (full, over quota or read-only); None if there is none."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             return DiskError(path=error.filename, reason=error.strerror or str(error))
@@ -41,11 +41,14 @@ def _disk_error(error: BaseException | None) -> DiskError | None:
 
 
 def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
-    """Carry out the plan whose path is the first argument, and then end the process.
+    """Carry out the plan in the file ``sys.argv[1]``, and then end the process.
+
+    In a process that torchrun's agent forked, return instead, so that the agent's code ends the process.
 
     Args:
-        kind: class of the plan.
-        import_body: returns what carries it out; called once the variables of the rank's network are set.
+        kind: Class of the plan.
+        import_body: Returns the function that carries out the plan; called after the environment variables of Gloo and
+            NCCL are set.
     """
     die_with_parent()
     rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ.get(NAMESPACES_VARIABLE, "")
@@ -71,11 +74,11 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
         with contextlib.suppress(OSError), events.open("a") as pipe:
             pipe.write(encode(lost) + "\n")
         time.sleep(_EXIT_SECONDS)
-        os._exit(1)  # whatever it was, peers must not wait for this rank
+        os._exit(1)  # whatever the error was, peers must not wait for this rank
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     if multiprocessing.parent_process() is None:
-        # torch's threads outlive their group, and one that is in Python while that ends aborts the process.
+        # torch's threads outlive their process group: one that runs Python code while Python ends aborts the process.
         os._exit(0)
-    # A fork of torchrun's agent must return: the agent waits for that, and ends the process as well.
+    # A process that torchrun's agent forked must return: the agent's code waits for that, and then ends the process.

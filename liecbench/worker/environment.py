@@ -1,4 +1,4 @@
-"""The environment of a cell, as its start record and the paired gate report it."""
+"""Description of a cell's environment, for the cell's start record and for paired comparisons."""
 
 import functools
 import os
@@ -23,7 +23,7 @@ def describe(cell: Cell, backend: Backend, link: CellLink) -> dict[str, Any]:
 
 @functools.cache
 def _gpus(device: torch.device) -> dict[str, Any]:
-    """Describe every rank's ``device``; the first rank of each machine queries its NVML. Collective."""
+    """Describe the GPUs of all ranks; the first rank on each machine queries NVML for that machine. Collective."""
     properties = torch.cuda.get_device_properties(device)
     used = Used(machine=int(os.environ["GROUP_RANK"]), uuid=str(properties.uuid), name=properties.name)
     own = (used, gpu.installed() if os.environ["LOCAL_RANK"] == "0" else None)
@@ -34,5 +34,5 @@ def _gpus(device: torch.device) -> dict[str, Any]:
 
 
 def _tf32() -> dict[str, bool]:
-    """Return which float32 operations torch computes in TF32, with 10 of 23 mantissa bits."""
+    """Return for float32 operations, by name, True if torch computes them in TF32, with 10 of 23 mantissa bits."""
     return {"convolutions": torch.backends.cudnn.allow_tf32, "matrix_products": torch.backends.cuda.matmul.allow_tf32}

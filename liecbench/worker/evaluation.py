@@ -12,9 +12,9 @@ _BATCH_SIZE = 256
 
 
 def evaluate_mean_model(replica: Replica) -> tuple[float, float]:
-    """Return mean loss and accuracy over the test set, of which each rank evaluates a part. Collective.
+    """Return mean loss and accuracy over the test set; each rank evaluates a part of the set. Collective.
 
-    The parameters must be the ranks' mean; buffers, such as running statistics, are taken from rank 0.
+    The model's parameters must already be the mean over ranks; buffers, such as running statistics, are rank 0's.
     """
     task, model, test = replica.task, replica.model, replica.task.test
     for buffer in model.buffers():
@@ -51,7 +51,7 @@ def divergence(model: nn.Module) -> float:
 def compression_error(replica: Replica, indices: Tensor) -> float | None:
     """Return ‖g − C(g)‖² / ‖g‖² for this rank's gradient g on these examples; None if the algorithm compresses nothing.
 
-    The pass trains nothing and sends nothing; buffers and RNG states are restored.
+    The forward and backward pass trains nothing and sends nothing; buffers and RNG states are restored afterwards.
     """
     buffers = {name: value.clone() for name, value in replica.model.named_buffers()}
     states = rng_states(replica.device)

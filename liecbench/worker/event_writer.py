@@ -1,4 +1,4 @@
-"""Rank 0's outlets: events, which the command shows as progress, and the ledger, which keeps the records."""
+"""Rank 0's output: events, which the command shows as progress, and records, which the ledger keeps."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ _PROGRESS_SECONDS = 1.0
 
 
 class EventWriter:
-    """The write end of a launch's events; it sends at most one sign of progress per second."""
+    """The write end of the pipe for a launch's events; it sends progress and heartbeats at most once per second."""
 
     def __init__(self, events: Path) -> None:
         self._events = events.open("a")
@@ -25,15 +25,15 @@ class EventWriter:
         self._events.flush()
 
     def progress(self, cell: str, epoch: int, step: int, num_steps: int, loss: SupportsFloat) -> None:
-        """Send the progress of an epoch, unless the last event is too recent.
+        """Send the progress of an epoch, unless progress or a heartbeat was sent within the last second.
 
-        Only then is ``loss`` read, which waits for a GPU.
+        ``loss`` is read only if the event is sent, because reading it from a GPU waits for the GPU.
         """
         if self._is_due():
             self.send(StepProgress(cell=cell, epoch=epoch, step=step, steps=num_steps, loss=float(loss)))
 
     def timed(self, cell: str, kind: str, num_steps: int, mean_seconds: float) -> None:
-        """Send the progress of timing one kind of steps."""
+        """Send the progress of timing the steps of one kind."""
         self.send(TimingProgress(cell=cell, kind=kind, steps=num_steps, mean_seconds=mean_seconds))
 
     def notice(self, text: str) -> None:
@@ -41,7 +41,7 @@ class EventWriter:
         self.send(Notice(text=text))
 
     def heartbeat(self) -> None:
-        """Send a sign of life when no step does, at most once per second."""
+        """Tell that this rank makes progress, unless progress or a heartbeat was sent within the last second."""
         if self._is_due():
             self.send(Heartbeat())
 
@@ -53,7 +53,7 @@ class EventWriter:
 
 
 class RecordWriter(EventWriter):
-    """Rank 0's outlet of a training launch: records go to the ledger and to the command, other events only to it."""
+    """Rank 0's output in a training launch: records go to ledger and command, other events only to the command."""
 
     def __init__(self, ledger: Ledger, events: Path) -> None:
         super().__init__(events)

@@ -1,4 +1,4 @@
-"""The worker's side of GPU telemetry: it starts the sampling process and waits a bounded time for its answers."""
+"""The worker's side of GPU telemetry: start the sampling process, and wait a bounded time for its answers."""
 
 import contextlib
 import json
@@ -40,7 +40,8 @@ class Sampler:
     def begin(self) -> None:
         """Begin a measurement window.
 
-        The first call waits until the process is ready. No window begins while an earlier answer is pending.
+        The first call waits up to 10 s until the process is ready. If the process is not ready or still owes an answer,
+        no window begins.
         """
         answer = self._await_answers(time.monotonic() + self._start_timeout)
         self._start_timeout = 0.0
@@ -50,7 +51,7 @@ class Sampler:
         self._begun = self._ready and not self._num_pending and self._send(b"begin\n")
 
     def end(self) -> dict[str, float] | None:
-        """End the window and return its metrics by name; None if no answer arrives within 2 s."""
+        """End the window and return its metrics by name; None if no window began or no answer arrives within 2 s."""
         if not self._begun or not self._send(b"end\n"):
             return None
         self._begun = False
@@ -84,7 +85,7 @@ class Sampler:
         return True
 
     def _await_answers(self, deadline: float) -> bytes | None:
-        """Return the last pending answer once all are here; None if ``deadline`` passes or the process ends."""
+        """Wait for all pending answers and return the last; None if none is pending, ``deadline`` passes or it ends."""
         assert self._process.stdout is not None
         answer = None
         while self._num_pending:

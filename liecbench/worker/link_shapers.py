@@ -16,7 +16,7 @@ from liecbench.worker.network_interface import carried_bytes
 
 
 class ProcessPacing:
-    """Pacing of messages in the exchange: rates and delay without help from the kernel."""
+    """Pacing of messages by the process itself: it imitates a link's rates and delay without help from the kernel."""
 
     name: Literal["process"] = "process"
 
@@ -24,7 +24,7 @@ class ProcessPacing:
         self.pacer = Pacer()
 
     def shape(self, link: Link) -> None:
-        """Pace both directions."""
+        """Pace this rank's messages in both directions by the rates and delay of ``link``."""
         self.pacer.start(
             up_bits_per_second=link.up_bits_per_second,
             down_bits_per_second=link.down_bits_per_second,
@@ -37,17 +37,17 @@ class ProcessPacing:
         self.pacer.stop()
 
     def measure(self, link: Link) -> None:
-        """Return None: pacing is arithmetic, not a network."""
+        """Return None: pacing computes times, so there is no network to measure."""
 
     def wire_bytes(self) -> None:
         """Return None: messages cross the loopback interface, which counts all ranks together."""
 
 
 class Unshaped:
-    """The network as it is.
+    """No shaping: the network as it is.
 
     Args:
-        interface: The machine's network interface if only this rank uses it; its counters are the rank's wire bytes.
+        interface: The network interface whose counters are this rank's wire bytes; None if other ranks use it too.
     """
 
     name: Literal["none"] = "none"
@@ -67,7 +67,7 @@ class Unshaped:
         """Return None: no rate was requested."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return what the interface carried; None if ranks share it, as they share the loopback."""
+        """Return the bytes (sent, received) of the interface; None if ranks share it, as they share the loopback."""
         return carried_bytes(self._interface) if self._interface else None
 
 
@@ -77,7 +77,7 @@ def choose_shaper(worker_link: WorkerLink | None, backend: Backend, *, paced: bo
     Args:
         worker_link: The rank's link in its network namespace, which the kernel shapes; None without a namespace.
         backend: The launch's backend.
-        paced: Whether the process paces its messages, if it has no link of its own.
+        paced: True if the process paces its messages; it has no effect if ``worker_link`` is given.
     """
     if worker_link is not None:
         return worker_link

@@ -30,7 +30,7 @@ from liecbench.worker.trainer import Trainer
 
 
 def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Train every cell of the plan."""
+    """Carry out every job of the plan on this rank: train or compose its cell, and record it."""
     directory = Path(plan.directory)
     join(plan)
     plans = [plan]
@@ -66,10 +66,10 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
     if job.trajectory is not None:
         trajectory = find_trajectory(directory, job.trajectory)
         if not trajectory.is_final:
-            return  # the command finds another one
+            return  # the trained cell failed: the command trains another one instead
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
-    # A composed cell needs no state to go on from.
+    # A composed cell has no checkpoint, because it can continue without one.
     epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
     data = job.data_sha256 if epochs_done else None
     surroundings = environment.describe(cell, backend, link)

@@ -1,4 +1,4 @@
-"""The machine's network interfaces: the one towards another machine, and its byte counters."""
+"""The machine's network interfaces: find the one towards another machine, and read an interface's byte counters."""
 
 import socket
 
@@ -21,7 +21,7 @@ def interface_towards(address: str) -> str:
 
 
 def carried_bytes(interface: str) -> tuple[int, int]:
-    """Return the bytes that ``interface`` has sent and received since it is up."""
-    # Without nowrap=False psutil would keep what it has seen before, per process, and add it after a reset.
+    """Return the bytes (sent, received) that the kernel has counted on ``interface``."""
+    # By default psutil adds the counts before a counter's reset; nowrap=False returns the kernel's count unchanged.
     counters = psutil.net_io_counters(pernic=True, nowrap=False)[interface]
     return counters.bytes_sent, counters.bytes_recv

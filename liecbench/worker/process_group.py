@@ -17,11 +17,11 @@ def join(settings: RankSettings, timeout: timedelta | None = None) -> None:
     """Select this rank's device and join the other ranks. Collective.
 
     Args:
-        settings: backend and device of the plan.
-        timeout: of every collective; torch's default unless given.
+        settings: The plan, with its backend and device.
+        timeout: Timeout of every collective; torch's default if None.
     """
     device = rank_device(settings.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # No device_id: a group that is bound to a GPU runs its barriers on NCCL, and lets no two sends overlap.
+    # Give no device_id: a process group bound to a GPU runs its barriers on NCCL, and lets no two sends overlap.
     dist.init_process_group(_BACKENDS[settings.backend], timeout=timeout)

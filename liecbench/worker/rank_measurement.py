@@ -10,21 +10,22 @@ from liecbench.worker.collective_errors import LinkError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankMeasurement:
-    """Consecutive steps as one rank measured them.
+    """One rank's measurement of consecutive steps.
 
     Attributes:
         mean_loss: Mean training loss over all ``num_steps`` steps, warm-up included.
-        num_steps: Number of steps, warm-up included; bytes and CPU seconds are of all of them.
+        num_steps: Number of steps, warm-up included; bytes and CPU seconds cover all these steps.
         train_seconds: Total seconds of the timed steps, without loading data.
         data_seconds: Seconds in which the timed steps' batches were loaded and augmented.
         step_seconds: Seconds of each timed step.
-        exposed_seconds: Communication that the timed steps' computation did not hide.
-        counters: Payload bytes and messages of all steps; compression and communication seconds of the timed ones.
-        wire_bytes: Bytes sent and received by the rank's network interface; None if no interface counts them.
-        cpu_seconds: CPU time of this process.
-        machine_cpu_seconds: Seconds that all processors of the machine were busy, and seconds that they had.
+        exposed_seconds: Seconds of compression and communication that the timed steps' computation did not hide.
+        counters: Payload bytes and messages of all steps; compression and communication seconds of the timed steps.
+        wire_bytes: Bytes (sent, received) of the rank's network interface; None if no interface counts them.
+        cpu_seconds: CPU seconds of this process.
+        machine_cpu_seconds: CPU seconds of the machine: those that its processors were busy, and those available.
         peak_memory_bytes: High-water mark of this process's resident memory.
-        gpu: On the rank that samples its machine's GPUs, one entry: their metrics, or None. Empty on other ranks.
+        gpu: On the rank that samples its machine's GPUs, one entry: their metrics, or None if they are unknown. Empty
+            on other ranks.
     """
 
     mean_loss: float
@@ -42,7 +43,7 @@ class RankMeasurement:
 
 
 def concatenate(first: RankMeasurement, second: RankMeasurement) -> RankMeasurement:
-    """Return one measurement of two sequences of steps on the same rank."""
+    """Return the measurement of all steps of two measurements on the same rank."""
     counters = {
         f.name: getattr(first.counters, f.name) + getattr(second.counters, f.name) for f in dataclasses.fields(Counters)
     }
@@ -77,10 +78,11 @@ def other_cpu_share(ranks: Sequence[RankMeasurement]) -> float:
 def check_wire_bytes(ranks: Sequence[RankMeasurement], backend: str) -> None:
     """Check that network interfaces carried at least the payload.
 
-    Gloo's bytes are checked per rank. NCCL's are checked in total, because its trees load the ranks unevenly.
+    Gloo's bytes are checked per rank. NCCL's bytes are checked in total over the ranks, because the trees of NCCL load
+    the ranks unevenly.
 
     Raises:
-        LinkError: If an interface carried less than the payload: the traffic took another route.
+        LinkError: If the interfaces carried fewer bytes than the payload: the traffic took another route.
     """
     counted = [
         (f"rank {number}", rank.counters, rank.wire_bytes) for number, rank in enumerate(ranks) if rank.wire_bytes

@@ -35,7 +35,7 @@ class TrainingLink(Protocol):
         """The pacer of the exchange; None if the kernel shapes the link or nothing does."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return bytes sent and received so far; None if no interface counts them."""
+        """Return this rank's bytes (sent, received) so far; None if no network interface counts them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +45,13 @@ class Replica:
     Attributes:
         cell: The cell.
         task: The cell's model, on ``device``, with its data, loss and accuracy.
-        device: Where this rank computes.
+        device: The device on which this rank computes.
         ddp: The model, wrapped for data-parallel training.
         optimizer: The optimizer.
         algorithm: The algorithm, attached to ``ddp`` and ``optimizer``.
         batches: This rank's batches.
         link: This rank's link.
-        heartbeat: Tells the command that this rank makes progress.
+        heartbeat: Called to tell the command that this rank makes progress.
     """
 
     cell: Cell
@@ -76,7 +76,7 @@ class Replica:
 
     @property
     def step_kinds(self) -> list[str]:
-        """The kind of every step of the training."""
+        """The kind of each step of the whole training, in order."""
         num_steps = self.steps_per_epoch * self.cell.task.epochs
         return [self.algorithm.step_kind(step) for step in range(num_steps)]
 
@@ -104,7 +104,7 @@ class Replica:
         return loss
 
     def _backward(self, minibatches: list[Batch]) -> Tensor:
-        """Accumulate the minibatches' gradients, synchronise with the last one, and return the mean loss."""
+        """Accumulate the minibatches' gradients, exchange them in the last backward pass, and return the mean loss."""
         total = torch.zeros((), device=self.device)
         for number, minibatch in enumerate(minibatches, start=1):
             with contextlib.nullcontext() if number == len(minibatches) else self.ddp.no_sync():
@@ -114,7 +114,7 @@ class Replica:
         return total
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss of ``model``, which is ``ddp`` or the bare model, in the cell's precision."""
+        """Return the loss on ``batch`` of ``model``, either ``ddp`` or the bare model, in the cell's precision."""
         inputs, labels = batch
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
             return self.task.loss(model(inputs), labels)
@@ -129,7 +129,7 @@ class Replica:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from a ``state_dict``."""
+        """Restore the state that ``state_dict`` returned."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.algorithm.load_state_dict(state["algorithm"])

@@ -1,4 +1,4 @@
-"""Fault injection: optimizer steps that take longer by a known time, for the gate's self-test."""
+"""Fault injection for the paired gate's self-test: make optimizer steps take longer by a known time."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ def slow_steps(optimizer: Optimizer, added_seconds: Iterable[float]) -> Iterator
     """Make the optimizer's steps take longer while the context lasts.
 
     Args:
-        optimizer: Its steps keep a processor busy after each update; what they compute stays the same.
+        optimizer: The optimizer. After each of its updates a processor is kept busy; the updates do not change.
         added_seconds: Seconds to add, one value per step, in the order of the steps.
     """
     remaining = iter(added_seconds)
@@ -24,7 +24,7 @@ def slow_steps(optimizer: Optimizer, added_seconds: Iterable[float]) -> Iterator
 
 
 def _keep_busy(seconds: float) -> None:
-    # Sleeping would give the processor to the other rank, and slow this one down by less.
+    # Do not sleep: that would leave the processor to the other rank, and slow this rank down by less.
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         pass

@@ -1,4 +1,4 @@
-"""The clock of the steps on one rank."""
+"""The clock that measures consecutive steps on one rank."""
 
 import contextlib
 import dataclasses
@@ -20,14 +20,14 @@ class WireCounter(Protocol):
     """A counter of the bytes on a rank's network interface."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return bytes sent and received so far; None if no interface counts them."""
+        """Return this rank's bytes (sent, received) so far; None if no network interface counts them."""
 
 
 class StepClock:
     """A clock for consecutive steps on one rank.
 
-    Bytes and losses count from its construction, times from the last ``restart_times``. On a GPU the times are the
-    GPU's: a step lasts from the first work that the host enqueues for it to the last.
+    Bytes and losses count from the clock's construction, times from the last ``restart_times``. On a GPU, a step lasts
+    from the time the GPU reaches the step's first work to the time it has done the step's last work.
     """
 
     def __init__(self, algorithm: Algorithm, wire: WireCounter) -> None:
@@ -48,11 +48,11 @@ class StepClock:
         self._first_around = self._algorithm.after_step_seconds
 
     def loading_begins(self) -> None:
-        """Note that the next batch is about to be loaded and augmented, which is no part of the step."""
+        """Note that loading and augmenting the next batch begins; this time is not part of the step's time."""
         self._loads_from = time.perf_counter()
 
     def step_begins(self) -> None:
-        """Note that the batch is ready."""
+        """Note that the batch is ready: the step's time begins."""
         now = time.perf_counter()
         self._loading += now - self._loads_from
         if self._algorithm.tracer.enabled:
@@ -60,14 +60,17 @@ class StepClock:
         self._began = self._clock.timestamp()
 
     def backward_returned(self) -> None:
-        """Note that the update is in place: communication after the last bucket was ready is exposed."""
+        """Note that the backward pass has returned with the exchanged gradients.
+
+        The time since the last gradient bucket was ready is exposed communication.
+        """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)
         self._trace("forward and backward", self._began, last_bucket_at)
         self._trace("wait for the update", last_bucket_at, self._returned)
 
     def step_ended(self, loss: Tensor) -> None:
-        """Note that the optimizer has stepped."""
+        """Note that the optimizer has stepped: the step's time ends."""
         ended = self._clock.timestamp()
         self._clock.record(self._began, ended, lambda begin, end: self._seconds.append(end - begin))
         self._trace("optimizer", self._returned, ended)
@@ -83,7 +86,7 @@ class StepClock:
 
     def read(self) -> RankMeasurement:
         """Return the measurement of the steps so far. Collective."""
-        # What a GPU has sent over NCCL is on the wire for certain when every rank's GPU has received.
+        # Bytes that a GPU sends over NCCL are certain to be counted only once all ranks' GPUs have received theirs.
         self._algorithm.synchronize()
         dist.barrier()
         now, first, times = self._algorithm.counters, self._first_bytes, self._first_times
@@ -114,7 +117,7 @@ def _difference(now: tuple[int, int] | None, before: tuple[int, int] | None) -> 
 
 
 def reset_peak_memory() -> None:
-    """Restart the high-water mark of this process's resident memory, if the kernel lets a process do so."""
+    """Restart the high-water mark of this process's resident memory, if the kernel permits it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

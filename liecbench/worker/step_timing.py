@@ -1,6 +1,7 @@
-"""Steps outside a trajectory: timed by kind, in bursts, or run once to warm a GPU up.
+"""Steps outside a trajectory: timed by kind or in bursts, or run once to warm up a GPU.
 
-A replica whose steps were timed is of no use for a trajectory afterwards; only ``rehearse`` restores its state.
+Timing steps changes a replica's state, so that the replica cannot train a trajectory afterwards. Only ``rehearse``
+restores the state.
 """
 
 import copy
@@ -15,7 +16,7 @@ from liecbench.worker.step_clock import StepClock
 
 
 def start_clock(replica: Replica) -> StepClock:
-    """Start a clock on every rank. Collective."""
+    """Start a clock on every rank at the same time. Collective."""
     clock = StepClock(replica.algorithm, replica.link)
     dist.barrier()  # no peer sends before every rank has read its counters
     clock.restart_times()
@@ -23,7 +24,7 @@ def start_clock(replica: Replica) -> StepClock:
 
 
 def rehearse(replica: Replica) -> None:
-    """Train a step of each kind and undo it: this compiles a GPU's kernels and opens NCCL's connections. Collective."""
+    """Train a step of each kind to compile GPU kernels and open NCCL's connections; then undo the steps. Collective."""
     before = copy.deepcopy(replica.state_dict())
     kinds = replica.step_kinds
     for kind in dict.fromkeys(kinds):
@@ -46,13 +47,14 @@ def time_steps(replica: Replica, step: int, num_steps: int) -> RankMeasurement:
         replica.step(batches[number % len(batches)], rng, clock)
         replica.heartbeat()
         if number == 0:
-            clock.restart_times()  # an idle link's token bucket is full
+            clock.restart_times()  # the first step uses the full token bucket of an idle link
     return clock.read()
 
 
 def time_burst(replica: Replica, first: int, num_steps: int) -> tuple[RankMeasurement, float | None]:
-    """Train step number ``first`` untimed and ``num_steps`` more, timed. Collective; the link must be shaped.
+    """Train step number ``first``, untimed, and the next ``num_steps`` steps, timed. Collective.
 
+    The link must be shaped for the times to mean anything.
     Steps past the last epoch keep the last epoch's learning rate.
 
     Args:
@@ -61,7 +63,7 @@ def time_burst(replica: Replica, first: int, num_steps: int) -> tuple[RankMeasur
         num_steps: Number of timed steps.
 
     Returns:
-        The measurement, and the CPU seconds of this thread in the timed steps, None on a GPU.
+        The measurement, and the CPU seconds of this thread in the timed steps; None instead of these on a GPU.
     """
     steps_per_epoch, numbers = replica.steps_per_epoch, range(first, first + num_steps + 1)
     batches = {epoch: replica.batches.of_epoch(epoch) for epoch in {number // steps_per_epoch for number in numbers}}

@@ -1,4 +1,4 @@
-"""Timed steps of every kind: each kind is timed until its mean is known to within 2 %."""
+"""Timing of steps by kind: steps of each kind are timed until the kind's mean is known to within 2 %."""
 
 import dataclasses
 import math
@@ -38,7 +38,7 @@ class TimedKind:
         return len(self.ranks[0].step_seconds)
 
     def mean_seconds(self, rank: int) -> float:
-        """Return the mean seconds of a step on a rank, including the time between steps."""
+        """Return the mean seconds of a timed step on one rank."""
         return self.ranks[rank].train_seconds / self.timed_steps
 
     def half_width_seconds(self) -> float:
@@ -47,31 +47,31 @@ class TimedKind:
 
     @property
     def slowest(self) -> int:
-        """The rank whose steps take longest."""
+        """The rank whose mean step takes longest."""
         return max(range(len(self.ranks)), key=self.mean_seconds)
 
     @property
     def is_precise(self) -> bool:
-        """True if the mean is known to within 2 %, or as many steps were timed as the training has."""
+        """True if the mean is known to within 2 %, or if as many steps were timed as the training has of this kind."""
         return self.half_width_seconds() <= _PRECISION * self.mean_seconds(self.slowest) or (
             self.timed_steps >= self.count
         )
 
     def missing_steps(self) -> int:
-        """Return how many more steps should make the mean precise; at most doubles the timed ones."""
+        """Return the number of steps still to time: enough for a precise mean, but no more than were timed so far."""
         excess = self.half_width_seconds() / (_PRECISION * self.mean_seconds(self.slowest))
         missing = min(self.timed_steps * excess**2, self.count) - self.timed_steps
         return max(_MIN_STEPS, min(math.ceil(missing), self.timed_steps))
 
 
 def half_width(seconds: Sequence[float]) -> float:
-    """Return half of the 95 % confidence interval of the mean; infinite for one value."""
+    """Return half of the width of the mean's 95 % confidence interval; infinity for a single value."""
     estimate = Estimate.of(seconds)
     return math.inf if estimate.high is None else estimate.high - estimate.mean
 
 
 def time_kinds(replica: Replica, link: CellLink, writer: RecordWriter | None) -> dict[str, TimedKind]:
-    """Time steps of every kind until their means are precise; returns the same on every rank. Collective."""
+    """Time steps of each kind until their mean is precise; return them by kind, alike on every rank. Collective."""
     names = replica.step_kinds
     kinds: dict[str, TimedKind] = {}
     link.shape()
@@ -89,7 +89,7 @@ def time_kinds(replica: Replica, link: CellLink, writer: RecordWriter | None) ->
 
 
 def _time_steps(replica: Replica, step: int, num_steps: int) -> list[RankMeasurement]:
-    """Return every rank's measurement. Collective."""
+    """Time ``num_steps`` steps like step number ``step``, and return every rank's measurement. Collective."""
     measurement = time_steps(replica, step, num_steps)
     ranks = [measurement] * dist.get_world_size()
     dist.all_gather_object(ranks, measurement)

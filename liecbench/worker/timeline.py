@@ -15,9 +15,10 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 
 
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[int]:
-    """Return the steps to trace in ``range(first, last)``.
+    """Return the numbers of the steps to trace in ``range(first, last)``.
 
-    They are the second to fourth, and the first step of another kind with its neighbours.
+    They are the range's second to fourth step, and the first step of another kind than step ``first``, together with
+    the steps before and after it.
     """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
     around = () if other is None else (other - 1, other, other + 1)
@@ -26,13 +27,13 @@ def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[
 
 @dataclass(slots=True)
 class Timeline:
-    """A collector of one rank's spans in some steps, and a writer of all ranks' spans to one file.
+    """A recorder of this rank's spans in selected steps; rank 0 writes the spans of all ranks to one file.
 
     Attributes:
         tracer: The algorithm's tracer.
         synchronize: Waits until the tracer has all spans of the steps so far.
-        steps: Numbers of the steps to trace.
-        path: The file.
+        steps: Numbers of the steps to trace; empty once the file is written.
+        path: The file to write.
     """
 
     tracer: Tracer
@@ -42,18 +43,21 @@ class Timeline:
     _spans: list[tuple[int, Span]] = field(default_factory=list)
 
     def step_begins(self, step: int) -> None:
-        """Start tracing if the step is one of ``steps``."""
+        """Start tracing if ``step`` is one of the steps to trace."""
         self.tracer.enabled = step in self.steps
 
     def step_ended(self, step: int) -> None:
-        """Keep the spans of a traced step."""
+        """Stop tracing, and keep the spans of the step if it was traced."""
         if self.tracer.enabled:
             self.synchronize()
             self._spans += [(step, span) for span in self.tracer.drain()]
             self.tracer.enabled = False
 
     def epoch_ended(self, last_step: int) -> str | None:
-        """Write the file if ``last_step`` is past all steps to trace. Collective.
+        """Write the file if every step to trace has ended. Collective.
+
+        Args:
+            last_step: Number of the epoch's last step.
 
         Returns:
             On rank 0 the reason if the file cannot be written, otherwise None.
@@ -76,12 +80,12 @@ class Timeline:
 
 
 def chrome_trace(ranks: list[list[tuple[int, Span]]]) -> dict[str, Any]:
-    """Return Chrome trace events: one process per rank, one thread per track, microseconds since the first span.
+    """Return a Chrome trace: one process per rank, one thread per track, times in microseconds since the first span.
 
-    Ranks on one machine share a clock; clocks of different machines are not aligned.
+    Ranks on one machine share a clock; the clocks of different machines are not aligned.
 
     Args:
-        ranks: Spans of each rank, with the numbers of their steps.
+        ranks: The spans of each rank, each with the number of its step.
     """
     zero = min((span.start for spans in ranks for _, span in spans), default=0.0)
     events: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Timing session: cells stay built on resident ranks, which train bursts of steps when they are ordered to."""
+"""Timing session: resident ranks keep a cell built, and train a burst of its steps whenever the command orders one."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -45,17 +45,17 @@ from liecbench.worker.replica import Replica
 from liecbench.worker.slow_steps import slow_steps
 from liecbench.worker.step_timing import time_burst
 
-# A collective waits for as long as the other side's bursts last; the command notices ranks that stall.
+# A collective waits while the other side trains its bursts; ranks that stall are noticed by the command.
 _COLLECTIVE_TIMEOUT = timedelta(days=1)
 
 
 def obey_orders(plan: PairedPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Carry out orders until the command closes their pipe; rank 0 reads them and sends the answers.
+    """Carry out the command's orders until it closes the pipe of orders; rank 0 reads orders and sends answers.
 
     Args:
         plan: The launch's plan.
         events: The pipe for answers.
-        worker_link: This rank's end of a shaped link; None on the loopback.
+        worker_link: This rank's shaped link in its network namespace; None if the rank has no namespace.
     """
     join(plan, _COLLECTIVE_TIMEOUT)
     backend = Backend.of(plan, shaped=worker_link is not None)
@@ -78,14 +78,14 @@ def obey_orders(plan: PairedPlan, events: Path, worker_link: WorkerLink | None) 
 
 
 def _known_cell(spec: dict[str, Any]) -> Cell:
-    """Return the cell; raise an error if this version lacks a name or an option that it uses."""
+    """Return the cell of a spec; raise an error if this version of liecbench lacks a name or an option in the spec."""
     cell = Cell.from_spec(spec)
     make_algorithm(cell)
     return cell
 
 
 def _orders(path: Path) -> Iterator[PairedOrder]:
-    """Yield the orders on every rank; ranks block in between instead of polling."""
+    """Yield each order on every rank: rank 0 reads and broadcasts it, and the ranks block until then. Collective."""
     lines = path.open() if dist.get_rank() == 0 else None
     while True:
         line = [lines.readline() if lines is not None else ""]
@@ -98,7 +98,7 @@ def _orders(path: Path) -> Iterator[PairedOrder]:
 def _serve_cell(
     cell: Cell, link: CellLink, orders: Iterator[PairedOrder], writer: EventWriter | None, backend: Backend
 ) -> None:
-    """Build a cell and train its bursts until it is closed."""
+    """Build a cell, and train its bursts until an order closes the cell."""
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
     link.check()
@@ -116,17 +116,17 @@ def _serve_cell(
 
 
 def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
-    """Return the averaging period, the first step to time and the environment."""
+    """Return the answer to OpenCell: the averaging period, the first step to time, and the environment."""
     kinds = replica.step_kinds
     period = getattr(replica.algorithm, "average_period", 1)
-    # PowerSGD's first steps are uncompressed: timing starts at the commonest kind.
+    # Start timing at the first step of the commonest kind: PowerSGD's first steps, for example, are uncompressed.
     first = kinds.index(Counter(kinds).most_common(1)[0][0])
     described = environment.describe(replica.cell, backend, link)
     return Opened(average_period=period, first=first, environment=described)
 
 
 def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
-    """Train a burst; return the seconds of the slowest rank and by step kind, and each rank's bytes and messages."""
+    """Train a burst; return its seconds on the slowest rank, in total and by step kind, and each rank's traffic."""
     if replica.algorithm.step != order.first:
         replica.algorithm.set_step(order.first)
     all_kinds = [replica.algorithm.step_kind(order.first + step) for step in range(order.steps + 1)]
@@ -155,7 +155,10 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
 
 
 def _wall_over_cpu(sample: RankMeasurement, thread_seconds: float | None) -> float:
-    """Return computing's wall time ÷ the CPU time of the rank's main thread: above 1 if it waited for a processor."""
+    """Return wall time ÷ CPU time of the computing in the rank's main thread; 1 if the CPU time is unknown.
+
+    A value above 1 tells that the thread waited for a processor.
+    """
     computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
     return computing / thread_seconds if thread_seconds else 1.0
 

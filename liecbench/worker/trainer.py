@@ -1,4 +1,4 @@
-"""Trajectories: a cell trained epoch by epoch on its link, evaluated after each epoch."""
+"""Training of a trajectory: a cell is trained epoch by epoch on its link, and evaluated after each epoch."""
 
 import dataclasses
 from pathlib import Path
@@ -19,13 +19,13 @@ from liecbench.worker.timeline import Timeline, traced_steps
 
 
 class Trainer:
-    """A loop over the epochs of a cell on one rank.
+    """The training and evaluation of a cell's epochs on one rank.
 
     Args:
         replica: The cell on this rank.
-        events: Progress for the command; given on rank 0.
+        events: Writer of progress for the command; None except on rank 0.
         trace_path: File for a timeline of a few steps; None for no timeline.
-        sampler: Sampler of this machine's GPUs; given on one rank per machine, if any.
+        sampler: Sampler of this machine's GPUs; None except on one rank per machine, and None without GPUs.
     """
 
     def __init__(
