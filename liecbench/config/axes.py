@@ -76,7 +76,7 @@ def _as_list(value: object) -> object:
 
 
 def _axis_type(kind: Any) -> Any:
-    """Return the type of an axis: it accepts one value of type ``kind`` or a list of values, and becomes a tuple."""
+    """Return the type of an axis: validation accepts one ``kind`` or a list of them, and always returns a tuple."""
     written = Union[kind, Annotated[list[kind], MinLen(1)]]  # noqa: UP007 - kinds are known at run time only
     listed = BeforeValidator(_as_list, json_schema_input_type=written)
     return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]

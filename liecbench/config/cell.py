@@ -33,7 +33,7 @@ class Model(BaseModel):
 def split_options(value: object, reserved: tuple[str, ...]) -> object:
     """Return a choice, written ``name`` or ``{name: …, option: …}``, as a mapping for validation.
 
-    It has the ``reserved`` keys that the choice gives; the key ``"options"`` maps to all others.
+    The mapping has those ``reserved`` keys that the choice has, and its other keys as a mapping under ``"options"``.
     """
     if isinstance(value, str):
         return {"name": value}
@@ -113,7 +113,7 @@ class Task(Model):
 
     dataset: DatasetChoice
     model: ModelChoice
-    batch_size: Positive = Field(description="samples a worker a step")
+    batch_size: Positive = Field(description="samples per worker and minibatch")
     epochs: Positive
     learning_rate: Annotated[float, Gt(0)]
     schedule: Schedule = None
@@ -121,7 +121,7 @@ class Task(Model):
     weight_decay: Annotated[float, Ge(0)] = 0.0
     partition: Partition = Field("iid", description="how the training data are divided among the workers")
     precision: Literal["fp32", "bf16"] = "fp32"
-    warmup_steps: Annotated[int, Ge(0)] = Field(0, description="trained, left out of the times")
+    warmup_steps: Annotated[int, Ge(0)] = Field(0, description="first steps of a run that are trained, but not timed")
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class Cell(Model):
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:
-        """Return the cell from what its method ``spec`` returned."""
+        """Return the cell whose method ``spec`` returned ``spec``."""
         return cls.model_validate(spec)
 
     def describe(self) -> str:

@@ -25,8 +25,8 @@ class MatrixPoint:
 
     Attributes:
         section: The path of the matrix, or of the entry of ``include``.
-        fields: The value of each axis and each task field, by name. A task field's value comes from the algorithm's
-            own task if that has one, else from the axes, else from the task section.
+        fields: The value of each axis and each task field, by name. A task field has the value in the algorithm's own
+            task if there is one, else the value on the axes, else the value in the task section.
     """
 
     section: Key

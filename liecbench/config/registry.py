@@ -112,7 +112,7 @@ def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
     """Return a pydantic model of the options of a class, or of a user's function.
 
-    It lacks compressor, server and block_bytes, which a scenario sets elsewhere.
+    The model has no fields compressor, server and block_bytes: a scenario sets these elsewhere.
     """
     if user_functions.is_reference(name):
         return _reference_options(kind, name)

@@ -32,13 +32,13 @@ class Scenario(Model):
     exclude: list[PartialCell] = []
     include: list[PartialCell] = []
     server: Server = "sharded"
-    block_bytes: BlockBytes | None = Field(None, description="26214400 where the compressor prefers nothing else")
-    threads: Threads = Field(1, description="a rank")
+    block_bytes: BlockBytes | None = Field(None, description="default: the compressor's preferred size, else 26214400")
+    threads: Threads = Field(1, description="CPU threads per rank")
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
-    enforcement: Enforcement = Field("kernel", description="who holds the links: process where the kernel shapes none")
+    enforcement: Enforcement = Field("kernel", description="what limits the links: process if the kernel cannot")
     timing: Literal["measured", "composed"] = Field(
-        "measured", description="composed: trained at the fastest link alone, at the others only some steps are timed"
+        "measured", description="composed: train over the fastest link only; over the others, time only some steps"
     )
     step_timeout: Annotated[float, Ge(2)] | None = Field(
         None,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
-    """Return the steps per epoch; samples that are too few for another step of all workers are not trained on."""
+    """Return the number of steps per epoch; samples too few for a last step of all workers are not trained on."""
     return num_samples // (cell.task.batch_size * algorithm.batches_per_step * cell.workers)
 
 

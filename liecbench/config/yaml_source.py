@@ -159,7 +159,7 @@ def load(path: Path) -> Document:
 
 
 def override(document: Document, assignment: str) -> Document:
-    """Return the document with one ``--set PATH=VALUE`` applied; its place in errors is the option itself."""
+    """Return the document with one ``--set PATH=VALUE`` applied; errors about VALUE point to the option."""
     path_text, sign, value_text = assignment.partition("=")
     source = f"--set {assignment}"
     if not sign or not path_text:

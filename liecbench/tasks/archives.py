@@ -72,8 +72,7 @@ class Source:
     def fingerprint(self, patterns: Sequence[str], *options: object) -> str:
         """Return a hash of the dataset's name, ``options`` and path, and of the size and time of change of its files.
 
-        If the dataset is an archive, that is its only file; in a folder, its files are those that match the globs
-        ``patterns``.
+        The files of an unpacked folder are those that match the globs ``patterns``; an archive is a single file.
         """
         found = [self.path]
         if self.path.is_dir():

@@ -28,7 +28,7 @@ class _Cifar(Dataset):
     """A CIFAR dataset.
 
     Attributes:
-        path: An official archive, or a directory with one or its unpacked folder; by default the data directory.
+        path: An official archive, or a directory that holds one or its unpacked folder; None: the data directory.
         augment: Whether to crop and mirror training images at random.
     """
 

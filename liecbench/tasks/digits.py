@@ -22,7 +22,7 @@ class Digits(Dataset):
         return 10
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return images ``[n, 1, 8, 8]``, float32 in [0, 1]; every fifth one, sorted by class, is a test image."""
+        """Return float32 images ``[n, 1, 8, 8]`` in [0, 1]; of those sorted by class, every fifth is a test image."""
         table = np.loadtxt(_file(), delimiter=",", dtype=np.float32)
         inputs = torch.from_numpy(table[:, :-1] / 16).view(-1, 1, 8, 8)
         labels = torch.from_numpy(table[:, -1].astype(np.int64))

@@ -39,7 +39,7 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
 
 
 def download(archive: Archive, directory: Path, console: Console) -> Path:
-    """Download ``archive`` and return its path; an interrupted download resumes from a file named ``.partial``."""
+    """Download ``archive`` and return its path; an interrupted download resumes from ``NAME.partial``."""
     target, partial = directory / archive.name, directory / f"{archive.name}.partial"
     with _disk(target):
         directory.mkdir(parents=True, exist_ok=True)

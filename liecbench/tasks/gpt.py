@@ -53,9 +53,9 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """A transformer; for each int64 token of ``[n, t]``, ``t`` ≤ ``context``, it returns logits of the token after it.
+    """A transformer that returns, for every token, logits of the token that follows.
 
-    The logits have the shape ``[n, t, vocabulary]``.
+    It maps int64 tokens ``[n, t]``, ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``.
     """
 
     def __init__(self, vocabulary: int, context: int, width: int, layers: int, heads: int) -> None:

@@ -31,8 +31,8 @@ class Normalise:
 class CropAndFlip:
     """The augmentation of He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32 of the same shape.
 
-    Each image is padded with ``padding`` black pixels on each side, cropped at random to its size before, mirrored
-    with probability 1/2, and normalised.
+    Each image is padded with ``padding`` black pixels on each side, cropped back to its size at a random offset,
+    mirrored with probability 1/2, and normalised.
     """
 
     mean: tuple[float, ...]

@@ -37,7 +37,7 @@ class TinyImageNet(Dataset):
     A class's label is the position of its WordNet id in the sorted list of all ids.
 
     Attributes:
-        path: The official archive, or a directory with it or its unpacked folder; by default the data directory.
+        path: The official archive, or a directory that holds it or its unpacked folder; None: the data directory.
         augment: Whether to crop and mirror training images at random.
         size: The side to which images of 64×64 are scaled (bilinear, antialiased).
     """
