@@ -1,4 +1,4 @@
-"""Run a benchmark on ranks behind shaped links, as a cell runs, and collect their figures."""
+"""Run a benchmark on ranks behind shaped links, in a launch like that of cells, and collect their measurements."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ BYTES_PER_RANK: Final = 250 * 10**6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Figures of one case, and the measured rate of the slowest direction of any rank's link."""
+    """The results of one case: its figures by name, and the lowest measured rate of any rank's link, up or down."""
 
     figures: dict[str, Any]
     achieved_bits_per_second: int
@@ -28,16 +28,17 @@ def run_ranks(
     """Measure the cases of a plan.
 
     Args:
-        plan: the benchmark and its cases.
-        labels: a name for each case, shown when it begins.
-        workers: number of ranks.
-        say: prints a line of progress.
+        plan: The benchmark's cases.
+        labels: One name per case, shown when the case begins.
+        workers: Number of ranks.
+        say: Prints a line of progress.
 
     Returns:
-        A report per case, in order, and None; or those before the ranks were lost, and the reason.
+        One report per case, in order, and None. If the launch failed: the reports of the cases that were measured
+        before, and the reason.
 
     Raises:
-        MachineError: if the kernel refuses shaped links.
+        MachineError: If the kernel refuses shaped links.
     """
     reports: list[Report] = []
     lost: list[str] = []

@@ -23,7 +23,7 @@ _Measure = Callable[[CellLink], dict[str, Any]]
 
 
 def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Measure every case of the plan; rank 0 sends the figures."""
+    """Measure every case of the plan on this rank; rank 0 sends the figures to the command."""
     torch.set_num_threads(1)
     join(plan)
     writer = EventWriter(events) if dist.get_rank() == 0 else None
@@ -39,7 +39,7 @@ def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) 
 
 
 def _cases(plan: BenchmarkPlan) -> Iterator[tuple[str | dict[str, Any], _Measure]]:
-    """Yield the link of each case, and the function that measures it."""
+    """Yield for each case its link and the function that measures the case."""
     for step in plan.steps:
         yield step.link, partial(measure_exchange, step)
     for transfer in plan.transfers:

@@ -22,9 +22,9 @@ _LEGEND = (
     "limit: copying the vector; compress: the residual overwrites the vector; compress_apart: it is separate; "
     f"sum_messages: the sum of {_NUM_ADDED} messages"
 )
-# Four vectors here, and what the built-in compressors need at most: a partial sort, or 8 messages of 16 bits.
+# Four float32 vectors, and the most that a built-in compressor needs: a partial sort, or 8 messages of 16 bits.
 _BYTES_PER_ELEMENT = 40
-# More than the caches of GPUs hold.
+# Larger than the cache of any GPU.
 _FLUSH_BYTES = 2**30
 _MOST_READS = 64
 
@@ -51,11 +51,11 @@ class _Vectors:
         self.changed, self.other, self._copied = (self.source.clone() for _ in range(3))
 
     def restore(self) -> None:
-        """Undo the effect of an operation in place on ``changed``."""
+        """Restore ``changed`` to the source vector, after an operation has overwritten it."""
         self.changed.copy_(self.source)
 
     def copy(self) -> Tensor:
-        """Copy the vector: the physical limit, as it reads and writes every element once."""
+        """Copy the source vector: this is the physical limit, because it reads and writes every element once."""
         return self._copied.copy_(self.source)
 
 
@@ -71,7 +71,7 @@ def measure(size: int, say: Callable[[str], None], device: torch.device) -> Benc
         One row per compressor and operation, and a line for every compressor that failed.
 
     Raises:
-        MachineError: if the machine's or the GPU's memory does not suffice.
+        MachineError: If the machine's or the GPU's memory does not suffice.
     """
     _check_memory(size, device)
     rows: list[BenchmarkRow] = []
@@ -133,7 +133,7 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
 
 
 def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
-    """Return the median seconds of an operation and of its limit; they alternate, so that noise hits both alike."""
+    """Return the median seconds of an operation and of its limit, timed alternately so that noise hits both alike."""
     seconds: list[float] = []
     limit_seconds: list[float] = []
     end = time.perf_counter() + _ROW_SECONDS
@@ -144,7 +144,7 @@ def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
 
 
 def _stopwatch_factory(device: torch.device) -> _StopwatchFactory:
-    """Return what makes a stopwatch for an operation on ``device``."""
+    """Return a function that makes the stopwatch of an operation on ``device``."""
     if device.type == "cpu":
         return lambda operation: lambda: _seconds_on_cpu(operation)
     flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)
@@ -159,11 +159,12 @@ def _seconds_on_cpu(operation: _Operation) -> float:
 
 
 class _GpuStopwatch:
-    """Seconds that a GPU takes for an operation, launched completely before the GPU begins with it.
+    """A stopwatch for an operation on a GPU; the host launches the whole operation before the GPU begins with it.
 
-    Until then the GPU reads a large buffer, which evicts all vectors from its cache; writing would leave dirty lines
-    there, to be written back during the operation. It reads as often as the host needs to launch the operation. An
-    operation that waits for the GPU cannot be launched ahead: after ``_MOST_READS`` its time is taken as it is.
+    During the launch the GPU reads a large buffer, which evicts all vectors from its cache. (Writing the buffer would
+    leave dirty lines in the cache, which the GPU would write back during the operation.) The number of reads is doubled
+    until the GPU is busy for as long as the launch takes. An operation that waits for the GPU cannot be launched ahead:
+    with ``_MOST_READS`` reads, its time counts even so.
     """
 
     def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:
@@ -177,7 +178,7 @@ class _GpuStopwatch:
             self._num_reads *= 2
 
     def _once(self) -> tuple[float, bool]:
-        """Return the seconds, and whether the operation was launched completely before the GPU began."""
+        """Return the seconds, and True if the whole operation was launched before the GPU began with it."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._operation.prepare()
         for _ in range(self._num_reads):

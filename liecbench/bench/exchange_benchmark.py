@@ -1,4 +1,4 @@
-"""`bench exchange`: the network time of training steps, beside the time that their payload takes at the link's rate."""
+"""`bench exchange`: the compression and communication time of training steps, beside their payload ÷ the link rate."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +12,9 @@ from liecbench.host.machine import check_memory
 from liecbench.launch.messages import BenchmarkPlan, StepCase
 from liecbench.network.quantity import format_rate, parse_rate
 
-# Parameters, their fixed gradients, DDP's buckets, and what an algorithm stores or sends for each of them.
+# Parameters, their fixed gradients, DDP's buckets, and the vectors that an algorithm stores or sends.
 _BYTES_PER_ELEMENT_AND_RANK = 40
-# Dense steps show what compression saves; if one takes longer than this, its limit shows that as well.
+# Skip a step that sends uncompressed vectors if sending its payload alone takes longer than this.
 _MAX_DENSE_SECONDS = 2.0
 _LEGEND = (
     "time: compression and communication in a step, on the slowest rank; compress: the compression in it\n"
@@ -25,7 +25,10 @@ _LEGEND = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """A kind of step of an algorithm; ``dense_trips`` is how often a step sends the whole vector uncompressed."""
+    """One kind of step of one algorithm.
+
+    ``dense_trips`` is the number of times that a step sends and receives the whole vector uncompressed.
+    """
 
     name: str
     operation: str
@@ -38,7 +41,7 @@ class _Case:
         return self.options.get("server")
 
     def plan(self, rate: int, size: int) -> StepCase:
-        """Return the case as its ranks read it."""
+        """Return the case for the ranks' plan; ``rate`` is in bits per second, ``size`` in parameters."""
         return StepCase(
             size=size,
             link=format_rate(rate),
@@ -90,7 +93,7 @@ def parse_rates(texts: Sequence[str]) -> list[int]:
 
 
 def benchmark_exchange(size: int, workers: int, rates: Sequence[int], say: Callable[[str], None]) -> BenchmarkResult:
-    """Time the steps of LIEC with sign, P-SGD and DDP.
+    """Time steps of LIEC with the sign compressor, of P-SGD and of DDP, at each link rate.
 
     Args:
         size: Number of parameters.

@@ -17,7 +17,7 @@ from liecbench.worker.cell_link import CellLink
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Step:
-    """One step, as one rank measured it."""
+    """One rank's measurement of one step; ``payload_bytes`` are those of the rank's busier direction."""
 
     step_seconds: float
     exchange_seconds: float
@@ -26,7 +26,7 @@ class _Step:
 
 
 class _Replica:
-    """A model with an algorithm attached, its DDP buckets final."""
+    """A fixed-gradient model in DDP, whose buckets are final, with an algorithm attached."""
 
     def __init__(self, case: StepCase) -> None:
         model = FixedGradient(parameter_numels(case.size), seed=dist.get_rank())
@@ -38,7 +38,7 @@ class _Replica:
         self.algorithm.attach(self._ddp, self._optimizer)
 
     def step(self) -> _Step:
-        """Train one step, which all ranks start together. Collective."""
+        """Train one step, started on all ranks at the same time, and return its measurement. Collective."""
         self._optimizer.zero_grad(set_to_none=False)  # gradients stay in DDP's buckets
         dist.barrier()
         self.algorithm.synchronize()
@@ -60,7 +60,8 @@ def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
     """Measure a case's steps. Collective.
 
     Returns:
-        Seconds of each timed step on its slowest rank, and payload bytes of the busiest rank's busier direction.
+        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"`` of each timed step on its slowest rank;
+        and ``"payload_bytes"`` of the busiest rank's busier direction.
     """
     replica = _Replica(case)
     link.shape()

@@ -17,14 +17,17 @@ def resnet18_numels() -> list[int]:
 
 
 def parameter_numels(size: int) -> list[int]:
-    """Divide ``size`` elements into tensors in the proportions of ResNet-18: at its size, two blocks of 25 MiB."""
+    """Return tensor sizes that add up to ``size``, in the proportions of ResNet-18's parameter tensors.
+
+    At ResNet-18's own size the tensors fill two of DDP's buckets of 25 MiB.
+    """
     numels = resnet18_numels()
     ends = [round(size * end / sum(numels)) for end in itertools.accumulate(numels)]
     return [end - start for start, end in itertools.pairwise([0, *ends]) if end > start]
 
 
 class _ConstantGradient(torch.autograd.Function):
-    """Zero, with a constant gradient."""
+    """A function whose value is zero and whose gradient is its argument ``gradient``."""
 
     @staticmethod
     def forward(ctx: Any, parameter: Tensor, gradient: Tensor) -> Tensor:
@@ -42,7 +45,7 @@ class FixedGradient(nn.Module):
 
     Args:
         numels: Sizes of the parameter tensors.
-        seed: Seed of the gradient; give each rank another one.
+        seed: Seed of the random gradient; give each rank a different seed.
     """
 
     def __init__(self, numels: list[int], seed: int) -> None:

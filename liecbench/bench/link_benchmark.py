@@ -17,7 +17,7 @@ from liecbench.network.link_map import LinkMap
 _MAX_SECONDS = 14.0
 _REPEATED_SECONDS = 2.0
 _MAX_REPEATS = 9
-# A stream is this long so that the burst from a full token bucket is a small part of it.
+# A stream sends up to this many bytes for up to this many seconds: the burst from a full token bucket is a small part.
 _STREAMED_BYTES = 2**22
 _STREAMED_SECONDS = 1.0
 _LEGEND = (
@@ -47,11 +47,11 @@ class _Case:
         return min(self._asked.up_bits_per_second, self._asked.down_bits_per_second)
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the minimal payload of the busiest rank's busier direction."""
+        """Return the least payload bytes that the busiest rank must carry in its busier direction."""
         return int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
     def limit_seconds(self, workers: int) -> float:
-        """Return the time of that payload on the wire, with headers and delays."""
+        """Return the physical limit: the seconds of the least payload on the links, with headers and delays."""
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         if self.operation == "gather":  # the root only receives, the others only send
             received = framed / self._asked.down_bits_per_second
@@ -63,7 +63,7 @@ class _Case:
         return framed / self._slower + 2 * self._asked.delay_seconds
 
     def plan(self, workers: int) -> TransferCase:
-        """Return the case as its ranks read it."""
+        """Return the case for the ranks' plan, with the number of messages per repeat and of repeats."""
         messages = 1
         if self.operation == "stream":
             streamed = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)
@@ -78,7 +78,7 @@ class _Case:
         return f"{self.link}: {self.operation.replace('_', ' ')} of {self.size:,} bytes"
 
 
-# Payload of the busiest direction ÷ size, as a function of the number of ranks.
+# Payload of the busiest rank's busier direction ÷ message size, as a function of the number of ranks.
 _PAYLOAD_FACTORS: dict[str, Callable[[int], Fraction]] = {
     "stream": lambda _: Fraction(1),
     "round_trip": lambda _: Fraction(1),
@@ -91,10 +91,10 @@ _PAYLOAD_FACTORS: dict[str, Callable[[int], Fraction]] = {
 
 
 def parse_links(texts: Sequence[str]) -> list[LinkMap]:
-    """Parse ``--link`` values, without duplicates.
+    """Parse the values of ``--link``, and drop duplicates.
 
     Raises:
-        LiecbenchError: If a text is not a link, or is an unshaped one.
+        LiecbenchError: If a text is not a link, or its link is unshaped.
     """
     links = []
     for text in texts:

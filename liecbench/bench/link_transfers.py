@@ -1,4 +1,4 @@
-"""One rank of the link benchmark: torch's operations over a shaped link."""
+"""The link benchmark on one rank: torch's operations over a shaped link."""
 
 import time
 from collections import deque
@@ -12,15 +12,15 @@ from torch import Tensor
 from liecbench.launch.messages import TransferCase
 from liecbench.worker.cell_link import CellLink
 
-# Repeats a transfer as often as its argument says.
+# Carries out this rank's part of a transfer; the argument is the number of times.
 _Operation = Callable[[int], None]
 
 
 def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
-    """Measure a case. Collective.
+    """Measure one case of the link benchmark. Collective.
 
     Returns:
-        Seconds of each repeat on its slowest rank; for a stream, seconds per message.
+        ``"seconds"`` of each repeat on its slowest rank; for a stream, each repeat's seconds per message.
     """
     operation = _OPERATIONS[case.operation](case.size)
     link.shape()
@@ -53,7 +53,10 @@ def _bytes(size: int) -> Tensor:
 
 
 def _stream(size: int) -> _Operation:
-    """Stream from each even rank to the next, with two messages in flight so that the link never waits for a rank."""
+    """Return an operation that streams messages from each even rank to the next odd rank.
+
+    Two messages are in flight, so that the link never waits for a rank.
+    """
     rank, payloads = dist.get_rank(), [_bytes(size), _bytes(size)]
     peer = rank + 1 - 2 * (rank % 2)
     if peer == dist.get_world_size():

@@ -18,15 +18,15 @@ _TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 
 
 def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
-    """Return ``{"rows": [...], "machine": {...}}``, without the fields that apply to no row."""
+    """Return ``{"rows": [...], "machine": {...}}`` as JSON, without the fields that are None in every row."""
     return json.dumps({"rows": [_object(row, _names(rows)) for row in rows], "machine": machine}, indent=2)
 
 
 def render(result: BenchmarkResult, machine: Mapping[str, str | int]) -> Group:
-    """Return a table with the limit next to each time, and below it the legend and the machine."""
+    """Return a table with the limit next to each time and, below the table, the legend and the machine."""
     rows = result.rows
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    # A size that all rows share and the measured rate of the links stand below the table.
+    # The text below the table tells a size that all rows share, and the links' measured rates.
     below = {"size"} if _same_size(rows) else set()
     below |= {"achieved_bits_per_second"} if any(row.step_seconds is not None for row in rows) else set()
     names = [name for name in _names(rows) if name not in below]
@@ -43,7 +43,7 @@ def render(result: BenchmarkResult, machine: Mapping[str, str | int]) -> Group:
 
 
 def _names(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Return the names of the fields that apply to a row."""
+    """Return the names of the fields, ``ratio`` included, that have a value in at least one row."""
     names = [field.name for field in dataclasses.fields(BenchmarkRow)]
     names.insert(names.index("limit_seconds") + 1, "ratio")
     return [name for name in names if any(getattr(row, name) is not None for row in rows)]
@@ -54,7 +54,7 @@ def _object(row: BenchmarkRow, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _measured_rates(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Return the lowest rate that each link was measured to carry, each time that it was set."""
+    """Return one line per link: the lowest of the rates measured each time that the link was shaped."""
     slowest: dict[str, int] = {}
     for row in rows:
         if row.link is not None and row.step_seconds is not None and row.achieved_bits_per_second is not None:
@@ -93,7 +93,7 @@ def _text(unit: Unit, value: float | None) -> str:
     return "–" if value is None else unit.format(value)
 
 
-# Of each column the field, the heading and the text; fields that apply to no row have no column.
+# The field, heading and text of each column; a column is left out if its field is None in every row.
 _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("name", "name", lambda row: row.name),
     ("operation", "operation", lambda row: row.operation),

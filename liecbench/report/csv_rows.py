@@ -8,12 +8,12 @@ from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import exported_metrics
 from liecbench.results.statistics import Estimate
 
-# These columns come first, in this order; fields that only some rows have follow by name.
+# These columns come first, in this order; the other fields follow, sorted by name.
 _FIRST = ("algorithm", "compressor", "workers", "link", "server", "dataset", "model", "batch_size", "learning_rate")
 
 
 def render(comparison: Comparison) -> str:
-    """Return one line per row, each metric as its mean, low and high."""
+    """Return CSV with one line per row; each metric has a column for its mean and for both ends of its interval."""
     rows = comparison.rows
     fields = [*_FIRST, *sorted({name for row in rows for name in row.fields} - set(_FIRST))]
     names = exported_metrics(cell for row in rows for cell in row.per_seed.values())

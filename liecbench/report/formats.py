@@ -14,19 +14,19 @@ class Renderer(Protocol):
     """A module that renders comparisons."""
 
     def render(self, comparison: "Comparison", /) -> "RenderableType":
-        """Return the text to print as it is, or an object for Rich to print."""
+        """Return a text to print unchanged, or an object for Rich to print."""
 
 
 class Format(StrEnum):
-    """The choices of ``--format``: a new one is a module and a line here, with its name and its module.
+    """The values of ``--format``. To add a format, write its module and add a member with its name and module here.
 
-    Modules are imported when they are used: `--help` needs the names alone.
+    A module is imported only when its format is rendered, because `--help` needs only the names.
     """
 
     module: str
 
     def __new__(cls, name: str, module: str) -> Self:
-        """Return a member that equals its name."""
+        """Create a member that equals the text ``name`` and is rendered by the module ``module``."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.module = module
@@ -38,5 +38,5 @@ class Format(StrEnum):
     CSV = "csv", "liecbench.report.csv_rows"
 
     def render(self, comparison: "Comparison") -> "RenderableType":
-        """Return the text to print as it is, or an object for Rich to print."""
+        """Return a text to print unchanged, or an object for Rich to print."""
         return cast("Renderer", importlib.import_module(self.module)).render(comparison)

@@ -1,4 +1,4 @@
-"""The page's table of GPUs: means over epochs of what the records hold, for unfinished cells as well."""
+"""The HTML page's table of GPU metrics: means over the epochs of all cells, also of cells that did not complete."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _METRICS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuTable:
-    """Headings, and for each row its name and texts."""
+    """The headings of the columns, and per line the name of its row and one text per column."""
 
     headings: list[str]
     lines: list[tuple[str, list[str]]]
 
 
 def gpu_table(comparison: Comparison) -> GpuTable | None:
-    """Return a line per row whose records have figures of GPUs; None if there is no such row."""
+    """Return a table with one line per row whose records have GPU metrics; None if there is no such row."""
     rows = [row for row in comparison.rows if any(epoch.gpu for cell in row.cells for epoch in cell.epochs)]
     if not rows:
         return None
@@ -46,7 +46,7 @@ def gpu_table(comparison: Comparison) -> GpuTable | None:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    """Return the reasons in the records for which clocks were held back, those of later drivers included."""
+    """Return the field names of all reasons in the records for which clocks were held back, of later drivers too."""
     epochs = [epoch for row in rows for cell in row.cells for epoch in cell.epochs]
     names = dict.fromkeys(name for epoch in epochs for name in epoch.gpu or {})
     return [name for name in names if name.startswith("throttled_") and name != "throttled_share"]

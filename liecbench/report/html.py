@@ -20,7 +20,7 @@ from liecbench.results.directory import SCENARIO_NAME
 
 
 def render(comparison: Comparison) -> str:
-    """Return the page; the template escapes everything that comes from a scenario or a record."""
+    """Return the HTML page; its template escapes every text that comes from a scenario or a record."""
     rows, metrics = comparison.rows, comparison.columns(page=True)
     figures = all_figures(comparison)
     palette = Palette(comparison.labels.colour_keys, comparison.baseline)
@@ -59,7 +59,7 @@ def _template() -> Template:
 
 
 def _plotly_library() -> str:
-    # Plotly's package is found, not imported: the page needs its JavaScript alone.
+    # Find Plotly's package without importing it: the page needs only its JavaScript file.
     package = importlib.util.find_spec("plotly")
     assert package is not None, "plotly is a dependency"
     assert package.submodule_search_locations is not None, "plotly is a package"
@@ -67,7 +67,7 @@ def _plotly_library() -> str:
 
 
 def _cells(comparison: Comparison) -> str:
-    """Return the numbers of cells by state."""
+    """Return the numbers of completed, failed and unfinished cells as text."""
     rows = comparison.rows
     counts = {
         "completed": sum(row.num_completed for row in rows),
@@ -78,7 +78,7 @@ def _cells(comparison: Comparison) -> str:
 
 
 def _details(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Yield the scenarios, the environments and the links, each with its name."""
+    """Yield a name and a text for each scenario, for the environments, and for each link."""
     for directory in comparison.directories:
         path = directory / SCENARIO_NAME
         if path.exists():

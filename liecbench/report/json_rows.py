@@ -11,9 +11,10 @@ from liecbench.results.rows import Row
 
 
 def render(comparison: Comparison) -> str:
-    """Return ``{"rows": [...], "baseline": ..., "target_accuracy": ...}``.
+    """Return ``{"rows": [...], "baseline": ..., "target_accuracy": ...}`` as JSON.
 
-    A row holds its fields, counts and metrics next to each other.
+    Each row is one object of fields, counts of cells, metrics, errors and warnings. A metric is an object with the keys
+    ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown.
     """
     names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
     content = {
@@ -25,7 +26,7 @@ def render(comparison: Comparison) -> str:
 
 
 def counts(row: Row) -> dict[str, int | str | None]:
-    """Return a row's numbers of cells, by state."""
+    """Return a row's number of cells in total and by state, and the number that reached the target accuracy."""
     return {
         "cells": len(row.cells),
         "failed": row.num_failed,

@@ -1,4 +1,4 @@
-"""The lines of ``list``: names with their options and defaults."""
+"""The lines of ``liecbench list``: registered names with their options and defaults."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from liecbench.config import registry
 
 
 def lines(kind: registry.Kind) -> Iterator[str]:
-    """Yield one line per name of a kind: the name, its options with their defaults, and a summary."""
+    """Yield one line per registered name of ``kind``: the name, its options with their defaults, and a summary."""
     names = registry.names(kind)
     options = {name: _options(kind, name) for name in names}
     name_width, option_width = max(map(len, names)), max(map(len, options.values()))

@@ -8,7 +8,7 @@ from liecbench.results.comparison import Comparison
 
 
 def render(comparison: Comparison) -> str:
-    """Return a table, and below it the shared fields, the verdict, failures and warnings."""
+    """Return a table and, below the table, the shared fields, the verdict, errors and warnings."""
     lines = _lines(comparison)
     if not any(row.state for row in comparison.rows):
         lines = [line[:-1] for line in lines]
@@ -19,7 +19,7 @@ def render(comparison: Comparison) -> str:
 
 
 def _lines(comparison: Comparison) -> list[list[str]]:
-    """Return the cells of every line, numbers aligned to the right and the state last."""
+    """Return the texts of each line: headings, alignments, then one line per row; the last column is the state."""
     metrics = comparison.columns()
     headings = [*map(field_heading, comparison.fields), *(metric.heading for metric in metrics), "state"]
     alignment = ["---"] * len(comparison.fields) + ["---:"] * len(metrics) + ["---"]
@@ -31,5 +31,5 @@ def _lines(comparison: Comparison) -> list[list[str]]:
 
 
 def _escaped(text: str) -> str:
-    """Return text that Markdown does not read as a table, a link or a tag."""
+    """Escape the characters that Markdown would read as a table, a link, code or a tag."""
     return re.sub(r"([\\|\[\]`])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

@@ -13,7 +13,7 @@ def field_heading(name: str) -> str:
 
 
 def field_text(row: Row, name: str) -> str:
-    """Return a field's value; a dash if the row does not have the field."""
+    """Return a field's value as text; a dash if the row has no value for the field."""
     value = row.fields.get(name)
     if isinstance(value, dict):
         value = ", ".join(f"{key} {item}" for key, item in value.items())
@@ -21,13 +21,13 @@ def field_text(row: Row, name: str) -> str:
 
 
 def starred_field_text(comparison: Comparison, row: Row, name: str) -> str:
-    """Return a field's value, with a star after the baseline's name."""
+    """Return a field's value as text, with a star after the name of the baseline."""
     star = " *" if name == "algorithm" and row.algorithm == comparison.baseline else ""
     return field_text(row, name) + star
 
 
 def caption(comparison: Comparison) -> str:
-    """Return the text below a table: the fields that all rows share, and how to read the columns."""
+    """Return the text below a table: the fields that all rows share, and an explanation of the columns."""
     rows, baseline = comparison.rows, comparison.baseline
     compared = any(row.metrics["speedup"] is not None for row in rows)
     ratios = (

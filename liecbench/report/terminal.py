@@ -16,13 +16,13 @@ from liecbench.results.metrics import METRICS
 
 
 def render(comparison: Comparison) -> "TerminalTable":
-    """Return a table for Rich to print; columns that find no room are hidden, and named below the table."""
+    """Return a table for Rich to print; columns that do not fit are hidden, and named below the table."""
     return TerminalTable(comparison=comparison)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalTable:
-    """A table with the best value of each metric in bold, a line between groups, and below it verdict and failures."""
+    """A table with each metric's best value in bold and a line between groups; below it, the verdict and errors."""
 
     comparison: Comparison
 
@@ -53,7 +53,7 @@ def _table(comparison: Comparison, columns: dict[str, list[Text]]) -> Table:
 
 
 def _columns(comparison: Comparison) -> dict[str, list[Text]]:
-    """Return every column by name, its heading first."""
+    """Return the texts of each column, its heading first, by the name of the field or metric."""
     rows = comparison.rows
     columns = {
         name: [Text(field_heading(name)), *(Text(starred_field_text(comparison, row, name)) for row in rows)]
@@ -74,7 +74,7 @@ def _metric_texts(comparison: Comparison, metric: Metric) -> Iterator[Text]:
 
 
 def _hidden(columns: dict[str, list[Text]], width: int) -> list[str]:
-    """Return the names of the columns to hide so that the others fit, as far as hiding can help."""
+    """Return the metrics whose columns to hide so that the others fit in ``width``, or all that may be hidden."""
     order = {name: METRICS[name].hide_first for name in columns if name in METRICS}
     candidates = sorted((place, name) for name, place in order.items() if place is not None)
     hidden: list[str] = []

@@ -9,7 +9,7 @@ from liecbench.results.comparison import Comparison
 
 
 def all_figures(comparison: Comparison) -> list[Figure]:
-    """Return every figure that these rows have data for, in the order of a report."""
+    """Return every figure for which the comparison has data, in the order of a report."""
     rows, labels = [row for row in comparison.rows if row.has_epochs], comparison.labels
     figures = [
         *epoch_figures(rows, labels),

@@ -1,4 +1,4 @@
-"""Payload bytes against accuracy, and by rank."""
+"""Figures of payload bytes: accuracy against bytes, and bytes by rank."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from liecbench.results.statistics import Estimate
 
 
 def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return one point per method, its bytes of the whole training and its last accuracy, and the Pareto front."""
+    """Return a figure with one point per row, last accuracy against the training's bytes, and the Pareto fronts."""
     points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
     for row in rows:
         payload, accuracy = row.metrics["payload_bytes_per_epoch"], row.metrics["test_accuracy"]
@@ -49,7 +49,7 @@ def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield the points (x, y) that no other point beats with a smaller x and a larger y, smallest x first."""
+    """Yield the points (x, y) whose y is larger than that of every point with smaller or equal x, smallest x first."""
     best = -math.inf
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
         if y > best:
@@ -58,7 +58,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float,
 
 
 def bytes_by_rank(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return bars of the payload bytes of every rank in the last epoch."""
+    """Return a figure with bars of each rank's payload bytes in the last epoch of each row's first cell."""
     series = []
     for row in rows:
         payload = next(cell.epochs[-1].payload_bytes for cell in row.cells if cell.epochs)

@@ -1,4 +1,7 @@
-"""One colour per method in every figure, distinct for colour-blind readers; variants differ in dash and marker."""
+"""Colours, dashes and markers of all figures: one colour per algorithm, distinct for colour-blind readers.
+
+Methods with the same algorithm differ in dash and marker.
+"""
 
 from collections.abc import Iterable
 from typing import Final
@@ -36,5 +39,5 @@ class Palette:
         self._colours[baseline] = BASELINE
 
     def colour(self, method: str) -> str:
-        """Return the method's colour as hexadecimal red, green and blue; that of references for any other name."""
+        """Return the method's colour as ``#RRGGBB``; the colour of reference lines for an unknown method."""
         return self._colours.get(method, REFERENCE)

@@ -1,4 +1,4 @@
-"""Curves over epochs: accuracy and loss against epochs, time, bytes and energy."""
+"""Figures with one point per epoch: accuracy and loss against epochs, time and bytes, and accuracy against energy."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ OfEpoch = Callable[[Epoch], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
-    """A horizontal axis: the sum over epochs of what each costs."""
+    """A horizontal axis: the sum of ``of_epoch`` over the epochs so far."""
 
     key: str
     title: str
@@ -64,7 +64,7 @@ _COSTS: Final = (
 
 
 def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
-    """Yield accuracy and loss against epochs, seconds and bytes."""
+    """Yield six figures: test accuracy and training loss, each against epochs, seconds and payload bytes."""
     for (key, title, value), cost in itertools.product(_VALUES, _COSTS):
         series = [_curve(row, labels, value, cost.of_epoch) for row in rows]
         if cost.key == "seconds":
@@ -84,7 +84,7 @@ def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
 
 
 def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return accuracy against energy, for rows whose GPUs' energy is known in every epoch."""
+    """Return a figure of test accuracy against joules, with the rows whose GPU energy is known in every epoch."""
     known = [row for row in rows if all(joules(cell.epochs) is not None for cell in row.cells)]
     return Figure(
         key="accuracy-energy",
@@ -104,7 +104,10 @@ def _energy(epoch: Epoch) -> float:
 
 
 def _curve(row: Row, labels: Labels, value: OfEpoch, cost: OfEpoch) -> Series:
-    """Return the means over completed cells, or over all cells as far as each of them has come."""
+    """Return a row's curve, means over its completed cells; if there are none, over all cells that have epochs.
+
+    The curve ends at the last epoch that all of these cells have finished.
+    """
     name, setting = labels.curve(row)
     begun = [cell for cell in row.cells if cell.epochs]
     cells = [cell for cell in begun if cell.status == "completed"] or begun

@@ -1,4 +1,4 @@
-"""Figures as data: series with intervals, for whichever library draws them."""
+"""Figures as data: series with intervals, independent of the library that draws them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ Interval = tuple[list[float], list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One line, or one bar part or point per value.
+    """The data of one curve or, in a figure of bars or points, of one bar, bar part or point per value.
 
     Args:
         name: The name in the legend.
-        method: The key of the colour.
+        method: The key of the colour in the palette.
         x: The values on the horizontal axis; texts are categories.
         y: The values on the vertical axis.
-        interval: The lower and upper ends of 95 % intervals over seeds.
-        variant: The number of the dash, marker and pattern.
-        setting: The setting with which the series is shown; None: always.
-        group: Bars of a group stand next to each other.
-        reference: True for a line to compare with, which is dotted and grey.
+        interval: The lower ends and the upper ends of 95 % intervals over seeds; None if no value has an interval.
+        variant: The index of the dash, marker and pattern or, in stacked bars, of the part.
+        setting: The setting under which the series is shown; None: under every setting.
+        group: The name of a group of bars, which stand next to each other; None: no group.
+        reference: True for a line to compare other series with; it is dotted and grey.
     """
 
     name: str
@@ -42,20 +42,20 @@ class Figure:
     """A figure with its axes.
 
     Args:
-        key: The name in files and on the page.
+        key: The figure's name in file names and on the page.
         title: The heading.
-        caption: A sentence on how to read it.
+        caption: One or two sentences that explain how to read the figure.
         x_title: The title of the horizontal axis; empty for categories.
         y_title: The title of the vertical axis.
-        kind: The way in which series are drawn.
+        kind: The way in which the series are drawn.
         series: The series.
         log_x: True for a logarithmic horizontal axis.
         log_y: True for a logarithmic vertical axis.
-        si_x: True if horizontal values need SI prefixes, such as bytes.
-        si_y: True if vertical values need SI prefixes.
-        ticks_at_values: True if the horizontal axis has ticks at the values alone.
-        percent: True if vertical values are fractions.
-        stacked: True if bars are parts of a whole.
+        si_x: True if horizontal values are shown with SI prefixes, as for bytes.
+        si_y: True if vertical values are shown with SI prefixes.
+        ticks_at_values: True if the horizontal axis has ticks only at the series' values.
+        percent: True if vertical values are fractions, shown in percent.
+        stacked: True if bars at the same place are stacked, as parts of a whole.
     """
 
     key: str
@@ -75,7 +75,10 @@ class Figure:
 
 
 def interval_of(estimates: Sequence[Estimate]) -> Interval | None:
-    """Return the ends of the intervals; None if no value has an interval."""
+    """Return the lower ends and the upper ends of the estimates' intervals; None if no estimate has an interval.
+
+    Both ends of an estimate without an interval are its mean.
+    """
     if all(estimate.high is None for estimate in estimates):
         return None
     low = [e.mean if e.low is None else e.low for e in estimates]

@@ -1,4 +1,4 @@
-"""Figures as Plotly's traces and layouts: plain JSON values, nothing is drawn here."""
+"""Figures as Plotly's traces and layouts: plain JSON values, which the page's JavaScript draws."""
 
 from html import escape  # Plotly reads tags in its texts: this is not the page's escaping
 from typing import Any
@@ -8,7 +8,7 @@ from liecbench.report.figures.figure import Figure, Interval, Series
 
 
 def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
-    """Return ``{"data": […], "layout": {…}, "settings": […]}``, with the setting of each trace."""
+    """Return ``{"data": […], "layout": {…}, "settings": […]}``; ``"settings"`` has the setting of each trace."""
     traces: list[dict[str, Any]] = []
     settings: list[str | None] = []
     for series in figure.series:
@@ -89,13 +89,16 @@ def _mode(figure: Figure, series: Series) -> str:
 
 
 def _above_a_tenth(y: list[float], interval: Interval) -> Interval:
-    """Raise lower ends to a tenth of the mean: a log axis has no 0, and an end near 0 would flatten the lines."""
+    """Raise an interval's lower ends to at least a tenth of the mean ``y``.
+
+    A logarithmic axis has no 0, and an end near 0 would flatten the lines.
+    """
     low, high = interval
     return [max(end, mean / 10) for end, mean in zip(low, y, strict=True)], high
 
 
 def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> dict[str, Any]:
-    """Return the area between the ends of the intervals, along the upper ends and back along the lower ones."""
+    """Return a trace for the area of the intervals: its outline follows the upper ends, then back the lower ends."""
     low, high = interval
     return {
         "type": "scatter",
@@ -118,7 +121,7 @@ def _axis_values(values: list[Any]) -> list[Any]:
 
 
 def _rounded(values: list[float]) -> list[float]:
-    """Round to the digits that a figure shows, which keeps a page of many cells small."""
+    """Round to six significant digits, which keeps a page of many cells small."""
     return [float(f"{value:.6g}") for value in values]
 
 

@@ -1,4 +1,4 @@
-"""Time and speed-up by the rate of the links and by the number of workers, on logarithmic axes."""
+"""Figures on logarithmic axes: time and speed-up by link rate, and time by number of workers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from liecbench.results.rows import Row
 
 
 def time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return seconds per epoch by the rate of the links."""
+    """Return a figure of seconds per epoch by link rate, one line per method."""
     return Figure(
         key="rates",
         title="Time per epoch by the rate of the links",
@@ -25,7 +25,7 @@ def time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return the speed-up by the rate of the links."""
+    """Return a figure of the speed-up over the baseline by link rate, one line per method."""
     return Figure(
         key="break-even",
         title="Speed-up by the rate of the links",
@@ -41,7 +41,7 @@ def speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return seconds per epoch by the number of workers, with a linear speed-up to compare with."""
+    """Return a figure of seconds per epoch by number of workers, one line per method beside one for linear speed-up."""
     groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in rows:
         if row.metrics["seconds_per_epoch"] is not None:
@@ -80,7 +80,7 @@ def _with_linear(group: Sequence[Row], labels: Labels, curve: tuple[str, str | N
 
 
 def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Series]:
-    """Yield one line per method that was measured at several rates."""
+    """Yield one line of ``metric`` by link rate for each method that was measured at two or more link rates."""
     groups: dict[tuple[str, str | None], list[tuple[int, Row]]] = {}
     for row in rows:
         rate = symmetric_rate(row.fields.get("link"))

@@ -1,4 +1,4 @@
-"""Stacked bars of the parts of an epoch's time."""
+"""Figures of stacked bars: the parts of an epoch's time."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from liecbench.results.time_parts import PARTS, EpochSeconds
 
 
 def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return bars of the seconds of an epoch, one per method."""
+    """Return a figure with one stacked bar per method: the seconds of each part of an epoch's time."""
     timed = [row for row in rows if row.metrics["seconds_per_epoch"] is not None]
     return Figure(
         key="epoch-time",
@@ -31,7 +31,7 @@ def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def time_by_link(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return the same bars by link and method, as shares of the baseline's time on that link."""
+    """Return a figure with one stacked bar per link and method: each part's time ÷ the baseline's time on that link."""
     compared = sorted((row for row in rows if row.metrics["speedup"] is not None), key=_slowest_link_first)
     several_links = len({row.fields["link"] for row in compared}) > 1
     return Figure(

@@ -64,7 +64,7 @@ def _file_name(key: str, setting: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep Matplotlib from reading dollar signs as a formula."""
+    """Escape dollar signs, which Matplotlib would read as the limits of a formula."""
     return text.replace("$", r"\$")
 
 

@@ -19,7 +19,7 @@ function themed(layout) {
   };
 }
 
-// A figure by link has settings without the link: they belong to every setting that has the rest.
+// In a figure by link, the setting of a series lacks the link: it belongs to every setting with all its parts.
 function belongs(setting) {
   const parts = chosen ? chosen.value.split(" · ") : [];
   return !chosen || setting === "" || setting.split(" · ").every((part) => parts.includes(part));
@@ -37,7 +37,7 @@ function redraw() {
   for (const key of drawn.keys()) draw(key);
 }
 
-// A figure is drawn when it comes near: a page of many cells is there at once.
+// Draw a figure only when it is scrolled near the window, so that a page with many cells opens at once.
 const near = new IntersectionObserver((entries) => {
   for (const entry of entries.filter((each) => each.isIntersecting)) {
     near.unobserve(entry.target);
