@@ -48,7 +48,7 @@ def bench_compressors(
     device: Annotated[Device, typer.Option(help="The device that holds the vectors.")] = Device.CPU,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Measure every compressor, on one thread or a GPU, against the time to copy its vector."""
+    """Measure every compressor, on one CPU thread or a GPU, against the time to copy the vector."""
     import torch
 
     from liecbench.bench.compression import measure
@@ -72,7 +72,7 @@ def bench_link(
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Measure links, and torch's collectives over them, against the wire time of their bytes."""
+    """Measure shaped links, and torch's collectives over them, against the wire time of the bytes."""
     from liecbench.bench.link_benchmark import benchmark_link, parse_links
     from liecbench.diagnostics.doctor import require_netem
 
@@ -92,7 +92,7 @@ def bench_exchange(
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
-    """Measure training steps over shaped links, against the wire time of their bytes."""
+    """Measure training steps over shaped links, against the wire time of the bytes that a step sends."""
     from liecbench.bench.exchange_benchmark import benchmark_exchange, parse_rates
 
     rates = parse_rates(rate or ["100mbit", "1gbit"])

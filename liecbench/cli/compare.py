@@ -80,7 +80,7 @@ def _load_comparison(
     by: str = "algorithm",
     metrics: Sequence[str] = (),
 ) -> "Comparison":
-    """Compare results directories; ``baseline`` and target accuracy default to the first directory's settings."""
+    """Compare results directories with the first one's target accuracy and, if ``baseline`` is None, its baseline."""
     from liecbench.results.comparison import compare as compare_cells
     from liecbench.results.directory import comparison_settings, load
     from liecbench.results.rows import check_baseline

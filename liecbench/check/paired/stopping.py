@@ -1,4 +1,4 @@
-"""Verdicts of paired tests, and the decision when enough pairs are measured."""
+"""Verdicts of paired tests, and the decision to stop measuring."""
 
 import math
 import statistics
@@ -27,7 +27,7 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the largest E-values that any number of first pairs gives; 1 if there are no pairs."""
+    """Return the largest E-values reached after any of the pairs; 1 if there are no pairs."""
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last
 
@@ -99,7 +99,8 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
     """Return the number of pairs that launch number ``relaunch``, counted from 0, is to measure of a cell.
 
     Each launch before the first that can give a verdict measures 1/``fewest_relaunches`` of the fewest pairs that can
-    give one. Each later launch measures 1/``usual_relaunches`` of ``most_pairs``.
+    give one. Each later launch measures 1/``usual_relaunches`` of ``most_pairs``. No launch measures fewer than
+    ``FEWEST_PAIRS_PER_RELAUNCH``.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -171,6 +172,6 @@ def _reason(verdict: Verdict, rule: StoppingRule, detectable: float) -> str:
 
 
 def is_noisy(pairs: Sequence[Pair]) -> bool:
-    """Return True if in over a fifth of the pairs computing took over 5 % longer than its processor time."""
+    """Return True if the wall time of computing exceeded its CPU time by over 5 % in over a fifth of the pairs."""
     waits = [pair.noise.get("wall_over_cpu", 1.0) > _NOISY_RATIO for pair in pairs]
     return sum(waits) > _NOISY_SHARE * len(waits)

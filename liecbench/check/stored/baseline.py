@@ -64,7 +64,7 @@ class StoredEpoch(Model):
 
 
 class Environment(Model):
-    """The fields of a cell's environment that decide which metrics can be compared; None if not recorded.
+    """The fields of a cell's environment that decide which metrics can be compared; an unrecorded field is None.
 
     ``gpus`` are the names of the GPUs that the ranks used.
     """

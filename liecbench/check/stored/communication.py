@@ -109,7 +109,7 @@ def _known(epoch: StoredEpoch) -> bool:
 
 
 def _ratio(entry: BaselineCell, by_wire: bool) -> float | None:
-    """Return the smallest ratio of communication time to wire time of an epoch; None if no epoch has both times."""
+    """Return the smallest ratio of communication time to wire time over the epochs; None if no epoch has both."""
     link = LinkMap.parse(entry.spec["link"])
     ratios = []
     for epoch in entry.epochs:

@@ -1,4 +1,4 @@
-"""Metrics that the same code and seed reproduce: payload bytes, messages, wire bytes and compression errors."""
+"""Metrics that the same code and seed repeat: bytes and messages exactly, wire bytes and errors within a margin."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -148,7 +148,7 @@ def _signed(old: float, new: float, digits: int = 2) -> str:
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
-    """Return the result of the worst seed: the failed seed with the largest change, or that of all if none failed."""
+    """Return the result of the seed with the largest change: among seeds that fail, or among all if none fails."""
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "
     return CheckResult(

@@ -27,7 +27,7 @@ _NOT_REPEATABLE: Final = "GPU libraries sum in another order on every run: only 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margins:
-    """Changes for the worse that are allowed.
+    """Allowed changes from the baseline to the results.
 
     Attributes:
         wire: Allowed relative growth of wire bytes.
@@ -209,7 +209,7 @@ def _not_compared(label: str, group: _Group, kind: Kind) -> list[CheckResult]:
 
 
 def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
-    """Return each reason once, after the seeds that it holds for; omit the seeds if there are ``all_of`` of them."""
+    """Return each reason once, after its seeds unless it holds for ``all_of`` seeds."""
     seeds_of: dict[str, list[int]] = {}
     for seed, reason in reasons.items():
         seeds_of.setdefault(reason, []).append(seed)
