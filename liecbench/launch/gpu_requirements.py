@@ -41,7 +41,7 @@ class Cuda:
 
     @classmethod
     def found(cls) -> Self:
-        """Return the abilities of this machine; use no GPU memory to find out."""
+        """Return this machine's support for GPUs, without using GPU memory to find out."""
         import torch
         import torch.distributed as dist
 

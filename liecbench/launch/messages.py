@@ -1,4 +1,4 @@
-"""The messages between a command and its ranks: plans and orders go down, events come up.
+"""The messages between a command and its ranks: the command sends plans and orders, the ranks send events.
 
 Each class is one message. ``launch.channel`` writes a message as one line of JSON, under the name in its ``type``, and
 reads it back with every field validated.

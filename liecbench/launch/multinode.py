@@ -36,7 +36,11 @@ class Nodes:
 
     @classmethod
     def parse(cls, count: int, rank: int, master: str | None) -> Self:
-        """Return the machines that ``--nodes``, ``--node-rank`` and ``--master`` describe. Raises LiecbenchError."""
+        """Return the machines that ``--nodes``, ``--node-rank`` and ``--master`` describe.
+
+        Raises:
+            LiecbenchError: An option is missing or its value is not possible.
+        """
         if master is None:
             raise LiecbenchError(f"--nodes {count}: the address of the first machine is missing", _REMEDY)
         if not 0 <= rank < count:
@@ -84,7 +88,7 @@ class Leader:
                 raise MachineError(f"machine {rank} is gone", "run the same command on all again") from None
 
     def _gather(self, listener: socket.socket) -> None:
-        """Wait until every other machine has connected; keep each one's last connection, and close a stranger's."""
+        """Wait until every other machine has connected; keep the last connection of each, and close all others."""
         deadline = time.monotonic() + _JOIN_SECONDS
         while len(self._others) < self.nodes.count - 1:
             listener.settimeout(max(0.0, deadline - time.monotonic()))

@@ -57,7 +57,7 @@ def _speed(link: LinkMap) -> tuple[float, ...]:
 
 
 def _trajectory_key(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells whose training gives the same numbers: all fields but shaped links count."""
+    """Return a key of all fields except the values of shaped links: cells with equal keys train to the same numbers."""
     link = LinkMap.parse(spec["link"])
     rest = {name: value for name, value in spec.items() if name != "link"}
     return json.dumps([rest, link.shaped, link.host], sort_keys=True)

@@ -52,7 +52,7 @@ def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
 
 
 def check_sharing(cells: Iterable[Cell]) -> None:
-    """Raise LiecbenchError if --share-gpus concerns no cell."""
+    """Raise LiecbenchError if no cell uses NCCL: --share-gpus would have no effect."""
     if all(cell.backend != "nccl" for cell in cells):
         message = "--share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it"
         raise LiecbenchError(message, "remove it")
@@ -70,7 +70,7 @@ def run_jobs(
     share_gpus: bool = False,
     trace: bool = False,
 ) -> None:
-    """Run ``jobs``; if a cell fails that others are composed with, train another of these cells instead."""
+    """Run ``jobs``. If the training that other cells are composed with fails, train one of these other cells."""
     while jobs:
         launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
         _run_launches(launches, directory, progress, stall_timeout, leader, trace=trace)

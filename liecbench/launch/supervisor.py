@@ -120,7 +120,7 @@ def _exit_code(status: int) -> int:
 
 
 def _enter_namespaces() -> str | None:
-    """Enter new namespaces, a user namespace, too, if unprivileged; return the reason if the kernel refuses."""
+    """Enter new namespaces, inside a new user namespace if unprivileged; return the reason if the kernel refuses."""
     try:
         linux.unshare(_NAMESPACES)
     except PermissionError:

@@ -144,9 +144,9 @@ class ForkedLaunch:
         return self._status
 
     def stop(self, seconds: float) -> None:
-        """End every process of the launch: with SIGTERM, and if any is left after ``seconds``, with SIGKILL.
+        """End every process of the launch: with SIGTERM or, if the launch then lasts longer than ``seconds``, SIGKILL.
 
-        A template that does not obey orders yet is killed at once.
+        SIGKILL goes to the template process, with which all its launches die; at once if it does not obey orders yet.
         """
         if self._wait(0) is not None:
             return

@@ -14,7 +14,7 @@ class Link:
         up_bits_per_second: Rate from the worker, in Ethernet frames with their headers.
         down_bits_per_second: Rate to the worker.
         delay_seconds: One way; a message to another worker passes two links.
-        jitter_seconds: How far the delay varies, up and down.
+        jitter_seconds: The most by which a frame's delay differs from ``delay_seconds``, up or down.
         loss: Fraction of the frames that are dropped.
     """
 

@@ -69,7 +69,7 @@ def parse_delay(text: object) -> float:
 
 
 def parse_loss(text: object) -> float:
-    """Return the fraction of frames that a loss such as ``0.1%`` drops. Raises ValueError if it is none or too high."""
+    """Return the fraction of frames that a loss such as ``0.1%`` drops. Raises ValueError if it is no loss."""
     percent = LOSS.parse(text)
     if percent is None or percent > 100 * _HIGHEST_LOSS:
         raise ValueError(f"{text!r} is not a loss; write percent of the frames up to 50%, such as 0.1%")
