@@ -1,5 +1,6 @@
-"""LIEC-SGD and its rivals as DistributedDataParallel communication hooks; one line puts one into a training script.
+"""LIEC-SGD and the methods it is compared with, as DistributedDataParallel communication hooks.
 
+To train with LIEC-SGD, add to a training script:
 liec = LIEC(compressor=Sign(), average_period=32)
 liec.attach(ddp, optimizer)
 """

@@ -1,4 +1,4 @@
-"""The base of methods that all-reduce DDP's buckets with torch's own collectives."""
+"""The base class of methods that all-reduce DDP's buckets with torch's own collectives."""
 
 from abc import abstractmethod
 from collections import deque
@@ -50,7 +50,7 @@ class BucketedAllReduce(Algorithm):
         """
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return the all-reduces of step number ``step``, when DDP's buckets are of ``block_bytes``."""
+        """Return the all-reduces of step number ``step``, for DDP buckets of ``block_bytes``."""
         all_reduces: list[AllReduce] = []
         for bucket, indices in enumerate(plan_buckets([shape.numel() for shape in shapes], self.block_bytes)):
             before: tuple[int, ...] = ()
@@ -71,7 +71,7 @@ class BucketedAllReduce(Algorithm):
         self._end_timestamp = self.clock.timestamp if self._uses_nccl else self.clock.now
 
     def before_step(self) -> None:
-        """Add the backward passes since the last call to ``step``, and count the seconds of completed steps."""
+        """Increase ``step`` by the number of new backward passes, and count the seconds of completed steps."""
         self.step += self._num_backwards
         self._num_backwards = 0
         self._unfinished_steps.append(self._this_step)

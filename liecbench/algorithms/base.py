@@ -28,11 +28,11 @@ CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
 
 class NonFiniteError(FloatingPointError):
-    """A gradient is not finite on some rank. Every rank raises this error in the same step; memories stay finite.
+    """A gradient is not finite on at least one rank; every rank raises this error in the same step.
 
     Training cannot continue: the blocks that were exchanged earlier in the step have already updated their memories.
-    Over NCCL, where the host runs ahead of the GPU, every rank raises the error one step later: by then the optimizer
-    has applied the update, and memories may hold values that are not finite.
+    Over Gloo all memories stay finite. Over NCCL, where the host runs ahead of the GPU, every rank raises the error one
+    step later: by then the optimizer has applied the update, and memories may hold values that are not finite.
     """
 
 
@@ -172,7 +172,7 @@ class Algorithm(ABC):
     def compression_error(self) -> float | None:
         """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now, or None if it is undefined.
 
-        v comes from the gradients that the parameters hold. The call changes no state.
+        v is computed from the gradients that the parameters hold, and from the memories. The call changes no state.
         """
         return None
 

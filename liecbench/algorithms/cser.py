@@ -1,4 +1,4 @@
-"""CSER: workers apply their compression error at once, remember it, and average the errors every few steps."""
+"""CSER: workers apply their compression error at once, remember it, and average compressed errors every few steps."""
 
 from typing import Annotated
 

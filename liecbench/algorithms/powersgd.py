@@ -85,7 +85,7 @@ class PowerSGD(BucketedAllReduce):
         return "dense" if step < self.start_powersgd_iter else "compressed"
 
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return the bytes of the gradient in a dense step, else of uncompressed parameters, of every P and every Q."""
+        """Return the bytes of the gradient in a dense step, else of uncompressed parameters, of all P and of all Q."""
         if self.step_kind(step) == "dense":
             return [_BYTES_PER_ELEMENT * sum(shape.numel() for shape in shapes)]
         thin = [self._thin_shapes(shape) for shape in shapes]

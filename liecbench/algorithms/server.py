@@ -192,7 +192,7 @@ class ServerAlgorithm(Algorithm):
     def compression_error(self) -> float | None:
         """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now, or None if it is undefined.
 
-        v comes from the gradients that the parameters hold. The call changes no state.
+        v is computed from the gradients that the parameters hold, and from the memories. The call changes no state.
         """
         compressor = self.push_compressor(0)
         if compressor is None:

@@ -87,7 +87,8 @@ class Compressor(ABC):
 
         Args:
             tensor: The vector v, float32 of shape ``[numel]``.
-            residual: Receives v − C(v). It has the vector's shape and device, and may be ``tensor`` itself.
+            residual: Receives v − C(v), unless it is None. It has the vector's shape and device, and may be ``tensor``
+                itself.
 
         Returns:
             The message of C(v), on the vector's device.
@@ -183,7 +184,7 @@ class Compressor(ABC):
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
         """Write Σ ``weight`` · C(v_i) to ``out``, or add it to ``out`` if ``accumulate``.
 
-        By default, ``decode`` adds one payload after the other; a subclass may override this.
+        This calls ``decode`` for one payload after the other; a subclass may override it with something faster.
 
         Args:
             payloads: The messages' bytes, uint8 of shape ``[payload_bytes(numel)]`` each.

@@ -13,7 +13,7 @@ from liecbench.compressors.kernels.cpu.residual import residual_arguments
 
 
 class _HalfPrecision(Compressor):
-    """A cast to a format of 16 bits, rounding to nearest; finite values beyond its range become its largest values.
+    """A cast to 16 bits, rounded to nearest; finite values beyond the format's range become ± its largest value.
 
     Attributes:
         is_float16: Whether the format is float16; otherwise it is bfloat16.
@@ -33,7 +33,7 @@ class _HalfPrecision(Compressor):
         half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Convert the values to float32 and multiply them by ``weight``."""
+        """Write or add ``weight`` times the values, converted to float32."""
         half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

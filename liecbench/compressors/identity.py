@@ -16,7 +16,7 @@ class Identity(Compressor):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.identity:IdentityOnGpu"
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
-        """Return a message that is a view of the vector, or a copy if ``residual`` is the vector itself."""
+        """Return a message that is a view of the vector, or a copy if ``residual`` is the vector, which becomes 0."""
         if residual is not None and residual.data_ptr() == tensor.data_ptr():
             return super().compress(tensor, residual)
         if residual is not None:
@@ -28,13 +28,13 @@ class Identity(Compressor):
         return 4 * numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Copy the vector."""
+        """Copy the vector to ``payload``, and set ``residual`` to 0."""
         payload.view(torch.float32).copy_(vector)
         if residual is not None:
             residual.zero_()
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Multiply the vector by ``weight``."""
+        """Write or add ``weight`` times the vector."""
         values = payload.view(torch.float32)
         if accumulate:
             out.add_(values, alpha=weight)

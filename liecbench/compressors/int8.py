@@ -35,7 +35,7 @@ class Int8(Compressor):
         int8.encode(values, scale, _levels(payload), *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Multiply each level by the scale and by ``weight``."""
+        """Write or add scale · ``weight`` · level for each element."""
         int8.decode(_levels(payload), scale_of(payload).item() * weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

@@ -54,7 +54,7 @@ class Majority(Compressor):
         ternary.pack(signs, body_of(payload))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Multiply the signs by the scale and by ``weight``."""
+        """Write or add scale · ``weight`` · sign for each element."""
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

@@ -19,6 +19,8 @@ _NORM_BYTES = 4
 class QSGD(Randomised):
     """C(v) = ‖v‖₂ · sign(v) · ξ/s: stochastic rounding to s ``levels``, unbiased, one norm for each 512 entries.
 
+    ξ is s · |v| / ‖v‖₂, rounded up or down at random.
+
     It takes ⌈log₂(2s + 1)⌉ bits per parameter and one float32 norm per bucket of 512 entries: 4 + 1/16 bits per
     parameter with s = 7. It is no contraction. Source: QSGD (Alistarh et al. 2017, arXiv 1610.02132), section 3, with
     buckets, and with levels of a fixed width instead of Elias coding.
@@ -51,7 +53,7 @@ class QSGD(Randomised):
         qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Compute ``weight`` · norm · level / s for each entry."""
+        """Write or add ``weight`` · norm · level / s for each entry."""
         norms, packed = _parts(payload, out.numel())
         qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)
 

@@ -42,7 +42,7 @@ class TernGrad(Randomised):
         terngrad.encode(values, scale, key, body_of(payload).numpy(), *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Multiply the signs by the scale and by ``weight``."""
+        """Write or add scale · ``weight`` · sign for each entry."""
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

@@ -14,7 +14,7 @@ class NonFiniteMessageError(FloatingPointError):
 
 
 class Exchange(ABC):
-    """Means of the workers' vectors through a server.
+    """An exchange that averages the workers' vectors through a server.
 
     ``push`` sends a vector to the server, ``pull`` brings the server's answer to every worker, ``mean`` does both
     without compression. All three are collective: every rank makes the same calls in the same order. Vectors are

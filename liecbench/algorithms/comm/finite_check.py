@@ -15,7 +15,7 @@ class _Pending:
 
 
 class FiniteCheck:
-    """The flags of a step: each says whether some gradients are finite, and has the error message for when not.
+    """The finite flags of a step's gradients, each with the error message to report if it is False.
 
     If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU.
     """

@@ -35,7 +35,7 @@ class StagedGlooTransport(GlooTransport):
         self._last_copied: tuple[Message, Message] | None = None
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an uninitialised message in new host memory: the last one's copy to the GPU may still be running."""
+        """Return an uninitialised message in new host memory, because an earlier message may not be copied yet."""
         return self._on_host(compressor.payload_bytes(numel) if numel else 0, numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:

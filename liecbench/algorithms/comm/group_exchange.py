@@ -64,7 +64,10 @@ class GroupExchange(Exchange):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send C(``vector``) to the server shard by shard; over Gloo, one is compressed while others are in flight."""
+        """Send C(``vector``) to the server, shard by shard.
+
+        Over Gloo, a shard is compressed while the shards before it are in flight.
+        """
         self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
         mean = self._scratch_of(own.numel) if out is None else out[own.start : own.stop]

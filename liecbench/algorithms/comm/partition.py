@@ -39,7 +39,7 @@ def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> l
 
 
 def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"]) -> list[list[int]]:
-    """Assign tensors to DDP's gradient buckets as DDP does when ``bucket_bytes`` is its ``bucket_cap_mb``.
+    """Assign tensors to gradient buckets as DDP does with a ``bucket_cap_mb`` of ``bucket_bytes`` / 2²⁰.
 
     Args:
         numels: The number of elements of each tensor.

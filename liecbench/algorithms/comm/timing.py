@@ -67,11 +67,11 @@ class GpuClock(Clock):
         self._origin_seconds = time.perf_counter()
 
     def timestamp(self) -> torch.cuda.Event:
-        """Record an event on the current stream."""
+        """Return an event recorded on the current stream."""
         return self._recorded(torch.cuda.current_stream(self._device))
 
     def now(self) -> torch.cuda.Event:
-        """Record an event on a stream without work."""
+        """Return an event recorded on a stream that has no work, so that it is reached at once."""
         return self._recorded(self._idle)
 
     def record(self, start: torch.cuda.Event, end: torch.cuda.Event, callback: OnTimed) -> None:

@@ -26,7 +26,7 @@ def pack(signs: Tensor, packed: Tensor) -> None:
 
 
 def unpack(packed: Tensor, scale: float, out: Tensor, accumulate: bool) -> None:
-    """On the CPU, write ``scale`` · sign to ``out``, or add it to ``out`` if ``accumulate``.
+    """Write ``scale`` · sign to ``out``, or add it to ``out`` if ``accumulate``, on the CPU.
 
     Args:
         packed: Packed signs, uint8 of shape ``[packed_bytes(numel)]``.

@@ -36,7 +36,7 @@ def _set_random_bits(numel, count, key, bitmap):  # type: ignore[no-untyped-def]
 
 @compiled("void(i8, u8, i8[::1])")
 def draw(numel, key, positions):  # type: ignore[no-untyped-def]
-    """Fill ``positions`` with different random positions below ``numel``, ascending; every choice is equally likely.
+    """Fill ``positions`` with different random positions below ``numel``, ascending; all sets are equally likely.
 
     If these are more than half of all positions, the bitmap marks the positions that are left out.
     """

@@ -54,7 +54,7 @@ def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
-    """Write ±scale to ``out``."""
+    """Write to ``out`` scale for each bit that is 1, and −scale for each bit that is 0."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]
@@ -66,7 +66,7 @@ def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack_add(bits, scale, out):  # type: ignore[no-untyped-def]
-    """Add ±scale to ``out``."""
+    """Add to ``out`` scale for each bit that is 1, and −scale for each bit that is 0."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]

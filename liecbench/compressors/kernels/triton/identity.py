@@ -18,7 +18,7 @@ class IdentityOnGpu(Operations):
     compressor: Identity
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Copy the vector."""
+        """Copy the vector to ``payload``, and set ``residual`` to 0."""
         self.compressor.encode(vector, payload, residual)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:

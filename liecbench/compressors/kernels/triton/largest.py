@@ -17,7 +17,7 @@ from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
 # For each digit, its lowest bit and the lowest bit of the digit above.
 _DIGITS = ((23, 31), (15, 23), (7, 15), (0, 7))
 _BINS = 256
-# Long blocks, because a histogram ends in barriers; and few programs, because each adds its counts to the total.
+# Blocks are long because each histogram ends in barriers; programs are few because each adds its counts to the total.
 _COUNTED_BLOCK = 8192
 _COUNTING_PROGRAMS = 1024
 _TAKEN_BLOCK = 1024

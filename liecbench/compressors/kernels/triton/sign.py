@@ -81,8 +81,8 @@ def _sum_block(  # type: ignore[no-untyped-def]
 ):
     byte_index, bit = tl.arange(0, block_size // 8), tl.arange(0, 8)[None, :]
     index = 8 * byte_index[:, None] + bit
-    # All loads come before their values are needed. The bytes of the messages go through one 64-bit word, so that
-    # they change places between threads together.
+    # All loads are issued before their values are needed. The messages' bytes are packed into one 64-bit word, so that
+    # one exchange between threads moves all of them.
     packed, scales = tl.zeros([block_size // 8], tl.int64), ()
     for number in tl.static_range(count):
         bits = payloads[number] + _SCALE_BYTES + start // 8
