@@ -1,4 +1,4 @@
-"""A rank of a benchmark."""
+"""The program of one rank of a benchmark."""
 
 from liecbench.launch.messages import BenchmarkPlan
 from liecbench.worker import entry

@@ -25,7 +25,7 @@ class Report:
 def run_ranks(
     plan: BenchmarkPlan, labels: Sequence[str], workers: int, say: Callable[[str], None]
 ) -> tuple[list[Report], str | None]:
-    """Measure the cases of a plan.
+    """Launch a benchmark's ranks, and return their reports on the cases of a plan.
 
     Args:
         plan: The benchmark's cases.

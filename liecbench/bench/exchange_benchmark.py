@@ -1,4 +1,4 @@
-"""`bench exchange`: the compression and communication time of training steps, beside their payload ÷ the link rate."""
+"""`liecbench bench exchange`: a training step's compression and communication time, beside its payload ÷ link rate."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""`bench link`: the measured rates of shaped links, and the time of torch's operations over them."""
+"""`liecbench bench link`: the measured rates of shaped links, and the time of torch's operations over these links."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -112,7 +112,7 @@ def parse_links(texts: Sequence[str]) -> list[LinkMap]:
 def benchmark_link(
     sizes: Sequence[int], workers: int, links: Sequence[LinkMap], say: Callable[[str], None]
 ) -> BenchmarkResult:
-    """Time torch's operations over shaped links, and the round trip of a byte.
+    """Time torch's collectives, a stream of messages and the round trip of one byte over shaped links.
 
     Args:
         sizes: Message sizes in bytes.

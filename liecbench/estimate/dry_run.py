@@ -24,7 +24,7 @@ def lines(
     isolate: bool = False,
     share_gpus: bool = False,
 ) -> Iterator[str]:
-    """Yield the lines that `run --dry-run` prints.
+    """Yield the lines that `liecbench run --dry-run` prints.
 
     Args:
         jobs: The jobs that are still to do.

@@ -1,4 +1,4 @@
-"""The formats of `compare --format`: each is a module with a function ``render(comparison)``."""
+"""The formats of `liecbench compare --format`: each is a module with a function ``render(comparison)``."""
 
 import importlib
 from enum import StrEnum

@@ -52,7 +52,7 @@ def break_evens(rows: Sequence[Row], baseline: str) -> list[BreakEven]:
 
 
 def symmetric_rate(link: object) -> int | None:
-    """Return a link's rate in bits per second; None unless all ranks have this rate, up and down, and no netem."""
+    """Return a link's rate in bits per second; None if rates differ by rank or direction, or the link needs netem."""
     try:
         links = LinkMap.parse(link).links()
     except ValueError:

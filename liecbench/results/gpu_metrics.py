@@ -69,7 +69,7 @@ def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return a warning that names cells and reasons if GPU clocks were held back too often, else an empty list."""
+    """Return a warning that names the cells with GPU clocks held back in too many samples, and the reasons, if any."""
     shares = {cell.id: throttling_shares(cell.epochs) for cell in cells}
     throttled = [
         f"cell {cell} {found[_THROTTLED]:.0%}{_reasons(found)}"

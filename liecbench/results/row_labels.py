@@ -64,7 +64,10 @@ class Labels:
 
 
 def provenance(rows: Sequence[Row]) -> str:
-    """Return a suffix that tells if all or some of the rows' times are composed or estimated; empty if none are."""
+    """Return a suffix such as ``(composed in part)`` that tells which of the rows' times are composed or estimated.
+
+    Times are estimated if the processes pace their messages. The suffix is empty if no times are composed or estimated.
+    """
     kinds = [_kinds(row) for row in rows]
     found = dict.fromkeys(kind for words in kinds for kind in words)
     if not found:

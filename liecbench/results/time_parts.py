@@ -12,7 +12,7 @@ _FIELDS: Final = ("compute", "exposed", "compress", "communicate")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochSeconds:
-    """Seconds per epoch.
+    """The seconds of an epoch, or sums of such seconds over cells.
 
     Attributes:
         compute: Training time without ``exposed``.

@@ -1,4 +1,4 @@
-"""Selection of the best value of a tuned field, for `compare --best`."""
+"""Selection of the best value of a tuned field, for `liecbench compare --best`."""
 
 import json
 import math

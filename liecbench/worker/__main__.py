@@ -1,4 +1,4 @@
-"""A rank that trains the cells of a launch."""
+"""The program of one rank that trains the cells of a launch."""
 
 from liecbench.launch.messages import TrainingPlan
 from liecbench.worker import entry

@@ -123,7 +123,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_bytes() -> int:
-    """Return the high-water mark of this process's resident memory."""
+    """Return the high-water mark of this process's resident memory, in bytes."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
