@@ -35,10 +35,13 @@ VariablesB = Annotated[
 ]
 Tolerance = Annotated[
     float,
-    typer.Option(metavar="SHARE", min=0.0, max=1.0, help="B fails if it is shown to be slower than A by more."),
+    typer.Option(
+        metavar="SHARE", min=0.0, max=1.0, help="B fails if shown to be slower than A by more than this share."
+    ),
 ]
 Bound = Annotated[
-    float, typer.Option(metavar="SHARE", min=0.0, max=1.0, help="B passes if it is shown to be slower by less.")
+    float,
+    typer.Option(metavar="SHARE", min=0.0, max=1.0, help="B passes if shown to be slower by less than this share."),
 ]
 
 # Options of every subcommand but ``results``: the number and order of measurements.

@@ -8,7 +8,7 @@ import typer
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", show_default=False)]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="KEY=VALUE", help="Take only the cells with this value; repeatable."),
+    typer.Option("--only", metavar="KEY=VALUE", help="Take only the cells whose field KEY is VALUE; repeatable."),
 ]
 Assignments = Annotated[
     list[str] | None,

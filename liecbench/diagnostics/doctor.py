@@ -60,8 +60,8 @@ def require_netem(links: Iterable[LinkMap]) -> None:
     asking = next((link for link in links if link.needs_netem), None)
     if asking is None or probe_link().get("netem", True):
         return
-    message = f"link {asking}: delay, jitter and loss need the kernel's netem, which this one has not"
-    raise MachineError(message, f"{_NETEM_REMEDY}, or remove them")
+    message = f"link {asking}: delay, jitter and loss need the kernel's netem, which this kernel lacks"
+    raise MachineError(message, f"{_NETEM_REMEDY}, or give a link without delay, jitter and loss")
 
 
 def _user_namespaces() -> Diagnostic:
