@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from pydantic.dataclasses import dataclass
 from torch import Tensor
-from torch.distributed import GradBucket  # type: ignore[attr-defined]
+from torch.distributed import GradBucket
 from torch.futures import Future
 
 from liecbench.algorithms.all_reduce import BucketedAllReduce

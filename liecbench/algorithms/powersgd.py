@@ -4,14 +4,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 import torch.distributed as dist
 from annotated_types import Ge, Gt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
-from torch.distributed import GradBucket  # type: ignore[attr-defined]
+from torch.distributed import GradBucket
 from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
@@ -169,7 +169,7 @@ class PowerSGD(BucketedAllReduce):
             self._load_memories(bucket)
         before = state.total_numel_after_compression
         # One bucket at a time: with several in flight, each rank could issue their all-reduces in another order.
-        powerSGD_hook(state, bucket).wait()
+        powerSGD_hook(state, cast("GradBucket", bucket)).wait()
         if not self._uses_nccl:
             self._stream.wait_for_default_stream()
         numel = state.total_numel_after_compression - before if compressed else bucket.flat.numel()

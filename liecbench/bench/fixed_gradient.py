@@ -1,6 +1,7 @@
 """A model with a fixed gradient: its backward pass costs almost nothing, so a step's time is its communication."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -57,5 +58,6 @@ class FixedGradient(nn.Module):
     def forward(self) -> Tensor:
         """Return a loss of zero, whose backward pass returns the fixed gradients."""
         pairs = zip(self.tensors, self._gradients, strict=True)
-        losses = [_ConstantGradient.apply(tensor, gradient) for tensor, gradient in pairs]  # type: ignore[no-untyped-call]
+        loss: Callable[[Tensor, Tensor], Tensor] = _ConstantGradient.apply
+        losses = [loss(tensor, gradient) for tensor, gradient in pairs]
         return torch.stack(losses).sum()

@@ -12,7 +12,7 @@ from liecbench.compressors.kernels.cpu import int8, magnitude
 from liecbench.compressors.kernels.cpu.residual import residual_arguments
 
 # The smallest float32 above 0: a scale that rounds to 0 would lose the whole vector.
-_SMALLEST_SCALE = 2.0**-149
+SMALLEST_SCALE = 2.0**-149
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Int8(Compressor):
         """Write the scale, and each element as a multiple of the scale from −127 to 127."""
         values = vector.numpy()
         scale = magnitude.largest_magnitude(values) / 127
-        if 0 < scale < _SMALLEST_SCALE:
-            scale = _SMALLEST_SCALE
+        if 0 < scale < SMALLEST_SCALE:
+            scale = SMALLEST_SCALE
         scale_of(payload).fill_(scale)
         int8.encode(values, scale, _levels(payload), *residual_arguments(vector, residual))
 

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.config.installed_choices import Installed
 from liecbench.network.link_map import LinkMap
 
@@ -127,7 +128,7 @@ class Task(Model):
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit ``partition`` if it is ``iid``: the first versions lacked it, and stored cells must keep their ids."""
         fields: dict[str, Any] = serialise(self)
-        return {name: value for name, value in fields.items() if (name, value) != ("partition", "iid")}
+        return {name: value for name, value in fields.items() if (name, value) not in LATER_FIELDS.items()}
 
 
 class Cell(Model):

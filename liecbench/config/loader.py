@@ -123,7 +123,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     if scenario.backend == "nccl" and scenario.device == "cpu":
         raise document.error(("backend",), "nccl moves GPU memory only; use backend: gloo with device: cpu")
     if scenario.backend == "nccl" and scenario.enforcement == "process":
-        message = "process cannot hold nccl to a link: it paces messages over Gloo"
+        message = "process cannot pace nccl: it paces messages over Gloo alone"
         raise document.error(("enforcement",), f"{message}; use enforcement: kernel, or backend: gloo")
     for point in scenario.points():
         _check_point(document, point)
@@ -152,7 +152,7 @@ def _check_pacing(document: Document, point: MatrixPoint, cell: Cell) -> None:
         raise document.error(point.path("link"), message)
     if not registry.load("algorithm", cell.algorithm.name).supports_pacing:
         message = (
-            f"process cannot hold {cell.algorithm.name} to a link: its collectives are torch's own, which liecbench "
+            f"process cannot pace {cell.algorithm.name}: its collectives are torch's own, which liecbench "
             "cannot pace; remove it, or use enforcement: kernel"
         )
         raise document.error(("enforcement",), message)
@@ -180,14 +180,14 @@ def _check_point(document: Document, point: MatrixPoint) -> None:
 
 
 def _check_compressors(document: Document, scenario: Scenario) -> None:
-    refusals: dict[tuple[str, str], str | None] = {}
+    incompatibilities: dict[tuple[str, str], str | None] = {}
     for point, cell in scenario.kept:
         if cell.compressor is None:
             continue
         pair = (cell.algorithm.name, cell.compressor.model_dump_json())
-        if pair not in refusals:
-            refusals[pair] = _refusal(cell.algorithm.name, cell.compressor)
-        reason = refusals[pair]
+        if pair not in incompatibilities:
+            incompatibilities[pair] = _incompatibility(cell.algorithm.name, cell.compressor)
+        reason = incompatibilities[pair]
         if reason is not None:
             name = cell.compressor.name
             entry = f"{{algorithm: {cell.algorithm.name}, compressor: {name}}}"
@@ -196,7 +196,7 @@ def _check_compressors(document: Document, scenario: Scenario) -> None:
             raise document.error(point.path("compressor"), message)
 
 
-def _refusal(algorithm: str, compressor: Choice) -> str | None:
+def _incompatibility(algorithm: str, compressor: Choice) -> str | None:
     """Return the reason why an algorithm does not work with a compressor, or None if it does."""
     made = registry.load("compressor", compressor.name)(**compressor.options)
     reason: str | None = registry.load("algorithm", algorithm).incompatibility(made)

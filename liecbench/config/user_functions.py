@@ -48,11 +48,11 @@ def function(name: str) -> Callable[..., Any]:
         raise
     except (Exception, SystemExit) as error:
         raise FunctionError(f"{module_name!r} cannot be imported: {type(error).__name__}: {error}") from error
-    found = getattr(module, attribute, None)
+    found: Callable[..., Any] | None = getattr(module, attribute, None)
     if not callable(found):
         place = getattr(module, "__file__", None) or "built in"
         raise FunctionError(f"{module_name!r} ({place}) has no function {attribute!r}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 @functools.cache

@@ -51,7 +51,7 @@ def _sizes(fit: str) -> Sizes:
     task = Task(dataset=dataset, model=model, batch_size=batch_size, epochs=1, learning_rate=1.0)
     workload.load(task)
     with torch.random.fork_rng(devices=[]):
-        made = _try_forward(task) if _ours(task.model) else _try_out(task)
+        made = _try_forward(task) if _is_built_in(task.model) else _try_step(task)
     return Sizes(
         num_train_samples=len(made.train),
         num_test_samples=len(made.test),
@@ -60,7 +60,7 @@ def _sizes(fit: str) -> Sizes:
     )
 
 
-def _ours(model: Choice) -> bool:
+def _is_built_in(model: Choice) -> bool:
     """Return whether a model is one of liecbench's own: these surely train, and also run on meta tensors."""
     known = not user_functions.is_reference(model.name)
     return known and registry.load("model", model.name).__module__.startswith("liecbench.")
@@ -103,7 +103,7 @@ def _at_most(num_parameters: int) -> Iterator[None]:
         hook.remove()
 
 
-def _try_out(task: Task) -> "base.Task":
+def _try_step(task: Task) -> "base.Task":
     """Build a model that is not liecbench's own, and return its task after trying it out.
 
     Raises:

@@ -115,7 +115,7 @@ class _Builder:
             if key in data:
                 first = self.places[(*path, key)].key
                 where = f"{self.place(key_node)}: {dotted((*path, key))}"
-                raise ScenarioError(f"{where}: the key stands twice (first at {first}); remove one")
+                raise ScenarioError(f"{where}: the key appears twice (first at {first}); remove one")
             self.places[(*path, key)] = Place(self.place(key_node), self.place(value_node))
             data[key] = self.build(value_node, (*path, key), above)
         return data

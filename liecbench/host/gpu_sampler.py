@@ -177,8 +177,8 @@ def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
     """Yield ``throttled_share``, and the share of each reason that occurs; a sample has one bit per reason."""
     yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
     for bit, reason in REASONS.items():
-        if held := sum(bool(sample & bit) for sample in samples):
-            yield f"throttled_{reason}_share", held / len(samples)
+        if count := sum(bool(sample & bit) for sample in samples):
+            yield f"throttled_{reason}_share", count / len(samples)
 
 
 def combined(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:

@@ -110,10 +110,10 @@ def _wait(init: int) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _, status = os.waitpid(init, 0)
-    return _exit_code(status)
+    return exit_code(status)
 
 
-def _exit_code(status: int) -> int:
+def exit_code(status: int) -> int:
     """Return the exit code of a process or, if signal N ended it, 128 + N as shells do."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
@@ -171,7 +171,7 @@ def _reap(child: int) -> int:
     while True:
         process, status = os.wait()
         if process == child:
-            return _exit_code(status)
+            return exit_code(status)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from typing import Final, NoReturn
 from liecbench.host import linux
 from liecbench.launch.channel import decode, send
 from liecbench.launch.messages import Agent, ForkLaunch, LaunchEnded
-from liecbench.launch.supervisor import Isolation, supervise
+from liecbench.launch.supervisor import Isolation, exit_code, supervise
 
 # OpenBLAS starts its threads when numpy is imported, unless it is limited to one.
 SINGLE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1"}
@@ -143,9 +143,8 @@ class _Server:
         for answering, child in list(self._launches.items()):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
-                code = os.waitstatus_to_exitcode(status)
                 with contextlib.suppress(OSError):  # the command may have stopped listening
-                    send(answering.fileno(), LaunchEnded(status=code if code >= 0 else 128 - code))
+                    send(answering.fileno(), LaunchEnded(status=exit_code(status)))
                 answering.close()
                 del self._launches[answering]
 

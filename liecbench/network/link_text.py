@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, with_config
 from typing_extensions import TypedDict  # pydantic needs it on Python 3.11
 
 from liecbench.network.link import PRESETS, Link
@@ -41,7 +41,7 @@ def _check_workers(workers: object) -> object:
         raise ValueError(f"{workers!r} is not a mapping; {_WORKERS_EXAMPLE}")
     ranks = [str(rank).lstrip("0") for rank in workers]
     if len(set(ranks)) < len(ranks):
-        raise ValueError("a rank stands twice; remove one")
+        raise ValueError("a rank appears twice; remove one")
     return workers
 
 
@@ -50,13 +50,12 @@ Delay = Annotated[float, BeforeValidator(parse_delay), _schema_of(DELAY)]
 Loss = Annotated[float, BeforeValidator(parse_loss), _schema_of(LOSS)]
 Preset = Annotated[Link, BeforeValidator(_parse_preset), WithJsonSchema({"enum": list(PRESETS)})]
 Rank = Annotated[int, BeforeValidator(_parse_rank), WithJsonSchema({"type": "string", "pattern": _RANK_PATTERN})]
-Unshaped = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshaped)]
+UnshapedText = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshaped)]
 
 
+@with_config(ConfigDict(extra="forbid", strict=True))
 class LinkKeys(TypedDict, total=False):
     """One link as a mapping; keys left out are taken from the preset or, for a single worker, the default link."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
     preset: Preset
     rate: Rate
@@ -79,16 +78,14 @@ def _top_form(value: object) -> str:
     return "unshaped" if unshaped else _form(value)
 
 
-WorkerLink = Annotated[
+WorkerLinkText = Annotated[
     Annotated[Preset, Tag("preset")] | Annotated[Rate, Tag("rate")] | Annotated[LinkKeys, Tag("mapping")],
     Discriminator(_form),
 ]
 
 
-class LinkMapKeys(LinkKeys, total=False):
-    """The links of all workers as a mapping: the default link and, under the key ``workers``, links of single ranks."""
-
-    __pydantic_config__ = ConfigDict(  # type: ignore[misc]
+@with_config(
+    ConfigDict(
         extra="forbid",
         strict=True,
         json_schema_extra={
@@ -97,16 +94,19 @@ class LinkMapKeys(LinkKeys, total=False):
             "not": {"required": ["rate", "up"]},
         },
     )
+)
+class LinkMapKeys(LinkKeys, total=False):
+    """The links of all workers as a mapping: the default link and, under the key ``workers``, links of single ranks."""
 
     workers: Annotated[
-        dict[Rank, WorkerLink],
+        dict[Rank, WorkerLinkText],
         BeforeValidator(_check_workers),
         Field(description="the links of single workers, by rank", json_schema_extra={"additionalProperties": False}),
     ]
 
 
 LinkText = Annotated[
-    Annotated[Unshaped, Tag("unshaped")]
+    Annotated[UnshapedText, Tag("unshaped")]
     | Annotated[Preset, Tag("preset")]
     | Annotated[Rate, Tag("rate")]
     | Annotated[LinkMapKeys, Tag("mapping")],

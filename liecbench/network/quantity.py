@@ -51,7 +51,7 @@ def parse_rate(text: object) -> int:
     if rate is None:
         raise ValueError(f"{text!r} is not a rate; {RATE_REMEDY}")
     if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
-        raise ValueError(f"{text!r} is outside what a shaper here can hold; {RATE_REMEDY}")
+        raise ValueError(f"{text!r} is outside the rates that links can be shaped to; {RATE_REMEDY}")
     return round(rate)
 
 

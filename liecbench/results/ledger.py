@@ -49,9 +49,7 @@ class LedgerReader:
                 file.seek(self._offset)
                 content = file.read()
         except OSError as error:
-            raise LiecbenchError(
-                f"{self.path}: {error.strerror}", "give a results directory that `run` wrote"
-            ) from None
+            raise LiecbenchError(f"{self.path}: {error.strerror}", _NOT_RESULTS) from None
         complete = content[: content.rfind(b"\n") + 1]
         self._offset += len(complete)
         try:

@@ -196,7 +196,7 @@ from tests.scenarios import BASE, edited, error_of, scenario
             "workers: [2]",
             "workers: [2]\n  link: 20mbit\nenforcement: process",
             "s.yaml:13:14: enforcement: ",
-            "process cannot hold ddp to a link: its collectives are torch's own",
+            "process cannot pace ddp: its collectives are torch's own",
         ),
         (
             "workers: [2]",
@@ -221,8 +221,7 @@ def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, r
         (
             "backend: nccl\ndevice: cuda\nenforcement: process",
             "s.yaml:14:14: enforcement: ",
-            "process cannot hold nccl to a link: it paces messages over Gloo; "
-            "use enforcement: kernel, or backend: gloo",
+            "process cannot pace nccl: it paces messages over Gloo alone; use enforcement: kernel, or backend: gloo",
         ),
         ("device: gpu", "s.yaml:12:9: device: ", "'cpu' or 'cuda'"),
         ("threads: 0", "s.yaml:12:10: threads: ", "greater than or equal to 1"),
@@ -239,7 +238,7 @@ def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, r
         ("include: [{link: 5}]", "s.yaml:12:18: include[0].link: ", "write a rate from 1mbit"),
         ("x: &a [*a]", "s.yaml:12:4: ", "aliases repeat without end; write the values out"),
         ("x: !!python/object/apply:os.system [ls]", "s.yaml:12:4: x: ", "is not allowed; remove it"),
-        ("name: again", "s.yaml:12:1: name: ", "the key stands twice (first at s.yaml:1:1); remove one"),
+        ("name: again", "s.yaml:12:1: name: ", "the key appears twice (first at s.yaml:1:1); remove one"),
     ],
 )
 def test_mistakes_in_a_further_line_have_their_place_and_remedy(line: str, prefix: str, remedy: str) -> None:

@@ -78,8 +78,8 @@ def test_what_only_resembles_an_exponent_is_text(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "prefix", "remedy"),
     [
-        ("a: 1\nb: 2\na: 3\n", "s.yaml:3:1: a: ", "the key stands twice (first at s.yaml:1:1); remove one"),
-        ("t: {a: 1, a: 1}\n", "s.yaml:1:11: t.a: ", "the key stands twice (first at s.yaml:1:5); remove one"),
+        ("a: 1\nb: 2\na: 3\n", "s.yaml:3:1: a: ", "the key appears twice (first at s.yaml:1:1); remove one"),
+        ("t: {a: 1, a: 1}\n", "s.yaml:1:11: t.a: ", "the key appears twice (first at s.yaml:1:5); remove one"),
         ("t:\n  - {a: 1, 'a': 1}\n", "s.yaml:2:12: t[0].a: ", "(first at s.yaml:2:6); remove one"),
         ("a: &a [*a]\n", "s.yaml:1:4: ", "aliases repeat without end; write the values out"),
         ("a: &a {b: {c: *a}}\n", "s.yaml:1:4: ", "aliases repeat without end; write the values out"),

@@ -91,7 +91,7 @@ def test_a_wrong_rate_is_refused_with_an_example(value: object) -> None:
         ({"preset": ["lte"]}, "['lte'] is no preset"),
         ({"rate": "1mbit", "workers": ["2mbit"]}, "is not a mapping; write for example workers"),
         ({"rate": "1mbit", "workers": {"one": "2mbit"}}, "'one' is not a rank"),
-        ({"rate": "1mbit", "workers": {"1": "2mbit", "01": "3mbit"}}, "a rank stands twice"),
+        ({"rate": "1mbit", "workers": {"1": "2mbit", "01": "3mbit"}}, "a rank appears twice"),
         ({"rate": "1mbit", "workers": {"1": "none"}}, "'none' is not a rate"),
     ],
 )

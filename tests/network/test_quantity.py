@@ -59,7 +59,9 @@ def test_delays_are_seconds(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["0mbit", "999kbit", "0.999999mbit", "32.000000001gbit", "33gbit", "9" * 400 + "mbit"])
 def test_rates_that_no_shaper_holds_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="outside what a shaper here can hold; write a rate from 1mbit") as raised:
+    with pytest.raises(
+        ValueError, match="outside the rates that links can be shaped to; write a rate from 1mbit"
+    ) as raised:
         parse_rate(text)
 
     assert str(raised.value).startswith(repr(text))

@@ -44,9 +44,7 @@ def test_a_block_is_closed_by_the_first_tensor_that_does_not_fit(
 @given(sizes, st.integers(1, 20_000))
 def test_buckets_are_those_of_ddp(numels: list[int], bucket_bytes: int) -> None:
     tensors = [torch.empty(numel, device="meta") for numel in reversed(numels)]
-    expected, _ = dist._compute_bucket_assignment_by_size(  # type: ignore[attr-defined]
-        tensors, [bucket_bytes], [False] * len(numels)
-    )
+    expected, _ = dist._compute_bucket_assignment_by_size(tensors, [bucket_bytes], [False] * len(numels))
 
     assert plan_buckets(numels, bucket_bytes) == [[len(numels) - 1 - i for i in bucket] for bucket in expected]
 

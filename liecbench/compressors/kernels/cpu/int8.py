@@ -7,7 +7,7 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 _LARGEST_LEVEL = np.float32(127)
 # A float32 of this size has no bits for a fraction, so adding it rounds to the nearest whole number, ties to even.
-_ROUNDER = np.float32(1.5 * 2**23)
+ROUNDER = np.float32(1.5 * 2**23)
 
 
 @njit(inline="always")
@@ -17,7 +17,7 @@ def _encode(values, scale, divisor, levels, residual, has_residual):  # type: ig
         exact = value / divisor
         exact = exact if exact < _LARGEST_LEVEL else _LARGEST_LEVEL
         exact = exact if exact > -_LARGEST_LEVEL else -_LARGEST_LEVEL
-        rounded = np.float32(np.float32(exact + _ROUNDER) - _ROUNDER)
+        rounded = np.float32(np.float32(exact + ROUNDER) - ROUNDER)
         levels[i] = np.int8(np.int32(rounded))
         if has_residual:
             residual[i] = value - rounded * scale

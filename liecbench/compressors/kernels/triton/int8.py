@@ -8,19 +8,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.codecs.scale import scale_of
-from liecbench.compressors.int8 import Int8
+from liecbench.compressors.codecs.scale import SCALE_BYTES, scale_of
+from liecbench.compressors.int8 import SMALLEST_SCALE, Int8
+from liecbench.compressors.kernels.cpu import int8 as cpu
 from liecbench.compressors.kernels.dispatch import Operations
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite, largest_magnitude
 from liecbench.compressors.kernels.triton.summation import weighted_scale
 
 _BLOCK = 1024
-_SCALE_BYTES = tl.constexpr(4)
-# The smallest float32 above 0: a scale that rounds to 0 would lose the whole vector.
-_SMALLEST_SCALE = tl.constexpr(2.0**-149)
-# A float32 of this size has no bits for a fraction, so adding it rounds to the nearest whole number, ties to even.
-_ROUNDER = tl.constexpr(1.5 * 2**23)
+_SCALE_BYTES = tl.constexpr(SCALE_BYTES)
+_SMALLEST_SCALE = tl.constexpr(SMALLEST_SCALE)
+_ROUNDER = tl.constexpr(float(cpu.ROUNDER))
 
 
 @dataclass(frozen=True, slots=True)

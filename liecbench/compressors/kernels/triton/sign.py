@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.codecs.scale import scale_of
+from liecbench.compressors.codecs.scale import SCALE_BYTES, scale_of
 from liecbench.compressors.kernels.dispatch import Operations
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite, mean_magnitude
@@ -20,7 +20,7 @@ from liecbench.compressors.kernels.triton.summation import weighted_scale
 from liecbench.compressors.sign import Sign
 
 _BLOCK = 2048
-_SCALE_BYTES = tl.constexpr(4)
+_SCALE_BYTES = tl.constexpr(SCALE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from liecbench.compressors.codecs.scale import SCALE_BYTES
 from liecbench.compressors.kernels.cpu.ternary import GROUP
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_sum
 from liecbench.compressors.kernels.triton.summation import weighted_scale
@@ -17,7 +18,7 @@ from liecbench.compressors.kernels.triton.summation import weighted_scale
 NUM_WARPS = 2
 COLUMNS = tl.constexpr(5)
 WIDTH = tl.constexpr(GROUP // 5)
-_SCALE_BYTES = tl.constexpr(4)
+_SCALE_BYTES = tl.constexpr(SCALE_BYTES)
 
 
 def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
