@@ -55,7 +55,7 @@ def _bring_up(name: str, address: str) -> None:
 
 
 def _run(machine: int) -> int:
-    """Each has a results directory of its own, as two machines would; the last argument says where."""
+    """Run the command with a results directory per machine, in the directory that the last argument names."""
     *command, out = sys.argv[1:]
     place = ["--nodes", "2", "--node-rank", str(machine), "--master", ADDRESSES[0]]
     arguments = [sys.executable, "-P", "-m", "liecbench", *command, "--out", f"{out}-{machine}", *place]

@@ -1,4 +1,4 @@
-"""What a user writes: functions that a scenario names, some of them wrong."""
+"""Functions such as users write for their scenarios, some of them wrong."""
 
 import dataclasses
 import functools
@@ -145,7 +145,7 @@ def leaving() -> nn.Module:
 
 
 class Broken(Signs):
-    """Signs that load otherwise."""
+    """``Signs`` with a broken ``load``."""
 
     def __init__(self, how: str) -> None:
         super().__init__(1)
@@ -200,7 +200,7 @@ def one_for_each_process() -> Task:
 
 
 class SlowTransform:
-    """Takes 50 ms a batch."""
+    """A transform that takes 50 ms per batch."""
 
     def __call__(self, inputs: Tensor, random: np.random.Generator) -> Tensor:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What a results directory holds, also while a run still writes to it."""
+"""The records in a results directory, also while a run still writes to it."""
 
 from pathlib import Path
 from typing import Any

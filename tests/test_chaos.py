@@ -1,4 +1,4 @@
-"""SIGKILL of anybody at any moment: what was recorded stays, and what is run again ends as if nothing had happened.
+"""SIGKILL of any process at any moment: records are kept, and a repeated run ends with the same numbers.
 
 ``--kills 50`` is the long form.
 """
@@ -44,7 +44,7 @@ NUM_EPOCHS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Undisturbed:
-    """The run that nobody killed."""
+    """A run without kills."""
 
     directory: Path
     seconds: float

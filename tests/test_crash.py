@@ -53,7 +53,7 @@ def _has_more_epochs(directory: Path, num_before: int) -> bool:
 
 
 def _namespaces_of_training(command: Command) -> set[str]:
-    """The hub's and the workers' namespaces, once training goes on in them."""
+    """Return the hub's and the workers' namespaces, once training runs in them."""
     namespaces = command.tree.namespaces()
     assert len(namespaces) == 1 + WORKERS
     assert len(command.tree.ranks()) == WORKERS
@@ -61,7 +61,7 @@ def _namespaces_of_training(command: Command) -> set[str]:
 
 
 def _assert_ledger_is_whole(directory: Path) -> None:
-    """Every epoch once, in order, and attempts that never fall."""
+    """Assert that every epoch is there once, in order, and that attempts never decrease."""
     found = list(read(directory))
     recorded = [record for record in found if isinstance(record, Epoch)]
     assert [record.epoch for record in recorded] == list(range(1, len(recorded) + 1))

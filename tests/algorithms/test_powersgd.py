@@ -30,7 +30,7 @@ def losses_of_all(run: buckets.Run) -> float:
 
 
 def trained() -> tuple[float, float, Tensor, list[float]]:
-    """Loss before and after, the model, and the memories' consistency in every compressed step."""
+    """Return loss before and after, the model, and the memories' consistency in every compressed step."""
     algorithm = PowerSGD(matrix_approximation_rank=2)
     run = buckets.attached(algorithm)
     before, lost = losses_of_all(run), []
@@ -49,7 +49,7 @@ def error(algorithm: PowerSGD) -> Tensor:
 
 
 def beside_torch() -> bool:
-    """Whether eight steps in one bucket end where they do with PyTorch's own hook."""
+    """Return whether eight steps in one bucket end where they do with PyTorch's own hook."""
     ours, theirs = buckets.attached(PowerSGD(), buckets.ONE_BUCKET), buckets.build(buckets.ONE_BUCKET)
     state = PowerSGDState(None, start_powerSGD_iter=2, orthogonalization_epsilon=1e-8)
     theirs.ddp.register_comm_hook(state, powerSGD_hook)
@@ -59,7 +59,7 @@ def beside_torch() -> bool:
 
 
 def beside_ddp() -> tuple[float, float]:
-    """How far eight steps end from plain DDP, at full rank and at rank 1, relative to the way gone."""
+    """Return how far eight steps end from plain DDP, at full rank and at rank 1, relative to the way gone."""
     dense = buckets.attached(DDP())
     start = dense.flat()
     dense.train(range(8))

@@ -132,7 +132,7 @@ def test_the_starter_conforms(validator: jsonschema.Draft202012Validator) -> Non
 
 
 @pytest.mark.parametrize("text", [BASE, FULL], ids=["least", "everything"])
-def test_what_the_loader_takes_conforms(validator: jsonschema.Draft202012Validator, text: str) -> None:
+def test_a_scenario_that_loads_conforms_to_the_schema(validator: jsonschema.Draft202012Validator, text: str) -> None:
     document = parse(text, "s.yaml")
     cells = check(document).cells()
 
@@ -140,7 +140,7 @@ def test_what_the_loader_takes_conforms(validator: jsonschema.Draft202012Validat
 
 
 @pytest.mark.parametrize("text", MISTAKES.values(), ids=MISTAKES)
-def test_what_the_schema_refuses_the_loader_refuses(validator: jsonschema.Draft202012Validator, text: str) -> None:
+def test_loader_and_schema_refuse_the_same_mistakes(validator: jsonschema.Draft202012Validator, text: str) -> None:
     document = parse(text, "s.yaml")
     with pytest.raises(ScenarioError, match=r"^s\.yaml:\d+:\d+: "):
         check(document)

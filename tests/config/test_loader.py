@@ -432,10 +432,10 @@ def test_a_refused_pair_that_is_included_is_placed_there() -> None:
 def test_block_sign_uses_the_papers_blocks_by_default() -> None:
     text = edited("[sign]", "[sign, block_sign]")
     preferred = {(c.compressor and c.compressor.name): c.block_bytes for c in scenario(text).cells()}
-    told = {c.block_bytes for c in scenario(text + "block_bytes: whole\n").cells()}
+    block_sizes = {c.block_bytes for c in scenario(text + "block_bytes: whole\n").cells()}
 
     assert preferred == {None: 26214400, "sign": 26214400, "block_sign": 5242880}
-    assert told == {"whole"}
+    assert block_sizes == {"whole"}
 
 
 def test_data_of_cells_that_will_not_run_need_not_be_there() -> None:

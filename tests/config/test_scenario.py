@@ -115,7 +115,7 @@ def test_an_exclusion_that_excludes_nothing_is_a_mistake(entry: str) -> None:
     assert "exclude[1]: no cell of the matrix matches; remove it" in actual
 
 
-def test_what_is_included_is_not_excluded() -> None:
+def test_an_included_cell_is_never_excluded() -> None:
     text = BASE + "exclude: [{algorithm: liec}]\ninclude: [{algorithm: liec, seed: 3}]\n"
 
     assert [name.partition(" ")[0] + name[-1] for name in names_of(text)] == ["ddp0", "liec(sign)3"]

@@ -19,7 +19,7 @@ from tests.scenarios import BASE, edited, scenario
         ("cosine", [0.1, 0.0853553, 0.05, 0.0146447]),
     ],
 )
-def test_schedules(schedule: Any, expected: list[float]) -> None:
+def test_the_learning_rate_follows_the_schedule(schedule: Any, expected: list[float]) -> None:
     text = edited("epochs: 2", f"epochs: 4\n  schedule: {json.dumps(schedule)}")
     task = scenario(text).cells()[0].task
 

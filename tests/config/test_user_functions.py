@@ -34,10 +34,10 @@ def test_no_file_of_the_working_directory_takes_an_installed_modules_place(direc
 
 def test_a_function_gets_the_facts_that_it_has_arguments_for(directory: Path) -> None:
     (directory / "asks.py").write_text("def build(num_classes, width=3):\n    return num_classes, width\n")
-    told = {"input_shape": (1, 8, 8), "num_classes": 10}
+    facts = {"input_shape": (1, 8, 8), "num_classes": 10}
     options = user_functions.options_model("asks:build", user_functions.DATA_ARGUMENTS)(width=5)
 
-    assert user_functions.call("asks:build", options, told) == (10, 5)
+    assert user_functions.call("asks:build", options, facts) == (10, 5)
 
 
 def test_options_are_the_arguments_that_yaml_can_say() -> None:
@@ -53,9 +53,9 @@ def test_options_are_the_arguments_that_yaml_can_say() -> None:
 
 
 def test_a_dataset_may_have_an_option_named_like_a_models_argument(directory: Path) -> None:
-    (directory / "told.py").write_text("def data(num_classes=10):\n    return num_classes\n")
+    (directory / "examples.py").write_text("def data(num_classes=10):\n    return num_classes\n")
 
-    assert call("told:data", num_classes=3) == 3
+    assert call("examples:data", num_classes=3) == 3
 
 
 def test_options_reach_the_function_as_it_annotates_them(directory: Path) -> None:
@@ -103,7 +103,7 @@ def test_arguments_that_cannot_be_options_say_why(directory: Path, source: str, 
         ("a_number:f", "f = 3\n", "has no function 'f'"),
     ],
 )
-def test_what_cannot_be_imported_says_why(directory: Path, name: str, source: str | None, message: str) -> None:
+def test_a_failed_import_has_its_reason(directory: Path, name: str, source: str | None, message: str) -> None:
     if source is not None:
         (directory / f"{name.partition(':')[0]}.py").write_text(source)
 

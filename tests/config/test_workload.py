@@ -19,7 +19,7 @@ def own(name: str) -> dict[str, str]:
     return {"dataset": OWN + name, "model": OWN + name}
 
 
-def refusal(**changes: Any) -> tuple[str, str]:
+def error_of(**changes: Any) -> tuple[str, str]:
     with pytest.raises(workload.WorkloadError) as raised:
         workload_sizes.sizes(task(**changes))
     return raised.value.field, str(raised.value)
@@ -72,8 +72,8 @@ def test_sizes_are_those_of_data_and_model(dataset: Any, model: Any, train: int,
         (own("no_samples"), "model", "has 0 inputs and 0 labels; give every input a label, and some of both"),
     ],
 )
-def test_what_does_not_go_together_is_refused(changes: dict[str, Any], field: str, message: str) -> None:
-    actual = refusal(**changes)
+def test_models_and_data_that_do_not_fit_are_refused(changes: dict[str, Any], field: str, message: str) -> None:
+    actual = error_of(**changes)
 
     assert (field, True) == (actual[0], message in actual[1]), actual[1]
 

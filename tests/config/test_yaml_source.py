@@ -69,7 +69,7 @@ def test_exponents_are_numbers_without_a_point_or_sign(text: str, expected: floa
 
 
 @pytest.mark.parametrize("text", ["1e", "e3", "v1e-3", "1e-3x", "'1e-3'"])
-def test_what_only_resembles_an_exponent_is_text(text: str) -> None:
+def test_a_word_that_resembles_a_number_is_text(text: str) -> None:
     actual = parse(f"value: {text}", "s.yaml").data["value"]
 
     assert text.strip("'") == actual

@@ -9,7 +9,7 @@ CUDA = Build(cuda="12.8", num_gpus=2, nccl="2.27.3", triton="3.6.0", lacking=())
 NO_NCCL = ("no", "nccl", "not in this build of torch", "needed for GPUs only: install a CUDA build of torch")
 
 
-def told(found: Gpus, build: Build) -> list[tuple[str, ...]]:
+def diagnostics_of(found: Gpus, build: Build) -> list[tuple[str, ...]]:
     return [
         (
             "yes" if diagnostic.works else "no",
@@ -31,7 +31,7 @@ def two_gpus() -> Gpus:
 def test_gpus_and_what_they_need_are_named() -> None:
     gpu = "NVIDIA Fake 80GB, 80 GiB, PCIe 5 ×16, compute capability 9.0, 4 NVLinks"
 
-    assert told(two_gpus(), CUDA) == [
+    assert diagnostics_of(two_gpus(), CUDA) == [
         ("yes", "nccl", "2.27.3"),
         ("yes", "nvidia driver", "570.86.15, runs CUDA up to 12.8"),
         ("yes", "gpu 0", gpu),
@@ -44,7 +44,7 @@ def test_gpus_and_what_they_need_are_named() -> None:
 
 
 def test_a_gpu_without_software_has_remedies() -> None:
-    actual = told(
+    actual = diagnostics_of(
         two_gpus(), Build(cuda=None, num_gpus=0, nccl=None, triton=None, lacking=("C compiler", "/include/Python.h"))
     )
 
@@ -69,7 +69,7 @@ def test_a_gpu_without_software_has_remedies() -> None:
 
 
 def test_gpus_that_torch_does_not_see_have_a_remedy() -> None:
-    actual = told(two_gpus(), Build(cuda="13.0", num_gpus=0, nccl="2.28.3", triton="3.6.0", lacking=()))
+    actual = diagnostics_of(two_gpus(), Build(cuda="13.0", num_gpus=0, nccl="2.28.3", triton="3.6.0", lacking=()))
 
     assert actual[-3] == (
         "no",
@@ -95,7 +95,7 @@ def test_without_a_gpu_it_is_short(library: FakeNvml, seen: str, remedy: str) ->
     with fake_nvml.installed(library):
         found = installed()
 
-    assert [NO_NCCL, ("no", "gpus", seen, remedy)] == told(
+    assert [NO_NCCL, ("no", "gpus", seen, remedy)] == diagnostics_of(
         found, Build(cuda=None, num_gpus=0, nccl=None, triton="3.6.0", lacking=())
     )
 

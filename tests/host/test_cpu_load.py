@@ -19,7 +19,7 @@ def test_a_kernel_without_pressure_tells_the_rest() -> None:
     assert after.since(BEFORE) == {"steal": 0.0}
 
 
-def test_this_machine_can_be_read() -> None:
+def test_the_load_of_this_machine_is_read() -> None:
     before = CpuLoad.now()
     shares = CpuLoad.now().since(before)
 

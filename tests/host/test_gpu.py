@@ -65,7 +65,7 @@ def test_without_links_between_them_the_common_ancestor_counts(level: int, expec
     assert actual == {(0, 1): expected}
 
 
-def test_what_a_gpu_does_not_support_is_none() -> None:
+def test_values_that_a_gpu_does_not_support_are_none() -> None:
     silent = FakeGpu(without={"nvmlDeviceGetMemoryInfo", "nvmlDeviceGetMaxPcieLinkGeneration"})
     with fake_nvml.installed(FakeNvml([silent])):
         (actual,) = gpu.installed().gpus
@@ -92,13 +92,13 @@ def test_a_record_has_the_gpus_that_ranks_use_and_no_serial_number() -> None:
 
 
 @pytest.mark.skipif(with_library(), reason="the library is here")
-def test_without_the_library_there_are_none() -> None:
+def test_without_nvml_there_are_no_gpus() -> None:
     expected = Gpus(connections={}, problem="NVML Shared Library Not Found")
 
     assert expected == gpu.installed()
 
 
-def test_without_a_driver_there_are_none() -> None:
+def test_without_a_driver_there_are_no_gpus() -> None:
     with fake_nvml.installed(FakeNvml([], initial=fake_nvml.DRIVER_NOT_LOADED)):
         actual = gpu.installed()
 

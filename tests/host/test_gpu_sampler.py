@@ -60,11 +60,11 @@ def test_a_window_reads_as_by_hand() -> None:
 
 def test_the_time_of_a_count_is_that_after_it() -> None:
     gpu = FakeGpu()
-    told: list[int] = []
+    readings: list[int] = []
 
     def clock() -> float:
-        told.append(gpu.millijoules)
-        return float(len(told))
+        readings.append(gpu.millijoules)
+        return float(len(readings))
 
     with fake_nvml.installed(FakeNvml([gpu])), nvml():
         window = Window(pynvml.nvmlDeviceGetHandleByIndex(0), clock)
@@ -74,7 +74,7 @@ def test_the_time_of_a_count_is_that_after_it() -> None:
         actual = window.end()
 
     # Read at the start, at the sample and at the end: two seconds.
-    assert (told, actual["energy_joules"], actual["power_watts"]) == ([0, 5000, 9000], 9.0, 4.5)
+    assert (readings, actual["energy_joules"], actual["power_watts"]) == ([0, 5000, 9000], 9.0, 4.5)
 
 
 def test_without_counters_power_and_rates_are_sampled() -> None:

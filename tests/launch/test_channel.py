@@ -108,7 +108,7 @@ def test_a_line_that_is_no_such_message_is_refused(line: str, message: str) -> N
         decode(line, Notice)
 
 
-def test_orders_are_told_apart() -> None:
+def test_orders_are_distinguished_by_type() -> None:
     orders: list[PairedOrder] = [OpenCell(cell={"no_such_field": 1}), TrainBurst(first=0, steps=1), CloseCell()]
 
     assert orders == [decode_order(encode(order)) for order in orders]
@@ -126,7 +126,7 @@ def test_events_come_until_the_writer_is_gone(pipe: tuple[int, int]) -> None:
     assert events == received(reading)
 
 
-def test_what_a_killed_writer_left_is_dropped(pipe: tuple[int, int]) -> None:
+def test_an_incomplete_line_of_a_killed_writer_is_dropped(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.write(writing, b'{"type": "noti{"type": "heartbeat"}\n')
     send(writing, Notice(text="a"))
@@ -142,7 +142,7 @@ def test_a_refusal_is_raised(pipe: tuple[int, int]) -> None:
         received(pipe[0])
 
 
-def test_silence_is_raised(pipe: tuple[int, int]) -> None:
+def test_a_stall_raises_an_error(pipe: tuple[int, int]) -> None:
     with pytest.raises(StalledError) as raised:
         received(pipe[0], 0.05)
 

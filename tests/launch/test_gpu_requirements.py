@@ -97,7 +97,7 @@ def sign(**changes: Any) -> Cell:
         ),
     ],
 )
-def test_what_a_machine_lacks_is_named_with_its_remedy(
+def test_missing_software_is_reported_with_its_remedy(
     lacking: dict[str, Any], cell: Cell, num_ranks: int, message: str
 ) -> None:
     with pytest.raises(MachineError) as raised:
@@ -116,7 +116,9 @@ def test_what_a_machine_lacks_is_named_with_its_remedy(
     ],
     ids=["a GPU each", "shared NCCL", "a rank of several machines", "shared Gloo"],
 )
-def test_what_is_not_needed_may_lack(lacking: dict[str, Any], cell: Cell, num_ranks: int, share_gpus: bool) -> None:
+def test_software_may_be_missing_if_unused(
+    lacking: dict[str, Any], cell: Cell, num_ranks: int, share_gpus: bool
+) -> None:
     dataclasses.replace(ABLE, **lacking).require(cell, num_ranks, share_gpus=share_gpus)
 
 

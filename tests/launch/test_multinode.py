@@ -145,7 +145,7 @@ def connect(nodes: Nodes) -> socket.socket:
     return found
 
 
-def test_the_others_hear_what_the_first_says_and_a_stranger_nothing(nodes: Nodes) -> None:
+def test_orders_reach_the_other_machines_and_no_other_client(nodes: Nodes) -> None:
     heard: list[NodeOrder] = []
     strangers: list[bytes] = []
 

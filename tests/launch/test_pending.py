@@ -35,7 +35,7 @@ def composed(cell: Cell, trajectory: str) -> list[Record]:
     return [began, dataclasses.replace(epoch(cell.id), composed=parts), ended]
 
 
-def test_what_is_measured_has_no_trajectory() -> None:
+def test_a_measured_cell_has_no_trajectory() -> None:
     measured = [Cell.from_spec(spec(link=link)) for link in ("10mbit", "20mbit")]
 
     assert planned(measured) == [("10mbit", None), ("20mbit", None)]

@@ -42,7 +42,7 @@ def cells() -> list[Cell]:
     ],
     ids=str,
 )
-def test_a_cell_goes_on_unless_it_is_over(
+def test_a_cell_is_resumed_unless_it_is_final(
     cells: list[Cell], records: list[str], expected: tuple[int, int] | None
 ) -> None:
     cell = cells[0].id

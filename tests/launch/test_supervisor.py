@@ -166,7 +166,7 @@ def test_command_that_does_not_exist_is_a_failure() -> None:
         assert "/nonexistent/command" in supervised.printed()
 
 
-def test_what_outlives_the_command_ends_with_it() -> None:
+def test_processes_of_a_command_end_with_it() -> None:
     with supervise(_as_role("leaver"), 1) as supervised:
         assert supervised.status() == 7
         supervised.tree.assert_gone(set())
@@ -275,7 +275,7 @@ def test_without_isolation_the_command_ends_with_the_supervisor(number: signal.S
         assert supervised.status() != 0
 
 
-def test_limit_of_the_refusing_namespace_stays_there() -> None:
+def test_the_machines_limit_of_namespaces_does_not_change() -> None:
     limit = Path("/proc/sys/user/max_net_namespaces")
     before = limit.read_text()
     with supervise(["true"], 0, prefix=WITHOUT_NAMESPACES, isolate=False) as supervised:

@@ -13,7 +13,7 @@ def test_the_end_of_a_log_is_kept(tmp_path: Path) -> None:
     assert log_tail(log, 2) == "line 99\n\ufffd"
 
 
-def test_workers_that_say_nothing_for_too_long_are_ended(tmp_path: Path) -> None:
+def test_stalled_workers_are_ended(tmp_path: Path) -> None:
     torchrun = Torchrun(module="tests.silent_rank", workers=1, threads=1, shaped=False)
     events: list[Event] = []
     waits = iter([60.0, 60.0, 0.5])

@@ -62,7 +62,7 @@ def _receive(connection: socket.socket, num_bytes: int) -> None:
 
 
 def _stream_seconds(sender: socket.socket, receiver: socket.socket, num_bytes: int) -> float:
-    """Time of all but the first quarter, in which the full bucket empties."""
+    """Return the time of all but the first quarter, in which the full bucket empties."""
     thread = threading.Thread(target=sender.sendall, args=(bytes(num_bytes),))
     thread.start()
     _receive(receiver, num_bytes // 4)
@@ -85,7 +85,7 @@ def _answer(connection: socket.socket, num_messages: int) -> None:
 
 
 def _message_seconds(sender: socket.socket, receiver: socket.socket) -> float:
-    """Median time from sending 64 kB to the answer of one byte."""
+    """Return the median time from sending 64 kB to the answer of one byte."""
     thread = threading.Thread(target=_answer, args=(receiver, _MESSAGES))
     thread.start()
     seconds = _ask(sender)
@@ -110,7 +110,7 @@ def _without_delay(connection: socket.socket) -> socket.socket:
 
 
 def _rates(link: WorkerLink, own: socket.socket, hub: socket.socket, asked: Link) -> dict[str, dict[str, float]]:
-    """By the library's own measurement and by streams of this test."""
+    """Return rates by the library's own measurement and by streams of this test."""
     measured = _medians(lambda: _rates_of(link.measure(asked)))
     link.shape(asked)
     up_bytes = int(asked.up_bits_per_second / 8 * _STREAM_SECONDS)
@@ -134,7 +134,7 @@ def _medians(sample: Callable[[], tuple[float, ...]]) -> dict[str, float]:
 
 
 def _counted(link: WorkerLink, stream: Callable[[], float]) -> list[int]:
-    """Bytes that the link counts as sent and as received while ``stream`` runs."""
+    """Return the bytes that the link counts as sent and as received while ``stream`` runs."""
     before = link.wire_bytes()
     stream()
     after = link.wire_bytes()
@@ -158,7 +158,7 @@ def _place(listener: socket.socket | None = None) -> dict[str, Any]:
 
 
 def _second_rank(namespace: str, report: int, listening: int) -> None:
-    """Rank 1: shaped as rank 0 is, it answers rank 0's messages."""
+    """Answer rank 0's messages as rank 1, shaped as rank 0 is."""
     link = WorkerLink(1, namespace)
     link.shape(LinkMap.parse("20mbit").of(0))
     own = socket.create_server(("0.0.0.0", 0))
@@ -216,7 +216,7 @@ def _explore() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this test's own network namespace shows."""
+    """The state of this test's own network namespace."""
 
     interfaces: set[str]
     namespace: str
@@ -228,7 +228,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was found behind the links, and on the machine meanwhile."""
+    """The facts found behind the links, and on the machine meanwhile."""
 
     facts: dict[str, Any]
     before: Machine
@@ -272,7 +272,7 @@ def _end(supervised: Supervised) -> int:
     return supervised.status()
 
 
-def test_ends_well(seen: Seen) -> None:
+def test_the_launch_succeeds(seen: Seen) -> None:
     assert seen.status == 0
 
 
@@ -335,7 +335,7 @@ def test_wire_bytes_count_payload_and_headers(seen: Seen) -> None:
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_lift_takes_the_shapers_away(seen: Seen, direction: str) -> None:
+def test_unshape_removes_the_limits(seen: Seen, direction: str) -> None:
     assert seen.facts["unshaped"] > 500e6
     assert seen.facts["unshaped again"][direction] > 500e6
 

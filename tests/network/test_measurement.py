@@ -20,7 +20,7 @@ def test_the_better_of_two_is_nearer_to_what_was_asked_in_each_direction() -> No
 
 
 @pytest.mark.parametrize(("tolerance", "expected"), [(0.05, 2), (0.15, 1), (0.25, 0)])
-def test_what_is_off_by_more_is_named(tolerance: float, expected: int) -> None:
+def test_larger_deviations_are_reported(tolerance: float, expected: int) -> None:
     link = LinkMap.parse({"up": "100mbit", "down": "200mbit"})
     found = rate_deviations(link, [measured(0.96e8, 2e8), measured(0.9e8, 1.6e8)], tolerance)
 
@@ -28,13 +28,13 @@ def test_what_is_off_by_more_is_named(tolerance: float, expected: int) -> None:
     assert all(text.startswith("rank 1 ") for text in found)
 
 
-def test_a_miss_is_in_words() -> None:
+def test_a_deviation_is_described() -> None:
     found = rate_deviations(LinkMap.parse("100mbit"), [measured(0.8e8, 1e8)], 0.15)
 
     assert found == ["rank 0 up: asked 100mbit, measured 80mbit (-20%)"]
 
 
-def test_every_worker_is_held_to_its_own_link() -> None:
+def test_every_worker_is_compared_with_its_own_link() -> None:
     link = LinkMap.parse({"rate": "100mbit", "workers": {1: "10mbit"}})
 
     assert rate_deviations(link, [measured(1e8, 1e8), measured(1e7, 1e7)], 0.05) == []

@@ -57,7 +57,7 @@ def cells() -> list[Cell]:
     return scenario().cells()
 
 
-def refusal(path: Path) -> str:
+def error_of(path: Path) -> str:
     with pytest.raises(LiecbenchError) as raised:
         ResultsDirectory(Snapshot(path))
     return str(raised.value)
@@ -72,7 +72,7 @@ def test_a_new_directory_is_made_with_its_parents(tmp_path: Path) -> None:
 
 def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
     with ResultsDirectory(Snapshot(tmp_path)):
-        actual = refusal(tmp_path)
+        actual = error_of(tmp_path)
 
     assert f"{tmp_path} is in use by another run; wait for it, or give another --out" == actual
 
@@ -108,7 +108,7 @@ def test_fresh_accepts_a_directory_without_results(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "taken" / LEDGER_NAME).mkdir(parents=True)
-    actual = refusal(tmp_path / name)
+    actual = error_of(tmp_path / name)
 
     assert (
         actual.startswith(f"{tmp_path / name}: "),
@@ -117,7 +117,7 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path, name: str) 
 
 
 def test_a_read_only_file_system_is_named() -> None:
-    actual = refusal(Path("/proc/liecbench"))
+    actual = error_of(Path("/proc/liecbench"))
 
     assert actual == "/proc/liecbench: No such file or directory; give a directory that can be written with --out"
 
@@ -158,7 +158,7 @@ def test_the_scenario_as_resolved_is_the_same_scenario(tmp_path: Path, text: str
 
 def test_a_users_own_scenario_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "scenario.yaml").write_text("# mine\n")
-    actual = refusal(tmp_path)
+    actual = error_of(tmp_path)
 
     assert "holds a scenario.yaml of yours, which the run would overwrite; give a directory of its own" in actual
     assert (tmp_path / "scenario.yaml").read_text() == "# mine\n"
@@ -167,7 +167,7 @@ def test_a_users_own_scenario_is_not_overwritten(tmp_path: Path) -> None:
 def test_records_of_a_newer_version_are_not_changed(tmp_path: Path) -> None:
     text = to_json(start("a")).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}') + "\n"
     (tmp_path / LEDGER_NAME).write_text(text)
-    actual = refusal(tmp_path)
+    actual = error_of(tmp_path)
 
     assert f"{tmp_path / LEDGER_NAME}:1: schema {SCHEMA + 1}; this version reads schema {SCHEMA}" in actual
     assert (tmp_path / LEDGER_NAME).read_text() == text

@@ -1,4 +1,4 @@
-"""Small archives in the official formats, and what an official table would say of them."""
+"""Small archives in the official formats, and their entries for a table of official archives."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from liecbench.tasks.official_archives import Archive
 
 
 def entry(path: Path, folder: str, *, url: str = "") -> Archive:
-    """The entry that makes this archive an official one."""
+    """Return the entry that makes this archive an official one."""
     content = path.read_bytes()
     return Archive(
         name=path.name, url=url, num_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), folder=folder
@@ -50,5 +50,5 @@ def in_folder(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def pixels(seed: int, num_images: int) -> NDArray[np.uint8]:
-    """Images of 3 × 32 × 32, flat."""
+    """Return images of 3 × 32 × 32, flat."""
     return np.random.default_rng(seed).integers(0, 256, size=(num_images, 3072), dtype=np.uint8)

@@ -22,7 +22,7 @@ SIZES = {
 
 
 def labels_of(num_classes: int, name: str) -> list[int]:
-    """Every label occurs, the last first."""
+    """Return labels in which every label occurs, the last one first."""
     return [(num_classes - 1 - index * 7) % num_classes for index in range(SIZES[num_classes][name])]
 
 
@@ -130,7 +130,7 @@ def test_an_archive_that_is_not_the_official_is_refused(tmp_path: Path) -> None:
 
 
 def refused(tmp_path: Path, folder: str, name: str, content: bytes | None) -> str:
-    """What is said of a folder in which a file holds something else, or is missing."""
+    """Return the error for a folder in which a file has other contents, or is missing."""
     num_classes, make = FORMS[folder]
     files = make(num_classes)
     if content is None:

@@ -78,6 +78,6 @@ def test_too_many_layers_are_refused() -> None:
         CNN(layers=4).build((1, 8, 9), 10)
 
 
-def test_what_is_no_image_is_refused() -> None:
+def test_examples_that_are_no_images_are_refused() -> None:
     with pytest.raises(LiecbenchError, match=r"\(64,\); choose another model"):
         CNN().build((64,), 10)

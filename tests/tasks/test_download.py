@@ -29,7 +29,7 @@ NAME = "things.tar.gz"
 
 @dataclass
 class Server:
-    """An HTTP server on the loopback, and how it is to behave."""
+    """An HTTP server on the loopback with a configurable behaviour."""
 
     content: bytes = CONTENT
     ranges: bool = True
@@ -112,7 +112,7 @@ def archive(server: Server, tmp_path: Path) -> Archive:
 
 
 def quietly(archive: Archive, directory: Path) -> str:
-    """Download it, and what was said."""
+    """Download the archive; return what was printed."""
     console = Console(file=io.StringIO(), width=80)
     try:
         assert download(archive, directory, console) == directory / NAME
@@ -123,7 +123,7 @@ def quietly(archive: Archive, directory: Path) -> str:
     return str(said)
 
 
-def refusal(archive: Archive, directory: Path) -> str:
+def error_of(archive: Archive, directory: Path) -> str:
     with pytest.raises(LiecbenchError) as caught:
         download(archive, directory, Console(file=io.StringIO()))
     return str(caught.value)
@@ -149,7 +149,7 @@ def test_an_archive_is_downloaded_and_checked(
     assert server.asked == [None]
 
 
-def test_what_is_there_is_not_downloaded_again(server: Server, archive: Archive, directory: Path) -> None:
+def test_an_existing_archive_is_not_downloaded_again(server: Server, archive: Archive, directory: Path) -> None:
     quietly(archive, directory)
 
     assert f"{directory / NAME} is there already: 1.5 MB, SHA-256 checked" in quietly(archive, directory)
@@ -166,7 +166,7 @@ def test_a_wrong_archive_is_downloaded_again(archive: Archive, directory: Path, 
 
 def test_a_cut_connection_loses_nothing(server: Server, archive: Archive, directory: Path) -> None:
     server.cuts = [600_000]
-    said = refusal(archive, directory)
+    said = error_of(archive, directory)
 
     assert f"{server.url}: the server closed the connection; check the network; nothing was lost: 600.0 kB of" in said
     assert f"1.5 MB are in {partial(directory)}, and the same command goes on from there" in said
@@ -202,7 +202,7 @@ def test_a_partial_file_that_is_too_long_is_downloaded_again(server: Server, arc
 def test_a_server_that_has_no_more_leaves_it_to_the_check(server: Server, archive: Archive, directory: Path) -> None:
     server.content = CONTENT[:500_000]
     leave(directory, CONTENT[:500_000])
-    said = refusal(archive, directory)
+    said = error_of(archive, directory)
 
     assert server.asked == ["bytes=500000-"]
     assert "gave something else" in said
@@ -212,7 +212,7 @@ def test_a_server_that_has_no_more_leaves_it_to_the_check(server: Server, archiv
 
 def test_a_wrong_checksum_removes_what_came(server: Server, archive: Archive, directory: Path) -> None:
     server.content = CONTENT[:-1] + b"?"
-    said = refusal(archive, directory)
+    said = error_of(archive, directory)
 
     assert f"{server.url} gave something else: {partial(directory)} has the SHA-256" in said
     assert "it was removed; try again later, or get it elsewhere and give the dataset its path" in said
@@ -224,7 +224,7 @@ def test_a_wrong_checksum_removes_what_came(server: Server, archive: Archive, di
 def test_a_partial_file_of_another_download_is_found_out(archive: Archive, directory: Path) -> None:
     leave(directory, b"?" * 1000)
 
-    assert "gave something else" in refusal(archive, directory)
+    assert "gave something else" in error_of(archive, directory)
     quietly(archive, directory)
 
 
@@ -232,14 +232,14 @@ def test_a_file_of_another_length_is_refused_before_it_comes(server: Server, arc
     server.content, server.ranges = b"<html>Log in to this network</html>", False
     leave(directory, CONTENT[:1000])
 
-    assert f"{server.url} is a file of 35 bytes, not of 1500000; try again later" in refusal(archive, directory)
+    assert f"{server.url} is a file of 35 bytes, not of 1500000; try again later" in error_of(archive, directory)
     assert partial(directory).read_bytes() == CONTENT[:1000]
 
 
 def test_a_server_cannot_fill_the_disk(server: Server, archive: Archive, directory: Path) -> None:
     server.content, server.says_length = CONTENT * 20, False
 
-    assert "gave something else" in refusal(archive, directory)
+    assert "gave something else" in error_of(archive, directory)
     assert not list(directory.iterdir())
 
 
@@ -249,7 +249,7 @@ def test_errors_of_the_server_are_reported(
 ) -> None:
     server.status = status
 
-    assert f"{server.url}: the server answers {status} {reason}; try again later" in refusal(archive, directory)
+    assert f"{server.url}: the server answers {status} {reason}; try again later" in error_of(archive, directory)
     assert not list(directory.iterdir())
 
 
@@ -258,7 +258,7 @@ def test_a_server_that_stops_answering_is_an_error(
 ) -> None:
     monkeypatch.setattr("liecbench.tasks.download._TIMEOUT_SECONDS", 0.2)
     server.seconds_a_chunk = 1
-    said = refusal(archive, directory)
+    said = error_of(archive, directory)
 
     assert f"{server.url}: timed out; check the network; nothing was lost: 65.5 kB of 1.5 MB are in" in said
     assert partial(directory).read_bytes() == CONTENT[: 2**16]
@@ -275,7 +275,7 @@ def test_an_unreachable_server_is_an_error(directory: Path, tmp_path: Path, kept
     (tmp_path / NAME).write_bytes(CONTENT)
     archive = entry(tmp_path / NAME, "things", url=f"http://127.0.0.1:{closed_port()}/{NAME}")
     leave(directory, kept)
-    said = refusal(archive, directory)
+    said = error_of(archive, directory)
 
     assert f"{archive.url}: Connection refused; check the network; noth" in said
     assert [partial(directory).name] * bool(kept) == [path.name for path in directory.iterdir()]
@@ -287,7 +287,7 @@ def test_a_full_disk_is_an_error(archive: Archive, directory: Path) -> None:
     directory.mkdir(parents=True)
     partial(directory).symlink_to("/dev/full")
 
-    assert "No space left on device; make room; the same command goes on from there" in refusal(archive, directory)
+    assert "No space left on device; make room; the same command goes on from there" in error_of(archive, directory)
 
 
 def in_the_way(directory: Path) -> None:
@@ -309,13 +309,13 @@ def test_an_unwritable_directory_is_an_error(
 ) -> None:
     prepare(directory)
 
-    assert "; set LIECBENCH_DATA to a directory that can be written" in refusal(archive, directory)
+    assert "; set LIECBENCH_DATA to a directory that can be written" in error_of(archive, directory)
 
 
 def test_two_downloads_do_not_mix(archive: Archive, directory: Path) -> None:
     leave(directory, CONTENT[:1000])
     with FileLock(directory / f"{NAME}.lock"):
-        assert f"another process is downloading {partial(directory)}; wait for it" in refusal(archive, directory)
+        assert f"another process is downloading {partial(directory)}; wait for it" in error_of(archive, directory)
     quietly(archive, directory)
 
 
@@ -382,7 +382,7 @@ def test_names_without_an_archive_are_errors(name: str, expected: str, directory
     assert not directory.exists()
 
 
-def test_importing_it_is_light() -> None:
+def test_importing_it_imports_nothing_heavy() -> None:
     code = "import sys, liecbench.tasks.download; print({'torch', 'numpy', 'PIL', 'pydantic'} & sys.modules.keys())"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "set()\n"

@@ -15,7 +15,7 @@ SMALL = GPT(width=32, layers=2, heads=4)
 
 
 def distributed_steps() -> int:
-    """Trains for two steps, of which DDP would refuse the second if a parameter had no gradient."""
+    """Train for two steps, of which DDP would refuse the second if a parameter had no gradient."""
     ddp = DistributedDataParallel(SMALL.build((8,), 11))
     for _ in range(2):
         tokens = torch.randint(11, (2, 6))

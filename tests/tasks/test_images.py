@@ -17,13 +17,13 @@ def images(n: int, height: int = 32, width: int = 32) -> Tensor:
 
 
 def normalised(image: Tensor) -> Tensor:
-    """In double precision, by the definition."""
+    """Return normalised images, in double precision by the definition."""
     channels = [(image[c].double() / 255 - MEAN[c]) / STD[c] for c in range(3)]
     return torch.stack(channels)
 
 
 def crop(image: Tensor, down: int, right: int, mirrored: bool, padding: int) -> Tensor:
-    """Pixel by pixel."""
+    """Return the crop of an image, pixel by pixel."""
     _, height, width = image.shape
     out = torch.zeros_like(image)
     for y in range(height):
@@ -133,7 +133,7 @@ def test_only_training_images_are_augmented(augment: bool) -> None:
 
 
 @pytest.mark.parametrize("transform", [Normalise(MEAN, STD), CropAndFlip(MEAN, STD)])
-def test_everything_happens_where_the_batch_is(transform: Normalise | CropAndFlip) -> None:
+def test_transforms_work_on_the_device_of_the_batch(transform: Normalise | CropAndFlip) -> None:
     # Torch refuses to mix the meta device with another, as it does a GPU.
     found = transform(images(8).to("meta"), np.random.default_rng(9))
 

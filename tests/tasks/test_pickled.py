@@ -15,14 +15,14 @@ IMAGES = np.arange(24, dtype=np.uint8).reshape(4, 6)
 
 
 def text(characters: bytes) -> bytes:
-    """A str of Python 2: SHORT_BINSTRING or BINSTRING."""
+    """Return a str of Python 2: SHORT_BINSTRING or BINSTRING."""
     if len(characters) < 256:
         return b"U" + bytes([len(characters)]) + characters
     return b"T" + struct.pack("<i", len(characters)) + characters
 
 
 def python_2_array(shape: tuple[int, int], content: bytes, *, fortran: bool = False, kind: bytes = b"u1") -> bytes:
-    """An array as cPickle of Python 2 wrote it in protocol 2, opcode by opcode."""
+    """Return an array as cPickle of Python 2 wrote it in protocol 2, opcode by opcode."""
     made = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R"
     dtype = b"cnumpy\ndtype\n" + text(kind) + b"K\x00K\x01\x87R"
     order = b"(K\x03" + text(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
@@ -38,7 +38,7 @@ def python_2_pickle(array: bytes, labels: list[int]) -> bytes:
 
 
 @pytest.mark.parametrize("fortran", [False, True])
-def test_python_2_wrote_it(fortran: bool) -> None:
+def test_a_pickle_of_python_2_is_read(fortran: bool) -> None:
     content = IMAGES.tobytes("F" if fortran else "C")
     read = read_dictionary(python_2_pickle(python_2_array((4, 6), content, fortran=fortran), [3, 1, 4, 1]))
 
@@ -57,7 +57,7 @@ def test_pythons_own_unpickler_agrees_with_the_handmade_pickle() -> None:
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 @pytest.mark.parametrize("images", [IMAGES, np.asfortranarray(IMAGES)])
 @pytest.mark.parametrize("key", ["data", b"data"])
-def test_python_3_wrote_it(protocol: int, images: Any, key: object) -> None:
+def test_a_pickle_of_python_3_is_read(protocol: int, images: Any, key: object) -> None:
     read = read_dictionary(pickle.dumps({key: images, b"fine_labels": [7, 8]}, protocol=protocol))
 
     np.testing.assert_array_equal(IMAGES, read["data"])
@@ -65,7 +65,7 @@ def test_python_3_wrote_it(protocol: int, images: Any, key: object) -> None:
 
 
 class Runs:
-    """What unpickles by running a command."""
+    """An object whose unpickling runs a command."""
 
     def __init__(self, call: Any, *arguments: Any) -> None:
         self._call, self._arguments = call, arguments

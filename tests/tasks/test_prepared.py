@@ -35,7 +35,7 @@ def assert_equal(found: Parts, expected: Parts) -> None:
         np.testing.assert_array_equal(one.labels, other.labels, strict=True)
 
 
-def test_what_is_read_once_is_mapped_ever_after(data: Path) -> None:
+def test_prepared_images_are_mapped_and_not_read_again(data: Path) -> None:
     assert_equal(prepared("things-1", SHAPE, parts), parts())
     again = prepared("things-1", SHAPE, nothing)
 
@@ -45,7 +45,7 @@ def test_what_is_read_once_is_mapped_ever_after(data: Path) -> None:
     assert not list(data.glob("*.partial"))
 
 
-def test_writing_to_what_is_mapped_changes_no_file() -> None:
+def test_writing_to_mapped_images_changes_no_file() -> None:
     train, _ = prepared("things-1", SHAPE, parts)
     train.images[:] = 0
 
@@ -103,7 +103,7 @@ def test_images_of_another_size_are_written_again() -> None:
     assert_equal(prepared("things-1", SHAPE, parts), parts())
 
 
-def test_what_a_killed_process_left_is_removed(data: Path) -> None:
+def test_partial_files_of_killed_processes_are_removed(data: Path) -> None:
     data.mkdir(parents=True)
     (data / "things-1-1-train.npy.0123.partial").write_bytes(b"half")
     prepared("things-1", SHAPE, parts)
@@ -137,7 +137,7 @@ def _prepare(log: Path) -> None:
         assert_equal(prepared(f"things-{number}", SHAPE, noted), parts())
 
 
-def test_of_several_processes_one_reads(tmp_path: Path) -> None:
+def test_only_one_of_several_processes_reads(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_prepare, args=(tmp_path / "log",)) for _ in range(4)]
     for process in processes:

@@ -19,7 +19,7 @@ def missing_gradients(network: nn.Module) -> int:
 
 
 def numel_by_hand(num_blocks: tuple[int, ...], in_channels: int, num_classes: int) -> int:
-    """Weights of 3×3 convolutions, weight and bias of each BatchNorm, 1×1 shortcuts where the channels double."""
+    """Count weights of 3×3 convolutions, weight and bias of each BatchNorm, 1×1 shortcuts where the channels double."""
     total = 9 * in_channels * 64
     for channels, blocks in zip((64, 128, 256, 512), num_blocks, strict=True):
         before = max(64, channels // 2)
@@ -30,7 +30,7 @@ def numel_by_hand(num_blocks: tuple[int, ...], in_channels: int, num_classes: in
 
 
 def distributed_steps() -> int:
-    """Trains for two steps, of which DDP would refuse the second if a parameter had no gradient."""
+    """Train for two steps, of which DDP would refuse the second if a parameter had no gradient."""
     ddp = DistributedDataParallel(ResNet18().build((3, 8, 8), 10))
     for _ in range(2):
         cross_entropy(ddp(torch.randn(2, 3, 8, 8)), torch.tensor([0, 1])).backward()
@@ -38,7 +38,7 @@ def distributed_steps() -> int:
 
 
 def normalised(x: Tensor) -> Tensor:
-    """BatchNorm in training, as it is before its first step, and ReLU."""
+    """Apply BatchNorm in training, as it is before its first step, and ReLU."""
     return batch_norm(x, None, None, training=True).clamp(min=0)
 
 
@@ -160,6 +160,6 @@ def test_ddp_finds_every_gradient() -> None:
     assert run_ranks(distributed_steps, 2) == [0, 0]
 
 
-def test_what_is_no_image_is_refused() -> None:
+def test_examples_that_are_no_images_are_refused() -> None:
     with pytest.raises(LiecbenchError, match=r"\(64,\); choose another model"):
         ResNet18().build((64,), 10)

@@ -10,7 +10,7 @@ from liecbench.tasks.synthetic import Synthetic, accuracy_at, separation
 
 
 @pytest.mark.parametrize(("shape", "classes"), [([3, 32, 32], 10), ([20], 3), ([2, 4, 5, 3], 7)])
-def test_any_shape_can_be_had(shape: list[int], classes: int) -> None:
+def test_images_have_the_requested_shape(shape: list[int], classes: int) -> None:
     train, test = Synthetic(shape=shape, classes=classes, train_samples=300, test_samples=100).load()
 
     assert [tuple(part.inputs.shape) for part in (train, test)] == [(300, *shape), (100, *shape)]
@@ -18,7 +18,7 @@ def test_any_shape_can_be_had(shape: list[int], classes: int) -> None:
     assert 0.5 < float(train.inputs.std()) < 2
 
 
-def test_two_classes_are_told_apart_as_the_normal_distribution_says() -> None:
+def test_the_best_accuracy_of_two_classes_is_that_of_the_normal_distribution() -> None:
     # Means at a right angle and of length s are s·√2 apart: half of that is s/√2, and the best accuracy Φ(s/√2).
     for length in (0.5, 1.0, 3.0):
         expected = 0.5 * (1 + math.erf(length / math.sqrt(2) / math.sqrt(2)))
@@ -33,7 +33,7 @@ def test_the_separation_gives_the_accuracy(num_classes: int, best: float) -> Non
 
 
 def nearest_mean_accuracy(train: Examples, test: Examples) -> float:
-    """Of the classifier that knows the means as the training data show them."""
+    """Return the test accuracy of the nearest-mean classifier, with the means of the training data."""
     means = torch.stack([train.inputs[train.labels == label].flatten(1).mean(0) for label in range(10)])
     distances = torch.cdist(test.inputs.flatten(1), means)
     return float((distances.argmin(1) == test.labels).double().mean())

@@ -151,7 +151,7 @@ def huge(side: int) -> bytes:
     ],
 )
 @pytest.mark.parametrize("kind", ["zip", "folder"])
-def test_what_is_wrong_is_named(
+def test_a_mistake_in_the_archive_is_reported_with_its_file(
     kind: str, name: str, content: bytes | None, expected: str, tmp_path: Path, files: dict[str, bytes]
 ) -> None:
     changed = {other: held for other, held in files.items() if other != name or content is not None}

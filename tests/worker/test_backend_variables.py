@@ -47,5 +47,5 @@ def test_ranks_that_share_a_gpu_are_hosts_of_their_own() -> None:
     assert len(hosts) == 100
 
 
-def test_gloo_has_nothing_to_tell() -> None:
+def test_the_record_describes_no_gloo() -> None:
     assert Backend(name="gloo", shaped=True, share_gpus=False).describe() == {}

@@ -38,7 +38,7 @@ entry.run(BenchmarkPlan, lambda: body)
 """
 
 
-def test_a_rank_ends_well_while_a_backends_thread_is_in_python(tmp_path: Path) -> None:
+def test_a_rank_ends_without_error_while_a_backends_thread_runs_python(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     write_plan(plan, BenchmarkPlan())
     ranks = [

@@ -185,7 +185,7 @@ def test_the_sampler_ends_with_its_rank() -> None:
     )
     os.close(writing)
     os.waitpid(pid, 0)
-    with os.fdopen(reading) as told:
-        sampler = int(told.readline())
+    with os.fdopen(reading) as pid_pipe:
+        sampler = int(pid_pipe.readline())
 
     wait_for(lambda: not Path(f"/proc/{sampler}").exists(), f"{sampler} ends", GONE_SECONDS)

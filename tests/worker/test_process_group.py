@@ -56,7 +56,7 @@ def test_ranks_meet_and_send_over_their_links(
 
 @pytest.mark.gpu
 @unsupported
-def test_nccl_is_told_of(tmp_path: Path) -> None:
+def test_the_record_describes_nccl(tmp_path: Path) -> None:
     ranks = met(tmp_path, plan("nccl", "cuda", share_gpus=True), shaped=False)
 
     found = ranks[0]["nccl"]

@@ -99,7 +99,7 @@ def test_the_interval_has_its_coverage() -> None:
 
 
 def _power(noise: Sequence[float], slowdown: float, tolerance: float) -> float:
-    """How often 60 pairs of this noise, slower by so much, end beyond the threshold."""
+    """Return how often 60 pairs of this noise and slowdown end beyond the threshold."""
     chance, found = random.Random(8), 0
     for _ in range(400):
         shifted = [math.log1p(slowdown) + chance.choice(noise) for _ in range(60)]

@@ -41,7 +41,7 @@ def install(
     return environment / "bin" / "python"
 
 
-def refusal(python: str | Path, protocol: int = 3) -> str:
+def error_of(python: str | Path, protocol: int = 3) -> str:
     with pytest.raises(LiecbenchError) as raised:
         inspect(python, protocol)
     return str(raised.value)
@@ -91,7 +91,7 @@ def test_a_liecbench_in_the_current_directory_is_not_found(environment: Path, mo
     python = install(environment, {})
     monkeypatch.chdir(Path(liecbench.__file__).parents[1])
 
-    assert refusal(python) == f"{python}: no liecbench is installed there; install it there"
+    assert error_of(python) == f"{python}: no liecbench is installed there; install it there"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_liecbench_in_the_current_directory_is_not_found(environment: Path, mo
 def test_another_protocol_is_refused(environment: Path, worker_module: str | None, theirs: str) -> None:
     python = install(environment, {"liecbench": "7.1", "torch": "9.2"}, worker_module=worker_module)
 
-    assert refusal(python) == (
+    assert error_of(python) == (
         f"{python}: its liecbench 7.1 cannot be compared by this one: its paired workers have protocol {theirs}, "
         "this one's 3; compare versions with protocol 3, or run that version's own check"
     )
@@ -110,7 +110,7 @@ def test_another_protocol_is_refused(environment: Path, worker_module: str | Non
 def test_the_protocol_of_versions_before_the_packages_is_found(environment: Path) -> None:
     python = install(environment, {"liecbench": "0.1", "torch": "9.2"}, worker_module="PROTOCOL = 2\n", stem="turns")
 
-    assert "its paired workers have protocol 2, this one's 3" in refusal(python)
+    assert "its paired workers have protocol 2, this one's 3" in error_of(python)
 
 
 def test_errors_name_an_interpreter_as_asked(environment: Path) -> None:
@@ -124,13 +124,13 @@ def test_errors_name_an_interpreter_as_asked(environment: Path) -> None:
 def test_an_interpreter_without_torch_is_refused(environment: Path) -> None:
     python = install(environment, {"liecbench": "7.1"}, worker_module="PROTOCOL = 3\n")
 
-    assert refusal(python) == f"{python}: no torch is installed there; install it there"
+    assert error_of(python) == f"{python}: no torch is installed there; install it there"
 
 
 def test_a_dependency_that_liecbench_lacks_there_is_named(environment: Path) -> None:
     python = install(environment, {"liecbench": "7.1"}, worker_module="import absent_dependency\n")
 
-    assert refusal(python) == (
+    assert error_of(python) == (
         f"{python}: it cannot say what it has installed "
         f"(ModuleNotFoundError: No module named 'absent_dependency'); {REMEDY}"
     )
@@ -139,21 +139,21 @@ def test_a_dependency_that_liecbench_lacks_there_is_named(environment: Path) -> 
 def test_a_missing_file_is_no_executable(tmp_path: Path) -> None:
     python = tmp_path / "python"
 
-    assert refusal(python) == f"{python}: there is no such executable; {REMEDY}"
+    assert error_of(python) == f"{python}: there is no such executable; {REMEDY}"
 
 
 def test_a_directory_is_no_executable(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"{tmp_path}: there is no such executable; {REMEDY}"
+    assert error_of(tmp_path) == f"{tmp_path}: there is no such executable; {REMEDY}"
 
 
 def test_an_unknown_name_is_no_executable() -> None:
-    assert refusal("python-of-nobody") == f"python-of-nobody: there is no such executable; {REMEDY}"
+    assert error_of("python-of-nobody") == f"python-of-nobody: there is no such executable; {REMEDY}"
 
 
 def test_an_executable_that_the_kernel_refuses_is_named(tmp_path: Path) -> None:
     damaged = program(tmp_path / "damaged", "neither a script nor a binary\n")
 
-    assert refusal(damaged) == f"{damaged}: it cannot be run (Exec format error); {REMEDY}"
+    assert error_of(damaged) == f"{damaged}: it cannot be run (Exec format error); {REMEDY}"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_an_executable_that_the_kernel_refuses_is_named(tmp_path: Path) -> None:
 def test_a_program_other_than_python_is_refused(tmp_path: Path, script: str, reason: str) -> None:
     other = program(tmp_path / "other", f"#!/bin/sh\n{script}\n")
 
-    assert refusal(other) == f"{other}: it cannot say what it has installed ({reason}); {REMEDY}"
+    assert error_of(other) == f"{other}: it cannot say what it has installed ({reason}); {REMEDY}"
 
 
 def test_output_of_a_start_up_file_is_ignored(environment: Path) -> None:

@@ -179,7 +179,7 @@ def lone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-def refusal(*revisions: str) -> str:
+def error_of(*revisions: str) -> str:
     with pytest.raises(LiecbenchError) as raised, built(revisions, lambda _: None):
         pass
     return str(raised.value)
@@ -236,7 +236,7 @@ def test_a_project_without_a_module_is_refused(lone: Path) -> None:
     (lone / "probe").rename(lone / "other")
     commit(lone, "one")
 
-    assert refusal("HEAD").partition(") ")[2] == "installs no module; run it in the directory of a Python package"
+    assert error_of("HEAD").partition(") ")[2] == "installs no module; run it in the directory of a Python package"
 
 
 def test_an_interruption_ends_the_build(lone: Path, scratch: Path, tmp_path: Path) -> None:
@@ -285,14 +285,14 @@ def lives(process: int) -> bool:
 def test_an_unknown_revision_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(repository)
 
-    assert refusal("main", name) == f"revision {name}: there is no such commit here; {UNKNOWN}"
+    assert error_of("main", name) == f"revision {name}: there is no such commit here; {UNKNOWN}"
 
 
 @pytest.mark.parametrize("name", ["--output=pwned", "-", "^main"])
 def test_a_revision_cannot_begin_like_an_option(repository: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(repository)
 
-    assert refusal(name) == f"revision {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
+    assert error_of(name) == f"revision {name}: a revision cannot begin with {name[0]}; {UNKNOWN}"
 
 
 def test_a_shallow_clone_is_an_error_with_a_remedy(
@@ -301,7 +301,7 @@ def test_a_shallow_clone_is_an_error_with_a_remedy(
     git(tmp_path, "clone", "--quiet", "--depth=1", repository.as_uri(), "shallow")
     monkeypatch.chdir(tmp_path / "shallow")
 
-    assert refusal("HEAD~1") == (
+    assert error_of("HEAD~1") == (
         "revision HEAD~1: there is no such commit here; this clone is shallow: fetch more history with "
         "`git fetch --unshallow` (a CI checkout has an option for the whole history, such as fetch-depth: 0)"
     )
@@ -311,7 +311,7 @@ def test_a_directory_outside_a_repository_is_refused(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 
-    assert refusal("main") == (
+    assert error_of("main") == (
         "check revisions: git finds no working tree here "
         "(fatal: not a git repository (or any of the parent directories): .git); "
         "run it inside the repository whose revisions are to be compared"
@@ -321,7 +321,7 @@ def test_a_directory_outside_a_repository_is_refused(tmp_path: Path, monkeypatch
 def test_a_repository_without_a_project_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository)
 
-    assert refusal("main").partition(") ")[2] == (
+    assert error_of("main").partition(") ")[2] == (
         "has no pyproject.toml or setup.py in its top directory or above; run it in the directory of a Python package"
     )
 
@@ -330,7 +330,7 @@ def test_a_damaged_project_file_is_named(lone: Path) -> None:
     (lone / "pyproject.toml").write_text("[build-system\n")
     commit(lone, "one")
 
-    said = refusal("HEAD").partition("): ")[2]
+    said = error_of("HEAD").partition("): ")[2]
 
     assert (said[:16], said[-29:]) == ("pyproject.toml: ", "; name a revision that builds")
 
@@ -339,7 +339,7 @@ def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
     (lone / "data").symlink_to("/elsewhere")
     commit(lone, "one")
 
-    assert refusal("HEAD").partition(") ")[2] == (
+    assert error_of("HEAD").partition(") ")[2] == (
         "cannot be exported: 'data' is a link to an absolute path; links must stay inside the tree"
     )
 
@@ -347,7 +347,7 @@ def test_a_link_out_of_the_tree_is_refused(lone: Path) -> None:
 def test_missing_git_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert refusal("main") == "check revisions: git is not installed; install it"
+    assert error_of("main") == "check revisions: git is not installed; install it"
 
 
 def test_missing_pip_is_an_error(repository: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_one_message_more_fails() -> None:
     assert verdicts(answer(), answer(messages=5)) == {"payload_bytes": Verdict.PASS, "messages": Verdict.FAIL}
 
 
-def test_fewer_bytes_pass_and_are_told() -> None:
+def test_fewer_bytes_pass_and_are_reported() -> None:
     (payload, _) = traffic_results("ddp", answer(), answer(sent=200))
 
     assert payload.verdict is Verdict.PASS
@@ -49,7 +49,7 @@ def test_totals_are_of_all_ranks() -> None:
     assert (payload.baseline, messages.baseline) == (4000, 8)
 
 
-def test_of_other_cells_all_is_shown() -> None:
+def test_loss_bytes_and_messages_of_different_cells_are_printed() -> None:
     shown = {
         figure.metric: (figure.baseline, figure.current)
         for figure in ungated_metrics("x", answer(), answer(500), same=False)
@@ -58,5 +58,5 @@ def test_of_other_cells_all_is_shown() -> None:
     assert shown == {"payload_bytes": (4000, 3500), "messages": (8, 8), "train_loss": (0.5, 0.5)}
 
 
-def test_of_the_same_cell_the_loss_alone_is_shown() -> None:
+def test_only_the_loss_of_the_same_cell_is_printed() -> None:
     assert [figure.metric for figure in ungated_metrics("x", answer(), answer(), same=True)] == ["train_loss"]

@@ -24,7 +24,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def refusal(path: Path) -> tuple[int, str]:
+def error_of(path: Path) -> tuple[int, str]:
     with pytest.raises(LiecbenchError) as raised:
         Baseline.read(path)
     return int(raised.value.exit_code), str(raised.value).removeprefix(f"{path}")
@@ -138,7 +138,7 @@ def test_a_record_out_of_bounds_is_named() -> None:
 def test_a_missing_file_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     remedy = ": there is no such baseline; write one with `liecbench baseline RESULTS -o FILE`"
 
-    assert (4, remedy) == refusal(tmp_path / "none.json")
+    assert (4, remedy) == error_of(tmp_path / "none.json")
 
 
 def test_line_ends_may_change(tmp_path: Path, written: bytes) -> None:
@@ -173,13 +173,13 @@ def test_a_damaged_file_is_refused(
 ) -> None:
     path = tmp_path / "baseline.json"
     path.write_bytes(change(written))
-    code, message = refusal(path)
+    code, message = error_of(path)
 
     assert (code, expected in message) == (2, True)
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == (2, ": Is a directory; give the file that `liecbench baseline RESULTS -o FILE` wrote")
+    assert error_of(tmp_path) == (2, ": Is a directory; give the file that `liecbench baseline RESULTS -o FILE` wrote")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_an_invalid_field_is_refused_even_with_a_valid_checksum(
         inner = inner[key]
     inner[place[-1]] = value
     path.write_text(sealed(document))
-    code, message = refusal(path)
+    code, message = error_of(path)
 
     assert (code, message[:39]) == (2, ": not a baseline that liecbench wrote: ")
 
@@ -233,7 +233,7 @@ def test_a_change_of_any_byte_is_refused(
     # Git may add a carriage return to each line's end.
     assume(changed.replace(b"\r\n", b"\n") != written)
 
-    assert refusal(path)[0] == 2
+    assert error_of(path)[0] == 2
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path, written: bytes) -> None:

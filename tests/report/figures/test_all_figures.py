@@ -16,7 +16,7 @@ from tests.ledgers import comparison_of, end, epoch, rows_of, run_of, start
 BASE = run_of("d", [{"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)}, {"seconds": 2.0, "accuracy": 0.7}])
 
 
-def drawn(*runs: list[Record]) -> dict[str, Figure]:
+def figures_of(*runs: list[Record]) -> dict[str, Figure]:
     return {figure.key: figure for figure in all_figures(comparison_of(*runs))}
 
 
@@ -52,7 +52,7 @@ def by_link(algorithm: str, seconds: dict[str, float], **fields: object) -> list
     ],
 )
 def test_curves_sum_the_costs_of_epochs(key: str, x: list[float], y: list[float]) -> None:
-    (series,) = drawn(BASE)[key].series
+    (series,) = figures_of(BASE)[key].series
 
     assert (x, y, None, "ddp", "") == (series.x, series.y, series.interval, series.method, series.setting)
 
@@ -61,7 +61,7 @@ def test_curves_are_means_over_the_seeds_that_completed() -> None:
     epochs = [{"seconds": 2.0, "accuracy": 0.4}, {"seconds": 3.0, "accuracy": 0.6}]
     slower = [{"seconds": 4.0, "accuracy": 0.6}, {"seconds": 5.0, "accuracy": 0.6}]
     unfinished: list[Record] = [start("c", seed=2), epoch("c", seconds=100.0)]
-    (series,) = drawn(run_of("a", epochs), run_of("b", slower, seed=1), unfinished)["accuracy-seconds"].series
+    (series,) = figures_of(run_of("a", epochs), run_of("b", slower, seed=1), unfinished)["accuracy-seconds"].series
     assert series.interval is not None
 
     # 0.5 ± 12.706 · (0.2 / √2) / √2, and 0.6 twice
@@ -76,14 +76,14 @@ def test_curves_are_means_over_the_seeds_that_completed() -> None:
 def test_curves_of_unfinished_seeds_end_where_the_first_one_does() -> None:
     first: list[Record] = [start("a"), epoch("a", seconds=2.0), epoch("a", 2, seconds=2.0)]
     second: list[Record] = [start("b", seed=1), epoch("b", seconds=4.0)]
-    (series,) = drawn(first, second)["accuracy-seconds"].series
+    (series,) = figures_of(first, second)["accuracy-seconds"].series
 
     assert series.x == [3.0]
 
 
 def test_curves_of_a_setting_are_shown_with_it() -> None:
     runs = [run_of("a"), run_of("b", workers=4), run_of("c", algorithm="psgd")]
-    figure = drawn(*runs)["accuracy-epochs"]
+    figure = figures_of(*runs)["accuracy-epochs"]
 
     assert {(s.name, s.setting) for s in figure.series} == {
         ("ddp", "workers 2"),
@@ -102,14 +102,14 @@ def test_parts_sum_to_the_seconds_of_an_epoch(seconds: list[float], timed: int) 
 
 
 def test_exposed_time_is_divided_in_proportion_to_busy_times() -> None:
-    bars = heights(drawn(run_of("d", [{"seconds": 6.0}]))["epoch-time"])
+    bars = heights(figures_of(run_of("d", [{"seconds": 6.0}]))["epoch-time"])
 
     # Computing 3 s; of 3 exposed ones compressing (6/8 s) has a third of it and communicating (6/4 s): 1 to 2.
     assert {(None, "ddp"): pytest.approx([3.0, 1.0, 2.0])} == bars
 
 
 def test_stacked_bars_have_one_series_per_part() -> None:
-    figure = drawn(BASE, run_of("p", algorithm="psgd"))["epoch-time"]
+    figure = figures_of(BASE, run_of("p", algorithm="psgd"))["epoch-time"]
 
     assert (figure.stacked, [(s.name, s.variant) for s in figure.series]) == (
         True,
@@ -119,7 +119,7 @@ def test_stacked_bars_have_one_series_per_part() -> None:
 
 def test_bars_by_link_are_shares_of_the_baseline_on_it() -> None:
     runs = [*by_link("ddp", {"1mbit": 4.0, "4mbit": 1.0}), *by_link("psgd", {"1mbit": 2.0, "4mbit": 1.5})]
-    bars = {place: sum(parts) for place, parts in heights(drawn(*runs)["epoch-time-links"]).items()}
+    bars = {place: sum(parts) for place, parts in heights(figures_of(*runs)["epoch-time-links"]).items()}
 
     assert bars == pytest.approx(
         {("1mbit", "ddp"): 1.0, ("1mbit", "psgd"): 0.5, ("4mbit", "ddp"): 1.0, ("4mbit", "psgd"): 1.5}
@@ -128,12 +128,12 @@ def test_bars_by_link_are_shares_of_the_baseline_on_it() -> None:
 
 def test_the_baseline_is_1_high_over_seeds_too() -> None:
     runs = [run for seed in (0, 1) for run in by_link("ddp", {"1mbit": 4.0 + seed, "4mbit": 1.0 + seed}, seed=seed)]
-    bars = heights(drawn(*runs)["epoch-time-links"])
+    bars = heights(figures_of(*runs)["epoch-time-links"])
 
     assert [pytest.approx(1.0)] * 2 == [sum(parts) for parts in bars.values()]
 
 
-def test_links_stand_from_the_slowest_on() -> None:
+def test_links_are_sorted_from_the_slowest_on() -> None:
     links = ["none", "1gbit", {"up": "2mbit", "down": "1gbit"}, "20mbit", "100mbit"]
     runs = [run_of(f"{algorithm}{link}", algorithm=algorithm, link=link) for algorithm in "ab" for link in links]
     figure = next(f for f in all_figures(comparison_of(*runs, baseline="a")) if f.key == "epoch-time-links")
@@ -150,7 +150,7 @@ def test_links_stand_from_the_slowest_on() -> None:
 def test_lines_over_rates_go_up_and_have_intervals() -> None:
     seconds = {"1gbit": 1.0, "20mbit": 3.0, "100mbit": 2.0, "none": 0.5}
     runs = [*by_link("ddp", seconds), *by_link("ddp", {"1gbit": 3.0, "20mbit": 3.0, "100mbit": 2.0}, seed=1)]
-    found = drawn(*runs)
+    found = figures_of(*runs)
     time, speedup = line(found["rates"], "ddp"), line(found["break-even"], "ddp")
     assert time.interval is not None
 
@@ -161,20 +161,20 @@ def test_lines_over_rates_go_up_and_have_intervals() -> None:
 
 def test_speed_ups_over_rates() -> None:
     runs = [*by_link("ddp", {"1mbit": 4.0, "4mbit": 1.0}), *by_link("psgd", {"1mbit": 2.0, "4mbit": 2.0})]
-    series = line(drawn(*runs)["break-even"], "psgd")
+    series = line(figures_of(*runs)["break-even"], "psgd")
 
     assert (series.x, series.y) == ([1e6, 4e6], [2.0, 0.5])
 
 
 def test_one_rate_makes_no_line() -> None:
-    found = drawn(*by_link("ddp", {"1mbit": 4.0, "none": 1.0}))
+    found = figures_of(*by_link("ddp", {"1mbit": 4.0, "none": 1.0}))
 
     assert {"rates", "break-even", "workers"}.isdisjoint(found)
 
 
 def test_linear_speed_up_starts_at_the_fewest_workers() -> None:
     seconds = {4: 5.0, 2: 8.0, 8: 4.0}
-    figure = drawn(*(run_of(str(n), [{"seconds": s}], workers=n) for n, s in seconds.items()))["workers"]
+    figure = figures_of(*(run_of(str(n), [{"seconds": s}], workers=n) for n, s in seconds.items()))["workers"]
     real, linear = line(figure, "ddp"), line(figure, "ddp, linear speed-up")
 
     assert (real.x, real.y, linear.y, linear.reference) == ([2, 4, 8], [8.0, 5.0, 4.0], [8.0, 4.0, 2.0], True)
@@ -186,7 +186,7 @@ def test_accuracy_against_bytes_has_a_point_per_method_and_the_front() -> None:
         run_of("p", [{"accuracy": 0.8, "payload": (50, 50)}], algorithm="psgd"),
         run_of("q", [{"accuracy": 0.7, "payload": (100, 100)}], algorithm="qsgd"),
     ]
-    points = {series.name: (series.x, series.y) for series in drawn(*runs)["pareto"].series}
+    points = {series.name: (series.x, series.y) for series in figures_of(*runs)["pareto"].series}
 
     assert points == {
         "ddp": ([1000], [0.9]),
@@ -215,7 +215,7 @@ def test_traffic_is_that_of_every_rank() -> None:
         run_of("d", [{"payload": (1, 1)}, {"payload": (300, 500)}]),
         run_of("p", [{"payload": (1, 2, 3)}], algorithm="psgd", workers=3),
     ]
-    bars = {series.name: (series.setting, series.x, series.y) for series in drawn(*runs)["ranks"].series}
+    bars = {series.name: (series.setting, series.x, series.y) for series in figures_of(*runs)["ranks"].series}
 
     assert bars == {
         "ddp": ("workers 2", ["rank 0", "rank 1"], [600.0, 1000.0]),
@@ -230,7 +230,7 @@ def test_variants_keep_their_number_and_name_in_every_figure() -> None:
     ]
     seen = {
         (series.name, series.variant)
-        for figure in drawn(*runs).values()
+        for figure in figures_of(*runs).values()
         if not figure.stacked
         for series in figure.series
         if not series.reference
@@ -253,7 +253,7 @@ ODD: dict[str, list[Record]] = {
 
 @given(st.lists(st.sampled_from(list(ODD)), unique=True))
 def test_no_row_breaks_a_figure(names: list[str]) -> None:
-    found = drawn(*(ODD[name] for name in names))
+    found = figures_of(*(ODD[name] for name in names))
     numbers = [
         value
         for figure in found.values()
@@ -267,11 +267,11 @@ def test_no_row_breaks_a_figure(names: list[str]) -> None:
 
 @pytest.mark.parametrize("names", [[], ["failed"], ["failed", "begun", "seed"]])
 def test_without_an_epoch_there_is_no_figure(names: Sequence[str]) -> None:
-    assert drawn(*(ODD[name] for name in names)) == {}
+    assert figures_of(*(ODD[name] for name in names)) == {}
 
 
 def test_warm_up_alone_has_curves_and_no_times() -> None:
-    found = drawn(ODD["warm-up"])
+    found = figures_of(ODD["warm-up"])
 
     assert (line(found["accuracy-epochs"], "warm-up").x, "epoch-time" in found) == ([1, 2], False)
 
@@ -279,7 +279,7 @@ def test_warm_up_alone_has_curves_and_no_times() -> None:
 def test_accuracy_against_energy_is_of_rows_whose_energy_is_known() -> None:
     known = [{"accuracy": 0.5, "gpu": {"energy_joules": 300.0}}, {"accuracy": 0.7, "gpu": {"energy_joules": 100.0}}]
     other = [{"accuracy": 0.5, "gpu": {"energy_joules": 300.0}}, {"accuracy": 0.7, "gpu": {"utilisation": 1.0}}]
-    figure = drawn(run_of("d", known), run_of("p", other, algorithm="psgd"), run_of("n", algorithm="liec"))
+    figure = figures_of(run_of("d", known), run_of("p", other, algorithm="psgd"), run_of("n", algorithm="liec"))
     (series,) = figure["accuracy-energy"].series
 
     assert (series.name, series.x, series.y) == ("ddp", [300.0, 400.0], [0.5, 0.7])
@@ -288,7 +288,7 @@ def test_accuracy_against_energy_is_of_rows_whose_energy_is_known() -> None:
 def test_figures_come_in_the_order_of_a_report() -> None:
     runs = [run_of(f"{w}{link}", workers=w, link=link) for w, link in itertools.product((2, 4), ("1mbit", "2mbit"))]
 
-    assert list(drawn(*runs)) == [
+    assert list(figures_of(*runs)) == [
         *(f"{y}-{x}" for y in ("accuracy", "loss") for x in ("epochs", "seconds", "bytes")),
         "epoch-time",
         "epoch-time-links",

@@ -29,7 +29,7 @@ def line(name: str = "psgd", *, setting: str | None = None, y: float = 1.0, **ch
     return Series(name=name, method="psgd", x=[1.0, 2.0], y=[y, 2 * y], setting=setting, **changes)
 
 
-def drawn(directory: Path, *figures: Figure) -> dict[str, bytes]:
+def files_of(directory: Path, *figures: Figure) -> dict[str, bytes]:
     paths = list(write_vector_files(figures, PALETTE, directory))
     assert sorted(directory.iterdir()) == sorted(paths)
     return {path.name: path.read_bytes() for path in paths}
@@ -54,7 +54,7 @@ def every_figure() -> list[Figure]:
 
 def test_every_figure_is_drawn_as_vectors(tmp_path: Path) -> None:
     found = [dataclasses.replace(one, series=_one_setting(one)) for one in every_figure()]
-    files = drawn(tmp_path, *found)
+    files = files_of(tmp_path, *found)
     svgs = [content for name, content in files.items() if name.endswith(".svg")]
 
     assert (len(svgs), len(files)) == (len(found), 2 * len(found))
@@ -69,7 +69,7 @@ def _one_setting(one: Figure) -> list[Series]:
 
 
 def test_every_setting_has_a_figure_of_its_own(tmp_path: Path) -> None:
-    files = drawn(tmp_path, figure(line("one", setting="1mbit"), line("two", setting="2mbit")))
+    files = files_of(tmp_path, figure(line("one", setting="1mbit"), line("two", setting="2mbit")))
 
     assert list(files) == ["k-1mbit.svg", "k-1mbit.pdf", "k-2mbit.svg", "k-2mbit.pdf"]
     assert [texts(files[f"k-{n}mbit.svg"])[1] & {"one", "two"} for n in (1, 2)] == [{"one"}, {"two"}]
@@ -79,7 +79,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     hatched = [line(str(n), variant=n, interval=([0.5, 1.0], [1.5, 3.0])) for n in range(3)]
     found = [figure(*hatched, log_x=True), figure(*hatched, key="b", kind="bars")]
 
-    assert drawn(tmp_path / "one", *found) == drawn(tmp_path / "two", *found)
+    assert files_of(tmp_path / "one", *found) == files_of(tmp_path / "two", *found)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_file_names_are_safe(tmp_path: Path, setting: str | None, expected: str) -> None:
-    files = drawn(tmp_path / "figures", figure(line(setting=setting)))
+    files = files_of(tmp_path / "figures", figure(line(setting=setting)))
 
     assert [f"{expected}.svg", f"{expected}.pdf"] == list(files)
     assert [path.name for path in tmp_path.iterdir()] == ["figures"]
 
 
 def test_settings_with_equal_file_names_get_numbers(tmp_path: Path) -> None:
-    files = drawn(tmp_path, figure(line("one", setting="a/b"), line("two", setting="a b"), line("3", setting="文")))
+    files = files_of(tmp_path, figure(line("one", setting="a/b"), line("two", setting="a b"), line("3", setting="文")))
 
     assert [name for name in files if name.endswith("svg")] == ["k-a-b.svg", "k-a-b-2.svg", "k.svg"]
     assert ["one" in texts(files["k-a-b.svg"])[1], "two" in texts(files["k-a-b-2.svg"])[1]] == [True, True]
@@ -117,7 +117,7 @@ def test_names_are_neither_markup_nor_formulas(tmp_path: Path) -> None:
         for group in ("$1", "2mbit")
     ]
     found = [figure(*map(line, names)), figure(*bars, key="bars", kind="bars", stacked=True)]
-    files = drawn(tmp_path, *found)
+    files = files_of(tmp_path, *found)
 
     assert set(names) <= texts(files["k.svg"])[1]
     assert {f"{group} {name}" for name in names for group in ("$1", "2mbit")} <= texts(files["bars.svg"])[1]
@@ -130,7 +130,7 @@ def test_a_part_of_a_stack_has_one_legend_entry(tmp_path: Path) -> None:
         for method in ("ddp", "psgd", "liec")
         for number, part in enumerate(("one", "two"))
     ]
-    svg = drawn(tmp_path, figure(*parts, kind="bars", stacked=True))["k.svg"]
+    svg = files_of(tmp_path, figure(*parts, kind="bars", stacked=True))["k.svg"]
 
     assert [svg.count(f">{word}</text>".encode()) for word in ("one", "two", "ddp", "psgd", "liec")] == [1] * 5
 
@@ -140,7 +140,7 @@ def test_zeros_and_ends_below_it_have_a_place_on_log_axes(tmp_path: Path, kind: 
     zeros = Series(name="alone", method="psgd", x=[0.0], y=[0.0], interval=([-1.0], [1.0]))
     spread = line(interval=([-3.0, 1.0], [5.0, 3.0]))
     for key, series in (("zero", [zeros]), ("spread", [spread]), ("both", [zeros, spread])):
-        svg = drawn(tmp_path / key, figure(*series, kind=kind, log_x=kind != "bars", log_y=True))["k.svg"]
+        svg = files_of(tmp_path / key, figure(*series, kind=kind, log_x=kind != "bars", log_y=True))["k.svg"]
 
         assert {one.name for one in series} <= texts(svg)[1]
 
@@ -152,10 +152,10 @@ def test_many_long_names_are_drawn(tmp_path: Path) -> None:
         for link in ("1mbit", "100mbit", "10mbit↑ 50mbit↓")
     ]
     lines = [line(f"doublesqueeze top_k ratio 0.0{n}", variant=n) for n in range(24)]
-    files = drawn(tmp_path, figure(*bars, kind="bars", stacked=True), figure(*lines, key="lines"))
+    files = files_of(tmp_path, figure(*bars, kind="bars", stacked=True), figure(*lines, key="lines"))
 
     assert len(files) == 4
 
 
 def test_without_figures_no_file_is_written(tmp_path: Path) -> None:
-    assert drawn(tmp_path / "new") == {}
+    assert files_of(tmp_path / "new") == {}

@@ -133,7 +133,7 @@ def test_messages_and_residuals_of_any_vector(place: Place, vector: Tensor, comp
 
 @places
 @pytest.mark.parametrize(("compressor", "count", "accumulate"), spread(COMPRESSORS, [1, 2, 5], [False, True], one_in=2))
-def test_sums(place: Place, compressor: Compressor, count: int, accumulate: bool) -> None:
+def test_sums_of_several_messages(place: Place, compressor: Compressor, count: int, accumulate: bool) -> None:
     several = [normal(1100, seed) for seed in range(count)]
 
     actual = sums(place, compressor, several, accumulate, 1 / 3)
