@@ -101,14 +101,16 @@ def data_fetch(
 def doctor() -> None:
     """Show what this machine can do, with a remedy for each 'no'."""
     from rich.console import Console
+    from rich.text import Text
 
     from liecbench.diagnostics.doctor import examine
-    from liecbench.report.diagnostic_lines import render
 
     screen = Console()
     with ignore_broken_pipe():
         for diagnostic in examine():
-            screen.print(render(diagnostic), soft_wrap=True)
+            mark = Text("yes  ", style="green") if diagnostic.works else Text("no   ", style="yellow")
+            remedy = "" if diagnostic.works else f"; {diagnostic.remedy}"
+            screen.print(mark + Text(f"{diagnostic.name}: {diagnostic.seen}{remedy}", style=""), soft_wrap=True)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from liecbench.config.cell import Cell, Job
 from liecbench.launch.channel import write_plan
 from liecbench.launch.messages import Event, Lost, NodeOrder, Notice, RankSettings, TrainingPlan
 from liecbench.launch.multinode import Leader, Nodes, orders
-from liecbench.launch.torchrun import NAMESPACES_REMEDY, Outcome, Torchrun, start_torchrun
+from liecbench.launch.torchrun import NAMESPACES_REMEDY, LaunchOutcome, Torchrun, start_torchrun
 
 REFUSED_REMEDY = (
     f"{NAMESPACES_REMEDY}, or use enforcement: process, which paces the exchange, or link: none, which shapes nothing"
@@ -119,7 +119,7 @@ def start(
     stall_timeout: Callable[[], float] | None = None,
     *,
     trace: bool = False,
-) -> Outcome:
+) -> LaunchOutcome:
     """Run a launch to its end, as ``start_torchrun`` does, with its plan and log in ``directory/logs``.
 
     Args:

@@ -12,7 +12,7 @@ from liecbench.launch.launch import Launch
 from liecbench.launch.messages import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
 from liecbench.launch.multinode import Leader, Nodes
 from liecbench.launch.pending import jobs_left
-from liecbench.launch.torchrun import Outcome, log_tail
+from liecbench.launch.torchrun import LaunchOutcome, log_tail
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import ResultsDirectory
 from liecbench.results.records import End, Epoch, Record, Start, utc_now
@@ -154,7 +154,7 @@ class _Listener:
             message = f"{self._disk.path or directory}: {self._disk.reason}"
             raise LiecbenchError(message, "free disk space and run again: every finished epoch is kept")
 
-    def reason(self, outcome: Outcome) -> str:
+    def reason(self, outcome: LaunchOutcome) -> str:
         """Return the reason why a launch ended, and below it the last lines of its log."""
         first = f"; first was {self._lost[0]}" if self._lost else ""
         how = f"ended with status {outcome.status}"

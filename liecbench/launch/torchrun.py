@@ -110,7 +110,7 @@ class Torchrun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class LaunchOutcome:
     """The end of a launch: torchrun's exit status and its log.
 
     ``stalled_seconds`` is the time without events after which the launch was stopped; None if it was not.
@@ -129,7 +129,7 @@ def start_torchrun(
     *,
     refused_remedy: str = NAMESPACES_REMEDY,
     stall_timeout: Callable[[], float] | None = None,
-) -> Outcome:
+) -> LaunchOutcome:
     """Run ranks to their end, and return their exit status and log.
 
     Any exception while the ranks run, such as an interruption, ends all their processes first.
@@ -192,9 +192,9 @@ class Ranks:
             unless_started.pop_all()
         self.events = receive_events(self._pipe, stall_timeout)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> LaunchOutcome:
         """Wait until the processes have ended, and return their exit status and log."""
-        return Outcome(status=self._launch.wait(), log=self._log)
+        return LaunchOutcome(status=self._launch.wait(), log=self._log)
 
     def stop(self) -> None:
         """End all processes of the launch."""

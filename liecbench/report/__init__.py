@@ -1,1 +1,1 @@
-"""Comparisons, benchmarks and diagnostics as text and figures: one file per format."""
+"""Comparisons and benchmarks as text and figures: one file per format."""

@@ -11,7 +11,7 @@ from liecbench.network.link_map import LinkMap
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 
-Outcome = Literal["always", "never", "below", "above", "unclear"]
+BreakEvenOutcome = Literal["always", "never", "below", "above", "unclear"]
 _NEEDED: Final = ("seconds_per_epoch", "speedup")
 
 
@@ -33,7 +33,7 @@ class BreakEven:
     """
 
     rows: tuple[Row, ...]
-    outcome: Outcome
+    outcome: BreakEvenOutcome
     bits_per_second: Estimate | None
     crossing_seeds: int
     num_seeds: int
@@ -89,7 +89,7 @@ def _break_even(group: list[tuple[int, Row]]) -> BreakEven:
     )
 
 
-def _outcome(speedups: Sequence[Estimate]) -> Outcome:
+def _outcome(speedups: Sequence[Estimate]) -> BreakEvenOutcome:
     """Return the outcome for a method's speed-ups, slowest link first.
 
     If their means cross 1 once, it is ``below`` or ``above``; if more than once, ``unclear``. If they never cross 1,
@@ -109,7 +109,7 @@ def _compared_seeds(group: list[tuple[int, Row]]) -> list[int]:
     return sorted(set.intersection(*compared))
 
 
-def _of_means(group: list[tuple[int, Row]], seeds: Sequence[int], outcome: Outcome) -> Estimate | None:
+def _of_means(group: list[tuple[int, Row]], seeds: Sequence[int], outcome: BreakEvenOutcome) -> Estimate | None:
     means = [
         (rate, {name: statistics.fmean(row.per_seed[seed][name] for seed in seeds) for name in _NEEDED})
         for rate, row in (group if seeds else ())
@@ -118,7 +118,7 @@ def _of_means(group: list[tuple[int, Row]], seeds: Sequence[int], outcome: Outco
     return None if rate is None else Estimate(mean=rate, low=None, high=None)
 
 
-def _crossing(points: Sequence[tuple[int, dict[str, float]]], outcome: Outcome) -> float | None:
+def _crossing(points: Sequence[tuple[int, dict[str, float]]], outcome: BreakEvenOutcome) -> float | None:
     """Return the link rate at which method and baseline take equal seconds per epoch, interpolated linearly in 1/rate.
 
     Return None unless the seconds cross exactly once, in the direction of ``outcome``.

@@ -19,7 +19,7 @@ from liecbench.launch.launch import group
 from liecbench.launch.messages import CaseMeasured, Event
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.template_client import Template, template_of
-from liecbench.launch.torchrun import Outcome, Torchrun, log_tail, start_torchrun
+from liecbench.launch.torchrun import LaunchOutcome, Torchrun, log_tail, start_torchrun
 from liecbench.results.records import End
 from tests.commands import run_command
 from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
@@ -40,7 +40,9 @@ SCENARIO = {
 }
 
 
-def run(directory: Path, variables: dict[str, str] | None = None, threads: int = 1) -> tuple[Outcome, dict[str, Any]]:
+def run(
+    directory: Path, variables: dict[str, str] | None = None, threads: int = 1
+) -> tuple[LaunchOutcome, dict[str, Any]]:
     """Launch one rank; return what it found of its process."""
     torchrun = Torchrun(
         module="tests.describing_rank", workers=1, threads=threads, shaped=False, variables=variables or {}

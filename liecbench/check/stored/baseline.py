@@ -25,7 +25,7 @@ Real = Annotated[float, Ge(-1e100), Le(1e100)]
 Seconds = Annotated[float, Ge(0), Le(1e100)]
 
 
-class Traffic(Model):
+class StoredBytes(Model):
     """Bytes that each rank sent and received in an epoch; both lists have one entry per rank."""
 
     sent: list[Count]
@@ -43,9 +43,9 @@ class StoredEpoch(Model):
     epoch: Annotated[int, Ge(1), Le(10**9)]
     steps: Annotated[int, Ge(1), Le(10**9)]
     timed_steps: Count
-    payload_bytes: Traffic
+    payload_bytes: StoredBytes
     messages: list[Count]
-    wire_bytes: Traffic | None
+    wire_bytes: StoredBytes | None
     compression_error: Real | None
     residual_norm: Real | None
     train_loss: Real

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from liecbench.check.stored.baseline import BaselineCell, StoredEpoch, Traffic
+from liecbench.check.stored.baseline import BaselineCell, StoredBytes, StoredEpoch
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, UngatedMetric, Verdict
 from liecbench.network.link_map import LinkMap
@@ -127,7 +127,7 @@ def _seconds_per_step(entry: BaselineCell, by_wire: bool) -> float:
 
 def _wire_seconds(epoch: StoredEpoch, link: LinkMap, by_wire: bool) -> float:
     """Return the seconds that an epoch's bytes need at the link's nominal rate, for the slowest rank and direction."""
-    traffic: Traffic = epoch.payload_bytes
+    traffic: StoredBytes = epoch.payload_bytes
     if by_wire and epoch.wire_bytes is not None:
         traffic = epoch.wire_bytes
     up = [_BITS * sent / link.of(rank).up_bits_per_second for rank, sent in enumerate(traffic.sent)]
