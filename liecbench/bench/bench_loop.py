@@ -15,8 +15,8 @@ from liecbench.network.emulation import WorkerLink
 from liecbench.network.link_map import LinkMap
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.event_writer import EventWriter
-from liecbench.worker.link_shapers import Unshaped
 from liecbench.worker.process_group import join
+from liecbench.worker.process_pacing import Unshaped
 
 # Measures a case, collectively, and returns figures that are the same on every rank.
 _Measure = Callable[[CellLink], dict[str, Any]]

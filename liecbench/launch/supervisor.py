@@ -3,8 +3,9 @@
     template ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun's agent ── ranks
 
 Each process asks the kernel to kill it when its parent dies, and when PID 1 dies the kernel kills all processes of its
-namespace: SIGKILL of any process above leaves none below. A supervisor is a fork of the template process, or a separate
-process that runs a command (``main``). Either has a single thread, because ``unshare`` refuses a process with several.
+namespace. So when any process of this chain is killed, even by SIGKILL, all processes to its right die too.
+A supervisor is a fork of the template process, or a separate process that runs a command (``main``). Either has a single
+thread, because ``unshare`` refuses a process with several.
 """
 
 import contextlib
@@ -69,8 +70,9 @@ def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
     """Make the namespaces and the network, start a process in them, and exit with that process's status.
 
     Args:
-        isolation: the namespaces and the network to make.
-        start: called in init: starts the process and returns its PID. The process must die with its parent.
+        isolation: The namespaces and the network to make.
+        start: Starts the process, which must die with its parent, and returns its PID. It is called in the init
+            process, PID 1 of the new PID namespace.
     """
     linux.set_process_name("liec-supervisor")
     reason = _enter_namespaces() if isolation.isolate else None

@@ -24,8 +24,8 @@ from liecbench.worker.composed_timing import compose_cell, find_trajectory
 from liecbench.worker.device import gpu_uuids
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.gpu_telemetry import Sampler
-from liecbench.worker.link_shapers import choose_shaper
 from liecbench.worker.process_group import join
+from liecbench.worker.process_pacing import choose_shaper
 from liecbench.worker.trainer import Trainer
 
 

@@ -17,8 +17,8 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[int]:
     """Return the numbers of the steps to trace in ``range(first, last)``.
 
-    They are the range's second to fourth step, and the first step of another kind than step ``first``, together with
-    the steps before and after it.
+    They are the second to fourth step of the range, and the earliest step whose kind differs from that of step
+    ``first``, with its two neighbours. Steps outside the range are left out.
     """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
     around = () if other is None else (other - 1, other, other + 1)

@@ -38,8 +38,8 @@ from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import DataError, LinkError, collective_cleanup
 from liecbench.worker.event_writer import EventWriter
-from liecbench.worker.link_shapers import choose_shaper
 from liecbench.worker.process_group import join
+from liecbench.worker.process_pacing import choose_shaper
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
 from liecbench.worker.replica import Replica
 from liecbench.worker.slow_steps import slow_steps

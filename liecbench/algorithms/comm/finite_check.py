@@ -26,7 +26,7 @@ class FiniteCheck:
         self._last_step: list[_Pending] = []
 
     def submit(self, flag: Tensor, message: str) -> None:
-        """Check ``flag`` later.
+        """Have ``flag`` checked by ``end_step``: of this step, or of the next if the checks are asynchronous.
 
         Args:
             flag: A boolean of shape ``[]``, True if the values are finite.

@@ -164,7 +164,7 @@ def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
 
 
 def seconds_by_metric(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return, by metric, A's and B's seconds: of the whole burst, and the mean per step of each rare kind."""
+    """Return A's and B's seconds by metric: of the whole burst and, for each rare step kind, of one such step."""
     seconds = {STEP: (a.seconds, b.seconds)}
     for kind in rare_kinds:
         one_a, one_b = (side.kind_seconds[kind] / side.kind_steps[kind] for side in (a, b))

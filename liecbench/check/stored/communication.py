@@ -104,7 +104,7 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return False if steps were timed and sent bytes but the record lacks ``least_communicate_seconds``."""
+    """Return True if the record has ``least_communicate_seconds``, or needs none: no step was timed or no byte sent."""
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 

@@ -49,7 +49,7 @@ def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield the points (x, y) whose y is larger than that of every point with smaller or equal x, smallest x first."""
+    """Yield the points (x, y) whose y is larger than that of every other point with smaller or equal x, by rising x."""
     best = -math.inf
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
         if y > best:

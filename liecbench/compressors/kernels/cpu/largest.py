@@ -28,11 +28,11 @@ Bits = NDArray[np.int32]
 
 
 def largest_positions(bits: Bits, num_kept: int) -> Iterator[Positions]:
-    """Yield the positions of the largest magnitudes, ascending, in one or more arrays.
+    """Yield arrays that together hold, in ascending order, the positions of the ``num_kept`` largest magnitudes.
 
     Args:
         bits: The vector, float32 viewed as int32.
-        num_kept: The number of positions to find. Among magnitudes equal to the smallest kept one, the first are kept.
+        num_kept: The number of positions to find. Of equal magnitudes those at lower positions are kept first.
     """
     sampled = bits.size <= _SAMPLE or num_kept <= _LARGEST_SAMPLED_FRACTION * bits.size
     found = _candidates(bits, num_kept) if sampled else None

@@ -2,7 +2,7 @@ import pytest
 
 from liecbench.launch.supervisor import MASTER_VARIABLE
 from liecbench.worker.backend_variables import Backend
-from liecbench.worker.link_shapers import choose_shaper
+from liecbench.worker.process_pacing import choose_shaper
 
 
 @pytest.mark.parametrize(
