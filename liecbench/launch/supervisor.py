@@ -4,7 +4,7 @@
 
 Each process asks the kernel to kill it when its parent dies, and when PID 1 dies the kernel kills all processes of its
 namespace. So when any process of this chain is killed, even by SIGKILL, all processes to its right die too.
-A supervisor is a fork of the template process, or a separate process that runs a command (``main``). Either has a single
+A supervisor is a fork of the template process, or a separate process that runs a command (``main``). Either has one
 thread, because ``unshare`` refuses a process with several.
 """
 
