@@ -82,7 +82,7 @@ def _pickled(content: bytes, key: str) -> _Records:
     values = read_dictionary(content)
     images, labels = values.get("data"), values.get(key)
     if not isinstance(images, np.ndarray) or images.ndim != 2 or images.shape[1] != _PIXELS or not len(images):
-        raise MalformedError(f"'data' is no array of {_PIXELS} pixels an image")
+        raise MalformedError(f"'data' is no array of {_PIXELS} pixels per image")
     if not isinstance(labels, list) or len(labels) != len(images) or {type(label) for label in labels} != {int}:
         raise MalformedError(f"{key!r} is no list of a whole number for each of {len(images)} images")
     return images, labels

@@ -33,7 +33,7 @@ def test_the_readmes_own_model_is_trained(directory: Path) -> None:
 
     assert ran.returncode == 0, ran.stderr
     assert (row["model"], row["width"]) == ("my_models:small", 128)
-    # Of 44 steps one averages, gradients and models, up and down: 128 bits a parameter, the others 2; and some scales.
+    # One of 44 steps averages gradients and models, up and down: 128 bits per parameter; others 2, and some scales.
     bits = (43 * 2 + 128) * (64 * 128 + 128 + 128 * 10 + 10)
     assert row["payload_bytes_per_epoch"]["mean"] == pytest.approx(bits / 8 / 2, rel=0.02)
 

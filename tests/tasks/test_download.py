@@ -71,7 +71,7 @@ def handler_of(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
                 try:
                     self.wfile.write(body[start : start + 2**16])
                 except OSError:
-                    return  # whoever asked has left
+                    return  # the client has closed the connection
                 time.sleep(server.seconds_a_chunk)
 
         def log_message(self, *arguments: Any) -> None:

@@ -53,7 +53,7 @@ def time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure:
     return Figure(
         key="workers",
         title="Time per epoch by number of workers",
-        caption="An epoch is divided among the workers: on the dotted line each does its share and nobody waits.",
+        caption="An epoch is divided among the workers: on the dotted line each does its share and none waits.",
         x_title="workers",
         y_title="seconds per epoch",
         kind="lines",
