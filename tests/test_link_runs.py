@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from liecbench.diagnostics.doctor import probe_link
+from liecbench.diagnostics.link_support import probe_link
 from liecbench.network.link_map import LinkMap
 from liecbench.results.records import End, Epoch, Record, Start
 from tests.commands import run_command

@@ -74,7 +74,7 @@ def bench_link(
 ) -> None:
     """Measure shaped links, and torch's collectives over them, against the wire time of the bytes."""
     from liecbench.bench.link_benchmark import benchmark_link, parse_links
-    from liecbench.diagnostics.doctor import require_netem
+    from liecbench.diagnostics.link_support import require_netem
 
     links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
     require_netem(links)

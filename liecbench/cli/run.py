@@ -126,7 +126,7 @@ def _threads(scenario: Path, assignments: list[str]) -> int:
 
 def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
     """Return the jobs that are left to run; raise LiecbenchError if a cell cannot run on this machine."""
-    from liecbench.diagnostics.doctor import require_netem
+    from liecbench.diagnostics.link_support import require_netem
     from liecbench.launch.pending import jobs_left
     from liecbench.launch.runner import check_nodes, check_sharing
 

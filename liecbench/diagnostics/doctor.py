@@ -1,29 +1,22 @@
 """Diagnose this machine by trying what a run needs; each diagnostic that fails comes with a remedy."""
 
-import json
 import os
 import platform
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import Self
 
-from liecbench.errors import MachineError
+from liecbench.diagnostics.link_support import NETEM_REMEDY, probe_link
 from liecbench.host import linux
 from liecbench.host.gpu import Gpu, Gpus, installed
 from liecbench.launch import launch
 from liecbench.launch.gpu_requirements import BUILD_REMEDY, lacking_to_build
-from liecbench.launch.supervisor import Orders
-from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import format_rate
 
 _NOBODY = 65534
-_PROBE_SECONDS = 30
 _CUDA_BUILD = "install a CUDA build of torch"
 _DRIVER_REMEDY = "install and load NVIDIA's driver; in a container: --gpus all"
-_NETEM_REMEDY = "load the module sch_netem (package linux-modules-extra or kernel-modules-extra)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +43,6 @@ def examine() -> Iterator[Diagnostic]:
     yield _python()
     yield from _torch()
     yield _kernels()
-
-
-def require_netem(links: Iterable[LinkMap]) -> None:
-    """Raise MachineError if a link asks for delay, jitter or loss and the kernel lacks the netem module.
-
-    To find out, shape a link for a moment; if that fails for another reason, do not raise.
-    """
-    asking = next((link for link in links if link.needs_netem), None)
-    if asking is None or probe_link().get("netem", True):
-        return
-    message = f"link {asking}: delay, jitter and loss need the kernel's netem, which this kernel lacks"
-    raise MachineError(message, f"{_NETEM_REMEDY}, or give a link without delay, jitter and loss")
 
 
 def _user_namespaces() -> Diagnostic:
@@ -109,32 +90,8 @@ def _link() -> Iterator[Diagnostic]:
         name="latency and loss (netem)",
         works=report["netem"],
         seen="the kernel has netem" if report["netem"] else "the kernel has no netem: rates only",
-        remedy=_NETEM_REMEDY,
+        remedy=NETEM_REMEDY,
     )
-
-
-def probe_link() -> dict[str, Any]:
-    """Build a shaped link as a run does, measure its rates, and remove it.
-
-    Returns:
-        The report of ``liecbench.diagnostics.link_probe``; if there is none, only the key ``"reason"``.
-    """
-    reading, writing = os.pipe()
-    command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]
-    orders = Orders(parent=os.getpid(), events=writing, num_links=1, command=command)
-    process = subprocess.Popen(
-        orders.arguments(), pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    os.close(writing)
-    try:
-        _, printed = process.communicate(timeout=_PROBE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return {"reason": f"building a link took more than {_PROBE_SECONDS} s"}
-    with os.fdopen(reading) as events:
-        line = events.readline()
-    last = printed.decode(errors="replace").strip().rpartition("\n")[2]
-    return json.loads(line) if line else {"reason": last or "the probe printed nothing"}
 
 
 def _mbit(rate: float) -> str:

@@ -19,7 +19,7 @@ from liecbench.check.verdict import Outcome
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario
 from liecbench.config.selection import select
-from liecbench.diagnostics.doctor import require_netem
+from liecbench.diagnostics.link_support import require_netem
 from liecbench.errors import LiecbenchError
 from liecbench.estimate.cost import stall_timeout
 from liecbench.launch.gpu_requirements import require_cuda

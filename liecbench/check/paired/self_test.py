@@ -8,7 +8,7 @@ from liecbench.check.paired.cases import Case
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.config import yaml_source
 from liecbench.config.loader import check
-from liecbench.diagnostics.doctor import probe_link
+from liecbench.diagnostics.link_support import probe_link
 
 INJECTED_SLOWDOWN = 0.15
 _SAME, _SLOWED = "A/A", f"B slowed down by {INJECTED_SLOWDOWN:.0%}"
