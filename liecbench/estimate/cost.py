@@ -16,7 +16,7 @@ _HEADERS: Final = 1.05
 _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
 # Seconds measured on 2 cores: for a launch, each of its workers, a cell's set-up, measuring a link, and a step of DDP.
-_LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 4.0, 3.5, 0.2, 1.5, 2e-3
+_LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 2.0, 0.1, 0.2, 1.5, 2e-3
 # Steps that a composed cell runs per step kind: twice a warm-up step and eight timed steps.
 TIMED_STEPS: Final = 18
 _SAMPLE_NUMEL: Final = 2**20
