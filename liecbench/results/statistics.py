@@ -42,3 +42,20 @@ def t_quantile(degrees_of_freedom: int, probability: float) -> float:
     from scipy.special import stdtrit  # scipy.stats would take half a second to import
 
     return float(stdtrit(degrees_of_freedom, probability))
+
+
+def two_sided_p_value(degrees_of_freedom: int, statistic: float) -> float:
+    """Return the probability that Student's t is at least as far from 0 as ``statistic``."""
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(degrees_of_freedom, -abs(statistic)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted by Holm's method for being tested together."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
