@@ -15,7 +15,7 @@ from typing import Final, Self
 import pytest
 from filelock import FileLock
 
-from liecbench.results.records import Epoch, Record, Start
+from liecbench.results.records import CellRecord, Epoch, Start
 from tests.commands import run_command
 from tests.process_tree import Tree
 from tests.recorded import records
@@ -94,11 +94,11 @@ class FinishedRun:
         """Copy the results directory into ``to``, for a test that changes it, and return the copy's path."""
         return Path(shutil.copytree(self.directory, to / "results"))
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[CellRecord]:
         """Return all records of the ledger."""
         return records(self.directory)
 
-    def records_of(self, algorithm: str) -> list[Record]:
+    def records_of(self, algorithm: str) -> list[CellRecord]:
         """Return the records of one algorithm's cell."""
         found = self.records()
         cells = {r.cell for r in found if isinstance(r, Start) and r.spec["algorithm"]["name"] == algorithm}

@@ -5,7 +5,7 @@ from typing import Any
 
 from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Comparison, compare
-from liecbench.results.records import End, Epoch, Record, Start, Status
+from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
 from liecbench.results.rows import Row, summarise
 
 TASK: dict[str, Any] = {
@@ -97,6 +97,48 @@ def epoch(
 def end(cell: str, *, attempt: int = 1, status: Status = "completed", error: str | None = None) -> End:
     """Return the end of a cell."""
     return End(cell=cell, attempt=attempt, status=status, error=error)
+
+
+def timing(
+    contestant: str = "c",
+    kind: str = "step",
+    *,
+    seconds: float = 1.0,
+    steps: int = 10,
+    share: float = 1.0,
+    placement: int = 0,
+    round_: int = 0,
+    order: int = 0,
+    setting: str = "s",
+    **changes: Any,
+) -> Timing:
+    """Return a burst of two ranks, half of which is computing; ``changes`` replace its other fields."""
+    fields: dict[str, Any] = {
+        "compute_seconds": seconds / 2,
+        "wire_seconds": seconds / 4,
+        "compress_seconds": seconds / 8,
+        "other_seconds": seconds / 8,
+        "exposed_seconds": seconds / 2,
+        "communicate_seconds": seconds / 4,
+        "least_communicate_seconds": seconds / 4,
+        "data_seconds": 0.0,
+        "wire_bytes": None,
+        "cpu_seconds": seconds,
+        "other_cpu_share": 0.0,
+        "peak_memory_bytes": 1000,
+    }
+    return Timing(
+        setting=setting,
+        contestant=contestant,
+        kind=kind,
+        kind_share=share,
+        placement=placement,
+        round=round_,
+        order=order,
+        steps=steps,
+        seconds=seconds,
+        **{**fields, **changes},
+    )
 
 
 def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -> list[Record]:

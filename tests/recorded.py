@@ -4,12 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from liecbench.results.ledger import LEDGER_NAME, read
-from liecbench.results.records import Epoch, Record
+from liecbench.results.records import CellRecord, Epoch, Timing
 
 
-def records(directory: Path) -> list[Record]:
-    """Return the records that the ledger holds now; none if there is no ledger yet."""
-    return list(read(directory)) if (directory / LEDGER_NAME).exists() else []
+def records(directory: Path) -> list[CellRecord]:
+    """Return the records of cells that the ledger holds now; none if there is no ledger yet."""
+    found = read(directory) if (directory / LEDGER_NAME).exists() else ()
+    return [record for record in found if not isinstance(record, Timing)]
+
+
+def timings(directory: Path) -> list[Timing]:
+    """Return the bursts that the ledger holds now."""
+    found = read(directory) if (directory / LEDGER_NAME).exists() else ()
+    return [record for record in found if isinstance(record, Timing)]
 
 
 def epochs(directory: Path, cell: str | None = None) -> list[Epoch]:

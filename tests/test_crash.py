@@ -62,7 +62,7 @@ def _namespaces_of_training(command: Command) -> set[str]:
 
 def _assert_ledger_is_whole(directory: Path) -> None:
     """Assert that every epoch is there once, in order, and that attempts never decrease."""
-    found = list(read(directory))
+    found = records(directory)
     recorded = [record for record in found if isinstance(record, Epoch)]
     assert [record.epoch for record in recorded] == list(range(1, len(recorded) + 1))
     attempts = [record.attempt for record in found]

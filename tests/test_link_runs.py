@@ -10,7 +10,7 @@ import yaml
 
 from liecbench.diagnostics.link_support import probe_link
 from liecbench.network.link_map import LinkMap
-from liecbench.results.records import End, Epoch, Record, Start
+from liecbench.results.records import CellRecord, End, Epoch, Start
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import Tree
@@ -37,9 +37,9 @@ class Ran:
     """A finished run: its output and its records."""
 
     done: CompletedProcess[str]
-    records: list[Record]
+    records: list[CellRecord]
 
-    def of(self, link: object) -> list[Record]:
+    def of(self, link: object) -> list[CellRecord]:
         wanted = LinkMap.parse(link)
         (cell,) = {r.cell for r in self.records if isinstance(r, Start) and LinkMap.parse(r.spec["link"]) == wanted}
         return [record for record in self.records if record.cell == cell]

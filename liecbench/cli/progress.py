@@ -13,7 +13,7 @@ from liecbench.config.cell import Cell, Job
 from liecbench.estimate.eta import TimeLeft
 from liecbench.launch.launch import Launch
 from liecbench.launch.messages import StepProgress, TimingProgress
-from liecbench.results.records import End, Epoch, Record, Start
+from liecbench.results.records import CellRecord, End, Epoch, Start
 
 _BAR_WIDTH = 24
 
@@ -86,7 +86,7 @@ class ConsoleProgress:
             where += f", loss {event.loss:.3f}"
         self._draw(f"{cell.describe()}: {where}")
 
-    def recorded(self, record: Record) -> None:
+    def recorded(self, record: CellRecord) -> None:
         """Show a record that was written to the ledger: the start, an epoch or the end of a cell."""
         cell = self._cells[record.cell]
         match record:

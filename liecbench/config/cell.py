@@ -1,8 +1,6 @@
 """A cell, one point of the matrix: every field that decides what is trained; the hash of the fields is its id."""
 
 import functools
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -19,6 +17,7 @@ from pydantic import (
 )
 
 from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
 from liecbench.config.installed_choices import Installed
 from liecbench.network.link_map import LinkMap
 
@@ -104,6 +103,8 @@ Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partiti
 BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
 Enforcement = Literal["kernel", "process"]
+# ``measured`` and ``composed`` stand in the results of earlier versions; ``trajectory`` in cells that are only trained.
+Timing = Literal["interleaved", "end_to_end", "trajectory", "measured", "composed"]
 DatasetChoice = Annotated[Choice, Installed("dataset")]
 ModelChoice = Annotated[Choice, Installed("model")]
 CompressorChoice = Annotated[Choice, Installed("compressor")]
@@ -145,14 +146,28 @@ class Cell(Model):
     threads: Threads
     backend: Literal["gloo", "nccl"]
     device: Literal["cpu", "cuda"]
-    timing: Literal["measured", "composed"]
+    timing: Timing
     enforcement: Enforcement = "kernel"
 
     @functools.cached_property
     def id(self) -> str:
         """The first 12 hex digits of the SHA-256 of the cell's fields as canonical JSON."""
-        canonical = json.dumps(self.spec(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+        return digest(self.spec())
+
+    @property
+    def contestant(self) -> str:
+        """A key that cells share whose steps take equal time: they differ, for example, only in the seed."""
+        return contestant_key(self.spec())
+
+    @property
+    def setting(self) -> str:
+        """A key that cells share which are timed together and compared with each other."""
+        return setting_key(self.spec())
+
+    @property
+    def trajectory(self) -> "Cell":
+        """The cell that is trained, with links lifted, for this cell, whose steps are timed on its link."""
+        return Cell.from_spec(trajectory_spec(self.spec()))
 
     def __copy__(self) -> Self:
         """Return a copy without the cached id, because ``model_copy`` may change a field of the copy."""

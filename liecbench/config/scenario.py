@@ -37,8 +37,11 @@ class Scenario(Model):
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
     enforcement: Enforcement = Field("kernel", description="what limits the links: process if the kernel cannot")
-    timing: Literal["measured", "composed"] = Field(
+    timing: Literal["measured", "composed", "end_to_end"] = Field(
         "measured", description="composed: train over the fastest link only; over the others, time only some steps"
+    )
+    timing_precision: Annotated[float, Ge(0.001), Le(1)] = Field(
+        0.02, description="to which every speed-up is to be known, as a fraction"
     )
     step_timeout: Annotated[float, Ge(2)] | None = Field(
         None,

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from liecbench.launch.messages import Event, Message, PairedOrder, Refused
-from liecbench.results.records import End, Epoch, Start, from_fields, to_json
+from liecbench.results.records import End, Epoch, Start, Timing, from_fields, to_json
 
 M = TypeVar("M")
 _EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)
@@ -34,7 +34,7 @@ class StalledError(Exception):
 
 def encode(message: Message) -> str:
     """Return a message as one line of JSON, without the newline."""
-    if isinstance(message, Start | Epoch | End):
+    if isinstance(message, Start | Epoch | Timing | End):
         return to_json(message)
     kind: Any = type(message)
     fields = _adapter(kind).dump_python(message, mode="json")
@@ -56,7 +56,7 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
     kind: Any = next((kind for kind in kinds if getattr(kind, "type", None) == name), None)
     if kind is None:
         raise ValueError(f"no {' or '.join(each.__name__ for each in kinds)}: {line!r}")
-    if issubclass(kind, Start | Epoch | End):
+    if issubclass(kind, Start | Epoch | Timing | End):
         return cast("M", from_fields(fields))
     try:
         return cast("M", _adapter(kind).validate_python(fields))

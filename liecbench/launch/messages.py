@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from liecbench.config.cell import Job
-from liecbench.results.records import End, Epoch, Start
+from liecbench.results.records import End, Epoch, Start, Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +198,7 @@ class StepProgress:
 class TimingProgress:
     """Progress of the cell whose steps are timed: ``steps`` of one step kind so far, and their mean time."""
 
-    type: ClassVar[str] = "timing"
+    type: ClassVar[str] = "timing_progress"
     cell: str
     kind: str
     steps: int
@@ -336,7 +336,7 @@ class LaunchEnded:
     status: int
 
 
-TrainingEvent = Refused | StepProgress | TimingProgress | Notice | Heartbeat | Lost | Start | Epoch | End
+TrainingEvent = Refused | StepProgress | TimingProgress | Notice | Heartbeat | Lost | Start | Epoch | Timing | End
 BenchmarkEvent = CaseStarted | CaseMeasured
 PairedEvent = Ready | Opened | BurstResult | Closed | Failed | Unknown
 Event = TrainingEvent | BenchmarkEvent | PairedEvent

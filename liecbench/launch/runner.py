@@ -15,7 +15,7 @@ from liecbench.launch.pending import jobs_left
 from liecbench.launch.torchrun import LaunchOutcome, log_tail
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import ResultsDirectory
-from liecbench.results.records import End, Epoch, Record, Start, utc_now
+from liecbench.results.records import CellRecord, End, Epoch, Start, utc_now
 
 # Maps the id of the current cell (None before and between cells) to the seconds without an event that count as a hang.
 StallTimeout = Callable[[str | None], float]
@@ -30,7 +30,7 @@ class Progress(Protocol):
     def stepped(self, event: StepProgress | TimingProgress) -> None:
         """Note progress within an epoch, or in timing steps."""
 
-    def recorded(self, record: Record) -> None:
+    def recorded(self, record: CellRecord) -> None:
         """Note a record that is in the ledger."""
 
     def noticed(self, text: str) -> None:

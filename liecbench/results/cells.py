@@ -4,14 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from liecbench.results.records import End, Epoch, Record, Start
+from liecbench.results.records import End, Epoch, Record, Start, Timing
 
 
 @dataclass(slots=True, kw_only=True)
 class CellResult:
     """The state of one cell after its last record.
 
-    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts.
+    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts. ``timings`` are all
+    bursts of the cell's contestant; cells that were timed while they trained have none.
     """
 
     id: str
@@ -19,6 +20,7 @@ class CellResult:
     environment: dict[str, Any]
     attempt: int
     epochs: list[Epoch] = field(default_factory=list)
+    timings: tuple[Timing, ...] = ()
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
     directory: str | None = None  # set if several of the loaded results directories completed the same cell

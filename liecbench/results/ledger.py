@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.records import Record, from_json, to_json
+from liecbench.results.records import Record, Timing, from_json, to_json
 
 LEDGER_NAME = "records.jsonl"
 _NOT_RESULTS = "give a results directory that `run` wrote"
@@ -40,7 +40,7 @@ class LedgerReader:
             self._num_lines += 1
             if cell in line:
                 record = self._parse(line)
-                if cell in ("", record.cell):
+                if not cell or (not isinstance(record, Timing) and record.cell == cell):
                     yield record
 
     def _new_lines(self) -> list[str]:

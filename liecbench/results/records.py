@@ -1,4 +1,4 @@
-"""The records of a ledger: Start, Epoch and End, and their JSON."""
+"""The records of a ledger: Start, Epoch, Timing and End, and their JSON."""
 
 import dataclasses
 import functools
@@ -125,8 +125,69 @@ class End:
     error: str | None
 
 
-Record = Start | Epoch | End
-_TYPES: dict[str, type[Start] | type[Epoch] | type[End]] = {cls.type: cls for cls in (Start, Epoch, End)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """One burst: consecutive timed steps of one kind of one contestant, in its turn of a round of a timing session.
+
+    Attributes:
+        setting: The key of the cells that are timed together (``Cell.setting``).
+        contestant: The key of the cells whose steps take equal time (``Cell.contestant``).
+        kind: The step kind.
+        kind_share: The share of the method's steps that are of this kind in the long run, from 0 to 1.
+        placement: The number of times that the setting's contestants were created before, from 0.
+        round: The number of the round within its placement, from 0.
+        order: The place of the contestant's turn in the round, from 0.
+        steps: The number of timed steps.
+        seconds: Their total on the slowest rank; this and the following seconds cover all ``steps`` steps.
+        compute_seconds: The part of ``seconds`` in which the slowest rank computed.
+        wire_seconds: The exposed part in which messages were transferred.
+        compress_seconds: The exposed part in which vectors were compressed or decompressed.
+        other_seconds: The rest: latency, waiting for other ranks, scheduling.
+        exposed_seconds: Compression and communication that computing did not hide.
+        communicate_seconds: Communication on the slowest rank, hidden or not.
+        least_communicate_seconds: Communication on the rank that communicated least.
+        data_seconds: Loading and augmenting batches, which is not part of ``seconds``.
+        wire_bytes: Bytes of each rank's interface, ``sent`` and ``received``; None if no interface counts them.
+        cpu_seconds: CPU seconds of all ranks.
+        other_cpu_share: The share of the machine's CPU time, from 0 to 1, that other processes used.
+        peak_memory_bytes: The largest resident memory of a rank, with all contestants in it.
+        payload_bytes: Payload bytes of each rank, ``sent`` and ``received``.
+        all_compress_seconds: Compression on the slowest rank, hidden or not.
+        step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
+    """
+
+    type: ClassVar[str] = "timing"
+    setting: str
+    contestant: str
+    kind: str
+    kind_share: float
+    placement: int
+    round: int
+    order: int
+    steps: int
+    seconds: float
+    compute_seconds: float
+    wire_seconds: float
+    compress_seconds: float
+    other_seconds: float
+    exposed_seconds: float
+    communicate_seconds: float
+    least_communicate_seconds: float
+    data_seconds: float
+    wire_bytes: dict[str, list[int]] | None
+    cpu_seconds: float
+    other_cpu_share: float | None
+    peak_memory_bytes: int
+    payload_bytes: dict[str, list[int]] | None = None
+    all_compress_seconds: float | None = None
+    step_quantiles: list[float] | None = None
+
+
+CellRecord = Start | Epoch | End
+Record = CellRecord | Timing
+_TYPES: dict[str, type[Start] | type[Epoch] | type[Timing] | type[End]] = {
+    cls.type: cls for cls in (Start, Epoch, Timing, End)
+}
 
 
 @functools.cache
@@ -168,7 +229,7 @@ def from_fields(data: Any) -> Record:
     """
     record_type = data.get("type") if isinstance(data, dict) else None
     if not isinstance(record_type, str) or record_type not in _TYPES:
-        raise ValueError("not a start, epoch or end record")
+        raise ValueError("not a start, epoch, timing or end record")
     if data.get("schema") != SCHEMA:
         raise ValueError(f"schema {data.get('schema')}; this version reads schema {SCHEMA}")
     try:

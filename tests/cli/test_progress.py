@@ -7,13 +7,13 @@ from rich.console import Console
 from liecbench.cli.progress import ConsoleProgress, achieved_rate
 from liecbench.config.cell import Cell, Job
 from liecbench.launch.messages import StepProgress, TimingProgress
-from liecbench.results.records import Composed, Record
+from liecbench.results.records import CellRecord, Composed
 from tests.ledgers import end, epoch, spec, start
 
 CELL = Cell.from_spec(spec(link="none"))
 
 
-def shown(*happened: Record | StepProgress | TimingProgress, terminal: bool) -> str:
+def shown(*happened: CellRecord | StepProgress | TimingProgress, terminal: bool) -> str:
     """Return what a console prints for these events of a run of one cell."""
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=120, color_system=None)

@@ -205,7 +205,7 @@ def test_a_damaged_new_line_is_named_with_its_number(tmp_path: Path) -> None:
     with pytest.raises(LiecbenchError) as raised:
         snapshot.refresh()
 
-    assert str(raised.value).startswith(f"{ledger}:2: not a start, epoch or end record; ")
+    assert str(raised.value).startswith(f"{ledger}:2: not a start, epoch, timing or end record; ")
 
 
 def write(directory: Path, records: Sequence[Record]) -> Path:

@@ -74,15 +74,15 @@ def changed(**fields: Any) -> str:
     [
         ("{", "EOF while parsing an object"),
         ("", "EOF while parsing a value"),
-        ("[]", "not a start, epoch or end record"),
-        ("3", "not a start, epoch or end record"),
-        ("{}", "not a start, epoch or end record"),
-        (changed(type="middle"), "not a start, epoch or end record"),
-        (changed(type=None), "not a start, epoch or end record"),
+        ("[]", "not a start, epoch, timing or end record"),
+        ("3", "not a start, epoch, timing or end record"),
+        ("{}", "not a start, epoch, timing or end record"),
+        (changed(type="middle"), "not a start, epoch, timing or end record"),
+        (changed(type=None), "not a start, epoch, timing or end record"),
         (changed(schema=SCHEMA + 1), "schema 2; this version reads schema 1"),
         (changed(schema=None), "schema None; this version reads schema 1"),
         (f'{{"type": "end", "schema": {SCHEMA}, "cell": "a"}}', "end record: attempt: Field required"),
-        (changed(type=["end"]), "not a start, epoch or end record"),
+        (changed(type=["end"]), "not a start, epoch, timing or end record"),
     ],
 )
 def test_a_damaged_line_is_named_with_its_number(tmp_path: Path, line: str, expected: str) -> None:

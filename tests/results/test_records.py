@@ -119,3 +119,11 @@ def test_fields_of_a_later_version_are_ignored() -> None:
     actual = from_json(json.dumps({**line, "weather": "fine"}))
 
     assert ledgers.end("a") == actual
+
+
+def test_a_burst_reads_back() -> None:
+    burst = ledgers.timing(
+        wire_bytes={"sent": [1, 2], "received": [2, 1]}, payload_bytes={"sent": [1, 1], "received": [1, 1]}
+    )
+
+    assert from_json(to_json(burst)) == burst
