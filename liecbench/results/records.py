@@ -57,6 +57,19 @@ class Composed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSteps:
+    """Numbers of a cell's first steps, in which differences of rounding have not grown yet.
+
+    ``train_loss`` is the mean over ranks of each step's loss. Compression error and norm of the residuals are those
+    after the last of these steps, as in ``Epoch``.
+    """
+
+    train_loss: list[float]
+    compression_error: float | None
+    residual_norm: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
     """One finished epoch: trained, evaluated and checkpointed, or composed. An epoch without its record does not count.
 
@@ -65,7 +78,7 @@ class Epoch:
     ``data_seconds``, the time to fetch and augment batches, is not part of ``train_seconds``.
     ``least_communicate_seconds`` is the communication time of the rank that communicated least: this rank waited for
     no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other than the
-    ranks used.
+    ranks used. Only the first epoch has ``first_steps``.
     """
 
     type: ClassVar[str] = "epoch"
@@ -97,6 +110,7 @@ class Epoch:
     # Records that earlier versions wrote lack the following fields.
     least_communicate_seconds: float | None = None
     other_cpu_share: float | None = None
+    first_steps: FirstSteps | None = None
 
     @property
     def payload_bytes_per_rank(self) -> float:
@@ -209,6 +223,8 @@ def to_json(record: Record) -> str:
     fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
     if isinstance(record, Epoch) and record.composed is not None:
         fields["composed"] = dataclasses.asdict(record.composed)
+    if isinstance(record, Epoch) and record.first_steps is not None:
+        fields["first_steps"] = dataclasses.asdict(record.first_steps)
     return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
 
 

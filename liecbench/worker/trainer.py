@@ -11,6 +11,7 @@ from liecbench.worker.collective_errors import collective_cleanup
 from liecbench.worker.combine_ranks import Evaluation, combine_ranks, mean_over_ranks, norm_over_ranks
 from liecbench.worker.evaluation import compression_error, divergence, evaluate_mean_model
 from liecbench.worker.event_writer import EventWriter
+from liecbench.worker.first_steps import FirstStepsRecorder
 from liecbench.worker.gpu_telemetry import Sampler
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
 from liecbench.worker.replica import Replica
@@ -38,6 +39,7 @@ class Trainer:
     ) -> None:
         self._replica, self._events, self._sampler = replica, events, sampler
         self._trace_path, self._timeline = trace_path, self._timeline_of(set(), Path())
+        self._first_steps: FirstStepsRecorder | None = None
 
     def epoch(self, index: int, attempt: int) -> Epoch | None:
         """Train epoch ``index`` (from 0) and evaluate the ranks' mean model. Collective.
@@ -53,6 +55,7 @@ class Trainer:
         replica.set_learning_rate(index)
         batches = replica.batches.of_epoch(index)
         self._begin_timeline(index)
+        self._first_steps = FirstStepsRecorder(replica, batches) if index == 0 else None
         replica.heartbeat()
         replica.link.shape()
         with collective_cleanup(replica.link.unshape):
@@ -65,6 +68,8 @@ class Trainer:
             self._events.notice(problem)
         evaluation = self._evaluate(batches[0])
         record = combine_ranks(ranks, evaluation, cell=replica.cell.id, attempt=attempt, epoch=index + 1)
+        if self._first_steps is not None:
+            record = dataclasses.replace(record, first_steps=self._first_steps.read())
         return record if dist.get_rank() == 0 else None
 
     def _begin_timeline(self, index: int) -> None:
@@ -95,6 +100,8 @@ class Trainer:
             self._timeline.step_begins(epoch * len(batches) + step)
             loss = replica.step(batch, rng, clock)
             self._timeline.step_ended(epoch * len(batches) + step)
+            if self._first_steps is not None:
+                self._first_steps.step_ended(loss)
             if step < warmup_steps:
                 clock.restart_times()
             if self._events is not None:

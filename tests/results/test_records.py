@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.results.records import End, Epoch, Record, Start, from_json, to_json
+from liecbench.results.records import End, Epoch, FirstSteps, Record, Start, from_json, to_json
 from tests import ledgers
 
 TEXT = st.text(max_size=6)
@@ -14,6 +14,12 @@ NUMBERS = st.lists(st.integers(0, 2**60), max_size=3)
 BYTES = st.fixed_dictionaries({"sent": NUMBERS, "received": NUMBERS})
 PLAIN = st.dictionaries(TEXT, st.one_of(st.none(), st.booleans(), st.integers(), FLOATS, TEXT), max_size=3)
 STARTS = st.builds(Start, cell=TEXT, attempt=st.integers(1), at=TEXT, spec=PLAIN, environment=PLAIN)
+FIRST_STEPS = st.builds(
+    FirstSteps,
+    train_loss=st.lists(FLOATS, max_size=3),
+    compression_error=st.none() | FLOATS,
+    residual_norm=st.none() | FLOATS,
+)
 EPOCHS = st.builds(
     Epoch,
     cell=TEXT,
@@ -44,6 +50,7 @@ EPOCHS = st.builds(
     residual_norm=st.none() | FLOATS,
     peak_memory_bytes=st.integers(0),
     gpu=st.none() | st.dictionaries(TEXT, FLOATS, max_size=2),
+    first_steps=st.none() | FIRST_STEPS,
 )
 ENDS = st.builds(
     End,
