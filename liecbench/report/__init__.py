@@ -1,1 +1,1 @@
-"""Comparisons and benchmarks as text and figures: one file per format."""
+"""The output of liecbench as tables, JSON, CSV, HTML and figures, one module per format."""

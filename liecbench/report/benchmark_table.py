@@ -1,4 +1,4 @@
-"""A benchmark's rows as a table and as JSON."""
+"""The output of ``liecbench bench``: a benchmark's results as a table or as JSON."""
 
 import dataclasses
 import itertools
@@ -18,15 +18,18 @@ _TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 
 
 def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
-    """Return ``{"rows": [...], "machine": {...}}`` as JSON, without the fields that are None in every row."""
+    """Return ``{"rows": [...], "machine": {...}}`` as JSON; a field that is None in every row is left out."""
     return json.dumps({"rows": [_object(row, _names(rows)) for row in rows], "machine": machine}, indent=2)
 
 
 def render(result: BenchmarkResult, machine: Mapping[str, str | int]) -> Group:
-    """Return a table with the limit next to each time and, below the table, the legend and the machine."""
+    """Return a table for Rich to print, with the physical limit next to each time.
+
+    Below the table are the legend, the measured rates of shaped links, and a description of the machine.
+    """
     rows = result.rows
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    # The text below the table tells a size that all rows share, and the links' measured rates.
+    # No columns for what the text below the table says: the links' measured rates, and the size if all rows share it.
     below = {"size"} if _same_size(rows) else set()
     below |= {"achieved_bits_per_second"} if any(row.step_seconds is not None for row in rows) else set()
     names = [name for name in _names(rows) if name not in below]
@@ -54,7 +57,7 @@ def _object(row: BenchmarkRow, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _measured_rates(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Return one line per link: the lowest of the rates measured each time that the link was shaped."""
+    """Return one line of text per link, with the lowest rate that was measured on the link."""
     slowest: dict[str, int] = {}
     for row in rows:
         if row.link is not None and row.step_seconds is not None and row.achieved_bits_per_second is not None:
@@ -93,7 +96,8 @@ def _text(unit: Unit, value: float | None) -> str:
     return "–" if value is None else unit.format(value)
 
 
-# The field, heading and text of each column; a column is left out if its field is None in every row.
+# (field, heading, function that returns the text for a row) of each column. A column is left out if its field is None
+# in every row.
 _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("name", "name", lambda row: row.name),
     ("operation", "operation", lambda row: row.operation),

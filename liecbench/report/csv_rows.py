@@ -1,4 +1,4 @@
-"""The comparison as CSV."""
+"""The output of ``liecbench compare --format csv``."""
 
 import csv
 import io
@@ -13,7 +13,10 @@ _FIRST = ("algorithm", "compressor", "workers", "link", "server", "dataset", "mo
 
 
 def render(comparison: Comparison) -> str:
-    """Return CSV with one line per row; each metric has a column for its mean and for both ends of its interval."""
+    """Return CSV with one line per row of the comparison.
+
+    Each metric has three columns: its mean, and the lower and the upper end of its interval.
+    """
     rows = comparison.rows
     fields = [*_FIRST, *sorted({name for row in rows for name in row.fields} - set(_FIRST))]
     names = exported_metrics(cell for row in rows for cell in row.per_seed.values())

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
 
 
 class Renderer(Protocol):
-    """A module that renders comparisons."""
+    """The interface of a module that renders comparisons in one format."""
 
     def render(self, comparison: "Comparison", /) -> "RenderableType":
-        """Return a text to print unchanged, or an object for Rich to print."""
+        """Return the comparison as a text to print unchanged, or as an object for Rich to print."""
 
 
 class Format(StrEnum):
-    """The values of ``--format``. To add a format, write its module and add a member with its name and module here.
+    """The values of ``liecbench compare --format``.
 
-    A module is imported only when its format is rendered, because `--help` needs only the names.
+    To add a format, write a module for it and add a member here, with the names of the format and of the module.
+
+    The module is imported only when ``render`` is called, because `--help` needs only the names.
     """
 
     module: str
@@ -38,5 +40,5 @@ class Format(StrEnum):
     CSV = "csv", "liecbench.report.csv_rows"
 
     def render(self, comparison: "Comparison") -> "RenderableType":
-        """Return a text to print unchanged, or an object for Rich to print."""
+        """Return the comparison as a text to print unchanged, or as an object for Rich to print."""
         return cast("Renderer", importlib.import_module(self.module)).render(comparison)

@@ -1,4 +1,8 @@
-"""The HTML page's table of GPU metrics: means over the epochs of all cells, also of cells that did not complete."""
+"""The table of GPU metrics on the HTML page of ``liecbench report``.
+
+Each line of the table belongs to one row of the comparison, which joins the cells (training runs) that differ only in
+the seed. A value is the mean over the row's cells that have finished an epoch, whether or not they completed.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +23,14 @@ _METRICS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuTable:
-    """The headings of the columns, and per line the name of its row and one text per column."""
+    """The column headings, and the lines of the table: each has a name and one text per column."""
 
     headings: list[str]
     lines: list[tuple[str, list[str]]]
 
 
 def gpu_table(comparison: Comparison) -> GpuTable | None:
-    """Return a table with one line per row whose records have GPU metrics; None if there is no such row."""
+    """Return a table with one line for each row of the comparison that has GPU metrics; None if no row has any."""
     rows = [row for row in comparison.rows if any(epoch.gpu for cell in row.cells for epoch in cell.epochs)]
     if not rows:
         return None
@@ -46,7 +50,7 @@ def gpu_table(comparison: Comparison) -> GpuTable | None:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    """Return the field names of all reasons in the records for which clocks were held back, of later drivers too."""
+    """Return the records' fields ``throttled_<reason>_share``, even for reasons that this version does not know."""
     epochs = [epoch for row in rows for cell in row.cells for epoch in cell.epochs]
     names = dict.fromkeys(name for epoch in epochs for name in epoch.gpu or {})
     return [name for name in names if name.startswith("throttled_") and name != "throttled_share"]

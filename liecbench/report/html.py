@@ -1,4 +1,4 @@
-"""The comparison as one HTML page that needs no network: verdict, table, figures, and what was run."""
+"""The output of ``liecbench report``: an HTML page that needs no network, with verdict, table, figures and settings."""
 
 import importlib.util
 import json
@@ -20,7 +20,7 @@ from liecbench.results.directory import SCENARIO_NAME
 
 
 def render(comparison: Comparison) -> str:
-    """Return the HTML page; its template escapes every text that comes from a scenario or a record."""
+    """Return the page as HTML. The page's template escapes every text that comes from a scenario or a record."""
     rows, metrics = comparison.rows, comparison.columns(page=True)
     figures = all_figures(comparison)
     palette = Palette(comparison.labels.colour_keys, comparison.baseline)
@@ -59,7 +59,7 @@ def _template() -> Template:
 
 
 def _plotly_library() -> str:
-    # Find Plotly's package without importing it: the page needs only its JavaScript file.
+    # Find Plotly's package without importing it, because the page needs only the JavaScript file in the package.
     package = importlib.util.find_spec("plotly")
     assert package is not None, "plotly is a dependency"
     assert package.submodule_search_locations is not None, "plotly is a package"
@@ -67,7 +67,7 @@ def _plotly_library() -> str:
 
 
 def _cells(comparison: Comparison) -> str:
-    """Return the numbers of completed, failed and unfinished cells as text."""
+    """Return the numbers of cells by state as text, such as ``3 completed · 1 failed``; ``none`` without cells."""
     rows = comparison.rows
     counts = {
         "completed": sum(row.num_completed for row in rows),
@@ -78,7 +78,7 @@ def _cells(comparison: Comparison) -> str:
 
 
 def _details(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Yield a name and a text for each scenario, for the environments, and for each link."""
+    """Yield (heading, text) pairs that show what was run: each scenario, the environments, and each link."""
     for directory in comparison.directories:
         path = directory / SCENARIO_NAME
         if path.exists():

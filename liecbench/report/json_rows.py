@@ -1,4 +1,4 @@
-"""The comparison as JSON."""
+"""The output of ``liecbench compare --format json``."""
 
 import dataclasses
 import json
@@ -26,7 +26,10 @@ def render(comparison: Comparison) -> str:
 
 
 def counts(row: Row) -> dict[str, int | str | None]:
-    """Return a row's number of cells in total and by state, and the number that reached the target accuracy."""
+    """Return how many cells a row has, and how many of them failed, are unfinished, and reached the target accuracy.
+
+    The value of ``"reached"`` is a text such as ``2/3``, or None if there is no target accuracy.
+    """
     return {
         "cells": len(row.cells),
         "failed": row.num_failed,

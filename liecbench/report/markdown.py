@@ -1,4 +1,4 @@
-"""The comparison as a Markdown table."""
+"""The output of ``liecbench compare --format markdown``."""
 
 import html
 import re
@@ -8,7 +8,7 @@ from liecbench.results.comparison import Comparison
 
 
 def render(comparison: Comparison) -> str:
-    """Return a table and, below the table, the shared fields, the verdict, errors and warnings."""
+    """Return Markdown text: a table and, below the table, the shared fields, the verdict, errors and warnings."""
     lines = _lines(comparison)
     if not any(row.state for row in comparison.rows):
         lines = [line[:-1] for line in lines]
@@ -19,7 +19,7 @@ def render(comparison: Comparison) -> str:
 
 
 def _lines(comparison: Comparison) -> list[list[str]]:
-    """Return the texts of each line: headings, alignments, then one line per row; the last column is the state."""
+    """Return the table's lines (headings, alignments, then one per row), each with its texts; the state comes last."""
     metrics = comparison.columns()
     headings = [*map(field_heading, comparison.fields), *(metric.heading for metric in metrics), "state"]
     alignment = ["---"] * len(comparison.fields) + ["---:"] * len(metrics) + ["---"]

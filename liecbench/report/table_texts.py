@@ -1,4 +1,4 @@
-"""The texts of a comparison that tables of every format share."""
+"""Texts that the tables of a comparison share, whether on a terminal, in Markdown or on the HTML page."""
 
 from liecbench.results.comparison import Comparison
 from liecbench.results.gpu_metrics import max_ranks_per_gpu
@@ -8,7 +8,7 @@ _CAPTION_FIELDS = ("link", "dataset", "model", "compressor", "server", "batch_si
 
 
 def field_heading(name: str) -> str:
-    """Return the heading of a field's column."""
+    """Return the heading of a field's column: the field's name with spaces instead of underscores."""
     return name.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""The comparison as a table on a terminal."""
+"""The table that ``liecbench run`` and ``liecbench compare`` print on a terminal."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,16 @@ from liecbench.results.metrics import METRICS
 
 
 def render(comparison: Comparison) -> "TerminalTable":
-    """Return a table for Rich to print; columns that do not fit are hidden, and named below the table."""
+    """Return a table for Rich to print. On a narrow terminal it hides some metrics, and names them below the table."""
     return TerminalTable(comparison=comparison)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalTable:
-    """A table with each metric's best value in bold and a line between groups; below it, the verdict and errors."""
+    """A table for Rich to print, with each metric's best value in bold; below it are the verdict, errors and warnings.
+
+    If the rows are grouped by a field other than the algorithm, a line separates the groups.
+    """
 
     comparison: Comparison
 
@@ -53,7 +56,7 @@ def _table(comparison: Comparison, columns: dict[str, list[Text]]) -> Table:
 
 
 def _columns(comparison: Comparison) -> dict[str, list[Text]]:
-    """Return the texts of each column, its heading first, by the name of the field or metric."""
+    """Return one list of texts per column: the heading, then one text per row; the key names the field or metric."""
     rows = comparison.rows
     columns = {
         name: [Text(field_heading(name)), *(Text(starred_field_text(comparison, row, name)) for row in rows)]
@@ -74,7 +77,10 @@ def _metric_texts(comparison: Comparison, metric: Metric) -> Iterator[Text]:
 
 
 def _hidden(columns: dict[str, list[Text]], width: int) -> list[str]:
-    """Return the metrics whose columns to hide so that the others fit in ``width``, or all that may be hidden."""
+    """Return the metrics to hide so that the remaining columns fit in ``width`` characters.
+
+    If the columns do not fit in any case, return every metric that may be hidden.
+    """
     order = {name: METRICS[name].hide_first for name in columns if name in METRICS}
     candidates = sorted((place, name) for name, place in order.items() if place is not None)
     hidden: list[str] = []

@@ -1,1 +1,1 @@
-"""The figures of a report."""
+"""The figures of ``liecbench report``: their data, and how Plotly and Matplotlib draw them."""

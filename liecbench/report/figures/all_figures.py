@@ -1,4 +1,4 @@
-"""The list of all figures of a report."""
+"""The list of all figures that ``liecbench report`` draws."""
 
 from liecbench.report.figures.bytes_figures import accuracy_against_bytes, bytes_by_rank
 from liecbench.report.figures.curves import energy_figure, epoch_figures
@@ -9,7 +9,7 @@ from liecbench.results.comparison import Comparison
 
 
 def all_figures(comparison: Comparison) -> list[Figure]:
-    """Return every figure for which the comparison has data, in the order of a report."""
+    """Return every figure for which the comparison has data, in the order in which a report shows the figures."""
     rows, labels = [row for row in comparison.rows if row.has_epochs], comparison.labels
     figures = [
         *epoch_figures(rows, labels),

@@ -10,7 +10,10 @@ from liecbench.results.statistics import Estimate
 
 
 def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure with one point per row, last accuracy against the training's bytes, and the Pareto fronts."""
+    """Return a figure with one point per row: the final test accuracy over the payload bytes of the whole training.
+
+    A line shows the Pareto front of the points with the same setting, such as the same link.
+    """
     points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
     for row in rows:
         payload, accuracy = row.metrics["payload_bytes_per_epoch"], row.metrics["test_accuracy"]
@@ -49,7 +52,10 @@ def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Yield the points (x, y) whose y is larger than that of every other point with smaller or equal x, by rising x."""
+    """Yield the points of the Pareto front by rising x.
+
+    A point (x, y) is on the front if no other point has both a smaller or equal x and a larger or equal y.
+    """
     best = -math.inf
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
         if y > best:
@@ -58,7 +64,10 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float,
 
 
 def bytes_by_rank(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure with bars of each rank's payload bytes in the last epoch of each row's first cell."""
+    """Return a bar chart of the payload bytes that each rank sends and receives per epoch.
+
+    Every row has one bar per rank, with the bytes of one epoch: the last epoch of the row's first cell that has any.
+    """
     series = []
     for row in rows:
         payload = next(cell.epochs[-1].payload_bytes for cell in row.cells if cell.epochs)

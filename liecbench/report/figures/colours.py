@@ -23,7 +23,7 @@ _COLOURS: Final = (
 )
 BASELINE: Final = "#808080"
 REFERENCE: Final = "#999999"
-# The parts of an epoch's time: computing, compressing, waiting.
+# Colours of the parts of an epoch's time: computing, compressing, waiting.
 PARTS: Final = ("#56B4E9", "#E69F00", "#D55E00")
 MARKERS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star", "pentagon")
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -31,7 +31,7 @@ PATTERNS: Final = ("", "/", ".", "x", "-", "+")
 
 
 class Palette:
-    """A colour for every method, in the order of the rows; the baseline is grey."""
+    """A colour for each method: colours are assigned in the order of ``methods``, and ``baseline`` is grey."""
 
     def __init__(self, methods: Iterable[str], baseline: str) -> None:
         others = [method for method in dict.fromkeys(methods) if method != baseline]
@@ -39,5 +39,5 @@ class Palette:
         self._colours[baseline] = BASELINE
 
     def colour(self, method: str) -> str:
-        """Return the method's colour as ``#RRGGBB``; the colour of reference lines for an unknown method."""
+        """Return the method's colour as ``#RRGGBB``; an unknown method has the colour of reference lines."""
         return self._colours.get(method, REFERENCE)

@@ -18,7 +18,10 @@ OfEpoch = Callable[[Epoch], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
-    """A horizontal axis: the sum of ``of_epoch`` over the epochs so far."""
+    """A horizontal axis: at each epoch, its value is the sum of ``of_epoch`` over this and all earlier epochs.
+
+    ``captions`` has the figure's caption for each vertical axis: for ``"accuracy"`` and for ``"loss"``.
+    """
 
     key: str
     title: str
@@ -84,7 +87,7 @@ def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
 
 
 def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure of test accuracy against joules, with the rows whose GPU energy is known in every epoch."""
+    """Return a figure of test accuracy against joules; it omits rows with an epoch whose GPU energy is unknown."""
     known = [row for row in rows if all(joules(cell.epochs) is not None for cell in row.cells)]
     return Figure(
         key="accuracy-energy",
@@ -104,9 +107,10 @@ def _energy(epoch: Epoch) -> float:
 
 
 def _curve(row: Row, labels: Labels, value: OfEpoch, cost: OfEpoch) -> Series:
-    """Return a row's curve, means over its completed cells; if there are none, over all cells that have epochs.
+    """Return the curve of ``value`` against the accumulated ``cost``, as means over the row's completed cells.
 
-    The curve ends at the last epoch that all of these cells have finished.
+    If no cell completed, the means are over all cells that have epochs. The curve ends at the last epoch that all of
+    these cells have finished.
     """
     name, setting = labels.curve(row)
     begun = [cell for cell in row.cells if cell.epochs]

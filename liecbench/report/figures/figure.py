@@ -1,4 +1,4 @@
-"""Figures as data: series with intervals, independent of the library that draws them."""
+"""Figures as data: series of values with intervals, independent of the library that draws them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Interval = tuple[list[float], list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """The data of one curve or, in a figure of bars or points, of one bar, bar part or point per value.
+    """The data of one curve. In a figure of bars or points, each value is a bar, a part of a stacked bar, or a point.
 
     Args:
         name: The name in the legend.
@@ -20,9 +20,9 @@ class Series:
         x: The values on the horizontal axis; texts are categories.
         y: The values on the vertical axis.
         interval: The lower ends and the upper ends of 95 % intervals over seeds; None if no value has an interval.
-        variant: The index of the dash, marker and pattern or, in stacked bars, of the part.
-        setting: The setting under which the series is shown; None: under every setting.
-        group: The name of a group of bars, which stand next to each other; None: no group.
+        variant: The index of the curve's dash, the point's marker or the bar's pattern; in stacked bars, of the part.
+        setting: The name of the setting, such as the link, under which the series is shown; None: under every setting.
+        group: The name of the group of adjacent bars to which this series' bars belong; None: no group.
         reference: True for a line to compare other series with; it is dotted and grey.
     """
 
@@ -77,7 +77,7 @@ class Figure:
 def interval_of(estimates: Sequence[Estimate]) -> Interval | None:
     """Return the lower ends and the upper ends of the estimates' intervals; None if no estimate has an interval.
 
-    Both ends of an estimate without an interval are its mean.
+    For an estimate without an interval, both ends are the estimate's mean.
     """
     if all(estimate.high is None for estimate in estimates):
         return None

@@ -1,6 +1,6 @@
 """Figures as Plotly's traces and layouts: plain JSON values, which the page's JavaScript draws."""
 
-from html import escape  # Plotly reads tags in its texts: this is not the page's escaping
+from html import escape  # for Plotly, which interprets tags in texts; the page's template escapes the page itself
 from typing import Any
 
 from liecbench.report.figures.colours import DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
@@ -8,7 +8,11 @@ from liecbench.report.figures.figure import Figure, Interval, Series
 
 
 def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
-    """Return ``{"data": […], "layout": {…}, "settings": […]}``; ``"settings"`` has the setting of each trace."""
+    """Return ``{"data": […], "layout": {…}, "settings": […]}``, with Plotly's traces in ``"data"``.
+
+    ``"settings"`` has one item per trace: the name of the setting under which the page shows the trace, such as the
+    link, or None to show it under every setting.
+    """
     traces: list[dict[str, Any]] = []
     settings: list[str | None] = []
     for series in figure.series:
@@ -89,16 +93,16 @@ def _mode(figure: Figure, series: Series) -> str:
 
 
 def _above_a_tenth(y: list[float], interval: Interval) -> Interval:
-    """Raise an interval's lower ends to at least a tenth of the mean ``y``.
+    """Return ``interval`` with each lower end raised to at least a tenth of the mean in ``y``.
 
-    A logarithmic axis has no 0, and an end near 0 would flatten the lines.
+    A logarithmic axis has no 0, and with an end near 0 it would be so long that all curves look flat.
     """
     low, high = interval
     return [max(end, mean / 10) for end, mean in zip(low, y, strict=True)], high
 
 
 def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> dict[str, Any]:
-    """Return a trace for the area of the intervals: its outline follows the upper ends, then back the lower ends."""
+    """Return a filled trace over the intervals: its outline runs along their upper ends, then back along the lower."""
     low, high = interval
     return {
         "type": "scatter",
@@ -121,7 +125,7 @@ def _axis_values(values: list[Any]) -> list[Any]:
 
 
 def _rounded(values: list[float]) -> list[float]:
-    """Round to six significant digits, which keeps a page of many cells small."""
+    """Return the values rounded to six significant digits, so that a page about many cells stays small."""
     return [float(f"{value:.6g}") for value in values]
 
 

@@ -41,7 +41,10 @@ def speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure of seconds per epoch by number of workers, one line per method beside one for linear speed-up."""
+    """Return a figure of seconds per epoch by number of workers.
+
+    Each method has two lines: its own, and a dotted one for linear speed-up.
+    """
     groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in rows:
         if row.metrics["seconds_per_epoch"] is not None:
@@ -80,7 +83,7 @@ def _with_linear(group: Sequence[Row], labels: Labels, curve: tuple[str, str | N
 
 
 def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Series]:
-    """Yield one line of ``metric`` by link rate for each method that was measured at two or more link rates."""
+    """Yield, for each method that was measured at two or more link rates, a line of ``metric`` by link rate."""
     groups: dict[tuple[str, str | None], list[tuple[int, Row]]] = {}
     for row in rows:
         rate = symmetric_rate(row.fields.get("link"))

@@ -1,4 +1,4 @@
-"""Figures of stacked bars: the parts of an epoch's time."""
+"""Figures of stacked bars: the time of an epoch, divided into computing, compressing and waiting for the network."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,11 @@ def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def time_by_link(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure with one stacked bar per link and method: each part's time ÷ the baseline's time on that link."""
+    """Return a figure with one stacked bar per link and method.
+
+    The height of each part is its time divided by the time of the baseline's epoch on the same link. The figure is
+    empty if there is only one link.
+    """
     compared = sorted((row for row in rows if row.metrics["speedup"] is not None), key=_slowest_link_first)
     several_links = len({row.fields["link"] for row in compared}) > 1
     return Figure(

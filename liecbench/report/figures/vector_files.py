@@ -34,7 +34,10 @@ _STYLE: Final[Any] = {
 
 
 def write_vector_files(figures: Sequence[Figure], palette: Palette, directory: Path) -> Iterator[Path]:
-    """Write every figure as SVG and PDF, in one pair of files per setting, and yield the paths."""
+    """Write each figure to ``directory`` as SVG and as PDF, and yield the paths of the files.
+
+    A figure that shows several settings, such as several links, has a pair of files for each setting.
+    """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
@@ -54,7 +57,7 @@ def write_vector_files(figures: Sequence[Figure], palette: Palette, directory: P
                 _draw(canvas, figure, shown, palette)
                 for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
                     path = directory / f"{name}.{suffix}"
-                    canvas.savefig(path, metadata=metadata)  # the same bytes from the same results
+                    canvas.savefig(path, metadata=metadata)  # without a date, the same results give the same bytes
                     yield path
 
 
@@ -131,7 +134,7 @@ def _stacked_bars(axes: "Axes", shown: Sequence[Series], places: Sequence[str]) 
     named = set[str]()
     for part in shown:
         (x,), (y,) = part.x, part.y
-        label = "_" if part.name in named else part.name  # Matplotlib leaves such labels out of the legend
+        label = "_" if part.name in named else part.name  # Matplotlib leaves the label "_" out of the legend
         named.add(part.name)
         place = _place(part, x)
         axes.bar(places.index(place), y, bottom=bottoms[place], color=PARTS[part.variant], label=label)
