@@ -1,1 +1,1 @@
-"""Scenario files: read them, check them, and expand them into cells."""
+"""Scenario files: read them, check them, and expand them into cells, each of which is one training run."""

@@ -1,4 +1,4 @@
-"""Pydantic models of the matrix's axes, and of scenario sections that give only some fields of a cell or a task."""
+"""Pydantic models of a scenario's ``matrix``, and of sections that may give only some fields of a cell or a task."""
 
 from typing import Annotated, Any, Final, Union, get_type_hints
 
@@ -14,7 +14,7 @@ REQUIRED_AXES: Final = ("algorithm", "workers")
 
 
 def _drop_defaults(schema: dict[str, Any]) -> None:
-    """Remove the defaults from a partial model's JSON Schema: each is None and only makes its field optional."""
+    """Remove the defaults from a model's JSON Schema: they are all None, and only serve to make the fields optional."""
     for field in schema["properties"].values():
         field.pop("default", None)
 
@@ -32,7 +32,8 @@ class _Axes(Model):
     model_config = ConfigDict(json_schema_extra=_require_axes)
 
 
-# Every field is optional: a task may be spread over the task section, the matrix and an algorithm's own task.
+# Every field is optional, because a scenario may give some task fields in ``task``, some in ``matrix``, and some for
+# one algorithm only.
 _task_types = {name: kind for name, kind in get_type_hints(Task, include_extras=True).items() if name in TASK_FIELDS}
 _partial: dict[str, Any] = {
     name: (kind, Field(None, description=Task.model_fields[name].description)) for name, kind in _task_types.items()
@@ -67,7 +68,8 @@ _types: dict[str, Any] = {
     "compressor": CompressorChoice,
     "seed": Seed,
 }
-# The order in which cells are expanded, the last axis changing fastest.
+# The names of the axes, in the order in which the matrix is expanded: from one cell to the next, the last axis changes
+# first.
 AXES = tuple(_types)
 
 
@@ -76,7 +78,7 @@ def _as_list(value: object) -> object:
 
 
 def _axis_type(kind: Any) -> Any:
-    """Return the type of an axis: validation accepts one ``kind`` or a list of them, and always returns a tuple."""
+    """Return the pydantic type of an axis, which accepts one value of type ``kind`` or a list, and yields a tuple."""
     written = Union[kind, Annotated[list[kind], MinLen(1)]]  # noqa: UP007 - kinds are known at run time only
     listed = BeforeValidator(_as_list, json_schema_input_type=written)
     return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]

@@ -1,4 +1,7 @@
-"""A cell, one point of the matrix: every field that decides what is trained; the hash of the fields is its id."""
+"""The cell: one training run, that is, one combination of a scenario's matrix with one seed.
+
+A cell holds every field that decides what is trained, and its id is a hash of these fields.
+"""
 
 import functools
 from dataclasses import dataclass
@@ -31,9 +34,17 @@ class Model(BaseModel):
 
 
 def split_options(value: object, reserved: tuple[str, ...]) -> object:
-    """Return a choice, written ``name`` or ``{name: …, option: …}``, as a mapping for validation.
+    """Return an algorithm, compressor, dataset or model of a scenario as a mapping for pydantic to validate.
 
-    The mapping has those ``reserved`` keys that the choice has, and its other keys as a mapping under ``"options"``.
+    Args:
+        value: What the scenario has: ``name`` or ``{name: …, option: …}``.
+        reserved: The keys of ``value`` that are not options, such as ``name``.
+
+    Returns:
+        The reserved keys of ``value`` with their values, and under ``"options"`` a mapping of all other keys.
+
+    Raises:
+        ValueError: ``value`` has neither of the two forms.
     """
     if isinstance(value, str):
         return {"name": value}
@@ -44,7 +55,10 @@ def split_options(value: object, reserved: tuple[str, ...]) -> object:
 
 
 class Choice(Model):
-    """An algorithm, compressor, dataset or model by name, with its options; written ``name`` or ``{name: …, …}``."""
+    """The name and the options of an algorithm, compressor, dataset or model.
+
+    A scenario has it as ``name`` or as ``{name: …, option: …}``.
+    """
 
     name: str
     options: dict[str, Any] = {}
@@ -74,9 +88,9 @@ class Milestones(Model):
 
 
 class Dirichlet(Model):
-    """A partition that gives each worker a Dirichlet-distributed share of each label's samples.
+    """A partition of the training data that gives each worker a Dirichlet-distributed share of each label's samples.
 
-    The smaller ``dirichlet``, the concentration, the more the labels of two workers differ.
+    ``dirichlet`` is the distribution's concentration: the smaller it is, the more the workers' labels differ.
     """
 
     dirichlet: Annotated[float, Gt(0), Le(10**6)]
@@ -95,7 +109,7 @@ def _parse_partition(value: object) -> object:
 
 
 Positive = Annotated[int, Ge(1), Le(10**9)]
-Workers = Annotated[int, Ge(1), Le(1000)]  # a Linux bridge joins about as many links, not more
+Workers = Annotated[int, Ge(1), Le(1000)]  # a Linux bridge cannot join many more links than 1000
 Threads = Annotated[int, Ge(1), Le(4096)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
@@ -127,13 +141,13 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit ``partition`` if it is ``iid``: the first versions lacked it, and stored cells must keep their ids."""
+        """Return the fields, without ``partition`` if it is ``iid``: cells stored before it existed keep their ids."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if (name, value) not in LATER_FIELDS.items()}
 
 
 class Cell(Model):
-    """One training run of the matrix."""
+    """One training run: one combination of a scenario's matrix with one seed."""
 
     algorithm: Choice
     compressor: Choice | None
@@ -181,7 +195,7 @@ class Cell(Model):
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Self:
-        """Return the cell whose method ``spec`` returned ``spec``."""
+        """Return the cell that has these fields, given as ``Cell.spec`` returns them."""
         return cls.model_validate(spec)
 
     def describe(self) -> str:
@@ -196,9 +210,10 @@ class Job:
 
     Attributes:
         cell: The cell to run.
-        attempt: The number of this start of the cell, from 1.
+        attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts committed.
-        trajectory: The id of the cell whose training is composed with this cell's timings; None if this cell trains.
+        trajectory: The id of another cell, whose losses and accuracies are combined with the step times that are
+            measured for this cell; None if this cell is trained itself.
         data_sha256: The hash of the data that the committed epochs were trained on; None if it is not known.
     """
 

@@ -1,4 +1,4 @@
-"""A cell's fields as one flat mapping, under the names that ``--only``, comparison rows and tables use."""
+"""The fields of a cell (one training run) as a flat mapping, by the names that ``--only`` and tables use."""
 
 import functools
 import json
@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from liecbench.network.link_map import LinkMap
 
-# Task fields that the first versions did not have, each with its value for specs that lack the field.
+# Task fields that the first versions did not have, each with the value that a spec without the field stands for.
 LATER_FIELDS: Final = {"partition": "iid"}
 
 
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a cell's spec without nesting.
+    """Return the fields of ``spec``, which ``Cell.spec`` returned, without nesting.
 
-    The field of a choice, such as ``"compressor": {"name": "top_k", "ratio": 0.1}``, keeps the choice's name only.
-    Each option becomes a field: ``ratio`` or, if the cell has a field of that name already, ``compressor_ratio``.
+    From ``"compressor": {"name": "top_k", "ratio": 0.1}`` the field ``compressor`` keeps only the name. Each option
+    becomes a field of its own: ``ratio`` or, if there is a field of that name already, ``compressor_ratio``.
     """
     fields: dict[str, Any] = {}
     nested = {**spec, **LATER_FIELDS, **spec["task"]}

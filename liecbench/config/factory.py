@@ -1,4 +1,4 @@
-"""Make a cell's algorithm and its compressor."""
+"""Create the algorithm and the compressor that a cell (one training run) names."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,12 @@ def make_algorithm(cell: Cell) -> "Algorithm":
 
 
 def make_compressor(choice: Choice, seed: int) -> Any:
-    """Return a new compressor; if it has the option ``seed``, mix the cell's ``seed`` into it."""
+    """Return a new compressor. If it has an option ``seed``, its seed is derived from this option and the cell's seed.
+
+    Args:
+        choice: The compressor's name and all its options.
+        seed: The cell's seed.
+    """
     options = dict(choice.options)
     if "seed" in options:
         options["seed"] = int(np.random.SeedSequence([seed, options["seed"]]).generate_state(1)[0])

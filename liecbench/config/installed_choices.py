@@ -1,4 +1,4 @@
-"""The JSON Schema of a choice: every installed name, each with its own options."""
+"""The part of the scenario's JSON Schema that lists the installed algorithms, compressors, datasets and models."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,10 @@ _FUNCTION = {"type": "string", "pattern": user_functions.PATTERN, "description":
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A type annotation that makes the JSON Schema of a choice list the installed names of one kind.
+    """A type annotation for a field that names an algorithm, compressor, dataset or model, as ``kind`` says.
 
-    The schema accepts a bare name, or a mapping with a name and its options. For datasets and models it also accepts
-    a user's function ``module:function``.
+    The field's JSON Schema accepts the installed names of this kind: a bare name, or a mapping of a name and options.
+    For datasets and models it also accepts a user's function ``module:function``.
     """
 
     kind: registry.Kind
@@ -32,7 +32,7 @@ class Installed:
         return {"anyOf": forms}
 
     def _form(self, name: str, shared: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a mapping with this ``name``, its options, and the keys ``shared`` by all names."""
+        """Return the schema of a mapping that has this ``name``, the name's options, and keys that all names share."""
         description = registry.summary(registry.load(self.kind, name))
         options = registry.options_model(self.kind, name).model_json_schema().get("properties", {})
         return {

@@ -1,4 +1,4 @@
-"""The JSON Schema of scenario files, with every installed name and option: editors use it to complete and check."""
+"""The JSON Schema of scenario files, with every installed name and option, for editors that complete and check them."""
 
 from typing import Any
 

@@ -16,12 +16,12 @@ from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import ScenarioError, did_you_mean
 from liecbench.network.link_text import LinkKeys, LinkMapKeys
 
-# Returns those of a scenario's cells that will run.
+# Returns the cells that will run, given all cells of a scenario.
 Choose = Callable[[list[Cell]], list[Cell]]
 
 
 def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = list) -> Scenario:
-    """Read, override and check a scenario file.
+    """Return the scenario in a file, after applying overrides and checking it.
 
     Args:
         path: The file.
@@ -38,9 +38,10 @@ def load_scenario(path: Path, assignments: Iterable[str] = (), chosen: Choose = 
 
 
 def check(document: Document, chosen: Choose = list) -> Scenario:
-    """Return a document's scenario, after checking all names, options and combinations, and the data and models.
+    """Return the scenario in a YAML document, after checking it.
 
-    The data and models of cells that ``chosen`` does not return are not checked. Raises ScenarioError.
+    Checked are all names, options and combinations, and the data and models of the cells that ``chosen`` returns.
+    Raises ScenarioError, with the place in the file, at the first mistake.
     """
     try:
         scenario = Scenario.model_validate(document.data)
@@ -60,7 +61,10 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
 
 
 def _structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """Return pydantic's first error, with its place; prefer an unknown key, which may be a missing key misspelt."""
+    """Return one of pydantic's errors, with its place in the file: the first unknown key, else the first error.
+
+    A misspelt key causes two errors: it is unknown, and the correct key is missing.
+    """
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path: Key = ()
     for index, part in enumerate(first["loc"], start=1):
@@ -88,7 +92,7 @@ def _valid_keys(path: Key) -> Iterable[str]:
 
 
 def _choices(scenario: Scenario) -> Iterator[tuple[Key, registry.Kind, Choice | AlgorithmChoice]]:
-    """Yield every algorithm, compressor, dataset and model that the scenario names: its path, kind and choice."""
+    """Yield (path in the file, kind, choice) for each algorithm, compressor, dataset and model in the scenario."""
     yield from _point_choices(("task",), given(scenario.task))
     for name, values in given(scenario.matrix).items():
         for index, value in enumerate(values):
@@ -133,9 +137,9 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
 
 
 def _check_links(document: Document, scenario: Scenario) -> None:
-    """Check that each link's ranks exist, and that ``enforcement: process`` can pace the link if it is asked for.
+    """Raise ScenarioError if a link names a worker that does not exist, or ``enforcement: process`` cannot pace it.
 
-    The kernel's ability to shape links is checked only when a run begins.
+    With ``enforcement: kernel``, a run checks later whether the kernel can shape the links.
     """
     for point, cell in scenario.kept:
         for rank, _ in cell.link.workers:
@@ -204,7 +208,7 @@ def _incompatibility(algorithm: str, compressor: Choice) -> str | None:
 
 
 def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    """Check that the data load, that the model takes them, and that there are enough samples for a step and a test."""
+    """Raise ScenarioError if the data do not load, do not fit the model, or are too few for the workers."""
     try:
         sizes = workload_sizes.sizes(cell.task)
     except workload.WorkloadError as error:

@@ -13,7 +13,7 @@ from liecbench.config.yaml_source import Key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A value and its path in the scenario file."""
+    """A value and its path in the scenario file, such as ``("matrix", "algorithm", 0)``."""
 
     value: Any
     path: Key
@@ -24,9 +24,9 @@ class MatrixPoint:
     """One combination of the matrix, or one entry of ``include``.
 
     Attributes:
-        section: The path of the matrix, or of the entry of ``include``.
-        fields: The value of each axis and each task field, by name. A task field has the value in the algorithm's own
-            task if there is one, else the value on the axes, else the value in the task section.
+        section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
+        fields: The value of each axis and each task field, by name. For a task field, the value that the algorithm's
+            own ``task`` gives takes precedence over one in the matrix, and this one over one in the task section.
     """
 
     section: Key
@@ -34,11 +34,17 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Return the point with the fields of the task section, one value per axis, and the algorithm's own task."""
+        """Return the point with these fields of the task section, these values of the axes, and the algorithm's task.
+
+        Args:
+            section: The path of the matrix, or of the entry of ``include``.
+            task: The fields of the scenario's task section, by name.
+            axes: One value per axis, by the axis's name.
+        """
         algorithm = axes["algorithm"]
         own = placed_fields(algorithm.value.task, (*algorithm.path, "task"))
         fields = {**task, **axes, **own}
-        # A user's function as model brings its own data if no dataset is given: it then is the dataset, too.
+        # If no dataset is given and the model is a user's function, the model brings its own data and is the dataset.
         model = fields.get("model")
         if model is not None and "dataset" not in fields and _is_user_function(model.value):
             fields["dataset"] = model
@@ -49,7 +55,7 @@ class MatrixPoint:
         return self.fields[name].value if name in self.fields else None
 
     def path(self, name: str) -> Key:
-        """Return the path of an axis or a task field; if nothing gives the field, the path at which to add it."""
+        """Return the path of a field in the scenario file; if the file lacks the field, the path at which to add it."""
         return self.fields[name].path if name in self.fields else (*self.section, name)
 
 
@@ -60,12 +66,12 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 
 def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
-    """Return the fields that the user wrote, each with its path; ``path`` is that of ``model`` itself."""
+    """Return by name the fields that the user wrote, each with its path, given the ``path`` of ``model`` itself."""
     return {name: Placed(value=value, path=(*path, name)) for name, value in given(model).items()}
 
 
 def placed_axes(matrix: BaseModel, path: Key) -> dict[str, tuple[Placed, ...]]:
-    """Return the axes that the user wrote, each value with its path; ``path`` is that of ``matrix`` itself."""
+    """Return by name the axes that the user wrote, each value with its path, given the ``path`` of ``matrix``."""
     return {name: tuple(_placed_items(values, (*path, name))) for name, values in given(matrix).items()}
 
 

@@ -1,4 +1,4 @@
-"""The registry of algorithms, compressors, datasets and models: entry points, loaded on demand."""
+"""The registry of algorithms, compressors, datasets and models: packages' entry points, loaded on demand."""
 
 import dataclasses
 import functools
@@ -25,7 +25,7 @@ _SHARED_FIELDS = {"compressor", "server", "block_bytes"}
 class OptionError(ValueError):
     """An unknown name, an unknown option, or a value that the option does not take.
 
-    ``option`` is the wrong option, ``"name"`` if the name is wrong, or None if no single option is.
+    ``option`` is the wrong option, ``"name"`` if the name is wrong, or None if only several options together are wrong.
     """
 
     def __init__(self, option: str | None, message: str) -> None:
@@ -61,9 +61,9 @@ def _base(kind: Kind) -> type:
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the names of one kind, sorted.
+    """Return the sorted names of all algorithms, compressors, datasets or models, as ``kind`` says.
 
-    Datasets and models share an entry-point group: only their classes tell which of the two an entry is.
+    Datasets and models share an entry-point group, so that each class must be loaded to tell which of the two it is.
     """
     entries = _entries(_GROUPS[kind])
     base = _base(kind)
@@ -72,10 +72,11 @@ def names(kind: Kind) -> list[str]:
 
 @functools.cache
 def load(kind: Kind, name: str) -> type[Any]:
-    """Return the class behind a name.
+    """Return the class that is registered under ``name``.
 
     Raises:
         OptionError: No class of this kind has the name; the message suggests valid names.
+        LiecbenchError: The class cannot be loaded.
     """
     entry = _entries(_GROUPS[kind]).get(name)
     if entry is None:
@@ -104,15 +105,16 @@ def summary(cls: type) -> str:
 
 
 def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
-    """Return whether an algorithm's class has the field ``compressor``, or ``server``."""
+    """Return whether ``cls``, the class of an algorithm, has a dataclass field of this name."""
     return any(f.name == field for f in dataclasses.fields(cls))
 
 
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
-    """Return a pydantic model of the options of a class, or of a user's function.
+    """Return a pydantic model of the options of a registered class, or of a user's function ``module:function``.
 
-    The model has no fields compressor, server and block_bytes: a scenario sets these elsewhere.
+    The model has no fields compressor, server and block_bytes, because a scenario does not give these as options.
+    Raises OptionError if there is no such class or function.
     """
     if user_functions.is_reference(name):
         return _reference_options(kind, name)
@@ -140,7 +142,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all options of a class or a user's function: those in ``options``, and the defaults of all others.
+    """Return the values of all options of a class or a user's function: ``options``, and for all others the defaults.
 
     Raises:
         OptionError: The name or an option is wrong; ``OptionError.option`` says which.
@@ -166,7 +168,7 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
 
 
 def describe(error: Any) -> str:
-    """Return the message for one of pydantic's errors, with the wrong value."""
+    """Return an error message that quotes the wrong value, for one item of pydantic's ``ValidationError.errors()``."""
     if error["type"] == "missing":
         return "the key is missing; add it"
     if error["type"] == "value_error":

@@ -1,4 +1,4 @@
-"""The scenario, and the cells that its matrix expands to."""
+"""The scenario, and its expansion into cells (training runs), one for each combination of the matrix."""
 
 import functools
 import itertools
@@ -51,12 +51,12 @@ class Scenario(Model):
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
 
     def cells(self) -> list[Cell]:
-        """Return the cells to run without duplicates: those of the matrix, then those of ``include``."""
+        """Return the cells without duplicates: those of the matrix that are not excluded, then those of ``include``."""
         return list({cell.id: cell for _, cell in self.kept}.values())
 
     @functools.cached_property
     def kept(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
-        """Every point with its cell, except for points of the matrix that match an entry of ``exclude``."""
+        """Every combination of the matrix that is not excluded, and every entry of ``include``, each with its cell."""
         return tuple(
             (point, cell)
             for point, cell in self.product
@@ -65,13 +65,13 @@ class Scenario(Model):
 
     @functools.cached_property
     def product(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
-        """Every point, excluded or not, with its cell."""
+        """Every combination of the matrix, excluded or not, and every entry of ``include``, each with its cell."""
         return tuple((point, self.cell(point)) for point in self.points())
 
     def points(self) -> Iterator[MatrixPoint]:
         """Yield every combination of the matrix, then every entry of ``include``.
 
-        An entry of ``include`` has the first value of each axis that the entry does not give.
+        If an entry of ``include`` does not give an axis, the axis's first value in the matrix is used.
         """
         task = placed_fields(self.task, ("task",))
         defaults = {
@@ -89,14 +89,18 @@ class Scenario(Model):
             yield MatrixPoint.merge(section, task, {**first, **placed_fields(entry, section)})
 
     def as_written(self) -> dict[str, Cell]:
-        """Return the cells by id, each with only the options that the scenario gives.
+        """Return the cells with only the options that the scenario gives, by the id of the cell with all options.
 
-        Default options are left out because they differ between versions of liecbench.
+        Default options are left out because they may differ between versions of liecbench.
         """
         return {cell.id: self.cell(point, _unresolved) for point, cell in self.kept}
 
     def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
-        """Return the cell of one point; ``resolve`` completes each choice and, by default, adds default options."""
+        """Return the cell of one combination of the matrix, or of one entry of ``include``.
+
+        ``resolve`` returns the options of an algorithm, compressor, dataset or model that the cell gets; if None, these
+        are the options in the scenario, and the defaults of all others.
+        """
         resolve = resolve or _resolved
         algorithm: AlgorithmChoice = point.value("algorithm")
         cls = registry.load("algorithm", algorithm.name)

@@ -9,10 +9,12 @@ from liecbench.network.link_map import LinkMap
 
 
 def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
-    """Return the cells that meet ``KEY=VALUE`` conditions: for each key, the cell has one of the values given for it.
+    """Return the cells that meet all ``conditions``, each of the form ``KEY=VALUE``.
+
+    Conditions with the same key are alternatives: a cell must have one of their values.
 
     Raises:
-        LiecbenchError: A condition cannot be read, names no field, or no cell meets all of them.
+        LiecbenchError: A condition is not ``KEY=VALUE``, its key is not a field, or no cell is left.
     """
     wanted: dict[str, set[str]] = {}
     known = {name for cell in cells for name in flat_fields(cell.spec())}
@@ -30,7 +32,7 @@ def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
 
 
 def _link_text(value: str) -> str:
-    """Return the text that ``flat_fields`` gives for a link, or ``value`` itself if it cannot be parsed."""
+    """Return the text that ``flat_fields`` has for the link ``value``, or ``value`` itself if it cannot be parsed."""
     try:
         return str(LinkMap.parse(value))
     except ValueError:

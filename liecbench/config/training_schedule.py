@@ -1,4 +1,4 @@
-"""The number of steps of a cell's epochs, and the learning rate of each epoch."""
+"""The number of steps per epoch, and the learning rate of each epoch, of a cell (one training run)."""
 
 import math
 from typing import TYPE_CHECKING
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
-    """Return the number of steps per epoch; samples too few for a last step of all workers are not trained on."""
+    """Return the number of steps per epoch, given the number of training samples.
+
+    If the samples left at the end are too few for a step of all workers, they are not trained on in this epoch.
+    """
     return num_samples // (cell.task.batch_size * algorithm.batches_per_step * cell.workers)
 
 

@@ -1,4 +1,4 @@
-"""Datasets and models as a user's function ``module:function``; its module may be in the working directory."""
+"""Datasets and models that a scenario gives as ``module:function``: a Python function of the user's own."""
 
 import functools
 import importlib
@@ -13,7 +13,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from liecbench.errors import Interruption
 
-# Arguments of a model's function that liecbench passes: facts about the data.
+# Facts about the data, which liecbench passes to a model's function that has arguments of these names.
 DATA_ARGUMENTS = ("input_shape", "num_classes")
 _PLAIN = (type(None), bool, int, float, str, list, tuple, dict)
 
@@ -33,10 +33,12 @@ def is_reference(name: str) -> bool:
 
 @functools.cache
 def function(name: str) -> Callable[..., Any]:
-    """Return the function behind ``module:function``.
+    """Import and return the function that ``name`` gives as ``module:function``.
+
+    The module may be a file in the working directory.
 
     Raises:
-        FunctionError: Its module cannot be imported, or has no such function.
+        FunctionError: The module cannot be imported, or has no such function.
     """
     module_name, _, attribute = name.partition(":")
     # Appended at the end, so that no file of the working directory is imported instead of an installed package.
@@ -57,10 +59,10 @@ def function(name: str) -> Callable[..., Any]:
 
 @functools.cache
 def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
-    """Return a pydantic model of the options of a function: its arguments, with two exceptions.
+    """Return a pydantic model of a function's options, which are its arguments, with two exceptions.
 
     Arguments named in ``given`` are no options, because liecbench passes them. Arguments with a default that YAML
-    cannot express are no options either.
+    cannot express are no options either. Raises FunctionError if the arguments cannot be options.
     """
     found = function(name)
     try:
@@ -85,7 +87,10 @@ def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
 
 
 def call(name: str, options: BaseModel, given: Mapping[str, Any]) -> Any:
-    """Call the function with its options, and with each item of ``given`` that it has an argument for."""
+    """Call the function ``name`` and return its result.
+
+    It is called with ``options``, and with each item of ``given`` whose key is one of the function's arguments.
+    """
     found = function(name)
     asked = {key: value for key, value in given.items() if key in inspect.signature(found).parameters}
     return found(**dict(options), **asked)

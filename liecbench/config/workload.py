@@ -1,4 +1,4 @@
-"""Load a cell's data and build its network."""
+"""Load the data of a cell (one training run), and build the cell's network."""
 
 import functools
 import hashlib
@@ -26,7 +26,7 @@ class WorkloadError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """A loaded dataset, and the input shape and number of classes for which its model is built."""
+    """A loaded dataset; ``input_shape`` is the shape of one input, without a batch dimension."""
 
     train: "base.Examples"
     test: "base.Examples"
@@ -35,7 +35,10 @@ class Data:
 
 
 def load(task: Task) -> Data | None:
-    """Return the task's data, loaded once per process; None if its model brings its own. Raises WorkloadError."""
+    """Return the task's data, which each process loads once; None if the task's model brings its own data.
+
+    Raises WorkloadError if the dataset cannot be loaded, or its samples or labels cannot be trained on.
+    """
     return None if task.dataset == task.model else _load(task.dataset.model_dump_json())
 
 
@@ -81,7 +84,7 @@ def _check_labels(name: str, labels: "torch.Tensor", num_classes: int) -> None:
 
 
 def seed(value: int) -> None:
-    """Set every global random state that a user's function may draw from."""
+    """Seed the global random generators of Python, NumPy and torch, which a user's function may draw from."""
     import numpy as np
     import torch
 
@@ -138,7 +141,7 @@ def build(task: Task) -> "base.Task":
 
 
 def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
-    """Return the registry's dataset, the network that the registry's model builds, or a user function's result."""
+    """Return a dataset, the network of a model, or the result of a user's function, whichever ``choice`` names."""
     try:
         if user_functions.is_reference(choice.name):
             return user_functions.call(choice.name, registry.options_model(kind, choice.name)(**choice.options), given)
@@ -153,5 +156,5 @@ def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
 
 
 def kind_of(made: object) -> str:
-    """Return "a" and the name of the class of ``made``, which a user's function returned, for a message."""
+    """Return the class of ``made`` in words, such as ``a list``, for an error message."""
     return f"a {type(made).__name__}"

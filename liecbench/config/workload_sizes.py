@@ -1,4 +1,4 @@
-"""The sizes of a cell's data and network, found by building both and trying the network on a small batch."""
+"""The sizes of a task's data and network, found by building both and trying the network on a small batch."""
 
 import contextlib
 import functools
@@ -61,7 +61,7 @@ def _sizes(fit: str) -> Sizes:
 
 
 def _is_built_in(model: Choice) -> bool:
-    """Return whether a model is one of liecbench's own: these surely train, and also run on meta tensors."""
+    """Return whether a model is one of liecbench's own, which need no test of training and also run on meta tensors."""
     known = not user_functions.is_reference(model.name)
     return known and registry.load("model", model.name).__module__.startswith("liecbench.")
 
@@ -107,7 +107,8 @@ def _try_step(task: Task) -> "base.Task":
     """Build a model that is not liecbench's own, and return its task after trying it out.
 
     Raises:
-        WorkloadError: The forward or backward pass fails, or a second call returns the same model again.
+        WorkloadError: The model cannot be trained (its forward or backward pass fails, for instance), or a second call
+            returns the same model again.
     """
     made, name = workload.build(task), task.model.name
     outputs, labels = _outputs(task, made, "cpu")

@@ -28,7 +28,7 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The positions of a key and of its value, as ``source:line:column``."""
+    """The positions of a key and of the key's value, each as ``source:line:column``."""
 
     key: str
     value: str
@@ -39,8 +39,8 @@ class Document:
     """A YAML document.
 
     Attributes:
-        data: Its contents as plain data.
-        places: The place of each key and value, by path.
+        data: The document's contents as plain data.
+        places: The place of each key and value, by path, such as ``("matrix", "algorithm", 0)``.
         source: The file's name, or the option that the text comes from.
     """
 
@@ -49,9 +49,9 @@ class Document:
     source: str
 
     def error(self, path: Key, message: str, *, at_key: bool = False) -> ScenarioError:
-        """Return an error with the place of ``path`` or, if the document lacks the path, of its nearest ancestor.
+        """Return an error whose message starts with the place of the value at ``path`` or, if ``at_key``, of the key.
 
-        The place is that of the value or, if ``at_key``, that of the key.
+        If the document lacks the path, the place is that of the nearest ancestor that the document has.
         """
         path = self._as_written(path)
         known = path
@@ -62,7 +62,7 @@ class Document:
         return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
 
     def _as_written(self, path: Key) -> Key:
-        """Return ``path`` without the index 0 where the document has a single value instead of a list."""
+        """Return ``path``, but without an index 0 if the document has a single value at this point, not a list."""
         written: Key = ()
         for part in path:
             if part != 0 or (*written, part) in self.places or written not in self.places:
@@ -122,7 +122,10 @@ class _Builder:
 
 
 def parse(text: str, source: str) -> Document:
-    """Read YAML text. Raises ScenarioError, with the place, if it is not YAML or not a mapping."""
+    """Return the document in YAML text; ``source`` names the text in error messages.
+
+    Raises ScenarioError, with the place of the mistake, if the text is not YAML or not a mapping.
+    """
     try:
         return _parse(text, source)
     except yaml.reader.ReaderError as error:
@@ -147,7 +150,7 @@ def _parse(text: str, source: str) -> Document:
 
 
 def load(path: Path) -> Document:
-    """Read a YAML file. Raises ScenarioError if it cannot be read."""
+    """Return the document in a YAML file. Raises ScenarioError if the file cannot be read or is not a YAML mapping."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -159,7 +162,10 @@ def load(path: Path) -> Document:
 
 
 def override(document: Document, assignment: str) -> Document:
-    """Return the document with one ``--set PATH=VALUE`` applied; errors about VALUE point to the option."""
+    """Return the document with one ``--set PATH=VALUE`` applied, given ``PATH=VALUE`` as ``assignment``.
+
+    In later errors, the place of VALUE is this option. Raises ScenarioError if the assignment cannot be applied.
+    """
     path_text, sign, value_text = assignment.partition("=")
     source = f"--set {assignment}"
     if not sign or not path_text:
