@@ -12,7 +12,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command."""
+    """The exit codes of the ``liecbench`` command."""
 
     DONE = 0
     REGRESSION = 1
@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
 
 
 class Interruption(SystemExit):
-    """Ctrl-C or SIGTERM. It is a SystemExit so that no ``except Exception`` catches it."""
+    """Raised on Ctrl-C or SIGTERM. It is a SystemExit so that no ``except Exception`` catches it."""
 
     def __init__(self) -> None:
         super().__init__(int(ExitCode.INTERRUPTED))
@@ -54,7 +54,7 @@ class NothingToCompareError(LiecbenchError):
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:
-    """Return ``did you mean X?`` with the name in ``valid`` most like ``name``; if none is like it, list ``valid``."""
+    """Return a hint for an unknown ``name``: ``did you mean X?``, or a list of ``valid`` names if none is similar."""
     names = sorted(valid)
     match = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     return f"did you mean {match[0]}?" if match else f"valid: {', '.join(names)}"

@@ -142,7 +142,7 @@ def schema() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command and exit; an error that the user can fix prints one line instead of a traceback."""
+    """Run the ``liecbench`` command and exit; for an error that the user can fix, print one line, not a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:

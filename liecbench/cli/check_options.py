@@ -10,7 +10,7 @@ from liecbench.errors import LiecbenchError
 
 
 class CheckFormat(StrEnum):
-    """The output formats of a check."""
+    """The output formats of ``liecbench check``."""
 
     TABLE = "table"
     JSON = "json"
@@ -62,9 +62,7 @@ OrderSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Random seed
 
 
 def variables(option: str, assignments: list[str] | None) -> dict[str, str]:
-    """Return the environment variables that ``NAME=VALUE`` assignments set.
-
-    ``option`` is the option that the assignments are from, for error messages.
+    """Return the environment variables that ``NAME=VALUE`` assignments set; error messages name ``option``.
 
     Raises:
         LiecbenchError: If an assignment is not of the form ``NAME=VALUE``.

@@ -1,4 +1,4 @@
-"""Reports of a check's outcome: on standard output, in files, and for GitHub Actions."""
+"""Reports of the outcome of ``liecbench check``: on standard output, in files, and for GitHub Actions."""
 
 import os
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """The reports that a command's options ask for.
+    """The reports that the options of ``liecbench check`` ask for.
 
-    Created before the check measures anything, so that a file that cannot be written is reported at once.
+    Create it before the check measures anything, so that a file that cannot be written is reported at once.
 
     Attributes:
         output: Format to print on standard output.
@@ -49,7 +49,8 @@ class Reports:
         except (OSError, LiecbenchError):
             if outcome.exit_code is ExitCode.DONE:
                 raise
-            say("not every report could be written", quiet=False)  # the outcome's exit code matters more
+            # Do not raise the error, because the exit code of a failed check matters more.
+            say("not every report could be written", quiet=False)
         raise typer.Exit(outcome.exit_code)
 
     def _print(self, outcome: "Outcome") -> None:

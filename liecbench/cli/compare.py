@@ -80,7 +80,10 @@ def _load_comparison(
     by: str = "algorithm",
     metrics: Sequence[str] = (),
 ) -> "Comparison":
-    """Compare results directories with the first one's target accuracy and, if ``baseline`` is None, its baseline."""
+    """Return the comparison of all cells in ``directories``.
+
+    The target accuracy and, if ``baseline`` is None, the baseline are those of the first directory's scenario.
+    """
     from liecbench.results.comparison import compare as compare_cells
     from liecbench.results.directory import comparison_settings, load
     from liecbench.results.rows import check_baseline

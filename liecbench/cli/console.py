@@ -1,4 +1,4 @@
-"""Printing on standard output and standard error."""
+"""Functions with which the subcommands of ``liecbench`` print on standard output and standard error."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ def ignore_broken_pipe() -> Iterator[None]:
 
 
 def say(text: str, quiet: bool) -> None:
-    """Print a line on standard error unless ``quiet``; print nothing for an empty text."""
+    """Print a line on standard error, unless ``quiet`` or the text is empty."""
     if not quiet and text:
         print(text, file=sys.stderr)
 
@@ -32,5 +32,5 @@ def console() -> "Console":
     """Return a console on standard output: as wide as the terminal or as COLUMNS says, else 200 characters wide."""
     from rich.console import Console
 
-    # A pipe has no width of its own, and columns are to be hidden only on a terminal that is too narrow.
+    # A pipe has no width. It gets a large one, because columns are to be hidden only on a terminal that is too narrow.
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)

@@ -1,4 +1,4 @@
-"""Progress of a run: on a terminal a bar and a line that changes, elsewhere one printed line per event."""
+"""The progress that ``liecbench run`` shows: on a terminal a bar and a line of text, elsewhere one line per event."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _BAR_WIDTH = 24
 
 
 class _BarAndLine(Progress):
-    """A bar with counts, and a line on the current cell below the bar; nothing is drawn if there is no terminal."""
+    """A progress bar with counts, and below it a line about the current cell; without a terminal, neither is drawn."""
 
     def __init__(self, console: Console) -> None:
         self.line = ""
@@ -39,12 +39,12 @@ class _BarAndLine(Progress):
 
 
 class ConsoleProgress:
-    """Shows the number of finished cells, the time left, and the current cell's epoch and loss.
+    """Shows the number of finished cells (training runs), the time left, and the current cell's epoch and loss.
 
     Args:
         console: The console to draw on.
-        jobs: The jobs that are left to run.
-        num_cells: Number of the chosen cells, including those that are finished already.
+        jobs: The cells that are left to run.
+        num_cells: The number of all cells of this run, including those that an earlier run has finished.
     """
 
     def __init__(self, console: Console, jobs: Sequence[Job], num_cells: int) -> None:
@@ -76,7 +76,7 @@ class ConsoleProgress:
             self._say(text)
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Show the latest step of the current epoch, or the latest mean of a timing."""
+        """Show the current epoch's latest step and loss or, if steps are only timed, their number and mean time."""
         cell = self._cells[event.cell]
         if isinstance(event, TimingProgress):
             mean = f"{event.mean_seconds * 1000:.3g} ms per step"

@@ -100,9 +100,9 @@ def run(
 
 
 def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_rank: int, master: str | None) -> None:
-    """Start the process that ranks are forked from, without waiting: it takes seconds to import torch.
+    """Start the process that ranks are forked from, without waiting for its import of torch, which takes seconds.
 
-    The scenario is not checked yet. If it needs a process with other settings, its launch starts a new one.
+    The scenario is not checked yet. If it turns out to need other settings, its launch starts another such process.
     """
     from liecbench.launch.launch import prepare
     from liecbench.launch.multinode import Nodes
@@ -112,7 +112,7 @@ def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_
 
 
 def _threads(scenario: Path, assignments: list[str]) -> int:
-    """Return the threads per rank that a scenario asks for, without checking the scenario; 1 if that is unclear."""
+    """Return the threads per rank that a scenario asks for, without checking the scenario; 1 if it gives no number."""
     import yaml
 
     try:
@@ -148,7 +148,10 @@ def _run_rest(
     *,
     quiet: bool,
 ) -> None:
-    """Run the jobs that are left and show progress; the caller must hold the lock of the results directory."""
+    """Run the jobs that are left, and show progress. The caller must hold the lock of the results directory.
+
+    ``run_all`` is ``run_jobs`` with the command's options.
+    """
     from rich.console import Console
 
     from liecbench.cli.progress import ConsoleProgress

@@ -1,4 +1,4 @@
-"""The payload bytes that a cell plans to send, from its algorithm's recorded schedule."""
+"""The payload bytes that a cell (one training run) will send, computed from its algorithm's schedule of messages."""
 
 import functools
 import json
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
 
 _MAX_COUNTED_STEPS: Final = 100_000
-# These fields change neither the bytes nor the time of a step: cells that differ in them alone share an estimate.
+# Task fields that change neither the bytes nor the time of a step, so that cells that differ only in these fields share
+# an estimate.
 WITHOUT_EFFECT: Final = {
     "learning_rate": 1.0,
     "schedule": None,
@@ -41,7 +42,10 @@ class StepTraffic:
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """Return the traffic of a cell's steps by step kind; it does not depend on seed, link or learning rate."""
+    """Return the traffic of a cell's steps by step kind. It does not depend on the seed, link and learning rate.
+
+    Raises LiecbenchError if the algorithm's messages cannot be recorded.
+    """
     spec = cell.spec()
     task = {**spec["task"], **WITHOUT_EFFECT}
     return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
@@ -66,7 +70,7 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
 
 
 def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size]", step: int) -> list[tuple[int, int]]:
-    """Return each rank's payload bytes (sent, received) in step number ``step``, by the algorithm's schedule."""
+    """Return each rank's payload bytes (sent, received) in step number ``step``, for parameters of these shapes."""
     from liecbench.algorithms.comm.schedule import ScheduleError
 
     try:
@@ -76,7 +80,7 @@ def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
-    """Return each rank's payload bytes (sent, received) per epoch, mean over the epochs."""
+    """Return each rank's payload bytes (sent, received) per epoch, as the mean over all epochs of the training."""
     kinds = traffic(cell).values()
     totals = [
         [sum(kind.count * kind.ranks[rank][way] for kind in kinds) for way in (0, 1)] for rank in range(cell.workers)
