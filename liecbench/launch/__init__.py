@@ -1,1 +1,1 @@
-"""Start ranks, watch them and keep their records."""
+"""Start the ranks of training runs and benchmarks, receive their events, and end them when they fail or hang."""

@@ -1,4 +1,7 @@
-"""torchrun's own agent, run in a fork of the template process: its ranks, forks again, have torch imported already."""
+"""Run torchrun's own agent in a fork of the template process, which has imported torch.
+
+The agent forks the ranks in turn, so that a rank need not import torch either, which takes seconds.
+"""
 
 import os
 import runpy
@@ -13,7 +16,7 @@ _COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 
 def run_agent(agent: Agent) -> None:
-    """Run the ranks of this machine to their end, as ``Torchrun.command`` would; exit with status 1 if one fails."""
+    """Run this machine's ranks to their end, as the command ``Torchrun.command`` would; if one fails, exit with 1."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -46,6 +49,7 @@ def _run_rank(module: str, plan: str) -> None:
     """Run a rank in this process, as ``python -m module plan`` would in a new one."""
     linux.set_process_name(f"liec-rank-{os.environ['LOCAL_RANK']}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)  # the agent's handlers would only raise once torch's calls return
+        # The agent's handlers raise an exception, but only when a running call of torch has returned.
+        signal.signal(number, signal.SIG_DFL)
     sys.argv = [module, plan]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

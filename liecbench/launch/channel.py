@@ -1,4 +1,4 @@
-"""Messages as lines of JSON: encode, decode and send them, and receive events until every writer closes the pipe."""
+"""The messages between the ``liecbench`` command and its ranks, as lines of JSON: encode, send, receive, decode."""
 
 import functools
 import io
@@ -21,11 +21,11 @@ _PAIRED_ORDERS: Final[tuple[type[PairedOrder], ...]] = get_args(PairedOrder)
 
 
 class RefusedError(Exception):
-    """The kernel refused a launch its namespaces or links; the message says why."""
+    """The kernel refused to create namespaces or links for a launch; the message says why."""
 
 
 class StalledError(Exception):
-    """No event came for ``seconds``."""
+    """No rank has sent an event for ``seconds``, so that the launch counts as hung."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -66,7 +66,10 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
 
 
 def decode_order(line: str | bytes) -> PairedOrder:
-    """Return the order in a line of JSON that was sent to one side of a paired comparison."""
+    """Return the order in a line of JSON that the ranks of A or B in a paired comparison received.
+
+    Raises ValueError if the line holds no such order.
+    """
     return decode(line, *_PAIRED_ORDERS)
 
 
@@ -81,12 +84,12 @@ def send(descriptor: int, message: Message) -> None:
 
 
 def write_plan(path: Path, plan: Message) -> None:
-    """Write the file that ranks read their plan from when they start."""
+    """Write the plan to the file ``path``, which the ranks read when they start."""
     path.write_text(encode(plan) + "\n")
 
 
 def read_plan(path: Path, kind: type[M]) -> M:
-    """Return the plan of class ``kind`` that ``write_plan`` wrote to ``path``."""
+    """Return the plan of class ``kind`` that ``write_plan`` wrote to ``path``; raise ValueError if it is none."""
     return decode(path.read_bytes(), kind)
 
 
@@ -95,11 +98,11 @@ def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -
 
     Args:
         pipe: the read end of the pipe, unbuffered.
-        stall_timeout: returns how many seconds to wait for more events; called before each read. None: wait forever.
+        stall_timeout: returns how many seconds to wait for the next event; called before each wait. None: wait forever.
 
     Raises:
-        RefusedError: if the kernel refused the launch its namespaces or links.
-        StalledError: if no event came in time.
+        RefusedError: if the kernel refused to create namespaces or links for the launch.
+        StalledError: if the next event did not come in time.
     """
     for line in _lines(pipe, stall_timeout):
         try:
@@ -113,7 +116,7 @@ def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -
 
 
 def _lines(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[bytes]:
-    """Yield whole lines; drop an incomplete last line, which a killed process leaves."""
+    """Yield each complete line of the pipe. Drop an incomplete last line, which a killed process may leave."""
     rest = b""
     while True:
         seconds = stall_timeout() if stall_timeout else None

@@ -1,4 +1,4 @@
-"""Checks, before anything starts, that this machine has what cells on GPUs need."""
+"""Checks, before anything starts, that this machine has what training and benchmarks on GPUs need."""
 
 import importlib.util
 import os
@@ -25,10 +25,10 @@ class Cuda:
         torch: torch's version.
         built: Whether torch is built with CUDA.
         num_gpus: Number of GPUs that torch sees.
-        said: The first line of torch's warning when it looked for GPUs; empty if it did not warn.
+        said: The first line of the warning that torch gave when it looked for GPUs; empty if it did not warn.
         nccl: Whether torch is built with NCCL.
         triton: Whether Triton is installed.
-        lacking: What Triton needs to build its kernel launchers and does not find.
+        lacking: The files and programs that Triton needs to build its kernel launchers, but that are not found.
     """
 
     torch: str
@@ -59,7 +59,7 @@ class Cuda:
         )
 
     def require(self, cell: Cell, num_ranks: int, *, share_gpus: bool) -> None:
-        """Raise MachineError if a cell on GPUs cannot run here with ``num_ranks`` of its ranks on this machine."""
+        """Raise MachineError if this machine cannot run ``num_ranks`` ranks of ``cell``, a training run on GPUs."""
         self.require_kernels("device: cuda", "or use device: cpu")
         if cell.backend == "nccl":
             self._require_nccl(cell, num_ranks, share_gpus=share_gpus)
@@ -68,8 +68,8 @@ class Cuda:
         """Raise MachineError if compressors cannot run on a GPU here.
 
         Args:
-            asked: The option that needs a GPU, to open the message with.
-            instead: The clause that offers an alternative without a GPU, for the remedy.
+            asked: The option that needs a GPU; the message begins with it.
+            instead: The clause of the remedy that offers an alternative without a GPU.
         """
         if not self.built:
             message = f"{asked}: torch {self.torch} is built without CUDA"
@@ -102,7 +102,7 @@ class Cuda:
 
 
 def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool = False) -> None:
-    """Raise MachineError if one of ``cells`` uses GPUs and cannot run here.
+    """Raise MachineError if one of ``cells`` (training runs) uses GPUs and cannot run on this machine.
 
     Args:
         cells: The cells to check.
@@ -118,7 +118,7 @@ def require_cuda(cells: Iterable[Cell], *, num_nodes: int = 1, share_gpus: bool 
 
 
 def lacking_to_build() -> Iterator[str]:
-    """Yield what Triton needs to build its kernel launchers and does not find: a C compiler, Python.h."""
+    """Yield the missing ones of what Triton needs to build its kernel launchers: a C compiler and ``Python.h``."""
     asked = os.environ.get("CC")
     if not any(map(shutil.which, ["gcc", "clang"] if asked is None else [asked])):
         yield "C compiler" if asked is None else f"C compiler CC={asked}"

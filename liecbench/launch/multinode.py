@@ -1,4 +1,4 @@
-"""Runs on several machines: their numbers and the first one's address, and the orders that it sends to the others."""
+"""Runs on several machines: every other machine connects to the first one, and launches ranks when it orders so."""
 
 import contextlib
 import json
@@ -52,7 +52,11 @@ class Nodes:
 
 
 class Leader:
-    """The first machine's connections to all others: entering the context waits for them, leaving it closes them."""
+    """The first machine's connections to all other machines.
+
+    Entering the context waits until every machine has connected, and raises MachineError if one does not come in time.
+    Leaving the context closes the connections.
+    """
 
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
@@ -78,17 +82,18 @@ class Leader:
             other.close()
 
     def send(self, order: NodeOrder) -> None:
-        """Send an order to every other machine; raise MachineError if one is gone."""
+        """Send an order to every other machine. Raises MachineError if a machine has closed its connection."""
         for rank, other in self._others.items():
             try:
-                if select.select([other], [], [], 0)[0]:  # after its greeting it sends nothing: it has closed
+                # A machine sends nothing after its greeting: a readable socket is one that the machine has closed.
+                if select.select([other], [], [], 0)[0]:
                     raise ConnectionResetError
                 other.sendall(encode(order).encode() + b"\n")
             except OSError:
                 raise MachineError(f"machine {rank} is gone", "run the same command on all again") from None
 
     def _gather(self, listener: socket.socket) -> None:
-        """Wait until every other machine has connected; keep the last connection of each, and close all others."""
+        """Wait until every other machine has connected. If a machine connects again, keep only its last connection."""
         deadline = time.monotonic() + _JOIN_SECONDS
         while len(self._others) < self.nodes.count - 1:
             listener.settimeout(max(0.0, deadline - time.monotonic()))
@@ -120,7 +125,10 @@ def _greeting(count: int, rank: int) -> bytes:
 
 
 def orders(nodes: Nodes) -> Iterator[NodeOrder]:
-    """Connect to the first machine and yield its orders. Raises MachineError if the first machine cannot be reached."""
+    """Connect to the first machine and yield its orders until it closes the connection.
+
+    Raises MachineError if the first machine cannot be reached.
+    """
     with contextlib.closing(_reach(nodes)) as leader, leader.makefile("r", encoding="utf-8") as lines:
         leader.sendall(_greeting(nodes.count, nodes.rank))
         for line in lines:

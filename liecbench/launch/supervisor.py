@@ -1,11 +1,12 @@
-"""The supervisor of a launch: it enters new namespaces, builds the network, and starts the launch's processes there.
+"""The supervisor of a launch (one torchrun): it enters new Linux namespaces, and starts the launch's processes in them.
 
     template ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun's agent ── ranks
 
+If the launch has shaped links, the supervisor creates these in its network namespace.
 Each process asks the kernel to kill it when its parent dies, and when PID 1 dies the kernel kills all processes of its
 namespace. So when any process of this chain is killed, even by SIGKILL, all processes to its right die too.
-A supervisor is a fork of the template process, or a separate process that runs a command (``main``). Either has one
-thread, because ``unshare`` refuses a process with several.
+A supervisor is a fork of the template process, or a separate process that runs a command (``main``). In both cases it
+has a single thread, because ``unshare`` refuses a process with several.
 """
 
 import contextlib
@@ -33,13 +34,13 @@ _NAMESPACES: Final = linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWPID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """The namespaces and the network that a supervisor makes for a launch.
+    """Settings of the namespaces and the network that a supervisor creates for a launch.
 
     Attributes:
-        parent: PID of the supervisor's parent, with which it dies.
+        parent: PID of the supervisor's parent. When this process dies, the supervisor dies, too.
         events: file descriptor of the write end of the pipe for events.
-        num_links: the number of veths, one per rank; if 0, the ranks use the loopback.
-        isolate: if false, the launch stays in the machine's own namespaces.
+        num_links: the number of virtual Ethernet links, one per rank; if 0, the ranks use the loopback.
+        isolate: if false, the supervisor creates nothing, and the launch stays in the machine's own namespaces.
     """
 
     parent: int
@@ -50,7 +51,7 @@ class Isolation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders(Isolation):
-    """The orders to a supervisor that is a separate process; ``command`` is the command to run."""
+    """Settings of a supervisor that is a separate process; ``command`` is the command that it runs."""
 
     command: list[str]
 
@@ -60,19 +61,21 @@ class Orders(Isolation):
 
 
 def main() -> None:
-    """Run the command of the ``Orders`` in ``sys.argv[1]``, and exit with the command's status."""
+    """Read the ``Orders`` from ``sys.argv[1]`` as JSON, run their command, and exit with the command's status."""
     orders = Orders(**json.loads(sys.argv[1]))
     os.set_inheritable(orders.events, False)
     supervise(orders, functools.partial(_start_command, orders.command))
 
 
 def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
-    """Make the namespaces and the network, start a process in them, and exit with that process's status.
+    """Create the namespaces and the network, start a process in them, and exit with that process's status.
+
+    If the kernel refuses, send the event ``Refused`` and exit with ``REFUSED_EXIT``.
 
     Args:
-        isolation: The namespaces and the network to make.
-        start: Starts the process, which must die with its parent, and returns its PID. It is called in the init
-            process, PID 1 of the new PID namespace.
+        isolation: Settings of the namespaces and the network.
+        start: Starts the process and returns its PID. The process must die when its parent dies. ``start`` is called
+            in the init process, PID 1 of the new PID namespace.
     """
     linux.set_process_name("liec-supervisor")
     reason = _enter_namespaces() if isolation.isolate else None
@@ -85,7 +88,7 @@ def supervise(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
         os.close(init_end)
         linux.set_process_name("liec-init")
         linux.die_with_parent()
-        if select.select([supervisor_end], [], [], 0)[0]:  # the supervisor ended before die_with_parent
+        if select.select([supervisor_end], [], [], 0)[0]:  # the supervisor had ended before the call of die_with_parent
             os._exit(1)
         _run_init(isolation, start)
     os.close(isolation.events)
@@ -116,13 +119,16 @@ def _wait(init: int) -> int:
 
 
 def exit_code(status: int) -> int:
-    """Return the exit code of a process or, if signal N ended it, 128 + N as shells do."""
+    """Return the exit code in a wait status of ``os.waitpid`` or, if signal N ended the process, 128 + N."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
 def _enter_namespaces() -> str | None:
-    """Enter new namespaces, inside a new user namespace if unprivileged; return the reason if the kernel refuses."""
+    """Enter new namespaces, without privileges inside a new user namespace.
+
+    Return None, or the reason if the kernel refuses.
+    """
     try:
         linux.unshare(_NAMESPACES)
     except PermissionError:
@@ -160,7 +166,7 @@ def _build(isolation: Isolation) -> list[int]:
 
     try:
         linux.make_mounts_private()
-        # If /proc cannot be mounted, the old one still serves: it shows this process under its outer PID.
+        # If /proc cannot be mounted, the machine's own serves as well: it shows this process under its outer PID.
         with contextlib.suppress(OSError):
             linux.mount_proc()
         return emulation.build(isolation.num_links)
@@ -169,7 +175,7 @@ def _build(isolation: Isolation) -> list[int]:
 
 
 def _reap(child: int) -> int:
-    """Wait until ``child`` ends and return its exit code; reap all orphans meanwhile, as PID 1 must."""
+    """Wait until ``child`` ends, and return its exit code. Reap orphaned processes meanwhile, as PID 1 must."""
     while True:
         process, status = os.wait()
         if process == child:

@@ -1,9 +1,9 @@
-"""The template process: it imports torch once, and each launch is forked from it.
+"""The template process: it imports torch once, and the processes of every launch (one torchrun) are forked from it.
 
-Importing torch takes every process seconds; a fork has it at once. The template itself starts no thread, computes
-nothing and does not initialise CUDA, because forks could use neither its threads nor its CUDA context. It stays in the
-namespaces of the command. OpenMP reads its environment variables when torch is imported: every environment needs a
-template of its own.
+To import torch takes a process seconds, but a fork of the template has torch at once. The template starts no thread,
+computes nothing and does not initialise CUDA, because its forks could use neither its threads nor its CUDA context. It
+runs in the same Linux namespaces as the ``liecbench`` command that started it. Each set of environment variables needs
+a template of its own, because OpenMP reads its variables when torch is imported.
 """
 
 import contextlib
@@ -38,10 +38,10 @@ class TemplateSettings:
     """Settings of a template process.
 
     Attributes:
-        parent: PID of the command, with which the template dies.
-        control: file descriptor of the socket for orders.
+        parent: PID of the ``liecbench`` command. When this process dies, the template dies, too.
+        control: file descriptor of the socket from which the template receives orders.
         imports: modules to import besides torch.
-        restore: environment variables to set after the imports, for the ranks; a variable with None is removed.
+        restore: environment variables to set for the ranks after the imports; a variable with value None is removed.
     """
 
     parent: int
@@ -55,7 +55,10 @@ class TemplateSettings:
 
 
 def main() -> None:
-    """Import what ranks need, then fork launches as ordered until the command closes its socket or dies."""
+    """Import the modules that ranks need, then fork a launch for each order from the ``liecbench`` command.
+
+    Return when the command closes its end of the socket.
+    """
     settings = TemplateSettings(**json.loads(sys.argv[1]))
     linux.die_with_parent(settings.parent)
     linux.set_process_name("liec-template")
@@ -81,7 +84,10 @@ def _check_forkable() -> None:
 
 
 class _Server:
-    """The loop of the template process; ``_launches`` maps each launch's answering socket to its supervisor's PID."""
+    """The main loop of the template process, which forks launches and reports when they end.
+
+    ``_launches`` has the PID of each launch's supervisor, by the socket on which the launch's end is reported.
+    """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -93,7 +99,7 @@ class _Server:
         signal.set_wakeup_fd(self._wake.fileno())
 
     def serve(self) -> None:
-        """Obey orders until the command closes its end of the socket."""
+        """Fork and stop launches as ordered, until the ``liecbench`` command closes its end of the socket."""
         self._control.send(b"ready")
         while True:
             ready, _, _ = select.select([self._control, self._woken, *self._launches], [], [])
@@ -106,7 +112,7 @@ class _Server:
                 return
 
     def _obey(self) -> bool:
-        """Receive an order and fork its launch; return False if the command has closed its end of the socket."""
+        """Receive an order and fork a launch. Return False if the ``liecbench`` command has closed the socket."""
         order, descriptors, _, _ = socket.recv_fds(self._control, _LONGEST_ORDER, 3)
         if not order:
             return False
@@ -125,14 +131,14 @@ class _Server:
         return True
 
     def _forget_launches(self) -> None:
-        """Close, in a fork, the template's sockets, and restore the default handling of SIGCHLD."""
+        """In a fork: close the sockets inherited from the template, and restore the default handling of SIGCHLD."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for end in (self._control, self._wake, self._woken, *self._launches):
             end.close()
 
     def _stop(self, answering: socket.socket) -> None:
-        """End a launch: with SIGTERM if the command asks for it, with SIGKILL if the command is gone."""
+        """End a launch: by SIGTERM if the ``liecbench`` command asks for it, by SIGKILL if the command has died."""
         child = self._launches[answering]
         with contextlib.suppress(OSError):
             asked = answering.recv(len(STOP)) == STOP
@@ -143,7 +149,7 @@ class _Server:
         for answering, child in list(self._launches.items()):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
-                with contextlib.suppress(OSError):  # the command may have stopped listening
+                with contextlib.suppress(OSError):  # the liecbench command may have closed its end of the socket
                     send(answering.fileno(), LaunchEnded(status=exit_code(status)))
                 answering.close()
                 del self._launches[answering]
@@ -168,7 +174,10 @@ def _fork_agent(agent: Agent) -> int:
 
 
 def _exit_after(action: Callable[[], object]) -> NoReturn:
-    """Run ``action`` in a fork and exit with its status; the fork must not return into the template's own code."""
+    """Run ``action`` in the calling process, a fork, and exit: the fork must not return into the template's own code.
+
+    The exit status is 0, or the one that ``action`` exits with, or 1 if it raises another exception.
+    """
     status = 1
     try:
         action()

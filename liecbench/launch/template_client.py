@@ -1,4 +1,7 @@
-"""The command's side of template processes: start one per interpreter and environment, and have it fork launches."""
+"""The ``liecbench`` command's side of template processes (see ``launch.template``).
+
+The command starts one template process per Python interpreter and environment, and orders it to fork launches.
+"""
 
 import atexit
 import functools
@@ -15,7 +18,7 @@ from liecbench.launch.channel import decode, encode
 from liecbench.launch.messages import ForkLaunch, LaunchEnded
 from liecbench.launch.template import SINGLE_THREAD, STOP, TemplateSettings
 
-_MOST_TEMPLATES: Final = 2  # the sides of a paired comparison
+_MOST_TEMPLATES: Final = 2  # one for A and one for B in a paired comparison
 _QUOTED_BYTES: Final = 4000
 _templates: Final[dict[object, "Template"]] = {}
 
@@ -25,7 +28,7 @@ class Template:
 
     def __init__(self, python: str, environment: Mapping[str, str], imports: tuple[str, ...]) -> None:
         self.python = python
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - stays open as long as the process runs
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = TemplateSettings(
             parent=os.getpid(),
@@ -41,7 +44,7 @@ class Template:
                     stdout=self._output,
                     stderr=subprocess.STDOUT,
                     pass_fds=(theirs.fileno(),),
-                    process_group=0,  # a Ctrl-C in the terminal reaches the command alone
+                    process_group=0,  # so that a Ctrl-C in the terminal interrupts the liecbench command only
                     env={**environment, **SINGLE_THREAD},
                 )
         except BaseException:
@@ -61,11 +64,11 @@ class Template:
         return self._process.poll() is None
 
     def is_ready(self) -> bool:
-        """Return True if the process has finished its imports and obeys orders."""
+        """Return whether the process has finished its imports and receives orders."""
         return bool(select.select([self.control], [], [], 0)[0]) and self.control.recv(16, socket.MSG_PEEK) == b"ready"
 
     def death(self) -> str:
-        """Return one line that says how the process ended, and below it what it printed."""
+        """Wait for the process to end. Return a line that says how it ended and, below this line, its output."""
         status = self._process.wait()
         printed = ""
         if not self._output.closed:
@@ -74,7 +77,7 @@ class Template:
         return f"the process that ranks are forked from ({self.python}) ended with status {status}\n{printed}".rstrip()
 
     def close(self) -> None:
-        """Kill the process; every launch that was forked from it dies with it."""
+        """Kill the process. Every launch that was forked from it dies, too."""
         self._process.kill()
         self._process.wait()
         self.control.close()
@@ -83,16 +86,16 @@ class Template:
 
 @functools.cache
 def _inherited() -> dict[str, str]:
-    """Return the command's own environment at the first launch: importing torch later adds variables to it."""
+    """Return the environment variables at the first call; a later import of torch adds variables to ``os.environ``."""
     return dict(os.environ)
 
 
 def template_of(python: str, variables: Mapping[str, str], imports: tuple[str, ...]) -> Template:
-    """Return the template process of an interpreter and an environment; start it if there is none.
+    """Return the template process for an interpreter, an environment and imports; start it if there is none.
 
     Args:
         python: path of the interpreter.
-        variables: added to the environment of the command.
+        variables: environment variables to add to those of the ``liecbench`` command.
         imports: modules to import besides torch.
     """
     key = (python, tuple(sorted(variables.items())), imports)
@@ -128,7 +131,10 @@ class ForkedLaunch:
         template.num_launches += 1
 
     def wait(self) -> int:
-        """Wait until every process of the launch has ended, and return the exit status of torchrun's agent."""
+        """Wait until every process of the launch has ended, and return the exit status of torchrun's agent.
+
+        If the template process dies, the launch has died with it, and the status is 1.
+        """
         status = self._wait(None)
         assert status is not None, "without a timeout the wait ends with a status"
         return status
@@ -144,9 +150,10 @@ class ForkedLaunch:
         return self._status
 
     def stop(self, seconds: float) -> None:
-        """End every process of the launch: with SIGTERM or, if the launch then lasts longer than ``seconds``, SIGKILL.
+        """End every process of the launch: by SIGTERM, and if that takes longer than ``seconds``, by SIGKILL.
 
-        SIGKILL goes to the template process, with which all its launches die; at once if it does not obey orders yet.
+        SIGKILL ends the template process, and with it all launches that were forked from it. It is used at once if the
+        template process still imports modules, because until then it receives no orders.
         """
         if self._wait(0) is not None:
             return
@@ -158,7 +165,7 @@ class ForkedLaunch:
         self._status = 128 + 9
 
     def close(self, seconds: float) -> None:
-        """End the launch unless it has ended, and close its socket."""
+        """End the launch as ``stop`` does if it has not ended, and close the socket on which its end is reported."""
         self.stop(seconds)
         self._answer.close()
         self._template.num_launches -= 1

@@ -1,6 +1,6 @@
-"""The processes of one torchrun: start them, receive their events, end them.
+"""Run the processes of one torchrun: start them, receive their events, end them.
 
-Nothing in this module depends on cells: benchmarks and paired comparisons run their ranks with it, too.
+This module serves training runs, benchmarks and paired comparisons alike.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Torchrun:
         nodes: the machines to run on; None: this machine alone.
         python: interpreter of all processes.
         variables: environment variables to add.
-        imports: modules that the ranks import anyway, imported once before they are forked.
+        imports: modules that every rank needs. The process that the ranks are forked from imports them once for all.
     """
 
     module: str
@@ -95,7 +95,7 @@ class Torchrun:
         return {"OMP_NUM_THREADS": str(self.threads), "PYTHONSAFEPATH": "1", **master, **self.variables}
 
     def prepare(self) -> None:
-        """Start, without waiting for it, the template process that the ranks will be forked from."""
+        """Start the template process, which the ranks are later forked from, and do not wait for its imports."""
         template_of(self.python, self.environment, self.imports)
 
     def _meeting_point(self) -> tuple[str, int]:
@@ -104,16 +104,16 @@ class Torchrun:
         return (HUB_ADDRESS, _HUB_PORT) if self.shaped else ("127.0.0.1", _free_port())
 
     def describe(self, plan: Path) -> str:
-        """Return the command line as a shell would take it."""
+        """Return the environment variables and the torchrun command line as text for a shell."""
         assignments = [f"{name}={value}" for name, value in self.environment.items()]
         return shlex.join([*assignments, *self.command(plan)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOutcome:
-    """The end of a launch: torchrun's exit status and its log.
+    """The exit status of a torchrun and the path of its log.
 
-    ``stalled_seconds`` is the time without events after which the launch was stopped; None if it was not.
+    ``stalled_seconds`` is the time without events after which the ranks were stopped; None if they ended by themselves.
     """
 
     status: int
@@ -139,9 +139,9 @@ def start_torchrun(
         plan: The file that the ranks read their plan from.
         log: The file that receives what the ranks print.
         on_event: Called with each event.
-        refused_remedy: The remedy in the MachineError.
-        stall_timeout: Returns how many seconds the next event may take, or the ranks are ended; called again before
-            every wait. None: the ranks may take any time.
+        refused_remedy: The remedy in the message of the MachineError.
+        stall_timeout: Returns how many seconds to wait for the next event; if none comes in this time, the ranks are
+            ended. It is called before every wait. None: wait forever.
 
     Raises:
         MachineError: The kernel refuses the namespaces that shaped links need.
@@ -162,7 +162,10 @@ def start_torchrun(
 
 
 def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -> str:
-    """Return a warning that the ranks run without namespaces; raise MachineError if their links are to be shaped."""
+    """Return a warning that the ranks run without namespaces of their own because the kernel refused them.
+
+    Raises MachineError, with this ``remedy``, if the ranks need namespaces because their links are shaped.
+    """
     if torchrun.shaped:
         message = f"the kernel refuses the network namespaces that shaped links need: {refused}"
         raise MachineError(message, remedy) from None
@@ -170,10 +173,10 @@ def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -
 
 
 class Ranks:
-    """The processes of one torchrun; leaving the context ends them.
+    """The running processes of one torchrun, as a context manager that ends them when it is left.
 
-    ``events`` yields the events of the ranks as they arrive. It raises RefusedError if the kernel refuses namespaces or
-    links, and StalledError if no event comes for the seconds that ``stall_timeout`` returns.
+    ``events`` yields the events of the ranks as they arrive. It raises RefusedError if the kernel refuses to create
+    namespaces or links, and StalledError if no event comes for the seconds that ``stall_timeout`` returns.
     """
 
     def __init__(
