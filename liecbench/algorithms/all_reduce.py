@@ -101,7 +101,12 @@ class BucketedAllReduce(Algorithm):
 
     def _end_bucket(self, started: Any) -> None:
         times, start = started
-        self.clock.record(start, self._end_timestamp(), lambda begin, end: times.intervals.append((begin, end)))
+
+        def add(begin: float, end: float) -> None:
+            times.intervals.append((begin, end))
+            self.exposure.add_span("communicate", begin, end)
+
+        self.clock.record(start, self._end_timestamp(), add)
 
     def _count_seconds(self) -> None:
         """Count the seconds of steps whose buckets are all complete; time in which buckets overlap counts once."""
@@ -121,6 +126,7 @@ class BucketedAllReduce(Algorithm):
             moved = all_reduce_bytes(self._step_bytes, self._group.size())
             self.counters.sent_bytes += moved
             self.counters.received_bytes += moved
+            self.exposure.add_messages(moved, moved)
             self._step_bytes = 0
 
     def _check_finite(self, reduced: Tensor, step: int, dtype: torch.dtype = torch.float32) -> None:

@@ -1,5 +1,6 @@
 """The base class of every algorithm: a DDP communication hook with a step count, counters and memories."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
+from liecbench.algorithms.comm.exposure import ExposureMeter
 from liecbench.algorithms.comm.finite_check import FiniteCheck
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.schedule import Schedule
@@ -56,6 +58,9 @@ class Algorithm(ABC):
         pacer: Emulates slow links; None leaves the links at their own speed.
         last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
         after_step_seconds: Seconds spent in ``after_step`` so far.
+        exposure: Adds up the work that the communication thread does while the training thread waits.
+        hook_cpu_seconds: CPU seconds that the training thread has spent on the method itself so far, rather than on
+            the model and the optimizer.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
@@ -68,7 +73,8 @@ class Algorithm(ABC):
         self.device = torch.device("cpu")
         self.clock: Clock = HostClock()
         self.last_bucket_timestamp = self.clock.timestamp()
-        self.after_step_seconds = 0.0
+        self.after_step_seconds = self.hook_cpu_seconds = 0.0
+        self.exposure = ExposureMeter()
         self.pacer: Pacer | None = None
         self.tracer = Tracer()
         self._failure: BaseException | None = None
@@ -217,6 +223,10 @@ class Algorithm(ABC):
                 memory.copy_(value)
         self.set_step(state["step"])
 
+    def memory_bytes(self) -> int:
+        """Return the bytes of this rank's memories."""
+        return sum(memory.nbytes for values in self.memories().values() for memory in values)
+
     def residual_norm(self) -> float | None:
         """Return the Euclidean norm of this rank's error memories together, or None if the method has none."""
         memories = [m for name, values in self.memories().items() if name.endswith("error") for m in values]
@@ -227,10 +237,14 @@ class Algorithm(ABC):
         return
 
     def _on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+        began = time.thread_time()
         self.last_bucket_timestamp = self.clock.timestamp()
-        return self.reduce_bucket(bucket)
+        future = self.reduce_bucket(bucket)
+        self.hook_cpu_seconds += time.thread_time() - began
+        return future
 
     def _on_step_begin(self) -> None:
+        began = time.thread_time()
         if not self._grad_scaler_checked:
             # Only in the first step: a training loop uses a scaler always or never, and searching the stack takes time.
             refuse_grad_scaler()
@@ -238,14 +252,17 @@ class Algorithm(ABC):
         self._raise_failure()
         self._raise_non_finite(self._finite_check.end_step())
         self.before_step()
+        self.hook_cpu_seconds += time.thread_time() - began
 
     def _on_step_end(self) -> None:
-        start = self.clock.timestamp()
+        began, start = time.thread_time(), self.clock.timestamp()
         self.after_step()
         self.clock.record(start, self.clock.timestamp(), self._count_after_step)
+        self.hook_cpu_seconds += time.thread_time() - began
 
     def _count_after_step(self, begin: float, end: float) -> None:
         self.after_step_seconds += end - begin
+        self.exposure.add_window(begin, end)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -257,4 +274,4 @@ class Algorithm(ABC):
             raise self._failure
 
     def _stopwatch(self) -> Stopwatch:
-        return Stopwatch(self.counters, self.tracer, self.clock)
+        return Stopwatch(self.counters, self.tracer, self.clock, self.exposure)

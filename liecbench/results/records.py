@@ -78,7 +78,11 @@ class Epoch:
     ``data_seconds``, the time to fetch and augment batches, is not part of ``train_seconds``.
     ``least_communicate_seconds`` is the communication time of the rank that communicated least: this rank waited for
     no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other than the
-    ranks used. Only the first epoch has ``first_steps``.
+    ranks used. ``train_seconds`` is the sum of ``compute_seconds`` (the ranks' mean for the model and the optimizer, on
+    a processor of their own), ``exposed_wire_seconds`` (transfer that computing does not hide, at most bytes ÷ measured
+    rate), ``exposed_compress_seconds``, and ``other_seconds`` (latency, waiting for other ranks or for a processor).
+    ``memory_bytes`` is the size of the method's memories, such as error memories, on the rank with the most.
+    Only the first epoch has ``first_steps``.
     """
 
     type: ClassVar[str] = "epoch"
@@ -111,6 +115,10 @@ class Epoch:
     least_communicate_seconds: float | None = None
     other_cpu_share: float | None = None
     first_steps: FirstSteps | None = None
+    exposed_wire_seconds: float | None = None
+    exposed_compress_seconds: float | None = None
+    other_seconds: float | None = None
+    memory_bytes: int | None = None
 
     @property
     def payload_bytes_per_rank(self) -> float:
@@ -153,10 +161,11 @@ class Timing:
         order: The place of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
         seconds: Their total on the slowest rank; this and the following seconds cover all ``steps`` steps.
-        compute_seconds: The part of ``seconds`` in which the slowest rank computed.
-        wire_seconds: The exposed part in which messages were transferred.
+        compute_seconds: The part of ``seconds`` for the model and the optimizer: the ranks' mean, on a processor of
+            their own.
+        wire_seconds: The exposed part in which messages were transferred: at most their bytes ÷ measured rate.
         compress_seconds: The exposed part in which vectors were compressed or decompressed.
-        other_seconds: The rest: latency, waiting for other ranks, scheduling.
+        other_seconds: The rest: latency, waiting for other ranks or for a processor.
         exposed_seconds: Compression and communication that computing did not hide.
         communicate_seconds: Communication on the slowest rank, hidden or not.
         least_communicate_seconds: Communication on the rank that communicated least.

@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol
 
 import torch.distributed as dist
 
+from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
@@ -98,6 +99,14 @@ class CellLink:
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return this rank's bytes (sent, received) so far; None if no network interface counts this rank alone."""
         return self._shaper.wire_bytes()
+
+    def rates(self) -> LinkRates | None:
+        """Return the measured rates of this rank's link, or the requested ones if processes pace it; None without."""
+        if not self._links.shaped:
+            return None
+        rank = dist.get_rank()
+        link = self._links.of(rank) if self.measured is None else self.measured[rank]
+        return LinkRates(up_bits_per_second=link.up_bits_per_second, down_bits_per_second=link.down_bits_per_second)
 
     def describe(self) -> dict[str, Any]:
         """Return the links for a cell's record: enforcement, requested and measured rates, and congestion control."""

@@ -14,6 +14,7 @@ from liecbench.algorithms.base import NonFiniteError
 from liecbench.host.gpu_sampler import combined
 from liecbench.results.records import Epoch
 from liecbench.worker.rank_measurement import RankMeasurement, other_cpu_share
+from liecbench.worker.step_parts import StepParts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ def combine_ranks(
         losses = f"train {train_loss}, test {evaluation.test_loss}"
         raise NonFiniteError(f"epoch {epoch}: the loss is not finite ({losses})")
     slowest = max(ranks, key=lambda rank: rank.train_seconds)
+    parts = StepParts.of(ranks)
     steps = np.array([rank.step_seconds for rank in ranks]).max(axis=0)
     quantiles = {"median": float(np.median(steps)), "p95": float(np.percentile(steps, 95))} if steps.size else None
     wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
@@ -64,8 +66,11 @@ def combine_ranks(
         train_seconds=slowest.train_seconds,
         data_seconds=slowest.data_seconds,
         step_seconds=quantiles,
-        compute_seconds=slowest.train_seconds - slowest.exposed_seconds,
+        compute_seconds=parts.compute_seconds,
         exposed_seconds=slowest.exposed_seconds,
+        exposed_wire_seconds=parts.wire_seconds,
+        exposed_compress_seconds=parts.compress_seconds,
+        other_seconds=parts.other_seconds,
         compress_seconds=slowest.counters.compress_seconds,
         communicate_seconds=slowest.counters.communicate_seconds,
         least_communicate_seconds=min(rank.counters.communicate_seconds for rank in ranks),
@@ -78,6 +83,7 @@ def combine_ranks(
         cpu_seconds=sum(rank.cpu_seconds for rank in ranks),
         other_cpu_share=other_cpu_share(ranks),
         peak_memory_bytes=max(rank.peak_memory_bytes for rank in ranks),
+        memory_bytes=max(rank.memory_bytes for rank in ranks),
         gpu=combined([metrics for rank in ranks for metrics in rank.gpu]),
         **dataclasses.asdict(evaluation),
     )

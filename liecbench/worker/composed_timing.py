@@ -21,6 +21,7 @@ from liecbench.worker.collective_errors import collective_cleanup
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.rank_measurement import other_cpu_share
 from liecbench.worker.replica import Replica
+from liecbench.worker.step_parts import StepParts
 from liecbench.worker.timed_kinds import TimedKind, time_kinds
 
 
@@ -93,15 +94,23 @@ def compose_epoch(
     def of_slowest(field: str) -> float:
         return sum(n * _step_seconds(kinds[name], slowest, field) for name, n in timed.items())
 
-    exposed = of_slowest("exposed_seconds")
+    parts = {name: StepParts.of(kind.ranks) for name, kind in kinds.items()}
+
+    def of_parts(field: str) -> float:
+        return sum((n * getattr(parts[name], field) / kinds[name].timed_steps for name, n in timed.items()), 0.0)
+
+    compute, wire, compress = (of_parts(f"{part}_seconds") for part in ("compute", "wire", "compress"))
     return dataclasses.replace(
         epoch,
         cell=cell,
         attempt=attempt,
         train_seconds=seconds[slowest],
         step_seconds=_quantiles(kinds, timed),
-        compute_seconds=seconds[slowest] - exposed,
-        exposed_seconds=exposed,
+        compute_seconds=compute,
+        exposed_seconds=of_slowest("exposed_seconds"),
+        exposed_wire_seconds=wire,
+        exposed_compress_seconds=compress,
+        other_seconds=max(0.0, seconds[slowest] - compute - wire - compress),
         compress_seconds=of_slowest("compress_seconds"),
         communicate_seconds=of_slowest("communicate_seconds"),
         least_communicate_seconds=sum(
@@ -115,6 +124,7 @@ def compose_epoch(
         ),
         other_cpu_share=max(other_cpu_share(kind.ranks) for kind in kinds.values()),
         peak_memory_bytes=max(rank.peak_memory_bytes for kind in kinds.values() for rank in kind.ranks),
+        memory_bytes=max(rank.memory_bytes for kind in kinds.values() for rank in kind.ranks),
         gpu=None,  # the trajectory's GPU metrics depend on its own link: GPUs wait while a link is busy
         composed=Composed(
             trajectory=epoch.cell, kinds={name: _kind_time(kinds[name], all_steps[name]) for name in all_steps}

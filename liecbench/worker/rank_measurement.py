@@ -18,12 +18,20 @@ class RankMeasurement:
         train_seconds: Total seconds of the timed steps, without loading data.
         data_seconds: Seconds in which the timed steps' batches were loaded and augmented.
         step_seconds: Seconds of each timed step.
+        compute_seconds: Seconds in which the timed steps computed on a processor of their own: CPU seconds of the
+            training thread for the model and the optimizer. On a GPU, and with several threads per rank,
+            ``train_seconds`` − ``exposed_seconds``.
         exposed_seconds: Seconds of compression and communication that the timed steps' computation did not hide.
+        exposed_compress_seconds: Part of ``exposed_seconds`` in which the communication thread compressed.
+        exposed_communicate_seconds: Part of ``exposed_seconds`` in which it communicated and did not compress.
+        link_seconds: The least seconds that the timed steps' messages, exposed or hidden, need on the link: bytes ÷
+            measured rate; None if the rate is unknown.
         counters: Payload bytes and messages of all steps; compression and communication seconds of the timed steps.
         wire_bytes: Bytes (sent, received) of the rank's network interface; None if no interface counts them.
         cpu_seconds: CPU seconds of this process.
         machine_cpu_seconds: CPU seconds of the machine: those that its processors were busy, and those available.
         peak_memory_bytes: High-water mark of this process's resident memory.
+        memory_bytes: Bytes of the method's memories, such as error memories.
         gpu: On the rank that samples its machine's GPUs, one entry: their metrics, or None if they are unknown. Empty
             on other ranks.
     """
@@ -33,13 +41,29 @@ class RankMeasurement:
     train_seconds: float
     data_seconds: float
     step_seconds: list[float]
+    compute_seconds: float
     exposed_seconds: float
+    exposed_compress_seconds: float
+    exposed_communicate_seconds: float
+    link_seconds: float | None
     counters: Counters
     wire_bytes: tuple[int, int] | None
     cpu_seconds: float
     machine_cpu_seconds: tuple[float, float]
     peak_memory_bytes: int
+    memory_bytes: int
     gpu: tuple[dict[str, float] | None, ...] = ()
+
+    @property
+    def wire_seconds(self) -> float:
+        """The exposed seconds of transfer: at most the share of communication that the bytes ÷ measured rate explain.
+
+        If the rate is unknown, all exposed communication.
+        """
+        all_seconds = self.counters.communicate_seconds
+        if self.link_seconds is None or all_seconds <= self.link_seconds:
+            return self.exposed_communicate_seconds
+        return self.exposed_communicate_seconds * self.link_seconds / all_seconds
 
 
 def concatenate(first: RankMeasurement, second: RankMeasurement) -> RankMeasurement:
@@ -58,12 +82,21 @@ def concatenate(first: RankMeasurement, second: RankMeasurement) -> RankMeasurem
         train_seconds=first.train_seconds + second.train_seconds,
         data_seconds=first.data_seconds + second.data_seconds,
         step_seconds=[*first.step_seconds, *second.step_seconds],
+        compute_seconds=first.compute_seconds + second.compute_seconds,
         exposed_seconds=first.exposed_seconds + second.exposed_seconds,
+        exposed_compress_seconds=first.exposed_compress_seconds + second.exposed_compress_seconds,
+        exposed_communicate_seconds=first.exposed_communicate_seconds + second.exposed_communicate_seconds,
+        link_seconds=(
+            None
+            if first.link_seconds is None or second.link_seconds is None
+            else first.link_seconds + second.link_seconds
+        ),
         counters=Counters(**counters),
         wire_bytes=wire,
         cpu_seconds=first.cpu_seconds + second.cpu_seconds,
         machine_cpu_seconds=(busy, available),
         peak_memory_bytes=max(first.peak_memory_bytes, second.peak_memory_bytes),
+        memory_bytes=max(first.memory_bytes, second.memory_bytes),
     )
 
 

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from liecbench.algorithms.base import Algorithm
+from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.config.cell import Cell
 from liecbench.config.training_schedule import learning_rate
@@ -36,6 +37,9 @@ class TrainingLink(Protocol):
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return this rank's bytes (sent, received) so far; None if no network interface counts them."""
+
+    def rates(self) -> LinkRates | None:
+        """Return the rates of this rank's link; None if they are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The clock that measures consecutive steps on one rank."""
 
 import contextlib
+import copy
 import dataclasses
 import time
 from pathlib import Path
@@ -11,16 +12,20 @@ import torch.distributed as dist
 from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm
+from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.timing import Counters
 from liecbench.host.cpu_load import CpuLoad
 from liecbench.worker.rank_measurement import RankMeasurement
 
 
-class WireCounter(Protocol):
-    """A counter of the bytes on a rank's network interface."""
+class MeasuredWire(Protocol):
+    """A rank's link: its rates, and a counter of the bytes on its network interface."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return this rank's bytes (sent, received) so far; None if no network interface counts them."""
+
+    def rates(self) -> LinkRates | None:
+        """Return the rates of this rank's link; None if they are unknown."""
 
 
 class StepClock:
@@ -28,10 +33,16 @@ class StepClock:
 
     Bytes and losses count from the clock's construction, times from the last ``restart_times``. On a GPU, a step lasts
     from the time the GPU reaches the step's first work to the time it has done the step's last work.
+
+    A rank computes on the CPU as long as the training thread uses a processor for the model and the optimizer: this
+    time does not grow if other threads and processes take the processor. With several threads per rank, and on a GPU,
+    it computes as long as a step's time is not exposed.
     """
 
-    def __init__(self, algorithm: Algorithm, wire: WireCounter) -> None:
+    def __init__(self, algorithm: Algorithm, wire: MeasuredWire) -> None:
         self._algorithm, self._wire, self._clock = algorithm, wire, algorithm.clock
+        algorithm.exposure.rates = wire.rates()
+        self._uses_thread_time = algorithm.device.type == "cpu" and torch.get_num_threads() == 1
         self._losses: list[Tensor] = []
         self._first_bytes = dataclasses.replace(algorithm.counters)
         self._first_wire = wire.wire_bytes()
@@ -43,8 +54,9 @@ class StepClock:
         """Discard the times so far: those steps were warm-up."""
         self._algorithm.synchronize()
         self._seconds: list[float] = []
-        self._waiting = self._loading = 0.0
+        self._waiting = self._loading = self._cpu_seconds = 0.0
         self._first_times = dataclasses.replace(self._algorithm.counters)
+        self._first_exposed = copy.copy(self._algorithm.exposure.totals)
         self._first_around = self._algorithm.after_step_seconds
 
     def loading_begins(self) -> None:
@@ -57,6 +69,7 @@ class StepClock:
         self._loading += now - self._loads_from
         if self._algorithm.tracer.enabled:
             self._algorithm.tracer.add("load", "training", self._loads_from, now)
+        self._cpu_from = self._own_cpu_seconds()
         self._began = self._clock.timestamp()
 
     def backward_returned(self) -> None:
@@ -72,12 +85,18 @@ class StepClock:
     def step_ended(self, loss: Tensor) -> None:
         """Note that the optimizer has stepped: the step's time ends."""
         ended = self._clock.timestamp()
+        self._cpu_seconds += self._own_cpu_seconds() - self._cpu_from
         self._clock.record(self._began, ended, lambda begin, end: self._seconds.append(end - begin))
         self._trace("optimizer", self._returned, ended)
         self._losses.append(loss)
 
     def _count_waiting(self, begin: float, end: float) -> None:
         self._waiting += end - begin
+        self._algorithm.exposure.add_window(begin, end)
+
+    def _own_cpu_seconds(self) -> float:
+        """Return this thread's CPU seconds so far, without those in the method's hooks."""
+        return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _trace(self, name: str, start: Any, end: Any) -> None:
         if self._algorithm.tracer.enabled:
@@ -91,13 +110,19 @@ class StepClock:
         dist.barrier()
         now, first, times = self._algorithm.counters, self._first_bytes, self._first_times
         wire = self._wire.wire_bytes()
+        train_seconds, exposed = sum(self._seconds), self._algorithm.exposure.totals.since(self._first_exposed)
+        exposed_seconds = self._waiting + self._algorithm.after_step_seconds - self._first_around
         return RankMeasurement(
             mean_loss=float(torch.stack(self._losses).double().mean()),
             num_steps=len(self._losses),
-            train_seconds=sum(self._seconds),
+            train_seconds=train_seconds,
             data_seconds=self._loading,
             step_seconds=self._seconds,
-            exposed_seconds=self._waiting + self._algorithm.after_step_seconds - self._first_around,
+            compute_seconds=self._cpu_seconds if self._uses_thread_time else train_seconds - exposed_seconds,
+            exposed_seconds=exposed_seconds,
+            exposed_compress_seconds=exposed.compress_seconds,
+            exposed_communicate_seconds=exposed.communicate_seconds,
+            link_seconds=None if self._algorithm.exposure.rates is None else exposed.link_seconds,
             counters=Counters(
                 sent_bytes=now.sent_bytes - first.sent_bytes,
                 received_bytes=now.received_bytes - first.received_bytes,
@@ -109,6 +134,7 @@ class StepClock:
             cpu_seconds=time.process_time() - self._first_cpu,
             machine_cpu_seconds=CpuLoad.now().cpu_seconds(self._machine),
             peak_memory_bytes=peak_memory_bytes(),
+            memory_bytes=self._algorithm.memory_bytes(),
         )
 
 

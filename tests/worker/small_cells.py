@@ -43,6 +43,9 @@ class NoLink:
     def wire_bytes(self) -> None:
         return None
 
+    def rates(self) -> None:
+        return None
+
 
 def own(name: str) -> dict[str, Any]:
     """Return the dataset and model keys of a task from tests/own_tasks.py."""

@@ -38,7 +38,7 @@ def test_an_epoch_is_the_sum_of_counts_times_means() -> None:
             actual.compress_seconds,
             actual.communicate_seconds,
         ]
-    ) == [5.6, 2.8, 2.8, 0.56, 1.12]
+    ) == [5.6, 2.8, 0.4 * (4.8 + 5.6) / 2, 0.56, 1.12]
     assert actual.step_seconds == pytest.approx({"median": 0.2, "p95": 1.5})
 
 

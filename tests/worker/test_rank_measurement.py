@@ -13,10 +13,15 @@ FIELDS: dict[str, Any] = {
     "train_seconds": 1.0,
     "data_seconds": 0.0,
     "step_seconds": [1.0],
+    "compute_seconds": 0.5,
     "exposed_seconds": 0.0,
+    "exposed_compress_seconds": 0.0,
+    "exposed_communicate_seconds": 0.0,
+    "link_seconds": None,
     "cpu_seconds": 1.0,
     "machine_cpu_seconds": (1.0, 2.0),
     "peak_memory_bytes": 1,
+    "memory_bytes": 1,
 }
 
 

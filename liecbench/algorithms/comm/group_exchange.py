@@ -95,10 +95,11 @@ class GroupExchange(Exchange):
                 lambda: spare.pop() if spare else self._transport.recv_buffer(compressors[own], own.numel),
             )
             traffic.overlap = lambda: total.add(message_for(own))
-        for _, message in self._transport.exchange(traffic, limit_bytes=vector.nbytes):
-            total.add(message)
-            if not self._transport.owns_recv_buffers:
-                spare.append(message)
+        with self._watch.transfer():
+            for _, message in self._transport.exchange(traffic, limit_bytes=vector.nbytes):
+                total.add(message)
+                if not self._transport.owns_recv_buffers:
+                    spare.append(message)
         total.flush()
         return mean
 
@@ -143,8 +144,9 @@ class GroupExchange(Exchange):
             answer = self._answer(compressors[own], mean, error)
             traffic.outgoing = dict.fromkeys(self._peers, lambda: answer)
             traffic.overlap = lambda: deliver(own, answer)
-        for owner, message in self._transport.exchange(traffic, limit_bytes=target.nbytes):
-            deliver(shards[owner], message)
+        with self._watch.transfer():
+            for owner, message in self._transport.exchange(traffic, limit_bytes=target.nbytes):
+                deliver(shards[owner], message)
         self._check(finite)
         if error is not None:
             error.zero_() if is_exact else error.copy_(mean)

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import torch
 
+from liecbench.algorithms.comm.exposure import ExposureMeter
+
 # Called with the begin and the end of some work, in seconds of ``time.perf_counter``.
 OnTimed = Callable[[float, float], None]
 _MAX_PENDING = 4096
@@ -148,20 +150,25 @@ class Tracer:
 
 
 class Stopwatch:
-    """Times ``with`` bodies: adds seconds to ``counters`` and, while ``tracer.enabled``, spans to ``tracer``.
+    """Times ``with`` bodies: adds seconds to ``counters``, spans to ``exposure`` and, if enabled, to ``tracer``.
 
     Thread-safe.
     """
 
     def __init__(
-        self, counters: Counters | None = None, tracer: Tracer | None = None, clock: Clock | None = None
+        self,
+        counters: Counters | None = None,
+        tracer: Tracer | None = None,
+        clock: Clock | None = None,
+        exposure: ExposureMeter | None = None,
     ) -> None:
         self.counters, self.tracer, self.clock = counters or Counters(), tracer or Tracer(), clock or HostClock()
+        self.exposure = exposure or ExposureMeter()
         self._lock = threading.Lock()
 
     def with_clock(self, clock: Clock) -> "Stopwatch":
         """Return a stopwatch with the same counters and tracer on another clock."""
-        return Stopwatch(self.counters, self.tracer, clock)
+        return Stopwatch(self.counters, self.tracer, clock, self.exposure)
 
     @contextmanager
     def timed(
@@ -176,7 +183,15 @@ class Stopwatch:
         def add(begin: float, end: float) -> None:
             with self._lock:
                 setattr(self.counters, counter, getattr(self.counters, counter) + end - begin)
+            self.exposure.add_span("compress" if counter == "compress_seconds" else "communicate", begin, end)
             if traced:
                 self.tracer.add(span, "communication", begin, end)
 
         self.clock.record(start, self.clock.timestamp(), add)
+
+    @contextmanager
+    def transfer(self) -> Iterator[None]:
+        """Tell ``exposure`` of the messages that the ``with`` body counts: they are under way at the same time."""
+        sent, received = self.counters.sent_bytes, self.counters.received_bytes
+        yield
+        self.exposure.add_messages(self.counters.sent_bytes - sent, self.counters.received_bytes - received)

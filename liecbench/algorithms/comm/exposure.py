@@ -1,0 +1,103 @@
+"""The parts of exposed time: what the communication thread does while the training thread waits for it."""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from liecbench.algorithms.comm.pacing import framed_bytes
+
+_ACKNOWLEDGEMENT_BYTES, _SEGMENT_BYTES = 33, 1448  # TCP acknowledges every second segment with 66 bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRates:
+    """The rates of a rank's link, in bits per second of Ethernet frames."""
+
+    up_bits_per_second: float
+    down_bits_per_second: float
+
+    def seconds(self, sent_bytes: int, received_bytes: int) -> float:
+        """Return the least seconds in which payload of these sizes passes the link, both directions at the same time.
+
+        Headers and the acknowledgements of the other direction's payload are included.
+        """
+        up = framed_bytes(sent_bytes) + _acknowledgements(received_bytes)
+        down = framed_bytes(received_bytes) + _acknowledgements(sent_bytes)
+        return max(8 * up / self.up_bits_per_second, 8 * down / self.down_bits_per_second)
+
+
+def _acknowledgements(payload_bytes: int) -> int:
+    return _ACKNOWLEDGEMENT_BYTES * -(-payload_bytes // _SEGMENT_BYTES)
+
+
+@dataclass(slots=True, kw_only=True)
+class ExposureTotals:
+    """Sums over a rank's exposed windows, and over its messages.
+
+    Attributes:
+        compress_seconds: Exposed seconds of compression and decompression.
+        communicate_seconds: Exposed seconds of communication without compression at the same time.
+        link_seconds: The least seconds that all messages, exposed or hidden, need on the link; 0 if its rates are
+            unknown.
+    """
+
+    compress_seconds: float = 0.0
+    communicate_seconds: float = 0.0
+    link_seconds: float = 0.0
+
+    def since(self, before: Self) -> Self:
+        """Return the differences to earlier totals."""
+        return type(self)(
+            compress_seconds=self.compress_seconds - before.compress_seconds,
+            communicate_seconds=self.communicate_seconds - before.communicate_seconds,
+            link_seconds=self.link_seconds - before.link_seconds,
+        )
+
+
+class ExposureMeter:
+    """Adds up, over exposed windows, the seconds of compression and of communication that fall into them. Thread-safe.
+
+    A window is a time in which the training thread waits for the communication thread. Spans of work must be added
+    before the window that they fall into; all times are seconds of ``time.perf_counter``.
+
+    Attributes:
+        rates: The rates of this rank's link; None if they are unknown.
+        totals: The sums so far.
+    """
+
+    def __init__(self) -> None:
+        self.rates: LinkRates | None = None
+        self.totals = ExposureTotals()
+        self._lock = threading.Lock()
+        self._spans: list[tuple[float, float, bool]] = []
+
+    def add_span(self, work: Literal["compress", "communicate"], begin: float, end: float) -> None:
+        """Add work of the communication thread."""
+        with self._lock:
+            self._spans.append((begin, end, work == "compress"))
+
+    def add_window(self, begin: float, end: float) -> None:
+        """Divide a window by the spans that fall into it, and forget the spans that end before it does."""
+        with self._lock:
+            spans = [span for span in self._spans if span[1] > begin and span[0] < end]
+            self._spans = [span for span in self._spans if span[1] > end]
+        compress = covered_seconds(begin, end, (span[:2] for span in spans if span[2]))
+        self.totals.compress_seconds += compress
+        self.totals.communicate_seconds += covered_seconds(begin, end, (span[:2] for span in spans)) - compress
+
+    def add_messages(self, sent_bytes: int, received_bytes: int) -> None:
+        """Add messages that are under way at the same time, with their payload bytes in both directions."""
+        if self.rates is not None:
+            self.totals.link_seconds += self.rates.seconds(sent_bytes, received_bytes)
+
+
+def covered_seconds(begin: float, end: float, spans: Iterable[tuple[float, float]]) -> float:
+    """Return the seconds between ``begin`` and ``end`` that at least one of the spans covers."""
+    covered, until = 0.0, begin
+    for start, stop in sorted(spans):
+        start, stop = max(start, until), min(stop, end)
+        if stop > start:
+            covered += stop - start
+            until = stop
+    return covered
