@@ -1,6 +1,7 @@
-"""Gradient compressors: each turns a vector into a shorter message, and computes the residual that the message omits.
+"""Gradient compressors: they turn a vector into a shorter message, and the message back into an approximate vector.
 
-A compressor's module is imported when its name is first used, because the import compiles the compressor's kernels.
+This package imports a compressor's module only when the compressor's name is first used, because the import compiles
+the compressor's kernels.
 """
 
 import importlib

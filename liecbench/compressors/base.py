@@ -1,4 +1,4 @@
-"""The interface of every compressor: it turns vectors into messages, and messages back into vectors."""
+"""The interface that every compressor implements: turn vectors into messages, and messages back into vectors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,15 +13,20 @@ from liecbench.compressors.kernels.dispatch import operations_for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RngKey:
-    """The identity of a message, from which a random compressor derives its random numbers.
+    """The identity of one message, from which the message's random numbers are derived if the compressor uses any.
+
+    In one step, an algorithm sends a block of the gradient from the workers to servers (push), and the average back to
+    all workers (pull). Each server averages one shard of the block. Some algorithms push and pull a block several
+    times.
 
     Attributes:
         step: Training step, from 0.
-        block: Index of the gradient block.
-        shard: Rank that is the server of the message's shard.
-        stage: Number of the push and its pull within the step and block, from 0.
+        block: Index of the gradient block, from 0.
+        shard: Rank of the server that averages the message's shard.
+        stage: Number of the push, from 0 in every step and block. A push and the pull that follows it have the same
+            number.
         sender: Rank that compresses the message.
-        from_server: Whether a server sends the message to all ranks; else a worker sends it to a server.
+        from_server: True if a server sends the message to all ranks, False if a worker sends it to a server.
     """
 
     step: int = 0
@@ -38,7 +43,7 @@ class Message:
 
     Attributes:
         payload: The bytes, uint8 of shape ``[payload_bytes]``.
-        numel: The length of the vector; it is not sent, because sender and receiver both know it.
+        numel: The number of elements of the vector. It is not sent, because sender and receiver both know it.
     """
 
     payload: Tensor
@@ -46,27 +51,29 @@ class Message:
 
     @property
     def payload_bytes(self) -> int:
-        """The number of bytes to transport."""
+        """The number of bytes of ``payload``."""
         return self.payload.numel()
 
 
 class Compressor(ABC):
-    """A map from each vector v to a message, and from the message to the vector C(v), which approximates v.
+    """A compressor: it turns a vector v into a message, and the message into a vector C(v) that approximates v.
 
     Vectors are contiguous float32 tensors of shape ``[numel]``. A message is on the device of its vector.
 
-    A new compressor implements ``payload_bytes``, ``encode``, ``decode`` and ``all_finite`` for CPU tensors. It then
-    works on GPU tensors as well, by copying them to the CPU. With ``gpu_kernels`` or ``device_independent`` it works on
-    the GPU itself.
+    A new compressor implements ``payload_bytes``, ``encode``, ``decode`` and ``all_finite`` for CPU tensors. GPU
+    tensors are then copied to the CPU and compressed there. To compress on the GPU instead, set ``gpu_kernels`` or
+    ``device_independent``.
 
-    If v contains NaN or infinity, C(v) must do so too: every rank then learns of it from the message.
+    If v contains NaN or infinity, C(v) must contain NaN or infinity too, so that every rank learns of it from the
+    message.
 
     Attributes:
-        preferred_block_bytes: The block size, in bytes of float32, for scenarios that set none; None keeps the default.
-        gpu_kernels: The class with this compressor's ``Operations`` for GPU tensors, as ``module:Class``, or None. It
+        preferred_block_bytes: The size of a gradient block, in bytes of float32, if a scenario sets none. None keeps
+            the algorithm's default.
+        gpu_kernels: The class that implements ``Operations`` for GPU tensors, written as ``module:Class``, or None. It
             is imported when the first GPU tensor is compressed or decompressed.
-        device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors of every device, as they do
-            if they consist of torch operations.
+        device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors on every device. They do if
+            they consist of torch operations.
     """
 
     preferred_block_bytes: ClassVar[int | None] = None
@@ -75,11 +82,14 @@ class Compressor(ABC):
 
     @property
     def is_contraction(self) -> bool:
-        """True if E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0, as methods with error feedback need."""
+        """True if E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0 and every v. Error feedback needs such a compressor."""
         return True
 
     def with_rng(self, key: RngKey) -> "Compressor":
-        """Return a compressor that uses the random numbers of ``key``, or this compressor if it uses none."""
+        """Return a copy of this compressor that uses the random numbers of ``key``.
+
+        A compressor that uses no random numbers returns itself.
+        """
         return self
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
@@ -87,7 +97,7 @@ class Compressor(ABC):
 
         Args:
             tensor: The vector v, float32 of shape ``[numel]``.
-            residual: Receives v − C(v), unless it is None. It has the vector's shape and device, and may be ``tensor``
+            residual: Unless it is None, receives v − C(v). It has the vector's shape and device, and may be ``tensor``
                 itself.
 
         Returns:
@@ -106,12 +116,12 @@ class Compressor(ABC):
 
         Args:
             message: The message of C(v).
-            out: Receives the result, float32 of shape ``[message.numel]``; a new tensor by default.
-            accumulate: Whether to add the result to ``out`` instead of overwriting it.
-            weight: The factor.
+            out: Receives the result, float32 of shape ``[message.numel]``. If it is None, a new tensor is made.
+            accumulate: Whether to add the result to ``out`` instead of overwriting ``out``.
+            weight: The factor that multiplies C(v).
 
         Returns:
-            ``out``.
+            ``out``, or the new tensor.
         """
         assert out is not None or not accumulate, "accumulate needs out"
         if out is None:
@@ -121,16 +131,16 @@ class Compressor(ABC):
     def sum_messages(
         self, messages: Sequence[Message], out: Tensor, accumulate: bool = False, weight: float = 1.0
     ) -> Tensor:
-        """Compute Σ ``weight`` · C(v_i), adding the messages in their order.
+        """Compute Σ ``weight`` · C(v_i) over several messages, adding the messages in their order.
 
-        The result has the same bits as if ``decompress`` added the messages one by one; GPU kernels can add several
+        The result has the same bits as if ``decompress`` added the messages one by one. GPU kernels may add several
         messages in a single pass over ``out``.
 
         Args:
-            messages: One message per vector v_i; all v_i are as long as ``out``.
+            messages: One message per vector v_i. All v_i are as long as ``out``.
             out: Receives the sum, float32 of shape ``[numel]``.
-            accumulate: Whether to add the sum to ``out`` instead of overwriting it.
-            weight: The factor of every message.
+            accumulate: Whether to add the sum to ``out`` instead of overwriting ``out``.
+            weight: The factor that multiplies every message.
 
         Returns:
             ``out``.
@@ -144,30 +154,30 @@ class Compressor(ABC):
     def is_finite(self, message: Message) -> Tensor:
         """Return whether every element of C(v) is finite, as a boolean tensor of shape [] on the message's device.
 
-        On a GPU the host does not wait for the answer until it reads the tensor.
+        On a GPU the host does not wait for the result until it reads the tensor.
         """
         payload = message.payload
         with torch.cuda.device_of(payload):
             return operations_for(self, payload).all_finite(payload, message.numel)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
-        """Return a message with an uninitialised payload, to receive a vector of ``numel`` elements."""
+        """Return a message for a vector of ``numel`` elements, whose payload is not initialised."""
         size = self.payload_bytes(numel) if numel else 0
         return Message(torch.empty(size, dtype=torch.uint8, device=device), numel)
 
     @abstractmethod
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of a message for ``numel`` ≥ 1 elements; they must not depend on the elements' values."""
+        """Return a message's number of bytes for ``numel`` ≥ 1 elements. It must not depend on the elements' values."""
 
     @abstractmethod
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the message of C(v) and, if wanted, the residual v − C(v).
+        """Write the message of C(v) and, unless ``residual`` is None, the residual v − C(v).
 
         Args:
             vector: The vector v, float32 of shape ``[numel]`` with ``numel`` ≥ 1. It must not change, unless it is also
                 ``residual``.
-            payload: Receives the message, uint8 of shape ``[payload_bytes(numel)]``, uninitialised.
-            residual: Receives v − C(v), if not None; may be ``vector`` itself.
+            payload: Receives the message, uint8 of shape ``[payload_bytes(numel)]``. It is not initialised.
+            residual: Unless it is None, receives v − C(v). It may be ``vector`` itself.
         """
 
     @abstractmethod
@@ -176,21 +186,21 @@ class Compressor(ABC):
 
         Args:
             payload: A message's bytes, uint8 of shape ``[payload_bytes(numel)]``.
-            out: Receives the result, float32 of shape ``[numel]``, uninitialised unless ``accumulate``.
-            accumulate: Whether to add to ``out`` instead of overwriting it.
-            weight: The factor.
+            out: Receives the result, float32 of shape ``[numel]``. It is not initialised unless ``accumulate``.
+            accumulate: Whether to add to ``out`` instead of overwriting ``out``.
+            weight: The factor that multiplies C(v).
         """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · C(v_i) to ``out``, or add it to ``out`` if ``accumulate``.
+        """Write Σ ``weight`` · C(v_i) over several payloads to ``out``, or add the sum to ``out`` if ``accumulate``.
 
-        This calls ``decode`` for one payload after the other; a subclass may override it with something faster.
+        This method calls ``decode`` for one payload after the other. A subclass may override it with something faster.
 
         Args:
             payloads: The messages' bytes, uint8 of shape ``[payload_bytes(numel)]`` each.
-            out: Receives the sum, float32 of shape ``[numel]``, uninitialised unless ``accumulate``.
-            accumulate: Whether to add to ``out`` instead of overwriting it.
-            weight: The factor of every message.
+            out: Receives the sum, float32 of shape ``[numel]``. It is not initialised unless ``accumulate``.
+            accumulate: Whether to add to ``out`` instead of overwriting ``out``.
+            weight: The factor that multiplies every message.
         """
         for number, payload in enumerate(payloads):
             self.decode(payload, out, accumulate or number > 0, weight)
@@ -200,6 +210,6 @@ class Compressor(ABC):
         """Return whether every element of C(v) is finite, as a boolean tensor of shape [].
 
         Args:
-            payload: A message's bytes, uint8 of shape ``[payload_bytes(numel)]``.
-            numel: The length of the vector.
+            payload: The bytes of the message of C(v), uint8 of shape ``[payload_bytes(numel)]``.
+            numel: The number of elements of v.
         """

@@ -1,4 +1,4 @@
-"""Compressors that cast to 16 bits: float16 and bfloat16."""
+"""The compressors FP16 and BF16, which cast float32 to 16 bits."""
 
 from typing import ClassVar
 
@@ -13,11 +13,12 @@ from liecbench.compressors.kernels.cpu.residual import residual_arguments
 
 
 class _HalfPrecision(Compressor):
-    """A cast to 16 bits, rounded to nearest; finite values beyond the format's range become ± its largest value.
+    """The base class of FP16 and BF16: round to nearest, and clip finite values to the largest value of the format.
 
     Attributes:
-        is_float16: Whether the format is float16; otherwise it is bfloat16.
-        infinity_code: The bits of the format's infinity as an integer; the bits of NaN give larger integers.
+        is_float16: True for float16, False for bfloat16.
+        infinity_code: The 16 bits that encode infinity, as an integer. The codes of NaN are larger if the sign bit is
+            ignored.
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.half_precision:HalfPrecisionOnGpu"
@@ -29,11 +30,11 @@ class _HalfPrecision(Compressor):
         return 2 * numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the rounded values."""
+        """Write the rounded values to ``payload``, and the residual to ``residual`` unless it is None."""
         half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add ``weight`` times the values, converted to float32."""
+        """Write ``weight`` times the values, converted to float32, to ``out``, or add them if ``accumulate``."""
         half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""No compression: float32 as it is."""
+"""The compressor that does not compress: a message holds the float32 values of its vector."""
 
 from typing import ClassVar
 
@@ -16,7 +16,10 @@ class Identity(Compressor):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.identity:IdentityOnGpu"
 
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
-        """Return a message that is a view of the vector, or a copy if ``residual`` is the vector, which becomes 0."""
+        """Return a message whose payload is a view of ``tensor``, and set ``residual`` to 0 unless it is None.
+
+        If ``residual`` is ``tensor`` itself, the payload is a copy.
+        """
         if residual is not None and residual.data_ptr() == tensor.data_ptr():
             return super().compress(tensor, residual)
         if residual is not None:
@@ -28,13 +31,13 @@ class Identity(Compressor):
         return 4 * numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Copy the vector to ``payload``, and set ``residual`` to 0."""
+        """Copy ``vector`` to ``payload``, and set ``residual`` to 0 unless it is None."""
         payload.view(torch.float32).copy_(vector)
         if residual is not None:
             residual.zero_()
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add ``weight`` times the vector."""
+        """Write ``weight`` times the vector in ``payload`` to ``out``, or add it to ``out`` if ``accumulate``."""
         values = payload.view(torch.float32)
         if accumulate:
             out.add_(values, alpha=weight)
@@ -42,5 +45,5 @@ class Identity(Compressor):
             torch.mul(values, weight, out=out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the sum of all values is finite; computing it needs one pass and no mask in memory."""
+        """Return whether all values are finite, judged by their sum, which needs one pass and no mask in memory."""
         return payload.view(torch.float32).sum().isfinite()

@@ -1,4 +1,4 @@
-"""Linear quantisation to 8 bits with one scale per message."""
+"""The compressor Int8: quantise linearly to 8 bits, with one scale per message."""
 
 from typing import ClassVar
 
@@ -22,11 +22,14 @@ class Int8(Compressor):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.int8:Int8OnGpu"
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of a scale, and one byte per element."""
+        """Return the 4 bytes of the scale plus one byte per element."""
         return SCALE_BYTES + numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale, and each element as a multiple of the scale from −127 to 127."""
+        """Write the scale max|v| / 127, and for each element v/scale rounded to an integer level from −127 to 127.
+
+        Unless ``residual`` is None, write v − level · scale to it.
+        """
         values = vector.numpy()
         scale = magnitude.largest_magnitude(values) / 127
         if 0 < scale < SMALLEST_SCALE:
@@ -35,11 +38,11 @@ class Int8(Compressor):
         int8.encode(values, scale, _levels(payload), *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add scale · ``weight`` · level for each element."""
+        """Write ``weight`` · scale · level of each element to ``out``, or add it to ``out`` if ``accumulate``."""
         int8.decode(_levels(payload), scale_of(payload).item() * weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite; if any element is not finite, neither is the scale."""
+        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
         return scale_is_finite(payload)
 
 

@@ -1,4 +1,4 @@
-"""The messages of majority vote: workers send one bit per parameter, and the server sends the majority's sign back."""
+"""The compressors of signSGD with majority vote: workers send signs, and the server sends back the majority's signs."""
 
 import math
 from typing import ClassVar
@@ -27,7 +27,10 @@ class Votes(Sign):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority_vote:VotesOnGpu"
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale, which is 1 or NaN, and the signs."""
+        """Write the scale (1, or NaN if ``vector`` is not finite) and the signs to ``payload``.
+
+        ``residual`` must be None.
+        """
         assert residual is None, "a vote has no error that could be kept"
         scale_of(payload).fill_(_one_or_nan(vector))
         sign.pack(vector.numpy(), body_of(payload).numpy())
@@ -35,30 +38,35 @@ class Votes(Sign):
 
 @dataclass(frozen=True)
 class Majority(Compressor):
-    """sign(v) of a mean v of votes, 0 at a tie: 1.6 bits per parameter. The scale is 1, or NaN if v is not finite.
+    """The majority's signs, 0 at a tie: 1.6 bits per parameter. The scale is 1, or NaN if a vote is not finite.
 
-    Source: signSGD with majority vote (Bernstein et al. 2018, arXiv 1802.04434).
+    The server compresses the mean v of the workers' votes: C(v) = sign(v). Source: signSGD with majority vote
+    (Bernstein et al. 2018, arXiv 1802.04434).
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority_vote:MajorityOnGpu"
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of a scale, and one byte for every 5 elements or part of 5."""
+        """Return the 4 bytes of the scale plus one byte for every 5 elements or part of 5."""
         return SCALE_BYTES + ternary.packed_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale, which is 1 or NaN, and the sign of each mean vote, 0 if it is a tie."""
+        """Write the scale (1, or NaN if ``vector`` is not finite) and a sign per element to ``payload``.
+
+        ``vector`` is the mean of the workers' votes. Its sign is 0 at a tie, where the mean is 0 up to rounding errors.
+        ``residual`` must be None.
+        """
         assert residual is None, "a vote has no error that could be kept"
         scale_of(payload).fill_(_one_or_nan(vector))
         signs = (vector > LARGEST_TIE).to(torch.int8).sub_((vector < -LARGEST_TIE).to(torch.int8))
         ternary.pack(signs, body_of(payload))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add scale · ``weight`` · sign for each element."""
+        """Write ``weight`` · scale · sign of each element to ``out``, or add it to ``out`` if ``accumulate``."""
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite: it is NaN if the mean of the votes was not finite."""
+        """Return whether the scale is finite. It is NaN if the mean of the votes was not finite."""
         return scale_is_finite(payload)
 
 

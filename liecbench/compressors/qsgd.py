@@ -1,4 +1,4 @@
-"""QSGD: stochastic rounding to a few levels; the entries of a bucket are relative to the bucket's norm."""
+"""The compressor QSGD: divide each bucket of 512 entries by its norm, and round entries at random to a few levels."""
 
 from typing import Annotated, ClassVar
 
@@ -21,9 +21,9 @@ class QSGD(Randomised):
 
     ξ is s · |v| / ‖v‖₂, rounded up or down at random.
 
-    It takes ⌈log₂(2s + 1)⌉ bits per parameter and one float32 norm per bucket of 512 entries: 4 + 1/16 bits per
-    parameter with s = 7. It is no contraction. Source: QSGD (Alistarh et al. 2017, arXiv 1610.02132), section 3, with
-    buckets, and with levels of a fixed width instead of Elias coding.
+    A message takes ⌈log₂(2s + 1)⌉ bits per parameter and one float32 norm per bucket of 512 entries. With s = 7 these
+    are 4 + 1/16 bits per parameter. QSGD is no contraction. Source: QSGD (Alistarh et al. 2017, arXiv 1610.02132),
+    section 3, with buckets, and with levels of a fixed width instead of Elias coding.
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.qsgd:QSGDOnGpu"
@@ -33,36 +33,36 @@ class QSGD(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """False: its error may be larger than the vector."""
+        """False, because the error may be larger than the vector."""
         return False
 
     @property
     def width(self) -> int:
-        """The number of bits that one level takes; there are 2s + 1 levels, from −s to s."""
+        """The number of bits that one level takes. There are 2s + 1 levels, from −s to s."""
         return (2 * self.levels).bit_length()
 
     def payload_bytes(self, numel: int) -> int:
-        """Return 4 bytes per bucket for its norm, and ``width`` bytes for every 8 levels or part of 8."""
+        """Return 4 bytes per bucket for its norm, plus ``width`` bytes for every 8 levels or part of 8."""
         return _NORM_BYTES * _num_buckets(numel) + (numel + 7) // 8 * self.width
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the norms and the randomly rounded levels."""
+        """Write the buckets' norms and the randomly rounded levels, and the residual unless ``residual`` is None."""
         norms, packed = _parts(payload, vector.numel())
         key = np.uint64(self.seed_of_message(self.seed))
         values, kept = vector.numpy(), residual_arguments(vector, residual)
         qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add ``weight`` · norm · level / s for each entry."""
+        """Write ``weight`` · norm · level / s of each entry to ``out``, or add it to ``out`` if ``accumulate``."""
         norms, packed = _parts(payload, out.numel())
         qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all norms are finite; if any entry of a bucket is not finite, neither is its norm."""
+        """Return whether all norms are finite. If any entry of a bucket is NaN or infinite, so is the bucket's norm."""
         return self.norms(payload, numel).isfinite().all()
 
     def norms(self, payload: Tensor, numel: int) -> Tensor:
-        """Return the norms of a payload's buckets as a view, float32."""
+        """Return a view of the norms in the payload of a vector of ``numel`` entries: float32, one norm per bucket."""
         norms, _ = _parts(payload, numel)
         return norms
 

@@ -1,4 +1,4 @@
-"""Random-k: entries at random positions; sender and receiver draw the same positions, so only values are sent."""
+"""The compressor RandomK: sender and receiver draw the same random positions, so only the values there are sent."""
 
 import functools
 from typing import Annotated, ClassVar
@@ -21,9 +21,10 @@ _CPU = torch.device("cpu")
 class RandomK(Randomised):
     """C(v) keeps k = ⌈ratio · n⌉ entries at random positions; sender and receiver draw them, so no index is sent.
 
-    The positions depend on ``seed``, step, block, shard and stage. C is a δ-contraction with δ = k/n in expectation,
-    unless it is ``unbiased``: then workers multiply the entries by n/k. The server's message to all ranks holds the
-    entries at the same positions, and does not multiply them again.
+    The positions depend on ``seed`` and on the message's step, block, shard and stage, as ``RngKey`` describes them. C
+    is a δ-contraction with δ = k/n in expectation. With ``unbiased``, workers multiply the entries by n/k, and C is no
+    contraction. The server's message to all ranks holds the entries at the same positions, which are not multiplied
+    again.
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
     """
 
@@ -39,11 +40,14 @@ class RandomK(Randomised):
         return not self.unbiased
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of the entries kept."""
+        """Return the bytes of the k kept entries, 4 bytes each."""
         return ENTRY_BYTES * num_kept(self.ratio, numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions; the first entry becomes NaN if any element of v is not finite."""
+        """Write the entries at the drawn positions to ``payload``, and the residual to ``residual`` unless it is None.
+
+        If any element of ``vector`` is not finite, the first entry becomes NaN.
+        """
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
         scale, kept = self.scale(vector.numel()), residual_arguments(vector, residual)
         finite = random_k.take(vector.numpy(), positions.numpy(), scale, entries.numpy(), *kept)
@@ -51,23 +55,27 @@ class RandomK(Randomised):
             entries[0] = torch.nan
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add ``weight`` times each entry at its position, first setting ``out`` to 0 unless ``accumulate``."""
+        """Add ``weight`` times each entry to ``out`` at its position. Unless ``accumulate``, first set ``out`` to 0."""
         if not accumulate:
             out.zero_()
         out.index_add_(0, self.positions(out.numel()), payload.view(torch.float32), alpha=weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all entries are finite."""
+        """Return whether all entries in ``payload`` are finite."""
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor that multiplies the entries sent: n/k for an ``unbiased`` worker's message, else 1."""
+        """Return the factor that multiplies the entries sent: n/k if ``unbiased`` and the sender is a worker, else 1.
+
+        n is ``numel``, the length of the vector.
+        """
         return numel / num_kept(self.ratio, numel) if self.unbiased and not self.rng_key.from_server else 1.0
 
     def positions(self, numel: int, device: torch.device = _CPU) -> Tensor:
-        """Return the positions to keep, ascending, int64 of shape [k] on ``device``; the host does not wait for a GPU.
+        """Return the positions to keep in a vector of ``numel`` elements, ascending, int64 of shape [k] on ``device``.
 
-        The last result is cached per device, because a server needs the same positions for every sender.
+        The host does not wait for a GPU. The last result is cached per device, because a server needs the same
+        positions for every sender.
         """
         known_numel, positions = self._positions_on.get(device, (None, None))
         if positions is None or known_numel != numel:

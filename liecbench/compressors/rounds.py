@@ -1,4 +1,4 @@
-"""Repeated compression: each round compresses what the rounds before left out."""
+"""The compressor Rounds: apply another compressor several times, each time to the part of the vector not yet sent."""
 
 import dataclasses
 import functools
@@ -18,10 +18,11 @@ from liecbench.compressors.codecs.rng import Randomised
 
 @dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
 class Rounds(Randomised):
-    """C_R(v) = a: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times. One message holds all rounds.
+    """C_R(v) = a: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times, with C = ``compressor``.
 
-    In stage σ, round r uses the random numbers of stage σ · ``rounds`` + r, so no two rounds have the same random
-    numbers. Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
+    One message holds the messages of all rounds. Round r of a message uses the random numbers of stage σ · ``rounds`` +
+    r, where σ is the message's own stage in ``RngKey``. So no two rounds have the same random numbers. Source:
+    NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
     """
 
     device_independent: ClassVar[bool] = True
@@ -35,19 +36,19 @@ class Rounds(Randomised):
         return self.compressor.is_contraction
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of all rounds."""
+        """Return the bytes of one message of ``compressor`` times ``rounds``."""
         return self.rounds * self.compressor.payload_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write one message per round."""
+        """Write the messages of all rounds to ``payload``, and the residual to ``residual`` unless it is None."""
         left = torch.empty_like(vector) if residual is None else residual
         for r, (compressor, part) in enumerate(zip(self._compressors, payload.view(self.rounds, -1), strict=True)):
             part.copy_(compressor.compress(left if r else vector, left).payload)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add ``weight`` times the sum of all rounds of all messages.
+        """Write ``weight`` times the sum of all rounds of all messages to ``out``, or add it if ``accumulate``.
 
-        If ``compressor`` uses no random numbers, its ``sum_messages`` gets all rounds of all messages in one call.
+        If ``compressor`` uses no random numbers, a single call of its ``sum_messages`` adds all rounds of all messages.
         """
         parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
         for _, group in itertools.groupby(parts, key=lambda part: id(part[0])):
@@ -56,21 +57,21 @@ class Rounds(Randomised):
             accumulate = True
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add ``weight`` times the sum of the rounds."""
+        """Write ``weight`` times the sum of the message's rounds to ``out``, or add it to ``out`` if ``accumulate``."""
         self.sum_payloads([payload], out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether every round's message is finite."""
+        """Return whether the message of every round is finite."""
         return torch.stack([compressor.is_finite(part) for compressor, part in self._parts(payload, numel)]).all()
 
     @functools.cached_property
     def _compressors(self) -> list[Compressor]:
-        """The compressor of each round, with its random numbers; one object for all rounds if it uses none."""
+        """The compressor of each round with the round's random numbers, or one object in all rounds if it uses none."""
         first = self.rng_key.stage * self.rounds
         keys = [dataclasses.replace(self.rng_key, stage=first + r) for r in range(self.rounds)]
         return [self.compressor.with_rng(key) for key in keys]
 
     def _parts(self, payload: Tensor, numel: int) -> list[tuple[Compressor, Message]]:
-        """Return every round's compressor and a copy of its message: a float32 view needs an aligned address."""
+        """Return each round's compressor and a copy of its message, because a float32 view needs an aligned address."""
         parts = payload.view(self.rounds, -1)
         return [(c, Message(part.clone(), numel)) for c, part in zip(self._compressors, parts, strict=True)]

@@ -1,4 +1,4 @@
-"""Scaled sign: one bit per element and one scale per message."""
+"""The compressor Sign, which sends one bit per element and one scale per message, and its variant BlockSign."""
 
 from typing import ClassVar
 
@@ -20,11 +20,11 @@ class Sign(Compressor):
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.sign:SignOnGpu"
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of a scale, and one byte for every 8 elements or part of 8."""
+        """Return the 4 bytes of the scale plus one byte for every 8 elements or part of 8."""
         return SCALE_BYTES + (numel + 7) // 8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write mean|v| and the signs."""
+        """Write the scale mean|v| and the signs of the vector v, and the residual to ``residual`` unless it is None."""
         values, bits = vector.numpy(), body_of(payload).numpy()
         scale = magnitude.mean_magnitude(values)
         scale_of(payload).fill_(scale)
@@ -35,12 +35,12 @@ class Sign(Compressor):
             sign.pack_with_residual(values, scale, bits, residual.numpy(), in_place)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add ±scale · ``weight``."""
+        """Write ``weight`` · scale · sign of each element to ``out``, or add it to ``out`` if ``accumulate``."""
         unpack = sign.unpack_add if accumulate else sign.unpack
         unpack(body_of(payload).numpy(), scale_of(payload).item() * weight, out.numpy())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale mean|v| is finite; if any element of v is not finite, neither is the scale."""
+        """Return whether the scale mean|v| is finite. If any element of v is NaN or infinite, so is the scale."""
         return scale_is_finite(payload)
 
 
@@ -48,8 +48,8 @@ class Sign(Compressor):
 class BlockSign(Sign):
     """Blockwise SignSGD: ``Sign`` with blocks of 5 MiB, as in the paper's runs.
 
-    A scenario that sets no ``block_bytes`` gets blocks of this size. In Python, pass ``block_bytes=5 * 2**20`` to the
-    algorithm.
+    A scenario that sets no ``block_bytes`` gets gradient blocks of 5 MiB. In Python, pass ``block_bytes=5 * 2**20`` to
+    the algorithm.
 
     Source: LIEC-SGD (arXiv 2402.11857), definition 5.
     """

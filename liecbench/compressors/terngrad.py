@@ -1,4 +1,4 @@
-"""TernGrad: −1, 0 or 1 for every entry, and one scale per message."""
+"""The compressor TernGrad: send −1, 0 or 1 for every entry, and one scale per message."""
 
 from typing import Annotated, ClassVar
 
@@ -18,7 +18,8 @@ from liecbench.compressors.kernels.cpu.residual import residual_arguments
 class TernGrad(Randomised):
     """C(v) = s · sign(v) · Bernoulli(|v|/s) with s = max|v|: unbiased, 1.6 bits per parameter and one float32 scale.
 
-    It is no contraction. Source: TernGrad (Wen et al. 2017, arXiv 1705.07878), section 3, without gradient clipping.
+    TernGrad is no contraction. Source: TernGrad (Wen et al. 2017, arXiv 1705.07878), section 3, without gradient
+    clipping.
     """
 
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.terngrad:TernGradOnGpu"
@@ -27,24 +28,24 @@ class TernGrad(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """False: its error may be larger than the vector."""
+        """False, because the error may be larger than the vector."""
         return False
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of a scale, and one byte for every 5 entries or part of 5."""
+        """Return the 4 bytes of the scale plus one byte for every 5 entries or part of 5."""
         return SCALE_BYTES + ternary.packed_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write max|v| and the randomly chosen signs."""
+        """Write the scale max|v|, a random −1, 0 or 1 for each entry, and the residual unless ``residual`` is None."""
         values, key = vector.numpy(), np.uint64(self.seed_of_message(self.seed))
         scale = magnitude.largest_magnitude(values)
         scale_of(payload).fill_(scale)
         terngrad.encode(values, scale, key, body_of(payload).numpy(), *residual_arguments(vector, residual))
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add scale · ``weight`` · sign for each entry."""
+        """Write ``weight`` · scale · sign of each entry to ``out``, or add it to ``out`` if ``accumulate``."""
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite; if any element is not finite, neither is the scale."""
+        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
         return scale_is_finite(payload)

@@ -1,4 +1,4 @@
-"""Top-k: the entries of largest magnitude and their positions."""
+"""The compressor TopK: send the entries of largest magnitude and their positions."""
 
 from typing import ClassVar
 
@@ -17,8 +17,9 @@ from liecbench.compressors.sparsity import ENTRY_BYTES, Ratio, num_kept
 class TopK(Compressor):
     """C(v) keeps exactly the k = ⌈ratio · n⌉ entries of largest magnitude; of equal magnitudes, any may be kept.
 
-    A δ-contraction with δ ≥ k/n. A message is k float32 values in the order of their positions, and then the positions
-    in Elias–Fano code or as a bitmap: 8.6 bits per position at a ratio of 0.01.
+    C is a δ-contraction with δ ≥ k/n. A message holds the k kept float32 values in the order of their positions. Their
+    positions follow, in Elias–Fano code or as a bitmap, whichever is shorter. At a ratio of 0.01 a position takes 8.6
+    bits.
     Source: LIEC-SGD (arXiv 2402.11857), definition 2.
     """
 
@@ -27,11 +28,11 @@ class TopK(Compressor):
     ratio: Ratio = 0.01
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of the kept entries and of their encoded positions."""
+        """Return the bytes of the k kept entries, 4 bytes each, plus those of their encoded positions."""
         return ENTRY_BYTES * num_kept(self.ratio, numel) + self.code(numel).nbytes
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries of largest magnitude and their encoded positions."""
+        """Write the largest entries and their encoded positions, and the residual unless ``residual`` is None."""
         entries, packed = self.parts(payload, vector.numel())
         packed.zero_()
         if residual is not None and residual.data_ptr() != vector.data_ptr():
@@ -46,22 +47,22 @@ class TopK(Compressor):
             first += positions.size
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Add ``weight`` times each entry at its position, first setting ``out`` to 0 unless ``accumulate``."""
+        """Add ``weight`` times each entry to ``out`` at its position. Unless ``accumulate``, first set ``out`` to 0."""
         entries, packed = self.parts(payload, out.numel())
         if not accumulate:
             out.zero_()
         self.code(out.numel()).add_at(packed.numpy(), entries.numpy(), weight, out.numpy())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all kept entries are finite; values that are not finite count as the largest, so are kept."""
+        """Return whether all kept entries are finite. NaN and infinity count as the largest magnitudes and are kept."""
         entries, _ = self.parts(payload, numel)
         return entries.isfinite().all()
 
     def code(self, numel: int) -> PositionCode:
-        """Return the encoding of the positions that a message for ``numel`` elements uses."""
+        """Return the encoding of the kept positions in a vector of ``numel`` elements."""
         return PositionCode.shortest(numel, num_kept(self.ratio, numel))
 
     def parts(self, payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
-        """Return views of a payload's two parts: the entries as float32, and the encoded positions as uint8."""
+        """Return views of the two parts of ``payload``: the kept entries, float32, and the encoded positions, uint8."""
         size = ENTRY_BYTES * num_kept(self.ratio, numel)
         return payload[:size].view(torch.float32), payload[size:]

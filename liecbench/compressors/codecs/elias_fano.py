@@ -1,4 +1,4 @@
-"""Encoding of ascending positions as bits: in Elias–Fano code, or as a bitmap if that is shorter."""
+"""Encode ascending positions of a vector as bits, in Elias–Fano code or as a bitmap, whichever is shorter."""
 
 import functools
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from liecbench.compressors.kernels.cpu import elias_fano
 
 @dataclass(frozen=True, slots=True)
 class PositionCode:
-    """An encoding of k positions p_0 < p_1 < … < n; its size depends only on n and k.
+    """An encoding of k positions p_0 < p_1 < … < n. The encoded size depends only on n and k.
 
-    The encoded positions are the lowest ``width`` bits of every position, padded to whole bytes, and then a bitmap in
-    which one bit per position is 1.
+    The encoded positions have two parts. The first holds the lowest ``width`` bits of every position, and is padded to
+    whole bytes. The second is a bitmap in which one bit per position is 1.
 
-    Elias–Fano code (Elias 1974; Fano 1971) has ``spacing`` 1: the bit of p_j has index (p_j div 2^width) + j, so that
-    every position has a bit of its own. It takes at most 2 + log₂(n/k) bits per position.
+    In Elias–Fano code (Elias 1974; Fano 1971) ``spacing`` is 1: the bit of p_j has index (p_j div 2^width) + j, so that
+    every position has a bit of its own. The code takes at most 2 + log₂(n/k) bits per position.
 
     With ``spacing`` 0 and ``width`` 0 the encoding is a plain bitmap: the bit of p_j has index p_j.
 
     Attributes:
         numel: The length n of the vector.
         num_positions: The number k of positions.
-        width: The number of lowest bits of each position that are stored outside the bitmap.
+        width: The number of lowest bits of each position that are stored before the bitmap.
         spacing: The factor of j in the index of the bit of p_j: 1 or 0.
     """
 
@@ -36,7 +36,7 @@ class PositionCode:
     @classmethod
     @functools.lru_cache(maxsize=4096)
     def shortest(cls, numel: int, num_positions: int) -> "PositionCode":
-        """Return the encoding that takes the fewest bytes."""
+        """Return the encoding of ``num_positions`` positions below ``numel`` that takes the fewest bytes."""
         elias_fano_codes = [cls(numel, num_positions, width, 1) for width in range(numel.bit_length())]
         return min([cls(numel, num_positions, 0, 0), *elias_fano_codes], key=lambda code: code.nbytes)
 
@@ -48,16 +48,17 @@ class PositionCode:
 
     @property
     def low_bytes(self) -> int:
-        """The number of bytes in front of the bitmap."""
+        """The number of bytes before the bitmap."""
         return (self.width * self.num_positions + 7) // 8
 
     def encode(self, positions: NDArray[np.int64], first: int, packed: NDArray[np.uint8]) -> None:
-        """Encode some of the positions.
+        """Encode a part p_first, p_first+1, … of the list of positions; separate calls may encode the other parts.
 
         Args:
-            positions: The positions p_first, p_first+1, …
-            first: The number of positions that stand before ``positions``.
-            packed: Receives the encoded positions; it has ``nbytes`` bytes, which must be 0 before the first call.
+            positions: The positions to encode, int64.
+            first: The number of positions in the list before ``positions``.
+            packed: Receives the encoded positions. It has ``nbytes`` bytes, which must be 0 before the first part is
+                encoded.
         """
         low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
         elias_fano.encode(positions, first, self.width, self.spacing, low, bitmap)
@@ -65,13 +66,13 @@ class PositionCode:
     def add_at(
         self, packed: NDArray[np.uint8], entries: NDArray[np.float32], weight: float, out: NDArray[np.float32]
     ) -> None:
-        """Add entries to a vector at encoded positions.
+        """Add ``weight`` times each entry to a vector, at encoded positions.
 
         Args:
             packed: The encoded positions, ``nbytes`` bytes.
             entries: One value per position.
-            weight: The factor of every value.
-            out: The vector, of ``numel`` elements.
+            weight: The factor that multiplies every value.
+            out: The vector, of ``numel`` elements, to which the values are added.
         """
         low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
         elias_fano.add_at(low, bitmap, self.width, self.spacing, entries, weight, out)

@@ -1,4 +1,4 @@
-"""Random numbers of compressors: the same whenever a message is made again, and independent between messages."""
+"""Seeds of compressors that use random numbers: reproducible, and different for every message."""
 
 import dataclasses
 from typing import ClassVar, Self
@@ -10,9 +10,10 @@ _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 @dataclasses.dataclass(frozen=True)
 class Randomised(Compressor):
-    """A compressor that derives random numbers from ``rng_key``, which ``with_rng`` sets.
+    """The base class of compressors with random numbers, which depend on ``rng_key``. ``with_rng`` sets this key.
 
-    The key is no option: two compressors with equal options compare equal even if their keys differ.
+    ``rng_key`` is not an option of the compressor, so two compressors with equal options are equal even if their keys
+    differ.
     """
 
     rng_key: ClassVar[RngKey] = RngKey()
@@ -24,12 +25,15 @@ class Randomised(Compressor):
         return bound
 
     def seed_of_message(self, seed: int) -> int:
-        """Return the 64-bit seed of a message; it differs between senders."""
+        """Return a 64-bit seed that differs for every message. It depends on ``seed`` and on all of ``rng_key``."""
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
 
     def seed_of_all_senders(self, seed: int) -> int:
-        """Return the 64-bit seed that the messages of all senders, the server included, share."""
+        """Return a 64-bit seed that is the same for every sender's message, the server's included.
+
+        It depends on ``seed`` and on the step, block, shard and stage in ``rng_key``.
+        """
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage)
 

@@ -1,4 +1,4 @@
-"""Access to payloads that begin with one scale, a float32."""
+"""Access to payloads that begin with a scale, which is one float32."""
 
 import math
 
@@ -9,12 +9,12 @@ SCALE_BYTES = 4
 
 
 def scale_of(payload: Tensor) -> Tensor:
-    """Return a payload's scale as a view, float32 of shape [1]."""
+    """Return a view of a payload's scale, float32 of shape [1]."""
     return payload[:SCALE_BYTES].view(torch.float32)
 
 
 def body_of(payload: Tensor) -> Tensor:
-    """Return the bytes that follow a payload's scale, as a view."""
+    """Return a view of the bytes that follow a payload's scale."""
     return payload[SCALE_BYTES:]
 
 

@@ -1,8 +1,9 @@
-"""Signs −1, 0 and 1 packed five per byte: 1.6 bits each, little more than the minimum of log₂ 3 = 1.585.
+"""Pack signs −1, 0 and 1 five per byte: 1.6 bits per sign, little more than the minimum of log₂ 3 = 1.585.
 
-Signs are packed in groups of 1280; the last group may be shorter. A group of m signs s has 5 columns of w = ⌈m/5⌉
-signs: s[c·w + j] is in column c, and byte j of the group is Σ_c 3^c · (1 + s[c·w + j]). So every loop runs over
-adjacent elements, and compilers vectorise it.
+Signs are packed in groups of 1280, of which the last may be shorter. A group of m signs s is split into 5 columns of w
+= ⌈m/5⌉ adjacent signs: column c holds s[c·w], …, s[c·w + w − 1]. Byte j of the group packs the j-th sign of every
+column: it is Σ_c 3^c · (1 + s[c·w + j]). In this layout every loop runs over adjacent elements, so that compilers
+vectorise it.
 """
 
 from torch import Tensor
@@ -11,7 +12,7 @@ from liecbench.compressors.kernels.cpu import ternary
 
 
 def packed_bytes(numel: int) -> int:
-    """Return the bytes that ``numel`` signs take."""
+    """Return the number of bytes that ``numel`` packed signs take."""
     return -(-numel // ternary.COLUMNS)
 
 
@@ -26,12 +27,12 @@ def pack(signs: Tensor, packed: Tensor) -> None:
 
 
 def unpack(packed: Tensor, scale: float, out: Tensor, accumulate: bool) -> None:
-    """Write ``scale`` · sign to ``out``, or add it to ``out`` if ``accumulate``, on the CPU.
+    """Unpack signs, and write ``scale`` · sign to ``out`` or add it to ``out`` if ``accumulate``, on the CPU.
 
     Args:
         packed: Packed signs, uint8 of shape ``[packed_bytes(numel)]``.
-        scale: The factor of every sign.
+        scale: The factor that multiplies every sign.
         out: Receives the products, float32 of shape ``[numel]``.
-        accumulate: Whether to add to ``out`` instead of overwriting it.
+        accumulate: Whether to add to ``out`` instead of overwriting ``out``.
     """
     (ternary.unpack_add if accumulate else ternary.unpack)(packed.numpy(), scale, out.numpy())

@@ -1,1 +1,1 @@
-"""Compression kernels: ``cpu`` is compiled by numba, ``triton`` is for GPUs, and ``dispatch`` chooses by device."""
+"""Compression kernels: ``cpu`` for CPUs (compiled by numba), ``triton`` for GPUs; ``dispatch`` chooses by device."""

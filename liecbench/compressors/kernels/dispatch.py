@@ -1,4 +1,4 @@
-"""Dispatch by device: the one place that chooses the code that compresses a tensor."""
+"""Choose the code that compresses a tensor by the tensor's device."""
 
 import functools
 import importlib
@@ -13,27 +13,37 @@ if TYPE_CHECKING:
 
 
 class Operations(Protocol):
-    """The operations of a compressor on tensors of one device; all arguments are on this device.
+    """The operations of a compressor on tensors of one device. All arguments are on this device.
 
-    For the CPU, the compressor itself implements them. For GPUs, a separate class does, which is constructed with the
-    compressor: its methods launch kernels on the current device and do not make the host wait.
+    On the CPU, the compressor itself is the implementation. For GPUs, a separate class implements the operations. It is
+    constructed with the compressor, and its methods launch kernels on the current device without making the host wait.
     """
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the message of C(v) and, if wanted, the residual, as ``Compressor.encode`` describes."""
+        """Write the message of C(v) to ``payload`` and, unless ``residual`` is None, v − C(v) to ``residual``.
+
+        See ``Compressor.encode``.
+        """
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add the sum of several messages, as ``Compressor.sum_payloads`` describes."""
+        """Write Σ ``weight`` · C(v_i) over all payloads to ``out``, or add the sum to ``out`` if ``accumulate``.
+
+        See ``Compressor.sum_payloads``.
+        """
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether every element of C(v) is finite, as ``Compressor.all_finite`` describes."""
+        """Return whether every element of C(v) is finite, as a boolean tensor of shape [].
+
+        See ``Compressor.all_finite``.
+        """
 
 
 def operations_for(compressor: "Compressor", tensor: Tensor) -> Operations:
     """Return the operations of ``compressor`` on the device of ``tensor``.
 
-    For a CPU tensor, or if the compressor is ``device_independent``, the compressor itself implements them. For a GPU
-    tensor its ``gpu_kernels`` do; if it has none, its CPU operations run on copies in the CPU's memory.
+    For a CPU tensor, or if the compressor is ``device_independent``, they are the compressor's own methods. For a GPU
+    tensor they are those of the class ``compressor.gpu_kernels``. A compressor without such a class runs its CPU code
+    on copies in the CPU's memory.
     """
     if compressor.device_independent or is_on_cpu(tensor):
         return compressor
@@ -43,13 +53,13 @@ def operations_for(compressor: "Compressor", tensor: Tensor) -> Operations:
 
 
 def is_on_cpu(tensor: Tensor) -> bool:
-    """Return whether ``tensor`` is for CPU kernels; tests replace this function to run GPU kernels on CPU tensors."""
+    """Return whether CPU kernels handle ``tensor``. Tests replace this function to run GPU kernels on CPU tensors."""
     return tensor.device.type == "cpu"
 
 
 @functools.cache
 def _operations_class(reference: str) -> "Callable[[Compressor], Operations]":
-    """Import and return the class to which ``reference``, of the form ``module:Class``, refers."""
+    """Import and return the class that ``reference`` names as ``module:Class``."""
     module, _, name = reference.partition(":")
     found: Callable[[Compressor], Operations] = getattr(importlib.import_module(module), name)
     return found
@@ -57,7 +67,10 @@ def _operations_class(reference: str) -> "Callable[[Compressor], Operations]":
 
 @dataclass(frozen=True, slots=True)
 class _ByWayOfCpu(Operations):
-    """The compressor's own operations on copies in the CPU's memory; the host waits for the GPU."""
+    """Operations on GPU tensors that run the compressor's CPU code on copies in the CPU's memory.
+
+    The host waits for the GPU.
+    """
 
     compressor: "Compressor"
 

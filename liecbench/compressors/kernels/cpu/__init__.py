@@ -1,1 +1,1 @@
-"""CPU kernels, compiled by numba: one module per compressor or encoding."""
+"""CPU kernels, compiled by numba, with one module per compressor or encoding."""

@@ -1,4 +1,4 @@
-"""Operations on the bits of a uint64, inlined into kernels."""
+"""Operations on the bits of a uint64, which numba inlines into kernels."""
 
 import numpy as np
 from numba import njit
@@ -13,12 +13,12 @@ _FACTOR = np.uint64(_SEQUENCE)
 
 @njit(inline="always")
 def lowest_bit(word):  # type: ignore[no-untyped-def]
-    """Return the index of the lowest bit that is 1 in a uint64 other than 0."""
+    """Return the index, from 0, of the lowest 1 bit of the uint64 ``word``, which must not be 0."""
     alone = np.uint64(word & np.uint64(np.uint64(0) - word))
     return _INDEX_BY_TOP_BITS[np.uint64(alone * _FACTOR) >> np.uint64(58)]
 
 
 @njit(inline="always")
 def without_lowest_bit(word):  # type: ignore[no-untyped-def]
-    """Return a uint64 other than 0 with its lowest 1 bit set to 0."""
+    """Return the uint64 ``word`` with its lowest 1 bit set to 0; ``word`` must not be 0."""
     return np.uint64(word & np.uint64(word - np.uint64(1)))

@@ -1,4 +1,7 @@
-"""CPU kernels that encode ascending positions, and add entries to a vector at encoded positions."""
+"""CPU kernels that encode ascending positions, and that add entries to a vector at encoded positions.
+
+``codecs/elias_fano.py`` describes the encoding.
+"""
 
 import numpy as np
 
@@ -8,10 +11,10 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 @compiled("void(i8[::1], i8, i8, i8, u1[::1], u1[::1])")
 def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-untyped-def]
-    """Encode ``positions``: p_j with j = ``first``, ``first`` + 1, …; ``low`` and ``bitmap`` must be 0 before p_0.
+    """Encode ``positions``, which are a part p_first, p_first+1, … of the list p_0 < p_1 < … of all positions.
 
     The lowest ``width`` bits of p_j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap`` becomes
-    1.
+    1. Both arrays must be 0 before the first part is encoded.
     """
     for i in range(positions.size):
         j = first + i
@@ -29,7 +32,7 @@ def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-un
 
 @compiled("void(u1[::1], u1[::1], i8, i8, f4[::1], f4, f4[::1])")
 def add_at(low, bitmap, width, spacing, entries, weight, out):  # type: ignore[no-untyped-def]
-    """Add ``weight`` · ``entries``[j] to ``out`` at position p_j, which is decoded from ``low`` and ``bitmap``."""
+    """Decode each position p_j from ``low`` and ``bitmap``, and add ``weight`` · ``entries[j]`` to ``out[p_j]``."""
     j = 0
     for i in range(bitmap.size):
         byte = np.uint64(bitmap[i])

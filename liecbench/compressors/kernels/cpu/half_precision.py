@@ -1,4 +1,7 @@
-"""CPU kernels of the casts to 16 bits. They compute on the bits of float32: integers vectorise on every machine."""
+"""CPU kernels of the casts to float16 and bfloat16.
+
+They compute on the bits of float32 as integers, because integer operations vectorise on every machine.
+"""
 
 import numpy as np
 from numba import njit
@@ -7,12 +10,12 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 _SIGN = np.int32(-0x80000000)
 _MAGNITUDE = np.int32(0x7FFFFFFF)
-# Magnitudes as the bits of float32.
+# Absolute values, as the bits of a float32.
 INFINITY = np.int32(0x7F800000)
 LARGEST_FLOAT16 = np.int32(0x477FE000)
 SMALLEST_NORMAL_FLOAT16 = np.int32(0x38800000)
 LARGEST_BFLOAT16 = np.int32(0x7F7F0000)
-# The difference between the exponents' biases of float32 and float16.
+# The exponent bias of float32 minus that of float16, shifted to the exponent's place in a float32.
 BIAS_DIFFERENCE = np.int32((127 - 15) << 23)
 # Below its smallest normal number, float16 has steps of 2⁻²⁴. A float32 between 0.5 and 1 has the same steps, so adding
 # 0.5 rounds a value to a step of float16.
@@ -79,7 +82,10 @@ def _encode_and_subtract(values, bits, codes, residual, encode_one, decode_one):
 
 @compiled("void(f4[::1], u2[::1], b1, f4[::1], b1, b1)")
 def encode(values, codes, is_float16, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write ``values`` as float16 if ``is_float16``, else as bfloat16, and the residual if ``has_residual``."""
+    """Write ``values`` to ``codes`` as float16 if ``is_float16``, else as bfloat16.
+
+    If ``has_residual``, also write the residual: to ``values`` itself if ``in_place``, else to ``residual``.
+    """
     bits = values.view(np.int32)
     if is_float16 and not has_residual:
         _encode(bits, codes, _to_float16)
@@ -109,7 +115,7 @@ def _add(codes, weight, out, decode_one):  # type: ignore[no-untyped-def]
 
 @compiled("void(u2[::1], f4, f4[::1], b1, b1)")
 def decode(codes, weight, out, is_float16, accumulate):  # type: ignore[no-untyped-def]
-    """Write ``weight`` times the decoded values to ``out``, or add it to ``out`` if ``accumulate``."""
+    """Convert ``codes`` to float32, and write ``weight`` times the values to ``out``, or add them if ``accumulate``."""
     if is_float16 and accumulate:
         _add(codes, weight, out, _from_float16)
     elif is_float16:
@@ -122,7 +128,7 @@ def decode(codes, weight, out, is_float16, accumulate):  # type: ignore[no-untyp
 
 @compiled("i4(u2[::1])")
 def largest_code(codes):  # type: ignore[no-untyped-def]
-    """Return the largest of the codes without their sign bits; infinity and NaN are larger than finite values."""
+    """Return the largest of the 16-bit codes, whose sign bits are ignored. NaN and infinity have the largest codes."""
     largest = np.uint16(0)
     for i in range(codes.size):
         magnitude = np.uint16(codes[i] & np.uint16(0x7FFF))

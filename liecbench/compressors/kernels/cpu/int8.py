@@ -25,7 +25,11 @@ def _encode(values, scale, divisor, levels, residual, has_residual):  # type: ig
 
 @compiled("void(f4[::1], f4, i1[::1], f4[::1], b1, b1)")
 def encode(values, scale, levels, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write v / ``scale``, rounded to the nearest level from −127 to 127, and the residual if ``has_residual``."""
+    """Write each of ``values`` to ``levels`` as value / ``scale``, rounded to the nearest integer from −127 to 127.
+
+    If ``has_residual``, also write value − level · ``scale``: to ``values`` itself if ``in_place``, else to
+    ``residual``.
+    """
     divisor = scale if scale > 0 else np.float32(1)
     if not has_residual:
         _encode(values, scale, divisor, levels, residual, False)

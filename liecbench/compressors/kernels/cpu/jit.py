@@ -1,7 +1,7 @@
-"""Compilation of CPU kernels by numba: kernels run without the GIL, and are cached on disk.
+"""Compile CPU kernels with numba: the kernels run without the GIL, and are cached on disk.
 
-numba keeps its cache beside the source, or in the user's cache directory if the package is read-only. If it can write
-to neither, ``compiled`` makes numba use a temporary directory.
+numba keeps its cache beside the source or, if the package is read-only, in the user's cache directory. If both are
+read-only, ``compiled`` makes numba use a temporary directory.
 """
 
 import atexit
@@ -16,11 +16,10 @@ from numba import njit
 
 
 def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that compiles a kernel when its module is imported, or loads it from the cache.
+    """Return a decorator that compiles a kernel when the kernel's module is imported, or loads it from the cache.
 
     Args:
-        signature: The types of the result and of the arguments in numba's notation, as in
-            ``"void(f4[::1], u1[::1])"``.
+        signature: The types of the result and of the arguments in numba's notation, as in ``"void(f4[::1], u1[::1])"``.
     """
 
     def decorate(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,7 +36,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def _cache_in_temporary_directory() -> None:
-    """Make this process, and the processes that it starts from now on, cache kernels in a temporary directory."""
+    """Cache kernels in a temporary directory, in this process and in the processes that it starts from now on."""
     directory = tempfile.mkdtemp(prefix="liecbench-kernels-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = directory

@@ -1,8 +1,9 @@
-"""The exact search for the largest magnitudes of a vector, in little more memory than their positions take.
+"""Find the exact k largest magnitudes of a vector, in little more memory than their positions take.
 
-A float32 vector is passed as its bits, int32: the magnitudes are in the same order as integers, and values that are not
-finite are the largest. The threshold is estimated from a sample of the vector; if the estimate does not serve, two
-passes over the vector find the exact threshold.
+A float32 vector is passed as its bits, int32. Without their sign bits, these integers are in the order of the
+magnitudes, and NaN and infinity are the largest. A sample of the vector gives an estimate of the k-th largest
+magnitude, and one pass over the vector collects the candidates that reach the estimate. If k is a large part of a long
+vector, or if there are too few or too many candidates, two passes find the k-th largest magnitude exactly.
 """
 
 import math
@@ -17,10 +18,10 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _BLOCK = 512
 _SAMPLE = 2**16
-# In a vector longer than the sample, the threshold is estimated only if at most this fraction of the entries is kept:
-# the candidates then take little memory compared to the vector.
+# In a vector longer than the sample, the threshold is estimated only if at most this fraction of the entries is kept,
+# because the candidates then take little memory compared to the vector.
 _LARGEST_SAMPLED_FRACTION = 1 / 16
-# The number of elements searched at once if the threshold is exact.
+# The number of elements that one pass over the vector searches at a time once the threshold is exact.
 _PIECE = 2**20
 
 Positions = NDArray[np.int64]
@@ -32,7 +33,7 @@ def largest_positions(bits: Bits, num_kept: int) -> Iterator[Positions]:
 
     Args:
         bits: The vector, float32 viewed as int32.
-        num_kept: The number of positions to find. Of equal magnitudes those at lower positions are kept first.
+        num_kept: The number of positions to find. Of equal magnitudes, those at lower positions are preferred.
     """
     sampled = bits.size <= _SAMPLE or num_kept <= _LARGEST_SAMPLED_FRACTION * bits.size
     found = _candidates(bits, num_kept) if sampled else None
@@ -53,10 +54,14 @@ def largest_positions(bits: Bits, num_kept: int) -> Iterator[Positions]:
 
 
 def _candidates(bits: Bits, num_kept: int) -> Positions | None:
-    """Return at least ``num_kept`` candidates above a threshold from a sample, or None if there are too few or many."""
+    """Return the positions of all magnitudes that reach a threshold, which is estimated from a sample.
+
+    Return None if they are fewer than ``num_kept``, or more than the buffer holds.
+    """
     sample = bits[:: -(-bits.size // _SAMPLE)] & _MAGNITUDE
     expected = num_kept / bits.size * sample.size
-    # With four standard deviations, there are rarely fewer candidates than needed, or more than the buffer holds.
+    # A margin of four standard deviations: there are rarely fewer candidates than needed, or more than the buffer
+    # holds.
     rank = math.ceil(expected + 4 * math.sqrt(expected) + 8)
     threshold = np.partition(sample, sample.size - rank)[sample.size - rank] if rank < sample.size else np.int32(0)
     largest_fraction = min(1, (rank + 4 * math.sqrt(rank) + 8) / sample.size)
@@ -73,10 +78,10 @@ def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return 16 bits of the ``rank``-th largest magnitude, and its rank among the magnitudes that share these bits.
+    """Return half of the bits of the ``rank``-th largest magnitude, and its rank among magnitudes with the same half.
 
-    They are the upper bits of all magnitudes if ``upper`` < 0, else the lower bits of those whose upper bits are
-    ``upper``.
+    If ``upper`` is negative, this is the upper half, and all magnitudes are considered. Otherwise it is the lower half,
+    and only magnitudes whose upper half is ``upper`` are considered.
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)
@@ -87,7 +92,10 @@ def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
 
 
 def _without_surplus(found: Positions, magnitudes: Bits, threshold: np.int32, num_ties: int) -> Positions:
-    """Return the positions of all magnitudes above ``threshold``, and of the first ``num_ties`` that equal it."""
+    """Return the positions of all magnitudes above ``threshold``, and of the first ``num_ties`` that equal it.
+
+    ``magnitudes[i]`` is the magnitude at position ``found[i]``.
+    """
     chosen = magnitudes >= threshold
     chosen[np.flatnonzero(magnitudes == threshold)[num_ties:]] = False
     return found[chosen]
@@ -97,7 +105,8 @@ def _without_surplus(found: Positions, magnitudes: Bits, threshold: np.int32, nu
 def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(bits.size):
-        # Every position is written; the next overwrites it unless it counts. A branch would often be mispredicted.
+        # Write every position, and let the next one overwrite it unless its magnitude reaches the threshold. A branch
+        # would often be mispredicted.
         positions[count] = first + i
         count += np.int32(bits[i] & _MAGNITUDE) >= threshold
     return count
@@ -105,10 +114,10 @@ def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
 
 @compiled("i8(i4[::1], i8, i4, i8[::1])")
 def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
-    """Write the positions of the magnitudes that are at least ``threshold``, and return their number.
+    """Write to ``positions`` the positions of the magnitudes that are at least ``threshold``, and return their number.
 
-    The first of ``bits`` has position ``first``. The search stops early once there are more than ``positions`` holds,
-    of which the last ``_BLOCK`` elements are reserved for surplus writes.
+    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are reserved for surplus
+    writes. When the other elements are full, the search stops early and returns a number larger than theirs.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):
@@ -120,7 +129,11 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Count magnitudes by their upper 15 bits or, if ``upper`` ≥ 0, those with these upper bits by the lower 16."""
+    """Add to ``counts`` how often each value of the upper 15 or of the lower 16 bits occurs among magnitudes.
+
+    Count the upper bits if ``upper`` is negative. Otherwise count the lower bits of the magnitudes whose upper bits are
+    ``upper``.
+    """
     if upper < 0:
         for i in range(bits.size):
             counts[np.uint32(bits[i] & _MAGNITUDE) >> np.uint32(16)] += 1

@@ -23,7 +23,7 @@ def _chunk_sum(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _chunk_sums(values):  # type: ignore[no-untyped-def]
-    """Return Σ|v| of every chunk of ``CHUNK`` values as float64; each sum is computed in the type of ``values``."""
+    """Return the sum of |v| of every chunk of ``CHUNK`` values, added up in the type of ``values``, as float64."""
     whole = values.size // CHUNK
     last = np.zeros(CHUNK, values.dtype)
     last[: values.size - whole * CHUNK] = values[whole * CHUNK :]
@@ -37,7 +37,11 @@ def _chunk_sums(values):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def mean_magnitude(values):  # type: ignore[no-untyped-def]
-    """Return mean|v|: each chunk is summed in float32, which vectorises; the chunks' sums are added in float64."""
+    """Return the mean of |v| over ``values``.
+
+    Each chunk of ``CHUNK`` values is summed in float32, because this vectorises. The sums of the chunks are added in
+    float64.
+    """
     sums = _chunk_sums(values)
     while sums.size > 1:
         sums = _chunk_sums(sums)
@@ -46,7 +50,7 @@ def mean_magnitude(values):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def largest_bits(bits):  # type: ignore[no-untyped-def]
-    """Return the largest magnitude of float32 values, given and returned as their bits; called by kernels."""
+    """Return the bits of the largest magnitude of float32 values, which are also passed as bits; called by kernels."""
     largest = np.int32(0)
     for i in range(bits.size):
         magnitude = np.int32(bits[i] & np.int32(0x7FFFFFFF))
@@ -58,6 +62,6 @@ def largest_bits(bits):  # type: ignore[no-untyped-def]
 def largest_magnitude(values):  # type: ignore[no-untyped-def]
     """Return max|v|, which is not finite if any value is not finite.
 
-    Magnitudes are in the same order when their bits are read as integers, and NaN is then larger than infinity.
+    Magnitudes keep their order when their bits are read as integers, and NaN is then larger than infinity.
     """
     return np.int32(largest_bits(values.view(np.int32))).view(np.float32)

@@ -1,8 +1,9 @@
-"""CPU kernels of QSGD: a vector is cut into buckets of 512 entries, each with its own norm and packed levels.
+"""CPU kernels of QSGD. A vector is cut into buckets of 512 entries, each with its own norm and packed levels.
 
-A bucket of m entries has 8 columns of w = ⌈m/8⌉ entries: entry c·w + j is in column c. Word j holds level + s of the 8
-entries c·w + j, in ``width`` bits each, with column 0 in the lowest bits. The packed levels are byte 0 of all words,
-then byte 1 of all words, and so on. So every loop runs over adjacent elements and vectorises.
+The level of an entry is an integer from −s to s. It is stored as level + s, in ``width`` bits. A bucket of m entries is
+split into 8 columns of w = ⌈m/8⌉ adjacent entries: entry c·w + j is the j-th of column c. Word j packs the j-th entry
+of every column, with column 0 in the lowest bits. The payload holds byte 0 of all words of the bucket, then byte 1 of
+all words, and so on. In this layout every loop runs over adjacent elements and vectorises.
 """
 
 import math
@@ -32,7 +33,10 @@ def _float64_square(value):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
-    """Return ‖v‖₂ of a whole bucket as float32; if v is finite, so is the result, even if ‖v‖₂ exceeds float32."""
+    """Return ‖v‖₂ of a whole bucket v as float32, clipped to the largest float32 if v is finite.
+
+    ``eighths`` (64 float32 values) and ``buffer`` (8) are scratch memory.
+    """
     halve_three_times(values, BUCKET // 8, _square, eighths)
     squares = np.float64(sum_of_64(eighths, buffer))
     if not 1e-30 < squares < 1e38:
@@ -45,7 +49,7 @@ def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _pack_nibbles(levels, largest_level, count, packed):  # type: ignore[no-untyped-def]
-    """Do what ``_pack`` does, for a ``width`` of 4: each byte of a word then holds the levels of two columns."""
+    """Do what ``_pack`` does for a ``width`` of 4: each byte of a word then holds exactly the levels of two columns."""
     for byte in range(4):
         low = levels[2 * byte * count : (2 * byte + 1) * count]
         high = levels[(2 * byte + 1) * count : (2 * byte + 2) * count]
@@ -73,7 +77,10 @@ def _pack(levels, largest_level, width, words, packed):  # type: ignore[no-untyp
 
 @compiled("void(f4[::1], i8, i8, u8, f4[::1], u1[::1], f4[::1], b1, b1)")
 def encode(values, largest_level, width, key, norms, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write the norms, the packed levels and, if ``has_residual``, the residual; ``key`` seeds the random numbers."""
+    """Write the norm of each bucket to ``norms`` and the packed levels to ``packed``; ``key`` seeds the rounding.
+
+    If ``has_residual``, also write the residual: to ``values`` itself if ``in_place``, else to ``residual``.
+    """
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)
     last = np.zeros(BUCKET, np.float32)

@@ -18,9 +18,10 @@ _ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @njit(nogil=True)
 def _set_random_bits(numel, count, key, bitmap):  # type: ignore[no-untyped-def]
-    """Set ``count`` different random bits of the first ``numel`` bits of ``bitmap``.
+    """Set ``count`` different random bits among the first ``numel`` bits of ``bitmap`` to 1.
 
-    If a drawn bit is already set, another is drawn. Random numbers are SplitMix64's (Steele et al. 2014).
+    If a drawn bit is already 1, another bit is drawn. The random numbers are those of SplitMix64 (Steele et al. 2014)
+    with the seed ``key``.
     """
     state = np.uint64(key)
     while count:
@@ -38,7 +39,8 @@ def _set_random_bits(numel, count, key, bitmap):  # type: ignore[no-untyped-def]
 def draw(numel, key, positions):  # type: ignore[no-untyped-def]
     """Fill ``positions`` with different random positions below ``numel``, ascending; all sets are equally likely.
 
-    If these are more than half of all positions, the bitmap marks the positions that are left out.
+    ``key`` seeds the random numbers. To fill more than half of all positions, draw the positions to leave out instead,
+    because they are fewer.
     """
     bitmap = np.zeros((numel + 63) // 64, np.uint64)
     marks_left_out = positions.size > numel // 2
@@ -69,10 +71,10 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
 
 @compiled("b1(f4[::1], i8[::1], f4, f4[::1], f4[::1], b1, b1)")
 def take(values, positions, scale, entries, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write ``scale`` · v at ``positions`` to ``entries``, and return whether all of v is finite.
+    """Write ``scale`` times the values at ``positions`` to ``entries``, and return whether all ``values`` are finite.
 
-    If ``has_residual``, it also writes the residual. It works block by block, so that a block is still in the cache
-    when its entries are read.
+    If ``has_residual``, also write the residual: to ``values`` itself if ``in_place``, else to ``residual``. The kernel
+    works block by block, so that a block is still in the cache when its entries are read.
     """
     finite, j = True, 0
     for start in range(0, values.size, _BLOCK):

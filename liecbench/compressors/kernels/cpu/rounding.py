@@ -1,4 +1,7 @@
-"""Stochastic rounding to whole levels, called by kernels. Its random numbers are hashes of a counter and vectorise."""
+"""Stochastic rounding to integers; called by kernels.
+
+Random numbers are hashes of a counter, because loops that compute these vectorise.
+"""
 
 import numpy as np
 from numba import njit
@@ -6,12 +9,12 @@ from numba import njit
 
 @njit(nogil=True)
 def round_stochastically(values, factor, largest_level, counter, key, levels):  # type: ignore[no-untyped-def]
-    """Round v · ``factor`` up or down at random to a whole level whose expectation is v · ``factor``.
+    """Round each value · ``factor`` up or down at random to an integer level with the expectation value · ``factor``.
 
-    A level is at most ``largest_level`` in magnitude; if v is not finite, the level is arbitrary. Element i uses the
-    hash of ``counter`` + i: its 32 random bits are compared with the probability of rounding up, which has steps of
-    2⁻²⁵. The hash has two rounds of multiply and shift, with the constants of Wellons' hash-prospector; each round
-    mixes in one half of ``key``.
+    Levels are clipped to ±``largest_level``. The level of a value that is not finite is arbitrary. Element i hashes
+    ``counter`` + i to 32 random bits, and compares them with the probability of rounding up, which has steps of 2⁻²⁵.
+    The hash has two rounds of multiply and shift, with the constants of Wellons' hash-prospector. Each round mixes in
+    one half of the 64-bit ``key``.
     """
     low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
     # Two products, because one factor could overflow float32: if v is denormal, its factor may be too large.

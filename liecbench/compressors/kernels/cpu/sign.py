@@ -1,4 +1,4 @@
-"""CPU kernels of ``Sign``; each passes over the vector once."""
+"""CPU kernels of the compressor ``Sign``. Each passes over the vector once."""
 
 from numba import njit
 
@@ -31,7 +31,7 @@ def _pack_last_byte(values, bits):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], u1[::1])")
 def pack(values, bits):  # type: ignore[no-untyped-def]
-    """Set bit b of byte j to 1 where v[8j + b] ≥ 0; the unused bits of the last byte are 0."""
+    """Set bit b of ``bits[j]`` to 1 if ``values[8j + b]`` ≥ 0, else to 0. The unused bits of the last byte are 0."""
     whole = values.size // 8
     for j in range(whole):
         byte = 0
@@ -43,9 +43,9 @@ def pack(values, bits):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], f4, u1[::1], f4[::1], b1)")
 def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore[no-untyped-def]
-    """Do what ``pack`` does, and write v − scale · sign(v) to ``residual``, or to ``values`` if ``in_place``."""
+    """Do what ``pack`` does, and write v − ``scale`` · sign(v) to ``residual``, or to ``values`` if ``in_place``."""
     _pack_last_byte(values, bits)
-    # The loop exists twice, because LLVM vectorises the in-place loop only if it uses a single array.
+    # The loop is called in two ways, because LLVM vectorises an in-place loop only if it uses a single array.
     if in_place:
         _pack_and_subtract(values, scale, bits, values)
     else:
@@ -54,7 +54,7 @@ def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
-    """Write to ``out`` scale for each bit that is 1, and −scale for each bit that is 0."""
+    """Write to ``out`` the value ``scale`` for each 1 in ``bits``, and −``scale`` for each 0."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]
@@ -66,7 +66,7 @@ def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack_add(bits, scale, out):  # type: ignore[no-untyped-def]
-    """Add to ``out`` scale for each bit that is 1, and −scale for each bit that is 0."""
+    """Add to ``out`` the value ``scale`` for each 1 in ``bits``, and −``scale`` for each 0."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]

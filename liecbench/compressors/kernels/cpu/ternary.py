@@ -11,7 +11,10 @@ COLUMNS = 5
 
 @njit(nogil=True)
 def pack_group(signs, count, packed):  # type: ignore[no-untyped-def]
-    """Pack one group of ``count`` signs, which zeros in ``signs`` extend to 5 equal columns; called by kernels."""
+    """Pack ``count`` signs of one group into ⌈count/5⌉ bytes; called by kernels.
+
+    ``signs`` must hold zeros after the first ``count`` signs, so that all 5 columns are equally long.
+    """
     width = (count + COLUMNS - 1) // COLUMNS
     for j in range(width):
         packed[j] = np.uint8(0)
@@ -23,7 +26,7 @@ def pack_group(signs, count, packed):  # type: ignore[no-untyped-def]
 
 @compiled("void(i1[::1], u1[::1])")
 def pack(signs, packed):  # type: ignore[no-untyped-def]
-    """Pack signs −1, 0 and 1."""
+    """Pack ``signs``, each −1, 0 or 1, five per byte into ``packed``."""
     group = np.empty(GROUP, np.int8)
     for start in range(0, signs.size, GROUP):
         count = min(GROUP, signs.size - start)
@@ -34,7 +37,7 @@ def pack(signs, packed):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _split_off_lowest_digit(rest, signs):  # type: ignore[no-untyped-def]
-    """Write the lowest base-3 digit of every byte as a sign, and divide the byte by 3."""
+    """Write the lowest base-3 digit of each byte of ``rest``, minus 1, to ``signs``, and divide the byte by 3."""
     for j in range(signs.size):
         third = np.uint8((np.int32(rest[j]) * np.int32(171)) >> np.int32(9))
         signs[j] = np.int8(np.int32(rest[j]) - np.int32(3) * np.int32(third) - np.int32(1))
@@ -53,7 +56,7 @@ def _unpack_group(packed, start, count, rest, signs):  # type: ignore[no-untyped
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack(packed, scale, out):  # type: ignore[no-untyped-def]
-    """Write ``scale`` · sign to ``out``."""
+    """Unpack signs, and write ``scale`` times each sign to ``out``."""
     rest, signs = np.empty(GROUP // COLUMNS, np.uint8), np.empty(GROUP, np.int8)
     for start in range(0, out.size, GROUP):
         group = out[start : start + GROUP]
@@ -64,7 +67,7 @@ def unpack(packed, scale, out):  # type: ignore[no-untyped-def]
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack_add(packed, scale, out):  # type: ignore[no-untyped-def]
-    """Add ``scale`` · sign to ``out``."""
+    """Unpack signs, and add ``scale`` times each sign to ``out``."""
     rest, signs = np.empty(GROUP // COLUMNS, np.uint8), np.empty(GROUP, np.int8)
     for start in range(0, out.size, GROUP):
         group = out[start : start + GROUP]

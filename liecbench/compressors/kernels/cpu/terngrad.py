@@ -1,4 +1,4 @@
-"""CPU kernel of TernGrad."""
+"""CPU kernel of the compressor TernGrad."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from liecbench.compressors.kernels.cpu.ternary import COLUMNS, GROUP, pack_group
 def encode(values, scale, key, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Draw sign(v) with probability |v| / ``scale``, else 0, and pack the signs; ``key`` seeds the random numbers.
 
-    If ``has_residual``, also write the residual.
+    If ``has_residual``, also write v − sign · ``scale``: to ``values`` itself if ``in_place``, else to ``residual``.
     """
     signs = np.empty(GROUP, np.int8)
     factor = 1 / np.float64(scale) if 0 < scale < np.inf else 0.0

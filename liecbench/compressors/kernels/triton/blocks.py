@@ -1,4 +1,4 @@
-"""Launches of kernels in which every program handles one block of a vector."""
+"""Launch Triton kernels in which every program handles one block of a vector."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-# One byte per message fits into a 64-bit word. A sum of more messages takes several passes.
+# With 8 messages, one byte of each fits into a 64-bit word. A sum of more messages takes several launches.
 _MESSAGES_PER_LAUNCH = 8
 
 
@@ -15,11 +15,12 @@ def launch(kernel: Any, block_size: int, vector: Tensor, *arguments: Any, **cons
     """Launch one program of ``kernel`` for every block of a vector.
 
     Args:
-        kernel: A Triton kernel whose parameters are a vector, its length, ``arguments``, and ``constants``.
-        block_size: The number of elements of a block; passed on as the constant ``block_size``.
+        kernel: A Triton kernel whose parameters are a vector, its length, ``arguments``, ``constants`` and
+            ``block_size``.
+        block_size: The number of elements of a block.
         vector: The vector, of any type.
         arguments: More arguments of the kernel.
-        constants: The kernel's ``tl.constexpr`` parameters, and Triton's launch options.
+        constants: The kernel's other ``tl.constexpr`` parameters, and Triton's launch options.
     """
     grid = (triton.cdiv(vector.numel(), block_size),)
     kernel[grid](vector, vector.numel(), *arguments, **constants, block_size=block_size, enable_fp_fusion=False)
@@ -34,7 +35,10 @@ def launch_encode(
     *arguments: Any,
     **constants: Any,
 ) -> None:
-    """Launch a kernel that writes ``payload`` and, unless it is None, ``residual``, which may be ``vector`` itself."""
+    """Launch a kernel that encodes ``vector`` to ``payload`` and, unless ``residual`` is None, writes ``residual``.
+
+    ``residual`` may be ``vector`` itself. The kernel is also given ``arguments`` and ``constants``, as in ``launch``.
+    """
     target = vector if residual is None else residual
     has_residual = residual is not None
     launch(kernel, block_size, vector, payload, target, *arguments, has_residual=has_residual, **constants)
@@ -49,7 +53,10 @@ def launch_sum(
     weight: float,
     **constants: Any,
 ) -> None:
-    """Launch a kernel that writes Σ ``weight`` · C(v_i), in the payloads' order, or adds it if ``accumulate``."""
+    """Launch a kernel that writes Σ ``weight`` · C(v_i) over the payloads to ``out``, or adds it if ``accumulate``.
+
+    The payloads are added in their order, at most 8 per launch.
+    """
     for first in range(0, len(payloads), _MESSAGES_PER_LAUNCH):
         part = tuple(payloads[first : first + _MESSAGES_PER_LAUNCH])
         adds = accumulate or first > 0
@@ -60,7 +67,8 @@ def launch_sum(
 def by_blocks(body: tl.constexpr, numel, block_size: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
     """Call ``body`` with ``arguments`` and the start and length of this program's block; called by kernels.
 
-    A whole block's length is passed as a constant: otherwise masks would split loads of four values into single loads.
+    The length of a whole block is passed as a constant. Otherwise Triton would mask the loads, which splits loads of
+    four values into single loads.
     """
     start = tl.program_id(0).to(tl.int64) * block_size
     if start + block_size <= numel:

@@ -1,4 +1,7 @@
-"""GPU kernels that encode ascending positions, and add entries to a vector at encoded positions."""
+"""GPU kernels that encode ascending positions, and that add entries to a vector at encoded positions.
+
+``codecs/elias_fano.py`` describes the encoding.
+"""
 
 import torch
 import triton
@@ -8,7 +11,7 @@ from torch import Tensor
 from liecbench.compressors.codecs.elias_fano import PositionCode
 from liecbench.compressors.kernels.triton.blocks import launch
 
-# The number of positions that one program encodes, and of the bitmap's bytes that one program decodes.
+# One program encodes this many positions, or decodes this many bytes of the bitmap.
 _ENCODED_BLOCK = 1024
 _DECODED_BLOCK = 256
 
@@ -19,8 +22,8 @@ def encode_positions(code: PositionCode, positions: Tensor, packed: Tensor) -> N
     Args:
         code: The encoding to use.
         positions: All positions, ascending, int64 of shape ``[code.num_positions]``.
-        packed: Receives the encoded positions, uint8 of shape ``[code.nbytes]``. A buffer of about the same size is
-            allocated to collect them.
+        packed: Receives the encoded positions, uint8 of shape ``[code.nbytes]``. The function also allocates a buffer
+            of about this size, in which kernels collect the bits.
     """
     words = torch.zeros((packed.numel() + 3) // 4, dtype=torch.int32, device=packed.device)
     first_bit = 8 * code.low_bytes
@@ -29,14 +32,14 @@ def encode_positions(code: PositionCode, positions: Tensor, packed: Tensor) -> N
 
 
 def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight: float, out: Tensor) -> None:
-    """Add entries to a vector at encoded positions.
+    """Add ``weight`` times each entry to a vector, at encoded positions.
 
     Args:
         code: The encoding of the positions.
         packed: The encoded positions, uint8 of shape ``[code.nbytes]``.
         entries: One value per position, float32 of shape ``[code.num_positions]``.
-        weight: The factor of every value.
-        out: The vector, float32 of shape ``[code.numel]``.
+        weight: The factor that multiplies every value.
+        out: The vector to which the values are added, float32 of shape ``[code.numel]``.
     """
     bitmap = packed[code.low_bytes :]
     ones = torch.empty(triton.cdiv(bitmap.numel(), _DECODED_BLOCK), dtype=torch.int32, device=packed.device)
@@ -50,7 +53,10 @@ def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight
 def _encode(  # type: ignore[no-untyped-def]
     positions, count, first_bit, words, width: tl.constexpr, spacing: tl.constexpr, block_size: tl.constexpr
 ):
-    """Write the low bits of p_j at bit ``width`` · j, and set its bit in the bitmap, which starts at ``first_bit``."""
+    """Write the lowest bits of each position p_j at bit ``width`` · j of ``words``, and set p_j's bit in the bitmap.
+
+    The bitmap starts at bit ``first_bit`` of ``words``.
+    """
     number = tl.program_id(0).to(tl.int64) * block_size + tl.arange(0, block_size)
     inside = number < count
     position = tl.load(positions + number, mask=inside, other=0)
@@ -68,7 +74,7 @@ def _encode(  # type: ignore[no-untyped-def]
 
 @triton.jit(do_not_specialize=["nbytes"])  # type: ignore[untyped-decorator]
 def _count_ones(bitmap, nbytes, ones, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Count the bits that are 1 in this program's block of bytes."""
+    """Write to ``ones`` how many bits are 1 in this program's block of bytes of ``bitmap``."""
     block = tl.program_id(0).to(tl.int64)
     index = block * block_size + tl.arange(0, block_size)
     byte = tl.load(bitmap + index, mask=index < nbytes, other=0).to(tl.int32)
@@ -91,9 +97,10 @@ def _add_at(  # type: ignore[no-untyped-def]
     spacing: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Add the entries whose bits in the bitmap are in this program's block.
+    """Add the entries whose bits in the bitmap are in this program's block to ``out``, times ``weight``.
 
-    ``ones_up_to`` counts the ones up to the end of each block: the count before this block numbers its first entry.
+    ``ones_up_to[b]`` is the number of 1 bits from the start of the bitmap to the end of block b. The number for the
+    block before this one is therefore the index of this block's first entry.
     """
     block = tl.program_id(0).to(tl.int64)
     bit = block * (8 * block_size) + tl.arange(0, 8 * block_size)

@@ -1,6 +1,6 @@
-"""Operations of ``FP16`` and ``BF16`` on a GPU.
+"""GPU implementation of the compressors FP16 and BF16.
 
-They compute on the bits of float32, as the CPU kernels do, so that both round in the same way.
+The kernels compute on the bits of float32, as the CPU kernels do, so that CPU and GPU round in the same way.
 """
 
 from collections.abc import Sequence
@@ -29,17 +29,17 @@ _ONE_HALF_BITS = tl.constexpr(int(cpu.ONE_HALF_BITS))
 
 @dataclass(frozen=True, slots=True)
 class HalfPrecisionOnGpu(Operations):
-    """The kernels of ``FP16`` and ``BF16``."""
+    """The GPU implementation of the compressors ``FP16`` and ``BF16``."""
 
     compressor: FP16 | BF16
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the rounded values."""
+        """Write the rounded values to ``payload``, and the residual to ``residual`` unless it is None."""
         codes = payload.view(torch.int16)
         launch_encode(_encode, _BLOCK, vector, codes, residual, is_float16=self.compressor.is_float16)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add Σ ``weight`` · value, in the order of the payloads."""
+        """Write Σ ``weight`` · value over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
         codes = [payload.view(torch.int16) for payload in payloads]
         launch_sum(_sum, _BLOCK, codes, out, accumulate, weight, is_float16=self.compressor.is_float16)
 
@@ -53,7 +53,8 @@ def _to_float16(bits):  # type: ignore[no-untyped-def]
     magnitude = bits & 0x7FFFFFFF
     magnitude = tl.where((magnitude > _LARGEST_FLOAT16) & (magnitude < _INFINITY), _LARGEST_FLOAT16, magnitude)
     normal = (magnitude - _BIAS_DIFFERENCE + 0xFFF + ((magnitude >> 13) & 1)) >> 13
-    # Below its smallest normal number, float16 has the steps of float32 between 0.5 and 1: adding 0.5 rounds to them.
+    # Below its smallest normal number, float16 has the same steps as float32 between 0.5 and 1, so adding 0.5 rounds a
+    # value to a step of float16.
     shifted = tl.minimum(magnitude, _SMALLEST_NORMAL_FLOAT16).to(tl.float32, bitcast=True) + 0.5
     small = shifted.to(tl.int32, bitcast=True) - _ONE_HALF_BITS
     finite = tl.where(magnitude < _SMALLEST_NORMAL_FLOAT16, small, normal)
@@ -71,7 +72,7 @@ def _to_bfloat16(bits):  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _decode(code, is_float16: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the float32 values of 16-bit codes, which are in the lowest bits of int32."""
+    """Return the float32 values of 16-bit codes. Each code is in the lowest 16 bits of an int32."""
     if is_float16:
         magnitude = code & 0x7FFF
         normal = (magnitude << 13) + _BIAS_DIFFERENCE + tl.where(magnitude >= 0x7C00, _BIAS_DIFFERENCE, 0)

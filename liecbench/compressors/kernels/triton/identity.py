@@ -1,4 +1,4 @@
-"""Operations of ``Identity`` on a GPU: torch copies and adds vectors; a kernel checks that they are finite."""
+"""GPU implementation of the compressor Identity: torch copies and adds vectors, a kernel checks for NaN."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from liecbench.compressors.kernels.triton.magnitude import all_values_finite
 
 @dataclass(frozen=True, slots=True)
 class IdentityOnGpu(Operations):
-    """The operations of ``Identity``."""
+    """The GPU implementation of the compressor ``Identity``."""
 
     compressor: Identity
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Copy the vector to ``payload``, and set ``residual`` to 0."""
+        """Copy ``vector`` to ``payload``, and set ``residual`` to 0 unless it is None."""
         self.compressor.encode(vector, payload, residual)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add one vector after the other."""
+        """Write ``weight`` times the sum of the payloads' vectors to ``out``, or add it if ``accumulate``."""
         self.compressor.sum_payloads(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

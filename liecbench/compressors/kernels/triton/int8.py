@@ -1,4 +1,4 @@
-"""Operations of ``Int8`` on a GPU."""
+"""GPU implementation of the compressor Int8."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,22 +24,25 @@ _ROUNDER = tl.constexpr(float(cpu.ROUNDER))
 
 @dataclass(frozen=True, slots=True)
 class Int8OnGpu(Operations):
-    """The kernels of ``Int8``."""
+    """The GPU implementation of the compressor ``Int8``."""
 
     compressor: Int8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| / 127, and each element as a multiple of the scale from −127 to 127."""
+        """Write the scale max|v| / 127, and for each element v/scale rounded to an integer level from −127 to 127.
+
+        Unless ``residual`` is None, write v − level · scale to it.
+        """
         largest = torch.empty(1, device=vector.device)
         largest_magnitude(vector, largest)
         launch_encode(_encode, _BLOCK, vector, payload, residual, largest)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add Σ scale · ``weight`` · level, in the order of the payloads."""
+        """Write Σ ``weight`` · scale · level over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
         launch_sum(_sum, _BLOCK, payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite."""
+        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
         return all_values_finite(scale_of(payload))
 
 

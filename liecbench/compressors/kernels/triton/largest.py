@@ -1,10 +1,11 @@
-"""GPU kernels that find the exact largest magnitudes of a vector; the host never waits for a result.
+"""GPU kernels that find the exact k largest magnitudes of a vector; the host never waits for a result.
 
-Read as int32, the magnitudes of float32 are in the same order, and values that are not finite are the largest. A radix
-search finds the k-th largest magnitude: for each of four digits, from the highest, one pass counts how often each digit
-follows the digits found so far. Digits have at most eight bits: Triton 3.6 counts in registers, in time proportional to
-the number of bins, and Triton 3.9 in shared memory. Then one pass counts the entries that each block keeps, and one
-pass copies the entries in the order of their positions.
+Read as int32, the magnitudes of float32 values keep their order, and NaN and infinity are the largest. A radix search
+finds the k-th largest magnitude digit by digit, from the highest of four digits to the lowest. For each digit, one pass
+over the vector looks at the magnitudes that begin with the digits found so far, and counts how often each value of the
+next digit occurs. Digits have at most eight bits, because Triton 3.6 counts in registers, in time proportional to the
+number of bins. (Triton 3.9 counts in shared memory.) After the search, one pass counts the entries that each block
+keeps, and one pass copies the entries in the order of their positions.
 """
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
 
-# For each digit, its lowest bit and the lowest bit of the digit above.
+# The lowest bit of each digit, and the lowest bit of the digit above it.
 _DIGITS = ((23, 31), (15, 23), (7, 15), (0, 7))
 _BINS = 256
 # Blocks are long because each histogram ends in barriers; programs are few because each adds its counts to the total.
@@ -26,13 +27,14 @@ _TAKEN_BLOCK = 1024
 def take_largest(vector: Tensor, entries: Tensor, residual: Tensor | None) -> Tensor:
     """Copy the k entries of largest magnitude from a vector.
 
-    Among magnitudes equal to the smallest kept one, the first are kept. It reads 24 bytes per element, and writes 12
-    bytes per kept entry and, if the residual is not the vector, 4 bytes per element.
+    Of several entries with the smallest kept magnitude, the first are kept. The function reads 24 bytes per element and
+    writes 12 bytes per kept entry. If ``residual`` is another tensor than ``vector``, it also writes 4 bytes per
+    element.
 
     Args:
         vector: The vector, float32 of shape ``[numel]``.
         entries: Receives the kept entries, float32 of shape [k], in the order of their positions.
-        residual: Unless it is None, receives the vector with zeros in place of the kept entries; may be ``vector``.
+        residual: Unless it is None, receives the vector with zeros in place of the kept entries. It may be ``vector``.
 
     Returns:
         The positions of the kept entries, ascending, int64 of shape [k].
@@ -62,7 +64,10 @@ def take_largest(vector: Tensor, entries: Tensor, residual: Tensor | None) -> Te
 
 
 def _threshold(bits: Tensor, num_kept: int) -> tuple[Tensor, Tensor]:
-    """Return the ``num_kept``-th largest magnitude (int32) and the number of its equals to keep (int64), each [1]."""
+    """Return the ``num_kept``-th largest magnitude (int32) and how many entries equal to it to keep (int64).
+
+    Both results have the shape [1].
+    """
     counts = torch.zeros(len(_DIGITS), _BINS, dtype=torch.int64, device=bits.device)
     found = torch.zeros(1, dtype=torch.int32, device=bits.device)
     rank = torch.full((1,), num_kept, dtype=torch.int64, device=bits.device)
@@ -88,7 +93,10 @@ def _threshold(bits: Tensor, num_kept: int) -> tuple[Tensor, Tensor]:
 def _count_digits(  # type: ignore[no-untyped-def]
     bits, numel, found, counts, low: tl.constexpr, high: tl.constexpr, bins: tl.constexpr, block_size: tl.constexpr
 ):
-    """Add to ``counts`` how often each digit comes next in magnitudes that begin with the digits ``found``."""
+    """Count the values of the next digit in the magnitudes that begin with the digits ``found``.
+
+    The next digit is bits ``low`` to ``high`` − 1. Add the number of magnitudes with each value to ``counts``.
+    """
     prefix = tl.load(found)
     local = tl.zeros([bins], tl.int32)
     index, first = tl.arange(0, block_size), tl.program_id(0).to(tl.int64) * block_size
@@ -108,7 +116,10 @@ def _count_digits(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _choose_digit(counts, found, rank, width: tl.constexpr, bins: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Append to ``found`` the digit of the ``rank``-th largest magnitude, and set ``rank`` to its rank within it."""
+    """Append to ``found`` the next digit of the ``rank``-th largest magnitude that begins with ``found``.
+
+    Then set ``rank`` to the magnitude's rank among those that begin with the new ``found``.
+    """
     digits = tl.arange(0, bins)
     count = tl.load(counts + digits)
     wanted = tl.load(rank)
@@ -127,7 +138,7 @@ def _count_chosen(bits, numel, threshold, num_above, num_equal, block_size: tl.c
 def _count_chosen_in_block(  # type: ignore[no-untyped-def]
     bits, threshold, num_above, num_equal, block_size: tl.constexpr, start, length
 ):
-    """Count the magnitudes of this program's block that are above the threshold, and those equal to it."""
+    """Write how many magnitudes of this program's block are above the threshold, and how many are equal to it."""
     index, block = tl.arange(0, block_size), tl.program_id(0)
     magnitude = tl.load(bits + start + index, mask=index < length, other=0) & 0x7FFFFFFF
     smallest = tl.load(threshold)
@@ -152,7 +163,8 @@ def _take(  # type: ignore[no-untyped-def]
 ):
     """Copy all entries above the threshold, and the first ``num_ties`` entries equal to it.
 
-    ``above_up_to`` and ``equal_up_to`` count these entries from the start of the vector to the end of each block.
+    ``above_up_to[b]`` and ``equal_up_to[b]`` are the numbers of entries above and equal to the threshold from the start
+    of the vector to the end of block b.
     """
     by_blocks(
         _take_from_block,

@@ -19,12 +19,12 @@ _FLOAT32_INFINITY = 0x7F800000
 
 
 def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> None:
-    """Compute mean|v|; the result has the same bits as on the CPU.
+    """Compute the mean of |v|. The result has the same bits as on the CPU.
 
     Args:
         vector: The vector v, float32 of shape ``[numel]``.
-        mean: Receives mean|v|, float32 of shape [1].
-        as_flag: Whether to write, instead of the mean, 1 if the mean is finite and NaN if it is not.
+        mean: Receives the mean, float32 of shape [1].
+        as_flag: If true, write 1 if the mean is finite, else NaN, instead of the mean.
     """
     sums = _chunk_sums(vector)
     while sums.numel() > CHUNK:
@@ -42,12 +42,12 @@ def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> No
 
 
 def largest_magnitude(vector: Tensor, largest: Tensor, copy: Tensor | None = None) -> None:
-    """Compute max|v| and, if ``copy`` is given, copy v in the same pass.
+    """Compute max|v| and, unless ``copy`` is None, copy v in the same pass.
 
     Args:
         vector: The vector v, float32 of shape ``[numel]``.
-        largest: Receives max|v|, float32 of shape [1]; it is not finite if any value is not finite.
-        copy: Receives v, unless it is None.
+        largest: Receives max|v|, float32 of shape [1]. It is not finite if any value is not finite.
+        copy: Unless it is None, receives v.
     """
     found, target = largest.view(torch.int32).zero_(), vector if copy is None else copy
     bits, copied = vector.view(torch.int32), target.view(torch.int32)
@@ -142,5 +142,5 @@ def _all_finite_in_block(  # type: ignore[no-untyped-def]
     if single_block:
         tl.store(flag, finite)
     elif not finite:
-        # Several programs may write the flag, but all write the same value.
+        # Several programs may write the flag, but all of them write False.
         tl.store(flag, finite)

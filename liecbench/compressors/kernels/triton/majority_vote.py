@@ -1,4 +1,4 @@
-"""Operations of ``Votes`` and ``Majority`` on a GPU."""
+"""GPU implementation of the compressors of signSGD with majority vote: Votes for workers, Majority for the server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +26,13 @@ from liecbench.compressors.majority_vote import LARGEST_TIE, Majority
 
 @dataclass(frozen=True, slots=True)
 class VotesOnGpu(SignOnGpu):
-    """The kernels of ``Votes``: those of ``Sign``, but with a scale of 1, or NaN if the vector is not finite."""
+    """The GPU implementation of ``Votes``: like that of ``Sign``, but with a scale of 1, or NaN if v is not finite."""
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale, which is 1 or NaN, and the signs."""
+        """Write the scale (1, or NaN if ``vector`` is not finite) and the signs to ``payload``.
+
+        ``residual`` must be None.
+        """
         assert residual is None, "a vote has no error that could be kept"
         mean_magnitude(vector, scale_of(payload), as_flag=True)
         pack(vector, payload, None)
@@ -37,22 +40,26 @@ class VotesOnGpu(SignOnGpu):
 
 @dataclass(frozen=True, slots=True)
 class MajorityOnGpu(Operations):
-    """The kernels of ``Majority``."""
+    """The GPU implementation of the compressor ``Majority``."""
 
     compressor: Majority
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale, which is 1 or NaN, and the sign of each mean vote, 0 if it is a tie."""
+        """Write the scale (1, or NaN if ``vector`` is not finite) and a sign per element to ``payload``.
+
+        ``vector`` is the mean of the workers' votes. Its sign is 0 at a tie, where the mean is 0 up to rounding errors.
+        ``residual`` must be None.
+        """
         assert residual is None, "a vote has no error that could be kept"
         mean_magnitude(vector, scale_of(payload), as_flag=True)
         launch(_pack, GROUP, vector, payload, tie=LARGEST_TIE, num_warps=NUM_WARPS)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add Σ scale · ``weight`` · sign, in the order of the payloads."""
+        """Write Σ ``weight`` · scale · sign over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
         sum_ternary(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite."""
+        """Return whether the scale is finite. It is NaN if the mean of the votes was not finite."""
         return all_values_finite(scale_of(payload))
 
 

@@ -1,4 +1,7 @@
-"""Operations of ``QSGD`` on a GPU, in the layout of ``kernels/cpu/qsgd.py``; every program handles one bucket."""
+"""GPU implementation of the compressor QSGD. Every program handles one bucket of 512 entries.
+
+``kernels/cpu/qsgd.py`` describes the layout of a payload.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,21 +26,21 @@ _LARGEST_FLOAT32 = tl.constexpr(3.4028234663852886e38)
 
 @dataclass(frozen=True, slots=True)
 class QSGDOnGpu(Operations):
-    """The kernels of ``QSGD``."""
+    """The GPU implementation of the compressor ``QSGD``."""
 
     compressor: QSGD
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the norms and the randomly rounded levels."""
+        """Write the buckets' norms and the randomly rounded levels, and the residual unless ``residual`` is None."""
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         launch_encode(_encode, BUCKET, vector, payload, residual, key, **self._options())
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add Σ ``weight`` · norm · level / s, in the order of the payloads."""
+        """Write Σ ``weight`` · norm · level / s over the payloads to ``out``, or add it if ``accumulate``."""
         launch_sum(_sum, BUCKET, payloads, out, accumulate, weight, **self._options())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all norms are finite; if any entry of a bucket is not finite, neither is its norm."""
+        """Return whether all norms are finite. If any entry of a bucket is NaN or infinite, so is the bucket's norm."""
         return all_values_finite(self.compressor.norms(payload, numel))
 
     def _options(self) -> dict[str, int]:
@@ -116,7 +119,7 @@ def _encode_bucket(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _packed(payload, start, width: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the address of the packed levels of this program's bucket; they follow the norms of all buckets."""
+    """Return the address of the packed levels of this program's bucket. All norms come before all levels."""
     return payload + 4 * tl.num_programs(0).to(tl.int64) + start // _COLUMNS * width
 
 

@@ -1,4 +1,4 @@
-"""Operations of ``RandomK`` on a GPU; the host draws the positions."""
+"""GPU implementation of the compressor RandomK. The host draws the positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,15 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class RandomKOnGpu(Operations):
-    """The kernels of ``RandomK``."""
+    """The GPU implementation of the compressor ``RandomK``."""
 
     compressor: RandomK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions; the first entry becomes NaN if any element of v is not finite."""
+        """Write the entries at the drawn positions to ``payload``, and the residual to ``residual`` unless it is None.
+
+        If any element of ``vector`` is not finite, the first entry becomes NaN.
+        """
         positions = self.compressor.positions(vector.numel(), vector.device)
         largest, target = torch.empty(1, device=vector.device), vector if residual is None else residual
         largest_magnitude(vector, largest, None if target.data_ptr() == vector.data_ptr() else target)
@@ -31,7 +34,10 @@ class RandomKOnGpu(Operations):
         launch(_take, _BLOCK, positions, *arguments, has_residual=residual is not None)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add the weighted messages one after the other: each changes only ``out`` at its own positions."""
+        """Add ``weight`` times the entries of each payload to ``out`` at the drawn positions.
+
+        Unless ``accumulate``, first set ``out`` to 0.
+        """
         if not accumulate:
             out.zero_()
         positions = self.compressor.positions(out.numel(), out.device)
@@ -39,7 +45,7 @@ class RandomKOnGpu(Operations):
             launch(_add_at, _BLOCK, positions, payload.view(torch.float32), weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all entries are finite."""
+        """Return whether all entries in ``payload`` are finite."""
         return all_values_finite(payload.view(torch.float32))
 
 
@@ -93,7 +99,7 @@ def _add_at(positions, count, entries, weight: tl.float32, out, block_size: tl.c
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _add_at_block(positions, entries, weight, out, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
-    """Add ``weight`` times each entry to ``out`` at its position; all positions must differ."""
+    """Add ``weight`` times each entry to ``out`` at its position. No two positions may be equal."""
     number = tl.arange(0, block_size)
     position = tl.load(positions + start + number, mask=number < length, other=0)
     entry = tl.load(entries + start + number, mask=number < length, other=0.0)

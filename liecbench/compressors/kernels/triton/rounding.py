@@ -1,4 +1,4 @@
-"""Stochastic rounding to whole levels with the same random numbers as on the CPU; called by kernels."""
+"""Stochastic rounding to integers with the same random numbers as on the CPU; called by kernels."""
 
 import triton
 import triton.language as tl
@@ -8,15 +8,16 @@ _TWO_TO_MINUS_64 = tl.constexpr(2.0**-64)
 
 
 def as_int64(key: int) -> int:
-    """Return the int64 that has the same bits as a uint64 key, because kernels take signed integers."""
+    """Return the int64 that has the same bits as a uint64 ``key``, because kernels take signed integers."""
     return key - 2**64 if key >= 2**63 else key
 
 
 @triton.jit
 def round_stochastically(values, factor, largest_level, counter, key):  # type: ignore[no-untyped-def]
-    """Return whole levels whose expectation is v · ``factor``, rounded in the same way as ``kernels/cpu/rounding.py``.
+    """Round each value · ``factor`` up or down at random to an integer level with the expectation value · ``factor``.
 
-    ``factor`` is a float64, and ``counter`` holds the uint32 numbers of the elements.
+    Levels are clipped to ±``largest_level``. ``factor`` is a float64. ``counter`` holds one uint32 per element, which
+    is hashed with ``key`` to random bits. The results are the same as those of ``kernels/cpu/rounding.py``.
     """
     first = tl.where(factor > _TWO_TO_64, _TWO_TO_64, 1.0).to(tl.float32)
     second = tl.where(factor > _TWO_TO_64, factor * _TWO_TO_MINUS_64, factor).to(tl.float32)

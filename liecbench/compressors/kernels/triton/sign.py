@@ -1,8 +1,8 @@
-"""Operations of ``Sign`` on a GPU; each kernel passes over the vector once.
+"""GPU implementation of the compressor Sign. Each kernel passes over the vector once.
 
 Compression with a residual moves 12.1 bytes per element: it reads an element twice, for the scale and for the sign, and
-writes the residual and one bit. A sum of 8 messages moves 5 bytes per element, or 9 if it is added to a vector. For
-comparison, copying a vector moves 8 bytes per element.
+writes the residual and one bit. Summing 8 messages moves 5 bytes per element, or 9 if the sum is added to an existing
+vector. For comparison, copying a vector moves 8 bytes per element.
 """
 
 from collections.abc import Sequence
@@ -25,26 +25,29 @@ _SCALE_BYTES = tl.constexpr(SCALE_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class SignOnGpu(Operations):
-    """The kernels of ``Sign``."""
+    """The GPU implementation of the compressor ``Sign``."""
 
     compressor: Sign
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write mean|v| and the signs."""
+        """Write the scale mean|v| and the signs of the vector v, and the residual to ``residual`` unless it is None."""
         mean_magnitude(vector, scale_of(payload))
         pack(vector, payload, residual)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add Σ ±scale · ``weight``, in the order of the payloads."""
+        """Write Σ ``weight`` · scale · sign over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
         launch_sum(_sum, _BLOCK, payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite."""
+        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
         return all_values_finite(scale_of(payload))
 
 
 def pack(vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-    """Write the signs behind the scale in ``payload`` and, unless it is None, v − scale · sign(v) to ``residual``."""
+    """Write the signs of ``vector`` to ``payload`` after the scale, which ``payload`` must already hold.
+
+    Unless ``residual`` is None, also write v − scale · sign(v) to ``residual``.
+    """
     launch_encode(_pack, _BLOCK, vector, payload, residual)
 
 

@@ -1,4 +1,4 @@
-"""Sums in the same order as ``kernels/cpu/summation.py``, and weighted scales of messages; called by kernels."""
+"""Sums in the same order as in ``kernels/cpu/summation.py``, and weighted scales of messages; called by kernels."""
 
 import triton
 import triton.language as tl
@@ -6,7 +6,7 @@ import triton.language as tl
 
 @triton.jit  # type: ignore[untyped-decorator]
 def tree_sum(terms, halvings: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return the sum of 2^``halvings`` terms: the upper half is added to the lower half until one term is left."""
+    """Return the sum of 2^``halvings`` terms. The upper half is added to the lower half until one term is left."""
     for halving in tl.static_range(halvings):
         # tl.sum chooses its own order of addition, but a sum of two terms has only one.
         terms = tl.sum(tl.reshape(terms, [2, 2 ** (halvings - 1 - halving)]), axis=0)
@@ -15,6 +15,6 @@ def tree_sum(terms, halvings: tl.constexpr):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def weighted_scale(payload, weight):  # type: ignore[no-untyped-def]
-    """Return ``weight`` times the float32 scale at the start of a payload, rounded to float32 once."""
+    """Return ``weight`` times the float32 scale at the start of ``payload``, computed in float64 and rounded once."""
     scale = tl.load(payload.to(tl.pointer_type(tl.float32)))
     return (scale.to(tl.float64) * weight).to(tl.float32)

@@ -1,4 +1,4 @@
-"""GPU kernels for signs packed five per byte; every program handles one group.
+"""GPU kernels for signs −1, 0 and 1 packed five per byte. Every program handles one group of 1280 signs.
 
 ``codecs/ternary.py`` describes the layout.
 """
@@ -22,19 +22,22 @@ _SCALE_BYTES = tl.constexpr(SCALE_BYTES)
 
 
 def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-    """Write Σ scale · ``weight`` · sign, in the payloads' order, to ``out``, or add it to ``out`` if ``accumulate``."""
+    """Write Σ ``weight`` · scale · sign over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
     launch_sum(_sum, GROUP, payloads, out, accumulate, weight, num_warps=NUM_WARPS)
 
 
 @triton.jit
 def column_length(length):  # type: ignore[no-untyped-def]
-    """Return the number of signs per column, which is the number of bytes, of a group of ``length`` signs."""
+    """Return the number of signs per column in a group of ``length`` signs. The group takes as many bytes."""
     return (length + (COLUMNS - 1)) // COLUMNS
 
 
 @triton.jit
 def store_bytes(payload, length, byte):  # type: ignore[no-untyped-def]
-    """Write the bytes of this program's group; called by kernels."""
+    """Write ``byte``, the packed signs of this program's group of ``length`` signs, to ``payload``.
+
+    Kernels call this function.
+    """
     row = tl.arange(0, WIDTH)
     tl.store(_group_of(payload) + row, byte.to(tl.uint8), mask=row < column_length(length))
 
@@ -46,7 +49,10 @@ def _group_of(payload):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def load_columns(values, length):  # type: ignore[no-untyped-def]
-    """Return the columns of a group, padded with 0; kernels call it before they write, so that loads overlap."""
+    """Return the 5 columns of a group of ``length`` values, padded with 0.
+
+    Kernels call this function before they write, so that loads overlap.
+    """
     columns = ()
     row, width = tl.arange(0, WIDTH), column_length(length)
     for column in tl.static_range(COLUMNS):
@@ -57,7 +63,7 @@ def load_columns(values, length):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def store_columns(values, length, columns):  # type: ignore[no-untyped-def]
-    """Write the columns of a group; called by kernels."""
+    """Write the 5 ``columns`` of a group of ``length`` values to ``values``; called by kernels."""
     row, width = tl.arange(0, WIDTH), column_length(length)
     for column in tl.static_range(COLUMNS):
         index = column * width + row

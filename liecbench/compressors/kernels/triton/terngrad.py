@@ -1,4 +1,4 @@
-"""Operations of ``TernGrad`` on a GPU; every program handles one group of signs."""
+"""GPU implementation of the compressor TernGrad. Every program handles one group of 1280 signs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ from liecbench.compressors.terngrad import TernGrad
 
 @dataclass(frozen=True, slots=True)
 class TernGradOnGpu(Operations):
-    """The kernels of ``TernGrad``."""
+    """The GPU implementation of the compressor ``TernGrad``."""
 
     compressor: TernGrad
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write max|v| and the randomly chosen signs."""
+        """Write the scale max|v|, a random −1, 0 or 1 for each entry, and the residual unless ``residual`` is None."""
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         largest_magnitude(vector, scale_of(payload))
         launch_encode(_encode, GROUP, vector, payload, residual, key, num_warps=NUM_WARPS)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add Σ scale · ``weight`` · sign, in the order of the payloads."""
+        """Write Σ ``weight`` · scale · sign over the payloads to ``out``, or add it to ``out`` if ``accumulate``."""
         sum_ternary(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite."""
+        """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
         return all_values_finite(scale_of(payload))
 
 

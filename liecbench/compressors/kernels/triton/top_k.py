@@ -1,4 +1,4 @@
-"""Operations of ``TopK`` on a GPU."""
+"""GPU implementation of the compressor TopK."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +14,21 @@ from liecbench.compressors.top_k import TopK
 
 @dataclass(frozen=True, slots=True)
 class TopKOnGpu(Operations):
-    """The kernels of ``TopK``."""
+    """The GPU implementation of the compressor ``TopK``."""
 
     compressor: TopK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries of largest magnitude and their encoded positions."""
+        """Write the largest entries and their encoded positions, and the residual unless ``residual`` is None."""
         entries, packed = self.compressor.parts(payload, vector.numel())
         positions = take_largest(vector, entries, residual)
         encode_positions(self.compressor.code(vector.numel()), positions, packed)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write or add the weighted messages one after the other: each changes only ``out`` at its own positions."""
+        """Add ``weight`` times the entries of each payload to ``out`` at the payload's positions.
+
+        Unless ``accumulate``, first set ``out`` to 0.
+        """
         if not accumulate:
             out.zero_()
         for payload in payloads:
@@ -33,6 +36,6 @@ class TopKOnGpu(Operations):
             add_at_positions(self.compressor.code(out.numel()), packed, entries, weight, out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all kept entries are finite; values that are not finite count as the largest, so are kept."""
+        """Return whether all kept entries are finite. NaN and infinity count as the largest magnitudes and are kept."""
         entries, _ = self.compressor.parts(payload, numel)
         return all_values_finite(entries)
