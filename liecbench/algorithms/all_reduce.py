@@ -21,7 +21,7 @@ from liecbench.algorithms.comm.transport import uses_nccl
 
 @plain_dataclass(slots=True)
 class _StepTimes:
-    """The (begin, end) times of one step's completed bucket all-reduces; ``num_buckets`` counts the started ones."""
+    """The (begin, end) times of the completed buckets of one step, and the number of buckets that were started."""
 
     num_buckets: int = 0
     is_traced: bool = False
@@ -42,7 +42,7 @@ class BucketedAllReduce(Algorithm):
 
     @abstractmethod
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return the size in bytes of each all-reduce that one bucket needs; they run one after the other.
+        """Return the sizes in bytes of the all-reduces that one bucket needs, which run one after the other.
 
         Args:
             shapes: The shapes of the bucket's parameters.
@@ -50,7 +50,7 @@ class BucketedAllReduce(Algorithm):
         """
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return the all-reduces of step number ``step``, for DDP buckets of ``block_bytes``."""
+        """Return the all-reduces of step number ``step``, if DDP fills its buckets up to ``block_bytes``."""
         all_reduces: list[AllReduce] = []
         for bucket, indices in enumerate(plan_buckets([shape.numel() for shape in shapes], self.block_bytes)):
             before: tuple[int, ...] = ()
@@ -79,7 +79,7 @@ class BucketedAllReduce(Algorithm):
         self._count_seconds()
 
     def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and bring counters, seconds and spans up to date.
+        """Wait for the GPU, if there is one, and complete the counters, seconds and spans of all past steps.
 
         Call it between two steps.
 
@@ -94,7 +94,7 @@ class BucketedAllReduce(Algorithm):
         dist.destroy_process_group(self._group)
 
     def _start_bucket(self) -> Any:
-        """Record that a bucket's communication starts, and return the argument that ``_end_bucket`` takes."""
+        """Record that the communication of a bucket starts, and return the argument for ``_end_bucket``."""
         times = self._this_step
         times.num_buckets, times.is_traced = times.num_buckets + 1, self.tracer.enabled
         return times, self.clock.timestamp()
@@ -109,7 +109,7 @@ class BucketedAllReduce(Algorithm):
         self.clock.record(start, self._end_timestamp(), add)
 
     def _count_seconds(self) -> None:
-        """Count the seconds of steps whose buckets are all complete; time in which buckets overlap counts once."""
+        """Count the seconds of steps whose buckets are all complete. Time that several buckets share counts once."""
         while self._unfinished_steps and self._unfinished_steps[0].are_complete:
             times = self._unfinished_steps.popleft()
             for begin, end in _union(times.intervals):
@@ -118,7 +118,7 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Count a bucket's bytes and messages. Call it always from the same thread, in the order of the buckets."""
+        """Count a bucket's bytes and messages. Call it from one thread only, in the order of the buckets."""
         self._step_bytes += reduced_bytes
         self.counters.sent_messages += num_messages
         if is_last:
@@ -130,18 +130,22 @@ class BucketedAllReduce(Algorithm):
             self._step_bytes = 0
 
     def _check_finite(self, reduced: Tensor, step: int, dtype: torch.dtype = torch.float32) -> None:
-        """Make the step fail if a reduced bucket is not finite; every rank fails, because all hold the same values."""
+        """Make the step fail if an all-reduced bucket is not finite.
+
+        Every rank fails alike, because all hold the same values. ``dtype`` is the type of the all-reduce, for the
+        message.
+        """
         message = f"step {step}: the mean gradient is not finite in {str(dtype).removeprefix('torch.')}"
         if reduced.is_cuda:
             self._finite_check.submit(reduced.isfinite().all(), message)
-        # A finite sum shows in one pass, without a mask in memory, that all values are finite. A sum that is not finite
-        # may come from an overflow of finite values.
+        # If the sum is finite, all values are; computing it takes one pass and no mask in memory. If the sum is not
+        # finite, the values may still be, because their sum may have overflowed.
         elif not reduced.sum().isfinite() and not reduced.isfinite().all():
             self._failure = NonFiniteError(message)
 
 
 def _union(intervals: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Merge the intervals that overlap, and return all in the order of time."""
+    """Return the intervals in the order of time, after merging those that overlap."""
     merged: list[tuple[float, float]] = []
     for begin, end in sorted(intervals):
         if merged and begin <= merged[-1][1]:

@@ -11,7 +11,10 @@ from liecbench.algorithms.server import ServerAlgorithm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PeriodicAveraging(ServerAlgorithm):
-    """A method whose workers' models differ between steps, and are brought together every ``average_period`` steps."""
+    """A method whose workers have different models, which are brought closer every ``average_period`` steps.
+
+    The subclass determines how: by averaging the models or the errors.
+    """
 
     average_period: Annotated[int, Ge(1)]
     local_models: ClassVar[bool] = True
@@ -27,7 +30,8 @@ class PeriodicAveraging(ServerAlgorithm):
     def averaging_is_due(self) -> bool:
         """Return whether an averaging step has passed since the last call. Call it once in every ``after_step``.
 
-        An optimizer step may cover several backward passes, each of which counts as a step.
+        If gradients are synchronized in several backward passes before one ``optimizer.step``, each pass counts as a
+        step, so that an averaging step need not be the last one.
         """
         before, self._periods_seen = self._periods_seen, self.step // self.average_period
         return self._periods_seen > before
@@ -37,6 +41,9 @@ class PeriodicAveraging(ServerAlgorithm):
         return "averaging" if self.averages(step) else "compressed"
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step; memories keep their values. Call it between two steps, on every rank."""
+        """Set the number of the next step, and leave the memories as they are.
+
+        Call it on every rank, between two steps.
+        """
         super().set_step(step)
         self._periods_seen = step // self.average_period

@@ -1,4 +1,4 @@
-"""The base class of every algorithm: a DDP communication hook with a step count, counters and memories."""
+"""The base class of every algorithm (method): a DDP communication hook with a step count, counters and memories."""
 
 import time
 from abc import ABC, abstractmethod
@@ -54,8 +54,8 @@ class Algorithm(ABC):
         step: The number of steps so far.
         counters: Bytes, messages and seconds so far.
         clock: The clock of the model's device.
-        tracer: Collects the timeline's spans while ``tracer.enabled``.
-        pacer: Emulates slow links; None leaves the links at their own speed.
+        tracer: Collects spans (named pieces of work) for a timeline while ``tracer.enabled``.
+        pacer: Delays messages as slow links would; None delays nothing. Set it before ``attach``.
         last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
         after_step_seconds: Seconds spent in ``after_step`` so far.
         exposure: Adds up the work that the communication thread does while the training thread waits.
@@ -93,8 +93,8 @@ class Algorithm(ABC):
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module.
             ValueError: If a parameter has an unsupported type or device.
-            RuntimeError: Later, in ``optimizer.step``, under an enabled GradScaler, whose changing scale would change
-                the units of the memories.
+            RuntimeError: Not here but in ``optimizer.step``, if an enabled GradScaler calls it: as the scaler changes
+                the scale of the gradients, the memories would be in other units than the gradients.
         """
         if not isinstance(ddp, DistributedDataParallel):
             raise TypeError(f"attach takes a DistributedDataParallel module, not {type(ddp).__name__}")
@@ -107,7 +107,7 @@ class Algorithm(ABC):
         self._optimizer = optimizer
         self.on_attach(ddp, group)
         ddp.register_comm_hook(self, Algorithm._on_bucket)
-        # Raises a failure even if the training loop skips ``optimizer.step``, as a GradScaler may.
+        # So that a failure is raised even if the training loop skips ``optimizer.step``, as a GradScaler may.
         ddp.register_forward_pre_hook(lambda *_: self._raise_failure())
         optimizer.register_step_pre_hook(lambda *_: self._on_step_begin())
         optimizer.register_step_post_hook(lambda *_: self._on_step_end())
@@ -130,7 +130,7 @@ class Algorithm(ABC):
 
         Returns:
             A future of the bucket's buffer, in which the update has replaced the gradients. If an error occurs, store
-            it in ``self._failure``, which ``optimizer.step`` raises, and complete the future all the same.
+            the error in ``self._failure``, which ``optimizer.step`` raises, and complete the future all the same.
         """
 
     @abstractmethod
@@ -150,15 +150,15 @@ class Algorithm(ABC):
         """
 
     def before_step(self) -> None:
-        """Complete the update; called at the start of ``optimizer.step``, before the optimizer reads the gradients."""
+        """Complete the update of the gradients. Called at the start of ``optimizer.step``, before it reads them."""
         return
 
     def after_step(self) -> None:
-        """Communicate after the optimizer's step if the method needs to, for instance to average the models."""
+        """Communicate if the method needs to, for instance to average the models. Called after ``optimizer.step``."""
         return
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return each memory's tensors by the memory's name; the name of an error memory ends in ``error``."""
+        """Return the tensors of each memory by the memory's name; the names of error memories end in ``error``."""
         return {}
 
     def step_kind(self, step: int) -> str:
@@ -167,7 +167,7 @@ class Algorithm(ABC):
 
     @property
     def batches_per_step(self) -> int:
-        """The number of minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
+        """The number of minibatches whose gradients a step accumulates; all but the last run under ``no_sync``."""
         return 1
 
     @classmethod
@@ -183,11 +183,14 @@ class Algorithm(ABC):
         return None
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step; memories keep their values. Call it between two steps, on every rank."""
+        """Set the number of the next step, and leave the memories as they are.
+
+        Call it on every rank, between two steps.
+        """
         self.step = step
 
     def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and bring counters, seconds and spans up to date.
+        """Wait for the GPU, if there is one, and complete the counters, seconds and spans of all past steps.
 
         Call it between two steps.
 
@@ -204,7 +207,7 @@ class Algorithm(ABC):
         yield
 
     def state_dict(self) -> dict[str, Any]:
-        """Return this rank's step count and memories."""
+        """Return this rank's step count and memories, for ``load_state_dict``."""
         self.synchronize()
         return {"step": self.step, "memories": self.memories()}
 
@@ -228,7 +231,7 @@ class Algorithm(ABC):
         return sum(memory.nbytes for values in self.memories().values() for memory in values)
 
     def residual_norm(self) -> float | None:
-        """Return the Euclidean norm of this rank's error memories together, or None if the method has none."""
+        """Return the Euclidean norm of all of this rank's error memories together, or None if the method has none."""
         memories = [m for name, values in self.memories().items() if name.endswith("error") for m in values]
         return sum(float(m.double().square().sum()) for m in memories) ** 0.5 if memories else None
 

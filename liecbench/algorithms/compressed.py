@@ -1,4 +1,4 @@
-"""Base classes of methods that compress: they check the compressor, and set the units of the error memories."""
+"""Base classes of methods that compress, with and without error feedback."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ _UNBIASED = (
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class CompressedAlgorithm(ServerAlgorithm):
-    """A method with a compressor.
+    """A method with a compressor. Raises ValueError if the method does not work with this compressor.
 
     Attributes:
         compressor: The compressor C.
@@ -43,18 +43,18 @@ class CompressedAlgorithm(ServerAlgorithm):
         return _UNBIASED.format(compressor) if cls.uses_error_feedback and not compressor.is_contraction else None
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return ``compressor``."""
+        """Return ``compressor``, which workers apply in every step."""
         return self.compressor
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class ErrorFeedback(CompressedAlgorithm):
-    """A method with error memories. They are in gradient units, as in the authors' code, unless ``rescale_memory``.
+    """A method with error memories.
 
     Attributes:
-        rescale_memory: Whether to keep the memories in update units: when the learning rate changes from η to η', a
-            memory e becomes e · η/η', so that the update for which e stands remains the same. A learning rate of 0
-            changes no memory.
+        rescale_memory: If False, the memories are in units of the gradient, as in the authors' code. If True, a memory
+            e becomes e · η/η' when the learning rate changes from η to η', so that the change of the parameters that e
+            will cause remains the same. Steps with a learning rate of 0 do not count.
     """
 
     rescale_memory: bool = False
@@ -80,7 +80,7 @@ class ErrorFeedback(CompressedAlgorithm):
                     _scale(self.allocated[memory.name][block], first, block, factors)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return this rank's step count, its memories, and the learning rates that the memories were last used with."""
+        """Return this rank's step count, its memories, and the learning rates at the last use of the memories."""
         return {**super().state_dict(), "learning_rates": self._learning_rates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -96,13 +96,16 @@ class ErrorFeedback(CompressedAlgorithm):
         self._learning_rates = rates
 
     def _rates_of(self, block: Block) -> list[float]:
-        """Return the learning rate of each parameter of a block; 0 for a parameter that the optimizer does not have."""
+        """Return the learning rate of each parameter of a block; 0 if the optimizer does not have the parameter."""
         rates = {p: float(group["lr"]) for group in self._optimizer.param_groups for p in group["params"]}
         return [rates.get(parameter, 0.0) for parameter in block.parameters]
 
 
 def _scale(memory: Tensor, first: int, block: Block, factors: list[float]) -> None:
-    """Multiply each parameter's part of ``memory``, which begins at element ``first`` of ``block``, by its factor."""
+    """Multiply by a factor the elements of ``memory`` that belong to each parameter of ``block``; one factor each.
+
+    ``memory`` covers the block's elements from number ``first`` on.
+    """
     for (start, stop), factor in zip(_extents(block), factors, strict=True):
         memory[max(0, start - first) : max(0, stop - first)].mul_(factor)
 

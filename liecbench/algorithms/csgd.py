@@ -1,4 +1,4 @@
-"""Compressed SGD: compression both ways, any compressor, no memory. It shows what other methods' memories gain."""
+"""Compressed SGD: compression in both directions, without memories, to show what error feedback adds."""
 
 from typing import ClassVar
 
@@ -17,6 +17,6 @@ class CSGD(CompressedAlgorithm):
     uses_error_feedback: ClassVar[bool] = False
 
     def reduce(self, block: Block) -> Tensor:
-        """u = C(mean(C(g_i)))."""
+        """Return u = C(mean(C(g_i)))."""
         mean = self.exchange.push(self.compressor, block.gradient, out=block.gradient)
         return self.exchange.pull(self.compressor, mean, out=block.gradient)

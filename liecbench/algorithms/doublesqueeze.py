@@ -21,11 +21,11 @@ class DoubleSqueeze(ErrorFeedback):
     server_error = ServerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return p = g + e_i, in scratch memory."""
+        """Return p_i = g_i + e_i, in scratch memory."""
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """c = C(p); e_i ← p − c; v = mean(c_i) + e; q = C(v); e ← v − q; u = q."""
+        """Compute c_i = C(p_i); e_i ← p_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q. Return u = q."""
         compressor, p = self.push_compressor(self.step), self.compressor_input(block)
         mean = self.exchange.push(compressor, p, residual=p)
         update = self.exchange.pull(compressor, mean, error=self.server_error[block], out=block.gradient)

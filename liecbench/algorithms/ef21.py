@@ -23,11 +23,11 @@ class EF21(CompressedAlgorithm):
     mean_estimate = WorkerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return d = g − h_i, in scratch memory."""
+        """Return d = g_i − h_i, in scratch memory."""
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """c_i = C(d); h_i ← g − (d − c_i) = h_i + c_i; m = mean(h_i); m ← m + mean(c_i), sent uncompressed; u = m."""
+        """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; m ← m + mean(c_i) = mean(h_i). Return u = m."""
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)
         estimate = torch.sub(block.gradient, d, out=d)

@@ -31,7 +31,10 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
         return Identity() if self.averages(step) else self.compressor
 
     def reduce(self, block: Block) -> Tensor:
-        """c = C(g); r = g − c; v = mean(c_i) + e; q = C(v); e ← v − q; u_i = q + r_i. C(v) = v in averaging steps."""
+        """Compute c_i = C(g_i); r_i = g_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q. Return u_i = q + r_i.
+
+        In averaging steps C is the identity.
+        """
         g, e = block.gradient, self.server_error[block]
         if self.averages(self.step):
             return self.exchange.mean(g, add=e)  # u = mean(g_i) + e;  e ← 0
@@ -39,6 +42,6 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
         return self.exchange.pull(self.compressor, mean, error=e, add_to=g)  # e ← v − q;  u_i = q + r_i
 
     def after_step(self) -> None:
-        """Average the models if this optimizer step includes an averaging step."""
+        """Average the models if an averaging step has passed since the last call."""
         if self.averaging_is_due():
             self.average_models()

@@ -21,14 +21,14 @@ class LocalSGD(PeriodicAveraging):
     average_period: Annotated[int, Ge(1)] = 8
 
     def step_kind(self, step: int) -> str:
-        """Return ``averaging`` if step number ``step`` averages the models, else ``local``: it sends nothing."""
+        """Return ``averaging`` if step number ``step`` averages the models, else ``local``."""
         return "averaging" if self.averages(step) else "local"
 
     def reduce(self, block: Block) -> Tensor:
-        """u_i = g_i."""
+        """Return u_i = g_i: the update is the worker's own gradient, and nothing is sent."""
         return block.gradient
 
     def after_step(self) -> None:
-        """Average the models if this optimizer step includes an averaging step."""
+        """Average the models if an averaging step has passed since the last call."""
         if self.averaging_is_due():
             self.average_models()

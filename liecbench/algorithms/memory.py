@@ -1,4 +1,7 @@
-"""Memories: the tensors that a method keeps from step to step, one per block, declared as class attributes."""
+"""Memories: the tensors that a method keeps from step to step, one per block of gradient.
+
+A method declares its memories as class attributes; ``attach`` allocates their tensors.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, overload
@@ -11,7 +14,7 @@ from liecbench.algorithms.comm.partition import Block, Shard
 
 
 class Memory:
-    """The tensors of one memory, one per block: ``memory[block]`` is float32."""
+    """The float32 tensors of one memory, one per block; ``memory[block]`` is the tensor of ``block``."""
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.tensors = list(tensors)
@@ -21,7 +24,7 @@ class Memory:
 
 
 class WorkerMemory:
-    """The declaration of a memory on every worker: per block one tensor of shape ``[block.numel]``, at first zero.
+    """The declaration of a memory on every worker: a tensor of shape ``[block.numel]`` per block, initially zero.
 
     A method that declares ``error = WorkerMemory()`` in its class reads and writes the tensor of a block as
     ``self.error[block]``. ``state_dict`` saves the memory under the name ``error``. The name of an error memory must
@@ -56,10 +59,13 @@ class WorkerMemory:
 
 
 class ServerMemory(WorkerMemory):
-    """The declaration of a memory on the server: per block one tensor as long as this rank's shard, at first zero."""
+    """The declaration of a memory on the server: a tensor per block, initially zero, as long as this rank's shard.
+
+    In ``root`` mode the shard of rank 0 is the whole block, and the shards of all other ranks are empty.
+    """
 
     def extent(self, exchange: Exchange, numel: int) -> Shard:
-        """Return the part of a block of ``numel`` elements that this rank's memory covers: its shard."""
+        """Return the part of a block of ``numel`` elements that this rank's memory covers: the shard that it serves."""
         return exchange.local_shard(numel)
 
 

@@ -1,4 +1,4 @@
-"""MEM-SGD: compressed to the server, uncompressed back to the workers; every worker has an error memory."""
+"""MEM-SGD: workers with error memories send compressed gradients; the server answers uncompressed."""
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -18,11 +18,11 @@ class MemSGD(ErrorFeedback):
     error = WorkerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return p = g + e, in scratch memory."""
+        """Return p_i = g_i + e_i, in scratch memory."""
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """c = C(p); e ← p − c; u = mean(c_i), which the server sends uncompressed."""
+        """Compute c_i = C(p_i); e_i ← p_i − c_i. Return u = mean(c_i), which the server sends uncompressed."""
         p = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, p, residual=p, out=block.gradient)
         update = self.exchange.pull(Identity(), mean, out=block.gradient)

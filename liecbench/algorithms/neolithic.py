@@ -1,4 +1,4 @@
-"""NEOLITHIC: DoubleSqueeze that compresses in rounds; each round compresses the error of the rounds before."""
+"""NEOLITHIC: DoubleSqueeze with compression in rounds, each of which compresses the error of the previous ones."""
 
 from typing import Annotated
 
@@ -19,9 +19,9 @@ class Neolithic(DoubleSqueeze):
 
     Attributes:
         rounds: The number of rounds in each compression.
-        accumulate: Whether a step accumulates the gradients of ``rounds`` minibatches, as in the paper. If so, your own
+        accumulate: Whether a step accumulates the gradients of ``rounds`` minibatches, as in the paper. If so, the
             training loop must divide each loss by ``batches_per_step``, and run all backward passes but the last under
-            ``no_sync``.
+            DDP's ``no_sync``.
     """
 
     rounds: Annotated[int, Ge(1)] = 2
@@ -29,9 +29,9 @@ class Neolithic(DoubleSqueeze):
 
     @property
     def batches_per_step(self) -> int:
-        """The number of minibatches whose gradients a step accumulates, all but the last under ``no_sync``."""
+        """The number of minibatches whose gradients a step accumulates; all but the last run under ``no_sync``."""
         return self.rounds if self.accumulate else 1
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return a compressor that applies C in ``rounds`` rounds."""
+        """Return a compressor that applies ``compressor`` in ``rounds`` rounds."""
         return Rounds(self.compressor, self.rounds)

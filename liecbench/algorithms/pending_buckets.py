@@ -1,4 +1,7 @@
-"""DDP's gradient buckets that wait for the updates of an algorithm's blocks."""
+"""DDP's gradient buckets, which wait until an algorithm has updated its blocks of gradient.
+
+Buckets and blocks divide the gradient at different places.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +18,13 @@ class _Bucket:
 
 
 class PendingBuckets:
-    """DDP's buckets that are not complete; a bucket is complete when all blocks that overlap it are updated."""
+    """DDP's buckets that are not complete. A bucket is complete when every block that it overlaps is updated."""
 
     def __init__(self) -> None:
         self._buckets: list[_Bucket] = []
 
     def add(self, buffer: Tensor, future: Future[Tensor], blocks: set[int]) -> None:
-        """Add a bucket: once all ``blocks`` (block indices) are updated, complete ``future`` with ``buffer``."""
+        """Add a bucket; when the blocks with indices ``blocks`` are updated, ``future`` completes with ``buffer``."""
         self._buckets.append(_Bucket(buffer, future, blocks))
 
     def finish_block(self, block: int) -> None:
@@ -31,7 +34,7 @@ class PendingBuckets:
         self._complete(lambda bucket: not bucket.missing_blocks)
 
     def abandon(self) -> None:
-        """Complete all buckets with the values they hold now, so that the backward pass can end after a failure."""
+        """After a failure, complete all buckets with their present values, so that the backward pass can end."""
         self._complete(lambda _: True)
 
     def _complete(self, is_done: Callable[[_Bucket], bool]) -> None:
@@ -44,8 +47,9 @@ class PendingBuckets:
 def as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
     """Return ``gradient``, a view into a bucket, with the strides of ``parameter``.
 
-    DDP stores a gradient in the memory order of its parameter, but hands out a view that ignores this order. If the
-    parameter's own memory has gaps, DDP stores the gradient without them, and ``gradient`` is returned unchanged.
+    DDP stores a gradient in the memory order of its parameter, such as channels-last, but hands out a view that ignores
+    this order. If the parameter's own memory has gaps, DDP stores the gradient without gaps in the order of the view,
+    and ``gradient`` is returned unchanged.
     """
     extent = 1 + sum((size - 1) * stride for size, stride in zip(parameter.shape, parameter.stride(), strict=True))
     if extent == parameter.numel():

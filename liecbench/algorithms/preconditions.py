@@ -1,4 +1,4 @@
-"""Checks of the model and the training loop to which an algorithm is attached."""
+"""Checks that an algorithm can work with the model and the training loop to which it is attached."""
 
 import inspect
 import sys
@@ -16,7 +16,7 @@ def require_one_device(ddp: DistributedDataParallel) -> torch.device:
     """Return the device of all trainable parameters.
 
     Raises:
-        ValueError: If a parameter is not float32, float16 or bfloat16, or they are not all on the CPU or one GPU.
+        ValueError: If a parameter is not float32, float16 or bfloat16, or not all are on the CPU or on one GPU.
     """
     named = [(name, parameter) for name, parameter in ddp.module.named_parameters() if parameter.requires_grad]
     device = next((parameter.device for _, parameter in named), torch.device("cpu"))
@@ -38,7 +38,8 @@ def refuse_grad_scaler() -> None:
     An optimizer does not know its caller, so this function searches the call stack.
 
     Raises:
-        RuntimeError: If a GradScaler is the caller: it changes the gradients' scale, and so the memories' units.
+        RuntimeError: If a GradScaler is the caller. It changes the scale of the gradients from step to step, so that
+            the memories would be in other units than the gradients.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:

@@ -1,4 +1,4 @@
-"""P-SGD: the workers' mean gradient in full precision, through the server."""
+"""P-SGD: the workers average their gradients in full precision, through a server."""
 
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -15,9 +15,9 @@ class PSGD(ServerAlgorithm):
     """Parallel SGD through a server, nothing compressed: u = mean(g_i)."""
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return the identity: the compression error is 0."""
+        """Return the identity, because the method does not compress."""
         return Identity()
 
     def reduce(self, block: Block) -> Tensor:
-        """u = mean(g_i)."""
+        """Return u = mean(g_i)."""
         return self.exchange.mean(block.gradient)

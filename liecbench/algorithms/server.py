@@ -1,4 +1,4 @@
-"""The base class of methods that average through a server, block by block, overlapped with the backward pass."""
+"""The base class of methods that average gradients through a server, during the backward pass, block by block."""
 
 import copy
 import itertools
@@ -34,9 +34,9 @@ class ServerAlgorithm(Algorithm):
 
     A subclass declares its memories (``error = WorkerMemory()``, ``server_error = ServerMemory()``), implements
     ``reduce``, and overrides ``push_compressor``, ``compressor_input``, ``before_reduce`` and ``after_step`` as it
-    needs. ``schedule`` records the messages of a step by running ``reduce`` and ``after_step`` on tensors without
-    values. So these two methods must make the same pushes and pulls on every rank, and never read a tensor's values on
-    the host (``.item()``, ``if tensor``).
+    needs. ``reduce`` and ``after_step`` must make the same pushes and pulls on every rank, and must not read a tensor's
+    values on the host (``.item()``, ``if tensor``): ``schedule`` runs both on tensors without values to record the
+    messages of a step.
 
     Attributes:
         server: ``root`` (rank 0 is the server of every block) or ``sharded`` (each rank is the server of a shard of
@@ -58,7 +58,7 @@ class ServerAlgorithm(Algorithm):
 
     @abstractmethod
     def reduce(self, block: Block) -> Tensor:
-        """Return the update of a block. It is called on the communication thread, for one block after the other.
+        """Return the update of a block. Called on the communication thread, for one block after the other.
 
         Args:
             block: ``block.gradient`` is this worker's gradient, of shape ``[block.numel]``; it may be overwritten.
@@ -71,7 +71,7 @@ class ServerAlgorithm(Algorithm):
     def push_compressor(self, step: int) -> Compressor | None:
         """Return the compressor that workers apply to ``compressor_input`` in step number ``step``.
 
-        ``compression_error`` measures this compressor; None if the method's compression error is undefined.
+        ``compression_error`` measures the error of this compressor. Return None if this error is undefined.
         """
         return None
 
@@ -83,7 +83,7 @@ class ServerAlgorithm(Algorithm):
         return block.gradient
 
     def before_reduce(self, block: Block) -> None:
-        """Update the memories of a block before ``reduce``; it must not send anything."""
+        """Prepare the memories of a block. Called before ``reduce``; it must not send anything."""
         return
 
     def scratch(self, numel: int) -> Tensor:
@@ -159,7 +159,7 @@ class ServerAlgorithm(Algorithm):
     def before_step(self) -> None:
         """Write the update into the gradients of the parameters that no rank used in its forward pass.
 
-        DDP drops the update that its hook returns for such a parameter, but the memories count it as applied.
+        DDP drops the update that its hook returns for such a parameter, but the memories take it for applied.
         """
         candidates: list[tuple[Tensor, Tensor]] = []
         for parameter, update in self._updates.items():
@@ -167,7 +167,7 @@ class ServerAlgorithm(Algorithm):
                 parameter.grad = update.detach().clone()
             elif self._finds_unused:
                 candidates.append((parameter.grad, update))
-        if candidates:  # all of them together, so that the host waits for a GPU only once
+        if candidates:  # test all candidates together, so that the host waits for a GPU only once
             used = torch.stack([gradient.any() for gradient, _ in candidates]).tolist()
             for gradient, update in itertools.compress(candidates, map(operator.not_, used)):
                 gradient.copy_(update)

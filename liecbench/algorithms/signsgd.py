@@ -1,4 +1,4 @@
-"""signSGD with majority vote: workers send one bit per parameter and receive the majority's sign; no memory."""
+"""signSGD with majority vote: workers send one bit per parameter and receive the majority's sign."""
 
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -18,7 +18,10 @@ class SignSGD(ServerAlgorithm):
     """
 
     def reduce(self, block: Block) -> Tensor:
-        """u = sign(mean(sign(g_i))). An odd number of workers excludes ties, so the answer then takes only one bit."""
+        """Return u = sign(mean(sign(g_i))).
+
+        With an odd number of workers there are no ties, so that the server's answer takes only one bit per parameter.
+        """
         mean = self.exchange.push(Votes(), block.gradient, out=block.gradient)
         majority = Votes() if self.exchange.world_size % 2 else Majority()
         return self.exchange.pull(majority, mean, out=block.gradient)

@@ -1,1 +1,1 @@
-"""Communication of gradients between ranks: exchange, transports, partition and timing."""
+"""Communication of gradients between ranks, for the algorithms: exchange, transports, partition and timing."""

@@ -18,7 +18,8 @@ class Exchange(ABC):
 
     ``push`` sends a vector to the server, ``pull`` brings the server's answer to every worker, ``mean`` does both
     without compression. All three are collective: every rank makes the same calls in the same order. Vectors are
-    contiguous float32 tensors of shape ``[numel]``. In ``sharded`` mode every rank is the server of one shard.
+    contiguous float32 tensors of shape ``[numel]``. In ``root`` mode rank 0 is the server; in ``sharded`` mode every
+    rank is the server of one shard of each vector.
     """
 
     def __init__(self, rank: int, world_size: int, server: ServerPlace) -> None:
@@ -34,7 +35,7 @@ class Exchange(ABC):
 
     @abstractmethod
     def begin(self, step: int, block: int) -> None:
-        """Start the exchange of a block; random compressors use the random numbers of this ``step`` and ``block``."""
+        """Start the exchange of a block. The numbers that random compressors draw depend on ``step`` and ``block``."""
 
     @abstractmethod
     def push(
@@ -45,7 +46,7 @@ class Exchange(ABC):
         Args:
             compressor: The compressor C.
             vector: This worker's vector.
-            residual: Receives ``vector`` − C(``vector``); may be ``vector`` itself.
+            residual: A vector of the same shape, which receives ``vector`` − C(``vector``); may be ``vector`` itself.
             out: A vector of the same shape, which receives the mean at the place of this rank's shard; may be
                 ``vector`` itself. If None, the mean is in scratch memory, which the next push reuses.
 
@@ -64,7 +65,7 @@ class Exchange(ABC):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Send q = C(``mean`` + ``error``) from the server to every worker: the same q on every rank.
+        """Send q = C(``mean`` + ``error``) from the server to every worker, so that all ranks have the same q.
 
         Args:
             compressor: The compressor C.
@@ -84,7 +85,7 @@ class Exchange(ABC):
 
     @abstractmethod
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Replace ``vector`` by ``vector`` − C(``vector``), compressing it as ``push`` does; nothing is sent."""
+        """Replace ``vector`` by ``vector`` − C(``vector``), where C is applied as in ``push``, but send nothing."""
 
     def mean(self, vector: Tensor, *, add: Tensor | None = None) -> Tensor:
         """Replace ``vector`` by the mean of all workers' vectors, in full precision.

@@ -1,4 +1,4 @@
-"""Asynchronous finite checks: flags of GPU values are copied to the host, and read there without stopping the GPU."""
+"""Checks that values on a GPU are finite. The host reads the results later, so that it does not wait for the GPU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ class _Pending:
 
 
 class FiniteCheck:
-    """The finite flags of a step's gradients, each with the error message to report if it is False.
+    """Flags that say whether the gradients of a step are finite, each with the error message to report if it is False.
 
-    If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU.
+    If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU. If
+    not, they are read at the end of the same step.
     """
 
     def __init__(self, *, is_async: bool) -> None:
@@ -26,24 +27,27 @@ class FiniteCheck:
         self._last_step: list[_Pending] = []
 
     def submit(self, flag: Tensor, message: str) -> None:
-        """Have ``flag`` checked by ``end_step``: of this step, or of the next if the checks are asynchronous.
+        """Add a flag to those of this step.
 
         Args:
-            flag: A boolean of shape ``[]``, True if the values are finite.
-            message: The error message if it is False.
+            flag: A boolean tensor of shape ``[]``, True if the values are finite.
+            message: The error message to report if the flag is False.
         """
         on_host = torch.empty((), dtype=torch.bool, pin_memory=flag.is_cuda)
         on_host.copy_(flag, non_blocking=True)
         self._this_step.append(_Pending(on_host, _wait_for_issued_work(flag), message))
 
     def end_step(self) -> str | None:
-        """Return the message of the first false flag of this step (if ``is_async``, of the step before), or None."""
+        """End a step, and return the message of the first false flag of this step, or None if all flags are true.
+
+        If ``is_async``, return that of the step before this one.
+        """
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])
         return _first_failure(due)
 
     def finish(self) -> str | None:
-        """Wait for the GPU, and return the message of the first false flag that was not yet read, or None."""
+        """Read all flags that were not read before, and return the message of the first false one, or None."""
         due, self._last_step, self._this_step = [*self._last_step, *self._this_step], [], []
         return _first_failure(due)
 

@@ -1,4 +1,4 @@
-"""Gloo transport: rotated point-to-point sends with a bounded number in flight."""
+"""Gloo transport: point-to-point sends, at each time from every rank to another peer, and only a few in flight."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from liecbench.compressors.base import Compressor, Message
 
 @dataclass(frozen=True, slots=True)
 class _Transfer:
-    """A message in flight to or from a peer."""
+    """A message in flight to or from the rank ``peer``, and the handle to wait for its transfer."""
 
     message: Message
     peer: int
@@ -24,15 +24,17 @@ class _Transfer:
 
 
 class GlooTransport(Transport):
-    """Sends to one peer after the other; the next send starts when a message from an earlier peer has arrived.
+    """Sends to one peer after the other, in rotation: rank r sends first to r + 1, then to r + 2, and so on.
 
-    If all sends started at once, their flows would share the rank's link, and all ranks might send to the same receiver
-    first. Dense shards took 1.2 to 1.3 times the wire time in this way, and 1.0 times in rotation. A root that sends
-    updates back does not wait between its sends, because no other link is busy then.
+    The next send starts when a message from an earlier peer has arrived. If all sends started at once, their flows
+    would share the rank's link, and all ranks might send to the same receiver first. Dense shards took 1.2 to 1.3 times
+    the wire time in this way, and 1.0 times in rotation. A root that sends updates back does not wait between its
+    sends, because no other rank sends at that time.
     """
 
-    # Sends in flight at a time. With two compressed messages in flight, the second uses the link until the receiver of
-    # the first one answers: a step took 0.9 times as long. Two dense messages only slow each other down.
+    # The number of sends in flight at a time. Of two compressed messages, the second uses the link while this rank
+    # waits for an answer to the first, and a step took 0.9 times as long as with one in flight. Two dense messages only
+    # slow each other down.
     _MAX_COMPRESSED_IN_FLIGHT: Final = 2
     _MAX_DENSE_IN_FLIGHT: Final = 1
 
@@ -43,11 +45,14 @@ class GlooTransport(Transport):
         self._pacer = pacer
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an uninitialised message in host memory, where Gloo receives."""
+        """Return an uninitialised message in host memory, because Gloo receives only there."""
         return compressor.empty_message(numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the messages in rotation; a receive starts while receive buffers take less than ``limit_bytes``."""
+        """Move the messages in rotation, and yield each received one with the rank of its sender.
+
+        A further receive starts as long as the buffers of all started ones take less than ``limit_bytes``.
+        """
         outgoing, incoming = traffic.outgoing, traffic.incoming
         max_in_flight = self._MAX_DENSE_IN_FLIGHT if traffic.is_dense else self._MAX_COMPRESSED_IN_FLIGHT
         distances = range(1, self._world_size)
@@ -82,10 +87,11 @@ class GlooTransport(Transport):
                 send.work.wait()
 
     def _align_ranks(self) -> None:
-        """Wait for all ranks: a rank that is one message behind would share every receiver's link with another rank.
+        """Wait for all ranks, so that each begins the rotation at the same time.
 
-        Without this barrier, ranks that fell behind stayed behind: in one of two runs, dense steps took twice the wire
-        time for whole epochs.
+        A rank that is one message behind sends to the same receiver as another rank, and shares the receiver's link.
+        Without this barrier, such a rank stayed behind: in one of two runs, dense steps took twice the wire time for
+        whole epochs.
         """
         with self._watch.timed("communicate_seconds", "wait"):
             dist.barrier(self._group)
@@ -115,7 +121,7 @@ class GlooTransport(Transport):
         return arriving.message
 
     def _to_host(self, message: Message) -> Message:
-        """Return the message in host memory."""
+        """Return a message to send in host memory."""
         return message
 
     def _from_host(self, message: Message) -> Message:
@@ -124,7 +130,7 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """Receives in the order of ``incoming``; the next starts while the buffers take less than ``limit_bytes``."""
+    """Receives in the order of ``incoming``; the next starts while less than ``limit_bytes`` of buffers are used."""
 
     def __init__(
         self,

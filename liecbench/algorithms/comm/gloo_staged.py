@@ -35,21 +35,21 @@ class StagedGlooTransport(GlooTransport):
         self._last_copied: tuple[Message, Message] | None = None
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an uninitialised message in new host memory, because an earlier message may not be copied yet."""
+        """Return an uninitialised message in new host memory, because earlier ones may still be copied to the GPU."""
         return self._on_host(compressor.payload_bytes(numel) if numel else 0, numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the messages in rotation, as ``GlooTransport`` does."""
+        """Move the messages in the same order as ``GlooTransport`` does, and yield the received ones on the GPU."""
         yield from super().exchange(traffic, limit_bytes=limit_bytes)
         self._last_copied = None
 
     def _on_host(self, size: int, numel: int) -> Message:
-        # Page-locked memory from torch's cache, which reuses memory only when the copies that read it are done.
+        # Page-locked memory comes from a cache of torch, which reuses memory only when the copies from it are done.
         return Message(torch.empty(size, dtype=torch.uint8, pin_memory=self._device.type == "cuda"), numel)
 
     def _to_host(self, message: Message) -> Message:
         if self._last_copied is not None and self._last_copied[0] is message:
-            return self._last_copied[1]  # a server sends one message to every peer
+            return self._last_copied[1]  # a server sends the same message to every peer, and copies it only once
         host = self._on_host(message.payload_bytes, message.numel)
         with self._gpu_watch.timed("communicate_seconds", "copy"):
             host.payload.copy_(message.payload, non_blocking=True)

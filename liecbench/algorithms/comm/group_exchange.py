@@ -1,4 +1,4 @@
-"""The exchange that training uses: vectors pass through a server, over a process group."""
+"""The exchange that training uses: it sends vectors through a server, over a torch process group."""
 
 import dataclasses
 import functools
@@ -34,8 +34,8 @@ class GroupExchange(Exchange):
         pacer: Emulates slow links; None leaves the links at their own speed.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: If the transport is asynchronous, ``pull`` calls it, and raises no error itself. Its argument is a
-            boolean tensor of shape ``[]`` on the device: True if the pulled vector is finite.
+        on_flag: Called by ``pull``, which then raises no error itself, if the transport is asynchronous. The argument
+            is a boolean tensor of shape ``[]`` on the device: True if the pulled vector is finite.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class GroupExchange(Exchange):
         self.begin(step=0, block=0)
 
     def begin(self, step: int, block: int) -> None:
-        """Select the random numbers of this ``step`` and ``block``."""
+        """Make the random numbers of the following calls depend on this ``step`` and ``block``."""
         self._rng_key, self._stages = RngKey(step=step, block=block), count()
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Send C(``vector``) to the server, shard by shard.
+        """Send C(``vector``) to the server, shard by shard, and return the mean that this rank computes as a server.
 
         Over Gloo, a shard is compressed while the shards before it are in flight.
         """
@@ -78,7 +78,7 @@ class GroupExchange(Exchange):
             batch_bytes=vector.nbytes if self._transport.owns_recv_buffers else 0,
             watch=self._watch,
         )
-        # Free receive buffers: those of messages already added and, unless it holds the mean, the scratch memory.
+        # Receive buffers to use again: those of messages that have been added, and the scratch memory if it is free.
         reusable = out is not None and not self._transport.owns_recv_buffers
         spare = self._message_in_scratch(compressor, own.numel) if reusable else []
 
@@ -113,7 +113,7 @@ class GroupExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Send q = C(``mean`` + ``error``) from the server of each shard to every worker."""
+        """Send q = C(``mean`` + ``error``) from each shard's server to every worker; return ``out`` or ``add_to``."""
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
         accumulate = add_to is not None
@@ -159,12 +159,12 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return for each shard the compressor, with the random numbers of the current stage."""
+        """Return for each shard the compressor, set to the random numbers of the shard in the current push and pull."""
         key = dataclasses.replace(self._rng_key, sender=self.rank)
         return {s: compressor.with_rng(dataclasses.replace(key, shard=s.owner)) for s in self.shards(numel)}
 
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
-        """Return C(``mean`` + ``error``); if ``error`` is given and C is lossy, ``mean`` becomes the residual."""
+        """Return C(``mean`` + ``error``). If ``error`` is given and C is lossy, ``mean`` receives the residual."""
         with self._watch.timed("compress_seconds", "compress"):
             if error is None:
                 return compressor.compress(mean)
@@ -177,7 +177,7 @@ class GroupExchange(Exchange):
         return self._scratch[:numel]
 
     def _check(self, finite: list[Tensor]) -> None:
-        # One flag for all shards, so that the host waits for a GPU only once.
+        # Join the flags of all shards, so that the host waits for a GPU only once.
         flag = torch.stack(finite).all() if finite else torch.tensor(True)
         if self._on_flag is not None:
             self._on_flag(flag)
@@ -185,7 +185,7 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return one message buffer in the scratch memory, or an empty list if it does not fit there."""
+        """Return a list of one message buffer in the scratch memory, or an empty list if a message does not fit."""
         payload, size = self._scratch.view(torch.uint8), compressor.payload_bytes(numel) if numel else 0
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 

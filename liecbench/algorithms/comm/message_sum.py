@@ -1,4 +1,4 @@
-"""A running sum of compressed messages."""
+"""A running sum of compressed messages, with which a server adds up what the workers send."""
 
 from torch import Tensor
 
@@ -7,7 +7,7 @@ from liecbench.compressors.base import Compressor, Message
 
 
 class MessageSum:
-    """Computes in ``total`` the sum of messages, each times ``weight``; ``total`` need not be initialised.
+    """Computes in ``total`` the sum of decompressed messages, each times ``weight``; ``total`` may be uninitialised.
 
     Messages are added in batches of at least ``batch_bytes``, because a GPU adds a batch in one pass over ``total``. If
     ``batch_bytes`` is 0, each message is added when it arrives, while it is in the CPU's cache.
@@ -21,7 +21,7 @@ class MessageSum:
         self._is_empty = True
 
     def add(self, message: Message) -> None:
-        """Add a message to ``total``, now or once its batch is full."""
+        """Add a message to ``total``: at once, or when the batch of messages is large enough."""
         self._batch.append(message)
         if sum(waiting.payload_bytes for waiting in self._batch) >= self._batch_bytes:
             self.flush()

@@ -1,4 +1,4 @@
-"""NCCL transport: all sends and receives of an exchange in one call."""
+"""NCCL transport: a push or pull makes all its sends and receives in one call of NCCL."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,8 +14,9 @@ from liecbench.compressors.base import Compressor, Message
 class NcclTransport(Transport):
     """Sends and receives in one call, which the GPU carries out while the host goes on.
 
-    If the server is a root, dense messages move one rank offset at a time, so that the root never holds all workers'
-    vectors. All ranks group their sends and receives in the same way; otherwise NCCL would deadlock.
+    With a root server, uncompressed messages move in one call per rank offset (from each rank to rank + offset), so
+    that the root never holds the vectors of all workers at once. All ranks group their sends and receives in the same
+    way, because NCCL would deadlock otherwise.
     """
 
     owns_recv_buffers = True
@@ -31,7 +32,10 @@ class NcclTransport(Transport):
         return compressor.empty_message(numel, self._device)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move all messages at once; if they are dense and the server is a root, one rank offset at a time."""
+        """Move all messages at once, and yield each received one with the rank of its sender.
+
+        With a root server, move uncompressed messages one rank offset at a time.
+        """
         distances = list(range(1, self._world_size))
         one_by_one = traffic.is_dense and self._server == "root" and distances
         overlap: Callable[[], None] | None = traffic.overlap

@@ -1,4 +1,4 @@
-"""Emulation of slow links by waiting, for machines whose kernel cannot shape traffic."""
+"""Emulation of slow links: a rank waits before it uses a message, on machines whose kernel cannot shape traffic."""
 
 import tempfile
 import time
@@ -10,21 +10,21 @@ import torch.distributed as dist
 _SEGMENT_BYTES, _HEADER_BYTES = 1448, 66
 # Every two segments cause one acknowledgement of 66 bytes in the other direction: 33 bytes per segment.
 _ACKNOWLEDGEMENT_BYTES = 33
-# The most messages in flight from one rank to another; an exchange has only a few.
+# An upper bound of the messages in flight from one rank to another; an exchange has only a few.
 _MAX_IN_FLIGHT = 64
 
 
 class _TokenBucket:
-    """One direction of a link: computes when messages have passed it, one after the other at the link's rate."""
+    """One direction of a link, as a token bucket: messages pass one after the other, at the link's rate."""
 
     def __init__(self, bytes_per_second: float, burst_bytes: int) -> None:
         self._rate, self._burst_seconds = bytes_per_second, burst_bytes / bytes_per_second
         self._free_at = -float("inf")
 
     def take(self, payload_bytes: int, at: float) -> float:
-        """Return the time at which a message that reaches the link at ``at`` has passed it.
+        """Add a message that reaches the link at time ``at``, and return the time at which it has passed the link.
 
-        A link that was idle passes a burst at once.
+        Times are in seconds. After a pause, the link passes a burst of bytes at once.
         """
         num_bytes = framed_bytes(payload_bytes, _ACKNOWLEDGEMENT_BYTES)
         self._free_at = max(self._free_at, at - self._burst_seconds) + num_bytes / self._rate
@@ -34,11 +34,11 @@ class _TokenBucket:
 class Pacer:
     """Delays messages between the ranks of one machine as slow links would: the receiver waits for each message.
 
-    A message enters its sender's up link when that link is free, and takes its bytes ÷ the link's rate to pass it,
-    headers and acknowledgements included. From its first byte on, it passes the receiver's down link in the same way.
-    The sender computes when the first and the last byte reach the down link, and writes both times to memory that the
-    ranks share, on the machine's monotonic clock. TCP's slow start and the effect of flows on each other are not
-    modelled. The constructor is collective in the default group.
+    Every rank has an up link and a down link. A message enters the sender's up link when that link is free, and passes
+    it in a time of bytes ÷ rate, where the bytes include headers and acknowledgements. From its first byte on, the
+    message passes the receiver's down link in the same way. The sender computes when the first and the last byte reach
+    the down link, and writes both times, on the machine's monotonic clock, to memory that all ranks share. TCP's slow
+    start and the effect of flows on each other are not modelled. The constructor is collective in the default group.
     """
 
     def __init__(self) -> None:
@@ -51,13 +51,13 @@ class Pacer:
     def start(
         self, *, up_bits_per_second: int, down_bits_per_second: int, burst_bytes: tuple[int, int], delay_seconds: float
     ) -> None:
-        """Pace messages from now on; call it on every rank before any message.
+        """Delay messages from now on. Call it on every rank before any rank sends a message.
 
         Args:
             up_bits_per_second: The rate of this rank's up link.
             down_bits_per_second: The rate of this rank's down link.
-            burst_bytes: The bytes that an idle link passes at once: for the up link, and for the down link.
-            delay_seconds: The one-way delay of each of the two links that a message passes.
+            burst_bytes: The bytes that pass at once after a pause, of the up link and of the down link.
+            delay_seconds: The one-way delay of each link; a message passes two links.
         """
         self.is_active = True
         self._delay = delay_seconds
@@ -69,7 +69,7 @@ class Pacer:
         self.is_active = False
 
     def record_send(self, peer: int, payload_bytes: int) -> None:
-        """Record when a message's first and last byte reach the down link of ``peer``; call it before sending."""
+        """Record when the first and last byte of a message to ``peer`` reach its down link. Call it before sending."""
         now = time.monotonic()
         slot = self._times[self._rank, peer, self._num_sent[peer] % _MAX_IN_FLIGHT]
         slot[:] = now + self._delay, self._up.take(payload_bytes, now) + self._delay
@@ -84,7 +84,10 @@ class Pacer:
 
 
 def _shared_zeros(numel: int) -> torch.Tensor:
-    """Return float64 zeros in memory that all ranks of the machine share; the file behind it is deleted on return."""
+    """Return float64 zeros in memory that all ranks of the machine share. Collective.
+
+    The memory is a mapped file, which is deleted before this function returns.
+    """
     with tempfile.TemporaryDirectory(prefix="liecbench-pacing-") as directory:
         names = [str(Path(directory, "times"))]
         dist.broadcast_object_list(names, src=0)

@@ -1,4 +1,4 @@
-"""Partition of a gradient into blocks, which are exchanged separately, and of each block into one shard per server."""
+"""Partition of the gradient: into blocks, which are exchanged one by one, and each block into one shard per server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 BYTES_PER_ELEMENT = 4
-# ``root``: rank 0 is the server of whole blocks. ``sharded``: every rank is the server of one shard of each block, so
-# that every rank moves 2(n − 1)/n of the compressed bytes, whatever the world size n is.
+# ``root``: rank 0 is the server of whole blocks. ``sharded``: every rank is the server of one shard of each block. With
+# world size n every rank then sends 2(n − 1)/n times the bytes of a compressed gradient, and receives as many.
 ServerPlace = Literal["root", "sharded"]
 _SHARD_ALIGNMENT = 8
 
@@ -24,7 +24,7 @@ def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> l
             ``whole``: all tensors are in one block.
 
     Returns:
-        The indices of the tensors of each block.
+        For each block the indices of its tensors, from the last tensor to the first.
     """
     blocks: list[list[int]] = []
     free_bytes = 0.0
@@ -46,7 +46,7 @@ def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"]) ->
         bucket_bytes: A bucket takes tensors until it has this size in bytes. ``whole``: all tensors are in one bucket.
 
     Returns:
-        The indices of the tensors of each bucket, from the last tensor to the first.
+        For each bucket the indices of its tensors, from the last tensor to the first.
     """
     buckets: list[list[int]] = [[]]
     size = 0
@@ -64,7 +64,7 @@ class Block:
     """Some of the model's parameters and, during a step, their gradients as one flat vector.
 
     Attributes:
-        index: Position among the model's blocks, in the order in which the backward pass completes them.
+        index: Position among the model's blocks, counted from 0 in the order in which the backward pass completes them.
         names: The parameters' names.
         parameters: The parameters.
         gradient: This worker's gradient, float32 of shape ``[numel]``; empty between steps.
@@ -83,12 +83,12 @@ class Block:
         return sum(parameter.numel() for parameter in self.parameters)
 
     def add_gradient(self, parameter: Tensor, gradient: Tensor) -> bool:
-        """Store the gradient of one parameter; return True if all of the block's gradients have now arrived."""
+        """Store the gradient of one parameter, and return whether the block now has the gradients of all parameters."""
         self._arrived[parameter] = gradient
         return len(self._arrived) == len(self.parameters)
 
     def gather(self) -> None:
-        """Set ``gradient``: a view of the arrived gradients if they are float32 and adjacent in memory, else a copy."""
+        """Set ``gradient``: a view of the stored gradients if they are float32 and adjacent in memory, else a copy."""
         self._copied = [self._arrived[parameter] for parameter in self.parameters]
         self._arrived = {}
         if _are_adjacent(self._copied):
@@ -98,7 +98,7 @@ class Block:
             self.gradient = torch.cat([gradient.reshape(-1).float() for gradient in self._copied])
 
     def scatter(self, update: Tensor) -> None:
-        """Overwrite the parameters' gradients with ``update``, and drop the references to them."""
+        """Overwrite the parameters' gradients with ``update``, and drop all references to the gradients."""
         if self._copied:
             for gradient, piece in zip(self._copied, update.split([g.numel() for g in self._copied]), strict=True):
                 gradient.copy_(piece.view_as(gradient))
@@ -137,7 +137,7 @@ def _are_adjacent(gradients: list[Tensor]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The elements ``[start, stop)`` of a block's vector; rank ``owner`` is their server."""
+    """The elements ``[start, stop)`` of a block's vector, whose server is rank ``owner``."""
 
     owner: int
     start: int
@@ -155,11 +155,11 @@ def cut_shards(numel: int, world_size: int, server: ServerPlace) -> list[Shard]:
     Args:
         numel: The vector's number of elements.
         world_size: The number of ranks.
-        server: See ``ServerPlace``.
+        server: ``root`` for one shard, served by rank 0; ``sharded`` for one shard per rank.
 
     Returns:
-        The shards that are not empty, in the vector's order. In ``sharded`` mode the number of elements of each shard
-        but the last is a multiple of 8.
+        The shards in the vector's order. In ``sharded`` mode empty shards are left out, and the number of elements of
+        each shard but the last is a multiple of 8.
     """
     if server == "root" or numel == 0:
         return [Shard(0, 0, numel)]

@@ -1,4 +1,4 @@
-"""Schedule of a step: the messages that it sends, recorded by running the method without data or peers."""
+"""Schedule of a step: all messages of all ranks, recorded by running the method in one process and without data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Transfer:
         sender: The rank that sends it.
         receiver: The rank that receives it.
         num_bytes: Payload bytes.
-        call: The number of the push or pull that sends the message; all ranks make these calls in the same order.
+        call: The number of the push or pull that sends the message, from 0; all ranks make the same calls in order.
         block: The index of the gradient block, or None if the message is sent after the optimizer's step.
-        depends_on: Indices, in ``Schedule.transfers``, of the transfers that the sender must receive before this one.
+        depends_on: Indices, in ``Schedule.transfers``, of the transfers that the sender must receive before it sends.
     """
 
     sender: int
@@ -62,10 +62,10 @@ class Schedule:
     all_reduces: tuple[AllReduce, ...] = ()
 
     def payload_bytes(self) -> list[tuple[int, int]]:
-        """Return for each rank the payload bytes that it sends, and those that it receives.
+        """Return for each rank the payload bytes (sent, received).
 
-        An all-reduce among n ranks counts as 2(n − 1)/n of its bytes in each direction: what a ring all-reduce moves,
-        which is the minimum.
+        An all-reduce among n ranks counts as 2(n − 1)/n times its bytes in each direction. This is the minimum, which a
+        ring all-reduce attains.
         """
         each_way = all_reduce_bytes(sum(reduce.num_bytes for reduce in self.all_reduces), self.world_size)
         sent, received = [each_way] * self.world_size, [each_way] * self.world_size
@@ -88,9 +88,10 @@ def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
 
 
 class WithoutArithmetic(TorchFunctionMode):
-    """Skips in-place operations and operations with ``out``: tensors on the meta device have no values to write.
+    """Makes torch skip in-place operations and operations with ``out``, while it is entered as a context manager.
 
-    If these operations ran on the meta device, torch would import its compiler, which takes seconds.
+    Tensors on the meta device have no values, so that these operations would have no effect. If they ran, torch would
+    import its compiler, which takes seconds.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -104,10 +105,10 @@ class WithoutArithmetic(TorchFunctionMode):
 
 
 class RecordingExchange(Exchange):
-    """An exchange that sends nothing and records the transfers of all ranks.
+    """An exchange that sends nothing, and records the transfers of all ranks in ``transfers``.
 
-    Vectors are on the meta device: they have a shape and no values. Only the calls of rank 0 are made; each records the
-    transfers of all ranks, because every rank makes the same calls.
+    Vectors are on the meta device: they have a shape, but no values. Only the calls of rank 0 are made. Each call
+    records the transfers of all ranks, because every rank would make the same calls.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
@@ -115,15 +116,15 @@ class RecordingExchange(Exchange):
         self.transfers: list[Transfer] = []
         self._block: int | None = None
         self._num_calls = 0
-        # A rank begins a call when it has received all messages of the calls before.
+        # For each rank, the transfers that it received last: it begins its next call when they have arrived.
         self._received: list[tuple[int, ...]] = [()] * world_size
 
     def begin(self, step: int, block: int) -> None:
-        """Record the following transfers as transfers of ``block``."""
+        """Record the transfers of the following calls as transfers of ``block``."""
         self._block = block
 
     def begin_after_step(self) -> None:
-        """Record the following transfers as sent after the optimizer's step."""
+        """Record the transfers of the following calls as sent after the optimizer's step."""
         self._block = None
 
     def push(
@@ -161,7 +162,7 @@ class RecordingExchange(Exchange):
         return target
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
-        """Do nothing, because this operation sends nothing."""
+        """Do nothing, because this method of an exchange sends nothing."""
 
     def _record(self, messages: Iterator[tuple[int, int, int]]) -> None:
         received: list[list[int]] = [[] for _ in range(self.world_size)]

@@ -14,7 +14,7 @@ from liecbench.compressors.base import Compressor, Message
 
 
 def uses_nccl(device: torch.device, group: dist.ProcessGroup) -> bool:
-    """Return whether tensors on ``device`` travel over NCCL, so that the host runs ahead of the transfers."""
+    """Return whether the group sends tensors on ``device`` over NCCL, so that the host does not wait for transfers."""
     return device.type == "cuda" and "nccl" in dist.get_backend_config(group)
 
 
@@ -23,9 +23,9 @@ class Traffic:
     """The messages that a rank exchanges with its peers in one push or pull.
 
     Attributes:
-        outgoing: For each receiving peer, a function that makes the message.
-        incoming: For each sending peer, a function that makes the buffer for its message.
-        overlap: Work that runs once, while the first message is under way.
+        outgoing: For each rank that this rank sends to, a function that makes the message.
+        incoming: For each rank that this rank receives from, a function that makes the buffer for the message.
+        overlap: A function to call once, while the first message is under way.
         is_dense: Whether the messages are uncompressed.
     """
 
@@ -41,7 +41,7 @@ class Transport(ABC):
     Attributes:
         receives_in_place: Whether a message can be received directly into a vector's memory.
         owns_recv_buffers: Whether a received message stays valid when the next one arrives.
-        is_async: Whether the host runs ahead of the transfers.
+        is_async: Whether the host goes on while messages are still in transfer.
     """
 
     receives_in_place: ClassVar[bool] = True
@@ -65,8 +65,8 @@ class Transport(ABC):
             limit_bytes: About how many bytes all receive buffers may take together; ``NcclTransport`` ignores it.
 
         Yields:
-            The sender's rank and its message. Unless ``owns_recv_buffers``, the message is valid only until the next
-            one is requested.
+            The sender's rank and the message. If ``owns_recv_buffers`` is False, the message is valid only until the
+            next one is requested.
         """
 
     def _count_sent(self, message: Message) -> None:

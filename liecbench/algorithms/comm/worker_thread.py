@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class HostStream:
-    """The stream of work on the CPU: a call's work is done when it returns, so nothing has to wait."""
+    """The stream of work on the CPU, where the work of a call is done when the call returns: nothing has to wait."""
 
     @property
     def devices(self) -> list[int | str | torch.device] | None:
@@ -24,19 +24,19 @@ class HostStream:
         """Prepare the calling thread to work on this stream."""
 
     def timestamp(self) -> Any:
-        """Return an event that is reached when the work that the caller has issued so far is done; None on the CPU."""
+        """Return an event that completes when all work that the caller has issued so far is done; None on the CPU."""
         return None
 
     @contextmanager
     def after(self, event: Any) -> Iterator[None]:
-        """Issue the work of the ``with`` body on this stream; it starts when ``event`` is reached."""
+        """Issue the work of the ``with`` body on this stream, where the work starts when ``event`` is complete."""
         yield
 
     def wait_for_default_stream(self) -> None:
-        """Make the work that this thread issues next wait for the default stream, which Gloo's callbacks use."""
+        """Make work that this thread issues later wait for the default stream, which Gloo's callbacks use."""
 
     def join(self) -> None:
-        """Make the work that the caller issues next wait for the work on this stream."""
+        """Make work that the caller issues later wait for the work on this stream."""
 
 
 class GpuStream(HostStream):
@@ -52,7 +52,7 @@ class GpuStream(HostStream):
         return [self._device]
 
     def enter_thread(self) -> None:
-        """Make the GPU the thread's current device; else allocations that name no device would go to the first GPU."""
+        """Make the GPU the current device of the calling thread, where it allocates if no device is named."""
         torch.cuda.set_device(self._device)
 
     def timestamp(self) -> torch.cuda.Event:
@@ -63,7 +63,7 @@ class GpuStream(HostStream):
 
     @contextmanager
     def after(self, event: torch.cuda.Event) -> Iterator[None]:
-        """Issue the work of the ``with`` body on this stream; it starts when ``event`` is reached."""
+        """Issue the work of the ``with`` body on this stream, where the work starts when ``event`` is complete."""
         with torch.cuda.stream(self._stream):
             self._stream.wait_event(event)
             yield
@@ -98,9 +98,10 @@ class CallingThread:
 
 
 class CommunicationThread:
-    """A thread that runs jobs in the order of ``submit``; on a GPU, each waits for the work issued before it.
+    """A thread that runs jobs in the order of ``submit``.
 
-    It is a daemon thread, so that a rank that fails can exit, and its peers can notice, even if this thread waits.
+    On a GPU, the work of a job waits for the work that the caller of ``submit`` issued before the call. The thread is a
+    daemon, so that a rank that fails can exit, and its peers can notice, even while the thread waits for a message.
     """
 
     def __init__(self, stream: HostStream) -> None:
@@ -114,13 +115,13 @@ class CommunicationThread:
         self._jobs.put((self._stream.timestamp(), job))
 
     def run(self, job: Callable[[], T]) -> T:
-        """Run a job and wait for its end; GPU work that the caller issues next waits for the job's GPU work.
+        """Run a job and wait for its end. GPU work that the caller issues later waits for the GPU work of the job.
 
         Returns:
-            What the job returns.
+            The result of the job.
 
         Raises:
-            BaseException: What the job raises.
+            BaseException: The exception that the job raises.
         """
         future: Future[T] = Future()
 
