@@ -51,6 +51,8 @@ class CompressedAlgorithm(ServerAlgorithm):
 class ErrorFeedback(CompressedAlgorithm):
     """A method with error memories.
 
+    ``rescale_memory`` is off by default, except in CSER.
+
     Attributes:
         rescale_memory: If False, the memories are in units of the gradient, as in the authors' code. If True, a memory
             e becomes e · η/η' when the learning rate changes from η to η', so that the change of the parameters that e

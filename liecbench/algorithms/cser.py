@@ -18,11 +18,15 @@ from liecbench.compressors.identity import Identity
 class CSER(ErrorFeedback, PeriodicAveraging):
     """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i).
 
-    The server sends mean(C(g_i)) uncompressed. The error memory e_i is the difference between the worker's model and
-    the common model, in gradient units. Every ``average_period`` steps mean(C(e_i)) replaces C(e_i) in each model.
+    The server sends mean(C(g_i)) uncompressed. The error memory e_i times the learning rate is the difference between
+    the worker's model and the common model. Every ``average_period`` steps mean(C(e_i)) replaces C(e_i) in each model.
+
+    e_i is rescaled when the learning rate changes, so that it remains this difference; the authors' code does not
+    rescale it (``rescale_memory: false``), and after a drop of the learning rate it hardly brings models together.
     """
 
     average_period: Annotated[int, Ge(1)] = 8
+    rescale_memory: bool = True
     error = WorkerMemory()
 
     def step_kind(self, step: int) -> str:

@@ -85,6 +85,11 @@ class Compressor(ABC):
         """True if E‖C(v) − v‖² ≤ (1 − δ)‖v‖² for some δ > 0 and every v. Error feedback needs such a compressor."""
         return True
 
+    @property
+    def decodes_by_sender(self) -> bool:
+        """True if a message is decoded with the random numbers of the rank that sent it, ``RngKey.sender``."""
+        return False
+
     def with_rng(self, key: RngKey) -> "Compressor":
         """Return a copy of this compressor that uses the random numbers of ``key``.
 
@@ -104,7 +109,7 @@ class Compressor(ABC):
             The message of C(v), on the vector's device.
         """
         message = self.empty_message(tensor.numel(), tensor.device)
-        if tensor.numel():
+        if message.numel:
             with torch.cuda.device_of(tensor):
                 operations_for(self, tensor).encode(tensor, message.payload, residual)
         return message
@@ -161,9 +166,12 @@ class Compressor(ABC):
             return operations_for(self, payload).all_finite(payload, message.numel)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
-        """Return a message for a vector of ``numel`` elements, whose payload is not initialised."""
-        size = self.payload_bytes(numel) if numel else 0
-        return Message(torch.empty(size, dtype=torch.uint8, device=device), numel)
+        """Return a message with an uninitialised payload, to receive a vector of ``numel`` elements."""
+        return Message(torch.empty(self.message_bytes(numel), dtype=torch.uint8, device=device), numel)
+
+    def message_bytes(self, numel: int) -> int:
+        """Return the bytes of a message for ``numel`` elements; an empty vector has an empty message."""
+        return self.payload_bytes(numel) if numel else 0
 
     @abstractmethod
     def payload_bytes(self, numel: int) -> int:

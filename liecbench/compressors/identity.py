@@ -45,5 +45,10 @@ class Identity(Compressor):
             torch.mul(values, weight, out=out)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all values are finite, judged by their sum, which needs one pass and no mask in memory."""
-        return payload.view(torch.float32).sum().isfinite()
+        """Return whether all values are finite.
+
+        A finite sum shows it in one pass, without a mask in memory; a sum of finite values may overflow.
+        """
+        values = payload.view(torch.float32)
+        finite = values.sum().isfinite()
+        return finite if finite else values.isfinite().all()

@@ -19,12 +19,16 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class RandomK(Randomised):
-    """C(v) keeps k = ⌈ratio · n⌉ entries at random positions; sender and receiver draw them, so no index is sent.
+    """C(v) keeps k = ⌈ratio · n⌉ random entries; all workers keep the same, so more workers do not lower its variance.
 
-    The positions depend on ``seed`` and on the message's step, block, shard and stage, as ``RngKey`` describes them. C
-    is a δ-contraction with δ = k/n in expectation. With ``unbiased``, workers multiply the entries by n/k, and C is no
-    contraction. The server's message to all ranks holds the entries at the same positions, which are not multiplied
-    again.
+    Sender and receiver draw the positions from ``seed``, step, block, shard and stage, so no index is sent. C is a
+    δ-contraction with δ = k/n in expectation, unless it is ``unbiased``: then the entries are multiplied by n/k, up to
+    float32's largest value.
+
+    With ``shared_mask`` (the default) all workers and the server keep the same positions in a step. So the server's
+    message leaves nothing out, and is not multiplied again; but the variance that the positions add to the workers'
+    mean does not fall with the number of workers. It does with ``shared_mask: false``: each sender draws positions of
+    its own, and the server's message leaves entries out once more.
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
     """
 
@@ -33,11 +37,17 @@ class RandomK(Randomised):
     ratio: Ratio = 0.01
     seed: Annotated[int, Ge(0)] = 0
     unbiased: bool = False
+    shared_mask: bool = True
 
     @property
     def is_contraction(self) -> bool:
         """True unless ``unbiased``."""
         return not self.unbiased
+
+    @property
+    def decodes_by_sender(self) -> bool:
+        """True unless ``shared_mask``: each sender then draws its own positions."""
+        return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:
         """Return the bytes of the k kept entries, 4 bytes each."""
@@ -65,11 +75,12 @@ class RandomK(Randomised):
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor that multiplies the entries sent: n/k if ``unbiased`` and the sender is a worker, else 1.
+        """Return the factor that multiplies the entries sent: 1 or, if ``unbiased``, n/k.
 
-        n is ``numel``, the length of the vector.
+        It is 1 for the server's message if ``shared_mask``, because that message leaves nothing out.
         """
-        return numel / num_kept(self.ratio, numel) if self.unbiased and not self.rng_key.from_server else 1.0
+        leaves_out = not (self.shared_mask and self.rng_key.from_server)
+        return numel / num_kept(self.ratio, numel) if self.unbiased and leaves_out else 1.0
 
     def positions(self, numel: int, device: torch.device = _CPU) -> Tensor:
         """Return the positions to keep in a vector of ``numel`` elements, ascending, int64 of shape [k] on ``device``.
@@ -92,5 +103,6 @@ class RandomK(Randomised):
 
     def _draw(self, numel: int) -> Tensor:
         positions = np.empty(num_kept(self.ratio, numel), np.int64)
-        random_k.draw(numel, np.uint64(self.seed_of_all_senders(self.seed)), positions)
+        seed = self.seed_of_all_senders(self.seed) if self.shared_mask else self.seed_of_message(self.seed)
+        random_k.draw(numel, np.uint64(seed), positions)
         return torch.from_numpy(positions)

@@ -35,6 +35,11 @@ class Rounds(Randomised):
         """True if ``compressor`` is a contraction."""
         return self.compressor.is_contraction
 
+    @property
+    def decodes_by_sender(self) -> bool:
+        """True if ``compressor`` decodes by sender."""
+        return self.compressor.decodes_by_sender
+
     def payload_bytes(self, numel: int) -> int:
         """Return the bytes of one message of ``compressor`` times ``rounds``."""
         return self.rounds * self.compressor.payload_bytes(numel)

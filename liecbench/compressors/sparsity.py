@@ -1,6 +1,8 @@
 """The option ``ratio`` of sparse compressors: the fraction of a vector's entries that is sent."""
 
+import functools
 import math
+from fractions import Fraction
 from typing import Annotated
 
 from annotated_types import Gt, Le
@@ -11,6 +13,11 @@ Ratio = Annotated[float, Gt(0), Le(1)]
 ENTRY_BYTES = 4
 
 
+@functools.lru_cache(maxsize=1024)
 def num_kept(ratio: float, numel: int) -> int:
-    """Return k = ⌈``ratio`` · ``numel``⌉, the number of entries that are sent, but at most ``numel``."""
-    return min(numel, math.ceil(ratio * numel))
+    """Return k = ⌈``ratio`` · ``numel``⌉, the number of entries that are sent.
+
+    The product is that of the decimal number that stands in the scenario: 0.07 of 100 is 7, although the float product
+    is above 7.
+    """
+    return math.ceil(Fraction(str(ratio)) * numel)

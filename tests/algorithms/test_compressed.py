@@ -1,7 +1,9 @@
 import io
+import itertools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -228,6 +230,31 @@ def test_errors_of_cser_in_gradient_units_lose_the_one_model(ranks: list[dict[st
 
     assert float(broken[:CHANGE].max()) < 1e-5
     assert float(broken[CHANGE:].min()) > 0.1
+
+
+@pytest.mark.parametrize("rescale_memory", [True, False])
+def test_cser_follows_its_equations_when_learning_rates_change(
+    ranks: list[dict[str, Any]], rescale_memory: bool
+) -> None:
+    traces = [rank["traces"]["cser", rescale_memory] for rank in ranks]
+    models, _, gradients = (torch.stack(parts).double().numpy() for parts in zip(*traces, strict=True))
+    rates = [rate_of_each_element(rates).numpy() for rates in [RATES[0], *RATES]]
+    zeros = np.zeros(models.shape[2])
+    block = simulation.Block([zeros] * NUM_WORKERS, zeros, zeros)
+    compress = simulation.per_piece(simulation.scaled_sign, simulation.shards_of(zeros.size, NUM_WORKERS, "sharded"))
+    for step, (before, rate) in enumerate(itertools.pairwise(rates)):
+        if rescale_memory:
+            block.worker = [error * before / rate for error in block.worker]
+        averages = (step + 1) % PERIOD == 0
+        updates = simulation.updates("cser", block, list(gradients[:, step]), averages, compress)
+        steps = models[:, step + 1] - models[:, step]
+        np.testing.assert_allclose(steps, -rate * np.stack(updates), rtol=1e-3, atol=1e-6)
+
+
+def test_cser_rescales_its_memory_unless_told_otherwise() -> None:
+    rescaling = {name for name, make in MAKERS.items() if getattr(make(compressor=Sign()), "rescale_memory", False)}
+
+    assert rescaling == {"cser"}
 
 
 @pytest.mark.parametrize("name", MAKERS)

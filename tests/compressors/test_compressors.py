@@ -31,6 +31,7 @@ EVERY: list[Compressor] = [
     RandomK(0.1),
     RandomK(0.7),
     RandomK(0.1, unbiased=True),
+    RandomK(0.1, unbiased=True, shared_mask=False),
     QSGD(),
     QSGD(levels=1),
     QSGD(levels=100),
@@ -124,6 +125,18 @@ def test_a_message_tells_whether_the_vector_was_finite(
 
 
 @every
+@pytest.mark.parametrize("numel", [3, 600, 5000])
+def test_finite_values_near_float32s_largest_are_finite(compressor: Compressor, numel: int) -> None:
+    vector = torch.full((numel,), 3e38)
+    vector[::3] = -3e38
+
+    message = compressor.compress(vector)
+
+    assert compressor.is_finite(message)
+    assert compressor.decompress(message, weight=1 / 4).isfinite().all()
+
+
+@every
 def test_an_empty_vector_makes_an_empty_message(compressor: Compressor) -> None:
     message = compressor.compress(torch.empty(0))
 
@@ -162,6 +175,13 @@ def test_the_same_key_gives_the_same_message(compressor: Compressor) -> None:
 def test_which_compressors_are_contractions() -> None:
     others = {str(compressor) for compressor in EVERY if not compressor.is_contraction}
 
-    expected = [RandomK(0.1, unbiased=True), QSGD(), QSGD(levels=1), QSGD(levels=100), TernGrad()]
+    expected = [
+        RandomK(0.1, unbiased=True),
+        RandomK(0.1, unbiased=True, shared_mask=False),
+        QSGD(),
+        QSGD(levels=1),
+        QSGD(levels=100),
+        TernGrad(),
+    ]
     assert others == {str(compressor) for compressor in expected}
     assert not Rounds(TernGrad(), 2).is_contraction

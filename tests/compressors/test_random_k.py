@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def test_a_message_is_the_values_at_k_different_positions(numel: int, ratio: flo
 
     message = bound.compress(vector)
 
-    assert drawn.numel() == math.ceil(ratio * numel)
+    assert drawn.numel() == math.ceil(Decimal(str(ratio)) * numel)
     assert message.payload.view(torch.float32).tolist() == vector[drawn].tolist()
     assert torch.equal(bound.decompress(message)[drawn], vector[drawn])
 
@@ -39,6 +40,41 @@ def test_positions_do_not_depend_on_sender_and_direction() -> None:
     same = [field for field, key in keys.items() if positions(compressor.with_rng(key), 10_000).tolist() == zero]
 
     assert same == ["sender", "from_server"]
+
+
+def test_senders_draw_their_own_positions_unless_the_mask_is_shared() -> None:
+    compressor = RandomK(0.01, shared_mask=False)
+    keys = [RngKey(), RngKey(sender=1), RngKey(sender=2), RngKey(from_server=True)]
+
+    drawn = [frozenset(positions(compressor.with_rng(key), 10_000).tolist()) for key in keys]
+
+    assert len(set(drawn)) == len(keys)
+    assert compressor.decodes_by_sender
+    assert not RandomK(0.01).decodes_by_sender
+
+
+@pytest.mark.parametrize(("shared_mask", "share_of_variance"), [(True, 1.0), (False, 1 / 4)])
+def test_the_variance_of_a_mean_falls_with_the_senders_only_if_each_draws_its_own_positions(
+    shared_mask: bool, share_of_variance: float
+) -> None:
+    vector, compressor = normal(2000), RandomK(0.1, unbiased=True, shared_mask=shared_mask)
+    lost = []
+    for step in range(50):
+        mean = torch.zeros(2000)
+        for sender in range(4):
+            bound = compressor.with_rng(RngKey(step=step, sender=sender))
+            bound.decompress(bound.compress(vector), mean, accumulate=True, weight=1 / 4)
+        lost.append(float((mean - vector).square().sum() / vector.square().sum()))
+
+    # One message's variance is (n/k − 1)‖v‖².
+    assert sum(lost) / len(lost) == pytest.approx(9 * share_of_variance, rel=0.05)
+
+
+def test_the_servers_message_is_scaled_again_if_it_leaves_out_other_entries() -> None:
+    ones = torch.ones(1000)
+    bound = RandomK(0.1, unbiased=True, shared_mask=False).with_rng(RngKey(from_server=True))
+
+    assert sorted(set(bound.decompress(bound.compress(ones)).tolist())) == [0, 10]
 
 
 def test_the_servers_message_is_not_scaled_again() -> None:

@@ -1,4 +1,5 @@
 import math
+from decimal import Decimal
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ ratios = st.sampled_from([0.001, 0.01, 0.1, 0.5, 1.0])
 @given(st.integers(1, 3000), ratios)
 def test_it_keeps_exactly_the_largest_entries(numel: int, ratio: float) -> None:
     vector = normal(numel, numel)
-    kept = math.ceil(ratio * numel)
+    kept = math.ceil(Decimal(str(ratio)) * numel)
     threshold = vector.abs().sort(descending=True).values[kept - 1]
 
     result = TopK(ratio).decompress(TopK(ratio).compress(vector))
@@ -31,7 +32,7 @@ def test_the_contraction_is_at_least_k_over_n(numel: int, ratio: float) -> None:
 
     left, whole = float(residual.double().square().sum()), float(vector.double().square().sum())
 
-    assert left <= (1 - math.ceil(ratio * numel) / numel) * whole + 1e-9
+    assert left <= (1 - math.ceil(Decimal(str(ratio)) * numel) / numel) * whole + 1e-9
 
 
 def test_a_position_takes_less_than_9_bits_at_one_percent() -> None:

@@ -36,7 +36,7 @@ class StagedGlooTransport(GlooTransport):
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
         """Return an uninitialised message in new host memory, because earlier ones may still be copied to the GPU."""
-        return self._on_host(compressor.payload_bytes(numel) if numel else 0, numel)
+        return self._on_host(compressor.message_bytes(numel), numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
         """Move the messages in the same order as ``GlooTransport`` does, and yield the received ones on the GPU."""

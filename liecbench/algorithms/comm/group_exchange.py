@@ -72,7 +72,6 @@ class GroupExchange(Exchange):
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
         mean = self._scratch_of(own.numel) if out is None else out[own.start : own.stop]
         total = MessageSum(
-            compressors.get(own, compressor),
             mean,
             weight=1 / self.world_size,
             batch_bytes=vector.nbytes if self._transport.owns_recv_buffers else 0,
@@ -94,10 +93,10 @@ class GroupExchange(Exchange):
                 self._peers,
                 lambda: spare.pop() if spare else self._transport.recv_buffer(compressors[own], own.numel),
             )
-            traffic.overlap = lambda: total.add(message_for(own))
+            traffic.overlap = lambda: total.add(message_for(own), compressors[own])
         with self._watch.transfer():
-            for _, message in self._transport.exchange(traffic, limit_bytes=vector.nbytes):
-                total.add(message)
+            for sender, message in self._transport.exchange(traffic, limit_bytes=vector.nbytes):
+                total.add(message, self._decoder(compressors[own], own, sender))
                 if not self._transport.owns_recv_buffers:
                     spare.append(message)
         total.flush()
@@ -130,7 +129,8 @@ class GroupExchange(Exchange):
             place = target[shard.start : shard.stop]
             with self._watch.timed("compress_seconds", "decompress"):
                 if message.payload.data_ptr() != place.data_ptr():  # else the message was received in place
-                    compressors[shard].decompress(message, place, accumulate, weight)
+                    decoder = self._decoder(compressors[shard], shard, shard.owner)
+                    decoder.decompress(message, place, accumulate, weight)
                 finite.append(compressors[shard].is_finite(message))
 
         def buffer_for(shard: Shard) -> Message:
@@ -163,6 +163,12 @@ class GroupExchange(Exchange):
         key = dataclasses.replace(self._rng_key, sender=self.rank)
         return {s: compressor.with_rng(dataclasses.replace(key, shard=s.owner)) for s in self.shards(numel)}
 
+    def _decoder(self, compressor: Compressor, shard: Shard, sender: int) -> Compressor:
+        """Return the compressor that decodes messages of ``sender``; ``compressor`` encodes this rank's own."""
+        if not compressor.decodes_by_sender:
+            return compressor
+        return compressor.with_rng(dataclasses.replace(self._rng_key, shard=shard.owner, sender=sender))
+
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
         """Return C(``mean`` + ``error``). If ``error`` is given and C is lossy, ``mean`` receives the residual."""
         with self._watch.timed("compress_seconds", "compress"):
@@ -186,7 +192,7 @@ class GroupExchange(Exchange):
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
         """Return a list of one message buffer in the scratch memory, or an empty list if a message does not fit."""
-        payload, size = self._scratch.view(torch.uint8), compressor.payload_bytes(numel) if numel else 0
+        payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 
 

@@ -1,5 +1,7 @@
 """A running sum of compressed messages, with which a server adds up what the workers send."""
 
+import itertools
+
 from torch import Tensor
 
 from liecbench.algorithms.comm.timing import Stopwatch
@@ -13,24 +15,23 @@ class MessageSum:
     ``batch_bytes`` is 0, each message is added when it arrives, while it is in the CPU's cache.
     """
 
-    def __init__(
-        self, compressor: Compressor, total: Tensor, *, weight: float, batch_bytes: int, watch: Stopwatch
-    ) -> None:
-        self._compressor, self._total, self._weight, self._watch = compressor, total, weight, watch
-        self._batch_bytes, self._batch = batch_bytes, list[Message]()
+    def __init__(self, total: Tensor, *, weight: float, batch_bytes: int, watch: Stopwatch) -> None:
+        self._total, self._weight, self._watch = total, weight, watch
+        self._batch_bytes, self._batch = batch_bytes, list[tuple[Compressor, Message]]()
         self._is_empty = True
 
-    def add(self, message: Message) -> None:
-        """Add a message to ``total``: at once, or when the batch of messages is large enough."""
-        self._batch.append(message)
-        if sum(waiting.payload_bytes for waiting in self._batch) >= self._batch_bytes:
+    def add(self, message: Message, compressor: Compressor) -> None:
+        """Add a message, which ``compressor`` decodes, to ``total``, now or once its batch is full."""
+        self._batch.append((compressor, message))
+        if sum(waiting.payload_bytes for _, waiting in self._batch) >= self._batch_bytes:
             self.flush()
 
     def flush(self) -> None:
         """Add the messages of an unfinished batch to ``total``."""
         if self._batch:
             with self._watch.timed("compress_seconds", "decompress"):
-                self._compressor.sum_messages(
-                    self._batch, self._total, accumulate=not self._is_empty, weight=self._weight
-                )
-            self._batch, self._is_empty = [], False
+                for _, group in itertools.groupby(self._batch, key=lambda waiting: id(waiting[0])):
+                    (compressor, *_), messages = zip(*group, strict=True)
+                    compressor.sum_messages(messages, self._total, accumulate=not self._is_empty, weight=self._weight)
+                    self._is_empty = False
+            self._batch = []

@@ -132,7 +132,7 @@ class RecordingExchange(Exchange):
     ) -> Tensor:
         """Record, for each shard, a message from every other rank to the shard's server."""
         self._record(
-            (sender, shard.owner, _message_bytes(compressor, shard.numel))
+            (sender, shard.owner, compressor.message_bytes(shard.numel))
             for shard in self.shards(vector.numel())
             for sender in range(self.world_size)
             if sender != shard.owner
@@ -154,7 +154,7 @@ class RecordingExchange(Exchange):
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
         self._record(
-            (shard.owner, receiver, _message_bytes(compressor, shard.numel))
+            (shard.owner, receiver, compressor.message_bytes(shard.numel))
             for shard in self.shards(target.numel())
             for receiver in range(self.world_size)
             if receiver != shard.owner
@@ -180,7 +180,3 @@ class RecordingExchange(Exchange):
             )
         self._received = [tuple(new) or old for new, old in zip(received, self._received, strict=True)]
         self._num_calls += 1
-
-
-def _message_bytes(compressor: Compressor, numel: int) -> int:
-    return compressor.payload_bytes(numel) if numel else 0

@@ -10,7 +10,7 @@ from liecbench.algorithms.comm.exchange import NonFiniteMessageError
 from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule
 from liecbench.algorithms.comm.timing import Counters, Stopwatch
-from liecbench.compressors import QSGD, RandomK, Sign, TernGrad
+from liecbench.compressors import QSGD, Identity, RandomK, RngKey, Sign, TernGrad
 from tests.distributed import run_ranks
 
 Server = Literal["root", "sharded"]
@@ -62,6 +62,18 @@ def test_the_mean_is_the_mean_and_its_bytes_are_counted(world_size: int) -> None
             assert (counted.sent_bytes, counted.received_bytes, counted.sent_messages) == seen.scheduled
 
 
+def mean_of_huge(server: Server) -> torch.Tensor:
+    group = dist.new_group()
+    assert group is not None
+    return GroupExchange(group, server, Stopwatch()).mean(torch.full((64,), 3e38))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_finite_values_whose_sum_overflows_have_a_mean(server: Server) -> None:
+    for mean in run_ranks(mean_of_huge, 3, server):
+        torch.testing.assert_close(mean, torch.full((64,), 3e38))
+
+
 def meet_a_nan(server: Server) -> tuple[bool, torch.Tensor, torch.Tensor]:
     """Send a NaN from rank 1; return whether an error came, the memory after it, and the mean of a later exchange."""
     group = dist.new_group()
@@ -87,7 +99,12 @@ def test_a_nan_on_one_rank_raises_on_all_ranks_and_changes_no_memory(server: Ser
         assert torch.equal(afterwards, torch.ones(64))
 
 
-UNBIASED = [QSGD(levels=1), TernGrad(), RandomK(0.25, unbiased=True)]
+UNBIASED = [
+    QSGD(levels=1),
+    TernGrad(),
+    RandomK(0.25, unbiased=True),
+    RandomK(0.25, unbiased=True, shared_mask=False),
+]
 ROUND_TRIPS = 1000
 
 
@@ -113,3 +130,27 @@ def test_push_and_pull_together_are_unbiased(server: Server) -> None:
     (found, _) = run_ranks(mean_of_means, 2, server)
 
     assert found == pytest.approx([1.0] * len(UNBIASED), abs=0.05)
+
+
+def entries_of_own_positions(server: Server) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean of vectors of ones and twos at each sender's own positions, and the same from the positions."""
+    group = dist.new_group()
+    assert group is not None
+    compressor, world_size = RandomK(0.25, shared_mask=False), dist.get_world_size()
+    exchange = GroupExchange(group, server, Stopwatch())
+    exchange.begin(3, 1)
+    expected = torch.zeros(64)
+    for shard in exchange.shards(64):
+        for sender in range(world_size):
+            key = RngKey(step=3, block=1, shard=shard.owner, sender=sender)
+            positions = compressor.with_rng(key).positions(shard.numel)
+            expected[shard.start : shard.stop][positions] += (sender + 1) / world_size
+    mean = exchange.push(compressor, torch.full((64,), dist.get_rank() + 1.0))
+    return exchange.pull(Identity(), mean, out=torch.empty(64)), expected
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_knows_each_senders_own_positions(server: Server) -> None:
+    for actual, expected in run_ranks(entries_of_own_positions, 3, server):
+        torch.testing.assert_close(actual, expected)
+        assert len(set(expected.tolist())) > 3

@@ -14,16 +14,31 @@ def _magnitude(value):  # type: ignore[no-untyped-def]
     return abs(value)
 
 
+@njit(inline="always")
+def _float64_magnitude(value):  # type: ignore[no-untyped-def]
+    return abs(np.float64(value))
+
+
 @njit(nogil=True)
 def _chunk_sum(values, eighths, buffer):  # type: ignore[no-untyped-def]
     halve_three_times(values, CHUNK // 8, _magnitude, eighths)
     halve_three_times(eighths, CHUNK // 64, unchanged, buffer)
-    return np.float64(sum_of_64(buffer, eighths))
+    total = np.float64(sum_of_64(buffer, eighths))
+    if total < np.inf:
+        return total
+    # A float32 sum of finite values may overflow, a float64 sum does not.
+    wide, wide_buffer = np.empty(CHUNK // 8), np.empty(CHUNK // 64)
+    halve_three_times(values, CHUNK // 8, _float64_magnitude, wide)
+    halve_three_times(wide, CHUNK // 64, unchanged, wide_buffer)
+    return sum_of_64(wide_buffer, wide)
 
 
 @njit(nogil=True)
 def _chunk_sums(values):  # type: ignore[no-untyped-def]
-    """Return the sum of |v| of every chunk of ``CHUNK`` values, added up in the type of ``values``, as float64."""
+    """Return Σ|v| of every chunk of ``CHUNK`` values as float64.
+
+    Each sum is computed in the type of ``values`` or, if it overflows, in float64.
+    """
     whole = values.size // CHUNK
     last = np.zeros(CHUNK, values.dtype)
     last[: values.size - whole * CHUNK] = values[whole * CHUNK :]
@@ -37,10 +52,9 @@ def _chunk_sums(values):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def mean_magnitude(values):  # type: ignore[no-untyped-def]
-    """Return the mean of |v| over ``values``.
+    """Return mean|v|, which is finite if all values are.
 
-    Each chunk of ``CHUNK`` values is summed in float32, because this vectorises. The sums of the chunks are added in
-    float64.
+    Each chunk is summed in float32, which vectorises; the chunks' sums are added in float64.
     """
     sums = _chunk_sums(values)
     while sums.size > 1:

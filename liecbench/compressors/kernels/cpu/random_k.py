@@ -14,6 +14,7 @@ _SECOND_FACTOR = np.uint64(0x94D049BB133111EB)
 _INFINITY = np.int32(0x7F800000)
 _BLOCK = 4096
 _ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+LARGEST_FLOAT32 = np.float32(np.finfo(np.float32).max)
 
 
 @njit(nogil=True)
@@ -62,7 +63,9 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
     while j < positions.size and positions[j] < first + values.size:
         i = positions[j] - first
         value = values[i]
-        entries[j] = value * scale
+        entry = np.float32(value * scale)
+        entry = entry if entry < LARGEST_FLOAT32 else LARGEST_FLOAT32
+        entries[j] = entry if entry > -LARGEST_FLOAT32 else -LARGEST_FLOAT32
         if has_residual:
             residual[i] = value - entries[j]
         j += 1
@@ -72,6 +75,8 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
 @compiled("b1(f4[::1], i8[::1], f4, f4[::1], f4[::1], b1, b1)")
 def take(values, positions, scale, entries, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write ``scale`` times the values at ``positions`` to ``entries``, and return whether all ``values`` are finite.
+
+    Products beyond float32's range become ± its largest value.
 
     If ``has_residual``, also write the residual: to ``values`` itself if ``in_place``, else to ``residual``. The kernel
     works block by block, so that a block is still in the cache when its entries are read.

@@ -84,7 +84,11 @@ def _sum_chunks(terms, numel, sums, halvings: tl.constexpr, block_size: tl.const
 def _sum_chunk(terms, sums, halvings: tl.constexpr, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
     index = tl.arange(0, block_size)
     part = tl.load(terms + start + index, mask=index < length, other=0.0)
-    tl.store(sums + tl.program_id(0), tree_sum(tl.abs(part), halvings).to(tl.float64))
+    total = tree_sum(tl.abs(part), halvings).to(tl.float64)
+    if not total < float("inf"):
+        # A float32 sum of finite values may overflow, a float64 sum does not.
+        total = tree_sum(tl.abs(part).to(tl.float64), halvings)
+    tl.store(sums + tl.program_id(0), total)
 
 
 @triton.jit(do_not_specialize=["count", "numel"])  # type: ignore[untyped-decorator]

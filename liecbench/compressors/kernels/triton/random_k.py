@@ -8,12 +8,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from liecbench.compressors.kernels.cpu.random_k import LARGEST_FLOAT32
 from liecbench.compressors.kernels.dispatch import Operations
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite, largest_magnitude
 from liecbench.compressors.random_k import RandomK
 
 _BLOCK = 512
+_LARGEST_FLOAT32 = tl.constexpr(float(LARGEST_FLOAT32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ def _take_block(  # type: ignore[no-untyped-def]
     position = tl.load(positions + start + number, mask=number < length, other=0)
     value = tl.load(vector + position, mask=number < length, other=0.0)
     entry = value * scale
+    entry = tl.where(entry < _LARGEST_FLOAT32, entry, _LARGEST_FLOAT32)
+    entry = tl.where(entry > -_LARGEST_FLOAT32, entry, -_LARGEST_FLOAT32)
     becomes_nan = (start + number == 0) & (tl.load(largest.to(tl.pointer_type(tl.int32))) >= 0x7F800000)
     tl.store(entries + start + number, tl.where(becomes_nan, float("nan"), entry), mask=number < length)
     if has_residual:

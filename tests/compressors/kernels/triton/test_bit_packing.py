@@ -81,6 +81,18 @@ def test_denormal_and_huge_values_give_the_same_bits(place: Place, compressor: C
 
 
 @places
+@pytest.mark.parametrize("compressor", WITH_RESIDUAL, ids=str)
+def test_values_whose_sum_overflows_give_the_same_bits(place: Place, compressor: Compressor) -> None:
+    vector = normal(4200).clamp(-3, 3) * 1e38
+    expected = messages_and_residuals(compressor, vector)
+
+    with place.kernels():
+        actual = messages_and_residuals(compressor, place.put(vector))
+
+    assert expected == actual
+
+
+@places
 @pytest.mark.parametrize(
     ("compressor", "accumulate", "case"),
     spread(EVERY, [False, True], [(1, 5000, 0.7), (2, 4096, 1.0), (9, 1291, 1 / 3), (8, 9, -0.1)], one_in=4),

@@ -23,6 +23,7 @@ COMPRESSORS: list[Compressor] = [
     *map(TopK, RATIOS),
     *map(RandomK, RATIOS),
     RandomK(0.1, unbiased=True).with_rng(RngKey(step=3, shard=1)),
+    RandomK(0.1, shared_mask=False).with_rng(RngKey(step=3, shard=1, sender=2)),
     FP16(),
     BF16(),
     Identity(),
