@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from liecbench.results.records import Epoch
 from liecbench.results.statistics import Estimate
@@ -31,11 +31,13 @@ class CompletedCell:
     def seconds_per_epoch(self, name: str) -> float | None:
         """Return the mean seconds per epoch of the ``Epoch`` field ``name``; None if all steps are warm-up.
 
-        Warm-up steps have no times: they count as if they took as long as the timed steps.
+        Warm-up steps have no times: they count as if they took as long as the timed steps. None if an epoch lacks the
+        field.
         """
         # Times cover the timed steps alone: an epoch of 22 steps of which 11 are timed counts as half an epoch.
         num_epochs = sum(epoch.timed_steps for epoch in self.epochs) / self.epochs[-1].steps
-        return sum(getattr(epoch, name) for epoch in self.epochs) / num_epochs if num_epochs else None
+        values: list[Any] = [getattr(epoch, name) for epoch in self.epochs]
+        return None if not num_epochs or None in values else sum(values) / num_epochs
 
     def to_target(self, cost: Callable[[Epoch], float]) -> float | None:
         """Return the sum of ``cost`` over the epochs to the target accuracy; None if no epoch reaches the target."""

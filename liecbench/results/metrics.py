@@ -35,6 +35,18 @@ def _wire_bytes(cell: CompletedCell) -> float | None:
     return statistics.fmean(known) if known else None
 
 
+def _memory(cell: CompletedCell) -> float | None:
+    known = [size for epoch in cell.epochs if (size := epoch.memory_bytes) is not None]
+    return float(max(known)) if known else None
+
+
+def _compute_utilization(cell: CompletedCell) -> float | None:
+    """Return computing ÷ all time; None if the records do not tell the parts of the time."""
+    names = ("compute_seconds", "train_seconds", "other_seconds")
+    compute, whole, other = (cell.seconds_per_epoch(name) for name in names)
+    return None if compute is None or other is None or not whole else compute / whole
+
+
 def _gpu_mean(
     name: str,
     heading: str,
@@ -184,6 +196,43 @@ _ROWS: Final = (
         heading="compress",
         unit=SECONDS,
         derive=_seconds("compress_seconds"),
+    ),
+    Metric(
+        name="wire_seconds_per_epoch",
+        heading="exposed wire",
+        unit=SECONDS,
+        derive=_seconds("exposed_wire_seconds"),
+    ),
+    Metric(
+        name="exposed_compress_seconds_per_epoch",
+        heading="exposed compress",
+        unit=SECONDS,
+        derive=_seconds("exposed_compress_seconds"),
+    ),
+    Metric(
+        name="other_seconds_per_epoch",
+        heading="other",
+        unit=SECONDS,
+        derive=_seconds("other_seconds"),
+    ),
+    Metric(
+        name="compute_utilization",
+        heading="compute use",
+        unit=FRACTION,
+        derive=_compute_utilization,
+        better="higher",
+    ),
+    Metric(
+        name="memory_bytes",
+        heading="memories",
+        unit=BYTES,
+        derive=_memory,
+    ),
+    Metric(
+        name="peak_memory_bytes",
+        heading="peak memory",
+        unit=BYTES,
+        derive=lambda cell: float(max(epoch.peak_memory_bytes for epoch in cell.epochs)),
     ),
     Metric(
         name="communicate_seconds_per_epoch",

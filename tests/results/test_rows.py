@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from typing import Any
 
@@ -26,6 +27,14 @@ def means(row: Row) -> dict[str, float | None]:
     return {name: None if value is None else value.mean for name, value in row.metrics.items()}
 
 
+NO_PARTS = {
+    "wire_seconds_per_epoch": None,
+    "exposed_compress_seconds_per_epoch": None,
+    "other_seconds_per_epoch": None,
+    "compute_utilization": None,
+    "memory_bytes": None,
+    "peak_memory_bytes": 1000.0,
+}
 NO_GPU = {metric.name: None for metric in METRICS.values() if metric.of_gpus}
 
 
@@ -49,6 +58,7 @@ def test_a_row_is_computed_as_by_hand() -> None:
             "compute_seconds_per_epoch": 0.625,
             "compress_seconds_per_epoch": 0.15625,
             "communicate_seconds_per_epoch": 0.3125,
+            **NO_PARTS,
             **NO_GPU,
         },
         {
@@ -66,9 +76,28 @@ def test_a_row_is_computed_as_by_hand() -> None:
             "compute_seconds_per_epoch": 2.5,
             "compress_seconds_per_epoch": 0.625,
             "communicate_seconds_per_epoch": 1.25,
+            **NO_PARTS,
             **NO_GPU,
         },
     )
+
+
+def test_recorded_parts_of_the_time_are_metrics() -> None:
+    """Of 22 steps 11 are timed, which count as half an epoch."""
+    parts: dict[str, Any] = {"compute_seconds": 0.5, "exposed_wire_seconds": 1.0, "exposed_compress_seconds": 0.25}
+    trained = dataclasses.replace(
+        epoch("a", seconds=2.0, timed=11), **parts, other_seconds=0.25, memory_bytes=400, peak_memory_bytes=5000
+    )
+    row = summarise(cells_of([start("a"), trained, end("a")]))[0]
+
+    assert {name: means(row)[name] for name in NO_PARTS} == {
+        "wire_seconds_per_epoch": 2.0,
+        "exposed_compress_seconds_per_epoch": 0.5,
+        "other_seconds_per_epoch": 0.5,
+        "compute_utilization": 0.25,
+        "memory_bytes": 400.0,
+        "peak_memory_bytes": 5000.0,
+    }
 
 
 def test_the_target_counts_from_the_first_epoch_that_reaches_it() -> None:

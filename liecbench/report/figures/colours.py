@@ -23,8 +23,8 @@ _COLOURS: Final = (
 )
 BASELINE: Final = "#808080"
 REFERENCE: Final = "#999999"
-# Colours of the parts of an epoch's time: computing, compressing, waiting.
-PARTS: Final = ("#56B4E9", "#E69F00", "#D55E00")
+# Colours of the parts of an epoch's time, in the order of results.time_parts.PARTS.
+PARTS: Final = ("#56B4E9", "#D55E00", "#E69F00", "#CC79A7", "#882255")
 MARKERS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x", "star", "pentagon")
 DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 PATTERNS: Final = ("", "/", ".", "x", "-", "+")

@@ -1,13 +1,13 @@
-"""Figures of stacked bars: the time of an epoch, divided into computing, compressing and waiting for the network."""
+"""Figures of stacked bars: the time of an epoch, divided into its parts."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from liecbench.network.link_map import LinkMap
 from liecbench.report.figures.figure import Figure, Series
 from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
-from liecbench.results.time_parts import PARTS, EpochSeconds
+from liecbench.results.time_parts import PARTS, row_parts
 
 
 def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
@@ -16,16 +16,13 @@ def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
     return Figure(
         key="epoch-time",
         title="Where an epoch's time goes",
-        caption="Compression shortens what waits for the network alone. What is hidden behind computing is in no "
-        "part; what compression and communication did not hide is divided in proportion to their times.",
+        caption="Computing is the model's and the optimizer's time on a processor of their own, the same for every "
+        "method. Transfer is at most bytes over the link's measured rate; what remains is latency, and waiting for "
+        "other ranks or a processor. What is hidden behind computing is in no part.",
         x_title="",
         y_title="seconds per epoch",
         kind="bars",
-        series=[
-            part
-            for row in timed
-            for part in _parts(row, labels, EpochSeconds.of_row(row).parts, setting=labels.setting(row))
-        ],
+        series=[part for row in timed for part in _parts(row, labels, row_parts(row), setting=labels.setting(row))],
         stacked=True,
     )
 
@@ -51,13 +48,13 @@ def time_by_link(rows: Sequence[Row], labels: Labels) -> Figure:
 
 
 def _parts(
-    row: Row, labels: Labels, heights: Sequence[float], *, setting: str, group: str | None = None
+    row: Row, labels: Labels, heights: Mapping[str, float], *, setting: str, group: str | None = None
 ) -> Iterator[Series]:
-    for number, (part, height) in enumerate(zip(PARTS, heights, strict=True)):
+    for part, height in heights.items():
         yield Series(
             name=part + provenance([row]),
             method=part,
-            variant=number,
+            variant=PARTS.index(part),
             setting=setting,
             group=group,
             x=[labels.method(row)],
@@ -66,9 +63,9 @@ def _parts(
 
 
 def _relative_parts(row: Row, labels: Labels) -> Iterator[Series]:
-    speedup, parts = row.metrics["speedup"], EpochSeconds.of_row(row).parts
+    speedup, parts = row.metrics["speedup"], row_parts(row)
     assert speedup is not None, "the row is compared"
-    heights = [seconds / sum(parts) / speedup.mean for seconds in parts]
+    heights = {part: seconds / sum(parts.values()) / speedup.mean for part, seconds in parts.items()}
     yield from _parts(row, labels, heights, setting=labels.setting(row, without="link"), group=str(row.fields["link"]))
 
 

@@ -1,6 +1,8 @@
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.bytes_figures import pareto_front
 from liecbench.report.figures.figure import Figure, Series
 from liecbench.results.records import Record
-from liecbench.results.time_parts import PARTS, EpochSeconds
+from liecbench.results.time_parts import row_parts
 from tests.ledgers import comparison_of, end, epoch, rows_of, run_of, start
 
 BASE = run_of("d", [{"seconds": 4.0, "accuracy": 0.5, "payload": (300, 500)}, {"seconds": 2.0, "accuracy": 0.7}])
@@ -98,10 +100,23 @@ def test_parts_sum_to_the_seconds_of_an_epoch(seconds: list[float], timed: int) 
     whole = rows[0].metrics["seconds_per_epoch"]
     assert whole is not None
 
-    assert pytest.approx(whole.mean) == sum(EpochSeconds.of_row(rows[0]).parts)
+    assert pytest.approx(whole.mean) == sum(row_parts(rows[0]).values())
 
 
-def test_exposed_time_is_divided_in_proportion_to_busy_times() -> None:
+def test_bars_have_the_recorded_parts() -> None:
+    parts: dict[str, Any] = {
+        "compute_seconds": 1.0,
+        "exposed_wire_seconds": 3.0,
+        "exposed_compress_seconds": 0.5,
+        "other_seconds": 1.5,
+    }
+    trained = dataclasses.replace(epoch("d", seconds=6.0), **parts)
+    bars = heights(figures_of([start("d"), trained, end("d")])["epoch-time"])
+
+    assert {(None, "ddp"): pytest.approx([1.0, 3.0, 0.5, 1.5])} == bars
+
+
+def test_undivided_exposed_time_is_divided_in_proportion_to_busy_times() -> None:
     bars = heights(figures_of(run_of("d", [{"seconds": 6.0}]))["epoch-time"])
 
     # Computing 3 s; of 3 exposed ones compressing (6/8 s) has a third of it and communicating (6/4 s): 1 to 2.
@@ -113,7 +128,7 @@ def test_stacked_bars_have_one_series_per_part() -> None:
 
     assert (figure.stacked, [(s.name, s.variant) for s in figure.series]) == (
         True,
-        2 * [*zip(PARTS, range(3), strict=True)],
+        2 * [("computing", 0), ("compressing", 2), ("waiting for the network", 4)],
     )
 
 
