@@ -1,6 +1,6 @@
-"""Addresses inside a launch's own network."""
+"""IP addresses in the network that a launch builds for its ranks."""
 
 from typing import Final
 
-# The bridge that joins the links of all ranks; the ranks of a shaped launch rendezvous at it.
+# The address of the bridge that joins the links of all ranks. Ranks behind shaped links rendezvous at this address.
 HUB_ADDRESS: Final = "10.0.255.254"

@@ -1,10 +1,11 @@
-"""The network of a launch: a namespace and a veth for every worker, joined by a bridge, shaped in both directions.
+"""Emulate slow links: give every worker of a launch its own network namespace, and shape its traffic with the kernel.
 
-``build`` runs in a new network namespace, the hub, and returns a file descriptor for each worker's namespace: the
-descriptor keeps the namespace alive. Each rank then creates a ``WorkerLink``, which moves the rank into its namespace
-and controls two shapers: one on the rank's own interface (up), one on the hub's end of the rank's veth (down). The
-rank controls the hub's end by a netlink socket that it opens in the hub: a socket stays in the namespace in which it
-was opened.
+A pair of virtual Ethernet interfaces (veth) connects each worker's namespace to a bridge in one more namespace, the
+hub. ``build`` runs in the hub and returns a file descriptor for each worker's namespace, because an open descriptor
+keeps a namespace alive. Each rank then creates a ``WorkerLink``, which moves the rank into its namespace and controls
+two shapers. One shaper is on the rank's own interface and limits the rank's outgoing traffic (up). The other is on the
+hub's end of the rank's veth and limits the rank's incoming traffic (down). The rank controls the hub's end through a
+netlink socket that it opens before it leaves the hub, because a socket stays in the namespace in which it was opened.
 """
 
 import contextlib
@@ -25,15 +26,18 @@ from liecbench.network.measurement import MeasuredLink
 
 INTERFACE: Final = "eth0"
 _PREFIX: Final = 16
-# Half a burst at 1 Gbit/s. The shaper splits every packet that exceeds its bucket, as packets of 64 kB would.
+# Half of the token bucket's burst at 1 Gbit/s. Packets of 64 kB would exceed the bucket, so that the shaper would have
+# to split every one of them.
 _LARGEST_PACKET_BYTES: Final = 32_000
-# The rate and burst of a direction that is not shaped: a scenario can ask for no higher rate.
+# The token bucket of a direction that is not shaped. Its rate is the highest that a scenario can ask for.
 _UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES = 32 * 10**9, 2**24
-# Deep enough for all ranks to send to one rank at once: if it dropped packets, times would measure TCP.
+# Long enough for all ranks to send to one rank at once. If the queue dropped packets, TCP's retransmissions would
+# dominate the measured times.
 _QUEUE_BYTES: Final = 64 * 2**20
 _FRAME_BYTES: Final = 1514
 _MEASURE_SECONDS: Final = 0.2
-# The fewest and the most bytes to send per direction; the fewest take a third of a second at 1 Mbit/s.
+# The fewest and the most bytes to send per direction when a link is measured. The fewest take a third of a second at 1
+# Mbit/s.
 _MEASURE_BYTES: Final = (40 * 2**10, 32 * 2**20)
 _ROUND_TRIPS, _ROUND_TRIP_SECONDS = 5, 0.1
 
@@ -50,10 +54,10 @@ def _index(route: IPRoute, name: str) -> int:
     return int(route.link_lookup(ifname=name)[0])
 
 
-# No IPv6: its neighbour discovery would add to the byte counters.
-# Reno, which every kernel has and allows, not the machine's default: that may be BBR, which keeps for seconds the rate
-# that a flow had while it shared a shaper with another flow. Exchanges then took 1.1 to 1.8 times as long as with Reno.
-# No slow start after idle: the time of a step must not depend on how long the computation before it took.
+# No IPv6, because its neighbour discovery would add to the byte counters.
+# TCP Reno, which every kernel has and allows, because the machine's default may be BBR. A flow under BBR that shared a
+# shaper with another flow keeps its low rate for seconds, and exchanges took 1.1 to 1.8 times as long as with Reno.
+# No slow start after idle, because the time of a step must not depend on how long the computation before it took.
 _SETTINGS: Final = {
     "ipv6/conf/default/disable_ipv6": "1",
     "ipv4/tcp_congestion_control": "reno",
@@ -68,13 +72,13 @@ def _apply_settings() -> None:
 
 
 def build(num_workers: int) -> list[int]:
-    """Turn the current network namespace into the hub of ``num_workers`` namespaces.
+    """Turn the current network namespace into the hub, and connect it to ``num_workers`` new namespaces.
 
     Returns:
         A file descriptor of each worker's namespace, by rank.
 
     Raises:
-        OSError: The kernel refuses; pyroute2 may raise errors of its own instead.
+        OSError: If the kernel refuses a namespace or an interface. pyroute2 may raise errors of its own instead.
     """
     with IPRoute() as hub:
         hub.link("set", index=1, state="up")
@@ -110,11 +114,11 @@ def _add_worker(hub: IPRoute, bridge: int, here: int, rank: int) -> int:
 
 
 class _Shaper:
-    """One direction of a link: a token bucket on one interface, and behind it netem if the link has delay or loss.
+    """One direction of a link: a token bucket on one interface, followed by netem if the link has delay or loss.
 
-    The token bucket is changed in place and never removed. Its removal would drop the last packets of a barrier;
-    Reno's window would then grow from nothing by one segment per round trip, and the first all-reduces at 1 Gbit/s
-    would take 1.7 times as long.
+    The token bucket is changed in place and never removed, because its removal would drop the last packets of a
+    barrier. TCP Reno's window would then start over and grow by one segment per round trip, so that the first
+    all-reduces at 1 Gbit/s would take 1.7 times as long.
     """
 
     def __init__(self, route: IPRoute, name: str) -> None:
@@ -122,14 +126,14 @@ class _Shaper:
         self._has_bucket = self._has_netem = False
 
     def unshape(self) -> None:
-        """Lift the rate limit, and set delay, jitter and loss to 0."""
+        """Remove the rate limit, and set delay, jitter and loss to 0."""
         if self._has_bucket:
             self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
         if self._has_netem:
             self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
 
     def shape(self, bits_per_second: int, link: Link) -> None:
-        """Limit this direction to ``bits_per_second``, with the delay, jitter and loss of ``link``."""
+        """Limit this direction to ``bits_per_second``, and give it the delay, jitter and loss of ``link``."""
         self._set_bucket(bits_per_second, burst_bytes(bits_per_second))
         if link.needs_netem or self._has_netem:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
@@ -161,19 +165,24 @@ class _Shaper:
         self._has_netem = True
 
     def passed_bytes(self) -> int:
-        """Return the bytes that passed since the first ``shape``, in Ethernet frames with their headers.
+        """Return the bytes of Ethernet frames, headers included, that passed since the first ``shape``.
 
-        The interface's own counter would count only one header per offloaded packet of up to 64 kB; the shaper counts
-        the header of every frame.
+        The count is the shaper's, because the interface's own counter includes only one header per offloaded packet of
+        up to 64 kB.
         """
         (shaper,) = (q for q in self._route.get_qdiscs(self._interface) if q.get_attr("TCA_KIND") == "tbf")
         return int(shaper.get_attr("TCA_STATS2").get_attr("TCA_STATS_BASIC")["bytes"])
 
 
 class WorkerLink:
-    """A rank's end of the network.
+    """One rank's link to the hub: shape it, measure it, and count its bytes.
 
-    Create it in the hub's namespace, before any thread starts: it moves the process into the rank's own namespace.
+    Create the object in the hub's namespace, before the process starts any thread, because the constructor moves the
+    process into the rank's own namespace.
+
+    Args:
+        rank: The rank.
+        namespace: Path of a file that refers to the rank's namespace, such as ``/proc/PID/fd/N``.
     """
 
     name: Literal["kernel"] = "kernel"
@@ -188,21 +197,21 @@ class WorkerLink:
         self._up, self._down = _Shaper(IPRoute(), INTERFACE), _Shaper(hub, f"port{rank}")
 
     def shape(self, link: Link) -> None:
-        """Shape both directions as ``link`` says. Raises one of pyroute2's errors if the kernel cannot."""
+        """Limit both directions to ``link``. Raises one of pyroute2's errors if the kernel cannot."""
         self._up.shape(link.up_bits_per_second, link)
         self._down.shape(link.down_bits_per_second, link)
 
     def unshape(self) -> None:
-        """Lift the shaping of both directions."""
+        """Remove the limits of both directions."""
         self._up.unshape()
         self._down.unshape()
 
     def wire_bytes(self) -> tuple[int, int]:
-        """Return the bytes sent and received since the first ``shape``, headers included, by the shapers' counters."""
+        """Return this rank's bytes (sent, received) since the first ``shape``, with the headers of Ethernet frames."""
         return self._up.passed_bytes(), self._down.passed_bytes()
 
     def measure(self, link: Link) -> MeasuredLink:
-        """Measure the rates and the round trip between this rank and the unshaped hub; lift the shaping at the end.
+        """Shape ``link``, measure its rates and its round trip to the hub, and remove the limits again.
 
         The rates are measured without delay, jitter and loss, because TCP slows down under these.
         """
@@ -223,7 +232,7 @@ class WorkerLink:
 def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, shaper: _Shaper) -> float:
     least, most = _MEASURE_BYTES
     total = min(max(int(asked / 8 * _MEASURE_SECONDS), least), most)
-    # The bucket starts full: the burst that passes at once is not timed.
+    # The token bucket starts full, so the first burst passes faster than the rate. It is not timed.
     skipped = min(total // 4, 4 * burst_bytes(asked))
     before = shaper.passed_bytes()
     thread = threading.Thread(target=sender.sendall, args=(bytes(total),))
@@ -240,7 +249,7 @@ def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, sha
 
 
 def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
-    """Return the shortest of ``_ROUND_TRIPS`` round trips of one byte, or of fewer if these take long."""
+    """Send one byte there and back ``_ROUND_TRIPS`` times, fewer if this takes long, and return the shortest time."""
     trips: list[float] = []
     while len(trips) < _ROUND_TRIPS and sum(trips) < _ROUND_TRIP_SECONDS:
         started = time.perf_counter()
@@ -252,6 +261,6 @@ def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
 
 
 def refusal_reason(error: BaseException) -> str:
-    """Return the kernel's message for an OSError or for one of pyroute2's errors."""
+    """Return the kernel's message for a request that it refused with an OSError or one of pyroute2's errors."""
     number: Any = getattr(error, "code", None) or getattr(error, "errno", None)
     return os.strerror(number) if isinstance(number, int) else str(error)

@@ -1,4 +1,4 @@
-"""The description of one worker's link: rates, delay, jitter and loss. ``network.emulation`` shapes such a link."""
+"""The description of one worker's link: rates, delay, jitter and loss. ``network.emulation`` shapes such links."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,13 +8,13 @@ from liecbench.network.quantity import DELAY, format_loss, format_rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """The properties of one worker's link; delay, jitter and loss hold in each direction.
+    """The properties of one worker's link. Delay, jitter and loss hold in each direction.
 
     Attributes:
-        up_bits_per_second: Rate from the worker, in Ethernet frames with their headers.
-        down_bits_per_second: Rate to the worker.
-        delay_seconds: One way; a message to another worker passes two links.
-        jitter_seconds: The most by which a frame's delay differs from ``delay_seconds``, up or down.
+        up_bits_per_second: Rate at which the worker sends, counted in Ethernet frames with their headers.
+        down_bits_per_second: Rate at which the worker receives.
+        delay_seconds: Delay in one direction. A message from one worker to another is delayed by both workers' links.
+        jitter_seconds: The most by which the delay of a frame is longer or shorter than ``delay_seconds``.
         loss: Fraction of the frames that are dropped.
     """
 
@@ -26,11 +26,11 @@ class Link:
 
     @property
     def needs_netem(self) -> bool:
-        """True if the link has delay, jitter or loss, for which the kernel needs netem besides the token bucket."""
+        """True if the link has delay, jitter or loss. The kernel then needs netem besides the token bucket."""
         return bool(self.delay_seconds or self.jitter_seconds or self.loss)
 
     def spec(self) -> str | dict[str, Any]:
-        """Return the link as a scenario file writes it: the rate alone, or a mapping."""
+        """Return the link in the form of a scenario file: the rate alone, such as ``20mbit``, or a mapping."""
         up, down = format_rate(self.up_bits_per_second), format_rate(self.down_bits_per_second)
         rates = {"rate": up} if up == down else {"up": up, "down": down}
         delays = (("delay", self.delay_seconds), ("jitter", self.jitter_seconds))
@@ -50,7 +50,7 @@ class Link:
         return " ".join(parts)
 
 
-# Typical rates and one-way delays of such links; yours may differ: measure your link and write its numbers.
+# Typical rates and one-way delays of such links. Yours may differ, so measure your link and write its numbers.
 PRESETS: Final = {
     "lan-10g": Link(up_bits_per_second=10**10, down_bits_per_second=10**10),
     "datacenter-1g": Link(up_bits_per_second=10**9, down_bits_per_second=10**9),
@@ -74,9 +74,9 @@ PRESETS: Final = {
 
 
 def burst_bytes(bits_per_second: int) -> int:
-    """Return the size in bytes of a link's token bucket: the burst that passes at once after the link was idle.
+    """Return the size of a link's token bucket in bytes: the burst that passes at once after the link was idle.
 
-    It is the bytes of half a millisecond at the link's rate, but at least 4096. With 4096 bytes, messages of 64 kB keep
-    to the rate within 6 %. With a quarter of a millisecond instead, a link of 1 Gbit/s carried 8 % less.
+    The size is half a millisecond's bytes at the link's rate, but at least 4096. With 4096 bytes, messages of 64 kB
+    keep to the rate within 6 %. With a quarter of a millisecond's bytes, a link of 1 Gbit/s carried 8 % less.
     """
     return max(4096, bits_per_second // 8 // 2000)

@@ -1,4 +1,4 @@
-"""The links of all workers of a cell."""
+"""The links of all workers while one cell trains; a cell is one configuration of a run with one seed."""
 
 import functools
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from liecbench.network.link_text import LinkText, link_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkMap:
-    """The links of all workers; fields of pydantic models may have this type.
+    """The links of all workers. Fields of pydantic models may have this type.
 
     Attributes:
-        default: The link of every worker that ``workers`` does not list; None if no link is shaped.
-        workers: The ranks with a link other than the default, in order, each with its link.
-        host: For links that are not shaped: True if the workers use the machines' own network, False if the loopback.
+        default: The link of every worker that ``workers`` does not list. None if links are not shaped.
+        workers: Pairs of a rank and its link, for ranks with a link other than ``default``, in the order of ranks.
+        host: Matters only if links are not shaped. True if the workers then use the machines' own network, False if
+            they use the loopback interface.
     """
 
     default: Link | None = None
@@ -36,27 +37,27 @@ class LinkMap:
         return any(link.needs_netem for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
-        """Return the default link, then the links of the workers that have another one; nothing if none is shaped."""
+        """Return the default link, and then the workers' links that differ from it; nothing if links are not shaped."""
         return () if self.default is None else (self.default, *(link for _, link in self.workers))
 
     @property
     def speed(self) -> tuple[float, ...]:
-        """A key that sorts shaped links from slow to fast: by their lowest rate, highest delay and highest loss."""
+        """A key that sorts shaped links from slow to fast: by lowest rate, then highest delay, then highest loss."""
         links = self.links()
         lowest = min(min(link.up_bits_per_second, link.down_bits_per_second) for link in links)
         return lowest, -max(link.delay_seconds for link in links), -max(link.loss for link in links)
 
     def of(self, rank: int) -> Link:
-        """Return the link of the worker ``rank``; the links must be shaped."""
+        """Return the link of the worker ``rank``. The links must be shaped."""
         assert self.default is not None, "the link is shaped"
         return dict(self.workers).get(rank, self.default)
 
     @classmethod
     def parse(cls, value: object) -> "LinkMap":
-        """Return the links that a scenario file writes as ``value``.
+        """Return the links that a scenario file writes as ``value``: a rate, a preset, a mapping, ``none`` or ``host``.
 
         Raises:
-            ValueError: The value is wrong; the message says in which part, and what to write instead.
+            ValueError: If the value is wrong. The message says which part is wrong, and what to write instead.
         """
         try:
             return _adapter().validate_python(value)
@@ -64,7 +65,7 @@ class LinkMap:
             raise ValueError(_message(error)) from None
 
     def spec(self) -> str | dict[str, Any]:
-        """Return the links as a scenario file writes them: the inverse of ``parse``."""
+        """Return the links in the form of a scenario file. This is the inverse of ``parse``."""
         if self.default is None:
             return "host" if self.host else "none"
         spec = self.default.spec()
@@ -91,7 +92,7 @@ class LinkMap:
 
 
 def _map_of(written: Any) -> LinkMap:
-    """Return the map that a validated text or mapping describes."""
+    """Return the ``LinkMap`` that a text or mapping from a scenario describes, which pydantic has validated."""
     if isinstance(written, str):
         return LinkMap(host=written == "host")
     workers = written.get("workers", {}) if isinstance(written, dict) else {}
@@ -106,7 +107,10 @@ def _adapter() -> TypeAdapter[LinkMap]:
 
 
 def _message(error: ValidationError) -> str:
-    """Return the keys that lead to pydantic's first mistake and its message, without pydantic's names of the forms."""
+    """Return pydantic's first error message, preceded by the scenario's keys that lead to the mistake.
+
+    Pydantic's own names of the alternative types are left out.
+    """
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
         return f"{first['loc'][-1]!r} is no key of a link; remove it"
@@ -115,7 +119,7 @@ def _message(error: ValidationError) -> str:
 
 
 def _complete_spec(link: Link) -> dict[str, Any]:
-    """Return a worker's link with every key: a key that it leaves out would be taken from the default link."""
+    """Return one worker's link as a mapping with every key, because a missing key means the default link's value."""
     nothing = {"delay": "0ms", "jitter": "0ms", "loss": "0%"}
     spec = link.spec()
     return {**nothing, **({"rate": spec} if isinstance(spec, str) else spec)}

@@ -1,4 +1,4 @@
-"""Pydantic types for the forms in which a scenario may write links: they validate links and define the JSON Schema."""
+"""Pydantic types for the forms in which a scenario may write links. They validate links and define the JSON Schema."""
 
 import re
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ UnshapedText = Annotated[Literal["none", "host"], BeforeValidator(_parse_unshape
 
 @with_config(ConfigDict(extra="forbid", strict=True))
 class LinkKeys(TypedDict, total=False):
-    """One link as a mapping; keys left out are taken from the preset or, for a single worker, the default link."""
+    """One link as a mapping. A missing key is taken from the preset or, for a single worker, from the default link."""
 
     preset: Preset
     rate: Rate
@@ -117,11 +117,11 @@ LinkText = Annotated[
 def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
     """Return the link that a validated preset, rate or mapping describes.
 
-    Keys that a mapping leaves out are taken from its preset, or without a preset from ``base``. A rate alone changes
-    the rates of ``base``.
+    Keys that a mapping leaves out are taken from the mapping's preset or, if it has none, from ``base``. A rate alone
+    replaces only the rates of ``base``.
 
     Raises:
-        ValueError: Rates are missing or contradict each other, or the jitter exceeds the delay.
+        ValueError: If rates are missing or contradict each other, or if the jitter exceeds the delay.
     """
     if isinstance(written, Link):
         return written

@@ -1,4 +1,4 @@
-"""Measured links, and their deviations from the links that a scenario asks for."""
+"""Measured links, and how much their rates deviate from the rates that a scenario asks for."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,9 +14,10 @@ FAILING_DEVIATION: Final = 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredLink:
-    """One worker's link as measured.
+    """The measurement of one worker's link.
 
-    Rates are bits per second of Ethernet frames; the round trip is the time of one byte to the hub and back.
+    Rates are in bits per second of Ethernet frames. The round trip is the time that one byte takes to the hub, the
+    network's central bridge, and back.
     """
 
     up_bits_per_second: float
@@ -24,14 +25,15 @@ class MeasuredLink:
     round_trip_seconds: float
 
     def deviation(self, link: Link, direction: Literal["up", "down"]) -> float:
-        """Return measured rate ÷ asked rate − 1 of one direction; ``link`` is the link that was asked for."""
+        """Return measured rate ÷ requested rate − 1 in one direction; ``link`` has the requested rates."""
         name = f"{direction}_bits_per_second"
         return float(getattr(self, name) / getattr(link, name) - 1)
 
     def better(self, other: Self | None, link: Link) -> "MeasuredLink":
-        """Return the better of two measurements of ``link``, value by value.
+        """Return the better values of this and the ``other`` measurement of the same link, if there is another.
 
-        For each direction it has the rate that is nearer to the one asked for, and it has the shorter round trip.
+        The result has, for each direction, the rate that is nearer to the rate of ``link``, which is the link that the
+        scenario asks for. It has the shorter of both round trips.
         """
         if other is None:
             return self
@@ -46,12 +48,18 @@ class MeasuredLink:
         )
 
     def as_dict(self) -> dict[str, float]:
-        """Return plain numbers for a record."""
+        """Return the three values by name, to store in a record."""
         return asdict(self)
 
 
 def rate_deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
-    """Return a line for each rank and direction whose rate deviates from the one asked for by over ``tolerance``."""
+    """Return a line for each rank and direction whose rate deviates by more than ``tolerance`` from the rate asked for.
+
+    Args:
+        asked: The links that the scenario asks for.
+        measured: The measured link of each rank.
+        tolerance: The largest accepted deviation, as a fraction of the rate asked for.
+    """
     return [text for rank, one in enumerate(measured) for text in _deviations_of(rank, asked.of(rank), one, tolerance)]
 
 
@@ -65,7 +73,11 @@ def _deviations_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: fl
 
 
 def recorded_deviations(environment: dict[str, Any], tolerance: float = WARNING_DEVIATION) -> list[str]:
-    """Return ``rate_deviations`` of the links in a start record's ``environment``; nothing if none was measured."""
+    """Return the lines of ``rate_deviations`` for the links in a recorded ``environment``.
+
+    When training starts, the environment is recorded. It holds the links that the scenario asks for and the measured
+    links. If no link was measured, there are no lines.
+    """
     recorded = environment.get("link") or {}
     if not recorded.get("measured"):
         return []
