@@ -1,1 +1,1 @@
-"""Diagnostics of this machine: namespaces, shaped links, torch, GPUs."""
+"""Diagnostics of this machine: does it offer the namespaces, shaped links, torch and GPUs that runs need?"""

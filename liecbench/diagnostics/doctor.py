@@ -1,4 +1,4 @@
-"""Diagnose this machine by trying what a run needs; each diagnostic that fails comes with a remedy."""
+"""The diagnostics of ``liecbench doctor``: try all that a run needs, and give a remedy for what does not work."""
 
 import os
 import platform
@@ -21,13 +21,13 @@ _DRIVER_REMEDY = "install and load NVIDIA's driver; in a container: --gpus all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
-    """One ability of the machine.
+    """One thing that runs need from the machine, and whether it works.
 
     Attributes:
-        name: The ability, such as ``gloo``.
-        works: True if the machine has it.
-        seen: What was found, for example a version.
-        remedy: What the user can do if it does not work.
+        name: The thing, such as ``gloo``.
+        works: Whether it works.
+        seen: The finding, for example a version.
+        remedy: Advice for the user if it does not work.
     """
 
     name: str
@@ -37,7 +37,11 @@ class Diagnostic:
 
 
 def examine() -> Iterator[Diagnostic]:
-    """Yield every diagnostic. The one on namespaces forks, so it comes before torch starts threads."""
+    """Run all diagnostics and yield them.
+
+    The diagnostic of namespaces comes first, because it forks the process, which must happen before torch starts
+    threads.
+    """
     yield _user_namespaces()
     yield from _link()
     yield _python()
@@ -120,13 +124,13 @@ def _torch() -> Iterator[Diagnostic]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """The installed software that GPUs need.
+    """The installed software that is needed to train on GPUs.
 
     Attributes:
-        cuda: CUDA version that torch is built for; None if torch is built without CUDA.
+        cuda: CUDA version that torch is built for. None if torch is built without CUDA.
         num_gpus: Number of GPUs that torch sees.
-        nccl: Version of NCCL in torch; None if torch has none.
-        triton: Version of Triton; None if it is not installed.
+        nccl: Version of NCCL in torch. None if torch has none.
+        triton: Version of Triton. None if Triton is not installed.
         lacking: Missing programs and files that Triton needs to build its kernel launcher.
     """
 
@@ -138,7 +142,7 @@ class Build:
 
     @classmethod
     def here(cls) -> Self:
-        """Return the software that this interpreter has installed."""
+        """Return the software that is installed for this Python interpreter."""
         import torch
         import torch.distributed as dist
 
@@ -158,7 +162,10 @@ class Build:
 
 
 def on_gpus(found: Gpus, build: Build) -> Iterator[Diagnostic]:
-    """Yield the diagnostics on NCCL, GPUs, driver, torch and Triton; if there is no GPU, only ``nccl`` and ``gpus``."""
+    """Yield the diagnostics of NCCL, of the GPUs ``found`` and their driver, of torch and of Triton.
+
+    If no GPU is found, yield only the diagnostics ``nccl`` and ``gpus``. ``build`` is the installed software.
+    """
     remedy = f"needed for GPUs only: {_CUDA_BUILD}"
     yield Diagnostic(
         name="nccl", works=build.nccl is not None, seen=build.nccl or "not in this build of torch", remedy=remedy

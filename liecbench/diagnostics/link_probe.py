@@ -1,6 +1,7 @@
-"""The probe of ``liecbench doctor``: shape a link, measure its rates, and try whether the kernel has netem.
+"""A process that shapes a link, measures the link's rates, and tests whether the kernel has netem.
 
-It runs as the only worker of a supervisor, in network namespaces of its own.
+``link_support.probe_link`` starts this module as the only worker of a launch's supervisor, in its own network
+namespaces. netem is the kernel module for delay, jitter and loss.
 """
 
 import json
@@ -18,7 +19,7 @@ _ASKED = Link(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
 
 
 def main() -> None:
-    """Probe the link, and write a report as one line of JSON to the pipe that EVENTS_VARIABLE names."""
+    """Probe the link, and write a report as one line of JSON to the pipe whose path is in ``EVENTS_VARIABLE``."""
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
     measured = link.measure(_ASKED).as_dict()
     report = {"type": "probe", "asked": _ASKED.spec(), "measured": measured, "netem": _has_netem()}

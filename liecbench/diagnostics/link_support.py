@@ -1,4 +1,4 @@
-"""The kernel's support for shaped links, found by building one as a run does."""
+"""Find out whether the kernel supports shaped links, by building a link as a run does."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _PROBE_SECONDS: Final = 30
 def require_netem(links: Iterable[LinkMap]) -> None:
     """Raise MachineError if a link asks for delay, jitter or loss and the kernel lacks the netem module.
 
-    To find out, shape a link for a moment; if that fails for another reason, do not raise.
+    If such a link is asked for, shape a link for a moment to find out. If this fails for another reason, do not raise.
     """
     asking = next((link for link in links if link.needs_netem), None)
     if asking is None or probe_link().get("netem", True):
@@ -28,10 +28,11 @@ def require_netem(links: Iterable[LinkMap]) -> None:
 
 
 def probe_link() -> dict[str, Any]:
-    """Build a shaped link as a run does, measure its rates, and remove it.
+    """Build a shaped link as a run does, measure its rates, and remove the link.
 
     Returns:
-        The report of ``liecbench.diagnostics.link_probe``; if there is none, only the key ``"reason"``.
+        The report of ``liecbench.diagnostics.link_probe``: ``"asked"``, ``"measured"`` rates, and whether the kernel
+        has ``"netem"``. If the probe failed, only ``"reason"``.
     """
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]

@@ -1,1 +1,1 @@
-"""Facts about this machine: system calls, processors, GPUs."""
+"""Facts about this machine (processors, memory, GPUs), and Linux system calls."""

@@ -1,4 +1,4 @@
-"""Load of this machine's processors during a measurement."""
+"""The load of this machine's processors during a measurement."""
 
 import time
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import psutil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuLoad:
-    """The kernel's counters of processor time since boot, at one moment.
+    """The kernel's counters of processor time since boot, read at one moment.
 
     Attributes:
         at_seconds: The moment, in seconds of ``time.perf_counter``.
         total_seconds: Processor time, busy and idle, summed over all processors.
         idle_seconds: Part of ``total_seconds`` in which processors were idle or waited for disks.
         stolen_seconds: Part of ``total_seconds`` that the hypervisor gave to other virtual machines.
-        waiting_seconds: Wall-clock time in which at least one task waited for a processor; None if the kernel has no
+        waiting_seconds: Wall-clock time in which at least one task waited for a processor. None if the kernel has no
             pressure counters.
     """
 
@@ -29,7 +29,7 @@ class CpuLoad:
 
     @classmethod
     def now(cls) -> Self:
-        """Read the counters."""
+        """Read the counters now."""
         times = psutil.cpu_times()
         busy = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
         idle = times.idle + times.iowait
@@ -42,12 +42,12 @@ class CpuLoad:
         )
 
     def cpu_seconds(self, before: Self) -> tuple[float, float]:
-        """Return busy and total processor seconds since ``before``, both summed over all processors."""
+        """Return busy and total processor seconds since the reading ``before``, each summed over all processors."""
         total = self.total_seconds - before.total_seconds
         return total - (self.idle_seconds - before.idle_seconds), total
 
     def since(self, before: Self) -> dict[str, float]:
-        """Return indicators of a lack of processor time since ``before``, as shares of the time.
+        """Return shares of the time since the reading ``before`` in which processor time was lacking.
 
         Returns:
             ``"steal"``: share of processor time that the hypervisor gave to other virtual machines.
@@ -62,7 +62,7 @@ class CpuLoad:
 
 
 def _waiting_seconds() -> float | None:
-    """Read the kernel's pressure counter, which psutil lacks; return None if there is none."""
+    """Read the kernel's pressure counter, which psutil lacks. Return None if the kernel has none."""
     try:
         text = Path("/proc/pressure/cpu").read_text()
         return int(text.split("\n", 1)[0].rpartition("total=")[2]) / 1e6

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-# For NVML's level of two GPUs' common PCIe ancestor: the abbreviation that `nvidia-smi topo` prints.
+# NVML returns a level for the common PCIe ancestor of two GPUs. This maps the level to the abbreviation that
+# `nvidia-smi topo` prints.
 _ANCESTORS: Final = {0: "PIX", 10: "PIX", 20: "PXB", 30: "PHB", 40: "NODE", 50: "SYS"}
 _SWITCH: Final = "switch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """One GPU; a value that NVML does not report is None.
+    """One GPU. A value that NVML does not report is None.
 
     ``pcie_generation`` and ``pcie_width`` (in lanes) are the highest that both the GPU and its slot support.
     """
@@ -33,12 +34,12 @@ class Gpus:
     """All GPUs of one machine, in NVML's order.
 
     Attributes:
-        gpus: The GPUs; empty if there are none or NVML does not answer.
-        driver: Version of the driver; None if unknown.
-        cuda: Newest CUDA version that the driver supports; None if unknown.
-        connections: For each pair of GPU numbers, the lower one first, the path between the two GPUs: NVn for n active
-            NVLinks, else PIX, PXB, PHB, NODE or SYS as in `nvidia-smi topo`.
-        problem: NVML's error message; None if it answers.
+        gpus: The GPUs. Empty if there are none or NVML does not answer.
+        driver: Version of the driver. None if unknown.
+        cuda: Newest CUDA version that the driver supports. None if unknown.
+        connections: Maps each pair of GPU numbers, the lower one first, to the path between the two GPUs: NVn for n
+            active NVLinks, else PIX, PXB, PHB, NODE or SYS as in `nvidia-smi topo`.
+        problem: NVML's error message. None if NVML answers.
     """
 
     gpus: tuple[Gpu, ...] = ()
@@ -50,11 +51,11 @@ class Gpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """The GPU that a rank uses.
+    """The GPU that one rank uses.
 
     Attributes:
         machine: Number of the rank's machine, from 0.
-        uuid: UUID of the GPU, as NVML or as torch writes it.
+        uuid: UUID of the GPU, with NVML's prefix ``GPU-`` or, as in torch, without.
         name: Name of the GPU.
     """
 
@@ -65,7 +66,7 @@ class Used:
 
 @contextlib.contextmanager
 def nvml() -> Iterator[None]:
-    """Initialize NVML for the block. Raises pynvml.NVMLError if the library or the driver is missing."""
+    """Keep NVML initialised in the ``with`` block. Raises pynvml.NVMLError if the library or the driver is missing."""
     import pynvml
 
     pynvml.nvmlInit()
@@ -76,7 +77,10 @@ def nvml() -> Iterator[None]:
 
 
 def answer(question: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of NVML and return its result, or None if NVML raises an error, as for an unsupported query."""
+    """Call ``question``, a function of NVML, and return its result, or None if it raises NVMLError.
+
+    NVML raises this error for example if a GPU does not support the query.
+    """
     import pynvml
 
     try:
@@ -86,7 +90,7 @@ def answer(question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def installed() -> Gpus:
-    """Return the machine's GPUs; if NVML or the driver is missing, there are none and ``problem`` is set."""
+    """Return this machine's GPUs. If NVML or the driver is missing, there are none and ``problem`` is set."""
     import pynvml
 
     try:
@@ -97,11 +101,15 @@ def installed() -> Gpus:
 
 
 def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, Any]:
-    """Return the description of the GPUs in use that a cell's record stores.
+    """Return a description of the GPUs that a run's ranks use, to store in the run's records.
 
     Args:
         ranks: The GPU of each rank.
-        machines: All GPUs of each machine, by number of the machine.
+        machines: All GPUs of each machine, in the order of machine numbers.
+
+    Returns:
+        ``"num_gpus"``; for each GPU in use, ``"names"`` and ``"memory_bytes"``; ``"ranks_per_gpu"``, a list per machine
+        with the number of ranks on each of its GPUs in use; ``"driver"`` and ``"cuda"``, the versions on all machines.
     """
     names = {(rank.machine, full_uuid(rank.uuid)): rank.name for rank in ranks}
     num_ranks = Counter((rank.machine, full_uuid(rank.uuid)) for rank in ranks)
@@ -120,12 +128,12 @@ def environment(ranks: Sequence[Used], machines: Sequence[Gpus]) -> dict[str, An
 
 
 def full_uuid(uuid: str) -> str:
-    """Return a GPU's UUID as NVML writes it: with the prefix ``GPU-``, which torch leaves out."""
+    """Return a GPU's UUID with NVML's prefix ``GPU-``, which torch leaves out."""
     return uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
 
 
 def _of_all(versions: Iterable[str | None]) -> str | None:
-    """Return the distinct versions, joined by commas; None if no version is known."""
+    """Return the distinct versions, joined by commas, or None if no version is known."""
     return ", ".join(dict.fromkeys(version for version in versions if version)) or None
 
 
@@ -177,7 +185,7 @@ def _connections(handles: list[Any], links: list[Counter[str]]) -> Iterator[tupl
 
     addresses = [info and info.busId for info in (answer(pynvml.nvmlDeviceGetPciInfo, handle) for handle in handles)]
     for one, other in itertools.combinations(range(len(handles)), 2):
-        # Two GPUs on an NVSwitch reach each other over all NVLinks to it.
+        # Two GPUs on an NVSwitch reach each other over all their NVLinks to the switch.
         direct = links[one][addresses[other]] + min(links[one][_SWITCH], links[other][_SWITCH])
         ancestor = answer(pynvml.nvmlDeviceGetTopologyCommonAncestor, handles[one], handles[other])
         if direct:

@@ -1,8 +1,9 @@
 """A process that samples a machine's GPUs while its ranks train: ``python -P -m liecbench.host.gpu_sampler UUID…``.
 
-Each line that the process prints is JSON. The first is null when the process is ready; otherwise it is NVML's error
-message, and the process exits. The line ``begin`` on standard input starts a window. The line ``end`` ends the window
-and prints its figures. End of file ends the process. The figures cover all GPUs:
+The UUIDs name the GPUs to sample. Each line that the process prints is JSON. The first line is null when the process is
+ready. Otherwise it is NVML's error message, and the process exits. The line ``begin`` on standard input starts a
+window. The line ``end`` ends the window, and the process prints one object with the window's figures. End of file on
+standard input ends the process. Each figure combines all the GPUs:
 
 - ``utilisation``: mean share of time in which a kernel ran
 - ``sm_clock_hertz``: mean clock of the streaming multiprocessors
@@ -12,11 +13,11 @@ and prints its figures. End of file ends the process. The figures cover all GPUs
 - ``pcie_sent_bytes`` (leaving the GPU) and ``pcie_received_bytes``: from the GPU's counters; without counters, the mean
   of rate samples × the window's seconds
 - ``nvlink_sent_bytes``, ``nvlink_received_bytes``: payload on all NVLinks
-- ``throttled_share``: share of samples in which anything but idleness or a clock that applications set lowered the
-  clocks
+- ``throttled_share``: share of samples in which the clocks were lowered, other than by idleness or by a clock that
+  applications set
 - ``throttled_<reason>_share``: share of samples in which this reason lowered the clocks
 
-A figure that one of the GPUs does not support is missing.
+A figure that one of the GPUs does not support is left out.
 """
 
 import contextlib
@@ -46,7 +47,8 @@ REASONS: Final = {
     0x400: "reliability",
 }
 _ALL_LINKS: Final = 0xFFFF_FFFF
-# NVML's fields as ((number, scope), bytes per count); numbers, because older Python bindings lack the names.
+# NVML's fields as ((number, scope), bytes per count). Fields are given by number, because older Python bindings lack
+# the names.
 _FIELDS: Final = {
     "pcie_sent_bytes": ((197, 0), 1),
     "pcie_received_bytes": ((198, 0), 1),
@@ -59,11 +61,11 @@ _SUMMED: Final = ("_bytes", "_joules", "_watts")
 
 
 class Count(NamedTuple):
-    """A reading of a counter.
+    """One reading of a counter.
 
     Attributes:
         value: The counter's value.
-        bits: Width of the counter: it wraps around at 2^bits.
+        bits: Width of the counter, which wraps around at 2^bits.
         unit: Bytes or joules per count.
     """
 
@@ -73,9 +75,13 @@ class Count(NamedTuple):
 
 
 class Window:
-    """The figures of one GPU since this object was created.
+    """The figures of one GPU in a window of time, which begins when this object is created.
 
     The clock is read after the counters, because reading the counters takes time.
+
+    Args:
+        handle: NVML's handle of the GPU.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, handle: Any, clock: Callable[[], float] = time.monotonic) -> None:
@@ -119,7 +125,7 @@ class Window:
         return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
 
     def _count(self) -> None:
-        """Add each counter's growth to its total; drop the total of a counter that is missing or was reset."""
+        """Add each counter's growth to its total. Drop the total of a counter that is missing or was reset."""
         now = dict(_counts(self._handle))
         self._counted = self._clock()
         for name in list(self._totals):
@@ -131,7 +137,7 @@ class Window:
         self._last = now
 
     def _pcie_rate(self, number: int) -> float | None:
-        """Return the PCIe rate in bytes per second, or None if unsupported; the call blocks for 20 ms."""
+        """Return the PCIe rate in bytes per second; None if the GPU does not report it. The call blocks for 20 ms."""
         import pynvml
 
         rate = answer(pynvml.nvmlDeviceGetPcieThroughput, self._handle, number)
@@ -174,7 +180,7 @@ def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
 
 
 def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
-    """Yield ``throttled_share``, and the share of each reason that occurs; a sample has one bit per reason."""
+    """Yield ``throttled_share``, and the share of each reason that occurs. A sample has one bit per reason."""
     yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
     for bit, reason in REASONS.items():
         if count := sum(bool(sample & bit) for sample in samples):
@@ -182,11 +188,11 @@ def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
 
 
 def combined(parts: Sequence[dict[str, float] | None]) -> dict[str, float] | None:
-    """Combine the figures of several GPUs or machines; return None if a part is None.
+    """Combine the figures of several GPUs or machines. Return None if there are no parts or a part is None.
 
-    Bytes, joules and watts are sums, peak memory is the maximum, shares and clocks are means over the parts. A figure
-    that a part lacks is left out. Exception: ``throttled_<reason>_share`` counts as 0 in a part that lacks it but has
-    ``throttled_share``.
+    Bytes, joules and watts are added up. Peak memory is the maximum. Shares and clocks are means over the parts. A
+    figure that a part lacks is left out, with one exception: ``throttled_<reason>_share`` counts as 0 in a part that
+    lacks it but has ``throttled_share``.
     """
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
@@ -210,7 +216,11 @@ def _value(part: dict[str, float], name: str) -> float | None:
 
 
 def serve(handles: Sequence[Any]) -> None:
-    """Start and end windows as lines of standard input ask, and sample open windows, until end of file."""
+    """Read lines from standard input until end of file: ``begin`` starts a window on every GPU, ``end`` ends it.
+
+    Sample all GPUs every ``SAMPLE_SECONDS`` during a window, and print the window's figures at its end. ``handles`` are
+    NVML's handles of the GPUs.
+    """
     windows: list[Window] = []
     due = math.inf
     unread = b""
@@ -239,7 +249,7 @@ def _say(content: dict[str, float] | str | None) -> None:
 
 
 def main(uuids: Sequence[str]) -> None:
-    """Serve the GPUs with these UUIDs, with or without the prefix ``GPU-``, until standard input ends."""
+    """Sample the GPUs with these UUIDs, with or without the prefix ``GPU-``, until standard input ends."""
     import pynvml
 
     die_with_parent()

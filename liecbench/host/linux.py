@@ -25,30 +25,39 @@ def _checked(result: int, call: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Move this single-threaded process into new namespaces. Raises OSError if the kernel refuses."""
+    """Move this process, which must have a single thread, into new namespaces. Raises OSError if the kernel refuses.
+
+    ``flags`` is a combination of the constants ``CLONE_…``.
+    """
     _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def enter_network_namespace(descriptor: int) -> None:
-    """Move the calling thread into the network namespace that an open file descriptor refers to."""
+    """Move the calling thread into the network namespace to which the open file ``descriptor`` refers.
+
+    Raises OSError if the kernel refuses.
+    """
     _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(CLONE_NEWNET)), "setns")
 
 
 def make_mounts_private() -> None:
-    """Keep mounts of this mount namespace from appearing in the rest of the machine, and the other way round."""
+    """Separate this mount namespace: hide later mounts in it from outside, and later mounts outside from it.
+
+    Raises OSError if the kernel refuses.
+    """
     _checked(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC_PRIVATE), None), "mount")
 
 
 def mount_proc() -> None:
-    """Mount a /proc that shows the processes of this PID namespace. Raises OSError if the kernel refuses."""
+    """Mount a /proc that shows only the processes of this PID namespace. Raises OSError if the kernel refuses."""
     flags = ctypes.c_ulong(_MS_NOSUID_NODEV_NOEXEC)
     _checked(_libc.mount(b"proc", b"/proc", b"proc", flags, None), "mount /proc")
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Let the kernel kill this process when its parent process ends.
+    """Make the kernel kill this process when its parent process ends.
 
-    If ``parent`` is given and is no longer the parent's process ID, exit at once: the parent ended before the call.
+    If ``parent`` is given and is not the parent's process ID, exit at once, because the parent ended before the call.
     """
     kill = ctypes.c_ulong(signal.SIGKILL)
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_PDEATHSIG), kill, 0, 0, 0), "prctl")
@@ -57,5 +66,5 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def set_process_name(name: str) -> None:
-    """Set the name that ``ps`` and ``top`` show for this process; the kernel keeps the first 15 bytes."""
+    """Set the name that ``ps`` and ``top`` show for this process. The kernel keeps the first 15 bytes of the name."""
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_NAME), name.encode()[:15], 0, 0, 0), "prctl")

@@ -1,4 +1,4 @@
-"""Facts about this machine that results record, without paths and environment variables, and a check of its memory."""
+"""Describe this machine for result records, without paths and environment variables, and check its free memory."""
 
 import platform
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from liecbench.errors import MachineError
 
 
 def describe(*, threads: int) -> dict[str, str | int]:
-    """Return the description of this machine that results record; ``threads`` is the number of threads per process."""
+    """Return the description of this machine for result records. ``threads`` is the number of threads per process."""
     return {
         "cpu": _cpu_model(),
         "num_cpus": psutil.cpu_count() or 1,
@@ -28,9 +28,10 @@ def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int |
 
     Args:
         asked: The thing that needs the memory, as the error message names it.
-        needed_bytes: Bytes that it needs.
+        needed_bytes: The bytes that are needed.
         remedy: Advice for the user if too few bytes are available.
-        gpu_bytes: Bytes available on a GPU, to check instead of the machine's memory; None to check the latter.
+        gpu_bytes: Bytes available on a GPU, to be checked instead of the machine's memory. If it is None, the machine's
+            memory is checked.
 
     Raises:
         MachineError: If fewer than ``needed_bytes`` are available.
@@ -44,7 +45,7 @@ def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int |
 
 
 def _cpu_model() -> str:
-    """Return the processor's model name, which psutil does not report, or else its architecture."""
+    """Return the processor's model name, which psutil does not report, or the architecture if the name is unknown."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
