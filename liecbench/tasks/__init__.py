@@ -1,1 +1,1 @@
-"""Datasets and models."""
+"""The datasets and models that a scenario can train, and the base classes for adding more."""

@@ -1,4 +1,4 @@
-"""Archives of image datasets on this machine: find one, and read its files without unpacking."""
+"""Find an image dataset on this machine, and read its files from the official archive without unpacking it."""
 
 import hashlib
 import os
@@ -17,16 +17,16 @@ from liecbench.errors import LiecbenchError
 from liecbench.tasks.official_archives import Archive, mismatch
 
 _CHUNK_BYTES = 2**20
-# What tarfile and zipfile raise for files that they cannot make sense of.
+# The errors that tarfile and zipfile raise for files that they cannot read.
 _UNREADABLE = (OSError, EOFError, RuntimeError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
 
 
 class MalformedError(ValueError):
-    """Malformed contents of a file; a caller that knows the file's name turns this error into a LiecbenchError."""
+    """Malformed contents of a file. A caller that knows the file's name turns this error into a LiecbenchError."""
 
 
 def data_directory() -> Path:
-    """Return the directory of archives: ``$LIECBENCH_DATA`` or, if it is not set, ``liecbench`` in the user's cache."""
+    """Return the directory of datasets: ``$LIECBENCH_DATA`` or, if it is not set, ``liecbench`` in the user's cache."""
     own = os.environ.get("LIECBENCH_DATA")
     if own:
         return _expanded(own)
@@ -41,12 +41,12 @@ def _expanded(path: str) -> Path:
 
 
 def remedy(dataset: str) -> str:
-    """Return the remedy for a missing or damaged dataset, for an error message."""
+    """Return the advice for an error message about a missing or damaged dataset: how to download the dataset."""
     return f"`liecbench data fetch {dataset}` gets it into {data_directory()}, where it is found without a path"
 
 
 class Files(ABC):
-    """The files of a dataset, by their names within its folder."""
+    """The files of a dataset, by their names relative to the dataset's folder."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -54,25 +54,32 @@ class Files(ABC):
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Return the names of the entries of a folder, sorted."""
+        """Return the sorted names of the entries of a folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A dataset found on this machine; ``path`` is the archive itself, or a folder unpacked from it."""
+    """A dataset found on this machine.
+
+    Attributes:
+        dataset: The dataset's name.
+        archive: The official archive that holds the dataset.
+        path: The path of this archive, or of a folder unpacked from it.
+    """
 
     dataset: str
     archive: Archive
     path: Path
 
     def wrong(self, message: str) -> LiecbenchError:
-        """Return an error with the path and the remedy."""
+        """Return an error that names the dataset's path, with the advice to download the dataset."""
         return LiecbenchError(f"{self.path}: {message}", remedy(self.dataset))
 
     def fingerprint(self, patterns: Sequence[str], *options: object) -> str:
-        """Return a hash of the dataset's name, ``options`` and path, and of the size and time of change of its files.
+        """Return a hash that changes when the dataset's name, path or files change, or the ``options``.
 
-        The files of an unpacked folder are those that match the globs ``patterns``; an archive is a single file.
+        A file counts as changed if its size or its modification time differs. If the dataset is an unpacked folder, its
+        files are those that match the globs ``patterns``; an archive is a single file.
         """
         found = [self.path]
         if self.path.is_dir():
@@ -82,7 +89,11 @@ class Source:
 
     @contextmanager
     def files(self) -> Iterator[Files]:
-        """Open the dataset's files. Raises LiecbenchError if an archive is not the official one; trust any folder."""
+        """Yield the dataset's files in a ``with`` block.
+
+        Raises LiecbenchError if the dataset is an archive whose size or SHA-256 is not that of the official one. An
+        unpacked folder is not checked.
+        """
         if self.path.is_dir():
             yield _Folder(self)
             return
@@ -102,7 +113,7 @@ class Source:
 
     @contextmanager
     def readable(self, name: str = "the archive") -> Iterator[None]:
-        """Turn an error while ``name`` is read into a LiecbenchError."""
+        """Turn reading errors in the ``with`` block into a LiecbenchError that says that ``name`` cannot be read."""
         try:
             yield
         except _UNREADABLE as error:
@@ -118,7 +129,7 @@ def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
         archives: The official archives of the dataset.
 
     Raises:
-        LiecbenchError: There is neither an archive nor an unpacked folder.
+        LiecbenchError: If there is neither an archive nor an unpacked folder.
     """
     place = (data_directory() if path is None else _expanded(path)).resolve()
     if place.is_file():
@@ -139,7 +150,10 @@ def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
 
 
 def _like(dataset: str, place: Path, archives: Sequence[Archive]) -> Archive:
-    """Return the official archive that has the name of the file ``place`` or, if none has, its size."""
+    """Return the official archive that has the name of the file ``place`` or, if none has, the size of this file.
+
+    Raises LiecbenchError if no archive matches.
+    """
     num_bytes = place.stat().st_size
     for archive in archives:
         if place.name == archive.name:
@@ -171,7 +185,8 @@ class _Folder(Files):
             return sorted(path.name for path in (self._source.path / folder).iterdir())
 
 
-# Maps the name of an archive's member to a function that returns its contents, or to None if it is not a plain file.
+# Maps the name of an archive's member to a function that returns the member's contents, or to None if the member is not
+# a plain file.
 _Contents = Mapping[str, Callable[[], bytes] | None]
 
 
@@ -198,7 +213,8 @@ class _Members(Files):
 
 
 def _tar_members(path: Path) -> _Contents:
-    # Read in one pass and kept in memory: to go back in a compressed stream is to decompress it from its start.
+    # All members are read in one pass and kept in memory, because going back in a compressed stream would mean
+    # decompressing it from its start again.
     members: dict[str, Callable[[], bytes] | None] = {}
     with tarfile.open(path, "r|gz", bufsize=_CHUNK_BYTES) as tar:
         for member in tar:

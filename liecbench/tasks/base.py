@@ -1,4 +1,4 @@
-"""Base classes of datasets and models, and tasks that bring both. Extend these classes to add your own."""
+"""Base classes of datasets and models, and ``Task``, which combines both. Extend these classes to add your own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 from torch.nn import Module, functional
 
-# Turns stored inputs of shape [n, …] into the batch that the model takes; augmentation draws from the generator only.
+# Turns stored inputs of shape [n, …] into the batch that the model takes. Augmentation must use no other random numbers
+# than the generator's.
 Transform = Callable[[Tensor, np.random.Generator], Tensor]
 
 
@@ -18,8 +19,8 @@ class Examples:
 
     Attributes:
         inputs: The inputs as stored, of shape ``[n, *stored_shape]``: uint8 images, int64 tokens or float32 arrays.
-        labels: The labels, of shape ``[n, …]``; labels that are classes are int64, from 0 to ``num_classes − 1``.
-        transform: Turns a batch of stored inputs into inputs of the model; None if the model takes them as stored.
+        labels: The labels, of shape ``[n, …]``. Labels that are classes are int64, from 0 to ``num_classes − 1``.
+        transform: Turns a batch of stored inputs into inputs of the model. None if the model takes them as stored.
     """
 
     inputs: Tensor
@@ -34,7 +35,7 @@ class Examples:
 
         Args:
             indices: The positions of the batch's examples, int64 of shape ``[b]``.
-            random: The only generator that augmentation draws from, so that a run can be repeated.
+            random: The only source of random numbers for augmentation, so that a run can be repeated.
 
         Returns:
             Inputs of shape ``[b, *input_shape]``, and their labels of shape ``[b, …]``.
@@ -44,34 +45,34 @@ class Examples:
 
 
 class Dataset(ABC):
-    """A dataset; a subclass is a dataclass, whose fields are the options that a scenario can set.
+    """A dataset. A subclass is a dataclass, whose fields are the options that a scenario can set.
 
     Register the subclass in the entry-point group ``liecbench.tasks``. ``liecbench list datasets`` shows the first line
-    of its docstring.
+    of the subclass's docstring.
     """
 
     @property
     @abstractmethod
     def num_classes(self) -> int:
-        """The number of different labels: they are 0 to ``num_classes − 1``."""
+        """The number of classes. Labels are 0 to ``num_classes − 1``."""
 
     @abstractmethod
     def load(self) -> tuple[Examples, Examples]:
-        """Load the training and the test examples; every rank must load the same examples.
+        """Load the training and the test examples. Every rank must load the same examples.
 
         Returns:
-            The examples to train on, and those to test on.
+            The training examples, and the test examples.
 
         Raises:
-            LiecbenchError: A file is missing or damaged; its message says what to do.
+            LiecbenchError: If a file is missing or damaged. The message says what to do.
         """
 
 
 class Model(ABC):
-    """An architecture; a subclass is a dataclass, whose fields are the options that a scenario can set.
+    """An architecture. A subclass is a dataclass, whose fields are the options that a scenario can set.
 
     Register the subclass in the entry-point group ``liecbench.tasks``. ``liecbench list models`` shows the first line
-    of its docstring.
+    of the subclass's docstring.
     """
 
     @abstractmethod
@@ -79,40 +80,43 @@ class Model(ABC):
         """Build a network, initialised from torch's global random state.
 
         Args:
-            input_shape: The shape of one example as ``Examples.batch`` returns it, without the batch's dimension.
+            input_shape: The shape of one input as ``Examples.batch`` returns it, without the batch dimension.
             num_classes: The dataset's number of classes.
 
         Returns:
-            A new network in each call; it maps inputs ``[n, *input_shape]`` to logits ``[n, …, num_classes]``.
+            A new network in each call. It maps inputs ``[n, *input_shape]`` to logits ``[n, …, num_classes]``.
 
         Raises:
-            LiecbenchError: The architecture does not take inputs of this shape.
+            LiecbenchError: If the architecture does not take inputs of this shape.
         """
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy over all labels.
+    """Return the mean cross-entropy over all labels, as a scalar.
 
     Args:
         outputs: Logits of shape ``[*labels.shape, num_classes]``.
-        labels: Classes, int64: of shape ``[n]`` for images, ``[n, context]`` for texts, with one label per token.
+        labels: Classes, int64. The shape is ``[n]`` for images, and ``[n, context]`` for texts, with one label per
+            token.
     """
     return functional.cross_entropy(outputs.flatten(0, -2), labels.flatten())
 
 
 def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the share of labels whose logit is the largest, in [0, 1]."""
+    """Return the share of labels whose logit is the largest of their example or token: a scalar in [0, 1]."""
     return (outputs.argmax(dim=-1) == labels).double().mean()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A network with its data and its loss; a user's ``module:function`` given as the model may return one.
+    """A network with its data and its loss.
+
+    A scenario can give a function as its model, written ``module:function``. The function returns a network or a Task.
 
     Attributes:
-        model: The network; the function must make a new one in each call.
-        train: The examples to train on, the same on every rank.
-        test: The examples to test on, the same on every rank.
+        model: The network. The function must make a new one in each call.
+        train: The training examples, the same on every rank.
+        test: The test examples, the same on every rank.
         loss: Maps outputs and labels to a scalar, the mean over the batch.
         accuracy: Maps outputs and labels to a scalar in [0, 1].
     """

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100, from the official archives in their binary or their Python form."""
+"""The datasets CIFAR-10 and CIFAR-100, read from the official archives in their binary or their Python form."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass as plain_dataclass
@@ -25,10 +25,11 @@ _Records = tuple[NDArray[np.uint8], list[int]]
 
 @dataclass(frozen=True)
 class _Cifar(Dataset):
-    """A CIFAR dataset.
+    """The base class of CIFAR-10 and CIFAR-100.
 
     Attributes:
-        path: An official archive, or a directory that holds one or its unpacked folder; None: the data directory.
+        path: Path of an official archive, or of a directory that holds an archive or its unpacked folder. None means
+            the data directory.
         augment: Whether to crop and mirror training images at random.
     """
 
@@ -39,7 +40,7 @@ class _Cifar(Dataset):
     num_classes: ClassVar[int]
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return training and test images, uint8 of shape ``[n, 3, 32, 32]``; ``Examples.batch`` normalises them."""
+        """Return training and test images, uint8 of shape ``[n, 3, 32, 32]``. ``Examples.batch`` normalises them."""
         return load_cifar(self.name, self.path, self.augment, self.num_classes, OFFICIAL[self.name])
 
 
@@ -62,7 +63,19 @@ class Cifar100(_Cifar):
 def load_cifar(
     dataset: str, path: str | None, augment: bool, num_classes: int, archives: Sequence[Archive]
 ) -> tuple[Examples, Examples]:
-    """Return training and test images of the first of ``archives`` that is found. Raises LiecbenchError if none is."""
+    """Return training and test images of the first of ``archives`` that is found.
+
+    Args:
+        dataset: The dataset's name.
+        path: Path of an archive, or of a directory that holds an archive or its unpacked folder. None means the data
+            directory.
+        augment: Whether to crop and mirror training images at random.
+        num_classes: The number of classes.
+        archives: The official archives of the dataset.
+
+    Raises:
+        LiecbenchError: If no archive is found.
+    """
     source = find(dataset, path, archives)
     layout = _LAYOUTS[source.archive.folder]
     stem = f"{dataset}-{source.fingerprint([*layout.train, *layout.test])}"
@@ -70,7 +83,10 @@ def load_cifar(
 
 
 def _binary(content: bytes, label_bytes: int) -> _Records:
-    """Parse records of ``label_bytes`` labels, of which the last is the fine one, and then the pixels of an image."""
+    """Parse records of ``label_bytes`` labels and an image's pixels. Return the images and the last labels.
+
+    The last label of a record is the fine one.
+    """
     num_bytes = label_bytes + _PIXELS
     if not content or len(content) % num_bytes:
         raise MalformedError(f"{len(content)} bytes are no whole number of records of {num_bytes}")

@@ -1,4 +1,4 @@
-"""A small convolutional network."""
+"""The model CNN, a small convolutional network."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -15,15 +15,15 @@ from liecbench.tasks.base import Model
 class CNN(Model):
     """A 3×3 convolution, ReLU and 2×2 max pooling, repeated ``layers`` times, then a linear layer; no BatchNorm.
 
-    The first convolution has ``channels`` output channels, each later one twice as many as the one before it. Images
-    have three dimensions (their channels, height, width) and sides of at least 2**layers pixels.
+    The first convolution has ``channels`` output channels. Each later one has twice as many as the one before. An image
+    has the shape (channels, height, width), and its sides are at least 2**layers pixels long.
     """
 
     channels: Annotated[int, Ge(1)] = 32
     layers: Annotated[int, Ge(1)] = 2
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network. Raises LiecbenchError if examples are not images, or are too small for ``layers``."""
+        """Return a new network. Raises LiecbenchError if inputs are not images, or are too small for ``layers``."""
         if len(input_shape) != 3:
             message = f"a cnn takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

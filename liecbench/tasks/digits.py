@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: 1797 real images of 8×8 that come with the package."""
+"""The dataset Digits: 1797 real images of 8×8 pixels that come with scikit-learn."""
 
 import importlib.util
 from pathlib import Path
@@ -18,11 +18,14 @@ class Digits(Dataset):
 
     @property
     def num_classes(self) -> int:
-        """One class per digit."""
+        """10, one class per digit."""
         return 10
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return float32 images ``[n, 1, 8, 8]`` in [0, 1]; of those sorted by class, every fifth is a test image."""
+        """Return training and test images, float32 of shape ``[n, 1, 8, 8]`` with values in [0, 1].
+
+        Sort the images by class; every fifth of them is a test image.
+        """
         table = np.loadtxt(_file(), delimiter=",", dtype=np.float32)
         inputs = torch.from_numpy(table[:, :-1] / 16).view(-1, 1, 8, 8)
         labels = torch.from_numpy(table[:, -1].astype(np.int64))
@@ -34,7 +37,7 @@ class Digits(Dataset):
 
 
 def _file() -> Path:
-    # Found, not imported: importing sklearn costs every rank more than a second of start-up.
+    # The package is found, not imported, because importing sklearn takes every rank more than a second.
     package = importlib.util.find_spec("sklearn")
     assert package is not None, "scikit-learn is a dependency"
     assert package.submodule_search_locations is not None, "scikit-learn is a package"

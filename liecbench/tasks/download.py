@@ -1,4 +1,4 @@
-"""Download official archives: resume interrupted downloads, and check the size and SHA-256 of the archive."""
+"""Download official archives of datasets: resume interrupted downloads, and check the archive's size and SHA-256."""
 
 import errno
 import http.client
@@ -26,10 +26,11 @@ _WITHOUT_DOWNLOAD = {"digits": "scikit-learn's copy", "synthetic": "made up", "t
 
 
 def fetch(name: str, directory: Path, console: Console) -> Path:
-    """Download the archive of a dataset into ``directory`` unless it is there already; return the archive's path.
+    """Download the archive of the dataset ``name`` into ``directory``, unless it is there, and return its path.
 
     Raises:
-        LiecbenchError: The dataset has no archive, the network or the disk fails, or the server sends another file.
+        LiecbenchError: If the dataset has no archive, if the network or the disk fails, or if the server sends another
+            file.
     """
     if name in _WITHOUT_DOWNLOAD:
         raise LiecbenchError(f"{name} needs no download ({_WITHOUT_DOWNLOAD[name]})", "use it as it is")
@@ -39,7 +40,10 @@ def fetch(name: str, directory: Path, console: Console) -> Path:
 
 
 def download(archive: Archive, directory: Path, console: Console) -> Path:
-    """Download ``archive`` and return its path; an interrupted download resumes from ``NAME.partial``."""
+    """Download ``archive`` into ``directory``, unless it is there, and return its path.
+
+    An interrupted download leaves ``NAME.partial``, from which the next call resumes.
+    """
     target, partial = directory / archive.name, directory / f"{archive.name}.partial"
     with _disk(target):
         directory.mkdir(parents=True, exist_ok=True)
@@ -67,7 +71,7 @@ def _say(console: Console, text: str) -> None:
 
 @contextmanager
 def _exclusive(partial: Path) -> Iterator[None]:
-    """Hold a lock while this process downloads. Raises LiecbenchError if another process is downloading the file."""
+    """Hold a lock while this process downloads. Raises LiecbenchError if another process downloads the same file."""
     path = partial.with_suffix(".lock")
     lock = FileLock(path)
     try:
@@ -75,12 +79,12 @@ def _exclusive(partial: Path) -> Iterator[None]:
     except Timeout:
         raise LiecbenchError(f"another process is downloading {partial}", "wait for it") from None
     except OSError:
-        pass  # a file system without locks: the checksum at the end finds what two processes have mixed up
+        pass  # this file system has no locks; the checksum at the end detects a file that two processes mixed up
     try:
         yield
     finally:
         with suppress(OSError):
-            path.unlink()  # before the release: later, the file could be another process's lock
+            path.unlink()  # before the release, because afterwards the file could be another process's lock
         lock.release()
 
 
@@ -90,14 +94,14 @@ def _opened(partial: Path) -> io.FileIO:
 
 
 class _Download:
-    """The download of an archive into ``file``, which is open for appending and may hold the first bytes already."""
+    """The download of an archive into ``file``, which is open for appending and may hold the archive's first bytes."""
 
     def __init__(self, archive: Archive, partial: Path, file: io.FileIO, console: Console) -> None:
         self._archive, self._partial, self._file, self._console = archive, partial, file, console
         self._num_bytes = file.seek(0, io.SEEK_END)
 
     def complete(self) -> None:
-        """Append the missing bytes; download everything again if the server cannot send a part of the file."""
+        """Append the missing bytes. Download everything again if the server cannot send only a part of the file."""
         try:
             with self._network():
                 if self._num_bytes > self._archive.num_bytes:
@@ -130,7 +134,11 @@ class _Download:
             raise http.client.HTTPException("the server closed the connection")
 
     def _check_length(self, rest: int | None, have: int) -> None:
-        """Raise LiecbenchError if the server offers a file of another size, before anything is overwritten."""
+        """Raise LiecbenchError if the server's file has another size than the archive, before anything is overwritten.
+
+        ``rest`` is the number of bytes that the server is about to send, and ``have`` the number that precede them in
+        the file.
+        """
         if rest is not None and have + rest != self._archive.num_bytes:
             offered = f"{self._archive.url} is a file of {have + rest} bytes, not of {self._archive.num_bytes}"
             raise LiecbenchError(offered, _ELSEWHERE)

@@ -1,4 +1,7 @@
-"""A small decoder-only transformer (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners")."""
+"""The model GPT: a small decoder-only transformer.
+
+Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners".
+"""
 
 import math
 from typing import Annotated
@@ -16,7 +19,10 @@ _STD = 0.02  # GPT-2's standard deviation of initial weights
 
 
 class Attention(nn.Module):
-    """Causal self-attention with ``heads`` heads: ``[n, t, width]`` → ``[n, t, width]``."""
+    """Causal self-attention with ``heads`` heads, from ``[n, t, width]`` to ``[n, t, width]``.
+
+    ``residual_std`` is the standard deviation of the initial weights of the output projection.
+    """
 
     def __init__(self, width: int, heads: int, residual_std: float) -> None:
         super().__init__()
@@ -25,7 +31,7 @@ class Attention(nn.Module):
         self.projection = _linear(width, width, residual_std)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return, for each position, the weighted sum of the values of itself and earlier positions."""
+        """Return, for each position, the projected attention over the values of this position and all earlier ones."""
         by_head = self.qkv(x).unflatten(-1, (3, self.heads, -1)).transpose(1, 3)  # [n, heads, 3, t, width / heads]
         query, key, value = by_head.unbind(2)
         gathered = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
@@ -34,7 +40,10 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """A pre-norm transformer block: x + attention(norm(x)), then x + MLP(norm(x)) with a hidden layer of 4·width."""
+    """A pre-norm transformer block: x + attention(norm(x)), then x + MLP(norm(x)) with a hidden layer of 4·width.
+
+    ``residual_std`` is the standard deviation of the initial weights of both output layers.
+    """
 
     def __init__(self, width: int, heads: int, residual_std: float) -> None:
         super().__init__()
@@ -55,12 +64,13 @@ class Block(nn.Module):
 class Network(nn.Module):
     """A transformer that returns, for every token, logits of the token that follows.
 
-    It maps int64 tokens ``[n, t]``, ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``.
+    It maps int64 tokens ``[n, t]``, with ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``.
     """
 
     def __init__(self, vocabulary: int, context: int, width: int, layers: int, heads: int) -> None:
         super().__init__()
-        # Each block adds to the residual stream twice; scaled so, the stream's variance does not grow with ``layers``.
+        # Each block adds to the residual stream twice. With this standard deviation the stream's variance does not grow
+        # with ``layers``.
         residual_std = _STD / math.sqrt(2 * layers)
         self.tokens = nn.Parameter(torch.empty(vocabulary, width).normal_(std=_STD))
         self.positions = nn.Parameter(torch.empty(context, width).normal_(std=_STD))
@@ -68,7 +78,7 @@ class Network(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the logits; the output layer shares its weights with the token embedding."""
+        """Return the logits. The output layer shares its weights with the token embedding."""
         x = functional.embedding(tokens, self.tokens) + self.positions[: tokens.shape[1]]
         return functional.linear(self.norm(self.blocks(x)), self.tokens)
 
@@ -77,8 +87,8 @@ class Network(nn.Module):
 class GPT(Model):
     """GPT-2 without dropout: ``layers`` blocks of ``width``; a token's logits do not depend on later tokens.
 
-    The input shape is ``(context,)``; the number of classes is the size of the vocabulary. The network maps int64
-    tokens ``[n, t]``, ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``. ``heads`` must divide ``width``.
+    The input shape is ``(context,)``, and the number of classes is the size of the vocabulary. The network maps int64
+    tokens ``[n, t]``, with ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``. ``heads`` must divide ``width``.
     """
 
     width: Annotated[int, Ge(1)] = 128
@@ -93,7 +103,7 @@ class GPT(Model):
             )
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network. Raises LiecbenchError if examples are not texts."""
+        """Return a new network. Raises LiecbenchError if inputs are not texts of shape ``(context,)``."""
         if len(input_shape) != 1:
             message = f"a gpt takes texts of shape (context,), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of texts")

@@ -1,4 +1,4 @@
-"""Turn stored images into batches for networks: normalise them and, for training, crop and mirror them at random."""
+"""Turn stored images into batches for networks: normalise images and, for training, crop and mirror them at random."""
 
 from dataclasses import dataclass
 
@@ -10,26 +10,26 @@ from torch.nn.functional import pad
 from liecbench.tasks.base import Examples
 from liecbench.tasks.prepared import Parts
 
-# Per channel, of CIFAR-10's training images; customary for other datasets, too.
+# Mean and standard deviation of each channel in CIFAR-10's training images. They are customary for other datasets, too.
 _MEAN = (0.491, 0.482, 0.447)
 _STD = (0.247, 0.243, 0.262)
 
 
 @dataclass(frozen=True, slots=True)
 class Normalise:
-    """(pixel / 255 − ``mean``) / ``std`` per channel: uint8 ``[n, c, h, w]`` to float32 of the same shape."""
+    """Normalise images: (pixel / 255 − ``mean``) / ``std`` per channel, from uint8 ``[n, c, h, w]`` to float32."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
-        """Return the normalised images; ``random`` is not used."""
+        """Return the normalised images, float32 ``[n, c, h, w]``. ``random`` is not used."""
         return _normalised(images, self.mean, self.std)
 
 
 @dataclass(frozen=True, slots=True)
 class CropAndFlip:
-    """The augmentation of He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32 of the same shape.
+    """Augment images as in He et al. 2016 (arXiv:1512.03385, 4.2): uint8 ``[n, c, h, w]`` to float32, same shape.
 
     Each image is padded with ``padding`` black pixels on each side, cropped back to its size at a random offset,
     mirrored with probability 1/2, and normalised.
@@ -40,14 +40,15 @@ class CropAndFlip:
     padding: int = 4
 
     def __call__(self, images: Tensor, random: np.random.Generator) -> Tensor:
-        """Return the augmented images; ``random`` draws the offset and the mirroring of each image."""
+        """Return the augmented images. ``random`` draws each image's offset, and whether the image is mirrored."""
         n, channels, height, width = images.shape
         draws = np.concatenate([random.integers(2 * self.padding + 1, size=(2, n)), random.integers(2, size=(1, n))])
         down, right, mirrored = torch.from_numpy(draws).to(images.device).unsqueeze(2)
         across = torch.arange(width, device=images.device)
         rows = down + torch.arange(height, device=images.device)
         columns = right + torch.where(mirrored.bool(), across.flip(0), across)
-        # One gather by an index that channels share: the fastest of seven ways tried, unfolded windows among them.
+        # One gather with an index that all channels share was the fastest of seven ways tried; unfolded windows were
+        # one of them.
         pixels = rows.unsqueeze(2) * (width + 2 * self.padding) + columns.unsqueeze(1)
         padded = pad(images, (self.padding,) * 4).flatten(2)
         taken = padded.gather(2, pixels.view(n, 1, height * width).expand(n, channels, height * width))
@@ -63,7 +64,10 @@ def _normalised(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...])
 
 
 def image_examples(parts: Parts, augment: bool) -> tuple[Examples, Examples]:
-    """Return training and test examples; training images are cropped and mirrored at random if ``augment`` is true."""
+    """Return training and test examples. If ``augment``, training images are cropped and mirrored at random.
+
+    ``parts`` are the training and the test images. Batches of both are normalised.
+    """
     train, test = parts
     normalise = Normalise(_MEAN, _STD)
     return (

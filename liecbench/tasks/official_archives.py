@@ -1,4 +1,4 @@
-"""The official archives of image datasets: names, addresses, sizes and checksums."""
+"""The official archives of image datasets: their file names, URLs, sizes and checksums."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ class Archive:
     """An official archive.
 
     Attributes:
-        name: Its file name.
-        url: Where it is published.
-        num_bytes: Its size.
-        sha256: Its checksum.
-        folder: The name of the folder inside the archive that holds the files.
+        name: The archive's file name.
+        url: The address from which it is downloaded.
+        num_bytes: The archive's size.
+        sha256: The archive's checksum, in hexadecimal.
+        folder: The name of the folder in the archive that holds the files.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Archive:
 
 
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
-# The archives that hold a dataset; the first is the one that is downloaded.
+# The archives that hold each dataset. The first of them is the one that is downloaded.
 OFFICIAL: dict[str, tuple[Archive, ...]] = {
     "cifar10": (
         Archive(
@@ -74,7 +74,7 @@ OFFICIAL: dict[str, tuple[Archive, ...]] = {
 
 
 def mismatch(path: Path, archive: Archive) -> str | None:
-    """Return a message about the wrong size or SHA-256 of a file, or None if the file is the official archive."""
+    """Return a message if the file's size or SHA-256 is not that of the official archive, or None if both are."""
     num_bytes = path.stat().st_size
     if num_bytes != archive.num_bytes:
         return f"{path} has {num_bytes} bytes; the official {archive.name} has {archive.num_bytes}"

@@ -1,4 +1,4 @@
-"""Read pickled dictionaries of uint8 arrays as data: nothing that a pickle names is imported or called."""
+"""Read pickled dictionaries of uint8 arrays as data, without importing or calling anything that the pickle names."""
 
 import io
 import math
@@ -23,7 +23,11 @@ _UINT8 = ("u1", b"u1")
 
 
 class _Named:
-    """A stand-in for a function that a pickle names: a call of it is only recorded, or encodes a byte string."""
+    """A stand-in for a function that a pickle names.
+
+    A call of the stand-in is only recorded. The exception is ``_codecs.encode``, whose stand-in encodes a text as
+    bytes.
+    """
 
     __slots__ = ("_name",)
 
@@ -40,7 +44,7 @@ class _Named:
 
 
 class _Called:
-    """A recorded call, and the state that the pickle would set on the call's result."""
+    """The recorded call of a function, and the state that the pickle would set on the call's result."""
 
     __slots__ = ("arguments", "name", "state")
 
@@ -52,7 +56,7 @@ class _Called:
         self.state = state
 
 
-# The unpickler written in Python: the one written in C allocates gigabytes if a damaged file says so.
+# The standard library's unpickler in Python, because the one in C allocates gigabytes if a damaged file says so.
 class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _KNOWN:
@@ -61,10 +65,10 @@ class _Unpickler(pickle._Unpickler):
 
 
 def read_dictionary(content: bytes) -> dict[str, object]:
-    """Return a pickled dictionary of Python 2 or 3: keys as text, and arrays as uint8.
+    """Return the dictionary that Python 2 or 3 pickled in ``content``, with keys as text and arrays as uint8.
 
     Raises:
-        MalformedError: The content is no such dictionary, or the pickle names something that no array needs.
+        MalformedError: If the content is no such dictionary, or if the pickle names something that arrays do not need.
     """
     try:
         loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()

@@ -1,4 +1,4 @@
-"""Decoded images and labels in memory-mapped files: all ranks of a machine share one copy in memory."""
+"""Decoded images and labels in memory-mapped files, so that all ranks of a machine share one copy in memory."""
 
 import os
 import uuid
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from liecbench.errors import LiecbenchError
 from liecbench.tasks.archives import data_directory
 
-# Raise this number when a change reads the same archives differently: files of earlier editions are then not used.
+# Raise this number when the code changes so that the same archives give other images or labels. Files of earlier
+# editions are then not used.
 _EDITION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Images of shape ``[n, channels, height, width]``, 0 to 255, and labels of shape ``[n]``."""
+    """Images, uint8 of shape ``[n, channels, height, width]``, and their labels, int64 of shape ``[n]``."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -31,15 +32,17 @@ Parts = tuple[Labelled, Labelled]
 
 
 def prepared(stem: str, shape: tuple[int, int, int], read: Callable[[], Parts]) -> Parts:
-    """Return training and test images from memory-mapped files; a write to them changes this process's copy only.
+    """Return training and test images from memory-mapped files, which are written first if they are missing.
+
+    Writes to the returned arrays change only this process's copy.
 
     Args:
-        stem: The beginning of the files' names.
+        stem: The beginning of the files' names. It must differ for different images.
         shape: The shape of one image.
-        read: Returns the images to write if files are missing or damaged; one process calls it while others wait.
+        read: Returns the images to write if files are missing or damaged. One process calls it while others wait.
 
     Raises:
-        LiecbenchError: The data directory cannot be written.
+        LiecbenchError: If the data directory cannot be written.
     """
     directory = data_directory() / "prepared"
     found = _mapped(directory / stem, shape)
@@ -66,7 +69,7 @@ def _files(stem: Path) -> list[Path]:
 
 
 def _mapped(stem: Path, shape: tuple[int, int, int]) -> Parts | None:
-    """Return the mapped files; None if a file is missing, damaged, or holds images of another shape."""
+    """Return the mapped files, or None if a file is missing, damaged, or holds images of another shape."""
     try:
         train, train_labels, test, test_labels = (_map(file) for file in _files(stem))
     except (OSError, ValueError):
@@ -98,7 +101,7 @@ def _locked(directory: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except OSError:
-        pass  # A file system without locks: each process then reads the images itself, and all write equal files.
+        pass  # This file system has no locks. Each process reads the images itself, and all write equal files.
     else:
         for left_by_a_killed_process in directory.glob("*.partial"):
             left_by_a_killed_process.unlink(missing_ok=True)

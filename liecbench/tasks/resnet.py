@@ -1,4 +1,7 @@
-"""Pre-activation residual networks for small images (He et al. 2016, arXiv 1603.05027)."""
+"""The models ResNet18 and ResNet34: pre-activation residual networks for small images.
+
+Source: He et al. 2016, arXiv 1603.05027.
+"""
 
 from typing import ClassVar
 
@@ -16,7 +19,7 @@ class Block(nn.Module):
     """A residual block: a shortcut plus two 3×3 convolutions, each after a BatchNorm and a ReLU.
 
     It maps ``[n, in_channels, h, w]`` to ``[n, out_channels, ⌈h / stride⌉, ⌈w / stride⌉]``. The shortcut is the input
-    itself or, if the shape changes, a 1×1 convolution of the output of the first BatchNorm and ReLU.
+    itself. If the shape changes, the shortcut is a 1×1 convolution of the output of the first BatchNorm and ReLU.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
@@ -38,7 +41,7 @@ class Block(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """``num_blocks`` blocks with ``out_channels`` channels; the first block has ``stride``, the others stride 1."""
+    """``num_blocks`` residual blocks with ``out_channels`` channels. The first block has ``stride``, all others 1."""
 
     def __init__(self, in_channels: int, out_channels: int, num_blocks: int, stride: int) -> None:
         following = [Block(out_channels, out_channels, stride=1) for _ in range(num_blocks - 1)]
@@ -46,7 +49,10 @@ class Stage(nn.Sequential):
 
 
 class Network(nn.Sequential):
-    """A convolution to 64 channels, four stages (all but the first halve the image), average pooling, linear layer."""
+    """A convolution to 64 channels, four stages of residual blocks, average pooling and a linear layer.
+
+    Each stage but the first halves the image's height and width.
+    """
 
     def __init__(self, in_channels: int, num_blocks: tuple[int, ...], num_classes: int) -> None:
         stages = [
@@ -64,7 +70,7 @@ class _ResNet(Model):
     num_blocks: ClassVar[tuple[int, ...]]
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network. Raises LiecbenchError if examples are not images."""
+        """Return a new network. Raises LiecbenchError if inputs are not images."""
         if len(input_shape) != 3:
             message = f"a resnet takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

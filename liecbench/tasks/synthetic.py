@@ -1,4 +1,4 @@
-"""Images, or arrays of any shape, drawn from a mixture of Gaussians: learnable, with a known best accuracy."""
+"""The dataset Synthetic: arrays of any shape, drawn from a mixture of Gaussians with a known best accuracy."""
 
 import math
 from typing import Annotated
@@ -21,9 +21,9 @@ _CHUNK = 1024
 class Synthetic(Dataset):
     """Smooth random images of any shape: class means and Gaussian noise; no classifier beats best_accuracy by much.
 
-    An image is a sum of low-frequency cosines. Its coefficients are drawn from N(s·m_c, I) for class c, with
-    orthonormal m_c. The best classifier picks the class with the nearest mean. It is right with probability
-    E[Φ(z + s)^(classes − 1)], z ~ N(0, 1), and s is chosen so that this probability is ``best_accuracy``.
+    An image is a sum of low-frequency cosines. For class c, the cosines' coefficients are drawn from N(s·m_c, I), with
+    orthonormal vectors m_c and a number s. The best classifier picks the class with the nearest mean. It is right with
+    probability E[Φ(z + s)^(classes − 1)], z ~ N(0, 1), and s is chosen so that this probability is ``best_accuracy``.
     """
 
     shape: Annotated[list[Annotated[int, Ge(1)]], MinLen(1)] = Field(default_factory=lambda: [3, 32, 32])
@@ -41,11 +41,11 @@ class Synthetic(Dataset):
 
     @property
     def num_classes(self) -> int:
-        """The option ``classes``."""
+        """The number of classes, which is the option ``classes``."""
         return self.classes
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return training and test examples, float32 of shape ``[n, *shape]``; the same on every machine."""
+        """Return training and test examples, float32 of shape ``[n, *shape]``. They are the same on every machine."""
         random = np.random.default_rng(self.seed)
         numel = math.prod(self.shape)
         num_dimensions = min(numel - 1, max(_FEWEST_DIMENSIONS, 2 * self.classes))
@@ -62,7 +62,8 @@ class Synthetic(Dataset):
     ) -> Examples:
         labels = random.integers(self.classes, size=num_samples)
         points = means[labels] + random.standard_normal((num_samples, means.shape[1]))
-        # Numbers on a grid have exact sums in any order of addition: all machines draw the same examples.
+        # Round to a grid, on which sums are exact in any order of addition, so that all machines draw the same
+        # examples.
         points, basis = np.round(points * _GRID), np.round(basis * _GRID)
         scale = math.sqrt(basis.shape[1] / basis.shape[0]) / _GRID**2
         images = np.empty((num_samples, basis.shape[1]), dtype=np.float32)
@@ -72,7 +73,7 @@ class Synthetic(Dataset):
 
 
 def separation(num_classes: int, best_accuracy: float) -> float:
-    """Return the length s of the class means at which the best classifier has the accuracy ``best_accuracy``."""
+    """Return the length s of the class means for which the best classifier's accuracy is ``best_accuracy``."""
     low, high = 0.0, 1.0
     while accuracy_at(high, num_classes) < best_accuracy:
         high *= 2
@@ -83,9 +84,9 @@ def separation(num_classes: int, best_accuracy: float) -> float:
 
 
 def accuracy_at(length: float, num_classes: int) -> float:
-    """Return the best classifier's accuracy for class means of this length.
+    """Return the best classifier's accuracy if all class means have this ``length`` and are orthogonal.
 
-    It is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), by Gauss-Hermite quadrature.
+    It is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), computed by Gauss-Hermite quadrature.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(100)
     below = torch.special.ndtr(torch.from_numpy(nodes + length)).numpy()
@@ -93,7 +94,10 @@ def accuracy_at(length: float, num_classes: int) -> float:
 
 
 def _cosines(shape: list[int], num_dimensions: int) -> NDArray[np.float64]:
-    """Return the ``num_dimensions`` smoothest orthonormal cosines (DCT-II) of this shape but the constant, as rows."""
+    """Return the ``num_dimensions`` orthonormal cosines (DCT-II) of lowest frequency, one flattened cosine per row.
+
+    ``shape`` is the shape of a cosine. The constant cosine is left out.
+    """
     frequencies = np.indices(shape).reshape(len(shape), -1)
     chosen = frequencies[:, np.argsort(frequencies.sum(axis=0), kind="stable")[1 : num_dimensions + 1]]
     basis = np.ones((num_dimensions, 1))

@@ -1,4 +1,4 @@
-"""Text for predicting the next character; by default Python's own standard library, which every machine has."""
+"""The dataset Text, for predicting the next character; by default the source of Python's own standard library."""
 
 import sysconfig
 from pathlib import Path
@@ -15,16 +15,17 @@ from liecbench.tasks.base import Dataset, Examples
 _ASCII = 128
 _SUBSTITUTE = 26
 _HOLD_OUT_EVERY = 10
-# Modules that differ between machines: written when Python is built or set up.
+# Modules that differ between machines, because they are written when Python is built or set up.
 _NOT_EVERYWHERE = ("_sysconfigdata", "sitecustomize", "usercustomize")
 
 
 @dataclass(frozen=True)
 class Text(Dataset):
-    """Text in windows of ``context`` characters, to predict each from those before it; every tenth window held out.
+    """Text in windows of ``context`` characters, for predicting the next character; every tenth window held out.
 
-    The corpus is the text file ``path`` or, by default, the top-level modules of Python's standard library. A character
-    is given by its ASCII code; a character outside ASCII by 26, ASCII's code for a substitute.
+    The corpus is the text file ``path`` or, by default, the top-level modules of Python's standard library. If
+    ``characters`` is given, only so many characters from the corpus's start are used. A character is given by its ASCII
+    code. A character outside ASCII is replaced by 26, ASCII's code for a substitute.
     """
 
     path: str | None = None
@@ -33,11 +34,11 @@ class Text(Dataset):
 
     @property
     def num_classes(self) -> int:
-        """The size of the vocabulary, ASCII."""
+        """128, the size of the vocabulary, which is ASCII."""
         return _ASCII
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return windows as int64 of shape ``[n, context]``; the labels are the windows one character later."""
+        """Return training and test windows, int64 of shape ``[n, context]``. A label is the character that follows."""
         corpus = self._corpus()[: self.characters]
         points = np.frombuffer(corpus.encode("utf-32-le"), dtype="<u4")
         codes = torch.from_numpy(np.where(points < _ASCII, points, _SUBSTITUTE).astype(np.int64))

@@ -1,4 +1,4 @@
-"""Tiny ImageNet, from its official archive."""
+"""The dataset TinyImageNet, read from its official archive."""
 
 import io
 import re
@@ -22,8 +22,8 @@ _NUM_CLASSES = 200
 _WNID = re.compile(r"n\d{8}")
 _WNIDS = "wnids.txt"
 _ANNOTATIONS = "val/val_annotations.txt"
-# Files and folders whose size and time show a change of an unpacked dataset: every rank looks at them, not at all
-# 110,000 files.
+# Files and folders whose size and time show that an unpacked dataset has changed. Every rank looks at these few,
+# because there are 110,000 files in all.
 _STAMPED = (_WNIDS, _ANNOTATIONS, "val/images", "train/*/images")
 
 # The names of image files, and the label of each.
@@ -37,9 +37,10 @@ class TinyImageNet(Dataset):
     A class's label is the position of its WordNet id in the sorted list of all ids.
 
     Attributes:
-        path: The official archive, or a directory that holds it or its unpacked folder; None: the data directory.
+        path: Path of the official archive, or of a directory that holds the archive or its unpacked folder. None means
+            the data directory.
         augment: Whether to crop and mirror training images at random.
-        size: The side to which images of 64×64 are scaled (bilinear, antialiased).
+        size: The side in pixels to which the images of 64×64 pixels are scaled (bilinear, antialiased).
     """
 
     path: str | None = None
@@ -49,14 +50,24 @@ class TinyImageNet(Dataset):
     num_classes: ClassVar[int] = _NUM_CLASSES
 
     def load(self) -> tuple[Examples, Examples]:
-        """Return training and test images, uint8 ``[n, 3, size, size]``; ``Examples.batch`` normalises them."""
+        """Return training and test images, uint8 ``[n, 3, size, size]``. ``Examples.batch`` normalises them."""
         return load_tiny_imagenet(self.path, self.augment, self.size, OFFICIAL["tiny_imagenet"])
 
 
 def load_tiny_imagenet(
     path: str | None, augment: bool, size: int, archives: Sequence[Archive]
 ) -> tuple[Examples, Examples]:
-    """Return training and validation images. Raises LiecbenchError if none of ``archives`` is found."""
+    """Return training and validation images, scaled to ``size`` × ``size`` pixels.
+
+    Args:
+        path: Path of an archive, or of a directory that holds it or its unpacked folder. None means the data directory.
+        augment: Whether to crop and mirror training images at random.
+        size: The side of an image in pixels.
+        archives: The official archives of the dataset.
+
+    Raises:
+        LiecbenchError: If no archive is found.
+    """
     source = find("tiny_imagenet", path, archives)
     stem = f"tiny_imagenet-{source.fingerprint(_STAMPED, size)}"
     return image_examples(prepared(stem, (3, size, size), lambda: _read(source, size)), augment)
@@ -108,7 +119,7 @@ def _validation(source: Source, files: Files, labels: dict[str, int]) -> _Listed
 
 
 def _decoded(source: Source, files: Files, listed: _Listed, size: int) -> Labelled:
-    # On one thread: Pillow decodes under the GIL, and a pool was slower.
+    # One thread decodes all images, because Pillow decodes under the GIL, and a pool of threads was slower.
     images = np.empty((len(listed), 3, size, size), np.uint8)
     for image, (name, _) in zip(images, listed, strict=True):
         content = files.read(name)
@@ -120,9 +131,12 @@ def _decoded(source: Source, files: Files, listed: _Listed, size: int) -> Labell
 
 
 def _pixels(content: bytes, size: int) -> NDArray[np.uint8]:
-    """Return a JPEG's pixels as ``[3, size, size]``. Raises ValueError if it is not 64×64, or an error of Pillow's."""
+    """Return the pixels of a JPEG of 64×64, scaled, as ``[3, size, size]``.
+
+    Raises ValueError if the image has another size, or an error of Pillow's if it cannot be read.
+    """
     with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
-        # Checked before anything is decoded: a header may claim gigapixels.
+        # Check this before anything is decoded, because a header may claim gigapixels.
         if image.size != (_SIZE, _SIZE):
             raise ValueError(f"an image of {image.width}×{image.height} pixels, not {_SIZE}×{_SIZE}")
         colours = image.convert("RGB")
