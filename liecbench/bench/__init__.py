@@ -1,1 +1,1 @@
-"""Microbenchmarks, each against its physical limit measured in the same run."""
+"""The microbenchmarks of ``liecbench bench``, which compare measured times with physical limits."""

@@ -1,4 +1,4 @@
-"""The program of one rank of a benchmark."""
+"""The program that each rank of a benchmark runs: it measures the cases of a ``BenchmarkPlan``."""
 
 from liecbench.launch.messages import BenchmarkPlan
 from liecbench.worker import entry

@@ -1,4 +1,4 @@
-"""Run a benchmark on ranks behind shaped links, in a launch like that of cells, and collect their measurements."""
+"""Start a benchmark's ranks with torchrun, behind shaped links, and collect the measurements."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,7 +16,12 @@ BYTES_PER_RANK: Final = 250 * 10**6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The results of one case: its figures by name, and the lowest measured rate of any rank's link, up or down."""
+    """The results of one case of a benchmark.
+
+    Attributes:
+        figures: The case's measurements, by name.
+        achieved_bits_per_second: The lowest measured rate of all ranks' links in both directions.
+    """
 
     figures: dict[str, Any]
     achieved_bits_per_second: int
@@ -25,7 +30,7 @@ class Report:
 def run_ranks(
     plan: BenchmarkPlan, labels: Sequence[str], workers: int, say: Callable[[str], None]
 ) -> tuple[list[Report], str | None]:
-    """Launch a benchmark's ranks, and return their reports on the cases of a plan.
+    """Start ``workers`` ranks, let them measure the cases of ``plan``, and return a report per case.
 
     Args:
         plan: The benchmark's cases.
@@ -35,7 +40,7 @@ def run_ranks(
 
     Returns:
         One report per case, in order, and None. If the launch failed: the reports of the cases that were measured
-        before, and the reason.
+        before the failure, and the reason of the failure.
 
     Raises:
         MachineError: If the kernel refuses shaped links.

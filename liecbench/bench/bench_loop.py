@@ -1,4 +1,4 @@
-"""The loop of a benchmark's ranks: join the process group once, then measure one case after the other on its link."""
+"""The loop of each rank of a benchmark: join the process group once, then measure each case on the case's link."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,12 +18,15 @@ from liecbench.worker.event_writer import EventWriter
 from liecbench.worker.process_group import join
 from liecbench.worker.process_pacing import Unshaped
 
-# Measures a case, collectively, and returns figures that are the same on every rank.
+# Measures a case and returns its figures, which are the same on every rank. All ranks must call it together.
 _Measure = Callable[[CellLink], dict[str, Any]]
 
 
 def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Measure every case of the plan on this rank; rank 0 sends the figures to the command."""
+    """Measure every case of ``plan`` on this rank. Rank 0 sends the figures to the ``liecbench`` command.
+
+    ``events`` is the pipe to the command. If ``worker_link`` is None, the links are not shaped.
+    """
     torch.set_num_threads(1)
     join(plan)
     writer = EventWriter(events) if dist.get_rank() == 0 else None
@@ -39,7 +42,7 @@ def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) 
 
 
 def _cases(plan: BenchmarkPlan) -> Iterator[tuple[str | dict[str, Any], _Measure]]:
-    """Yield for each case its link and the function that measures the case."""
+    """Yield the link of each case and the function that measures the case."""
     for step in plan.steps:
         yield step.link, partial(measure_exchange, step)
     for transfer in plan.transfers:

@@ -1,28 +1,30 @@
-"""The result of a microbenchmark: rows of times beside their physical limits."""
+"""The result of a microbenchmark: a row of measured times and their physical limit for each operation."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRow:
-    """One operation beside its physical limit, both measured in the same run; fields that do not apply are None.
+    """One operation's measured time beside its physical limit. Fields that do not apply are None.
+
+    The limit is measured in the same run (a copy of the vector) or computed from the link's rate.
 
     Attributes:
         name: Name of the compressor, the algorithm, or the operation of torch.
         operation: The operation of the compressor, the kind of the algorithm's step, or ``send`` or ``collective``.
-        size: Number of elements; in the link benchmark, number of bytes.
+        size: Number of elements. In the link benchmark, number of bytes.
         seconds: Median seconds of the operation.
         limit_seconds: The physical limit: the least seconds that the operation can take.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.
         workers: Number of ranks.
         link: The link that every rank has.
-        payload_bytes: Payload bytes of the busiest rank in its busier direction.
+        payload_bytes: Payload bytes that the busiest rank sends, or receives if these are more.
         compress_seconds: Median seconds of compression, which are a part of ``seconds``.
         step_seconds: Median seconds of the whole step.
         asked_bits_per_second: Requested rate of the link's slower direction.
-        achieved_bits_per_second: Measured rate: of the operation itself if the link benchmark times it in one
-            direction, otherwise of the slowest link when the links were shaped.
+        achieved_bits_per_second: Measured rate. If the link benchmark times the operation in one direction, it is the
+            rate of the operation itself, otherwise the rate of the slowest link, measured when the links were shaped.
     """
 
     name: str
@@ -48,7 +50,7 @@ class BenchmarkRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkResult:
-    """A benchmark's rows, an explanation of their columns, and one message per failure."""
+    """A benchmark's rows, an explanation of the rows' columns, and one message per failure."""
 
     rows: tuple[BenchmarkRow, ...]
     legend: str

@@ -1,4 +1,7 @@
-"""The benchmark of compressors, on one thread or a GPU: each operation is compared with a copy of its vector."""
+"""The benchmark ``liecbench bench compressors``: time each operation of each compressor, and a copy of the vector.
+
+The CPU uses one thread. The copy is the physical limit.
+"""
 
 import statistics
 import time
@@ -22,7 +25,8 @@ _LEGEND = (
     "limit: copying the vector; compress: the residual overwrites the vector; compress_apart: it is separate; "
     f"sum_messages: the sum of {_NUM_ADDED} messages"
 )
-# Four float32 vectors, and the most that a built-in compressor needs: a partial sort, or 8 messages of 16 bits.
+# Four float32 vectors (16 bytes), and the most that a built-in compressor needs for a partial sort, or for 8 messages
+# of 16 bits per element.
 _BYTES_PER_ELEMENT = 40
 # Larger than the cache of any GPU.
 _FLUSH_BYTES = 2**30
@@ -31,7 +35,7 @@ _MOST_READS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Operation:
-    """An operation to time, and the untimed preparation before each repeat."""
+    """An operation to time, and a preparation that runs before each repeat and is not timed."""
 
     name: str
     action: Callable[[], object]
@@ -44,7 +48,7 @@ _StopwatchFactory = Callable[[_Operation], _Stopwatch]
 
 
 class _Vectors:
-    """The input vector and buffers for results; all their memory is touched before anything is timed."""
+    """The input vector and buffers for results. All their memory is touched before anything is timed."""
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.source = torch.randn(size, generator=torch.Generator(device).manual_seed(0), device=device)
@@ -55,7 +59,7 @@ class _Vectors:
         self.changed.copy_(self.source)
 
     def copy(self) -> Tensor:
-        """Copy the source vector: this is the physical limit, because it reads and writes every element once."""
+        """Copy the source vector. This is the physical limit, because it reads and writes every element once."""
         return self._copied.copy_(self.source)
 
 
@@ -64,14 +68,14 @@ def measure(size: int, say: Callable[[str], None], device: torch.device) -> Benc
 
     Args:
         size: The length of the vector, which is drawn from a standard normal distribution.
-        say: Called with a line of progress before each compressor.
-        device: The device of the vector: the CPU, on one thread, or a GPU.
+        say: Prints a line of progress before each compressor.
+        device: The device of the vector: a GPU, or the CPU, on which one thread is used.
 
     Returns:
         One row per compressor and operation, and a line for every compressor that failed.
 
     Raises:
-        MachineError: If the machine's or the GPU's memory does not suffice.
+        MachineError: If the memory of the machine or the GPU does not suffice.
     """
     _check_memory(size, device)
     rows: list[BenchmarkRow] = []
@@ -133,7 +137,7 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
 
 
 def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
-    """Return the median seconds of an operation and of its limit, timed alternately so that noise hits both alike."""
+    """Return the median seconds of an operation and of its limit, timed in turns so that noise affects both alike."""
     seconds: list[float] = []
     limit_seconds: list[float] = []
     end = time.perf_counter() + _ROW_SECONDS
@@ -144,7 +148,7 @@ def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
 
 
 def _stopwatch_factory(device: torch.device) -> _StopwatchFactory:
-    """Return a function that makes the stopwatch of an operation on ``device``."""
+    """Return a function that returns, for an operation, the stopwatch that times it on ``device``."""
     if device.type == "cpu":
         return lambda operation: lambda: _seconds_on_cpu(operation)
     flushed = torch.zeros(_FLUSH_BYTES // 4, device=device)
@@ -159,12 +163,12 @@ def _seconds_on_cpu(operation: _Operation) -> float:
 
 
 class _GpuStopwatch:
-    """A stopwatch for an operation on a GPU; the host launches the whole operation before the GPU begins with it.
+    """A stopwatch for an operation on a GPU. The host launches the whole operation before the GPU begins with it.
 
     During the launch the GPU reads a large buffer, which evicts all vectors from its cache. (Writing the buffer would
     leave dirty lines in the cache, which the GPU would write back during the operation.) The number of reads is doubled
-    until the GPU is busy for as long as the launch takes. An operation that waits for the GPU cannot be launched ahead:
-    with ``_MOST_READS`` reads, its time counts even so.
+    until the GPU is busy for as long as the launch takes. An operation that waits for the GPU cannot be launched ahead.
+    Its time is accepted anyway when ``_MOST_READS`` reads are reached.
     """
 
     def __init__(self, operation: _Operation, read: Callable[[], object]) -> None:
@@ -178,7 +182,7 @@ class _GpuStopwatch:
             self._num_reads *= 2
 
     def _once(self) -> tuple[float, bool]:
-        """Return the seconds, and True if the whole operation was launched before the GPU began with it."""
+        """Return the operation's seconds, and True if the whole operation was launched before the GPU began with it."""
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._operation.prepare()
         for _ in range(self._num_reads):

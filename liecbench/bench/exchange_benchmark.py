@@ -1,4 +1,7 @@
-"""`liecbench bench exchange`: a training step's compression and communication time, beside its payload ÷ link rate."""
+"""The benchmark ``liecbench bench exchange``: compression and communication time in a training step, and its limit.
+
+The limit is payload ÷ link rate.
+"""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +30,7 @@ _LEGEND = (
 class _Case:
     """One kind of step of one algorithm.
 
-    ``dense_trips`` is the number of times that a step sends and receives the whole vector uncompressed.
+    ``dense_trips`` is the number of times per step that the whole vector is sent and received uncompressed.
     """
 
     name: str
@@ -41,7 +44,7 @@ class _Case:
         return self.options.get("server")
 
     def plan(self, rate: int, size: int) -> StepCase:
-        """Return the case for the ranks' plan; ``rate`` is in bits per second, ``size`` in parameters."""
+        """Return the case as the ranks receive it. ``rate`` is in bits per second, ``size`` in parameters."""
         return StepCase(
             size=size,
             link=format_rate(rate),
@@ -71,7 +74,7 @@ _CASES = (
 
 
 def parse_rates(texts: Sequence[str]) -> list[int]:
-    """Parse ``--rate`` values, without duplicates.
+    """Parse the values of ``--rate``, and drop duplicates.
 
     Args:
         texts: Rates such as ``100mbit``.
@@ -95,11 +98,16 @@ def parse_rates(texts: Sequence[str]) -> list[int]:
 def benchmark_exchange(size: int, workers: int, rates: Sequence[int], say: Callable[[str], None]) -> BenchmarkResult:
     """Time steps of LIEC with the sign compressor, of P-SGD and of DDP, at each link rate.
 
+    Steps that would take too long at a rate are skipped.
+
     Args:
         size: Number of parameters.
         workers: Number of ranks.
         rates: Rates of the links, in bits per second.
         say: Prints a line of progress.
+
+    Returns:
+        One row per step and rate. If the launch failed, only the rows before the failure, and the reason.
 
     Raises:
         MachineError: If memory does not suffice, or the kernel refuses shaped links.

@@ -1,4 +1,4 @@
-"""One rank of the exchange benchmark: training steps whose backward pass costs almost nothing."""
+"""One rank's part of ``liecbench bench exchange``: time training steps whose backward pass costs almost nothing."""
 
 import dataclasses
 import time
@@ -17,7 +17,11 @@ from liecbench.worker.cell_link import CellLink
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Step:
-    """One rank's measurement of one step; ``payload_bytes`` are those of the rank's busier direction."""
+    """One rank's measurement of one step.
+
+    ``exchange_seconds`` is compression plus communication. ``payload_bytes`` counts the rank's busier direction, sent
+    or received.
+    """
 
     step_seconds: float
     exchange_seconds: float
@@ -26,7 +30,7 @@ class _Step:
 
 
 class _Replica:
-    """A fixed-gradient model in DDP, whose buckets are final, with an algorithm attached."""
+    """A model with a fixed gradient in DDP. The algorithm is attached after DDP has rebuilt its buckets."""
 
     def __init__(self, case: StepCase) -> None:
         model = FixedGradient(parameter_numels(case.size), seed=dist.get_rank())
@@ -38,7 +42,7 @@ class _Replica:
         self.algorithm.attach(self._ddp, self._optimizer)
 
     def step(self) -> _Step:
-        """Train one step, started on all ranks at the same time, and return its measurement. Collective."""
+        """Train one step, which all ranks start at the same time, and return its measurement. Collective."""
         self._optimizer.zero_grad(set_to_none=False)  # gradients stay in DDP's buckets
         dist.barrier()
         self.algorithm.synchronize()
@@ -57,11 +61,11 @@ class _Replica:
 
 
 def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
-    """Measure a case's steps. Collective.
+    """Measure the steps of a case over ``link``. Collective.
 
     Returns:
-        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"`` of each timed step on its slowest rank;
-        and ``"payload_bytes"`` of the busiest rank's busier direction.
+        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"``: for each timed step, the seconds on the
+        slowest rank. ``"payload_bytes"``: the most payload bytes that a rank sent or received in one step.
     """
     replica = _Replica(case)
     link.shape()

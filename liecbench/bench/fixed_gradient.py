@@ -1,4 +1,4 @@
-"""A model with a fixed gradient: its backward pass costs almost nothing, so a step's time is its communication."""
+"""A model with a fixed gradient, whose backward pass costs almost nothing, so that a step's time is communication."""
 
 import itertools
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def resnet18_numels() -> list[int]:
-    """Return the sizes of the parameter tensors of a ResNet-18 for small images, in the model's order."""
+    """Return the numbers of elements of a ResNet-18's parameter tensors, in the model's order, for small images."""
     numels = [3 * 64 * 9, 64, 64]
     for inside, outside in itertools.pairwise((64, 64, 128, 256, 512)):
         numels += [inside * outside * 9, outside, outside, *[outside * outside * 9, outside, outside] * 3]
@@ -18,7 +18,7 @@ def resnet18_numels() -> list[int]:
 
 
 def parameter_numels(size: int) -> list[int]:
-    """Return tensor sizes that add up to ``size``, in the proportions of ResNet-18's parameter tensors.
+    """Return sizes of tensors that add up to ``size`` elements, in the proportions of ResNet-18's parameter tensors.
 
     At ResNet-18's own size the tensors fill two of DDP's buckets of 25 MiB.
     """
@@ -28,7 +28,7 @@ def parameter_numels(size: int) -> list[int]:
 
 
 class _ConstantGradient(torch.autograd.Function):
-    """A function whose value is zero and whose gradient is its argument ``gradient``."""
+    """A function of a parameter that returns zero, and whose gradient is its second argument."""
 
     @staticmethod
     def forward(ctx: Any, parameter: Tensor, gradient: Tensor) -> Tensor:
@@ -45,8 +45,8 @@ class FixedGradient(nn.Module):
     """A model whose gradient is the same random vector in every step.
 
     Args:
-        numels: Sizes of the parameter tensors.
-        seed: Seed of the random gradient; give each rank a different seed.
+        numels: Numbers of elements of the parameter tensors.
+        seed: Seed of the random gradient. Give each rank a different seed.
     """
 
     def __init__(self, numels: list[int], seed: int) -> None:

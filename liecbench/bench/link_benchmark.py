@@ -1,4 +1,4 @@
-"""`liecbench bench link`: the measured rates of shaped links, and the time of torch's operations over these links."""
+"""The benchmark ``liecbench bench link``: measured rates of shaped links, and times of torch's operations over them."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,8 @@ from liecbench.network.link_map import LinkMap
 _MAX_SECONDS = 14.0
 _REPEATED_SECONDS = 2.0
 _MAX_REPEATS = 9
-# A stream sends up to this many bytes for up to this many seconds: the burst from a full token bucket is a small part.
+# A stream sends up to this many bytes for up to this many seconds, so that the burst from a full token bucket is only a
+# small part of it.
 _STREAMED_BYTES = 2**22
 _STREAMED_SECONDS = 1.0
 _LEGEND = (
@@ -31,7 +32,7 @@ _LEGEND = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """An operation on messages of ``size`` bytes over ``link``."""
+    """An operation of torch on messages of ``size`` bytes over ``link``."""
 
     operation: str
     size: int
@@ -47,11 +48,11 @@ class _Case:
         return min(self._asked.up_bits_per_second, self._asked.down_bits_per_second)
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the least payload bytes that the busiest rank must carry in its busier direction."""
+        """Return the least payload bytes that the busiest rank must send, or receive if these are more."""
         return int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
     def limit_seconds(self, workers: int) -> float:
-        """Return the physical limit: the seconds of the least payload on the links, with headers and delays."""
+        """Return the least seconds that the operation can take: payload with frame headers ÷ rate, plus delays."""
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         if self.operation == "gather":  # the root only receives, the others only send
             received = framed / self._asked.down_bits_per_second
@@ -63,7 +64,7 @@ class _Case:
         return framed / self._slower + 2 * self._asked.delay_seconds
 
     def plan(self, workers: int) -> TransferCase:
-        """Return the case for the ranks' plan, with the number of messages per repeat and of repeats."""
+        """Return the case as the ranks receive it, with the number of repeats, and of messages per repeat."""
         messages = 1
         if self.operation == "stream":
             streamed = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)
@@ -78,7 +79,8 @@ class _Case:
         return f"{self.link}: {self.operation.replace('_', ' ')} of {self.size:,} bytes"
 
 
-# Payload of the busiest rank's busier direction ÷ message size, as a function of the number of ranks.
+# For each operation, the payload that the busiest rank sends (or receives if this is more) ÷ the message size, as a
+# function of the number of ranks.
 _PAYLOAD_FACTORS: dict[str, Callable[[int], Fraction]] = {
     "stream": lambda _: Fraction(1),
     "round_trip": lambda _: Fraction(1),
@@ -94,7 +96,7 @@ def parse_links(texts: Sequence[str]) -> list[LinkMap]:
     """Parse the values of ``--link``, and drop duplicates.
 
     Raises:
-        LiecbenchError: If a text is not a link, or its link is unshaped.
+        LiecbenchError: If a text is not a link, or if it is ``none`` or ``host``, which are not shaped.
     """
     links = []
     for text in texts:
@@ -114,11 +116,16 @@ def benchmark_link(
 ) -> BenchmarkResult:
     """Time torch's collectives, a stream of messages and the round trip of one byte over shaped links.
 
+    Operations that would take too long over a link are skipped.
+
     Args:
         sizes: Message sizes in bytes.
         workers: Number of ranks.
-        links: The links, one case after the other.
+        links: The links to measure, one after the other.
         say: Prints a line of progress.
+
+    Returns:
+        One row per link, operation and size. If the launch failed, only the rows before the failure, and the reason.
 
     Raises:
         MachineError: If memory does not suffice, or the kernel refuses shaped links.

@@ -1,4 +1,4 @@
-"""The link benchmark on one rank: torch's operations over a shaped link."""
+"""One rank's part of ``liecbench bench link``: time torch's operations over a shaped link."""
 
 import time
 from collections import deque
@@ -12,15 +12,16 @@ from torch import Tensor
 from liecbench.launch.messages import TransferCase
 from liecbench.worker.cell_link import CellLink
 
-# Carries out this rank's part of a transfer; the argument is the number of times.
+# Carries out this rank's part of a transfer as many times as the argument says.
 _Operation = Callable[[int], None]
 
 
 def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
-    """Measure one case of the link benchmark. Collective.
+    """Measure one case of the link benchmark over ``link``. Collective.
 
     Returns:
-        ``"seconds"`` of each repeat on its slowest rank; for a stream, each repeat's seconds per message.
+        ``"seconds"``: the seconds of each repeat on the slowest rank. For a stream, they are divided by the number of
+            messages.
     """
     operation = _OPERATIONS[case.operation](case.size)
     link.shape()
@@ -33,7 +34,7 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
 
 def _timed(operation: _Operation, count: int) -> float:
-    # The message that ends the barrier is the last thing on the link before the clock starts.
+    # The last message on the link before the clock starts is the one that ends the barrier.
     dist.barrier()
     start = time.perf_counter()
     operation(count)
@@ -53,7 +54,7 @@ def _bytes(size: int) -> Tensor:
 
 
 def _stream(size: int) -> _Operation:
-    """Return an operation that streams messages from each even rank to the next odd rank.
+    """Return an operation that streams messages of ``size`` bytes from each even rank to the next odd rank.
 
     Two messages are in flight, so that the link never waits for a rank.
     """
