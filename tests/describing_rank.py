@@ -9,11 +9,12 @@ from liecbench.launch.messages import CaseMeasured
 from liecbench.launch.supervisor import EVENTS_VARIABLE
 
 if __name__ == "__main__":
-    had_torch = "torch" in sys.modules
+    had_torch, had_numba = "torch" in sys.modules, "numba" in sys.modules
     import torch
 
     figures = {
         "had_torch": had_torch,
+        "had_numba": had_numba,
         "torch_threads": torch.get_num_threads(),
         "affinity": sorted(os.sched_getaffinity(0)),
         "environment": dict(os.environ),

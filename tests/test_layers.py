@@ -23,6 +23,7 @@ SEVERAL_MODULES = {
     "algorithms/unused_parameters",
     "check/regressions",
     "compressors/compressors",
+    "compressors/kernel_imports",
     "compressors/kernels/triton/bit_packing",
     "compressors/kernels/triton/compilation",
     "compressors/kernels/triton/gpu_only",
@@ -136,11 +137,41 @@ def test_a_report_imports_nothing_heavy(results: Path) -> None:
     assert (True, set()) == ("liecbench.report.html" in modules, modules & heavy)
 
 
-def test_checking_a_scenario_does_not_import_torchs_compiler(tmp_path: Path) -> None:
+def test_checking_a_scenario_imports_neither_kernels_nor_torchs_compiler() -> None:
+    program = """
+import sys
+from pathlib import Path
+from liecbench.config.loader import load_scenario
+from liecbench.estimate.eta import TimeLeft
+from liecbench.launch.launch import group
+from liecbench.launch.pending import jobs_left
+jobs = jobs_left(load_scenario(Path(sys.argv[1])).cells(), {})
+TimeLeft(jobs)
+print(*(name for launch in group(jobs) for name in launch.torchrun().kernels))
+print(*({"torch", "torch._dynamo", "numba", "triton", "scipy", "sklearn", "matplotlib"} & set(sys.modules)))
+"""
+    quickstart = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
+    command = [sys.executable, "-c", program, str(quickstart)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    kernels, imported = done.stdout.splitlines()
+
+    assert ("liecbench.compressors.kernels.cpu.sign" in kernels, {"torch"}) == (True, set(imported.split()))
+
+
+def test_a_dry_run_does_not_import_torchs_compiler(tmp_path: Path) -> None:
     quickstart = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
     modules = loaded("run", str(quickstart), "--dry-run", "--out", str(tmp_path / "results"))
 
     assert ("torch" in modules, "torch._dynamo" in modules) == (True, False)
+
+
+@pytest.mark.parametrize("what", ["algorithms", "compressors", "models", "datasets"])
+def test_listing_imports_no_kernel(what: str) -> None:
+    assert set() == loaded("list", what) & {"numba", "triton", "scipy", "torch._dynamo", "sklearn"}
+
+
+def test_the_schema_imports_no_kernel() -> None:
+    assert set() == loaded("schema") & {"numba", "triton", "scipy", "torch._dynamo", "sklearn"}
 
 
 def test_a_cell_does_not_wait_for_what_its_optimizer_imports() -> None:

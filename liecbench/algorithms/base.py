@@ -49,6 +49,7 @@ class Algorithm(ABC):
     Attributes:
         block_bytes: The largest size of a block of gradient, in bytes of float32. ``whole`` makes one block of the
             whole gradient, whose communication cannot overlap with the backward pass.
+        cpu_kernels: Full names of the modules with the CPU kernels of compressors that the method itself makes.
         local_models: Whether the workers' models differ between steps.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
         step: The number of steps so far.
@@ -64,6 +65,7 @@ class Algorithm(ABC):
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
+    cpu_kernels: ClassVar[tuple[str, ...]] = ()
     local_models: ClassVar[bool] = False
     supports_pacing: ClassVar[bool] = False
 

@@ -1,5 +1,7 @@
 """signSGD with majority vote: workers send one bit per parameter and receive the majority's sign."""
 
+from typing import ClassVar
+
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -16,6 +18,8 @@ class SignSGD(ServerAlgorithm):
     The update is ±1 (or 0) for every parameter, whatever the size of the gradient, so it needs a small learning rate.
     The compression error is undefined: a sign without a scale approximates no vector.
     """
+
+    cpu_kernels: ClassVar[tuple[str, ...]] = (*Votes.cpu_kernels, *Majority.cpu_kernels)
 
     def reduce(self, block: Block) -> Tensor:
         """Return u = sign(mean(sign(g_i))).

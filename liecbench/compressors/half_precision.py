@@ -8,8 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.compressors.base import Compressor
-from liecbench.compressors.kernels.cpu import half_precision
-from liecbench.compressors.kernels.cpu.residual import residual_arguments
+from liecbench.compressors.kernels import cpu
 
 
 class _HalfPrecision(Compressor):
@@ -21,6 +20,7 @@ class _HalfPrecision(Compressor):
             ignored.
     """
 
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("half_precision", "residual")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.half_precision:HalfPrecisionOnGpu"
     is_float16: ClassVar[bool]
     infinity_code: ClassVar[int]
@@ -31,15 +31,16 @@ class _HalfPrecision(Compressor):
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the rounded values to ``payload``, and the residual to ``residual`` unless it is None."""
-        half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *residual_arguments(vector, residual))
+        kept = cpu.residual.residual_arguments(vector, residual)
+        cpu.half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Write ``weight`` times the values, converted to float32, to ``out``, or add them if ``accumulate``."""
-        half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
+        cpu.half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether no value is infinite or NaN."""
-        return torch.tensor(half_precision.largest_code(_codes(payload)) < self.infinity_code)
+        return torch.tensor(cpu.half_precision.largest_code(_codes(payload)) < self.infinity_code)
 
 
 @dataclass(frozen=True)

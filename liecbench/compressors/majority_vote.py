@@ -10,7 +10,7 @@ from torch import Tensor
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.codecs import ternary
 from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_is_finite, scale_of
-from liecbench.compressors.kernels.cpu import magnitude, sign
+from liecbench.compressors.kernels import cpu
 from liecbench.compressors.sign import Sign
 
 # The mean of n ≤ 1000 votes is 0 (a tie), or at least 2/n in magnitude. Rounding errors of a tie are far smaller.
@@ -33,7 +33,7 @@ class Votes(Sign):
         """
         assert residual is None, "a vote has no error that could be kept"
         scale_of(payload).fill_(_one_or_nan(vector))
-        sign.pack(vector.numpy(), body_of(payload).numpy())
+        cpu.sign.pack(vector.numpy(), body_of(payload).numpy())
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Majority(Compressor):
     (Bernstein et al. 2018, arXiv 1802.04434).
     """
 
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("magnitude", "ternary")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.majority_vote:MajorityOnGpu"
 
     def payload_bytes(self, numel: int) -> int:
@@ -71,4 +72,4 @@ class Majority(Compressor):
 
 
 def _one_or_nan(vector: Tensor) -> float:
-    return 1.0 if math.isfinite(magnitude.mean_magnitude(vector.numpy())) else math.nan
+    return 1.0 if math.isfinite(cpu.magnitude.mean_magnitude(vector.numpy())) else math.nan

@@ -9,8 +9,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.compressors.codecs.rng import Randomised
-from liecbench.compressors.kernels.cpu import qsgd
-from liecbench.compressors.kernels.cpu.residual import residual_arguments
+from liecbench.compressors.kernels import cpu
+from liecbench.compressors.kernels.layout import BUCKET
 
 _NORM_BYTES = 4
 
@@ -26,6 +26,7 @@ class QSGD(Randomised):
     section 3, with buckets, and with levels of a fixed width instead of Elias coding.
     """
 
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("qsgd", "residual")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.qsgd:QSGDOnGpu"
 
     levels: Annotated[int, Ge(1), Le(127)] = 7
@@ -49,13 +50,13 @@ class QSGD(Randomised):
         """Write the buckets' norms and the randomly rounded levels, and the residual unless ``residual`` is None."""
         norms, packed = _parts(payload, vector.numel())
         key = np.uint64(self.seed_of_message(self.seed))
-        values, kept = vector.numpy(), residual_arguments(vector, residual)
-        qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
+        values, kept = vector.numpy(), cpu.residual.residual_arguments(vector, residual)
+        cpu.qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Write ``weight`` · norm · level / s of each entry to ``out``, or add it to ``out`` if ``accumulate``."""
         norms, packed = _parts(payload, out.numel())
-        qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)
+        cpu.qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether all norms are finite. If any entry of a bucket is NaN or infinite, so is the bucket's norm."""
@@ -73,4 +74,4 @@ def _parts(payload: Tensor, numel: int) -> tuple[Tensor, Tensor]:
 
 
 def _num_buckets(numel: int) -> int:
-    return -(-numel // qsgd.BUCKET)
+    return -(-numel // BUCKET)

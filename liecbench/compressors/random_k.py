@@ -10,8 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.compressors.codecs.rng import Randomised
-from liecbench.compressors.kernels.cpu import random_k
-from liecbench.compressors.kernels.cpu.residual import residual_arguments
+from liecbench.compressors.kernels import cpu
 from liecbench.compressors.sparsity import ENTRY_BYTES, Ratio, num_kept
 
 _CPU = torch.device("cpu")
@@ -32,6 +31,7 @@ class RandomK(Randomised):
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
     """
 
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("random_k", "residual")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.random_k:RandomKOnGpu"
 
     ratio: Ratio = 0.01
@@ -59,8 +59,8 @@ class RandomK(Randomised):
         If any element of ``vector`` is not finite, the first entry becomes NaN.
         """
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
-        scale, kept = self.scale(vector.numel()), residual_arguments(vector, residual)
-        finite = random_k.take(vector.numpy(), positions.numpy(), scale, entries.numpy(), *kept)
+        scale, kept = self.scale(vector.numel()), cpu.residual.residual_arguments(vector, residual)
+        finite = cpu.random_k.take(vector.numpy(), positions.numpy(), scale, entries.numpy(), *kept)
         if not finite:
             entries[0] = torch.nan
 
@@ -104,5 +104,5 @@ class RandomK(Randomised):
     def _draw(self, numel: int) -> Tensor:
         positions = np.empty(num_kept(self.ratio, numel), np.int64)
         seed = self.seed_of_all_senders(self.seed) if self.shared_mask else self.seed_of_message(self.seed)
-        random_k.draw(numel, np.uint64(seed), positions)
+        cpu.random_k.draw(numel, np.uint64(seed), positions)
         return torch.from_numpy(positions)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_is_finite, scale_of
-from liecbench.compressors.kernels.cpu import magnitude, sign
+from liecbench.compressors.kernels import cpu
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Sign(Compressor):
     A δ-contraction with δ = ‖v‖₁² / (n ‖v‖₂²). Source: LIEC-SGD (arXiv 2402.11857), definition 4 (SignSGD).
     """
 
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("magnitude", "sign")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.sign:SignOnGpu"
 
     def payload_bytes(self, numel: int) -> int:
@@ -26,17 +27,17 @@ class Sign(Compressor):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the scale mean|v| and the signs of the vector v, and the residual to ``residual`` unless it is None."""
         values, bits = vector.numpy(), body_of(payload).numpy()
-        scale = magnitude.mean_magnitude(values)
+        scale = cpu.magnitude.mean_magnitude(values)
         scale_of(payload).fill_(scale)
         if residual is None:
-            sign.pack(values, bits)
+            cpu.sign.pack(values, bits)
         else:
             in_place = residual.data_ptr() == vector.data_ptr()
-            sign.pack_with_residual(values, scale, bits, residual.numpy(), in_place)
+            cpu.sign.pack_with_residual(values, scale, bits, residual.numpy(), in_place)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Write ``weight`` · scale · sign of each element to ``out``, or add it to ``out`` if ``accumulate``."""
-        unpack = sign.unpack_add if accumulate else sign.unpack
+        unpack = cpu.sign.unpack_add if accumulate else cpu.sign.unpack
         unpack(body_of(payload).numpy(), scale_of(payload).item() * weight, out.numpy())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

@@ -10,8 +10,7 @@ from torch import Tensor
 from liecbench.compressors.codecs import ternary
 from liecbench.compressors.codecs.rng import Randomised
 from liecbench.compressors.codecs.scale import SCALE_BYTES, body_of, scale_is_finite, scale_of
-from liecbench.compressors.kernels.cpu import magnitude, terngrad
-from liecbench.compressors.kernels.cpu.residual import residual_arguments
+from liecbench.compressors.kernels import cpu
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,7 @@ class TernGrad(Randomised):
     clipping.
     """
 
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("magnitude", "residual", "ternary", "terngrad")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.terngrad:TernGradOnGpu"
 
     seed: Annotated[int, Ge(0)] = 0
@@ -38,9 +38,10 @@ class TernGrad(Randomised):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the scale max|v|, a random −1, 0 or 1 for each entry, and the residual unless ``residual`` is None."""
         values, key = vector.numpy(), np.uint64(self.seed_of_message(self.seed))
-        scale = magnitude.largest_magnitude(values)
+        scale = cpu.magnitude.largest_magnitude(values)
         scale_of(payload).fill_(scale)
-        terngrad.encode(values, scale, key, body_of(payload).numpy(), *residual_arguments(vector, residual))
+        kept = cpu.residual.residual_arguments(vector, residual)
+        cpu.terngrad.encode(values, scale, key, body_of(payload).numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
         """Write ``weight`` · scale · sign of each entry to ``out``, or add it to ``out`` if ``accumulate``."""

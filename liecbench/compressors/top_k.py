@@ -9,7 +9,7 @@ from torch import Tensor
 
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.codecs.elias_fano import PositionCode
-from liecbench.compressors.kernels.cpu.largest import largest_positions
+from liecbench.compressors.kernels import cpu
 from liecbench.compressors.sparsity import ENTRY_BYTES, Ratio, num_kept
 
 
@@ -23,6 +23,7 @@ class TopK(Compressor):
     Source: LIEC-SGD (arXiv 2402.11857), definition 2.
     """
 
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("elias_fano", "largest")
     gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.top_k:TopKOnGpu"
 
     ratio: Ratio = 0.01
@@ -38,7 +39,7 @@ class TopK(Compressor):
         if residual is not None and residual.data_ptr() != vector.data_ptr():
             residual.copy_(vector)
         first = 0
-        for positions in largest_positions(vector.numpy().view(np.int32), entries.numel()):
+        for positions in cpu.largest.largest_positions(vector.numpy().view(np.int32), entries.numel()):
             self.code(vector.numel()).encode(positions, first, packed.numpy())
             index = torch.from_numpy(positions)
             torch.index_select(vector, 0, index, out=entries[first : first + positions.size])

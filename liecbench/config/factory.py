@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from liecbench.config import registry
 from liecbench.config.cell import Cell, Choice
 
@@ -22,6 +20,16 @@ def make_algorithm(cell: Cell) -> "Algorithm":
     return algorithm
 
 
+def cpu_kernels(cell: Cell) -> tuple[str, ...]:
+    """Return the modules with the CPU kernels that a cell's training uses; none on a GPU. Imports torch."""
+    if cell.device != "cpu":
+        return ()
+    names: tuple[str, ...] = registry.load("algorithm", cell.algorithm.name).cpu_kernels
+    if cell.compressor is not None:
+        names += registry.load("compressor", cell.compressor.name).cpu_kernels
+    return names
+
+
 def make_compressor(choice: Choice, seed: int) -> Any:
     """Return a new compressor. If it has an option ``seed``, its seed is derived from this option and the cell's seed.
 
@@ -31,5 +39,7 @@ def make_compressor(choice: Choice, seed: int) -> Any:
     """
     options = dict(choice.options)
     if "seed" in options:
+        import numpy as np
+
         options["seed"] = int(np.random.SeedSequence([seed, options["seed"]]).generate_state(1)[0])
     return registry.load("compressor", choice.name)(**options)

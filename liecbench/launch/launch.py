@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from liecbench.config.cell import Cell, Job
+from liecbench.config.factory import cpu_kernels
 from liecbench.launch.channel import write_plan
 from liecbench.launch.messages import Event, Lost, NodeOrder, Notice, RankSettings, TrainingPlan
 from liecbench.launch.multinode import Leader, Nodes, orders
@@ -52,7 +53,9 @@ class Launch:
 
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
         """Return the torchrun that trains the launch's cells, on all of ``nodes`` if they are given."""
-        return _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
+        ranks = _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
+        kernels = (name for job in self.jobs for name in cpu_kernels(job.cell))
+        return dataclasses.replace(ranks, kernels=tuple(dict.fromkeys(kernels)))
 
     def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
         """Return the torchrun command line as a shell would take it."""

@@ -163,12 +163,14 @@ class ForkLaunch:
         agent: Settings of torchrun's agent.
         num_links: The number of shaped links; 0 if the launch has none.
         isolate: Whether the launch has namespaces of its own.
+        imports: Modules that the template imports before it forks; later launches have them, too.
     """
 
     type: ClassVar[str] = "fork_launch"
     agent: Agent
     num_links: int
     isolate: bool
+    imports: tuple[str, ...] = ()
 
 
 # ---- events: one line each, from a rank or its supervisor to the command

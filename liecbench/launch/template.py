@@ -8,6 +8,7 @@ a template of its own, because OpenMP reads its variables when torch is imported
 
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -62,8 +63,11 @@ def main() -> None:
     settings = TemplateSettings(**json.loads(sys.argv[1]))
     linux.die_with_parent(settings.parent)
     linux.set_process_name("liec-template")
+    gc.disable()  # imports make many objects and no garbage: looking for it would take a fifth of their time
     for module in (*_IMPORTS, *settings.imports):
         importlib.import_module(module)
+    gc.freeze()  # forks share the memory of objects that their own collections leave alone
+    gc.enable()
     _check_forkable()
     for name, value in settings.restore.items():
         if value is None:
@@ -71,6 +75,14 @@ def main() -> None:
         else:
             os.environ[name] = value
     _Server(socket.socket(fileno=settings.control)).serve()
+
+
+def _import_kernels(names: tuple[str, ...]) -> None:
+    for name in names:
+        with contextlib.suppress(Exception):  # a rank that cannot import it either reports the error
+            importlib.import_module(name)
+    if names:
+        _check_forkable()
 
 
 def _check_forkable() -> None:
@@ -118,6 +130,7 @@ class _Server:
             return False
         events, log, answering = descriptors
         launch, answer = decode(order, ForkLaunch), socket.socket(fileno=answering)
+        _import_kernels(launch.imports)
         parent = os.getpid()
         child = os.fork()
         if child == 0:

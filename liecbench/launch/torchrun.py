@@ -44,6 +44,7 @@ class Torchrun:
         python: interpreter of all processes.
         variables: environment variables to add.
         imports: modules that every rank needs. The process that the ranks are forked from imports them once for all.
+        kernels: modules that this launch's ranks import when they compress. The same process imports them, for all.
     """
 
     module: str
@@ -54,6 +55,7 @@ class Torchrun:
     python: str = sys.executable
     variables: Mapping[str, str] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
 
     def agent(self, plan: Path) -> Agent:
         """Return the settings of torchrun's agent on this machine."""
@@ -184,7 +186,10 @@ class Ranks:
     ) -> None:
         template = template_of(torchrun.python, torchrun.environment, torchrun.imports)
         order = ForkLaunch(
-            agent=torchrun.agent(plan), num_links=torchrun.workers if torchrun.shaped else 0, isolate=isolate
+            agent=torchrun.agent(plan),
+            num_links=torchrun.workers if torchrun.shaped else 0,
+            isolate=isolate,
+            imports=torchrun.kernels,
         )
         reading, writing = os.pipe()
         self._pipe = os.fdopen(reading, "rb", buffering=0)

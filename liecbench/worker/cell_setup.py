@@ -1,5 +1,6 @@
 """Setup of a cell on one rank: data, model, optimizer and algorithm, up to its first step."""
 
+import importlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config import workload
 from liecbench.config.cell import Cell
-from liecbench.config.factory import make_algorithm
+from liecbench.config.factory import cpu_kernels, make_algorithm
 from liecbench.worker.batches import Batches
 from liecbench.worker.collective_errors import agree_on_data
 from liecbench.worker.device import rank_device, release_memory, rng_states, set_rng_states
@@ -37,6 +38,8 @@ def set_up(
         DataError: If the data differ between ranks, or do not have the hash ``data_sha256``.
         NonFiniteError: If a rehearsal step on a GPU diverges.
     """
+    for name in cpu_kernels(cell):
+        importlib.import_module(name)  # here, because the first step that compresses may be timed
     device = rank_device(cell.device)
     release_memory(device)  # of the previous cell: its hooks and optimizer reference each other
     workload.load(cell.task)  # load the data before seeding, so that the model always gets the same random numbers

@@ -180,3 +180,13 @@ def test_describe_is_one_shell_line(tmp_path: Path) -> None:
     words = shlex.split(torchrun.describe(tmp_path / "a plan"))
 
     assert ["A=b c", "m", str(tmp_path / "a plan")] == [words[2], *words[-2:]]
+
+
+def test_kernels_are_imported_before_the_launch_is_forked(tmp_path: Path) -> None:
+    kernels = ("no_such_module", "liecbench.compressors.kernels.cpu.sign")
+    torchrun = Torchrun(module="tests.describing_rank", workers=1, threads=1, shaped=False, kernels=kernels)
+    events: list[Event] = []
+    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", events.append)
+    (figures,) = [event.figures for event in events if isinstance(event, CaseMeasured)]
+
+    assert (outcome.status, figures["had_numba"]) == (0, True), log_tail(outcome.log)

@@ -94,6 +94,7 @@ class ResidentSide:
             python=side.python,
             variables=side.variables,
             imports=("liecbench.worker.timing_session",),
+            kernels=launch.torchrun().kernels,
         )
         self._plan, fifo = directory / f"{side.name}.json", directory / f"{side.name}.orders"
         os.mkfifo(fifo, 0o600)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liecbench.compressors.kernels.cpu import elias_fano
+from liecbench.compressors.kernels import cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class PositionCode:
                 encoded.
         """
         low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
-        elias_fano.encode(positions, first, self.width, self.spacing, low, bitmap)
+        cpu.elias_fano.encode(positions, first, self.width, self.spacing, low, bitmap)
 
     def add_at(
         self, packed: NDArray[np.uint8], entries: NDArray[np.float32], weight: float, out: NDArray[np.float32]
@@ -75,4 +75,4 @@ class PositionCode:
             out: The vector, of ``numel`` elements, to which the values are added.
         """
         low, bitmap = packed[: self.low_bytes], packed[self.low_bytes :]
-        elias_fano.add_at(low, bitmap, self.width, self.spacing, entries, weight, out)
+        cpu.elias_fano.add_at(low, bitmap, self.width, self.spacing, entries, weight, out)

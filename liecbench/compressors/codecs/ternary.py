@@ -8,12 +8,13 @@ vectorise it.
 
 from torch import Tensor
 
-from liecbench.compressors.kernels.cpu import ternary
+from liecbench.compressors.kernels import cpu
+from liecbench.compressors.kernels.layout import COLUMNS
 
 
 def packed_bytes(numel: int) -> int:
     """Return the number of bytes that ``numel`` packed signs take."""
-    return -(-numel // ternary.COLUMNS)
+    return -(-numel // COLUMNS)
 
 
 def pack(signs: Tensor, packed: Tensor) -> None:
@@ -23,7 +24,7 @@ def pack(signs: Tensor, packed: Tensor) -> None:
         signs: The signs, each −1, 0 or 1, int8 of shape ``[numel]``.
         packed: Receives the bytes, uint8 of shape ``[packed_bytes(numel)]``.
     """
-    ternary.pack(signs.numpy(), packed.numpy())
+    cpu.ternary.pack(signs.numpy(), packed.numpy())
 
 
 def unpack(packed: Tensor, scale: float, out: Tensor, accumulate: bool) -> None:
@@ -35,4 +36,4 @@ def unpack(packed: Tensor, scale: float, out: Tensor, accumulate: bool) -> None:
         out: Receives the products, float32 of shape ``[numel]``.
         accumulate: Whether to add to ``out`` instead of overwriting ``out``.
     """
-    (ternary.unpack_add if accumulate else ternary.unpack)(packed.numpy(), scale, out.numpy())
+    (cpu.ternary.unpack_add if accumulate else cpu.ternary.unpack)(packed.numpy(), scale, out.numpy())

@@ -1,1 +1,22 @@
-"""CPU kernels, compiled by numba, with one module per compressor or encoding."""
+"""CPU kernels, compiled by numba, with one module per compressor or encoding.
+
+``cpu.sign`` imports the module ``sign`` when it is first used: numba takes half a second to import, and a kernel
+seconds to compile on a machine that has not run it before. A command that only checks a scenario needs neither.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+_NAMES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def modules(*names: str) -> tuple[str, ...]:
+    """Return the full names of modules of this package, as ``Compressor.cpu_kernels`` lists them."""
+    return tuple(f"{__name__}.{name}" for name in names)

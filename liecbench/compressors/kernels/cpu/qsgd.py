@@ -15,8 +15,8 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 from liecbench.compressors.kernels.cpu.residual import subtract_levels
 from liecbench.compressors.kernels.cpu.rounding import round_stochastically
 from liecbench.compressors.kernels.cpu.summation import halve_three_times, sum_of_64
+from liecbench.compressors.kernels.layout import BUCKET
 
-BUCKET = 512
 _COLUMNS = 8
 _LARGEST_FLOAT32 = np.float32(np.finfo(np.float32).max)
 

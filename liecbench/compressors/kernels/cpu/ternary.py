@@ -4,9 +4,7 @@ import numpy as np
 from numba import njit
 
 from liecbench.compressors.kernels.cpu.jit import compiled
-
-GROUP = 1280
-COLUMNS = 5
+from liecbench.compressors.kernels.layout import COLUMNS, GROUP
 
 
 @njit(nogil=True)

@@ -5,7 +5,8 @@ import numpy as np
 from liecbench.compressors.kernels.cpu.jit import compiled
 from liecbench.compressors.kernels.cpu.residual import subtract_levels
 from liecbench.compressors.kernels.cpu.rounding import round_stochastically
-from liecbench.compressors.kernels.cpu.ternary import COLUMNS, GROUP, pack_group
+from liecbench.compressors.kernels.cpu.ternary import pack_group
+from liecbench.compressors.kernels.layout import COLUMNS, GROUP
 
 
 @compiled("void(f4[::1], f4, u8, u1[::1], f4[::1], b1, b1)")

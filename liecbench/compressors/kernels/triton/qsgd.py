@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.kernels.cpu.qsgd import BUCKET
 from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.layout import BUCKET
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite
 from liecbench.compressors.kernels.triton.rounding import as_int64, round_stochastically

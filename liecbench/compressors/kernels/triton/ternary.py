@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from liecbench.compressors.codecs.scale import SCALE_BYTES
-from liecbench.compressors.kernels.cpu.ternary import GROUP
+from liecbench.compressors.kernels.layout import GROUP
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_sum
 from liecbench.compressors.kernels.triton.summation import weighted_scale
 

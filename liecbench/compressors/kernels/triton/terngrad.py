@@ -8,8 +8,8 @@ import triton.language as tl
 from torch import Tensor
 
 from liecbench.compressors.codecs.scale import scale_of
-from liecbench.compressors.kernels.cpu.ternary import GROUP
 from liecbench.compressors.kernels.dispatch import Operations
+from liecbench.compressors.kernels.layout import GROUP
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode
 from liecbench.compressors.kernels.triton.magnitude import all_values_finite, largest_magnitude
 from liecbench.compressors.kernels.triton.rounding import as_int64, round_stochastically
