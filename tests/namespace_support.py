@@ -16,7 +16,8 @@ WITHOUT_NAMESPACES: Final = [sys.executable, "-m", "tests.namespace_support"]
 
 
 @functools.cache
-def _refusal() -> str | None:
+def namespaces_refusal() -> str | None:
+    """Return the kernel's reason for refusing network namespaces; None if they can be created."""
     with supervise(["true"], num_links=1) as supervised:
         event = supervised.events.next()
         status = supervised.status()
@@ -25,7 +26,7 @@ def _refusal() -> str | None:
 
 def skip_without_namespaces() -> None:
     """Skip the test, with the kernel's reason, if network namespaces cannot be created."""
-    if reason := _refusal():
+    if reason := namespaces_refusal():
         pytest.skip(f"the kernel refuses network namespaces: {reason}")
 
 

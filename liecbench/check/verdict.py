@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from liecbench.errors import ExitCode
+
+# Communication time ÷ time of its bytes on the wire: the only metric of time in a check against a stored baseline.
+COMMUNICATION_OVER_WIRE: Final = "communication_over_wire"
 
 
 class Verdict(StrEnum):
@@ -19,13 +22,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """The times of one metric in two bursts of steps, one burst on A and one on B, measured one after the other.
+    """The mean step times of two bursts of steps, one burst on A and one on B, measured one after the other.
 
     Attributes:
         relaunch: Number of the launch of both sides in which the pair was measured, from 0.
         order: ``AB`` if A's burst came first, ``BA`` if B's did.
-        a_seconds: Time of A's slowest rank.
-        b_seconds: Time of B's slowest rank.
+        a_seconds: Time of a step on A's slowest rank.
+        b_seconds: Time of a step on B's slowest rank.
         noise: Indicators of other load on the machine during the pair: ``"steal"``, ``"pressure"`` (if the kernel has
             pressure counters) and ``"wall_over_cpu"``.
     """
@@ -85,6 +88,12 @@ class CheckResult:
     smallest_detectable: float | None = None
     noisy: bool = False
     pairs: tuple[Pair, ...] = ()
+
+    @property
+    def gates_time(self) -> bool:
+        """True if the verdict is one on time."""
+        compared = self.verdict is not Verdict.NOT_COMPARED
+        return compared and (bool(self.pairs) or self.metric == COMMUNICATION_OVER_WIRE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

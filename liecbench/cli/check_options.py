@@ -54,8 +54,8 @@ Relaunches = Annotated[
         metavar="N",
         min=1,
         max=100,
-        help="Launch both sides at least N times before a verdict. Step times differ from launch to launch: "
-        "with fewer launches a check is quicker, and such a difference may pass for one between A and B.",
+        help="Launch both sides at least N times. Step times differ from launch to launch, so a verdict needs 5 "
+        "launches: with fewer, a check is quicker but INCONCLUSIVE.",
     ),
 ]
 OrderSeed = Annotated[int, typer.Option("--seed", metavar="N", help="Random seed for the A/B order.")]

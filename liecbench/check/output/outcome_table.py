@@ -17,6 +17,7 @@ from liecbench.errors import ExitCode
 NEVER_GATED: Final = "for information, never gated"
 NOISY: Final = "~ noisy: computing waited for a processor in over a fifth of these pairs"
 CELL_FAILED: Final = "CELL FAILED"
+TIME_NOT_GATED: Final = "time not gated"
 _PLACE: Final = "cell\nmetric"
 LEFT: Final = frozenset({"verdict", "cell", "metric", "evidence", _PLACE})
 _SCALES: Final = {
@@ -59,6 +60,10 @@ def render(outcome: Outcome, *, width: int) -> Group:
     for verdict, where, reason in problems(outcome):
         place = f" {one_line(where)}" if where else ""
         parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {one_line(_first_line(reason))}"))
+    for result in outcome.results:
+        if result.verdict is Verdict.PASS and result.pairs:
+            place = one_line(f"{result.cell} · {_spaced(result.metric)}")
+            parts.append(Text.assemble(("PASS", _STYLES["PASS"]), f" {place}: {one_line(result.reason)}"))
     if outcome.ungated:
         parts += [
             Text(f"\n{NEVER_GATED}", style="bold"),
@@ -147,7 +152,8 @@ def _counts(outcome: Outcome) -> list[str]:
     if unsure:
         return [f"{unsure} of {total} inconclusive", *skipped]
     if passed:
-        return [f"all {passed} passed", *skipped]
+        ungated = [] if any(result.gates_time for result in outcome.results) else [TIME_NOT_GATED]
+        return [f"all {passed} passed", *skipped, *ungated]
     if total:
         return [f"none of {total} could be compared"]
     return [] if outcome.failed_cells else ["there was nothing to compare"]

@@ -164,8 +164,9 @@ def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
 
 
 def seconds_by_metric(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return A's and B's seconds by metric: of the whole burst and, for each rare step kind, of one such step."""
-    seconds = {STEP: (a.seconds, b.seconds)}
+    """Return A's and B's mean seconds of one step by metric: over the whole burst, and over each rare step kind."""
+    mean_a, mean_b = (side.seconds / sum(side.kind_steps.values()) for side in (a, b))
+    seconds = {STEP: (mean_a, mean_b)}
     for kind in rare_kinds:
         one_a, one_b = (side.kind_seconds[kind] / side.kind_steps[kind] for side in (a, b))
         seconds[f"{kind}_{STEP}"] = (one_a, one_b)

@@ -172,8 +172,10 @@ def _install(revision: Revision, project: Path, say: Callable[[str], None]) -> N
 
 def _pip_install(revision: Revision, project: Path, *options: str) -> subprocess.CompletedProcess[str]:
     # pip must not uninstall a copy among the shared packages.
-    settings = ["--ignore-installed", "--no-deps", "--quiet", "--no-input", "--disable-pip-version-check"]
-    command = [str(revision.python), "-P", "-m", "pip", "install", *settings, *options, str(project)]
+    # Without --no-compile, pip compiles every module, also those that the ranks never import.
+    settings = ["--ignore-installed", "--no-deps", "--no-compile"]
+    quiet = ["--quiet", "--no-input", "--disable-pip-version-check"]
+    command = [str(revision.python), "-P", "-m", "pip", "install", *settings, *quiet, *options, str(project)]
     # An exported tree has no tags to derive a version from.
     version = {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0+g{revision.commit[:12]}"}
     return _run(command, project.parent, {**version, **os.environ})

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+# tests/simulations/gate_decisions.py: with fewer, a slowdown of ``bound`` would pass more often than ``beta``.
+FEWEST_RELAUNCHES: Final = 5
 # The median of fewer pairs would be too noisy.
 FEWEST_PAIRS_PER_RELAUNCH: Final = 3
 
@@ -18,9 +20,9 @@ class StoppingRule:
             ``tolerance`` at most.
         beta: Largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: Number of launches of both sides that a verdict needs. Step times differ from launch to
-            launch, for example with the placement of memory; with one launch, such a difference would count as a
-            difference between A and B.
+        fewest_relaunches: Number of launches of both sides before a test is decided. Step times differ from launch to
+            launch, for example with the placement of memory; such a difference must not count as one between A and B.
+            With fewer than ``FEWEST_RELAUNCHES``, the test neither fails nor passes: it is inconclusive.
     """
 
     tolerance: float = 0.02
@@ -28,7 +30,7 @@ class StoppingRule:
     alpha: float = 0.05
     beta: float = 0.05
     most_pairs: int = 60
-    fewest_relaunches: int = 3
+    fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
         """Return the smallest E-value for "slower" that fails a test, if ``num_tests`` tests are gated together."""
@@ -38,6 +40,11 @@ class StoppingRule:
     def pass_threshold(self) -> float:
         """Smallest E-value for "within the bound" that passes a test."""
         return 1 / self.beta
+
+    @property
+    def can_decide(self) -> bool:
+        """True if a test can fail or pass; with fewer relaunches, a check only estimates the change."""
+        return self.fewest_relaunches >= FEWEST_RELAUNCHES
 
     @property
     def usual_relaunches(self) -> int:

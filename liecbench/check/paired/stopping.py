@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from liecbench.check.paired import evidence
-from liecbench.check.paired.rule_settings import FEWEST_PAIRS_PER_RELAUNCH, StoppingRule
+from liecbench.check.paired.rule_settings import FEWEST_PAIRS_PER_RELAUNCH, FEWEST_RELAUNCHES, StoppingRule
 from liecbench.check.verdict import CheckResult, Evidence, Pair, Verdict
 
 _NOISY_RATIO, _NOISY_SHARE = 1.05, 0.2
@@ -48,8 +48,9 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
     """Return the verdict after the first pair that decides the test; None if no pair does.
 
     FAIL needs an E-value of at least the fail threshold, and a median beyond the tolerance in each relaunch. PASS needs
-    an E-value of at least the pass threshold. Both need enough relaunches with enough pairs. If a pair allows both, the
-    verdict is FAIL.
+    an E-value of at least the pass threshold, and a median within the bound in each relaunch. Both need enough
+    relaunches with enough pairs. If a pair allows both, the verdict is FAIL. If the rule has too few relaunches to
+    decide, the verdict is INCONCLUSIVE in place of both.
 
     Args:
         pairs: The pairs of one test, in the order in which they were measured.
@@ -60,9 +61,9 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
         fails, passes = found.slower >= rule.fail_threshold(num_tests), found.within >= rule.pass_threshold
         if (fails or passes) and _has_enough_relaunches(pairs[:number], rule):
             if fails and slower_in_each_relaunch(pairs[:number], rule):
-                return Verdict.FAIL
-            if passes:
-                return Verdict.PASS
+                return Verdict.FAIL if rule.can_decide else Verdict.INCONCLUSIVE
+            if passes and within_in_each_relaunch(pairs[:number], rule):
+                return Verdict.PASS if rule.can_decide else Verdict.INCONCLUSIVE
     return None
 
 
@@ -114,6 +115,11 @@ def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
     return all(statistics.median(values) > math.log1p(rule.tolerance) for values in _by_relaunch(pairs))
 
 
+def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
+    """Return True if the median log-ratio of each relaunch by itself is within the bound."""
+    return all(statistics.median(values) < math.log1p(rule.bound) for values in _by_relaunch(pairs))
+
+
 def _by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
     return [[log_ratio(p) for p in pairs if p.relaunch == number] for number in sorted({p.relaunch for p in pairs})]
 
@@ -135,22 +141,23 @@ def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResul
 def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidence, *, rejected: bool) -> CheckResult:
     values = [log_ratio(pair) for pair in test.pairs]
     threshold = rule.fail_threshold(num_tests)
-    bounds = evidence.interval(values, threshold)
+    low, high = _interval(test.pairs, threshold)
     detectable = evidence.smallest_detectable(values, rule.tolerance, threshold, rule.most_pairs)
     verdict = decided(test.pairs, rule, num_tests)
     if verdict is None:
-        fails = rejected and _has_enough_relaunches(test.pairs, rule) and slower_in_each_relaunch(test.pairs, rule)
+        enough = rule.can_decide and _has_enough_relaunches(test.pairs, rule)
+        fails = rejected and enough and slower_in_each_relaunch(test.pairs, rule)
         verdict = Verdict.FAIL if fails else Verdict.INCONCLUSIVE
     return CheckResult(
         cell=test.cell,
         metric=test.metric,
         verdict=verdict,
-        reason=_reason(verdict, rule, detectable),
+        reason=_reason(verdict, rule, high, detectable),
         baseline=statistics.median(pair.a_seconds for pair in test.pairs),
         current=statistics.median(pair.b_seconds for pair in test.pairs),
         change=math.expm1(statistics.median(values)),
-        low=bounds[0] if bounds else None,
-        high=bounds[1] if bounds else None,
+        low=low,
+        high=high,
         evidence=found,
         smallest_detectable=detectable if math.isfinite(detectable) else None,
         noisy=is_noisy(test.pairs),
@@ -158,17 +165,34 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
     )
 
 
-def _reason(verdict: Verdict, rule: StoppingRule, detectable: float) -> str:
+def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
+    """Return the interval of B ÷ A − 1; it contains each relaunch's median, because relaunches differ more than pairs.
+
+    Both bounds are None if there are too few pairs.
+    """
+    bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
+    if bounds is None:
+        return None, None
+    medians = [math.expm1(statistics.median(values)) for values in _by_relaunch(pairs)]
+    return min(bounds[0], *medians), max(bounds[1], *medians)
+
+
+def _reason(verdict: Verdict, rule: StoppingRule, high: float | None, detectable: float) -> str:
     tolerance, bound = f"{100 * rule.tolerance:g} %", f"{100 * rule.bound:g} %"
     match verdict:
         case Verdict.FAIL:
             return f"B is slower than A by more than {tolerance}, in every relaunch"
         case Verdict.PASS:
-            return f"B is not slower than A by {bound} or more"
+            most = "" if high is None else f"; the upper bound of the change is {high:+.1%}"
+            return f"B is not slower than A by {bound} or more, in every relaunch{most}"
+    if not rule.can_decide:
+        return (
+            f"a verdict needs {FEWEST_RELAUNCHES} relaunches, and --relaunches {rule.fewest_relaunches} was asked for"
+        )
     smallest = f"the smallest slowdown that this check could have found is {detectable:.1%}"
     if not math.isfinite(detectable):
         smallest = f"{rule.most_pairs} pairs are too few for this number of tests"
-    return f"neither slower than {tolerance} nor within {bound} is shown; {smallest}"
+    return f"neither slower than {tolerance} nor within {bound} is shown in every relaunch; {smallest}"
 
 
 def is_noisy(pairs: Sequence[Pair]) -> bool:

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from liecbench.check.stored.baseline import BaselineCell, StoredBytes, StoredEpoch
 from liecbench.check.stored.matching import CellMatch
-from liecbench.check.verdict import CheckResult, UngatedMetric, Verdict
+from liecbench.check.verdict import COMMUNICATION_OVER_WIRE, CheckResult, UngatedMetric, Verdict
 from liecbench.network.link_map import LinkMap
 
-_METRIC = "communication_over_wire"
 _BITS = 8
 # Measured: a process that kept one of two cores busy, a share of 0.5, made two ranks' communication 14 % slower.
 _BUSY = 0.15
@@ -39,14 +38,14 @@ def over_wire(
     by_wire = all(epoch.wire_bytes is not None for match in matches for epoch in _epochs(match))
     if not all(_known(epoch) for match in matches for epoch in _epochs(match)):
         reason = "an earlier version wrote the records: not all of them have the least communication time of a rank"
-        return CheckResult(cell=label, metric=_METRIC, verdict=Verdict.NOT_COMPARED, reason=reason)
+        return CheckResult(cell=label, metric=COMMUNICATION_OVER_WIRE, verdict=Verdict.NOT_COMPARED, reason=reason)
     pairs = [(_ratio(match.baseline, by_wire), _ratio(match.current, by_wire)) for match in matches]
     known = [(old, new) for old, new in pairs if old is not None and new is not None]
     if not known:
         return None
     old, new = (statistics.median(side) for side in zip(*known, strict=True))
     if min(_seconds_per_step(match.baseline, by_wire) for match in matches) < least_seconds_per_step:
-        return UngatedMetric(cell=label, metric=_METRIC, baseline=old, current=new)
+        return UngatedMetric(cell=label, metric=COMMUNICATION_OVER_WIRE, baseline=old, current=new)
     return _result(label, known, margin, _added_share(matches))
 
 
@@ -78,7 +77,7 @@ def _result(label: str, ratios: Sequence[tuple[float, float]], margin: float, ad
             busy = f"; other processes used {added_share:.0%} more of the processors: repeat it on an idle machine"
     return CheckResult(
         cell=label,
-        metric=_METRIC,
+        metric=COMMUNICATION_OVER_WIRE,
         verdict=verdict,
         reason=f"{slower:+.1%}, the median of {len(ratios)} seeds; {margin:+.0%} allowed{busy}",
         baseline=old,

@@ -46,6 +46,7 @@ def test_a_table_equals_one_written_by_hand() -> None:
         "PASS          b     payload bytes      1 kB     1 kB               +0.0 %",
         "FAIL a · test accuracy: why it is fail",
         "NOT COMPARED a · train loss: why it is not compared",
+        "PASS a · step seconds: why it is pass",
         "for information, never gated",
         "cell  metric  baseline  now   change",
         "a     x              4    2  −50.0 %",
@@ -100,12 +101,20 @@ def test_a_long_name_without_spaces_is_wrapped() -> None:
         (NOTHING, "NOTHING COMPARED: none of 1 could be compared"),
         (EMPTY, "NOTHING COMPARED: there was nothing to compare"),
         (UNMEASURED, "CELL FAILED: 1 cell could not be measured, all 1 passed"),
+        (Outcome(results=(result(metric="communication_over_wire"),)), "PASS: all 1 passed"),
         (Outcome(results=(), failed_cells=("a", "b")), "CELL FAILED: 2 cells could not be measured"),
         (
             Outcome(results=(result(), result(Verdict.INCONCLUSIVE), result(Verdict.NOT_COMPARED))),
             "INCONCLUSIVE: 1 of 3 inconclusive, 1 not compared",
         ),
-        (Outcome(results=(result(), result(Verdict.NOT_COMPARED))), "PASS: all 1 passed, 1 not compared"),
+        (
+            Outcome(results=(result(), result(Verdict.NOT_COMPARED))),
+            "PASS: all 1 passed, 1 not compared, time not gated",
+        ),
+        (
+            Outcome(results=(result(), result(Verdict.NOT_COMPARED, metric="communication_over_wire"))),
+            "PASS: all 1 passed, 1 not compared, time not gated",
+        ),
     ],
 )
 def test_the_last_line_is_the_verdict_with_counts(outcome: Outcome, expected: str) -> None:

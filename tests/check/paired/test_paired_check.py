@@ -1,18 +1,21 @@
-"""Two revisions and two interpreters, from the command line to the outcome."""
+"""Two revisions and two interpreters, from the command line to the outcome.
+
+One launch gives no verdict on time, so these tests read the evidence; ``test_session.py`` has a whole check.
+"""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import liecbench
-from tests.commands import run_command
-from tests.process_tree import Tree
+from tests.cli.in_process import run_in_process
 
 pytestmark = pytest.mark.timeout(600)  # two builds and a launch of two sides, on whatever machine
 
@@ -33,7 +36,7 @@ _zero_grad = torch.optim.SGD.zero_grad
 def _slower_zero_grad(optimizer: torch.optim.SGD) -> None:
     import time
 
-    time.sleep(0.02)
+    time.sleep(0.005)
     _zero_grad(optimizer)
 
 
@@ -62,7 +65,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This package in two revisions: the second averages more often by default, and its steps take 20 ms longer."""
+    """This package in two revisions: the second averages more often by default, and its steps take 5 ms longer."""
     directory = tmp_path_factory.mktemp("repository")
     root = Path(liecbench.__file__).parents[1]
     shutil.copytree(root / "liecbench", directory / "liecbench", ignore=shutil.ignore_patterns("__pycache__"))
@@ -84,7 +87,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found(repository: Path) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "liecbench", "check", "revisions", "s.yaml", "HEAD~1", "HEAD"]
     done = subprocess.run(
-        [*command, "--pairs", "12", "--relaunches", "1", "--format", "json"],
+        [*command, "--pairs", "8", "--relaunches", "1", "--format", "json"],
         cwd=repository,
         capture_output=True,
         text=True,
@@ -95,11 +98,12 @@ def found(repository: Path) -> dict[str, Any]:
     return outcome
 
 
-def test_a_slower_revision_fails(found: dict[str, Any]) -> None:
-    verdicts = {result["metric"]: result["verdict"] for result in found["findings"]}
+def test_a_slower_revision_is_found(found: dict[str, Any]) -> None:
+    (steps,) = (result for result in found["findings"] if result["metric"] == "step_seconds")
 
-    assert verdicts["step_seconds"] == "fail"
-    assert found["exit_code"] == 1
+    assert steps["current"] > steps["baseline"]
+    assert steps["evidence"]["slower"] > 20
+    assert steps["verdict"] == "inconclusive"
 
 
 def test_each_revision_has_its_own_defaults(found: dict[str, Any]) -> None:
@@ -107,6 +111,7 @@ def test_each_revision_has_its_own_defaults(found: dict[str, Any]) -> None:
     verdicts = {result["metric"]: result["verdict"] for result in found["findings"]}
 
     assert verdicts["payload_bytes"] == "fail"
+    assert found["exit_code"] == 1
 
 
 def test_the_outcome_names_both_commits(found: dict[str, Any]) -> None:
@@ -117,8 +122,8 @@ def test_the_outcome_names_both_commits(found: dict[str, Any]) -> None:
 
 def test_an_interpreter_without_liecbench_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(SCENARIO)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
-    bare = str(tmp_path / "bare" / "bin" / "python")
-    done = run_command(Tree(), "check", "pythons", str(tmp_path / "s.yaml"), sys.executable, bare)
+    venv.EnvBuilder(symlinks=True).create(tmp_path / "bare")
+    bare = tmp_path / "bare" / "bin" / "python"
+    done = run_in_process("check", "pythons", tmp_path / "s.yaml", bare, sys.executable)
 
     assert (done.returncode, "no liecbench is installed there" in done.stderr) == (2, True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -129,10 +130,11 @@ def state(repository: Path, shared: Sequence[Path]) -> Any:
 
 @pytest.fixture(scope="module")
 def installed(repository: Path, shared: list[Path]) -> Iterator[Built]:
-    """Both revisions, built from a directory inside the project."""
+    """Both revisions, built from a directory inside the project, with the project in PYTHONPATH."""
     said: list[str] = []
     before = state(repository, shared)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, {"PYTHONPATH": str(repository / "plugins" / "probe")}))
         with contextlib.chdir(repository / "plugins" / "probe" / "probe"):
             revisions = stack.enter_context(built(["first", "main"], said.append, shared=shared))
         yield Built(revisions=revisions, said=said, before=before, after=state(repository, shared))
@@ -223,12 +225,8 @@ def test_the_error_of_a_failed_build_is_quoted(lone: Path, scratch: Path) -> Non
     assert "Invalid version `not a version`" in quoted[-1]
 
 
-def test_pythonpath_does_not_hide_the_revision(lone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit(lone, "one")
-    monkeypatch.setenv("PYTHONPATH", str(lone))
-
-    with built(["HEAD"], print) as (revision,):
-        assert revision.python.exists()
+def test_pythonpath_does_not_hide_the_revision(installed: Built) -> None:
+    assert all(revision.python.exists() for revision in installed.revisions)
 
 
 def test_a_project_without_a_module_is_refused(lone: Path) -> None:

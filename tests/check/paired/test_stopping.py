@@ -36,9 +36,9 @@ def concluded(*pairs: tuple[Pair, ...]) -> list[CheckResult]:
     )
 
 
-SAME = relaunches([0.0] * 4, [0.001] * 4, [-0.001] * 4)
-SLOWER = relaunches([0.1] * 4, [0.11] * 4, [0.12] * 4)
-BETWEEN = relaunches([0.05] * 20, [0.05] * 20, [0.05] * 20)
+SAME = relaunches([0.0] * 3, [0.001] * 3, [-0.001] * 3, [0.002] * 3, [-0.002] * 3)
+SLOWER = relaunches([0.1] * 3, [0.11] * 3, [0.12] * 3, [0.10] * 3, [0.12] * 3)
+BETWEEN = relaunches(*[[0.05] * 12] * 5)
 
 
 def test_a_log_ratio_is_ln_b_over_a() -> None:
@@ -61,49 +61,83 @@ def test_a_slowdown_in_every_relaunch_fails() -> None:
 
 
 def test_a_faster_side_passes() -> None:
-    assert Verdict.PASS is concluded(relaunches([-0.5] * 4, [-0.5] * 4, [-0.5] * 4))[0].verdict
+    assert Verdict.PASS is concluded(relaunches(*[[-0.5] * 3] * 5))[0].verdict
 
 
 def test_a_slowdown_in_some_relaunches_does_not_fail() -> None:
-    lucky = relaunches([0.3] * 20, [0.3] * 20, [0.01] * 4)
+    lucky = relaunches([0.3] * 14, [0.3] * 14, [0.3] * 14, [0.3] * 14, [0.01] * 4)
     (found,) = concluded(lucky)
 
     assert found.evidence is not None
     assert (found.evidence.slower > 1000, found.verdict) == (True, Verdict.INCONCLUSIVE)
 
 
-def test_two_relaunches_decide_nothing() -> None:
-    assert decided(relaunches([0.0] * 20, [0.0] * 20), RULE, 1) is None
+def test_a_relaunch_beyond_the_bound_does_not_pass() -> None:
+    lucky = relaunches([0.0] * 12, [0.0] * 12, [0.0] * 12, [0.0] * 12, [0.1] * 12)
+    (found,) = concluded(lucky)
+
+    assert found.evidence is not None
+    assert (found.evidence.within > 1000, found.verdict) == (True, Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("log", [0.0, 0.2])
+def test_four_relaunches_decide_nothing(log: float) -> None:
+    assert decided(relaunches(*[[log] * 15] * 4), RULE, 1) is None
+    assert decided(relaunches(*[[log] * 15] * 5), RULE, 1) is not None
 
 
 def test_a_relaunch_with_two_pairs_does_not_count() -> None:
-    assert decided(relaunches([0.0] * 20, [0.0] * 20, [0.0] * 2), RULE, 1) is None
+    assert decided(relaunches(*[[0.0] * 14] * 4, [0.0] * 2), RULE, 1) is None
 
 
-def test_with_one_relaunch_one_launch_decides() -> None:
+@pytest.mark.parametrize("log", [0.0, 0.2])
+@pytest.mark.parametrize("fewest", [1, 3, 4])
+def test_a_rule_with_fewer_than_five_relaunches_is_inconclusive(log: float, fewest: int) -> None:
+    rule = StoppingRule(most_pairs=12, fewest_relaunches=fewest)
+    pairs = relaunches(*[[log] * (12 // fewest)] * fewest)
+    (found,) = conclude([PairedTest(cell="", metric="step_seconds", pairs=pairs)], rule)
+
+    assert decided(pairs, rule, 1) is Verdict.INCONCLUSIVE
+    assert (found.verdict, found.reason) == (
+        Verdict.INCONCLUSIVE,
+        f"a verdict needs 5 relaunches, and --relaunches {fewest} was asked for",
+    )
+
+
+def test_a_rule_with_one_relaunch_measures_in_one_launch() -> None:
     rule = StoppingRule(most_pairs=12, fewest_relaunches=1)
 
-    assert decided(relaunches([0.2] * 7), rule, 1) is Verdict.FAIL
-    assert decided(relaunches([0.0] * 7), rule, 1) is Verdict.PASS
     assert pairs_per_relaunch(rule, 1, 0) == 12
+    assert is_complete([relaunches([0.2] * 7)], rule, 1)
 
 
-def test_with_five_relaunches_four_decide_nothing() -> None:
-    rule = StoppingRule(fewest_relaunches=5)
+def test_the_reason_of_a_pass_has_the_upper_bound() -> None:
+    # All of fifteen below ln 1.1. Five of the fifteen may be above the upper bound at an evidence of 20: it is the 11th
+    # of the sorted values, 0.001, and no relaunch's median may be above it: the largest is 0.002.
+    (found,) = concluded(SAME)
 
-    assert decided(relaunches(*[[0.2] * 5] * 4), rule, 1) is None
-    assert decided(relaunches(*[[0.2] * 5] * 5), rule, 1) is Verdict.FAIL
+    assert found.high == pytest.approx(math.expm1(0.002))
+    assert found.reason == (
+        "B is not slower than A by 10 % or more, in every relaunch; the upper bound of the change is +0.2%"
+    )
+
+
+def test_the_interval_contains_the_median_of_every_relaunch() -> None:
+    (found,) = concluded(relaunches([-0.04] * 3, *[[0.0] * 19] * 3, [0.07] * 3))
+
+    assert (found.low, found.high) == pytest.approx((math.expm1(-0.04), math.expm1(0.07)))
 
 
 def test_fail_wins_if_both_thresholds_are_reached() -> None:
-    both = relaunches([0.05] * 5, [0.05] * 5, [0.05] * 5)
+    both = relaunches(*[[0.05] * 3] * 5)
 
     assert Verdict.FAIL is decided(both, RULE, 1)
 
 
 def test_more_tests_need_more_evidence_to_fail() -> None:
-    seven = relaunches([0.2] * 3, [0.2] * 3, [0.2] * 3)
-    alone, among = decided(seven, RULE, 1), decided(seven, RULE, 10)
+    # Fifteen of fifteen give 65535/16 = 4096.
+    fifteen = relaunches(*[[0.2] * 3] * 5)
+    alone, among = decided(fifteen, RULE, 204), decided(fifteen, RULE, 205)
 
     assert (alone, among) == (Verdict.FAIL, None)
 
@@ -116,28 +150,32 @@ def test_evidence_is_the_largest_over_all_looks() -> None:
 
 
 def test_holm_fails_a_second_test_that_bonferroni_would_not() -> None:
-    # Ten of eleven, the odd one first: 4083/132 is 30.9, between 1/α = 20 and 2/α = 40.
-    strong, weak = relaunches([0.2] * 5, [0.2] * 5, [0.2] * 5), relaunches([-0.2, 0.2, 0.2, 0.2], [0.2] * 4, [0.2] * 3)
+    # Twelve of fifteen, the odd ones first: 2^16/(16·455) · P(Bin(16, ½) ≤ 12) = 8.9, as P is 64839/65536. With α = 0.2
+    # that is between 1/α = 5 and 2/α = 10.
+    rule = StoppingRule(alpha=0.2)
+    strong = relaunches(*[[0.2] * 3] * 5)
+    weak = relaunches([-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2], [-0.2, 0.2, 0.2], [0.2] * 3, [0.2] * 3)
+    tests = [PairedTest(cell=str(n), metric="step_seconds", pairs=pairs) for n, pairs in enumerate((strong, weak))]
 
-    assert [found.verdict for found in concluded(strong, weak)] == [Verdict.FAIL, Verdict.FAIL]
-    assert decided(weak, RULE, 2) is None
+    assert [found.verdict for found in conclude(tests, rule)] == [Verdict.FAIL, Verdict.FAIL]
+    assert decided(weak, rule, 2) is None
 
 
 def test_a_verdict_does_not_change_with_later_pairs() -> None:
-    failed = relaunches([0.2] * 4, [0.2] * 4, [0.2] * 4)
-    passed = relaunches([0.0] * 4, [0.0] * 4, [0.0] * 4)
+    failed = relaunches(*[[0.2] * 3] * 5)
+    passed = relaunches(*[[0.0] * 3] * 5)
 
-    assert decided((*failed, *(pair(-0.1, 3) for _ in range(48))), RULE, 1) is Verdict.FAIL
-    assert decided((*passed, *(pair(0.05, 3) for _ in range(48))), RULE, 1) is Verdict.PASS
+    assert decided((*failed, *(pair(-0.1, 5) for _ in range(45))), RULE, 1) is Verdict.FAIL
+    assert decided((*passed, *(pair(0.05, 5) for _ in range(45))), RULE, 1) is Verdict.PASS
 
 
 def test_a_relaunch_with_two_pairs_fails_nothing() -> None:
-    (found,) = concluded(relaunches([0.2] * 20, [0.2] * 20, [0.2] * 2))
+    (found,) = concluded(relaunches(*[[0.2] * 14] * 4, [0.2] * 2))
 
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("most_pairs", [9, 25, 28, 60])
+@pytest.mark.parametrize("most_pairs", [15, 25, 28, 60])
 def test_every_relaunch_has_enough_pairs(most_pairs: int) -> None:
     rule, relaunch = StoppingRule(most_pairs=most_pairs), 0
     undecidable, pairs = [0.3, -0.3], list[Pair]()
@@ -149,12 +187,12 @@ def test_every_relaunch_has_enough_pairs(most_pairs: int) -> None:
         relaunch += 1
     counts = [sum(each.relaunch == number for each in pairs) for number in range(relaunch)]
 
-    assert (sum(counts), min(counts) >= 3, len(counts) >= 3) == (most_pairs, True, True)
+    assert (sum(counts), min(counts) >= 3, len(counts) >= 5) == (most_pairs, True, True)
 
 
 def test_an_inconclusive_result_tells_the_smallest_detectable_slowdown() -> None:
     chance = random.Random(3)
-    noise = [[chance.gauss(0.09, 0.3) for _ in range(20)] for _ in range(3)]
+    noise = [[chance.gauss(0.09, 0.3) for _ in range(12)] for _ in range(5)]
     (found,) = concluded(relaunches(*noise))
 
     assert Verdict.INCONCLUSIVE is found.verdict
@@ -164,7 +202,7 @@ def test_an_inconclusive_result_tells_the_smallest_detectable_slowdown() -> None
 
 def test_the_interval_is_wider_for_more_tests() -> None:
     (alone,), (among, _) = concluded(BETWEEN), concluded(BETWEEN, SAME)
-    wide = relaunches(*([(3 * n + r) / 1000 for n in range(20)] for r in range(3)))
+    wide = relaunches(*([(5 * n + r) / 1000 for n in range(12)] for r in range(5)))
     (narrow,), (wider, *_) = concluded(wide), concluded(wide, *[SAME] * 5)
 
     assert (alone.low, alone.high) == pytest.approx((among.low, among.high))
@@ -174,8 +212,10 @@ def test_the_interval_is_wider_for_more_tests() -> None:
 
 
 def test_the_first_relaunches_share_the_pairs_of_the_fastest_verdict() -> None:
-    # Four tests need 80, nine pairs of nine give 102: a third of them per relaunch, then more until it is decided.
-    assert [pairs_per_relaunch(RULE, 4, relaunch) for relaunch in range(4)] == [3, 3, 10, 10]
+    # 250 tests need 5000, sixteen pairs of sixteen give 131071/17 = 7710: a fifth of them per relaunch, later a tenth
+    # of 60.
+    assert [pairs_per_relaunch(RULE, 250, relaunch) for relaunch in range(6)] == [4, 4, 4, 4, 6, 6]
+    assert [pairs_per_relaunch(RULE, 4, relaunch) for relaunch in range(6)] == [3, 3, 3, 3, 6, 6]
 
 
 def test_a_relaunch_is_complete_with_its_pairs() -> None:
@@ -188,9 +228,9 @@ def test_a_relaunch_is_complete_with_its_pairs() -> None:
 
 
 def test_the_last_relaunch_goes_on_until_every_test_is_decided() -> None:
-    undecided = relaunches([0.0, 0.3, -0.3], [0.0, 0.3, -0.3], [0.0, 0.3, -0.3])
+    undecided = relaunches(*[[0.0, 0.3, -0.3]] * 5)
 
-    assert (is_relaunch_complete([SAME], 2, RULE, 1), is_relaunch_complete([SAME, undecided], 2, RULE, 1)) == (
+    assert (is_relaunch_complete([SAME], 4, RULE, 1), is_relaunch_complete([SAME, undecided], 4, RULE, 1)) == (
         True,
         False,
     )
