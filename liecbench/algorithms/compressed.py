@@ -51,7 +51,7 @@ class CompressedAlgorithm(ServerAlgorithm):
 class ErrorFeedback(CompressedAlgorithm):
     """A method with error memories.
 
-    ``rescale_memory`` is off by default, except in CSER.
+    ``rescale_memory`` is False by default, except in CSER.
 
     Attributes:
         rescale_memory: If False, the memories are in units of the gradient, as in the authors' code. If True, a memory
@@ -104,9 +104,9 @@ class ErrorFeedback(CompressedAlgorithm):
 
 
 def _scale(memory: Tensor, first: int, block: Block, factors: list[float]) -> None:
-    """Multiply by a factor the elements of ``memory`` that belong to each parameter of ``block``; one factor each.
+    """Multiply the part of ``memory`` that belongs to each parameter of ``block`` by the parameter's factor.
 
-    ``memory`` covers the block's elements from number ``first`` on.
+    The first element of ``memory`` belongs to element number ``first`` of the block.
     """
     for (start, stop), factor in zip(_extents(block), factors, strict=True):
         memory[max(0, start - first) : max(0, stop - first)].mul_(factor)

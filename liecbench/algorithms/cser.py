@@ -1,4 +1,4 @@
-"""CSER: workers apply their compression error at once, remember it, and average compressed errors every few steps."""
+"""CSER: workers apply compression errors at once, remember them, and average them, compressed, every few steps."""
 
 from typing import Annotated
 
@@ -30,11 +30,17 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     error = WorkerMemory()
 
     def step_kind(self, step: int) -> str:
-        """Return ``reset`` if the step also averages C(e_i), which doubles its bytes, else ``compressed``."""
+        """Return ``reset`` if step number ``step`` also averages C(e_i), else ``compressed``.
+
+        A reset step sends twice the bytes of a compressed step.
+        """
         return "reset" if self.averages(step) else "compressed"
 
     def reduce(self, block: Block) -> Tensor:
-        """c = C(g); r = g − c; e_i ← e_i − r; u_i = mean(c_i) + r."""
+        """Compute c_i = C(g_i); r_i = g_i − c_i; e_i ← e_i − r_i. Return u_i = mean(c_i) + r_i.
+
+        A reset step then applies ``_reset`` to u_i and e_i.
+        """
         residual, error = self.scratch(block.numel), self.error[block]
         mean = self.exchange.push(self.compressor, block.gradient, residual=residual, out=block.gradient)
         update = self.exchange.pull(Identity(), mean, out=block.gradient).add_(residual)
@@ -42,7 +48,7 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         return self._reset(update, error) if self.averages(self.step) else update
 
     def _reset(self, update: Tensor, error: Tensor) -> Tensor:
-        """k = C(e_i); s = e_i − k; u_i ← u_i + e_i − (mean(k_i) + s); e_i ← s."""
+        """Compute k_i = C(e_i); s_i = e_i − k_i. Return u_i + e_i − (mean(k_i) + s_i), after e_i ← s_i."""
         residual = self.scratch(error.numel()).copy_(error)
         mean = self.exchange.push(self.compressor, residual, residual=residual)
         update.add_(error).sub_(residual)

@@ -24,13 +24,13 @@ class DDP(BucketedAllReduce):
     dtype: ClassVar[torch.dtype] = torch.float32
 
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return the bytes of the bucket's gradient in ``dtype``: it takes one all-reduce."""
+        """Return the bytes of the bucket's gradient in ``dtype``, because a bucket needs only one all-reduce."""
         return [sum(shape.numel() for shape in shapes) * self.dtype.itemsize]
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Cast the bucket, divide it by the world size and start its all-reduce."""
-        # The same as torch's allreduce_hook and fp16_compress_hook. Its bf16_compress_hook refuses Gloo, although Gloo
-        # can all-reduce bfloat16.
+        """Cast the bucket to ``dtype``, divide it by the world size and start its all-reduce."""
+        # This does the same as torch's allreduce_hook and fp16_compress_hook. torch's bf16_compress_hook refuses Gloo,
+        # although Gloo can all-reduce bfloat16.
         gradient, step = bucket.buffer(), self.step
         with self._watch.timed("compress_seconds", "cast"):
             message = gradient.to(self.dtype)

@@ -1,4 +1,4 @@
-"""PowerSGD: gradients as products of two thin matrices, with error feedback."""
+"""PowerSGD: sends gradient matrices as products of two thin matrices, with error feedback."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
-_EPSILON = 1e-8  # as the authors' code has it; with PyTorch's default of 0 a gradient of zeros gives NaN
+_EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradient of zeros gives NaN
 
 
 @plain_dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class _Bucket:
         return cls(buffer, buffer, bucket.parameters(), bucket.index(), bucket.is_last())
 
     def in_float32(self) -> "_Bucket":
-        """Return the bucket with ``flat`` in float32. Call it on the communication thread, whose stream owns a copy."""
+        """Return the bucket with ``flat`` in float32, which may be a copy. Call it on the communication thread."""
         return replace(self, flat=self.buffer_of_ddp.float())
 
     def index(self) -> int:
@@ -85,7 +85,11 @@ class PowerSGD(BucketedAllReduce):
         return "dense" if step < self.start_powersgd_iter else "compressed"
 
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return the bytes of the gradient in a dense step, else of uncompressed parameters, of all P and of all Q."""
+        """Return the sizes in bytes of the all-reduces that one bucket needs, which run one after the other.
+
+        A dense step all-reduces the gradient. A compressed step all-reduces the gradients of the uncompressed
+        parameters, then all matrices P, then all matrices Q.
+        """
         if self.step_kind(step) == "dense":
             return [_BYTES_PER_ELEMENT * sum(shape.numel() for shape in shapes)]
         thin = [self._thin_shapes(shape) for shape in shapes]
@@ -118,7 +122,10 @@ class PowerSGD(BucketedAllReduce):
         )
 
     def set_step(self, step: int) -> None:
-        """Set the number of the next step; memories keep their values. Call it between two steps, on every rank."""
+        """Set the number of the next step, and leave the memories as they are.
+
+        Call it on every rank, between two steps.
+        """
         super().set_step(step)
         self._state.iter = step
 
@@ -168,7 +175,7 @@ class PowerSGD(BucketedAllReduce):
         if compressed := self.step_kind(step) == "compressed":
             self._load_memories(bucket)
         before = state.total_numel_after_compression
-        # One bucket at a time: with several in flight, each rank could issue their all-reduces in another order.
+        # Wait for each bucket: with several in flight, the ranks might issue their all-reduces in different orders.
         powerSGD_hook(state, cast("GradBucket", bucket)).wait()
         if not self._uses_nccl:
             self._stream.wait_for_default_stream()
@@ -180,7 +187,7 @@ class PowerSGD(BucketedAllReduce):
             self._save_memories(bucket, step)
 
     def _load_memories(self, bucket: _Bucket) -> None:
-        """If a bucket now has other parameters than before, pass their saved memories to the hook, if there are any."""
+        """If a bucket has other parameters than in earlier steps, give the hook the memories saved for them, if any."""
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:
             return
@@ -204,11 +211,11 @@ class PowerSGD(BucketedAllReduce):
         shapes = [self._thin_shapes(parameter.shape)[1] for parameter in compressed]
         for parameter, shape, piece in zip(compressed, shapes, q.split([s.numel() for s in shapes]), strict=True):
             _redraw_zero_columns(piece.view(shape), step)
-            # A copy, because a later step may make the hook's own Q not finite.
+            # Save a copy, because in a later step the hook may write values that are not finite into its own Q.
             self._qs[parameter] = piece.view(shape).clone()
 
     def _compressed(self, bucket: _Bucket) -> list[Tensor]:
-        """Return the bucket's compressed parameters in the hook's order: matrices of equal shape stand together."""
+        """Return the bucket's compressed parameters in the hook's order, which groups matrices of equal shape."""
         by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for parameter in bucket.parameters:
             if self._thin_shapes(parameter.shape):
@@ -224,7 +231,7 @@ class PowerSGD(BucketedAllReduce):
         return torch.Size((n, rank)), torch.Size((m, rank))
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the error memories under ``error`` and the matrices Q under ``q``, of the parameters that have one."""
+        """Return under ``error`` the error memories and under ``q`` the matrices Q, of all parameters that have one."""
         return {
             name: [memories[parameter] for parameter in self._parameters if parameter in memories]
             for name, memories in (("error", self._errors), ("q", self._qs))
@@ -241,7 +248,7 @@ def _concatenated(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
 
 
 def _redraw_zero_columns(q: Tensor, step: int) -> None:
-    """Replace columns of zeros in Q, which power iteration would keep, by random ones that are equal on every rank."""
+    """Replace columns of zeros in Q by random columns, the same on every rank: power iteration would keep the zeros."""
     is_zero = ~q.any(dim=0)
     if is_zero.any():
         generator = torch.Generator().manual_seed(step)

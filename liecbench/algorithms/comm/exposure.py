@@ -1,4 +1,7 @@
-"""The parts of exposed time: what the communication thread does while the training thread waits for it."""
+"""Exposed time: how long the communication thread compresses and communicates while the training thread waits for it.
+
+Work that the communication thread does at the same time as the backward pass is hidden, not exposed.
+"""
 
 import threading
 from collections.abc import Iterable
@@ -18,9 +21,9 @@ class LinkRates:
     down_bits_per_second: float
 
     def seconds(self, sent_bytes: int, received_bytes: int) -> float:
-        """Return the least seconds in which payload of these sizes passes the link, both directions at the same time.
+        """Return the least seconds that the link needs to carry payload of these sizes in both directions at once.
 
-        Headers and the acknowledgements of the other direction's payload are included.
+        The time includes headers, and the acknowledgements that go in the opposite direction of each payload.
         """
         up = framed_bytes(sent_bytes) + _acknowledgements(received_bytes)
         down = framed_bytes(received_bytes) + _acknowledgements(sent_bytes)
@@ -33,13 +36,13 @@ def _acknowledgements(payload_bytes: int) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class ExposureTotals:
-    """Sums over a rank's exposed windows, and over its messages.
+    """Sums over the time in which a rank's training thread waits for its communication thread, and over its messages.
 
     Attributes:
         compress_seconds: Exposed seconds of compression and decompression.
         communicate_seconds: Exposed seconds of communication without compression at the same time.
-        link_seconds: The least seconds that all messages, exposed or hidden, need on the link; 0 if its rates are
-            unknown.
+        link_seconds: The least seconds that all messages, exposed or hidden, need on the link; 0 if the rates of the
+            link are unknown.
     """
 
     compress_seconds: float = 0.0
@@ -47,7 +50,7 @@ class ExposureTotals:
     link_seconds: float = 0.0
 
     def since(self, before: Self) -> Self:
-        """Return the differences to earlier totals."""
+        """Return these totals minus ``before``, earlier totals of the same meter."""
         return type(self)(
             compress_seconds=self.compress_seconds - before.compress_seconds,
             communicate_seconds=self.communicate_seconds - before.communicate_seconds,
@@ -56,10 +59,10 @@ class ExposureTotals:
 
 
 class ExposureMeter:
-    """Adds up, over exposed windows, the seconds of compression and of communication that fall into them. Thread-safe.
+    """Adds up the seconds of compression and of communication that fall into exposed windows. Thread-safe.
 
-    A window is a time in which the training thread waits for the communication thread. Spans of work must be added
-    before the window that they fall into; all times are seconds of ``time.perf_counter``.
+    An exposed window is a time in which the training thread waits for the communication thread. A window must be added
+    after all work that falls into it. All times are seconds of ``time.perf_counter``.
 
     Attributes:
         rates: The rates of this rank's link; None if they are unknown.
@@ -73,12 +76,12 @@ class ExposureMeter:
         self._spans: list[tuple[float, float, bool]] = []
 
     def add_span(self, work: Literal["compress", "communicate"], begin: float, end: float) -> None:
-        """Add work of the communication thread."""
+        """Add a span of time in which the communication thread worked."""
         with self._lock:
             self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Divide a window by the spans that fall into it, and forget the spans that end before it does."""
+        """Add an exposed window: count the work that falls into it, and forget all work that ended before its end."""
         with self._lock:
             spans = [span for span in self._spans if span[1] > begin and span[0] < end]
             self._spans = [span for span in self._spans if span[1] > end]

@@ -1,4 +1,4 @@
-"""Gloo transport: point-to-point sends, at each time from every rank to another peer, and only a few in flight."""
+"""Gloo transport: point-to-point sends in rotation, so that at any time each rank sends to a different peer."""
 
 from collections import deque
 from collections.abc import Callable, Iterator

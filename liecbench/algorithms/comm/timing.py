@@ -1,4 +1,4 @@
-"""Clocks of the host and of a GPU, counters of a rank's communication, and spans for its timeline."""
+"""Clocks of the host and of a GPU, counters of a rank's communication, and spans (pieces of work) for a timeline."""
 
 import threading
 import time
@@ -13,13 +13,13 @@ import torch
 
 from liecbench.algorithms.comm.exposure import ExposureMeter
 
-# Called with the begin and the end of some work, in seconds of ``time.perf_counter``.
+# A function that is called with the begin and the end of some work, in seconds of ``time.perf_counter``.
 OnTimed = Callable[[float, float], None]
 _MAX_PENDING = 4096
 
 
 class Clock(ABC):
-    """The source of a rank's timestamps. On a GPU a timestamp is resolved only when the GPU has reached it."""
+    """The source of a rank's timestamps. The time of a GPU timestamp is known only when the GPU has reached it."""
 
     @abstractmethod
     def timestamp(self) -> Any:
@@ -31,7 +31,10 @@ class Clock(ABC):
 
     @abstractmethod
     def record(self, start: Any, end: Any, callback: OnTimed) -> None:
-        """Call ``callback(begin, end)`` once both timestamps are resolved, at the latest in ``synchronize()``."""
+        """Call ``callback(begin, end)`` when the times of both timestamps are known, at the latest in ``synchronize``.
+
+        ``begin`` and ``end`` are seconds of ``time.perf_counter``.
+        """
 
     @abstractmethod
     def synchronize(self) -> None:
@@ -54,7 +57,7 @@ class HostClock(Clock):
         callback(start, end)
 
     def synchronize(self) -> None:
-        """Return at once: no callback is due."""
+        """Do nothing, because ``record`` has called every callback."""
 
 
 class GpuClock(Clock):
@@ -97,7 +100,7 @@ class GpuClock(Clock):
 
     def _resolve(self) -> None:
         start, end, callback = self._pending.popleft()
-        # Measured from the previous event: the time between two events is exact only if it is short.
+        # Measure from the previous event, because the time between two events is exact only if it is short.
         begin = self._origin_seconds + self._origin.elapsed_time(start) / 1e3
         self._origin, self._origin_seconds = start, begin
         callback(begin, begin + start.elapsed_time(end) / 1e3)
@@ -144,7 +147,7 @@ class Tracer:
         self._spans.append(Span(name, track, start, end))
 
     def drain(self) -> list[Span]:
-        """Return the spans collected so far and forget them."""
+        """Return the spans collected since the last call."""
         spans, self._spans = self._spans, []
         return spans
 
@@ -167,7 +170,7 @@ class Stopwatch:
         self._lock = threading.Lock()
 
     def with_clock(self, clock: Clock) -> "Stopwatch":
-        """Return a stopwatch with the same counters and tracer on another clock."""
+        """Return a stopwatch on another clock, with the same counters, tracer and exposure meter."""
         return Stopwatch(self.counters, self.tracer, clock, self.exposure)
 
     @contextmanager
@@ -176,7 +179,7 @@ class Stopwatch:
         counter: Literal["compress_seconds", "communicate_seconds"],
         span: Literal["compress", "decompress", "cast", "send", "wait", "copy"],
     ) -> Iterator[None]:
-        """Time the ``with`` body: add its seconds to ``counter`` and, if traced, a span with the name ``span``."""
+        """Time the ``with`` body: add its seconds to ``counter`` and, while tracing, collect a span named ``span``."""
         start, traced = self.clock.timestamp(), self.tracer.enabled
         yield
 
@@ -191,7 +194,7 @@ class Stopwatch:
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
-        """Tell ``exposure`` of the messages that the ``with`` body counts: they are under way at the same time."""
+        """Add all messages that are counted in the ``with`` body to ``exposure``, as messages sent at the same time."""
         sent, received = self.counters.sent_bytes, self.counters.received_bytes
         yield
         self.exposure.add_messages(self.counters.sent_bytes - sent, self.counters.received_bytes - received)

@@ -17,7 +17,7 @@ class HostStream:
 
     @property
     def devices(self) -> list[int | str | torch.device] | None:
-        """The argument ``devices`` for each ``torch.futures.Future`` whose value this stream computes."""
+        """The argument ``devices`` for a ``torch.futures.Future`` whose value this stream computes; None on the CPU."""
         return None
 
     def enter_thread(self) -> None:
@@ -52,7 +52,7 @@ class GpuStream(HostStream):
         return [self._device]
 
     def enter_thread(self) -> None:
-        """Make the GPU the current device of the calling thread, where it allocates if no device is named."""
+        """Make the GPU the calling thread's current device, so that tensors with no named device are created there."""
         torch.cuda.set_device(self._device)
 
     def timestamp(self) -> torch.cuda.Event:
