@@ -141,7 +141,7 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields, without ``partition`` if it is ``iid``: cells stored before it existed keep their ids."""
+        """Return the fields, without ``partition`` if it is ``iid``: cells from before this field keep their ids."""
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if (name, value) not in LATER_FIELDS.items()}
 
@@ -170,17 +170,17 @@ class Cell(Model):
 
     @property
     def contestant(self) -> str:
-        """A key that cells share whose steps take equal time: they differ, for example, only in the seed."""
+        """A key that this cell shares with cells whose steps take equally long, because only the seed differs, say."""
         return contestant_key(self.spec())
 
     @property
     def setting(self) -> str:
-        """A key that cells share which are timed together and compared with each other."""
+        """A key that this cell shares with the cells with which it is compared, and is timed in the same session."""
         return setting_key(self.spec())
 
     @property
     def trajectory(self) -> "Cell":
-        """The cell that is trained, with links lifted, for this cell, whose steps are timed on its link."""
+        """The cell without shaped links that is trained in place of this cell, whose own steps are only timed."""
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     def __copy__(self) -> Self:

@@ -1,28 +1,32 @@
-"""Keys of a cell: hashes of its id's, its contestant's and its setting's fields, from the spec that a ledger holds."""
+"""Keys of a cell (one training run): hashes of some of its fields, by which related cells are found.
+
+A key is computed from the cell's ``spec``, its fields as plain JSON values, which the ledger holds.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-# Fields that change no step's time; ``timing`` and these fields of the task are not part of a contestant.
+# Fields of a cell and of its task that do not change the time of a step, so that ``contestant_key`` leaves them out.
+# ``task`` itself is left out because its fields are added one by one.
 _WITHOUT_STEP_TIME: Final = frozenset({"seed", "timing", "task"})
 _TASK_WITHOUT_STEP_TIME: Final = frozenset(
     {"epochs", "learning_rate", "schedule", "weight_decay", "partition", "warmup_steps"}
 )
-# Rows that agree in these fields are timed together and compared with each other.
+# Cells that agree in these fields are timed together and compared with each other.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement")
 _SETTING_TASK: Final = ("dataset", "model", "batch_size", "precision")
 
 
 def digest(fields: object) -> str:
-    """Return the first 12 hex digits of the SHA-256 of plain JSON values."""
+    """Return the first 12 hex digits of the SHA-256 of ``fields``, plain JSON values, in canonical JSON."""
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
 def contestant_key(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells whose steps take equal time: they differ in the seed, for example."""
+    """Return a key that is equal for cells whose steps take equally long, because only the seed differs, say."""
     fields = {name: value for name, value in spec.items() if name not in _WITHOUT_STEP_TIME}
     task = {name: value for name, value in spec["task"].items() if name not in _TASK_WITHOUT_STEP_TIME}
     return digest({**fields, "task": task})
@@ -35,6 +39,9 @@ def setting_key(spec: Mapping[str, Any]) -> str:
 
 
 def trajectory_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec of the cell that is trained, with links lifted, for a cell whose steps are timed on its link."""
+    """Return the spec of the cell that is trained in place of the cell with this spec, whose steps are only timed.
+
+    The two specs differ in the link: the cell that is trained has no shaped links.
+    """
     link = "host" if spec["link"] == "host" else "none"
     return {**spec, "link": link, "enforcement": "kernel", "timing": "trajectory"}

@@ -25,8 +25,8 @@ class MatrixPoint:
 
     Attributes:
         section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
-        fields: The value of each axis and each task field, by name. For a task field, the value that the algorithm's
-            own ``task`` gives takes precedence over one in the matrix, and this one over one in the task section.
+        fields: The value of each axis and each task field, by name. If a task field is given several times, the value
+            in the algorithm's own ``task`` comes first, then the one in the matrix, then the one in the task section.
     """
 
     section: Key
@@ -34,7 +34,7 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Return the point with these fields of the task section, these values of the axes, and the algorithm's task.
+        """Return the point that combines the task section, a value per axis, and the algorithm's own ``task``.
 
         Args:
             section: The path of the matrix, or of the entry of ``include``.

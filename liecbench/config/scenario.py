@@ -89,17 +89,18 @@ class Scenario(Model):
             yield MatrixPoint.merge(section, task, {**first, **placed_fields(entry, section)})
 
     def as_written(self) -> dict[str, Cell]:
-        """Return the cells with only the options that the scenario gives, by the id of the cell with all options.
+        """Return the scenario's cells by id, without the options that have their defaults because none are given.
 
-        Default options are left out because they may differ between versions of liecbench.
+        The ids are those of the cells with all options. Defaults are left out of the cells because they may differ
+        between versions of liecbench.
         """
         return {cell.id: self.cell(point, _unresolved) for point, cell in self.kept}
 
     def cell(self, point: MatrixPoint, resolve: Resolve | None = None) -> Cell:
         """Return the cell of one combination of the matrix, or of one entry of ``include``.
 
-        ``resolve`` returns the options of an algorithm, compressor, dataset or model that the cell gets; if None, these
-        are the options in the scenario, and the defaults of all others.
+        ``resolve`` completes the options of every algorithm, compressor, dataset and model. If it is None, an option
+        that the scenario does not give gets its default.
         """
         resolve = resolve or _resolved
         algorithm: AlgorithmChoice = point.value("algorithm")

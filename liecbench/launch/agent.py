@@ -16,7 +16,7 @@ _COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 
 def run_agent(agent: Agent) -> None:
-    """Run this machine's ranks to their end, as the command ``Torchrun.command`` would; if one fails, exit with 1."""
+    """Run this machine's ranks to their end, as the command ``Torchrun.command`` would; exit with 1 if a rank fails."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 

@@ -1,4 +1,4 @@
-"""Launches: group cells that can share one torchrun, write the plan for its ranks, and run it."""
+"""Launches: group cells (training runs) that can share one torchrun, write the plan for the ranks, and run them."""
 
 import dataclasses
 import functools
@@ -20,9 +20,9 @@ REFUSED_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Jobs that share one torchrun: their cells have the same ``launch_key``, but may differ in rates, for example.
+    """Jobs that share one torchrun. Their cells have the same ``launch_key``, but may differ in link rates, say.
 
-    Cells with and without shaped links never share a launch: a cell's network must not depend on the other cells.
+    Cells with and without shaped links never share a launch, because a cell's network must not depend on other cells.
 
     Attributes:
         jobs: The jobs, in the order in which they run.
@@ -43,27 +43,27 @@ class Launch:
 
     @property
     def shaped(self) -> bool:
-        """True if the kernel shapes the cells' links, for which the launch needs namespaces."""
+        """True if the kernel shapes the cells' links, so that the launch needs namespaces of its own."""
         return self._first.link.shaped and self._first.enforcement == "kernel"
 
     @property
     def enforcement(self) -> str:
-        """``kernel`` or ``process``: the side that limits the rates of the cells' links if they are shaped."""
+        """``kernel`` or ``process``: what limits the rates of the cells' links if these are shaped."""
         return self._first.enforcement
 
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
-        """Return the torchrun that trains the launch's cells, on all of ``nodes`` if they are given."""
+        """Return the torchrun that trains the launch's cells, on all machines of ``nodes``; None for this machine."""
         ranks = _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
         kernels = (name for job in self.jobs for name in cpu_kernels(job.cell))
         return dataclasses.replace(ranks, kernels=tuple(dict.fromkeys(kernels)))
 
     def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
-        """Return the torchrun command line as a shell would take it."""
+        """Return the torchrun command line as text for a shell; ``plan`` is the file with the plan for the ranks."""
         return self.torchrun(nodes).describe(plan)
 
     @property
     def paced(self) -> bool:
-        """True if the processes pace their messages to the cells' rates."""
+        """True if the ranks themselves delay their messages to emulate the rates of the cells' links."""
         return self.enforcement == "process" and self._first.link.shaped
 
     @property
@@ -74,7 +74,10 @@ class Launch:
         return RankSettings(backend=backend, device=self._first.device, share_gpus=share_gpus)
 
     def plan(self, directory: Path, *, trace: bool) -> TrainingPlan:
-        """Return the plan for the launch's ranks, which write results to ``directory`` and, if ``trace``, timelines."""
+        """Return the plan for the launch's ranks, which write their results to ``directory``.
+
+        If ``trace``, they also write a timeline of a few steps per cell.
+        """
         return TrainingPlan(
             directory=str(directory.resolve()),
             **dataclasses.asdict(self.settings),
@@ -96,17 +99,17 @@ def _training_ranks(workers: int, threads: int, nodes: Nodes | None, *, shaped: 
 
 
 def prepare(threads: int, nodes: Nodes | None) -> None:
-    """Start, without waiting for it, the template process of training ranks with ``threads`` threads."""
+    """Start the process that ranks with ``threads`` threads are forked from, and do not wait for its imports."""
     _training_ranks(1, threads, nodes, shaped=False).prepare()
 
 
 def launch_key(cell: Cell) -> tuple[object, ...]:
-    """Return the fields of a cell in which all cells of a launch agree."""
+    """Return the values of those fields of a cell that must be equal for all cells of a launch."""
     return (cell.workers, cell.threads, cell.backend, cell.device, cell.enforcement, cell.link.shaped, cell.link.host)
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group jobs by ``launch_key`` into launches, in order; if ``isolate``, every cell has a launch of its own."""
+    """Return launches of jobs with equal ``launch_key``, in the order of the jobs; if ``isolate``, one per cell."""
     launches: dict[tuple[object, ...], list[Job]] = {}
     for job in jobs:
         key = (*launch_key(job.cell), job.cell.id if isolate else None)
@@ -123,15 +126,19 @@ def start(
     *,
     trace: bool = False,
 ) -> LaunchOutcome:
-    """Run a launch to its end, as ``start_torchrun`` does, with its plan and log in ``directory/logs``.
+    """Run a launch to its end and return its outcome. The plan and the log are written to ``directory/logs``.
 
     Args:
         launch: The launch.
         directory: The results directory.
         on_event: Called with each event of the ranks.
         leader: If given, orders the other machines to launch their shares of the ranks.
-        stall_timeout: Returns how many seconds the next event may take before the launch is ended.
+        stall_timeout: Returns how many seconds to wait for the next event; if none comes in this time, the launch is
+            ended. None: wait forever.
         trace: Whether each cell records a timeline of a few steps.
+
+    Raises:
+        MachineError: The kernel refuses the namespaces that shaped links need, or another machine is gone.
     """
     plan, log = _paths(directory)
     write_plan(plan, launch.plan(directory, trace=trace))
@@ -143,15 +150,16 @@ def start(
 
 
 def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
-    """Launch this machine's ranks whenever the first machine orders it; return True if every launch succeeded.
+    """Launch this machine's ranks whenever the first machine orders it, until that machine closes the connection.
 
-    Checkpoints and logs go to ``directory``, which the machines may share.
+    Checkpoints and logs go to ``directory``, which the machines may share. ``say`` prints a line. Return True if every
+    launch succeeded.
     """
     succeeded = True
     for number, order in enumerate(orders(nodes), start=1):
         say(f"launch {number}: {order.workers // nodes.count} of {order.workers} workers here")
         plan, log = _paths(directory, suffix=f".node-{nodes.rank}")
-        # Its ranks learn the jobs from rank 0.
+        # The plan has no jobs, because the ranks receive these from rank 0.
         own = TrainingPlan(
             directory=str(directory.resolve()),
             backend=order.backend,
@@ -168,7 +176,7 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
 
 
 def _say_event(say: Callable[[str], None], event: Event) -> None:
-    """Print the failures and warnings of this machine's ranks; rank 0, on the first machine, sends all other events."""
+    """Print ``event`` if it is a failure or a warning; all other events are sent by rank 0 on the first machine."""
     if isinstance(event, Lost):
         say(event.reason)
     elif isinstance(event, Notice):

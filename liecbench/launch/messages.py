@@ -1,7 +1,8 @@
-"""The messages between a command and its ranks: the command sends plans and orders, the ranks send events.
+"""The messages between the ``liecbench`` command and its ranks.
 
-Each class is one message. ``launch.channel`` writes a message as one line of JSON, under the name in its ``type``, and
-reads it back with every field validated.
+The command sends plans and orders to the ranks; the ranks send events to the command. Each class is one message.
+``launch.channel`` writes a message as one line of JSON, under the name in ``type``, and validates every field when it
+reads the line.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from liecbench.results.records import End, Epoch, Start, Timing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankSettings:
-    """Settings that a rank needs before it joins its process group; ``share_gpus`` lets NCCL ranks share a GPU."""
+    """Settings that a rank needs before it joins the process group. If ``share_gpus``, NCCL ranks may share a GPU."""
 
     backend: Literal["gloo", "nccl"]
     device: Literal["cpu", "cuda"]
@@ -25,13 +26,13 @@ class RankSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan(RankSettings):
-    """Cells to train one after the other, and the results directory that records them.
+    """Cells (training runs) for the ranks to train one after the other, and the results directory for their records.
 
     Attributes:
         directory: The path of the results directory.
-        paced: Whether the processes pace their messages to the links' rates.
+        paced: Whether the ranks delay their messages to emulate the rates of the cells' links.
         trace: Whether each cell records a timeline of a few steps.
-        jobs: The cells to run, in order; only the first machine's plan has them.
+        jobs: The cells to run, in order. The plans of all machines but the first have no jobs.
     """
 
     type: ClassVar[str] = "training_plan"
@@ -43,7 +44,12 @@ class TrainingPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedPlan(RankSettings):
-    """One side of a paired comparison: its ranks wait for orders from the named pipe with the path ``orders``."""
+    """The plan for the ranks of A or B in a paired comparison (``liecbench check``).
+
+    Attributes:
+        orders: The path of the named pipe from which rank 0 reads orders.
+        paced: Whether the ranks delay their messages to emulate the rates of the cells' links.
+    """
 
     type: ClassVar[str] = "paired_plan"
     orders: str
@@ -52,7 +58,7 @@ class PairedPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCase:
-    """One case of ``liecbench bench exchange``: steps of an algorithm on a model of ``size`` parameters."""
+    """One case of ``liecbench bench exchange``: steps of an algorithm on a model with ``size`` parameters."""
 
     type: ClassVar[str] = "step_case"
     size: int
@@ -66,9 +72,9 @@ class StepCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferCase:
-    """One case of ``liecbench bench link``: an operation on ``size`` bytes, timed ``repeats`` times.
+    """One case of ``liecbench bench link``: an operation on ``size`` bytes.
 
-    Each timing covers ``messages`` operations.
+    The case is timed ``repeats`` times; each time, the operation is done ``messages`` times in a row.
     """
 
     type: ClassVar[str] = "transfer_case"
@@ -81,7 +87,14 @@ class TransferCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkPlan(RankSettings):
-    """Cases to measure one after the other: ``steps`` for ``bench exchange``, ``transfers`` for ``bench link``."""
+    """Cases for the ranks of a benchmark to measure one after the other.
+
+    Attributes:
+        backend: The backend of the process group.
+        device: The device of the vectors.
+        steps: The cases of ``liecbench bench exchange``.
+        transfers: The cases of ``liecbench bench link``.
+    """
 
     type: ClassVar[str] = "benchmark_plan"
     backend: Literal["gloo", "nccl"] = "gloo"
@@ -95,7 +108,10 @@ class BenchmarkPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOrder(RankSettings):
-    """An order from the first machine to the others: launch this machine's share of ``workers`` ranks."""
+    """An order from the first machine to another machine: launch your share of ``workers`` ranks.
+
+    Each rank has ``threads`` threads.
+    """
 
     type: ClassVar[str] = "node_order"
     workers: int
@@ -104,9 +120,10 @@ class NodeOrder(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCell:
-    """An order to build a cell.
+    """An order to the ranks of A or B in a paired comparison: build this cell, and keep it open for ``TrainBurst``.
 
-    ``cell`` is what ``Cell.spec`` returned, not a ``Cell``: another version of liecbench may not know all its values.
+    ``cell`` has the fields of the cell as ``Cell.spec`` returns them. It is not a ``Cell``, because the ranks may run
+    another version of liecbench, which need not know all values.
     """
 
     type: ClassVar[str] = "open"
@@ -115,9 +132,9 @@ class OpenCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainBurst:
-    """An order to train step ``first`` of the open cell, which is not timed, and then ``steps`` timed steps.
+    """An order to train step number ``first`` of the open cell without timing it, and then ``steps`` timed steps.
 
-    ``added_seconds`` maps a step kind to the seconds by which each step of that kind is prolonged.
+    ``added_seconds`` has, for each step kind, the seconds by which each step is artificially slowed down.
     """
 
     type: ClassVar[str] = "burst"
@@ -128,7 +145,7 @@ class TrainBurst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseCell:
-    """An order to end the open cell."""
+    """An order to close the cell that ``OpenCell`` has built."""
 
     type: ClassVar[str] = "close"
 
@@ -138,9 +155,9 @@ PairedOrder = OpenCell | TrainBurst | CloseCell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Settings of torchrun's agent on one machine: its ranks run ``python -m module plan``.
+    """Settings of torchrun's agent on one machine, which starts ``local_workers`` ranks.
 
-    The ranks of all machines rendezvous at ``address`` and ``port``.
+    Each rank runs ``python -m module plan``. The ranks of all machines rendezvous at ``address`` and ``port``.
     """
 
     module: str
@@ -154,7 +171,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkLaunch:
-    """An order to a template process: fork the supervisor of a launch.
+    """An order to a template process, which has imported torch: fork the supervisor of a launch.
 
     Three file descriptors accompany the order: the write end of the pipe for events, the log, and the socket to which
     the template writes its answer ``LaunchEnded``.
@@ -178,7 +195,7 @@ class ForkLaunch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The kernel refused the launch its namespaces or links; no rank was started."""
+    """The kernel refused to create namespaces or links for the launch, so that no rank was started."""
 
     type: ClassVar[str] = "refused"
     reason: str
@@ -186,7 +203,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepProgress:
-    """Progress of the cell in training: ``step`` of ``steps`` in epoch ``epoch``, both counted from 1."""
+    """Progress of the cell in training: step number ``step`` of ``steps`` in epoch ``epoch``; both count from 1."""
 
     type: ClassVar[str] = "progress"
     cell: str
@@ -198,7 +215,7 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingProgress:
-    """Progress of the cell whose steps are timed: ``steps`` of one step kind so far, and their mean time."""
+    """Progress of the cell whose steps are timed: the number of timed steps of one kind so far, and their mean time."""
 
     type: ClassVar[str] = "timing_progress"
     cell: str
@@ -217,14 +234,14 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """A sign that the ranks are alive, sent while they train no step."""
+    """A sign that the ranks are alive, sent while they do something other than training steps."""
 
     type: ClassVar[str] = "heartbeat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskError:
-    """The system's error for a full or read-only disk, with the path of the file concerned if that is known."""
+    """The system's error message for a full or read-only disk, and the path of the file; None if it is unknown."""
 
     path: str | None
     reason: str
@@ -249,7 +266,10 @@ class CaseStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseMeasured:
-    """The result of one case of a benchmark: its figures, and a description of the link that it ran on."""
+    """The result of one case of a benchmark: the measured figures, and a description of the link.
+
+    ``case`` is the index of the case in the plan, from 0.
+    """
 
     type: ClassVar[str] = "case_measured"
     case: int
@@ -259,18 +279,18 @@ class CaseMeasured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The ranks of one side of a paired comparison have joined their process group and wait for orders."""
+    """The ranks of A or B in a paired comparison have joined their process group, and wait for orders."""
 
     type: ClassVar[str] = "ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Answer to ``OpenCell``.
+    """Answer to ``OpenCell``: the cell is built.
 
     Attributes:
         average_period: The averaging period in steps; 1 if the algorithm has none.
-        first: The number of the first step of the commonest step kind.
+        first: The number of the first step of the most frequent step kind.
         environment: The software and hardware that the cell runs on.
     """
 
@@ -282,14 +302,14 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstResult:
-    """Answer to ``TrainBurst``: measurements of its timed steps; lists have one item per rank.
+    """Answer to ``TrainBurst``: measurements of the timed steps. Lists have one item per rank.
 
     Attributes:
         seconds: The total time of the slowest rank.
-        kind_seconds: For each step kind, the sum over its steps of the slowest rank's time for the step.
-        kind_steps: For each step kind, the number of its steps.
-        wall_over_cpu: The largest ratio over ranks of the wall time of computation to the CPU time of the main
-            thread: above 1, the rank waited for a processor.
+        kind_seconds: For each step kind, the sum over the steps of this kind; each step counts the slowest rank's time.
+        kind_steps: For each step kind, the number of steps.
+        wall_over_cpu: The wall time of computation divided by the CPU time of the main thread, on the rank with the
+            largest ratio. A ratio above 1 means that the rank waited for a processor.
         train_loss: The mean loss over steps and ranks.
         sent_bytes: The bytes that each rank sent.
         received_bytes: The bytes that each rank received.
@@ -309,14 +329,14 @@ class BurstResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """Answer to ``CloseCell``."""
+    """Answer to ``CloseCell``: the cell is closed."""
 
     type: ClassVar[str] = "closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Answer to an order: the cell failed; the ranks stay and wait for further orders."""
+    """Answer to an order that failed because of the cell, for this reason; the ranks wait for further orders."""
 
     type: ClassVar[str] = "failed"
     reason: str
@@ -324,7 +344,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Answer to ``OpenCell`` from a version of liecbench that lacks something that the cell names."""
+    """Answer to ``OpenCell`` from a version of liecbench that does not know a name or value in the cell."""
 
     type: ClassVar[str] = "unknown"
     reason: str
@@ -332,7 +352,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchEnded:
-    """Answer of a template process to ``ForkLaunch``, once all processes of the launch have ended."""
+    """Answer of a template process to ``ForkLaunch``, sent when all processes of the launch have ended."""
 
     type: ClassVar[str] = "launch_ended"
     status: int

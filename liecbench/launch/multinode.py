@@ -1,4 +1,4 @@
-"""Runs on several machines: every other machine connects to the first one, and launches ranks when it orders so."""
+"""Runs on several machines: all other machines connect to the first one, and launch ranks at its orders."""
 
 import contextlib
 import json
@@ -125,7 +125,7 @@ def _greeting(count: int, rank: int) -> bytes:
 
 
 def orders(nodes: Nodes) -> Iterator[NodeOrder]:
-    """Connect to the first machine and yield its orders until it closes the connection.
+    """Connect to the first machine, and yield its orders until that machine closes the connection.
 
     Raises MachineError if the first machine cannot be reached.
     """

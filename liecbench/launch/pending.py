@@ -1,4 +1,8 @@
-"""The cells that are left to run: cells to train, and cells whose timings are composed with another cell's training."""
+"""The cells (training runs) that are left to run.
+
+Some of these cells are trained. Of others only steps are timed, and the times are composed with the losses and
+accuracies of another cell, which differs only in the values of its shaped links.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +14,13 @@ from liecbench.results.cells import CellResult
 
 
 def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:
-    """Return a job for each cell that has neither completed nor diverged; a failed cell is tried again.
+    """Return a job for each cell that has neither completed nor diverged, so that a failed cell is tried again.
 
-    Jobs that only time steps come last, after the training that their timings are composed with.
+    Jobs that only time steps come last, because the cells that their timings are composed with must be trained first.
+
+    Args:
+        cells: The cells to run.
+        done: What the results directory holds of each cell, by the cell's id.
     """
     keys = {cell.id: _trajectory_key(cell.spec()) for cell in cells if cell.timing == "composed"}
     trajectories = _trajectories(cells, keys, done.values())
@@ -33,10 +41,10 @@ def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job
 
 
 def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable[CellResult]) -> dict[str, str]:
-    """Return, by trajectory key, the id of the cell whose training is shared by all cells with that key.
+    """Return, for each trajectory key, the id of the cell that is trained for all cells with this key.
 
-    Among these cells it prefers, in this order: a finished one, one that has not failed, the one with the most trained
-    epochs, the one with the fastest link. A cell that is not in ``cells`` counts only if it is finished.
+    Preferred are, in this order: a cell that is finished, one that has not failed, the one with the most trained
+    epochs, the one with the fastest link. A cell that is not in ``cells`` is considered only if it is finished.
     """
     candidates: dict[str, dict[str, tuple[object, ...]]] = {}
     for result in done:
@@ -57,7 +65,7 @@ def _speed(link: LinkMap) -> tuple[float, ...]:
 
 
 def _trajectory_key(spec: Mapping[str, Any]) -> str:
-    """Return a key of all fields except the values of shaped links: cells with equal keys train to the same numbers."""
+    """Return a key of all fields but the values of shaped links; cells with equal keys train to equal losses."""
     link = LinkMap.parse(spec["link"])
     rest = {name: value for name, value in spec.items() if name != "link"}
     return json.dumps([rest, link.shaped, link.host], sort_keys=True)

@@ -1,4 +1,4 @@
-"""Run a scenario's remaining cells, one launch after the other, and record every failure."""
+"""Run a scenario's remaining cells (training runs), one launch after the other, and record every failure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,21 +17,22 @@ from liecbench.results.cells import CellResult
 from liecbench.results.directory import ResultsDirectory
 from liecbench.results.records import CellRecord, End, Epoch, Start, utc_now
 
-# Maps the id of the current cell (None before and between cells) to the seconds without an event that count as a hang.
+# Takes the id of the current cell, or None before and between cells, and returns after how many seconds without an
+# event the launch counts as hung.
 StallTimeout = Callable[[str | None], float]
 
 
 class Progress(Protocol):
-    """Listener to the events of a run."""
+    """The interface of a listener to the events of ``liecbench run``, such as the progress bar."""
 
     def launching(self, launch: Launch) -> None:
         """Note that a launch begins."""
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Note progress within an epoch, or in timing steps."""
+        """Note a step of an epoch, or the mean time of the steps that are timed."""
 
     def recorded(self, record: CellRecord) -> None:
-        """Note a record that is in the ledger."""
+        """Note a record that a rank has written to the ledger."""
 
     def noticed(self, text: str) -> None:
         """Note a warning for the user."""
@@ -41,7 +42,7 @@ class Progress(Protocol):
 
 
 def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
-    """Raise LiecbenchError if a cell cannot run on several machines."""
+    """Raise LiecbenchError if one of ``cells`` cannot run on the machines of ``nodes``."""
     for cell in cells:
         if not cell.link.host:
             message = f"--nodes {nodes.count}: {cell.describe()}: only link: host reaches other machines"
@@ -52,7 +53,7 @@ def check_nodes(cells: Sequence[Cell], nodes: Nodes) -> None:
 
 
 def check_sharing(cells: Iterable[Cell]) -> None:
-    """Raise LiecbenchError if no cell uses NCCL: --share-gpus would have no effect."""
+    """Raise LiecbenchError if no cell uses NCCL, because --share-gpus would then have no effect."""
     if all(cell.backend != "nccl" for cell in cells):
         message = "--share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it"
         raise LiecbenchError(message, "remove it")
@@ -70,7 +71,14 @@ def run_jobs(
     share_gpus: bool = False,
     trace: bool = False,
 ) -> None:
-    """Run ``jobs``. If the training that other cells are composed with fails, train one of these other cells."""
+    """Run ``jobs``, which are some of the cells in ``cells``.
+
+    If the timings of other cells are to be composed with the training of a cell, and this training fails, train one of
+    these other cells instead.
+
+    Raises:
+        LiecbenchError: A disk is full or read-only, or the machine cannot run a launch.
+    """
     while jobs:
         launches = launching.group(jobs, isolate=isolate, share_gpus=share_gpus)
         _run_launches(launches, directory, progress, stall_timeout, leader, trace=trace)
@@ -88,7 +96,7 @@ def _run_launches(
     *,
     trace: bool,
 ) -> None:
-    """Run every launch. If a launch dies, record its current cell as failed and launch its remaining cells again.
+    """Run every launch. If a launch dies, record the current cell as failed, and launch the remaining cells again.
 
     A launch that dies before its first cell has begun is tried once more. Raises LiecbenchError if a disk is full or
     read-only; the current cell then stays unfinished.
@@ -120,7 +128,7 @@ def _run_launches(
 
 
 class _Listener:
-    """Handler of one launch's events: passes them on, and keeps those that explain how the launch ended."""
+    """Handler of the events of one launch: passes events on, and keeps the ones that explain how the launch ended."""
 
     def __init__(self, progress: Progress, stall_timeout: StallTimeout) -> None:
         self._progress, self._stall_timeout = progress, stall_timeout
@@ -129,7 +137,7 @@ class _Listener:
         self._disk: DiskError | None = None
 
     def handle(self, event: Event) -> None:
-        """Pass an event on to ``Progress``, and remember the current cell, lost ranks and disk errors."""
+        """Pass an event on to ``Progress``, and remember the current cell, the ranks that ended, and disk errors."""
         match event:
             case Lost():
                 self._lost.append(event.reason.partition("\n")[0])
@@ -145,7 +153,7 @@ class _Listener:
                 assert isinstance(event, Heartbeat), f"no event of a training launch: {event}"
 
     def stall_timeout(self) -> float:
-        """Return the seconds that the next event may take while the current cell runs."""
+        """Return how many seconds to wait for the next event while the current cell runs."""
         return self._stall_timeout(self._cell)
 
     def raise_disk_error(self, directory: Path) -> None:
@@ -155,7 +163,7 @@ class _Listener:
             raise LiecbenchError(message, "free disk space and run again: every finished epoch is kept")
 
     def reason(self, outcome: LaunchOutcome) -> str:
-        """Return the reason why a launch ended, and below it the last lines of its log."""
+        """Return the reason why a launch failed, and below it the last lines of the launch's log."""
         first = f"; first was {self._lost[0]}" if self._lost else ""
         how = f"ended with status {outcome.status}"
         if outcome.stalled_seconds is not None:
@@ -164,11 +172,11 @@ class _Listener:
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
-    """Return the jobs that failed with a launch, each with True if its cell had begun, and the jobs to launch again."""
+    """Return the jobs that failed with a launch, as pairs (job, whether its cell had begun), and those to run again."""
     found = directory.snapshot.refresh()
     begun = {job.cell.id for job in launch.jobs if _attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
-    # If no cell had begun, nothing tells which cell ended the launch: all have failed.
+    # If no cell had begun, there is no way to tell which cell ended the launch, so that all count as failed.
     lost = [(job, job.cell.id in begun) for job in left if job.cell.id in begun or not begun]
     return lost, tuple(job for job in left if begun and job.cell.id not in begun)
 

@@ -125,7 +125,7 @@ def exit_code(status: int) -> int:
 
 
 def _enter_namespaces() -> str | None:
-    """Enter new namespaces, without privileges inside a new user namespace.
+    """Enter new namespaces, and a new user namespace as well if the process is unprivileged.
 
     Return None, or the reason if the kernel refuses.
     """

@@ -50,7 +50,7 @@ def gpu_table(comparison: Comparison) -> GpuTable | None:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    """Return the records' fields ``throttled_<reason>_share``, even for reasons that this version does not know."""
+    """Return the names ``throttled_<reason>_share`` in the records, even for reasons that this version cannot name."""
     epochs = [epoch for row in rows for cell in row.cells for epoch in cell.epochs]
     names = dict.fromkeys(name for epoch in epochs for name in epoch.gpu or {})
     return [name for name in names if name.startswith("throttled_") and name != "throttled_share"]
