@@ -76,7 +76,10 @@ def _structure_error(document: Document, error: ValidationError) -> ScenarioErro
         return document.error(path, f"there is no key {path[-1]!r} here ({valid})", at_key=True)
     while first["type"] != "missing" and path and path not in document.places:
         path = path[:-1]
-    return document.error(path, registry.describe(first))
+    message = registry.describe(first)
+    if isinstance(first["input"], list) and path[-2:-1] == ("task",):
+        message += "; to try several values, write the list under matrix"
+    return document.error(path, message)
 
 
 def _valid_keys(path: Key) -> Iterable[str]:

@@ -175,5 +175,9 @@ def describe(error: Any) -> str:
         return str(error["msg"]).removeprefix("Value error, ")
     if error["type"] in ("dict_type", "model_type"):
         return f"{error['input']!r} should be a mapping of keys"
+    if error["type"] == "too_short":
+        return f"{error['input']!r} is empty; give at least one value"
+    if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
+        return f"{error['input']!r} should be a string; put it in quotes"
     message = error["msg"].removeprefix("Input ").removeprefix("Value ").removeprefix("String ")
     return f"{error['input']!r} {message}"

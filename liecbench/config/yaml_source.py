@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -12,6 +12,16 @@ from liecbench.errors import ScenarioError
 Key = tuple[str | int, ...]
 _MOST_NODES = 200_000
 _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+# The parser's messages for the most frequent mistakes, in words that need no knowledge of the parser.
+_IN_WORDS: Final = {
+    "expected <block end>, but found '<block mapping start>'": (
+        "this key is indented differently from the keys beside it; indent them alike"
+    ),
+    "mapping values are not allowed here": (
+        "a second ': ' in one value; put each key on a line of its own, indented like the keys beside it"
+    ),
+    "found character '\\t' that cannot start any token": "a tab; indent with spaces",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -137,7 +147,8 @@ def parse(text: str, source: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise ScenarioError(f"{where}: not YAML: {error.problem or error.context}; correct the syntax") from None
+        problem = error.problem or error.context or "a mistake"
+        raise ScenarioError(f"{where}: not YAML: {_IN_WORDS.get(problem, f'{problem}; correct the syntax')}") from None
 
 
 def _parse(text: str, source: str) -> Document:

@@ -94,7 +94,7 @@ def test_a_word_that_resembles_a_number_is_text(text: str) -> None:
         ("b: 1\n<<: {a: 1}\n", "s.yaml:2:1: ", "a key must be a plain word; write the keys out"),
         ("? [a]\n: 3\n", "s.yaml:1:3: ", "a key must be a plain word; write the keys out"),
         ("a: [\n", "s.yaml:2:1: not YAML: ", "correct the syntax"),
-        ("a: 1\n\tb: 2\n", "s.yaml:2:1: not YAML: ", "correct the syntax"),
+        ("a: 1\n\tb: 2\n", "s.yaml:2:1: not YAML: ", "a tab; indent with spaces"),
         ("a: *nothing\n", "s.yaml:1:4: not YAML: ", "correct the syntax"),
         ("a: 1\n---\nb: 1\n", "s.yaml:2:1: not YAML: ", "correct the syntax"),
         ("a: \x00\n", "s.yaml:1:4: ", "cannot be printed; remove it"),
