@@ -38,6 +38,10 @@ class BucketedAllReduce(Algorithm):
 
     A subclass implements ``reduce_bucket`` and ``all_reduce_sizes``. Over Gloo on a GPU,
     ``counters.communicate_seconds`` leaves out the final copy from the host to the GPU.
+
+    Attributes:
+        block_bytes: The size up to which DDP fills its buckets, as ``bucket_cap_mb`` sets it: for ``schedule``. None
+            means DDP's default: 25 MiB, and 1 MiB for the bucket that the backward pass fills first.
     """
 
     @abstractmethod

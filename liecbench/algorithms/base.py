@@ -64,7 +64,7 @@ class Algorithm(ABC):
             the model and the optimizer.
     """
 
-    block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
+    block_bytes: Annotated[int, Ge(1)] | Literal["whole"] | None = None
     cpu_kernels: ClassVar[tuple[str, ...]] = ()
     local_models: ClassVar[bool] = False
     supports_pacing: ClassVar[bool] = False

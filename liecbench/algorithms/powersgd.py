@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.comm.timed_group import TimedGroup
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
@@ -66,8 +67,8 @@ class PowerSGD(BucketedAllReduce):
     """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
 
     A worker's error memory also contains the difference between its gradient and the mean gradient; summed over the
-    workers, these differences are 0. All time on the communication thread counts as communication, because the hook
-    computes between its three all-reduces. On a GPU the hook synchronizes the whole device in every step.
+    workers, these differences are 0. ``counters.compress_seconds`` are those that the hook computes before, between and
+    after its three all-reduces. On a GPU the hook synchronizes the whole device in every step.
 
     Attributes:
         matrix_approximation_rank: The number of columns of P = M Q and of Mᵀ P, which are sent instead of a matrix M.
@@ -138,6 +139,7 @@ class PowerSGD(BucketedAllReduce):
         """Start the communication thread."""
         super().on_attach(ddp, group)
         self._parameters = [parameter for parameter in ddp.module.parameters() if parameter.requires_grad]
+        self._timed_group = TimedGroup(group, self._watch, self._end_timestamp)
         self._start_at(0, errors={}, qs={})
         self._stream = stream_for(self.device)
         self._thread = CommunicationThread(self._stream)
@@ -145,7 +147,7 @@ class PowerSGD(BucketedAllReduce):
     def _start_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
         self.step, self._errors, self._qs = step, errors, qs
         self._state = PowerSGDState(
-            process_group=self._group,
+            process_group=cast("dist.ProcessGroup", self._timed_group),
             matrix_approximation_rank=self.matrix_approximation_rank,
             start_powerSGD_iter=self.start_powersgd_iter,
             min_compression_rate=self.min_compression_rate,
@@ -157,17 +159,18 @@ class PowerSGD(BucketedAllReduce):
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Queue a bucket for the communication thread."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
-        kept, started = _Bucket.of(bucket), self._start_bucket()
-        self._thread.submit(lambda: self._reduce(kept, started, future))
+        kept = _Bucket.of(bucket)
+        self._thread.submit(lambda: self._reduce(kept, future))
         return future
 
-    def _reduce(self, bucket: _Bucket, started: Any, future: Future[Tensor]) -> None:
+    def _reduce(self, bucket: _Bucket, future: Future[Tensor]) -> None:
+        self._timed_group.begin()
         try:
             if self._failure is None:
                 self._run_hook(bucket.in_float32())
         except BaseException as error:
             self._failure = error
-        self._end_bucket(started)
+        self._timed_group.end()
         future.set_result(bucket.buffer_of_ddp)
 
     def _run_hook(self, bucket: _Bucket) -> None:

@@ -6,10 +6,11 @@ import operator
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 import torch.distributed as dist
+from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.distributed import GradBucket
@@ -45,6 +46,7 @@ class ServerAlgorithm(Algorithm):
         blocks: The model's blocks.
     """
 
+    block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
     server: ServerPlace = "sharded"
     supports_pacing: ClassVar[bool] = True
 

@@ -34,7 +34,7 @@ class _Replica:
 
     def __init__(self, case: StepCase) -> None:
         model = FixedGradient(parameter_numels(case.size), seed=dist.get_rank())
-        self._ddp = DistributedDataParallel(model, bucket_cap_mb=25, gradient_as_bucket_view=True)
+        self._ddp = DistributedDataParallel(model, gradient_as_bucket_view=True)
         self._optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
         for _ in range(2):  # DDP rebuilds buckets when the second pass begins
             self._ddp().backward()

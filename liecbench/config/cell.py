@@ -152,7 +152,7 @@ class Cell(Model):
     algorithm: Choice
     compressor: Choice | None
     server: Server | None
-    block_bytes: BlockBytes
+    block_bytes: BlockBytes | None = Field(description="null: the default buckets of DistributedDataParallel")
     workers: Workers
     link: LinkMap
     seed: Seed

@@ -109,6 +109,11 @@ def takes(cls: type, field: Literal["compressor", "server"]) -> bool:
     return any(f.name == field for f in dataclasses.fields(cls))
 
 
+def default(cls: type, field: str) -> Any:
+    """Return the default of a field of an algorithm's class."""
+    return next(f.default for f in dataclasses.fields(cls) if f.name == field)
+
+
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
     """Return a pydantic model of the options of a registered class, or of a user's function ``module:function``.

@@ -16,9 +16,6 @@ from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axe
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
 
-_BLOCK_BYTES = 25 * 2**20
-
-
 Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 MATRIX: Key = ("matrix",)
 
@@ -32,7 +29,10 @@ class Scenario(Model):
     exclude: list[PartialCell] = []
     include: list[PartialCell] = []
     server: Server = "sharded"
-    block_bytes: BlockBytes | None = Field(None, description="default: the compressor's preferred size, else 26214400")
+    block_bytes: BlockBytes | None = Field(
+        None,
+        description="default: the compressor's preferred size, else 26214400; for ddp and its kin DDP's own buckets",
+    )
     threads: Threads = Field(1, description="CPU threads per rank")
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -113,7 +113,7 @@ class Scenario(Model):
             algorithm=resolve("algorithm", algorithm),
             compressor=None if compressor is None else resolve("compressor", compressor),
             server=point.value("server") if registry.takes(cls, "server") else None,
-            block_bytes=self.block_bytes or _preferred_block_bytes(compressor),
+            block_bytes=self.block_bytes or _preferred_block_bytes(cls, compressor),
             workers=point.value("workers"),
             link=point.value("link"),
             seed=point.value("seed"),
@@ -139,9 +139,12 @@ def _resolve(kind: registry.Kind, name: str, options: str) -> Choice:
     return Choice(name=name, **registry.resolve(kind, name, json.loads(options)))
 
 
-def _preferred_block_bytes(compressor: Choice | None) -> int:
-    preferred = None if compressor is None else registry.load("compressor", compressor.name).preferred_block_bytes
-    return _BLOCK_BYTES if preferred is None else preferred
+def _preferred_block_bytes(algorithm: type, compressor: Choice | None) -> int | None:
+    """Return the compressor's preferred size or else the algorithm's: None for DDP's default buckets."""
+    preferred: int | None = None
+    if compressor is not None:
+        preferred = registry.load("compressor", compressor.name).preferred_block_bytes
+    return preferred or registry.default(algorithm, "block_bytes")
 
 
 def matches(cell: Cell, entry: BaseModel) -> bool:

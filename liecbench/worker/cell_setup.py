@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch._dynamo  # import early: else torch's optimizers import it in the first cell, for seconds of step_timeout
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import NonFiniteError
@@ -13,6 +14,7 @@ from liecbench.config import workload
 from liecbench.config.cell import Cell
 from liecbench.config.factory import cpu_kernels, make_algorithm
 from liecbench.worker.batches import Batches
+from liecbench.worker.buffers import keeps_own_buffers
 from liecbench.worker.collective_errors import agree_on_data
 from liecbench.worker.device import rank_device, release_memory, rng_states, set_rng_states
 from liecbench.worker.replica import Replica, TrainingLink
@@ -54,9 +56,8 @@ def set_up(
         momentum=cell.task.momentum,
         weight_decay=cell.task.weight_decay,
     )
-    bucket_mib = _WHOLE_BUCKET_MIB if cell.block_bytes == "whole" else cell.block_bytes / 2**20
-    ddp = DistributedDataParallel(task.model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True)
     algorithm = make_algorithm(cell)
+    ddp = _wrapped(task.model, cell, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
     algorithm.pacer = link.pacer
     replica = Replica(
         cell=cell,
@@ -80,6 +81,20 @@ def set_up(
             raise
     reset_peak_memory()
     return replica
+
+
+def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> DistributedDataParallel:
+    bucket_mib: float | None
+    match cell.block_bytes:
+        case None:
+            bucket_mib = None
+        case "whole":
+            bucket_mib = _WHOLE_BUCKET_MIB
+        case num_bytes:
+            bucket_mib = num_bytes / 2**20
+    return DistributedDataParallel(
+        model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True, broadcast_buffers=broadcasts_buffers
+    )
 
 
 def _finalize_buckets(replica: Replica) -> None:

@@ -5,6 +5,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from liecbench.worker.buffers import keeps_own_buffers, shared_buffers
 from liecbench.worker.device import rng_states, set_rng_states
 from liecbench.worker.replica import Replica
 
@@ -14,11 +15,15 @@ _BATCH_SIZE = 256
 def evaluate_mean_model(replica: Replica) -> tuple[float, float]:
     """Return mean loss and accuracy over the test set; each rank evaluates a part of the set. Collective.
 
-    The model's parameters must already be the mean over ranks; buffers, such as running statistics, are rank 0's.
+    The model's parameters must already be the mean over ranks. Buffers, such as running statistics, are rank 0's or, if
+    each rank keeps its own, their mean.
     """
+    with shared_buffers(replica.model, average=keeps_own_buffers(replica.cell, replica.algorithm)):
+        return _evaluate(replica)
+
+
+def _evaluate(replica: Replica) -> tuple[float, float]:
     task, model, test = replica.task, replica.model, replica.task.test
-    for buffer in model.buffers():
-        dist.broadcast(buffer, src=0)
     rank, world_size = dist.get_rank(), dist.get_world_size()
     totals = torch.zeros(2, dtype=torch.float64)
     rng = np.random.default_rng(0)

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -156,8 +157,18 @@ def recurring_shapes() -> nn.Module:
     return nn.Sequential(*layers[:-1])
 
 
+def seconds() -> tuple[float, float, float]:
+    """Return seconds of compression and of communication, and of all of five steps."""
+    algorithm = PowerSGD()
+    run = buckets.attached(algorithm)
+    begin = time.perf_counter()
+    run.train(range(5))
+    return algorithm.counters.compress_seconds, algorithm.counters.communicate_seconds, time.perf_counter() - begin
+
+
 def observe() -> dict[str, Any]:
     return {
+        "seconds": seconds(),
         "trained": trained(),
         "beside_torch": beside_torch(),
         "beside_ddp": beside_ddp(),
@@ -258,6 +269,13 @@ def test_scalars_and_16_bit_parameters_train(ranks: list[dict[str, Any]]) -> Non
 
 def test_an_exception_on_the_communication_thread_reaches_the_caller(ranks: list[dict[str, Any]]) -> None:
     assert [rank["failure"] for rank in ranks] == [("boom", 2)] * 4
+
+
+def test_the_hooks_own_work_and_its_all_reduces_are_timed_apart(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        compress, communicate, total = rank["seconds"]
+        assert min(compress, communicate) > 0
+        assert compress + communicate < total
 
 
 def test_each_synchronised_backward_pass_counts_as_a_step(ranks: list[dict[str, Any]]) -> None:

@@ -13,6 +13,8 @@ BYTES_PER_ELEMENT = 4
 # world size n every rank then sends 2(n − 1)/n times the bytes of a compressed gradient, and receives as many.
 ServerPlace = Literal["root", "sharded"]
 _SHARD_ALIGNMENT = 8
+# The default sizes of DDP's buckets: of the one that the backward pass fills first, and of the others.
+_FIRST_BUCKET_BYTES, _BUCKET_BYTES = 2**20, 25 * 2**20
 
 
 def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> list[list[int]]:
@@ -38,12 +40,13 @@ def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> l
     return blocks
 
 
-def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"]) -> list[list[int]]:
+def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"] | None) -> list[list[int]]:
     """Assign tensors to gradient buckets as DDP does with a ``bucket_cap_mb`` of ``bucket_bytes`` / 2²⁰.
 
     Args:
         numels: The number of elements of each tensor.
         bucket_bytes: A bucket takes tensors until it has this size in bytes. ``whole``: all tensors are in one bucket.
+            None, DDP's default: 1 MiB for the first bucket, and 25 MiB for all others.
 
     Returns:
         For each bucket the indices of its tensors, from the last tensor to the first.
@@ -51,7 +54,8 @@ def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"]) ->
     buckets: list[list[int]] = [[]]
     size = 0
     for index in reversed(range(len(numels))):
-        if bucket_bytes != "whole" and size >= bucket_bytes:
+        default = _FIRST_BUCKET_BYTES if len(buckets) == 1 else _BUCKET_BYTES
+        if bucket_bytes != "whole" and size >= (bucket_bytes or default):
             buckets.append([])
             size = 0
         buckets[-1].append(index)

@@ -180,8 +180,19 @@ class Stopwatch:
         span: Literal["compress", "decompress", "cast", "send", "wait", "copy"],
     ) -> Iterator[None]:
         """Time the ``with`` body: add its seconds to ``counter`` and, while tracing, collect a span named ``span``."""
-        start, traced = self.clock.timestamp(), self.tracer.enabled
+        start = self.clock.timestamp()
         yield
+        self.record(counter, span, start, self.clock.timestamp())
+
+    def record(
+        self,
+        counter: Literal["compress_seconds", "communicate_seconds"],
+        span: Literal["compress", "decompress", "cast", "send", "wait", "copy", "all-reduce"],
+        start: Any,
+        end: Any,
+    ) -> None:
+        """Do for the time between two timestamps of ``clock`` what ``timed`` does for its body."""
+        traced = self.tracer.enabled
 
         def add(begin: float, end: float) -> None:
             with self._lock:
@@ -190,7 +201,7 @@ class Stopwatch:
             if traced:
                 self.tracer.add(span, "communication", begin, end)
 
-        self.clock.record(start, self.clock.timestamp(), add)
+        self.clock.record(start, end, add)
 
     @contextmanager
     def transfer(self) -> Iterator[None]:

@@ -41,6 +41,15 @@ def test_a_block_is_closed_by_the_first_tensor_that_does_not_fit(
     assert plan_blocks([9, 7, 3, 8], block_bytes) == expected
 
 
+@given(st.lists(st.integers(1, 5_000_000), min_size=1, max_size=12))
+def test_default_buckets_are_those_of_ddp(numels: list[int]) -> None:
+    tensors = [torch.empty(numel, device="meta") for numel in reversed(numels)]
+    limits = [dist._DEFAULT_FIRST_BUCKET_BYTES, 25 * 2**20]
+    expected, _ = dist._compute_bucket_assignment_by_size(tensors, limits, [False] * len(numels))
+
+    assert plan_buckets(numels, None) == [[len(numels) - 1 - i for i in bucket] for bucket in expected]
+
+
 @given(sizes, st.integers(1, 20_000))
 def test_buckets_are_those_of_ddp(numels: list[int], bucket_bytes: int) -> None:
     tensors = [torch.empty(numel, device="meta") for numel in reversed(numels)]

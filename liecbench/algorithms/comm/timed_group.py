@@ -1,0 +1,67 @@
+"""A process group for code of torch's that computes between all-reduces: it times both, one after the other."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch.distributed as dist
+from torch.futures import Future
+
+from liecbench.algorithms.comm.timing import Stopwatch
+
+
+class TimedGroup:
+    """Passes all-reduces on to ``group``, and counts their time as communication, all other time as compression.
+
+    It stands in for a ``ProcessGroup`` in functions that call nothing but ``size`` and ``torch.distributed.all_reduce``
+    with ``async_op=True``, and start each all-reduce after the one before has ended, as torch's ``powerSGD_hook`` does.
+
+    Args:
+        group: The process group.
+        watch: Counts and traces the seconds.
+        end_timestamp: Returns the timestamp at which an all-reduce ends.
+    """
+
+    def __init__(self, group: dist.ProcessGroup, watch: Stopwatch, end_timestamp: Callable[[], Any]) -> None:
+        self._group, self._watch, self._end_timestamp = group, watch, end_timestamp
+        self._since = watch.clock.timestamp()
+
+    def begin(self) -> None:
+        """Note that the code begins to run."""
+        self._since = self._watch.clock.timestamp()
+
+    def end(self) -> None:
+        """Note that the code ends: the time since its last all-reduce was compression."""
+        self._count("compress", self._watch.clock.timestamp())
+
+    def size(self) -> int:
+        """Return the number of ranks."""
+        return self._group.size()
+
+    def allreduce(self, tensors: Any, options: Any) -> "_Work":
+        """Start an all-reduce, as ``ProcessGroup.allreduce`` does."""
+        self._count("compress", self._watch.clock.timestamp())
+        return _Work(self._group.allreduce(tensors, options), self._count_all_reduce)
+
+    def _count_all_reduce(self) -> None:
+        self._count("all-reduce", self._end_timestamp())
+
+    def _count(self, span: Literal["compress", "all-reduce"], now: Any) -> None:
+        counter: Literal["compress_seconds", "communicate_seconds"]
+        counter = "compress_seconds" if span == "compress" else "communicate_seconds"
+        self._watch.record(counter, span, self._since, now)
+        self._since = now
+
+
+class _Work:
+    """An all-reduce under way, which calls ``ended`` before the next link in the chain of its future runs."""
+
+    def __init__(self, work: dist.Work, ended: Callable[[], None]) -> None:
+        self._work, self._ended = work, ended
+
+    def get_future(self) -> Future[Any]:
+        def finish(future: Future[Any]) -> Any:
+            self._ended()
+            return future.value()
+
+        chained: Future[Any] = self._work.get_future().then(finish)
+        return chained
