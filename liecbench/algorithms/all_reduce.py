@@ -71,7 +71,7 @@ class BucketedAllReduce(Algorithm):
         self._this_step = _StepTimes()
         self._unfinished_steps = deque[_StepTimes]()
         self._uses_nccl = uses_nccl(self.device, group)
-        # Gloo ends an all-reduce on the host, NCCL on a stream.
+        # With Gloo an all-reduce ends on the host, with NCCL on a CUDA stream.
         self._end_timestamp = self.clock.timestamp if self._uses_nccl else self.clock.now
 
     def before_step(self) -> None:

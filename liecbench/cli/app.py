@@ -144,7 +144,7 @@ def schema() -> None:
 
 def main() -> NoReturn:
     """Run the ``liecbench`` command and exit; for an error that the user can fix, print one line, not a traceback."""
-    gc.set_threshold(100_000)  # imports make objects and no garbage: searching them would take a fifth of the time
+    gc.set_threshold(100_000)  # imports create no garbage, but collections would take a fifth of their time
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:

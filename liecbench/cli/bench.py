@@ -34,7 +34,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-# Compressors store positions in a vector as int32.
+# A vector has at most 2³¹ − 1 elements, because compressors store positions as int32.
 Size = Annotated[
     int, typer.Option(metavar="N", min=1, max=2**31 - 1, help="Elements per vector; by default ResNet-18's.")
 ]

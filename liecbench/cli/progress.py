@@ -87,7 +87,7 @@ class ConsoleProgress:
         self._draw(f"{cell.describe()}: {where}")
 
     def recorded(self, record: CellRecord) -> None:
-        """Show a record that was written to the ledger: the start, an epoch or the end of a cell."""
+        """Show a record of the ledger (``records.jsonl``): the start of a cell, an epoch, or the end of a cell."""
         cell = self._cells[record.cell]
         match record:
             case Start():

@@ -42,7 +42,7 @@ PartialTask: type[BaseModel] = create_model("PartialTask", __base__=_Partial, **
 
 
 class AlgorithmChoice(Model):
-    """An algorithm by name, its options, and task fields that override the scenario's for this algorithm."""
+    """The name and the options of an algorithm, and task fields that override the scenario's for this algorithm."""
 
     name: str
     options: dict[str, Any] = {}

@@ -117,7 +117,7 @@ Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partiti
 BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
 Enforcement = Literal["kernel", "process"]
-# ``measured`` and ``composed`` stand in the results of earlier versions; ``trajectory`` in cells that are only trained.
+# ``measured`` and ``composed`` occur in results of earlier versions, ``trajectory`` in cells that are only trained.
 Timing = Literal["interleaved", "end_to_end", "trajectory", "measured", "composed"]
 DatasetChoice = Annotated[Choice, Installed("dataset")]
 ModelChoice = Annotated[Choice, Installed("model")]
@@ -170,12 +170,12 @@ class Cell(Model):
 
     @property
     def contestant(self) -> str:
-        """A key that this cell shares with cells whose steps take equally long, because only the seed differs, say."""
+        """A key that is equal for cells whose steps take equally long, because only their seeds differ, for example."""
         return contestant_key(self.spec())
 
     @property
     def setting(self) -> str:
-        """A key that this cell shares with the cells with which it is compared, and is timed in the same session."""
+        """A key that is equal for cells that are compared with each other, and whose steps are timed side by side."""
         return setting_key(self.spec())
 
     @property

@@ -21,7 +21,7 @@ def make_algorithm(cell: Cell) -> "Algorithm":
 
 
 def cpu_kernels(cell: Cell) -> tuple[str, ...]:
-    """Return the modules with the CPU kernels that a cell's training uses; none on a GPU. Imports torch."""
+    """Return the names of modules with the CPU kernels that a cell's training uses; none on a GPU. Imports torch."""
     if cell.device != "cpu":
         return ()
     names: tuple[str, ...] = registry.load("algorithm", cell.algorithm.name).cpu_kernels

@@ -41,7 +41,7 @@ def function(name: str) -> Callable[..., Any]:
         FunctionError: The module cannot be imported, or has no such function.
     """
     module_name, _, attribute = name.partition(":")
-    # Appended at the end, so that no file of the working directory is imported instead of an installed package.
+    # Append the working directory at the end, so that none of its files is imported instead of an installed package.
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
     try:

@@ -241,7 +241,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskError:
-    """The system's error message for a full or read-only disk, and the path of the file; None if it is unknown."""
+    """The system's error message for a full or read-only disk; ``path`` is the file, or None if that is unknown."""
 
     path: str | None
     reason: str

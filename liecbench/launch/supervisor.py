@@ -26,7 +26,7 @@ from liecbench.host import linux
 
 REFUSED_EXIT: Final = 90
 NAMESPACES_VARIABLE: Final = "LIECBENCH_NAMESPACES"
-# Holds the address of the first of several machines: ranks use the network interface that leads to it.
+# This variable has the address of the first of several machines. Ranks use the network interface that leads to it.
 MASTER_VARIABLE: Final = "LIECBENCH_MASTER"
 EVENTS_VARIABLE: Final = "LIECBENCH_EVENTS"
 _NAMESPACES: Final = linux.CLONE_NEWNET | linux.CLONE_NEWNS | linux.CLONE_NEWPID

@@ -63,10 +63,10 @@ def main() -> None:
     settings = TemplateSettings(**json.loads(sys.argv[1]))
     linux.die_with_parent(settings.parent)
     linux.set_process_name("liec-template")
-    gc.disable()  # imports make many objects and no garbage: looking for it would take a fifth of their time
+    gc.disable()  # imports create no garbage, but collections would take a fifth of their time
     for module in (*_IMPORTS, *settings.imports):
         importlib.import_module(module)
-    gc.freeze()  # forks share the memory of objects that their own collections leave alone
+    gc.freeze()  # so that collections in the forks do not write to these objects, and their memory remains shared
     gc.enable()
     _check_forkable()
     for name, value in settings.restore.items():
@@ -79,7 +79,7 @@ def main() -> None:
 
 def _import_kernels(names: tuple[str, ...]) -> None:
     for name in names:
-        with contextlib.suppress(Exception):  # a rank that cannot import it either reports the error
+        with contextlib.suppress(Exception):  # the rank that needs the module reports the error
             importlib.import_module(name)
     if names:
         _check_forkable()

@@ -44,7 +44,8 @@ class Torchrun:
         python: interpreter of all processes.
         variables: environment variables to add.
         imports: modules that every rank needs. The process that the ranks are forked from imports them once for all.
-        kernels: modules that this launch's ranks import when they compress. The same process imports them, for all.
+        kernels: modules with the CPU kernels that the ranks use to compress. The process that the ranks are forked from
+            imports these, too, before it forks.
     """
 
     module: str

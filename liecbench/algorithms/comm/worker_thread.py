@@ -33,10 +33,13 @@ class HostStream:
         yield
 
     def wait_for_default_stream(self) -> None:
-        """Make work that this thread issues later wait for the default stream, which Gloo's callbacks use."""
+        """Make work that this thread issues later wait for the default CUDA stream, on which Gloo's callbacks work.
+
+        On the CPU, do nothing.
+        """
 
     def join(self) -> None:
-        """Make work that the caller issues later wait for the work on this stream."""
+        """Make work that the caller issues later wait for the work on this stream; on the CPU, do nothing."""
 
 
 class GpuStream(HostStream):
@@ -78,7 +81,7 @@ class GpuStream(HostStream):
 
 
 def stream_for(device: torch.device) -> HostStream:
-    """Return a stream for communication of tensors on ``device``."""
+    """Return the stream for the communication of tensors on ``device``: a CUDA stream, or a ``HostStream``."""
     return GpuStream(device) if device.type == "cuda" else HostStream()
 
 

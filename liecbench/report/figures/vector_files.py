@@ -27,7 +27,7 @@ _STYLE: Final[Any] = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "pdf.fonttype": 42,  # text stays text, as publishers ask
+    "pdf.fonttype": 42,  # embed fonts, so that text remains text, as publishers require
     "svg.fonttype": "none",
     "svg.hashsalt": "liecbench",
 }
