@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.errors import ExitCode
 from liecbench.report.formats import Format
 
@@ -51,7 +51,9 @@ def report(
     from liecbench.report import html
 
     comparison = _load_comparison(results, baseline=baseline, tuned_field=best)
-    output.write_text(html.render(comparison), encoding="utf-8")
+    page = html.render(comparison)
+    with name_full_disk(output):
+        output.write_text(page, encoding="utf-8")
     say(f"wrote {output}", quiet=False)
     if figures is not None:
         _write_figures(comparison, figures)
@@ -113,7 +115,8 @@ def _write_figures(comparison: "Comparison", directory: Path) -> None:
     from liecbench.report.figures.vector_files import write_vector_files
 
     palette = Palette(comparison.labels.colour_keys, comparison.baseline)
-    paths = list(write_vector_files(all_figures(comparison), palette, directory))
+    with name_full_disk(directory):
+        paths = list(write_vector_files(all_figures(comparison), palette, directory))
     say(f"wrote {len(paths)} files to {directory}", quiet=False)
 
 

@@ -1,5 +1,6 @@
 """Functions with which the subcommands of ``liecbench`` print on standard output and standard error."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,23 @@ _PIPE_WIDTH = 200
 
 
 @contextmanager
+def name_full_disk(written: object) -> Iterator[None]:
+    """Add the name of what is written to the error that a full disk raises, which names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = str(written)
+        raise
+
+
+@contextmanager
 def ignore_broken_pipe() -> Iterator[None]:
     """End the block without an error if the reader of standard output closes the pipe, as ``head -1`` does."""
     try:
-        yield
-        sys.stdout.flush()
+        with name_full_disk("standard output"):
+            yield
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

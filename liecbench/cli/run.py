@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liecbench.cli.compare import print_comparison
-from liecbench.cli.console import ignore_broken_pipe, say
+from liecbench.cli.console import ignore_broken_pipe, name_full_disk, say
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
 from liecbench.errors import ExitCode, Interruption, MachineError
 
@@ -83,7 +83,7 @@ def run(
         succeeded = follow(nodes, directory, lambda line: say(line, quiet))
         raise typer.Exit(ExitCode.DONE if succeeded else ExitCode.CELL_FAILED)
     run_all = functools.partial(run_jobs, isolate=isolate, share_gpus=share_gpus, trace=trace)
-    with ResultsDirectory(snapshot) as results:
+    with name_full_disk(directory), ResultsDirectory(snapshot) as results:
         results.write_scenario(loaded)
         _run_rest(loaded, cells, results, nodes, run_all, quiet=quiet)
     if (directory / "traces").is_dir() and trace:
