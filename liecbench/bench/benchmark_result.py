@@ -23,8 +23,8 @@ class BenchmarkRow:
         compress_seconds: Median seconds of compression, which are a part of ``seconds``.
         step_seconds: Median seconds of the whole step.
         asked_bits_per_second: Requested rate of the link's slower direction.
-        achieved_bits_per_second: Measured rate. If the link benchmark times the operation in one direction, it is the
-            rate of the operation itself, otherwise the rate of the slowest link, measured when the links were shaped.
+        achieved_bits_per_second: Measured rate. For a stream or a collective of the link benchmark, payload with
+            headers ÷ ``seconds``. Otherwise the rate of the slowest link, measured when the links were shaped.
     """
 
     name: str
@@ -44,7 +44,7 @@ class BenchmarkRow:
 
     @property
     def ratio(self) -> float:
-        """``seconds`` ÷ ``limit_seconds``."""
+        """``seconds`` ÷ ``limit_seconds``: 1 means that the operation is as fast as physically possible."""
         return self.seconds / self.limit_seconds
 
 

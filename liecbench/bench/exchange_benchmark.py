@@ -44,7 +44,10 @@ class _Case:
         return self.options.get("server")
 
     def plan(self, rate: int, size: int) -> StepCase:
-        """Return the case as the ranks receive it. ``rate`` is in bits per second, ``size`` in parameters."""
+        """Return the case in the form that is sent to the ranks.
+
+        ``rate`` is the link rate in bits per second, and ``size`` the number of parameters.
+        """
         return StepCase(
             size=size,
             link=format_rate(rate),

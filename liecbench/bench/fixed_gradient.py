@@ -28,7 +28,7 @@ def parameter_numels(size: int) -> list[int]:
 
 
 class _ConstantGradient(torch.autograd.Function):
-    """A function of a parameter that returns zero, and whose gradient is its second argument."""
+    """An autograd function of a parameter and a gradient. It returns zero, and the parameter receives the gradient."""
 
     @staticmethod
     def forward(ctx: Any, parameter: Tensor, gradient: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class _Case:
         return framed / self._slower + 2 * self._asked.delay_seconds
 
     def plan(self, workers: int) -> TransferCase:
-        """Return the case as the ranks receive it, with the number of repeats, and of messages per repeat."""
+        """Return the case in the form that is sent to the ranks, with the number of repeats and messages per repeat."""
         messages = 1
         if self.operation == "stream":
             streamed = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)

@@ -72,8 +72,8 @@ class Compressor(ABC):
             the algorithm's default.
         cpu_kernels: Full names of the modules that the CPU operations import when they are first used. Training imports
             them before its first step, which is timed. None are needed if this class's own module imports its kernels.
-        gpu_kernels: The class that implements ``Operations`` for GPU tensors, written as ``module:Class``, or None. It
-            is imported when the first GPU tensor is compressed or decompressed.
+        gpu_kernels: The class that implements ``kernels.dispatch.Operations`` for GPU tensors, written as
+            ``module:Class``, or None. It is imported when the first GPU tensor is compressed or decompressed.
         device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors on every device. They do if
             they consist of torch operations.
     """
@@ -90,7 +90,7 @@ class Compressor(ABC):
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if a message is decoded with the random numbers of the rank that sent it, ``RngKey.sender``."""
+        """True if decoding a message needs the random numbers of the rank that sent the message, ``RngKey.sender``."""
         return False
 
     def with_rng(self, key: RngKey) -> "Compressor":
@@ -160,20 +160,21 @@ class Compressor(ABC):
         return out
 
     def is_finite(self, message: Message) -> Tensor:
-        """Return whether every element of C(v) is finite, as a boolean tensor of shape [] on the message's device.
+        """Return whether C(v), the vector that ``message`` decodes to, has only finite elements.
 
-        On a GPU the host does not wait for the result until it reads the tensor.
+        The result is a boolean tensor of shape [] on the message's device. On a GPU the host does not wait for the
+        result until it reads the tensor.
         """
         payload = message.payload
         with torch.cuda.device_of(payload):
             return operations_for(self, payload).all_finite(payload, message.numel)
 
     def empty_message(self, numel: int, device: torch.device | str = "cpu") -> Message:
-        """Return a message with an uninitialised payload, to receive a vector of ``numel`` elements."""
+        """Return a message for a vector of ``numel`` elements with an uninitialised payload, to receive bytes."""
         return Message(torch.empty(self.message_bytes(numel), dtype=torch.uint8, device=device), numel)
 
     def message_bytes(self, numel: int) -> int:
-        """Return the bytes of a message for ``numel`` elements; an empty vector has an empty message."""
+        """Return the number of bytes of a message for ``numel`` elements, which is 0 for an empty vector."""
         return self.payload_bytes(numel) if numel else 0
 
     @abstractmethod

@@ -30,7 +30,7 @@ class _HalfPrecision(Compressor):
         return 2 * numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the rounded values to ``payload``, and the residual to ``residual`` unless it is None."""
+        """Write the values, rounded to 16 bits, to ``payload``, and the residual unless ``residual`` is None."""
         kept = cpu.residual.residual_arguments(vector, residual)
         cpu.half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *kept)
 
@@ -39,7 +39,7 @@ class _HalfPrecision(Compressor):
         cpu.half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether no value is infinite or NaN."""
+        """Return whether no value in ``payload`` is infinite or NaN."""
         return torch.tensor(cpu.half_precision.largest_code(_codes(payload)) < self.infinity_code)
 
 

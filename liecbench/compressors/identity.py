@@ -47,7 +47,8 @@ class Identity(Compressor):
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether all values are finite.
 
-        A finite sum shows it in one pass, without a mask in memory; a sum of finite values may overflow.
+        A finite sum of the values proves it in one pass, without a mask in memory. Otherwise every value is tested,
+        because a sum of finite values may overflow.
         """
         values = payload.view(torch.float32)
         finite = values.sum().isfinite()

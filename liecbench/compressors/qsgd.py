@@ -39,7 +39,7 @@ class QSGD(Randomised):
 
     @property
     def width(self) -> int:
-        """The number of bits that one level takes. There are 2s + 1 levels, from −s to s."""
+        """The number of bits that one level takes. A level is an integer from −s to s, with s = ``levels``."""
         return (2 * self.levels).bit_length()
 
     def payload_bytes(self, numel: int) -> int:
@@ -54,7 +54,7 @@ class QSGD(Randomised):
         cpu.qsgd.encode(values, self.levels, self.width, key, norms.numpy(), packed.numpy(), *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` · norm · level / s of each entry to ``out``, or add it to ``out`` if ``accumulate``."""
+        """Write ``weight`` · norm · level / ``levels`` of each entry to ``out``, or add it if ``accumulate``."""
         norms, packed = _parts(payload, out.numel())
         cpu.qsgd.decode(norms.numpy(), packed.numpy(), self.levels, self.width, weight, out.numpy(), accumulate)
 

@@ -20,14 +20,14 @@ _CPU = torch.device("cpu")
 class RandomK(Randomised):
     """C(v) keeps k = ⌈ratio · n⌉ random entries; all workers keep the same, so more workers do not lower its variance.
 
-    Sender and receiver draw the positions from ``seed``, step, block, shard and stage, so no index is sent. C is a
-    δ-contraction with δ = k/n in expectation, unless it is ``unbiased``: then the entries are multiplied by n/k, up to
-    float32's largest value.
+    Sender and receiver draw the positions from ``seed`` and from the message's step, block, shard and stage (see
+    ``RngKey``), so that no index is sent. C is a δ-contraction with δ = k/n in expectation. With ``unbiased``, the
+    entries are multiplied by n/k, up to float32's largest value, and C is no contraction.
 
-    With ``shared_mask`` (the default) all workers and the server keep the same positions in a step. So the server's
-    message leaves nothing out, and is not multiplied again; but the variance that the positions add to the workers'
-    mean does not fall with the number of workers. It does with ``shared_mask: false``: each sender draws positions of
-    its own, and the server's message leaves entries out once more.
+    With ``shared_mask`` (the default), all workers and the server keep the same positions in a step. So the server's
+    message leaves nothing out, and its entries are not multiplied again. But the positions add a variance to the
+    workers' mean that does not fall with the number of workers. With ``shared_mask: false`` it falls, because each
+    sender draws its own positions, but the server's message leaves out entries once more.
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
     """
 
@@ -41,12 +41,12 @@ class RandomK(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """True unless ``unbiased``."""
+        """True unless ``unbiased``, because entries multiplied by n/k may be farther from v than 0 is."""
         return not self.unbiased
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True unless ``shared_mask``: each sender then draws its own positions."""
+        """True unless ``shared_mask``, because each sender then draws its own positions."""
         return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:
@@ -75,9 +75,9 @@ class RandomK(Randomised):
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor that multiplies the entries sent: 1 or, if ``unbiased``, n/k.
+        """Return the factor that multiplies the entries sent: 1 or, if ``unbiased``, n/k with n = ``numel``.
 
-        It is 1 for the server's message if ``shared_mask``, because that message leaves nothing out.
+        With ``shared_mask`` it is 1 for the server's message, because this message leaves nothing out.
         """
         leaves_out = not (self.shared_mask and self.rng_key.from_server)
         return numel / num_kept(self.ratio, numel) if self.unbiased and leaves_out else 1.0

@@ -18,11 +18,12 @@ from liecbench.compressors.codecs.rng import Randomised
 
 @dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
 class Rounds(Randomised):
-    """C_R(v) = a: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times, with C = ``compressor``.
+    """Repeated compression: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times. The message decodes to a.
 
-    One message holds the messages of all rounds. Round r of a message uses the random numbers of stage σ · ``rounds`` +
-    r, where σ is the message's own stage in ``RngKey``. So no two rounds have the same random numbers. Source:
-    NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
+    C is ``compressor``. One message holds the messages of all rounds. Round r of a message uses the random numbers of
+    stage σ · ``rounds`` + r, where σ is the message's own stage in ``RngKey``. So no two rounds have the same random
+    numbers.
+    Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
     """
 
     device_independent: ClassVar[bool] = True
@@ -37,7 +38,7 @@ class Rounds(Randomised):
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if ``compressor`` decodes by sender."""
+        """True if decoding a message of ``compressor`` needs its sender's random numbers."""
         return self.compressor.decodes_by_sender
 
     def payload_bytes(self, numel: int) -> int:

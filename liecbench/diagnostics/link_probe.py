@@ -19,7 +19,7 @@ _ASKED = Link(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
 
 
 def main() -> None:
-    """Probe the link, and write a report as one line of JSON to the pipe whose path is in ``EVENTS_VARIABLE``."""
+    """Probe the link, and write a report as a line of JSON to the pipe at ``os.environ[EVENTS_VARIABLE]``."""
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
     measured = link.measure(_ASKED).as_dict()
     report = {"type": "probe", "asked": _ASKED.spec(), "measured": measured, "netem": _has_netem()}

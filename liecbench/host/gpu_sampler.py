@@ -93,7 +93,7 @@ class Window:
         self._samples: dict[str, list[float]] = {}
 
     def sample(self) -> None:
-        """Read every counter, gauge and sampled rate once."""
+        """Read all counters, gauges and sampled rates of the GPU once."""
         self._count()
         for name, value in _gauges(self._handle):
             self._samples.setdefault(name, []).append(value)
@@ -102,7 +102,7 @@ class Window:
                 self._samples.setdefault(name, []).append(rate)
 
     def end(self) -> dict[str, float]:
-        """Return the figures of the window up to now, by name."""
+        """Return the figures of the window from its start until now, by name."""
         if self._samples:
             self._count()
         else:

@@ -249,7 +249,7 @@ def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, sha
 
 
 def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
-    """Send one byte there and back ``_ROUND_TRIPS`` times, fewer if this takes long, and return the shortest time."""
+    """Send a byte to ``far`` and back ``_ROUND_TRIPS`` times, fewer if this takes long; return the shortest time."""
     trips: list[float] = []
     while len(trips) < _ROUND_TRIPS and sum(trips) < _ROUND_TRIP_SECONDS:
         started = time.perf_counter()

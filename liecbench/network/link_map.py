@@ -28,12 +28,12 @@ class LinkMap:
 
     @property
     def shaped(self) -> bool:
-        """True if the links have rate limits."""
+        """True if the links have rate limits. Such links are called shaped."""
         return self.default is not None
 
     @property
     def needs_netem(self) -> bool:
-        """True if any worker's link needs the kernel's netem."""
+        """True if any worker's link has delay, jitter or loss, for which the kernel needs netem."""
         return any(link.needs_netem for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
@@ -92,7 +92,7 @@ class LinkMap:
 
 
 def _map_of(written: Any) -> LinkMap:
-    """Return the ``LinkMap`` that a text or mapping from a scenario describes, which pydantic has validated."""
+    """Return the ``LinkMap`` that ``written`` describes, a text or mapping that pydantic has validated."""
     if isinstance(written, str):
         return LinkMap(host=written == "host")
     workers = written.get("workers", {}) if isinstance(written, dict) else {}

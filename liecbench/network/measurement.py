@@ -30,10 +30,10 @@ class MeasuredLink:
         return float(getattr(self, name) / getattr(link, name) - 1)
 
     def better(self, other: Self | None, link: Link) -> "MeasuredLink":
-        """Return the better values of this and the ``other`` measurement of the same link, if there is another.
+        """Combine two measurements of a link, this and ``other``, into one with the better values.
 
-        The result has, for each direction, the rate that is nearer to the rate of ``link``, which is the link that the
-        scenario asks for. It has the shorter of both round trips.
+        For each direction the result has the rate that is nearer to the rate of ``link``, which is the link that the
+        scenario asks for. It has the shorter round trip. If ``other`` is None, return this measurement.
         """
         if other is None:
             return self
@@ -53,12 +53,12 @@ class MeasuredLink:
 
 
 def rate_deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
-    """Return a line for each rank and direction whose rate deviates by more than ``tolerance`` from the rate asked for.
+    """Return a line of text for each rank and direction whose rate deviates from the rate asked for.
 
     Args:
         asked: The links that the scenario asks for.
         measured: The measured link of each rank.
-        tolerance: The largest accepted deviation, as a fraction of the rate asked for.
+        tolerance: The largest deviation that is not reported, as a fraction of the rate asked for.
     """
     return [text for rank, one in enumerate(measured) for text in _deviations_of(rank, asked.of(rank), one, tolerance)]
 

@@ -1,4 +1,4 @@
-"""Rates, delays and losses as people write them: ``20mbit``, ``5ms``, ``0.1%``."""
+"""Parse and print rates, delays and losses as people write them: ``20mbit``, ``5ms``, ``0.1%``."""
 
 import re
 from dataclasses import dataclass

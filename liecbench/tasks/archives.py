@@ -72,7 +72,7 @@ class Source:
     path: Path
 
     def wrong(self, message: str) -> LiecbenchError:
-        """Return an error that names the dataset's path, with the advice to download the dataset."""
+        """Return an error with the dataset's path, ``message``, and the advice to download the dataset."""
         return LiecbenchError(f"{self.path}: {message}", remedy(self.dataset))
 
     def fingerprint(self, patterns: Sequence[str], *options: object) -> str:

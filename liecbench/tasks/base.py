@@ -103,7 +103,7 @@ def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the share of labels whose logit is the largest of their example or token: a scalar in [0, 1]."""
+    """Return the share of labels that equal the class with the largest logit, as a scalar in [0, 1]."""
     return (outputs.argmax(dim=-1) == labels).double().mean()
 
 

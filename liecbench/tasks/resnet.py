@@ -33,7 +33,7 @@ class Block(nn.Module):
             self.shortcut = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output."""
+        """Return the block's output for the batch ``x``."""
         out = relu(self.bn1(x))
         shortcut = x if self.shortcut is None else self.shortcut(out)
         residual: Tensor = self.conv2(relu(self.bn2(self.conv1(out))))

@@ -131,7 +131,7 @@ def _decoded(source: Source, files: Files, listed: _Listed, size: int) -> Labell
 
 
 def _pixels(content: bytes, size: int) -> NDArray[np.uint8]:
-    """Return the pixels of a JPEG of 64×64, scaled, as ``[3, size, size]``.
+    """Decode a JPEG of 64×64 pixels, scale it, and return its pixels, uint8 ``[3, size, size]``.
 
     Raises ValueError if the image has another size, or an error of Pillow's if it cannot be read.
     """

@@ -19,7 +19,7 @@ class Randomised(Compressor):
     rng_key: ClassVar[RngKey] = RngKey()
 
     def with_rng(self, key: RngKey) -> Self:
-        """Return a compressor with the same options and the random numbers of ``key``."""
+        """Return a copy of this compressor with the same options, which uses the random numbers of ``key``."""
         bound = dataclasses.replace(self)
         object.__setattr__(bound, "rng_key", key)
         return bound

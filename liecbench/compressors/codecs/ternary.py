@@ -18,7 +18,7 @@ def packed_bytes(numel: int) -> int:
 
 
 def pack(signs: Tensor, packed: Tensor) -> None:
-    """Pack signs on the CPU.
+    """Pack signs five per byte, on the CPU.
 
     Args:
         signs: The signs, each −1, 0 or 1, int8 of shape ``[numel]``.

@@ -1,4 +1,4 @@
-"""CPU kernels of the 8-bit quantisation."""
+"""CPU kernels of the compressor Int8."""
 
 import numpy as np
 from numba import njit
@@ -41,7 +41,7 @@ def encode(values, scale, levels, residual, has_residual, in_place):  # type: ig
 
 @compiled("void(i1[::1], f4, f4[::1], b1)")
 def decode(levels, scale, out, accumulate):  # type: ignore[no-untyped-def]
-    """Write ``scale`` · level to ``out``, or add it to ``out`` if ``accumulate``."""
+    """Write ``scale`` · level of each element to ``out``, or add it to ``out`` if ``accumulate``."""
     if accumulate:
         for i in range(out.size):
             out[i] += np.float32(levels[i]) * scale

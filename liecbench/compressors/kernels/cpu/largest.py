@@ -71,7 +71,7 @@ def _candidates(bits: Bits, num_kept: int) -> Positions | None:
 
 
 def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
-    """Return the ``num_kept``-th largest magnitude, and the number of magnitudes equal to it that are kept."""
+    """Return the ``num_kept``-th largest magnitude, and how many of the magnitudes equal to it are to be kept."""
     upper, rank_in_upper = _half_at_rank(bits, -1, num_kept)
     lower, num_ties = _half_at_rank(bits, upper, rank_in_upper)
     return np.int32(upper << 16 | lower), num_ties

@@ -35,7 +35,7 @@ def _chunk_sum(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _chunk_sums(values):  # type: ignore[no-untyped-def]
-    """Return Σ|v| of every chunk of ``CHUNK`` values as float64.
+    """Return the sum of |v| of every chunk of ``CHUNK`` values as float64.
 
     Each sum is computed in the type of ``values`` or, if it overflows, in float64.
     """
@@ -52,9 +52,10 @@ def _chunk_sums(values):  # type: ignore[no-untyped-def]
 
 @compiled("f4(f4[::1])")
 def mean_magnitude(values):  # type: ignore[no-untyped-def]
-    """Return mean|v|, which is finite if all values are.
+    """Return the mean of |v| over ``values``, which is finite if all values are finite.
 
-    Each chunk is summed in float32, which vectorises; the chunks' sums are added in float64.
+    Each chunk of ``CHUNK`` values is summed in float32, because this vectorises. The sums of the chunks are added in
+    float64.
     """
     sums = _chunk_sums(values)
     while sums.size > 1:

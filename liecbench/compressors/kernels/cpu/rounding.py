@@ -11,10 +11,10 @@ from numba import njit
 def round_stochastically(values, factor, largest_level, counter, key, levels):  # type: ignore[no-untyped-def]
     """Round each value · ``factor`` up or down at random to an integer level with the expectation value · ``factor``.
 
-    Levels are clipped to ±``largest_level``. The level of a value that is not finite is arbitrary. Element i hashes
-    ``counter`` + i to 32 random bits, and compares them with the probability of rounding up, which has steps of 2⁻²⁵.
-    The hash has two rounds of multiply and shift, with the constants of Wellons' hash-prospector. Each round mixes in
-    one half of the 64-bit ``key``.
+    Levels are clipped to ±``largest_level``. The level of a value that is not finite is arbitrary. For element i,
+    ``counter`` + i is hashed to 32 random bits. The element is rounded up if these are below the probability of
+    rounding up, which has steps of 2⁻²⁵. The hash has two rounds of multiply and shift, with the constants of Wellons'
+    hash-prospector. Each round mixes in one half of the 64-bit ``key``.
     """
     low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
     # Two products, because one factor could overflow float32: if v is denormal, its factor may be too large.

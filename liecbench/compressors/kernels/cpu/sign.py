@@ -31,7 +31,10 @@ def _pack_last_byte(values, bits):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], u1[::1])")
 def pack(values, bits):  # type: ignore[no-untyped-def]
-    """Set bit b of ``bits[j]`` to 1 if ``values[8j + b]`` ≥ 0, else to 0. The unused bits of the last byte are 0."""
+    """Pack the signs of ``values``: bit b of ``bits[j]`` is 1 if ``values[8j + b]`` ≥ 0, else 0.
+
+    The unused bits of the last byte are 0.
+    """
     whole = values.size // 8
     for j in range(whole):
         byte = 0
@@ -54,7 +57,7 @@ def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
-    """Write to ``out`` the value ``scale`` for each 1 in ``bits``, and −``scale`` for each 0."""
+    """Unpack signs: write ``scale`` to ``out`` for each bit that is 1, and −``scale`` for each bit that is 0."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]
@@ -66,7 +69,7 @@ def unpack(bits, scale, out):  # type: ignore[no-untyped-def]
 
 @compiled("void(u1[::1], f4, f4[::1])")
 def unpack_add(bits, scale, out):  # type: ignore[no-untyped-def]
-    """Add to ``out`` the value ``scale`` for each 1 in ``bits``, and −``scale`` for each 0."""
+    """Unpack signs: add ``scale`` to ``out`` for each bit that is 1, and −``scale`` for each bit that is 0."""
     whole = out.size // 8
     for j in range(whole):
         byte = bits[j]

@@ -17,7 +17,7 @@ _DECODED_BLOCK = 256
 
 
 def encode_positions(code: PositionCode, positions: Tensor, packed: Tensor) -> None:
-    """Encode positions.
+    """Encode the ascending positions of a message's entries.
 
     Args:
         code: The encoding to use.
@@ -97,7 +97,7 @@ def _add_at(  # type: ignore[no-untyped-def]
     spacing: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Add the entries whose bits in the bitmap are in this program's block to ``out``, times ``weight``.
+    """Add ``weight`` times each entry whose bit in the bitmap is in this program's block to ``out`` at its position.
 
     ``ones_up_to[b]`` is the number of 1 bits from the start of the bitmap to the end of block b. The number for the
     block before this one is therefore the index of this block's first entry.

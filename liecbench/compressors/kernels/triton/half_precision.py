@@ -34,7 +34,7 @@ class HalfPrecisionOnGpu(Operations):
     compressor: FP16 | BF16
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the rounded values to ``payload``, and the residual to ``residual`` unless it is None."""
+        """Write the values, rounded to 16 bits, to ``payload``, and the residual unless ``residual`` is None."""
         codes = payload.view(torch.int16)
         launch_encode(_encode, _BLOCK, vector, codes, residual, is_float16=self.compressor.is_float16)
 
@@ -44,7 +44,7 @@ class HalfPrecisionOnGpu(Operations):
         launch_sum(_sum, _BLOCK, codes, out, accumulate, weight, is_float16=self.compressor.is_float16)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether no value is infinite or NaN."""
+        """Return whether no value in ``payload`` is infinite or NaN."""
         return all_values_finite(payload.view(torch.int16), self.compressor.infinity_code)
 
 

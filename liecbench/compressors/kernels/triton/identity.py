@@ -26,5 +26,5 @@ class IdentityOnGpu(Operations):
         self.compressor.sum_payloads(payloads, out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether all values are finite."""
+        """Return whether all values in ``payload`` are finite."""
         return all_values_finite(payload.view(torch.float32))

@@ -161,10 +161,11 @@ def _take(  # type: ignore[no-untyped-def]
     in_place: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Copy all entries above the threshold, and the first ``num_ties`` entries equal to it.
+    """Write the entries whose magnitude is above ``threshold``, the first ``num_ties`` equal to it, and the positions.
 
-    ``above_up_to[b]`` and ``equal_up_to[b]`` are the numbers of entries above and equal to the threshold from the start
-    of the vector to the end of block b.
+    ``above_up_to[b]`` and ``equal_up_to[b]`` are the numbers of magnitudes above and equal to the threshold from the
+    start of the vector to the end of block b. If ``has_residual``, also write the vector with zeros in place of these
+    entries.
     """
     by_blocks(
         _take_from_block,

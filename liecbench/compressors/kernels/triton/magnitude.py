@@ -1,6 +1,6 @@
 """GPU kernels that compute a vector's mean and largest magnitude, and check that all values are finite.
 
-Their results stay on the GPU, so the host does not wait.
+The results stay on the GPU, so that the host does not wait.
 """
 
 import torch

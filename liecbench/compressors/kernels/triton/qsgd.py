@@ -36,7 +36,10 @@ class QSGDOnGpu(Operations):
         launch_encode(_encode, BUCKET, vector, payload, residual, key, **self._options())
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write Σ ``weight`` · norm · level / s over the payloads to ``out``, or add it if ``accumulate``."""
+        """Write Σ ``weight`` · norm · level / s over the payloads to ``out``, or add it if ``accumulate``.
+
+        s is the compressor's option ``levels``.
+        """
         launch_sum(_sum, BUCKET, payloads, out, accumulate, weight, **self._options())
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
