@@ -1,5 +1,20 @@
-"""``python -m liecbench`` is ``liecbench``."""
+"""The entry point of ``liecbench`` and of ``python -m liecbench``."""
 
-from liecbench.cli.app import main
+import os
+import signal
+from typing import NoReturn
 
-main()
+from liecbench.errors import ExitCode
+
+
+def main() -> NoReturn:
+    """Run the command. An interruption during its imports, which take a moment, ends it without a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
+    from liecbench.cli.app import main as run_command
+
+    run_command()
+
+
+if __name__ == "__main__":
+    main()

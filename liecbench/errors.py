@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     INCONCLUSIVE = 3
     NOTHING_TO_COMPARE = 4
     CELL_FAILED = 5
+    UNEXPECTED_ERROR = 70
     INTERRUPTED = 130
 
 

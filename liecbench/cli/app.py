@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -157,6 +158,10 @@ def main() -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)
         sys.exit(ExitCode.USAGE)
+    except Exception as error:
+        traceback.print_exc()
+        print(f"liecbench: unexpected {type(error).__name__}; please report it with the lines above", file=sys.stderr)
+        sys.exit(ExitCode.UNEXPECTED_ERROR)
     sys.exit(ExitCode.DONE)
 
 

@@ -419,3 +419,35 @@ def test_no_color_is_honoured(results: Path) -> None:
     actual = on_a_terminal(["compare", results], NO_COLOR="1")
 
     assert ("liec" in actual, COLOUR.findall(actual)) == (True, [])
+
+
+def test_an_unexpected_error_has_an_exit_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("liecbench.cli.app.app", fail)
+    done = run_in_process("--help")
+    lines = done.stderr.splitlines()
+
+    assert (done.returncode, lines[-2]) == (70, "RuntimeError: out of order")
+    assert lines[-1] == "liecbench: unexpected RuntimeError; please report it with the lines above"
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class InterruptAtTyper:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, InterruptAtTyper())
+from liecbench.__main__ import main
+main()
+"""
+
+
+def test_an_interruption_during_the_first_imports_prints_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
