@@ -112,7 +112,11 @@ class Comparison:
             page: True for the HTML page, which shows more metrics by default.
         """
         shown: set[Literal["table", "page", "on request"]] = {"table", "page"} if page else {"table"}
-        names = self.requested_metrics or [m.name for m in METRICS.values() if m.shown in shown]
+        names = self.requested_metrics or [
+            metric.name
+            for metric in METRICS.values()
+            if metric.shown in shown or metric.differs(row.metrics[metric.name] for row in self.rows)
+        ]
         return tuple(METRICS[name] for name in names if any(row.metrics[name] is not None for row in self.rows))
 
 

@@ -61,6 +61,8 @@ class Metric:
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None
             if it is unknown.
         better: The direction in which the metric improves.
+        shown_from: The difference between the rows' largest and smallest mean, relative to the latter, above which
+            every table and the page show the column although ``shown`` is ``on request``; None: they never do.
         shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page;
             ``page``: the HTML page only; ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of its cells, failed ones included, has no value.
@@ -78,6 +80,7 @@ class Metric:
     compare: Compare | None = None
     better: Literal["higher", "lower"] = "lower"
     shown: Literal["table", "page", "on request"] = "on request"
+    shown_from: float | None = None
     every_seed: bool = False
     exported_with: str | None = None
     zero_is_missing: bool = False
@@ -87,6 +90,11 @@ class Metric:
     def text(self, value: Estimate | None) -> str:
         """Return a mean with its unit and interval as text for people; a dash for None."""
         return self.unit.text(value)
+
+    def differs(self, values: Iterable[Estimate | None]) -> bool:
+        """Return whether the rows' means differ so much that ``shown_from`` shows the column."""
+        means = [value.mean for value in values if value is not None]
+        return self.shown_from is not None and bool(means) and max(means) > (1 + self.shown_from) * min(means)
 
     def best(self, values: Iterable[Estimate | None]) -> float | None:
         """Return the best of the means, in the direction of ``better``; None if all values are None."""

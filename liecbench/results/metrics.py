@@ -227,12 +227,16 @@ _ROWS: Final = (
         heading="memories",
         unit=BYTES,
         derive=_memory,
+        shown_from=0.0,
+        hide_first=0,
     ),
     Metric(
         name="peak_memory_bytes",
         heading="peak memory",
         unit=BYTES,
         derive=lambda cell: float(max(epoch.peak_memory_bytes for epoch in cell.epochs)),
+        shown_from=0.1,
+        hide_first=0,
     ),
     Metric(
         name="communicate_seconds_per_epoch",

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import statistics
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,7 +55,8 @@ class StepClock:
         """Discard the times so far: those steps were warm-up."""
         self._algorithm.synchronize()
         self._seconds: list[float] = []
-        self._waiting = self._loading = self._cpu_seconds = 0.0
+        self._cpu_seconds: list[float] = []
+        self._waiting = self._loading = 0.0
         self._first_times = dataclasses.replace(self._algorithm.counters)
         self._first_exposed = copy.copy(self._algorithm.exposure.totals)
         self._first_around = self._algorithm.after_step_seconds
@@ -85,7 +87,7 @@ class StepClock:
     def step_ended(self, loss: Tensor) -> None:
         """Note that the optimizer has stepped: the step's time ends."""
         ended = self._clock.timestamp()
-        self._cpu_seconds += self._own_cpu_seconds() - self._cpu_from
+        self._cpu_seconds.append(self._own_cpu_seconds() - self._cpu_from)
         self._clock.record(self._began, ended, lambda begin, end: self._seconds.append(end - begin))
         self._trace("optimizer", self._returned, ended)
         self._losses.append(loss)
@@ -97,6 +99,13 @@ class StepClock:
     def _own_cpu_seconds(self) -> float:
         """Return this thread's CPU seconds so far, without those in the method's hooks."""
         return time.thread_time() - self._algorithm.hook_cpu_seconds
+
+    def _compute_seconds(self) -> float:
+        """Return the CPU seconds of computing, as steps × their median.
+
+        All steps compute the same; a step takes more CPU time when other threads have emptied the caches.
+        """
+        return len(self._cpu_seconds) * statistics.median(self._cpu_seconds) if self._cpu_seconds else 0.0
 
     def _trace(self, name: str, start: Any, end: Any) -> None:
         if self._algorithm.tracer.enabled:
@@ -118,7 +127,7 @@ class StepClock:
             train_seconds=train_seconds,
             data_seconds=self._loading,
             step_seconds=self._seconds,
-            compute_seconds=self._cpu_seconds if self._uses_thread_time else train_seconds - exposed_seconds,
+            compute_seconds=self._compute_seconds() if self._uses_thread_time else train_seconds - exposed_seconds,
             exposed_seconds=exposed_seconds,
             exposed_compress_seconds=exposed.compress_seconds,
             exposed_communicate_seconds=exposed.communicate_seconds,

@@ -58,6 +58,23 @@ def test_an_unknown_metric_suggests_the_nearest() -> None:
     assert str(raised.value) == "--metric speedups: there is no such metric; did you mean speedup?"
 
 
+@pytest.mark.parametrize(
+    ("name", "means", "expected"),
+    [
+        ("memory_bytes", [0.0, 400.0], True),
+        ("memory_bytes", [400.0, None, 400.0], False),
+        ("memory_bytes", [None], False),
+        ("peak_memory_bytes", [100.0, 109.0], False),
+        ("peak_memory_bytes", [100.0, 111.0], True),
+        ("compute_seconds_per_epoch", [1.0, 9.0], False),
+    ],
+)
+def test_memory_is_shown_if_rows_differ(name: str, means: list[float | None], expected: bool) -> None:
+    values = [None if mean is None else Estimate(mean=mean, low=None, high=None) for mean in means]
+
+    assert expected == METRICS[name].differs(values)
+
+
 def test_headings_tell_metrics_apart() -> None:
     headings = [metric.heading for metric in METRICS.values()]
 

@@ -104,7 +104,7 @@ def train_slowly() -> RankMeasurement:
     for step in range(NUM_STEPS + 1):
         clock.loading_begins()
         clock.step_begins()
-        busy(COMPUTE)
+        busy(20 * COMPUTE if step == 2 else COMPUTE)  # for example, Python collects garbage
         time.sleep(BLOCKED)
         loss = ddp(torch.ones(1, NUMEL)).mean()
         loss.backward()
@@ -125,7 +125,7 @@ def test_known_sleeps_give_known_parts() -> None:
     link_seconds = NUM_STEPS * 2 * 8 * (NUMEL // 2 // 8 + 4 + 66 + 33) / RATE
 
     assert [rank.link_seconds for rank in ranks] == pytest.approx([link_seconds] * 2)
-    assert actual.compute_seconds >= NUM_STEPS * COMPUTE
+    assert NUM_STEPS * COMPUTE <= actual.compute_seconds < (NUM_STEPS + 19) * COMPUTE
     # Per step each rank compresses two halves for the push and one answer.
     assert actual.compress_seconds >= NUM_STEPS * 3 * COMPRESS
     assert 0 < actual.wire_seconds <= link_seconds
