@@ -13,7 +13,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 # Ranks are forked from a process that has imported these modules, which takes seconds.
-multiprocessing.set_forkserver_preload(["pytest", "liecbench.worker.trainer", "liecbench.worker.composed_timing"])
+multiprocessing.set_forkserver_preload(["pytest", "liecbench.worker.trainer", "liecbench.worker.interleaved_session"])
 
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, backend: str = "gloo") -> list[Any]:

@@ -17,7 +17,9 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.results.records import End, Epoch, Start
+from liecbench.results.cells import replay
+from liecbench.results.ledger import read
+from liecbench.results.records import End, Epoch
 from tests.commands import Command, running_command
 from tests.namespace_support import skip_without_namespaces
 from tests.recorded import numbers, records
@@ -35,10 +37,11 @@ matrix:
   algorithm: [{name: liec, average_period: 4}, cser]
   compressor: [sign]
   workers: [2]
-  link: [10mbit, 40mbit]
-timing: composed
+  link: [40mbit]
+timing: interleaved
+timing_precision: 1
 """
-NUM_CELLS: Final = 4
+NUM_CELLS: Final = 4  # two trajectories, and two cells whose steps are timed
 NUM_EPOCHS: Final = 6
 
 
@@ -122,26 +125,17 @@ def _assert_as_if_undisturbed(directory: Path, undisturbed: Undisturbed) -> None
     assert not list((directory / "checkpoints").iterdir())
 
 
-def test_composed_cells_are_their_trajectory_with_times_of_their_own(undisturbed: Undisturbed) -> None:
-    starts = {r.cell: r.spec for r in records(undisturbed.directory) if isinstance(r, Start)}
-    by_cell: dict[str, list[Epoch]] = {}
-    for record in records(undisturbed.directory):
-        if isinstance(record, Epoch):
-            by_cell.setdefault(record.cell, []).append(record)
-    slow = {cell: epochs for cell, epochs in by_cell.items() if starts[cell]["link"] == "10mbit"}
-    assert len(slow) == 2
-    for epochs in slow.values():
-        composed = [epoch.composed for epoch in epochs]
-        (trained,) = {found.trajectory for found in composed if found}
-        assert starts[trained]["link"] == "40mbit"
-        assert all(epoch.composed is None for epoch in by_cell[trained])
-        for ours, theirs, found in zip(epochs, by_cell[trained], composed, strict=True):
-            assert found is not None
-            assert {**numbers(ours), "cell": ""} == {**numbers(theirs), "cell": ""}
-            assert sum(kind.steps for kind in found.kinds.values()) == ours.steps
-            total = sum(kind.steps * kind.mean_seconds for kind in found.kinds.values())
-            assert ours.train_seconds == pytest.approx(total, rel=0.05)
-            assert sum(ours.wire_bytes["sent"]) > sum(ours.payload_bytes["sent"])  # type: ignore[index]
+def test_timed_cells_are_their_trajectory_with_times_of_their_own(undisturbed: Undisturbed) -> None:
+    cells = replay(read(undisturbed.directory))
+    timed = [cell for cell in cells.values() if cell.spec["timing"] == "interleaved"]
+    assert len(timed) == 2
+    for cell in timed:
+        for ours, theirs in zip(cell.epochs, cells[cell.trajectory].epochs, strict=True):
+            kept = {name: value for name, value in numbers(ours).items() if name not in ("cell", "timed_steps")}
+            assert kept == {name: numbers(theirs)[name] for name in kept}
+            assert sum((ours.step_kinds or {}).values()) == ours.steps
+            assert ours.wire_bytes is not None
+            assert sum(ours.wire_bytes["sent"]) > sum(ours.payload_bytes["sent"])
 
 
 @pytest.mark.timeout(7200)

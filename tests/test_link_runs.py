@@ -10,6 +10,8 @@ import yaml
 
 from liecbench.diagnostics.link_support import probe_link
 from liecbench.network.link_map import LinkMap
+from liecbench.results.cells import replay
+from liecbench.results.ledger import read
 from liecbench.results.records import CellRecord, End, Epoch, Start
 from tests.commands import run_command
 from tests.namespace_support import skip_without_namespaces
@@ -143,11 +145,22 @@ def test_delay_needs_a_kernel_that_has_netem(tmp_path: Path) -> None:
         assert ran.done.stderr.startswith("liecbench: link lte: delay, jitter and loss need the kernel's netem")
 
 
-def test_if_the_fastest_link_fails_the_next_is_trained(tmp_path: Path) -> None:
-    ran = run(tmp_path, ["10mbit", UNREACHABLE, "40mbit"], timing="composed")
-    trained = {link: [epoch.composed is None for epoch in ran.epochs(link)] for link in ("10mbit", "40mbit")}
+def test_links_share_a_trajectory_and_one_that_is_unreachable_fails_alone(tmp_path: Path) -> None:
+    ran = run(tmp_path, [UNREACHABLE, "10mbit"], timing="interleaved", timing_precision=1.0)
+    cells = replay(read(tmp_path / "results"))
+    (trained,) = (cell for cell in cells.values() if cell.spec["timing"] == "trajectory")
+    (timed,) = (cell for cell in cells.values() if cell.spec["link"] == "10mbit")
 
     assert ran.done.returncode == 5
-    assert (ran.end(UNREACHABLE).status, ran.epochs(UNREACHABLE)) == ("failed", [])
-    assert trained == {"10mbit": [False] * 2, "40mbit": [True] * 2}
-    assert [ran.end(link).status for link in trained] == ["completed"] * 2
+    assert (ran.end(UNREACHABLE).status, ran.end("10mbit").status) == ("failed", "completed")
+    assert "the link is off by more than 15%" in str(ran.end(UNREACHABLE).error)
+    assert [epoch.wire_bytes for epoch in trained.epochs] == [None, None]
+    for theirs, ours in zip(trained.epochs, timed.epochs, strict=True):
+        assert (theirs.train_loss, theirs.test_accuracy) == (ours.train_loss, ours.test_accuracy)
+        assert (theirs.timed_steps, ours.timed_steps) == (0, STEPS / 2)
+        assert ours.train_seconds > 8 * max(ours.payload_bytes["sent"]) / 10e6
+        assert ours.wire_bytes is not None
+        assert min(ours.wire_bytes["sent"]) > min(ours.payload_bytes["sent"])
+    assert len({(burst.placement, burst.round) for burst in timed.timings}) == 10
+    assert len({burst.placement for burst in timed.timings}) >= 2
+    assert all(burst.steps >= 5 and burst.seconds > 0.3 for burst in timed.timings)

@@ -1,7 +1,7 @@
 """The progress that ``liecbench run`` shows: on a terminal a bar and a line of text, elsewhere one line per event."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Self
 
 from rich.console import Console, RenderableType
@@ -9,10 +9,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell
 from liecbench.estimate.eta import TimeLeft
 from liecbench.launch.launch import Launch
 from liecbench.launch.messages import StepProgress, TimingProgress
+from liecbench.launch.pending import Pending
 from liecbench.results.records import CellRecord, End, Epoch, Start
 
 _BAR_WIDTH = 24
@@ -43,17 +44,22 @@ class ConsoleProgress:
 
     Args:
         console: The console to draw on.
-        jobs: The cells that are left to run.
-        num_cells: The number of all cells of this run, including those that an earlier run has finished.
+        pending: What is left to do.
+        num_cells: Number of the chosen cells, including those that are finished already.
     """
 
-    def __init__(self, console: Console, jobs: Sequence[Job], num_cells: int) -> None:
+    def __init__(self, console: Console, pending: Pending, num_cells: int) -> None:
         self._console = console
         self._bar = _BarAndLine(console)
-        self._bar_id = self._bar.add_task("", total=max(num_cells, 1))
+        jobs = [*pending.jobs, *(job for session in pending.sessions for job in session.jobs)]
         self._cells = {job.cell.id: job.cell for job in jobs}
-        self._time_left = TimeLeft(jobs)
-        self._num_cells, self._num_done = num_cells, num_cells - len(jobs)
+        self._cells |= {c.cell.id: c.cell for session in pending.sessions for c in session.contestants}
+        self._time_left = TimeLeft(pending)
+        # Trajectories are no cells of the scenario: they are counted apart.
+        self._trajectories = {job.cell.id for job in pending.jobs if job.cell.timing == "trajectory"}
+        self._num_trained = 0
+        self._num_cells, self._num_done = num_cells, num_cells - len(pending.cells)
+        self._bar_id = self._bar.add_task("", total=max(num_cells + len(self._trajectories), 1))
         self._last = time.monotonic()
         self._warnings: set[str] = set()
 
@@ -66,7 +72,7 @@ class ConsoleProgress:
 
     def launching(self, launch: Launch) -> None:
         """Show that the workers of a launch are starting."""
-        line = f"starting {launch.workers} workers for {len(launch.jobs)} cells"
+        line = f"starting {launch.workers} workers, {launch.work}"
         self._tell(line)
 
     def noticed(self, text: str) -> None:
@@ -76,19 +82,20 @@ class ConsoleProgress:
             self._say(text)
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Show the current epoch's latest step and loss or, if steps are only timed, their number and mean time."""
+        """Show the latest step of the current epoch, or the current turn of a timing session."""
         cell = self._cells[event.cell]
         if isinstance(event, TimingProgress):
-            mean = f"{event.mean_seconds * 1000:.3g} ms per step"
-            where = f"timing {event.kind} steps, {event.steps} so far, {mean}"
+            self._time_left.begin_turn(event.cell, event.round, event.rounds, time.monotonic())
+            where = f"timing, round {event.round}/{event.rounds}"
         else:
             where = f"epoch {event.epoch}/{cell.task.epochs}, step {event.step}/{event.steps}"
             where += f", loss {event.loss:.3f}"
         self._draw(f"{cell.describe()}: {where}")
 
     def recorded(self, record: CellRecord) -> None:
-        """Show a record of the ledger (``records.jsonl``): the start of a cell, an epoch, or the end of a cell."""
-        cell = self._cells[record.cell]
+        """Show a record that was written to the ledger: the start, an epoch or the end of a cell."""
+        cell = self._cells.setdefault(record.cell, Cell.from_spec(record.spec)) if isinstance(record, Start) else None
+        cell = cell or self._cells[record.cell]
         match record:
             case Start():
                 self._started(cell, record.epochs_done)
@@ -111,8 +118,8 @@ class ConsoleProgress:
         now = time.monotonic()
         self._time_left.finish_epoch(cell.id, now - self._last)
         self._last = now
-        numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}, {record.train_seconds:.2f} s"
-        numbers += " (composed)" if record.composed else ""
+        numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}"
+        numbers += f", {record.train_seconds:.2f} s" if record.timed_steps else ""
         self._tell(f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}{achieved_rate(record)}")
 
     def failed(self, cell: Cell, error: str) -> None:
@@ -122,11 +129,15 @@ class ConsoleProgress:
         self._say(f"{cell.describe()}: failed: {first_line}")
 
     def _over(self, cell: Cell) -> None:
-        self._num_done += 1
+        if cell.timing == "trajectory":
+            self._num_trained += 1
+        else:
+            self._num_done += 1
         self._time_left.end_cell(cell.id)
 
     def _counts(self) -> str:
-        return f"{self._num_done}/{self._num_cells} cells{self._left()}"
+        trained = f"{self._num_trained}/{len(self._trajectories)} trained, " if self._trajectories else ""
+        return f"{trained}{self._num_done}/{self._num_cells} cells{self._left()}"
 
     def _left(self) -> str:
         left = self._time_left.seconds()
@@ -142,7 +153,7 @@ class ConsoleProgress:
 
     def _draw(self, line: str) -> None:
         self._bar.line = line
-        done = self._num_done + self._time_left.share_of_current()
+        done = self._num_done + self._num_trained + self._time_left.share_of_current()
         self._bar.update(self._bar_id, completed=done, description=self._counts(), refresh=True)
 
     def _say(self, line: str) -> None:

@@ -1,6 +1,7 @@
 """The command ``liecbench run``."""
 
 import contextlib
+import dataclasses
 import functools
 import shlex
 import sys
@@ -16,9 +17,11 @@ from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareG
 from liecbench.errors import ExitCode, Interruption, MachineError
 
 if TYPE_CHECKING:
-    from liecbench.config.cell import Cell, Job
+    from liecbench.config.cell import Cell
     from liecbench.config.scenario import Scenario
     from liecbench.launch.multinode import Nodes
+    from liecbench.launch.pending import Pending
+    from liecbench.launch.recorded_launch import RunSettings
     from liecbench.results.directory import ResultsDirectory, Snapshot
 
 
@@ -55,7 +58,7 @@ def run(
     from liecbench.launch.gpu_requirements import require_cuda
     from liecbench.launch.launch import follow
     from liecbench.launch.multinode import Nodes
-    from liecbench.launch.runner import run_jobs
+    from liecbench.launch.recorded_launch import RunSettings
     from liecbench.results.comparison import compare
     from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
 
@@ -67,25 +70,32 @@ def run(
     if fresh:
         refuse_existing(directory)
     snapshot = Snapshot(directory)
-    jobs = _checked_jobs(cells, snapshot, nodes, share_gpus=share_gpus)
+    pending = _checked_pending(loaded, cells, snapshot, nodes, share_gpus=share_gpus)
     check_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:
         with ignore_broken_pipe():
-            for line in lines(jobs, len(cells), directory, nodes, isolate=isolate, share_gpus=share_gpus):
+            for line in lines(pending, len(cells), directory, nodes, isolate=isolate, share_gpus=share_gpus):
                 print(line)
             try:
-                check_gpus(job.cell for job in jobs)
+                check_gpus(cell for cell in cells if cell.id in pending.cells)
             except MachineError as error:
                 print(f"not on this machine: {error}")
         return
-    check_gpus(job.cell for job in jobs)
+    check_gpus(cell for cell in cells if cell.id in pending.cells)
     if nodes and nodes.rank:
         succeeded = follow(nodes, directory, lambda line: say(line, quiet))
         raise typer.Exit(ExitCode.DONE if succeeded else ExitCode.CELL_FAILED)
-    run_all = functools.partial(run_jobs, isolate=isolate, share_gpus=share_gpus, trace=trace)
+    settings = functools.partial(
+        RunSettings,
+        baseline=loaded.baseline,
+        precision=loaded.timing_precision,
+        isolate=isolate,
+        share_gpus=share_gpus,
+        trace=trace,
+    )
     with name_full_disk(directory), ResultsDirectory(snapshot) as results:
         results.write_scenario(loaded)
-        _run_rest(loaded, cells, results, nodes, run_all, quiet=quiet)
+        _run_rest(loaded, cells, results, nodes, settings, quiet=quiet)
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
@@ -124,8 +134,10 @@ def _threads(scenario: Path, assignments: list[str]) -> int:
     return int(threads) if threads.isdecimal() else 1
 
 
-def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool) -> "list[Job]":
-    """Return the jobs that are left to run; raise LiecbenchError if a cell cannot run on this machine."""
+def _checked_pending(
+    loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool
+) -> "Pending":
+    """Return what is left to do; raise LiecbenchError if a cell cannot run on this machine."""
     from liecbench.diagnostics.link_support import require_netem
     from liecbench.launch.pending import jobs_left
     from liecbench.launch.runner import check_nodes, check_sharing
@@ -134,9 +146,10 @@ def _checked_jobs(cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | Non
         check_nodes(cells, nodes)
     if share_gpus:
         check_sharing(cells)
-    jobs = jobs_left(cells, snapshot.cells)
-    require_netem(job.cell.link for job in jobs if job.cell.enforcement == "kernel")
-    return jobs
+    pending = jobs_left(cells, snapshot.cells, baseline=loaded.baseline, precision=loaded.timing_precision)
+    left = (cell for cell in cells if cell.id in pending.cells)
+    require_netem(cell.link for cell in left if cell.enforcement == "kernel")
+    return pending
 
 
 def _run_rest(
@@ -144,30 +157,29 @@ def _run_rest(
     cells: "list[Cell]",
     results: "ResultsDirectory",
     nodes: "Nodes | None",
-    run_all: Callable[..., None],
+    settings: "Callable[..., RunSettings]",
     *,
     quiet: bool,
 ) -> None:
-    """Run the jobs that are left, and show progress. The caller must hold the lock of the results directory.
-
-    ``run_all`` is ``run_jobs`` with the command's options.
-    """
+    """Run what is left and show progress; the caller must hold the lock of the results directory."""
     from rich.console import Console
 
     from liecbench.cli.progress import ConsoleProgress
     from liecbench.estimate.cost import stall_timeout
     from liecbench.launch.multinode import Leader
-    from liecbench.launch.pending import jobs_left
+    from liecbench.launch.runner import run_jobs
 
-    jobs = jobs_left(cells, results.snapshot.cells)
-    say(results.describe(cells, jobs), quiet)
-    timeouts = stall_timeout({cell.id: cell for cell in cells}, loaded.step_timeout)
+    trajectories = (cell.trajectory for cell in cells if cell.timing == "interleaved")
+    timeouts = stall_timeout({cell.id: cell for cell in (*cells, *trajectories)}, loaded.step_timeout)
+    run = settings(stall_timeout=timeouts)
+    pending = run.pending(cells, results.snapshot.cells)
+    say(results.describe(cells, pending.cells, pending.jobs), quiet)
     try:
         with (
             Leader(nodes) if nodes else contextlib.nullcontext() as leader,
-            ConsoleProgress(Console(stderr=True, quiet=quiet), jobs, len(cells)) as progress,
+            ConsoleProgress(Console(stderr=True, quiet=quiet), pending, len(cells)) as progress,
         ):
-            run_all(cells, jobs, results, progress, stall_timeout=timeouts, leader=leader)
+            run_jobs(cells, results, progress, dataclasses.replace(run, leader=leader))
     except Interruption:
         again = shlex.join(["liecbench", *(word for word in sys.argv[1:] if word != "--fresh")])
         say(f"interrupted; every finished epoch is kept in {results.path}. To continue: {again}", quiet=False)

@@ -206,19 +206,53 @@ class Cell(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One cell to run: train it from its last committed epoch on or, if ``trajectory`` is set, only time its steps.
+    """One cell to run: train it from its last committed epoch on.
 
     Attributes:
         cell: The cell to run.
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts committed.
-        trajectory: The id of another cell, whose losses and accuracies are combined with the step times that are
-            measured for this cell; None if this cell is trained itself.
         data_sha256: The hash of the data that the committed epochs were trained on; None if it is not known.
     """
 
     cell: Cell
     attempt: int = 1
     epochs_done: int = 0
-    trajectory: str | None = None
     data_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """A method whose steps are timed in turns with the others of its setting.
+
+    Attributes:
+        cell: One of the cells with this contestant, whose steps are timed.
+        jobs: The cells that complete with these timings; empty if the contestant was timed before and is here only for
+            others to be compared with.
+    """
+
+    cell: Cell
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A timing session: the contestants of one setting take turns.
+
+    Attributes:
+        contestants: The contestants; the speed-ups of all others over the first are to be known to ``precision``.
+        precision: Half of the 95 % interval of a speed-up, as a fraction.
+    """
+
+    contestants: tuple[Contestant, ...]
+    precision: float
+
+    @property
+    def cell(self) -> Cell:
+        """The first contestant's cell: all have the same workers, link, backend, device and threads."""
+        return self.contestants[0].cell
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The cells that complete with this session."""
+        return tuple(job for contestant in self.contestants for job in contestant.jobs)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from liecbench.config import registry
 from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
@@ -15,6 +15,14 @@ from liecbench.config.cell import BlockBytes, Cell, Choice, Enforcement, Model, 
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
+
+
+def _current_timing(value: object) -> object:
+    replaced = {"measured": "end_to_end", "composed": "interleaved"}
+    if isinstance(value, str) and value in replaced:
+        raise ValueError(f"{value!r} is no longer a timing; write {replaced[value]}")
+    return value
+
 
 Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 MATRIX: Key = ("matrix",)
@@ -37,8 +45,10 @@ class Scenario(Model):
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
     enforcement: Enforcement = Field("kernel", description="what limits the links: process if the kernel cannot")
-    timing: Literal["measured", "composed", "end_to_end"] = Field(
-        "measured", description="composed: train over the fastest link only; over the others, time only some steps"
+    timing: Annotated[Literal["interleaved", "end_to_end"], BeforeValidator(_current_timing)] = Field(
+        "end_to_end",
+        description="interleaved: train with links lifted, and time the steps of all methods in turns on each link; "
+        "end_to_end: train on the links",
     )
     timing_precision: Annotated[float, Ge(0.001), Le(1)] = Field(
         0.02, description="to which every speed-up is to be known, as a fraction"

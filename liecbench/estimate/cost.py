@@ -1,4 +1,4 @@
-"""Estimate of a cell's seconds before it runs: the links' time for its payload, and this machine's computing time."""
+"""Estimate of a run's seconds before it runs: the links' time for its payload, and this machine's computing time."""
 
 import functools
 import os
@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from liecbench.config import workload, workload_sizes
-from liecbench.config.cell import Cell, Choice, Job, Task
+from liecbench.config.cell import Cell, Choice, Job, Session, Task
 from liecbench.config.factory import make_algorithm, make_compressor
 from liecbench.estimate.planned_bytes import WITHOUT_EFFECT, StepTraffic, traffic
 from liecbench.network.link import Link
+from liecbench.worker.session_rounds import CONTESTANT_SECONDS, MIN_ROUNDS, PLACEMENT_ROUNDS, burst_steps
 
 _HEADERS: Final = 1.05
 _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
 # Seconds measured on 2 cores: for a launch, each of its workers, a cell's set-up, measuring a link, and a step of DDP.
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 2.0, 0.1, 0.2, 1.5, 2e-3
-# Steps that a composed cell runs per step kind: twice a warm-up step and eight timed steps.
-TIMED_STEPS: Final = 18
+# The rounds that a timing session usually takes until its speed-ups are known.
+_USUAL_ROUNDS: Final = 30
 _SAMPLE_NUMEL: Final = 2**20
 
 
@@ -40,11 +41,6 @@ def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
 def wire_seconds_per_epoch(cell: Cell) -> float:
     """Return the least seconds that the links need for an epoch's bytes; 0 if the links are unshaped."""
     return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
-
-
-def timing_wire_seconds(cell: Cell) -> float:
-    """Return the least seconds that the links need for the timed steps of a composed cell; 0 if they are unshaped."""
-    return sum(TIMED_STEPS * wire_seconds(cell, kind) for kind in traffic(cell).values())
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
@@ -86,14 +82,37 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
     """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
-    other_seconds = _CELL_SECONDS + (_LINK_SECONDS if link_changes and cell.link.shaped else 0.0)
-    if job.trajectory is None:
-        other_seconds += epochs_left * _evaluation_seconds(cell)
-    seconds = 0.0
-    for kind in traffic(cell).values():
-        count = TIMED_STEPS if job.trajectory else kind.count * epochs_left / cell.task.epochs
-        seconds += count * _step_seconds(cell, kind)
-    return other_seconds + seconds
+    other_seconds = _slowdown(cell) * _CELL_SECONDS + (_LINK_SECONDS if link_changes and cell.link.shaped else 0.0)
+    seconds = sum(kind.count * _step_seconds(cell, kind) for kind in traffic(cell).values())
+    return other_seconds + epochs_left * (_evaluation_seconds(cell) + seconds / cell.task.epochs)
+
+
+def session_rounds(session: Session) -> int:
+    """Return the number of rounds that a timing session is estimated to take."""
+    limit = CONTESTANT_SECONDS * len(session.contestants)
+    return max(MIN_ROUNDS, min(_USUAL_ROUNDS, int(limit / _round_seconds(session))))
+
+
+def session_seconds(session: Session) -> float:
+    """Return the estimated seconds of a timing session: measuring its link, and its rounds."""
+    other_seconds = _LINK_SECONDS if session.cell.link.shaped else 0.0
+    return other_seconds + session_rounds(session) * _round_seconds(session)
+
+
+def burst_lengths(cell: Cell) -> dict[str, int]:
+    """Return the number of timed steps of a burst of each step kind of a cell."""
+    return {name: burst_steps(_step_seconds(cell, kind)) for name, kind in traffic(cell).items()}
+
+
+def _round_seconds(session: Session) -> float:
+    return sum(_turn_seconds(contestant.cell) for contestant in session.contestants)
+
+
+def _turn_seconds(cell: Cell) -> float:
+    """Return the seconds of a contestant's turn, with its part of creating it again every few rounds."""
+    lengths = burst_lengths(cell)
+    bursts = sum((lengths[name] + 1) * _step_seconds(cell, kind) for name, kind in traffic(cell).items())
+    return bursts + _slowdown(cell) * _CELL_SECONDS / PLACEMENT_ROUNDS
 
 
 def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
@@ -113,9 +132,14 @@ def _evaluation_seconds(cell: Cell) -> float:
     return _slowdown(cell) * batches * _backward_seconds(cell) / 3
 
 
+def oversubscription(cell: Cell) -> float:
+    """Return workers × threads ÷ cores of this machine."""
+    return cell.workers * cell.threads / _num_cores()
+
+
 def _slowdown(cell: Cell) -> float:
     """Return the factor by which workers that share cores compute more slowly than one worker alone."""
-    return max(1.0, cell.workers * cell.threads / _num_cores())
+    return max(1.0, oversubscription(cell))
 
 
 def _num_cores() -> int:

@@ -3,12 +3,20 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from liecbench.config.cell import Job
+from liecbench.config.cell import Cell, Job, Session
 from liecbench.config.cell_fields import flat_fields
-from liecbench.estimate.cost import TIMED_STEPS, job_seconds, launch_seconds
+from liecbench.estimate.cost import (
+    burst_lengths,
+    job_seconds,
+    launch_seconds,
+    oversubscription,
+    session_rounds,
+    session_seconds,
+)
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
-from liecbench.launch.launch import Launch, group
+from liecbench.launch.launch import Launch, group, group_sessions
 from liecbench.launch.multinode import Nodes
+from liecbench.launch.pending import Pending
 
 # ``Cell.describe`` shows these fields.
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
@@ -16,7 +24,7 @@ _WITHOUT_GPU_TIME = " without the time that GPUs compute"
 
 
 def lines(
-    jobs: Sequence[Job],
+    pending: Pending,
     num_cells: int,
     directory: Path,
     nodes: Nodes | None = None,
@@ -27,31 +35,67 @@ def lines(
     """Yield the lines that `liecbench run --dry-run` prints.
 
     Args:
-        jobs: The jobs that are still to do.
+        pending: What is still to do.
         num_cells: The number of all cells of the run, done or not.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
         isolate: True if each cell has a launch of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """
-    yield f"{num_cells} cells, {num_cells - len(jobs)} of them done; results in {directory}"
-    total, varying = 0.0, _varying(jobs)
-    for number, launch in enumerate(group(jobs, isolate=isolate, share_gpus=share_gpus), start=1):
-        seconds = _job_seconds(launch)
-        total += launch_seconds(launch.workers) + sum(seconds)
+    yield f"{num_cells} cells, {num_cells - len(pending.cells)} of them done; results in {directory}"
+    timed = [session.cell for session in pending.sessions]
+    on_gpu = any(cell.device == "cuda" for cell in (*(job.cell for job in pending.jobs), *timed))
+    yield from _oversubscribed([*(job.cell for job in pending.jobs), *timed])
+    total, varying = 0.0, _varying(pending.jobs)
+    launches = [
+        *group(pending.jobs, isolate=isolate, share_gpus=share_gpus),
+        *group_sessions(pending.sessions, isolate=isolate, share_gpus=share_gpus),
+    ]
+    for number, launch in enumerate(launches, start=1):
         yield ""
         where = f"{_place(launch)}{_network(launch, nodes)}"
-        yield f"launch {number}: {len(launch.jobs)} cells, {launch.workers} workers, {where}"
+        yield f"launch {number}: {launch.work}, {launch.workers} workers, {where}"
         yield f"  {launch.describe(directory / 'logs' / f'launch-{number}.json', nodes)}"
-        for job, duration in zip(launch.jobs, seconds, strict=True):
-            work = f"{_work(job)}, {_duration(duration)}{_WITHOUT_GPU_TIME if _on_gpu(job) else ''}"
+        total += launch_seconds(launch.workers)
+        for job, duration in zip(launch.jobs, _job_seconds(launch), strict=True):
+            total += duration
+            epochs = f"{job.cell.task.epochs - job.epochs_done} epochs"
+            work = f"{epochs}, {_duration(duration)}{_WITHOUT_GPU_TIME if _on_gpu(job) else ''}"
             yield f"  {job.cell.id}  {job.cell.describe()}{_other_fields(job, varying)}: {work}"
             yield f"      {_payload(payload_bytes_per_epoch(job.cell))}"
-    if jobs:
-        sent = sum(map(_sent_bytes, jobs))
+        for session in launch.sessions:
+            total += session_seconds(session)
+            yield from _session_lines(session)
+    if launches:
+        sent = sum(map(_sent_bytes, pending.jobs)) + sum(map(_session_bytes, pending.sessions))
         yield ""
-        left_out = f"{_WITHOUT_GPU_TIME}, which is not estimated" if any(map(_on_gpu, jobs)) else ""
+        left_out = f"{_WITHOUT_GPU_TIME}, which is not estimated" if on_gpu else ""
         yield f"estimated: {_duration(total)} in all{left_out}, {sent:,} payload bytes sent by all ranks"
+
+
+def _session_lines(session: Session) -> Iterator[str]:
+    cell = session.cell
+    without_gpu = _WITHOUT_GPU_TIME if cell.device == "cuda" else ""
+    seconds = f"{_duration(session_seconds(session))}{without_gpu}"
+    names = ", ".join(_method(contestant.cell) for contestant in session.contestants)
+    yield f"  timing session on {cell.link}: about {session_rounds(session)} rounds of {names}: {seconds}"
+    yield f"      {len(session.jobs)} cells complete with it"
+
+
+def _method(cell: Cell) -> str:
+    return f"{cell.algorithm.name}({cell.compressor.name})" if cell.compressor else cell.algorithm.name
+
+
+def _oversubscribed(cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield a line for each number of workers that is too large for this machine's cores."""
+    for cell in {(cell.workers, cell.threads): cell for cell in cells if cell.device == "cpu"}.values():
+        if (load := oversubscription(cell)) > 1:
+            cores = round(cell.workers * cell.threads / load)
+            threads = f" with {cell.threads} threads each" if cell.threads > 1 else ""
+            yield (
+                f"note: {cell.workers} workers{threads} share {cores} cores, so each computes "
+                f"{load:.2g} times as long as alone; on machines of their own they would not"
+            )
 
 
 def _job_seconds(launch: Launch) -> list[float]:
@@ -65,17 +109,19 @@ def _on_gpu(job: Job) -> bool:
     return job.cell.device == "cuda"
 
 
-def _work(job: Job) -> str:
-    epochs = f"{job.cell.task.epochs - job.epochs_done} epochs"
-    return f"{epochs}, composed with {job.trajectory}" if job.trajectory else epochs
-
-
 def _sent_bytes(job: Job) -> int:
-    """Return the payload bytes that all ranks send in the remaining epochs or, if composed, in the timed steps."""
-    if job.trajectory is None:
-        epochs_left = job.cell.task.epochs - job.epochs_done
-        return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
-    return sum(TIMED_STEPS * sum(sent for sent, _ in kind.ranks) for kind in traffic(job.cell).values())
+    """Return the payload bytes that all ranks send in the remaining epochs."""
+    epochs_left = job.cell.task.epochs - job.epochs_done
+    return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
+
+
+def _session_bytes(session: Session) -> int:
+    """Return the payload bytes that all ranks send in a timing session."""
+    per_round = 0
+    for contestant in session.contestants:
+        lengths, kinds = burst_lengths(contestant.cell), traffic(contestant.cell)
+        per_round += sum((lengths[name] + 1) * sum(sent for sent, _ in kinds[name].ranks) for name in kinds)
+    return session_rounds(session) * per_round
 
 
 def _duration(seconds: float) -> str:

@@ -5,14 +5,16 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell, Job, Session
 from liecbench.config.factory import cpu_kernels
 from liecbench.launch.channel import write_plan
 from liecbench.launch.messages import Event, Lost, NodeOrder, Notice, RankSettings, TrainingPlan
 from liecbench.launch.multinode import Leader, Nodes, orders
 from liecbench.launch.torchrun import NAMESPACES_REMEDY, LaunchOutcome, Torchrun, start_torchrun
 
+Work = TypeVar("Work", bound=Job | Session)
 REFUSED_REMEDY = (
     f"{NAMESPACES_REMEDY}, or use enforcement: process, which paces the exchange, or link: none, which shapes nothing"
 )
@@ -20,21 +22,32 @@ REFUSED_REMEDY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Jobs that share one torchrun. Their cells have the same ``launch_key``, but may differ in link rates, say.
+    """Jobs, or timing sessions, that share one torchrun.
+
+    Their cells have the same ``launch_key``, but may differ in rates, for example.
 
     Cells with and without shaped links never share a launch, because a cell's network must not depend on other cells.
 
     Attributes:
-        jobs: The jobs, in the order in which they run.
+        jobs: The cells to train, in the order in which they run; empty for timing sessions.
+        sessions: The timing sessions, in the order in which they run; empty for trainings.
         share_gpus: Whether several NCCL ranks may share one GPU.
     """
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[Job, ...] = ()
+    sessions: tuple[Session, ...] = ()
     share_gpus: bool = False
 
     @property
     def _first(self) -> Cell:
-        return self.jobs[0].cell
+        return self.sessions[0].cell if self.sessions else self.jobs[0].cell
+
+    @property
+    def work(self) -> str:
+        """The number of cells to train or to time, for messages."""
+        num_timed = sum(len(session.jobs) for session in self.sessions)
+        number, verb = (num_timed, "time") if self.sessions else (len(self.jobs), "train")
+        return f"{number} cell{'' if number == 1 else 's'} to {verb}"
 
     @property
     def workers(self) -> int:
@@ -54,7 +67,9 @@ class Launch:
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
         """Return the torchrun that trains the launch's cells, on all machines of ``nodes``; None for this machine."""
         ranks = _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
-        kernels = (name for job in self.jobs for name in cpu_kernels(job.cell))
+        timed = (contestant.cell for session in self.sessions for contestant in session.contestants)
+        cells = (*(job.cell for job in self.jobs), *timed)
+        kernels = (name for cell in cells for name in cpu_kernels(cell))
         return dataclasses.replace(ranks, kernels=tuple(dict.fromkeys(kernels)))
 
     def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
@@ -84,6 +99,7 @@ class Launch:
             paced=self.paced,
             trace=trace,
             jobs=self.jobs,
+            sessions=self.sessions,
         )
 
 
@@ -109,12 +125,21 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Return launches of jobs with equal ``launch_key``, in the order of the jobs; if ``isolate``, one per cell."""
-    launches: dict[tuple[object, ...], list[Job]] = {}
-    for job in jobs:
-        key = (*launch_key(job.cell), job.cell.id if isolate else None)
-        launches.setdefault(key, []).append(job)
-    return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in launches.values()]
+    """Group jobs by ``launch_key`` into launches, in order; if ``isolate``, every cell has a launch of its own."""
+    return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in _by_key(jobs, isolate=isolate)]
+
+
+def group_sessions(sessions: Iterable[Session], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
+    """Group timing sessions as ``group`` groups jobs."""
+    return [Launch(sessions=tuple(found), share_gpus=share_gpus) for found in _by_key(sessions, isolate=isolate)]
+
+
+def _by_key(work: Iterable[Work], *, isolate: bool) -> list[list[Work]]:
+    launches: dict[tuple[object, ...], list[Work]] = {}
+    for item in work:
+        cell: Cell = item.cell
+        launches.setdefault((*launch_key(cell), cell.id if isolate else None), []).append(item)
+    return list(launches.values())
 
 
 def start(

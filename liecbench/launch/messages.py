@@ -8,7 +8,7 @@ reads the line.
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from liecbench.config.cell import Job
+from liecbench.config.cell import Job, Session
 from liecbench.results.records import End, Epoch, Start, Timing
 
 
@@ -26,13 +26,14 @@ class RankSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPlan(RankSettings):
-    """Cells (training runs) for the ranks to train one after the other, and the results directory for their records.
+    """Cells to train one after the other, or timing sessions, and the results directory that records them.
 
     Attributes:
         directory: The path of the results directory.
         paced: Whether the ranks delay their messages to emulate the rates of the cells' links.
         trace: Whether each cell records a timeline of a few steps.
-        jobs: The cells to run, in order. The plans of all machines but the first have no jobs.
+        jobs: The cells to train, in order; only the first machine's plan has them.
+        sessions: The timing sessions, in order; likewise.
     """
 
     type: ClassVar[str] = "training_plan"
@@ -40,6 +41,7 @@ class TrainingPlan(RankSettings):
     paced: bool = False
     trace: bool = False
     jobs: tuple[Job, ...] = ()
+    sessions: tuple[Session, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,13 +217,12 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingProgress:
-    """Progress of the cell whose steps are timed: the number of timed steps of one kind so far, and their mean time."""
+    """Progress of a timing session: the turn of ``cell`` in round ``round``, from 1, of ``rounds`` planned so far."""
 
     type: ClassVar[str] = "timing_progress"
     cell: str
-    kind: str
-    steps: int
-    mean_seconds: float
+    round: int
+    rounds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,71 +1,137 @@
-"""The cells (training runs) that are left to run.
+"""What is left to do for cells: trainings, then timing sessions in which the methods of a setting take turns."""
 
-Some of these cells are trained. Of others only steps are timed, and the times are composed with the losses and
-accuracies of another cell, which differs only in the values of its shaped links.
-"""
-
-import json
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from liecbench.config.cell import Cell, Job
-from liecbench.network.link_map import LinkMap
+from liecbench.config.cell import Cell, Contestant, Job, Session
 from liecbench.results.cells import CellResult
+from liecbench.results.records import Status
 
 
-def jobs_left(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[Job]:
-    """Return a job for each cell that has neither completed nor diverged, so that a failed cell is tried again.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What is left to do.
 
-    Jobs that only time steps come last, because the cells that their timings are composed with must be trained first.
+    Attributes:
+        jobs: The cells to train: those that are timed while they train, and trajectories of the others.
+        sessions: The timing sessions, for cells whose trajectories are trained by then.
+        cells: The ids of the cells that have neither completed nor diverged.
+    """
+
+    jobs: tuple[Job, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    cells: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The end of an interleaved cell that needs no timing session of its own."""
+
+    job: Job
+    status: Status
+    error: str | None
+    environment: dict[str, Any]
+
+
+def jobs_left(
+    cells: Sequence[Cell], done: Mapping[str, CellResult], *, baseline: str = "ddp", precision: float = 0.02
+) -> Pending:
+    """Return what is left to do for cells that have neither completed nor diverged; failed cells are tried again.
 
     Args:
-        cells: The cells to run.
-        done: What the results directory holds of each cell, by the cell's id.
+        cells: All cells of a run.
+        done: The state of the cells in the results directory.
+        baseline: The algorithm that takes turns with the others in every session.
+        precision: The precision to which speed-ups are to be known.
     """
-    keys = {cell.id: _trajectory_key(cell.spec()) for cell in cells if cell.timing == "composed"}
-    trajectories = _trajectories(cells, keys, done.values())
-    jobs = []
-    for cell in cells:
-        found = done.get(cell.id)
-        if found is None or not found.is_final:
-            trained = trajectories[keys[cell.id]] if cell.id in keys else cell.id
-            job = Job(
-                cell=cell,
-                attempt=found.attempt + 1 if found else 1,
-                epochs_done=len(found.epochs) if found else 0,
-                data_sha256=found.environment.get("data_sha256") if found else None,
-                trajectory=None if trained == cell.id else trained,
-            )
-            jobs.append(job)
-    return sorted(jobs, key=lambda job: job.trajectory is not None)
+    left = [cell for cell in cells if not _is_final(cell, done)]
+    trained = [cell for cell in left if cell.timing != "interleaved"]
+    trajectories = {t.id: t for cell in left if cell.timing == "interleaved" for t in (cell.trajectory,)}
+    jobs = [_job(cell, done) for cell in _in_turns(trained)]
+    jobs += [_job(cell, done) for cell in trajectories.values() if not _is_final(cell, done)]
+    return Pending(
+        jobs=tuple(jobs),
+        sessions=tuple(_sessions(cells, left, done, baseline, precision)),
+        cells=frozenset(cell.id for cell in left),
+    )
 
 
-def _trajectories(cells: Iterable[Cell], keys: Mapping[str, str], done: Iterable[CellResult]) -> dict[str, str]:
-    """Return, for each trajectory key, the id of the cell that is trained for all cells with this key.
+def settled(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> Iterator[Settled]:
+    """Yield the ends of interleaved cells that wait for nothing more, once all trajectories were run.
 
-    Preferred are, in this order: a cell that is finished, one that has not failed, the one with the most trained
-    epochs, the one with the fastest link. A cell that is not in ``cells`` is considered only if it is finished.
+    They are the cells whose trajectory diverged or failed, and those whose contestant was timed already.
     """
-    candidates: dict[str, dict[str, tuple[object, ...]]] = {}
-    for result in done:
-        failed = result.status == "failed"
-        composed = any(epoch.composed for epoch in result.epochs)
-        if result.spec["timing"] == "composed" and not composed and (result.is_final or result.id in keys):
-            rank = (result.is_final, not failed, len(result.epochs), _speed(LinkMap.parse(result.spec["link"])))
-            key = keys.get(result.id) or _trajectory_key(result.spec)
-            candidates.setdefault(key, {})[result.id] = rank
+    timed = _timed(done)
     for cell in cells:
-        if cell.id in keys:
-            candidates.setdefault(keys[cell.id], {}).setdefault(cell.id, (False, True, 0, _speed(cell.link)))
-    return {key: max(ranks, key=lambda cell: ranks[cell]) for key, ranks in candidates.items()}
+        trajectory = done.get(cell.trajectory.id) if cell.timing == "interleaved" else None
+        if trajectory is None or _is_final(cell, done) or trajectory.status == "unfinished":
+            continue
+        job = _job(cell, done)
+        if trajectory.status != "completed":
+            how = "its training failed" if trajectory.status == "failed" else "as its trajectory did"
+            error = f"{how}: {trajectory.error}"
+            yield Settled(job=job, status=trajectory.status, error=error, environment=trajectory.environment)
+        elif cell.contestant in timed:
+            surroundings = timed[cell.contestant].environment | {"data_sha256": job.data_sha256}
+            yield Settled(job=job, status="completed", error=None, environment=surroundings)
 
 
-def _speed(link: LinkMap) -> tuple[float, ...]:
-    return link.speed if link.shaped else ()
+def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells with seeds outermost, and with the methods of a seed and setting in seeded random order."""
+    seeds = list(dict.fromkeys(cell.seed for cell in cells))
+    settings = list(dict.fromkeys(cell.setting for cell in cells))
+    order = [(seeds.index(cell.seed), settings.index(cell.setting)) for cell in cells]
+    places = {cell.id: random.Random(cell.id).random() for cell in cells}  # noqa: S311 - an order is no secret
+    paired = sorted(zip(order, cells, strict=True), key=lambda pair: (pair[0], places[pair[1].id]))
+    return [cell for _, cell in paired]
 
 
-def _trajectory_key(spec: Mapping[str, Any]) -> str:
-    """Return a key of all fields but the values of shaped links; cells with equal keys train to equal losses."""
-    link = LinkMap.parse(spec["link"])
-    rest = {name: value for name, value in spec.items() if name != "link"}
-    return json.dumps([rest, link.shaped, link.host], sort_keys=True)
+def _sessions(
+    cells: Sequence[Cell], left: Sequence[Cell], done: Mapping[str, CellResult], baseline: str, precision: float
+) -> Iterator[Session]:
+    timed = _timed(done)
+    waiting: dict[str, dict[str, list[Cell]]] = {}
+    for cell in left:
+        trajectory = done.get(cell.trajectory.id) if cell.timing == "interleaved" else None
+        diverged = trajectory is not None and trajectory.status == "diverged"
+        if cell.timing == "interleaved" and cell.contestant not in timed and not diverged:
+            waiting.setdefault(cell.setting, {}).setdefault(cell.contestant, []).append(cell)
+    for setting, found in waiting.items():
+        contestants = [
+            Contestant(cell=members[0], jobs=tuple(_job(cell, done) for cell in members)) for members in found.values()
+        ]
+        first = next((c for c in contestants if c.cell.algorithm.name == baseline), None)
+        if first is None:  # the baseline was timed before: it takes turns with the new contestants
+            others = (cell for cell in cells if cell.timing == "interleaved" and cell.algorithm.name == baseline)
+            known = next((cell for cell in others if cell.setting == setting and cell.contestant in timed), None)
+            contestants = [*([Contestant(cell=known, jobs=())] if known else []), *contestants]
+        else:
+            contestants = [first, *(contestant for contestant in contestants if contestant is not first)]
+        yield Session(contestants=tuple(contestants), precision=precision)
+
+
+def _timed(done: Mapping[str, CellResult]) -> dict[str, CellResult]:
+    """Return a completed cell of each contestant whose timing is complete."""
+    completed = (cell for cell in done.values() if cell.is_interleaved and cell.status == "completed" and cell.timings)
+    return {Cell.from_spec(cell.spec).contestant: cell for cell in completed}
+
+
+def _is_final(cell: Cell, done: Mapping[str, CellResult]) -> bool:
+    found = done.get(cell.id)
+    return found is not None and found.is_final
+
+
+def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:
+    found = done.get(cell.id)
+    if cell.timing == "interleaved":
+        trajectory = done.get(cell.trajectory.id)
+        data = trajectory.environment.get("data_sha256") if trajectory else None
+        return Job(cell=cell, attempt=found.attempt + 1 if found else 1, data_sha256=data)
+    return Job(
+        cell=cell,
+        attempt=found.attempt + 1 if found else 1,
+        epochs_done=len(found.epochs) if found else 0,
+        data_sha256=found.environment.get("data_sha256") if found else None,
+    )

@@ -1,9 +1,11 @@
 """State of cells, rebuilt from a ledger's records: the status of each cell, and its epochs in order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from liecbench.config.cell_keys import contestant_key, digest, trajectory_spec
+from liecbench.results.kind_means import compose_epoch, kind_means, long_run_epoch
 from liecbench.results.records import End, Epoch, Record, Start, Timing
 
 
@@ -12,7 +14,8 @@ class CellResult:
     """The state of one cell after its last record.
 
     ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts. ``timings`` are all
-    bursts of the cell's contestant; cells that were timed while they trained have none.
+    bursts of the cell's contestant, and ``long_run`` is the mean epoch that they give in the long run, wherever
+    training ends; cells that were timed while they trained have neither.
     """
 
     id: str
@@ -21,6 +24,7 @@ class CellResult:
     attempt: int
     epochs: list[Epoch] = field(default_factory=list)
     timings: tuple[Timing, ...] = ()
+    long_run: Epoch | None = None
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
     directory: str | None = None  # set if several of the loaded results directories completed the same cell
@@ -30,34 +34,76 @@ class CellResult:
         """True if the cell completed or diverged; later runs retry failed cells and continue unfinished ones."""
         return self.status in ("completed", "diverged")
 
+    @property
+    def is_interleaved(self) -> bool:
+        """True if another cell, the trajectory, is trained for this cell, whose steps are timed on its link."""
+        return bool(self.spec["timing"] == "interleaved")
 
-def replay(records: Iterable[Record], cells: dict[str, CellResult] | None = None) -> dict[str, CellResult]:
-    """Apply records to the state of their cells.
+    @property
+    def trajectory(self) -> str:
+        """The id of the cell that is trained for this interleaved cell."""
+        return digest(trajectory_spec(self.spec))
 
-    Epoch and End records are ignored if their cell has no Start record before them.
 
-    Args:
-        records: Records in the order of the ledger.
-        cells: The cells by id as earlier records left them, updated in place; none by default.
+class Replay:
+    """The state of cells after the records so far; ``cells`` are in the order in which they began."""
 
-    Returns:
-        The cells by id, in the order in which they began.
-    """
-    cells = {} if cells is None else cells
-    for record in records:
+    def __init__(self) -> None:
+        self.cells: dict[str, CellResult] = {}
+        self._timings: dict[str, list[Timing]] = {}
+
+    def apply(self, records: Iterable[Record]) -> None:
+        """Apply records in the order of the ledger, and compose the epochs of interleaved cells.
+
+        Epoch and End records are ignored if their cell has no Start record before them.
+        """
+        for record in records:
+            if isinstance(record, Timing):
+                self._timings.setdefault(record.contestant, []).append(record)
+            else:
+                self._apply(record)
+        self._compose()
+
+    def _apply(self, record: Start | Epoch | End) -> None:
+        cell = self.cells.get(record.cell)
         match record:
             case Start():
-                before = cells.get(record.cell)
-                epochs = [epoch for epoch in before.epochs if epoch.epoch <= record.epochs_done] if before else []
-                cells[record.cell] = CellResult(
+                self.cells[record.cell] = CellResult(
                     id=record.cell,
                     spec=record.spec,
                     environment=record.environment,
                     attempt=record.attempt,
-                    epochs=epochs,
+                    epochs=[epoch for epoch in cell.epochs if epoch.epoch <= record.epochs_done] if cell else [],
                 )
-            case Epoch() if record.cell in cells:
-                cells[record.cell].epochs.append(record)
-            case End() if record.cell in cells and (record.status != "completed" or cells[record.cell].epochs):
-                cells[record.cell].status, cells[record.cell].error = record.status, record.error
-    return cells
+            case Epoch() if cell:
+                cell.epochs.append(record)
+            case End() if cell and (record.status != "completed" or cell.epochs or cell.is_interleaved):
+                cell.status, cell.error = record.status, record.error
+
+    def _compose(self) -> None:
+        means = {contestant: kind_means(timings) for contestant, timings in self._timings.items()}
+        for cell in self.cells.values():
+            if not cell.is_interleaved:
+                continue
+            contestant, trained = contestant_key(cell.spec), self.cells.get(cell.trajectory)
+            kinds = means.get(contestant, {})
+            cell.timings, cell.epochs = tuple(self._timings.get(contestant, ())), []
+            epochs = trained.epochs if trained else []
+            if epochs and all(epoch.step_kinds and epoch.step_kinds.keys() <= kinds.keys() for epoch in epochs):
+                cell.epochs = [compose_epoch(epoch, kinds, cell.timings, cell.id) for epoch in epochs]
+                cell.long_run = long_run_epoch(epochs[-1], kinds, cell.timings, cell.id)
+            elif cell.status == "completed":
+                cell.status = "unfinished"  # its trajectory or its bursts are not in this ledger
+
+
+def replay(records: Iterable[Record]) -> dict[str, CellResult]:
+    """Return the state of all cells by id after ``records``, in the order in which they began."""
+    state = Replay()
+    state.apply(records)
+    return state.cells
+
+
+def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
+    """Return the cells without trajectories that other cells show with times."""
+    used = {cell.trajectory for cell in cells if cell.is_interleaved}
+    return [cell for cell in cells if cell.id not in used]

@@ -1,7 +1,7 @@
 """Results directories: read the state of their cells, lock them for a run, and load them for a comparison."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
-from liecbench.results.cells import CellResult, replay
+from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, Ledger, LedgerReader, read
 
 SCENARIO_NAME: Final = "scenario.yaml"
@@ -36,13 +36,13 @@ class Snapshot:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._reader = LedgerReader(path)
-        self._cells: dict[str, CellResult] = {}
+        self._replay = Replay()
         self.refresh()
 
     @property
     def cells(self) -> Mapping[str, CellResult]:
         """The cells by id, in the order in which they began."""
-        return self._cells
+        return self._replay.cells
 
     @property
     def has_ledger(self) -> bool:
@@ -56,13 +56,8 @@ class Snapshot:
             LiecbenchError: If a line is damaged.
         """
         if self.has_ledger:
-            replay(self._reader.new_records(), self._cells)
+            self._replay.apply(self._reader.new_records())
         return self.cells
-
-
-def read_cell(directory: Path, cell_id: str) -> CellResult | None:
-    """Return the state of one cell of a results directory; None if the cell has not begun."""
-    return replay(read(directory, cell_id)).get(cell_id)
 
 
 def refuse_existing(directory: Path) -> None:
@@ -90,19 +85,21 @@ class ResultsDirectory:
         self.snapshot = snapshot
         snapshot.refresh()  # another run may have added records before the lock was taken
 
-    def describe(self, cells: Sequence[Cell], jobs: Sequence[Job]) -> str:
+    def describe(self, cells: Sequence[Cell], left: Collection[str], jobs: Sequence[Job]) -> str:
         """Return a sentence that tells how many of the scenario's cells are done; empty if no cell has ever begun here.
 
         Args:
             cells: All cells of the scenario.
-            jobs: The jobs that remain to be done for these cells.
+            left: The ids of those that are not done.
+            jobs: The trainings that remain to be done for these cells.
         """
         found = self.snapshot.cells
         if not found:
             return ""
         num_begun = sum(job.epochs_done > 0 for job in jobs)
-        num_others = len(found.keys() - {cell.id for cell in cells})
-        text = f"{self.path} exists: {len(cells) - len(jobs)} of {len(cells)} cells are done"
+        known = {cell.id for cell in cells} | {cell.trajectory.id for cell in cells}
+        num_others = len(found.keys() - known)
+        text = f"{self.path} exists: {len(cells) - len(left)} of {len(cells)} cells are done"
         text += f", {num_begun} under way" if num_begun else ""
         return text + (f", and {num_others} others are left as they are" if num_others else "")
 
@@ -150,16 +147,18 @@ def load(directories: Sequence[Path]) -> list[CellResult]:
         LiecbenchError: If a directory has no ledger, its ledger is damaged, or the spec of one of its cells is invalid.
         NothingToCompareError: If no cell has begun in any of the directories.
     """
-    by_directory = {directory: replay(read(directory)) for directory in directories}
+    by_directory = {
+        directory: without_used_trajectories(list(replay(read(directory)).values())) for directory in directories
+    }
     for directory, found in by_directory.items():
-        for cell in found.values():
+        for cell in found:
             _check_spec(directory, cell)
-    completed = Counter(c.id for found in by_directory.values() for c in found.values() if c.status == "completed")
+    completed = Counter(c.id for found in by_directory.values() for c in found if c.status == "completed")
     if any(count > 1 for count in completed.values()):
         for name, found in zip(_short_names(directories), by_directory.values(), strict=True):
-            for cell in found.values():
+            for cell in found:
                 cell.directory = name
-    every_cell = [cell for found in by_directory.values() for cell in found.values()]
+    every_cell = [cell for found in by_directory.values() for cell in found]
     cells = [cell for cell in every_cell if cell.status == "completed" or not completed[cell.id]]
     if not cells:
         names = ", ".join(str(directory) for directory in directories)

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Self
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.records import Record, Timing, from_json, to_json
+from liecbench.results.records import Record, from_json, to_json
 
 LEDGER_NAME = "records.jsonl"
 _NOT_RESULTS = "give a results directory that `run` wrote"
 
 
-def read(directory: Path, cell: str = "") -> Iterator[Record]:
-    """Yield every record of a results directory, or only those of the cell with id ``cell`` if it is given.
+def read(directory: Path) -> Iterator[Record]:
+    """Yield every record of a results directory.
 
     Raises:
         LiecbenchError: If there is no ledger, or a line is damaged.
     """
-    yield from LedgerReader(directory).new_records(cell)
+    yield from LedgerReader(directory).new_records()
 
 
 class LedgerReader:
@@ -30,18 +30,15 @@ class LedgerReader:
         self._offset = 0
         self._num_lines = 0
 
-    def new_records(self, cell: str = "") -> Iterator[Record]:
-        """Yield the records appended since the last call, or only those of the cell with id ``cell`` if it is given.
+    def new_records(self) -> Iterator[Record]:
+        """Yield the records appended since the last call.
 
         Raises:
             LiecbenchError: If there is no ledger, or a line is damaged.
         """
         for line in self._new_lines():
             self._num_lines += 1
-            if cell in line:
-                record = self._parse(line)
-                if not cell or (not isinstance(record, Timing) and record.cell == cell):
-                    yield record
+            yield self._parse(line)
 
     def _new_lines(self) -> list[str]:
         try:

@@ -3,15 +3,26 @@
 import dataclasses
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import from_json as parse_json
 
 SCHEMA = 1
 Status = Literal["completed", "failed", "diverged"]
+
+
+def _zero_if_null(value: object) -> object:
+    return 0.0 if value is None else value
+
+
+Seconds = Annotated[float, BeforeValidator(_zero_if_null)]
+_SECONDS: Final = (
+    *("train_seconds", "compute_seconds", "exposed_seconds", "compress_seconds", "communicate_seconds"),
+    *("cpu_seconds", "data_seconds"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +82,7 @@ class FirstSteps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One finished epoch: trained, evaluated and checkpointed, or composed. An epoch without its record does not count.
+    """One finished epoch: trained, evaluated and checkpointed. An epoch without its record does not count.
 
     Durations are in seconds, sizes in bytes, accuracy is from 0 to 1; lists hold one entry per rank, in order. Times
     cover only the ``timed_steps`` steps after warm-up; CPU seconds and everything else cover all ``steps`` steps.
@@ -83,6 +94,11 @@ class Epoch:
     rate), ``exposed_compress_seconds``, and ``other_seconds`` (latency, waiting for other ranks or for a processor).
     ``memory_bytes`` is the size of the method's memories, such as error memories, on the rank with the most.
     Only the first epoch has ``first_steps``.
+
+    ``step_kinds`` are the numbers of steps by step kind. In a ledger, the seconds of an epoch without timed steps are
+    null. The epochs of a cell whose steps are timed in turns are composed when results are loaded: they are those of
+    its trajectory, with seconds and wire bytes of the step kinds' means; ``composed`` marks epochs that earlier
+    versions composed.
     """
 
     type: ClassVar[str] = "epoch"
@@ -94,23 +110,23 @@ class Epoch:
     train_loss: float
     test_loss: float
     test_accuracy: float
-    train_seconds: float
+    train_seconds: Seconds
     step_seconds: dict[str, float] | None
-    compute_seconds: float
-    exposed_seconds: float
-    compress_seconds: float
-    communicate_seconds: float
+    compute_seconds: Seconds
+    exposed_seconds: Seconds
+    compress_seconds: Seconds
+    communicate_seconds: Seconds
     payload_bytes: dict[str, list[int]]
     wire_bytes: dict[str, list[int]] | None
     messages: list[int]
     compression_error: float | None
     residual_norm: float | None
     divergence: float
-    cpu_seconds: float
+    cpu_seconds: Seconds
     peak_memory_bytes: int
     gpu: dict[str, float] | None
     composed: Composed | None = None
-    data_seconds: float = 0.0
+    data_seconds: Seconds = 0.0
     # Records that earlier versions wrote lack the following fields.
     least_communicate_seconds: float | None = None
     other_cpu_share: float | None = None
@@ -119,6 +135,7 @@ class Epoch:
     exposed_compress_seconds: float | None = None
     other_seconds: float | None = None
     memory_bytes: int | None = None
+    step_kinds: dict[str, int] | None = None
 
     @property
     def payload_bytes_per_rank(self) -> float:
@@ -197,13 +214,13 @@ class Timing:
     communicate_seconds: float
     least_communicate_seconds: float
     data_seconds: float
-    wire_bytes: dict[str, list[int]] | None
+    wire_bytes: dict[str, list[int]] | None = field(hash=False)
     cpu_seconds: float
     other_cpu_share: float | None
     peak_memory_bytes: int
-    payload_bytes: dict[str, list[int]] | None = None
+    payload_bytes: dict[str, list[int]] | None = field(default=None, hash=False)
     all_compress_seconds: float | None = None
-    step_quantiles: list[float] | None = None
+    step_quantiles: list[float] | None = field(default=None, hash=False)
 
 
 CellRecord = Start | Epoch | End
@@ -230,10 +247,11 @@ def to_json(record: Record) -> str:
         ValueError: If a number is NaN or infinite, which JSON does not have.
     """
     fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-    if isinstance(record, Epoch) and record.composed is not None:
-        fields["composed"] = dataclasses.asdict(record.composed)
-    if isinstance(record, Epoch) and record.first_steps is not None:
-        fields["first_steps"] = dataclasses.asdict(record.first_steps)
+    if isinstance(record, Epoch):
+        for name in ("composed", "first_steps"):
+            fields[name] = None if fields[name] is None else dataclasses.asdict(fields[name])
+        if not record.timed_steps and not any(fields[name] for name in _SECONDS):
+            fields |= dict.fromkeys(_SECONDS)
     return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
 
 

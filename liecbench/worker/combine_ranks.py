@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,6 +88,17 @@ def combine_ranks(
         gpu=combined([metrics for rank in ranks for metrics in rank.gpu]),
         **dataclasses.asdict(evaluation),
     )
+
+
+def untimed(epoch: Epoch) -> Epoch:
+    """Return a trajectory's epoch without its times, which are those of lifted links."""
+    seconds = {
+        field.name: None if field.default is None else 0.0
+        for field in dataclasses.fields(epoch)
+        if field.name.endswith("_seconds")
+    }
+    changes: dict[str, Any] = {**seconds, "step_seconds": None, "wire_bytes": None, "other_cpu_share": None}
+    return dataclasses.replace(epoch, timed_steps=0, **changes)
 
 
 def mean_over_ranks(value: float | None) -> float | None:

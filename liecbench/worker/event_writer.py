@@ -32,9 +32,9 @@ class EventWriter:
         if self._is_due():
             self.send(StepProgress(cell=cell, epoch=epoch, step=step, steps=num_steps, loss=float(loss)))
 
-    def timed(self, cell: str, kind: str, num_steps: int, mean_seconds: float) -> None:
-        """Send the progress of timing the steps of one kind."""
-        self.send(TimingProgress(cell=cell, kind=kind, steps=num_steps, mean_seconds=mean_seconds))
+    def turn(self, cell: str, number: int, num_rounds: int) -> None:
+        """Tell that the turn of ``cell`` in round ``number`` of ``num_rounds`` begins."""
+        self.send(TimingProgress(cell=cell, round=number, rounds=num_rounds))
 
     def notice(self, text: str) -> None:
         """Send a warning that changes no result."""

@@ -1,4 +1,4 @@
-"""The loop of a launch's ranks: join the process group once, then run one cell after the other."""
+"""The loop of a launch's ranks: join the process group once, then train cells and time sessions."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from liecbench.config import workload
 from liecbench.config.cell import Job
 from liecbench.launch.messages import TrainingPlan
 from liecbench.network.emulation import WorkerLink
-from liecbench.results.cells import CellResult
 from liecbench.results.ledger import Ledger
 from liecbench.results.records import End, Start, Status, utc_now
 from liecbench.worker import checkpoint, environment
@@ -20,17 +19,17 @@ from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.collective_errors import DataError, LinkError, collective_cleanup
-from liecbench.worker.composed_timing import compose_cell, find_trajectory
 from liecbench.worker.device import gpu_uuids
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.gpu_telemetry import Sampler
+from liecbench.worker.interleaved_session import run_session
 from liecbench.worker.process_group import join
 from liecbench.worker.process_pacing import choose_shaper
 from liecbench.worker.trainer import Trainer
 
 
 def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Carry out every job of the plan on this rank: train or compose its cell, and record it."""
+    """Carry out every job and session of the plan on this rank: train cells or time their steps, and record them."""
     directory = Path(plan.directory)
     join(plan)
     plans = [plan]
@@ -42,8 +41,12 @@ def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -
     watches = plan.device == "cuda" and os.environ["LOCAL_RANK"] == "0"
     sampler = Sampler.of(gpu_uuids()) if watches else None
     for job in plan.jobs:
-        trace = directory / "traces" / f"{job.cell.id}.json" if plan.trace else None
+        # A trajectory's link is lifted: its steps are traced when they are timed on the link.
+        traced = plan.trace and job.cell.timing != "trajectory"
+        trace = directory / "traces" / f"{job.cell.id}.json" if traced else None
         _run_job(job, _Context(directory, link, writer, trace, sampler), backend)
+    for session in plan.sessions:
+        run_session(session, directory, link, writer, backend, trace=plan.trace)
     if sampler is not None:
         sampler.close()
     dist.destroy_process_group()
@@ -62,15 +65,9 @@ class _Context:
 
 def _run_job(job: Job, context: _Context, backend: Backend) -> None:
     cell, directory, link, writer = job.cell, context.directory, context.link, context.writer
-    trajectory = None
-    if job.trajectory is not None:
-        trajectory = find_trajectory(directory, job.trajectory)
-        if not trajectory.is_final:
-            return  # the trained cell failed: the command trains another one instead
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
-    # A composed cell has no checkpoint, because it can continue without one.
-    epochs_done = job.epochs_done if job.trajectory else checkpoint.available(directory, job)
+    epochs_done = checkpoint.available(directory, job)
     data = job.data_sha256 if epochs_done else None
     surroundings = environment.describe(cell, backend, link)
     if writer is not None:
@@ -85,7 +82,7 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
                 environment=surroundings,
             )
         )
-    status, error = _carry_out(job, trajectory, epochs_done, context)
+    status, error = _carry_out(job, epochs_done, context)
     if writer is not None:
         writer.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
     dist.barrier()
@@ -93,14 +90,10 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
         checkpoint.clear(directory, cell.id)
 
 
-def _carry_out(
-    job: Job, trajectory: CellResult | None, epochs_done: int, context: _Context
-) -> tuple[Status, str | None]:
-    """Train or compose the cell; return its status, and the reason unless it completed."""
+def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
+    """Train the cell; return its status, and the reason unless it completed."""
     try:
         context.link.check()
-        if trajectory is not None:
-            return compose_cell(job, trajectory, context.link, context.writer)
         return _train(job, epochs_done, context)
     except NonFiniteError as error:
         return "diverged", str(error)

@@ -40,7 +40,7 @@ from liecbench.worker.collective_errors import DataError, LinkError, collective_
 from liecbench.worker.event_writer import EventWriter
 from liecbench.worker.process_group import join
 from liecbench.worker.process_pacing import choose_shaper
-from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
+from liecbench.worker.rank_measurement import RankMeasurement
 from liecbench.worker.replica import Replica
 from liecbench.worker.slow_steps import slow_steps
 from liecbench.worker.step_timing import time_burst
@@ -133,20 +133,17 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
     added = order.added_seconds
     slowed = slow_steps(replica.optimizer, [added.get(kind, 0.0) for kind in all_kinds]) if added else nullcontext()
     with slowed:
-        mine = time_burst(replica, order.first, order.steps)
-    everyone = [mine] * dist.get_world_size()
-    dist.all_gather_object(everyone, mine)
-    ranks = [sample for sample, _ in everyone]
-    check_wire_bytes(ranks, replica.cell.backend)
+        burst = time_burst(replica, order.first, order.steps)
+    ranks = burst.ranks
     kinds = all_kinds[1:]  # the first step is not timed
     by_kind = dict.fromkeys(kinds, 0.0)
-    for kind, seconds in zip(kinds, zip(*(rank.step_seconds for rank in ranks), strict=True), strict=True):
-        by_kind[kind] += max(seconds)
+    for kind, seconds in zip(kinds, burst.step_seconds, strict=True):
+        by_kind[kind] += seconds
     return BurstResult(
-        seconds=max(rank.train_seconds for rank in ranks),
+        seconds=burst.slowest.train_seconds,
         kind_seconds=by_kind,
         kind_steps={kind: kinds.count(kind) for kind in by_kind},
-        wall_over_cpu=max(_wall_over_cpu(*sample) for sample in everyone),
+        wall_over_cpu=max(map(_wall_over_cpu, ranks, burst.thread_seconds)),
         train_loss=sum(rank.mean_loss for rank in ranks) / len(ranks),
         sent_bytes=[rank.counters.sent_bytes for rank in ranks],
         received_bytes=[rank.counters.received_bytes for rank in ranks],

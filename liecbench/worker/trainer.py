@@ -1,6 +1,7 @@
 """Training of a trajectory: a cell is trained epoch by epoch on its link, and evaluated after each epoch."""
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import torch.distributed as dist
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from liecbench.results.records import Epoch
 from liecbench.worker.collective_errors import collective_cleanup
-from liecbench.worker.combine_ranks import Evaluation, combine_ranks, mean_over_ranks, norm_over_ranks
+from liecbench.worker.combine_ranks import Evaluation, combine_ranks, mean_over_ranks, norm_over_ranks, untimed
 from liecbench.worker.evaluation import compression_error, divergence, evaluate_mean_model
 from liecbench.worker.event_writer import EventWriter
 from liecbench.worker.first_steps import FirstStepsRecorder
@@ -68,9 +69,16 @@ class Trainer:
             self._events.notice(problem)
         evaluation = self._evaluate(batches[0])
         record = combine_ranks(ranks, evaluation, cell=replica.cell.id, attempt=attempt, epoch=index + 1)
+        record = dataclasses.replace(record, step_kinds=self._count_kinds(index, len(batches)))
         if self._first_steps is not None:
             record = dataclasses.replace(record, first_steps=self._first_steps.read())
+        if replica.cell.timing == "trajectory":
+            record = untimed(record)
         return record if dist.get_rank() == 0 else None
+
+    def _count_kinds(self, index: int, num_steps: int) -> dict[str, int]:
+        kind = self._replica.algorithm.step_kind
+        return dict(Counter(map(kind, range(index * num_steps, (index + 1) * num_steps))))
 
     def _begin_timeline(self, index: int) -> None:
         if self._trace_path is not None:

@@ -7,17 +7,19 @@ from rich.console import Console
 from liecbench.cli.progress import ConsoleProgress, achieved_rate
 from liecbench.config.cell import Cell, Job
 from liecbench.launch.messages import StepProgress, TimingProgress
-from liecbench.results.records import CellRecord, Composed
+from liecbench.launch.pending import Pending
+from liecbench.results.records import CellRecord
 from tests.ledgers import end, epoch, spec, start
 
 CELL = Cell.from_spec(spec(link="none"))
+PENDING = Pending(jobs=(Job(cell=CELL),), cells=frozenset({CELL.id}))
 
 
 def shown(*happened: CellRecord | StepProgress | TimingProgress, terminal: bool) -> str:
     """Return what a console prints for these events of a run of one cell."""
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=120, color_system=None)
-    with ConsoleProgress(console, [Job(cell=CELL)], 3) as progress:
+    with ConsoleProgress(console, PENDING, 3) as progress:
         for event in happened:
             if isinstance(event, StepProgress | TimingProgress):
                 progress.stepped(event)
@@ -46,16 +48,16 @@ def test_a_terminal_shows_a_bar_and_every_step() -> None:
     assert "2/3 cells, about" in text
 
 
-def test_the_timing_of_steps_is_shown() -> None:
-    event = TimingProgress(cell=CELL.id, kind="averaging", steps=8, mean_seconds=0.0123)
+def test_the_rounds_of_a_session_are_shown() -> None:
+    event = TimingProgress(cell=CELL.id, round=3, rounds=10)
 
-    assert "timing averaging steps, 8 so far, 12.3 ms per step" in shown(start(CELL.id), event, terminal=True)
+    assert "ddp · 2 workers · none · seed 0: timing, round 3/10" in shown(start(CELL.id), event, terminal=True)
 
 
-def test_composed_epochs_are_marked() -> None:
-    composed = dataclasses.replace(epoch(CELL.id), composed=Composed(trajectory="a", kinds={}))
+def test_an_epoch_of_a_trajectory_has_no_seconds() -> None:
+    untimed = dataclasses.replace(epoch(CELL.id), timed_steps=0, train_seconds=0.0)
 
-    assert "1.00 s (composed)" in shown(start(CELL.id), composed, terminal=False)
+    assert shown(start(CELL.id), untimed, terminal=False).endswith("accuracy 50.0%\n")
 
 
 def test_an_error_is_printed_in_full() -> None:
@@ -66,7 +68,7 @@ def test_an_error_is_printed_in_full() -> None:
 
 def test_a_repeated_warning_is_printed_once() -> None:
     output = io.StringIO()
-    with ConsoleProgress(Console(file=output, width=120), [Job(cell=CELL)], 1) as progress:
+    with ConsoleProgress(Console(file=output, width=120), PENDING, 1) as progress:
         for text in ("no figures", "no trace", "no figures"):
             progress.noticed(text)
 

@@ -21,7 +21,8 @@ CANONICAL = (
 
 def test_a_cell_resolves_every_default() -> None:
     cell = scenario(edited("[ddp, liec]", "liec") + "  seed: 3\n  link: {up: 20mbit, down: 100mbit}\n").cells()[0]
-    expected = json.loads(CANONICAL) | {"task": json.loads(CANONICAL)["task"] | {"schedule": None}}
+    task = json.loads(CANONICAL)["task"] | {"schedule": None}
+    expected = json.loads(CANONICAL) | {"task": task, "timing": "end_to_end"}
 
     assert expected == cell.spec()
 

@@ -48,7 +48,7 @@ threads: 2
 backend: gloo
 device: cpu
 enforcement: kernel
-timing: measured
+timing: end_to_end
 baseline: liec
 target_accuracy: 0.9
 """

@@ -2,8 +2,17 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Job
-from liecbench.estimate.cost import job_seconds, launch_seconds, stall_timeout, wire_seconds, wire_seconds_per_epoch
+from liecbench.config.cell import Contestant, Job, Session
+from liecbench.estimate.cost import (
+    burst_lengths,
+    job_seconds,
+    launch_seconds,
+    session_rounds,
+    session_seconds,
+    stall_timeout,
+    wire_seconds,
+    wire_seconds_per_epoch,
+)
 from liecbench.estimate.planned_bytes import StepTraffic, payload_bytes_per_epoch, traffic
 from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
 
@@ -79,14 +88,24 @@ def test_finished_epochs_take_no_more_time() -> None:
     assert rest < 0.6 * whole
 
 
-def test_a_composed_job_times_a_few_steps_of_each_kind() -> None:
-    slow = liec(link="1mbit", task={"epochs": 20})
-    whole = job_seconds(Job(cell=slow), link_changes=False)
-    timed = job_seconds(Job(cell=slow, trajectory="b"), link_changes=False)
+def test_a_session_on_a_slow_link_takes_few_rounds_of_short_bursts() -> None:
+    slow = liec(link="1mbit", timing="interleaved", task={"model": {"name": "mlp", "width": 10000}})
+    session = Session(contestants=(Contestant(cell=slow, jobs=()),), precision=0.02)
     kinds = traffic(slow)
-    least = sum(18 * wire_seconds(slow, kinds[name]) for name in kinds)
+    averaging = wire_seconds(slow, kinds["averaging"])
 
-    assert least < timed < whole
+    # An averaging step takes longer than a burst may: two are timed, after one that is not, in the fewest rounds.
+    assert averaging > 10
+    assert burst_lengths(slow)["averaging"] == 2
+    assert session_rounds(session) == 4
+    assert session_seconds(session) > 4 * 3 * averaging
+
+
+def test_a_quick_session_times_half_a_second_of_each_kind() -> None:
+    quick = cell(link="none", timing="interleaved")
+    session = Session(contestants=(Contestant(cell=quick, jobs=()),), precision=0.02)
+
+    assert 0.5 * session_rounds(session) < session_seconds(session) < 2 * session_rounds(session)
 
 
 def test_a_model_too_large_for_the_machine_has_traffic_all_the_same() -> None:

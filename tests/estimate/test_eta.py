@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Cell, Job
-from liecbench.estimate.cost import timing_wire_seconds, wire_seconds_per_epoch
+from liecbench.config.cell import Cell, Contestant, Job, Session
+from liecbench.estimate.cost import session_seconds, wire_seconds_per_epoch
 from liecbench.estimate.eta import TimeLeft
+from liecbench.launch.pending import Pending
 from tests.ledgers import spec
 
 
@@ -13,12 +14,19 @@ def cell(**changes: Any) -> Cell:
 
 
 def test_the_time_left_is_unknown_before_the_first_epoch() -> None:
-    assert TimeLeft([Job(cell=cell())]).seconds() is None
+    assert TimeLeft(Pending(jobs=(Job(cell=cell()),))).seconds() is None
 
 
 def test_the_time_beyond_the_links_is_added_on_other_links() -> None:
     slow, fast = cell(), cell(link="10mbit")
-    left = TimeLeft([Job(cell=slow), Job(cell=fast)])
+    left = TimeLeft(
+        Pending(
+            jobs=(
+                Job(cell=slow),
+                Job(cell=fast),
+            )
+        )
+    )
     left.start_cell(slow.id, 0)
     left.finish_epoch(slow.id, wire_seconds_per_epoch(slow) + 0.5)
 
@@ -28,7 +36,14 @@ def test_the_time_beyond_the_links_is_added_on_other_links() -> None:
 
 def test_a_methods_own_epochs_are_used_where_there_are_any() -> None:
     ddp, psgd = cell(link="none"), cell(algorithm="psgd", server="sharded", link="none")
-    left = TimeLeft([Job(cell=ddp), Job(cell=psgd)])
+    left = TimeLeft(
+        Pending(
+            jobs=(
+                Job(cell=ddp),
+                Job(cell=psgd),
+            )
+        )
+    )
     left.finish_epoch(ddp.id, 3.0)
     before = left.seconds()
     left.finish_epoch(psgd.id, 1.0)
@@ -38,32 +53,36 @@ def test_a_methods_own_epochs_are_used_where_there_are_any() -> None:
 
 def test_an_ended_cell_takes_no_more_time() -> None:
     one, other = cell(link="none"), cell(link="none", seed=1)
-    left = TimeLeft([Job(cell=one), Job(cell=other, epochs_done=1)])
+    left = TimeLeft(
+        Pending(
+            jobs=(
+                Job(cell=one),
+                Job(cell=other, epochs_done=1),
+            )
+        )
+    )
     left.finish_epoch(one.id, 2.0)
     left.end_cell(one.id)
 
     assert left.seconds() == pytest.approx(2.0)
 
 
-def test_composed_cells_are_estimated_from_composed_cells() -> None:
-    trained, first, second = cell(link="10mbit"), cell(), cell(link="2mbit")
-    composed = [Job(cell=c, trajectory=trained.id) for c in (first, second)]
-    left = TimeLeft([Job(cell=trained), *composed])
-    for _ in range(2):
-        left.finish_epoch(trained.id, 100.0)
-    left.end_cell(trained.id)
-    assert timing_wire_seconds(first) + timing_wire_seconds(second) == pytest.approx(left.seconds())
-    left.start_cell(first.id, 0)
-    left.finish_epoch(first.id, timing_wire_seconds(first) + 0.7)
-    left.finish_epoch(first.id, 0.0)
-    left.end_cell(first.id)
+def test_a_session_is_estimated_before_it_begins_and_then_by_its_rounds() -> None:
+    one = cell(timing="interleaved")
+    session = Session(contestants=(Contestant(cell=one, jobs=(Job(cell=one),)),), precision=0.02)
+    left = TimeLeft(Pending(sessions=(session,), cells=frozenset({one.id})))
 
-    assert timing_wire_seconds(second) + 0.7 == pytest.approx(left.seconds())
+    assert left.seconds() == pytest.approx(session_seconds(session))
+    left.begin_turn(one.id, 1, 10, 100.0)
+    left.begin_turn(one.id, 3, 12, 108.0)  # two rounds took 8 s, ten are left
+    assert left.seconds() == pytest.approx(40.0)
+    left.end_cell(one.id)
+    assert left.seconds() == 0.0
 
 
 def test_half_of_a_cell_is_half_done() -> None:
     one = cell(link="none")
-    left = TimeLeft([Job(cell=one)])
+    left = TimeLeft(Pending(jobs=(Job(cell=one),)))
     assert left.share_of_current() == 0
     left.start_cell(one.id, 0)
     left.finish_epoch(one.id, 1.0)

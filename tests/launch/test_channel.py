@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell, Contestant, Job, Session
 from liecbench.launch.channel import (
     RefusedError,
     StalledError,
@@ -79,8 +79,12 @@ def test_a_message_is_a_line(line: str) -> None:
 
 
 def test_a_plan_keeps_its_cells(tmp_path: Path) -> None:
-    jobs = (Job(cell=Cell.from_spec(spec()), attempt=2, epochs_done=1, trajectory="t", data_sha256="d"),)
-    plan = TrainingPlan(directory="r", backend="nccl", device="cuda", share_gpus=True, trace=True, jobs=jobs)
+    cell = Cell.from_spec(spec())
+    jobs = (Job(cell=cell, attempt=2, epochs_done=1, data_sha256="d"),)
+    sessions = (Session(contestants=(Contestant(cell=cell, jobs=jobs),), precision=0.02),)
+    plan = TrainingPlan(
+        directory="r", backend="nccl", device="cuda", share_gpus=True, trace=True, jobs=jobs, sessions=sessions
+    )
     write_plan(tmp_path / "plan.json", plan)
 
     assert plan == read_plan(tmp_path / "plan.json", TrainingPlan)

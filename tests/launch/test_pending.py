@@ -4,121 +4,134 @@ from typing import Any
 import pytest
 
 from liecbench.config.cell import Cell
-from liecbench.launch.pending import jobs_left
+from liecbench.launch.pending import Pending, jobs_left, settled
 from liecbench.results.cells import replay
-from liecbench.results.records import Composed, KindTime, Record
-from tests.ledgers import end, epoch, spec, start
+from liecbench.results.records import Record
+from tests.ledgers import end, epoch, spec, start, timing
 
 
-def cells(*links: Any, **changes: Any) -> list[Cell]:
-    return [Cell.from_spec(spec(link=link, timing="composed", **changes)) for link in links]
+def cell(algorithm: str = "ddp", **changes: Any) -> Cell:
+    return Cell.from_spec(spec(algorithm, **{"timing": "interleaved", **changes}))
 
 
-def planned(cells: list[Cell], *records: Record) -> list[tuple[str, str | None]]:
-    """The link of every job, and the link of what it is composed with."""
-    links = {cell.id: str(cell.link) for cell in cells}
+def begun(one: Cell, **fields: Any) -> Record:
+    return dataclasses.replace(start(one.id, **fields), spec=one.spec())
+
+
+def trained(one: Cell, status: Any = "completed") -> list[Record]:
+    """Return the records of the trajectory of an interleaved cell."""
+    made = dataclasses.replace(epoch(one.trajectory.id, timed=0, seconds=0.0), step_kinds={"step": 22})
     return [
-        (str(job.cell.link), job.trajectory and links.get(job.trajectory, job.trajectory))
-        for job in jobs_left(cells, replay(records))
+        begun(one.trajectory),
+        made,
+        end(one.trajectory.id, status=status, error="e" if status != "completed" else None),
     ]
 
 
-def trained(cell: Cell, status: Any = "completed") -> list[Record]:
-    fields = {name: value for name, value in cell.spec().items() if name not in ("algorithm", "task")}
-    return [start(cell.id, **fields), epoch(cell.id), end(cell.id, status=status)]
+def timed(one: Cell) -> list[Record]:
+    burst = timing(one.contestant, setting=one.setting)
+    return [begun(one), burst, end(one.id)]
 
 
-def composed(cell: Cell, trajectory: str) -> list[Record]:
-    kind = KindTime(steps=22, timed_steps=8, mean_seconds=1.0, half_width_seconds=0.01)
-    began, _, ended = trained(cell)
-    parts = Composed(trajectory=trajectory, kinds={"step": kind})
-    return [began, dataclasses.replace(epoch(cell.id), composed=parts), ended]
+def contestants(pending: Pending) -> list[list[tuple[str, int]]]:
+    """Return, for each session, the algorithm of each contestant and the number of its cells."""
+    return [[(c.cell.algorithm.name, len(c.jobs)) for c in session.contestants] for session in pending.sessions]
 
 
-def test_a_measured_cell_has_no_trajectory() -> None:
-    measured = [Cell.from_spec(spec(link=link)) for link in ("10mbit", "20mbit")]
+def test_cells_that_are_timed_in_training_have_jobs_only() -> None:
+    cells = [cell(timing="end_to_end", link=link) for link in ("10mbit", "20mbit")]
+    pending = jobs_left(cells, {})
 
-    assert planned(measured) == [("10mbit", None), ("20mbit", None)]
+    assert ([job.cell for job in pending.jobs], pending.sessions) == (cells, ())
 
 
-def test_the_fastest_link_is_trained_first_and_the_others_follow_in_their_order() -> None:
-    actual = planned(cells("10mbit", "100mbit", "20mbit"))
+def test_seeds_are_outermost_and_methods_in_an_order_of_their_own_for_each_seed() -> None:
+    methods = ("a", "b", "c", "d", "e", "f")
+    cells = [cell(name, timing="end_to_end", seed=seed) for name in methods for seed in range(3)]
+    jobs = jobs_left(cells, {}).jobs
+    orders = [[job.cell.algorithm.name for job in jobs[first : first + 6]] for first in (0, 6, 12)]
 
-    assert actual == [("100mbit", None), ("10mbit", "100mbit"), ("20mbit", "100mbit")]
+    assert [job.cell.seed for job in jobs] == [0] * 6 + [1] * 6 + [2] * 6
+    assert [sorted(order) for order in orders] == [list(methods)] * 3
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_all_links_share_a_trajectory_and_each_has_a_session() -> None:
+    cells = [
+        cell(name, link=link, seed=seed) for name in ("psgd", "ddp") for link in ("10mbit", "20mbit") for seed in (0, 1)
+    ]
+    pending = jobs_left(cells, {})
+
+    assert [(job.cell.algorithm.name, str(job.cell.link), job.cell.seed) for job in pending.jobs] == [
+        ("psgd", "none", 0),
+        ("psgd", "none", 1),
+        ("ddp", "none", 0),
+        ("ddp", "none", 1),
+    ]
+    assert [str(session.cell.link) for session in pending.sessions] == ["10mbit", "20mbit"]
+    assert contestants(pending) == [[("ddp", 2), ("psgd", 2)]] * 2
+    assert pending.cells == {one.id for one in cells}
+
+
+def test_a_contestant_that_comes_later_is_timed_with_the_baseline() -> None:
+    old, new = [cell("ddp"), cell("psgd")], cell("memsgd")
+    records = [record for one in old for record in (*trained(one), *timed(one))]
+    pending = jobs_left([*old, new], replay(records))
+
+    assert [job.cell.algorithm.name for job in pending.jobs] == ["memsgd"]
+    assert contestants(pending) == [[("ddp", 0), ("memsgd", 1)]]
+
+
+def test_a_seed_that_comes_later_needs_training_only() -> None:
+    old, new = cell(), cell(seed=1)
+    records = [*trained(old), *timed(old)]
+    pending = jobs_left([old, new], replay(records))
+
+    assert ([job.cell for job in pending.jobs], pending.sessions) == ([new.trajectory], ())
+    assert list(settled([old, new], replay(records))) == []
+    (done,) = settled([old, new], replay([*records, *trained(new)]))
+    assert (done.job.cell, done.status, done.error) == (new, "completed", None)
 
 
 @pytest.mark.parametrize(
-    ("links", "fastest"),
-    [
-        (["10mbit", {"up": "5mbit", "down": "100mbit"}], "10mbit"),
-        ([{"rate": "50mbit", "delay": "10ms"}, "50mbit"], "50mbit"),
-        ([{"rate": "50mbit", "workers": {"1": "5mbit"}}, "10mbit"], "10mbit"),
-        ([{"rate": "1gbit", "delay": "1ms"}, "50mbit"], "1gbit 1ms"),
-    ],
+    ("status", "expected"),
+    [("diverged", ("diverged", "as its trajectory did: e")), ("failed", ("failed", "its training failed: e"))],
 )
-def test_the_fastest_link_is_that_of_the_slowest_worker(links: list[Any], fastest: str) -> None:
-    (first, nothing), *_ = planned(cells(*links))
+def test_a_cell_ends_as_its_trajectory_did(status: Any, expected: tuple[str, str]) -> None:
+    one = cell()
+    (ended,) = settled([one], replay(trained(one, status)))
 
-    assert (fastest, None) == (first, nothing)
-
-
-def test_every_trajectory_is_trained_by_itself() -> None:
-    two = [*cells("10mbit", "20mbit", seed=1), *cells("10mbit", "20mbit", algorithm="ddp2", seed=2)]
-    jobs = jobs_left(two, {})
-
-    assert [(1, None), (2, None), (1, two[1].id), (2, two[3].id)] == [(j.cell.seed, j.trajectory) for j in jobs]
+    assert (ended.status, ended.error) == expected
 
 
-def test_other_kinds_of_networks_are_trained_on_their_own() -> None:
-    actual = planned(cells("none", "10mbit", "20mbit", "host"))
+def test_a_contestant_that_diverged_with_every_seed_is_not_timed() -> None:
+    cells = [cell("ddp"), cell("psgd", seed=0), cell("psgd", seed=1), cell("memsgd", seed=0), cell("memsgd", seed=1)]
+    statuses = ["completed", "diverged", "diverged", "diverged", "completed"]
+    records = [record for one, status in zip(cells, statuses, strict=True) for record in trained(one, status)]
 
-    assert actual == [("none", None), ("20mbit", None), ("host", None), ("10mbit", "20mbit")]
-
-
-def test_a_cell_that_was_trained_before_stays_the_trajectory() -> None:
-    slow, fast = cells("10mbit", "100mbit")
-
-    assert planned([slow, fast], *trained(slow)) == [("100mbit", "10mbit")]
+    assert contestants(jobs_left(cells, replay(records))) == [[("ddp", 1), ("memsgd", 1)]]
 
 
-def test_a_trained_cell_that_is_not_asked_for_is_taken_too() -> None:
-    slow, fast = cells("10mbit", "100mbit")
+def test_a_trajectory_that_failed_is_trained_again() -> None:
+    one = cell()
+    (job,) = jobs_left([one], replay(trained(one, "failed"))).jobs
 
-    assert [("10mbit", fast.id)] == planned([slow], *trained(fast))
-
-
-def test_a_composed_cell_is_no_trajectory() -> None:
-    slow, middle, fast = cells("10mbit", "50mbit", "100mbit")
-    records = [*trained(fast), *composed(slow, fast.id)]
-
-    assert planned([slow, middle, fast], *records) == [("50mbit", "100mbit")]
+    assert (job.cell, job.attempt, job.epochs_done) == (one.trajectory, 2, 1)
 
 
-def test_a_trajectory_that_was_lost_under_way_goes_on() -> None:
-    slow, fast = cells("10mbit", "100mbit")
+def test_a_session_that_was_lost_is_repeated() -> None:
+    one, other = cell(), cell("psgd")
+    records = [*trained(one), *trained(other), begun(one), begun(other), *timed(one)[1:2]]
+    pending = jobs_left([one, other], replay(records))
 
-    assert planned([slow, fast], *trained(slow)[:2]) == [("10mbit", None), ("100mbit", "10mbit")]
-
-
-def test_a_trajectory_that_is_not_asked_for_is_taken_only_when_it_is_over() -> None:
-    slow, fast = cells("10mbit", "100mbit")
-
-    assert planned([slow], *trained(fast)[:2]) == [("10mbit", None)]
-
-
-@pytest.mark.parametrize("num_epochs", [0, 1])
-def test_another_link_is_trained_where_the_fastest_failed(num_epochs: int) -> None:
-    slow, middle, fast = cells("10mbit", "50mbit", "100mbit")
-    began, made, ended = trained(fast, "failed")
-    records = [began, *[made][:num_epochs], ended]
-
-    assert planned([slow, middle, fast], *records) == [("50mbit", None), ("10mbit", "50mbit"), ("100mbit", "50mbit")]
+    assert (pending.jobs, contestants(pending)) == ((), [[("ddp", 1), ("psgd", 1)]])
+    assert [job.attempt for job in pending.sessions[0].jobs] == [2, 2]
 
 
 def test_a_copy_with_another_field_has_another_id() -> None:
-    (cell,) = cells("10mbit")
-    before = cell.id
-    copy = cell.model_copy(update={"seed": 5})
+    one = cell()
+    before = one.id
+    copy = one.model_copy(update={"seed": 5})
 
-    assert (before, True) == (cell.id, copy.id != before)
+    assert (before, True) == (one.id, copy.id != before)
     assert Cell.from_spec(copy.spec()).id == copy.id

@@ -53,13 +53,13 @@ def test_a_cell_is_resumed_unless_it_is_final(
         "failed": end(cell, status="failed", error="lost"),
         "diverged": end(cell, status="diverged", error="not finite"),
     }
-    jobs = jobs_left(cells[:1], replay(made[name] for name in records))
+    jobs = jobs_left(cells[:1], replay(made[name] for name in records)).jobs
 
     assert ([] if expected is None else [expected]) == [(job.attempt, job.epochs_done) for job in jobs]
 
 
-def test_jobs_keep_the_order_of_the_cells(cells: list[Cell]) -> None:
+def test_finished_cells_are_left_out(cells: list[Cell]) -> None:
     over: list[Record] = [start(cells[2].id), epoch(cells[2].id), end(cells[2].id)]
-    jobs = jobs_left(cells, replay(over))
+    jobs = jobs_left(cells, replay(over)).jobs
 
-    assert [cell for cell in cells if cell != cells[2]] == [job.cell for job in jobs]
+    assert {cell.id for cell in cells if cell != cells[2]} == {job.cell.id for job in jobs}

@@ -142,7 +142,7 @@ def test_a_template_with_a_thread_refuses_to_fork(tmp_path: Path) -> None:
 def test_a_forked_launch_can_be_started_by_hand(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(SCENARIO))
     (tmp_path / "results").mkdir()
-    (launch,) = group(jobs_left(load_scenario(tmp_path / "s.yaml", []).cells(), {}))
+    (launch,) = group(jobs_left(load_scenario(tmp_path / "s.yaml", []).cells(), {}).jobs)
     plan = tmp_path / "plan.json"
     write_plan(plan, launch.plan(tmp_path / "results", trace=False))
     done = subprocess.run(

@@ -65,7 +65,7 @@ def error_of(path: Path) -> str:
 
 def test_a_new_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     with ResultsDirectory(Snapshot(tmp_path / "a" / "b")) as results:
-        found = (results.snapshot.cells, results.describe([], []), (tmp_path / "a" / "b" / LEDGER_NAME).exists())
+        found = (results.snapshot.cells, results.describe([], [], []), (tmp_path / "a" / "b" / LEDGER_NAME).exists())
 
     assert found == ({}, "", True)
 
@@ -138,7 +138,8 @@ def test_the_description_counts_cells_of_earlier_runs(tmp_path: Path, cells: lis
         "".join(f"{to_json(r)}\n" for i in (cells[0].id, "other") for r in (start(i), epoch(i), end(i)))
     )
     with ResultsDirectory(Snapshot(tmp_path)) as results:
-        actual = results.describe(cells, jobs_left(cells, results.snapshot.cells))
+        left = jobs_left(cells, results.snapshot.cells)
+        actual = results.describe(cells, left.cells, left.jobs)
 
     assert f"{tmp_path} exists: 1 of 8 cells are done, and 1 others are left as they are" == actual
 

@@ -1,0 +1,82 @@
+"""Listening to the events of a launch: they go on to the user, and tell afterwards how the launch ended."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from liecbench.config.cell import Cell
+from liecbench.errors import LiecbenchError
+from liecbench.launch.launch import Launch
+from liecbench.launch.messages import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
+from liecbench.launch.torchrun import LaunchOutcome, log_tail
+from liecbench.results.records import CellRecord, End, Epoch, Start, Timing
+
+# Maps the id of the current cell (None before and between cells) to the seconds without an event that count as a hang.
+StallTimeout = Callable[[str | None], float]
+
+
+class Progress(Protocol):
+    """Listener to the events of a run."""
+
+    def launching(self, launch: Launch) -> None:
+        """Note that a launch begins."""
+
+    def stepped(self, event: StepProgress | TimingProgress) -> None:
+        """Note progress within an epoch, or in timing steps."""
+
+    def recorded(self, record: CellRecord) -> None:
+        """Note a record that is in the ledger."""
+
+    def noticed(self, text: str) -> None:
+        """Note a warning for the user."""
+
+    def failed(self, cell: Cell, error: str) -> None:
+        """Note a cell that failed because its launch died."""
+
+
+class Listener:
+    """Handler of one launch's events: passes them on, and keeps those that explain how the launch ended."""
+
+    def __init__(self, progress: Progress, stall_timeout: StallTimeout) -> None:
+        self._progress, self._stall_timeout = progress, stall_timeout
+        self._cell: str | None = None
+        self.turn: str | None = None  # the cell of the contestant whose turn it is
+        self._lost: list[str] = []
+        self._disk: DiskError | None = None
+
+    def handle(self, event: Event) -> None:
+        """Pass an event on to ``Progress``, and remember the current cell, lost ranks and disk errors."""
+        match event:
+            case Lost():
+                self._lost.append(event.reason.partition("\n")[0])
+                self._disk = self._disk or event.disk
+            case StepProgress():
+                self._progress.stepped(event)
+            case TimingProgress():
+                self._cell = self.turn = event.cell
+                self._progress.stepped(event)
+            case Notice():
+                self._progress.noticed(event.text)
+            case Start() | Epoch() | End():
+                self._cell = None if isinstance(event, End) else event.cell
+                self._progress.recorded(event)
+            case _:
+                assert isinstance(event, Heartbeat | Timing), f"no event of a training launch: {event}"
+
+    def stall_timeout(self) -> float:
+        """Return the seconds that the next event may take while the current cell runs."""
+        return self._stall_timeout(self._cell)
+
+    def raise_disk_error(self, directory: Path) -> None:
+        """Raise LiecbenchError if a rank ended because its disk is full or read-only."""
+        if self._disk is not None:
+            message = f"{self._disk.path or directory}: {self._disk.reason}"
+            raise LiecbenchError(message, "free disk space and run again: every finished epoch is kept")
+
+    def reason(self, outcome: LaunchOutcome) -> str:
+        """Return the reason why a launch ended, and below it the last lines of its log."""
+        first = f"; first was {self._lost[0]}" if self._lost else ""
+        how = f"ended with status {outcome.status}"
+        if outcome.stalled_seconds is not None:
+            how = f"was ended: no step for {outcome.stalled_seconds:.0f} s (step_timeout)"
+        return f"the launch {how}, see {outcome.log}{first}\n{log_tail(outcome.log)}"

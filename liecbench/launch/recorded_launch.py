@@ -1,0 +1,81 @@
+"""The settings of a run, one launch of it, and the records of cells that fail with their launch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from liecbench.config.cell import Cell, Job
+from liecbench.launch import launch as launching
+from liecbench.launch.launch import Launch
+from liecbench.launch.launch_listener import Listener, Progress, StallTimeout
+from liecbench.launch.multinode import Leader
+from liecbench.launch.pending import Pending, jobs_left
+from liecbench.launch.torchrun import LaunchOutcome
+from liecbench.results.cells import CellResult
+from liecbench.results.directory import ResultsDirectory
+from liecbench.results.records import End, Start, utc_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """Settings of a run.
+
+    Attributes:
+        stall_timeout: Returns how many seconds the next event may take before a launch is ended.
+        baseline: The algorithm that takes turns with the others in every timing session.
+        precision: The precision to which speed-ups are to be known.
+        leader: If given, orders the other machines to launch their shares of the ranks.
+        isolate: Whether every cell, or timing session, has a launch of its own.
+        share_gpus: Whether several NCCL ranks may share one GPU.
+        trace: Whether each cell records a timeline of a few steps.
+    """
+
+    stall_timeout: StallTimeout
+    baseline: str = "ddp"
+    precision: float = 0.02
+    leader: Leader | None = None
+    isolate: bool = False
+    share_gpus: bool = False
+    trace: bool = False
+
+    def pending(self, cells: Sequence[Cell], done: Mapping[str, CellResult]) -> Pending:
+        """Return what is left to do."""
+        return jobs_left(cells, done, baseline=self.baseline, precision=self.precision)
+
+
+def run_launch(
+    launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings
+) -> tuple[LaunchOutcome, Listener]:
+    """Run a launch to its end, and return how it ended."""
+    progress.launching(launch)
+    listener = Listener(progress, settings.stall_timeout)
+    handle, timeout = listener.handle, listener.stall_timeout
+    outcome = launching.start(launch, directory.path, handle, settings.leader, timeout, trace=settings.trace)
+    return outcome, listener
+
+
+def failure(outcome: LaunchOutcome, listener: Listener, directory: ResultsDirectory) -> str:
+    """Repair the ledger after a launch died, and return the reason; raise LiecbenchError if a disk is full."""
+    directory.ledger.truncate_partial_line()
+    listener.raise_disk_error(directory.path)
+    return listener.reason(outcome)
+
+
+def attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
+    """Return the number of the latest attempt at a job's cell; None if it has not begun."""
+    return found[job.cell.id].attempt if job.cell.id in found else None
+
+
+def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: bool) -> None:
+    """Record that a cell failed; if it had not begun, record its start before."""
+    cell = job.cell
+    if not begun:
+        start = Start(
+            cell=cell.id,
+            attempt=job.attempt,
+            at=utc_now(),
+            epochs_done=job.epochs_done,
+            spec=cell.spec(),
+            environment={"data_sha256": job.data_sha256} if job.data_sha256 else {},
+        )
+        directory.ledger.append(start)
+    directory.ledger.append(End(cell=cell.id, attempt=job.attempt, status="failed", error=error))

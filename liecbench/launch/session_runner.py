@@ -1,0 +1,125 @@
+"""Run timing sessions, one launch after the other; a contestant that fails does not lose the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from liecbench.config.cell import Cell, Job
+from liecbench.launch import launch as launching
+from liecbench.launch.launch import Launch
+from liecbench.launch.launch_listener import Progress
+from liecbench.launch.pending import Settled, settled
+from liecbench.launch.recorded_launch import RunSettings, attempt, failure, record_failure, run_launch
+from liecbench.results.cells import CellResult
+from liecbench.results.directory import ResultsDirectory
+from liecbench.results.records import CellRecord, End, Start, utc_now
+
+_MAX_ATTEMPTS: Final = 50
+
+
+def run_sessions(
+    cells: Sequence[Cell],
+    directory: ResultsDirectory,
+    progress: Progress,
+    settings: RunSettings,
+    first_attempts: dict[str, int],
+) -> None:
+    """Time the steps of all cells that are timed in turns, once their trajectories are trained.
+
+    Args:
+        cells: All cells of the run.
+        directory: The results directory.
+        progress: Listener to events.
+        settings: The run's settings.
+        first_attempts: The number of the first attempt in this run at each cell, by id: a cell that failed in this run
+            is not tried again.
+    """
+    again = True
+    while launches := _session_launches(cells, directory, progress, settings, first_attempts):
+        for launch in launches:
+            again = _run_sessions(launch, directory, progress, settings, again=again)
+
+
+def _session_launches(
+    cells: Sequence[Cell],
+    directory: ResultsDirectory,
+    progress: Progress,
+    settings: RunSettings,
+    first_attempts: dict[str, int],
+) -> list[Launch]:
+    """Record the ends of cells that need no session, and return the launches of those that have not failed yet."""
+    for end in settled(cells, directory.snapshot.refresh()):
+        first_attempts.setdefault(end.job.cell.id, end.job.attempt)
+        if end.job.attempt == first_attempts[end.job.cell.id]:
+            _record_settled(end, directory, progress)
+    now = directory.snapshot.refresh()
+    sessions = []
+    for session in settings.pending(cells, now).sessions:
+        contestants = []
+        for contestant in session.contestants:
+            jobs = tuple(job for job in contestant.jobs if _may_run(job, now, first_attempts))
+            if jobs or not contestant.jobs:
+                contestants.append(replace(contestant, jobs=jobs))
+        if any(contestant.jobs for contestant in contestants):
+            sessions.append(replace(session, contestants=tuple(contestants)))
+    return launching.group_sessions(sessions, isolate=settings.isolate, share_gpus=settings.share_gpus)
+
+
+def _may_run(job: Job, now: Mapping[str, CellResult], first_attempts: dict[str, int]) -> bool:
+    """Return True if the trajectory of the job's cell is trained, and the cell has not failed in this run."""
+    trained, found = now.get(job.cell.trajectory.id), now.get(job.cell.id)
+    if trained is None or trained.status != "completed":
+        return False
+    first = first_attempts.setdefault(job.cell.id, job.attempt)
+    if found is None or found.attempt < first:
+        return True
+    # The session died in another contestant's turn. Every time it dies one contestant fails, so it ends.
+    return found.status == "unfinished" and found.attempt < first + _MAX_ATTEMPTS
+
+
+def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progress) -> None:
+    cell, attempt = end.job.cell, end.job.attempt
+    records: tuple[CellRecord, ...] = (
+        Start(
+            cell=cell.id,
+            attempt=attempt,
+            at=utc_now(),
+            epochs_done=0,
+            spec=cell.spec(),
+            environment=end.environment,
+        ),
+        End(cell=cell.id, attempt=attempt, status=end.status, error=end.error),
+    )
+    for record in records:
+        directory.ledger.append(record)
+        progress.recorded(record)
+
+
+def _run_sessions(
+    launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
+) -> bool:
+    """Run the timing sessions of a launch. If it dies, record the contestant whose turn it was as failed.
+
+    Return whether a later launch that dies before its first turn may be tried once more: ``again``, unless this one
+    died so.
+    """
+    outcome, listener = run_launch(launch, directory, progress, settings)
+    if outcome.status == 0:
+        return again
+    error = failure(outcome, listener, directory)
+    lost = [
+        job
+        for session in launch.sessions
+        for contestant in session.contestants
+        for job in contestant.jobs
+        if listener.turn in (None, contestant.cell.id)
+    ]
+    now = directory.snapshot.refresh()
+    lost = [job for job in lost if attempt(now, job) != job.attempt or now[job.cell.id].status == "unfinished"]
+    if listener.turn is None and again:
+        progress.noticed(f"{error.partition(chr(10))[0]}; no contestant had its turn: it is tried once more")
+        return False
+    for job in lost:
+        record_failure(job, directory, error, begun=attempt(now, job) == job.attempt)
+        progress.failed(job.cell, error)
+    return again

@@ -1,0 +1,154 @@
+"""Means per step of each step kind of a contestant, and epochs composed of them: counts of step kinds × means."""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from liecbench.results.records import Epoch, Timing
+
+# Fields of an epoch, each with the field of a burst that it is a sum of.
+_SECONDS: Final = {
+    "train_seconds": "seconds",
+    "compute_seconds": "compute_seconds",
+    "exposed_seconds": "exposed_seconds",
+    "exposed_wire_seconds": "wire_seconds",
+    "exposed_compress_seconds": "compress_seconds",
+    "other_seconds": "other_seconds",
+    "compress_seconds": "all_compress_seconds",
+    "communicate_seconds": "communicate_seconds",
+    "least_communicate_seconds": "least_communicate_seconds",
+    "data_seconds": "data_seconds",
+    "cpu_seconds": "cpu_seconds",
+}
+_KNOWN_FIELDS: Final = frozenset(field.name for field in dataclasses.fields(Epoch))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindMeans:
+    """Means per step of one step kind, over all bursts of a contestant: every burst counts as much.
+
+    Attributes:
+        share: The share of the kind's steps in the long run.
+        seconds: Mean seconds by the name of the epoch's field.
+        wire_bytes: Mean bytes ``sent`` and ``received`` by each rank; None if they are not counted.
+        payload_bytes: Likewise of the payload.
+        step_quantiles: Seconds of single steps, as a sample of equal weights.
+    """
+
+    share: float
+    seconds: dict[str, float]
+    wire_bytes: dict[str, list[float]] | None
+    payload_bytes: dict[str, list[float]] | None
+    step_quantiles: list[float]
+
+    @classmethod
+    def of(cls, bursts: Sequence[Timing]) -> Self:
+        """Return the means of the bursts of one kind."""
+        means = {
+            name: statistics.fmean(values)
+            for name, source in _SECONDS.items()
+            if len(values := [v / b.steps for b in bursts if (v := getattr(b, source)) is not None]) == len(bursts)
+        }
+        return cls(
+            share=bursts[-1].kind_share,
+            seconds=means,
+            wire_bytes=_mean_bytes([(burst.wire_bytes, burst.steps) for burst in bursts]),
+            payload_bytes=_mean_bytes([(burst.payload_bytes, burst.steps) for burst in bursts]),
+            step_quantiles=[v for burst in bursts for v in burst.step_quantiles or [burst.seconds / burst.steps]],
+        )
+
+
+def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
+    """Return the means of each step kind of a contestant."""
+    by_kind: dict[str, list[Timing]] = {}
+    for timing in timings:
+        by_kind.setdefault(timing.kind, []).append(timing)
+    return {kind: KindMeans.of(bursts) for kind, bursts in by_kind.items()}
+
+
+def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
+    """Return a trajectory's epoch with the times of a cell whose steps are timed on its link.
+
+    Args:
+        trained: An epoch of the trajectory, whose step kinds are all in ``kinds``.
+        kinds: The means of the contestant's step kinds.
+        timings: The bursts that they are means of.
+        cell: The id of the timed cell.
+    """
+    counts = {kind: float(n) for kind, n in (trained.step_kinds or {}).items()}
+    return _with_times(trained, counts, kinds, timings, cell)
+
+
+def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
+    """Return the mean epoch of the long run: each step kind comes as often as its share, wherever training ends.
+
+    Losses, accuracy and step kinds are those of ``trained``, one of the trajectory's epochs.
+    """
+    counts = {kind: trained.steps * means.share for kind, means in kinds.items() if means.share}
+    epoch = _with_times(trained, counts, kinds, timings, cell)
+    payload = _sum_bytes([(n, kinds[kind].payload_bytes) for kind, n in counts.items()])
+    return epoch if payload is None else dataclasses.replace(epoch, payload_bytes=payload)
+
+
+def _with_times(
+    trained: Epoch, counts: Mapping[str, float], kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str
+) -> Epoch:
+    shares = [burst.other_cpu_share for burst in timings if burst.other_cpu_share is not None]
+    changes: dict[str, Any] = {
+        name: sum(n * kinds[kind].seconds[name] for kind, n in counts.items())
+        for name in _SECONDS
+        if name in _KNOWN_FIELDS and all(name in kinds[kind].seconds for kind in counts)
+    }
+    return dataclasses.replace(
+        trained,
+        cell=cell,
+        timed_steps=trained.steps,
+        step_seconds=_quantiles(counts, kinds),
+        wire_bytes=_sum_bytes([(n, kinds[kind].wire_bytes) for kind, n in counts.items()]),
+        other_cpu_share=statistics.fmean(shares) if shares else None,
+        gpu=None,  # the trajectory's GPU metrics are those of lifted links: GPUs wait while a link is busy
+        **changes,
+    )
+
+
+def _quantiles(counts: Mapping[str, float], kinds: Mapping[str, KindMeans]) -> dict[str, float]:
+    """Return median and 95th percentile of step seconds; each kind's sample is weighted by the number of its steps."""
+    weighted = sorted(
+        (seconds, n / len(kinds[kind].step_quantiles))
+        for kind, n in counts.items()
+        for seconds in kinds[kind].step_quantiles
+    )
+    return {"median": _quantile(weighted, 0.5), "p95": _quantile(weighted, 0.95)}
+
+
+def _quantile(weighted: Sequence[tuple[float, float]], fraction: float) -> float:
+    wanted, passed = fraction * sum(weight for _, weight in weighted), 0.0
+    for seconds, weight in weighted:
+        passed += weight
+        if passed >= wanted:
+            return seconds
+    return weighted[-1][0]
+
+
+def _mean_bytes(bursts: Sequence[tuple[dict[str, list[int]] | None, int]]) -> dict[str, list[float]] | None:
+    known = [(counted, steps) for counted, steps in bursts if counted is not None]
+    if len(known) < len(bursts):
+        return None
+    steps = sum(steps for _, steps in known)
+    return {
+        way: [sum(ranks) / steps for ranks in zip(*(counted[way] for counted, _ in known), strict=True)]
+        for way in ("sent", "received")
+    }
+
+
+def _sum_bytes(kinds: Sequence[tuple[float, dict[str, list[float]] | None]]) -> dict[str, list[int]] | None:
+    known = [(n, per_step) for n, per_step in kinds if per_step is not None]
+    if not known or len(known) < len(kinds):
+        return None
+    ranks = range(len(known[0][1]["sent"]))
+    return {
+        way: [round(sum(n * per_step[way][rank] for n, per_step in known)) for rank in ranks]
+        for way in ("sent", "received")
+    }

@@ -1,0 +1,204 @@
+"""A timing session of a sweep: the contestants of one setting are resident on every rank and take turns.
+
+A round is every contestant once, in random order; a turn is a burst of each of the contestant's step kinds. After a few
+rounds all contestants are created again, in another order: what differs between two placements of the same code in
+memory would otherwise look like a difference between methods.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+
+from liecbench.algorithms.base import NonFiniteError
+from liecbench.config.cell import Contestant, Session
+from liecbench.results.ledger import read
+from liecbench.results.records import End, Start, Status, Timing, utc_now
+from liecbench.worker import environment, session_groups
+from liecbench.worker.backend_variables import Backend
+from liecbench.worker.burst_record import Turn
+from liecbench.worker.cell_link import CellLink
+from liecbench.worker.collective_errors import DataError, LinkError
+from liecbench.worker.event_writer import RecordWriter
+from liecbench.worker.resident import Resident
+from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, rounds_to_time
+
+T = TypeVar("T")
+# Errors that every rank raises at the same point: the contestant drops out, and the others go on.
+_DROPPING = (NonFiniteError, LinkError, DataError)
+
+
+def run_session(
+    session: Session, directory: Path, link: CellLink, writer: RecordWriter | None, backend: Backend, *, trace: bool
+) -> None:
+    """Time all contestants of a session, and record bursts and the starts and ends of their cells. Collective.
+
+    Args:
+        session: The session.
+        directory: The results directory; only rank 0 reads it.
+        link: This rank's link.
+        writer: The ledger's writer on rank 0; None on other ranks.
+        backend: The launch's backend.
+        trace: Whether to write a timeline of a few steps of each contestant.
+    """
+    torch.set_num_threads(session.cell.threads)
+    link.prepare(session.cell.link)
+    described = environment.describe(session.cell, backend, link)
+    if writer is not None:
+        _record_starts(session, {**described, "timing_precision": session.precision}, writer)
+    contestants = list(session.contestants)
+    try:
+        link.check()
+        capacity = session_groups.capacity(session.cell)
+    except LinkError as error:
+        for contestant in contestants:
+            _record_ends(contestant, writer, "failed", str(error))
+        return
+    timings = _timings(directory, session.cell.setting) if writer is not None else []
+    dropped: list[Contestant] = []
+    for members in session_groups.groups(contestants, capacity):
+        group = _Group(session=session, link=link, writer=writer, timings=timings)
+        group.live = [contestant for contestant in members if contestant not in dropped]
+        group.run(directory / "traces" if trace else None)
+        dropped += [contestant for contestant in members if contestant not in group.live]
+        for contestant in group.live:
+            if contestant is not contestants[0]:
+                _record_ends(contestant, writer, "completed", None)
+    if contestants[0] not in dropped:  # it takes turns in every group
+        _record_ends(contestants[0], writer, "completed", None)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """The contestants that are resident together; ``timings`` are all bursts of the setting so far, on rank 0."""
+
+    session: Session
+    link: CellLink
+    writer: RecordWriter | None
+    timings: list[Timing]
+    live: list[Contestant] = field(default_factory=list)
+    _rounds_done: int = field(default=0, init=False)
+    _rounds: int = field(default=FIRST_ROUNDS, init=False)
+    _seconds: float = field(default=0.0, init=False)
+
+    def run(self, traces: Path | None) -> None:
+        """Create the contestants, time their rounds, and create them again until enough rounds are timed."""
+        placement = _from_rank_0(lambda: max((timing.placement for timing in self.timings), default=-1) + 1)
+        while self._rounds_done < self._rounds and self.live:
+            order = random.Random(f"{self.session.cell.setting} {placement}")  # noqa: S311 - no secret
+            began = time.monotonic()
+            self._place(placement, order, traces)
+            self._seconds += time.monotonic() - began
+            placement, traces = placement + 1, None
+            self._rounds = _from_rank_0(self._rounds_in_total)
+
+    def _place(self, placement: int, order: random.Random, traces: Path | None) -> None:
+        """Create the contestants, time a few rounds, and close them."""
+        created = [self._create(contestant) for contestant in order.sample(self.live, len(self.live))]
+        residents = [resident for resident in created if resident is not None]
+        # No cleanup after an exception: only this rank raised it, and its peers would never join.
+        self.link.shape()
+        for number in range(min(PLACEMENT_ROUNDS, self._rounds - self._rounds_done)):
+            for place, resident in enumerate(order.sample(residents, len(residents))):
+                turn = Turn(
+                    setting=self.session.cell.setting,
+                    contestant=resident.contestant.cell.contestant,
+                    placement=placement,
+                    round=number,
+                    order=place,
+                )
+                if not self._take_turn(resident, turn):
+                    residents.remove(resident)
+            self._rounds_done += 1
+        if traces is not None:
+            for resident in residents:
+                self._trace(resident, traces)
+        self.link.unshape()
+        for resident in residents:
+            resident.close()
+
+    def _create(self, contestant: Contestant) -> Resident | None:
+        self._tell(contestant)
+        heartbeat = self.writer.heartbeat if self.writer is not None else lambda: None
+        try:
+            return Resident.create(contestant, self.link, heartbeat)
+        except _DROPPING as error:
+            self._drop(contestant, error)
+            return None
+
+    def _take_turn(self, resident: Resident, turn: Turn) -> bool:
+        """Time a contestant's bursts and record them; return False if it drops out."""
+        self._tell(resident.contestant)
+        try:
+            bursts = list(resident.turn(turn))
+        except _DROPPING as error:
+            self._drop(resident.contestant, error)
+            resident.close()
+            return False
+        self.timings += bursts
+        for burst in bursts if self.writer is not None else ():
+            assert self.writer is not None
+            self.writer.record(burst)
+        return True
+
+    def _trace(self, resident: Resident, traces: Path) -> None:
+        problem = resident.trace(traces / f"{resident.contestant.cell.id}.json")
+        if problem is not None and self.writer is not None:
+            self.writer.notice(problem)
+
+    def _drop(self, contestant: Contestant, error: Exception) -> None:
+        self.live.remove(contestant)
+        _record_ends(contestant, self.writer, "failed", f"its steps could not be timed: {error}")
+
+    def _tell(self, contestant: Contestant) -> None:
+        if self.writer is not None:
+            self.writer.turn(contestant.cell.id, self._rounds_done + 1, self._rounds)
+
+    def _rounds_in_total(self) -> int:
+        if not self.live:
+            return self._rounds_done
+        return rounds_to_time(
+            self.timings,
+            [contestant.cell.contestant for contestant in self.live],
+            self.session.precision,
+            rounds_done=self._rounds_done,
+            seconds=self._seconds,
+            num_resident=len(self.live),
+        )
+
+
+def _timings(directory: Path, setting: str) -> list[Timing]:
+    return [record for record in read(directory) if isinstance(record, Timing) and record.setting == setting]
+
+
+def _from_rank_0(value: Callable[[], T]) -> T:
+    """Return on every rank what ``value`` returns on rank 0. Collective."""
+    values = [value() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(values, src=0)
+    (found,) = values
+    return found  # type: ignore[return-value]
+
+
+def _record_starts(session: Session, surroundings: dict[str, object], writer: RecordWriter) -> None:
+    for job in session.jobs:
+        writer.record(
+            Start(
+                cell=job.cell.id,
+                attempt=job.attempt,
+                at=utc_now(),
+                epochs_done=0,
+                spec=job.cell.spec(),
+                environment={**surroundings, "data_sha256": job.data_sha256},
+            )
+        )
+
+
+def _record_ends(contestant: Contestant, writer: RecordWriter | None, status: Status, error: str | None) -> None:
+    for job in contestant.jobs if writer is not None else ():
+        assert writer is not None
+        writer.record(End(cell=job.cell.id, attempt=job.attempt, status=status, error=error))
