@@ -8,6 +8,7 @@ import numpy as np
 
 from liecbench.results.records import Timing
 from liecbench.worker.rank_measurement import RankMeasurement, other_cpu_share
+from liecbench.worker.step_parts import StepParts
 from liecbench.worker.step_timing import Burst
 
 _NUM_QUANTILES: Final = 10
@@ -27,9 +28,7 @@ class Turn:
 def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timing:
     """Return the record of a burst, with the parts of the slowest rank's time and the bytes of the timed steps."""
     slowest, counters = burst.slowest, burst.slowest.counters
-    exposed = slowest.exposed_seconds
-    busy = counters.compress_seconds + counters.communicate_seconds
-    compress = exposed * counters.compress_seconds / busy if busy else 0.0
+    parts = StepParts.of(burst.ranks)
     return Timing(
         setting=turn.setting,
         contestant=turn.contestant,
@@ -40,11 +39,11 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
         order=turn.order,
         steps=burst.num_steps,
         seconds=slowest.train_seconds,
-        compute_seconds=slowest.train_seconds - exposed,
-        wire_seconds=exposed - compress,
-        compress_seconds=compress,
-        other_seconds=0.0,
-        exposed_seconds=exposed,
+        compute_seconds=parts.compute_seconds,
+        wire_seconds=parts.wire_seconds,
+        compress_seconds=parts.compress_seconds,
+        other_seconds=parts.other_seconds,
+        exposed_seconds=slowest.exposed_seconds,
         communicate_seconds=counters.communicate_seconds,
         least_communicate_seconds=min(rank.counters.communicate_seconds for rank in burst.ranks),
         data_seconds=slowest.data_seconds,

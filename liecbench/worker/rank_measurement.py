@@ -1,6 +1,5 @@
 """Measurements of consecutive steps on one rank, and the check that their payload crossed the link."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,40 +63,6 @@ class RankMeasurement:
         if self.link_seconds is None or all_seconds <= self.link_seconds:
             return self.exposed_communicate_seconds
         return self.exposed_communicate_seconds * self.link_seconds / all_seconds
-
-
-def concatenate(first: RankMeasurement, second: RankMeasurement) -> RankMeasurement:
-    """Return the measurement of all steps of two measurements on the same rank."""
-    counters = {
-        f.name: getattr(first.counters, f.name) + getattr(second.counters, f.name) for f in dataclasses.fields(Counters)
-    }
-    wire = None
-    if first.wire_bytes is not None and second.wire_bytes is not None:
-        wire = (first.wire_bytes[0] + second.wire_bytes[0], first.wire_bytes[1] + second.wire_bytes[1])
-    num_steps = first.num_steps + second.num_steps
-    busy, available = (sum(both) for both in zip(first.machine_cpu_seconds, second.machine_cpu_seconds, strict=True))
-    return RankMeasurement(
-        mean_loss=(first.mean_loss * first.num_steps + second.mean_loss * second.num_steps) / num_steps,
-        num_steps=num_steps,
-        train_seconds=first.train_seconds + second.train_seconds,
-        data_seconds=first.data_seconds + second.data_seconds,
-        step_seconds=[*first.step_seconds, *second.step_seconds],
-        compute_seconds=first.compute_seconds + second.compute_seconds,
-        exposed_seconds=first.exposed_seconds + second.exposed_seconds,
-        exposed_compress_seconds=first.exposed_compress_seconds + second.exposed_compress_seconds,
-        exposed_communicate_seconds=first.exposed_communicate_seconds + second.exposed_communicate_seconds,
-        link_seconds=(
-            None
-            if first.link_seconds is None or second.link_seconds is None
-            else first.link_seconds + second.link_seconds
-        ),
-        counters=Counters(**counters),
-        wire_bytes=wire,
-        cpu_seconds=first.cpu_seconds + second.cpu_seconds,
-        machine_cpu_seconds=(busy, available),
-        peak_memory_bytes=max(first.peak_memory_bytes, second.peak_memory_bytes),
-        memory_bytes=max(first.memory_bytes, second.memory_bytes),
-    )
 
 
 def other_cpu_share(ranks: Sequence[RankMeasurement]) -> float:

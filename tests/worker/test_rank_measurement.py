@@ -1,11 +1,10 @@
-import dataclasses
 from typing import Any
 
 import pytest
 
 from liecbench.algorithms.comm.timing import Counters
 from liecbench.worker.collective_errors import LinkError
-from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes, concatenate, other_cpu_share
+from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes, other_cpu_share
 
 FIELDS: dict[str, Any] = {
     "mean_loss": 1.0,
@@ -72,22 +71,3 @@ def test_other_processes_used_what_the_ranks_did_not(
     ranks = [RankMeasurement(**each, counters=Counters(), wire_bytes=None) for each in fields]
 
     assert other_cpu_share(ranks) == expected
-
-
-def test_concatenated_steps_are_summed() -> None:
-    first, second = (
-        dataclasses.replace(
-            measurement((100, 200), wire),
-            mean_loss=loss,
-            num_steps=steps + 1,
-            step_seconds=[1.0] * steps,
-            train_seconds=float(steps),
-            exposed_seconds=0.5 * steps,
-        )
-        for wire, steps, loss in (((30, 60), 2, 1.0), ((10, 20), 1, 2.0))
-    )
-    actual = concatenate(first, second)
-
-    assert (actual.num_steps, actual.step_seconds, actual.mean_loss) == (5, [1.0, 1.0, 1.0], 1.4)
-    assert (actual.train_seconds, actual.exposed_seconds) == (3.0, 1.5)
-    assert (actual.counters.sent_bytes, actual.wire_bytes) == (200, (40, 80))

@@ -1,0 +1,79 @@
+import math
+
+import pytest
+
+from liecbench.results.records import Timing
+from liecbench.worker.session_rounds import burst_steps, log_ratios, rounds_to_time
+from tests.ledgers import timing
+
+
+@pytest.mark.parametrize(
+    ("step_seconds", "expected"),
+    [(0.01, 50), (0.003, 167), (0.1, 5), (0.5, 5), (2.0, 5), (2.5, 4), (4.0, 2), (30.0, 2), (1e-9, 5000)],
+)
+def test_a_burst_takes_half_a_second_and_five_steps_unless_they_take_too_long(
+    step_seconds: float, expected: int
+) -> None:
+    assert burst_steps(step_seconds) == expected
+
+
+def rounds(
+    contestant: str, seconds: list[float], *, placement: int = 0, kind: str = "step", share: float = 1.0
+) -> list[Timing]:
+    """Return a burst of one step in each of several rounds."""
+    return [
+        timing(contestant, kind, seconds=s, steps=1, share=share, placement=placement, round_=number)
+        for number, s in enumerate(seconds)
+    ]
+
+
+def test_ratios_are_those_of_long_run_steps_in_the_same_round() -> None:
+    bursts = [
+        *rounds("a", [2.0, 4.0]),
+        *rounds("a", [8.0], placement=1),
+        *rounds("b", [1.0, 1.0], kind="compressed", share=0.75),
+        *rounds("b", [5.0, 13.0], kind="averaging", share=0.25),
+        *rounds("b", [4.0], placement=1, kind="compressed", share=0.75),  # its averaging burst is missing
+    ]
+
+    # Long-run steps of b take 0.75 + 1.25 = 2 s and 0.75 + 3.25 = 4 s.
+    assert log_ratios(bursts, "a", "b") == [[0.0, 0.0]]
+    assert log_ratios(rounds("a", [1.0, 2.0]), "a", "a") == [[0.0, 0.0]]
+    assert log_ratios([*rounds("a", [4.0]), *rounds("b", [2.0])], "a", "b") == [[math.log(2)]]
+
+
+def planned(bursts: list[Timing], *, rounds_done: int, seconds: float = 1.0, precision: float = 0.02) -> int:
+    return rounds_to_time(bursts, ["a", "b"], precision, rounds_done=rounds_done, seconds=seconds, num_resident=2)
+
+
+def placements(count: int, noise: float) -> list[Timing]:
+    """Return placements of two rounds each, in which the ratio of b to a varies."""
+    bursts = []
+    for number in range(count):
+        slower = 1 + noise * (-1) ** number
+        bursts += rounds("a", [1.0, 1.0], placement=number) + rounds("b", [slower, 1 / slower], placement=number)
+    return bursts
+
+
+def test_ten_rounds_come_first() -> None:
+    assert planned(placements(1, 0.01), rounds_done=2) == 10
+
+
+def test_a_coarse_precision_needs_no_more() -> None:
+    assert planned(placements(5, 0.001), rounds_done=10, precision=0.5) == 10
+
+
+def test_loud_rounds_need_more_but_no_more_than_sixty() -> None:
+    quiet, loud = (planned(placements(5, noise), rounds_done=10) for noise in (0.001, 0.3))
+
+    assert (quiet, loud) == (10, 60)
+
+
+def test_time_limits_the_rounds_but_not_below_two_placements() -> None:
+    # 15 s for each of two contestants are 30 s: at 4 s a round seven rounds, at 100 s a round only the fewest.
+    assert planned(placements(1, 0.3), rounds_done=2, seconds=8.0) == 7
+    assert planned(placements(1, 0.3), rounds_done=2, seconds=200.0) == 4
+
+
+def test_rounds_of_an_earlier_session_count() -> None:
+    assert planned(placements(30, 0.3), rounds_done=10) == 10
