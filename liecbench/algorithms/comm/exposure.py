@@ -3,7 +3,7 @@
 Work that the communication thread does at the same time as the backward pass is hidden, not exposed.
 """
 
-import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -72,22 +72,28 @@ class ExposureMeter:
     def __init__(self) -> None:
         self.rates: LinkRates | None = None
         self.totals = ExposureTotals()
-        self._lock = threading.Lock()
-        self._spans: list[tuple[float, float, bool]] = []
+        self._spans = deque[tuple[float, float, bool]]()  # its methods are atomic: no lock is needed
 
     def add_span(self, work: Literal["compress", "communicate"], begin: float, end: float) -> None:
         """Add a span of time in which the communication thread worked."""
-        with self._lock:
-            self._spans.append((begin, end, work == "compress"))
+        self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
         """Add an exposed window: count the work that falls into it, and forget all work that ended before its end."""
-        with self._lock:
-            spans = [span for span in self._spans if span[1] > begin and span[0] < end]
-            self._spans = [span for span in self._spans if span[1] > end]
-        compress = covered_seconds(begin, end, (span[:2] for span in spans if span[2]))
-        self.totals.compress_seconds += compress
-        self.totals.communicate_seconds += covered_seconds(begin, end, (span[:2] for span in spans)) - compress
+        compress, all_work = [], []
+        for _ in range(len(self._spans)):
+            span = self._spans.popleft()
+            start, stop, is_compress = span
+            if stop > end:
+                self._spans.append(span)
+            if stop > begin and start < end:
+                all_work.append((start, stop))
+                if is_compress:
+                    compress.append((start, stop))
+        if all_work:
+            compress_seconds = covered_seconds(begin, end, compress)
+            self.totals.compress_seconds += compress_seconds
+            self.totals.communicate_seconds += covered_seconds(begin, end, all_work) - compress_seconds
 
     def add_messages(self, sent_bytes: int, received_bytes: int) -> None:
         """Add messages that are under way at the same time, with their payload bytes in both directions."""
@@ -99,8 +105,8 @@ def covered_seconds(begin: float, end: float, spans: Iterable[tuple[float, float
     """Return the seconds between ``begin`` and ``end`` that at least one of the spans covers."""
     covered, until = 0.0, begin
     for start, stop in sorted(spans):
-        start, stop = max(start, until), min(stop, end)
-        if stop > start:
-            covered += stop - start
-            until = stop
+        first, last = max(start, until), min(stop, end)
+        if last > first:
+            covered += last - first
+            until = last
     return covered
