@@ -1,7 +1,7 @@
 """Gradient compressors: they turn a vector into a shorter message, and the message back into an approximate vector.
 
-This package imports a compressor's module only when the compressor's name is first used, because the import compiles
-the compressor's kernels.
+This package imports a compressor's module only when the compressor's name is first used, so that a program that uses
+one compressor does not load the others.
 """
 
 import importlib

@@ -71,7 +71,8 @@ class Compressor(ABC):
         preferred_block_bytes: The size of a gradient block, in bytes of float32, if a scenario sets none. None keeps
             the algorithm's default.
         cpu_kernels: Full names of the modules that the CPU operations import when they are first used. Training imports
-            them before its first step, which is timed. None are needed if this class's own module imports its kernels.
+            these modules before the first step, so that no timed step waits for them. The tuple is empty if the
+            compressor's own module imports its kernels.
         gpu_kernels: The class that implements ``kernels.dispatch.Operations`` for GPU tensors, written as
             ``module:Class``, or None. It is imported when the first GPU tensor is compressed or decompressed.
         device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors on every device. They do if

@@ -1,7 +1,8 @@
 """CPU kernels, compiled by numba, with one module per compressor or encoding.
 
-``cpu.sign`` imports the module ``sign`` when it is first used: numba takes half a second to import, and a kernel
-seconds to compile on a machine that has not run it before. A command that only checks a scenario needs neither.
+A module such as ``cpu.sign`` is imported when it is first used, because importing numba takes half a second, and
+compiling a kernel takes seconds on a machine that has not run the kernel before. A command that only checks a scenario
+needs neither.
 """
 
 import importlib
