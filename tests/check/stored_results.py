@@ -8,12 +8,14 @@ from liecbench.check.stored.baseline import Baseline
 from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.results.cells import CellResult
+from liecbench.results.records import FirstSteps
 from tests import ledgers
 
 METRICS = (
     "payload_bytes",
     "messages",
     "wire_bytes",
+    "first_steps",
     "compression_error",
     "residual_norm",
     "test_accuracy",
@@ -26,6 +28,10 @@ ENVIRONMENT: dict[str, Any] = {
     "data_sha256": "a" * 64,
     "link": {"enforcement": "kernel", "asked": "20mbit", "measured": None, "congestion_control": "reno"},
 }
+
+
+# Every number is exact in binary, so that its products with 1 + margin are rounded only once.
+FIRST_STEPS = FirstSteps(train_loss=[2.0, 1.5, 1.25, 1.0, 1.0], compression_error=0.5, residual_norm=2.0)
 
 
 def cell(
@@ -43,6 +49,7 @@ def cell(
     Each of 2 ranks sends 100 kB of payload per step, 115 kB on the wire: 46 ms. Communication takes 1.1 s per epoch of
     22 steps, 1.087 times the wire's 1.012 s.
     """
+    first = [FIRST_STEPS, *[None] * (epochs - 1)]
     usual: dict[str, Any] = {
         "payload_bytes": traffic(2_200_000),
         "wire_bytes": traffic(2_530_000),
@@ -53,12 +60,13 @@ def cell(
         "least_communicate_seconds": 1.1,
         **(changes or {}),
     }
+    trained = [replace(ledgers.epoch("cell", number), **usual) for number in range(1, epochs + 1)]
     return CellResult(
         id=f"cell{seed}",
         spec=ledgers.spec(seed=seed, **fields),
         environment={**ENVIRONMENT, **(environment or {})},
         attempt=1,
-        epochs=[replace(ledgers.epoch("cell", number), **usual) for number in range(1, epochs + 1)],
+        epochs=[replace(epoch, first_steps=steps) for epoch, steps in zip(trained, first, strict=False)],
         status=status,
         error=error,
     )
@@ -67,6 +75,17 @@ def cell(
 def seeds(values: Iterable[dict[str, Any]], **fields: Any) -> list[CellResult]:
     """Return a cell for each of these changes, with the seeds 0, 1, …."""
     return [cell(seed=seed, changes=changes, **fields) for seed, changes in enumerate(values)]
+
+
+def with_first_steps(cells: Iterable[CellResult], **changes: Any) -> list[CellResult]:
+    """Return the cells with changes in the numbers of their first steps."""
+    first = replace(FIRST_STEPS, **changes)
+    return [replace(cell, epochs=[replace(cell.epochs[0], first_steps=first), *cell.epochs[1:]]) for cell in cells]
+
+
+def without_first_steps(cells: Iterable[CellResult]) -> list[CellResult]:
+    """Return the cells as an earlier version recorded them."""
+    return [replace(cell, epochs=[replace(epoch, first_steps=None) for epoch in cell.epochs]) for cell in cells]
 
 
 def traffic(*ranks: int) -> dict[str, list[int]]:

@@ -1,5 +1,6 @@
 """The stored baseline: bytes, accuracy and times of each completed cell, in a file with a checksum against edits."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,14 @@ class StoredBytes(Model):
         return sum(self.sent) + sum(self.received)
 
 
+class StoredFirstSteps(Model):
+    """The numbers of a cell's first steps: a loss per step, and what is measured after the last of them."""
+
+    train_loss: list[Real]
+    compression_error: Real | None
+    residual_norm: Real | None
+
+
 class StoredEpoch(Model):
     """The fields of an epoch's record that checks need; accuracy is a fraction."""
 
@@ -56,11 +65,19 @@ class StoredEpoch(Model):
     communicate_seconds: Seconds
     least_communicate_seconds: Seconds | None
     other_cpu_share: Real | None
+    first_steps: StoredFirstSteps | None = None
 
     @classmethod
     def of(cls, epoch: Epoch) -> Self:
         """Return the fields of a record that a baseline stores; raise ValidationError if a value is out of bounds."""
-        return cls.model_validate({name: getattr(epoch, name) for name in cls.model_fields})
+        first = None if epoch.first_steps is None else dataclasses.asdict(epoch.first_steps)
+        return cls.model_validate({**{name: getattr(epoch, name) for name in cls.model_fields}, "first_steps": first})
+
+    @model_serializer(mode="wrap")
+    def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out ``first_steps`` if it is None: versions without this field can then read the file."""
+        fields: dict[str, Any] = serialise(self)
+        return {name: value for name, value in fields.items() if value is not None or name != "first_steps"}
 
 
 class Environment(Model):

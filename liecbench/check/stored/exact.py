@@ -1,9 +1,9 @@
-"""Metrics that the same code and seed repeat: bytes and messages exactly, wire bytes and errors within a margin."""
+"""Metrics that the same code and seed repeat: bytes and messages exactly, wire bytes within a margin."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from liecbench.check.stored.baseline import BaselineCell, StoredEpoch
 from liecbench.check.stored.matching import CellMatch
@@ -12,7 +12,6 @@ from liecbench.check.verdict import CheckResult, Verdict
 _IF_INTENDED: Final = "write the baseline again if this is intended"
 # By name of the count, a list with one entry per rank.
 _Counts = dict[str, list[int]]
-_NAMES: Final = {"compression_error": "a compression error", "residual_norm": "an error memory"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +65,6 @@ def wire_bytes(label: str, matches: Sequence[CellMatch], margin: float) -> list[
     return found
 
 
-def numeric_results(
-    label: str, matches: Sequence[CellMatch], metric: Literal["compression_error", "residual_norm"], margin: float
-) -> list[CheckResult]:
-    """Compare a metric in each epoch; FAIL if it differs by more than ``margin`` (relative) or only one side has it.
-
-    Returns:
-        One result, or an empty list if neither side has the metric.
-    """
-    checked = [found for match in matches if (found := _largest_difference(match, metric, margin)) is not None]
-    return [_worst(label, metric, checked)] if checked else []
-
-
 def change(old: float | None, new: float | None) -> float | None:
     """Return new ÷ old − 1, and 0 if both are zero; None if only ``old`` is zero, or if a value is unknown."""
     if old is None or new is None:
@@ -119,32 +106,9 @@ def _wire_growth(match: CellMatch, old: int, new: int, margin: float) -> _SeedRe
     return _SeedResult(seed=match.seed, verdict=verdict, old=old, new=new, reason=reason)
 
 
-def _largest_difference(match: CellMatch, metric: str, margin: float) -> _SeedResult | None:
-    """Compare the epoch in which a metric differs most; return None if neither side has the metric in any epoch."""
-    epochs = zip(match.baseline.epochs, match.current.epochs, strict=False)
-    sides = [(old.epoch, getattr(old, metric), getattr(new, metric)) for old, new in epochs]
-    known = [(epoch, old, new) for epoch, old, new in sides if old is not None or new is not None]
-    if not known:
-        return None
-    epoch, old, new = max(known, key=lambda side: _distance(*side[1:]))
-    if old is None or new is None:
-        change_of_kind = f"{'gained' if old is None else 'lost'} {_NAMES[metric]}"
-        reason = f"in epoch {epoch} the method has {change_of_kind}; {_IF_INTENDED}"
-        return _SeedResult(seed=match.seed, verdict=Verdict.FAIL, old=old, new=new, reason=reason)
-    verdict = Verdict.FAIL if _distance(old, new) > margin else Verdict.PASS
-    reason = f"{_signed(old, new, digits=4)} in epoch {epoch}; ±{margin:.2%} allowed"
-    return _SeedResult(seed=match.seed, verdict=verdict, old=old, new=new, reason=reason)
-
-
-def _distance(old: float | None, new: float | None) -> float:
-    """Return the absolute relative change; infinite if only one side has a value, or if only ``old`` is zero."""
+def _signed(old: float, new: float) -> str:
     relative = change(old, new)
-    return math.inf if relative is None else abs(relative)
-
-
-def _signed(old: float, new: float, digits: int = 2) -> str:
-    relative = change(old, new)
-    return f"{new:g}, nothing in the baseline" if relative is None else f"{relative:+.{digits}%}"
+    return f"{new:g}, nothing in the baseline" if relative is None else f"{relative:+.2%}"
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:

@@ -7,10 +7,11 @@ communication time to wire time by a margin; times in seconds are only printed.
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
-from liecbench.check.stored import communication, exact, matching, seeds
+from liecbench.check.stored import communication, exact, matching, seeds, training_numbers
 from liecbench.check.stored.baseline import Baseline, BaselineCell
+from liecbench.check.stored.early_numbers import first_steps
 from liecbench.check.stored.matching import CellMatch, Kind
 from liecbench.check.verdict import CheckResult, Outcome, UngatedMetric, Verdict
 from liecbench.results.cells import CellResult
@@ -22,6 +23,10 @@ _KIND_NAMES: dict[Kind, str] = {
     "numerics": "accuracy, loss and compression error",
     "time": "communication and seconds",
 }
+_TIME_NOT_GATED: Final = (
+    "time is gated only on the baseline's machine and shaped link, if a step's bytes need 20 ms on the wire; "
+    "`check scenarios`, `check revisions` and `check pythons` compare times side by side"
+)
 _NOT_REPEATABLE: Final = "GPU libraries sum in another order on every run: only accuracy and loss are compared"
 
 
@@ -31,17 +36,22 @@ class Margins:
 
     Attributes:
         wire: Allowed relative growth of wire bytes.
-        numerics: Allowed relative difference of compression error and residual norm, in cells on the CPU.
+        first_steps: Allowed relative difference of the first steps' losses, compression error and residual norm, in
+            cells on the CPU.
+        numerics: Allowed mean relative change of compression error and residual norm over whole trainings, in cells on
+            the CPU.
         accuracy_points: Allowed drop of the test accuracy, as a fraction.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong.
+        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong; and
+            that at least one confidence interval of compression errors and residual norms is.
         least_wire_seconds_per_step: Communication time ÷ wire time is gated only if the bytes of a step need at least
             this wire time, in seconds.
     """
 
     wire: float = 0.02
-    numerics: float = 1e-4
+    first_steps: float = 1e-4
+    numerics: float = 0.05
     accuracy_points: float = 0.005
     loss: float = 0.05
     communication: float = 0.10
@@ -88,6 +98,8 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
     groups = _grouped(cells, baseline)
     num_tests = sum(seeds.num_tests(group.comparable("numerics")) for group in groups)
     level = margins.alpha / max(num_tests, 1)
+    num_intervals = sum(training_numbers.num_tests(group.comparable("numerics")) for group in groups)
+    interval_level = margins.alpha / 2 / max(num_intervals, 1)
     results: list[CheckResult] = []
     ungated: list[UngatedMetric] = []
     failed: list[str] = []
@@ -95,13 +107,15 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
         failed += [f"{label} · seed {cell.spec['seed']}: {_first_line(cell)}" for cell in group.failed]
         results += _statuses(label, group)
         if group.matches:
-            results += [*_bytes(label, group, margins), *_numerics(label, group, margins, level)]
+            results += [*_bytes(label, group, margins), *_numbers(label, group, margins, interval_level)]
+            results += _seeds(label, group, margins, level)
             timed = _times(label, group, margins)
             results += [found for found in timed if isinstance(found, CheckResult)]
             ungated += [found for found in timed if isinstance(found, UngatedMetric)]
     return Outcome(
         results=tuple(results),
         ungated=tuple(ungated),
+        notes=() if any(result.gates_time for result in results) else (_TIME_NOT_GATED,),
         failed_cells=tuple(failed),
         settings={
             **dataclasses.asdict(margins),
@@ -160,22 +174,20 @@ def _bytes(label: str, group: _Group, margins: Margins) -> list[CheckResult]:
     return [*found, *_not_compared(label, group, "wire")]
 
 
-def _numerics(label: str, group: _Group, margins: Margins, level: float) -> list[CheckResult]:
-    found = _not_compared(label, group, "numerics")
-    if matches := group.comparable("numerics"):
-        found += _numeric_results(label, matches, "compression_error", margins.numerics)
-        found += _numeric_results(label, matches, "residual_norm", margins.numerics)
-        found += seeds.seed_results(
-            label, matches, accuracy_points=margins.accuracy_points, loss=margins.loss, level=level
+def _numbers(label: str, group: _Group, margins: Margins, level: float) -> list[CheckResult]:
+    """Compare first steps, compression error and residual norm.
+
+    On GPUs, where they vary from run to run, only check that both sides have the same of them.
+    """
+    matches = group.comparable("numerics")
+    if not matches:
+        return _not_compared(label, group, "numerics")
+    found = [first_steps(label, matches, margins.first_steps)]
+    for metric in training_numbers.METRICS:
+        found += training_numbers.number_results(
+            label, matches, metric, margin=margins.numerics, equal=margins.first_steps, level=level
         )
-    return found
-
-
-def _numeric_results(
-    label: str, matches: Sequence[CellMatch], metric: Literal["compression_error", "residual_norm"], margin: float
-) -> list[CheckResult]:
-    """Compare a metric's values; on GPUs, where they vary from run to run, only check that both sides have it."""
-    found = exact.numeric_results(label, matches, metric, margin)
+    found = [*_not_compared(label, group, "numerics"), *found]
     if matches[0].current.spec["device"] == "cpu":
         return found
     return [
@@ -184,6 +196,13 @@ def _numeric_results(
         else one
         for one in found
     ]
+
+
+def _seeds(label: str, group: _Group, margins: Margins, level: float) -> Sequence[CheckResult]:
+    matches = group.comparable("numerics")
+    if not matches:
+        return []
+    return seeds.seed_results(label, matches, accuracy_points=margins.accuracy_points, loss=margins.loss, level=level)
 
 
 def _times(label: str, group: _Group, margins: Margins) -> list[CheckResult | UngatedMetric]:

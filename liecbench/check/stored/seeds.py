@@ -1,5 +1,6 @@
 """Compare accuracy and loss after training, seed by seed, with one-sided Student-t confidence bounds."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,9 +8,10 @@ from typing import Final
 
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
-from liecbench.results.statistics import Estimate
+from liecbench.results.statistics import Estimate, t_quantile
 
 ENOUGH_SEEDS: Final = 5
+MOST_SEEDS: Final = 1000
 # A training loss near zero can double by chance, so a rise of the mean loss by at most this much never fails.
 _LOSS_FLOOR: Final = 0.01
 
@@ -31,11 +33,19 @@ class BoundVerdict:
         verdict: The verdict.
         bounds: The mean and its confidence bounds; None if a single seed gives no bounds.
         smallest_detectable: If bounds are inconclusive, the smallest mean that would have failed; else None.
+        seeds_needed: If bounds are inconclusive, the number of seeds that would decide with the same mean and spread;
+            else None, and None if it is above ``MOST_SEEDS``.
     """
 
     verdict: Verdict
     bounds: Bounds | None = None
     smallest_detectable: float | None = None
+    seeds_needed: int | None = None
+
+
+def seeds_text(number: int) -> str:
+    """Return a number of seeds in words."""
+    return "1 seed" if number == 1 else f"{number} seeds"
 
 
 def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict:
@@ -61,8 +71,18 @@ def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict
     if bounds.high <= margin:
         return BoundVerdict(verdict=Verdict.PASS, bounds=bounds)
     return BoundVerdict(
-        verdict=Verdict.INCONCLUSIVE, bounds=bounds, smallest_detectable=margin + bounds.mean - bounds.low
+        verdict=Verdict.INCONCLUSIVE,
+        bounds=bounds,
+        smallest_detectable=margin + bounds.mean - bounds.low,
+        seeds_needed=_seeds_needed(losses, margin, level),
     )
+
+
+def _seeds_needed(losses: Sequence[float], margin: float, level: float) -> int | None:
+    """Return the smallest number of seeds whose bound would not reach the margin, with the same mean and spread."""
+    distance, spread = abs(margin - statistics.fmean(losses)), statistics.stdev(losses)
+    numbers = range(max(ENOUGH_SEEDS, len(losses) + 1), MOST_SEEDS + 1)
+    return next((n for n in numbers if t_quantile(n - 1, 1 - level) * spread / math.sqrt(n) <= distance), None)
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
@@ -135,14 +155,15 @@ def _loss(label: str, matches: Sequence[CellMatch], margin: float, level: float)
 def _reason(
     decided: BoundVerdict, losses: Sequence[float], margin: float, worse: str, text: Callable[[float], str]
 ) -> str:
-    number = len(losses)
-    seeds = "1 seed" if number == 1 else f"{number} seeds"
+    number, seeds = len(losses), seeds_text(len(losses))
     if not any(losses):
         return f"equal with {seeds}"
     bounds = decided.bounds
     if bounds is None:
         return f"{worse} {text(losses[0])}; one seed gives no interval, run {ENOUGH_SEEDS}"
     few = "" if number >= ENOUGH_SEEDS else f"; {seeds} are few, run {ENOUGH_SEEDS}"
+    if decided.seeds_needed is not None:
+        few = f"; about {decided.seeds_needed} seeds would decide it"
     change = f"{worse} {text(bounds.mean)} over {seeds}"
     match decided.verdict:
         case Verdict.FAIL:

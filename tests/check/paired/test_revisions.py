@@ -134,8 +134,8 @@ def installed(repository: Path, shared: list[Path]) -> Iterator[Built]:
     said: list[str] = []
     before = state(repository, shared)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(patch.dict(os.environ, {"PYTHONPATH": str(repository / "plugins" / "probe")}))
-        with contextlib.chdir(repository / "plugins" / "probe" / "probe"):
+        project = repository / "plugins" / "probe"
+        with contextlib.chdir(project / "probe"), patch.dict(os.environ, {"PYTHONPATH": str(project)}):
             revisions = stack.enter_context(built(["first", "main"], said.append, shared=shared))
         yield Built(revisions=revisions, said=said, before=before, after=state(repository, shared))
 

@@ -1,7 +1,9 @@
+from typing import Any
+
 import pytest
 
 from liecbench.check.verdict import Verdict
-from tests.check.stored_results import cell, check, result_of, seeds, traffic, verdicts
+from tests.check.stored_results import ENVIRONMENT, cell, check, result_of, seeds, traffic, verdicts
 
 FAIL, NOT_COMPARED = Verdict.FAIL, Verdict.NOT_COMPARED
 
@@ -31,6 +33,36 @@ def test_the_wire_time_is_that_of_the_busiest_direction(link: object, wire: obje
     cells = [cell(link=link, changes={"wire_bytes": wire, "least_communicate_seconds": 1.012})]
 
     assert result_of(check(cells, cells), "communication_over_wire").current == pytest.approx(expected)
+
+
+def linked(measured_bits_per_second: float | None) -> dict[str, Any]:
+    rates = {"up_bits_per_second": measured_bits_per_second, "down_bits_per_second": 1e12}
+    return {"link": {**ENVIRONMENT["link"], "measured": measured_bits_per_second and [rates, rates]}}
+
+
+@pytest.mark.parametrize(("measured", "expected"), [(17.6e6, 1.1 * 0.88), (20e6, 1.1), (None, 1.1)])
+def test_the_wire_time_is_that_of_the_measured_rate(measured: float | None, expected: float) -> None:
+    # 2,530,000 bytes at 20 Mbit/s are 1.012 s
+    cells = [cell(environment=linked(measured), changes={"least_communicate_seconds": 1.1 * 1.012})]
+
+    assert result_of(check(cells, cells), "communication_over_wire").current == pytest.approx(expected)
+
+
+def test_a_link_that_is_slower_than_asked_does_not_fail() -> None:
+    stored = [cell(environment=linked(20e6), changes={"least_communicate_seconds": 1.1})]
+    current = [cell(environment=linked(17.6e6), changes={"least_communicate_seconds": 1.1 / 0.88})]
+    found = result_of(check(current, stored), "communication_over_wire")
+
+    assert found.verdict is Verdict.PASS
+    assert found.change == pytest.approx(0.0, abs=1e-12)
+
+
+def test_interleaved_cells_are_compared_by_their_timing_session() -> None:
+    stored = seeds([{"least_communicate_seconds": 1.0}] * 3, timing="interleaved")
+    current = seeds([{"least_communicate_seconds": 1.2}] * 3, timing="interleaved")
+    found = result_of(check(current, stored), "communication_over_wire")
+
+    assert (found.verdict, found.reason) == (FAIL, "+20.0%, from one timing session; +10% allowed")
 
 
 def test_the_ratio_accounts_for_warm_up_steps() -> None:

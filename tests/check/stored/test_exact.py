@@ -25,13 +25,7 @@ def against_itself(changes: dict[str, Any], stored: dict[str, Any] | None = None
         ({"wire_bytes": traffic(2_580_599)}, "wire_bytes", PASS),  # 2,530,000 · 1.02 = 2,580,600
         ({"wire_bytes": traffic(2_580_601)}, "wire_bytes", FAIL),
         ({"wire_bytes": traffic(2_300_000)}, "wire_bytes", PASS),
-        ({"compression_error": 0.5 * 1.00009}, "compression_error", PASS),
-        ({"compression_error": 0.5 * 1.00011}, "compression_error", FAIL),
-        ({"compression_error": 0.5 * 0.99991}, "compression_error", PASS),
-        ({"compression_error": 0.5 * 0.99989}, "compression_error", FAIL),
         ({"compression_error": None}, "compression_error", FAIL),
-        ({"residual_norm": 2.0 * 1.00009}, "residual_norm", PASS),
-        ({"residual_norm": 2.0 * 1.00011}, "residual_norm", FAIL),
         ({"residual_norm": None}, "residual_norm", FAIL),
     ],
     ids=str,
@@ -57,45 +51,10 @@ def test_one_seed_past_the_margin_fails(changes: dict[str, Any], metric: str, ex
             f"seed 1: 11 messages by rank 0 in epoch 1, 22 in the baseline; -25.00% in all; {IF_INTENDED}",
         ),
         ({"wire_bytes": traffic(5_060_000)}, "wire_bytes", "seed 1: +100.00%; +2.0% allowed"),
-        ({"residual_norm": 3.0}, "residual_norm", "seed 1: +50.0000% in epoch 1; ±0.01% allowed"),
-        (
-            {"residual_norm": None},
-            "residual_norm",
-            f"seed 1: in epoch 1 the method has lost an error memory; {IF_INTENDED}",
-        ),
     ],
 )
 def test_a_failure_names_seed_rank_and_epoch(changes: dict[str, Any], metric: str, expected: str) -> None:
     assert result_of(against_itself(changes), metric).reason == expected
-
-
-def test_a_gained_error_memory_fails() -> None:
-    found = result_of(against_itself({"residual_norm": 1.0}, {"residual_norm": None}), "residual_norm")
-
-    assert (found.verdict, found.reason) == (
-        FAIL,
-        f"seed 1: in epoch 1 the method has gained an error memory; {IF_INTENDED}",
-    )
-
-
-def test_a_metric_that_no_epoch_has_gives_no_result() -> None:
-    none = {"compression_error": None, "residual_norm": None}
-    outcome = check(seeds([none]), seeds([none]))
-
-    assert set(METRICS) - set(verdicts(outcome)) == {"compression_error", "residual_norm"}
-
-
-def test_the_worst_epoch_of_the_worst_seed_counts() -> None:
-    stored, current = seeds([{}] * 3), seeds([{}, {"residual_norm": 2.1}, {}])
-    current[2].epochs[1] = seeds([{"residual_norm": 1.0}])[0].epochs[0]
-    found = result_of(check(current, stored), "residual_norm")
-
-    assert (found.reason, found.baseline, found.current, found.change) == (
-        "seed 2: -50.0000% in epoch 2; ±0.01% allowed",
-        2.0,
-        1.0,
-        -0.5,
-    )
 
 
 def test_a_missing_epoch_fails() -> None:

@@ -25,7 +25,7 @@ def test_the_same_results_pass(num_seeds: int) -> None:
 def test_each_group_of_cells_has_one_result_per_metric() -> None:
     cells = [*seeds([{}, {}]), *seeds([{}, {}], algorithm="liec", compressor={"name": "sign"})]
     outcome = check(cells, cells)
-    labels = ["ddp · 2 workers"] * 8 + ["liec sign · 2 workers"] * 8
+    labels = ["ddp · 2 workers"] * 9 + ["liec sign · 2 workers"] * 9
 
     assert ([f.cell for f in outcome.results], [f.metric for f in outcome.results]) == (labels, [*METRICS] * 2)
 
@@ -76,10 +76,10 @@ def test_more_tests_need_a_larger_change_to_fail() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"link": "10mbit"}, {"payload_bytes", "messages", *METRICS[3:7]}),
+        ({"link": "10mbit"}, {"payload_bytes", "messages", *METRICS[3:8]}),
         ({"threads": 2}, {"payload_bytes", "messages", "wire_bytes"}),
-        ({"timing": "composed"}, set(METRICS[:7])),
-        ({"enforcement": "process"}, {"payload_bytes", "messages", *METRICS[3:7]}),
+        ({"timing": "composed"}, set(METRICS[:8])),
+        ({"enforcement": "process"}, {"payload_bytes", "messages", *METRICS[3:8]}),
         ({"environment": {"cpu": "Model B"}}, {"payload_bytes", "messages", "wire_bytes"}),
         ({"environment": {"torch": "3.0"}}, {"payload_bytes", "messages", "wire_bytes"}),
     ],
@@ -107,7 +107,7 @@ GPU = {"gpu": {"names": ["NVIDIA Fake 80GB"]}, "nccl": {"version": "2.27.5"}}
 def test_numbers_that_gpus_do_not_repeat_are_not_compared() -> None:
     drifted = [{"compression_error": 0.51, "residual_norm": 2.1, "train_loss": 1.01}] * 5
     outcome = check(seeds(drifted, device="cuda", environment=GPU), seeds([{}] * 5, device="cuda", environment=GPU))
-    unrepeated = dict.fromkeys(("compression_error", "residual_norm"), NOT_COMPARED)
+    unrepeated = dict.fromkeys(("first_steps", "compression_error", "residual_norm"), NOT_COMPARED)
     reason = "GPU libraries sum in another order on every run: only accuracy and loss are compared"
 
     assert (verdicts(outcome), int(outcome.exit_code)) == ({**dict.fromkeys(METRICS, PASS), **unrepeated}, 0)
@@ -215,3 +215,12 @@ def test_a_cell_without_an_epoch_that_the_baseline_lacks(status: Any) -> None:
     outcome = check([cell(status=status, epochs=0, workers=8)], seeds([{}]))
 
     assert (only(outcome)[2], int(outcome.exit_code)) == (NOT_COMPARED, 4)
+
+
+def test_a_pass_without_times_says_so() -> None:
+    cells = seeds([{}] * 2, link="none")
+    outcome = check(cells, cells)
+
+    assert (int(outcome.exit_code), len(outcome.notes)) == (0, 1)
+    assert "time is gated only on the baseline's machine and shaped link" in outcome.notes[0]
+    assert check(seeds([{}]), seeds([{}])).notes == ()

@@ -105,7 +105,8 @@ def test_a_result_has_the_change_and_its_bounds() -> None:
         INCONCLUSIVE,
         0.5,
         "points lost 2.00 over 3 seeds, between 0.31 and 3.69; 0.50 allowed, "
-        "less than 2.19 could not have been detected; 3 seeds are few, run 5",
+        # t(4) · 0.01 / √5 is 0.0095, below the distance of 0.015 to the margin
+        "less than 2.19 could not have been detected; about 5 seeds would decide it",
     )
     assert pytest.approx((0.48, -0.02, -0.02 - half, -0.02 + half, 0.005 + half)) == (
         accuracy.current,
@@ -125,6 +126,19 @@ def test_a_change_of_the_loss_is_relative_to_the_baselines() -> None:
         0.25,
         "higher by 0.5000 over 2 seeds, at least 0.5000; 0.1000 allowed; 2 seeds are few, run 5",
     )
+
+
+@pytest.mark.parametrize(
+    ("losses", "needed"),
+    [
+        # A mean of 0.2 beside a margin of 0.25, a spread of 0.1: t(n − 1) · 0.1 / √n ≤ 0.05 from 13 on, where
+        # t(12) = 1.782288 gives 0.04943, and t(11) = 1.795885 gives 0.05184.
+        ([0.1, 0.2, 0.3], 13),
+        ([0.15, 0.25, 0.35], None),  # a mean at the margin
+    ],
+)
+def test_an_inconclusive_loss_tells_the_seeds_needed(losses: list[float], needed: int | None) -> None:
+    assert decide(losses, 0.25, 0.05).seeds_needed == needed
 
 
 def test_one_seed_is_inconclusive() -> None:

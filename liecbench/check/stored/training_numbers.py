@@ -1,0 +1,102 @@
+"""Compare compression error and norm of the residuals over whole trainings, seed by seed.
+
+Differences of rounding grow from step to step, so after the first steps only a mean over seeds tells a change of the
+method from them.
+"""
+
+import statistics
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.early_numbers import NUMBERS_CHANGED
+from liecbench.check.stored.matching import CellMatch
+from liecbench.check.stored.seeds import ENOUGH_SEEDS, seeds_text
+from liecbench.check.verdict import CheckResult, Verdict
+from liecbench.results.statistics import Estimate
+
+Metric = Literal["compression_error", "residual_norm"]
+METRICS: Final[tuple[Metric, ...]] = ("compression_error", "residual_norm")
+_NAMES: Final = {"compression_error": "a compression error", "residual_norm": "an error memory"}
+
+
+def num_tests(matches: Sequence[CellMatch]) -> int:
+    """Return the number of confidence intervals that ``number_results`` computes."""
+    if len(matches) < 2:
+        return 0
+    return sum(all(_mean(match.baseline, metric) is not None for match in matches) for metric in METRICS)
+
+
+def number_results(
+    label: str, matches: Sequence[CellMatch], metric: Metric, *, margin: float, equal: float, level: float
+) -> list[CheckResult]:
+    """Compare the mean of a metric over epochs, seed by seed.
+
+    Args:
+        label: The cell's name.
+        matches: The matches of cells that differ only in the seed.
+        metric: The metric.
+        margin: Allowed mean relative change, in either direction.
+        equal: Relative change up to which the values of a seed are equal, so that no interval is needed.
+        level: Probability that a confidence bound is wrong.
+
+    Returns:
+        One result, or an empty list if neither side has the metric. It is FAIL if only one side has the metric, or if
+        the mean change is shown to be beyond the margin; PASS if it is shown to be within; else INCONCLUSIVE.
+    """
+    for match in matches:
+        for epoch, now in zip(match.baseline.epochs, match.current.epochs, strict=False):
+            before, after = getattr(epoch, metric), getattr(now, metric)
+            if (before is None) != (after is None):
+                what = f"{'gained' if before is None else 'lost'} {_NAMES[metric]}"
+                reason = f"seed {match.seed}: in epoch {epoch.epoch} the method has {what}; {NUMBERS_CHANGED}"
+                return [_result(label, metric, Verdict.FAIL, reason, before, after)]
+    sides = [(_mean(match.baseline, metric), _mean(match.current, metric)) for match in matches]
+    known = [(old, new) for old, new in sides if old is not None and new is not None]
+    if not known:
+        return []
+    old, new = (statistics.fmean(side) for side in zip(*known, strict=True))
+    changes = [after / before - 1 if before else float(after != before) for before, after in known]
+    mean, seeds = statistics.fmean(changes), seeds_text(len(changes))
+    if max(map(abs, changes)) <= equal:
+        return [_result(label, metric, Verdict.PASS, f"equal within {equal:.2%} with {seeds}", old, new, mean)]
+    bounds = Estimate.of(changes, level)
+    if bounds.low is None or bounds.high is None:
+        reason = f"{mean:+.2%}; one seed gives no interval, run {ENOUGH_SEEDS}"
+        return [_result(label, metric, Verdict.INCONCLUSIVE, reason, old, new, mean)]
+    verdict, more = Verdict.INCONCLUSIVE, f", between {bounds.low:+.2%} and {bounds.high:+.2%}"
+    if bounds.low > margin or bounds.high < -margin:
+        verdict, more = Verdict.FAIL, f"; {NUMBERS_CHANGED}"
+    elif -margin <= bounds.low and bounds.high <= margin:
+        verdict = Verdict.PASS
+    reason = f"{mean:+.2%} over {seeds}; ±{margin:.0%} allowed{more}"
+    return [_result(label, metric, verdict, reason, old, new, mean, (bounds.low, bounds.high))]
+
+
+def _mean(entry: BaselineCell, metric: Metric) -> float | None:
+    """Return the metric's mean over the epochs that have it; None if none has."""
+    values = [value for epoch in entry.epochs if (value := getattr(epoch, metric)) is not None]
+    return statistics.fmean(values) if values else None
+
+
+def _result(
+    label: str,
+    metric: Metric,
+    verdict: Verdict,
+    reason: str,
+    baseline: float | None,
+    current: float | None,
+    change: float | None = None,
+    bounds: tuple[float | None, float | None] = (None, None),
+) -> CheckResult:
+    return CheckResult(
+        cell=label,
+        metric=metric,
+        verdict=verdict,
+        reason=reason,
+        baseline=baseline,
+        current=current,
+        change=change,
+        low=bounds[0],
+        high=bounds[1],
+    )
