@@ -1,5 +1,6 @@
 """Template processes: what is forked from them, what they keep out of it, and how their death is reported."""
 
+import dataclasses
 import json
 import os
 import shlex
@@ -190,3 +191,17 @@ def test_kernels_are_imported_before_the_launch_is_forked(tmp_path: Path) -> Non
     (figures,) = [event.figures for event in events if isinstance(event, CaseMeasured)]
 
     assert (outcome.status, figures["had_numba"]) == (0, True), log_tail(outcome.log)
+
+
+def test_a_rank_imports_nothing_for_its_first_step(tmp_path: Path) -> None:
+    matrix = {"algorithm": ["liec"], "compressor": ["sign"], "workers": [2], "link": ["none"]}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({**SCENARIO, "matrix": matrix, "baseline": "liec"}))
+    (launch,) = group(jobs_left(load_scenario(tmp_path / "s.yaml", []).cells(), {}))
+    torchrun = dataclasses.replace(launch.torchrun(), module="tests.compressing_rank", workers=1)
+    events: list[Event] = []
+    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", events.append)
+    (figures,) = [event.figures for event in events if isinstance(event, CaseMeasured)]
+
+    # Some versions of torch import a small module for each backward pass's profiler.
+    imported = [name for name in figures["imported"] if not name.startswith("torch.profiler.")]
+    assert (outcome.status, imported) == (0, []), log_tail(outcome.log)
