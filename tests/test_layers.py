@@ -145,9 +145,9 @@ from liecbench.config.loader import load_scenario
 from liecbench.estimate.eta import TimeLeft
 from liecbench.launch.launch import group
 from liecbench.launch.pending import jobs_left
-jobs = jobs_left(load_scenario(Path(sys.argv[1])).cells(), {})
-TimeLeft(jobs)
-print(*(name for launch in group(jobs) for name in launch.torchrun().kernels))
+pending = jobs_left(load_scenario(Path(sys.argv[1])).cells(), {})
+TimeLeft(pending)
+print(*(name for launch in group(pending.jobs) for name in launch.torchrun().kernels))
 print(*({"torch", "torch._dynamo", "numba", "triton", "scipy", "sklearn", "matplotlib"} & set(sys.modules)))
 """
     quickstart = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"

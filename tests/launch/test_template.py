@@ -196,7 +196,7 @@ def test_kernels_are_imported_before_the_launch_is_forked(tmp_path: Path) -> Non
 def test_a_rank_imports_nothing_for_its_first_step(tmp_path: Path) -> None:
     matrix = {"algorithm": ["liec"], "compressor": ["sign"], "workers": [2], "link": ["none"]}
     (tmp_path / "s.yaml").write_text(yaml.safe_dump({**SCENARIO, "matrix": matrix, "baseline": "liec"}))
-    (launch,) = group(jobs_left(load_scenario(tmp_path / "s.yaml", []).cells(), {}))
+    (launch,) = group(jobs_left(load_scenario(tmp_path / "s.yaml", []).cells(), {}).jobs)
     torchrun = dataclasses.replace(launch.torchrun(), module="tests.compressing_rank", workers=1)
     events: list[Event] = []
     outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", events.append)
