@@ -102,6 +102,8 @@ def _load_comparison(
         cells,
         baseline=baseline or settings.baseline,
         target_accuracy=settings.target_accuracy,
+        target_loss=settings.target_loss,
+        tolerances=settings.tolerances,
         by=by,
         metrics=metrics,
         tuned_field=tuned_field,

@@ -30,6 +30,12 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Results directory.", show_default="results/NAME")] = None,
     only: Only = None,
     assign: Assignments = None,
+    num_seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", metavar="N", min=1, max=1000, help="Run seeds 0 to N - 1.", show_default="the scenario's"
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Refuse a directory that has results, instead of continuing them.")
     ] = False,
@@ -50,6 +56,8 @@ def run(
     ] = None,
 ) -> None:
     """Run the scenario's matrix, then print the comparison."""
+    if num_seeds is not None:
+        assign = [*(assign or []), f"matrix.seed={list(range(num_seeds))}"]
     if not dry_run:
         _prepare_ranks(scenario, assign or [], num_nodes, node_rank, master)
     from liecbench.config.loader import load_scenario
@@ -60,7 +68,7 @@ def run(
     from liecbench.launch.multinode import Nodes
     from liecbench.launch.recorded_launch import RunSettings
     from liecbench.results.comparison import compare
-    from liecbench.results.directory import ResultsDirectory, Snapshot, refuse_existing
+    from liecbench.results.directory import ComparisonSettings, ResultsDirectory, Snapshot, refuse_existing
 
     choose = functools.partial(select, conditions=only or [])
     loaded = load_scenario(scenario, assign or [], choose)
@@ -99,10 +107,13 @@ def run(
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
+    settings = ComparisonSettings.of(loaded.model_dump(mode="json"))
     comparison = compare(
         [cell for cell in snapshot.cells.values() if cell.id in ids],
-        baseline=loaded.baseline,
-        target_accuracy=loaded.target_accuracy,
+        baseline=settings.baseline,
+        target_accuracy=settings.target_accuracy,
+        target_loss=settings.target_loss,
+        tolerances=settings.tolerances,
         directories=[directory],
     )
     print_comparison(comparison)

@@ -8,12 +8,13 @@ from pydantic import ValidationError
 
 from liecbench.config import registry, workload, workload_sizes
 from liecbench.config.axes import AXES, REQUIRED_AXES, TASK_FIELDS, AlgorithmChoice
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Choice, Dirichlet, Milestones, Task
 from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint, given
 from liecbench.config.scenario import MATRIX, Scenario, matches
 from liecbench.config.yaml_source import Document, Key, load, override
-from liecbench.errors import ScenarioError, did_you_mean
+from liecbench.errors import LiecbenchError, ScenarioError, did_you_mean
 from liecbench.network.link_text import LinkKeys, LinkMapKeys
 
 # Returns the cells that will run, given all cells of a scenario.
@@ -124,9 +125,8 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
         if name not in matrix:
             raise document.error((*MATRIX, name), "the key is missing; add it", at_key=True)
     names = [algorithm.name for algorithm in matrix["algorithm"]]
-    if "baseline" in scenario.model_fields_set and scenario.baseline not in names:
-        message = f"{scenario.baseline!r} is not an algorithm of the matrix ({did_you_mean(scenario.baseline, names)})"
-        raise document.error(("baseline",), message)
+    if "baseline" in scenario.model_fields_set:
+        _check_baseline(document, scenario, names)
     if scenario.backend == "nccl" and scenario.device == "cpu":
         raise document.error(("backend",), "nccl moves GPU memory only; use backend: gloo with device: cpu")
     if scenario.backend == "nccl" and scenario.enforcement == "process":
@@ -137,6 +137,18 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     _check_exclusions(document, scenario)
     _check_links(document, scenario)
     _check_compressors(document, scenario)
+
+
+def _check_baseline(document: Document, scenario: Scenario, names: list[str]) -> None:
+    try:
+        choice = BaselineChoice.parse(scenario.baseline)
+    except LiecbenchError as error:
+        raise document.error(("baseline",), str(error)) from None
+    if choice.algorithm not in names:
+        message = f"{choice.algorithm!r} is not an algorithm of the matrix ({did_you_mean(choice.algorithm, names)})"
+        raise document.error(("baseline",), message)
+    if choice.fixed and not any(choice.matches(cell.spec()) for cell in scenario.cells()):
+        raise document.error(("baseline",), f"no cell is {choice.text}; give values that the matrix has")
 
 
 def _check_links(document: Document, scenario: Scenario) -> None:

@@ -57,8 +57,17 @@ class Scenario(Model):
         None,
         description="a cell fails after this many seconds without a step; default: 300 + 10 × its wire seconds",
     )
-    baseline: str = "ddp"
+    baseline: str | dict[str, str | int | float] = Field(
+        "ddp", description="the algorithm to compare with, or fields such as {algorithm: liec, workers: 2}"
+    )
     target_accuracy: Annotated[float, Gt(0), Le(1)] | None = None
+    target_loss: Annotated[float, Gt(0)] | None = Field(None, description="the target of language models: a test loss")
+    accuracy_tolerance: Annotated[float, Gt(0), Le(1)] = Field(
+        0.005, description="an accuracy counts as the baseline's if it is lower by less than this"
+    )
+    loss_tolerance: Annotated[float, Gt(0)] = Field(
+        0.02, description="likewise for language models: a test loss that is higher by less than this, in nats"
+    )
 
     def cells(self) -> list[Cell]:
         """Return the cells without duplicates: those of the matrix that are not excluded, then those of ``include``."""

@@ -5,22 +5,26 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from liecbench.report.verdict_rows import break_even_objects, row_verdict, setting_object
 from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import exported_metrics
 from liecbench.results.rows import Row
 
 
 def render(comparison: Comparison) -> str:
-    """Return ``{"rows": [...], "baseline": ..., "target_accuracy": ...}`` as JSON.
+    """Return ``{"rows": [...], "verdict": [...], "break_even": [...], "baseline": ..., ...}`` as JSON.
 
-    Each row is one object of fields, counts of cells, metrics, errors and warnings. A metric is an object with the keys
-    ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown.
+    Each row is one object of fields, counts of cells, metrics, verdicts, errors and warnings. A metric is an object
+    with the keys ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown.
     """
     names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
     content = {
-        "rows": [_object(row, names) for row in comparison.rows],
-        "baseline": comparison.baseline,
+        "rows": [{**_object(row, names), **row_verdict(comparison, row)} for row in comparison.rows],
+        "verdict": [setting_object(comparison, verdict) for verdict in comparison.setting_verdicts],
+        "break_even": break_even_objects(comparison),
+        "baseline": comparison.baseline_choice.as_json(),
         "target_accuracy": comparison.target_accuracy,
+        "target_loss": comparison.target_loss,
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 

@@ -25,7 +25,7 @@ def _lines(comparison: Comparison) -> list[list[str]]:
     alignment = ["---"] * len(comparison.fields) + ["---:"] * len(metrics) + ["---"]
     lines = [headings, alignment]
     for row in comparison.rows:
-        fields = [starred_field_text(comparison, row, name) for name in comparison.fields]
+        fields = [starred_field_text(row, name) for name in comparison.fields]
         lines.append([*fields, *(metric.text(row.metrics[metric.name]) for metric in metrics), row.state])
     return lines
 

@@ -20,15 +20,15 @@ def field_text(row: Row, name: str) -> str:
     return "–" if value is None else str(value)
 
 
-def starred_field_text(comparison: Comparison, row: Row, name: str) -> str:
+def starred_field_text(row: Row, name: str) -> str:
     """Return a field's value as text, with a star after the name of the baseline."""
-    star = " *" if name == "algorithm" and row.algorithm == comparison.baseline else ""
+    star = " *" if name == "algorithm" and row.is_baseline else ""
     return field_text(row, name) + star
 
 
 def caption(comparison: Comparison) -> str:
     """Return the text below a table: the fields that all rows share, and an explanation of the columns."""
-    rows, baseline = comparison.rows, comparison.baseline
+    rows, baseline = comparison.rows, comparison.baseline_choice.text
     compared = any(row.metrics["speedup"] is not None for row in rows)
     ratios = (
         f"* baseline {baseline}; bytes÷ and speed-up: baseline ÷ row" if compared else f"no {baseline} to compare with"

@@ -59,7 +59,7 @@ def _columns(comparison: Comparison) -> dict[str, list[Text]]:
     """Return one list of texts per column: the heading, then one text per row; the key names the field or metric."""
     rows = comparison.rows
     columns = {
-        name: [Text(field_heading(name)), *(Text(starred_field_text(comparison, row, name)) for row in rows)]
+        name: [Text(field_heading(name)), *(Text(starred_field_text(row, name)) for row in rows)]
         for name in comparison.fields
     }
     for metric in comparison.columns():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.results.break_even import BreakEven, break_evens
 from liecbench.results.cells import CellResult
 from liecbench.results.fields import varying_fields
@@ -12,8 +13,11 @@ from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS, check_names
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row, grouped, summarise
+from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import verdict_lines
-from liecbench.results.tuning import at_best
+from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
+from liecbench.results.tuning import TUNING_NOTE, at_best
+from liecbench.results.verdict_words import Words, target_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +26,17 @@ class Comparison:
 
     Args:
         rows: The rows; unless ``by`` is ``algorithm``, rows with the same value of the field ``by`` are adjacent.
-        baseline: The algorithm that the others are compared with.
+        baseline_choice: The cells that the others are compared with.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
+        target_loss: Likewise a test loss.
         by: The field that rows are grouped by.
         fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
         shared_fields: The other fields by name: each has the same value in every row that has the field.
         settings: The rows of each setting (such as a link), fastest first, by the setting's name.
         requested_metrics: The metrics that ``--metric`` names; empty for the default ones.
         break_evens: The break-even of each method compared with the baseline at two or more link rates.
+        setting_verdicts: The verdict on each setting.
+        words: The names that sentences share.
         verdict: The conclusions in words, one sentence per line.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
@@ -38,14 +45,17 @@ class Comparison:
     """
 
     rows: tuple[Row, ...]
-    baseline: str
+    baseline_choice: BaselineChoice
     target_accuracy: float | None
+    target_loss: float | None
     by: str
     fields: tuple[str, ...]
     shared_fields: Mapping[str, Any]
     settings: Mapping[str, tuple[Row, ...]]
     requested_metrics: tuple[str, ...]
     break_evens: tuple[BreakEven, ...]
+    setting_verdicts: tuple[SettingVerdict, ...]
+    words: Words
     verdict: tuple[str, ...]
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -57,8 +67,10 @@ class Comparison:
         cls,
         rows: Sequence[Row],
         *,
-        baseline: str,
+        baseline: str | BaselineChoice,
         target_accuracy: float | None = None,
+        target_loss: float | None = None,
+        tolerances: Tolerances = DEFAULT_TOLERANCES,
         by: str = "algorithm",
         metrics: Sequence[str] = (),
         tuned_field: str | None = None,
@@ -68,8 +80,10 @@ class Comparison:
 
         Args:
             rows: The rows.
-            baseline: The algorithm that the others are compared with.
+            baseline: The cells that the others are compared with.
             target_accuracy: An accuracy from 0 to 1, or None for no target.
+            target_loss: A test loss, or None for no target.
+            tolerances: The largest differences of accuracy and test loss that count as equal.
             by: The field to group rows by.
             metrics: The metrics to show as columns; empty for the default ones.
             tuned_field: The field that ``--best`` names, if any: the rows then hold only each method's best value.
@@ -83,27 +97,48 @@ class Comparison:
         settings: dict[str, list[Row]] = {}
         for row in rows:
             settings.setdefault(labels.setting(row), []).append(row)
-        found = break_evens(rows, baseline)
-        notes = [f"each method at its best {tuned_field}, by the accuracy at the end"] if tuned_field else []
-        verdict = verdict_lines(settings, found, labels, baseline=baseline, target_accuracy=target_accuracy)
+        choice = BaselineChoice.parse(baseline)
+        found = break_evens(rows)
+        notes = [TUNING_NOTE.format(field=tuned_field)] if tuned_field else []
+        words = Words(labels=labels, baseline=choice.text, tolerances=tolerances, directories=tuple(directories))
+        verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
+        target = target_text(target_accuracy, target_loss)
+        verdict = verdict_lines(verdicts, found, words, target=target)
         ordered = grouped(rows, by) if rows else []
         fields = list(dict.fromkeys(["algorithm", by, *varying_fields([row.fields for row in ordered])]))
         return cls(
             rows=tuple(ordered),
-            baseline=baseline,
+            baseline_choice=choice,
             target_accuracy=target_accuracy,
+            target_loss=target_loss,
             by=by,
             fields=tuple(fields),
             shared_fields=_shared_fields(ordered, fields),
             settings={name: tuple(group) for name, group in settings.items()},
             requested_metrics=tuple(metrics),
             break_evens=tuple(found),
+            setting_verdicts=tuple(verdicts),
+            words=words,
             verdict=(*notes, *verdict),
             errors=_once(f"{row.algorithm}: {error}".partition("\n")[0] for row in ordered for error in row.errors),
             warnings=_once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings),
             labels=labels,
             directories=tuple(directories),
         )
+
+    @property
+    def baseline(self) -> str:
+        """The algorithm that the others are compared with."""
+        return self.baseline_choice.algorithm
+
+    @property
+    def target(self) -> str | None:
+        """The target as text, such as ``90%``; None if there is none."""
+        return target_text(self.target_accuracy, self.target_loss)
+
+    def verdict_of(self, row: Row) -> SettingVerdict:
+        """Return the verdict on the setting of a row."""
+        return next(one for one in self.setting_verdicts if any(row is other for other in one.rows))
 
     def columns(self, *, page: bool = False) -> tuple[Metric, ...]:
         """Return the metrics to show as columns: the requested or else the default ones, if any row has a value.
@@ -123,8 +158,10 @@ class Comparison:
 def compare(
     cells: Sequence[CellResult],
     *,
-    baseline: str,
+    baseline: str | BaselineChoice,
     target_accuracy: float | None = None,
+    target_loss: float | None = None,
+    tolerances: Tolerances = DEFAULT_TOLERANCES,
     by: str = "algorithm",
     metrics: Sequence[str] = (),
     tuned_field: str | None = None,
@@ -137,9 +174,11 @@ def compare(
     if tuned_field is not None:
         cells = at_best(cells, tuned_field)
     return Comparison.of_rows(
-        summarise(cells, baseline=baseline, target_accuracy=target_accuracy),
+        summarise(cells, baseline=baseline, target_accuracy=target_accuracy, target_loss=target_loss),
         baseline=baseline,
         target_accuracy=target_accuracy,
+        target_loss=target_loss,
+        tolerances=tolerances,
         by=by,
         metrics=metrics,
         tuned_field=tuned_field,

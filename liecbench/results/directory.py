@@ -4,27 +4,47 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import yaml
 from pydantic import ValidationError
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, Ledger, LedgerReader, read
+from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 
 SCENARIO_NAME: Final = "scenario.yaml"
 DEFAULT_BASELINE: Final = "ddp"
+_DEFAULT_CHOICE: Final = BaselineChoice(algorithm=DEFAULT_BASELINE)
+_MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonSettings:
-    """A scenario's baseline algorithm and its target accuracy, from 0 to 1, if it has one."""
+    """A scenario's baseline, its target accuracy from 0 to 1 or its target loss, and the differences that are equal."""
 
-    baseline: str = DEFAULT_BASELINE
+    baseline: BaselineChoice = _DEFAULT_CHOICE
     target_accuracy: float | None = None
+    target_loss: float | None = None
+    tolerances: Tolerances = DEFAULT_TOLERANCES
+
+    @classmethod
+    def of(cls, scenario: Mapping[str, Any]) -> Self:
+        """Return the settings in a scenario's fields; those of earlier versions have no tolerances."""
+        usual = DEFAULT_TOLERANCES
+        numbers = {name: scenario.get(name) for name in ("target_accuracy", "target_loss")}
+        return cls(
+            baseline=BaselineChoice.parse(scenario["baseline"]),
+            **{name: None if value is None else float(value) for name, value in numbers.items()},
+            tolerances=Tolerances(
+                accuracy=float(scenario.get("accuracy_tolerance", usual.accuracy)),
+                loss=float(scenario.get("loss_tolerance", usual.loss)),
+            ),
+        )
 
 
 class Snapshot:
@@ -128,11 +148,8 @@ def comparison_settings(directory: Path) -> ComparisonSettings:
         return ComparisonSettings()
     try:
         scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
-        target = scenario.get("target_accuracy")
-        return ComparisonSettings(
-            baseline=str(scenario["baseline"]), target_accuracy=None if target is None else float(target)
-        )
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError):
+        return ComparisonSettings.of(scenario)
+    except (LiecbenchError, OSError, *_MALFORMED):
         message = f"{path}: not the scenario that `run` wrote"
         raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None
 

@@ -1,5 +1,6 @@
 """The definition of one metric: its derivation from a cell, and the way it is shown."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,20 +14,31 @@ from liecbench.results.units import Unit
 class CompletedCell:
     """The epochs of a completed cell, from which metrics are derived.
 
-    ``epochs_to_target`` are the epochs from the first to the one that reaches the target accuracy; None if no epoch
-    reaches it or there is no target.
+    ``epochs_to_target`` is the number of epochs until the target is reached, interpolated between evaluations; None if
+    it is not reached or there is no target.
     """
 
     epochs: Sequence[Epoch]
-    epochs_to_target: Sequence[Epoch] | None = None
+    epochs_to_target: float | None = None
 
     @classmethod
-    def of(cls, epochs: Sequence[Epoch], target_accuracy: float | None) -> "CompletedCell":
-        """Return a completed cell with these epochs; ``target_accuracy`` is from 0 to 1, or None for no target."""
-        for number, epoch in enumerate(epochs, start=1):
-            if target_accuracy is not None and epoch.test_accuracy >= target_accuracy:
-                return cls(epochs=epochs, epochs_to_target=epochs[:number])
-        return cls(epochs=epochs)
+    def of(
+        cls, epochs: Sequence[Epoch], target_accuracy: float | None = None, target_loss: float | None = None
+    ) -> "CompletedCell":
+        """Return a completed cell with these epochs.
+
+        Args:
+            epochs: The epochs in order.
+            target_accuracy: An accuracy from 0 to 1, or None.
+            target_loss: A test loss, or None; if both are given, the accuracy counts.
+        """
+        if target_accuracy is not None:
+            above = [epoch.test_accuracy - target_accuracy for epoch in epochs]
+        elif target_loss is not None:
+            above = [target_loss - epoch.test_loss for epoch in epochs]
+        else:
+            return cls(epochs=epochs)
+        return cls(epochs=epochs, epochs_to_target=_reached(above))
 
     def seconds_per_epoch(self, name: str) -> float | None:
         """Return the mean seconds per epoch of the ``Epoch`` field ``name``; None if all steps are warm-up.
@@ -39,9 +51,29 @@ class CompletedCell:
         values: list[Any] = [getattr(epoch, name) for epoch in self.epochs]
         return None if not num_epochs or None in values else sum(values) / num_epochs
 
-    def to_target(self, cost: Callable[[Epoch], float]) -> float | None:
-        """Return the sum of ``cost`` over the epochs to the target accuracy; None if no epoch reaches the target."""
-        return None if self.epochs_to_target is None else sum(map(cost, self.epochs_to_target))
+    def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:
+        """Return the sum of ``cost`` until the target is reached; None if it is not reached or a cost is unknown."""
+        if self.epochs_to_target is None:
+            return None
+        whole = int(self.epochs_to_target)
+        part = self.epochs_to_target - whole
+        costs = [cost(epoch) for epoch in self.epochs[: whole + 1 if part else whole]]
+        shares = [1.0] * whole + [part]
+        known = [value * share for value, share in zip(costs, shares, strict=False) if value is not None]
+        return sum(known) if len(known) == len(costs) else None
+
+
+def _reached(above: Sequence[float]) -> float | None:
+    """Return the number of epochs until the target is reached; ``above`` is how far each evaluation lies above it.
+
+    It is reached by the first of two evaluations in a row that are not below it. The time between that evaluation and
+    the one before is divided linearly.
+    """
+    for index, (first, second) in enumerate(itertools.pairwise(above)):
+        if first >= 0 and second >= 0:
+            before = above[index - 1] if index else None
+            return index + 1.0 if before is None else index + before / (before - first)
+    return None
 
 
 Derive = Callable[[CompletedCell], float | None]
@@ -70,6 +102,7 @@ class Metric:
             always.
         zero_is_missing: True if 0 does not count as a value for ``exported_with``.
         of_gpus: True if the value covers all GPUs of the cell together.
+        needs_interval: True if the text of a value without an interval says that its error is unknown.
         hide_first: The position in the order in which narrow terminals hide columns, lowest first; None: never.
     """
 
@@ -85,11 +118,13 @@ class Metric:
     exported_with: str | None = None
     zero_is_missing: bool = False
     of_gpus: bool = False
+    needs_interval: bool = False
     hide_first: int | None = None
 
     def text(self, value: Estimate | None) -> str:
         """Return a mean with its unit and interval as text for people; a dash for None."""
-        return self.unit.text(value)
+        unknown = " ±?" if self.needs_interval and value is not None and value.low is None else ""
+        return self.unit.text(value) + unknown
 
     def differs(self, values: Iterable[Estimate | None]) -> bool:
         """Return whether the rows' means differ so much that ``shown_from`` shows the column."""

@@ -9,12 +9,14 @@ from liecbench.results import gpu_metrics
 from liecbench.results.metric_row import Compare, CompletedCell, Derive, Metric
 from liecbench.results.units import (
     BYTES,
+    EPOCHS,
     FRACTION,
     HERTZ,
     JOULES,
     LOSS,
     POINTS,
     RATIO,
+    RATIO_RANGE,
     SECONDS,
     WATTS,
     Unit,
@@ -28,6 +30,10 @@ def _seconds(field: str) -> Derive:
 def _ratio(name: str) -> Compare:
     """Return a comparison: the baseline's value of metric ``name`` ÷ the cell's value, or None if one is unknown."""
     return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
+
+
+def _of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
+    """Return None: the metric compares rows, by the rounds of a timing session, and not cells."""
 
 
 def _wire_bytes(cell: CompletedCell) -> float | None:
@@ -139,10 +145,20 @@ _ROWS: Final = (
     Metric(
         name="speedup",
         heading="speed-up",
-        unit=RATIO,
+        unit=RATIO_RANGE,
         compare=_ratio("seconds_per_epoch"),
         better="higher",
         shown="table",
+        needs_interval=True,
+    ),
+    Metric(
+        name="speedup_over_dense",
+        heading="vs dense",
+        unit=RATIO_RANGE,
+        compare=_of_the_row,
+        better="higher",
+        shown="table",
+        needs_interval=True,
     ),
     Metric(
         name="accuracy_difference",
@@ -151,6 +167,13 @@ _ROWS: Final = (
         compare=lambda cell, baseline: cell["test_accuracy"] - baseline["test_accuracy"],
         better="higher",
         shown="page",
+        needs_interval=True,
+    ),
+    Metric(
+        name="test_loss",
+        heading="test loss",
+        unit=LOSS,
+        derive=lambda cell: cell.epochs[-1].test_loss,
     ),
     Metric(
         name="train_loss",
@@ -168,6 +191,14 @@ _ROWS: Final = (
         every_seed=True,
     ),
     Metric(
+        name="epochs_to_target",
+        heading="epochs to target",
+        unit=EPOCHS,
+        derive=lambda cell: cell.epochs_to_target,
+        shown="page",
+        every_seed=True,
+    ),
+    Metric(
         name="bytes_to_target",
         heading="B to target",
         unit=BYTES,
@@ -179,7 +210,7 @@ _ROWS: Final = (
         name="joules_to_target",
         heading="J to target",
         unit=JOULES,
-        derive=lambda cell: None if cell.epochs_to_target is None else gpu_metrics.joules(cell.epochs_to_target),
+        derive=lambda cell: cell.to_target(lambda epoch: gpu_metrics.joules([epoch])),
         shown="page",
         every_seed=True,
         exported_with="joules_per_epoch",

@@ -55,6 +55,22 @@ class LogRatio:
         variance, degrees = _pooled(between, rounds_variance, len(means))
         return cls(mean=mean, standard_error=math.sqrt(variance / len(means)), degrees_of_freedom=degrees)
 
+    def plus(self, other: "LogRatio") -> "LogRatio":
+        """Return the sum with an independent mean; its degrees of freedom are Satterthwaite's."""
+        mean = self.mean + other.mean
+        if self.standard_error is None or other.standard_error is None:
+            return LogRatio(mean=mean, standard_error=None, degrees_of_freedom=0)
+        own, others = self.standard_error**2, other.standard_error**2
+        variance = own + others
+        doubt = own**2 / self.degrees_of_freedom + others**2 / other.degrees_of_freedom
+        degrees = math.floor(variance**2 / doubt) if doubt else self.degrees_of_freedom + other.degrees_of_freedom
+        return LogRatio(mean=mean, standard_error=math.sqrt(variance), degrees_of_freedom=max(1, degrees))
+
+    @property
+    def inverse(self) -> "LogRatio":
+        """The logarithm of the inverse ratio."""
+        return LogRatio(mean=-self.mean, standard_error=self.standard_error, degrees_of_freedom=self.degrees_of_freedom)
+
     def estimate(self, tail: float = 0.025) -> Estimate:
         """Return the ratio, a geometric mean, with its interval; ``tail`` is the probability beyond each bound."""
         if self.standard_error is None:

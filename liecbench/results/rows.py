@@ -2,22 +2,29 @@
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell_fields import LATER_FIELDS, flat_fields
 from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import DEFAULT_BASELINE
 from liecbench.results.metric_row import CompletedCell, Metric
 from liecbench.results.metrics import METRICS, compare_metrics, derive_metrics
+from liecbench.results.pace import Pace
+from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.statistics import Estimate
 from liecbench.results.warnings import cell_warnings
 
 # Two rows are compared only if their cells share the _SETTING fields, and their tasks share the _WORKLOAD fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
+# Algorithms that send every gradient in full or in 16 bits, as people do without compression.
+DENSE: Final = frozenset({"ddp", "ddp_bf16", "ddp_fp16"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,12 @@ class Row:
         cells: The cells, completed or not.
         per_seed: The metrics by name of each completed cell, by seed.
         baseline_per_seed: Likewise for the completed cells of the baseline row; empty without a baseline.
+        is_baseline: True if the other rows of its setting are compared with this row.
+        is_dense: True if the row is the fastest of its setting that sends gradients without compression.
+        pace: The seconds per epoch by round or seed.
+        speed: ln(seconds of the baseline ÷ seconds of the row); None if they cannot be compared.
+        dense_speed: Likewise for the fastest row without compression; None if this is the baseline or the row itself.
+        cpu_share_differs: True if other processes disturbed the row and the baseline too differently to rank them.
         reached: The number of cells that reached the target accuracy, such as ``2/3``; None without a target.
         metrics: The mean over seeds of each metric, by name; None if it is unknown.
         errors: The errors of failed and diverged cells.
@@ -39,6 +52,12 @@ class Row:
     cells: tuple[CellResult, ...]
     per_seed: dict[int, dict[str, float]]
     baseline_per_seed: dict[int, dict[str, float]]
+    is_baseline: bool
+    is_dense: bool
+    pace: Pace
+    speed: LogRatio | None
+    dense_speed: LogRatio | None
+    cpu_share_differs: bool
     reached: str | None
     metrics: dict[str, Estimate | None]
     errors: list[str]
@@ -77,36 +96,80 @@ class Row:
 
 
 def summarise(
-    cells: Sequence[CellResult], *, baseline: str = DEFAULT_BASELINE, target_accuracy: float | None = None
+    cells: Sequence[CellResult],
+    *,
+    baseline: str | BaselineChoice = DEFAULT_BASELINE,
+    target_accuracy: float | None = None,
+    target_loss: float | None = None,
 ) -> list[Row]:
     """Return one row per group of cells that differ only in the seed.
 
     Args:
         cells: Cells of one or more results directories.
-        baseline: The algorithm with which rows of the same setting and workload are compared.
+        baseline: The cells with which rows of the same setting and workload are compared.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
+        target_loss: Likewise a test loss.
 
     Returns:
-        The rows, fastest first within each setting.
+        The rows, slowest link first, fastest row first within each setting.
     """
+    choice = BaselineChoice.parse(baseline)
+    metrics = {
+        id(cell): derive_metrics(CompletedCell.of(cell.epochs, target_accuracy, target_loss))
+        for cell in cells
+        if cell.status == "completed"
+    }
+    groups = [_Group.of(alike, choice, metrics) for alike in _alike(cells)]
+    baselines: dict[str, list[_Group]] = {}
+    dense: dict[str, list[_Group]] = {}
+    for group in groups:
+        if group.is_baseline:
+            baselines.setdefault(_comparable(group.cells[0], choice), []).append(group)
+        if group.algorithm in DENSE and group.pace.by_seed:
+            dense.setdefault(_comparable(group.cells[0]), []).append(group)
+    has_target = target_accuracy is not None or target_loss is not None
+    rows = []
+    for group in groups:
+        base = _nearest(group, baselines.get(_comparable(group.cells[0], choice), []))
+        rival = min(dense.get(_comparable(group.cells[0]), []), key=_Group.seconds, default=None)
+        rows.append(_row(group, base, rival, has_target=has_target))
+    return sorted(rows, key=_setting_then_speed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Cells that differ only in the seed, before they are compared."""
+
+    cells: list[CellResult]
+    per_seed: dict[int, dict[str, float]]
+    pace: Pace
+    is_baseline: bool
+
+    @classmethod
+    def of(cls, cells: list[CellResult], baseline: BaselineChoice, derived: Mapping[int, dict[str, float]]) -> "_Group":
+        completed = [cell for cell in cells if cell.status == "completed"]
+        per_seed = {cell.spec["seed"]: derived[id(cell)] for cell in completed}
+        name = "seconds_per_epoch"
+        seconds = {seed: metrics[name] for seed, metrics in per_seed.items() if name in metrics}
+        is_baseline = baseline.matches(cells[0].spec)
+        pace = Pace.of_cells(completed, seconds)
+        return cls(cells=cells, per_seed=per_seed, pace=pace, is_baseline=is_baseline)
+
+    @property
+    def algorithm(self) -> str:
+        return str(self.cells[0].spec["algorithm"]["name"])
+
+    def seconds(self) -> float:
+        return statistics.fmean(self.pace.by_seed.values())
+
+
+def _alike(cells: Sequence[CellResult]) -> list[list[CellResult]]:
+    """Return groups of cells that differ only in the seed."""
     groups: dict[tuple[str, str | None], list[CellResult]] = {}
     for cell in cells:
         alike = json.dumps({name: value for name, value in cell.spec.items() if name != "seed"})
         groups.setdefault((alike, cell.directory), []).append(cell)
-    baselines: dict[str, list[list[CellResult]]] = {}
-    for group in groups.values():
-        if group[0].spec["algorithm"]["name"] == baseline:
-            baselines.setdefault(_comparable(group[0]), []).append(group)
-    metrics = {
-        id(cell): derive_metrics(CompletedCell.of(cell.epochs, target_accuracy))
-        for cell in cells
-        if cell.status == "completed"
-    }
-    rows = []
-    for group in groups.values():
-        base = _nearest(group[0], baselines.get(_comparable(group[0]), []))
-        rows.append(_row(group, base, metrics, has_target=target_accuracy is not None))
-    return sorted(rows, key=_setting_then_speed)
+    return list(groups.values())
 
 
 def check_baseline(cells: Sequence[CellResult], baseline: str) -> None:
@@ -140,28 +203,50 @@ def _row_fields(group: list[CellResult]) -> dict[str, Any]:
     return fields if cell.directory is None else {**fields, "results": cell.directory}
 
 
-def _row(
-    group: list[CellResult], baseline: list[CellResult], derived: Mapping[int, dict[str, float]], *, has_target: bool
-) -> Row:
-    completed = [cell for cell in group if cell.status == "completed"]
-    baseline_per_seed = {cell.spec["seed"]: derived[id(cell)] for cell in baseline if cell.status == "completed"}
-    per_seed: dict[int, dict[str, float]] = {}
-    for cell in completed:
-        own, other = derived[id(cell)], baseline_per_seed.get(cell.spec["seed"])
-        per_seed[cell.spec["seed"]] = own | (compare_metrics(own, other) if other is not None else {})
+def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_target: bool) -> Row:
+    baseline_per_seed = {} if baseline is None else baseline.per_seed
+    per_seed = {
+        seed: own | (compare_metrics(own, baseline_per_seed[seed]) if seed in baseline_per_seed else {})
+        for seed, own in group.per_seed.items()
+    }
+    speed = None if baseline is None else group.pace.speed_over(baseline.pace)
+    dense_speed = None
+    if dense is not None and dense is not group and dense is not baseline:
+        dense_speed = group.pace.speed_over(dense.pace)
     num_reached = sum("seconds_to_target" in metrics for metrics in per_seed.values())
+    metrics = {
+        metric.name: _mean(metric, list(per_seed.values()), num_cells=len(group.cells)) for metric in METRICS.values()
+    }
+    metrics["speedup"] = None if speed is None else Estimate.exactly(1.0) if baseline is group else speed.estimate()
+    metrics["speedup_over_dense"] = None if dense_speed is None else dense_speed.estimate()
+    metrics["seconds_per_epoch"] = _seconds_per_epoch(metrics["seconds_per_epoch"], group.pace)
     return Row(
-        fields=_row_fields(group),
-        cells=tuple(group),
+        fields=_row_fields(group.cells),
+        cells=tuple(group.cells),
         per_seed=per_seed,
         baseline_per_seed=baseline_per_seed,
-        reached=f"{num_reached}/{len(group)}" if has_target else None,
-        metrics={
-            metric.name: _mean(metric, list(per_seed.values()), num_cells=len(group)) for metric in METRICS.values()
-        },
-        errors=[f"{cell.status}: {cell.error}" for cell in group if cell.error],
-        warnings=[*_pairing_warnings(list(per_seed.values()), baseline), *cell_warnings(group)],
+        is_baseline=group.is_baseline,
+        is_dense=group is dense,
+        pace=group.pace,
+        speed=None if baseline is group else speed,
+        dense_speed=dense_speed,
+        cpu_share_differs=baseline is not None and group.pace.disturbed_differently(baseline.pace),
+        reached=f"{num_reached}/{len(group.cells)}" if has_target else None,
+        metrics=metrics,
+        errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
+        warnings=[*_pairing_warnings(list(per_seed.values()), baseline), *cell_warnings(group.cells)],
     )
+
+
+def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
+    """Return the mean with its interval over the rounds of a timing session, if there is one."""
+    log_seconds = pace.log_seconds
+    if mean is None or log_seconds is None:
+        return mean
+    rounds = log_seconds.estimate()
+    low = None if rounds.low is None else mean.mean * rounds.low / rounds.mean
+    high = None if rounds.high is None else mean.mean * rounds.high / rounds.mean
+    return Estimate(mean=mean.mean, low=low, high=high)
 
 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
@@ -176,31 +261,42 @@ def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells
     return Estimate.of(known) if known and len(known) == num_expected else None
 
 
-def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: list[CellResult]) -> list[str]:
+def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: _Group | None) -> list[str]:
     num_paired = sum("accuracy_difference" in metrics for metrics in completed)
-    if not baseline or num_paired == len(completed):
+    if baseline is None or num_paired == len(completed):
         return []
     return [f"compared with the baseline by {num_paired} of its {len(completed)} seeds: the baseline has no others"]
 
 
-def _comparable(cell: CellResult) -> str:
-    """Return a key that is equal for a cell and the baseline's cells that it may be compared with."""
-    setting = [cell.spec.get(name) for name in _SETTING]
+def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str:
+    """Return a key that is equal for cells that may be compared; fields that the baseline fixes are left out."""
+    fixed = {} if baseline is None else baseline.fixed
+    setting = [cell.spec.get(name) for name in _SETTING if name not in fixed]
     task = {**LATER_FIELDS, **cell.spec["task"]}
-    return json.dumps([cell.directory, setting, [task[name] for name in _WORKLOAD]], sort_keys=True)
+    return json.dumps(
+        [cell.directory, setting, [task[name] for name in _WORKLOAD if name not in fixed]], sort_keys=True
+    )
 
 
-def _nearest(cell: CellResult, baselines: list[list[CellResult]]) -> list[CellResult]:
-    """Return the group of baseline cells whose task has the most fields equal to the cell's; empty if there is none.
+def _nearest(group: _Group, baselines: Sequence[_Group]) -> _Group | None:
+    """Return the baseline group whose task has the most fields equal to the group's; None if there is none.
 
     There are several groups if the scenario varies the task, for example its learning rate.
     """
-    task = cell.spec["task"]
-    return max(baselines, key=lambda group: sum(group[0].spec["task"][k] == v for k, v in task.items()), default=[])
+    task = group.cells[0].spec["task"]
+    shared = {id(one): sum(one.cells[0].spec["task"].get(k) == v for k, v in task.items()) for one in baselines}
+    return max(baselines, key=lambda one: shared[id(one)], default=None)
 
 
 def _setting_then_speed(row: Row) -> tuple[object, ...]:
     seconds = row.metrics["seconds_per_epoch"]
-    names = [name for name in (*_SETTING, *_WORKLOAD) if name != "timing"]
+    names = [name for name in (*_SETTING, *_WORKLOAD) if name not in ("timing", "link")]
     setting = tuple(str(row.fields.get(name)).rjust(12) for name in names)
-    return (*setting, math.inf if seconds is None else seconds.mean)
+    link = (_rate(row), str(row.fields.get("link")))
+    return (setting[:1], link, setting[1:], math.inf if seconds is None else seconds.mean)
+
+
+def _rate(row: Row) -> tuple[float, ...]:
+    """Return a key that sorts links by rate, slowest first; links without a limit come last."""
+    link = LinkMap.parse(row.cells[0].spec["link"])
+    return link.speed if link.shaped else (math.inf,)

@@ -30,6 +30,11 @@ class Estimate:
         half_width = t_quantile(degrees_of_freedom, 1 - tail) * math.sqrt(variance / len(values))
         return cls(mean=mean, low=mean - half_width, high=mean + half_width)
 
+    @classmethod
+    def exactly(cls, value: float) -> "Estimate":
+        """Return a value that is known without error."""
+        return cls(mean=value, low=value, high=value)
+
     @property
     def half_width(self) -> float | None:
         """Half of the interval's width; None for a single value."""

@@ -1,234 +1,124 @@
-"""The verdict of a comparison in words: each setting's fastest method and its accuracy, and break-even bandwidths."""
+"""The verdict of a comparison in words: one paragraph per setting, break-even rates, and rows that did not complete."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from liecbench.network.quantity import format_rate
+from liecbench.results.accuracy_words import accuracy_lines
+from liecbench.results.bottleneck import bottleneck_text
 from liecbench.results.break_even import BreakEven
+from liecbench.results.break_even_words import break_even_lines
+from liecbench.results.recommendation_words import recommendation_line
+from liecbench.results.row_flags import CPU_BOUND, DISTURBED, EARLIER_TIMING, row_flags
 from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
-from liecbench.results.statistics import Estimate
-from liecbench.results.time_parts import EpochSeconds
-from liecbench.results.units import RATIO
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.speed_words import speed_lines
+from liecbench.results.target_words import target_lines
+from liecbench.results.units import BYTES
+from liecbench.results.verdict_words import Words
 
-# A method keeps the baseline's accuracy if its own, a fraction, is lower by at most this.
-_TOLERANCE: Final = 0.005
 _MAX_ROWS_NAMED: Final = 6
+_FLAG_SENTENCES: Final = {
+    CPU_BOUND: "the processors are the limit here (more ranks and threads than CPUs), so their times say little about "
+    "machines with a CPU per rank",
+    DISTURBED: "other processes used over 15 % of the CPU: time them again on an idle machine",
+    EARLIER_TIMING: "an earlier version timed them one after the other, so that drift of the machine may look like a "
+    "difference",
+}
 
 
 def verdict_lines(
-    settings: Mapping[str, Sequence[Row]],
-    found: Sequence[BreakEven],
-    labels: Labels,
-    *,
-    baseline: str,
-    target_accuracy: float | None,
+    verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words, *, target: str | None
 ) -> list[str]:
-    """Return the verdict, one sentence per line.
-
-    It names each setting's fastest method and its accuracy, each method's break-even bandwidth, and the rows that did
-    not complete.
+    """Return the verdict, one or more sentences per line.
 
     Args:
-        settings: The rows of each setting, by the setting's name.
+        verdicts: The verdicts on the settings.
         found: The break-evens.
-        labels: The names of methods and settings.
-        baseline: The algorithm that the others are compared with.
-        target_accuracy: An accuracy from 0 to 1, or None. In settings where a row reaches it with every seed, methods
-            are ranked by the time to reach it; in other settings, by the time per epoch.
+        words: The names of methods.
+        target: The target accuracy or loss as text; None if there is none.
     """
-    lines = [
-        line
-        for setting, rows in settings.items()
-        for line in _SettingVerdict(
-            prefix=_prefix(setting, rows),
-            rows=tuple(rows),
-            labels=labels,
-            baseline=baseline,
-            target_accuracy=target_accuracy,
-        ).lines()
-    ]
-    every_row = [row for rows in settings.values() for row in rows]
-    return [*lines, *_break_even_lines(found, labels, baseline), *_incomplete(every_row, labels)]
+    lines = [f"{_prefix(verdict)}{line}" for verdict in verdicts for line in _lines(verdict, words, target)]
+    every_row = [row for verdict in verdicts for row in verdict.rows]
+    return [*lines, *break_even_lines(found, words.labels, words.baseline), *_incomplete(every_row, words.labels)]
 
 
-def _prefix(setting: str, rows: Sequence[Row]) -> str:
-    suffix = provenance(rows)
-    text = f"{setting}{suffix}" if setting else suffix.strip(" ()")
+def setting_text(verdict: SettingVerdict, words: Words, target: str | None) -> str:
+    """Return the verdict on one setting as one text, without the setting's name."""
+    return ". ".join(_lines(verdict, words, target))
+
+
+def _prefix(verdict: SettingVerdict) -> str:
+    suffix = provenance(verdict.rows)
+    text = f"{verdict.setting}{suffix}" if verdict.setting else suffix.strip(" ()")
     return f"{text}: " if text else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SettingVerdict:
-    """The verdict on the rows of one setting."""
-
-    prefix: str
-    rows: tuple[Row, ...]
-    labels: Labels
-    baseline: str
-    target_accuracy: float | None
-
-    @property
-    def target(self) -> str:
-        return "" if self.target_accuracy is None else f"{100 * self.target_accuracy:g}%"
-
-    def lines(self) -> Iterator[str]:
-        rivals = [row for row in self.rows if row.algorithm != self.baseline]
-        compared = [row for row in rivals if row.metrics["speedup"] is not None]
-        if not compared:
-            if any(row.num_completed for row in rivals) and len(rivals) < len(self.rows):
-                yield f"{self.prefix}nothing to compare with: {self.baseline} has no times of the same seeds"
-        elif self.target_accuracy is not None and any(row.metrics["seconds_to_target"] for row in self.rows):
-            yield from self._to_target(compared)
-        else:
-            if self.target_accuracy is not None:
-                yield f"{self.prefix}no method reaches {self.target} with every seed"
-            yield from self._fastest(compared, "seconds_per_epoch", "per epoch")
-
-    def _to_target(self, compared: Sequence[Row]) -> Iterator[str]:
-        reaching = [row for row in compared if row.metrics["seconds_to_target"]]
-        if not reaching:
-            yield f"{self.prefix}only {self.baseline} reaches {self.target} with every seed"
-            return
-        fastest = min(reaching, key=lambda row: _mean(row, "seconds_to_target"))
-        paired = _paired_baseline(fastest)
-        num_reached = sum("seconds_to_target" in metrics for metrics in paired.values())
-        if num_reached == len(paired):
-            yield from self._fastest(reaching, "seconds_to_target", f"to {self.target}")
-            return
-        missed = f"{self.baseline} does not get there"
-        if num_reached:
-            missed = f"{self.baseline} gets there with {num_reached} of {len(paired)} seeds"
-        accuracy = difference_text(fastest.metrics["accuracy_difference"])
-        yield f"{self.prefix}fastest to {self.target} is {self._name(fastest)}; {missed}; accuracy {accuracy}"
-
-    def _fastest(self, compared: Sequence[Row], metric: str, goal: str) -> Iterator[str]:
-        """Yield a sentence on the fastest row and, if it loses accuracy, one on the fastest row that keeps accuracy.
-
-        Args:
-            compared: The rows to choose from, without the baseline's.
-            metric: The name of the metric, in seconds, by which rows are ranked.
-            goal: The words for this metric in the sentences, such as ``per epoch``.
-        """
-        fastest = min(compared, key=lambda row: _mean(row, metric))
-        ratio = _speed_ratio(fastest, metric)
-        if ratio.mean <= 1:
-            beaten = self.baseline if metric == "seconds_per_epoch" else f"{self.baseline} {goal}"
-            name, speed = self._name(fastest), RATIO.text(ratio)
-            yield f"{self.prefix}no method beats {beaten}; the fastest, {name}, has {speed} its speed"
-            return
-        speed = f"{RATIO.text(ratio)} {self.baseline}'s speed{_not_shown(ratio)}"
-        accuracy = difference_text(fastest.metrics["accuracy_difference"])
-        sentence = f"fastest {goal} is {self._name(fastest)}, {speed}, accuracy {accuracy}"
-        yield f"{self.prefix}{sentence}; {_time_parts_text(fastest, self.baseline)}"
-        if not keeps_accuracy(fastest.metrics["accuracy_difference"]):
-            yield self._fastest_at_equal_accuracy(compared, metric)
-
-    def _fastest_at_equal_accuracy(self, compared: Sequence[Row], metric: str) -> str:
-        keeping = [row for row in compared if keeps_accuracy(row.metrics["accuracy_difference"])]
-        best = min(keeping, key=lambda row: _mean(row, metric), default=None)
-        if best is None or (ratio := _speed_ratio(best, metric)).mean <= 1:
-            return f"{self.prefix}no method is faster at {self.baseline}'s accuracy"
-        accuracy = difference_text(best.metrics["accuracy_difference"])
-        speed = f"{RATIO.text(ratio)}{_not_shown(ratio)}, accuracy {accuracy}"
-        return f"{self.prefix}at {self.baseline}'s accuracy it is {self._name(best)}, {speed}"
-
-    def _name(self, row: Row) -> str:
-        return f"{self.labels.method(row)} ({row.state})" if row.state else self.labels.method(row)
+def _lines(verdict: SettingVerdict, words: Words, target: str | None) -> Iterator[str]:
+    rivals = [row for row in verdict.rows if not row.is_baseline]
+    if verdict.untrained:
+        yield f"{words.baseline} learned nothing: {verdict.untrained}; nothing is compared with it"
+        return
+    if not verdict.speed.against_baseline:
+        if any(row.num_completed for row in rivals):
+            yield from _nothing_compared(verdict, rivals, words)
+        return
+    yield from speed_lines(verdict, words)
+    yield from accuracy_lines(verdict, words)
+    if recommended := recommendation_line(verdict, words):
+        yield recommended
+    fastest = _named_fastest(verdict)
+    if fastest is not None and (waits := bottleneck_text(fastest, words.name(fastest))):
+        yield waits
+    if target is not None:
+        yield from target_lines(verdict, words, target)
+    yield from _memory(verdict, words)
+    yield from _flags(verdict.rows, words)
 
 
-def _mean(row: Row, metric: str) -> float:
-    value = row.metrics[metric]
-    return float("inf") if value is None else value.mean
+def _nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Words) -> Iterator[str]:
+    base = next((row for row in verdict.rows if row.is_baseline), None)
+    if base is None:
+        if any(row.baseline_per_seed for row in rivals):
+            yield f"nothing to compare with: {words.baseline} shares no seed with the others; run the same seeds"
+    elif not base.num_completed:
+        yield f"nothing to compare with: {words.baseline} did not complete ({base.state}); run it again"
+    elif not base.pace.by_seed:
+        yield f"nothing to compare with: {words.baseline} has no times, because all of its steps are warm-up"
+    else:
+        yield f"nothing to compare with: {words.baseline} shares no timed seed with the others; run the same seeds"
 
 
-def _paired_baseline(row: Row) -> dict[int, dict[str, float]]:
-    """Return the baseline's metrics by seed, only for seeds that the row completed too."""
-    return {seed: metrics for seed, metrics in row.baseline_per_seed.items() if seed in row.per_seed}
+def _named_fastest(verdict: SettingVerdict) -> Row | None:
+    """Return the fastest row that is shown to be faster than the baseline, or else the one with the highest mean."""
+    compared = verdict.speed.against_baseline
+    shown = [index for index, outcome in compared.items() if outcome == "faster"] or list(compared)
+
+    def mean(index: int) -> float:
+        speed = verdict.rows[index].speed
+        return 0.0 if speed is None else speed.mean
+
+    return verdict.rows[max(shown, key=mean)] if shown else None
 
 
-def _speed_ratio(row: Row, metric: str) -> Estimate:
-    """Return the mean over seeds of the baseline's time ÷ the row's time; ``metric`` names the time."""
-    base = _paired_baseline(row)
-    return Estimate.of([base[seed][metric] / row.per_seed[seed][metric] for seed in base])
+def _memory(verdict: SettingVerdict, words: Words) -> Iterator[str]:
+    """Yield a sentence on the memories that methods keep on each rank, if they differ."""
+    sizes = [(row, value.mean) for row in verdict.rows if (value := row.metrics["memory_bytes"]) is not None]
+    if len({size for _, size in sizes}) > 1:
+        texts = [f"{words.name(row)} {BYTES.format(size) if size else 'none'}" for row, size in sizes[:_MAX_ROWS_NAMED]]
+        yield f"memories of the methods per rank: {', '.join(texts)}"
 
 
-def _not_shown(ratio: Estimate) -> str:
-    return " (not shown to be faster)" if ratio.low is not None and ratio.low <= 1 else ""
-
-
-def keeps_accuracy(difference: Estimate | None) -> bool:
-    """Return True if the accuracy is known to be at most half a percentage point below the baseline's."""
-    return difference is not None and difference.mean >= -_TOLERANCE
-
-
-def difference_text(difference: Estimate | None) -> str:
-    """Return an accuracy difference as text: percentage points ± half of the 95 % interval."""
-    if difference is None:
-        return "unknown"
-    text = f"{100 * difference.mean:+.1f} points"
-    return text if difference.half_width is None else f"{text} ±{100 * difference.half_width:.1f}"
-
-
-def _time_parts_text(row: Row, baseline: str) -> str:
-    """Return as text the shares of a row's time, the hidden share of communication, and the baseline's waiting."""
-    seconds = EpochSeconds.of_row(row)
-    computing, compressing, waiting = (100 * share for share in seconds.shares)
-    words = f"it computes {computing:.0f}%, compresses {compressing:.0f}% and waits {waiting:.0f}% of its time"
-    hidden = 100 * seconds.hidden
-    more = f", {hidden:.0f}% of the last two hidden" if hidden >= 1 else ""
-    waits = 100 * EpochSeconds.total(list(_paired_baseline(row).values())).shares[-1]
-    return f"{words}{more} ({baseline} waits {waits:.0f}%)"
+def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
+    flags = [(row, row_flags(row)) for row in rows if row.num_completed]
+    for flag, sentence in _FLAG_SENTENCES.items():
+        flagged = [row for row, found in flags if flag in found]
+        if flagged:
+            names = "all rows" if len(flagged) == len(flags) else words.names(flagged)
+            yield f"{names}: {sentence}"
 
 
 def _incomplete(rows: Sequence[Row], labels: Labels) -> list[str]:
     incomplete = [f"{labels.whole(row)} ({row.state})" for row in rows if row.state]
     more = f" and {len(incomplete) - _MAX_ROWS_NAMED} more" if len(incomplete) > _MAX_ROWS_NAMED else ""
     return [f"not complete: {', '.join(incomplete[:_MAX_ROWS_NAMED])}{more}"] if incomplete else []
-
-
-def _break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield the lines on break-evens.
-
-    First come the methods faster than the baseline at every rate, one line per range of rates; then the methods slower
-    at every rate, likewise; then one line for each other method.
-    """
-    at_every_rate = {"always": "faster", "never": "slower"}
-    for outcome, comparative in at_every_rate.items():
-        names_by_range: dict[str, list[str]] = {}
-        for one in found:
-            if one.outcome == outcome:
-                names_by_range.setdefault(_range(one), []).append(_method(one, labels))
-        for rates, names in names_by_range.items():
-            yield f"{comparative} than {baseline} at every rate from {rates}: {', '.join(names)}"
-    for one in found:
-        if one.outcome not in at_every_rate:
-            yield f"{_method(one, labels)}: {_crossing(one, baseline)}"
-
-
-def _method(found: BreakEven, labels: Labels) -> str:
-    return labels.whole(found.rows[0], without="link") + provenance(found.rows)
-
-
-def _range(found: BreakEven) -> str:
-    return f"{format_rate(found.lowest_bits_per_second)} to {format_rate(found.highest_bits_per_second)}"
-
-
-def _crossing(found: BreakEven, baseline: str) -> str:
-    rate = found.bits_per_second
-    if found.outcome == "unclear" or rate is None:
-        return f"too close to {baseline} to call from {_range(found)}"
-    words = f"faster than {baseline} {found.outcome} {_mbit(rate.mean)}"
-    if found.crossing_seeds < found.num_seeds:
-        return f"{words} ({found.crossing_seeds} of {found.num_seeds} seeds cross)"
-    if rate.low is None or rate.high is None:
-        return words
-    low, high = found.lowest_bits_per_second, found.highest_bits_per_second
-    least = f"less than {_mbit(low)}" if rate.low < low else _mbit(rate.low)
-    most = f"more than {_mbit(high)}" if rate.high > high else _mbit(rate.high)
-    return f"{words} ({least} to {most})"
-
-
-def _mbit(rate: float) -> str:
-    return f"{rate / 1e6:.3g} Mbit/s"

@@ -1,6 +1,5 @@
 """The parts into which an epoch's time is divided: computing, transfer, compressing, and latency and waiting."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,7 +32,7 @@ def row_parts(row: Row) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochSeconds:
-    """The seconds of an epoch in records that do not divide them, or sums of such seconds over cells.
+    """The seconds of an epoch in records that do not divide them.
 
     Attributes:
         compute: Training time without ``exposed``.
@@ -53,26 +52,9 @@ class EpochSeconds:
         estimates = {name: row.metrics[f"{name}_seconds_per_epoch"] for name in _FIELDS}
         return cls(**{name: 0.0 if value is None else value.mean for name, value in estimates.items()})
 
-    @classmethod
-    def total(cls, cells: Sequence[Mapping[str, float]]) -> "EpochSeconds":
-        """Return the sums over cells, given the metrics by name of each cell."""
-        return cls(**{name: sum(metrics[f"{name}_seconds_per_epoch"] for metrics in cells) for name in _FIELDS})
-
     @property
     def parts(self) -> tuple[float, float, float]:
         """``compute``, then ``exposed``, divided in the proportion of ``compress`` to ``communicate``."""
         busy = self.compress + self.communicate
         share = self.compress / busy if busy else 0.0
         return self.compute, self.exposed * share, self.exposed * (1 - share)
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """Each of ``parts`` as a fraction of their sum; zeros if the sum is 0."""
-        total = sum(self.parts)
-        return tuple(part / total if total else 0.0 for part in self.parts)
-
-    @property
-    def hidden(self) -> float:
-        """The fraction, from 0 to 1, of compression and communication time that overlaps with computing."""
-        busy = self.compress + self.communicate
-        return min(1.0, max(0.0, 1 - self.exposed / busy)) if busy else 0.0

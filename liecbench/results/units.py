@@ -15,12 +15,16 @@ class Unit:
 
     name: str
     format: Callable[[float], str]
+    has_range: bool = False  # the interval is shown by its ends, because it is not symmetric
 
     def text(self, value: Estimate | None) -> str:
         """Return a mean with its unit and, if it has an interval, ± half of the interval; a dash for None."""
         if value is None:
             return "–"
         text, half_width = self.format(value.mean), value.half_width
+        if self.has_range and half_width and value.low is not None and value.high is not None:
+            low, high = (self.format(bound).removesuffix("×") for bound in (value.low, value.high))
+            return f"{text} ({low} to {high})"
         return f"{text} ±{self.format(half_width).removeprefix('+')}" if half_width else text
 
 
@@ -42,7 +46,9 @@ def _three_digits(value: float) -> str:
 FRACTION: Final = Unit(name="fraction", format=lambda value: f"{value * 100:.1f}%")
 POINTS: Final = Unit(name="fraction", format=lambda value: f"{value * 100:+.1f}")
 RATIO: Final = Unit(name="ratio", format=_times)
+RATIO_RANGE: Final = Unit(name="ratio", format=_times, has_range=True)
 LOSS: Final = Unit(name="nats", format=_three_digits)
+EPOCHS: Final = Unit(name="epochs", format=_three_digits)
 SECONDS: Final = Unit(name="seconds", format=_three_digits)
 BYTES: Final = Unit(name="bytes", format=_bytes)
 JOULES: Final = Unit(name="joules", format=_three_digits)

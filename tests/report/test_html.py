@@ -137,7 +137,7 @@ def test_the_verdict_stands_first(shown: tuple[Page, PageLog]) -> None:
     page, _ = shown
     verdict = page.locator("#verdict").inner_text()
 
-    assert "10mbit · digits: fastest per epoch is liec, 8.00×" in verdict.replace("dataset ", "")
+    assert "10mbit · digits: liec is the fastest: 8.00×" in verdict.replace("dataset ", "")
     assert page.locator("#verdict").bounding_box()["y"] < DESKTOP[1]  # type: ignore[index]
 
 

@@ -92,6 +92,13 @@ def test_failed_cells_stay_visible(rows: list[Row]) -> None:
 
 
 def test_nothing_to_export_is_still_well_formed() -> None:
-    expected = {"rows": [], "baseline": "ddp", "target_accuracy": 0.9}
+    expected = {
+        "rows": [],
+        "verdict": [],
+        "break_even": [],
+        "baseline": "ddp",
+        "target_accuracy": 0.9,
+        "target_loss": None,
+    }
 
     assert (json.loads(as_json([])), as_csv([]).count("\n")) == (expected, 1)

@@ -53,12 +53,11 @@ def test_times_on_paced_links_are_estimated_and_on_unshaped_ones_are_not() -> No
 def test_the_verdict_says_that_times_are_composed() -> None:
     text = comparison().verdict
 
-    assert [line.partition(":")[0] for line in text] == [
+    assert list(dict.fromkeys(line.partition(":")[0] for line in text)) == [
         "10mbit (composed)",
         "100mbit",
-        "faster than ddp at every rate from 10mbit to 100mbit",
+        "liec (composed in part)",
     ]
-    assert text[-1].endswith(": liec (composed in part)")
 
 
 @pytest.mark.parametrize(

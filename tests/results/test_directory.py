@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell
 from liecbench.config.loader import check, load_scenario
 from liecbench.config.scenario import Scenario
@@ -20,6 +21,7 @@ from liecbench.results.directory import (
 )
 from liecbench.results.ledger import LEDGER_NAME, Ledger
 from liecbench.results.records import SCHEMA, Record, to_json
+from liecbench.results.tolerances import Tolerances
 from tests.ledgers import end, epoch, run_of, start
 
 TEXT = """\
@@ -221,8 +223,16 @@ def write(directory: Path, records: Sequence[Record]) -> Path:
     ("text", "expected"),
     [
         (None, ComparisonSettings()),
-        ("baseline: psgd\n", ComparisonSettings(baseline="psgd")),
+        ("baseline: psgd\n", ComparisonSettings(baseline=BaselineChoice(algorithm="psgd"))),
         ("baseline: ddp\ntarget_accuracy: 0.75\n", ComparisonSettings(target_accuracy=0.75)),
+        (
+            "baseline: {algorithm: liec, workers: 2}\ntarget_loss: 2\naccuracy_tolerance: 0.01\nloss_tolerance: 0.1\n",
+            ComparisonSettings(
+                baseline=BaselineChoice(algorithm="liec", fixed={"workers": 2}),
+                target_loss=2.0,
+                tolerances=Tolerances(accuracy=0.01, loss=0.1),
+            ),
+        ),
     ],
 )
 def test_settings_come_from_the_scenario(tmp_path: Path, text: str | None, expected: ComparisonSettings) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.errors import LiecbenchError
 from liecbench.results.cells import replay
 from liecbench.results.metrics import METRICS
@@ -40,36 +41,41 @@ NO_GPU = {metric.name: None for metric in METRICS.values() if metric.of_gpus}
 
 def test_a_row_is_computed_as_by_hand() -> None:
     cells = cells_of(run_of("base", SLOW), run_of("liec", FAST, algorithm="liec"))
-    fast, slow = summarise(cells, target_accuracy=0.8)
+    fast, slow = summarise(cells, target_accuracy=0.4)
 
     assert (means(fast), means(slow)) == (
         {
             "test_accuracy": 0.8,
             "train_loss": 0.5,
+            "test_loss": 0.75,
             "seconds_per_epoch": 1.25,
             "exposed_seconds_per_epoch": 0.625,
             "payload_bytes_per_epoch": 160.0,  # (2·100 + 2·60) / 2 ranks
             "wire_bytes_per_epoch": None,
-            "seconds_to_target": 2.5,
-            "bytes_to_target": 320.0,
-            "speedup": 4.0,  # 5 s ÷ 1.25 s
+            "seconds_to_target": 1.0,
+            "epochs_to_target": 1.0,
+            "bytes_to_target": 160.0,
+            "speedup": pytest.approx(4.0),  # 5 s ÷ 1.25 s
             "bytes_ratio": 5.0,  # 800 ÷ 160
             "accuracy_difference": pytest.approx(-0.1),
             "compute_seconds_per_epoch": 0.625,
             "compress_seconds_per_epoch": 0.15625,
             "communicate_seconds_per_epoch": 0.3125,
             **NO_PARTS,
+            "speedup_over_dense": None,
             **NO_GPU,
         },
         {
             "test_accuracy": 0.9,
             "train_loss": 0.5,
+            "test_loss": 0.75,
             "seconds_per_epoch": 5.0,
             "exposed_seconds_per_epoch": 2.5,
             "payload_bytes_per_epoch": 800.0,
             "wire_bytes_per_epoch": None,
-            "seconds_to_target": 10.0,
-            "bytes_to_target": 1600.0,
+            "seconds_to_target": 4.0,
+            "epochs_to_target": 1.0,
+            "bytes_to_target": 800.0,
             "speedup": 1.0,
             "bytes_ratio": 1.0,
             "accuracy_difference": 0.0,
@@ -77,6 +83,7 @@ def test_a_row_is_computed_as_by_hand() -> None:
             "compress_seconds_per_epoch": 0.625,
             "communicate_seconds_per_epoch": 1.25,
             **NO_PARTS,
+            "speedup_over_dense": None,
             **NO_GPU,
         },
     )
@@ -100,16 +107,30 @@ def test_recorded_parts_of_the_time_are_metrics() -> None:
     }
 
 
-def test_the_target_counts_from_the_first_epoch_that_reaches_it() -> None:
-    epochs = [{"seconds": 1.0, "accuracy": a} for a in (0.7, 0.8, 0.7, 0.9)]
-    row = summarise(cells_of(run_of("a", epochs)), target_accuracy=0.8)[0]
+@pytest.mark.parametrize(
+    ("accuracies", "reached", "epochs"),
+    [
+        ((0.6, 0.7, 0.9, 0.8), "1/1", 2.5),  # halfway from 0.7 to 0.9
+        ((0.9, 0.7, 0.9, 0.9), "1/1", 2.5),  # one evaluation alone does not count
+        ((0.8, 0.8, 0.1, 0.1), "1/1", 1.0),  # nothing is known before the first evaluation
+        ((0.7, 0.7, 0.7, 0.9), "0/1", None),
+        ((0.7, 0.9, 0.7, 0.9), "0/1", None),
+    ],
+)
+def test_a_target_is_reached_when_two_evaluations_in_a_row_reach_it(
+    accuracies: tuple[float, ...], reached: str, epochs: float | None
+) -> None:
+    values = [{"seconds": 2.0, "accuracy": accuracy} for accuracy in accuracies]
+    row = summarise(cells_of(run_of("a", values)), target_accuracy=0.8)[0]
 
-    assert (row.reached, means(row)["seconds_to_target"]) == ("1/1", 2.0)
+    assert row.reached == reached
+    assert means(row)["epochs_to_target"] == pytest.approx(epochs)
+    assert means(row)["seconds_to_target"] == pytest.approx(None if epochs is None else 2 * epochs)
 
 
 def test_a_target_that_a_seed_missed_has_no_time() -> None:
     row = summarise(
-        cells_of(run_of("a", SLOW), run_of("b", FAST, seed=1), run_of("c", SLOW, seed=2)), target_accuracy=0.9
+        cells_of(run_of("a", SLOW), run_of("b", FAST, seed=1), run_of("c", SLOW, seed=2)), target_accuracy=0.5
     )[0]
 
     assert (row.reached, row.metrics["seconds_to_target"], row.metrics["bytes_to_target"]) == ("2/3", None, None)
@@ -123,7 +144,7 @@ def test_without_a_target_nothing_is_reached() -> None:
 
 def test_a_seed_that_failed_missed_the_target() -> None:
     failed: list[Record] = [start("b", seed=1), end("b", status="failed", error="lost")]
-    row = summarise(cells_of(run_of("a", SLOW), failed), target_accuracy=0.9)[0]
+    row = summarise(cells_of(run_of("a", SLOW), failed), target_accuracy=0.5)[0]
 
     assert (row.reached, row.metrics["seconds_to_target"]) == ("1/2", None)
 
@@ -156,8 +177,12 @@ def test_speed_ups_compare_equal_seeds() -> None:
     actual = row.metrics["speedup"]
     assert actual is not None
 
-    # 2, 4 and 3: mean 3, deviation 1
-    assert pytest.approx((3.0, 3 - 4.303 / math.sqrt(3)), abs=1e-3) == (actual.mean, actual.low)
+    # 2, 4 and 3: their geometric mean, and the deviation of their logarithms
+    logs = [math.log(2), math.log(4), math.log(3)]
+    mean = sum(logs) / 3
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in logs) / 2)
+    low = math.exp(mean - 4.3027 * deviation / math.sqrt(3))
+    assert pytest.approx((24 ** (1 / 3), low), abs=1e-3) == (actual.mean, actual.low)
 
 
 @pytest.mark.parametrize(
@@ -187,16 +212,18 @@ def test_each_setting_has_its_own_baseline() -> None:
         run_of("p4", [{"seconds": 2.0}], workers=4, algorithm="psgd"),
     ]
     rows = summarise(cells_of(*runs))
-    actual = [(row.fields["workers"], row.fields["algorithm"], means(row)["speedup"]) for row in rows]
+    actual = [(row.fields["workers"], row.fields["algorithm"]) for row in rows]
 
-    assert actual == [(2, "psgd", 3.0), (2, "ddp", 1.0), (4, "psgd", 4.0), (4, "ddp", 1.0)]
+    assert actual == [(2, "psgd"), (2, "ddp"), (4, "psgd"), (4, "ddp")]
+    assert [means(row)["speedup"] for row in rows] == pytest.approx([3.0, 1.0, 4.0, 1.0])
 
 
 def test_a_learning_rate_of_its_own_keeps_the_baseline() -> None:
     task = {"learning_rate": 0.3}
     row = summarise(cells_of(run_of("base", SLOW), run_of("psgd", FAST, algorithm="psgd", task=task)))[0]
 
-    assert (row.fields["algorithm"], means(row)["speedup"]) == ("psgd", 4.0)
+    assert row.fields["algorithm"] == "psgd"
+    assert means(row)["speedup"] == pytest.approx(4.0)
 
 
 def test_another_algorithm_can_be_the_baseline() -> None:
@@ -288,3 +315,28 @@ def test_cells_of_two_directories_have_each_their_own_baseline() -> None:
     }
 
     assert seen == {("a", "ddp"): 1.0, ("b", "ddp"): 1.0, ("a", "psgd"): 4.0, ("b", "psgd"): 2.0}
+
+
+def test_links_are_sorted_by_rate() -> None:
+    links = ["1gbit", "none", "5mbit", {"rate": "100mbit", "delay": "5ms"}, "20mbit", "100mbit"]
+    rows = summarise(cells_of(*[run_of(str(link), link=link) for link in links]))
+
+    assert [row.cells[0].spec["link"] for row in rows] == [links[2], links[4], links[3], links[5], links[0], links[1]]
+
+
+def test_a_baseline_may_fix_the_number_of_workers() -> None:
+    runs = [run_of(f"l{n}", [{"seconds": s}], algorithm="liec", workers=n) for n, s in ((2, 8.0), (4, 4.0), (8, 2.5))]
+    rows = summarise(cells_of(*runs), baseline=BaselineChoice(algorithm="liec", fixed={"workers": 2}))
+
+    assert [row.is_baseline for row in rows] == [True, False, False]
+    assert [means(row)["speedup"] for row in rows] == [1.0, pytest.approx(2.0), pytest.approx(3.2)]
+
+
+def test_rows_are_compared_with_the_fastest_row_without_compression_too() -> None:
+    seconds = {"ddp": 4.0, "ddp_bf16": 2.0, "ddp_fp16": 3.0, "liec": 1.0}
+    rows = summarise(cells_of(*[run_of(name, [{"seconds": s}], algorithm=name) for name, s in seconds.items()]))
+    found = {row.algorithm: means(row)["speedup_over_dense"] for row in rows}
+
+    assert [row.algorithm for row in rows if row.is_dense] == ["ddp_bf16"]
+    assert found.pop("ddp_bf16") is None
+    assert found == {"liec": pytest.approx(2.0), "ddp_fp16": pytest.approx(2 / 3), "ddp": pytest.approx(0.5)}

@@ -1,0 +1,53 @@
+"""The baseline that a scenario chooses: an algorithm, and fields that it fixes for every comparison."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from liecbench.config.cell_fields import flat_fields
+from liecbench.errors import LiecbenchError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineChoice:
+    """The cells that others are compared with.
+
+    Attributes:
+        algorithm: The algorithm's name.
+        fixed: Other fields that these cells have, as flat fields; cells with other values are compared with them too.
+    """
+
+    algorithm: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, value: "str | Mapping[str, Any] | BaselineChoice") -> Self:
+        """Return the choice that a scenario writes: an algorithm's name, or ``{algorithm: liec, workers: 2}``.
+
+        Raises:
+            LiecbenchError: If a mapping has no algorithm.
+        """
+        if isinstance(value, BaselineChoice):
+            return cls(algorithm=value.algorithm, fixed=value.fixed)
+        if isinstance(value, str):
+            return cls(algorithm=value)
+        fields = dict(value)
+        if not isinstance(fields.get("algorithm"), str):
+            raise LiecbenchError(f"baseline: {fields}: no algorithm", "write for example {algorithm: liec, workers: 2}")
+        return cls(algorithm=fields.pop("algorithm"), fixed=fields)
+
+    def matches(self, spec: Mapping[str, Any]) -> bool:
+        """Return True if a cell with this spec belongs to the baseline."""
+        fields = flat_fields(spec)
+        chosen = fields["algorithm"] == self.algorithm
+        return chosen and all(str(fields.get(name)) == str(value) for name, value in self.fixed.items())
+
+    @property
+    def text(self) -> str:
+        """The name in sentences: ``ddp``, or ``liec with workers 2``."""
+        parts = [f"{name.replace('_', ' ')} {value}" for name, value in self.fixed.items()]
+        return f"{self.algorithm} with {', '.join(parts)}" if parts else self.algorithm
+
+    def as_json(self) -> str | dict[str, Any]:
+        """Return the choice as a scenario writes it."""
+        return {"algorithm": self.algorithm, **self.fixed} if self.fixed else self.algorithm

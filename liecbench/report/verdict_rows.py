@@ -1,0 +1,55 @@
+"""The verdict as objects for JSON."""
+
+import dataclasses
+from typing import Any
+
+from liecbench.results.bottleneck import bottleneck
+from liecbench.results.break_even_words import break_even_text, method_name
+from liecbench.results.comparison import Comparison
+from liecbench.results.recommendation_words import why
+from liecbench.results.row_flags import row_flags
+from liecbench.results.rows import Row
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.summary import setting_text
+
+
+def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
+    """Return what is shown of one row: its accuracy, its speed, its bottleneck and its flags."""
+    verdict = comparison.verdict_of(row)
+    accuracy = verdict.accuracy_of(row)
+    loss = accuracy is not None and accuracy.by_loss
+    return {
+        "accuracy_verdict": None if accuracy is None else accuracy.outcome,
+        "loss_difference": dataclasses.asdict(accuracy.difference) if accuracy is not None and loss else None,
+        "seeds_needed": None if accuracy is None else accuracy.seeds_needed,
+        "speed_verdict": verdict.speed_of(row),
+        "bottleneck": bottleneck(row),
+        "flags": list(row_flags(row)),
+    }
+
+
+def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str, Any]:
+    """Return the verdict on one setting; rows are given by the names of their methods."""
+    labels, found = comparison.labels, verdict.recommendation
+    recommended = verdict.recommended
+    return {
+        "setting": verdict.setting,
+        "fastest": [labels.method(verdict.rows[index]) for index in verdict.speed.fastest],
+        "recommended": None if recommended is None else labels.method(recommended),
+        "why": verdict.untrained if found is None else why(verdict, found, comparison.words),
+        "text": setting_text(verdict, comparison.words, comparison.target),
+    }
+
+
+def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the bracket of each method's break-even; a bound is null if no rate shows it."""
+    return [
+        {
+            "method": method_name(found, comparison.labels),
+            "outcome": found.outcome,
+            "low_bits_per_second": found.bracket.low,
+            "high_bits_per_second": found.bracket.high,
+            "text": break_even_text(found, comparison.words.baseline),
+        }
+        for found in comparison.break_evens
+    ]

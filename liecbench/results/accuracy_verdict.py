@@ -1,0 +1,144 @@
+"""The verdict on a method's accuracy against the baseline's, paired by seed: kept, lost, or not shown."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from liecbench.results.rows import Row
+from liecbench.results.statistics import Estimate, holm, t_quantile, two_sided_p_value
+from liecbench.results.tolerances import Tolerances
+
+AccuracyOutcome = Literal["kept", "lost", "not_shown"]
+_TAIL: Final = 0.025
+_MAX_SEEDS: Final = 1000
+# The resolution that is assumed if the size of the test set is unknown.
+_RESOLUTION: Final = 0.001
+_LANGUAGE_DATASETS: Final = frozenset({"text"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyVerdict:
+    """The verdict on one row.
+
+    Attributes:
+        outcome: ``kept``: the 95 % interval of the difference lies above −tolerance; ``lost``: it lies below.
+        difference: The method minus the baseline, mean over seeds; positive is better. For language models it is the
+            baseline's test loss minus the method's.
+        by_loss: True if the test loss is compared: the task is a language model.
+        num_seeds: The number of seeds that both completed.
+        seeds_needed: The number of seeds that would show a method kept, in four of five cases, if it truly equals the
+            baseline; None if the verdict is shown, or if there are too few seeds to tell.
+        one_seed_error: The standard error that the test set's size alone gives the difference of one seed, at most;
+            None if it is unknown.
+    """
+
+    outcome: AccuracyOutcome
+    difference: Estimate
+    by_loss: bool
+    num_seeds: int
+    seeds_needed: int | None
+    one_seed_error: float | None
+
+
+def is_language_model(row: Row) -> bool:
+    """Return True if the row's model predicts text: it is judged by its test loss."""
+    return row.fields.get("dataset") in _LANGUAGE_DATASETS
+
+
+def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:
+    """Return the verdict on each row; None for the baseline and for rows that share no seed with it.
+
+    Args:
+        rows: The rows of one setting. A loss is shown by Holm's method over all of them.
+        tolerances: The largest differences that count as equal.
+    """
+    differences = [[] if row.is_baseline else _differences(row) for row in rows]
+    judged = [index for index, found in enumerate(differences) if found]
+    allowed = [tolerances.loss if is_language_model(row) else tolerances.accuracy for row in rows]
+    lower = [_p_value_lower(differences[i], allowed[i], _resolution(rows[i])) for i in judged]
+    lost = {index for index, p in zip(judged, holm(lower), strict=True) if p <= _TAIL}
+    return [
+        _verdict(row, differences[index], allowed[index], lost=index in lost) if index in judged else None
+        for index, row in enumerate(rows)
+    ]
+
+
+def _differences(row: Row) -> list[float]:
+    seeds = [seed for seed in row.per_seed if seed in row.baseline_per_seed]
+    if is_language_model(row):
+        return [row.baseline_per_seed[seed]["test_loss"] - row.per_seed[seed]["test_loss"] for seed in seeds]
+    return [row.per_seed[seed]["test_accuracy"] - row.baseline_per_seed[seed]["test_accuracy"] for seed in seeds]
+
+
+def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: bool) -> AccuracyVerdict:
+    interval = _interval(differences, _resolution(row))
+    kept = interval.low is not None and interval.low > -tolerance
+    outcome: AccuracyOutcome = "lost" if lost else "kept" if kept else "not_shown"
+    return AccuracyVerdict(
+        outcome=outcome,
+        difference=interval,
+        by_loss=is_language_model(row),
+        num_seeds=len(differences),
+        seeds_needed=_seeds_needed(differences, tolerance, _resolution(row)) if outcome == "not_shown" else None,
+        one_seed_error=None if is_language_model(row) else _one_seed_error(row),
+    )
+
+
+def _interval(differences: Sequence[float], resolution: float) -> Estimate:
+    """Return the mean difference with its 95 % interval.
+
+    The spread counts as at least ``resolution``: equal numbers of right answers in two or three seeds are chance.
+    """
+    mean, count = statistics.fmean(differences), len(differences)
+    if count < 2:
+        return Estimate(mean=mean, low=None, high=None)
+    half_width = t_quantile(count - 1, 1 - _TAIL) * _spread(differences, resolution) / math.sqrt(count)
+    return Estimate(mean=mean, low=mean - half_width, high=mean + half_width)
+
+
+def _spread(differences: Sequence[float], resolution: float) -> float:
+    return max(statistics.stdev(differences), resolution)
+
+
+def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: float) -> float:
+    """Return the one-sided p-value of the hypothesis that the true difference is at least −tolerance."""
+    count = len(differences)
+    if count < 2:
+        return 1.0
+    error = _spread(differences, resolution) / math.sqrt(count)
+    statistic = (statistics.fmean(differences) + tolerance) / error
+    p_value = two_sided_p_value(count - 1, statistic) / 2
+    return p_value if statistic < 0 else 1 - p_value
+
+
+def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: float) -> int | None:
+    if len(differences) < 2:
+        return None
+    spread = _spread(differences, resolution)
+    for count in range(len(differences) + 1, _MAX_SEEDS):
+        factor = t_quantile(count - 1, 1 - _TAIL) + t_quantile(count - 1, 0.8)
+        if factor * spread / math.sqrt(count) <= tolerance:
+            return count
+    return _MAX_SEEDS
+
+
+def num_test_labels(row: Row) -> int | None:
+    """Return the number of labels in the row's test set; None if its records do not tell."""
+    known = [cell.environment.get("test_set", {}).get("labels") for cell in row.cells]
+    return next((int(number) for number in known if number), None)
+
+
+def _resolution(row: Row) -> float:
+    """Return the smallest step of a difference: one answer of the test set."""
+    number = num_test_labels(row)
+    return _RESOLUTION if number is None or is_language_model(row) else 1 / number
+
+
+def _one_seed_error(row: Row) -> float | None:
+    number = num_test_labels(row)
+    if number is None:
+        return None
+    accuracy = statistics.fmean(metrics["test_accuracy"] for metrics in row.baseline_per_seed.values())
+    return math.sqrt(2 * accuracy * (1 - accuracy) / number)

@@ -1,0 +1,51 @@
+"""What a method spends most of its time on: computing, transfer, compression, latency, or waiting for a processor."""
+
+from typing import Final, Literal
+
+from liecbench.results.row_flags import CPU_BOUND, row_flags
+from liecbench.results.rows import Row
+
+Bottleneck = Literal["compute", "wire", "compress", "latency", "cpu"]
+_PARTS: Final[dict[str, Bottleneck]] = {
+    "compute_seconds_per_epoch": "compute",
+    "wire_seconds_per_epoch": "wire",
+    "exposed_compress_seconds_per_epoch": "compress",
+    "other_seconds_per_epoch": "latency",
+}
+_WORDS: Final[dict[Bottleneck, str]] = {
+    "compute": "computing",
+    "wire": "transfer over the links",
+    "compress": "compression",
+    "latency": "latency and other ranks",
+    "cpu": "a free processor",
+}
+
+
+def time_shares(row: Row) -> dict[Bottleneck, float]:
+    """Return the share of a row's time that each part takes; empty if its records do not tell the parts."""
+    values = {part: row.metrics[name] for name, part in _PARTS.items()}
+    seconds = {part: value.mean for part, value in values.items() if value is not None}
+    total = sum(seconds.values())
+    if len(seconds) < len(_PARTS) or not total:
+        return {}
+    cpu_bound = CPU_BOUND in row_flags(row)
+    waits: Bottleneck = "cpu" if cpu_bound else "latency"
+    return {waits if part == "latency" else part: value / total for part, value in seconds.items()}
+
+
+def bottleneck(row: Row) -> Bottleneck | None:
+    """Return the part that takes most of a row's time; None if its records do not tell."""
+    shares = time_shares(row)
+    return max(shares.items(), key=lambda pair: pair[1])[0] if shares else None
+
+
+def bottleneck_text(row: Row, name: str) -> str | None:
+    """Return a sentence on where the time of the row, called ``name``, goes; None if its records do not tell."""
+    shares = time_shares(row)
+    if not shares:
+        return None
+    first, second = sorted(shares, key=shares.__getitem__, reverse=True)[:2]
+    verb = "spends" if first in ("compute", "compress") else "waits"
+    rest = f", {shares[second]:.0%} {'on' if second in ('compute', 'compress') else 'waiting for'} {_WORDS[second]}"
+    preposition = "on" if verb == "spends" else "for"
+    return f"{name} {verb} {shares[first]:.0%} of its time {preposition} {_WORDS[first]}{rest}"

@@ -1,0 +1,55 @@
+"""Sentences on break-even rates."""
+
+from collections.abc import Iterator, Sequence
+
+from liecbench.network.quantity import format_rate
+from liecbench.results.break_even import BreakEven
+from liecbench.results.row_labels import Labels, provenance
+
+_NARROW = 1.23
+
+
+def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
+    """Yield the lines on break-evens.
+
+    First come the methods shown to be faster than the baseline at every rate, one line per range of rates; then the
+    methods shown to be slower, likewise; then one line for each other method.
+    """
+    at_every_rate = {"always": "faster", "never": "slower"}
+    for outcome, comparative in at_every_rate.items():
+        names_by_range: dict[str, list[str]] = {}
+        for one in found:
+            if one.outcome == outcome:
+                names_by_range.setdefault(_range(one), []).append(method_name(one, labels))
+        for rates, names in names_by_range.items():
+            yield f"shown to be {comparative} than {baseline} from {rates}: {', '.join(names)}"
+    for one in found:
+        if one.outcome not in at_every_rate:
+            yield f"{method_name(one, labels)}: {break_even_text(one, baseline)}"
+
+
+def method_name(found: BreakEven, labels: Labels) -> str:
+    """Return the name of the method, with its setting but for the link."""
+    return labels.whole(found.rows[0], without="link") + provenance(found.rows)
+
+
+def break_even_text(found: BreakEven, baseline: str) -> str:
+    """Return what is shown of a break-even, as a sentence without its subject."""
+    if found.outcome in ("always", "never"):
+        return f"shown to be {'faster' if found.outcome == 'always' else 'slower'} than {baseline} from {_range(found)}"
+    low, high, num_inside = found.bracket.low, found.bracket.high, found.bracket.num_inside
+    if found.outcome == "unclear":
+        return f"not shown on which side of {baseline} from {_range(found)}"
+    side = "below" if found.outcome == "below" else "above"
+    if low is None or high is None:
+        bound = f"up to {format_rate(low)}" if low is not None else f"from {format_rate(high or 0)} on"
+        speed = "faster" if (found.outcome == "below") == (low is not None) else "slower"
+        return f"shown to be {speed} than {baseline} {bound}; the other {num_inside} rates show no difference"
+    text = f"faster than {baseline} {side} a rate between {format_rate(low)} and {format_rate(high)}"
+    if num_inside and high > _NARROW * low:
+        return f"{text}; the times differ too little in between to place it better at this precision"
+    return text
+
+
+def _range(found: BreakEven) -> str:
+    return f"{format_rate(found.lowest_bits_per_second)} to {format_rate(found.highest_bits_per_second)}"

@@ -1,0 +1,33 @@
+"""Whether a baseline learned anything: only then a comparison of accuracies says something."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from liecbench.results.accuracy_verdict import is_language_model, num_test_labels
+from liecbench.results.rows import Row
+
+
+def learned_nothing(rows: Sequence[Row]) -> str | None:
+    """Return a sentence if the baseline of these rows learned nothing; None if it learned or the records do not tell.
+
+    It must beat the share of the test set's commonest class by two standard errors or, for language models, the loss
+    of a model that knows only how often each token comes.
+    """
+    row = next((row for row in rows if row.baseline_per_seed), None)
+    if row is None:
+        return None
+    test_set = next((found for cell in row.cells if (found := cell.environment.get("test_set"))), None)
+    if not test_set:
+        return None
+    final = list(row.baseline_per_seed.values())
+    if is_language_model(row):
+        loss, unigram = statistics.fmean(one["test_loss"] for one in final), float(test_set["unigram_loss"])
+        if loss < unigram:
+            return None
+        return f"its test loss is {loss:.3g}, and knowing how often each token comes gives {unigram:.3g}"
+    accuracy, share = statistics.fmean(one["test_accuracy"] for one in final), float(test_set["commonest_share"])
+    error = math.sqrt(share * (1 - share) / (num_test_labels(row) or 1))
+    if accuracy > share + 2 * error:
+        return None
+    return f"its accuracy is {accuracy:.1%}, and always guessing the commonest class gives {share:.1%}"

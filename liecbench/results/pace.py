@@ -1,0 +1,122 @@
+"""The pace of a row: its seconds per epoch by round of a timing session, or by seed, and ratios of two paces."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.results.cells import CellResult
+from liecbench.results.ratio_interval import LogRatio
+from liecbench.results.records import Timing
+
+# Two rows are not ranked if the shares of the CPU that other processes used differ by more than this.
+MAX_CPU_SHARE_DIFFERENCE: Final = 0.10
+
+# The position of a round: the session, if results of several were loaded, the placement and the round in it.
+_Position = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The seconds per epoch of the cells of one row.
+
+    Attributes:
+        session: The key of the contestants that were timed together; None if the cells were timed while they trained.
+        by_round: Seconds per epoch by round, of the method's long-run mix of step kinds; empty without timing sessions.
+        by_seed: Seconds per epoch by seed.
+        other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
+    """
+
+    session: str | None
+    by_round: Mapping[_Position, float]
+    by_seed: Mapping[int, float]
+    other_cpu_share: float | None
+
+    @classmethod
+    def of_cells(cls, cells: Sequence[CellResult], seconds_by_seed: Mapping[int, float]) -> "Pace":
+        """Return the pace of completed cells that differ only in the seed.
+
+        Args:
+            cells: The completed cells.
+            seconds_by_seed: Seconds per epoch by seed, for each cell that was timed.
+        """
+        sessions = list(dict.fromkeys(cell.timings for cell in cells if cell.timings))
+        steps = statistics.fmean(epoch.steps for cell in cells for epoch in cell.epochs) if cells else 0.0
+        by_round = {
+            (number, *place): steps * seconds
+            for number, timings in enumerate(sessions)
+            for place, seconds in _step_seconds(timings).items()
+        }
+        bursts = [timing for timings in sessions for timing in timings]
+        shares = [burst.other_cpu_share for burst in bursts] or [
+            epoch.other_cpu_share for cell in cells for epoch in cell.epochs
+        ]
+        known = [share for share in shares if share is not None]
+        return cls(
+            session=bursts[0].setting if bursts else None,
+            by_round=by_round,
+            by_seed=dict(seconds_by_seed),
+            other_cpu_share=statistics.fmean(known) if known else None,
+        )
+
+    @property
+    def log_seconds(self) -> LogRatio | None:
+        """The mean logarithm of the seconds per epoch over rounds; None without timing sessions."""
+        if not self.by_round:
+            return None
+        return LogRatio.of_rounds(_by_placement({place: math.log(s) for place, s in self.by_round.items()}))
+
+    def speed_over(self, other: "Pace") -> LogRatio | None:
+        """Return ln(seconds of ``other`` ÷ seconds of this pace).
+
+        It is paired by round if both were timed in the same session, independent for two sessions, and paired by seed
+        without sessions. Return None if the two share no round and no seed.
+        """
+        if self.session is not None and other.session is not None and self.session != other.session:
+            own, others = self.log_seconds, other.log_seconds
+            return None if own is None or others is None else others.plus(own.inverse)
+        shared = [place for place in self.by_round if place in other.by_round]
+        if shared:
+            ratios = {place: math.log(other.by_round[place] / self.by_round[place]) for place in shared}
+            return LogRatio.of_rounds(_by_placement(ratios))
+        seeds = [seed for seed in self.by_seed if seed in other.by_seed]
+        if not seeds:
+            return None
+        return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
+
+    def disturbed_differently(self, other: "Pace") -> bool:
+        """Return True if other processes used so different shares of the CPU that the two cannot be ranked."""
+        if self.other_cpu_share is None or other.other_cpu_share is None:
+            return False
+        return abs(self.other_cpu_share - other.other_cpu_share) > MAX_CPU_SHARE_DIFFERENCE
+
+
+def _step_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
+    """Return the seconds of a long-run step by placement and round.
+
+    A round in which a rare step kind did not come takes the kind's mean over the other rounds.
+    """
+    bursts: dict[str, dict[tuple[int, int], list[Timing]]] = {}
+    for timing in timings:
+        place = (timing.placement, timing.round)
+        bursts.setdefault(timing.kind, {}).setdefault(place, []).append(timing)
+    shares = {kind: next(iter(found.values()))[0].kind_share for kind, found in bursts.items()}
+    means = {kind: {place: _per_step(found) for place, found in places.items()} for kind, places in bursts.items()}
+    overall = {kind: statistics.fmean(found.values()) for kind, found in means.items()}
+    total = sum(shares.values()) or 1.0
+    places = sorted({place for found in means.values() for place in found})
+    return {
+        place: sum(shares[kind] / total * means[kind].get(place, overall[kind]) for kind in means) for place in places
+    }
+
+
+def _per_step(bursts: Sequence[Timing]) -> float:
+    return sum(burst.seconds for burst in bursts) / sum(burst.steps for burst in bursts)
+
+
+def _by_placement(values: Mapping[_Position, float]) -> list[list[float]]:
+    placements: dict[tuple[int, int], list[float]] = {}
+    for (session, placement, _), value in sorted(values.items()):
+        placements.setdefault((session, placement), []).append(value)
+    return list(placements.values())

@@ -1,0 +1,76 @@
+"""The recommendation for one setting: the fastest method whose accuracy is shown to be kept, or what is missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from liecbench.results.accuracy_verdict import AccuracyVerdict
+from liecbench.results.rows import Row
+from liecbench.results.speed_verdict import SpeedVerdicts
+
+_FIRST_SEEDS: Final = 5
+_MAX_USEFUL_SEEDS: Final = 100
+
+Reason = Literal["best", "baseline", "seeds", "spread", "rounds", "lost", "dense", "disturbed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """A recommendation, or the reason why there is none.
+
+    Attributes:
+        row: The position of the recommended row; None if none can be recommended.
+        others: The positions of rows that would do as well: not shown to be slower than ``row``.
+        reason: Why; see below.
+        seeds: The number of seeds to run, with the reason ``seeds``.
+        waiting: The positions of the rows that the reason concerns, fastest first.
+
+    The reasons: ``best``: the row is shown to be faster and to keep the accuracy; ``baseline``: every other row is
+    shown to be slower; ``seeds``: faster rows need more seeds; ``spread``: they need more than 100 seeds; ``rounds``:
+    no row is shown to be faster, and more rounds may show one; ``lost``: every faster row loses accuracy;
+    ``disturbed``: no row can be ranked; ``dense``: no row is shown to be faster than the fastest one without
+    compression.
+    """
+
+    row: int | None
+    others: tuple[int, ...] = ()
+    reason: Reason
+    seeds: int | None = None
+    waiting: tuple[int, ...] = ()
+
+
+def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], speed: SpeedVerdicts) -> Recommendation:
+    """Return the recommendation for the rows of one setting, given the verdicts on their accuracy and speed."""
+    compared = sorted(speed.against_baseline, key=lambda index: -_mean(rows[index]))
+    faster = [index for index in compared if speed.against_baseline[index] == "faster"]
+    outcome = {index: verdict.outcome for index, verdict in enumerate(accuracy) if verdict is not None}
+    if not faster:
+        if compared and all(speed.against_baseline[index] == "slower" for index in compared):
+            base = next((index for index, row in enumerate(rows) if row.is_baseline), None)
+            return Recommendation(row=base, reason="baseline")
+        open_rows = [index for index in compared if speed.against_baseline[index] == "not_shown"]
+        apart = compared and all(rows[index].cpu_share_differs for index in compared)
+        return Recommendation(row=None, reason="disturbed" if apart else "rounds", waiting=tuple(open_rows))
+    eligible = [index for index in faster if speed.against_dense.get(index, "faster") == "faster"]
+    kept = [index for index in eligible if outcome.get(index) == "kept"]
+    if kept:
+        best = [index for index in kept if not any((index, other) in speed.beaten for other in kept)]
+        return Recommendation(row=best[0], others=tuple(best[1:]), reason="best")
+    if not eligible:
+        return Recommendation(row=None, reason="dense", waiting=tuple(faster))
+    undecided = [index for index in eligible if outcome.get(index, "not_shown") == "not_shown"]
+    if not undecided:
+        return Recommendation(row=None, reason="lost", waiting=tuple(eligible))
+    needed = [_seeds(accuracy[index]) for index in undecided]
+    fewest = min(needed)
+    if fewest > _MAX_USEFUL_SEEDS:
+        return Recommendation(row=None, reason="spread", seeds=fewest, waiting=tuple(undecided))
+    return Recommendation(row=None, reason="seeds", seeds=fewest, waiting=tuple(undecided))
+
+
+def _mean(row: Row) -> float:
+    return 0.0 if row.speed is None else row.speed.mean
+
+
+def _seeds(verdict: AccuracyVerdict | None) -> int:
+    return verdict.seeds_needed if verdict is not None and verdict.seeds_needed is not None else _FIRST_SEEDS

@@ -1,0 +1,55 @@
+"""The sentence that recommends a method, or tells what is missing and the command that adds it."""
+
+from liecbench.results.recommendation import Recommendation
+from liecbench.results.row_flags import EARLIER_TIMING, row_flags
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.verdict_words import Words
+
+
+def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
+    """Return the recommendation for a setting; None if nothing was compared."""
+    found = verdict.recommendation
+    if found is None:
+        return None
+    if found.row is not None:
+        name = words.name(verdict.rows[found.row])
+        if found.reason == "baseline":
+            return f"recommended: {name}"
+        others = [verdict.rows[index] for index in found.others]
+        equal = f"; {words.names(others)} would do as well" if others else ""
+        return f"recommended: {name}, shown to be faster and to keep the accuracy{equal}"
+    return f"no recommendation: {why(verdict, found, words)}"
+
+
+def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
+    """Return the reason for a recommendation or for its absence."""
+    names = words.names([verdict.rows[index] for index in found.waiting])
+    match found.reason:
+        case "best":
+            return "shown to be faster and to keep the accuracy"
+        case "baseline":
+            return "every other method is shown to be slower"
+        case "seeds":
+            command = words.command(f"--seeds {found.seeds}")
+            return f"the accuracy of {names} needs about {found.seeds} seeds; add them with {command}"
+        case "spread":
+            return (
+                f"the accuracy of {names} varies so much that it would take over 100 seeds; train longer or more evenly"
+            )
+        case "lost":
+            return f"every faster method ({names}) loses accuracy"
+        case "dense":
+            return f"{names} is not shown to be faster than the fastest row without compression"
+        case "disturbed":
+            return f"{names} cannot be ranked; run again on an idle machine"
+        case "rounds":
+            return f"no method is shown to be faster; {_more_times(verdict, words)}"
+
+
+def _more_times(verdict: SettingVerdict, words: Words) -> str:
+    row = verdict.rows[0]
+    if row.pace.session is not None:
+        return f"time more rounds with {words.command('--set timing_precision=0.01')}"
+    seeds = max(len(row.per_seed) for row in verdict.rows)
+    advice = f"run more seeds with {words.command(f'--seeds {max(5, 2 * seeds)}')}"
+    return f"{advice}, or use timing: interleaved" if EARLIER_TIMING in row_flags(row) else advice

@@ -1,0 +1,45 @@
+"""Flags of a row: facts about its machine and its records without which its times mislead."""
+
+import statistics
+from typing import Final
+
+from liecbench.results.rows import Row
+
+CPU_BOUND: Final = "cpu_bound"
+DISTURBED: Final = "disturbed"
+EARLIER_TIMING: Final = "timed_one_after_another"
+# A row is CPU-bound if its ranks keep more than this share of the processors busy, and there are more ranks and threads
+# than processors.
+_BUSY_SHARE: Final = 0.5
+_MAX_OTHER_SHARE: Final = 0.15
+
+
+def row_flags(row: Row) -> tuple[str, ...]:
+    """Return the names of a row's flags.
+
+    ``cpu_bound``: its processes need more processors than there are; ``disturbed``: other processes used over 15 % of
+    the CPU; ``timed_one_after_another``: an earlier version timed it, so that drift may look like a difference.
+    """
+    flags = {
+        CPU_BOUND: _is_cpu_bound(row),
+        DISTURBED: (row.pace.other_cpu_share or 0.0) > _MAX_OTHER_SHARE,
+        EARLIER_TIMING: row.cells[0].spec.get("timing") in ("measured", "composed"),
+    }
+    return tuple(name for name, holds in flags.items() if holds)
+
+
+def _is_cpu_bound(row: Row) -> bool:
+    completed = [cell for cell in row.cells if cell.status == "completed"]
+    cpus = [cell.environment.get("num_cpus") for cell in completed]
+    if not completed or not all(cpus) or row.fields["link"] == "host":
+        return False
+    num_cpus = min(int(number) for number in cpus if number)
+    if int(row.fields["workers"]) * int(row.fields["threads"]) <= num_cpus:
+        return False
+    epochs = [epoch for cell in completed for epoch in cell.epochs if epoch.timed_steps]
+    busy = [
+        epoch.cpu_seconds * epoch.timed_steps / epoch.steps / epoch.train_seconds
+        for epoch in epochs
+        if epoch.train_seconds
+    ]
+    return bool(busy) and statistics.fmean(busy) > _BUSY_SHARE * num_cpus

@@ -1,0 +1,64 @@
+"""The verdict on one setting: what is shown of the accuracy and speed of its rows, and what follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from liecbench.results.accuracy_verdict import AccuracyVerdict, accuracy_verdicts
+from liecbench.results.learning import learned_nothing
+from liecbench.results.recommendation import Recommendation, recommend
+from liecbench.results.rows import Row
+from liecbench.results.speed_verdict import SpeedOutcome, SpeedVerdicts, speed_verdicts
+from liecbench.results.tolerances import Tolerances
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingVerdict:
+    """The verdict on the rows of one setting; rows are given by their position.
+
+    Attributes:
+        setting: The setting's name; empty if there is only one.
+        rows: The rows, fastest first.
+        accuracy: The verdict on each row's accuracy; None for the baseline and rows that share no seed with it.
+        speed: The verdicts on speed.
+        recommendation: The recommended row, or what is missing; None if nothing can be compared.
+        untrained: A sentence that tells that the baseline learned nothing; None if it learned.
+    """
+
+    setting: str
+    rows: tuple[Row, ...]
+    accuracy: tuple[AccuracyVerdict | None, ...]
+    speed: SpeedVerdicts
+    recommendation: Recommendation | None
+    untrained: str | None
+
+    @classmethod
+    def of(cls, setting: str, rows: Sequence[Row], tolerances: Tolerances) -> "SettingVerdict":
+        """Return the verdict on the rows of one setting."""
+        accuracy, speed = accuracy_verdicts(rows, tolerances), speed_verdicts(rows)
+        untrained = learned_nothing(rows)
+        comparable = untrained is None and speed.against_baseline
+        return cls(
+            setting=setting,
+            rows=tuple(rows),
+            accuracy=tuple(accuracy),
+            speed=speed,
+            recommendation=recommend(rows, accuracy, speed) if comparable else None,
+            untrained=untrained,
+        )
+
+    @property
+    def recommended(self) -> Row | None:
+        """The recommended row; None if there is none."""
+        found = self.recommendation
+        return None if found is None or found.row is None else self.rows[found.row]
+
+    def accuracy_of(self, row: Row) -> AccuracyVerdict | None:
+        """Return the verdict on a row's accuracy; None if the baseline learned nothing."""
+        return None if self.untrained else self.accuracy[self._position(row)]
+
+    def speed_of(self, row: Row) -> SpeedOutcome | None:
+        """Return the verdict on a row's speed; None for the baseline and rows without times."""
+        return self.speed.against_baseline.get(self._position(row))
+
+    def _position(self, row: Row) -> int:
+        return next(index for index, one in enumerate(self.rows) if one is row)

@@ -1,0 +1,85 @@
+"""The verdicts on speed in one setting: each row against the baseline, and the set of rows that may be the fastest."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from liecbench.results.ratio_interval import LogRatio
+from liecbench.results.rows import Row
+from liecbench.results.statistics import holm
+
+SpeedOutcome = Literal["faster", "slower", "not_shown"]
+# Of the 5 % of runs in which a verdict may err, half a percent is left to the accuracies.
+_LEVEL: Final = 0.045
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedVerdicts:
+    """The verdicts on the rows of one setting; rows are given by their position.
+
+    Attributes:
+        against_baseline: The outcome of each row that was compared with the baseline; Holm-adjusted over these rows.
+        against_dense: Likewise against the fastest row without compression.
+        beaten: Pairs of a row and another row than which it is shown to be slower.
+        fastest: The rows that are not shown to be slower than any other; Holm-adjusted over all pairs. Pairs are looked
+            at only if a row differs from the baseline: so all verdicts of a setting together err in 5 % of runs.
+    """
+
+    against_baseline: dict[int, SpeedOutcome]
+    against_dense: dict[int, SpeedOutcome]
+    beaten: frozenset[tuple[int, int]]
+    fastest: tuple[int, ...]
+
+
+def speed_verdicts(rows: Sequence[Row]) -> SpeedVerdicts:
+    """Return the verdicts on the rows of one setting; rows without times take no part."""
+    timed = [index for index, row in enumerate(rows) if row.pace.by_seed]
+    to_baseline = {i: _ranked(rows[i].speed, allowed=not rows[i].cpu_share_differs) for i in timed}
+    dense = next((row for row in rows if row.is_dense), None)
+    to_dense = {
+        i: _ranked(rows[i].dense_speed, allowed=dense is not None and not _disturbed(rows[i], dense)) for i in timed
+    }
+    against_baseline = _outcomes({i: ratio for i, ratio in to_baseline.items() if rows[i].speed is not None})
+    differ = not against_baseline or any(outcome != "not_shown" for outcome in against_baseline.values())
+    rivals = [
+        i for i in timed if dense is not None and not (dense.is_baseline or rows[i].is_baseline or rows[i].is_dense)
+    ]
+    against_dense = _outcomes({i: to_dense[i] if differ else None for i in rivals})
+    beaten = _beaten(rows, timed) if differ else frozenset()
+    slower = {loser for loser, _ in beaten}
+    return SpeedVerdicts(
+        against_baseline=against_baseline,
+        against_dense=against_dense,
+        beaten=beaten,
+        fastest=tuple(index for index in timed if index not in slower),
+    )
+
+
+def _ranked(ratio: LogRatio | None, *, allowed: bool) -> LogRatio | None:
+    return ratio if allowed else None
+
+
+def _disturbed(row: Row, other: Row) -> bool:
+    return row.pace.disturbed_differently(other.pace)
+
+
+def _outcomes(ratios: dict[int, LogRatio | None]) -> dict[int, SpeedOutcome]:
+    """Return the outcome of each ratio; a ratio that must not be ranked is not shown."""
+    p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios.values()])
+    outcomes: dict[int, SpeedOutcome] = {}
+    for (index, ratio), p_value in zip(ratios.items(), p_values, strict=True):
+        shown = ratio is not None and p_value <= _LEVEL
+        outcomes[index] = "not_shown" if not shown or ratio is None else "faster" if ratio.mean > 0 else "slower"
+    return outcomes
+
+
+def _beaten(rows: Sequence[Row], timed: Sequence[int]) -> frozenset[tuple[int, int]]:
+    pairs = list(itertools.combinations(timed, 2))
+    ratios = [None if _disturbed(rows[a], rows[b]) else rows[a].pace.speed_over(rows[b].pace) for a, b in pairs]
+    p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios])
+    return frozenset(
+        (b, a) if ratio.mean > 0 else (a, b)
+        for (a, b), ratio, p_value in zip(pairs, ratios, p_values, strict=True)
+        if ratio is not None and p_value <= _LEVEL
+    )

@@ -1,0 +1,81 @@
+"""Sentences on the time to a target accuracy or loss."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from liecbench.results.ratio_interval import LogRatio
+from liecbench.results.rows import Row
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.statistics import holm
+from liecbench.results.units import SECONDS
+from liecbench.results.verdict_words import Words, listed, ratio_text
+
+_LEAST_SEEDS = 3
+_MAX_ROWS_NAMED = 4
+_LEVEL = 0.05
+
+
+def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator[str]:
+    """Yield a sentence on the methods that reach the target, and one that ranks them from three seeds on.
+
+    Args:
+        verdict: The verdict on the setting.
+        words: The names of methods.
+        target: The target as text, such as ``90%``.
+    """
+    reaching = [row for row in verdict.rows if row.metrics["seconds_to_target"] is not None]
+    if not reaching:
+        yield f"no method reaches {target} with every seed in two evaluations in a row"
+        return
+    reaching.sort(key=_seconds)
+    named = [f"{words.name(row)} {_cost(row)}" for row in reaching[:_MAX_ROWS_NAMED]]
+    more = [f"{len(reaching) - _MAX_ROWS_NAMED} more"] if len(reaching) > _MAX_ROWS_NAMED else []
+    yield f"to {target}: {listed([*named, *more])}"
+    base = next((row for row in verdict.rows if row.is_baseline), None)
+    rivals = [row for row in reaching if not row.is_baseline]
+    if base is None or base not in reaching or not rivals:
+        if base is not None and rivals:
+            yield f"{words.baseline} does not reach {target} with every seed: nothing is ranked by the time to it"
+        return
+    yield _ranking(rivals, base, words, target)
+
+
+def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str:
+    ratios = [(row, _speed_to_target(row, base)) for row in rivals if not row.cpu_share_differs]
+    known = [(row, ratio) for row, ratio in ratios if ratio is not None]
+    if not known:
+        return f"the time to {target} is ranked from {_LEAST_SEEDS} seeds on"
+    p_values = holm([ratio.p_value for _, ratio in known])
+    shown = [(r, ratio) for (r, ratio), p in zip(known, p_values, strict=True) if p <= _LEVEL and ratio.mean > 0]
+    if not shown:
+        return f"no method is shown to reach {target} sooner than {words.baseline}"
+    shown.sort(key=lambda pair: -pair[1].mean)
+    named = [f"{words.name(row)} {ratio_text(ratio.estimate())}" for row, ratio in shown[:_MAX_ROWS_NAMED]]
+    return f"shown to reach {target} sooner than {words.baseline}: {listed(named)} its speed"
+
+
+def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
+    """Return ln(seconds of the baseline ÷ seconds of the row) to the target; None for fewer than three seeds.
+
+    With a timing session, the epochs are paired by seed and the seconds per epoch by round, independently.
+    """
+    name = "epochs_to_target" if row.pace.by_round else "seconds_to_target"
+    pairs = [
+        math.log(base.per_seed[seed][name] / row.per_seed[seed][name]) for seed in row.per_seed if seed in base.per_seed
+    ]
+    if len(pairs) < _LEAST_SEEDS:
+        return None
+    epochs = LogRatio.of_pairs(pairs)
+    if not row.pace.by_round:
+        return epochs
+    return None if row.speed is None else epochs.plus(row.speed)
+
+
+def _seconds(row: Row) -> float:
+    value = row.metrics["seconds_to_target"]
+    return math.inf if value is None else value.mean
+
+
+def _cost(row: Row) -> str:
+    epochs = row.metrics["epochs_to_target"]
+    return f"{SECONDS.text(row.metrics['seconds_to_target'])} s in {SECONDS.text(epochs)} epochs"

@@ -1,0 +1,96 @@
+"""Simulate break-evens: how often does the bracket contain the true rate, and how narrow does it get?
+
+Run with ``python -m tests.simulations.break_even_coverage [--long]``: 2,000 simulated runs per case, or 300.
+"""
+
+import math
+import random
+import statistics
+import sys
+from dataclasses import dataclass
+
+from liecbench.results.bracket_search import next_rate
+from liecbench.results.break_even import bracket_of
+from liecbench.results.ratio_interval import LogRatio
+from tests.simulations.ratio_coverage import Noise
+
+PRECISION = 0.02
+RATES = (5_000_000, 20_000_000, 100_000_000, 500_000_000, 1_000_000_000)
+MAX_ADDED = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Seconds per step of a baseline and a method at a rate in bits per second, with a kink where computing hides all.
+
+    The baseline hides part of its transfer behind computing; the method computes longer and sends less.
+    """
+
+    baseline_bits: float
+    method_bits: float
+    method_extra_seconds: float
+    compute_seconds: float = 0.05
+
+    def log_ratio(self, rate: float) -> float:
+        """Return ln(seconds of the baseline ÷ seconds of the method)."""
+        baseline = max(self.compute_seconds, 0.5 * self.compute_seconds + self.baseline_bits / rate)
+        method = max(self.compute_seconds, 0.5 * self.compute_seconds + self.method_bits / rate)
+        return math.log(baseline / (method + self.method_extra_seconds))
+
+    @property
+    def crossing(self) -> float:
+        """The rate at which both take equally long, by bisection."""
+        low, high = 1e5, 1e11
+        for _ in range(200):
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if self.log_ratio(middle) > 0 else (low, middle)
+        return low
+
+
+STEEP = Lines(baseline_bits=8e6, method_bits=4e5, method_extra_seconds=0.02)
+KINKED = Lines(baseline_bits=8e6, method_bits=4e5, method_extra_seconds=0.004)
+FLAT = Lines(baseline_bits=1e6, method_bits=7.5e5, method_extra_seconds=0.002)
+QUIET = Noise(autocorrelation=0.3, round_deviation=0.01, placement_deviation=0.007)
+BUSY = Noise(autocorrelation=0.6, round_deviation=0.03, placement_deviation=0.02)
+
+
+def search(lines: Lines, noise: Noise, rng: random.Random) -> tuple[bool, float | None, int]:
+    """Return whether the bracket contains the crossing, its high ÷ low, and the number of rates that were added."""
+
+    def measured(rate: int) -> LogRatio:
+        return LogRatio.of_rounds(noise.two_stages(rng, PRECISION, lines.log_ratio(rate)))
+
+    points = {rate: measured(rate) for rate in RATES}
+    added = 0
+    while added < MAX_ADDED and (rate := next_rate(sorted(points.items()), PRECISION)) is not None:
+        points[rate] = measured(rate)
+        added += 1
+    found = bracket_of(sorted(points.items()))
+    holds = found.outcome in ("below", "unclear")
+    holds &= found.low is None or found.low <= lines.crossing
+    holds &= found.high is None or lines.crossing <= found.high
+    width = None if found.low is None or found.high is None else found.high / found.low
+    return holds, width, added
+
+
+def coverage(lines: Lines, noise: Noise, *, runs: int, seed: int = 0) -> tuple[float, float, float]:
+    """Return the share of runs whose bracket holds, the median of high ÷ low, and the mean number of added rates."""
+    rng = random.Random(seed)
+    found = [search(lines, noise, rng) for _ in range(runs)]
+    widths = [width for _, width, _ in found if width is not None]
+    held = statistics.fmean(holds for holds, _, _ in found)
+    return held, statistics.median(widths), statistics.fmean(added for _, _, added in found)
+
+
+def main() -> None:
+    """Print coverage and width of every case."""
+    runs = 2000 if "--long" in sys.argv else 300
+    for line, lines in (("steep", STEEP), ("kinked", KINKED), ("flat", FLAT)):
+        for machine, noise in (("quiet", QUIET), ("busy", BUSY)):
+            held, width, added = coverage(lines, noise, runs=runs)
+            found = f"true rate inside {held:.3f}, median high ÷ low {width:.2f}, {added:.1f} rates added"
+            print(f"{line} line, {machine} machine: {found}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Simulate comparisons: how often is the verdict wrong, and how often does it show what is true?
+
+Run with ``python -m tests.simulations.verdict_errors [--long]``: 2,000 simulated comparisons per case, or 100.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from liecbench.results.cells import CellResult
+from liecbench.results.records import Timing
+from liecbench.results.rows import summarise
+from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.tolerances import Tolerances
+from tests.ledgers import epoch, spec
+from tests.simulations.ratio_coverage import ROUNDS_PER_PLACEMENT, Noise
+
+NUM_TEST_LABELS = 360
+QUIET = Noise(autocorrelation=0.3, round_deviation=0.01, placement_deviation=0.005)
+BUSY = Noise(autocorrelation=0.6, round_deviation=0.03, placement_deviation=0.015)
+STEPS = 22  # of an epoch, as in tests.ledgers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What a method truly does: its speed ÷ the baseline's, and its accuracy minus the baseline's."""
+
+    speed: float = 1.0
+    accuracy: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One comparison to simulate.
+
+    Attributes:
+        truths: The rivals by name; the baseline is ddp.
+        seeds: The number of seeds.
+        noise: The noise of a contestant's log seconds, by round; without timing sessions by seed.
+        num_placements: The number of placements of the timing session; None for times by seed.
+        accuracy_deviation: The standard deviation over seeds of one method's accuracy that the others do not share.
+    """
+
+    truths: Mapping[str, Truth]
+    seeds: int = 5
+    noise: Noise = QUIET
+    num_placements: int | None = 6
+    accuracy_deviation: float = 0.007
+
+    def verdict(self, rng: random.Random, tolerance: float) -> SettingVerdict:
+        """Return the verdict on one simulated comparison."""
+        shared = [0.95 + rng.gauss(0, 0.01) for _ in range(self.seeds)]
+        cells = self._cells("ddp", Truth(), shared, rng)
+        for name, truth in self.truths.items():
+            cells += self._cells(name, truth, shared, rng)
+        rows = summarise(cells)
+        return SettingVerdict.of("", rows, Tolerances(accuracy=tolerance))
+
+    def _cells(self, name: str, truth: Truth, shared: Sequence[float], rng: random.Random) -> list[CellResult]:
+        timings = () if self.num_placements is None else self._timings(name, truth, rng)
+        cells = []
+        for seed, level in enumerate(shared):
+            right = round(NUM_TEST_LABELS * min(1.0, level + truth.accuracy + rng.gauss(0, self.accuracy_deviation)))
+            seconds = 1 / truth.speed
+            if self.num_placements is None:
+                seconds *= 1 + self.noise.placement(rng, 1)[0]
+            cells.append(
+                CellResult(
+                    id=f"{name}{seed}",
+                    spec=spec(algorithm=name, seed=seed, timing="interleaved" if timings else "end_to_end"),
+                    environment={"test_set": {"labels": NUM_TEST_LABELS, "commonest_share": 0.1}},
+                    attempt=1,
+                    epochs=[epoch(f"{name}{seed}", seconds=seconds, accuracy=right / NUM_TEST_LABELS)],
+                    timings=timings,
+                    status="completed",
+                )
+            )
+        return cells
+
+    def _timings(self, name: str, truth: Truth, rng: random.Random) -> tuple[Timing, ...]:
+        placements = self.noise.fixed(rng, (ROUNDS_PER_PLACEMENT,) * (self.num_placements or 0))
+        return tuple(
+            timing(name, placement, number, (1 + noise) / truth.speed / STEPS)
+            for placement, rounds in enumerate(placements)
+            for number, noise in enumerate(rounds)
+        )
+
+
+def timing(contestant: str, placement: int, number: int, step_seconds: float, **changes: object) -> Timing:
+    """Return a burst of ten steps; ``changes`` replace its fields."""
+    fields = {
+        "setting": "one",
+        "contestant": contestant,
+        "kind": "step",
+        "kind_share": 1.0,
+        "placement": placement,
+        "round": number,
+        "order": 0,
+        "steps": 10,
+        "seconds": 10 * step_seconds,
+        "compute_seconds": 5 * step_seconds,
+        "wire_seconds": 5 * step_seconds,
+        "compress_seconds": 0.0,
+        "other_seconds": 0.0,
+        "exposed_seconds": 5 * step_seconds,
+        "communicate_seconds": 5 * step_seconds,
+        "least_communicate_seconds": 5 * step_seconds,
+        "data_seconds": 0.0,
+        "wire_bytes": None,
+        "cpu_seconds": 10 * step_seconds,
+        "other_cpu_share": 0.0,
+        "peak_memory_bytes": 1000,
+    }
+    return Timing(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def anything_false(verdict: SettingVerdict) -> bool:
+    """Return True if a verdict on equal methods shows a difference."""
+    shown = set(verdict.speed.against_baseline.values()) - {"not_shown"}
+    lost = any(found is not None and found.outcome == "lost" for found in verdict.accuracy)
+    return bool(shown) or lost or len(verdict.speed.fastest) < len(verdict.rows)
+
+
+def share(run: Run, holds: Callable[[SettingVerdict], bool], *, runs: int, tolerance: float = 0.005) -> float:
+    """Return the share of simulated comparisons whose verdict fulfils a condition."""
+    rng = random.Random(1)
+    return sum(holds(run.verdict(rng, tolerance)) for _ in range(runs)) / runs
+
+
+def accuracy_is(outcome: str) -> Callable[[SettingVerdict], bool]:
+    """Return a condition: the method called rival has this verdict on its accuracy."""
+
+    def holds(verdict: SettingVerdict) -> bool:
+        found = verdict.accuracy[_position(verdict)]
+        return found is not None and found.outcome == outcome
+
+    return holds
+
+
+def speed_is(outcome: str) -> Callable[[SettingVerdict], bool]:
+    """Return a condition: the method called rival has this verdict on its speed."""
+    return lambda verdict: verdict.speed.against_baseline[_position(verdict)] == outcome
+
+
+def _position(verdict: SettingVerdict) -> int:
+    return next(index for index, row in enumerate(verdict.rows) if row.algorithm == "rival")
+
+
+def equal_methods(number: int) -> dict[str, Truth]:
+    """Return this number of rivals that equal the baseline, one of them called rival."""
+    return {"rival": Truth(), **{f"method{index}": Truth() for index in range(1, number)}}
+
+
+def main() -> None:
+    """Print the share of wrong verdicts and the power."""
+    runs = 2000 if "--long" in sys.argv else 100
+    for number in (1, 4, 9):
+        for name, noise, placements, seeds in (
+            ("quiet, 6 placements, 5 seeds", QUIET, 6, 5),
+            ("busy, 2 placements, 5 seeds", BUSY, 2, 5),
+            ("busy, 12 placements, 10 seeds", BUSY, 12, 10),
+            ("end to end, 5 seeds", BUSY, None, 5),
+            ("end to end, 10 seeds", BUSY, None, 10),
+        ):
+            run = Run(truths=equal_methods(number), noise=noise, num_placements=placements, seeds=seeds)
+            print(f"{number} equal rivals, {name}: anything false {share(run, anything_false, runs=runs):.4f}")
+    for tolerance in (0.005, 0.01):
+        for seeds in (2, 3, 5, 10, 20):
+            run = Run(truths={"rival": Truth(accuracy=-tolerance)}, seeds=seeds)
+            kept = share(run, accuracy_is("kept"), runs=runs, tolerance=tolerance)
+            print(f"true difference −{100 * tolerance:g} points, {seeds} seeds: kept {kept:.4f}")
+    others = {name: truth for name, truth in equal_methods(4).items() if name != "rival"}
+    for seeds in (5, 10):
+        run = Run(truths={**others, "rival": Truth(accuracy=-0.02)}, seeds=seeds)
+        print(f"2 points less, {seeds} seeds: lost {share(run, accuracy_is('lost'), runs=runs):.4f}")
+        run = Run(truths={**others, "rival": Truth()}, seeds=seeds)
+        kept = share(run, accuracy_is("kept"), runs=runs, tolerance=0.01)
+        print(f"equal, tolerance 1 point, {seeds} seeds: kept {kept:.4f}")
+    for percent in (5, -5):
+        run = Run(truths={**others, "rival": Truth(speed=1 + percent / 100)})
+        outcome = "faster" if percent > 0 else "slower"
+        print(f"speed {percent:+} %, quiet, 6 placements: shown {share(run, speed_is(outcome), runs=runs):.4f}")
+
+
+if __name__ == "__main__":
+    main()
