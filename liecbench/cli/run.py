@@ -95,7 +95,7 @@ def run(
         raise typer.Exit(ExitCode.DONE if succeeded else ExitCode.CELL_FAILED)
     settings = functools.partial(
         RunSettings,
-        baseline=loaded.baseline,
+        baseline=loaded.baseline_choice.algorithm,
         precision=loaded.timing_precision,
         isolate=isolate,
         share_gpus=share_gpus,
@@ -107,13 +107,13 @@ def run(
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
-    settings = ComparisonSettings.of(loaded.model_dump(mode="json"))
+    compared = ComparisonSettings.of(loaded.model_dump(mode="json"))
     comparison = compare(
         [cell for cell in snapshot.cells.values() if cell.id in ids],
-        baseline=settings.baseline,
-        target_accuracy=settings.target_accuracy,
-        target_loss=settings.target_loss,
-        tolerances=settings.tolerances,
+        baseline=compared.baseline,
+        target_accuracy=compared.target_accuracy,
+        target_loss=compared.target_loss,
+        tolerances=compared.tolerances,
         directories=[directory],
     )
     print_comparison(comparison)
@@ -157,7 +157,9 @@ def _checked_pending(
         check_nodes(cells, nodes)
     if share_gpus:
         check_sharing(cells)
-    pending = jobs_left(cells, snapshot.cells, baseline=loaded.baseline, precision=loaded.timing_precision)
+    pending = jobs_left(
+        cells, snapshot.cells, baseline=loaded.baseline_choice.algorithm, precision=loaded.timing_precision
+    )
     left = (cell for cell in cells if cell.id in pending.cells)
     require_netem(cell.link for cell in left if cell.enforcement == "kernel")
     return pending

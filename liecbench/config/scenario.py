@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from liecbench.config import registry
 from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
+from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import BlockBytes, Cell, Choice, Enforcement, Model, Server, Task, Threads
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
 from liecbench.config.yaml_source import Key
@@ -72,6 +73,11 @@ class Scenario(Model):
     def cells(self) -> list[Cell]:
         """Return the cells without duplicates: those of the matrix that are not excluded, then those of ``include``."""
         return list({cell.id: cell for _, cell in self.kept}.values())
+
+    @property
+    def baseline_choice(self) -> BaselineChoice:
+        """The cells that others are compared with."""
+        return BaselineChoice.parse(self.baseline)
 
     @functools.cached_property
     def kept(self) -> tuple[tuple[MatrixPoint, Cell], ...]:
