@@ -38,7 +38,7 @@ def _is_cpu_bound(row: Row) -> bool:
         return False
     epochs = [epoch for cell in completed for epoch in cell.epochs if epoch.timed_steps]
     busy = [
-        epoch.cpu_seconds * epoch.timed_steps / epoch.steps / epoch.train_seconds
+        epoch.cpu_seconds * epoch.timed_steps / epoch.steps / (epoch.train_seconds + epoch.data_seconds)
         for epoch in epochs
         if epoch.train_seconds
     ]

@@ -1,6 +1,5 @@
 """The parts into which an epoch's time is divided: computing, transfer, compressing, and latency and waiting."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from liecbench.results.rows import Row
@@ -13,7 +12,7 @@ _METRICS: Final = {
     "compressing": "exposed_compress_seconds_per_epoch",
     "latency and waiting": "other_seconds_per_epoch",
 }
-_FIELDS: Final = ("compute", "exposed", "compress", "communicate")
+_UNDIVIDED: Final = ("compute", "exposed", "compress", "communicate")
 
 
 def row_parts(row: Row) -> dict[str, float]:
@@ -26,35 +25,12 @@ def row_parts(row: Row) -> dict[str, float]:
     known = {part: value.mean for part, value in estimates.items() if value is not None}
     if len(known) == len(_METRICS):
         return known
-    computing, compressing, waiting = EpochSeconds.of_row(row).parts
-    return {"computing": computing, "compressing": compressing, "waiting for the network": waiting}
+    compute, exposed, compress, communicate = (_mean(row, name) for name in _UNDIVIDED)
+    share = compress / (compress + communicate) if compress + communicate else 0.0
+    return {"computing": compute, "compressing": exposed * share, "waiting for the network": exposed * (1 - share)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochSeconds:
-    """The seconds of an epoch in records that do not divide them.
-
-    Attributes:
-        compute: Training time without ``exposed``.
-        exposed: Compression and communication that computing does not hide.
-        compress: All compression, hidden or exposed.
-        communicate: All communication, hidden or exposed.
-    """
-
-    compute: float
-    exposed: float
-    compress: float
-    communicate: float
-
-    @classmethod
-    def of_row(cls, row: Row) -> "EpochSeconds":
-        """Return a row's means over seeds; 0 for each that is unknown."""
-        estimates = {name: row.metrics[f"{name}_seconds_per_epoch"] for name in _FIELDS}
-        return cls(**{name: 0.0 if value is None else value.mean for name, value in estimates.items()})
-
-    @property
-    def parts(self) -> tuple[float, float, float]:
-        """``compute``, then ``exposed``, divided in the proportion of ``compress`` to ``communicate``."""
-        busy = self.compress + self.communicate
-        share = self.compress / busy if busy else 0.0
-        return self.compute, self.exposed * share, self.exposed * (1 - share)
+def _mean(row: Row, name: str) -> float:
+    """Return a row's mean seconds per epoch over seeds; 0 if they are unknown."""
+    value = row.metrics[f"{name}_seconds_per_epoch"]
+    return 0.0 if value is None else value.mean

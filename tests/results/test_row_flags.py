@@ -1,0 +1,48 @@
+import dataclasses
+
+import pytest
+
+from liecbench.results.row_flags import row_flags
+from liecbench.results.rows import Row
+from tests.ledgers import end, epoch, rows_of, start
+
+
+def row(
+    *,
+    cpu: float = 0.1,
+    data: float = 0.0,
+    workers: int = 4,
+    num_cpus: int | None = 2,
+    other: float | None = None,
+    link: str = "20mbit",
+    timed: int = 22,
+) -> Row:
+    """Return a row with an epoch of 22 steps, of which the ``timed`` timed ones take 1 s."""
+    trained = dataclasses.replace(
+        epoch("a", seconds=1.0, timed=timed), cpu_seconds=cpu, data_seconds=data, other_cpu_share=other
+    )
+    environment = {} if num_cpus is None else {"num_cpus": num_cpus}
+    began = dataclasses.replace(start("a", workers=workers, link=link), environment=environment)
+    return rows_of([began, trained, end("a")])[0]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (row(cpu=1.1), True),  # 1.1 of 2 CPU seconds
+        (row(cpu=0.9), False),
+        (row(cpu=1.1, timed=11), False),  # half of the CPU seconds are those of warm-up steps
+        (row(cpu=1.1, data=0.2), False),  # 1.1 of 2.4 CPU seconds
+        (row(cpu=1.9, workers=2), False),
+        (row(cpu=1.9, num_cpus=4), False),
+        (row(cpu=1.9, num_cpus=None), False),
+        (row(cpu=1.9, link="host"), False),
+    ],
+)
+def test_a_row_is_cpu_bound_if_too_many_ranks_keep_the_processors_busy(found: Row, expected: bool) -> None:
+    assert expected == ("cpu_bound" in row_flags(found))
+
+
+@pytest.mark.parametrize(("other", "expected"), [(0.16, True), (0.15, False), (None, False)])
+def test_a_row_is_disturbed_if_other_processes_take_too_much(other: float | None, expected: bool) -> None:
+    assert expected == ("disturbed" in row_flags(row(other=other)))
