@@ -72,7 +72,7 @@ def _apply_settings() -> None:
 
 
 def build(num_workers: int) -> list[int]:
-    """Turn the current network namespace into the hub, and connect it to ``num_workers`` new namespaces.
+    """Turn the current network namespace into the hub, and connect ``num_workers`` new namespaces to its bridge.
 
     Returns:
         A file descriptor of each worker's namespace, by rank.
@@ -175,10 +175,10 @@ class _Shaper:
 
 
 class WorkerLink:
-    """One rank's link to the hub: shape it, measure it, and count its bytes.
+    """One rank's link to the hub, the network namespace whose bridge joins all ranks.
 
-    Create the object in the hub's namespace, before the process starts any thread, because the constructor moves the
-    process into the rank's own namespace.
+    Create the object in the hub, before the process starts any thread, because the constructor moves the process into
+    the rank's own namespace.
 
     Args:
         rank: The rank.
@@ -211,9 +211,10 @@ class WorkerLink:
         return self._up.passed_bytes(), self._down.passed_bytes()
 
     def measure(self, link: Link) -> MeasuredLink:
-        """Shape ``link``, measure its rates and its round trip to the hub, and remove the limits again.
+        """Shape ``link``, measure its rates and its round trip, and remove the limits again.
 
-        The rates are measured without delay, jitter and loss, because TCP slows down under these.
+        The measurement is between this rank and the hub, the namespace that joins all ranks. Rates are measured without
+        delay, jitter and loss, because TCP slows down under these.
         """
         with socket.create_connection(self._listener.getsockname()) as own:
             hub, _ = self._listener.accept()
