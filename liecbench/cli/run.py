@@ -181,12 +181,15 @@ def _run_rest(
     from liecbench.estimate.cost import stall_timeout
     from liecbench.launch.multinode import Leader
     from liecbench.launch.runner import run_jobs
+    from liecbench.results.changed_models import changed_models
 
     trajectories = (cell.trajectory for cell in cells if cell.timing == "interleaved")
     timeouts = stall_timeout({cell.id: cell for cell in (*cells, *trajectories)}, loaded.step_timeout)
     run = settings(stall_timeout=timeouts)
     pending = run.pending(cells, results.snapshot.cells)
     say(results.describe(cells, pending.cells, pending.jobs), quiet)
+    for sentence in changed_models(cells, results.snapshot.cells.values()):
+        say(sentence, quiet)
     try:
         with (
             Leader(nodes) if nodes else contextlib.nullcontext() as leader,

@@ -213,12 +213,15 @@ class Job:
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts committed.
         data_sha256: The hash of the data that the committed epochs were trained on; None if it is not known.
+        model_sha256: The hash of the file of the user's model that the cell's trajectory was trained with; None if the
+            cell has none.
     """
 
     cell: Cell
     attempt: int = 1
     epochs_done: int = 0
     data_sha256: str | None = None
+    model_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

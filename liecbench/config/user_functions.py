@@ -1,6 +1,7 @@
 """Datasets and models that a scenario gives as ``module:function``: a Python function of the user's own."""
 
 import functools
+import hashlib
 import importlib
 import inspect
 import sys
@@ -55,6 +56,19 @@ def function(name: str) -> Callable[..., Any]:
         place = getattr(module, "__file__", None) or "built in"
         raise FunctionError(f"{module_name!r} ({place}) has no function {attribute!r}")
     return found
+
+
+def file_sha256(name: str) -> str | None:
+    """Return the SHA-256 of the file that ``module:function`` is in; None for other names, and if there is no file.
+
+    Raises:
+        FunctionError: If the function does not exist.
+    """
+    if not is_reference(name):
+        return None
+    module = getattr(function(name), "__module__", name.partition(":")[0])
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path and Path(path).is_file() else None
 
 
 @functools.cache

@@ -74,7 +74,8 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> Iterator[S
             error = f"{how}: {trajectory.error}"
             yield Settled(job=job, status=trajectory.status, error=error, environment=trajectory.environment)
         elif cell.contestant in timed:
-            surroundings = timed[cell.contestant].environment | {"data_sha256": job.data_sha256}
+            hashes = {"data_sha256": job.data_sha256, "model_sha256": job.model_sha256}
+            surroundings = timed[cell.contestant].environment | hashes
             yield Settled(job=job, status="completed", error=None, environment=surroundings)
 
 
@@ -127,8 +128,13 @@ def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:
     found = done.get(cell.id)
     if cell.timing == "interleaved":
         trajectory = done.get(cell.trajectory.id)
-        data = trajectory.environment.get("data_sha256") if trajectory else None
-        return Job(cell=cell, attempt=found.attempt + 1 if found else 1, data_sha256=data)
+        trained = trajectory.environment if trajectory else {}
+        return Job(
+            cell=cell,
+            attempt=found.attempt + 1 if found else 1,
+            data_sha256=trained.get("data_sha256"),
+            model_sha256=trained.get("model_sha256"),
+        )
     return Job(
         cell=cell,
         attempt=found.attempt + 1 if found else 1,

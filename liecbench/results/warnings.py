@@ -6,6 +6,7 @@ from typing import Final
 from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import WARNING_DEVIATION, recorded_deviations
 from liecbench.results.cells import CellResult
+from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
 
 # Timing aims at an interval whose half-width is 0.02 of the mean; readers are warned if it is above this fraction.
@@ -15,11 +16,17 @@ IMPRECISE: Final = 0.025
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
     """Return warnings on a row's cells.
 
-    They concern links off their rate or paced by processes, shared or throttled GPUs, a training too short for any
-    averaging step, and imprecise timings.
+    They concern changes of the model's file, links off their rate or paced by processes, shared or throttled GPUs, a
+    training too short for any averaging step, and imprecise timings.
     """
     on_gpus = [*sharing_warnings(cells), *throttling_warnings(cells)]
-    return [*_link_warnings(cells), *on_gpus, *_averaging_warnings(cells), *_timing_warnings(cells)]
+    return [
+        *version_warnings(cells),
+        *_link_warnings(cells),
+        *on_gpus,
+        *_averaging_warnings(cells),
+        *_timing_warnings(cells),
+    ]
 
 
 def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:

@@ -193,7 +193,11 @@ def _record_starts(session: Session, surroundings: dict[str, object], writer: Re
                 at=utc_now(),
                 epochs_done=0,
                 spec=job.cell.spec(),
-                environment={**surroundings, "data_sha256": job.data_sha256},
+                environment={
+                    **surroundings,
+                    "data_sha256": job.data_sha256,
+                    "model_sha256": job.model_sha256,
+                },
             )
         )
 

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
-from liecbench.config import workload
+from liecbench.config import user_functions, workload
 from liecbench.config.cell import Job
 from liecbench.launch.messages import TrainingPlan
 from liecbench.network.emulation import WorkerLink
@@ -72,6 +72,7 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
     surroundings = environment.describe(cell, backend, link)
     if writer is not None:
         surroundings["data_sha256"] = data or workload.data_sha256(cell.task)
+        surroundings["model_sha256"] = user_functions.file_sha256(cell.task.model.name)
         writer.record(
             Start(
                 cell=cell.id,

@@ -29,9 +29,14 @@ def directory(tmp_path: Path) -> Path:
 
 def test_the_readmes_own_model_is_trained(directory: Path) -> None:
     ran = liecbench(directory, "run", "s.yaml", "--out", "r", "--quiet")
+    with (directory / "my_models.py").open("a") as file:
+        file.write("# changed\n")
+    again = liecbench(directory, "run", "s.yaml", "--out", "r")
     (row,) = json.loads(liecbench(directory, "compare", "r", "--format", "json").stdout)["rows"]
 
     assert ran.returncode == 0, ran.stderr
+    assert "changed" not in ran.stderr
+    assert "the file of my_models:small has changed since 1 cell began" in again.stderr
     assert (row["model"], row["width"]) == ("my_models:small", 128)
     # One of 44 steps averages gradients and models, up and down: 128 bits per parameter; others 2, and some scales.
     bits = (43 * 2 + 128) * (64 * 128 + 128 + 128 * 10 + 10)

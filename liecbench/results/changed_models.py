@@ -1,0 +1,40 @@
+"""Models of a user's own whose file has changed since cells of a results directory were trained."""
+
+from collections.abc import Iterable
+
+from liecbench.config import user_functions
+from liecbench.config.cell import Cell
+from liecbench.results.cells import CellResult
+
+
+def changed_models(cells: Iterable[Cell], done: Iterable[CellResult]) -> list[str]:
+    """Return a sentence for each model of ``cells`` that cells in ``done`` were trained with in another version.
+
+    Args:
+        cells: The cells of a scenario.
+        done: The cells of its results directory. Those that earlier versions wrote have no hash, and are left out.
+    """
+    names = sorted({cell.task.model.name for cell in cells})
+    hashes = {name: digest for name in names if (digest := user_functions.file_sha256(name)) is not None}
+    trained = [cell for cell in done if cell.epochs]
+    sentences = []
+    for name, digest in hashes.items():
+        recorded = [_recorded(cell) for cell in trained if cell.spec["task"]["model"]["name"] == name]
+        count = sum(found is not None and found != digest for found in recorded)
+        if count:
+            sentences.append(
+                f"the file of {name} has changed since {count} cell{'s' * (count > 1)} began: "
+                "their results are the old model's; to train all cells with the new one, give another --out"
+            )
+    return sentences
+
+
+def version_warnings(cells: Iterable[CellResult]) -> list[str]:
+    """Return a warning if the cells of a row were trained with several versions of their model's file."""
+    versions = {_recorded(cell) for cell in cells} - {None}
+    return ["its cells were trained with different versions of the model's file"] if len(versions) > 1 else []
+
+
+def _recorded(cell: CellResult) -> str | None:
+    found: str | None = cell.environment.get("model_sha256")
+    return found
