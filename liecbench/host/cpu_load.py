@@ -16,6 +16,8 @@ class CpuLoad:
         at_seconds: The moment, in seconds of ``time.perf_counter``.
         total_seconds: Processor time, busy and idle, summed over all processors.
         idle_seconds: Part of ``total_seconds`` in which processors were idle or waited for disks.
+        interrupt_seconds: Part of ``total_seconds`` in which the kernel served interrupts, most of them for the ranks'
+            own traffic.
         stolen_seconds: Part of ``total_seconds`` that the hypervisor gave to other virtual machines.
         waiting_seconds: Wall-clock time in which at least one task waited for a processor. None if the kernel has no
             pressure counters.
@@ -24,6 +26,7 @@ class CpuLoad:
     at_seconds: float
     total_seconds: float
     idle_seconds: float
+    interrupt_seconds: float
     stolen_seconds: float
     waiting_seconds: float | None
 
@@ -37,14 +40,20 @@ class CpuLoad:
             at_seconds=time.perf_counter(),
             total_seconds=busy + idle,
             idle_seconds=idle,
+            interrupt_seconds=times.irq + times.softirq,
             stolen_seconds=times.steal,
             waiting_seconds=_waiting_seconds(),
         )
 
     def cpu_seconds(self, before: Self) -> tuple[float, float]:
-        """Return busy and total processor seconds since the reading ``before``, each summed over all processors."""
+        """Return processor seconds since the reading ``before``, each summed over all processors.
+
+        Returns:
+            The seconds that processes and other virtual machines used, and the total.
+        """
         total = self.total_seconds - before.total_seconds
-        return total - (self.idle_seconds - before.idle_seconds), total
+        unused = self.idle_seconds - before.idle_seconds + self.interrupt_seconds - before.interrupt_seconds
+        return total - unused, total
 
     def since(self, before: Self) -> dict[str, float]:
         """Return shares of the time since the reading ``before`` in which processor time was lacking.

@@ -28,7 +28,7 @@ class RankMeasurement:
         counters: Payload bytes and messages of all steps; compression and communication seconds of the timed steps.
         wire_bytes: Bytes (sent, received) of the rank's network interface; None if no interface counts them.
         cpu_seconds: CPU seconds of this process.
-        machine_cpu_seconds: CPU seconds of the machine: those that its processors were busy, and those available.
+        machine_cpu_seconds: CPU seconds of the machine: those that processes used, and those available.
         peak_memory_bytes: High-water mark of this process's resident memory.
         memory_bytes: Bytes of the method's memories, such as error memories.
         gpu: On the rank that samples its machine's GPUs, one entry: their metrics, or None if they are unknown. Empty
