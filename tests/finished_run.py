@@ -29,6 +29,7 @@ RATE: Final = 20e6
 BLOCK_BYTES: Final = 40_000
 SCENARIO: Final = f"""
 name: end-to-end
+timing: end_to_end
 task:
   dataset: digits
   model: {{name: mlp, width: 128, layers: 2}}

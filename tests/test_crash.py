@@ -19,6 +19,7 @@ from tests.waiting import TIMEOUT_SECONDS
 WORKERS: Final = 2
 _SCENARIO: Final = """
 name: crash
+timing: end_to_end
 task:
   dataset: digits
   model: {name: mlp, width: 16, layers: 1}

@@ -15,6 +15,7 @@ from tests.recorded import epochs, records
 
 SCENARIO: Final = """
 name: disk
+timing: end_to_end
 task: {dataset: digits, model: {name: mlp, width: 1024, layers: 1}, batch_size: 64, epochs: 3, learning_rate: 0.1}
 matrix: {algorithm: [psgd], workers: 2, link: none}
 """

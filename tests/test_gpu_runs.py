@@ -15,6 +15,7 @@ from tests.recorded import records
 pytestmark = pytest.mark.gpu
 SCENARIO = """
 name: on-a-gpu
+timing: end_to_end
 task:
   dataset: digits
   model: cnn

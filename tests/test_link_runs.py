@@ -20,6 +20,7 @@ from tests.recorded import records
 
 SCENARIO: dict[str, Any] = {
     "name": "links",
+    "timing": "end_to_end",
     "task": {
         "dataset": "digits",
         "model": {"name": "mlp", "width": 128},

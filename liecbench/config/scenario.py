@@ -47,7 +47,7 @@ class Scenario(Model):
     device: Literal["cpu", "cuda"] = "cpu"
     enforcement: Enforcement = Field("kernel", description="what limits the links: process if the kernel cannot")
     timing: Annotated[Literal["interleaved", "end_to_end"], BeforeValidator(_current_timing)] = Field(
-        "end_to_end",
+        "interleaved",
         description="interleaved: train with links lifted, and time the steps of all methods in turns on each link; "
         "end_to_end: train on the links",
     )

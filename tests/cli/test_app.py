@@ -25,6 +25,7 @@ task: {dataset: digits, model: {name: mlp, width: 8, layers: 1}, batch_size: 32,
 matrix:
   algorithm: [ddp, psgd]
   workers: [2, 4]
+timing: end_to_end
 """
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
 

@@ -30,6 +30,7 @@ from tests.waiting import wait_for
 
 SCENARIO = {
     "name": "one",
+    "timing": "end_to_end",
     "task": {
         "dataset": "digits",
         "model": {"name": "mlp", "width": 8, "layers": 1},

@@ -26,6 +26,7 @@ from tests.ledgers import end, epoch, run_of, start
 
 TEXT = """\
 name: example
+timing: end_to_end
 task: {dataset: digits, model: mlp, batch_size: 32, epochs: 2, learning_rate: 0.1}
 matrix:
   algorithm: [ddp, {name: liec, average_period: 8}]

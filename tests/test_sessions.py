@@ -1,0 +1,75 @@
+"""Timing sessions that lose a process: a contestant that fails loses no other, and rounds are kept."""
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from liecbench.results.cells import replay
+from liecbench.results.ledger import read
+from liecbench.results.records import End, Start
+from tests.commands import run_command, running_command
+from tests.namespace_support import skip_without_namespaces
+from tests.process_tree import Tree
+from tests.recorded import epochs, records, timings
+from tests.waiting import TIMEOUT_SECONDS
+
+SCENARIO: Final = """
+name: sessions
+timing_precision: 1
+task: {dataset: digits, model: {name: mlp, width: 16, layers: 1}, batch_size: 64, epochs: 1, learning_rate: 0.1}
+matrix: {algorithm: [psgd, ddp], workers: [2], link: [20mbit], seed: [0, 1]}
+"""
+CONTESTANTS: Final = 2
+SEEDS: Final = 2
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    skip_without_namespaces()
+    path = tmp_path / "sessions.yaml"
+    path.write_text(SCENARIO)
+    return path
+
+
+def rounds(directory: Path) -> set[tuple[int, int]]:
+    return {(burst.placement, burst.round) for burst in timings(directory)}
+
+
+def test_a_killed_rank_fails_the_contestant_whose_turn_it_was(scenario: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "results"
+    with running_command(tmp_path, "run", str(scenario), "--out", str(directory)) as command:
+        command.wait_for(lambda: len(rounds(directory)) >= 2, "two rounds are timed")
+        os.kill(command.tree.ranks()[0], signal.SIGKILL)
+        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
+    names = {r.cell: r.spec["algorithm"]["name"] for r in records(directory) if isinstance(r, Start)}
+    cells = [cell for cell in replay(read(directory)).values() if cell.is_interleaved]
+    failed = {names[cell.id] for cell in cells if cell.status == "failed"}
+    completed = {names[cell.id] for cell in cells if cell.status == "completed"}
+
+    assert (len(failed), failed | completed, len(cells)) == (1, {"psgd", "ddp"}, CONTESTANTS * SEEDS)
+    assert len(epochs(directory)) == CONTESTANTS * SEEDS  # of trajectories, none of which is trained again
+    assert all("SIGKILL" in (cell.error or "") for cell in cells if cell.status == "failed")
+
+
+def test_rounds_of_a_killed_command_are_kept_and_a_new_placement_begins(scenario: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "results"
+    with running_command(tmp_path, "run", str(scenario), "--out", str(directory)) as command:
+        command.wait_for(lambda: len(rounds(directory)) >= 3, "three rounds are timed")
+        command.process.send_signal(signal.SIGKILL)
+        command.process.wait(TIMEOUT_SECONDS)
+        command.tree.assert_gone(set())
+    before, trained = timings(directory), epochs(directory)
+    again = run_command(Tree(), "run", str(scenario), "--out", str(directory), "--quiet")
+    after = timings(directory)
+
+    assert (again.returncode, after[: len(before)], epochs(directory)) == (0, before, trained)
+    assert min(burst.placement for burst in after[len(before) :]) == 1 + max(burst.placement for burst in before)
+    ends = Counter(record.status for record in records(directory) if isinstance(record, End))
+    assert ends == {"completed": 2 * CONTESTANTS * SEEDS}
+    more = run_command(Tree(), "run", str(scenario), "--out", str(directory), "--quiet", "--set", "matrix.seed=[0,1,2]")
+    assert (more.returncode, timings(directory)) == (0, after)  # a further seed is trained, and not timed again
+    assert len(epochs(directory)) == CONTESTANTS * (SEEDS + 1)
