@@ -221,7 +221,7 @@ def test_init_writes_a_scenario_that_runs(tmp_path: Path) -> None:
     path = tmp_path / "new.yaml"
     done = run_in_process("init", path)
 
-    assert (0, "", f"wrote {path}; next: liecbench run {path} --dry-run\n", ["ddp", "liec"]) == (
+    assert (0, "", f"wrote {path}; next: liecbench run {path} --dry-run\n", ["ddp", "ddp_bf16", "liec"]) == (
         done.returncode,
         done.stdout,
         done.stderr,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-MATRIX = "matrix: {algorithm: [liec], compressor: [sign], workers: [2]}\nbaseline: liec\n"
+MATRIX = "matrix: {algorithm: [liec], compressor: [sign], workers: [2]}\nbaseline: liec\ntiming: end_to_end\n"
 
 
 def liecbench(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +23,7 @@ def directory(tmp_path: Path) -> Path:
     (module,) = re.findall(r"```python\n# my_models.py\n(.*?)```", README, re.DOTALL)
     (task,) = re.findall(r"```yaml\n(task: .*my_models.*\n)```", README)
     (tmp_path / "my_models.py").write_text(module)
-    (tmp_path / "s.yaml").write_text(f"name: own\ntiming: end_to_end\n{task.replace('epochs: 5', 'epochs: 2')}{MATRIX}")
+    (tmp_path / "s.yaml").write_text(f"name: own\n{task.replace('epochs: 5', 'epochs: 2')}{MATRIX}")
     return tmp_path
 
 
