@@ -11,6 +11,7 @@ from annotated_types import Ge, Le, MinLen
 from pydantic import SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
 from liecbench import __version__
+from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell import Cell, Model
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult
@@ -81,10 +82,7 @@ class StoredEpoch(Model):
 
 
 class Environment(Model):
-    """The fields of a cell's environment that decide which metrics can be compared; an unrecorded field is None.
-
-    ``gpus`` are the names of the GPUs that the ranks used.
-    """
+    """The fields of a cell's environment that decide which metrics can be compared; an unrecorded field is None."""
 
     torch: str | None = None
     cpu: str | None = None
@@ -132,7 +130,7 @@ class BaselineCell(Model):
         """Return the fields of a cell that a baseline stores; an unfinished cell has the epochs recorded so far."""
         try:
             environment = Environment.of(cell.environment)
-            epochs = [StoredEpoch.of(epoch) for epoch in cell.epochs]
+            epochs = [StoredEpoch.of(epoch) for epoch in undisturbed_epochs(cell)]
             return cls.model_validate({"spec": cell.spec, "environment": environment, "epochs": epochs})
         except ValidationError as error:
             remedy = "use the liecbench that wrote it, or run the cell again"
