@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from liecbench.diagnostics.doctor import Build, Diagnostic, on_gpus
@@ -105,3 +108,15 @@ def test_this_installation_can_be_asked() -> None:
 
     assert [Diagnostic] * len(diagnostics) == [type(diagnostic) for diagnostic in diagnostics]
     assert diagnostics[0].name == "nccl"
+
+
+def test_the_cpu_kernels_are_run() -> None:
+    command = (
+        "import sys; from liecbench.diagnostics.doctor import examine\n"
+        "last = list(examine())[-1]\n"
+        "print(last.name, last.works, 'liecbench.compressors.kernels.cpu.sign' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "CPU kernels True True"
