@@ -15,15 +15,22 @@ class CompletedCell:
     """The epochs of a completed cell, from which metrics are derived.
 
     ``epochs_to_target`` is the number of epochs until the target is reached, interpolated between evaluations; None if
-    it is not reached or there is no target.
+    it is not reached or there is no target. ``long_run`` is the mean epoch of the long run, wherever training ends, or
+    None if the cell was timed while it trained.
     """
 
     epochs: Sequence[Epoch]
     epochs_to_target: float | None = None
+    long_run: Epoch | None = None
 
     @classmethod
     def of(
-        cls, epochs: Sequence[Epoch], target_accuracy: float | None = None, target_loss: float | None = None
+        cls,
+        epochs: Sequence[Epoch],
+        target_accuracy: float | None = None,
+        target_loss: float | None = None,
+        *,
+        long_run: Epoch | None = None,
     ) -> "CompletedCell":
         """Return a completed cell with these epochs.
 
@@ -31,14 +38,20 @@ class CompletedCell:
             epochs: The epochs in order.
             target_accuracy: An accuracy from 0 to 1, or None.
             target_loss: A test loss, or None; if both are given, the accuracy counts.
+            long_run: The mean epoch of the long run, or None.
         """
         if target_accuracy is not None:
             above = [epoch.test_accuracy - target_accuracy for epoch in epochs]
         elif target_loss is not None:
             above = [target_loss - epoch.test_loss for epoch in epochs]
         else:
-            return cls(epochs=epochs)
-        return cls(epochs=epochs, epochs_to_target=_reached(above))
+            return cls(epochs=epochs, long_run=long_run)
+        return cls(epochs=epochs, epochs_to_target=_reached(above), long_run=long_run)
+
+    @property
+    def costly_epochs(self) -> Sequence[Epoch]:
+        """The epochs whose mean is what an epoch costs: not cut off where training ends, if that is known."""
+        return self.epochs if self.long_run is None else [self.long_run]
 
     def seconds_per_epoch(self, name: str) -> float | None:
         """Return the mean seconds per epoch of the ``Epoch`` field ``name``; None if all steps are warm-up.
@@ -47,8 +60,9 @@ class CompletedCell:
         field.
         """
         # Times cover the timed steps alone: an epoch of 22 steps of which 11 are timed counts as half an epoch.
-        num_epochs = sum(epoch.timed_steps for epoch in self.epochs) / self.epochs[-1].steps
-        values: list[Any] = [getattr(epoch, name) for epoch in self.epochs]
+        epochs = self.costly_epochs
+        num_epochs = sum(epoch.timed_steps for epoch in epochs) / epochs[-1].steps
+        values: list[Any] = [getattr(epoch, name) for epoch in epochs]
         return None if not num_epochs or None in values else sum(values) / num_epochs
 
     def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:

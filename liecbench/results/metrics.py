@@ -37,7 +37,7 @@ def _of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> N
 
 
 def _wire_bytes(cell: CompletedCell) -> float | None:
-    known = [wire for epoch in cell.epochs if (wire := epoch.wire_bytes_per_rank) is not None]
+    known = [wire for epoch in cell.costly_epochs if (wire := epoch.wire_bytes_per_rank) is not None]
     return statistics.fmean(known) if known else None
 
 
@@ -119,7 +119,7 @@ _ROWS: Final = (
         name="payload_bytes_per_epoch",
         heading="payload",
         unit=BYTES,
-        derive=lambda cell: statistics.fmean(epoch.payload_bytes_per_rank for epoch in cell.epochs),
+        derive=lambda cell: statistics.fmean(epoch.payload_bytes_per_rank for epoch in cell.costly_epochs),
         shown="table",
         hide_first=4,
     ),
@@ -186,7 +186,7 @@ _ROWS: Final = (
         name="seconds_to_target",
         heading="s to target",
         unit=SECONDS,
-        derive=lambda cell: cell.to_target(lambda epoch: epoch.train_seconds),
+        derive=lambda cell: cell.to_target(lambda epoch: epoch.train_seconds if epoch.timed_steps else None),
         shown="page",
         every_seed=True,
     ),

@@ -18,7 +18,7 @@ from liecbench.results.metrics import METRICS, compare_metrics, derive_metrics
 from liecbench.results.pace import Pace
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.statistics import Estimate
-from liecbench.results.warnings import cell_warnings
+from liecbench.results.warnings import cell_warnings, precision_warnings
 
 # Two rows are compared only if their cells share the _SETTING fields, and their tasks share the _WORKLOAD fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
@@ -115,7 +115,7 @@ def summarise(
     """
     choice = BaselineChoice.parse(baseline)
     metrics = {
-        id(cell): derive_metrics(CompletedCell.of(cell.epochs, target_accuracy, target_loss))
+        id(cell): derive_metrics(CompletedCell.of(cell.epochs, target_accuracy, target_loss, long_run=cell.long_run))
         for cell in cells
         if cell.status == "completed"
     }
@@ -234,7 +234,11 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
         reached=f"{num_reached}/{len(group.cells)}" if has_target else None,
         metrics=metrics,
         errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
-        warnings=[*_pairing_warnings(list(per_seed.values()), baseline), *cell_warnings(group.cells)],
+        warnings=[
+            *_pairing_warnings(list(per_seed.values()), baseline),
+            *cell_warnings(group.cells),
+            *precision_warnings(group.cells, None if baseline is group else metrics["speedup"]),
+        ],
     )
 
 

@@ -8,6 +8,7 @@ from liecbench.network.measurement import WARNING_DEVIATION, recorded_deviations
 from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
+from liecbench.results.statistics import Estimate
 
 # Timing aims at an interval whose half-width is 0.02 of the mean; readers are warned if it is above this fraction.
 IMPRECISE: Final = 0.025
@@ -26,6 +27,20 @@ def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
         *on_gpus,
         *_averaging_warnings(cells),
         *_timing_warnings(cells),
+    ]
+
+
+def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) -> list[str]:
+    """Return a warning if a speed-up is known less well than its timing session was to know it."""
+    wanted = next((cell.environment.get("timing_precision") for cell in cells if cell.timings), None)
+    if wanted is None or speedup is None or speedup.low is None or speedup.high is None:
+        return []
+    known = (speedup.high - speedup.low) / (2 * speedup.mean)
+    if known <= IMPRECISE / 0.02 * wanted:
+        return []
+    rounds = len({(burst.placement, burst.round) for cell in cells for burst in cell.timings})
+    return [
+        f"its speed-up is known to ±{100 * known:.2g} % only, not to {100 * wanted:g} %: {rounds} rounds were timed"
     ]
 
 
@@ -59,4 +74,5 @@ def _averaging_warnings(cells: Sequence[CellResult]) -> list[str]:
     steps = [sum(epoch.steps for epoch in cell.epochs) for cell in cells if cell.status == "completed"]
     if not steps or max(steps) >= period:
         return []
-    return [f"its {max(steps)} steps are fewer than average_period {period}: no averaging is in its time and bytes"]
+    missing = "accuracy" if any(cell.long_run for cell in cells) else "time and bytes"
+    return [f"its {max(steps)} steps are fewer than average_period {period}: no averaging is in its {missing}"]

@@ -8,6 +8,9 @@ import pytest
 from liecbench.config.cell import Cell
 from liecbench.results.cells import CellResult, replay, without_used_trajectories
 from liecbench.results.records import Epoch, Record, Timing, from_json, to_json
+from liecbench.results.rows import summarise
+from liecbench.results.statistics import Estimate
+from liecbench.results.warnings import precision_warnings
 from tests.ledgers import end, epoch, spec, start, timing
 
 CELL = Cell.from_spec(spec("liec", timing="interleaved"))
@@ -129,3 +132,24 @@ def test_a_trajectorys_seconds_are_null_in_the_ledger() -> None:
     assert '"train_seconds": null' in line
     assert '"cpu_seconds": null' in line
     assert from_json(line) == record
+
+
+def test_a_rows_costs_are_those_of_the_long_run() -> None:
+    counted = [dataclasses.replace(one, payload_bytes={"sent": [one.steps] * 2, "received": [0, 0]}) for one in BURSTS]
+    (row,) = summarise([composed(*RECORDS[:5], *counted, end(CELL.id))])
+    names = ("seconds_per_epoch", "compute_seconds_per_epoch", "payload_bytes_per_epoch", "wire_bytes_per_epoch")
+    actual = [estimate.mean for name in names if (estimate := row.metrics[name])]
+
+    # 22 steps, three quarters of which take 0.2 s and move 10 + 20 bytes on average, a quarter 1.5 s and 200 + 200.
+    assert actual == pytest.approx([11.55, 5.775, 22.0, 22 * (0.75 * 30 + 0.25 * 400)])
+
+
+def test_an_imprecise_speed_up_is_a_warning() -> None:
+    cell = composed(*RECORDS)
+    cell.environment = {"timing_precision": 0.02}
+
+    assert precision_warnings([cell], Estimate(mean=2.0, low=1.8, high=2.2)) == [
+        "its speed-up is known to ±10 % only, not to 2 %: 2 rounds were timed"
+    ]
+    assert precision_warnings([cell], Estimate(mean=2.0, low=1.97, high=2.03)) == []
+    assert precision_warnings([cell], None) == []
