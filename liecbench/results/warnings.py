@@ -39,9 +39,7 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
     if known <= IMPRECISE / 0.02 * wanted:
         return []
     rounds = len({(burst.placement, burst.round) for cell in cells for burst in cell.timings})
-    return [
-        f"its speed-up is known to ±{100 * known:.2g} % only, not to {100 * wanted:g} %: {rounds} rounds were timed"
-    ]
+    return [f"its speed-up is known to ±{known:.0%} only, not to {100 * wanted:g}%: {rounds} rounds were timed"]
 
 
 def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:
