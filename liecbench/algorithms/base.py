@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from liecbench.algorithms.comm.exposure import ExposureMeter
 from liecbench.algorithms.comm.finite_check import FiniteCheck
 from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.timing import Clock, Counters, HostClock, Stopwatch, Tracer, clock_for
 from liecbench.algorithms.comm.transport import uses_nccl
@@ -57,6 +58,7 @@ class Algorithm(ABC):
         clock: The clock of the model's device.
         tracer: Collects spans (named pieces of work) for a timeline while ``tracer.enabled``.
         pacer: Delays messages as slow links would; None delays nothing. Set it before ``attach``.
+        path: The slowest path between two ranks, if it is known. Set it before ``attach``.
         last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
         after_step_seconds: Seconds spent in ``after_step`` so far.
         exposure: Adds up the work that the communication thread does while the training thread waits.
@@ -78,6 +80,7 @@ class Algorithm(ABC):
         self.after_step_seconds = self.hook_cpu_seconds = 0.0
         self.exposure = ExposureMeter()
         self.pacer: Pacer | None = None
+        self.path: Path | None = None
         self.tracer = Tracer()
         self._failure: BaseException | None = None
         self._finite_check = FiniteCheck(is_async=False)

@@ -138,6 +138,7 @@ class ServerAlgorithm(Algorithm):
             self.server,
             self._stopwatch(),
             pacer=self.pacer,
+            path=self.path,
             device=self.device,
             on_flag=lambda flag: self._finite_check.submit(flag, self._non_finite_message),
         )

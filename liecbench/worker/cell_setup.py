@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import NonFiniteError
+from liecbench.algorithms.comm.path import Path
 from liecbench.config import workload
 from liecbench.config.cell import Cell
 from liecbench.config.factory import cpu_kernels, make_algorithm
@@ -58,7 +59,7 @@ def set_up(
     )
     algorithm = make_algorithm(cell)
     ddp = _wrapped(task.model, cell, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
-    algorithm.pacer = link.pacer
+    algorithm.pacer, algorithm.path = link.pacer, _slowest_path(cell)
     replica = Replica(
         cell=cell,
         task=task,
@@ -81,6 +82,16 @@ def set_up(
             raise
     reset_peak_memory()
     return replica
+
+
+def _slowest_path(cell: Cell) -> Path | None:
+    """Return the path over the slowest links of two workers; None if links are not shaped."""
+    if not cell.link.shaped:
+        return None
+    links = [cell.link.of(rank) for rank in range(cell.workers)]
+    delays = sorted(link.delay_seconds for link in links)[-2:]
+    rate = min(min(link.up_bits_per_second, link.down_bits_per_second) for link in links)
+    return Path(delay_seconds=sum(delays), bytes_per_second=rate / 8)
 
 
 def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> DistributedDataParallel:

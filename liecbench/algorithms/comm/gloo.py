@@ -9,6 +9,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.partition import ServerPlace
+from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Traffic, Transport
 from liecbench.compressors.base import Compressor, Message
@@ -30,6 +31,9 @@ class GlooTransport(Transport):
     would share the rank's link, and all ranks might send to the same receiver first. Dense shards took 1.2 to 1.3 times
     the wire time in this way, and 1.0 times in rotation. A root that sends updates back does not wait between its
     sends, because no other rank sends at that time.
+
+    On a ``path`` with delay more sends are in flight, as many as fill the path; otherwise every peer would cost the
+    delay again. Without a path, a transport sends as if there were no delay.
     """
 
     # The number of sends in flight at a time. Of two compressed messages, the second uses the link while this rank
@@ -39,10 +43,15 @@ class GlooTransport(Transport):
     _MAX_DENSE_IN_FLIGHT: Final = 1
 
     def __init__(
-        self, group: dist.ProcessGroup, server: ServerPlace, watch: Stopwatch, pacer: Pacer | None = None
+        self,
+        group: dist.ProcessGroup,
+        server: ServerPlace,
+        watch: Stopwatch,
+        pacer: Pacer | None = None,
+        path: Path | None = None,
     ) -> None:
         super().__init__(group, server, watch)
-        self._pacer = pacer
+        self._pacer, self._path = pacer, path or Path(delay_seconds=0.0, bytes_per_second=1.0)
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
         """Return an uninitialised message in host memory, because Gloo receives only there."""
@@ -54,9 +63,8 @@ class GlooTransport(Transport):
         A further receive starts as long as the buffers of all started ones take less than ``limit_bytes``.
         """
         outgoing, incoming = traffic.outgoing, traffic.incoming
-        max_in_flight = self._MAX_DENSE_IN_FLIGHT if traffic.is_dense else self._MAX_COMPRESSED_IN_FLIGHT
         distances = range(1, self._world_size)
-        if traffic.is_dense and self._server == "sharded":
+        if traffic.is_dense and self._server == "sharded" and self._path.affords_barrier(limit_bytes, self._world_size):
             self._align_ranks()
         sources = [(self._rank - distance) % self._world_size for distance in distances]
         receives = _Receives([(peer, incoming[peer]) for peer in sources if peer in incoming], limit_bytes, self._recv)
@@ -65,7 +73,8 @@ class GlooTransport(Transport):
         for distance, source in zip(distances, sources, strict=True):
             target = (self._rank + distance) % self._world_size
             message = outgoing[target]() if target in outgoing else None
-            heard_from = not_heard_from.popleft() if len(not_heard_from) == max_in_flight else None
+            is_full = len(not_heard_from) >= self._max_in_flight(message, is_dense=traffic.is_dense)
+            heard_from = not_heard_from.popleft() if is_full else None
             arrived = self._wait(receives.next()) if heard_from in incoming else None
             if message is not None:
                 sends.append(self._send(message, target))
@@ -85,6 +94,10 @@ class GlooTransport(Transport):
         with self._watch.timed("communicate_seconds", "send"):
             for send in sends:
                 send.work.wait()
+
+    def _max_in_flight(self, message: Message | None, *, is_dense: bool) -> int:
+        fewest = self._MAX_DENSE_IN_FLIGHT if is_dense else self._MAX_COMPRESSED_IN_FLIGHT
+        return fewest if message is None else max(fewest, self._path.messages_in_flight(message.payload_bytes))
 
     def _align_ranks(self) -> None:
         """Wait for all ranks, so that each begins the rotation at the same time.

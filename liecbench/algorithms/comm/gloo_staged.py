@@ -8,6 +8,7 @@ import torch.distributed as dist
 from liecbench.algorithms.comm.gloo import GlooTransport
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.partition import ServerPlace
+from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.timing import HostClock, Stopwatch
 from liecbench.algorithms.comm.transport import Traffic
 from liecbench.compressors.base import Compressor, Message
@@ -28,9 +29,10 @@ class StagedGlooTransport(GlooTransport):
         server: ServerPlace,
         watch: Stopwatch,
         pacer: Pacer | None,
+        path: Path | None,
         device: torch.device,
     ) -> None:
-        super().__init__(group, server, watch.with_clock(HostClock()), pacer)
+        super().__init__(group, server, watch.with_clock(HostClock()), pacer, path)
         self._gpu_watch, self._device = watch, device
         self._last_copied: tuple[Message, Message] | None = None
 

@@ -16,6 +16,7 @@ from liecbench.algorithms.comm.message_sum import MessageSum
 from liecbench.algorithms.comm.nccl import NcclTransport
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.partition import ServerPlace, Shard
+from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.algorithms.comm.transport import Traffic, Transport, uses_nccl
 from liecbench.compressors.base import Compressor, Message, RngKey
@@ -32,6 +33,7 @@ class GroupExchange(Exchange):
         server: The place of the server, ``root`` or ``sharded``.
         watch: Counts and times the exchange, on the clock of ``device``.
         pacer: Emulates slow links; None leaves the links at their own speed.
+        path: The slowest path between two ranks, if it is known: with delay, more messages are in flight.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
         on_flag: Called by ``pull``, which then raises no error itself, if the transport is asynchronous. The argument
@@ -45,13 +47,14 @@ class GroupExchange(Exchange):
         watch: Stopwatch,
         *,
         pacer: Pacer | None = None,
+        path: Path | None = None,
         device: torch.device = _CPU,
         transport: Transport | None = None,
         on_flag: Callable[[Tensor], None] | None = None,
     ) -> None:
         super().__init__(group.rank(), group.size(), server)
         self._watch, self._device = watch, device
-        self._transport = transport or _transport_for(device, group, server, watch, pacer)
+        self._transport = transport or _transport_for(device, group, server, watch, pacer, path)
         self._on_flag = on_flag if self._transport.is_async else None
         self._scratch = torch.empty(0, device=device)
         self._peers = [peer for peer in range(self.world_size) if peer != self.rank]
@@ -197,10 +200,15 @@ class GroupExchange(Exchange):
 
 
 def _transport_for(
-    device: torch.device, group: dist.ProcessGroup, server: ServerPlace, watch: Stopwatch, pacer: Pacer | None
+    device: torch.device,
+    group: dist.ProcessGroup,
+    server: ServerPlace,
+    watch: Stopwatch,
+    pacer: Pacer | None,
+    path: Path | None,
 ) -> Transport:
     if device.type == "cpu":
-        return GlooTransport(group, server, watch, pacer)
+        return GlooTransport(group, server, watch, pacer, path)
     if uses_nccl(device, group):
         return NcclTransport(group, server, watch, device)
-    return StagedGlooTransport(group, server, watch, pacer, device)
+    return StagedGlooTransport(group, server, watch, pacer, path, device)

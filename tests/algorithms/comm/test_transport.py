@@ -28,7 +28,7 @@ COMPRESSORS: list[Compressor] = [Identity(), Sign(), TopK(0.1), QSGD()]
 def transport(name: str, group: dist.ProcessGroup, server: Literal["root", "sharded"], watch: Stopwatch) -> Transport:
     match name:
         case "gloo_staged":
-            return StagedGlooTransport(group, server, watch, None, CPU)
+            return StagedGlooTransport(group, server, watch, None, None, CPU)
         case "nccl":
             return NcclTransport(group, server, watch, CPU)
     return GlooTransport(group, server, watch)

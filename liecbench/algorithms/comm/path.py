@@ -1,0 +1,32 @@
+"""The path of a message between two ranks: how many messages it holds, and when ranks should start together."""
+
+import math
+from dataclasses import dataclass
+
+# Ranks are aligned if the barrier takes at most this fraction of the transfer that follows.
+_MAX_BARRIER_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """The slowest path between two ranks. All ranks know the same one.
+
+    Attributes:
+        delay_seconds: The time from a byte's departure to its arrival.
+        bytes_per_second: The rate.
+    """
+
+    delay_seconds: float
+    bytes_per_second: float
+
+    def messages_in_flight(self, num_bytes: int) -> int:
+        """Return the number of messages of ``num_bytes`` that fill the path, the one that is arriving included."""
+        return 1 + round(self.delay_seconds * self.bytes_per_second / max(num_bytes, 1))
+
+    def affords_barrier(self, num_bytes: int, world_size: int) -> bool:
+        """Return whether a barrier costs little beside the exchange of a vector of ``num_bytes``.
+
+        A barrier takes ⌈log₂ n⌉ trips, one after the other.
+        """
+        trips = math.ceil(math.log2(world_size))
+        return trips * self.delay_seconds <= _MAX_BARRIER_SHARE * num_bytes / self.bytes_per_second
