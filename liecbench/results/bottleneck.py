@@ -1,4 +1,4 @@
-"""What a method spends most of its time on: computing, transfer, compression, latency, or waiting for a processor."""
+"""The part that takes most of a method's time: computing, transfer, compression, latency or a busy processor."""
 
 from typing import Final, Literal
 

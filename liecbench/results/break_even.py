@@ -17,7 +17,7 @@ _LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bracket:
-    """What the speed-ups at several rates show; Holm-adjusted over the rates.
+    """The conclusion from the speed-ups at several rates; Holm-adjusted over the rates.
 
     Attributes:
         outcome: ``below``: the method is faster below a rate; ``above``: above it; ``always``: it is shown to be faster

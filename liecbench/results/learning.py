@@ -1,4 +1,4 @@
-"""Whether a baseline learned anything: only then a comparison of accuracies says something."""
+"""A check that the baseline learned anything: only then a comparison of accuracies says something."""
 
 import math
 import statistics

@@ -39,21 +39,21 @@ class LogRatio:
     def of_rounds(cls, log_ratios: Sequence[Sequence[float]]) -> "LogRatio":
         """Return the mean over placements of the mean over rounds.
 
-        Every placement counts as one observation. The variance between placements is estimated from the placements and
-        from what is known of placements in general, because two or three placements say little about their spread.
+        Every placement counts as one observation. Their variance is estimated from the placements and from what is
+        known of placements in general, because two or three say little about their spread; it is larger if the rounds
+        are autocorrelated, also from one placement to the next.
 
         Args:
             log_ratios: The log ratios of each placement, in the order of rounds; at least one placement with a round.
         """
         placements = [list(rounds) for rounds in log_ratios if rounds]
         means = [statistics.fmean(rounds) for rounds in placements]
-        mean = statistics.fmean(means)
-        rounds_variance = _variance_of_means(placements)
-        if rounds_variance is None:
+        expected = _expected_variance(placements)
+        if expected is None:
             return cls.of_pairs(means)
-        between = statistics.variance(means) if len(means) > 1 else 0.0
-        variance, degrees = _pooled(between, rounds_variance, len(means))
-        return cls(mean=mean, standard_error=math.sqrt(variance / len(means)), degrees_of_freedom=degrees)
+        variance, degrees = _pooled(_variance_of_means(placements), expected, len(means))
+        error = math.sqrt(variance / len(means))
+        return cls(mean=statistics.fmean(means), standard_error=error, degrees_of_freedom=degrees)
 
     def plus(self, other: "LogRatio") -> "LogRatio":
         """Return the sum with an independent mean; its degrees of freedom are Satterthwaite's."""
@@ -115,48 +115,73 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
     """
     placements = [list(rounds) for rounds in log_ratios if rounds]
     length, rounds_so_far = max(map(len, placements)), sum(map(len, placements))
-    rounds_variance = _variance_of_means(placements)
-    if rounds_variance is None:
+    expected = _expected_variance(placements)
+    if expected is None:
         return at_most
-    means = [statistics.fmean(rounds) for rounds in placements]
-    between = max(rounds_variance, statistics.variance(means) if len(means) > 1 else 0.0)
+    seen = _variance_of_means(placements)
+    between = max(expected, seen) if length >= _LEAST_ROUNDS_FOR_AUTOCORRELATION else seen
     for count in range(len(placements), at_most + 1):
-        variance, degrees = _pooled(between, rounds_variance, count)
+        variance, degrees = _pooled(between, expected, count)
         if t_quantile(degrees, 0.975) * math.sqrt(variance / count) <= precision:
             return min(at_most, max(rounds_so_far, count * length))
     return at_most
 
 
-def _pooled(between: float, rounds_variance: float, num_placements: int) -> tuple[float, int]:
+def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
     """Return the variance of a placement's mean, from its estimate and from what is known before, and its degrees."""
     degrees = num_placements - 1 + _PLACEMENT_DEGREES
-    expected = _PLACEMENT_DEVIATION**2 + rounds_variance
-    return (_PLACEMENT_DEGREES * expected + (num_placements - 1) * between) / degrees, degrees
+    known = _PLACEMENT_DEVIATION**2 + expected
+    return (_PLACEMENT_DEGREES * known + (num_placements - 1) * between) / degrees, degrees
 
 
-def _variance_of_means(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance that rounds alone give a placement's mean; None if no placement has two rounds."""
+def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
+    """Return the variance of placements' means, from the means or from all rounds in order, whichever is larger."""
+    count = len(placements)
+    between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0
+    values = [value for rounds in placements for value in rounds]
+    mean = statistics.fmean(values)
+    return max(between, count * _variance_of_mean([value - mean for value in values]))
+
+
+def _variance_of_mean(deviations: Sequence[float]) -> float:
+    """Return the variance of the mean of an autocorrelated series, given its deviations from its mean."""
+    count, squares = len(deviations), math.fsum(value * value for value in deviations)
+    if count <= _LEAST_ROUNDS_FOR_AUTOCORRELATION or not squares:
+        return 0.0
+    products = math.fsum(a * b for a, b in itertools.pairwise(deviations))
+    # An estimate from a short series is too low.
+    autocorrelation = (products / squares + 3 / count) / (1 - 4 / count)
+    inflation = _inflation(min(_MAX_AUTOCORRELATION, max(0.0, autocorrelation)), count)
+    return _true_variance(squares / (count - 1), inflation, count) * inflation / count
+
+
+def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
+    """Return the variance that rounds alone give a placement's mean; None if no placement has two rounds.
+
+    If placements are short, their rounds' autocorrelation is unknown. The highest that was seen is assumed instead, and
+    that it goes on in the next placements.
+    """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:
         return None
     deviations = [[value - statistics.fmean(rounds) for value in rounds] for rounds in placements]
-    length = len(deviations) + degrees
-    typical = length / len(deviations)
+    total = len(deviations) + degrees
+    length = total / len(deviations)
     squares = math.fsum(value * value for rounds in deviations for value in rounds)
-    inflation = _inflation(_autocorrelation(deviations, squares), round(typical))
-    # Autocorrelated rounds stay closer to their own mean than to the true one.
-    seen = max(0.1, 1 - inflation / typical) / (1 - 1 / typical)
-    return squares / degrees / seen * inflation / typical
+    if length < _LEAST_ROUNDS_FOR_AUTOCORRELATION:
+        inflation = _inflation(_ASSUMED_AUTOCORRELATION, max(2, round(length)))
+        going_on = _inflation(_ASSUMED_AUTOCORRELATION, total)
+    else:
+        products = math.fsum(a * b for rounds in deviations for a, b in itertools.pairwise(rounds))
+        seen = products / squares if squares else 0.0
+        autocorrelation = min(_MAX_AUTOCORRELATION, max(0.0, (seen + 1 / length) / (1 - 4 / length)))
+        inflation = going_on = _inflation(autocorrelation, round(length))
+    return _true_variance(squares / degrees, inflation, length) * going_on / length
 
 
-def _autocorrelation(deviations: Sequence[Sequence[float]], squares: float) -> float:
-    """Return the lag-1 autocorrelation of rounds, corrected for the bias of short series."""
-    typical = sum(map(len, deviations)) / len(deviations)
-    if typical < _LEAST_ROUNDS_FOR_AUTOCORRELATION:
-        return _ASSUMED_AUTOCORRELATION
-    products = math.fsum(a * b for rounds in deviations for a, b in itertools.pairwise(rounds))
-    seen = products / squares if squares else 0.0
-    return min(_MAX_AUTOCORRELATION, max(0.0, (seen + 1 / typical) / (1 - 4 / typical)))
+def _true_variance(variance: float, inflation: float, count: float) -> float:
+    """Return the variance of a series from that about its own mean, to which autocorrelated values stay closer."""
+    return variance * (1 - 1 / count) / max(0.1, 1 - inflation / count)
 
 
 def _inflation(autocorrelation: float, count: int) -> float:

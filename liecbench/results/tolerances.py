@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerances:
-    """What counts as the baseline's result: an accuracy lower by a fraction, a test loss higher by nats per label."""
+    """An accuracy lower by this fraction, or a test loss higher by these nats, counts as the baseline's."""
 
     accuracy: float = 0.005
     loss: float = 0.02

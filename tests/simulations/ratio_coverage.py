@@ -8,13 +8,13 @@ import itertools
 import math
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from liecbench.results.ratio_interval import LogRatio, rounds_needed
 
-FIRST_ROUNDS = (5, 5)
-ROUNDS_PER_PLACEMENT = 5
+FIRST_ROUNDS = 10
+ROUNDS_PER_PLACEMENT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,26 +25,35 @@ class Noise:
     round_deviation: float
     placement_deviation: float
 
-    def placement(self, rng: random.Random, num_rounds: int, true: float = 0.0) -> list[float]:
-        """Return the log ratios of a placement whose long-run mean over placements is ``true``."""
-        centre = true + rng.gauss(0, self.placement_deviation)
+    def rounds(self, rng: random.Random) -> Iterator[float]:
+        """Yield the noise of one round after the other, without end."""
         state = rng.gauss(0, 1)
-        values = []
-        for _ in range(num_rounds):
-            values.append(centre + self.round_deviation * state)
+        while True:
+            yield self.round_deviation * state
             state = self.autocorrelation * state + math.sqrt(1 - self.autocorrelation**2) * rng.gauss(0, 1)
-        return values
 
-    def fixed(self, rng: random.Random, shape: Sequence[int], true: float = 0.0) -> list[list[float]]:
+    def placements(self, rng: random.Random, shape: Iterable[int], true: float = 0.0) -> Iterator[list[float]]:
+        """Yield the log ratios of placements with these numbers of rounds.
+
+        The autocorrelation goes on from one placement to the next: it is the machine's, not the placement's. The mean
+        over many placements is ``true``.
+        """
+        noise = self.rounds(rng)
+        for num_rounds in shape:
+            centre = true + rng.gauss(0, self.placement_deviation)
+            yield [centre + value for value in itertools.islice(noise, num_rounds)]
+
+    def fixed(self, rng: random.Random, shape: Iterable[int], true: float = 0.0) -> list[list[float]]:
         """Return a session with a number of rounds per placement that is fixed beforehand."""
-        return [self.placement(rng, num_rounds, true) for num_rounds in shape]
+        return list(self.placements(rng, shape, true))
 
     def two_stages(self, rng: random.Random, precision: float, true: float = 0.0) -> list[list[float]]:
-        """Return a session that decides its number of rounds after the first ten, in placements of five rounds."""
-        session = self.fixed(rng, FIRST_ROUNDS, true)
+        """Return a session that decides its number of rounds after the first ten, as timing sessions do."""
+        placements = self.placements(rng, itertools.repeat(ROUNDS_PER_PLACEMENT), true)
+        session = list(itertools.islice(placements, FIRST_ROUNDS // ROUNDS_PER_PLACEMENT))
         total = rounds_needed(session, precision)
-        while (left := total - sum(map(len, session))) > 0:
-            session.append(self.placement(rng, min(left, ROUNDS_PER_PLACEMENT), true))
+        while sum(map(len, session)) < total:
+            session.append(next(placements))
         return session
 
 
@@ -77,7 +86,21 @@ def cases() -> Iterator[Noise]:
 
 
 QUIET = Noise(autocorrelation=0.3, round_deviation=0.01, placement_deviation=0.0)
-SHAPES = ((5, 5), (15, 15), (30, 30), (4, 4, 4), (20, 20, 20), (5,) * 4, (15,) * 4, (10,) * 6, (5,) * 12, (5, 5, 2))
+SHAPES: tuple[tuple[int, ...], ...] = (
+    (5, 5),
+    (15, 15),
+    (30, 30),
+    (4, 4, 4),
+    (20, 20, 20),
+    (5,) * 4,
+    (15,) * 4,
+    (10,) * 6,
+    (5,) * 12,
+    (5, 5, 2),
+    (2,) * 5,
+    (2,) * 15,
+    (2,) * 30,
+)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 Run with ``python -m tests.simulations.verdict_errors [--long]``: 2,000 simulated comparisons per case, or 100.
 """
 
+import dataclasses
 import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +65,7 @@ class Run:
             right = round(NUM_TEST_LABELS * min(1.0, level + truth.accuracy + rng.gauss(0, self.accuracy_deviation)))
             seconds = 1 / truth.speed
             if self.num_placements is None:
-                seconds *= 1 + self.noise.placement(rng, 1)[0]
+                seconds *= 1 + self.noise.fixed(rng, (1,))[0][0]
             cells.append(
                 CellResult(
                     id=f"{name}{seed}",
@@ -143,6 +144,20 @@ def speed_is(outcome: str) -> Callable[[SettingVerdict], bool]:
     return lambda verdict: verdict.speed.against_baseline[_position(verdict)] == outcome
 
 
+def claims_two_percent(verdict: SettingVerdict) -> bool:
+    """Return True if the speed-up of the method called rival is known to 2 %."""
+    speedup = verdict.rows[_position(verdict)].metrics["speedup"]
+    return speedup is not None and speedup.half_width is not None and speedup.half_width <= 0.02 * speedup.mean
+
+
+def power(run: Run, holds: Callable[[SettingVerdict], bool], *, runs: int) -> tuple[float, float]:
+    """Return the share of the runs known to 2 % whose verdict fulfils a condition, and the share that is known so."""
+    rng = random.Random(2)
+    verdicts = [run.verdict(rng, 0.005) for _ in range(runs)]
+    known = [verdict for verdict in verdicts if claims_two_percent(verdict)]
+    return sum(map(holds, known)) / max(1, len(known)), len(known) / runs
+
+
 def _position(verdict: SettingVerdict) -> int:
     return next(index for index, row in enumerate(verdict.rows) if row.algorithm == "rival")
 
@@ -157,9 +172,9 @@ def main() -> None:
     runs = 2000 if "--long" in sys.argv else 100
     for number in (1, 4, 9):
         for name, noise, placements, seeds in (
-            ("quiet, 6 placements, 5 seeds", QUIET, 6, 5),
-            ("busy, 2 placements, 5 seeds", BUSY, 2, 5),
-            ("busy, 12 placements, 10 seeds", BUSY, 12, 10),
+            ("quiet, 12 rounds, 5 seeds", QUIET, 6, 5),
+            ("busy, 10 rounds, 5 seeds", BUSY, 5, 5),
+            ("busy, 60 rounds, 10 seeds", BUSY, 30, 10),
             ("end to end, 5 seeds", BUSY, None, 5),
             ("end to end, 10 seeds", BUSY, None, 10),
         ):
@@ -180,7 +195,11 @@ def main() -> None:
     for percent in (5, -5):
         run = Run(truths={**others, "rival": Truth(speed=1 + percent / 100)})
         outcome = "faster" if percent > 0 else "slower"
-        print(f"speed {percent:+} %, quiet, 6 placements: shown {share(run, speed_is(outcome), runs=runs):.4f}")
+        for name, noise, placements in (("quiet, 12 rounds", QUIET, 6), ("busy, 60 rounds", BUSY, 30)):
+            shown, known = power(
+                dataclasses.replace(run, noise=noise, num_placements=placements), speed_is(outcome), runs=runs
+            )
+            print(f"speed {percent:+} %, {name}: shown {shown:.4f} of the {known:.2f} of runs known to 2 %")
 
 
 if __name__ == "__main__":
