@@ -18,8 +18,8 @@ class RankMeasurement:
         data_seconds: Seconds in which the timed steps' batches were loaded and augmented.
         step_seconds: Seconds of each timed step.
         compute_seconds: Seconds in which the timed steps computed on a processor of their own: CPU seconds of the
-            training thread for the model and the optimizer, steps × their median. On a GPU, and with several threads
-            per rank, ``train_seconds`` − ``exposed_seconds``.
+            training thread for the model and the optimizer, steps × their lower quartile. On a GPU, and with several
+            threads per rank, ``train_seconds`` − ``exposed_seconds``.
         exposed_seconds: Seconds of compression and communication that the timed steps' computation did not hide.
         exposed_compress_seconds: Part of ``exposed_seconds`` in which the communication thread compressed.
         exposed_communicate_seconds: Part of ``exposed_seconds`` in which it communicated and did not compress.

@@ -3,11 +3,11 @@
 import contextlib
 import copy
 import dataclasses
-import statistics
 import time
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -101,11 +101,13 @@ class StepClock:
         return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _compute_seconds(self) -> float:
-        """Return the CPU seconds of computing, as steps × their median.
+        """Return the CPU seconds of computing, as steps × their lower quartile.
 
-        All steps compute the same; a step takes more CPU time when other threads have emptied the caches.
+        All steps compute the same. What other threads and processes do to the caches only adds to a step's CPU time,
+        and adds more after a longer wait: 0.2 to 0.3 ms after 50 ms on a busy machine.
         """
-        return len(self._cpu_seconds) * statistics.median(self._cpu_seconds) if self._cpu_seconds else 0.0
+        seconds = self._cpu_seconds
+        return len(seconds) * float(np.quantile(seconds, 0.25)) if seconds else 0.0
 
     def _trace(self, name: str, start: Any, end: Any) -> None:
         if self._algorithm.tracer.enabled:
