@@ -7,6 +7,8 @@ from typing import Final
 from liecbench.results.statistics import Estimate
 
 _BYTE_PREFIXES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+# Equal values have a mean that may differ from them in the last bits: their interval is as wide as this rounding.
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,8 @@ class Unit:
         if value is None:
             return "–"
         text, half_width = self.format(value.mean), value.half_width
+        if half_width is not None and half_width <= _ROUNDING * abs(value.mean):
+            return text
         if self.has_range and half_width and value.low is not None and value.high is not None:
             low, high = (self.format(bound).removesuffix("×") for bound in (value.low, value.high))
             return f"{text} ({low} to {high})"
