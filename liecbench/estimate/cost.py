@@ -18,6 +18,8 @@ _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
 # Seconds measured on 2 cores: for a launch, each of its workers, a cell's set-up, measuring a link, and a step of DDP.
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 2.0, 0.1, 0.2, 1.5, 2e-3
+# CPU seconds of a message, measured with 8 and 16 workers on 2 cores: every worker sends one to every other, twice a step.
+_MESSAGE_SECONDS: Final = 2.5e-4
 # The rounds that a timing session usually takes until its speed-ups are known.
 _USUAL_ROUNDS: Final = 30
 _SAMPLE_NUMEL: Final = 2**20
@@ -121,7 +123,8 @@ def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
         return wire_seconds(cell, kind)
     compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
     arithmetic = make_algorithm(cell).batches_per_step * _backward_seconds(cell) + compression + _STEP_SECONDS
-    return _slowdown(cell) * arithmetic + wire_seconds(cell, kind)
+    messages = 2 * cell.workers * (cell.workers - 1) if any(map(any, kind.ranks)) else 0
+    return _slowdown(cell) * arithmetic + messages * _MESSAGE_SECONDS / _num_cores() + wire_seconds(cell, kind)
 
 
 def _evaluation_seconds(cell: Cell) -> float:

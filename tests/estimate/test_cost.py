@@ -115,5 +115,12 @@ def test_a_model_too_large_for_the_machine_has_traffic_all_the_same() -> None:
     assert job_seconds(Job(cell=huge), link_changes=False) < 1
 
 
+def test_workers_that_share_cores_take_longer() -> None:
+    few, many = (job_seconds(Job(cell=cell(link="none", workers=workers)), link_changes=False) for workers in (2, 32))
+
+    # The first part of the epoch's work per worker is a sixteenth, but 992 messages go each way in every step.
+    assert many > 2 * few
+
+
 def test_more_workers_take_longer_to_start() -> None:
     assert launch_seconds(8) > launch_seconds(2)
