@@ -18,7 +18,7 @@ _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
 # Seconds measured on 2 cores: for a launch, each of its workers, a cell's set-up, measuring a link, and a step of DDP.
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 2.0, 0.1, 0.2, 1.5, 2e-3
-# CPU seconds of a message, measured with 8 and 16 workers on 2 cores: every worker sends one to every other, twice a step.
+# CPU seconds of a message, measured with 8 and 16 workers on 2 cores: in a step every worker sends each other one two.
 _MESSAGE_SECONDS: Final = 2.5e-4
 # The rounds that a timing session usually takes until its speed-ups are known.
 _USUAL_ROUNDS: Final = 30
