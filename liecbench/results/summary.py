@@ -84,7 +84,9 @@ def _nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Wor
     elif not base.num_completed:
         yield f"nothing to compare with: {words.baseline} did not complete ({base.state}); run it again"
     elif not base.pace.by_seed:
-        yield f"nothing to compare with: {words.baseline} has no times, because all of its steps are warm-up"
+        trained_only = base.fields["timing"] == "trajectory"
+        why = "its steps were not timed yet; run it again" if trained_only else "all of its steps are warm-up"
+        yield f"nothing to compare with: {words.baseline} has no times, because {why}"
     else:
         yield f"nothing to compare with: {words.baseline} shares no timed seed with the others; run the same seeds"
 

@@ -156,6 +156,13 @@ LOST: list[Record] = [start("l", timing="end_to_end"), end("l", status="failed",
             [run_of("a", [{"timed": 0}]), run_of("b", [{"timed": 0}], algorithm="psgd")],
             "nothing to compare with: ddp has no times, because all of its steps are warm-up",
         ),
+        (
+            [
+                run_of("a", [{"timed": 0}], timing="trajectory"),
+                run_of("b", [{"timed": 0}], timing="trajectory", algorithm="psgd"),
+            ],
+            "nothing to compare with: ddp has no times, because its steps were not timed yet; run it again",
+        ),
     ],
 )
 def test_a_baseline_without_times_of_the_same_seeds_is_named(given: list[list[Record]], expected: str) -> None:
