@@ -25,6 +25,7 @@ from liecbench.worker.burst_record import Turn
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import DataError, LinkError
 from liecbench.worker.event_writer import RecordWriter
+from liecbench.worker.label_facts import describe_test_set
 from liecbench.worker.resident import Resident
 from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, rounds_to_time
 
@@ -196,6 +197,7 @@ def _record_starts(session: Session, surroundings: dict[str, object], writer: Re
                 environment={
                     **surroundings,
                     "data_sha256": job.data_sha256,
+                    "test_set": describe_test_set(job.cell.task),
                     "model_sha256": job.model_sha256,
                 },
             )

@@ -23,6 +23,7 @@ from liecbench.worker.device import gpu_uuids
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.gpu_telemetry import Sampler
 from liecbench.worker.interleaved_session import run_session
+from liecbench.worker.label_facts import describe_test_set
 from liecbench.worker.process_group import join
 from liecbench.worker.process_pacing import choose_shaper
 from liecbench.worker.trainer import Trainer
@@ -72,6 +73,7 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
     surroundings = environment.describe(cell, backend, link)
     if writer is not None:
         surroundings["data_sha256"] = data or workload.data_sha256(cell.task)
+        surroundings["test_set"] = describe_test_set(cell.task)
         surroundings["model_sha256"] = user_functions.file_sha256(cell.task.model.name)
         writer.record(
             Start(
