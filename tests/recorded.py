@@ -1,5 +1,6 @@
 """The records in a results directory, also while a run still writes to it."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -27,5 +28,5 @@ def epochs(directory: Path, cell: str | None = None) -> list[Epoch]:
 def numbers(epoch: Epoch) -> dict[str, Any]:
     """Return the fields that another run must repeat to the bit: not times, CPU shares, memory or wire bytes."""
     left_out = {"attempt", "wire_bytes", "cpu_seconds", "other_cpu_share", "peak_memory_bytes", "gpu", "composed"}
-    fields = {name: getattr(epoch, name) for name in Epoch.__slots__ if name not in left_out}
-    return {name: value for name, value in fields.items() if not name.endswith("_seconds")}
+    fields = dataclasses.asdict(epoch).items()
+    return {name: value for name, value in fields if name not in left_out and not name.endswith("_seconds")}
