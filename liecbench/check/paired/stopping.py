@@ -152,7 +152,7 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
         cell=test.cell,
         metric=test.metric,
         verdict=verdict,
-        reason=_reason(verdict, rule, high, detectable),
+        reason=_reason(verdict, rule, test.pairs, high, detectable),
         baseline=statistics.median(pair.a_seconds for pair in test.pairs),
         current=statistics.median(pair.b_seconds for pair in test.pairs),
         change=math.expm1(statistics.median(values)),
@@ -177,7 +177,7 @@ def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, fl
     return min(bounds[0], *medians), max(bounds[1], *medians)
 
 
-def _reason(verdict: Verdict, rule: StoppingRule, high: float | None, detectable: float) -> str:
+def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: float | None, detectable: float) -> str:
     tolerance, bound = f"{100 * rule.tolerance:g} %", f"{100 * rule.bound:g} %"
     match verdict:
         case Verdict.FAIL:
@@ -192,7 +192,9 @@ def _reason(verdict: Verdict, rule: StoppingRule, high: float | None, detectable
     smallest = f"the smallest slowdown that this check could have found is {detectable:.1%}"
     if not math.isfinite(detectable):
         smallest = f"{rule.most_pairs} pairs are too few for this number of tests"
-    return f"neither slower than {tolerance} nor within {bound} is shown in every relaunch; {smallest}"
+    medians = [math.expm1(statistics.median(values)) for values in _by_relaunch(pairs)]
+    spread = f"whose medians range from {min(medians):+.1%} to {max(medians):+.1%}"
+    return f"neither slower than {tolerance} nor within {bound} is shown in every relaunch, {spread}; {smallest}"
 
 
 def is_noisy(pairs: Sequence[Pair]) -> bool:

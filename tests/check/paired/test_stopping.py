@@ -122,6 +122,14 @@ def test_the_reason_of_a_pass_has_the_upper_bound() -> None:
     )
 
 
+def test_an_inconclusive_result_tells_how_relaunches_differ() -> None:
+    (found,) = concluded(relaunches([0.0] * 12, [-0.01] * 12, [0.0] * 12, [0.3] * 12, [0.0] * 12))
+
+    # exp(-0.01) - 1 and exp(0.3) - 1
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "in every relaunch, whose medians range from -1.0% to +35.0%; " in found.reason
+
+
 def test_the_interval_contains_the_median_of_every_relaunch() -> None:
     (found,) = concluded(relaunches([-0.04] * 3, *[[0.0] * 19] * 3, [0.07] * 3))
 
