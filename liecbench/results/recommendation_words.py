@@ -39,7 +39,8 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
         case "lost":
             return f"every faster method ({names}) loses accuracy"
         case "dense":
-            return f"{names} is not shown to be faster than the fastest row without compression"
+            verb = "is" if len(found.waiting) == 1 else "are"
+            return f"{names} {verb} not shown to be faster than the fastest row without compression"
         case "disturbed":
             return f"{names} cannot be ranked; run again on an idle machine"
         case "rounds":
