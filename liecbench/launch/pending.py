@@ -46,11 +46,11 @@ def jobs_left(
         baseline: The algorithm that takes turns with the others in every session.
         precision: The precision to which speed-ups are to be known.
     """
-    left = [cell for cell in cells if not _is_final(cell, done)]
+    left = [cell for cell in cells if not _is_final(cell, done, precision)]
     trained = [cell for cell in left if cell.timing != "interleaved"]
     trajectories = {t.id: t for cell in left if cell.timing == "interleaved" for t in (cell.trajectory,)}
     jobs = [_job(cell, done) for cell in _in_turns(trained)]
-    jobs += [_job(cell, done) for cell in trajectories.values() if not _is_final(cell, done)]
+    jobs += [_job(cell, done) for cell in trajectories.values() if not _is_final(cell, done, precision)]
     return Pending(
         jobs=tuple(jobs),
         sessions=tuple(_sessions(cells, left, done, baseline, precision)),
@@ -58,15 +58,15 @@ def jobs_left(
     )
 
 
-def settled(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> Iterator[Settled]:
+def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision: float = 0.02) -> Iterator[Settled]:
     """Yield the ends of interleaved cells that wait for nothing more, once all trajectories were run.
 
     They are the cells whose trajectory diverged or failed, and those whose contestant was timed already.
     """
-    timed = _timed(done)
+    timed = _timed(done, precision)
     for cell in cells:
         trajectory = done.get(cell.trajectory.id) if cell.timing == "interleaved" else None
-        if trajectory is None or _is_final(cell, done) or trajectory.status == "unfinished":
+        if trajectory is None or _is_final(cell, done, precision) or trajectory.status == "unfinished":
             continue
         job = _job(cell, done)
         if trajectory.status != "completed":
@@ -92,7 +92,7 @@ def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
 def _sessions(
     cells: Sequence[Cell], left: Sequence[Cell], done: Mapping[str, CellResult], baseline: str, precision: float
 ) -> Iterator[Session]:
-    timed = _timed(done)
+    timed = _timed(done, precision)
     waiting: dict[str, dict[str, list[Cell]]] = {}
     for cell in left:
         trajectory = done.get(cell.trajectory.id) if cell.timing == "interleaved" else None
@@ -113,15 +113,26 @@ def _sessions(
         yield Session(contestants=tuple(contestants), precision=precision)
 
 
-def _timed(done: Mapping[str, CellResult]) -> dict[str, CellResult]:
-    """Return a completed cell of each contestant whose timing is complete."""
-    completed = (cell for cell in done.values() if cell.is_interleaved and cell.status == "completed" and cell.timings)
+def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
+    """Return a completed cell of each contestant that was timed to be known to ``precision``."""
+    completed = (
+        cell
+        for cell in done.values()
+        if cell.is_interleaved and cell.status == "completed" and cell.timings and _is_precise(cell, precision)
+    )
     return {Cell.from_spec(cell.spec).contestant: cell for cell in completed}
 
 
-def _is_final(cell: Cell, done: Mapping[str, CellResult]) -> bool:
+def _is_precise(found: CellResult, precision: float) -> bool:
+    """Return False if a cell's session was asked for less precision: more rounds are timed then."""
+    return bool(found.environment.get("timing_precision", precision) <= precision)
+
+
+def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> bool:
     found = done.get(cell.id)
-    return found is not None and found.is_final
+    if found is None or not found.is_final:
+        return False
+    return not found.is_interleaved or found.status != "completed" or _is_precise(found, precision)
 
 
 def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:

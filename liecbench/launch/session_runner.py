@@ -48,7 +48,7 @@ def _session_launches(
     first_attempts: dict[str, int],
 ) -> list[Launch]:
     """Record the ends of cells that need no session, and return the launches of those that have not failed yet."""
-    for end in settled(cells, directory.snapshot.refresh()):
+    for end in settled(cells, directory.snapshot.refresh(), precision=settings.precision):
         first_attempts.setdefault(end.job.cell.id, end.job.attempt)
         if end.job.attempt == first_attempts[end.job.cell.id]:
             _record_settled(end, directory, progress)

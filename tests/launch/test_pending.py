@@ -128,6 +128,18 @@ def test_a_session_that_was_lost_is_repeated() -> None:
     assert [job.attempt for job in pending.sessions[0].jobs] == [2, 2]
 
 
+def test_a_finer_precision_needs_more_rounds() -> None:
+    one, other = cell(), cell("psgd")
+    records = [record for each in (one, other) for record in (*trained(each), *timed(each))]
+    found = replay(records)
+    for each in (one, other):
+        found[each.id].environment = {"timing_precision": 0.02}
+
+    assert contestants(jobs_left([one, other], found, precision=0.05)) == []
+    assert contestants(jobs_left([one, other], found, precision=0.01)) == [[("ddp", 1), ("psgd", 1)]]
+    assert list(settled([one, other], found, precision=0.01)) == []
+
+
 def test_a_copy_with_another_field_has_another_id() -> None:
     one = cell()
     before = one.id
