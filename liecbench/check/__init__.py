@@ -1,1 +1,5 @@
-"""The regression gate: it checks results against a stored baseline, or side B against side A in paired measurements."""
+"""The regression gate of `liecbench check`.
+
+It compares results with a stored baseline, or side B with side A in paired measurements. A side is a scenario, a git
+revision or a Python interpreter.
+"""

@@ -1,4 +1,4 @@
-"""Names of the cells that a check compares."""
+"""Names of the cells that a check compares. A cell is one configuration of a scenario's matrix with one seed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,9 @@ def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 def pair_labels(a: Sequence[Cell], b: Sequence[Cell]) -> list[str]:
     """Return a name for each pair of cells: the name of A's cell, then ``field old → new`` per field that differs.
 
-    Seeds are ignored.
+    Args:
+        a: Cells of side A; their seeds do not occur in the names.
+        b: For each cell of ``a``, the cell of side B that it is compared with.
     """
     fields_a, fields_b = ([{**flat_fields(cell.spec()), "seed": None} for cell in cells] for cells in (a, b))
     return [

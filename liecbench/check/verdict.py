@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 from liecbench.errors import ExitCode
 
-# Communication time ÷ time of its bytes on the wire: the only metric of time in a check against a stored baseline.
+# Communication time ÷ the time that its bytes need at the link's rate. This ratio is the only metric of time that can
+# fail a check against a stored baseline.
 COMMUNICATION_OVER_WIRE: Final = "communication_over_wire"
 
 
@@ -27,10 +28,11 @@ class Pair:
     Attributes:
         relaunch: Number of the launch of both sides in which the pair was measured, from 0.
         order: ``AB`` if A's burst came first, ``BA`` if B's did.
-        a_seconds: Time of a step on A's slowest rank.
-        b_seconds: Time of a step on B's slowest rank.
-        noise: Indicators of other load on the machine during the pair: ``"steal"``, ``"pressure"`` (if the kernel has
-            pressure counters) and ``"wall_over_cpu"``.
+        a_seconds: Mean seconds per step on A's slowest rank.
+        b_seconds: Mean seconds per step on B's slowest rank.
+        noise: Signs of other load on the machine during the pair. ``"steal"``: share of processor time that the
+            hypervisor gave to other virtual machines. ``"pressure"``, if the kernel counts it: share of time in which a
+            task waited for a processor. ``"wall_over_cpu"``: wall time ÷ CPU time of the ranks' computation.
     """
 
     relaunch: int
@@ -42,11 +44,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """E-values of a paired comparison, computed again after each pair; each is the largest so far.
+    """Evidence of a paired comparison: for each of two claims, the largest E-value reached after any pair so far.
+
+    An E-value of 1 is no evidence, and a larger one is stronger evidence.
 
     Attributes:
-        slower: Evidence that B is slower than A by more than the tolerance.
-        within: Evidence that B is slower than A by less than the bound.
+        slower: E-value for the claim that B is slower than A by more than the tolerance.
+        within: E-value for the claim that B is slower than A by less than the bound.
     """
 
     slower: float
@@ -70,7 +74,7 @@ class CheckResult:
         high: Upper confidence bound of ``change``; None if there is none.
         evidence: E-values of a paired comparison; None in a check against a stored baseline.
         smallest_detectable: Smallest change that this check could have found; None if unknown or infinite.
-        noisy: True if in many pairs the ranks' computation waited for a processor.
+        noisy: True if in over a fifth of the pairs the ranks' computation waited for a processor.
         pairs: The measurements of a paired comparison; empty in a check against a stored baseline.
     """
 
@@ -91,7 +95,7 @@ class CheckResult:
 
     @property
     def gates_time(self) -> bool:
-        """True if the verdict is one on time."""
+        """True if times were compared: the result has pairs, or the metric is the communication time ÷ wire time."""
         compared = self.verdict is not Verdict.NOT_COMPARED
         return compared and (bool(self.pairs) or self.metric == COMMUNICATION_OVER_WIRE)
 

@@ -1,4 +1,7 @@
-"""Cases of a paired comparison: each cell of A with the cell of B at the same position in the matrix."""
+"""Cases of a paired comparison: each cell of A with the cell of B at the same position in the matrix.
+
+A cell is one configuration of a scenario's matrix with one seed.
+"""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +36,9 @@ class Case:
 
 
 def cases_of(a: Sequence[Cell], b: Sequence[Cell]) -> list[Case]:
-    """Pair the cells of A and B by their position; of cells that differ only in the seed, use the first.
+    """Return one case per pair of cells of A and B at the same position.
+
+    Of cells that differ only in the seed, only the first is used.
 
     Raises:
         LiecbenchError: If A and B have different numbers of cells, not counting seeds.

@@ -1,10 +1,10 @@
 """Sequential evidence from paired log-ratios: E-values, an interval, and the smallest detectable slowdown.
 
-Null hypothesis: the median of the log-ratio d is at most t, so each d exceeds t with probability p ≤ ½. The E-value is
-the likelihood ratio of a uniform mixture over p in [½, 1] to p = ½, given how many of the first n values exceed t. For
-p = ½ it is a test martingale, and for smaller p it is stochastically smaller. By Ville's inequality, the probability
-that it ever reaches 1/α is therefore at most α, even if it is computed after every pair (Robbins 1970, Statistical
-methods related to the law of the iterated logarithm, eq. 7).
+A pair's log-ratio is d = ln(B's step time ÷ A's step time). Null hypothesis: the median of d is at most t, so each d
+exceeds t with probability p ≤ ½. The E-value is the likelihood ratio of a uniform mixture over p in [½, 1] to p = ½,
+given how many of the first n values exceed t. For p = ½ the E-value is a test martingale, and for smaller p it is
+stochastically smaller. By Ville's inequality, the probability that it ever reaches 1/α is therefore at most α, even if
+it is computed after every pair (Robbins 1970, Statistical methods related to the law of the iterated logarithm, eq. 7).
 """
 
 import functools
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Final
 
 DETECTION_PROBABILITY: Final = 0.8
-# The formula assumes independent pairs; pairs are autocorrelated, so its smallest slowdown is a little too small.
+# The formula in ``smallest_detectable`` assumes independent pairs. Pairs are autocorrelated, so the slowdown that the
+# formula gives is a little too small and is multiplied by this factor.
 _AUTOCORRELATION_FACTOR: Final = 1.15
 
 
@@ -43,7 +44,10 @@ def fewest_pairs(threshold: float) -> int:
 def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, float] | None:
     """Return the lower and upper confidence bound of the median of B ÷ A − 1; None if there are too few pairs.
 
-    If a bound is computed after every pair, it is wrong at least once with probability 1/threshold at most.
+    Args:
+        log_ratios: ln(B's step time ÷ A's step time) of each pair.
+        threshold: Even if the bounds are computed after every pair, each of them is ever wrong with a probability of
+            at most 1/``threshold``.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)
@@ -55,7 +59,11 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
 def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold: float, most_pairs: int) -> float:
     """Return the smallest slowdown that ``most_pairs`` pairs detect with a probability of 80 %.
 
-    The noise of the pairs is that of ``log_ratios``.
+    Args:
+        log_ratios: ln(B's step time ÷ A's step time) of the pairs measured so far, from which the noise is taken.
+        tolerance: Allowed slowdown as a share of A's time.
+        threshold: The E-value that detects a slowdown.
+        most_pairs: Number of pairs.
 
     Returns:
         The slowdown as a share of A's time; infinite if ``most_pairs`` or ``log_ratios`` are too few.

@@ -1,4 +1,8 @@
-"""Measurement of one case: pairs of bursts, in which A and B train the same steps one after the other."""
+"""Measurement of one case of a paired comparison: pairs of bursts, one on side A and one on side B.
+
+A case is a cell of A and the cell of B that it is compared with. A burst is a series of consecutive steps; both bursts
+of a pair train the same steps, one after the other.
+"""
 
 import math
 import random
@@ -30,7 +34,7 @@ class MeasuredCase:
         pairs: Measured pairs, by metric.
         last: Results of the last burst on A and the last burst on B; None before the first pair.
         environments: Environment that each side reported, with the keys ``"a"`` and ``"b"``.
-        rare_kinds: Step kinds whose time is a metric of its own, see ``_rare_kinds``; None before the first pair.
+        rare_kinds: Step kinds whose time is a metric of its own, such as averaging steps; None before the first pair.
         failures: The reason of each failed attempt to measure the case.
         unknown: The reason if the liecbench of a side does not know something that the cell names, else None.
     """
@@ -111,7 +115,10 @@ class PairSampler:
             raise
 
     def _warm_up(self, first: int, period: int) -> tuple[int, int]:
-        """Run one unrecorded burst per side; return the next burst's first step and the steps per burst."""
+        """Run one unrecorded burst per side, whose first step is ``first``.
+
+        Return the first step of the next burst, and the number of steps per burst, which is a multiple of ``period``.
+        """
         num_steps = period * math.ceil(_FEWEST_STEPS / period)
         a, b = (self._burst(name, first, num_steps) for name in "AB")
         periods = math.ceil(num_steps * max(1.0, self._burst_seconds / min(a.seconds, b.seconds)) / period)
@@ -164,7 +171,7 @@ def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
 
 
 def seconds_by_metric(a: BurstResult, b: BurstResult, rare_kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return A's and B's mean seconds of one step by metric: over the whole burst, and over each rare step kind."""
+    """Return by metric A's and B's mean seconds per step: one metric for all steps, and one for each rare step kind."""
     mean_a, mean_b = (side.seconds / sum(side.kind_steps.values()) for side in (a, b))
     seconds = {STEP: (mean_a, mean_b)}
     for kind in rare_kinds:

@@ -1,4 +1,4 @@
-"""The paired checks, one per command: two scenarios, two revisions, two interpreters, or the gate's self-test."""
+"""The paired checks of `liecbench check`: two scenarios, two git revisions, two Python interpreters, or a self-test."""
 
 import functools
 import sys
@@ -29,7 +29,10 @@ from liecbench.worker.paired_worker import PROTOCOL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ChosenCells:
-    """The chosen cells of a scenario, with only the options that it sets: each side adds its own version's defaults."""
+    """The cells of a scenario that are to be compared, and the scenario's ``step_timeout`` in seconds.
+
+    The cells have only the options that the scenario sets, so that each side adds the defaults of its own liecbench.
+    """
 
     cells: list[Cell]
     step_timeout: float | None
@@ -79,7 +82,7 @@ class PairedCheck:
             return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
 
     def self_test(self) -> Outcome:
-        """Test whether the gate passes identical code and fails an injected slowdown."""
+        """Test the gate: identical code must pass, and an injected slowdown must fail."""
         cases, notes = self_test_cases()
         here = ("this installation", sys.executable)
         return verdict_on_gate(self._run(cases, self._sides(here, here), None), notes)

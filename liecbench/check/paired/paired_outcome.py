@@ -1,4 +1,4 @@
-"""The outcome of a finished paired comparison."""
+"""The outcome of a finished paired comparison: verdicts, failed cells and settings, for the output formats."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -15,7 +15,13 @@ from liecbench.check.verdict import CheckResult, Outcome, Verdict
 def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[str, Any]) -> Outcome:
     """Return the outcome of a finished comparison.
 
-    Bytes and messages are gated in cases whose cells on A and B are equal; in other cases they are only printed.
+    Different bytes or messages can fail the check only in cases whose cells on A and B are equal. In other cases they
+    are only printed.
+
+    Args:
+        comparison: The finished comparison.
+        rule: The rule that decides on each metric of each case.
+        settings: Settings of the check, to report with the outcome.
     """
     measured = comparison.measured
     last = [(each.case, *each.last) for each in measured if each.last is not None]
@@ -33,7 +39,7 @@ def outcome(comparison: PairedComparison, rule: StoppingRule, settings: Mapping[
 
 
 def _unless_given_up(given_up: Collection[str], result: CheckResult) -> CheckResult:
-    """Return the result; if its cell was given up, make it inconclusive but keep its pairs."""
+    """Return the result; if its cell is in ``given_up``, make the result inconclusive but keep its pairs."""
     if result.cell not in given_up:
         return result
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason="the cell failed before its last pair")

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-# tests/simulations/gate_decisions.py: with fewer, a slowdown of ``bound`` would pass more often than ``beta``.
+# With fewer launches, a slowdown of ``bound`` would pass more often than ``beta``, as
+# tests/simulations/gate_decisions.py shows.
 FEWEST_RELAUNCHES: Final = 5
 # The median of fewer pairs would be too noisy.
 FEWEST_PAIRS_PER_RELAUNCH: Final = 3
@@ -16,13 +17,13 @@ class StoppingRule:
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
         bound: The test passes if B is shown to be slower than A by less than this share of A's time.
-        alpha: Largest probability that any of the tests gated together fails although B is slower than A by
-            ``tolerance`` at most.
+        alpha: Largest probability that any of a check's tests fails although B is slower than A by ``tolerance`` at
+            most.
         beta: Largest probability that a test passes although B is slower than A by ``bound`` or more.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
-        fewest_relaunches: Number of launches of both sides before a test is decided. Step times differ from launch to
-            launch, for example with the placement of memory; such a difference must not count as one between A and B.
-            With fewer than ``FEWEST_RELAUNCHES``, the test neither fails nor passes: it is inconclusive.
+        fewest_relaunches: Number of launches of both sides that a verdict needs. Step times differ from launch to
+            launch, for example because memory lies elsewhere, and such a difference must not count as one between A
+            and B. If this is fewer than ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02
@@ -33,7 +34,7 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the smallest E-value for "slower" that fails a test, if ``num_tests`` tests are gated together."""
+        """Return the smallest E-value for "slower" that fails a test of a check with ``num_tests`` tests."""
         return num_tests / self.alpha
 
     @property
@@ -43,7 +44,7 @@ class StoppingRule:
 
     @property
     def can_decide(self) -> bool:
-        """True if a test can fail or pass; with fewer relaunches, a check only estimates the change."""
+        """True if there are enough relaunches for a test to fail or pass. If not, a check only estimates the change."""
         return self.fewest_relaunches >= FEWEST_RELAUNCHES
 
     @property

@@ -1,4 +1,4 @@
-"""A paired comparison: the ranks of both sides stay resident and are timed in pairs until each case is decided."""
+"""A paired comparison: the ranks of both sides keep running and are timed in pairs until each case is decided."""
 
 import contextlib
 import random
@@ -44,7 +44,7 @@ class PairedComparison:
 
     @property
     def num_tests(self) -> int:
-        """Number of tests gated together: one per case and metric; a case without pairs yet counts as one test."""
+        """Number of the comparison's tests: one per case and metric; a case without pairs yet counts as one test."""
         return sum(max(1, len(measured.tests())) for measured in self.measured)
 
     def run(self) -> None:
@@ -63,7 +63,7 @@ class PairedComparison:
         return measured.is_given_up or is_complete(tests, self._rule, self.num_tests)
 
     def _relaunch(self, group: Sequence[MeasuredCase], relaunch: int) -> None:
-        """Measure this launch's pairs of each case in the group; after a failure, launch again for the rest."""
+        """Launch both sides and measure pairs of each case in the group; after a failure, launch again for the rest."""
         remaining = list(group)
         while remaining:
             with tempfile.TemporaryDirectory(prefix="liecbench-check-") as directory:
@@ -76,7 +76,7 @@ class PairedComparison:
                 remaining = [measured for measured in remaining if not measured.is_given_up]
 
     def _measure(self, remaining: list[MeasuredCase], relaunch: int, directory: Path) -> None:
-        """Launch both sides, measure this launch's pairs, and remove each case from ``remaining`` once measured."""
+        """Launch both sides, measure pairs of each case, and remove the case from ``remaining`` when it is measured."""
         with contextlib.ExitStack() as stack:
             residents: dict[str, ResidentSide] = {}
             for side in self._sides if relaunch % 2 == 0 else self._sides[::-1]:

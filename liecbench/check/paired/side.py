@@ -69,7 +69,7 @@ class ResidentSide:
 
     Args:
         side: Settings of the side.
-        cells: The cells that this launch can measure; they share the fields in ``launch_key``.
+        cells: The cells that this launch can measure. They have the same ``launch_key``.
         directory: Directory for the launch's plan, its named pipe for orders, and its log.
         stall_timeout: Returns the seconds without an answer after which the ranks count as lost.
         say: Called with each line of progress.
@@ -140,7 +140,7 @@ class ResidentSide:
         Raises:
             UnknownError: If this side's liecbench does not know something that the cell names.
         """
-        # Bursts do not depend on it, and another version of liecbench may not know this version's values.
+        # Bursts do not depend on ``timing``, and another version of liecbench may not know this version's values of it.
         spec = {**cell.spec(), "timing": "measured"}
         return self._ask(OpenCell(cell=spec), Opened)
 

@@ -55,7 +55,7 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
     Args:
         pairs: The pairs of one test, in the order in which they were measured.
         rule: The rule with thresholds, tolerance and number of relaunches.
-        num_tests: Number of tests gated together.
+        num_tests: Number of tests of the whole check.
     """
     for number, found in enumerate(_looks(pairs, rule), start=1):
         fails, passes = found.slower >= rule.fail_threshold(num_tests), found.within >= rule.pass_threshold
@@ -99,9 +99,9 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs that launch number ``relaunch``, counted from 0, is to measure of a cell.
 
-    Each launch before the first that can give a verdict measures 1/``fewest_relaunches`` of the fewest pairs that can
-    give one. Each later launch measures 1/``usual_relaunches`` of ``most_pairs``. No launch measures fewer than
-    ``FEWEST_PAIRS_PER_RELAUNCH``.
+    No verdict is possible before launch number ``fewest_relaunches`` − 1. Each launch before that one measures
+    1/``fewest_relaunches`` of the fewest pairs that a verdict needs. That one and each later launch measure
+    1/``usual_relaunches`` of ``most_pairs``. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -125,10 +125,10 @@ def _by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
 
 
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
-    """Return the verdicts of all tests that are gated together.
+    """Return one verdict per test, given all tests of a check.
 
-    A test that ``decided`` leaves open fails if Holm's step-down procedure rejects it, it has enough relaunches, and
-    its median is beyond the tolerance in each relaunch; otherwise it is inconclusive.
+    A test without a verdict from ``decided`` fails if Holm's step-down procedure rejects its hypothesis that B is not
+    slower, and if it has enough relaunches whose medians are all beyond the tolerance. Otherwise it is inconclusive.
     """
     found = [weigh(test.pairs, rule) for test in tests]
     rejected = evidence.holm([each.slower for each in found], rule.alpha)
@@ -166,9 +166,9 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
 
 
 def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
-    """Return the interval of B ÷ A − 1; it contains each relaunch's median, because relaunches differ more than pairs.
+    """Return the lower and upper bound of B ÷ A − 1; both are None if there are too few pairs.
 
-    Both bounds are None if there are too few pairs.
+    The interval is widened to contain the median of each relaunch, because relaunches differ more than pairs.
     """
     bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
     if bounds is None:

@@ -10,7 +10,13 @@ from liecbench.launch.messages import BurstResult
 
 
 def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[CheckResult]:
-    """Yield the verdicts on payload bytes and messages of one burst of the same cell; FAIL if B moves more than A."""
+    """Yield the verdicts on payload bytes and messages of one burst; FAIL if B moves more than A.
+
+    Args:
+        cell: Name of the cell, which is the same on both sides.
+        a: A's answer to the burst.
+        b: B's answer to a burst of the same steps.
+    """
     for metric, (before, now) in _totals(a, b).items():
         reason = f"B moves {now - before:+,} in the same steps" if now != before else "the same on both sides"
         yield CheckResult(
@@ -25,7 +31,10 @@ def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Check
 
 
 def ungated_metrics(cell: str, a: BurstResult, b: BurstResult, *, same: bool) -> Iterator[UngatedMetric]:
-    """Yield the mean loss of a burst, and its payload bytes and messages unless A and B train the ``same`` cell."""
+    """Yield the metrics of a burst that are only printed: the mean loss; if not ``same``, also bytes and messages.
+
+    ``same`` is True if A and B train equal cells, because ``traffic_results`` then compares bytes and messages.
+    """
     counted = {} if same else _totals(a, b)
     for metric, (before, now) in {**counted, "train_loss": (a.train_loss, b.train_loss)}.items():
         yield UngatedMetric(cell=cell, metric=metric, baseline=before, current=now)

@@ -127,7 +127,11 @@ class BaselineCell(Model):
 
     @classmethod
     def of(cls, cell: CellResult) -> Self:
-        """Return the fields of a cell that a baseline stores; an unfinished cell has the epochs recorded so far."""
+        """Return the fields of a cell that a baseline stores; an unfinished cell has the epochs recorded so far.
+
+        Raises:
+            LiecbenchError: If the cell's records are invalid.
+        """
         try:
             environment = Environment.of(cell.environment)
             epochs = [StoredEpoch.of(epoch) for epoch in undisturbed_epochs(cell)]
@@ -163,7 +167,11 @@ class Baseline(Model):
         return cls(liecbench=__version__, cells=sorted(completed, key=_sort_key))
 
     def write(self, path: Path) -> None:
-        """Write the baseline to a file, atomically; equal baselines give files that are equal to the byte."""
+        """Write the baseline to a file, atomically; equal baselines give files that are equal to the byte.
+
+        Raises:
+            LiecbenchError: If the file cannot be written.
+        """
         partial = path.parent / f"{path.name}.partial"
         try:
             try:

@@ -1,4 +1,8 @@
-"""The gated ratio of communication time to the wire time of its bytes, and times in seconds that are only printed."""
+"""Compare communication times of results with those of a baseline.
+
+Wire time is the time that bytes need at the link's rate. The ratio of communication time to wire time can fail a check.
+Times in seconds are only printed.
+"""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -9,7 +13,8 @@ from liecbench.check.verdict import COMMUNICATION_OVER_WIRE, CheckResult, Ungate
 from liecbench.network.link_map import LinkMap
 
 _BITS = 8
-# Measured: a process that kept one of two cores busy, a share of 0.5, made two ranks' communication 14 % slower.
+# A ratio that grew is inconclusive if other processes used this much more of the CPU than with the baseline. Measured:
+# a process that kept one of two cores busy, a share of 0.5, made two ranks' communication 14 % slower.
 _BUSY = 0.15
 
 
@@ -92,7 +97,10 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return the growth of other processes' share of the processors from baseline to results; 0 if not recorded."""
+    """Return the other processes' share of the CPU during the results, minus their share during the baseline.
+
+    Shares are from 0 to 1. Return 0 if they were not recorded.
+    """
     sides = [(_share(match.baseline), _share(match.current)) for match in matches]
     added = [after - before for before, after in sides if before is not None and after is not None]
     return statistics.median(added) if added else 0.0
@@ -130,9 +138,9 @@ def _seconds_per_step(entry: BaselineCell, by_wire: bool) -> float:
 
 
 def _rates(entry: BaselineCell) -> list[tuple[float, float]]:
-    """Return each rank's rates up and down in bits per second, as measured; as asked if the record has no rates.
+    """Return each rank's measured rates (up, down) in bits per second; the requested rates if none were measured.
 
-    A link's rate may differ from the asked one by up to 15 %, and communication takes as much longer or shorter.
+    A link's measured rate may differ from the requested one by up to 15 %, which changes communication times as much.
     """
     measured = (entry.environment.link or {}).get("measured")
     if measured:

@@ -1,4 +1,7 @@
-"""Compare the numbers of a cell's first steps tightly: differences of rounding have not grown there yet."""
+"""Compare losses and other numbers of a cell's first steps with those of a baseline.
+
+The margin is tight, because differences of rounding have not grown yet in the first steps.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,7 +17,12 @@ _METRIC: Final = "first_steps"
 
 
 def first_steps(label: str, matches: Sequence[CellMatch], margin: float) -> CheckResult:
-    """Compare losses, compression error and residual norm of the first steps with the same seed.
+    """Compare losses, compression error and residual norm of the first steps, seed by seed.
+
+    Args:
+        label: The cell's name.
+        matches: The matches of cells that differ only in the seed.
+        margin: Allowed relative difference.
 
     Returns:
         FAIL if any number differs by more than ``margin`` (relative) or only one side has it, with the largest

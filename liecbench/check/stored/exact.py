@@ -1,4 +1,4 @@
-"""Metrics that the same code and seed repeat: bytes and messages exactly, wire bytes within a margin."""
+"""Compare metrics that the same code and seed reproduce: payload bytes and messages exactly, wire bytes by a margin."""
 
 import math
 from collections.abc import Callable, Sequence

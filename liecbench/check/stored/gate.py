@@ -43,8 +43,8 @@ class Margins:
         accuracy_points: Allowed drop of the test accuracy, as a fraction.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
-        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong; and
-            that at least one confidence interval of compression errors and residual norms is.
+        alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong. The
+            confidence intervals of compression errors and residual norms together have the same probability.
         least_wire_seconds_per_step: Communication time ÷ wire time is gated only if the bytes of a step need at least
             this wire time, in seconds.
     """
@@ -177,7 +177,7 @@ def _bytes(label: str, group: _Group, margins: Margins) -> list[CheckResult]:
 def _numbers(label: str, group: _Group, margins: Margins, level: float) -> list[CheckResult]:
     """Compare first steps, compression error and residual norm.
 
-    On GPUs, where they vary from run to run, only check that both sides have the same of them.
+    On GPUs these numbers vary from run to run, so that only a number that one side lacks can fail.
     """
     matches = group.comparable("numerics")
     if not matches:

@@ -43,9 +43,10 @@ class CellMatch:
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
-    """Return, for each cell of ``current``, the index of the baseline's cell that sends the same bytes, or None.
+    """Return, for each cell of ``current``, the index of the baseline's cell that it is compared with, or None.
 
-    If several cells of the baseline do, it is the one with the most settings and environment fields in common.
+    Both cells agree in all settings that can change the bytes sent. If several cells of the baseline do, the index is
+    that of the cell with the most other settings and environment fields in common.
     """
     indices: dict[str, list[int]] = {}
     for index, entry in enumerate(baseline):
@@ -59,7 +60,7 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 def differences_from_nearest(entry: BaselineCell, baseline: Sequence[BaselineCell]) -> list[str]:
     """Return a text for each field in which a cell differs from the baseline's most similar cell.
 
-    Fields that do not change the bytes are left out.
+    Fields that do not change the bytes that a method sends are left out.
     """
     mine = flat_fields(entry.spec)
     others = [flat_fields(other.spec) for other in baseline]
@@ -90,7 +91,7 @@ def _similarity(baseline: BaselineCell, current: BaselineCell) -> int:
 
 
 def _conditions(entry: BaselineCell) -> dict[str, Any]:
-    """Return a cell's environment, and its settings that do not change the bytes that it sends."""
+    """Return a cell's environment, and those of its settings that do not change the bytes sent, by name."""
     fields, environment = flat_fields(entry.spec), entry.environment
     return {
         **{name: fields[name] for name in _IRRELEVANT_FOR_BYTES},

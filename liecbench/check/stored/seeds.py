@@ -57,8 +57,8 @@ def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict
         level: Probability that a confidence bound is wrong.
 
     Returns:
-        FAIL if the lower bound of the mean is above the margin, PASS if the upper bound is not or all losses are zero,
-        else INCONCLUSIVE.
+        FAIL if the lower bound of the mean is above the margin; PASS if the upper bound is at most the margin, or if
+        all losses are zero; else INCONCLUSIVE.
     """
     if not any(losses):
         return BoundVerdict(verdict=Verdict.PASS, bounds=Bounds(mean=0.0, low=0.0, high=0.0))
@@ -79,7 +79,10 @@ def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict
 
 
 def _seeds_needed(losses: Sequence[float], margin: float, level: float) -> int | None:
-    """Return the smallest number of seeds whose bound would not reach the margin, with the same mean and spread."""
+    """Return the smallest number of seeds whose interval, with the same mean and spread, would exclude the margin.
+
+    None if it is above ``MOST_SEEDS``.
+    """
     distance, spread = abs(margin - statistics.fmean(losses)), statistics.stdev(losses)
     numbers = range(max(ENOUGH_SEEDS, len(losses) + 1), MOST_SEEDS + 1)
     return next((n for n in numbers if t_quantile(n - 1, 1 - level) * spread / math.sqrt(n) <= distance), None)

@@ -8,9 +8,10 @@ from liecbench.results.records import Epoch
 
 
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
-    """Return a cell's epochs; those of a timing session with the median burst's least communication time.
+    """Return a cell's epochs; if a session timed its steps, with communication times from the median of bursts.
 
-    The epochs of ``cell`` have means over bursts, and a disturbed burst, which only takes longer, would raise a mean.
+    The epochs of ``cell`` have the mean over bursts, runs of consecutive steps, as ``least_communicate_seconds``. A
+    burst that other processes disturbed takes longer and raises the mean, but hardly the median.
     """
     per_step: dict[str, list[float]] = {}
     for burst in cell.timings:

@@ -1,7 +1,7 @@
 """Compare compression error and norm of the residuals over whole trainings, seed by seed.
 
-Differences of rounding grow from step to step, so after the first steps only a mean over seeds tells a change of the
-method from them.
+Differences of rounding grow from step to step. After the first steps, only a mean over seeds can therefore tell whether
+the method changed.
 """
 
 import statistics
