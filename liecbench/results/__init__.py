@@ -1,1 +1,1 @@
-"""Results on disk and what is computed from them."""
+"""Results: the records of training runs on disk, and the metrics, comparisons and verdicts computed from them."""

@@ -1,4 +1,7 @@
-"""The verdict on a method's accuracy against the baseline's, paired by seed: kept, lost, or not shown."""
+"""Verdicts on accuracy: does a method keep the baseline's accuracy, does it lose accuracy, or is neither shown?
+
+A method and the baseline are compared by the differences between their runs with the same seed.
+"""
 
 import math
 import statistics
@@ -13,25 +16,26 @@ from liecbench.results.tolerances import Tolerances
 AccuracyOutcome = Literal["kept", "lost", "not_shown"]
 _TAIL: Final = 0.025
 _MAX_SEEDS: Final = 1000
-# The resolution that is assumed if the size of the test set is unknown.
+# The smallest possible change that is assumed for losses, and for accuracies if the size of the test set is unknown.
 _RESOLUTION: Final = 0.001
 _LANGUAGE_DATASETS: Final = frozenset({"text"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyVerdict:
-    """The verdict on one row.
+    """The verdict on the accuracy of one row, that is of one method's runs with several seeds.
 
     Attributes:
-        outcome: ``kept``: the 95 % interval of the difference lies above −tolerance; ``lost``: it lies below.
-        difference: The method minus the baseline, mean over seeds; positive is better. For language models it is the
-            baseline's test loss minus the method's.
-        by_loss: True if the test loss is compared: the task is a language model.
-        num_seeds: The number of seeds that both completed.
-        seeds_needed: The number of seeds that would show a method kept, in four of five cases, if it truly equals the
-            baseline; None if the verdict is shown, or if there are too few seeds to tell.
-        one_seed_error: The standard error that the test set's size alone gives the difference of one seed, at most;
-            None if it is unknown.
+        outcome: ``kept``: the 95 % interval of the difference lies above −tolerance; ``lost``: the difference is shown
+            to be below −tolerance, Holm-adjusted over the rows of the setting; ``not_shown``: neither.
+        difference: The method's accuracy minus the baseline's, mean over seeds with its 95 % interval; for language
+            models, the baseline's test loss minus the method's. A positive difference means that the method is better.
+        by_loss: True if test losses are compared, because the task is a language model.
+        num_seeds: The number of seeds with which both the method and the baseline completed.
+        seeds_needed: The number of seeds with which a method that truly equals the baseline would be shown to keep its
+            accuracy in four of five cases; None if the outcome is not ``not_shown``, or after a single seed.
+        one_seed_error: An upper limit of the standard error that the small size of the test set alone gives the
+            difference of one seed; None if that size is unknown, and for language models.
     """
 
     outcome: AccuracyOutcome
@@ -43,7 +47,7 @@ class AccuracyVerdict:
 
 
 def is_language_model(row: Row) -> bool:
-    """Return True if the row's model predicts text: it is judged by its test loss."""
+    """Return True if the row's model predicts text, so that it is judged by its test loss instead of its accuracy."""
     return row.fields.get("dataset") in _LANGUAGE_DATASETS
 
 
@@ -51,8 +55,9 @@ def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[Accur
     """Return the verdict on each row; None for the baseline and for rows that share no seed with it.
 
     Args:
-        rows: The rows of one setting. A loss is shown by Holm's method over all of them.
-        tolerances: The largest differences that count as equal.
+        rows: The rows of one setting, in which all but the method is equal. The p-values for lost accuracy are
+            adjusted by Holm's method over these rows.
+        tolerances: The largest drop of accuracy and the largest rise of test loss that count as equal.
     """
     differences = [[] if row.is_baseline else _differences(row) for row in rows]
     judged = [index for index, found in enumerate(differences) if found]
@@ -87,9 +92,10 @@ def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: 
 
 
 def _interval(differences: Sequence[float], resolution: float) -> Estimate:
-    """Return the mean difference with its 95 % interval.
+    """Return the mean difference with its 95 % interval; one difference has no interval.
 
-    The spread counts as at least ``resolution``: equal numbers of right answers in two or three seeds are chance.
+    The standard deviation is taken as at least ``resolution``, the smallest possible change, because the accuracies of
+    two or three seeds can be equal by chance.
     """
     mean, count = statistics.fmean(differences), len(differences)
     if count < 2:
@@ -103,7 +109,10 @@ def _spread(differences: Sequence[float], resolution: float) -> float:
 
 
 def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: float) -> float:
-    """Return the one-sided p-value of the hypothesis that the true difference is at least −tolerance."""
+    """Return the one-sided p-value of the hypothesis that the true difference is at least −tolerance.
+
+    It is 1 for a single difference. The standard deviation is taken as at least ``resolution``.
+    """
     count = len(differences)
     if count < 2:
         return 1.0
@@ -131,7 +140,7 @@ def num_test_labels(row: Row) -> int | None:
 
 
 def _resolution(row: Row) -> float:
-    """Return the smallest step of a difference: one answer of the test set."""
+    """Return the smallest change of accuracy: 1 ÷ number of test labels; 0.001 if that is unknown, or for losses."""
     number = num_test_labels(row)
     return _RESOLUTION if number is None or is_language_model(row) else 1 / number
 

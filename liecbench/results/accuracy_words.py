@@ -1,4 +1,4 @@
-"""Sentences on accuracy in one setting."""
+"""Sentences on the accuracy of the methods in one setting, for the verdict that a comparison prints."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,10 @@ _MAX_ROWS_NAMED = 4
 
 
 def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield one sentence on the methods that keep the baseline's accuracy, that lose it, and that show neither."""
+    """Yield one sentence that names the methods that keep the baseline's accuracy, that lose it, and that show neither.
+
+    Yield nothing if no method shares a seed with the baseline.
+    """
     judged = [(row, found) for row, found in zip(verdict.rows, verdict.accuracy, strict=True) if found is not None]
     if not judged:
         return

@@ -1,4 +1,4 @@
-"""The part that takes most of a method's time: computing, transfer, compression, latency or a busy processor."""
+"""The part that takes most of a method's time: computing, transfer, compression, latency or waiting for a CPU."""
 
 from typing import Final, Literal
 
@@ -22,7 +22,11 @@ _WORDS: Final[dict[Bottleneck, str]] = {
 
 
 def time_shares(row: Row) -> dict[Bottleneck, float]:
-    """Return the share of a row's time that each part takes; empty if its records do not tell the parts."""
+    """Return the share of a row's epoch time that each part takes, from 0 to 1; empty if the records lack a part.
+
+    Time that is neither computing, transfer nor compression counts as ``cpu`` if the ranks need more processors than
+    there are, and else as ``latency``.
+    """
     values = {part: row.metrics[name] for name, part in _PARTS.items()}
     seconds = {part: value.mean for part, value in values.items() if value is not None}
     total = sum(seconds.values())
@@ -34,13 +38,16 @@ def time_shares(row: Row) -> dict[Bottleneck, float]:
 
 
 def bottleneck(row: Row) -> Bottleneck | None:
-    """Return the part that takes most of a row's time; None if its records do not tell."""
+    """Return the part that takes most of a row's epoch time; None if the records do not divide the time into parts."""
     shares = time_shares(row)
     return max(shares.items(), key=lambda pair: pair[1])[0] if shares else None
 
 
 def bottleneck_text(row: Row, name: str) -> str | None:
-    """Return a sentence on where the time of the row, called ``name``, goes; None if its records do not tell."""
+    """Return a sentence that names the two largest parts of a row's time; ``name`` is the row's name in the sentence.
+
+    None if the row's records do not divide the time into parts.
+    """
     shares = time_shares(row)
     if not shares:
         return None

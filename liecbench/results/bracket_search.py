@@ -1,4 +1,7 @@
-"""The link rate to measure next, so that the bracket of a break-even gets narrow."""
+"""Search for a break-even, the link rate at which a method is as fast as the baseline: choose the rate to measure next.
+
+The bracket of a break-even is the range between two measured rates that contains it. Each new rate narrows the bracket.
+"""
 
 import itertools
 import math
@@ -10,20 +13,22 @@ from liecbench.results.ratio_interval import LogRatio
 
 # A bracket is narrow enough if its ends are within 10 % of its middle.
 _NARROW: Final = 0.10
-# A rate is measured so far from the expected crossing that the speed-up there differs from 1 by this many precisions.
+# The next rate lies so far from the expected break-even that ln(speed-up) there is expected to be this × ``precision``.
 _REACH: Final = 1.75
 
 
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
-    """Return the link rate to measure next, in bits per second; None if the bracket is as narrow as it can get.
+    """Return the link rate to measure next, in bits per second.
 
-    A bracket is narrow if it spans ±10 %. Where the speed-up changes slowly with the rate, a session that knows ratios
-    to ``precision`` cannot tell them from 1 near the crossing: a slope s resolves ± precision ÷ s. There the bracket
-    stays wider, and None is returned once rates at its ends were tried.
+    None if the measured rates do not enclose a break-even, or if the bracket is as narrow as it can get. A bracket of
+    ±10 % is narrow enough. The bracket stays wider if the speed-up changes slowly with the rate, because near the
+    break-even it cannot be told from 1: a slope s of ln(speed-up) over ln(rate) locates the break-even to
+    ± ``precision`` ÷ s in ln(rate). None is then returned when rates at both ends of that range were measured.
 
     Args:
-        points: The measured rates, lowest first, each with ln(seconds of the baseline ÷ seconds of the method).
-        precision: The half-width of the ratios' intervals, as a fraction.
+        points: The measured rates in bits per second, lowest first, each with its speed-up ln(seconds of the baseline ÷
+            seconds of the method).
+        precision: The half-width to which speed-ups are measured, as a fraction of the speed-up.
     """
     found = bracket_of(points)
     if found.low is None or found.high is None or found.high <= found.low * (1 + _NARROW) / (1 - _NARROW):
@@ -43,15 +48,18 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
 
 
 def _rounded(rate: float) -> int:
-    """Return a rate with three digits."""
+    """Return a rate rounded to three significant digits."""
     return round(float(f"{rate:.3g}"))
 
 
 def _crossing(inside: Sequence[tuple[int, LogRatio]]) -> tuple[float, float]:
-    """Return the logarithm of the rate at which the ratio is expected to be 1, and the slope there.
+    """Return ln(rate) of the expected break-even, and the absolute slope of ln(speed-up) over ln(rate) there.
 
-    The ratio is taken as linear in the logarithm of the rate between two measured rates; if it changes sign several
-    times, the first and the last change are averaged.
+    Between neighbouring rates, ln(speed-up) is interpolated linearly in ln(rate). If ln(speed-up) changes sign several
+    times, the first and the last of these rates are averaged, and the slope is that from the first to the last point.
+
+    Args:
+        inside: The rates from one end of the bracket to the other, lowest first, each with ln(speed-up).
     """
     found = []
     for (rate, ratio), (later, other) in itertools.pairwise(inside):

@@ -17,15 +17,19 @@ _LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bracket:
-    """The conclusion from the speed-ups at several rates; Holm-adjusted over the rates.
+    """The range of link rates that contains a method's break-even, from its speed-ups at several rates.
+
+    At each rate, a test shows the method to be faster than the baseline, slower, or neither. The tests are
+    Holm-adjusted over the rates.
 
     Attributes:
-        outcome: ``below``: the method is faster below a rate; ``above``: above it; ``always``: it is shown to be faster
-            and nowhere shown to be slower; ``never``: likewise slower; ``unclear``: no difference is shown, or the
-            lines cross more than once.
-        low: The highest rate that is shown to lie below the break-even, in bits per second; None if none is.
-        high: The lowest rate that is shown to lie above the break-even; None if none is.
-        num_inside: The number of measured rates between ``low`` and ``high``, at which no difference is shown.
+        outcome: ``below``: the method is faster at rates below the break-even; ``above``: at rates above it;
+            ``always``: it is shown to be faster at both ends of the measured rates, or only between them, and slower
+            nowhere; ``never``: the same with slower in place of faster; ``unclear``: no difference is shown at any
+            rate, or faster and slower alternate more than once.
+        low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
+        high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
+        num_inside: The number of measured rates above ``low`` and below ``high``, at which no difference is shown.
     """
 
     outcome: BreakEvenOutcome
@@ -40,7 +44,7 @@ class BreakEven:
 
     Attributes:
         rows: The method's rows, slowest link first.
-        bracket: What is shown of the break-even rate.
+        bracket: The range of link rates that contains the break-even.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
     """
@@ -52,7 +56,7 @@ class BreakEven:
 
     @property
     def outcome(self) -> BreakEvenOutcome:
-        """The bracket's outcome."""
+        """The outcome of the bracket, such as ``below``: the method is faster below the break-even."""
         return self.bracket.outcome
 
 
@@ -67,7 +71,10 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
 
 
 def symmetric_rate(link: object) -> int | None:
-    """Return a link's rate in bits per second; None if rates differ by rank or direction, or the link needs netem."""
+    """Return a link's rate in bits per second, given the link as in a scenario file.
+
+    None if rates differ by rank or direction, if the link has delay, jitter or loss, or if it is not a valid link.
+    """
     try:
         links = LinkMap.parse(link).links()
     except ValueError:
@@ -78,11 +85,11 @@ def symmetric_rate(link: object) -> int | None:
 
 
 def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
-    """Return what the speed-ups at several link rates show of the break-even.
+    """Return the range of link rates that contains the break-even, given speed-ups at several rates.
 
     Args:
         points: Link rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of the
-            method); None if the two cannot be ranked there.
+            method), or with None if the two cannot be ranked at this rate because other processes disturbed them.
     """
     signs = _signs([ratio for _, ratio in points])
     rates = [rate for rate, _ in points]
@@ -107,7 +114,7 @@ def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
 
 
 def _signs(ratios: Sequence[LogRatio | None]) -> list[int]:
-    """Return 1 where the method is shown to be faster, −1 where it is shown to be slower, else 0."""
+    """Return one number per ratio: 1 if the method is shown to be faster, −1 if it is shown to be slower, else 0."""
     p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios])
     return [
         0 if ratio is None or p_value > _LEVEL else 1 if ratio.mean > 0 else -1
@@ -116,8 +123,8 @@ def _signs(ratios: Sequence[LogRatio | None]) -> list[int]:
 
 
 def _without_link(row: Row) -> dict[str, Any]:
-    # The scenario's timing replaces the row's: one link's cells are trained and other links' cells are composed from
-    # them, but they are cells of one method.
+    # Earlier versions trained the cells of one link and composed those of the other links from them, so that rows of
+    # one method can differ in their field "timing". The timing that the scenario asks for is the same in all of them.
     timing = row.cells[0].spec["timing"]
     return {**{name: value for name, value in row.fields.items() if name != "link"}, "timing": timing}
 

@@ -1,4 +1,4 @@
-"""Sentences on break-even rates."""
+"""Sentences on break-even rates, the link rates at which methods are as fast as the baseline, for a verdict."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,14 +6,15 @@ from liecbench.network.quantity import format_rate
 from liecbench.results.break_even import BreakEven
 from liecbench.results.row_labels import Labels, provenance
 
+# The search for a break-even stops at a range of rates whose high ÷ low is at most this: ±10 %.
 _NARROW = 1.23
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
     """Yield the lines on break-evens.
 
-    First come the methods shown to be faster than the baseline at every rate, one line per range of rates; then the
-    methods shown to be slower, likewise; then one line for each other method.
+    First come the methods shown to be faster than the baseline, then those shown to be slower, in one line per range of
+    measured rates. One line for each other method follows.
     """
     at_every_rate = {"always": "faster", "never": "slower"}
     for outcome, comparative in at_every_rate.items():
@@ -29,12 +30,12 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:
-    """Return the name of the method, with its setting but for the link."""
+    """Return the name of the method and its setting, without the link."""
     return labels.whole(found.rows[0], without="link") + provenance(found.rows)
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:
-    """Return what is shown of a break-even, as a sentence without its subject."""
+    """Return a sentence on a break-even without its subject, the method's name."""
     if found.outcome in ("always", "never"):
         return f"shown to be {'faster' if found.outcome == 'always' else 'slower'} than {baseline} from {_range(found)}"
     low, high, num_inside = found.bracket.low, found.bracket.high, found.bracket.num_inside

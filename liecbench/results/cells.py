@@ -1,4 +1,7 @@
-"""State of cells, rebuilt from a ledger's records: the status of each cell, and its epochs in order."""
+"""State of cells, rebuilt from a ledger's records: the status of each cell, and its epochs in order.
+
+A cell is one configuration of a scenario's matrix with one seed.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +14,12 @@ from liecbench.results.records import End, Epoch, Record, Start, Timing
 
 @dataclass(slots=True, kw_only=True)
 class CellResult:
-    """The state of one cell after its last record.
+    """The state of one cell, a configuration with one seed, after its last record.
 
-    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts. ``timings`` are all
-    bursts of the cell's contestant, and ``long_run`` is the mean epoch that they give in the long run, wherever
-    training ends; cells that were timed while they trained have neither.
+    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts. ``timings`` and
+    ``long_run`` are set only if a session timed the cell's steps, instead of the cell's own training. ``timings`` are
+    the bursts of consecutive steps that the session timed. ``long_run`` is a mean epoch with their times, in which
+    rare steps, such as averaging steps, are as frequent as in an endless training.
     """
 
     id: str
@@ -27,7 +31,7 @@ class CellResult:
     long_run: Epoch | None = None
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
-    directory: str | None = None  # set if several of the loaded results directories completed the same cell
+    directory: str | None = None  # a short name, set if several of the loaded directories completed the same cell
 
     @property
     def is_final(self) -> bool:
@@ -36,26 +40,27 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if another cell, the trajectory, is trained for this cell, whose steps are timed on its link."""
+        """True if this cell is only timed on its link, in a session, while another cell, its trajectory, is trained."""
         return bool(self.spec["timing"] == "interleaved")
 
     @property
     def trajectory(self) -> str:
-        """The id of the cell that is trained for this interleaved cell."""
+        """The id of the cell that is trained in place of this one, which is only timed."""
         return digest(trajectory_spec(self.spec))
 
 
 class Replay:
-    """The state of cells after the records so far; ``cells`` are in the order in which they began."""
+    """The state of all cells after the records applied so far: ``cells``, by id, in the order in which they began."""
 
     def __init__(self) -> None:
         self.cells: dict[str, CellResult] = {}
         self._timings: dict[str, list[Timing]] = {}
 
     def apply(self, records: Iterable[Record]) -> None:
-        """Apply records in the order of the ledger, and compose the epochs of interleaved cells.
+        """Apply records in the order of the ledger.
 
-        Epoch and End records are ignored if their cell has no Start record before them.
+        Epoch and End records are ignored if their cell has no Start record before them. For cells that are only timed,
+        compute the epochs from the trained cell's epochs and the timed steps.
         """
         for record in records:
             if isinstance(record, Timing):
@@ -93,7 +98,7 @@ class Replay:
                 cell.epochs = [compose_epoch(epoch, kinds, cell.timings, cell.id) for epoch in epochs]
                 cell.long_run = long_run_epoch(epochs[-1], kinds, cell.timings, cell.id)
             elif cell.status == "completed":
-                cell.status = "unfinished"  # its trajectory or its bursts are not in this ledger
+                cell.status = "unfinished"  # the trained cell or some timed steps are not in this ledger
 
 
 def replay(records: Iterable[Record]) -> dict[str, CellResult]:
@@ -104,6 +109,10 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 
 
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return the cells without trajectories that other cells show with times."""
+    """Return the cells that have results of their own to show.
+
+    A cell that was trained in place of another one of ``cells`` is left out: the other one shows the same epochs and
+    also has their times.
+    """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

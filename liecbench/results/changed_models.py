@@ -1,4 +1,4 @@
-"""Models of a user's own whose file has changed since cells of a results directory were trained."""
+"""Warnings if the file of a user's own model has changed since cells of a results directory were trained with it."""
 
 from collections.abc import Iterable
 
@@ -8,11 +8,12 @@ from liecbench.results.cells import CellResult
 
 
 def changed_models(cells: Iterable[Cell], done: Iterable[CellResult]) -> list[str]:
-    """Return a sentence for each model of ``cells`` that cells in ``done`` were trained with in another version.
+    """Return a sentence for each user's model in ``cells`` whose file has changed since cells in ``done`` were trained.
 
     Args:
         cells: The cells of a scenario.
-        done: The cells of its results directory. Those that earlier versions wrote have no hash, and are left out.
+        done: The cells of its results directory. Cells that lack the hash of the model's file, because an earlier
+            version of liecbench wrote them, are ignored.
     """
     names = sorted({cell.task.model.name for cell in cells})
     hashes = {name: digest for name in names if (digest := user_functions.file_sha256(name)) is not None}
@@ -30,7 +31,7 @@ def changed_models(cells: Iterable[Cell], done: Iterable[CellResult]) -> list[st
 
 
 def version_warnings(cells: Iterable[CellResult]) -> list[str]:
-    """Return a warning if the cells of a row were trained with several versions of their model's file."""
+    """Return a warning if a row's cells were trained with different versions of their model's file, else no warning."""
     versions = {_recorded(cell) for cell in cells} - {None}
     return ["its cells were trained with different versions of the model's file"] if len(versions) > 1 else []
 

@@ -1,4 +1,4 @@
-"""A comparison of algorithms: the data that every output format renders."""
+"""A comparison of algorithms: the data that every output format of `liecbench compare` renders."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,23 +24,26 @@ from liecbench.results.verdict_words import Words, target_text
 class Comparison:
     """The rows of a comparison, and everything that output formats show with them.
 
+    A row has the cells that differ only in the seed.
+
     Args:
-        rows: The rows; unless ``by`` is ``algorithm``, rows with the same value of the field ``by`` are adjacent.
+        rows: The rows in the order in which they are shown. Unless ``by`` is ``algorithm``, rows with the same value
+            of that field are adjacent.
         baseline_choice: The cells that the others are compared with.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
-        target_loss: Likewise a test loss.
-        by: The field that rows are grouped by.
+        target_loss: The test loss that these metrics refer to if ``target_accuracy`` is None; None for none.
+        by: The name of the field that rows are grouped by.
         fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
-        shared_fields: The other fields by name: each has the same value in every row that has the field.
+        shared_fields: The values of all other fields by name; each is the same in every row that has the field.
         settings: The rows of each setting (such as a link), fastest first, by the setting's name.
         requested_metrics: The metrics that ``--metric`` names; empty for the default ones.
         break_evens: The break-even of each method compared with the baseline at two or more link rates.
         setting_verdicts: The verdict on each setting.
-        words: The names that sentences share.
+        words: The names and tolerances that the sentences of the verdict use.
         verdict: The conclusions in words, one sentence per line.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
-        labels: The names of methods and settings.
+        labels: Short names of methods and settings.
         directories: The results directories that the cells come from.
     """
 
@@ -76,7 +79,7 @@ class Comparison:
         tuned_field: str | None = None,
         directories: Sequence[Path] = (),
     ) -> "Comparison":
-        """Return the comparison of rows that ``summarise`` returned for the same baseline and target accuracy.
+        """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
 
         Args:
             rows: The rows.
@@ -84,9 +87,10 @@ class Comparison:
             target_accuracy: An accuracy from 0 to 1, or None for no target.
             target_loss: A test loss, or None for no target.
             tolerances: The largest differences of accuracy and test loss that count as equal.
-            by: The field to group rows by.
-            metrics: The metrics to show as columns; empty for the default ones.
-            tuned_field: The field that ``--best`` names, if any: the rows then hold only each method's best value.
+            by: The name of the field to group rows by.
+            metrics: The names of the metrics to show as columns; empty for the default ones.
+            tuned_field: The field that ``--best`` names, of which the rows hold only each method's best value; None
+                without ``--best``.
             directories: The results directories that the cells come from.
 
         Raises:
@@ -141,7 +145,9 @@ class Comparison:
         return next(one for one in self.setting_verdicts if any(row is other for other in one.rows))
 
     def columns(self, *, page: bool = False) -> tuple[Metric, ...]:
-        """Return the metrics to show as columns: the requested or else the default ones, if any row has a value.
+        """Return the metrics to show as columns: the requested ones or, if none are requested, the default ones.
+
+        Metrics without a value in any row are left out.
 
         Args:
             page: True for the HTML page, which shows more metrics by default.
@@ -167,9 +173,9 @@ def compare(
     tuned_field: str | None = None,
     directories: Sequence[Path] = (),
 ) -> Comparison:
-    """Return the comparison of cells. The other arguments are those of ``Comparison.of_rows``.
+    """Return the comparison of cells; the other arguments are those of ``Comparison.of_rows``.
 
-    If ``tuned_field`` is given, only the cells with each method's best value of that field are compared.
+    If ``tuned_field`` is not None, only the cells with each method's best value of that field are compared.
     """
     if tuned_field is not None:
         cells = at_best(cells, tuned_field)

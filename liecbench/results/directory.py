@@ -25,7 +25,10 @@ _MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, Attribu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonSettings:
-    """A scenario's baseline, its target accuracy from 0 to 1 or its target loss, and the differences that are equal."""
+    """The settings of a comparison that a scenario gives: its baseline, a target accuracy from 0 to 1 or test loss.
+
+    The tolerances are the largest differences from the baseline that count as equal.
+    """
 
     baseline: BaselineChoice = _DEFAULT_CHOICE
     target_accuracy: float | None = None
@@ -34,7 +37,7 @@ class ComparisonSettings:
 
     @classmethod
     def of(cls, scenario: Mapping[str, Any]) -> Self:
-        """Return the settings in a scenario's fields; those of earlier versions have no tolerances."""
+        """Return the settings in a scenario's fields; tolerances that earlier versions omitted are default ones."""
         usual = DEFAULT_TOLERANCES
         numbers = {name: scenario.get(name) for name in ("target_accuracy", "target_loss")}
         return cls(
@@ -87,7 +90,11 @@ def refuse_existing(directory: Path) -> None:
 
 
 class ResultsDirectory:
-    """A results directory that this run writes, locked against other runs."""
+    """A results directory that this run writes, locked against other runs until the context ends.
+
+    Raises LiecbenchError if another run uses the directory, if it cannot be written, or if it has no ledger but holds a
+    ``scenario.yaml`` that the run would overwrite.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.path = path = snapshot.path
@@ -110,8 +117,8 @@ class ResultsDirectory:
 
         Args:
             cells: All cells of the scenario.
-            left: The ids of those that are not done.
-            jobs: The trainings that remain to be done for these cells.
+            left: The ids of the scenario's cells that are not done.
+            jobs: The cells that remain to be trained.
         """
         found = self.snapshot.cells
         if not found:

@@ -7,8 +7,11 @@ from typing import Any
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    Rows without a field are ignored for that field. It differs if two rows have different values other than null, or
-    if an algorithm has a value in some rows and null in others.
+    A row that lacks a field is ignored for this field. A field differs if two rows have different values other than
+    None, or if the same algorithm has a value in one row and None in another.
+
+    Args:
+        rows: The fields of each row, by name.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     return [name for name in names if _varies([row for row in rows if name in row], name)]

@@ -1,4 +1,7 @@
-"""GPU metrics of cells, over all GPUs of a cell together, and warnings on GPUs; cells on the CPU have none."""
+"""GPU metrics of cells, and warnings about their GPUs. Each metric covers all GPUs of a cell together.
+
+Cells on the CPU have no such metrics.
+"""
 
 import math
 import statistics
@@ -69,7 +72,10 @@ def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def throttling_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return a warning that names the cells with GPU clocks held back in too many samples, and the reasons, if any."""
+    """Return a warning if GPU clocks were held back in over 5 % of a cell's samples, else an empty list.
+
+    The warning names the cells and the reasons.
+    """
     shares = {cell.id: throttling_shares(cell.epochs) for cell in cells}
     throttled = [
         f"cell {cell} {found[_THROTTLED]:.0%}{_reasons(found)}"

@@ -1,4 +1,8 @@
-"""Means per step of each step kind of a contestant, and epochs composed of them: counts of step kinds × means."""
+"""Times of epochs, computed from a sample of timed steps: for each step kind, number of steps × mean time of a step.
+
+Steps of one kind do the same work; averaging steps are a kind, for example. A contestant is one method on one link
+whose steps are timed. A burst is a series of consecutive timed steps of one kind.
+"""
 
 import dataclasses
 import statistics
@@ -8,7 +12,7 @@ from typing import Any, Final, Self
 
 from liecbench.results.records import Epoch, Timing
 
-# Fields of an epoch, each with the field of a burst that it is a sum of.
+# Names of fields of an epoch, each with the name of the field of a burst from which it is computed.
 _SECONDS: Final = {
     "train_seconds": "seconds",
     "compute_seconds": "compute_seconds",
@@ -27,14 +31,14 @@ _KNOWN_FIELDS: Final = frozenset(field.name for field in dataclasses.fields(Epoc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindMeans:
-    """Means per step of one step kind, over all bursts of a contestant: every burst counts as much.
+    """Means per step of one step kind, over all bursts of a contestant; in means of seconds, bursts have equal weight.
 
     Attributes:
-        share: The share of the kind's steps in the long run.
-        seconds: Mean seconds by the name of the epoch's field.
-        wire_bytes: Mean bytes ``sent`` and ``received`` by each rank; None if they are not counted.
-        payload_bytes: Likewise of the payload.
-        step_quantiles: Seconds of single steps, as a sample of equal weights.
+        share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
+        seconds: Mean seconds per step, by the name of the field of ``Epoch``.
+        wire_bytes: Mean wire bytes per step ``sent`` and ``received``, one number per rank; None if not counted.
+        payload_bytes: Mean payload bytes per step, in the same form.
+        step_quantiles: Seconds of single steps: a sample whose values have equal weight.
     """
 
     share: float
@@ -61,7 +65,7 @@ class KindMeans:
 
 
 def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
-    """Return the means of each step kind of a contestant."""
+    """Return the means of each step kind by its name, given all bursts of one contestant."""
     by_kind: dict[str, list[Timing]] = {}
     for timing in timings:
         by_kind.setdefault(timing.kind, []).append(timing)
@@ -69,12 +73,13 @@ def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
 
 
 def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return a trajectory's epoch with the times of a cell whose steps are timed on its link.
+    """Return an epoch of a cell whose steps were timed on its link while another cell was trained in its place.
 
     Args:
-        trained: An epoch of the trajectory, whose step kinds are all in ``kinds``.
-        kinds: The means of the contestant's step kinds.
-        timings: The bursts that they are means of.
+        trained: The epoch of the trained cell, which gives all but times and wire bytes. All its step kinds are in
+            ``kinds``.
+        kinds: The means of each step kind, from which times and wire bytes are computed.
+        timings: The bursts from which ``kinds`` was computed.
         cell: The id of the timed cell.
     """
     counts = {kind: float(n) for kind, n in (trained.step_kinds or {}).items()}
@@ -82,9 +87,9 @@ def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Seque
 
 
 def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return the mean epoch of the long run: each step kind comes as often as its share, wherever training ends.
+    """Return the mean epoch of a long training, in which each step kind is as frequent as its ``share``.
 
-    Losses, accuracy and step kinds are those of ``trained``, one of the trajectory's epochs.
+    In a short training, a rare kind can be missing or be too frequent. The arguments are those of ``compose_epoch``.
     """
     counts = {kind: trained.steps * means.share for kind, means in kinds.items() if means.share}
     epoch = _with_times(trained, counts, kinds, timings, cell)
@@ -108,7 +113,7 @@ def _with_times(
         step_seconds=_quantiles(counts, kinds),
         wire_bytes=_sum_bytes([(n, kinds[kind].wire_bytes) for kind, n in counts.items()]),
         other_cpu_share=statistics.fmean(shares) if shares else None,
-        gpu=None,  # the trajectory's GPU metrics are those of lifted links: GPUs wait while a link is busy
+        gpu=None,  # the cell was trained without shaped links, so that its GPUs waited less than those of the timed one
         **changes,
     )
 

@@ -1,4 +1,4 @@
-"""A check that the baseline learned anything: only then a comparison of accuracies says something."""
+"""A check that the baseline learned anything. If it did not, comparing accuracies with it says nothing."""
 
 import math
 import statistics
@@ -11,8 +11,8 @@ from liecbench.results.rows import Row
 def learned_nothing(rows: Sequence[Row]) -> str | None:
     """Return a sentence if the baseline of these rows learned nothing; None if it learned or the records do not tell.
 
-    It must beat the share of the test set's commonest class by two standard errors or, for language models, the loss
-    of a model that knows only how often each token comes.
+    A baseline that learned has an accuracy above the share of the test set's commonest class by two standard errors. A
+    language model that learned has a lower test loss than a model that knows only how often each token occurs.
     """
     row = next((row for row in rows if row.baseline_per_seed), None)
     if row is None:

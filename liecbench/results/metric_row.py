@@ -15,8 +15,8 @@ class CompletedCell:
     """The epochs of a completed cell, from which metrics are derived.
 
     ``epochs_to_target`` is the number of epochs until the target is reached, interpolated between evaluations; None if
-    it is not reached or there is no target. ``long_run`` is the mean epoch of the long run, wherever training ends, or
-    None if the cell was timed while it trained.
+    it is not reached or there is no target. ``long_run`` is a mean epoch in which rare steps, such as averaging steps,
+    are as frequent as in a long training; None if the cell was timed while it trained.
     """
 
     epochs: Sequence[Epoch]
@@ -36,9 +36,9 @@ class CompletedCell:
 
         Args:
             epochs: The epochs in order.
-            target_accuracy: An accuracy from 0 to 1, or None.
-            target_loss: A test loss, or None; if both are given, the accuracy counts.
-            long_run: The mean epoch of the long run, or None.
+            target_accuracy: The target as an accuracy from 0 to 1; None for no such target.
+            target_loss: The target as a test loss, ignored if ``target_accuracy`` is given; None for no such target.
+            long_run: The mean epoch of a long training; None if the cell was timed while it trained.
         """
         if target_accuracy is not None:
             above = [epoch.test_accuracy - target_accuracy for epoch in epochs]
@@ -50,14 +50,14 @@ class CompletedCell:
 
     @property
     def costly_epochs(self) -> Sequence[Epoch]:
-        """The epochs whose mean is what an epoch costs: not cut off where training ends, if that is known."""
+        """The epochs whose mean is the cost of an epoch: ``long_run`` if there is one, else all epochs."""
         return self.epochs if self.long_run is None else [self.long_run]
 
     def seconds_per_epoch(self, name: str) -> float | None:
-        """Return the mean seconds per epoch of the ``Epoch`` field ``name``; None if all steps are warm-up.
+        """Return the mean seconds per epoch of the ``Epoch`` field ``name``.
 
-        Warm-up steps have no times: they count as if they took as long as the timed steps. None if an epoch lacks the
-        field.
+        Warm-up steps are not timed and count as if they took as long as the timed steps. None if no step is timed, or
+        if an epoch lacks the field.
         """
         # Times cover the timed steps alone: an epoch of 22 steps of which 11 are timed counts as half an epoch.
         epochs = self.costly_epochs
@@ -66,7 +66,10 @@ class CompletedCell:
         return None if not num_epochs or None in values else sum(values) / num_epochs
 
     def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:
-        """Return the sum of ``cost`` until the target is reached; None if it is not reached or a cost is unknown."""
+        """Return the sum of the epochs' costs until the target is reached, with a part of the last epoch's cost.
+
+        None if the target is not reached, or if ``cost``, which returns the cost of an epoch, returns None.
+        """
         if self.epochs_to_target is None:
             return None
         whole = int(self.epochs_to_target)
@@ -78,10 +81,13 @@ class CompletedCell:
 
 
 def _reached(above: Sequence[float]) -> float | None:
-    """Return the number of epochs until the target is reached; ``above`` is how far each evaluation lies above it.
+    """Return the number of epochs until the target is reached; None if it never is.
 
-    It is reached by the first of two evaluations in a row that are not below it. The time between that evaluation and
-    the one before is divided linearly.
+    The first of two evaluations in a row that are not below the target reaches it. The number is interpolated linearly
+    between that evaluation and the one before.
+
+    Args:
+        above: For the evaluation after each epoch, its result minus the target; at least 0 if it is not below.
     """
     for index, (first, second) in enumerate(itertools.pairwise(above)):
         if first >= 0 and second >= 0:
@@ -91,7 +97,7 @@ def _reached(above: Sequence[float]) -> float | None:
 
 
 Derive = Callable[[CompletedCell], float | None]
-# Takes the metrics by name of a cell, and those of the baseline's cell with the same seed.
+# Takes a cell's metrics by name, and the metrics of the baseline's cell with the same seed.
 Compare = Callable[[Mapping[str, float], Mapping[str, float]], float | None]
 
 
@@ -107,13 +113,13 @@ class Metric:
         compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None
             if it is unknown.
         better: The direction in which the metric improves.
-        shown_from: The difference between the rows' largest and smallest mean, relative to the latter, above which
-            every table and the page show the column although ``shown`` is ``on request``; None: they never do.
+        shown_from: Tables and the page show the column in spite of ``shown`` if the rows' largest mean is above
+            (1 + ``shown_from``) × the smallest mean; None: this never happens.
         shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page;
             ``page``: the HTML page only; ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of its cells, failed ones included, has no value.
-        exported_with: JSON and CSV include this metric only if some cell has a value of the metric named here; None:
-            always.
+        exported_with: The name of a metric. JSON and CSV include this metric only if some cell has a value of the named
+            one; None: they always include it.
         zero_is_missing: True if 0 does not count as a value for ``exported_with``.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if the text of a value without an interval says that its error is unknown.
@@ -141,7 +147,7 @@ class Metric:
         return self.unit.text(value) + unknown
 
     def differs(self, values: Iterable[Estimate | None]) -> bool:
-        """Return whether the rows' means differ so much that ``shown_from`` shows the column."""
+        """Return True if the rows' means differ so much that the column is shown, see ``shown_from``."""
         means = [value.mean for value in values if value is not None]
         return self.shown_from is not None and bool(means) and max(means) > (1 + self.shown_from) * min(means)
 

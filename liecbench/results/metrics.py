@@ -33,7 +33,7 @@ def _ratio(name: str) -> Compare:
 
 
 def _of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
-    """Return None: the metric compares rows, by the rounds of a timing session, and not cells."""
+    """Return None for every cell: the metric is computed for a whole row, from the rounds of a timing session."""
 
 
 def _wire_bytes(cell: CompletedCell) -> float | None:
@@ -47,7 +47,7 @@ def _memory(cell: CompletedCell) -> float | None:
 
 
 def _compute_utilization(cell: CompletedCell) -> float | None:
-    """Return computing ÷ all time; None if the records do not tell the parts of the time."""
+    """Return the share of an epoch's time that is computing; None if the records do not divide the time into parts."""
     names = ("compute_seconds", "train_seconds", "other_seconds")
     compute, whole, other = (cell.seconds_per_epoch(name) for name in names)
     return None if compute is None or other is None or not whole else compute / whole
@@ -313,7 +313,7 @@ def compare_metrics(cell: Mapping[str, float], baseline: Mapping[str, float]) ->
 
 
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
-    """Return the names of the metrics that JSON and CSV include, given the metrics by name of all cells."""
+    """Return the names of the metrics that JSON and CSV include; ``cells`` has each cell's metrics by name."""
     known = {name for cell in cells for name, value in cell.items() if value or not METRICS[name].zero_is_missing}
     return [metric.name for metric in METRICS.values() if metric.exported_with is None or metric.exported_with in known]
 

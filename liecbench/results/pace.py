@@ -1,4 +1,8 @@
-"""The pace of a row: its seconds per epoch by round of a timing session, or by seed, and ratios of two paces."""
+"""The pace of a row, its seconds per epoch: by round of a timing session, or by seed. Two paces give a speed-up.
+
+In a round of a timing session, every method is timed once. After a few rounds, the session creates all methods' models
+and buffers again, because step times also depend on where they lie in memory. A placement is such a group of rounds.
+"""
 
 import math
 import statistics
@@ -10,10 +14,10 @@ from liecbench.results.cells import CellResult
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.records import Timing
 
-# Two rows are not ranked if the shares of the CPU that other processes used differ by more than this.
+# Two rows are not ranked if other processes used shares of the CPU that differ by more than this.
 MAX_CPU_SHARE_DIFFERENCE: Final = 0.10
 
-# The position of a round: the session, if results of several were loaded, the placement and the round in it.
+# The position of a round: the number of the session, of the placement in the session, and of the round within that.
 _Position = tuple[int, int, int]
 
 
@@ -22,8 +26,10 @@ class Pace:
     """The seconds per epoch of the cells of one row.
 
     Attributes:
-        session: The key of the contestants that were timed together; None if the cells were timed while they trained.
-        by_round: Seconds per epoch by round, of the method's long-run mix of step kinds; empty without timing sessions.
+        session: A key that is equal for rows that were timed in the same session; None if the cells were timed while
+            they trained.
+        by_round: Seconds per epoch by round. Every step kind, such as averaging steps, counts with its share in a long
+            training. Empty if the cells were timed while they trained.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
     """
@@ -62,7 +68,7 @@ class Pace:
 
     @property
     def log_seconds(self) -> LogRatio | None:
-        """The mean logarithm of the seconds per epoch over rounds; None without timing sessions."""
+        """The mean over rounds of ln(seconds per epoch); None if the cells were timed while they trained."""
         if not self.by_round:
             return None
         return LogRatio.of_rounds(_by_placement({place: math.log(s) for place, s in self.by_round.items()}))
@@ -70,8 +76,8 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return ln(seconds of ``other`` ÷ seconds of this pace).
 
-        It is paired by round if both were timed in the same session, independent for two sessions, and paired by seed
-        without sessions. Return None if the two share no round and no seed.
+        The two are paired by round if they were timed in the same session, and by seed if they were timed while they
+        trained. If they were timed in two sessions, they are independent. Return None if they share no round or seed.
         """
         if self.session is not None and other.session is not None and self.session != other.session:
             own, others = self.log_seconds, other.log_seconds
@@ -86,16 +92,16 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if other processes used so different shares of the CPU that the two cannot be ranked."""
+        """Return True if the two paces cannot be ranked, because other processes used different shares of the CPU."""
         if self.other_cpu_share is None or other.other_cpu_share is None:
             return False
         return abs(self.other_cpu_share - other.other_cpu_share) > MAX_CPU_SHARE_DIFFERENCE
 
 
 def _step_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
-    """Return the seconds of a long-run step by placement and round.
+    """Return the mean seconds per step by placement and round, with every step kind's share in a long training.
 
-    A round in which a rare step kind did not come takes the kind's mean over the other rounds.
+    In a round without steps of a rare kind, the kind's mean over the other rounds is used.
     """
     bursts: dict[str, dict[tuple[int, int], list[Timing]]] = {}
     for timing in timings:

@@ -1,4 +1,8 @@
-"""The interval of a speed-up from the rounds and placements of timing sessions, and the number of rounds it takes."""
+"""The confidence interval of a speed-up that a timing session measured, and the number of rounds that this needs.
+
+In a round, every method is timed once. After a few rounds, the session creates all methods' models and buffers again,
+because step times also depend on where they lie in memory. A placement is such a group of rounds.
+"""
 
 import itertools
 import math
@@ -9,12 +13,13 @@ from typing import Final
 
 from liecbench.results.statistics import Estimate, t_quantile, two_sided_p_value
 
-# What is known of placements before any is measured. The same code, created again, differed by a standard deviation of
-# 1 % on an idle machine and 3 % on a busy one. This weighs as much as two degrees of freedom. Chosen by simulation:
-# tests/simulations/ratio_coverage.py. With two placements and without this, Student's factor would be 12.7.
+# The standard deviation between placements that is assumed before any is measured. The same code, created again,
+# differed by a standard deviation of 1 % on an idle machine and 3 % on a busy one. The assumption weighs as much as two
+# degrees of freedom, chosen by simulation: tests/simulations/ratio_coverage.py. Without it, two placements would have
+# one degree of freedom, for which Student's factor is 12.7.
 _PLACEMENT_DEVIATION: Final = 0.025
 _PLACEMENT_DEGREES: Final = 2
-# An autocorrelation cannot be estimated from fewer rounds than this; the highest that was seen is assumed instead.
+# An autocorrelation cannot be estimated from fewer rounds than this. The highest measured one is assumed instead.
 _LEAST_ROUNDS_FOR_AUTOCORRELATION: Final = 5
 _ASSUMED_AUTOCORRELATION: Final = 0.6
 _MAX_AUTOCORRELATION: Final = 0.8
@@ -22,7 +27,7 @@ _MAX_AUTOCORRELATION: Final = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRatio:
-    """The mean logarithm of a ratio; without a standard error if there is only one observation."""
+    """The mean of the logarithms of measured ratios, with its standard error; None if there is only one ratio."""
 
     mean: float
     standard_error: float | None
@@ -39,9 +44,9 @@ class LogRatio:
     def of_rounds(cls, log_ratios: Sequence[Sequence[float]]) -> "LogRatio":
         """Return the mean over placements of the mean over rounds.
 
-        Every placement counts as one observation. Their variance is estimated from the placements and from what is
-        known of placements in general, because two or three say little about their spread; it is larger if the rounds
-        are autocorrelated, also from one placement to the next.
+        Every placement counts as one observation. The variance between placements is estimated from ``log_ratios`` and
+        from an assumption about placements in general, because two or three placements say little about their spread.
+        The variance is increased if rounds are autocorrelated, also from one placement to the next.
 
         Args:
             log_ratios: The log ratios of each placement, in the order of rounds; at least one placement with a round.
@@ -56,7 +61,7 @@ class LogRatio:
         return cls(mean=statistics.fmean(means), standard_error=error, degrees_of_freedom=degrees)
 
     def plus(self, other: "LogRatio") -> "LogRatio":
-        """Return the sum with an independent mean; its degrees of freedom are Satterthwaite's."""
+        """Return the sum of this mean and an independent one, with Satterthwaite's degrees of freedom."""
         mean = self.mean + other.mean
         if self.standard_error is None or other.standard_error is None:
             return LogRatio(mean=mean, standard_error=None, degrees_of_freedom=0)
@@ -105,12 +110,13 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
 def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at_most: int = 60) -> int:
     """Return the total number of rounds after which a speed-up is expected to be known to ``precision``.
 
-    This is the second of Stein's two stages: it is asked once, after the first rounds. Further rounds are expected to
-    come in placements as long as the longest so far: more rounds in the same placements narrow an interval much less.
+    Call this once, after the first rounds, as in Stein's two-stage procedure. Further rounds are assumed to form new
+    placements, with as many rounds as the longest so far, because more rounds in the same placements narrow the
+    interval much less.
 
     Args:
-        log_ratios: As for ``ratio_interval``, from the first stage.
-        precision: The half-width wanted, as a fraction of the speed-up.
+        log_ratios: The log ratios of the first rounds by placement, as for ``ratio_interval``.
+        precision: The wanted half-width of the interval, as a fraction of the speed-up.
         at_most: The largest number to return.
     """
     placements = [list(rounds) for rounds in log_ratios if rounds]
@@ -128,14 +134,20 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 
 
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
-    """Return the variance of a placement's mean, from its estimate and from what is known before, and its degrees."""
+    """Return the variance of placements' means and its degrees of freedom.
+
+    Args:
+        between: The variance estimated from the measured placements.
+        expected: The variance that rounds alone give a placement's mean; the assumed one between placements is added.
+        num_placements: The number of placements from which ``between`` was estimated.
+    """
     degrees = num_placements - 1 + _PLACEMENT_DEGREES
     known = _PLACEMENT_DEVIATION**2 + expected
     return (_PLACEMENT_DEGREES * known + (num_placements - 1) * between) / degrees, degrees
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the variance of placements' means, from the means or from all rounds in order, whichever is larger."""
+    """Return the variance of the placements' means or, if larger, the one that autocorrelated rounds give them."""
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0
     values = [value for rounds in placements for value in rounds]
@@ -149,7 +161,7 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
     if count <= _LEAST_ROUNDS_FOR_AUTOCORRELATION or not squares:
         return 0.0
     products = math.fsum(a * b for a, b in itertools.pairwise(deviations))
-    # An estimate from a short series is too low.
+    # The plain estimate from a short series is too low.
     autocorrelation = (products / squares + 3 / count) / (1 - 4 / count)
     inflation = _inflation(min(_MAX_AUTOCORRELATION, max(0.0, autocorrelation)), count)
     return _true_variance(squares / (count - 1), inflation, count) * inflation / count
@@ -158,8 +170,8 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
     """Return the variance that rounds alone give a placement's mean; None if no placement has two rounds.
 
-    If placements are short, their rounds' autocorrelation is unknown. The highest that was seen is assumed instead, and
-    that it goes on in the next placements.
+    If placements have few rounds, the autocorrelation of rounds cannot be estimated. The highest measured one is then
+    assumed, also between rounds of different placements.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:
@@ -180,7 +192,13 @@ def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
 
 
 def _true_variance(variance: float, inflation: float, count: float) -> float:
-    """Return the variance of a series from that about its own mean, to which autocorrelated values stay closer."""
+    """Return the true variance of autocorrelated values, given their sample variance, which is too small.
+
+    Args:
+        variance: The sample variance, about the mean of the sample.
+        inflation: The factor by which autocorrelation increases the variance of the mean of ``count`` values.
+        count: The number of values.
+    """
     return variance * (1 - 1 / count) / max(0.1, 1 - inflation / count)
 
 

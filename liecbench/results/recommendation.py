@@ -1,4 +1,4 @@
-"""The recommendation for one setting: the fastest method whose accuracy is shown to be kept, or what is missing."""
+"""The recommendation for one setting: the fastest method that is shown to keep the accuracy, or the reason for none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,18 +18,19 @@ Reason = Literal["best", "baseline", "seeds", "spread", "rounds", "lost", "dense
 class Recommendation:
     """A recommendation, or the reason why there is none.
 
-    Attributes:
-        row: The position of the recommended row; None if none can be recommended.
-        others: The positions of rows that would do as well: not shown to be slower than ``row``.
-        reason: Why; see below.
-        seeds: The number of seeds to run, with the reason ``seeds``.
-        waiting: The positions of the rows that the reason concerns, fastest first.
+    Rows are given by their position among the rows of the setting. "Faster" and "slower" compare with the baseline.
 
-    The reasons: ``best``: the row is shown to be faster and to keep the accuracy; ``baseline``: every other row is
-    shown to be slower; ``seeds``: faster rows need more seeds; ``spread``: they need more than 100 seeds; ``rounds``:
-    no row is shown to be faster, and more rounds may show one; ``lost``: every faster row loses accuracy;
-    ``disturbed``: no row can be ranked; ``dense``: no row is shown to be faster than the fastest one without
-    compression.
+    Attributes:
+        row: The recommended row; None if no row can be recommended.
+        others: Rows that also keep the accuracy and are not shown to be slower than ``row``.
+        reason: The reason for the recommendation, or for its absence. ``best``: the row is shown to be faster and to
+            keep the accuracy. ``baseline``: every other row is shown to be slower. ``seeds``: faster rows need more
+            seeds to show that they keep the accuracy. ``spread``: these rows need more than 100 seeds. ``rounds``: no
+            row is shown to be faster, and more rounds may show one. ``lost``: every faster row loses accuracy.
+            ``disturbed``: other processes disturbed the rows too differently to rank them. ``dense``: no row is shown
+            to be faster than the fastest one without compression.
+        seeds: For the reasons ``seeds`` and ``spread``, the least number of seeds that a faster row needs; else None.
+        waiting: The rows that the reason concerns, fastest first.
     """
 
     row: int | None

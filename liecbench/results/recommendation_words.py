@@ -1,4 +1,4 @@
-"""The sentence that recommends a method, or tells what is missing and the command that adds it."""
+"""The sentence that recommends a method, or says why none is recommended and which command adds what is missing."""
 
 from liecbench.results.recommendation import Recommendation
 from liecbench.results.row_flags import EARLIER_TIMING, row_flags
@@ -22,7 +22,7 @@ def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
 
 
 def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
-    """Return the reason for a recommendation or for its absence."""
+    """Return, as text for the user, the reason for a recommendation or for its absence, and what to do about it."""
     names = words.names([verdict.rows[index] for index in found.waiting])
     match found.reason:
         case "best":

@@ -1,4 +1,7 @@
-"""The records of a ledger: Start, Epoch, Timing and End, and their JSON."""
+"""The records of a ledger, and their JSON: the start, the epochs and the end of a cell, and bursts of timed steps.
+
+A cell is one configuration of a scenario's matrix with one seed.
+"""
 
 import dataclasses
 import functools
@@ -27,9 +30,10 @@ _SECONDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The beginning of an attempt at a cell; it continues after the ``epochs_done`` epochs of earlier attempts, if any.
+    """The start of an attempt to train a cell.
 
-    ``spec`` is the cell's specification, ``environment`` describes the machine and the links.
+    ``attempt`` counts from 1, and ``at`` is the UTC time. The attempt continues after the ``epochs_done`` epochs that
+    earlier attempts trained. ``spec`` is the cell's specification, and ``environment`` describes the machine and links.
     """
 
     type: ClassVar[str] = "start"
@@ -56,11 +60,11 @@ class KindTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """The sources of a composed epoch: the id of the trained cell, and the times of steps on this cell's own link.
+    """The sources of an epoch that an earlier version composed from a training on one link and timed steps on another.
 
-    Losses, accuracies, payload bytes, messages and norms are those of the trained cell. Times, CPU seconds and wire
-    bytes are sums over step kinds: the number of steps of the kind × its mean per step. Peak memory is that of the
-    timed steps.
+    ``trajectory`` is the id of the trained cell, which gives losses, accuracies, payload bytes, messages and norms.
+    ``kinds`` has the times of steps on this cell's own link, by step kind. Times, CPU seconds and wire bytes of the
+    epoch are sums over step kinds: number of steps × mean per step. Peak memory is that of the timed steps.
     """
 
     trajectory: str
@@ -71,8 +75,8 @@ class Composed:
 class FirstSteps:
     """Numbers of a cell's first steps, in which differences of rounding have not grown yet.
 
-    ``train_loss`` is the mean over ranks of each step's loss. Compression error and norm of the residuals are those
-    after the last of these steps, as in ``Epoch``.
+    ``train_loss`` has the mean loss over ranks of each step. ``compression_error`` and ``residual_norm`` are measured
+    after the last of these steps.
     """
 
     train_loss: list[float]
@@ -82,23 +86,24 @@ class FirstSteps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One finished epoch: trained, evaluated and checkpointed. An epoch without its record does not count.
+    """One finished epoch: trained, evaluated and checkpointed. An epoch without a record is trained again.
 
     Durations are in seconds, sizes in bytes, accuracy is from 0 to 1; lists hold one entry per rank, in order. Times
     cover only the ``timed_steps`` steps after warm-up; CPU seconds and everything else cover all ``steps`` steps.
     ``data_seconds``, the time to fetch and augment batches, is not part of ``train_seconds``.
-    ``least_communicate_seconds`` is the communication time of the rank that communicated least: this rank waited for
-    no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other than the
-    ranks used. ``train_seconds`` is the sum of ``compute_seconds`` (the ranks' mean for the model and the optimizer, on
-    a processor of their own), ``exposed_wire_seconds`` (transfer that computing does not hide, at most bytes ÷ measured
-    rate), ``exposed_compress_seconds``, and ``other_seconds`` (latency, waiting for other ranks or for a processor).
-    ``memory_bytes`` is the size of the method's memories, such as error memories, on the rank with the most.
-    Only the first epoch has ``first_steps``.
+    ``least_communicate_seconds`` is the communication time of the rank that communicated least, because this rank
+    waited for no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other
+    than the ranks used. ``memory_bytes`` is the size of the vectors that the method keeps, such as residuals, on the
+    rank with the most. Only the first epoch has ``first_steps``.
 
-    ``step_kinds`` are the numbers of steps by step kind. In a ledger, the seconds of an epoch without timed steps are
-    null. The epochs of a cell whose steps are timed in turns are composed when results are loaded: they are those of
-    its trajectory, with seconds and wire bytes of the step kinds' means; ``composed`` marks epochs that earlier
-    versions composed.
+    ``train_seconds`` is the sum of four parts. ``compute_seconds`` is the time for the model and the optimizer without
+    waiting for a processor, mean over ranks. ``exposed_wire_seconds`` is the transfer that computing does not hide, at
+    most bytes ÷ measured rate. ``exposed_compress_seconds`` is the compression that computing does not hide.
+    ``other_seconds`` is the rest: latency, and waiting for other ranks or for a processor.
+
+    ``step_kinds`` has the number of steps of each step kind. In a ledger, the seconds of an epoch without timed steps
+    are null. If a cell is only timed in a session, while another cell is trained in its place, its epochs are computed
+    when results are loaded. ``composed`` is set only in records of earlier versions.
     """
 
     type: ClassVar[str] = "epoch"
@@ -155,7 +160,7 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of an attempt at a cell: its status, and the error unless it completed."""
+    """The end of an attempt to train a cell: its status, and the error message; None if the cell completed."""
 
     type: ClassVar[str] = "end"
     cell: str
@@ -166,32 +171,37 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """One burst: consecutive timed steps of one kind of one contestant, in its turn of a round of a timing session.
+    """One burst of a timing session: consecutive timed steps of one kind.
+
+    In a timing session, contestants take turns: methods on the same link that are compared with each other. In a round,
+    every contestant has one turn.
 
     Attributes:
-        setting: The key of the cells that are timed together (``Cell.setting``).
-        contestant: The key of the cells whose steps take equal time (``Cell.contestant``).
+        setting: A key that is equal for the cells that are timed in the same session (``Cell.setting``).
+        contestant: A key that is equal for cells whose steps take equally long (``Cell.contestant``).
         kind: The step kind.
-        kind_share: The share of the method's steps that are of this kind in the long run, from 0 to 1.
-        placement: The number of times that the setting's contestants were created before, from 0.
-        round: The number of the round within its placement, from 0.
-        order: The place of the contestant's turn in the round, from 0.
+        kind_share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
+        placement: How often all contestants' models and buffers were created again before, because step times also
+            depend on where they lie in memory.
+        round: The number of the round since the contestants were created, from 0.
+        order: The position of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
-        seconds: Their total on the slowest rank; this and the following seconds cover all ``steps`` steps.
-        compute_seconds: The part of ``seconds`` for the model and the optimizer: the ranks' mean, on a processor of
-            their own.
-        wire_seconds: The exposed part in which messages were transferred: at most their bytes ÷ measured rate.
-        compress_seconds: The exposed part in which vectors were compressed or decompressed.
-        other_seconds: The rest: latency, waiting for other ranks or for a processor.
+        seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.
+        compute_seconds: The part of ``seconds`` for the model and the optimizer without waiting for a processor, mean
+            over ranks.
+        wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
+        compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
+        other_seconds: The rest of ``seconds``: latency, and waiting for other ranks or for a processor.
         exposed_seconds: Compression and communication that computing did not hide.
         communicate_seconds: Communication on the slowest rank, hidden or not.
         least_communicate_seconds: Communication on the rank that communicated least.
         data_seconds: Loading and augmenting batches, which is not part of ``seconds``.
-        wire_bytes: Bytes of each rank's interface, ``sent`` and ``received``; None if no interface counts them.
+        wire_bytes: Bytes ``sent`` and ``received``, each as a list with one number per rank, as counted by the network
+            interfaces; None if no interface counts the bytes of each rank.
         cpu_seconds: CPU seconds of all ranks.
         other_cpu_share: The share of the machine's CPU time, from 0 to 1, that other processes used.
-        peak_memory_bytes: The largest resident memory of a rank, with all contestants in it.
-        payload_bytes: Payload bytes of each rank, ``sent`` and ``received``.
+        peak_memory_bytes: The largest resident memory of a rank, which holds all contestants.
+        payload_bytes: Payload bytes ``sent`` and ``received``, each as a list with one number per rank.
         all_compress_seconds: Compression on the slowest rank, hidden or not.
         step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
     """

@@ -1,4 +1,4 @@
-"""Flags of a row: facts about its machine and its records without which its times mislead."""
+"""Flags of a row: facts about the machine and the records without which the row's times would mislead a reader."""
 
 import statistics
 from typing import Final
@@ -17,8 +17,9 @@ _MAX_OTHER_SHARE: Final = 0.15
 def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
-    ``cpu_bound``: its processes need more processors than there are; ``disturbed``: other processes used over 15 % of
-    the CPU; ``timed_one_after_another``: an earlier version timed it, so that drift may look like a difference.
+    ``cpu_bound``: the row's ranks need more processors than there are. ``disturbed``: other processes used over 15 % of
+    the CPU. ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a
+    drift of the machine may look like a difference.
     """
     flags = {
         CPU_BOUND: _is_cpu_bound(row),

@@ -1,4 +1,4 @@
-"""Names of rows in figures and sentences: one for a row's method, one for the setting in which it is measured."""
+"""Names of rows in figures and sentences: one name for the method, and one for the setting in which it is measured."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ _SETTING_FIELDS: Final = frozenset(
 
 
 class Labels:
-    """Names for the methods and settings of these rows, made of only the fields that differ between the rows."""
+    """Names for the methods and settings of ``rows``, made of only the fields that differ between the rows.
+
+    ``colour_keys`` are the keys of the rows' colours, in the order in which colours are to be given.
+    """
 
     def __init__(self, rows: Sequence[Row]) -> None:
         varying = [name for name in varying_fields([row.fields for row in rows]) if name not in ("algorithm", "timing")]
@@ -31,26 +34,26 @@ class Labels:
         self.colour_keys = [*(row.algorithm for row in rows), *map(self.colour_key, rows)]
 
     def curve(self, row: Row, without: str = "") -> tuple[str, str | None]:
-        """Return the name of a row's curve, and the setting under which a figure shows the curve; None: under all.
+        """Return the name of a row's curve, and the name of the setting whose figure has the curve.
 
-        The setting is None if there is only one method: then each setting is a curve. The names leave out the field
-        ``without``.
+        If there is only one method, each setting is a curve of the same figure, and the setting's name is None. The
+        names leave out the field ``without``.
         """
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
     def colour_key(self, row: Row) -> str:
-        """Return the key of a row's colour: the algorithm, or method and setting if there is only one method."""
+        """Return the key of a row's colour: the algorithm or, if there is only one method, method and setting."""
         return self.whole(row) if self._one_method else row.algorithm
 
     def method(self, row: Row) -> str:
-        """Return the algorithm and the row's values of those method fields that differ between rows."""
+        """Return the name of the row's method: the algorithm, and values of method fields that differ between rows."""
         parts = [
             field_label(row.fields[name], name) for name in self._method_fields if row.fields.get(name) is not None
         ]
         return " ".join([row.algorithm, *parts])
 
     def variant(self, row: Row) -> int:
-        """Return the number of the row's method, counted from 0, among the methods with the same algorithm."""
+        """Return the position, from 0, of the row's method among the methods with the same algorithm."""
         return self._variants[row.algorithm][self.method(row)]
 
     def setting(self, row: Row, without: str = "") -> str:
@@ -64,9 +67,10 @@ class Labels:
 
 
 def provenance(rows: Sequence[Row]) -> str:
-    """Return a suffix such as ``(composed in part)`` that tells which of the rows' times are composed or estimated.
+    """Return a suffix such as ``(composed in part)`` that tells if times of the rows are composed or estimated.
 
-    Times are estimated if the processes pace their messages. The suffix is empty if no times are composed or estimated.
+    Times are composed if an earlier version computed them from steps timed on another link's training, and estimated if
+    processes pace their messages instead of the kernel. The suffix is empty if all times are measured.
     """
     kinds = [_kinds(row) for row in rows]
     found = dict.fromkeys(kind for words in kinds for kind in words)
@@ -89,12 +93,12 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _timing(row: Row) -> str:
-    """Return the timing that the scenario asks for; with ``composed``, some of its cells are trained nevertheless."""
+    """Return the timing that the row's scenario asks for; its ``composed`` covers cells of which some are trained."""
     return str(row.cells[0].spec["timing"])
 
 
 def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
-    """Return the labels of those of the named fields for which the row has a value."""
+    """Return the labels of the fields in ``names``, without fields that the row has no value of."""
     return [field_label(row.fields[name], name) for name in names if row.fields.get(name) is not None]
 
 

@@ -1,4 +1,7 @@
-"""Rows of a comparison: each row joins the cells that differ only in the seed, and has the means of their metrics."""
+"""Rows of a comparison: each row joins the cells that differ only in the seed, and has the means of their metrics.
+
+A cell is one configuration of a scenario's matrix with one seed. A row is compared with the baseline of its setting.
+"""
 
 import json
 import math
@@ -23,7 +26,7 @@ from liecbench.results.warnings import cell_warnings, precision_warnings
 # Two rows are compared only if their cells share the _SETTING fields, and their tasks share the _WORKLOAD fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
-# Algorithms that send every gradient in full or in 16 bits, as people do without compression.
+# Algorithms without compression, which send every gradient in full or in 16 bits.
 DENSE: Final = frozenset({"ddp", "ddp_bf16", "ddp_fp16"})
 
 
@@ -34,15 +37,16 @@ class Row:
     Args:
         fields: The fields that the cells share, by name; nested fields are flattened.
         cells: The cells, completed or not.
-        per_seed: The metrics by name of each completed cell, by seed.
-        baseline_per_seed: Likewise for the completed cells of the baseline row; empty without a baseline.
+        per_seed: By seed, the metrics of the completed cell, by name.
+        baseline_per_seed: By seed, the metrics of the baseline's completed cell, by name; empty without a baseline.
         is_baseline: True if the other rows of its setting are compared with this row.
         is_dense: True if the row is the fastest of its setting that sends gradients without compression.
-        pace: The seconds per epoch by round or seed.
-        speed: ln(seconds of the baseline ÷ seconds of the row); None if they cannot be compared.
-        dense_speed: Likewise for the fastest row without compression; None if this is the baseline or the row itself.
+        pace: The seconds per epoch by round of a timing session, or by seed.
+        speed: ln(seconds of the baseline ÷ seconds of the row); None for the baseline, or if they cannot be compared.
+        dense_speed: ln(seconds of the fastest row without compression ÷ seconds of the row); None if the fastest row is
+            the baseline or this row.
         cpu_share_differs: True if other processes disturbed the row and the baseline too differently to rank them.
-        reached: The number of cells that reached the target accuracy, such as ``2/3``; None without a target.
+        reached: The number of cells that reached the target and of all cells, such as ``2/3``; None without a target.
         metrics: The mean over seeds of each metric, by name; None if it is unknown.
         errors: The errors of failed and diverged cells.
         warnings: Facts that a reader must know before trusting the row.
@@ -108,10 +112,10 @@ def summarise(
         cells: Cells of one or more results directories.
         baseline: The cells with which rows of the same setting and workload are compared.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
-        target_loss: Likewise a test loss.
+        target_loss: The test loss that these metrics refer to if ``target_accuracy`` is None; None for none.
 
     Returns:
-        The rows, slowest link first, fastest row first within each setting.
+        The rows, sorted by link, slowest first, and within each setting by time, fastest first.
     """
     choice = BaselineChoice.parse(baseline)
     metrics = {
@@ -138,7 +142,7 @@ def summarise(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Cells that differ only in the seed, before they are compared."""
+    """Cells that differ only in the seed, before they become a row that is compared with the baseline."""
 
     cells: list[CellResult]
     per_seed: dict[int, dict[str, float]]
@@ -243,7 +247,7 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
 
 
 def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
-    """Return the mean with its interval over the rounds of a timing session, if there is one."""
+    """Return the mean; if the row has rounds of a timing session, with the interval that they give."""
     log_seconds = pace.log_seconds
     if mean is None or log_seconds is None:
         return mean
@@ -273,7 +277,7 @@ def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: _Group
 
 
 def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str:
-    """Return a key that is equal for cells that may be compared; fields that the baseline fixes are left out."""
+    """Return a key that is equal for cells that may be compared; fields that ``baseline`` fixes may differ."""
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in _SETTING if name not in fixed]
     task = {**LATER_FIELDS, **cell.spec["task"]}
@@ -283,9 +287,9 @@ def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str
 
 
 def _nearest(group: _Group, baselines: Sequence[_Group]) -> _Group | None:
-    """Return the baseline group whose task has the most fields equal to the group's; None if there is none.
+    """Return the group of ``baselines`` whose task has the most fields in common with ``group``; None if there is none.
 
-    There are several groups if the scenario varies the task, for example its learning rate.
+    There are several baselines if the scenario varies the task, for example its learning rate.
     """
     task = group.cells[0].spec["task"]
     shared = {id(one): sum(one.cells[0].spec["task"].get(k) == v for k, v in task.items()) for one in baselines}

@@ -1,4 +1,7 @@
-"""The verdict on one setting: what is shown of the accuracy and speed of its rows, and what follows."""
+"""The verdict on one setting: the verdicts on the accuracy and the speed of each row, and a recommendation.
+
+The rows of a setting differ in the method, and not in the link, the workers or the model, for example.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +16,15 @@ from liecbench.results.tolerances import Tolerances
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingVerdict:
-    """The verdict on the rows of one setting; rows are given by their position.
+    """The verdict on the rows of one setting; other verdicts give rows by their position in ``rows``.
 
     Attributes:
-        setting: The setting's name; empty if there is only one.
+        setting: The setting's name; empty if there is only one setting.
         rows: The rows, fastest first.
         accuracy: The verdict on each row's accuracy; None for the baseline and rows that share no seed with it.
-        speed: The verdicts on speed.
-        recommendation: The recommended row, or what is missing; None if nothing can be compared.
-        untrained: A sentence that tells that the baseline learned nothing; None if it learned.
+        speed: The verdicts on the speed of the rows.
+        recommendation: The recommended row, or the reason for none; None if nothing can be compared.
+        untrained: A sentence with the facts that show that the baseline learned nothing; None if it learned.
     """
 
     setting: str

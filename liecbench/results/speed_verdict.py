@@ -1,4 +1,4 @@
-"""The verdicts on speed in one setting: each row against the baseline, and the set of rows that may be the fastest."""
+"""The verdicts on speed in one setting: each row compared with the baseline, and the rows that may be the fastest."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,20 +10,22 @@ from liecbench.results.rows import Row
 from liecbench.results.statistics import holm
 
 SpeedOutcome = Literal["faster", "slower", "not_shown"]
-# Of the 5 % of runs in which a verdict may err, half a percent is left to the accuracies.
+# All verdicts on a setting together may err in 5 % of runs. 0.5 % of this is left to the verdicts on accuracy.
 _LEVEL: Final = 0.045
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedVerdicts:
-    """The verdicts on the rows of one setting; rows are given by their position.
+    """The verdicts on the speed of the rows of one setting; rows are given by their position.
+
+    Pairs of rows are tested only if a row is shown to differ from the baseline. All verdicts on a setting together
+    therefore err in at most 5 % of runs.
 
     Attributes:
-        against_baseline: The outcome of each row that was compared with the baseline; Holm-adjusted over these rows.
-        against_dense: Likewise against the fastest row without compression.
-        beaten: Pairs of a row and another row than which it is shown to be slower.
-        fastest: The rows that are not shown to be slower than any other; Holm-adjusted over all pairs. Pairs are looked
-            at only if a row differs from the baseline: so all verdicts of a setting together err in 5 % of runs.
+        against_baseline: By row, the outcome of its comparison with the baseline; Holm-adjusted over these rows.
+        against_dense: By row, the outcome of its comparison with the fastest row without compression.
+        beaten: Pairs (slower, faster) of rows of which the first is shown to be slower; Holm-adjusted over all pairs.
+        fastest: The rows that are not shown to be slower than any other row.
     """
 
     against_baseline: dict[int, SpeedOutcome]
@@ -33,7 +35,7 @@ class SpeedVerdicts:
 
 
 def speed_verdicts(rows: Sequence[Row]) -> SpeedVerdicts:
-    """Return the verdicts on the rows of one setting; rows without times take no part."""
+    """Return the verdicts on the speed of the rows of one setting; rows without times are left out."""
     timed = [index for index, row in enumerate(rows) if row.pace.by_seed]
     to_baseline = {i: _ranked(rows[i].speed, allowed=not rows[i].cpu_share_differs) for i in timed}
     dense = next((row for row in rows if row.is_dense), None)
@@ -65,7 +67,7 @@ def _disturbed(row: Row, other: Row) -> bool:
 
 
 def _outcomes(ratios: dict[int, LogRatio | None]) -> dict[int, SpeedOutcome]:
-    """Return the outcome of each ratio; a ratio that must not be ranked is not shown."""
+    """Return the outcome of each ratio, Holm-adjusted over all of them; the outcome of None is ``not_shown``."""
     p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios.values()])
     outcomes: dict[int, SpeedOutcome] = {}
     for (index, ratio), p_value in zip(ratios.items(), p_values, strict=True):

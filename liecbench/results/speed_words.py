@@ -1,4 +1,4 @@
-"""Sentences on speed in one setting."""
+"""Sentences on the speed of the methods in one setting, for the verdict that a comparison prints."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ _MAX_ROWS_NAMED = 4
 
 
 def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield the sentences on speed: what is shown against the baseline, and what is not."""
+    """Yield the sentences on speed: which methods are shown to be faster or slower than the baseline, and which not."""
     rows, speed = verdict.rows, verdict.speed
     ranked = sorted(speed.against_baseline, key=lambda index: -_mean(rows[index]))
     faster = [index for index in ranked if speed.against_baseline[index] == "faster"]

@@ -1,4 +1,4 @@
-"""Means with confidence intervals."""
+"""Statistics of results: means with confidence intervals by Student's t, p-values, and Holm's adjustment."""
 
 import functools
 import math
@@ -50,14 +50,14 @@ def t_quantile(degrees_of_freedom: int, probability: float) -> float:
 
 
 def two_sided_p_value(degrees_of_freedom: int, statistic: float) -> float:
-    """Return the probability that Student's t is at least as far from 0 as ``statistic``."""
+    """Return the two-sided p-value: the probability that Student's t is at least as far from 0 as ``statistic``."""
     from scipy.special import stdtr
 
     return float(2 * stdtr(degrees_of_freedom, -abs(statistic)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted by Holm's method for being tested together."""
+    """Return the p-values, in the same order, adjusted by Holm's method because they are tested together."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted, highest = [1.0] * len(p_values), 0.0
     for place, index in enumerate(order):

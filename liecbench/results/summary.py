@@ -30,12 +30,12 @@ _FLAG_SENTENCES: Final = {
 def verdict_lines(
     verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words, *, target: str | None
 ) -> list[str]:
-    """Return the verdict, one or more sentences per line.
+    """Return the lines of the verdict.
 
     Args:
         verdicts: The verdicts on the settings.
-        found: The break-evens.
-        words: The names of methods.
+        found: The break-evens of methods.
+        words: The names and tolerances that the sentences use.
         target: The target accuracy or loss as text; None if there is none.
     """
     lines = [f"{_prefix(verdict)}{line}" for verdict in verdicts for line in _lines(verdict, words, target)]
@@ -44,7 +44,7 @@ def verdict_lines(
 
 
 def setting_text(verdict: SettingVerdict, words: Words, target: str | None) -> str:
-    """Return the verdict on one setting as one text, without the setting's name."""
+    """Return the verdict on one setting as one text, without the setting's name; ``target`` as in ``verdict_lines``."""
     return ". ".join(_lines(verdict, words, target))
 
 
@@ -104,7 +104,7 @@ def _named_fastest(verdict: SettingVerdict) -> Row | None:
 
 
 def _memory(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield a sentence on the memories that methods keep on each rank, if they differ."""
+    """Yield a sentence on the bytes that methods keep on each rank, such as residuals, if methods differ in them."""
     sizes = [(row, value.mean) for row in verdict.rows if (value := row.metrics["memory_bytes"]) is not None]
     if len({size for _, size in sizes}) > 1:
         texts = [f"{words.name(row)} {BYTES.format(size) if size else 'none'}" for row, size in sizes[:_MAX_ROWS_NAMED]]

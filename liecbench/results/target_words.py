@@ -1,4 +1,4 @@
-"""Sentences on the time to a target accuracy or loss."""
+"""Sentences on the time to a target accuracy or loss, for the verdict that a comparison prints."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,11 +16,11 @@ _LEVEL = 0.05
 
 
 def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator[str]:
-    """Yield a sentence on the methods that reach the target, and one that ranks them from three seeds on.
+    """Yield a sentence on the methods that reach the target, and one that ranks them if there are three seeds or more.
 
     Args:
         verdict: The verdict on the setting.
-        words: The names of methods.
+        words: The names that the sentences use.
         target: The target as text, such as ``90%``.
     """
     reaching = [row for row in verdict.rows if row.metrics["seconds_to_target"] is not None]
@@ -55,9 +55,10 @@ def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str
 
 
 def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
-    """Return ln(seconds of the baseline ÷ seconds of the row) to the target; None for fewer than three seeds.
+    """Return ln(baseline's seconds to the target ÷ row's seconds to the target); None for fewer than three seeds.
 
-    With a timing session, the epochs are paired by seed and the seconds per epoch by round, independently.
+    The seconds are paired by seed. If a session timed the steps, the number of epochs to the target is paired by seed,
+    the seconds per epoch are paired by round, and the two are independent.
     """
     name = "epochs_to_target" if row.pace.by_round else "seconds_to_target"
     pairs = [

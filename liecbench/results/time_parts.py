@@ -4,7 +4,7 @@ from typing import Final
 
 from liecbench.results.rows import Row
 
-# In records of earlier versions, the last part stands for transfer, latency and waiting together.
+# Records of earlier versions have the last part in place of the parts "transfer" and "latency and waiting".
 PARTS: Final = ("computing", "transfer", "compressing", "latency and waiting", "waiting for the network")
 _METRICS: Final = {
     "computing": "compute_seconds_per_epoch",
@@ -16,10 +16,10 @@ _UNDIVIDED: Final = ("compute", "exposed", "compress", "communicate")
 
 
 def row_parts(row: Row) -> dict[str, float]:
-    """Return a row's seconds per epoch by the name of the part; they sum to the seconds of an epoch.
+    """Return a row's seconds per epoch by the name of the part; the parts sum to the seconds of an epoch.
 
-    If the records tell only computing and exposed time, exposed time is divided in proportion to compression and
-    communication.
+    Records of earlier versions have only computing and exposed time, the time that computing does not hide. Exposed
+    time is then divided in proportion to all compression and all communication time.
     """
     estimates = {part: row.metrics[name] for part, name in _METRICS.items()}
     known = {part: value.mean for part, value in estimates.items() if value is not None}

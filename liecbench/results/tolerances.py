@@ -1,4 +1,4 @@
-"""The differences of accuracy and loss that count as equal."""
+"""Tolerances: the largest differences of accuracy and loss from the baseline that count as equal."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerances:
-    """An accuracy lower by this fraction, or a test loss higher by these nats, counts as the baseline's."""
+    """The largest drop of accuracy, as a fraction, and the largest rise of test loss, in nats, that count as equal."""
 
     accuracy: float = 0.005
     loss: float = 0.02

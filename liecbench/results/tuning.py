@@ -20,11 +20,11 @@ _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enfor
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     """Return the cells that have the best value of the tuned field ``field``, for each method and setting.
 
-    Cells compete if they agree in every other field that can change accuracy. Their best value of ``field`` is the one
-    with the highest mean accuracy over the first, third, … of the seeds; cells with other values are dropped. Only the
-    cells of the second, fourth, … seeds are returned, because chosen results look better than they are. With a single
-    seed there is no choice: it selects and is returned. Each failed or diverged cell, with any seed, subtracts 1, so
-    that a value that failed ranks below every value that did not.
+    Cells compete if they agree in every other field that can change accuracy. The best value of ``field`` has the
+    highest mean accuracy over every other seed: the first, the third and so on. Cells with other values are dropped. Of
+    the rest, only the cells with the remaining seeds are returned, because the accuracies by which a value was chosen
+    look better than they are. A single seed is used for both. Each failed or diverged cell subtracts 1 from the mean,
+    so that a value with such a cell ranks below every value without one.
 
     Raises:
         LiecbenchError: If no cell has the field.

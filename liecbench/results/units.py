@@ -7,20 +7,24 @@ from typing import Final
 from liecbench.results.statistics import Estimate
 
 _BYTE_PREFIXES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
-# Equal values have a mean that may differ from them in the last bits: their interval is as wide as this rounding.
+# The mean of equal values may differ from them in the last bits. An interval narrower than this fraction of the mean is
+# such rounding and is not shown.
 _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A unit and its number format."""
+    """A unit and the function that formats its numbers."""
 
     name: str
     format: Callable[[float], str]
     has_range: bool = False  # the interval is shown by its ends, because it is not symmetric
 
     def text(self, value: Estimate | None) -> str:
-        """Return a mean with its unit and, if it has an interval, ± half of the interval; a dash for None."""
+        """Return a mean with its unit and its interval, if it has one; a dash for None.
+
+        The interval is shown as ± its half-width, or by its ends if ``has_range``.
+        """
         if value is None:
             return "–"
         text, half_width = self.format(value.mean), value.half_width

@@ -1,4 +1,4 @@
-"""Words that sentences of the verdict share: names, ratios and differences with their intervals."""
+"""Words that the sentences of a verdict share: names, and ratios and differences with their intervals, as text."""
 
 import shlex
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from liecbench.results.units import RATIO, RATIO_RANGE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The names and settings that the sentences of one comparison share.
+    """The names and tolerances that the sentences of one comparison share.
 
     Attributes:
         labels: The names of methods and settings.
         baseline: The name of the baseline.
-        tolerances: The largest differences that count as equal.
-        directories: The results directories.
+        tolerances: The largest differences from the baseline that count as equal.
+        directories: The results directories that are compared.
     """
 
     labels: Labels
@@ -30,15 +30,15 @@ class Words:
     directories: tuple[Path, ...] = ()
 
     def name(self, row: Row) -> str:
-        """Return the name of a row's method, with the number of cells that did not complete."""
+        """Return the name of a row's method; if cells did not complete, followed by their number."""
         return f"{self.labels.method(row)} ({row.state})" if row.state else self.labels.method(row)
 
     def names(self, rows: Sequence[Row]) -> str:
-        """Return the names of rows as a list."""
+        """Return the names of rows' methods, such as ``a, b and c``."""
         return listed([self.name(row) for row in rows])
 
     def command(self, arguments: str) -> str:
-        """Return the command that goes on with this run with further arguments."""
+        """Return, in backquotes, the command that continues the compared run with these arguments added."""
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"
         directory = self.directories[0]
@@ -46,7 +46,7 @@ class Words:
         return f"`liecbench run {scenario} --out {shlex.quote(str(directory))} {arguments}`"
 
     def tolerance(self, verdict: AccuracyVerdict) -> str:
-        """Return the tolerance that a verdict used, as text."""
+        """Return the tolerance that a verdict used as text, in points of accuracy or nats of loss."""
         return f"{self.tolerances.loss:g} nats" if verdict.by_loss else f"{100 * self.tolerances.accuracy:g} points"
 
 
@@ -56,7 +56,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def ratio_text(ratio: Estimate | None) -> str:
-    """Return a ratio with its interval, or a remark that a single observation has none."""
+    """Return a ratio with its interval as text; without an interval, with a remark that its error is unknown."""
     if ratio is None:
         return "unknown"
     if ratio.low is None or ratio.high is None:
@@ -65,9 +65,9 @@ def ratio_text(ratio: Estimate | None) -> str:
 
 
 def difference_text(verdict: AccuracyVerdict) -> str:
-    """Return an accuracy difference in points, or a loss difference in nats, with its interval."""
+    """Return the difference of a verdict with its interval as text, in points of accuracy or nats of loss."""
     found, scale, digits = verdict.difference, 1.0 if verdict.by_loss else 100.0, 3 if verdict.by_loss else 1
-    # A method with the higher loss is worse; accuracies are shown as they are.
+    # A higher loss is worse, so that the sign of a loss difference needs the word "better".
     unit = " nats better" if verdict.by_loss else " points"
     text = f"{scale * found.mean:+.{digits}f}{unit}"
     if found.low is None or found.high is None:

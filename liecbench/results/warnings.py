@@ -1,4 +1,4 @@
-"""Warnings that a reader needs before trusting a row of cells."""
+"""Warnings that a reader needs before trusting a row: the cells that differ only in the seed."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,15 +10,15 @@ from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
 from liecbench.results.statistics import Estimate
 
-# Timing aims at an interval whose half-width is 0.02 of the mean; readers are warned if it is above this fraction.
+# Timing aims at an interval whose half-width is 0.02 of the mean. Readers are warned if it is above this fraction.
 IMPRECISE: Final = 0.025
 
 
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
-    """Return warnings on a row's cells.
+    """Return warnings on the cells of a row.
 
-    They concern changes of the model's file, links off their rate or paced by processes, shared or throttled GPUs, a
-    training too short for any averaging step, and imprecise timings.
+    They are about a changed file of the model, links that miss their rate or are paced by processes, shared or
+    throttled GPUs, a training that is too short for any averaging step, and imprecise times.
     """
     on_gpus = [*sharing_warnings(cells), *throttling_warnings(cells)]
     return [
@@ -31,7 +31,7 @@ def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) -> list[str]:
-    """Return a warning if a speed-up is known less well than its timing session was to know it."""
+    """Return a warning if the interval of a speed-up is wider than the timing session aimed at, else an empty list."""
     wanted = next((cell.environment.get("timing_precision") for cell in cells if cell.timings), None)
     if wanted is None or speedup is None or speedup.low is None or speedup.high is None:
         return []
