@@ -103,8 +103,8 @@ class StepClock:
     def _compute_seconds(self) -> float:
         """Return the CPU seconds of computing, as steps × their lower quartile.
 
-        All steps compute the same. What other threads and processes do to the caches only adds to a step's CPU time,
-        and adds more after a longer wait: 0.2 to 0.3 ms after 50 ms on a busy machine.
+        All steps compute the same, and what else the machine does only adds to a step's CPU time: on a busy machine,
+        steps that had waited longer for the link took 0.2 to 0.3 ms more.
         """
         seconds = self._cpu_seconds
         return len(seconds) * float(np.quantile(seconds, 0.25)) if seconds else 0.0
