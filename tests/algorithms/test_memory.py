@@ -1,3 +1,4 @@
+import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,8 @@ def blocks_needed(name: str) -> float:
 
 
 def needed_by_all() -> list[float]:
+    for module in (*Sign.cpu_kernels, *SignSGD.cpu_kernels):  # numba's own memory is no method's
+        importlib.import_module(module)
     return [blocks_needed(name) for name in METHODS]
 
 
