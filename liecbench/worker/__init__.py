@@ -1,1 +1,1 @@
-"""The ranks that torchrun starts: they train cells, time steps, and measure links."""
+"""The code of the ranks, the processes that torchrun starts: they train models, time steps, and measure links."""

@@ -1,4 +1,7 @@
-"""The program of one rank that trains the cells of a launch."""
+"""The program of each rank that torchrun starts for ``liecbench run``: train cells, and time their steps.
+
+A cell is one configuration with one seed.
+"""
 
 from liecbench.launch.messages import TrainingPlan
 from liecbench.worker import entry

@@ -17,11 +17,16 @@ _SOCKETS_ONLY: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The backend of a launch, ``gloo`` or ``nccl``, and the restrictions on it.
+    """The communication backend of a launch (one torchrun), and the two conditions under which NCCL uses only sockets.
 
-    If links are ``shaped``, all bytes must pass the rank's network interface, also between ranks of one machine. If
-    ranks share GPUs, NCCL would refuse two ranks of one host on one GPU. In both cases NCCL uses only sockets, and
-    takes each rank for a host of its own.
+    If links are shaped, all bytes must pass the rank's network interface, even between ranks of one machine. If ranks
+    share GPUs, NCCL would refuse to run, because it allows only one rank of a host on each GPU. In both cases the
+    environment variables make NCCL use only sockets, and treat each rank as a host of its own.
+
+    Attributes:
+        name: ``gloo`` or ``nccl``.
+        shaped: True if the rates of the ranks' links are limited.
+        share_gpus: True if several ranks may use the same GPU.
     """
 
     name: str
@@ -30,27 +35,31 @@ class Backend:
 
     @classmethod
     def of(cls, settings: RankSettings, *, shaped: bool) -> Self:
-        """Return the backend of a plan's ranks; ``shaped`` is True if their links are shaped."""
+        """Return the backend of ranks with these settings; ``shaped`` is True if link rates are limited."""
         return cls(name=settings.backend, shaped=shaped, share_gpus=settings.share_gpus)
 
     @property
     def sockets_only(self) -> bool:
-        """True if all bytes pass the network interface, so that its counters count them."""
+        """True if all bytes pass the rank's network interface, so that the interface's counters count all bytes."""
         return self.name == "gloo" or self.shaped or self.share_gpus
 
     def variables(self, interface: str, rank: int) -> dict[str, str]:
-        """Return the environment variables of global rank ``rank``, which reaches its peers through ``interface``."""
+        """Return, by name, the environment variables that global rank ``rank`` must set.
+
+        ``interface`` is the network interface through which the rank reaches its peers.
+        """
         chosen = {"GLOO_SOCKET_IFNAME": interface}
         if self.name == "gloo":
             return chosen
-        # Without "=" NCCL takes the name for a prefix. NCCL sets up its connections here even if tensors go elsewhere.
+        # "=" asks for exactly this interface; without it, NCCL takes the name for a prefix. NCCL sets up connections on
+        # this interface even if tensors take another route.
         chosen["NCCL_SOCKET_IFNAME"] = f"={interface}"
         if self.sockets_only:
             chosen.update(_SOCKETS_ONLY, NCCL_HOSTID=f"liecbench-rank-{rank}")
         return chosen
 
     def describe(self) -> dict[str, Any]:
-        """Return NCCL's version and settings for a cell's record; empty if the backend is not NCCL."""
+        """Return NCCL's version and settings for the results, under the key ``"nccl"``; empty without NCCL."""
         if self.name != "nccl":
             return {}
         import torch

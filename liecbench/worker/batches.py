@@ -1,4 +1,4 @@
-"""The batches of one rank: the examples of each step, augmented, on the rank's device."""
+"""The training batches of one rank: choose each step's examples, augment them, and copy them to the rank's device."""
 
 import numpy as np
 import torch
@@ -16,7 +16,11 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
-    """One rank's share of ``examples``, divided into steps of ``algorithm.batches_per_step`` minibatches each."""
+    """The batches that one rank trains on: ``algorithm.batches_per_step`` minibatches per step.
+
+    ``cell``, one configuration with one seed, decides how ``examples`` are divided among the ranks, their order, and
+    the batch size.
+    """
 
     def __init__(self, cell: Cell, examples: Examples, algorithm: Algorithm, device: torch.device) -> None:
         self._cell, self._examples, self._device = cell, examples, device
@@ -24,7 +28,10 @@ class Batches:
         self.steps_per_epoch = steps_per_epoch(cell, algorithm, len(examples))
 
     def of_epoch(self, epoch: int) -> list[Tensor]:
-        """Return one tensor per step of this rank: the indices of its examples, by seed, epoch and rank alone."""
+        """Return one tensor per step of ``epoch`` (from 0): the indices of the examples that this rank trains on.
+
+        The indices depend only on the cell, the epoch, the rank and the number of ranks.
+        """
         own = epoch_order(
             self._cell.task,
             self._examples.labels,
@@ -37,20 +44,24 @@ class Batches:
         return list(own[: self.steps_per_epoch * size].split(size))
 
     def augmentation_rng(self, number: int) -> np.random.Generator:
-        """Return the RNG for augmentation in epoch ``number`` or, in timing, in the burst that starts at that step."""
+        """Return this rank's RNG for data augmentation.
+
+        Args:
+            number: The epoch, from 0, or for a burst of steps that are only timed, the number of its first step.
+        """
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 
     def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
-        """Return a step's minibatches, augmented, on the rank's device."""
+        """Return the examples ``indices`` of a step as augmented minibatches on the rank's device."""
         return [self._on_device(self._examples.batch(part, rng)) for part in indices.tensor_split(self._per_step)]
 
     def evaluation_batch(self, indices: Tensor) -> Batch:
-        """Return all examples of a step in one batch, for a pass that does not train the model."""
+        """Return the examples ``indices`` as one batch, for a pass whose gradient does not update the model."""
         return self._on_device(self._examples.batch(indices, self.augmentation_rng(0)))
 
     def _on_device(self, batch: Batch) -> Batch:
         if self._device.type == "cpu":
             return batch
-        # Pin the memory: a copy to the GPU from other memory would block the host.
+        # Pin the memory, because a copy to the GPU from pageable memory would block the host.
         inputs, labels = (part.pin_memory().to(self._device, non_blocking=True) for part in batch)
         return inputs, labels

@@ -1,4 +1,7 @@
-"""A model's buffers, such as the running statistics of BatchNorm: rank 0's for all ranks, or each rank's own."""
+"""The buffers of a model, such as BatchNorm's running statistics.
+
+Decide whether ranks keep their own buffers in training, and give all ranks equal buffers for evaluation.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +14,10 @@ from liecbench.config.cell import Cell
 
 
 def keeps_own_buffers(cell: Cell, algorithm: Algorithm) -> bool:
-    """Return whether each rank keeps its own buffers, because its data or its model differ from those of other ranks.
+    """Return True if each rank keeps its own buffers in training.
 
-    Otherwise DistributedDataParallel broadcasts rank 0's buffers before every forward pass.
+    Ranks do so if their data are not IID, or if the algorithm trains a local model on each rank. Otherwise
+    DistributedDataParallel broadcasts rank 0's buffers before every forward pass.
     """
     return cell.task.partition != "iid" or algorithm.local_models
 
@@ -24,8 +28,8 @@ def shared_buffers(model: nn.Module, *, average: bool) -> Iterator[None]:
 
     Args:
         model: The model.
-        average: Whether floating-point buffers become their mean over ranks, and integers rank 0's, and all buffers are
-            restored in the end. Otherwise all become rank 0's, and remain so.
+        average: If True, set floating-point buffers to their mean over ranks and integer buffers to those of rank 0,
+            and restore each rank's own buffers after the body. If False, set all buffers to those of rank 0 for good.
     """
     buffers = list(model.buffers())
     own = [buffer.clone() for buffer in buffers] if average else []

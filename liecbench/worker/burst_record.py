@@ -1,4 +1,4 @@
-"""The record of one burst of a timing session, combined from the measurements of all ranks."""
+"""The record of one burst (consecutive timed steps of one kind), combined from the measurements of all ranks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,17 @@ _NUM_QUANTILES: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """The place of a contestant's turn in a timing session; the attributes are those of ``Timing``."""
+    """The place of one turn in a timing session, in which contestants (methods) are timed in turns.
+
+    A cell is one configuration with one seed.
+
+    Attributes:
+        setting: The key of the cells that are timed together and compared (``Cell.setting``).
+        contestant: The key of the cells whose steps this turn times (``Cell.contestant``).
+        placement: The number of times that the contestants were created in memory before, from 0.
+        round: The number of the round within the placement, from 0. In a round, every contestant has one turn.
+        order: The place of the turn within the round, from 0.
+    """
 
     setting: str
     contestant: str
@@ -26,7 +36,14 @@ class Turn:
 
 
 def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timing:
-    """Return the record of a burst, with the parts of the slowest rank's time and the bytes of the timed steps."""
+    """Return the record of a burst. Most seconds in the record are the slowest rank's; bytes are the timed steps'.
+
+    Args:
+        burst: The measurements of all ranks.
+        turn: The turn to which the burst belongs.
+        kind: The kind of the burst's steps.
+        kind_share: The share of the method's steps that are of this kind in the long run, from 0 to 1.
+    """
     slowest, counters = burst.slowest, burst.slowest.counters
     parts = StepParts.of(burst.ranks)
     return Timing(
@@ -61,7 +78,7 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
 
 
 def _of_timed(total: int, rank: RankMeasurement) -> int:
-    """Return the part of ``total``, which includes the untimed step, that falls on the timed steps."""
+    """Return the timed steps' part of ``total``, which also covers the untimed first step of the burst."""
     return round(total * len(rank.step_seconds) / rank.num_steps)
 
 

@@ -1,4 +1,4 @@
-"""A rank's link while cells train: it is measured when it changes, and shaped only during training and timing."""
+"""One rank's network link: measure the link when it changes, and limit its rates only while steps are trained."""
 
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,34 +17,42 @@ _MAX_NAMED = 3
 
 
 class LinkShaper(Protocol):
-    """A mechanism that limits one rank's traffic to its link."""
+    """A mechanism that limits one rank's traffic to the rates and the delay of a link."""
 
     @property
     def name(self) -> Literal["kernel", "process", "none"]:
-        """The name of the mechanism in records."""
+        """The name of the mechanism in records; ``none`` limits nothing."""
 
     @property
     def pacer(self) -> Pacer | None:
-        """The pacer of this rank's messages; None unless the process itself paces them."""
+        """The object that delays this rank's messages to emulate a slow link; None if messages are not delayed so."""
 
     def shape(self, link: Link) -> None:
-        """Limit this rank's traffic in both directions to ``link``."""
+        """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
 
     def unshape(self) -> None:
-        """Remove the limits of both directions."""
+        """Remove the limits in both directions."""
 
     def measure(self, link: Link) -> MeasuredLink | None:
-        """Return the measured rates of the shaped ``link``; None if there is no network to measure."""
+        """Limit the traffic to ``link``, measure the rates of the limited link, and remove the limits.
+
+        Return None if there is no network to measure.
+        """
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return this rank's bytes (sent, received) so far; None if no network interface counts this rank alone."""
+        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
 
 
 class CellLink:
-    """One rank's link, for one cell after the other. All methods but ``wire_bytes`` and ``describe`` are collective.
+    """One rank's network link, which changes from cell to cell. A cell is one configuration with one seed.
+
+    ``prepare``, ``shape`` and ``unshape`` are collective.
 
     Args:
         shaper: The mechanism that limits this rank's traffic to its link.
+
+    Attributes:
+        measured: The measured link of each rank; None if the links are not shaped or cannot be measured.
     """
 
     def __init__(self, shaper: LinkShaper) -> None:
@@ -52,11 +60,11 @@ class CellLink:
         self.measured: list[MeasuredLink] | None = None
 
     def prepare(self, links: LinkMap) -> None:
-        """Switch to the links of the next cell and, if they changed, measure them on all ranks at once.
+        """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
 
-        A measured rate is too low if another process takes the rank's core meanwhile. So links are measured up to three
-        times, and for each rank the measurement nearest to the requested rate counts. Unchanged links are measured
-        again if their last measurement is so far off that ``check`` would fail.
+        A measured rate is too low if another process uses the rank's core during the measurement. So links are measured
+        again, up to three times in all, while any rate is off by more than 5 %. For each rank and direction, the
+        measured rate nearest to the requested rate is kept. Unchanged links are measured again if ``check`` would fail.
         """
         if links == self._links and not self._deviations(FAILING_DEVIATION):
             return
@@ -69,10 +77,11 @@ class CellLink:
                 break
 
     def check(self) -> None:
-        """Check on every rank that the measured rates of all ranks' links are close to the requested rates.
+        """Check that the measured rates of all ranks' links are close to the requested rates.
 
         Raises:
-            LinkError: If any rank's link deviates so far from its request that the cell's times would mean nothing.
+            LinkError: If any rate is off by more than 15 %, because the cell's times would then mean nothing. Every
+                rank raises this error.
         """
         if wrong := self._deviations(FAILING_DEVIATION):
             more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
@@ -80,28 +89,31 @@ class CellLink:
             raise LinkError(f"the link is off by more than {FAILING_DEVIATION:.0%}: {named}{more}")
 
     def shape(self) -> None:
-        """Limit every rank to its link."""
+        """Limit every rank's traffic to its link. Collective."""
         dist.barrier()
         if self._links.shaped:
             self._shaper.shape(self._links.of(dist.get_rank()))
         dist.barrier()
 
     def unshape(self) -> None:
-        """Remove every rank's limits."""
+        """Remove the limits of every rank. Collective."""
         dist.barrier()
         self._shaper.unshape()
 
     @property
     def pacer(self) -> Pacer | None:
-        """The pacer of this rank's messages; None unless the process itself paces them."""
+        """The object that delays this rank's messages to emulate a slow link; None if messages are not delayed so."""
         return self._shaper.pacer
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return this rank's bytes (sent, received) so far; None if no network interface counts this rank alone."""
+        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
         return self._shaper.wire_bytes()
 
     def rates(self) -> LinkRates | None:
-        """Return the measured rates of this rank's link, or the requested ones if processes pace it; None without."""
+        """Return the measured rates of this rank's link; None if the link is not shaped.
+
+        If the process itself delays messages, there is no measurement, and the requested rates are returned.
+        """
         if not self._links.shaped:
             return None
         rank = dist.get_rank()
@@ -109,7 +121,7 @@ class CellLink:
         return LinkRates(up_bits_per_second=link.up_bits_per_second, down_bits_per_second=link.down_bits_per_second)
 
     def describe(self) -> dict[str, Any]:
-        """Return the links for a cell's record: enforcement, requested and measured rates, and congestion control."""
+        """Describe all ranks' links for a record: mechanism, requested and measured rates, congestion control."""
         measured = None if self.measured is None else [link.as_dict() for link in self.measured]
         return {
             "enforcement": self._shaper.name if self._links.shaped else "none",
@@ -135,7 +147,7 @@ class CellLink:
 
 
 def _congestion_control() -> str | None:
-    """Return TCP's congestion control in this rank's network namespace; None if the kernel does not tell."""
+    """Return the name of TCP's congestion control in this rank's network namespace; None if it is unknown."""
     try:
         return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     except OSError:

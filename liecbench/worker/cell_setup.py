@@ -1,11 +1,11 @@
-"""Setup of a cell on one rank: data, model, optimizer and algorithm, up to its first step."""
+"""Set up a cell (one configuration with one seed) on one rank: data, model, optimizer and algorithm."""
 
 import importlib
 from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch._dynamo  # import early: else torch's optimizers import it in the first cell, for seconds of step_timeout
+import torch._dynamo  # early, because torch's optimizers would import it in the first cell, which takes seconds
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -32,19 +32,18 @@ def set_up(
 
     Args:
         cell: The cell.
-        link: This rank's link, not yet shaped.
-        heartbeat: Called again and again during set-up and training, to tell that this rank makes progress.
-        data_sha256: Hash of the data that the cell's earlier epochs, or the trained cell of a composed one, used; None
-            if there are none.
+        link: This rank's link, whose rates are not yet limited.
+        heartbeat: Called repeatedly during set-up and training, to signal that this rank makes progress.
+        data_sha256: Hash of the data that the cell's earlier epochs were trained on; None if there are none.
 
     Raises:
-        DataError: If the data differ between ranks, or do not have the hash ``data_sha256``.
-        NonFiniteError: If a rehearsal step on a GPU diverges.
+        DataError: If the data differ between ranks, or their hash is not ``data_sha256``.
+        NonFiniteError: If a gradient is not finite in the warm-up steps that a GPU needs.
     """
     for name in cpu_kernels(cell):
-        importlib.import_module(name)  # here, because the first step that compresses may be timed
+        importlib.import_module(name)  # now, because a step that is timed may be the first to use the module
     device = rank_device(cell.device)
-    release_memory(device)  # of the previous cell: its hooks and optimizer reference each other
+    release_memory(device)  # of the previous cell, whose hooks and optimizer keep each other alive
     workload.load(cell.task)  # load the data before seeding, so that the model always gets the same random numbers
     workload.seed(cell.seed)
     task = workload.build(cell.task)
@@ -85,7 +84,10 @@ def set_up(
 
 
 def _slowest_path(cell: Cell) -> Path | None:
-    """Return the path over the slowest links of two workers; None if links are not shaped."""
+    """Return the slowest possible path between two workers; None if links are not shaped.
+
+    The path has the lowest rate of all links, and the sum of the two longest delays.
+    """
     if not cell.link.shaped:
         return None
     links = [cell.link.of(rank) for rank in range(cell.workers)]
@@ -109,7 +111,7 @@ def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> Distr
 
 
 def _finalize_buckets(replica: Replica) -> None:
-    """Run two backward passes, after which DDP's buckets are final; then restore model and RNG states."""
+    """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states."""
     state = {name: value.clone() for name, value in replica.model.state_dict().items()}
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])

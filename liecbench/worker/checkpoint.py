@@ -1,4 +1,8 @@
-"""Checkpoints: every rank's state after an epoch, written before the epoch is recorded, removed after the next one."""
+"""Checkpoints, from which a cell (one configuration with one seed) resumes after its last recorded epoch.
+
+Each rank writes its state before an epoch is recorded, and removes it after the next epoch is recorded. In all
+functions, ``directory`` is the results directory, ``cell`` is the cell's id, and ``epoch`` counts from 1.
+"""
 
 import os
 import shutil
@@ -16,7 +20,7 @@ def _path(directory: Path, cell: str, epoch: int) -> Path:
 
 
 def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
-    """Write this rank's state after ``epoch``, and return once every rank's state is on disk. Collective."""
+    """Write this rank's state at the end of ``epoch``, and return when every rank's state is on disk. Collective."""
     path = _path(directory, cell, epoch)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -29,7 +33,7 @@ def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 
 
 def available(directory: Path, job: Job) -> int:
-    """Return the number of epochs that a resumed job can skip; 0 if any rank's checkpoint is missing. Collective."""
+    """Return the number of epochs of ``job`` that are trained already; 0 if a rank has no checkpoint. Collective."""
     present = torch.tensor(int(_path(directory, job.cell.id, job.epochs_done).exists()))
     dist.all_reduce(present, op=dist.ReduceOp.MIN)
     return job.epochs_done if present else 0
@@ -38,13 +42,13 @@ def available(directory: Path, job: Job) -> int:
 def restore(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
     """Load into ``replica`` the state that this rank had at the end of ``epoch``."""
     state = torch.load(_path(directory, cell, epoch), map_location="cpu", weights_only=True)
-    if isinstance(state["random"], torch.Tensor):  # from versions without GPU support: the CPU's state alone
+    if isinstance(state["random"], torch.Tensor):  # a checkpoint of an early version, with only the CPU's RNG state
         state["random"] = [state["random"]]
     replica.load_state_dict(state)
 
 
 def forget(directory: Path, cell: str, epoch: int) -> None:
-    """Remove the checkpoint that this rank wrote after ``epoch``, if it exists."""
+    """Remove the checkpoint that this rank wrote at the end of ``epoch``, if it exists."""
     _path(directory, cell, epoch).unlink(missing_ok=True)
 
 

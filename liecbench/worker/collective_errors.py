@@ -1,4 +1,4 @@
-"""Errors that every rank raises at the same point, and collective cleanup after them."""
+"""Errors that every rank raises at the same point, and cleanup that all ranks run together after such an error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +9,17 @@ from liecbench.algorithms.base import NonFiniteError
 
 
 class LinkError(Exception):
-    """A link whose measured rate deviates too far from its request, or that traffic bypassed; raised on every rank."""
+    """An error of a network link: the measured rate is too far from the requested rate, or traffic took another route.
+
+    Every rank raises this error at the same point.
+    """
 
 
 class DataError(Exception):
-    """Training data that differ between ranks, or from the data of earlier epochs; raised on every rank."""
+    """An error of the training data, which differ between ranks or from the data of the cell's earlier epochs.
+
+    Every rank raises this error at the same point.
+    """
 
 
 def agree_on_data(dataset: str, own: str, before: str | None) -> None:
@@ -25,7 +31,7 @@ def agree_on_data(dataset: str, own: str, before: str | None) -> None:
         before: Hash of the data of the cell's earlier epochs; None before the first epoch.
 
     Raises:
-        DataError: If the ranks' hashes differ, or if they differ from ``before``; raised on every rank.
+        DataError: If the hashes differ between ranks or from ``before``. Every rank raises this error.
     """
     hashes = [own] * dist.get_world_size()
     dist.all_gather_object(hashes, own)
@@ -40,9 +46,11 @@ def agree_on_data(dataset: str, own: str, before: str | None) -> None:
 
 @contextmanager
 def collective_cleanup(action: Callable[[], object]) -> Iterator[None]:
-    """Run the collective ``action`` after the body, also if the body raises an error that every rank raises.
+    """Call the collective ``action`` after the ``with`` body, on every rank.
 
-    After any other error skip ``action``: only this rank failed, so its peers would never join.
+    ``action`` is also called if the body raises NonFiniteError or LinkError, because every rank raises these errors at
+    the same point. After any other error ``action`` is skipped, because only this rank failed. Its peers would not call
+    ``action``, and this rank would wait for them forever.
     """
     try:
         yield

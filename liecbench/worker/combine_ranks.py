@@ -20,14 +20,15 @@ from liecbench.worker.step_parts import StepParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """An evaluation after an epoch, the same on every rank.
+    """The results of the evaluation after an epoch, equal on every rank.
 
     Attributes:
         test_loss: Mean loss of the ranks' mean model over the test set.
-        test_accuracy: Accuracy of that model, from 0 to 1.
+        test_accuracy: Accuracy of the mean model on the test set, from 0 to 1.
         divergence: Largest relative distance of a rank's model from the mean model.
-        compression_error: Mean over ranks of ‖C(g) − g‖² / ‖g‖²; None for a method without a compressor.
-        residual_norm: Norm of all ranks' residuals together; None for a method without error feedback.
+        compression_error: Mean over ranks of ‖C(v) − v‖² / ‖v‖², where v is the vector that a rank compresses, and C(v)
+            is v after compression and decompression; None if the method does not compress.
+        residual_norm: Norm of the concatenated residuals of all ranks; None for a method without error feedback.
     """
 
     test_loss: float
@@ -40,10 +41,17 @@ class Evaluation:
 def combine_ranks(
     ranks: Sequence[RankMeasurement], evaluation: Evaluation, *, cell: str, attempt: int, epoch: int
 ) -> Epoch:
-    """Combine all ranks' measurements of an epoch with its evaluation.
+    """Return the record of an epoch, combined from all ranks' measurements and the evaluation.
 
-    Times are those of the rank with the longest training time. ``step_seconds`` takes each step's time on the rank that
-    was slowest in that step.
+    Most times in the record are those of the rank with the longest training time. For ``step_seconds``, a step takes
+    as long as on the rank that is slowest in this step.
+
+    Args:
+        ranks: The measurement of each rank.
+        evaluation: The evaluation after the epoch.
+        cell: The id of the cell, one configuration with one seed.
+        attempt: The number of the attempt to train the cell, from 1.
+        epoch: The epoch, from 1.
 
     Raises:
         NonFiniteError: If the training or test loss is not finite.
@@ -91,7 +99,11 @@ def combine_ranks(
 
 
 def untimed(epoch: Epoch) -> Epoch:
-    """Return a trajectory's epoch without its times, which are those of lifted links."""
+    """Return the record of an epoch without its times and wire bytes.
+
+    They are removed if a cell is trained as a trajectory, without limits on its links, because its steps are timed
+    separately on the limited links.
+    """
     seconds = {
         field.name: None if field.default is None else 0.0
         for field in dataclasses.fields(epoch)
@@ -102,7 +114,7 @@ def untimed(epoch: Epoch) -> Epoch:
 
 
 def mean_over_ranks(value: float | None) -> float | None:
-    """Return the mean of all ranks' ``value``; None if it is None or not finite on any rank. Collective."""
+    """Return the mean of ``value`` over ranks; None if ``value`` is None or not finite on any rank. Collective."""
     total = torch.tensor(math.nan if value is None else value, dtype=torch.float64)
     dist.all_reduce(total)
     return float(total) / dist.get_world_size() if total.isfinite() else None

@@ -13,18 +13,19 @@ Indices = NDArray[np.int64]
 def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int, world_size: int) -> Tensor:
     """Return the examples that one rank trains on in one epoch, in order.
 
-    IID examples are redistributed among the ranks every epoch; a Dirichlet shard stays with its rank and is reshuffled.
+    With the IID partition, all examples are shuffled and divided among the ranks anew in every epoch. With a Dirichlet
+    partition, each rank keeps its shard and shuffles it in every epoch.
 
     Args:
-        task: The task, with its partition.
-        labels: Labels of all training examples.
+        task: The task, whose ``partition`` is used.
+        labels: Labels of all training examples, one-dimensional if the partition is Dirichlet.
         seed: Seed of the cell.
         epoch: The epoch, from 0.
         rank: The rank.
         world_size: Number of ranks.
 
     Returns:
-        Indices into ``labels``; the same for the same arguments.
+        Indices into ``labels``, int64. They depend only on the arguments.
     """
     match task.partition:
         case Dirichlet(dirichlet=alpha):
@@ -36,10 +37,11 @@ def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int,
 
 
 def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) -> list[Indices]:
-    """Return disjoint shards of ⌊n / num_shards⌋ examples, each with label shares drawn from Dir(α).
+    """Return disjoint shards of the n examples with these labels; each shard has label shares drawn from Dir(α).
 
-    Shards are filled one after the other, without replacement. When a label's examples are used up, the shares of the
-    remaining labels are drawn anew. Source: Hsu, Qi and Brown (2019, arXiv 1909.06335), for CIFAR-10 among clients.
+    Each shard has ⌊n / num_shards⌋ examples, as indices into ``labels``. Shards are filled one after the other, without
+    replacement. When the examples of a label are used up, the shares of the remaining labels are drawn anew. Source:
+    Hsu, Qi and Brown (2019, arXiv 1909.06335), who divide CIFAR-10 among clients of federated learning.
     """
     rng = np.random.default_rng([seed, num_shards])
     pools = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
@@ -48,7 +50,10 @@ def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) 
 
 
 def _sample_shard(pools: list[Indices], alpha: float, size: int, rng: np.random.Generator) -> Indices:
-    """Remove ``size`` examples from ``pools``, the remaining examples of each label, and return the removed ones."""
+    """Remove ``size`` examples from ``pools``, and return them.
+
+    ``pools`` has the indices of each label's examples that are not yet in a shard.
+    """
     shard: list[Indices] = []
     missing = size
     while missing:

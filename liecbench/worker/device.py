@@ -8,7 +8,10 @@ from torch import Tensor
 
 
 def rank_device(kind: str) -> torch.device:
-    """Return the CPU or this rank's GPU for ``kind`` ``cpu`` or ``cuda``; if ranks outnumber GPUs, they share GPUs."""
+    """Return the CPU if ``kind`` is ``cpu``, or this rank's GPU if ``kind`` is ``cuda``.
+
+    Ranks share GPUs if the machine has fewer GPUs than ranks.
+    """
     if kind == "cpu":
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
@@ -27,7 +30,10 @@ def set_rng_states(states: list[Tensor], device: torch.device) -> None:
 
 
 def release_memory(device: torch.device) -> None:
-    """Free a GPU's unreferenced memory, which would count as used and which ranks on the same GPU may need."""
+    """Release the GPU memory that torch caches but no tensor uses; do nothing on the CPU.
+
+    Cached memory counts as used, and other ranks on the same GPU may need it.
+    """
     if device.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()

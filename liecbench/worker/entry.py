@@ -1,4 +1,8 @@
-"""The main function of a rank's process: end with the parent, enter the network namespace, and carry out the plan."""
+"""The main function of every rank's process.
+
+The function makes the process end with its parent, enters the rank's network namespace if there is one, and carries
+out the plan: a file in which the ``liecbench`` command tells the ranks what to do.
+"""
 
 import atexit
 import contextlib
@@ -22,17 +26,18 @@ from liecbench.worker.network_interface import interface_towards
 if TYPE_CHECKING:
     from liecbench.network.emulation import WorkerLink
 
-# A rank that fails waits this long before it exits. torchrun's agent polls its ranks ten times per second and reports
-# one failure: it must see a rank that was killed before it sees the peers that fail because that rank is gone.
+# A rank that fails waits this long before it exits. torchrun's agent polls its ranks ten times per second, and reports
+# only one failure. If a rank is killed, its peers fail too, and the agent should see the killed rank first.
 _EXIT_SECONDS = 1.0
 
 P = TypeVar("P", bound=RankSettings)
-# Carries out a plan; takes the plan, the pipe for events, and the rank's link if that is shaped.
+# A function that carries out a plan. Its arguments are the plan, the path of the pipe for events, and the rank's link
+# in its network namespace; the link is None if the rank has no namespace.
 Body = Callable[[P, Path, "WorkerLink | None"], None]
 
 
 def _disk_error(error: BaseException | None) -> DiskError | None:
-    """Return the disk error in an error's chain of causes (full, over quota or read-only); None if there is none."""
+    """Return the first error in the causes of ``error`` that comes from a full or read-only disk, or None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             return DiskError(path=error.filename, reason=error.strerror or str(error))
@@ -43,12 +48,13 @@ def _disk_error(error: BaseException | None) -> DiskError | None:
 def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
     """Carry out the plan in the file ``sys.argv[1]``, and then end the process.
 
-    In a process that torchrun's agent forked, return instead, so that the agent's code ends the process.
+    After an error, report the error to the ``liecbench`` command, and end the process with status 1. After success,
+    return if torchrun's agent forked this process, because the agent's code then ends the process.
 
     Args:
         kind: Class of the plan.
-        import_body: Returns the function that carries out the plan; called after the environment variables of Gloo and
-            NCCL are set.
+        import_body: Imports and returns the function that carries out the plan. It is called only after the environment
+            variables of Gloo and NCCL are set.
     """
     die_with_parent()
     rank, namespaces = int(os.environ["LOCAL_RANK"]), os.environ.get(NAMESPACES_VARIABLE, "")
@@ -79,6 +85,7 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if multiprocessing.parent_process() is None:
-        # torch's threads outlive their process group: one that runs Python code while Python ends aborts the process.
+        # torch's threads outlive their process group. A thread that runs Python code while the interpreter shuts down
+        # would abort the process, so exit without shutting down.
         os._exit(0)
-    # A process that torchrun's agent forked must return: the agent's code waits for that, and then ends the process.
+    # A process that torchrun's agent forked must return, because the agent's code waits for that, and then ends it.

@@ -1,4 +1,4 @@
-"""Description of a cell's environment, for the cell's start record and for paired comparisons."""
+"""Describe the hardware and software that a cell (one configuration with one seed) runs on, to be recorded."""
 
 import functools
 import os
@@ -16,14 +16,17 @@ from liecbench.worker.device import rank_device
 
 
 def describe(cell: Cell, backend: Backend, link: CellLink) -> dict[str, Any]:
-    """Return rank 0's machine and versions, all ranks' GPUs, the backend and the measured links. Collective."""
+    """Describe this rank's machine and software versions, all ranks' GPUs, the backend and all links. Collective."""
     gpu = _gpus(rank_device(cell.device)) if cell.device == "cuda" else None
     return {**machine.describe(threads=cell.threads), "gpu": gpu, **backend.describe(), "link": link.describe()}
 
 
 @functools.cache
 def _gpus(device: torch.device) -> dict[str, Any]:
-    """Describe the GPUs of all ranks; the first rank on each machine queries NVML for that machine. Collective."""
+    """Describe the GPUs of all ranks; ``device`` is this rank's GPU. Collective.
+
+    The first rank on each machine queries NVML for that machine.
+    """
     properties = torch.cuda.get_device_properties(device)
     used = Used(machine=int(os.environ["GROUP_RANK"]), uuid=str(properties.uuid), name=properties.name)
     own = (used, gpu.installed() if os.environ["LOCAL_RANK"] == "0" else None)
@@ -34,5 +37,5 @@ def _gpus(device: torch.device) -> dict[str, Any]:
 
 
 def _tf32() -> dict[str, bool]:
-    """Return for float32 operations, by name, True if torch computes them in TF32, with 10 of 23 mantissa bits."""
+    """Return, by operation, True if torch may compute float32 in TF32, which has only 10 of 23 mantissa bits."""
     return {"convolutions": torch.backends.cudnn.allow_tf32, "matrix_products": torch.backends.cuda.matmul.allow_tf32}

@@ -1,4 +1,4 @@
-"""Evaluation after an epoch: the mean model on the test set, the ranks' divergence, and the compression error."""
+"""Evaluation after an epoch: test loss and accuracy, divergence of the ranks' models, and compression error."""
 
 import numpy as np
 import torch
@@ -13,10 +13,10 @@ _BATCH_SIZE = 256
 
 
 def evaluate_mean_model(replica: Replica) -> tuple[float, float]:
-    """Return mean loss and accuracy over the test set; each rank evaluates a part of the set. Collective.
+    """Return the mean loss and the accuracy (from 0 to 1) over the test set. Collective.
 
-    The model's parameters must already be the mean over ranks. Buffers, such as running statistics, are rank 0's or, if
-    each rank keeps its own, their mean.
+    Each rank evaluates a part of the test set. The model's parameters must already be the mean over ranks. Buffers,
+    such as running statistics, are those of rank 0 or, if each rank keeps its own buffers, the mean over ranks.
     """
     with shared_buffers(replica.model, average=keeps_own_buffers(replica.cell, replica.algorithm)):
         return _evaluate(replica)
@@ -43,7 +43,7 @@ def _evaluate(replica: Replica) -> tuple[float, float]:
 
 
 def divergence(model: nn.Module) -> float:
-    """Return max_i ‖x_i − x̄‖ / ‖x̄‖ for the parameters x_i of rank i and their mean x̄. Collective."""
+    """Return max_i ‖x_i − x̄‖ / ‖x̄‖, where x_i are the parameters on rank i and x̄ is their mean. Collective."""
     local = torch.cat([parameter.detach().view(-1) for parameter in model.parameters()]).double()
     mean = local.clone()
     dist.all_reduce(mean)
@@ -54,14 +54,15 @@ def divergence(model: nn.Module) -> float:
 
 
 def compression_error(replica: Replica, indices: Tensor) -> float | None:
-    """Return ‖g − C(g)‖² / ‖g‖² for this rank's gradient g on these examples; None if the algorithm compresses nothing.
+    """Return ‖v − C(v)‖² / ‖v‖², where C(v) is v after compression and decompression; None without a compressor.
 
-    The forward and backward pass trains nothing and sends nothing; buffers and RNG states are restored afterwards.
+    v is the vector that this rank would compress after a backward pass on the examples ``indices``. The forward and
+    backward pass for it neither updates the model nor sends a message. Buffers and RNG states are restored afterwards.
     """
     buffers = {name: value.clone() for name, value in replica.model.named_buffers()}
     states = rng_states(replica.device)
-    replica.optimizer.zero_grad()  # DDP's buckets hold the last update
-    # The bare model: DistributedDataParallel's hooks would wait for its own forward pass.
+    replica.optimizer.zero_grad()  # the gradients, views of DDP's buckets, still hold the last update
+    # Use the model without DistributedDataParallel, whose hooks would wait for a forward pass of their own.
     replica.loss(replica.model, replica.batches.evaluation_batch(indices)).backward()
     error = replica.algorithm.compression_error()
     replica.optimizer.zero_grad()

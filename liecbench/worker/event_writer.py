@@ -1,4 +1,4 @@
-"""Rank 0's output: events, which the command shows as progress, and records, which the ledger keeps."""
+"""Rank 0's output: events for the ``liecbench`` command, which shows progress, and records for ``records.jsonl``."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,10 @@ _PROGRESS_SECONDS = 1.0
 
 
 class EventWriter:
-    """The write end of the pipe for a launch's events; it sends progress and heartbeats at most once per second."""
+    """A writer of events to a pipe that the ``liecbench`` command reads.
+
+    Progress of epochs and heartbeats are sent at most once per second.
+    """
 
     def __init__(self, events: Path) -> None:
         self._events = events.open("a")
@@ -28,20 +31,30 @@ class EventWriter:
         """Send the progress of an epoch, unless progress or a heartbeat was sent within the last second.
 
         ``loss`` is read only if the event is sent, because reading it from a GPU waits for the GPU.
+
+        Args:
+            cell: The id of the cell that is trained.
+            epoch: The epoch, from 1.
+            step: The number of finished steps of the epoch.
+            num_steps: The number of all steps of the epoch.
+            loss: The loss of the last step.
         """
         if self._is_due():
             self.send(StepProgress(cell=cell, epoch=epoch, step=step, steps=num_steps, loss=float(loss)))
 
     def turn(self, cell: str, number: int, num_rounds: int) -> None:
-        """Tell that the turn of ``cell`` in round ``number`` of ``num_rounds`` begins."""
+        """Send that the steps of a cell are now timed, in round ``number`` (from 1) of ``num_rounds``.
+
+        ``cell`` is the cell's id. In a round, each of the methods to compare has one turn.
+        """
         self.send(TimingProgress(cell=cell, round=number, rounds=num_rounds))
 
     def notice(self, text: str) -> None:
-        """Send a warning that changes no result."""
+        """Send a warning for the user, about something that does not affect results."""
         self.send(Notice(text=text))
 
     def heartbeat(self) -> None:
-        """Tell that this rank makes progress, unless progress or a heartbeat was sent within the last second."""
+        """Send a sign that this rank makes progress, unless progress or a heartbeat was sent within the last second."""
         if self._is_due():
             self.send(Heartbeat())
 
@@ -53,7 +66,11 @@ class EventWriter:
 
 
 class RecordWriter(EventWriter):
-    """Rank 0's output in a training launch: records go to ledger and command, other events only to the command."""
+    """A writer of events that also writes records.
+
+    A record is appended to the ledger (``records.jsonl``) and sent to the ``liecbench`` command; other events are only
+    sent.
+    """
 
     def __init__(self, ledger: Ledger, events: Path) -> None:
         super().__init__(events)

@@ -1,4 +1,8 @@
-"""Numbers of a cell's first steps, for checks that tell a change of the method from a difference of rounding."""
+"""Losses, compression error and residual norm of a cell's first steps.
+
+``liecbench check`` compares them with those of an earlier run. In the first steps, differences of rounding have not
+grown yet, so that a larger difference shows a change of the method.
+"""
 
 from typing import Final
 
@@ -14,10 +18,12 @@ NUM_FIRST_STEPS: Final = 5
 
 
 class FirstStepsRecorder:
-    """Records the first steps of a cell on one rank; one forward and backward pass outside the steps is added.
+    """A recorder of the first five steps of a cell (one configuration with one seed) on one rank.
+
+    After these steps, the recorder runs one more forward and backward pass to measure the compression error.
 
     Args:
-        replica: The cell on this rank, before its first step.
+        replica: The cell's model, optimizer, algorithm and data on this rank, before the first step.
         batches: This rank's batches of the first epoch.
     """
 
@@ -29,7 +35,10 @@ class FirstStepsRecorder:
         self._norm: float | None = None
 
     def step_ended(self, loss: Tensor) -> None:
-        """Note a step's loss; after the last of the first steps, also measure compression error and residuals."""
+        """Store ``loss``, the loss of the step that has ended. After the first five steps, do nothing.
+
+        At the end of the last of these steps, also measure the compression error and the norm of the residuals.
+        """
         if len(self._losses) == self._num_steps:
             return
         self._losses.append(loss)
@@ -40,7 +49,10 @@ class FirstStepsRecorder:
             self._replica.heartbeat()
 
     def read(self) -> FirstSteps | None:
-        """Return the numbers over all ranks; None if a loss is not finite. Collective."""
+        """Return the losses, compression error and residual norm, combined over ranks. Collective.
+
+        Return None if a loss is not finite.
+        """
         losses = [mean_over_ranks(loss) for loss in torch.stack(self._losses).double().tolist()]
         error, norm = mean_over_ranks(self._error), norm_over_ranks(self._norm)
         finite = [loss for loss in losses if loss is not None]

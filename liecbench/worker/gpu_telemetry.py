@@ -1,4 +1,7 @@
-"""The worker's side of GPU telemetry: start the sampling process, and wait a bounded time for its answers."""
+"""GPU metrics while ranks train, such as energy and clocks.
+
+One rank per machine starts the process that samples the GPUs, and waits a limited time for the process's answers.
+"""
 
 import contextlib
 import json
@@ -17,9 +20,9 @@ _CAPABILITIES: Final = "NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 
 
 class Sampler:
-    """A process that samples GPUs while ranks train; its failures never stop training.
+    """A process that samples GPUs while ranks train. A failure of the process never stops training.
 
-    Start it from a thread that lives as long as training: the process ends together with that thread.
+    Start the process from a thread that lives as long as training, because the process ends together with that thread.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -40,8 +43,8 @@ class Sampler:
     def begin(self) -> None:
         """Begin a measurement window.
 
-        The first call waits up to 10 s until the process is ready. If the process is not ready or still owes an answer,
-        no window begins.
+        The first call waits up to 10 s until the process is ready. If the process is not ready, or has not yet answered
+        an earlier command, no window begins.
         """
         answer = self._await_answers(time.monotonic() + self._start_timeout)
         self._start_timeout = 0.0
@@ -62,7 +65,7 @@ class Sampler:
 
     @property
     def missing_metrics_notice(self) -> str:
-        """A notice for an epoch without GPU metrics: the reason and the remedy."""
+        """The notice to show after an epoch without GPU metrics, with the reason and the remedy."""
         missing = f"NVML gives no metrics of the GPUs ({self._problem}): records lack their energy, memory and clocks"
         return f"{missing}; `nvidia-smi` must work here, and a container needs {_CAPABILITIES}"
 
@@ -76,7 +79,7 @@ class Sampler:
         self._process.wait()
 
     def _send(self, command: bytes) -> bool:
-        """Send a command; return False if the process is gone."""
+        """Send a command to the process; return False if the process has ended."""
         assert self._process.stdin is not None
         try:
             os.write(self._process.stdin.fileno(), command)
@@ -85,7 +88,11 @@ class Sampler:
         return True
 
     def _await_answers(self, deadline: float) -> bytes | None:
-        """Wait for all pending answers and return the last; None if none is pending, ``deadline`` passes or it ends."""
+        """Wait for all pending answers, and return the last one.
+
+        Return None if no answer is pending, if the process ends, or if an answer is still missing at ``deadline``, in
+        seconds of ``time.monotonic``.
+        """
         assert self._process.stdout is not None
         answer = None
         while self._num_pending:

@@ -1,8 +1,9 @@
-"""A timing session of a sweep: the contestants of one setting are resident on every rank and take turns.
+"""A timing session of ``liecbench run``: methods on the same link are in memory together, and are timed in turns.
 
-A round is every contestant once, in random order; a turn is a burst of each of the contestant's step kinds. After a few
-rounds all contestants are created again, in another order: what differs between two placements of the same code in
-memory would otherwise look like a difference between methods.
+Such a method is called a contestant. In a round, every contestant has one turn, in random order. In its turn, a
+contestant trains one burst of consecutive steps for each of its step kinds. After a few rounds, all contestants are
+created again, in another order. Each creation is a new placement of data and code in memory, and the placement changes
+the time of a step. Without new placements, this change would look like a difference between methods.
 """
 
 import random
@@ -30,18 +31,21 @@ from liecbench.worker.resident import Resident
 from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, rounds_to_time
 
 T = TypeVar("T")
-# Errors that every rank raises at the same point: the contestant drops out, and the others go on.
+# Errors that every rank raises at the same point. The contestant that raises one leaves the session, which goes on.
 _DROPPING = (NonFiniteError, LinkError, DataError)
 
 
 def run_session(
     session: Session, directory: Path, link: CellLink, writer: RecordWriter | None, backend: Backend, *, trace: bool
 ) -> None:
-    """Time all contestants of a session, and record bursts and the starts and ends of their cells. Collective.
+    """Time the steps of all contestants of a session. Collective.
+
+    Rank 0 records each burst, and the start and the end of each cell that completes with the session. A cell is
+    recorded as failed if its contestant fails to train, or if a link's rate is too far from the requested rate.
 
     Args:
         session: The session.
-        directory: The results directory; only rank 0 reads it.
+        directory: The results directory; only rank 0 uses it.
         link: This rank's link.
         writer: The ledger's writer on rank 0; None on other ranks.
         backend: The launch's backend.
@@ -70,13 +74,21 @@ def run_session(
         for contestant in group.live:
             if contestant is not contestants[0]:
                 _record_ends(contestant, writer, "completed", None)
-    if contestants[0] not in dropped:  # it takes turns in every group
+    if contestants[0] not in dropped:  # the first contestant is in every group
         _record_ends(contestants[0], writer, "completed", None)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
-    """The contestants that are resident together; ``timings`` are all bursts of the setting so far, on rank 0."""
+    """Contestants that are in memory together and take turns.
+
+    Attributes:
+        session: The session.
+        link: This rank's link.
+        writer: The ledger's writer on rank 0; None on other ranks.
+        timings: The bursts of the compared cells so far. Only rank 0 has those of earlier sessions.
+        live: The contestants that have not failed.
+    """
 
     session: Session
     link: CellLink
@@ -88,7 +100,10 @@ class _Group:
     _seconds: float = field(default=0.0, init=False)
 
     def run(self, traces: Path | None) -> None:
-        """Create the contestants, time their rounds, and create them again until enough rounds are timed."""
+        """Time rounds until there are enough, and create the contestants again before every few rounds.
+
+        ``traces`` is the directory for timelines of the contestants' steps; None for no timelines.
+        """
         placement = _from_rank_0(lambda: max((timing.placement for timing in self.timings), default=-1) + 1)
         while self._rounds_done < self._rounds and self.live:
             order = random.Random(f"{self.session.cell.setting} {placement}")  # noqa: S311 - no secret
@@ -99,10 +114,16 @@ class _Group:
             self._rounds = _from_rank_0(self._rounds_in_total)
 
     def _place(self, placement: int, order: random.Random, traces: Path | None) -> None:
-        """Create the contestants, time a few rounds, and close them."""
+        """Create the contestants, time a few rounds, and close the contestants.
+
+        Args:
+            placement: The number of times that the contestants were created before.
+            order: RNG for the order in which contestants are created and take turns.
+            traces: The directory for timelines of the contestants' steps; None for no timelines.
+        """
         created = [self._create(contestant) for contestant in order.sample(self.live, len(self.live))]
         residents = [resident for resident in created if resident is not None]
-        # No cleanup after an exception: only this rank raised it, and its peers would never join.
+        # There is no cleanup after an exception, because only this rank raised it, and its peers would never join.
         self.link.shape()
         for number in range(min(PLACEMENT_ROUNDS, self._rounds - self._rounds_done)):
             for place, resident in enumerate(order.sample(residents, len(residents))):
@@ -133,7 +154,7 @@ class _Group:
             return None
 
     def _take_turn(self, resident: Resident, turn: Turn) -> bool:
-        """Time a contestant's bursts and record them; return False if it drops out."""
+        """Time and record the bursts of a turn; return False if the contestant fails and leaves the session."""
         self._tell(resident.contestant)
         try:
             bursts = list(resident.turn(turn))
@@ -178,7 +199,7 @@ def _timings(directory: Path, setting: str) -> list[Timing]:
 
 
 def _from_rank_0(value: Callable[[], T]) -> T:
-    """Return on every rank what ``value`` returns on rank 0. Collective."""
+    """Call ``value`` on rank 0 only, and return its result on every rank. Collective."""
     values = [value() if dist.get_rank() == 0 else None]
     dist.broadcast_object_list(values, src=0)
     (found,) = values

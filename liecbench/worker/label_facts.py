@@ -1,4 +1,4 @@
-"""Facts about the labels of a test set, without which an accuracy or a loss cannot be judged."""
+"""Facts about the labels of a test set, such as the share of the commonest class, to judge an accuracy or a loss by."""
 
 import torch
 
@@ -7,17 +7,18 @@ from liecbench.config.cell import Task
 
 
 def describe_test_set(task: Task) -> dict[str, float] | None:
-    """Return facts about the labels of a task's test set; None if they cannot be loaded or belong to the model.
+    """Return facts about the labels of a task's test set.
 
     Returns:
-        ``labels``, their number; ``commonest_share``, the share of the commonest class, from 0 to 1; and
-        ``unigram_loss``, the cross-entropy of a model that knows only how often each class comes, in nats.
+        ``labels``, the number of labels; ``commonest_share``, the share of the commonest class, from 0 to 1; and
+        ``unigram_loss``, the cross-entropy in nats of a model that knows only how often each class occurs. None if the
+        data cannot be loaded, or if the model brings its own data.
     """
     try:
         with torch.random.fork_rng(devices=[]):
             data = workload.load(task)
     except workload.WorkloadError:
-        return None  # setting up the cell reports it
+        return None  # ``cell_setup.set_up`` reports the error
     if data is None:
         return None
     counts = torch.bincount(data.test.labels.flatten()).double()

@@ -1,4 +1,8 @@
-"""The loop of a launch's ranks: join the process group once, then train cells and time sessions."""
+"""The work of each rank that torchrun starts for ``liecbench run``.
+
+Each rank joins the process group once. Then it trains one cell (one configuration with one seed) after the other, and
+runs timing sessions.
+"""
 
 import os
 from dataclasses import dataclass
@@ -30,11 +34,17 @@ from liecbench.worker.trainer import Trainer
 
 
 def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Carry out every job and session of the plan on this rank: train cells or time their steps, and record them."""
+    """Carry out the plan on this rank: train the cells of its jobs, then run its timing sessions. Collective.
+
+    Args:
+        plan: The plan that the ``liecbench`` command wrote.
+        events: The pipe through which rank 0 sends events to the ``liecbench`` command.
+        worker_link: This rank's shaped link in its network namespace; None if the rank has no namespace.
+    """
     directory = Path(plan.directory)
     join(plan)
     plans = [plan]
-    dist.broadcast_object_list(plans, src=0)  # other machines learn the jobs from the first
+    dist.broadcast_object_list(plans, src=0)  # only the first machine's plan has jobs and sessions
     (plan,) = plans
     writer = RecordWriter(Ledger(directory), events) if dist.get_rank() == 0 else None
     backend = Backend.of(plan, shaped=worker_link is not None)
@@ -42,7 +52,7 @@ def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -
     watches = plan.device == "cuda" and os.environ["LOCAL_RANK"] == "0"
     sampler = Sampler.of(gpu_uuids()) if watches else None
     for job in plan.jobs:
-        # A trajectory's link is lifted: its steps are traced when they are timed on the link.
+        # A trajectory is trained without link limits, so its steps are traced later, when they are timed on the link.
         traced = plan.trace and job.cell.timing != "trajectory"
         trace = directory / "traces" / f"{job.cell.id}.json" if traced else None
         _run_job(job, _Context(directory, link, writer, trace, sampler), backend)
@@ -55,7 +65,15 @@ def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """This rank's resources for a job."""
+    """The objects that this rank needs to train a job's cell, and the results directory.
+
+    Attributes:
+        directory: The results directory.
+        link: This rank's link.
+        writer: Writer of records and events on rank 0; None on other ranks.
+        trace: File for a timeline of a few steps; None for no timeline.
+        sampler: Sampler of this machine's GPUs; None except on one rank per machine, and None without GPUs.
+    """
 
     directory: Path
     link: CellLink
@@ -89,12 +107,12 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
     if writer is not None:
         writer.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
     dist.barrier()
-    if status != "failed":  # a failed cell goes on from its last epoch when it is tried again
+    if status != "failed":  # if a failed cell is tried again, it resumes from its checkpoint
         checkpoint.clear(directory, cell.id)
 
 
 def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the cell; return its status, and the reason unless it completed."""
+    """Train the job's cell after ``epochs_done`` epochs; return its status, and the error if it did not complete."""
     try:
         context.link.check()
         return _train(job, epochs_done, context)
@@ -105,7 +123,7 @@ def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, s
 
 
 def _train(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the remaining epochs; return the cell's status, and the reason unless it completed."""
+    """Train, checkpoint and record the epochs after ``epochs_done``; return the status "completed" and no error."""
     cell, directory, writer = job.cell, context.directory, context.writer
     data = job.data_sha256 if epochs_done else None
     heartbeat = writer.heartbeat if writer is not None else lambda: None

@@ -1,4 +1,4 @@
-"""The machine's network interfaces: find the one towards another machine, and read an interface's byte counters."""
+"""Find the network interface that leads to another machine, and read the byte counters of an interface."""
 
 import socket
 
@@ -6,10 +6,10 @@ import psutil
 
 
 def interface_towards(address: str) -> str:
-    """Return the name of the interface through which this machine reaches ``address``.
+    """Return the name of the network interface through which this machine reaches the IPv4 address ``address``.
 
     Raises:
-        OSError: If there is no route.
+        OSError: If no route or no interface leads to ``address``.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((address, 9))  # sends nothing
@@ -21,7 +21,7 @@ def interface_towards(address: str) -> str:
 
 
 def carried_bytes(interface: str) -> tuple[int, int]:
-    """Return the bytes (sent, received) that the kernel has counted on ``interface``."""
-    # By default psutil adds the counts before a counter's reset; nowrap=False returns the kernel's count unchanged.
+    """Return the bytes (sent, received) that the kernel has counted on this network interface so far."""
+    # By default, psutil corrects counters that were reset. With nowrap=False, it returns the kernel's counters as is.
     counters = psutil.net_io_counters(pernic=True, nowrap=False)[interface]
     return counters.bytes_sent, counters.bytes_recv

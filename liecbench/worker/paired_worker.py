@@ -1,7 +1,9 @@
-"""A resident rank of one side of a paired comparison: it reads one order per line and answers each with an event.
+"""The program of each rank in a paired comparison, in which ``liecbench check`` times A and B in turns.
 
-The other side may be another version of liecbench. Increase ``PROTOCOL`` with every change of ``launch.messages``, of
-this module's name, or of the supervisor's arguments: both sides must have the same.
+A and B are two scenarios or two versions of liecbench, each with its own ranks. Rank 0 of A and rank 0 of B read
+orders from the ``liecbench`` command, one per line, and answer each order with an event. Two versions can be compared
+only if their ``PROTOCOL`` is equal. So increase ``PROTOCOL`` with every change of ``launch.messages``, of this module's
+name, or of the supervisor's arguments.
 """
 
 from typing import Final

@@ -9,19 +9,19 @@ import torch.distributed as dist
 from liecbench.launch.messages import RankSettings
 from liecbench.worker.device import rank_device
 
-# The backend of a tensor depends on its device: objects, barriers and all else on the CPU use Gloo in every launch.
+# torch chooses the backend by a tensor's device. So object collectives, barriers and CPU tensors always use Gloo.
 _BACKENDS: Final = {"gloo": "gloo", "nccl": "cpu:gloo,cuda:nccl"}
 
 
 def join(settings: RankSettings, timeout: timedelta | None = None) -> None:
-    """Select this rank's device and join the other ranks. Collective.
+    """Select this rank's device, and join the process group of all ranks. Collective.
 
     Args:
-        settings: The plan, with its backend and device.
-        timeout: Timeout of every collective; torch's default if None.
+        settings: The settings with the ranks' backend and device.
+        timeout: Timeout of every collective; None for torch's default.
     """
     device = rank_device(settings.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # Give no device_id: a process group bound to a GPU runs its barriers on NCCL, and lets no two sends overlap.
+    # Pass no device_id, because a process group bound to a GPU runs barriers on NCCL, and never overlaps two sends.
     dist.init_process_group(_BACKENDS[settings.backend], timeout=timeout)

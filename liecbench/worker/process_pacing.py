@@ -1,6 +1,6 @@
-"""Link shapers for ranks without a network namespace: pacing in the process, or no shaping at all.
+"""Emulation of slow links for ranks without a network namespace: the process delays its own messages, or none.
 
-A rank with a namespace is shaped by the kernel (``liecbench.network.emulation.WorkerLink``).
+If a rank has a network namespace, the kernel limits its traffic (``liecbench.network.emulation.WorkerLink``).
 """
 
 import os
@@ -16,7 +16,7 @@ from liecbench.worker.network_interface import carried_bytes
 
 
 class ProcessPacing:
-    """Pacing of messages by the process itself: it imitates a link's rates and delay without help from the kernel."""
+    """Emulation of a slow link by the rank's own process, which delays its messages without help from the kernel."""
 
     name: Literal["process"] = "process"
 
@@ -24,7 +24,7 @@ class ProcessPacing:
         self.pacer = Pacer()
 
     def shape(self, link: Link) -> None:
-        """Pace this rank's messages in both directions by the rates and delay of ``link``."""
+        """Delay this rank's messages in both directions as the rates and the delay of ``link`` demand."""
         self.pacer.start(
             up_bits_per_second=link.up_bits_per_second,
             down_bits_per_second=link.down_bits_per_second,
@@ -33,18 +33,18 @@ class ProcessPacing:
         )
 
     def unshape(self) -> None:
-        """Send messages without pacing."""
+        """Stop delaying messages."""
         self.pacer.stop()
 
     def measure(self, link: Link) -> None:
-        """Return None: pacing computes times, so there is no network to measure."""
+        """Return None, because the delays are computed, so that there is no network to measure."""
 
     def wire_bytes(self) -> None:
-        """Return None: messages cross the loopback interface, which counts all ranks together."""
+        """Return None, because messages cross the loopback interface, which counts the bytes of all ranks together."""
 
 
 class Unshaped:
-    """No shaping: the network as it is.
+    """The network as it is, without emulation of a slow link.
 
     Args:
         interface: The network interface whose counters are this rank's wire bytes; None if other ranks use it too.
@@ -57,27 +57,27 @@ class Unshaped:
         self._interface = interface
 
     def shape(self, link: Link) -> None:
-        """Raise AssertionError: a launch with shaped links has another shaper."""
+        """Raise AssertionError, because shaped links need ``ProcessPacing`` or ``WorkerLink``."""
         raise AssertionError("a shaped link needs a shaper")
 
     def unshape(self) -> None:
-        """Do nothing: no limits were set."""
+        """Do nothing, because no limit was set."""
 
     def measure(self, link: Link) -> None:
-        """Return None: no rate was requested."""
+        """Return None, because no rate was requested."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return the bytes (sent, received) of the interface; None if ranks share it, as they share the loopback."""
+        """Return the bytes (sent, received) of the interface so far; None if other ranks use the interface too."""
         return carried_bytes(self._interface) if self._interface else None
 
 
 def choose_shaper(worker_link: WorkerLink | None, backend: Backend, *, paced: bool) -> LinkShaper:
-    """Return this rank's shaper.
+    """Return the mechanism that limits this rank's traffic to its link.
 
     Args:
         worker_link: The rank's link in its network namespace, which the kernel shapes; None without a namespace.
         backend: The launch's backend.
-        paced: True if the process paces its messages; it has no effect if ``worker_link`` is given.
+        paced: True if the process itself delays its messages. If ``worker_link`` is given, ``paced`` is ignored.
     """
     if worker_link is not None:
         return worker_link

@@ -1,4 +1,4 @@
-"""Measurements of consecutive steps on one rank, and the check that their payload crossed the link."""
+"""Measurements of consecutive steps on one rank, and the check that network interfaces carried their payload."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,22 +17,23 @@ class RankMeasurement:
         train_seconds: Total seconds of the timed steps, without loading data.
         data_seconds: Seconds in which the timed steps' batches were loaded and augmented.
         step_seconds: Seconds of each timed step.
-        compute_seconds: Seconds in which the timed steps computed on a processor of their own: CPU seconds of the
-            training thread for the model and the optimizer, steps × their lower quartile. On a GPU, and with several
-            threads per rank, ``train_seconds`` − ``exposed_seconds``.
-        exposed_seconds: Seconds of compression and communication that the timed steps' computation did not hide.
+        compute_seconds: Seconds of the model and the optimizer in the timed steps. On the CPU with one thread per rank:
+            the number of steps × the lower quartile of the training thread's CPU seconds per step, so that waiting for
+            a processor does not count. On a GPU, or with several threads: ``train_seconds`` − ``exposed_seconds``.
+        exposed_seconds: Seconds in which the timed steps waited for compression and communication.
         exposed_compress_seconds: Part of ``exposed_seconds`` in which the communication thread compressed.
-        exposed_communicate_seconds: Part of ``exposed_seconds`` in which it communicated and did not compress.
-        link_seconds: The least seconds that the timed steps' messages, exposed or hidden, need on the link: bytes ÷
-            measured rate; None if the rate is unknown.
+        exposed_communicate_seconds: Part of ``exposed_seconds`` in which the communication thread communicated and did
+            not compress.
+        link_seconds: The least seconds that the link needs for all messages of the timed steps, exposed or hidden:
+            bytes ÷ link rate. None if the rate is unknown.
         counters: Payload bytes and messages of all steps; compression and communication seconds of the timed steps.
         wire_bytes: Bytes (sent, received) of the rank's network interface; None if no interface counts them.
         cpu_seconds: CPU seconds of this process.
-        machine_cpu_seconds: CPU seconds of the machine: those that processes used, and those available.
+        machine_cpu_seconds: CPU seconds of this machine's processors together: (used by any process, available).
         peak_memory_bytes: High-water mark of this process's resident memory.
         memory_bytes: Bytes of the method's memories, such as error memories.
-        gpu: On the rank that samples its machine's GPUs, one entry: their metrics, or None if they are unknown. Empty
-            on other ranks.
+        gpu: Empty on most ranks. On the rank that samples its machine's GPUs, one entry: the metrics of these GPUs by
+            name, or None if the metrics are unknown.
     """
 
     mean_loss: float
@@ -55,9 +56,10 @@ class RankMeasurement:
 
     @property
     def wire_seconds(self) -> float:
-        """The exposed seconds of transfer: at most the share of communication that the bytes ÷ measured rate explain.
+        """The seconds of exposed communication in which the link transferred messages.
 
-        If the rate is unknown, all exposed communication.
+        The rest of exposed communication is latency and waiting for other ranks. The fraction of transfer is estimated
+        as ``link_seconds`` ÷ the seconds of all communication, at most 1. It is 1 if the link's rate is unknown.
         """
         all_seconds = self.counters.communicate_seconds
         if self.link_seconds is None or all_seconds <= self.link_seconds:
@@ -74,13 +76,13 @@ def other_cpu_share(ranks: Sequence[RankMeasurement]) -> float:
 
 
 def check_wire_bytes(ranks: Sequence[RankMeasurement], backend: str) -> None:
-    """Check that network interfaces carried at least the payload.
+    """Check that the ranks' network interfaces carried at least the payload.
 
-    Gloo's bytes are checked per rank. NCCL's bytes are checked in total over the ranks, because the trees of NCCL load
-    the ranks unevenly.
+    If ``backend`` is ``gloo``, each rank is checked. If it is ``nccl``, the totals over ranks are checked, because
+    NCCL's trees load the ranks unevenly. Ranks whose interface bytes are unknown are left out.
 
     Raises:
-        LinkError: If the interfaces carried fewer bytes than the payload: the traffic took another route.
+        LinkError: If the interfaces carried fewer bytes than the payload, because traffic then took another route.
     """
     counted = [
         (f"rank {number}", rank.counters, rank.wire_bytes) for number, rank in enumerate(ranks) if rank.wire_bytes

@@ -1,4 +1,4 @@
-"""One rank's replica of a cell: its model, optimizer, algorithm and data, and a training step on them."""
+"""One rank's model, optimizer, algorithm and data for a cell (one configuration with one seed), and a training step."""
 
 import contextlib
 from collections.abc import Callable
@@ -23,20 +23,20 @@ from liecbench.worker.step_clock import StepClock
 
 
 class TrainingLink(Protocol):
-    """A rank's link, as training uses it."""
+    """The methods of a rank's network link that training uses."""
 
     def shape(self) -> None:
-        """Limit every rank to its link's rates. Collective."""
+        """Limit every rank's traffic to its link. Collective."""
 
     def unshape(self) -> None:
         """Remove the limits of every rank. Collective."""
 
     @property
     def pacer(self) -> Pacer | None:
-        """The pacer of the exchange; None if the kernel shapes the link or nothing does."""
+        """The object that delays this rank's messages to emulate a slow link; None if messages are not delayed so."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return this rank's bytes (sent, received) so far; None if no network interface counts them."""
+        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
 
     def rates(self) -> LinkRates | None:
         """Return the rates of this rank's link; None if they are unknown."""
@@ -44,18 +44,18 @@ class TrainingLink(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """A cell on one rank, ready for its next step; steps are collective.
+    """A cell on one rank, ready for its next training step.
 
     Attributes:
-        cell: The cell.
-        task: The cell's model, on ``device``, with its data, loss and accuracy.
+        cell: The configuration and the seed.
+        task: The model, on ``device``, with data, loss and accuracy.
         device: The device on which this rank computes.
         ddp: The model, wrapped for data-parallel training.
         optimizer: The optimizer.
         algorithm: The algorithm, attached to ``ddp`` and ``optimizer``.
         batches: This rank's batches.
         link: This rank's link.
-        heartbeat: Called to tell the command that this rank makes progress.
+        heartbeat: Called to signal the ``liecbench`` command that this rank makes progress.
     """
 
     cell: Cell
@@ -70,7 +70,7 @@ class Replica:
 
     @property
     def model(self) -> nn.Module:
-        """The model without its wrapper."""
+        """The model without DistributedDataParallel."""
         return self.task.model
 
     @property
@@ -90,11 +90,11 @@ class Replica:
             parameters["lr"] = learning_rate(self.cell.task, epoch)
 
     def step(self, indices: Tensor, rng: np.random.Generator, clock: StepClock) -> Tensor:
-        """Train one step and return its loss, averaged over this rank's minibatches.
+        """Train one step, and return the mean loss of this rank's minibatches. Collective.
 
         Args:
-            indices: The training examples of this rank's step.
-            rng: Randomness for augmentation.
+            indices: Indices of the training examples that this rank uses in the step.
+            rng: RNG for data augmentation.
             clock: The clock that times the step.
         """
         clock.loading_begins()
@@ -118,13 +118,16 @@ class Replica:
         return total
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss on ``batch`` of ``model``, either ``ddp`` or the bare model, in the cell's precision."""
+        """Return the loss of ``model`` on ``batch``, computed in the cell's precision.
+
+        ``model`` is either ``ddp`` or the same model without DistributedDataParallel.
+        """
         inputs, labels = batch
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cell.task.precision == "bf16"):
             return self.task.loss(model(inputs), labels)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that this rank needs to resume after the last step."""
+        """Return the state that this rank needs to resume training after the last step."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),

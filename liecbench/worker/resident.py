@@ -1,4 +1,8 @@
-"""A contestant of a timing session, created on this rank: its replica, and the bursts of its turns."""
+"""A contestant of a timing session on one rank.
+
+A timing session keeps several methods (the contestants) in memory, and times bursts of consecutive steps of each in
+turns.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,13 +25,13 @@ _SLOWER_LEARNING = 0.1
 
 @dataclass(slots=True, kw_only=True)
 class Resident:
-    """A contestant in memory; turns are collective.
+    """A contestant that is built on this rank and ready to train. All methods are collective.
 
     Attributes:
-        contestant: The contestant.
-        replica: Its model, optimizer and algorithm.
-        shares: Its step kinds.
-        num_steps: The number of timed steps of the next burst of each kind.
+        contestant: The method to time, as a cell (one configuration with one seed).
+        replica: The contestant's model, optimizer, algorithm and data on this rank.
+        shares: By step kind, the number of a step of this kind, and the kind's share of all steps.
+        num_steps: By step kind, the number of timed steps of the next burst.
     """
 
     contestant: Contestant
@@ -41,7 +45,7 @@ class Resident:
 
         Raises:
             DataError: If the data differ between ranks.
-            NonFiniteError: If a rehearsal step on a GPU diverges.
+            NonFiniteError: If a gradient is not finite in the warm-up steps that a GPU needs.
         """
         replica = set_up(_for_timing(contestant.cell), link, heartbeat)
         algorithm = replica.algorithm
@@ -50,11 +54,13 @@ class Resident:
         return cls(contestant=contestant, replica=replica, shares=shares)
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time a burst of each step kind, the same on every rank.
+        """Time a burst (consecutive steps) of each step kind, and yield its record, which is equal on every rank.
+
+        ``place`` is the place of this turn in the session.
 
         Raises:
             NonFiniteError: If a gradient is not finite.
-            LinkError: If a network interface carried less than the payload.
+            LinkError: If a network interface carried fewer bytes than the payload.
         """
         for kind, share in self.shares.items():
             if kind not in self.num_steps:
@@ -64,7 +70,10 @@ class Resident:
             yield burst_record(burst, place, kind, share.share)
 
     def trace(self, path: Path) -> str | None:
-        """Record a timeline of a few steps; return on rank 0 the reason if it cannot be written. Collective."""
+        """Train a few steps, and let rank 0 write their timeline to ``path``. Collective.
+
+        Return an error message on rank 0 if the timeline cannot be written; otherwise return None.
+        """
         replica = self.replica
         last = min(_MAX_TRACED_STEPS, max([8, *(share.first + 2 for share in self.shares.values())]))
         steps = traced_steps(replica.algorithm.step_kind, 0, last)
@@ -81,9 +90,10 @@ class Resident:
 
 
 def _for_timing(cell: Cell) -> Cell:
-    """Return the cell with a smaller, constant learning rate: far more steps of a kind come in a row than in training.
+    """Return the cell with a smaller, constant learning rate, so that training does not diverge while steps are timed.
 
-    A step's time does not depend on the learning rate.
+    Training might diverge because a burst repeats one step kind far more often than training does. The time of a step
+    does not depend on the learning rate.
     """
     task = {"learning_rate": _SLOWER_LEARNING * cell.task.learning_rate, "schedule": None}
     return cell.model_copy(update={"task": cell.task.model_copy(update=task)})

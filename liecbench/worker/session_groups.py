@@ -1,4 +1,7 @@
-"""Groups of a timing session's contestants that memory holds at the same time; each group has the first contestant."""
+"""Groups of a timing session's contestants (methods to time) that fit into memory at the same time.
+
+The first contestant is in every group, because the others are compared with the first.
+"""
 
 import os
 from collections.abc import Sequence
@@ -13,13 +16,17 @@ from liecbench.config.workload_sizes import sizes
 from liecbench.worker.device import rank_device
 
 T = TypeVar("T")
-# Parameters, gradients, DDP's buckets, momentum, a method's memories and the vectors that it sends and receives.
+# Vectors as large as the model that a contestant holds: parameters, gradients, DDP's buckets, momentum, the method's
+# memories, and the vectors that it sends and receives.
 _COPIES: Final = 12
 _USABLE: Final = 0.7
 
 
 def capacity(cell: Cell) -> int:
-    """Return how many contestants of a setting fit into the free memory of every rank; at least 2. Collective."""
+    """Return how many contestants fit at the same time into the free memory of every rank, at least 2. Collective.
+
+    ``cell`` is the cell of any contestant, because all contestants have the same model, device and number of workers.
+    """
     numel = sum(shape.numel() for shape in sizes(cell.task).parameters)
     device = rank_device(cell.device)
     if device.type == "cuda":
@@ -33,7 +40,7 @@ def capacity(cell: Cell) -> int:
 
 
 def groups(contestants: Sequence[T], capacity: int) -> list[list[T]]:
-    """Return groups of at most ``capacity`` contestants; the first contestant is in each of them."""
+    """Divide the contestants into groups of at most ``capacity``; the first contestant is in every group."""
     if len(contestants) <= capacity:
         return [list(contestants)]
     first, *others = contestants

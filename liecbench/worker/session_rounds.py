@@ -1,4 +1,8 @@
-"""The number of rounds of a timing session: ten first, then as many as the speed-ups need, within a time limit."""
+"""The number of rounds of a timing session: ten at first, then as many as precise speed-ups need, up to a time limit.
+
+In a round, each contestant (method to time) has one turn, in which it trains one burst of consecutive steps per step
+kind. After a few rounds, all contestants are created again in memory. A placement is the time between two creations.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,24 +11,24 @@ from typing import Final
 from liecbench.results.ratio_interval import rounds_needed
 from liecbench.results.records import Timing
 
-# Contestants are created again after this many rounds: placements differ more than rounds do.
+# Contestants are created again after this many rounds, because times differ more between placements than within one.
 PLACEMENT_ROUNDS: Final = 2
 FIRST_ROUNDS: Final = 10
 MAX_ROUNDS: Final = 60
-# Two placements are the least that tell how much placements differ.
+# At least two placements are needed to estimate how much the times of placements differ.
 MIN_ROUNDS: Final = 2 * PLACEMENT_ROUNDS
-# The time limit of a session, for each of its contestants. Only the fewest rounds may take longer.
+# The time limit of a session, per contestant. Only a session of ``MIN_ROUNDS`` rounds may take longer.
 CONTESTANT_SECONDS: Final = 15.0
 
 BURST_SECONDS: Final = 0.5
 BURST_STEPS: Final = 5
-# Bursts of slow steps are shortened to this, but not to fewer than two steps.
+# A burst of slow steps is shortened to this time, but has at least two steps.
 MAX_BURST_SECONDS: Final = 10.0
 _MAX_BURST_STEPS: Final = 5000
 
 
 def burst_steps(step_seconds: float) -> int:
-    """Return the number of timed steps of a burst, given the seconds of one step."""
+    """Return the number of timed steps in a burst (a series of consecutive steps), given the seconds of one step."""
     wanted = max(BURST_STEPS, math.ceil(BURST_SECONDS / max(step_seconds, BURST_SECONDS / _MAX_BURST_STEPS)))
     return min(wanted, max(2, math.floor(MAX_BURST_SECONDS / max(step_seconds, 1e-9))))
 
@@ -38,14 +42,14 @@ def rounds_to_time(
     seconds: float,
     num_resident: int,
 ) -> int:
-    """Return the number of rounds that a session is to have in total, given those that it has had.
+    """Return the total number of rounds that a session should have, given the results of its rounds so far.
 
     Args:
-        timings: All bursts of the setting, also those of earlier sessions.
-        contestants: The contestants' keys; the speed-ups of all others over the first are to be known.
-        precision: The precision to which they are to be known.
-        rounds_done: The rounds that this session has had; at least one.
-        seconds: The seconds that these took.
+        timings: All bursts of the compared cells, also those of earlier sessions.
+        contestants: The contestants' keys. The session is to find the speed-up of each other contestant over the first.
+        precision: The half-width that the 95 % interval of each speed-up should have, as a fraction of the speed-up.
+        rounds_done: The number of rounds that this session has had; at least one.
+        seconds: The seconds that these rounds took.
         num_resident: The number of contestants that take turns.
     """
     affordable = max(MIN_ROUNDS, int(rounds_done * CONTESTANT_SECONDS * num_resident / max(seconds, 1e-9)))
@@ -58,7 +62,16 @@ def rounds_to_time(
 
 
 def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[list[float]]:
-    """Return ln(seconds of a long-run step of ``reference`` ÷ those of ``other``), by placement, in order of rounds."""
+    """Return ln(step seconds of ``reference`` ÷ step seconds of ``other``) for each round that timed both contestants.
+
+    The outer list has one item per placement, the inner list one value per round, in order. A contestant's step seconds
+    are the mean over its step kinds, weighted by their shares of all steps in the long run.
+
+    Args:
+        timings: The bursts.
+        reference: A contestant's key.
+        other: Another contestant's key.
+    """
     bursts = list(timings)
     seconds, others = _step_seconds(bursts, reference), _step_seconds(bursts, other)
     placements: dict[int, list[float]] = {}
@@ -69,7 +82,10 @@ def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[li
 
 
 def _step_seconds(timings: Iterable[Timing], contestant: str) -> dict[tuple[int, int], float]:
-    """Return the seconds of a contestant's long-run step by placement and round, where every kind was timed."""
+    """Return a contestant's mean seconds per step, by (placement, round), for the rounds that timed every step kind.
+
+    The mean weights each step kind by its share of all steps in the long run.
+    """
     found: dict[tuple[int, int], dict[str, Timing]] = {}
     for timing in timings:
         if timing.contestant == contestant:

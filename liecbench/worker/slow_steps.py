@@ -1,4 +1,7 @@
-"""Fault injection for the paired gate's self-test: make optimizer steps take longer by a known time."""
+"""Fault injection: make training steps take longer by a known time.
+
+With it, a paired comparison (``liecbench check``) tests whether it would notice such a slowdown.
+"""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,11 +12,11 @@ from torch.optim import Optimizer
 
 @contextmanager
 def slow_steps(optimizer: Optimizer, added_seconds: Iterable[float]) -> Iterator[None]:
-    """Make the optimizer's steps take longer while the context lasts.
+    """Make the optimizer's steps take longer while the ``with`` body runs.
 
     Args:
-        optimizer: The optimizer. After each of its updates a processor is kept busy; the updates do not change.
-        added_seconds: Seconds to add, one value per step, in the order of the steps.
+        optimizer: The optimizer. After each of its updates, the thread keeps its processor busy; updates do not change.
+        added_seconds: Seconds to add, one value for each step in the body, in order.
     """
     remaining = iter(added_seconds)
     hook = optimizer.register_step_post_hook(lambda *_: _keep_busy(next(remaining)))
@@ -24,7 +27,7 @@ def slow_steps(optimizer: Optimizer, added_seconds: Iterable[float]) -> Iterator
 
 
 def _keep_busy(seconds: float) -> None:
-    # Do not sleep: that would leave the processor to the other rank, and slow this rank down by less.
+    # Do not sleep, because then another rank could use the processor, and this step would be slowed down by less.
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         pass

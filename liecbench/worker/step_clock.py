@@ -1,4 +1,4 @@
-"""The clock that measures consecutive steps on one rank."""
+"""The clock that measures time, bytes and loss of consecutive training steps on one rank."""
 
 import contextlib
 import copy
@@ -20,10 +20,10 @@ from liecbench.worker.rank_measurement import RankMeasurement
 
 
 class MeasuredWire(Protocol):
-    """A rank's link: its rates, and a counter of the bytes on its network interface."""
+    """The methods of a rank's network link that ``StepClock`` uses: rates, and a counter of bytes."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return this rank's bytes (sent, received) so far; None if no network interface counts them."""
+        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
 
     def rates(self) -> LinkRates | None:
         """Return the rates of this rank's link; None if they are unknown."""
@@ -33,11 +33,12 @@ class StepClock:
     """A clock for consecutive steps on one rank.
 
     Bytes and losses count from the clock's construction, times from the last ``restart_times``. On a GPU, a step lasts
-    from the time the GPU reaches the step's first work to the time it has done the step's last work.
+    from the moment at which the GPU begins the step's first work to the moment at which it has done the last work.
 
-    A rank computes on the CPU as long as the training thread uses a processor for the model and the optimizer: this
-    time does not grow if other threads and processes take the processor. With several threads per rank, and on a GPU,
-    it computes as long as a step's time is not exposed.
+    The time of computing is measured in one of two ways. On the CPU with one thread per rank, it is the CPU time of the
+    training thread for the model and the optimizer, because this time does not grow if other threads and processes use
+    the processor. With several threads per rank, and on a GPU, it is the step's time minus the exposed time, in which
+    the training thread waits for compression and communication.
     """
 
     def __init__(self, algorithm: Algorithm, wire: MeasuredWire) -> None:
@@ -52,7 +53,7 @@ class StepClock:
         self.restart_times()
 
     def restart_times(self) -> None:
-        """Discard the times so far: those steps were warm-up."""
+        """Discard the times so far, because the steps so far were warm-up."""
         self._algorithm.synchronize()
         self._seconds: list[float] = []
         self._cpu_seconds: list[float] = []
@@ -62,11 +63,11 @@ class StepClock:
         self._first_around = self._algorithm.after_step_seconds
 
     def loading_begins(self) -> None:
-        """Note that loading and augmenting the next batch begins; this time is not part of the step's time."""
+        """Note that loading of the next batch begins. Loading and augmentation are not part of the step's time."""
         self._loads_from = time.perf_counter()
 
     def step_begins(self) -> None:
-        """Note that the batch is ready: the step's time begins."""
+        """Note that the batch is ready, so that the step's time begins."""
         now = time.perf_counter()
         self._loading += now - self._loads_from
         if self._algorithm.tracer.enabled:
@@ -75,9 +76,9 @@ class StepClock:
         self._began = self._clock.timestamp()
 
     def backward_returned(self) -> None:
-        """Note that the backward pass has returned with the exchanged gradients.
+        """Note that the backward pass has returned, and that the gradients hold the result of the communication.
 
-        The time since the last gradient bucket was ready is exposed communication.
+        The time since DDP handed over its last gradient bucket counts as exposed.
         """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)
@@ -85,7 +86,7 @@ class StepClock:
         self._trace("wait for the update", last_bucket_at, self._returned)
 
     def step_ended(self, loss: Tensor) -> None:
-        """Note that the optimizer has stepped: the step's time ends."""
+        """Note that the optimizer has stepped, so that the step's time ends; ``loss`` is the step's loss."""
         ended = self._clock.timestamp()
         self._cpu_seconds.append(self._own_cpu_seconds() - self._cpu_from)
         self._clock.record(self._began, ended, lambda begin, end: self._seconds.append(end - begin))
@@ -97,14 +98,14 @@ class StepClock:
         self._algorithm.exposure.add_window(begin, end)
 
     def _own_cpu_seconds(self) -> float:
-        """Return this thread's CPU seconds so far, without those in the method's hooks."""
+        """Return the CPU seconds that this thread has used so far outside the method's hooks."""
         return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _compute_seconds(self) -> float:
-        """Return the CPU seconds of computing, as steps × their lower quartile.
+        """Return the number of timed steps × the lower quartile of their CPU seconds.
 
-        All steps compute the same, and what else the machine does only adds to a step's CPU time: on a busy machine,
-        steps that had waited longer for the link took 0.2 to 0.3 ms more.
+        The lower quartile is used because all steps compute the same, and whatever else the machine does only adds to a
+        step's CPU time. On a busy machine, steps that had waited longer for the link took 0.2 to 0.3 ms more.
         """
         seconds = self._cpu_seconds
         return len(seconds) * float(np.quantile(seconds, 0.25)) if seconds else 0.0
@@ -116,7 +117,7 @@ class StepClock:
 
     def read(self) -> RankMeasurement:
         """Return the measurement of the steps so far. Collective."""
-        # Bytes that a GPU sends over NCCL are certain to be counted only once all ranks' GPUs have received theirs.
+        # The counter is certain to have all bytes that a GPU sent over NCCL only when all GPUs have received theirs.
         self._algorithm.synchronize()
         dist.barrier()
         now, first, times = self._algorithm.counters, self._first_bytes, self._first_times

@@ -1,4 +1,4 @@
-"""Division of the steps' time into computing, transfer, compression, and everything else."""
+"""Division of the time of timed steps into computing, transfer, compression, and everything else."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,12 +10,14 @@ from liecbench.worker.rank_measurement import RankMeasurement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepParts:
-    """The parts of the seconds of consecutive timed steps; together they are the slowest rank's ``train_seconds``.
+    """The seconds of consecutive timed steps in four parts, whose sum is the slowest rank's ``train_seconds``.
+
+    Communication and compression are exposed if the training thread waits for them.
 
     Attributes:
-        compute_seconds: The ranks' mean time for the model and the optimizer on a processor of their own, the same for
-            every method.
-        wire_seconds: Exposed transfer: bytes ÷ measured rate.
+        compute_seconds: Model and optimizer, as the mean over ranks, without waiting for a processor. About the same
+            for every method.
+        wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate.
         compress_seconds: Exposed compression and decompression.
         other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor.
     """
@@ -29,9 +31,9 @@ class StepParts:
     def of(cls, ranks: Sequence[RankMeasurement]) -> Self:
         """Return the parts, given the measurement of each rank.
 
-        A rank that waits for others does not tell why the steps take so long. So transfer and compression are those of
-        the rank that waits least: with known rates the rank with the most transfer and compression, else the rank with
-        the least communication.
+        Transfer and compression are those of the rank that waits least for other ranks, because only the work of this
+        rank shows why the steps take so long. If the rates of all links are known, it is the rank with the most exposed
+        transfer and compression. Otherwise it is the rank with the least communication, which includes waiting.
         """
         total = max(rank.train_seconds for rank in ranks)
         compute = min(statistics.fmean(rank.compute_seconds for rank in ranks), total)

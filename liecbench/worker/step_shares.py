@@ -1,29 +1,34 @@
-"""The step kinds of a method: a step of each kind, and how often steps of the kind come in the long run."""
+"""The share of each step kind among a method's steps in the long run.
+
+Steps of one kind have equal message sizes. Steps are timed kind by kind, and the shares weight the times of the kinds.
+"""
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-# Whole periods are counted in a window of at least this many steps, which begins after as many steps.
+# The window in which steps are counted has whole periods and at least this many steps, and begins after as many steps.
 _WINDOW: Final = 2000
-# Steps of a longer period's averaging come too rarely to count.
+# If the period is longer, the averaging steps that end a period are too rare to matter.
 _MAX_PERIOD: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepShare:
-    """One step kind: ``first`` is the number of a step of this kind, ``share`` is its share in the long run."""
+    """One step kind: the number of the first step of this kind, and the kind's share of all steps in the long run."""
 
     first: int
     share: float
 
 
 def step_shares(step_kind: Callable[[int], str], period: int, num_steps: int) -> dict[str, StepShare]:
-    """Return all step kinds that occur in training or in the long run.
+    """Return all step kinds that occur in training or in the long run, by name.
+
+    The share of a kind that occurs only at the start of training is 0.
 
     Args:
-        step_kind: Returns the kind of a step by its number.
+        step_kind: Returns the kind of the step with a given number.
         period: The number of steps after which the kinds repeat, such as the averaging period.
         num_steps: The number of steps of the training.
     """

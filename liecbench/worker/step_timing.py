@@ -1,7 +1,8 @@
-"""Steps outside a trajectory: trained in timed bursts, or once to warm up a GPU.
+"""Training steps whose purpose is to be timed, or to warm up a GPU, rather than to train the model.
 
-Timing sessions of sweeps, paired comparisons and ``rehearse`` all train their steps with ``time_burst``. Timing steps
-changes a replica's state, so that the replica cannot train a trajectory afterwards. Only ``rehearse`` restores it.
+Timing sessions of ``liecbench run``, paired comparisons of ``liecbench check``, and ``rehearse`` all train such steps
+with ``time_burst``. The steps change a replica's state, so that its model must not be evaluated afterwards. Only
+``rehearse`` restores the state.
 """
 
 import copy
@@ -19,11 +20,11 @@ from liecbench.worker.timeline import Timeline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """The timed steps of one burst, as every rank measured them.
+    """All ranks' measurements of one burst, which is a series of consecutive timed steps.
 
     Attributes:
-        ranks: The measurement of each rank, all of equally many steps.
-        thread_seconds: The CPU seconds of each rank's training thread in the timed steps; None on a GPU.
+        ranks: The measurement of each rank.
+        thread_seconds: For each rank, the CPU seconds of the training thread in the timed steps; None on a GPU.
     """
 
     ranks: list[RankMeasurement]
@@ -46,7 +47,7 @@ class Burst:
 
 
 def start_clock(replica: Replica) -> StepClock:
-    """Start a clock on every rank at the same time. Collective."""
+    """Return a clock for the replica's next steps; all ranks' clocks start at the same time. Collective."""
     clock = StepClock(replica.algorithm, replica.link)
     dist.barrier()  # no peer sends before every rank has read its counters
     clock.restart_times()
@@ -54,7 +55,11 @@ def start_clock(replica: Replica) -> StepClock:
 
 
 def rehearse(replica: Replica) -> None:
-    """Train a step of each kind to compile GPU kernels and open NCCL's connections; then undo the steps. Collective."""
+    """Train a step of each kind to compile GPU kernels and open NCCL's connections; then undo the steps. Collective.
+
+    Raises:
+        NonFiniteError: If a gradient is not finite.
+    """
     before = copy.deepcopy(replica.state_dict())
     kinds = replica.step_kinds
     for kind in dict.fromkeys(kinds):
@@ -68,23 +73,25 @@ def rehearse(replica: Replica) -> None:
 def time_burst(
     replica: Replica, first: int, num_steps: int, *, repeat: bool = False, timeline: Timeline | None = None
 ) -> Burst:
-    """Train step number ``first``, untimed, and the next ``num_steps`` steps, timed. Collective.
+    """Train step number ``first`` without timing it, and time the next ``num_steps`` steps. Collective.
 
-    The link must be shaped for the times to mean anything. The first step uses the full token bucket of an idle link.
-    Steps past the last epoch keep the last epoch's learning rate.
+    Limit the links before the call, or the times mean nothing. The untimed step empties the link's token bucket, which
+    is full after the link has been idle, so that the timed steps pass the link at its rate. Steps past the last epoch
+    keep the last epoch's learning rate.
 
     Args:
         replica: The replica.
         first: Number of the untimed step.
         num_steps: Number of timed steps.
-        repeat: True if every step is to be of the kind of step ``first``, as if it were that step.
-        timeline: If given, records a timeline of its steps.
+        repeat: True to train every step as if its number were ``first``, so that all steps are of the same kind.
+        timeline: The timeline that records the steps; None for no timeline.
 
     Returns:
         The measurements of all ranks, equal on every rank.
 
     Raises:
-        LinkError: If a network interface carried less than the payload.
+        NonFiniteError: If a gradient is not finite.
+        LinkError: If a network interface carried fewer bytes than the payload.
     """
     steps_per_epoch, numbers = replica.steps_per_epoch, range(first, first + num_steps + 1)
     batches = {epoch: replica.batches.of_epoch(epoch) for epoch in {number // steps_per_epoch for number in numbers}}

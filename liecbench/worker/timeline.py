@@ -15,10 +15,11 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 
 
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[int]:
-    """Return the numbers of the steps to trace in ``range(first, last)``.
+    """Return the numbers of the steps to trace, all of them in ``range(first, last)``.
 
-    They are the second to fourth step of the range, and the earliest step whose kind differs from that of step
-    ``first``, with its two neighbours. Steps outside the range are left out.
+    These are the second to fourth step of the range. If some step's kind differs from the kind of step ``first``, they
+    are also the earliest such step, the step before, and the step after. ``step_kind`` returns the kind of the step
+    with a given number.
     """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
     around = () if other is None else (other - 1, other, other + 1)
@@ -27,11 +28,13 @@ def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[
 
 @dataclass(slots=True)
 class Timeline:
-    """A recorder of this rank's spans in selected steps; rank 0 writes the spans of all ranks to one file.
+    """A recorder of this rank's spans (timed pieces of work) in selected steps.
+
+    After the last of these steps, rank 0 writes the spans of all ranks to one file.
 
     Attributes:
-        tracer: The algorithm's tracer.
-        synchronize: Waits until the tracer has all spans of the steps so far.
+        tracer: The algorithm's tracer, which collects spans.
+        synchronize: Waits until ``tracer`` has all spans of the steps so far.
         steps: Numbers of the steps to trace; empty once the file is written.
         path: The file to write.
     """
@@ -54,13 +57,13 @@ class Timeline:
             self.tracer.enabled = False
 
     def epoch_ended(self, last_step: int) -> str | None:
-        """Write the file if every step to trace has ended. Collective.
+        """Write the file if every step to trace has ended and the file is not written yet. Collective.
 
         Args:
             last_step: Number of the epoch's last step.
 
         Returns:
-            On rank 0 the reason if the file cannot be written, otherwise None.
+            An error message on rank 0 if the file cannot be written, otherwise None.
         """
         if not self.steps or max(self.steps) > last_step:
             return None
@@ -74,7 +77,7 @@ class Timeline:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(json.dumps(chrome_trace(ranks)), encoding="utf-8")
-        except OSError as error:  # losing a timeline must not lose the epoch
+        except OSError as error:  # the epoch counts even if its timeline is lost
             return f"the timeline could not be written: {self.path}: {error.strerror}"
         return None
 
@@ -85,7 +88,7 @@ def chrome_trace(ranks: list[list[tuple[int, Span]]]) -> dict[str, Any]:
     Ranks on one machine share a clock; the clocks of different machines are not aligned.
 
     Args:
-        ranks: The spans of each rank, each with the number of its step.
+        ranks: For each rank, its spans as pairs of step number and span.
     """
     zero = min((span.start for spans in ranks for _, span in spans), default=0.0)
     events: list[dict[str, Any]] = []

@@ -1,4 +1,8 @@
-"""Timing session: resident ranks keep a cell built, and train a burst of its steps whenever the command orders one."""
+"""The work of each rank in a paired comparison (``liecbench check``).
+
+The ``liecbench`` command orders the ranks to build a cell (one configuration with one seed), then to time bursts of the
+cell's steps, and then to close the cell.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -45,15 +49,19 @@ from liecbench.worker.replica import Replica
 from liecbench.worker.slow_steps import slow_steps
 from liecbench.worker.step_timing import time_burst
 
-# A collective waits while the other side trains its bursts; ranks that stall are noticed by the command.
+# Ranks wait in a collective for the next order while the ranks that they are compared with train. The timeout is long,
+# because the ``liecbench`` command itself notices ranks that stall.
 _COLLECTIVE_TIMEOUT = timedelta(days=1)
 
 
 def obey_orders(plan: PairedPlan, events: Path, worker_link: WorkerLink | None) -> None:
-    """Carry out the command's orders until it closes the pipe of orders; rank 0 reads orders and sends answers.
+    """Carry out the orders of the ``liecbench`` command until the command closes the pipe of orders. Collective.
+
+    Rank 0 reads the orders and sends the answers. If a cell cannot be built or trained, the answer says so, and the
+    ranks wait for the next order.
 
     Args:
-        plan: The launch's plan.
+        plan: The launch's plan, with the path of the pipe of orders.
         events: The pipe for answers.
         worker_link: This rank's shaped link in its network namespace; None if the rank has no namespace.
     """
@@ -78,14 +86,21 @@ def obey_orders(plan: PairedPlan, events: Path, worker_link: WorkerLink | None) 
 
 
 def _known_cell(spec: dict[str, Any]) -> Cell:
-    """Return the cell of a spec; raise an error if this version of liecbench lacks a name or an option in the spec."""
+    """Return the cell with the fields ``spec``, as ``Cell.spec`` returns them.
+
+    Raises ValidationError, LiecbenchError, OptionError or TypeError if this version of liecbench does not know a name
+    or an option in ``spec``.
+    """
     cell = Cell.from_spec(spec)
     make_algorithm(cell)
     return cell
 
 
 def _orders(path: Path) -> Iterator[PairedOrder]:
-    """Yield each order on every rank: rank 0 reads and broadcasts it, and the ranks block until then. Collective."""
+    """Yield on every rank the orders that rank 0 reads from the pipe ``path``, until the pipe is closed. Collective.
+
+    All ranks wait until rank 0 has read an order.
+    """
     lines = path.open() if dist.get_rank() == 0 else None
     while True:
         line = [lines.readline() if lines is not None else ""]
@@ -98,7 +113,7 @@ def _orders(path: Path) -> Iterator[PairedOrder]:
 def _serve_cell(
     cell: Cell, link: CellLink, orders: Iterator[PairedOrder], writer: EventWriter | None, backend: Backend
 ) -> None:
-    """Build a cell, and train its bursts until an order closes the cell."""
+    """Build a cell, and time a burst of its steps for each order, until an order closes the cell. Collective."""
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link)
     link.check()
@@ -116,7 +131,7 @@ def _serve_cell(
 
 
 def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
-    """Return the answer to OpenCell: the averaging period, the first step to time, and the environment."""
+    """Return the answer to the order ``OpenCell``: averaging period, first step to time, and environment."""
     kinds = replica.step_kinds
     period = getattr(replica.algorithm, "average_period", 1)
     # Start timing at the first step of the commonest kind: PowerSGD's first steps, for example, are uncompressed.
@@ -126,7 +141,7 @@ def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
 
 
 def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
-    """Train a burst; return its seconds on the slowest rank, in total and by step kind, and each rank's traffic."""
+    """Time the steps that ``order`` asks for; return the slowest rank's seconds and each rank's traffic. Collective."""
     if replica.algorithm.step != order.first:
         replica.algorithm.set_step(order.first)
     all_kinds = [replica.algorithm.step_kind(order.first + step) for step in range(order.steps + 1)]
@@ -152,9 +167,9 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
 
 
 def _wall_over_cpu(sample: RankMeasurement, thread_seconds: float | None) -> float:
-    """Return wall time ÷ CPU time of the computing in the rank's main thread; 1 if the CPU time is unknown.
+    """Return wall time ÷ CPU time of computing in the rank's training thread; 1 if the CPU time is unknown.
 
-    A value above 1 tells that the thread waited for a processor.
+    A value above 1 means that the thread waited for a processor.
     """
     computing = sample.train_seconds + sample.data_seconds - sample.exposed_seconds
     return computing / thread_seconds if thread_seconds else 1.0

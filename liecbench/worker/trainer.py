@@ -1,4 +1,4 @@
-"""Training of a trajectory: a cell is trained epoch by epoch on its link, and evaluated after each epoch."""
+"""Train a cell (one configuration with one seed) epoch by epoch, and evaluate the model after each epoch."""
 
 import dataclasses
 from collections import Counter
@@ -24,8 +24,8 @@ class Trainer:
     """The training and evaluation of a cell's epochs on one rank.
 
     Args:
-        replica: The cell on this rank.
-        events: Writer of progress for the command; None except on rank 0.
+        replica: The cell's model, optimizer, algorithm and data on this rank.
+        events: Writer of progress for the ``liecbench`` command; None except on rank 0.
         trace_path: File for a timeline of a few steps; None for no timeline.
         sampler: Sampler of this machine's GPUs; None except on one rank per machine, and None without GPUs.
     """
@@ -43,14 +43,18 @@ class Trainer:
         self._first_steps: FirstStepsRecorder | None = None
 
     def epoch(self, index: int, attempt: int) -> Epoch | None:
-        """Train epoch ``index`` (from 0) and evaluate the ranks' mean model. Collective.
+        """Train epoch ``index`` (from 0), and evaluate the mean of the ranks' models. Collective.
+
+        Args:
+            index: The epoch, from 0.
+            attempt: The number of the attempt to train the cell, from 1; it is part of the record.
 
         Returns:
-            The record on rank 0, None on other ranks.
+            The record of the epoch on rank 0, None on other ranks.
 
         Raises:
-            NonFiniteError: If training diverged.
-            LinkError: If a network interface carried less than the payload.
+            NonFiniteError: If a gradient or a loss is not finite.
+            LinkError: If a network interface carried fewer bytes than the payload.
         """
         replica = self._replica
         replica.set_learning_rate(index)
