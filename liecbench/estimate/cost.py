@@ -1,4 +1,7 @@
-"""Estimate of a run's seconds before it runs: the links' time for its payload, and this machine's computing time."""
+"""Estimate the seconds of a run before it begins, from the links' rates and this machine's speed.
+
+A run trains cells (one configuration with one seed each), and times methods in timing sessions.
+"""
 
 import functools
 import os
@@ -16,17 +19,22 @@ from liecbench.worker.session_rounds import CONTESTANT_SECONDS, MIN_ROUNDS, PLAC
 _HEADERS: Final = 1.05
 _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
-# Seconds measured on 2 cores: for a launch, each of its workers, a cell's set-up, measuring a link, and a step of DDP.
+# Seconds, measured on 2 cores: to start a launch and each of its workers, to set up a cell, to measure a link, and for
+# DDP's overhead per step.
 _LAUNCH_SECONDS, _WORKER_SECONDS, _CELL_SECONDS, _LINK_SECONDS, _STEP_SECONDS = 2.0, 0.1, 0.2, 1.5, 2e-3
-# CPU seconds of a message, measured with 8 and 16 workers on 2 cores: in a step every worker sends each other one two.
+# CPU seconds per message, measured with 8 and 16 workers on 2 cores. In a step, every worker sends two messages to each
+# other worker.
 _MESSAGE_SECONDS: Final = 2.5e-4
-# The rounds that a timing session usually takes until its speed-ups are known.
+# The number of rounds that a timing session usually takes until its speed-ups are precise enough.
 _USUAL_ROUNDS: Final = 30
 _SAMPLE_NUMEL: Final = 2**20
 
 
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the least seconds that the links need for a step's payload with headers; 0 if the links are unshaped."""
+    """Return the least seconds that the cell's links need for one step of this kind; 0 if the links are unshaped.
+
+    The time covers payload, headers and delays, on the rank that takes longest.
+    """
     if not cell.link.shaped:
         return 0.0
     return max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
@@ -35,25 +43,27 @@ def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
 def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
     up = 8 * _HEADERS * sent / link.up_bits_per_second
     down = 8 * _HEADERS * received / link.down_bits_per_second
-    # A root server answers only after it has received every message; sharded servers send and receive at once.
+    # A root server answers only after it has received every message. Sharded servers send and receive simultaneously.
     hops = 2 if cell.server == "root" else 2 * (cell.workers - 1)
     return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * link.delay_seconds * bool(sent)
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:
-    """Return the least seconds that the links need for an epoch's bytes; 0 if the links are unshaped."""
+    """Return the least seconds that the cell's links need for an epoch; 0 if the links are unshaped."""
     return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:
-    """Return a function that gives the seconds without an event after which a launch counts as stalled.
+    """Return a function that gives a time limit in seconds.
+
+    A launch (one torchrun) counts as stalled if its ranks send no event for this time.
 
     Args:
         cells: The cells by id.
-        step_timeout: The scenario's limit in seconds; if None, the limit grows with the links' time for a step.
+        step_timeout: The scenario's limit in seconds; None for a limit that grows with the links' time for a step.
 
     Returns:
-        A function whose argument is the current cell's id, or None before and between cells.
+        A function whose argument is the id of the cell that is trained now, or None before and between cells.
     """
 
     def seconds(cell_id: str | None) -> float:
@@ -74,13 +84,13 @@ def launch_seconds(workers: int) -> float:
 
 
 def job_seconds(job: Job, *, link_changes: bool) -> float:
-    """Return the estimated seconds of a job: set-up, evaluations, and steps at the links' and this machine's speed.
+    """Return the estimated seconds of a job, which trains one cell: set-up, training steps and evaluations.
 
-    The time that a GPU computes is left out: this machine may have no GPU, or a busy one.
+    The time that a GPU computes is left out, because this machine may have no GPU, or a busy one.
 
     Args:
         job: The job.
-        link_changes: True if the launch's previous job had another link, so that this job's link is measured first.
+        link_changes: True if the launch's previous job had another link, so that the ranks must measure the link first.
     """
     cell = job.cell
     epochs_left = cell.task.epochs - job.epochs_done
@@ -90,7 +100,7 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
 
 def session_rounds(session: Session) -> int:
-    """Return the number of rounds that a timing session is estimated to take."""
+    """Return the estimated number of rounds of a timing session; in a round, each of its methods is timed once."""
     limit = CONTESTANT_SECONDS * len(session.contestants)
     return max(MIN_ROUNDS, min(_USUAL_ROUNDS, int(limit / _round_seconds(session))))
 
@@ -102,7 +112,7 @@ def session_seconds(session: Session) -> float:
 
 
 def burst_lengths(cell: Cell) -> dict[str, int]:
-    """Return the number of timed steps of a burst of each step kind of a cell."""
+    """Return, by step kind of the cell, how many consecutive steps a timing session times in one burst."""
     return {name: burst_steps(_step_seconds(cell, kind)) for name, kind in traffic(cell).items()}
 
 
@@ -111,14 +121,20 @@ def _round_seconds(session: Session) -> float:
 
 
 def _turn_seconds(cell: Cell) -> float:
-    """Return the seconds of a contestant's turn, with its part of creating it again every few rounds."""
+    """Return the estimated seconds of one turn in a timing session: a burst of each of the cell's step kinds.
+
+    The model and the algorithm are created again every few rounds. A turn's part of this time is included.
+    """
     lengths = burst_lengths(cell)
     bursts = sum((lengths[name] + 1) * _step_seconds(cell, kind) for name, kind in traffic(cell).items())
     return bursts + _slowdown(cell) * _CELL_SECONDS / PLACEMENT_ROUNDS
 
 
 def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return a step's seconds: computing on the cores that workers share, plus the links' time, without overlap."""
+    """Return the estimated seconds of a step: computing and compression, plus the links' time, without overlap.
+
+    Workers that share this machine's cores compute more slowly. On a GPU, only the links' time counts.
+    """
     if cell.device == "cuda":
         return wire_seconds(cell, kind)
     compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
@@ -128,7 +144,10 @@ def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def _evaluation_seconds(cell: Cell) -> float:
-    """Return the seconds of a forward pass over a worker's part of the test data; a pass takes a third of a step."""
+    """Return the estimated seconds of a worker's part of an evaluation; 0 on a GPU.
+
+    A forward pass takes about a third of the time of a forward and backward pass.
+    """
     if cell.device == "cuda":
         return 0.0
     batches = workload_sizes.sizes(cell.task).num_test_samples / cell.task.batch_size / cell.workers
@@ -156,7 +175,10 @@ def _backward_seconds(cell: Cell) -> float:
 
 @functools.cache
 def _measure_backward(task: str, threads: int) -> float:
-    """Measure the seconds of a forward and backward pass over one batch on this machine; 0 if it cannot be built."""
+    """Measure the seconds of a forward and backward pass over one batch; 0 if the task cannot be built.
+
+    ``task`` is a ``Task`` as JSON.
+    """
     import numpy as np
     import torch
 
@@ -164,7 +186,7 @@ def _measure_backward(task: str, threads: int) -> float:
     try:
         made = workload.build(parsed)
     except workload.WorkloadError:
-        return 0.0  # too large for this machine: the worker will report it
+        return 0.0  # the task is too large for this machine, for example; the worker will report it
     inputs, labels = made.train.batch(torch.arange(parsed.batch_size), np.random.default_rng(0))
 
     def work() -> None:
@@ -180,7 +202,10 @@ def _measure_backward(task: str, threads: int) -> float:
 
 
 def _compression_seconds(cell: Cell) -> float:
-    """Return the seconds to compress and decompress a gradient twice: as a worker, and as its part of the server."""
+    """Return the seconds in which this machine compresses and decompresses a gradient twice; 0 without a compressor.
+
+    A worker does so once for its own gradient, and once more for its part of the server's work.
+    """
     if cell.compressor is None:
         return 0.0
     numel = _numel(cell.task.model_dump_json())

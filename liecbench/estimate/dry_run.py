@@ -1,4 +1,4 @@
-"""The dry run: print the cells, launches, command lines, bytes and seconds of a run without running it."""
+"""The output of ``liecbench run --dry-run``: cells, launches, command lines, estimated bytes and seconds."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,14 +32,14 @@ def lines(
     isolate: bool = False,
     share_gpus: bool = False,
 ) -> Iterator[str]:
-    """Yield the lines that `liecbench run --dry-run` prints.
+    """Yield the lines that ``liecbench run --dry-run`` prints.
 
     Args:
-        pending: What is still to do.
-        num_cells: The number of all cells of the run, done or not.
+        pending: The cells that are still to train, and the timing sessions that are still to run.
+        num_cells: The number of all cells of the run, done or not. A cell is one configuration with one seed.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
-        isolate: True if each cell has a launch of its own.
+        isolate: True if each cell has a launch (one torchrun) of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """
     yield f"{num_cells} cells, {num_cells - len(pending.cells)} of them done; results in {directory}"
@@ -87,7 +87,7 @@ def _method(cell: Cell) -> str:
 
 
 def _oversubscribed(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield a line for each number of workers that is too large for this machine's cores."""
+    """Yield a note for each number of workers in ``cells`` that is too large for this machine's cores."""
     for cell in {(cell.workers, cell.threads): cell for cell in cells if cell.device == "cpu"}.values():
         if (load := oversubscription(cell)) > 1:
             cores = round(cell.workers * cell.threads / load)
@@ -110,13 +110,13 @@ def _on_gpu(job: Job) -> bool:
 
 
 def _sent_bytes(job: Job) -> int:
-    """Return the payload bytes that all ranks send in the remaining epochs."""
+    """Return the payload bytes that all ranks together send in the job's remaining epochs."""
     epochs_left = job.cell.task.epochs - job.epochs_done
     return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
 
 
 def _session_bytes(session: Session) -> int:
-    """Return the payload bytes that all ranks send in a timing session."""
+    """Return the payload bytes that all ranks together send in a timing session."""
     per_round = 0
     for contestant in session.contestants:
         lengths, kinds = burst_lengths(contestant.cell), traffic(contestant.cell)
@@ -132,7 +132,7 @@ def _duration(seconds: float) -> str:
 
 
 def _varying(jobs: Sequence[Job]) -> set[str]:
-    """Return the names of the fields that differ between jobs and that ``Cell.describe`` does not show."""
+    """Return the names of the cells' fields that differ between jobs and that ``Cell.describe`` does not show."""
     values: dict[str, set[str]] = {}
     for job in jobs:
         for name, value in flat_fields(job.cell.spec()).items():

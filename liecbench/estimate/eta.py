@@ -1,4 +1,4 @@
-"""Estimate of the time that a run still needs, from the epochs and rounds that it has finished."""
+"""Estimate the time that a run in progress still needs, from the times of its finished epochs and rounds."""
 
 import statistics
 from collections import defaultdict
@@ -9,17 +9,18 @@ from liecbench.launch.pending import Pending
 
 
 class TimeLeft:
-    """A running estimate of the seconds that a run still needs.
+    """An estimate of the seconds that a run still needs, which is updated while the run is in progress.
 
-    The estimate for an epoch is the link's time for its bytes plus a remainder: the mean remainder of the finished
-    epochs of the same method with the same workers and task or, if there are none, of all methods' finished epochs.
-    The estimate for a timing session is made before it begins; then its finished rounds tell.
+    An epoch is estimated as the links' time for its bytes plus a remainder. The remainder is the mean over the finished
+    epochs of the same algorithm with the same number of workers and the same task. If there are none, it is the mean
+    over all finished epochs. A timing session is estimated before it begins, and from its second round on by the mean
+    time of its finished rounds.
     """
 
     def __init__(self, pending: Pending) -> None:
         self._jobs = {job.cell.id: job for job in pending.jobs}
         self._kinds = {job.cell.id: _kind(job) for job in pending.jobs}
-        # Computed before the workers start: later it would take their cores.
+        # Compute this before the workers start, because later it would take cores away from them.
         self._wire_seconds = {job.cell.id: wire_seconds_per_epoch(job.cell) for job in pending.jobs}
         self._epochs_left = {job.cell.id: job.cell.task.epochs - job.epochs_done for job in pending.jobs}
         self._remainders: dict[str, list[float]] = defaultdict(list)
@@ -30,7 +31,7 @@ class TimeLeft:
         self._session_begins: dict[str, float] = {}
 
     def start_cell(self, cell_id: str, epochs_done: int) -> None:
-        """Note that the training of a cell begins, of which earlier attempts finished ``epochs_done`` epochs."""
+        """Note that training of a cell begins; earlier attempts have finished ``epochs_done`` of the cell's epochs."""
         if cell_id in self._jobs:
             self._current = cell_id
             self._epochs_left[cell_id] = self._jobs[cell_id].cell.task.epochs - epochs_done
@@ -41,7 +42,14 @@ class TimeLeft:
         self._remainders[self._kinds[cell_id]].append(max(seconds - self._wire_seconds[cell_id], 0.0))
 
     def begin_turn(self, cell_id: str, number: int, num_rounds: int, now: float) -> None:
-        """Note that a contestant's turn in round ``number`` of ``num_rounds`` begins, at ``now`` seconds."""
+        """Note that the steps of a cell are timed from now on, as its turn in a round of a timing session.
+
+        Args:
+            cell_id: The cell's id.
+            number: The number of the round, from 1.
+            num_rounds: The number of rounds that are planned so far.
+            now: The present time, in seconds of ``time.monotonic``.
+        """
         setting = self._settings.get(cell_id)
         if setting is None:
             return
@@ -60,13 +68,13 @@ class TimeLeft:
                 self._sessions[setting] = 0.0
 
     def share_of_current(self) -> float:
-        """Return the finished share of the current cell's epochs, from 0 to 1."""
+        """Return the finished share of the epochs of the cell that is trained now, from 0 to 1."""
         if self._current is None or not self._epochs_left[self._current]:
             return 0.0
         return 1 - self._epochs_left[self._current] / self._jobs[self._current].cell.task.epochs
 
     def seconds(self) -> float | None:
-        """Return the estimated seconds left; None until an epoch is finished, if there is any to train."""
+        """Return the estimated seconds left; None if epochs are left to train and none has finished yet."""
         training = {cell: epochs for cell, epochs in self._epochs_left.items() if epochs and cell in self._jobs}
         if training and not self._remainders:
             return None
@@ -79,6 +87,6 @@ class TimeLeft:
 
 
 def _kind(job: Job) -> str:
-    """Return a key for jobs with similar remainders: algorithm, number of workers and task."""
+    """Return a key of the jobs that share a mean remainder: algorithm, number of workers and task."""
     cell = job.cell
     return f"{cell.algorithm.name} {cell.workers} {cell.task.model_dump_json()}"

@@ -32,9 +32,11 @@ WITHOUT_EFFECT: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTraffic:
-    """The steps of one kind: their number in the whole training, and each rank's payload bytes per step.
+    """The payload bytes of the steps of one kind, all of which send messages of the same sizes.
 
-    ``ranks`` has one pair (sent, received) per rank, in order.
+    Attributes:
+        count: The number of steps of this kind in the whole training.
+        ranks: For each rank, the payload bytes (sent, received) of one step.
     """
 
     count: int
@@ -42,7 +44,7 @@ class StepTraffic:
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """Return the traffic of a cell's steps by step kind. It does not depend on the seed, link and learning rate.
+    """Return the traffic of a cell's training by step kind. Seed, link and learning rate do not affect the traffic.
 
     Raises LiecbenchError if the algorithm's messages cannot be recorded.
     """
@@ -80,7 +82,7 @@ def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size
 
 
 def payload_bytes_per_epoch(cell: Cell) -> list[tuple[int, int]]:
-    """Return each rank's payload bytes (sent, received) per epoch, as the mean over all epochs of the training."""
+    """Return each rank's payload bytes (sent, received) per epoch, averaged over all epochs of the training."""
     kinds = traffic(cell).values()
     totals = [
         [sum(kind.count * kind.ranks[rank][way] for kind in kinds) for way in (0, 1)] for rank in range(cell.workers)
