@@ -1,6 +1,8 @@
-"""Simulate break-evens: how often does the bracket contain the true rate, and how narrow does it get?
+"""Simulate searches for a break-even, the link rate at which a method is as fast as the baseline.
 
-Run with ``python -m tests.simulations.break_even_coverage [--long]``: 2,000 simulated runs per case, or 300.
+Each search gives a bracket, a range of rates. How often does it contain the true break-even, and how narrow is it? Run
+all cases, 2,000 searches each, with ``python -m tests.simulations.break_even_coverage --long``; without ``--long``, 300
+searches are simulated per case.
 """
 
 import math
@@ -21,9 +23,10 @@ MAX_ADDED = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """Seconds per step of a baseline and a method at a rate in bits per second, with a kink where computing hides all.
+    """Seconds per step of a baseline and a method as functions of the link rate in bits per second.
 
-    The baseline hides part of its transfer behind computing; the method computes longer and sends less.
+    Half of ``compute_seconds`` hides transfer. Above some rate, computing hides all transfer, and the seconds stay the
+    same. The method sends fewer bits per step (``method_bits``) and takes ``method_extra_seconds`` longer.
     """
 
     baseline_bits: float
@@ -39,7 +42,7 @@ class Lines:
 
     @property
     def crossing(self) -> float:
-        """The rate at which both take equally long, by bisection."""
+        """The true break-even, the rate at which both take equally long, found by bisection."""
         low, high = 1e5, 1e11
         for _ in range(200):
             middle = math.sqrt(low * high)
@@ -55,7 +58,12 @@ BUSY = Noise(autocorrelation=0.6, round_deviation=0.03, placement_deviation=0.02
 
 
 def search(lines: Lines, noise: Noise, rng: random.Random) -> tuple[bool, float | None, int]:
-    """Return whether the bracket contains the crossing, its high ÷ low, and the number of rates that were added."""
+    """Simulate one search.
+
+    Returns:
+        True if the bracket contains the true break-even; the bracket's high ÷ low, or None if an end is open; and the
+        number of rates that the search added to ``RATES``.
+    """
 
     def measured(rate: int) -> LogRatio:
         return LogRatio.of_rounds(noise.two_stages(rng, PRECISION, lines.log_ratio(rate)))
@@ -74,7 +82,12 @@ def search(lines: Lines, noise: Noise, rng: random.Random) -> tuple[bool, float 
 
 
 def coverage(lines: Lines, noise: Noise, *, runs: int, seed: int = 0) -> tuple[float, float, float]:
-    """Return the share of runs whose bracket holds, the median of high ÷ low, and the mean number of added rates."""
+    """Simulate ``runs`` searches.
+
+    Returns:
+        The share of searches whose bracket contains the true break-even, the median of the brackets' high ÷ low, and
+        the mean number of rates that a search added.
+    """
     rng = random.Random(seed)
     found = [search(lines, noise, rng) for _ in range(runs)]
     widths = [width for _, width, _ in found if width is not None]

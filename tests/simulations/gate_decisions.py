@@ -1,7 +1,7 @@
-"""Simulate paired checks: how often does a change of the step time pass, fail, or stay open?
+"""Simulate paired checks, which compare the step times of sides A and B: how often do they pass, fail, or not decide?
 
-Run all cases, 2,000 checks each, with ``python -m tests.simulations.gate_decisions --long``; without ``--long`` it
-simulates 200 checks per case.
+Run all cases, 2,000 checks each, with ``python -m tests.simulations.gate_decisions --long``; without ``--long``, 200
+checks are simulated per case.
 """
 
 import math
@@ -19,9 +19,12 @@ CHANGES = (0.0, 0.06, 0.10, 0.15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """Standard deviations of the log ratio: of a launch from other launches, and of a pair from its launch.
+    """The noise of pairs' ln(B's step time ÷ A's step time).
 
-    Consecutive pairs of a launch are autocorrelated.
+    Attributes:
+        launch: The standard deviation of launches' means.
+        pair: The standard deviation of pairs within a launch.
+        autocorrelation: The autocorrelation of consecutive pairs of a launch.
     """
 
     launch: float = 0.05
@@ -35,8 +38,8 @@ def verdict(change: float, noise: Noise, rule: StoppingRule, rng: random.Random)
     Args:
         change: The true change from A's step time to B's.
         noise: The noise of the pairs.
-        rule: The rule of the check.
-        rng: The random numbers of the noise.
+        rule: The rule by which the check decides.
+        rng: The random number generator of the noise.
 
     Returns:
         The verdict, the number of launches, and the number of pairs.
@@ -60,7 +63,10 @@ def verdict(change: float, noise: Noise, rule: StoppingRule, rng: random.Random)
 def shares(
     change: float, noise: Noise, rule: StoppingRule, *, checks: int, seed: int = 0
 ) -> tuple[dict[Verdict, float], float, float]:
-    """Return the share of each verdict in simulated checks, and the mean numbers of launches and pairs."""
+    """Return the share of each verdict in ``checks`` simulated checks, and the mean numbers of launches and pairs.
+
+    The other arguments are those of ``verdict``; ``seed`` is the seed of the noise.
+    """
     rng = random.Random(seed)
     counts: Counter[Verdict] = Counter()
     launches = pairs = 0

@@ -1,7 +1,10 @@
 """Simulate timing sessions: how often does the interval of a speed-up contain the true value?
 
-Run all cases, 2,000 sessions each, with ``python -m tests.simulations.ratio_coverage --long``; without ``--long`` it
-simulates 300 sessions per case.
+In a round of a session, every method is timed once. A placement is a group of rounds, after which the session creates
+all methods' models and buffers again, because step times also depend on where they lie in memory.
+
+Run all cases, 2,000 sessions each, with ``python -m tests.simulations.ratio_coverage --long``; without ``--long``, 300
+sessions are simulated per case.
 """
 
 import itertools
@@ -19,7 +22,13 @@ ROUNDS_PER_PLACEMENT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """Log ratios as an autoregressive process around their placement's mean; deviations are standard deviations."""
+    """The noise of ln(speed-up): by round, an autoregressive process around the mean of the placement.
+
+    Attributes:
+        autocorrelation: The autocorrelation of consecutive rounds.
+        round_deviation: The standard deviation of rounds around the mean of their placement.
+        placement_deviation: The standard deviation of the placements' means.
+    """
 
     autocorrelation: float
     round_deviation: float
@@ -33,10 +42,15 @@ class Noise:
             state = self.autocorrelation * state + math.sqrt(1 - self.autocorrelation**2) * rng.gauss(0, 1)
 
     def placements(self, rng: random.Random, shape: Iterable[int], true: float = 0.0) -> Iterator[list[float]]:
-        """Yield the log ratios of placements with these numbers of rounds.
+        """Yield the log ratios of one placement after the other.
 
-        The autocorrelation goes on from one placement to the next: it is the machine's, not the placement's. The mean
-        over many placements is ``true``.
+        The first round of a placement is also correlated with the last round of the placement before, because
+        autocorrelation comes from the machine.
+
+        Args:
+            rng: The random number generator of the noise.
+            shape: The number of rounds of each placement.
+            true: The true value of the log ratios.
         """
         noise = self.rounds(rng)
         for num_rounds in shape:
@@ -44,11 +58,15 @@ class Noise:
             yield [centre + value for value in itertools.islice(noise, num_rounds)]
 
     def fixed(self, rng: random.Random, shape: Iterable[int], true: float = 0.0) -> list[list[float]]:
-        """Return a session with a number of rounds per placement that is fixed beforehand."""
+        """Return the log ratios of a session by placement, with ``shape`` as the numbers of rounds of placements."""
         return list(self.placements(rng, shape, true))
 
     def two_stages(self, rng: random.Random, precision: float, true: float = 0.0) -> list[list[float]]:
-        """Return a session that decides its number of rounds after the first ten, as timing sessions do."""
+        """Return the log ratios by placement of a session that decides its number of rounds after the first ten.
+
+        Real timing sessions do the same. ``precision`` is the wanted half-width of the speed-up's interval, as a
+        fraction.
+        """
         placements = self.placements(rng, itertools.repeat(ROUNDS_PER_PLACEMENT), true)
         session = list(itertools.islice(placements, FIRST_ROUNDS // ROUNDS_PER_PLACEMENT))
         total = rounds_needed(session, precision)
@@ -62,7 +80,8 @@ def coverage(noise: Noise, shape: Sequence[int] | None, *, sessions: int, seed: 
 
     Args:
         noise: The noise of the sessions.
-        shape: The number of rounds of each placement; None to decide it in two stages for a precision of 2 %.
+        shape: The number of rounds of each placement; None if a session decides after the first ten rounds how many
+            a precision of 2 % needs.
         sessions: The number of sessions to simulate.
         seed: The seed of the noise.
     """
@@ -80,7 +99,7 @@ def coverage(noise: Noise, shape: Sequence[int] | None, *, sessions: int, seed: 
 
 
 def cases() -> Iterator[Noise]:
-    """Yield every combination of noises."""
+    """Yield every combination of the autocorrelations and standard deviations to simulate."""
     for rho, rounds, placements in itertools.product((0.0, 0.3, 0.6), (0.01, 0.03, 0.1), (0.0, 0.01, 0.02, 0.03)):
         yield Noise(autocorrelation=rho, round_deviation=rounds, placement_deviation=placements)
 
@@ -104,7 +123,7 @@ SHAPES: tuple[tuple[int, ...], ...] = (
 
 
 def main() -> None:
-    """Print the lowest coverage of every shape of session, and of sessions that decide their rounds in two stages."""
+    """Print the lowest coverage over all noises, for each shape of sessions and for those that decide their rounds."""
     sessions = 2000 if "--long" in sys.argv else 300
     for shape in (*SHAPES, None):
         found = [(coverage(noise, shape, sessions=sessions), noise) for noise in cases()]

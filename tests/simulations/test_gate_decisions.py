@@ -5,7 +5,7 @@ from liecbench.check.verdict import Verdict
 from tests.simulations.gate_decisions import Noise, shares
 
 RULE = StoppingRule()
-# Launches of the same code differ by 5 %.
+# Launches of the same code differ by a standard deviation of 5 %.
 NOISE = Noise(launch=0.05)
 
 

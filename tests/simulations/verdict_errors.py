@@ -1,6 +1,7 @@
-"""Simulate comparisons: how often is the verdict wrong, and how often does it show what is true?
+"""Simulate comparisons of methods with a baseline: how often is a verdict wrong, and how often right?
 
-Run with ``python -m tests.simulations.verdict_errors [--long]``: 2,000 simulated comparisons per case, or 100.
+Run all cases, 2,000 comparisons each, with ``python -m tests.simulations.verdict_errors --long``; without ``--long``,
+100 comparisons are simulated per case.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ STEPS = 22  # of an epoch, as in tests.ledgers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What a method truly does: its speed ÷ the baseline's, and its accuracy minus the baseline's."""
+    """The true values of a method: its speed ÷ the baseline's speed, and its accuracy minus the baseline's accuracy."""
 
     speed: float = 1.0
     accuracy: float = 0.0
@@ -33,14 +34,16 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One comparison to simulate.
+    """A comparison to simulate.
 
     Attributes:
-        truths: The rivals by name; the baseline is ddp.
+        truths: The true values of the methods that are compared with the baseline, ddp, by name.
         seeds: The number of seeds.
-        noise: The noise of a contestant's log seconds, by round; without timing sessions by seed.
-        num_placements: The number of placements of the timing session; None for times by seed.
-        accuracy_deviation: The standard deviation over seeds of one method's accuracy that the others do not share.
+        noise: The noise of a method's seconds, by round of a timing session or, without a session, by seed.
+        num_placements: The number of placements of the timing session, after each of which all models are created
+            again; None if each seed has a time of its own instead.
+        accuracy_deviation: The standard deviation of a method's accuracy over seeds, besides the deviation that all
+            methods share with the same seed.
     """
 
     truths: Mapping[str, Truth]
@@ -89,7 +92,15 @@ class Run:
 
 
 def timing(contestant: str, placement: int, number: int, step_seconds: float, **changes: object) -> Timing:
-    """Return a burst of ten steps; ``changes`` replace its fields."""
+    """Return the record of ten consecutive timed steps; ``changes`` replace its fields.
+
+    Args:
+        contestant: The method's key.
+        placement: The number of the placement, from 0.
+        number: The number of the round in the placement, from 0.
+        step_seconds: The seconds per step.
+        **changes: Values of other fields.
+    """
     fields = {
         "setting": "one",
         "contestant": contestant,
@@ -117,20 +128,23 @@ def timing(contestant: str, placement: int, number: int, step_seconds: float, **
 
 
 def anything_false(verdict: SettingVerdict) -> bool:
-    """Return True if a verdict on equal methods shows a difference."""
+    """Return True if a verdict shows any difference, which is false because all methods are equal."""
     shown = set(verdict.speed.against_baseline.values()) - {"not_shown"}
     lost = any(found is not None and found.outcome == "lost" for found in verdict.accuracy)
     return bool(shown) or lost or len(verdict.speed.fastest) < len(verdict.rows)
 
 
 def share(run: Run, holds: Callable[[SettingVerdict], bool], *, runs: int, tolerance: float = 0.005) -> float:
-    """Return the share of simulated comparisons whose verdict fulfils a condition."""
+    """Return the share of ``runs`` simulated comparisons with a verdict for which ``holds`` returns True.
+
+    ``tolerance`` is the largest drop of accuracy that counts as equal.
+    """
     rng = random.Random(1)
     return sum(holds(run.verdict(rng, tolerance)) for _ in range(runs)) / runs
 
 
 def accuracy_is(outcome: str) -> Callable[[SettingVerdict], bool]:
-    """Return a condition: the method called rival has this verdict on its accuracy."""
+    """Return a function that returns True if a verdict has this outcome for the accuracy of the method ``rival``."""
 
     def holds(verdict: SettingVerdict) -> bool:
         found = verdict.accuracy[_position(verdict)]
@@ -140,18 +154,23 @@ def accuracy_is(outcome: str) -> Callable[[SettingVerdict], bool]:
 
 
 def speed_is(outcome: str) -> Callable[[SettingVerdict], bool]:
-    """Return a condition: the method called rival has this verdict on its speed."""
+    """Return a function that returns True if a verdict has this outcome for the speed of the method ``rival``."""
     return lambda verdict: verdict.speed.against_baseline[_position(verdict)] == outcome
 
 
 def claims_two_percent(verdict: SettingVerdict) -> bool:
-    """Return True if the speed-up of the method called rival is known to 2 %."""
+    """Return True if the interval of the speed-up of the method ``rival`` has a half-width of at most 2 %."""
     speedup = verdict.rows[_position(verdict)].metrics["speedup"]
     return speedup is not None and speedup.half_width is not None and speedup.half_width <= 0.02 * speedup.mean
 
 
 def power(run: Run, holds: Callable[[SettingVerdict], bool], *, runs: int) -> tuple[float, float]:
-    """Return the share of the runs known to 2 % whose verdict fulfils a condition, and the share that is known so."""
+    """Simulate ``runs`` comparisons, of which those count that know the speed-up of ``rival`` to 2 %.
+
+    Returns:
+        The share of the counted comparisons with a verdict for which ``holds`` returns True, and the share of all
+        comparisons that count.
+    """
     rng = random.Random(2)
     verdicts = [run.verdict(rng, 0.005) for _ in range(runs)]
     known = [verdict for verdict in verdicts if claims_two_percent(verdict)]
@@ -163,12 +182,12 @@ def _position(verdict: SettingVerdict) -> int:
 
 
 def equal_methods(number: int) -> dict[str, Truth]:
-    """Return this number of rivals that equal the baseline, one of them called rival."""
+    """Return the true values of this number of methods that equal the baseline, by name; the first is ``rival``."""
     return {"rival": Truth(), **{f"method{index}": Truth() for index in range(1, number)}}
 
 
 def main() -> None:
-    """Print the share of wrong verdicts and the power."""
+    """Print the shares of wrong verdicts, and of verdicts that show a true difference, for all cases."""
     runs = 2000 if "--long" in sys.argv else 100
     for number in (1, 4, 9):
         for name, noise, placements, seeds in (
