@@ -34,8 +34,8 @@ class AccuracyVerdict:
         num_seeds: The number of seeds with which both the method and the baseline completed.
         seeds_needed: The number of seeds with which a method that truly equals the baseline would be shown to keep its
             accuracy in four of five cases; None if the outcome is not ``not_shown``, or after a single seed.
-        one_seed_error: An upper limit of the standard error that the small size of the test set alone gives the
-            difference of one seed; None if that size is unknown, and for language models.
+        one_seed_error: An upper limit of the standard error of one seed's difference that comes from the limited size
+            of the test set; None if that size is unknown, and for language models.
     """
 
     outcome: AccuracyOutcome

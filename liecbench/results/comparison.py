@@ -141,7 +141,7 @@ class Comparison:
         return target_text(self.target_accuracy, self.target_loss)
 
     def verdict_of(self, row: Row) -> SettingVerdict:
-        """Return the verdict on the setting of a row."""
+        """Return the verdict on the setting, such as a link, to which a row belongs."""
         return next(one for one in self.setting_verdicts if any(row is other for other in one.rows))
 
     def columns(self, *, page: bool = False) -> tuple[Metric, ...]:

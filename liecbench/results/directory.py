@@ -25,9 +25,9 @@ _MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, Attribu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonSettings:
-    """The settings of a comparison that a scenario gives: its baseline, a target accuracy from 0 to 1 or test loss.
+    """The settings with which a scenario's cells are compared: baseline, target and tolerances.
 
-    The tolerances are the largest differences from the baseline that count as equal.
+    ``target_accuracy`` is from 0 to 1. ``tolerances`` are the largest differences that count as equal to the baseline.
     """
 
     baseline: BaselineChoice = _DEFAULT_CHOICE

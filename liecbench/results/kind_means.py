@@ -36,8 +36,8 @@ class KindMeans:
     Attributes:
         share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
         seconds: Mean seconds per step, by the name of the field of ``Epoch``.
-        wire_bytes: Mean wire bytes per step ``sent`` and ``received``, one number per rank; None if not counted.
-        payload_bytes: Mean payload bytes per step, in the same form.
+        wire_bytes: Mean wire bytes per step: lists ``sent`` and ``received``, one number per rank; None if not counted.
+        payload_bytes: Mean payload bytes per step: lists ``sent`` and ``received`` like those of ``wire_bytes``.
         step_quantiles: Seconds of single steps: a sample whose values have equal weight.
     """
 

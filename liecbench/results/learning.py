@@ -9,7 +9,9 @@ from liecbench.results.rows import Row
 
 
 def learned_nothing(rows: Sequence[Row]) -> str | None:
-    """Return a sentence if the baseline of these rows learned nothing; None if it learned or the records do not tell.
+    """Return a sentence if the baseline of ``rows`` learned nothing; None if it learned.
+
+    None also if the records lack facts about the test set.
 
     A baseline that learned has an accuracy above the share of the test set's commonest class by two standard errors. A
     language model that learned has a lower test loss than a model that knows only how often each token occurs.

@@ -47,9 +47,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindTime:
-    """The time of one step kind: the mean over ``timed_steps`` steps, and half of its 95 % confidence interval.
+    """The seconds per step of one step kind, such as averaging steps, in an epoch that an earlier version composed.
 
-    ``steps`` is the number of steps of this kind in the epoch.
+    ``mean_seconds`` is the mean over ``timed_steps`` steps, and ``half_width_seconds`` is half the width of its 95 %
+    confidence interval. ``steps`` is the number of steps of this kind in the epoch.
     """
 
     steps: int

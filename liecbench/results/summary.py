@@ -92,7 +92,7 @@ def _nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Wor
 
 
 def _named_fastest(verdict: SettingVerdict) -> Row | None:
-    """Return the fastest row that is shown to be faster than the baseline, or else the one with the highest mean."""
+    """Return the row with the highest mean speed-up, among the rows shown to be faster than the baseline, if any."""
     compared = verdict.speed.against_baseline
     shown = [index for index, outcome in compared.items() if outcome == "faster"] or list(compared)
 

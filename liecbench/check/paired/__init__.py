@@ -1,1 +1,1 @@
-"""Paired checks: side A against side B, measured in turn on the same machine."""
+"""Paired checks: compare side A with side B, which train in turn on the same machine. Both sides run the same steps."""

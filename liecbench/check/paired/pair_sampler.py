@@ -27,12 +27,12 @@ _LONGEST_PERIOD = 10_000
 
 @dataclass(slots=True, kw_only=True)
 class MeasuredCase:
-    """A case and its measurements so far.
+    """A case, which is a cell of A and the cell of B that it is compared with, and its measurements so far.
 
     Attributes:
         case: The case.
         pairs: Measured pairs, by metric.
-        last: Results of the last burst on A and the last burst on B; None before the first pair.
+        last: Results of the last burst (series of steps) on A and on B; None before the first pair.
         environments: Environment that each side reported, with the keys ``"a"`` and ``"b"``.
         rare_kinds: Step kinds whose time is a metric of its own, such as averaging steps; None before the first pair.
         failures: The reason of each failed attempt to measure the case.
@@ -60,13 +60,13 @@ class MeasuredCase:
 
 
 class PairSampler:
-    """Measures pairs of one case on two resident sides.
+    """Measures pairs of one case: for each pair, one burst (series of steps) on side A and one on side B.
 
     Args:
         measured: The case; ``measure`` adds pairs to it.
         a: The ranks of side A.
         b: The ranks of side B.
-        order: Random number generator that draws in each pair whether A or B goes first.
+        order: Random number generator that decides for each pair whether A or B goes first.
         burst_seconds: Shortest time in seconds that a burst is to take on the faster side; it sets the number of steps.
     """
 

@@ -44,7 +44,7 @@ class PairedCheck:
 
     Attributes:
         rule: The rule that decides on each metric of each cell.
-        order_seed: Random seed for the A/B order.
+        order_seed: Random seed of the order in which A and B are measured, which differs from pair to pair.
         only: Conditions ``KEY=VALUE`` that choose cells.
         assignments: Overrides ``PATH=VALUE`` of the scenario.
         variables: Environment variables to set for A's processes, and those to set for B's.

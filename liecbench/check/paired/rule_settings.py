@@ -34,12 +34,15 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the smallest E-value for "slower" that fails a test of a check with ``num_tests`` tests."""
+        """Return the smallest E-value that fails a test, given the number of tests of the whole check.
+
+        It is evidence that B is slower than A by more than the tolerance.
+        """
         return num_tests / self.alpha
 
     @property
     def pass_threshold(self) -> float:
-        """Smallest E-value for "within the bound" that passes a test."""
+        """Smallest E-value that passes a test: evidence that B is slower than A by less than the bound."""
         return 1 / self.beta
 
     @property

@@ -20,10 +20,10 @@ class PairedComparison:
         cases: Pairs of cells to compare.
         sides: Side A and side B.
         rule: The rule that decides on each metric of each case.
-        order_seed: Random seed for the A/B order.
+        order_seed: Random seed of the order in which A and B are measured, which differs from pair to pair.
         stall_timeout_seconds: Seconds without an answer after which a side's ranks count as lost.
         say: Called with each line of progress.
-        burst_seconds: Shortest time in seconds that a burst is to take on the faster side.
+        burst_seconds: Shortest time in seconds that a burst, a series of steps, is to take on the faster side.
     """
 
     def __init__(

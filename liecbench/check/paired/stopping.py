@@ -27,13 +27,13 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the largest E-values reached after any of the pairs; 1 if there are no pairs."""
+    """Return the evidence of these pairs: the largest E-values reached after any of them; 1 if there are no pairs."""
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield, after each pair, the largest E-values up to that pair."""
+    """Yield for each pair the evidence up to it: the largest E-values reached after this or an earlier pair."""
     num_slower = num_within = 0
     slower = within = 0.0
     for number, value in enumerate(map(log_ratio, pairs), start=1):
@@ -111,12 +111,12 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
 
 
 def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median log-ratio of each relaunch by itself is beyond the tolerance."""
+    """Return True if the median slowdown of B in each single relaunch is above the tolerance."""
     return all(statistics.median(values) > math.log1p(rule.tolerance) for values in _by_relaunch(pairs))
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median log-ratio of each relaunch by itself is within the bound."""
+    """Return True if the median slowdown of B in each single relaunch is below the bound."""
     return all(statistics.median(values) < math.log1p(rule.bound) for values in _by_relaunch(pairs))
 
 
@@ -198,6 +198,9 @@ def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: f
 
 
 def is_noisy(pairs: Sequence[Pair]) -> bool:
-    """Return True if the wall time of computing exceeded its CPU time by over 5 % in over a fifth of the pairs."""
+    """Return True if computing waited for a processor in over a fifth of the pairs.
+
+    It waited in a pair if its wall time exceeded its CPU time by over 5 %.
+    """
     waits = [pair.noise.get("wall_over_cpu", 1.0) > _NOISY_RATIO for pair in pairs]
     return sum(waits) > _NOISY_SHARE * len(waits)

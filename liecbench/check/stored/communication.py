@@ -30,12 +30,12 @@ def over_wire(
         label: The cell's name.
         matches: The matches of cells that differ only in the seed.
         margin: Relative growth of the ratio that is allowed.
-        least_seconds_per_step: The ratio is gated only if the bytes of a step need at least this wire time in seconds.
+        least_seconds_per_step: The ratio can fail the check only if a step's wire time is at least this, in seconds.
 
     Returns:
-        A result if the ratio is gated or an epoch's record lacks the communication time; an ungated metric if the wire
-        time per step is shorter than ``least_seconds_per_step``; None if the link is unshaped, or if no epoch was timed
-        or sent anything.
+        A result with a verdict, which is NOT_COMPARED if an epoch's record lacks the communication time. If the wire
+        time per step is shorter than ``least_seconds_per_step``, a metric without a verdict. None if the link is
+        unshaped, or if no epoch was timed or sent anything.
     """
     if not LinkMap.parse(matches[0].current.spec["link"]).shaped:
         return None

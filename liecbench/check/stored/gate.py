@@ -45,8 +45,8 @@ class Margins:
         communication: Allowed relative growth of communication time ÷ wire time.
         alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong. The
             confidence intervals of compression errors and residual norms together have the same probability.
-        least_wire_seconds_per_step: Communication time ÷ wire time is gated only if the bytes of a step need at least
-            this wire time, in seconds.
+        least_wire_seconds_per_step: Communication time ÷ wire time can fail the check only if the bytes of a step need
+            at least this wire time, in seconds.
     """
 
     wire: float = 0.02
@@ -91,6 +91,11 @@ class _Group:
 
 def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margins) -> Outcome:
     """Compare the cells of a results directory with a baseline, seed by seed.
+
+    Args:
+        cells: The cells of the results directory, one per configuration and seed.
+        baseline: The stored baseline.
+        margins: The allowed changes.
 
     Returns:
         An outcome in which one result covers one metric of all cells that differ only in the seed.

@@ -1,4 +1,7 @@
-"""Communication times of cells that were timed in a session, without the bursts that other processes disturbed."""
+"""Communication times of cells that were timed in a session, from the median burst.
+
+A burst is a series of consecutive timed steps. Bursts that other processes disturbed hardly change the median.
+"""
 
 import dataclasses
 import statistics
@@ -10,7 +13,7 @@ from liecbench.results.records import Epoch
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
     """Return a cell's epochs; if a session timed its steps, with communication times from the median of bursts.
 
-    The epochs of ``cell`` have the mean over bursts, runs of consecutive steps, as ``least_communicate_seconds``. A
+    The epochs of ``cell`` have the mean over bursts, series of consecutive steps, as ``least_communicate_seconds``. A
     burst that other processes disturbed takes longer and raises the mean, but hardly the median.
     """
     per_step: dict[str, list[float]] = {}
