@@ -205,12 +205,12 @@ def test_a_finished_directory_needs_no_gpu(scenario: Path) -> None:
     out = scenario.parent / "results"
     out.mkdir()
     with Ledger(out) as ledger:
-        for cell in load_scenario(scenario, []).cells():
+        for cell in load_scenario(scenario, ["timing=end_to_end"]).cells():
             begun, *rest = run_of(cell.id)
             assert isinstance(begun, Start)
             for record in (dataclasses.replace(begun, spec=cell.spec()), *rest):
                 ledger.append(record)
-    done = run_command(Tree(), "run", str(scenario), "--out", str(out))
+    done = run_command(Tree(), "run", str(scenario), "--out", str(out), "--set", "timing=end_to_end")
 
     assert (done.returncode, done.stderr) == (0, f"{out} exists: 2 of 2 cells are done\n")
     assert done.stdout.count("ddp *") == 2
@@ -233,7 +233,7 @@ def test_a_dry_run_needs_no_gpu_and_says_what_it_does_not_estimate(scenario: Pat
 
     assert (done.returncode, lines[2]) == (
         0,
-        "launch 1: 1 cells, 2 workers, on GPUs over nccl, on the fastest connection that NCCL finds",
+        "launch 1: 1 cell to train, 2 workers, on GPUs over nccl, on the fastest connection that NCCL finds",
     )
     assert " s without the time that GPUs compute" in lines[4]
     assert " s in all without the time that GPUs compute, which is not estimated, " in lines[-2]
