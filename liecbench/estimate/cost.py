@@ -100,13 +100,13 @@ def job_seconds(job: Job, *, link_changes: bool) -> float:
 
 
 def session_rounds(session: Session) -> int:
-    """Return the estimated number of rounds of a timing session; in a round, each of its methods is timed once."""
+    """Return the estimated number of rounds of a timing session; in a round, each method is timed once."""
     limit = CONTESTANT_SECONDS * len(session.contestants)
     return max(MIN_ROUNDS, min(_USUAL_ROUNDS, int(limit / _round_seconds(session))))
 
 
 def session_seconds(session: Session) -> float:
-    """Return the estimated seconds of a timing session: measuring its link, and its rounds."""
+    """Return the estimated seconds of a timing session: measuring the link, and timing the rounds."""
     other_seconds = _LINK_SECONDS if session.cell.link.shaped else 0.0
     return other_seconds + session_rounds(session) * _round_seconds(session)
 
@@ -155,7 +155,7 @@ def _evaluation_seconds(cell: Cell) -> float:
 
 
 def oversubscription(cell: Cell) -> float:
-    """Return workers × threads ÷ cores of this machine."""
+    """Return workers × threads per worker ÷ cores of this machine; workers share cores if this is above 1."""
     return cell.workers * cell.threads / _num_cores()
 
 

@@ -68,7 +68,7 @@ class TimeLeft:
                 self._sessions[setting] = 0.0
 
     def share_of_current(self) -> float:
-        """Return the finished share of the epochs of the cell that is trained now, from 0 to 1."""
+        """Return the finished share of the current cell's epochs, from 0 to 1; 0 if no cell is trained now."""
         if self._current is None or not self._epochs_left[self._current]:
             return 0.0
         return 1 - self._epochs_left[self._current] / self._jobs[self._current].cell.task.epochs

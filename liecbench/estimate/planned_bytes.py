@@ -44,7 +44,7 @@ class StepTraffic:
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
-    """Return the traffic of a cell's training by step kind. Seed, link and learning rate do not affect the traffic.
+    """Return the payload bytes of a cell's steps, by step kind. Seed, link and learning rate do not affect the bytes.
 
     Raises LiecbenchError if the algorithm's messages cannot be recorded.
     """

@@ -36,7 +36,9 @@ class Turn:
 
 
 def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timing:
-    """Return the record of a burst. Most seconds in the record are the slowest rank's; bytes are the timed steps'.
+    """Return the record of a burst (consecutive steps of one kind).
+
+    Most seconds in the record are those of the slowest rank. Bytes are those of the timed steps.
 
     Args:
         burst: The measurements of all ranks.

@@ -25,7 +25,7 @@ class LinkShaper(Protocol):
 
     @property
     def pacer(self) -> Pacer | None:
-        """The object that delays this rank's messages to emulate a slow link; None if messages are not delayed so."""
+        """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
 
     def shape(self, link: Link) -> None:
         """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
@@ -40,7 +40,7 @@ class LinkShaper(Protocol):
         """
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
+        """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
 
 
 class CellLink:
@@ -89,24 +89,24 @@ class CellLink:
             raise LinkError(f"the link is off by more than {FAILING_DEVIATION:.0%}: {named}{more}")
 
     def shape(self) -> None:
-        """Limit every rank's traffic to its link. Collective."""
+        """Limit all ranks' traffic to the rates and delays of their links. Collective."""
         dist.barrier()
         if self._links.shaped:
             self._shaper.shape(self._links.of(dist.get_rank()))
         dist.barrier()
 
     def unshape(self) -> None:
-        """Remove the limits of every rank. Collective."""
+        """Remove the limits on all ranks' traffic. Collective."""
         dist.barrier()
         self._shaper.unshape()
 
     @property
     def pacer(self) -> Pacer | None:
-        """The object that delays this rank's messages to emulate a slow link; None if messages are not delayed so."""
+        """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
         return self._shaper.pacer
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
+        """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
         return self._shaper.wire_bytes()
 
     def rates(self) -> LinkRates | None:

@@ -101,8 +101,8 @@ def combine_ranks(
 def untimed(epoch: Epoch) -> Epoch:
     """Return the record of an epoch without its times and wire bytes.
 
-    They are removed if a cell is trained as a trajectory, without limits on its links, because its steps are timed
-    separately on the limited links.
+    A trajectory is a training without limits on the links. Its times would mislead, and its steps are timed separately
+    on the limited links.
     """
     seconds = {
         field.name: None if field.default is None else 0.0

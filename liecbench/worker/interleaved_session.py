@@ -100,7 +100,9 @@ class _Group:
     _seconds: float = field(default=0.0, init=False)
 
     def run(self, traces: Path | None) -> None:
-        """Time rounds until there are enough, and create the contestants again before every few rounds.
+        """Time rounds until speed-ups are precise enough or the time limit is reached.
+
+        The contestants are created before the first round, and created again after every few rounds.
 
         ``traces`` is the directory for timelines of the contestants' steps; None for no timelines.
         """

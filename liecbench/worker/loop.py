@@ -65,7 +65,7 @@ def run_plan(plan: TrainingPlan, events: Path, worker_link: WorkerLink | None) -
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """The objects that this rank needs to train a job's cell, and the results directory.
+    """The objects with which this rank trains the cell (one configuration with one seed) of a job.
 
     Attributes:
         directory: The results directory.

@@ -37,7 +37,7 @@ class ProcessPacing:
         self.pacer.stop()
 
     def measure(self, link: Link) -> None:
-        """Return None, because the delays are computed, so that there is no network to measure."""
+        """Return None, because delays are computed from the link's rates, so that there is nothing to measure."""
 
     def wire_bytes(self) -> None:
         """Return None, because messages cross the loopback interface, which counts the bytes of all ranks together."""
@@ -47,7 +47,7 @@ class Unshaped:
     """The network as it is, without emulation of a slow link.
 
     Args:
-        interface: The network interface whose counters are this rank's wire bytes; None if other ranks use it too.
+        interface: The network interface that carries this rank's bytes; None if ranks share the interface.
     """
 
     name: Literal["none"] = "none"
@@ -67,7 +67,7 @@ class Unshaped:
         """Return None, because no rate was requested."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return the bytes (sent, received) of the interface so far; None if other ranks use the interface too."""
+        """Return the bytes (sent, received) of the interface so far; None if ranks share the interface."""
         return carried_bytes(self._interface) if self._interface else None
 
 

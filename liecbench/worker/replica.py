@@ -26,17 +26,17 @@ class TrainingLink(Protocol):
     """The methods of a rank's network link that training uses."""
 
     def shape(self) -> None:
-        """Limit every rank's traffic to its link. Collective."""
+        """Limit all ranks' traffic to the rates and delays of their links. Collective."""
 
     def unshape(self) -> None:
-        """Remove the limits of every rank. Collective."""
+        """Remove the limits on all ranks' traffic. Collective."""
 
     @property
     def pacer(self) -> Pacer | None:
-        """The object that delays this rank's messages to emulate a slow link; None if messages are not delayed so."""
+        """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
+        """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
 
     def rates(self) -> LinkRates | None:
         """Return the rates of this rank's link; None if they are unknown."""

@@ -64,8 +64,9 @@ def rounds_to_time(
 def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[list[float]]:
     """Return ln(step seconds of ``reference`` ÷ step seconds of ``other``) for each round that timed both contestants.
 
-    The outer list has one item per placement, the inner list one value per round, in order. A contestant's step seconds
-    are the mean over its step kinds, weighted by their shares of all steps in the long run.
+    The outer list has one item per placement, which is a series of rounds between two creations of the contestants. The
+    inner list has one value per round, in order. A contestant's step seconds are the mean over step kinds, weighted by
+    the share of each kind among all steps in the long run.
 
     Args:
         timings: The bursts.
@@ -84,7 +85,8 @@ def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[li
 def _step_seconds(timings: Iterable[Timing], contestant: str) -> dict[tuple[int, int], float]:
     """Return a contestant's mean seconds per step, by (placement, round), for the rounds that timed every step kind.
 
-    The mean weights each step kind by its share of all steps in the long run.
+    A contestant is a method to time. A placement is a series of rounds between two creations of the contestants in
+    memory. The mean weights each step kind by the kind's share of all steps in the long run.
     """
     found: dict[tuple[int, int], dict[str, Timing]] = {}
     for timing in timings:

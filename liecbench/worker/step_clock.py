@@ -23,7 +23,7 @@ class MeasuredWire(Protocol):
     """The methods of a rank's network link that ``StepClock`` uses: rates, and a counter of bytes."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
-        """Return the bytes (sent, received) of this rank's network interface so far; None if ranks share one."""
+        """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
 
     def rates(self) -> LinkRates | None:
         """Return the rates of this rank's link; None if they are unknown."""

@@ -32,8 +32,9 @@ class StepParts:
         """Return the parts, given the measurement of each rank.
 
         Transfer and compression are those of the rank that waits least for other ranks, because only the work of this
-        rank shows why the steps take so long. If the rates of all links are known, it is the rank with the most exposed
-        transfer and compression. Otherwise it is the rank with the least communication, which includes waiting.
+        rank shows why the steps take so long. If the rates of all links are known, the rank that waits least is the one
+        with the most exposed transfer and compression. Otherwise, it is the one with the least communication time,
+        because communication time includes waiting.
         """
         total = max(rank.train_seconds for rank in ranks)
         compute = min(statistics.fmean(rank.compute_seconds for rank in ranks), total)

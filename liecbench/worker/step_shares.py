@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-# The window in which steps are counted has whole periods and at least this many steps, and begins after as many steps.
+# Steps are counted in a window of whole periods with at least this many steps. As many steps before it are skipped.
 _WINDOW: Final = 2000
 # If the period is longer, the averaging steps that end a period are too rare to matter.
 _MAX_PERIOD: Final = 100_000

@@ -57,7 +57,9 @@ class Timeline:
             self.tracer.enabled = False
 
     def epoch_ended(self, last_step: int) -> str | None:
-        """Write the file if every step to trace has ended and the file is not written yet. Collective.
+        """Write the spans of all ranks to the file when every step to trace has ended. Collective.
+
+        Call it after every epoch. When the file is written, later calls do nothing.
 
         Args:
             last_step: Number of the epoch's last step.

@@ -134,7 +134,7 @@ def _opened(replica: Replica, link: CellLink, backend: Backend) -> Opened:
     """Return the answer to the order ``OpenCell``: averaging period, first step to time, and environment."""
     kinds = replica.step_kinds
     period = getattr(replica.algorithm, "average_period", 1)
-    # Start timing at the first step of the commonest kind: PowerSGD's first steps, for example, are uncompressed.
+    # Start at the first step of the commonest kind, because the first steps of PowerSGD, for example, are uncompressed.
     first = kinds.index(Counter(kinds).most_common(1)[0][0])
     described = environment.describe(replica.cell, backend, link)
     return Opened(average_period=period, first=first, environment=described)
