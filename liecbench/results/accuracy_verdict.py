@@ -134,7 +134,7 @@ def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: fl
 
 
 def num_test_labels(row: Row) -> int | None:
-    """Return the number of labels in the row's test set; None if its records do not tell."""
+    """Return the number of labels in the row's test set; None if the records lack it."""
     known = [(cell.environment.get("test_set") or {}).get("labels") for cell in row.cells]
     return next((int(number) for number in known if number), None)
 

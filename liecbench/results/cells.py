@@ -35,7 +35,10 @@ class CellResult:
 
     @property
     def is_final(self) -> bool:
-        """True if the cell completed or diverged; later runs retry failed cells and continue unfinished ones."""
+        """True if the cell completed or diverged, so that a later run leaves it as it is.
+
+        A later run retries failed cells and continues unfinished ones.
+        """
         return self.status in ("completed", "diverged")
 
     @property

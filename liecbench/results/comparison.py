@@ -40,7 +40,7 @@ class Comparison:
         break_evens: The break-even of each method compared with the baseline at two or more link rates.
         setting_verdicts: The verdict on each setting.
         words: The names and tolerances that the sentences of the verdict use.
-        verdict: The conclusions in words, one sentence per line.
+        verdict: The lines of the conclusions in words.
         errors: One text per distinct error: the algorithm's name and the error's first line.
         warnings: One text per distinct warning: the algorithm's name and the warning.
         labels: Short names of methods and settings.

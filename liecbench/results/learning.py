@@ -9,9 +9,9 @@ from liecbench.results.rows import Row
 
 
 def learned_nothing(rows: Sequence[Row]) -> str | None:
-    """Return a sentence if the baseline of ``rows`` learned nothing; None if it learned.
+    """Return a sentence if the baseline of ``rows`` learned nothing.
 
-    None also if the records lack facts about the test set.
+    Return None if it learned, or if the records lack facts about the test set.
 
     A baseline that learned has an accuracy above the share of the test set's commonest class by two standard errors. A
     language model that learned has a lower test loss than a model that knows only how often each token occurs.

@@ -77,7 +77,7 @@ class Pace:
         """Return ln(seconds of ``other`` ÷ seconds of this pace).
 
         The two are paired by round if they were timed in the same session, and by seed if they were timed while they
-        trained. If they were timed in two sessions, they are independent. Return None if they share no round or seed.
+        trained. If they were timed in two sessions, they count as independent. Return None if there are no pairs.
         """
         if self.session is not None and other.session is not None and self.session != other.session:
             own, others = self.log_seconds, other.log_seconds

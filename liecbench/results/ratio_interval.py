@@ -27,7 +27,7 @@ _MAX_AUTOCORRELATION: Final = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRatio:
-    """The mean of the logarithms of measured ratios, with its standard error; None if there is only one ratio."""
+    """The mean of the logarithms of measured ratios. ``standard_error`` is None if there is only one ratio."""
 
     mean: float
     standard_error: float | None
@@ -97,8 +97,9 @@ class LogRatio:
 def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -> Estimate:
     """Return the speed-up of a method, a geometric mean, with its confidence interval.
 
-    Every placement counts as one observation, so an interval narrows with the number of placements: with quiet rounds
-    its half-width is about 5 % for two placements, 2.3 % for four and 1.5 % for six, however many rounds each has.
+    A placement is a group of rounds, after which all models and buffers are created again. Every placement counts as
+    one observation, so an interval narrows with the number of placements: with quiet rounds its half-width is about 5 %
+    for two placements, 2.3 % for four and 1.5 % for six, however many rounds each has.
 
     Args:
         log_ratios: ln(seconds of the baseline ÷ seconds of the method) of each placement, in the order of rounds.

@@ -41,7 +41,7 @@ class Recommendation:
 
 
 def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], speed: SpeedVerdicts) -> Recommendation:
-    """Return the recommendation for the rows of one setting, given the verdicts on their accuracy and speed."""
+    """Return the recommendation for the rows of one setting, such as one link, given the verdicts on these rows."""
     compared = sorted(speed.against_baseline, key=lambda index: -_mean(rows[index]))
     faster = [index for index in compared if speed.against_baseline[index] == "faster"]
     outcome = {index: verdict.outcome for index, verdict in enumerate(accuracy) if verdict is not None}

@@ -89,9 +89,9 @@ class FirstSteps:
 class Epoch:
     """One finished epoch: trained, evaluated and checkpointed. An epoch without a record is trained again.
 
-    Durations are in seconds, sizes in bytes, accuracy is from 0 to 1; lists hold one entry per rank, in order. Times
-    cover only the ``timed_steps`` steps after warm-up; CPU seconds and everything else cover all ``steps`` steps.
-    ``data_seconds``, the time to fetch and augment batches, is not part of ``train_seconds``.
+    Durations are in seconds, sizes in bytes, and accuracy is from 0 to 1. Lists hold one entry per rank, in order.
+    Times cover only the ``timed_steps`` steps after warm-up. CPU seconds and all other numbers cover all ``steps``
+    steps. ``data_seconds``, the time to fetch and augment batches, is not part of ``train_seconds``.
     ``least_communicate_seconds`` is the communication time of the rank that communicated least, because this rank
     waited for no other. ``other_cpu_share`` is the share of the machine's CPU time, from 0 to 1, that processes other
     than the ranks used. ``memory_bytes`` is the size of the vectors that the method keeps, such as residuals, on the
@@ -182,9 +182,9 @@ class Timing:
         contestant: A key that is equal for cells whose steps take equally long (``Cell.contestant``).
         kind: The step kind.
         kind_share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
-        placement: How often all contestants' models and buffers were created again before, because step times also
-            depend on where they lie in memory.
-        round: The number of the round since the contestants were created, from 0.
+        placement: The number of the placement, from 0. For each placement, all contestants' models and buffers are
+            created again, because step times also depend on where they lie in memory.
+        round: The number of the round in the placement, from 0.
         order: The position of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
         seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.

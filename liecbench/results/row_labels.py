@@ -57,20 +57,23 @@ class Labels:
         return self._variants[row.algorithm][self.method(row)]
 
     def setting(self, row: Row, without: str = "") -> str:
-        """Return the row's values of the setting fields that differ between rows, except the field ``without``."""
+        """Return the name of the row's setting: values of setting fields that differ between rows.
+
+        The field ``without`` is left out.
+        """
         parts = _field_labels(row, [name for name in self._setting_fields if name != without])
         return " · ".join([*parts, f"timing {_timing(row)}"] if self._timing_varies else parts)
 
     def whole(self, row: Row, without: str = "") -> str:
-        """Return the row's method and setting in one text, without the field ``without``."""
+        """Return the names of the row's method and setting as one text; the field ``without`` is left out."""
         return " · ".join(part for part in (self.method(row), self.setting(row, without)) if part)
 
 
 def provenance(rows: Sequence[Row]) -> str:
     """Return a suffix such as ``(composed in part)`` that tells if times of the rows are composed or estimated.
 
-    Times are composed if an earlier version computed them from steps timed on another link's training, and estimated if
-    processes pace their messages instead of the kernel. The suffix is empty if all times are measured.
+    Times are composed if an earlier version computed them from a sample of timed steps. Times are estimated if the
+    ranks' processes, and not the kernel, limit the rate of messages. The suffix is empty if all times are measured.
     """
     kinds = [_kinds(row) for row in rows]
     found = dict.fromkeys(kind for words in kinds for kind in words)
@@ -93,7 +96,10 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _timing(row: Row) -> str:
-    """Return the timing that the row's scenario asks for; its ``composed`` covers cells of which some are trained."""
+    """Return the timing that the row's scenario asks for.
+
+    The row's field ``timing`` is another if the scenario asks for ``composed``, but this row's cells were trained.
+    """
     return str(row.cells[0].spec["timing"])
 
 
@@ -103,7 +109,7 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 
 
 def field_label(value: object, name: str) -> str:
-    """Return a field's value as text; a number or a truth value follows the field's name."""
+    """Return a field's value as text; if the value is not a string, the field's name precedes it."""
     if isinstance(value, dict | list):
         value = json.dumps(value)
     return str(value) if isinstance(value, str) else f"{name.replace('_', ' ')} {value}"

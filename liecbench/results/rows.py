@@ -260,8 +260,8 @@ def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
     """Return the mean of a metric over seeds; None if a completed cell has no value.
 
-    Metrics that compare cells with the baseline's skip seeds without a value, which the baseline lacks. Metrics with
-    ``every_seed`` are None also if a cell failed or is unfinished.
+    A metric that compares cells with the baseline's has the mean over the seeds that both completed. A metric with
+    ``every_seed`` is None also if a cell failed or is unfinished.
     """
     known = [metrics[metric.name] for metrics in completed if metric.name in metrics]
     # A cell that did not complete has not reached the target accuracy either.

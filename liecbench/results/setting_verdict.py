@@ -16,7 +16,7 @@ from liecbench.results.tolerances import Tolerances
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingVerdict:
-    """The verdict on the rows of one setting; other verdicts give rows by their position in ``rows``.
+    """The verdict on the rows of one setting, such as one link. Its parts give rows by their position in ``rows``.
 
     Attributes:
         setting: The setting's name; empty if there is only one setting.
@@ -56,7 +56,7 @@ class SettingVerdict:
         return None if found is None or found.row is None else self.rows[found.row]
 
     def accuracy_of(self, row: Row) -> AccuracyVerdict | None:
-        """Return the verdict on a row's accuracy; None if the baseline learned nothing."""
+        """Return the verdict on a row's accuracy; None if the row was not compared, or the baseline learned nothing."""
         return None if self.untrained else self.accuracy[self._position(row)]
 
     def speed_of(self, row: Row) -> SpeedOutcome | None:

@@ -35,7 +35,7 @@ class SpeedVerdicts:
 
 
 def speed_verdicts(rows: Sequence[Row]) -> SpeedVerdicts:
-    """Return the verdicts on the speed of the rows of one setting; rows without times are left out."""
+    """Return the verdicts on the speed of the rows of one setting, such as a link; rows without times are left out."""
     timed = [index for index, row in enumerate(rows) if row.pace.by_seed]
     to_baseline = {i: _ranked(rows[i].speed, allowed=not rows[i].cpu_share_differs) for i in timed}
     dense = next((row for row in rows if row.is_dense), None)

@@ -44,7 +44,10 @@ def verdict_lines(
 
 
 def setting_text(verdict: SettingVerdict, words: Words, target: str | None) -> str:
-    """Return the verdict on one setting as one text, without the setting's name; ``target`` as in ``verdict_lines``."""
+    """Return the verdict on one setting as one text, without the setting's name.
+
+    ``target`` is the target accuracy or loss as text; None if there is none.
+    """
     return ". ".join(_lines(verdict, words, target))
 
 
@@ -92,7 +95,10 @@ def _nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Wor
 
 
 def _named_fastest(verdict: SettingVerdict) -> Row | None:
-    """Return the row with the highest mean speed-up, among the rows shown to be faster than the baseline, if any."""
+    """Return the row with the highest mean speed-up among those shown to be faster than the baseline.
+
+    If none is, return the row with the highest mean speed-up; None if no row was compared.
+    """
     compared = verdict.speed.against_baseline
     shown = [index for index, outcome in compared.items() if outcome == "faster"] or list(compared)
 

@@ -1,4 +1,4 @@
-"""Warnings that a reader needs before trusting a row: the cells that differ only in the seed."""
+"""Warnings that a reader needs before trusting a row of cells that differ only in the seed."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,1 +1,1 @@
-"""Paired checks: compare side A with side B, which train in turn on the same machine. Both sides run the same steps."""
+"""Paired checks: compare the step times of sides A and B, which train in turn on the same machine."""

@@ -38,7 +38,7 @@ class Case:
 def cases_of(a: Sequence[Cell], b: Sequence[Cell]) -> list[Case]:
     """Return one case per pair of cells of A and B at the same position.
 
-    Of cells that differ only in the seed, only the first is used.
+    Of cells that differ only in the seed, only the first is used and counted.
 
     Raises:
         LiecbenchError: If A and B have different numbers of cells, not counting seeds.

@@ -46,8 +46,8 @@ def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, floa
 
     Args:
         log_ratios: ln(B's step time ÷ A's step time) of each pair.
-        threshold: Even if the bounds are computed after every pair, each of them is ever wrong with a probability of
-            at most 1/``threshold``.
+        threshold: Even if a bound is computed after every pair, it is wrong at least once with a probability of at most
+            1/``threshold``.
     """
     n, ordered = len(log_ratios), sorted(log_ratios)
     least = fewest_beyond(n, threshold)
@@ -82,9 +82,11 @@ def smallest_detectable(log_ratios: Sequence[float], tolerance: float, threshold
 
 
 def holm(e_values: Sequence[float], alpha: float) -> list[bool]:
-    """Return for each test whether Holm's step-down procedure rejects it, with a family-wise error of ``alpha``.
+    """Return for each test True if Holm's step-down procedure rejects its null hypothesis.
 
-    The p-value of a test is 1 ÷ its largest E-value.
+    Args:
+        e_values: The largest E-value of each test; the test's p-value is 1 ÷ this.
+        alpha: The largest probability that any true null hypothesis is rejected.
     """
     order = sorted(range(len(e_values)), key=lambda i: -e_values[i])
     rejected = [False] * len(e_values)

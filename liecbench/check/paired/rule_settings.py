@@ -1,9 +1,12 @@
-"""Settings of a paired comparison: allowed slowdowns, error probabilities, and numbers of pairs and launches."""
+"""Settings of a paired comparison: allowed slowdowns, error probabilities, and numbers of pairs and relaunches.
+
+A relaunch is one launch of the ranks of both sides, in which pairs of step times are measured.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
-# With fewer launches, a slowdown of ``bound`` would pass more often than ``beta``, as
+# With fewer relaunches, a slowdown of ``bound`` would pass more often than ``beta``, as
 # tests/simulations/gate_decisions.py shows.
 FEWEST_RELAUNCHES: Final = 5
 # The median of fewer pairs would be too noisy.
@@ -34,20 +37,20 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the smallest E-value that fails a test, given the number of tests of the whole check.
+        """Return the E-value for "B is slower than A by more than the tolerance" that a test needs to fail.
 
-        It is evidence that B is slower than A by more than the tolerance.
+        ``num_tests`` is the number of tests of the whole check.
         """
         return num_tests / self.alpha
 
     @property
     def pass_threshold(self) -> float:
-        """Smallest E-value that passes a test: evidence that B is slower than A by less than the bound."""
+        """E-value for "B is slower than A by less than the bound" that a test needs to pass."""
         return 1 / self.beta
 
     @property
     def can_decide(self) -> bool:
-        """True if there are enough relaunches for a test to fail or pass. If not, a check only estimates the change."""
+        """True if ``fewest_relaunches`` are enough for a verdict. Otherwise a check only estimates the change."""
         return self.fewest_relaunches >= FEWEST_RELAUNCHES
 
     @property

@@ -1,4 +1,7 @@
-"""Verdicts of paired tests, and the decision to stop measuring."""
+"""Verdicts of paired tests, and the decision to stop measuring.
+
+A test is one metric of one cell. A relaunch is one launch of the ranks of both sides, in which pairs are measured.
+"""
 
 import math
 import statistics
@@ -111,12 +114,12 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
 
 
 def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median slowdown of B in each single relaunch is above the tolerance."""
+    """Return True if the median slowdown of B is above the tolerance in every relaunch (launch of both sides)."""
     return all(statistics.median(values) > math.log1p(rule.tolerance) for values in _by_relaunch(pairs))
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median slowdown of B in each single relaunch is below the bound."""
+    """Return True if the median slowdown of B is below the bound in every relaunch (launch of both sides)."""
     return all(statistics.median(values) < math.log1p(rule.bound) for values in _by_relaunch(pairs))
 
 
@@ -168,7 +171,8 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
 def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
     """Return the lower and upper bound of B ÷ A − 1; both are None if there are too few pairs.
 
-    The interval is widened to contain the median of each relaunch, because relaunches differ more than pairs.
+    The interval is widened to contain the median of each relaunch, because relaunches differ more than the pairs of one
+    relaunch do.
     """
     bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
     if bounds is None:

@@ -142,7 +142,7 @@ class BaselineCell(Model):
 
 
 class Baseline(Model):
-    """A baseline: cells that completed, and the version of liecbench that wrote the file."""
+    """A stored baseline: the cells of a run that completed, and the version of liecbench that wrote the file."""
 
     liecbench: str
     cells: Annotated[list[BaselineCell], MinLen(1)]

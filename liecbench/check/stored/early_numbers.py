@@ -25,8 +25,8 @@ def first_steps(label: str, matches: Sequence[CellMatch], margin: float) -> Chec
         margin: Allowed relative difference.
 
     Returns:
-        FAIL if any number differs by more than ``margin`` (relative) or only one side has it, with the largest
-        difference; NOT_COMPARED if an earlier version, which did not record the first steps, wrote a side; else PASS.
+        A result with the largest difference. It is FAIL if any number differs by more than ``margin``, or if only one
+        side has the number; NOT_COMPARED if an earlier version wrote a side without first steps; else PASS.
     """
     sides = [(match.seed, _recorded(match.baseline), _recorded(match.current)) for match in matches]
     known = [(seed, old, new) for seed, old, new in sides if old is not None and new is not None]

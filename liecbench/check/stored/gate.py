@@ -159,7 +159,7 @@ def _grouped(cells: Sequence[CellResult], baseline: Baseline) -> list[_Group]:
 
 
 def _statuses(label: str, group: _Group) -> list[CheckResult]:
-    """Return a result for each problem in a group: cells diverged, unfinished, missing here, or not in the baseline."""
+    """Return a result for each problem: cells that diverged, are unfinished, or are missing here or in the baseline."""
     found = []
     if diverged := group.seeds_with("diverged"):
         why = next(_first_line(cell) for cell in group.known if cell.status == "diverged")
@@ -233,7 +233,10 @@ def _not_compared(label: str, group: _Group, kind: Kind) -> list[CheckResult]:
 
 
 def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
-    """Return each reason once, after its seeds unless it holds for ``all_of`` seeds."""
+    """Return each different reason once, with the seeds that have it; without them if ``all_of`` seeds have it.
+
+    ``reasons`` has one reason per seed.
+    """
     seeds_of: dict[str, list[int]] = {}
     for seed, reason in reasons.items():
         seeds_of.setdefault(reason, []).append(seed)

@@ -1,4 +1,4 @@
-"""Compare accuracy and loss after training, seed by seed, with one-sided Student-t confidence bounds."""
+"""Compare accuracy and loss after training with a baseline, seed by seed, by one-sided Student-t confidence bounds."""
 
 import math
 import statistics
@@ -33,8 +33,8 @@ class BoundVerdict:
         verdict: The verdict.
         bounds: The mean and its confidence bounds; None if a single seed gives no bounds.
         smallest_detectable: If bounds are inconclusive, the smallest mean that would have failed; else None.
-        seeds_needed: If bounds are inconclusive, the number of seeds that would decide with the same mean and spread;
-            else None, and None if it is above ``MOST_SEEDS``.
+        seeds_needed: If bounds are inconclusive, the number of seeds that would decide with the same mean and spread,
+            or None if it is above ``MOST_SEEDS``; else None.
     """
 
     verdict: Verdict

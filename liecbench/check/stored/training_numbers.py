@@ -74,7 +74,7 @@ def number_results(
 
 
 def _mean(entry: BaselineCell, metric: Metric) -> float | None:
-    """Return the metric's mean over the epochs that have it; None if none has."""
+    """Return the metric's mean over the epochs that have it; None if no epoch has it."""
     values = [value for epoch in entry.epochs if (value := getattr(epoch, metric)) is not None]
     return statistics.fmean(values) if values else None
 
