@@ -79,7 +79,7 @@ def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Call
 
 
 def launch_seconds(workers: int) -> float:
-    """Return the estimated seconds until the workers of a launch have joined their process group."""
+    """Return the estimated seconds until the workers of a launch (one torchrun) have joined their group."""
     return _LAUNCH_SECONDS + _WORKER_SECONDS * workers / _num_cores()
 
 

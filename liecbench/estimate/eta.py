@@ -37,7 +37,7 @@ class TimeLeft:
             self._epochs_left[cell_id] = self._jobs[cell_id].cell.task.epochs - epochs_done
 
     def finish_epoch(self, cell_id: str, seconds: float) -> None:
-        """Note that an epoch of a cell was recorded, ``seconds`` after the previous record."""
+        """Note that an epoch of a cell was recorded, ``seconds`` after the start or the previous epoch was recorded."""
         self._epochs_left[cell_id] -= 1
         self._remainders[self._kinds[cell_id]].append(max(seconds - self._wire_seconds[cell_id], 0.0))
 

@@ -18,8 +18,8 @@ Batch = tuple[Tensor, Tensor]
 class Batches:
     """The batches that one rank trains on: ``algorithm.batches_per_step`` minibatches per step.
 
-    ``cell``, one configuration with one seed, decides how ``examples`` are divided among the ranks, their order, and
-    the batch size.
+    ``cell`` (one configuration with one seed) decides which of ``examples`` each rank trains on, in which order, and
+    how large a minibatch is.
     """
 
     def __init__(self, cell: Cell, examples: Examples, algorithm: Algorithm, device: torch.device) -> None:

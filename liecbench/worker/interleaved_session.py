@@ -38,7 +38,7 @@ _DROPPING = (NonFiniteError, LinkError, DataError)
 def run_session(
     session: Session, directory: Path, link: CellLink, writer: RecordWriter | None, backend: Backend, *, trace: bool
 ) -> None:
-    """Time the steps of all contestants of a session. Collective.
+    """Time the steps of all contestants (methods) of a timing session, in turns. Collective.
 
     Rank 0 records each burst, and the start and the end of each cell that completes with the session. A cell is
     recorded as failed if its contestant fails to train, or if a link's rate is too far from the requested rate.
@@ -80,7 +80,7 @@ def run_session(
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
-    """Contestants that are in memory together and take turns.
+    """Contestants (methods to time) that are in memory together and take turns.
 
     Attributes:
         session: The session.
@@ -102,7 +102,7 @@ class _Group:
     def run(self, traces: Path | None) -> None:
         """Time rounds until speed-ups are precise enough or the time limit is reached.
 
-        The contestants are created before the first round, and created again after every few rounds.
+        The contestants (methods to time) are created before the first round, and again after every few rounds.
 
         ``traces`` is the directory for timelines of the contestants' steps; None for no timelines.
         """
@@ -116,7 +116,7 @@ class _Group:
             self._rounds = _from_rank_0(self._rounds_in_total)
 
     def _place(self, placement: int, order: random.Random, traces: Path | None) -> None:
-        """Create the contestants, time a few rounds, and close the contestants.
+        """Create the contestants (methods to time), time a few rounds of turns, and close the contestants.
 
         Args:
             placement: The number of times that the contestants were created before.

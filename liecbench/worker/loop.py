@@ -112,7 +112,7 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
 
 
 def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the job's cell after ``epochs_done`` epochs; return its status, and the error if it did not complete."""
+    """Train the cell from epoch ``epochs_done`` (from 0) on; return its status, and the error if there was any."""
     try:
         context.link.check()
         return _train(job, epochs_done, context)
@@ -123,7 +123,7 @@ def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, s
 
 
 def _train(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train, checkpoint and record the epochs after ``epochs_done``; return the status "completed" and no error."""
+    """Train, save and record the epochs from ``epochs_done`` (from 0) on; return the status "completed" and None."""
     cell, directory, writer = job.cell, context.directory, context.writer
     data = job.data_sha256 if epochs_done else None
     heartbeat = writer.heartbeat if writer is not None else lambda: None

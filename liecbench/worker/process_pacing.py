@@ -1,4 +1,4 @@
-"""Emulation of slow links for ranks without a network namespace: the process delays its own messages, or none.
+"""Links of ranks without a network namespace: either the process delays its own messages, or nothing is emulated.
 
 If a rank has a network namespace, the kernel limits its traffic (``liecbench.network.emulation.WorkerLink``).
 """

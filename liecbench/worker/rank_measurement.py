@@ -59,7 +59,7 @@ class RankMeasurement:
         """The seconds of exposed communication in which the link transferred messages.
 
         The rest of exposed communication is latency and waiting for other ranks. The fraction of transfer is estimated
-        as ``link_seconds`` ÷ the seconds of all communication, at most 1. It is 1 if the link's rate is unknown.
+        as ``link_seconds`` ÷ the seconds of all communication, at most 1, and as 1 if the link's rate is unknown.
         """
         all_seconds = self.counters.communicate_seconds
         if self.link_seconds is None or all_seconds <= self.link_seconds:

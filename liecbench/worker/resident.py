@@ -25,7 +25,9 @@ _SLOWER_LEARNING = 0.1
 
 @dataclass(slots=True, kw_only=True)
 class Resident:
-    """A contestant that is built on this rank and ready to train. All methods are collective.
+    """A contestant (a method that a timing session times), built on this rank and ready to train.
+
+    All methods are collective.
 
     Attributes:
         contestant: The method to time, as a cell (one configuration with one seed).

@@ -23,9 +23,10 @@ _USABLE: Final = 0.7
 
 
 def capacity(cell: Cell) -> int:
-    """Return how many contestants fit at the same time into the free memory of every rank, at least 2. Collective.
+    """Return how many contestants (methods to time) fit together into the free memory of every rank, at least 2.
 
     ``cell`` is the cell of any contestant, because all contestants have the same model, device and number of workers.
+    Collective.
     """
     numel = sum(shape.numel() for shape in sizes(cell.task).parameters)
     device = rank_device(cell.device)

@@ -62,16 +62,16 @@ def rounds_to_time(
 
 
 def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[list[float]]:
-    """Return ln(step seconds of ``reference`` ÷ step seconds of ``other``) for each round that timed both contestants.
+    """Return ln(step seconds of ``reference`` ÷ step seconds of ``other``) for each round that timed both methods.
 
-    The outer list has one item per placement, which is a series of rounds between two creations of the contestants. The
-    inner list has one value per round, in order. A contestant's step seconds are the mean over step kinds, weighted by
-    the share of each kind among all steps in the long run.
+    The outer list has one item per placement, which is a series of rounds between two creations of the methods in
+    memory. The inner list has one value per round, in order. A method's step seconds are the mean over step kinds,
+    weighted by the share of each kind among all steps in the long run.
 
     Args:
         timings: The bursts.
-        reference: A contestant's key.
-        other: Another contestant's key.
+        reference: The key of one contestant (a method to time).
+        other: The key of another contestant.
     """
     bursts = list(timings)
     seconds, others = _step_seconds(bursts, reference), _step_seconds(bursts, other)

@@ -78,7 +78,7 @@ class StepClock:
     def backward_returned(self) -> None:
         """Note that the backward pass has returned, and that the gradients hold the result of the communication.
 
-        The time since DDP handed over its last gradient bucket counts as exposed.
+        The time since DDP handed over its last gradient bucket counts as exposed, because computing no longer hides it.
         """
         self._returned, last_bucket_at = self._clock.timestamp(), self._algorithm.last_bucket_timestamp
         self._clock.record(last_bucket_at, self._returned, self._count_waiting)
