@@ -111,6 +111,11 @@ def session_seconds(session: Session) -> float:
     return other_seconds + session_rounds(session) * _round_seconds(session)
 
 
+def session_limit(session: Session) -> float:
+    """Return the seconds that a timing session takes at most unless its links are very slow; measures nothing."""
+    return (_LINK_SECONDS if session.cell.link.shaped else 0.0) + CONTESTANT_SECONDS * len(session.contestants)
+
+
 def burst_lengths(cell: Cell) -> dict[str, int]:
     """Return, by step kind of the cell, how many consecutive steps a timing session times in one burst."""
     return {name: burst_steps(_step_seconds(cell, kind)) for name, kind in traffic(cell).items()}

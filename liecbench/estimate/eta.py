@@ -4,7 +4,7 @@ import statistics
 from collections import defaultdict
 
 from liecbench.config.cell import Job
-from liecbench.estimate.cost import session_seconds, wire_seconds_per_epoch
+from liecbench.estimate.cost import session_limit, wire_seconds_per_epoch
 from liecbench.launch.pending import Pending
 
 
@@ -13,8 +13,8 @@ class TimeLeft:
 
     An epoch is estimated as the links' time for its bytes plus a remainder. The remainder is the mean over the finished
     epochs of the same algorithm with the same number of workers and the same task. If there are none, it is the mean
-    over all finished epochs. A timing session is estimated before it begins, and from its second round on by the mean
-    time of its finished rounds.
+    over all finished epochs. Before its second round, a timing session counts with its time limit, because a better
+    estimate would measure this machine and delay the run. From the second round on, the finished rounds' mean counts.
     """
 
     def __init__(self, pending: Pending) -> None:
@@ -25,7 +25,7 @@ class TimeLeft:
         self._epochs_left = {job.cell.id: job.cell.task.epochs - job.epochs_done for job in pending.jobs}
         self._remainders: dict[str, list[float]] = defaultdict(list)
         self._current: str | None = None
-        self._sessions = {session.cell.setting: session_seconds(session) for session in pending.sessions}
+        self._sessions = {session.cell.setting: session_limit(session) for session in pending.sessions}
         self._settings = {c.cell.id: s.cell.setting for s in pending.sessions for c in s.contestants}
         self._waiting = {s.cell.setting: {job.cell.id for job in s.jobs} for s in pending.sessions}
         self._session_begins: dict[str, float] = {}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from liecbench.config.cell import Cell, Contestant, Job, Session
-from liecbench.estimate.cost import session_seconds, wire_seconds_per_epoch
+from liecbench.estimate.cost import session_limit, wire_seconds_per_epoch
 from liecbench.estimate.eta import TimeLeft
 from liecbench.launch.pending import Pending
 from tests.ledgers import spec
@@ -72,7 +72,7 @@ def test_a_session_is_estimated_before_it_begins_and_then_by_its_rounds() -> Non
     session = Session(contestants=(Contestant(cell=one, jobs=(Job(cell=one),)),), precision=0.02)
     left = TimeLeft(Pending(sessions=(session,), cells=frozenset({one.id})))
 
-    assert left.seconds() == pytest.approx(session_seconds(session))
+    assert left.seconds() == pytest.approx(session_limit(session))
     left.begin_turn(one.id, 1, 10, 100.0)
     left.begin_turn(one.id, 3, 12, 108.0)  # two rounds took 8 s, ten are left
     assert left.seconds() == pytest.approx(40.0)
