@@ -30,6 +30,7 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/selection",
     "config/own_model",
     "report/provenance",
+    "simulations/gate_decisions",
 }
 TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}
 

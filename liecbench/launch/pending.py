@@ -1,4 +1,4 @@
-"""What is left to do for cells: trainings, then timing sessions in which the methods of a setting take turns."""
+"""The work that is left for cells: trainings, then timing sessions in which the methods of a setting take turns."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from liecbench.results.records import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """What is left to do.
+    """The work that is left.
 
     Attributes:
         jobs: The cells to train: those that are timed while they train, and trajectories of the others.
@@ -38,7 +38,7 @@ class Settled:
 def jobs_left(
     cells: Sequence[Cell], done: Mapping[str, CellResult], *, baseline: str = "ddp", precision: float = 0.02
 ) -> Pending:
-    """Return what is left to do for cells that have neither completed nor diverged; failed cells are tried again.
+    """Return the work that is left for cells that have neither completed nor diverged; failed cells are tried again.
 
     Args:
         cells: All cells of a run.
