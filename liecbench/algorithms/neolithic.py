@@ -29,7 +29,10 @@ class Neolithic(DoubleSqueeze):
 
     @property
     def batches_per_step(self) -> int:
-        """The number of minibatches whose gradients a step accumulates; all but the last run under ``no_sync``."""
+        """The number of minibatches whose gradients a step accumulates.
+
+        Every minibatch but the last runs under ``no_sync``.
+        """
         return self.rounds if self.accumulate else 1
 
     def push_compressor(self, step: int) -> Compressor:

@@ -180,7 +180,7 @@ class Cell(Model):
 
     @property
     def trajectory(self) -> "Cell":
-        """The cell without shaped links that is trained in place of this cell, whose own steps are only timed."""
+        """The same cell without shaped links, which is trained instead. This cell itself only has its steps timed."""
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     def __copy__(self) -> Self:

@@ -33,7 +33,7 @@ def check_sharing(cells: Iterable[Cell]) -> None:
 
 
 def run_jobs(cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings) -> None:
-    """Train what is left of ``cells``, then time the steps of those that are timed in turns."""
+    """Train the cells that are not finished yet, then run the timing sessions of cells with interleaved timing."""
     pending = settings.pending(cells, directory.snapshot.cells)
     launches = launching.group(pending.jobs, isolate=settings.isolate, share_gpus=settings.share_gpus)
     _run_launches(launches, directory, progress, settings)

@@ -3,10 +3,11 @@
     template ── supervisor ── init (PID 1 of its own PID namespace) ── torchrun's agent ── ranks
 
 If the launch has shaped links, the supervisor creates these in its network namespace.
-Each process asks the kernel to kill it when its parent dies, and when PID 1 dies the kernel kills all processes of its
-namespace. So when any process of this chain is killed, even by SIGKILL, all processes to its right die too.
-A supervisor is a fork of the template process, or a separate process that runs a command (``main``). In both cases it
-has a single thread, because ``unshare`` refuses a process with several.
+The kernel kills each of these processes when its parent dies, and all processes of the namespace when PID 1 dies. So
+when any process of this chain is killed, even by SIGKILL, all processes to its right die too.
+A supervisor is usually a fork of the template process, which has imported torch for all launches. It can also be a
+process of its own, which ``main`` starts. In both cases it has a single thread, because ``unshare`` refuses a process
+with several.
 """
 
 import contextlib

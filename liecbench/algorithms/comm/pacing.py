@@ -76,7 +76,7 @@ class Pacer:
         self._num_sent[peer] += 1
 
     def wait_for_arrival(self, peer: int, payload_bytes: int) -> None:
-        """Wait until a message received from ``peer`` would have arrived over the links."""
+        """Wait until the time when a received message from ``peer`` would have arrived over the emulated links."""
         first, last = self._times[peer, self._rank, self._num_received[peer] % _MAX_IN_FLIGHT]
         self._num_received[peer] += 1
         due = max(last, self._down.take(payload_bytes, first)) + self._delay

@@ -81,7 +81,7 @@ class GpuStream(HostStream):
 
 
 def stream_for(device: torch.device) -> HostStream:
-    """Return the stream for the communication of tensors on ``device``: a CUDA stream, or a ``HostStream``."""
+    """Return the stream for communicating tensors on ``device``: a ``GpuStream`` on a GPU, else a ``HostStream``."""
     return GpuStream(device) if device.type == "cuda" else HostStream()
 
 

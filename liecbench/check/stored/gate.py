@@ -159,7 +159,7 @@ def _grouped(cells: Sequence[CellResult], baseline: Baseline) -> list[_Group]:
 
 
 def _statuses(label: str, group: _Group) -> list[CheckResult]:
-    """Return a result for each problem: cells that diverged, are unfinished, or are missing here or in the baseline."""
+    """Return one result per kind of problem: cells that diverged, are unfinished, or were run on one side only."""
     found = []
     if diverged := group.seeds_with("diverged"):
         why = next(_first_line(cell) for cell in group.known if cell.status == "diverged")

@@ -14,12 +14,11 @@ class PositionCode:
     """An encoding of k positions p_0 < p_1 < … < n. The encoded size depends only on n and k.
 
     The encoded positions have two parts. The first holds the lowest ``width`` bits of every position, and is padded to
-    whole bytes. The second is a bitmap in which one bit per position is 1.
+    whole bytes. The second is a bitmap in which one bit per position is 1: the bit of p_j has the index
+    (p_j div 2^width) + spacing · j.
 
-    In Elias–Fano code (Elias 1974; Fano 1971) ``spacing`` is 1: the bit of p_j has index (p_j div 2^width) + j, so that
-    every position has a bit of its own. The code takes at most 2 + log₂(n/k) bits per position.
-
-    With ``spacing`` 0 and ``width`` 0 the encoding is a plain bitmap: the bit of p_j has index p_j.
+    With ``spacing`` 1 this is Elias–Fano code (Elias 1974; Fano 1971): every position has a bit of its own, and the
+    code takes at most 2 + log₂(n/k) bits per position. With ``spacing`` 0 and ``width`` 0 it is a plain bitmap.
 
     Attributes:
         numel: The length n of the vector.

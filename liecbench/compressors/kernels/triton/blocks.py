@@ -67,8 +67,8 @@ def launch_sum(
 def by_blocks(body: tl.constexpr, numel, block_size: tl.constexpr, arguments):  # type: ignore[no-untyped-def]
     """Call ``body`` with ``arguments`` and the start and length of this program's block; called by kernels.
 
-    The length of a whole block is passed as a constant. Otherwise Triton would mask the loads, which splits loads of
-    four values into single loads.
+    The last block may be shorter, so its length is known only at run time. For all other blocks the length is a
+    compile-time constant: their loads need no mask, and Triton loads four values at a time.
     """
     start = tl.program_id(0).to(tl.int64) * block_size
     if start + block_size <= numel:
