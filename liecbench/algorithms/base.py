@@ -48,9 +48,11 @@ class Algorithm(ABC):
     ``ServerAlgorithm`` is the base class of methods that average through a server; most need only a ``reduce``.
 
     Attributes:
-        block_bytes: The largest size of a block of gradient, in bytes of float32. ``whole`` makes one block of the
-            whole gradient, whose communication cannot overlap with the backward pass.
-        cpu_kernels: Full names of the modules with the CPU kernels of compressors that the method itself makes.
+        block_bytes: The largest size of a block of gradient, in bytes of float32. A larger tensor gets a block of
+            its own. With the value ``whole``, the whole gradient is one block, so communication cannot overlap with
+            the backward pass. None means DDP's default buckets.
+        cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method
+            creates itself. The modules of the ``compressor`` that a scenario names are not among them.
         local_models: Whether the workers' models differ between steps.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
         step: The number of steps so far.

@@ -9,7 +9,11 @@ from torch import Tensor, nn
 
 
 def resnet18_numels() -> list[int]:
-    """Return the numbers of elements of a ResNet-18's parameter tensors, in the model's order, for small images."""
+    """Return the number of elements of each parameter tensor of a ResNet-18 for small images and ten classes.
+
+    The model is torchvision's ResNet-18 with a 3 × 3 stem. The order is that of the model, except that the tensors of
+    a stage's 1 × 1 shortcut come after all others of the stage.
+    """
     numels = [3 * 64 * 9, 64, 64]
     for inside, outside in itertools.pairwise((64, 64, 128, 256, 512)):
         numels += [inside * outside * 9, outside, outside, *[outside * outside * 9, outside, outside] * 3]

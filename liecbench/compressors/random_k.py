@@ -46,7 +46,7 @@ class RandomK(Randomised):
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True unless ``shared_mask``, because each sender then draws its own positions."""
+        """True if ``shared_mask`` is false: each sender then draws positions of its own, which depend on its rank."""
         return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:
@@ -54,9 +54,10 @@ class RandomK(Randomised):
         return ENTRY_BYTES * num_kept(self.ratio, numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions to ``payload``, and the residual to ``residual`` unless it is None.
+        """Write the elements of ``vector`` at the drawn positions, times ``scale``, to ``payload``.
 
-        If any element of ``vector`` is not finite, the first entry becomes NaN.
+        Unless ``residual`` is None, also write the residual v − C(v) to it. If any element of ``vector`` is not
+        finite, even one that is not sent, the first number in ``payload`` becomes NaN, so that ``all_finite`` is False.
         """
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
         scale, kept = self.scale(vector.numel()), cpu.residual.residual_arguments(vector, residual)

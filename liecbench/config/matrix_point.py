@@ -25,8 +25,9 @@ class MatrixPoint:
 
     Attributes:
         section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
-        fields: The value of each axis and each task field, by name. If a task field is given several times, the value
-            in the algorithm's own ``task`` comes first, then the one in the matrix, then the one in the task section.
+        fields: The value of each axis and each task field, by name, with its path in the scenario file. If a task
+            field is given in several places, one value counts: that of the algorithm's own ``task``, else that of
+            the matrix or of the entry of ``include``, else that of the task section.
     """
 
     section: Key

@@ -16,10 +16,12 @@ from liecbench.results.records import End, Epoch, Record, Start, Timing
 class CellResult:
     """The state of one cell, a configuration with one seed, after its last record.
 
-    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts. ``timings`` and
-    ``long_run`` are set only if a session timed the cell's steps, instead of the cell's own training. ``timings`` are
-    the bursts of consecutive steps that the session timed. ``long_run`` is a mean epoch with their times, in which
-    rare steps, such as averaging steps, are as frequent as in an endless training.
+    ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts.
+
+    ``timings`` and ``long_run`` are set only for a cell whose steps are timed in a timing session while another cell
+    is trained in its place. Other cells keep the defaults. ``timings`` are the bursts of consecutive steps that were
+    timed. ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps,
+    are as frequent as in a long training.
     """
 
     id: str

@@ -135,12 +135,16 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 
 
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
-    """Return the variance of placements' means and its degrees of freedom.
+    """Return the pooled variance of a placement's mean and its degrees of freedom.
+
+    This is the mean of two variances, weighted by their degrees of freedom: ``between`` with ``num_placements`` − 1,
+    and an assumed variance with ``_PLACEMENT_DEGREES``. The assumed variance is ``expected`` plus
+    ``_PLACEMENT_DEVIATION``².
 
     Args:
-        between: The variance estimated from the measured placements.
-        expected: The variance that rounds alone give a placement's mean; the assumed one between placements is added.
-        num_placements: The number of placements from which ``between`` was estimated.
+        between: The variance of placements' means, estimated from the measured placements.
+        expected: The variance that a placement's mean would have if only rounds varied.
+        num_placements: The number of placements, measured or planned.
     """
     degrees = num_placements - 1 + _PLACEMENT_DEGREES
     known = _PLACEMENT_DEVIATION**2 + expected

@@ -258,10 +258,19 @@ def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
 
 
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
-    """Return the mean of a metric over seeds; None if a completed cell has no value.
+    """Return the mean of a metric over a row's seeds; None if no completed cell has a value.
 
-    A metric that compares cells with the baseline's has the mean over the seeds that both completed. A metric with
-    ``every_seed`` is None also if a cell failed or is unfinished.
+    What happens if only some cells have a value depends on the metric:
+
+    - With ``every_seed``, the mean is None if any cell has no value, even a failed or unfinished one.
+    - With ``compare``, the mean is over the cells with a value. A cell has none if the baseline did not complete
+      the same seed.
+    - For all other metrics, the mean is None if any completed cell has no value.
+
+    Args:
+        metric: The metric.
+        completed: The metrics of each completed cell by name.
+        num_cells: The number of the row's cells, completed or not.
     """
     known = [metrics[metric.name] for metrics in completed if metric.name in metrics]
     # A cell that did not complete has not reached the target accuracy either.

@@ -102,10 +102,11 @@ class StepClock:
         return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _compute_seconds(self) -> float:
-        """Return the number of timed steps × the lower quartile of their CPU seconds.
+        """Return the number of timed steps × the lower quartile of their CPU seconds; 0 without timed steps.
 
-        The lower quartile is used because all steps compute the same, and whatever else the machine does only adds to a
-        step's CPU time. On a busy machine, steps that had waited longer for the link took 0.2 to 0.3 ms more.
+        All steps compute the same, so their CPU times should be equal. Other work on the machine can only increase
+        them, so the lower quartile is closer to the truth than the mean. On a busy machine, for example, a step used
+        0.2 to 0.3 ms more CPU time if it had waited longer for the link.
         """
         seconds = self._cpu_seconds
         return len(seconds) * float(np.quantile(seconds, 0.25)) if seconds else 0.0

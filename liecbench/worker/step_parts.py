@@ -31,10 +31,12 @@ class StepParts:
     def of(cls, ranks: Sequence[RankMeasurement]) -> Self:
         """Return the parts, given the measurement of each rank.
 
-        Transfer and compression are those of the rank that waits least for other ranks, because only the work of this
-        rank shows why the steps take so long. If the rates of all links are known, the rank that waits least is the one
-        with the most exposed transfer and compression. Otherwise, it is the one with the least communication time,
-        because communication time includes waiting.
+        Transfer and compression are those of one rank, the one that is assumed to wait least for the others. The
+        others wait for this rank, so its work shows why the steps take so long. It is chosen as follows:
+
+        - If the link rates of all ranks are known: the rank with the largest sum of exposed transfer and compression.
+        - Otherwise: the rank with the least communication time, exposed or hidden. The time that a rank waits for
+          others counts as communication, so this rank probably waits least.
         """
         total = max(rank.train_seconds for rank in ranks)
         compute = min(statistics.fmean(rank.compute_seconds for rank in ranks), total)

@@ -93,9 +93,9 @@ def _threshold(bits: Tensor, num_kept: int) -> tuple[Tensor, Tensor]:
 def _count_digits(  # type: ignore[no-untyped-def]
     bits, numel, found, counts, low: tl.constexpr, high: tl.constexpr, bins: tl.constexpr, block_size: tl.constexpr
 ):
-    """Count the values of the next digit in the magnitudes that begin with the digits ``found``.
+    """Add to ``counts[d]`` the number of magnitudes that begin with ``found`` and have d as their next digit.
 
-    The next digit is bits ``low`` to ``high`` − 1. Add the number of magnitudes with each value to ``counts``.
+    ``found`` holds the digits found so far. The next digit is bits ``low`` to ``high`` − 1 of a magnitude.
     """
     prefix = tl.load(found)
     local = tl.zeros([bins], tl.int32)
