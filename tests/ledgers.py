@@ -1,10 +1,12 @@
 """Synthetic ledgers: records with small round values, none computed by the code under test."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Comparison, compare
+from liecbench.results.ledger import Ledger
 from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
 from liecbench.results.rows import Row, summarise
 
@@ -126,6 +128,9 @@ def timing(
         "cpu_seconds": seconds,
         "other_cpu_share": 0.0,
         "peak_memory_bytes": 1000,
+        "payload_bytes": {"sent": [steps, steps], "received": [steps, steps]},
+        "all_compress_seconds": seconds / 4,
+        "step_quantiles": [seconds / steps],
     }
     return Timing(
         setting=setting,
@@ -145,6 +150,15 @@ def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -
     """Return a completed cell: its start, an epoch for each of ``epochs``, its end."""
     trained = [epoch(cell, number, **values) for number, values in enumerate(epochs, start=1)]
     return [start(cell, **fields), *trained, end(cell)]
+
+
+def write_ledger(directory: Path, *runs: Iterable[Record]) -> Path:
+    """Write the records of these runs to a new ledger in ``directory``, and return the directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with Ledger(directory) as ledger:
+        for record in (record for run in runs for record in run):
+            ledger.append(record)
+    return directory
 
 
 def cells_of(*runs: Sequence[Record]) -> list[CellResult]:

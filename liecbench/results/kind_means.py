@@ -26,7 +26,7 @@ _SECONDS: Final = {
     "data_seconds": "data_seconds",
     "cpu_seconds": "cpu_seconds",
 }
-_KNOWN_FIELDS: Final = frozenset(field.name for field in dataclasses.fields(Epoch))
+_WAYS: Final = ("sent", "received")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,23 +44,23 @@ class KindMeans:
     share: float
     seconds: dict[str, float]
     wire_bytes: dict[str, list[float]] | None
-    payload_bytes: dict[str, list[float]] | None
+    payload_bytes: dict[str, list[float]]
     step_quantiles: list[float]
 
     @classmethod
     def of(cls, bursts: Sequence[Timing]) -> Self:
         """Return the means of the bursts of one kind."""
-        means = {
-            name: statistics.fmean(values)
-            for name, source in _SECONDS.items()
-            if len(values := [v / b.steps for b in bursts if (v := getattr(b, source)) is not None]) == len(bursts)
-        }
+        wire = [burst.wire_bytes for burst in bursts if burst.wire_bytes is not None]
+        steps = sum(burst.steps for burst in bursts)
         return cls(
             share=bursts[-1].kind_share,
-            seconds=means,
-            wire_bytes=_mean_bytes([(burst.wire_bytes, burst.steps) for burst in bursts]),
-            payload_bytes=_mean_bytes([(burst.payload_bytes, burst.steps) for burst in bursts]),
-            step_quantiles=[v for burst in bursts for v in burst.step_quantiles or [burst.seconds / burst.steps]],
+            seconds={
+                name: statistics.fmean(getattr(burst, source) / burst.steps for burst in bursts)
+                for name, source in _SECONDS.items()
+            },
+            wire_bytes=None if len(wire) < len(bursts) else _mean_bytes(wire, steps),
+            payload_bytes=_mean_bytes([burst.payload_bytes for burst in bursts], steps),
+            step_quantiles=[seconds for burst in bursts for seconds in burst.step_quantiles],
         )
 
 
@@ -94,24 +94,23 @@ def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequ
     counts = {kind: trained.steps * means.share for kind, means in kinds.items() if means.share}
     epoch = _with_times(trained, counts, kinds, timings, cell)
     payload = _sum_bytes([(n, kinds[kind].payload_bytes) for kind, n in counts.items()])
-    return epoch if payload is None else dataclasses.replace(epoch, payload_bytes=payload)
+    return dataclasses.replace(epoch, payload_bytes=payload)
 
 
 def _with_times(
     trained: Epoch, counts: Mapping[str, float], kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str
 ) -> Epoch:
     shares = [burst.other_cpu_share for burst in timings if burst.other_cpu_share is not None]
+    wire = [(n, per_step) for kind, n in counts.items() if (per_step := kinds[kind].wire_bytes) is not None]
     changes: dict[str, Any] = {
-        name: sum(n * kinds[kind].seconds[name] for kind, n in counts.items())
-        for name in _SECONDS
-        if name in _KNOWN_FIELDS and all(name in kinds[kind].seconds for kind in counts)
+        name: sum(n * kinds[kind].seconds[name] for kind, n in counts.items()) for name in _SECONDS
     }
     return dataclasses.replace(
         trained,
         cell=cell,
         timed_steps=trained.steps,
         step_seconds=_quantiles(counts, kinds),
-        wire_bytes=_sum_bytes([(n, kinds[kind].wire_bytes) for kind, n in counts.items()]),
+        wire_bytes=None if len(wire) < len(counts) else _sum_bytes(wire),
         other_cpu_share=statistics.fmean(shares) if shares else None,
         gpu=None,  # the cell was trained without shaped links, so that its GPUs waited less than those of the timed one
         **changes,
@@ -137,23 +136,12 @@ def _quantile(weighted: Sequence[tuple[float, float]], fraction: float) -> float
     return weighted[-1][0]
 
 
-def _mean_bytes(bursts: Sequence[tuple[dict[str, list[int]] | None, int]]) -> dict[str, list[float]] | None:
-    known = [(counted, steps) for counted, steps in bursts if counted is not None]
-    if len(known) < len(bursts):
-        return None
-    steps = sum(steps for _, steps in known)
-    return {
-        way: [sum(ranks) / steps for ranks in zip(*(counted[way] for counted, _ in known), strict=True)]
-        for way in ("sent", "received")
-    }
+def _mean_bytes(bursts: Sequence[dict[str, list[int]]], steps: int) -> dict[str, list[float]]:
+    return {way: [sum(ranks) / steps for ranks in zip(*(b[way] for b in bursts), strict=True)] for way in _WAYS}
 
 
-def _sum_bytes(kinds: Sequence[tuple[float, dict[str, list[float]] | None]]) -> dict[str, list[int]] | None:
-    known = [(n, per_step) for n, per_step in kinds if per_step is not None]
-    if not known or len(known) < len(kinds):
-        return None
-    ranks = range(len(known[0][1]["sent"]))
+def _sum_bytes(kinds: Sequence[tuple[float, dict[str, list[float]]]]) -> dict[str, list[int]]:
     return {
-        way: [round(sum(n * per_step[way][rank] for n, per_step in known)) for rank in ranks]
-        for way in ("sent", "received")
+        way: [round(sum(ranks)) for ranks in zip(*([n * each for each in b[way]] for n, b in kinds), strict=True)]
+        for way in _WAYS
     }

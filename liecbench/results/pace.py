@@ -6,13 +6,13 @@ and buffers again, because step times also depend on where they lie in memory. A
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from liecbench.results.cells import CellResult
 from liecbench.results.ratio_interval import LogRatio
-from liecbench.results.records import Timing
+from liecbench.results.round_seconds import by_placement, round_seconds
 
 # Two rows are not ranked if other processes used shares of the CPU that differ by more than this.
 MAX_CPU_SHARE_DIFFERENCE: Final = 0.10
@@ -52,7 +52,7 @@ class Pace:
         by_round = {
             (number, *place): steps * seconds
             for number, timings in enumerate(sessions)
-            for place, seconds in _step_seconds(timings).items()
+            for place, seconds in round_seconds(timings).items()
         }
         bursts = [timing for timings in sessions for timing in timings]
         shares = [burst.other_cpu_share for burst in bursts] or [
@@ -71,7 +71,7 @@ class Pace:
         """The mean over rounds of ln(seconds per epoch); None if the cells were timed while they trained."""
         if not self.by_round:
             return None
-        return LogRatio.of_rounds(_by_placement({place: math.log(s) for place, s in self.by_round.items()}))
+        return LogRatio.of_rounds(by_placement({place: math.log(s) for place, s in self.by_round.items()}))
 
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return ln(seconds of ``other`` ÷ seconds of this pace).
@@ -85,7 +85,7 @@ class Pace:
         shared = [place for place in self.by_round if place in other.by_round]
         if shared:
             ratios = {place: math.log(other.by_round[place] / self.by_round[place]) for place in shared}
-            return LogRatio.of_rounds(_by_placement(ratios))
+            return LogRatio.of_rounds(by_placement(ratios))
         seeds = [seed for seed in self.by_seed if seed in other.by_seed]
         if not seeds:
             return None
@@ -96,33 +96,3 @@ class Pace:
         if self.other_cpu_share is None or other.other_cpu_share is None:
             return False
         return abs(self.other_cpu_share - other.other_cpu_share) > MAX_CPU_SHARE_DIFFERENCE
-
-
-def _step_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
-    """Return the mean seconds per step by placement and round, with every step kind's share in a long training.
-
-    In a round without steps of a rare kind, the kind's mean over the other rounds is used.
-    """
-    bursts: dict[str, dict[tuple[int, int], list[Timing]]] = {}
-    for timing in timings:
-        place = (timing.placement, timing.round)
-        bursts.setdefault(timing.kind, {}).setdefault(place, []).append(timing)
-    shares = {kind: next(iter(found.values()))[0].kind_share for kind, found in bursts.items()}
-    means = {kind: {place: _per_step(found) for place, found in places.items()} for kind, places in bursts.items()}
-    overall = {kind: statistics.fmean(found.values()) for kind, found in means.items()}
-    total = sum(shares.values()) or 1.0
-    places = sorted({place for found in means.values() for place in found})
-    return {
-        place: sum(shares[kind] / total * means[kind].get(place, overall[kind]) for kind in means) for place in places
-    }
-
-
-def _per_step(bursts: Sequence[Timing]) -> float:
-    return sum(burst.seconds for burst in bursts) / sum(burst.steps for burst in bursts)
-
-
-def _by_placement(values: Mapping[_Position, float]) -> list[list[float]]:
-    placements: dict[tuple[int, int], list[float]] = {}
-    for (session, placement, _), value in sorted(values.items()):
-        placements.setdefault((session, placement), []).append(value)
-    return list(placements.values())

@@ -229,9 +229,9 @@ class Timing:
     cpu_seconds: float
     other_cpu_share: float | None
     peak_memory_bytes: int
-    payload_bytes: dict[str, list[int]] | None = field(default=None, hash=False)
-    all_compress_seconds: float | None = None
-    step_quantiles: list[float] | None = field(default=None, hash=False)
+    payload_bytes: dict[str, list[int]] = field(hash=False)
+    all_compress_seconds: float
+    step_quantiles: list[float] = field(hash=False)
 
 
 CellRecord = Start | Epoch | End

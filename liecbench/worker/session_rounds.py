@@ -10,6 +10,7 @@ from typing import Final
 
 from liecbench.results.ratio_interval import rounds_needed
 from liecbench.results.records import Timing
+from liecbench.results.round_seconds import by_placement, round_seconds
 
 # Contestants are created again after this many rounds, because times differ more between placements than within one.
 PLACEMENT_ROUNDS: Final = 2
@@ -57,7 +58,7 @@ def rounds_to_time(
         return min(FIRST_ROUNDS, affordable)
     reference, *others = contestants
     wanted = [rounds_needed(log_ratios(timings, reference, other), precision, at_most=MAX_ROUNDS) for other in others]
-    earlier = _num_rounds(timings, reference) - rounds_done
+    earlier = len(_seconds_of(reference, timings)) - rounds_done
     return min(max([FIRST_ROUNDS, *(rounds - earlier for rounds in wanted)]), affordable)
 
 
@@ -74,31 +75,9 @@ def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[li
         other: The key of another contestant.
     """
     bursts = list(timings)
-    seconds, others = _step_seconds(bursts, reference), _step_seconds(bursts, other)
-    placements: dict[int, list[float]] = {}
-    for placement, number in sorted(seconds.keys() & others.keys()):
-        ratio = math.log(seconds[placement, number] / others[placement, number])
-        placements.setdefault(placement, []).append(ratio)
-    return list(placements.values())
+    seconds, others = _seconds_of(reference, bursts), _seconds_of(other, bursts)
+    return by_placement({place: math.log(seconds[place] / others[place]) for place in seconds.keys() & others.keys()})
 
 
-def _step_seconds(timings: Iterable[Timing], contestant: str) -> dict[tuple[int, int], float]:
-    """Return a contestant's mean seconds per step, by (placement, round), for the rounds that timed every step kind.
-
-    A contestant is a method to time. A placement is a series of rounds between two creations of the contestants in
-    memory. The mean weights each step kind by the kind's share of all steps in the long run.
-    """
-    found: dict[tuple[int, int], dict[str, Timing]] = {}
-    for timing in timings:
-        if timing.contestant == contestant:
-            found.setdefault((timing.placement, timing.round), {})[timing.kind] = timing
-    num_kinds = max((len(kinds) for kinds in found.values()), default=0)
-    return {
-        place: math.fsum(timing.kind_share * timing.seconds / timing.steps for timing in kinds.values())
-        for place, kinds in found.items()
-        if len(kinds) == num_kinds
-    }
-
-
-def _num_rounds(timings: Iterable[Timing], contestant: str) -> int:
-    return len(_step_seconds(timings, contestant))
+def _seconds_of(contestant: str, bursts: Iterable[Timing]) -> dict[tuple[int, int], float]:
+    return round_seconds(burst for burst in bursts if burst.contestant == contestant)

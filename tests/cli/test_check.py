@@ -11,10 +11,9 @@ from liecbench.check.paired.paired_check import PairedCheck
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.session import PairedComparison
 from liecbench.check.verdict import Outcome
-from liecbench.results.ledger import Ledger
 from tests.cli.in_process import run_in_process
 from tests.commands import running_command
-from tests.ledgers import run_of
+from tests.ledgers import run_of, write_ledger
 from tests.waiting import TIMEOUT_SECONDS
 
 SCENARIO = """\
@@ -29,13 +28,7 @@ matrix:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    directory = tmp_path / "results"
-    directory.mkdir()
-    with Ledger(directory) as ledger:
-        for seed in range(5):
-            for record in run_of(f"cell{seed}", seed=seed):
-                ledger.append(record)
-    return directory
+    return write_ledger(tmp_path / "results", *(run_of(f"cell{seed}", seed=seed) for seed in range(5)))
 
 
 @pytest.fixture

@@ -387,18 +387,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert str(raised.value).startswith(f"{tmp_path / 'no.yaml'}: No such file or directory; ")
 
 
-def test_the_last_sample_still_fits() -> None:
-    sizes = [cell.task.batch_size for cell in scenario(edited("batch_size: 32", "batch_size: 718")).cells()]
-
-    assert sizes == [718, 718]
-
-
-def test_exponents_and_whole_numbers_are_rates() -> None:
-    rates = [scenario(edited("0.1", text)).cells()[0].task.learning_rate for text in ("1e-3", "1E-3", "1", "5.0e-4")]
-
-    assert rates == [0.001, 0.001, 1.0, 0.0005]
-
-
 def test_overrides_apply_in_order(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(BASE)
@@ -436,15 +424,6 @@ def test_a_refused_pair_that_is_included_is_placed_there() -> None:
 
     assert message.startswith("s.yaml:12:43: include[0].compressor: memsgd refuses random_k: ")
     assert "exclude" not in message
-
-
-def test_block_sign_uses_the_papers_blocks_by_default() -> None:
-    text = edited("[sign]", "[sign, block_sign]")
-    preferred = {(c.compressor and c.compressor.name): c.block_bytes for c in scenario(text).cells()}
-    block_sizes = {c.block_bytes for c in scenario(text + "block_bytes: whole\n").cells()}
-
-    assert preferred == {None: None, "sign": 26214400, "block_sign": 5242880}
-    assert block_sizes == {"whole"}
 
 
 def test_data_of_cells_that_will_not_run_need_not_be_there() -> None:

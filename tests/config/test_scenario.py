@@ -131,3 +131,24 @@ def test_included_cells_come_last_and_take_the_rest_from_the_matrix() -> None:
     text = BASE + "include: [{algorithm: psgd, workers: 4}, {link: 5mbit}, {algorithm: ddp}]\n"
 
     assert [*names_of(BASE), "psgd · 4 workers · none · seed 0", "ddp · 2 workers · 5mbit · seed 0"] == names_of(text)
+
+
+def test_the_last_sample_still_fits() -> None:
+    sizes = [cell.task.batch_size for cell in scenario(edited("batch_size: 32", "batch_size: 718")).cells()]
+
+    assert sizes == [718, 718]
+
+
+def test_exponents_and_whole_numbers_are_rates() -> None:
+    rates = [scenario(edited("0.1", text)).cells()[0].task.learning_rate for text in ("1e-3", "1E-3", "1", "5.0e-4")]
+
+    assert rates == [0.001, 0.001, 1.0, 0.0005]
+
+
+def test_block_sign_uses_the_papers_blocks_by_default() -> None:
+    text = edited("[sign]", "[sign, block_sign]")
+    preferred = {(c.compressor and c.compressor.name): c.block_bytes for c in scenario(text).cells()}
+    block_sizes = {c.block_bytes for c in scenario(text + "block_bytes: whole\n").cells()}
+
+    assert preferred == {None: None, "sign": 26214400, "block_sign": 5242880}
+    assert block_sizes == {"whole"}

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from liecbench.results.ledger import Ledger
 from liecbench.results.records import End, Record
 from tests.browser import DESKTOP, PHONE, PageLog, opened, started
-from tests.ledgers import end, epoch, run_of, start
+from tests.ledgers import end, epoch, run_of, start, write_ledger
 
 MARKUP = "<script>window.injected = true</script>"
 # By method the seconds per epoch at 10 and at 100 Mbit/s, the accuracy and the bytes per epoch.
@@ -43,14 +42,6 @@ def cells() -> Iterator[Record]:
     yield epoch("open")
 
 
-def written(directory: Path, records: Iterator[Record] | list[Record]) -> Path:
-    directory.mkdir(exist_ok=True)
-    with Ledger(directory) as ledger:
-        for record in records:
-            ledger.append(record)
-    return directory
-
-
 def liecbench(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "liecbench", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -58,7 +49,7 @@ def liecbench(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(tmp_path_factory.mktemp("results"), cells())
+    return write_ledger(tmp_path_factory.mktemp("results"), cells())
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +207,7 @@ def test_the_page_is_readable_on_a_phone_light_and_dark(browser: Browser, file: 
 def test_the_page_has_a_table_of_gpus(browser: Browser, tmp_path: Path) -> None:
     figures = {"energy_joules": 250.0, "utilisation": 0.5, "throttled_share": 0.25, f"throttled_{MARKUP}_share": 0.25}
     path = tmp_path / "gpus.html"
-    done = liecbench("report", written(tmp_path / "r", run_of("g", 2 * [{"gpu": figures}])), "-o", path)
+    done = liecbench("report", write_ledger(tmp_path / "r", run_of("g", 2 * [{"gpu": figures}])), "-o", path)
 
     assert done.returncode == 0, done.stderr
     with opened(browser, path) as (page, seen):
@@ -249,7 +240,7 @@ def many() -> Iterator[Record]:
 
 def test_two_hundred_cells_are_a_page_of_less_than_10_mb(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "many.html"
-    done = liecbench("report", written(tmp_path / "r", many()), "-o", path, "--baseline", "liec")
+    done = liecbench("report", write_ledger(tmp_path / "r", many()), "-o", path, "--baseline", "liec")
 
     assert done.returncode == 0, done.stderr
     assert path.stat().st_size < 10_000_000
@@ -261,7 +252,7 @@ def test_two_hundred_cells_are_a_page_of_less_than_10_mb(browser: Browser, tmp_p
 def test_results_without_a_finished_cell_make_a_page_and_say_so(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     records: list[Record] = [start("a"), End(cell="a", attempt=1, status="failed", error="no")]
-    done = liecbench("report", written(tmp_path / "r", records), "-o", path)
+    done = liecbench("report", write_ledger(tmp_path / "r", records), "-o", path)
 
     assert done.returncode == 4
     assert "not complete: ddp (1/1 failed)" in path.read_text(encoding="utf-8")
@@ -269,7 +260,7 @@ def test_results_without_a_finished_cell_make_a_page_and_say_so(tmp_path: Path) 
 
 
 def test_an_empty_directory_is_named(tmp_path: Path) -> None:
-    done = liecbench("report", written(tmp_path / "r", []), "-o", tmp_path / "r.html")
+    done = liecbench("report", write_ledger(tmp_path / "r", []), "-o", tmp_path / "r.html")
 
     assert (done.returncode, (tmp_path / "r.html").exists()) == (4, False)
     assert "no cell has begun" in done.stderr
@@ -277,7 +268,7 @@ def test_an_empty_directory_is_named(tmp_path: Path) -> None:
 
 def test_figures_for_print_are_written_beside(tmp_path: Path) -> None:
     directory, path = tmp_path / "figures", tmp_path / "r.html"
-    done = liecbench("report", written(tmp_path / "r", run_of("a")), "-o", path, "--figures", directory)
+    done = liecbench("report", write_ledger(tmp_path / "r", run_of("a")), "-o", path, "--figures", directory)
     names = {file.name for file in directory.iterdir()}
 
     assert done.returncode == 0, done.stderr
@@ -287,7 +278,7 @@ def test_figures_for_print_are_written_beside(tmp_path: Path) -> None:
 
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "r.html"
-    done = liecbench("report", written(tmp_path / "r", run_of("a")), "-o", path)
+    done = liecbench("report", write_ledger(tmp_path / "r", run_of("a")), "-o", path)
 
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert str(path) in done.stderr

@@ -1,5 +1,4 @@
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,10 @@ from liecbench.results.directory import (
     load,
     refuse_existing,
 )
-from liecbench.results.ledger import LEDGER_NAME, Ledger
+from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.records import SCHEMA, Record, to_json
 from liecbench.results.tolerances import Tolerances
-from tests.ledgers import end, epoch, run_of, start
+from tests.ledgers import end, epoch, run_of, start, write_ledger
 
 TEXT = """\
 name: example
@@ -212,14 +211,6 @@ def test_a_damaged_new_line_is_named_with_its_number(tmp_path: Path) -> None:
     assert str(raised.value).startswith(f"{ledger}:2: not a start, epoch, timing or end record; ")
 
 
-def write(directory: Path, records: Sequence[Record]) -> Path:
-    directory.mkdir(exist_ok=True)
-    with Ledger(directory) as ledger:
-        for record in records:
-            ledger.append(record)
-    return directory
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -255,7 +246,9 @@ def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_a_cell_in_two_directories_counts_where_it_completed(tmp_path: Path, order: tuple[int, int]) -> None:
-    directories = [write(tmp_path / "a", [start("x"), epoch("x")]), write(tmp_path / "b", run_of("x", [{}, {}]))]
+    begun: list[Record] = [start("x"), epoch("x")]
+    trained = run_of("x", [{}, {}])
+    directories = [write_ledger(tmp_path / "a", begun), write_ledger(tmp_path / "b", trained)]
     cells = load([directories[index] for index in order])
 
     assert [(cell.id, cell.status, len(cell.epochs)) for cell in cells] == [("x", "completed", 2)]
@@ -264,7 +257,7 @@ def test_a_cell_in_two_directories_counts_where_it_completed(tmp_path: Path, ord
 def test_a_cell_that_two_directories_completed_is_shown_twice(tmp_path: Path) -> None:
     slow = [*run_of("x", [{"seconds": 4.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
     fast = [*run_of("x", [{"seconds": 2.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
-    cells = load([write(tmp_path / "a", slow), write(tmp_path / "b", fast)])
+    cells = load([write_ledger(tmp_path / "a", slow), write_ledger(tmp_path / "b", fast)])
     seen = [(cell.directory, cell.id, cell.epochs[0].train_seconds) for cell in cells]
 
     assert seen == [("a", "x", 4.0), ("a", "y", 1.0), ("b", "x", 2.0), ("b", "y", 1.0)]
@@ -272,7 +265,7 @@ def test_a_cell_that_two_directories_completed_is_shown_twice(tmp_path: Path) ->
 
 def test_a_cell_whose_spec_is_damaged_is_named(tmp_path: Path) -> None:
     record = start("x")
-    directory = write(tmp_path, [dataclasses.replace(record, spec={**record.spec, "workers": 0})])
+    directory = write_ledger(tmp_path, [dataclasses.replace(record, spec={**record.spec, "workers": 0})])
     with pytest.raises(LiecbenchError) as raised:
         load([directory])
 
@@ -280,13 +273,13 @@ def test_a_cell_whose_spec_is_damaged_is_named(tmp_path: Path) -> None:
 
 
 def test_directories_are_read_together(tmp_path: Path) -> None:
-    directories = [write(tmp_path / "a", run_of("x")), write(tmp_path / "b", run_of("y", seed=1))]
+    directories = [write_ledger(tmp_path / "a", run_of("x")), write_ledger(tmp_path / "b", run_of("y", seed=1))]
 
     assert [cell.id for cell in load(directories)] == ["x", "y"]
 
 
 def test_an_empty_ledger_has_nothing_to_compare(tmp_path: Path) -> None:
-    directory = write(tmp_path, [])
+    directory = write_ledger(tmp_path, [])
     with pytest.raises(NothingToCompareError) as raised:
         load([directory])
 

@@ -25,11 +25,11 @@ def test_a_round_weighs_step_kinds_by_how_often_they_come_in_the_long_run() -> N
     assert pace(usual, averaging).by_round == {(0, 0, 0): pytest.approx(4.4)}
 
 
-def test_a_round_without_a_rare_kind_takes_its_mean() -> None:
+def test_an_interrupted_round_does_not_count() -> None:
     usual = [timing("a", 0, number, 0.1, kind_share=0.5) for number in (0, 1)]
     rare = timing("a", 0, 0, 0.3, kind="averaging", kind_share=0.5)
 
-    assert pace(*usual, rare).by_round == {(0, 0, 0): pytest.approx(4.4), (0, 0, 1): pytest.approx(4.4)}
+    assert pace(*usual, rare).by_round == {(0, 0, 0): pytest.approx(4.4)}
 
 
 def test_sessions_are_paired_by_round() -> None:

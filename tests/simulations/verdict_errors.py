@@ -9,12 +9,14 @@ import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from liecbench.results.cells import CellResult
 from liecbench.results.records import Timing
 from liecbench.results.rows import summarise
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.tolerances import Tolerances
+from tests import ledgers
 from tests.ledgers import epoch, spec
 from tests.simulations.ratio_coverage import ROUNDS_PER_PLACEMENT, Noise
 
@@ -91,7 +93,7 @@ class Run:
         )
 
 
-def timing(contestant: str, placement: int, number: int, step_seconds: float, **changes: object) -> Timing:
+def timing(contestant: str, placement: int, number: int, step_seconds: float, **changes: Any) -> Timing:
     """Return the record of ten consecutive timed steps; ``changes`` replace its fields.
 
     Args:
@@ -101,30 +103,10 @@ def timing(contestant: str, placement: int, number: int, step_seconds: float, **
         step_seconds: The seconds per step.
         **changes: Values of other fields.
     """
-    fields = {
-        "setting": "one",
-        "contestant": contestant,
-        "kind": "step",
-        "kind_share": 1.0,
-        "placement": placement,
-        "round": number,
-        "order": 0,
-        "steps": 10,
-        "seconds": 10 * step_seconds,
-        "compute_seconds": 5 * step_seconds,
-        "wire_seconds": 5 * step_seconds,
-        "compress_seconds": 0.0,
-        "other_seconds": 0.0,
-        "exposed_seconds": 5 * step_seconds,
-        "communicate_seconds": 5 * step_seconds,
-        "least_communicate_seconds": 5 * step_seconds,
-        "data_seconds": 0.0,
-        "wire_bytes": None,
-        "cpu_seconds": 10 * step_seconds,
-        "other_cpu_share": 0.0,
-        "peak_memory_bytes": 1000,
-    }
-    return Timing(**{**fields, **changes})  # type: ignore[arg-type]
+    burst = ledgers.timing(
+        contestant, seconds=10 * step_seconds, steps=10, placement=placement, round_=number, setting="one"
+    )
+    return dataclasses.replace(burst, **changes)
 
 
 def anything_false(verdict: SettingVerdict) -> bool:

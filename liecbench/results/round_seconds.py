@@ -1,0 +1,42 @@
+"""Seconds per step of one method by the rounds of timing sessions.
+
+In a round, every method has one turn, in which bursts of each of its step kinds are timed. A placement is a group of
+rounds between two creations of all methods' models and buffers.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from liecbench.results.records import Timing
+
+# The position of a round: the number of its placement (or of session and placement), and its number within that.
+Position = TypeVar("Position", bound=tuple[int, ...])
+
+
+def round_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
+    """Return the mean seconds per step of a method by (placement, round), for the rounds that timed every step kind.
+
+    The mean weights each step kind, such as averaging steps, by the kind's share in a long training. A round is
+    incomplete if the session was interrupted in it.
+
+    Args:
+        timings: The bursts of one method.
+    """
+    found: dict[tuple[int, int], dict[str, Timing]] = {}
+    for timing in timings:
+        found.setdefault((timing.placement, timing.round), {})[timing.kind] = timing
+    num_kinds = max((len(kinds) for kinds in found.values()), default=0)
+    return {
+        place: math.fsum(timing.kind_share * timing.seconds / timing.steps for timing in kinds.values())
+        for place, kinds in found.items()
+        if len(kinds) == num_kinds
+    }
+
+
+def by_placement(values: Mapping[Position, float]) -> list[list[float]]:
+    """Return the values of each placement in the order of rounds; ``values`` are given by the rounds' positions."""
+    placements: dict[tuple[int, ...], list[float]] = {}
+    for place, value in sorted(values.items()):
+        placements.setdefault(place[:-1], []).append(value)
+    return list(placements.values())
