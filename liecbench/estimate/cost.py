@@ -43,9 +43,11 @@ def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
 def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
     up = 8 * _HEADERS * sent / link.up_bits_per_second
     down = 8 * _HEADERS * received / link.down_bits_per_second
+    # A message goes to the server and one comes back; Gloo's all-reduce passes messages around a ring, twice.
+    trips = 2 * (cell.workers - 1) if cell.server is None else 2
     # A root server answers only after it has received every message. Sharded servers send and receive simultaneously.
-    hops = 2 if cell.server == "root" else 2 * (cell.workers - 1)
-    return (up + down if cell.server == "root" else max(up, down)) + 2 * hops * link.delay_seconds * bool(sent)
+    seconds = up + down if cell.server == "root" else max(up, down)
+    return seconds + 2 * trips * link.delay_seconds * bool(sent)
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:

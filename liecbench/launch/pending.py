@@ -151,4 +151,5 @@ def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:
         attempt=found.attempt + 1 if found else 1,
         epochs_done=len(found.epochs) if found else 0,
         data_sha256=found.environment.get("data_sha256") if found else None,
+        model_sha256=found.environment.get("model_sha256") if found else None,
     )

@@ -75,7 +75,8 @@ def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: 
             at=utc_now(),
             epochs_done=job.epochs_done,
             spec=cell.spec(),
-            environment={"data_sha256": job.data_sha256} if job.data_sha256 else {},
+            # The epochs that earlier attempts trained keep the hashes of their data and model.
+            environment={"data_sha256": job.data_sha256, "model_sha256": job.model_sha256},
         )
         directory.ledger.append(start)
     directory.ledger.append(End(cell=cell.id, attempt=job.attempt, status="failed", error=error))

@@ -38,6 +38,17 @@ def test_a_links_seconds_are_bytes_over_rate(link: Any, server: str | None, expe
     assert expected == pytest.approx(actual)
 
 
+@pytest.mark.parametrize(("server", "trips"), [(None, 6), ("sharded", 2), ("root", 2)])
+def test_a_trip_takes_the_delay_of_two_links(server: str | None, trips: int) -> None:
+    kind = StepTraffic(count=1, ranks=[(1000, 1000)] * 4)
+    late, early = (
+        wire_seconds(cell(link={"rate": "10mbit", **delay}, server=server, workers=4), kind)
+        for delay in ({"delay": "5ms"}, {"delay": "0ms"})
+    )
+
+    assert late - early == pytest.approx(trips * 2 * 0.005)
+
+
 def test_an_epochs_link_seconds_are_those_of_its_steps() -> None:
     assert pytest.approx(wire_seconds_per_epoch(cell())) == STEPS * 4 * NUMEL * 8 * 1.05 / 10e6
 
