@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
-from liecbench.results.verdict_words import Words, difference_text, listed
-
-_MAX_ROWS_NAMED = 4
+from liecbench.results.verdict_words import Words, difference_text, shortened
 
 
 def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
@@ -25,18 +23,17 @@ def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     ]
     first = judged[0][1]
     what = "test loss" if first.by_loss else "accuracy"
-    yield f"{words.baseline}'s {what} to {words.tolerance(first)}: {'; '.join(parts)}{_few_seeds(judged)}"
+    within = f"{what} within {words.tolerance(first)} of {words.baseline}'s"
+    yield f"{within}: {'; '.join(parts)}{_few_seeds(judged)}"
 
 
 def _named(judged: list[tuple[Row, AccuracyVerdict]], words: Words) -> str:
-    named = [f"{words.name(row)} {difference_text(found)}" for row, found in judged[:_MAX_ROWS_NAMED]]
-    more = [f"{len(judged) - _MAX_ROWS_NAMED} more"] if len(judged) > _MAX_ROWS_NAMED else []
-    return listed([*named, *more])
+    return shortened([f"{words.name(row)} {difference_text(found)}" for row, found in judged])
 
 
 def _few_seeds(judged: list[tuple[Row, AccuracyVerdict]]) -> str:
     if any(found.num_seeds > 1 for _, found in judged):
         return ""
     error = judged[0][1].one_seed_error
-    size = f"; the size of the test set alone makes it uncertain by up to ±{200 * error:.1f} points" if error else ""
-    return f" (one seed shows nothing{size})"
+    size = f"; the size of the test set alone leaves ±{200 * error:.1f} points open" if error else ""
+    return f" (one seed cannot show this{size})"

@@ -11,7 +11,7 @@ from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
 from liecbench.results.statistics import holm
 
-BreakEvenOutcome = Literal["always", "never", "below", "above", "unclear"]
+BreakEvenOutcome = Literal["always", "never", "below", "above", "alternating", "unclear"]
 _LEVEL = 0.05
 
 
@@ -25,11 +25,11 @@ class Bracket:
     Attributes:
         outcome: ``below``: the method is faster at rates below the break-even; ``above``: at rates above it;
             ``always``: it is shown to be faster at both ends of the measured rates, or only between them, and slower
-            nowhere; ``never``: the same with slower in place of faster; ``unclear``: no difference is shown at any
-            rate, or faster and slower alternate more than once.
+            nowhere; ``never``: the same with slower in place of faster; ``alternating``: faster and slower alternate
+            more than once; ``unclear``: no difference is shown at any rate.
         low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
         high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
-        num_inside: The number of measured rates above ``low`` and below ``high``, at which no difference is shown.
+        num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown.
     """
 
     outcome: BreakEvenOutcome
@@ -95,8 +95,9 @@ def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
     rates = [rate for rate, _ in points]
     shown = [(index, sign) for index, sign in enumerate(signs) if sign]
     changes = [sign for sign, _ in itertools.groupby(sign for _, sign in shown)]
+    open_rates = len(rates) - len(shown)
     if not changes or len(changes) > 2:
-        return Bracket(outcome="unclear", low=None, high=None, num_inside=0)
+        return Bracket(outcome="alternating" if changes else "unclear", low=None, high=None, num_inside=open_rates)
     first, last = shown[0], shown[-1]
     if len(changes) == 2:
         below = max(index for index, sign in shown if sign == changes[0])
@@ -110,7 +111,7 @@ def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
     if first[0] > 0 and last[0] == len(rates) - 1:
         outcome = "above" if faster else "below"
         return Bracket(outcome=outcome, low=None, high=rates[first[0]], num_inside=first[0])
-    return Bracket(outcome="always" if faster else "never", low=None, high=None, num_inside=0)
+    return Bracket(outcome="always" if faster else "never", low=None, high=None, num_inside=open_rates)
 
 
 def _signs(ratios: Sequence[LogRatio | None]) -> list[int]:

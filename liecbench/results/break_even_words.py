@@ -21,9 +21,9 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
         names_by_range: dict[str, list[str]] = {}
         for one in found:
             if one.outcome == outcome:
-                names_by_range.setdefault(_range(one), []).append(method_name(one, labels))
+                names_by_range.setdefault(_shown_range(one), []).append(method_name(one, labels))
         for rates, names in names_by_range.items():
-            yield f"shown to be {comparative} than {baseline} from {rates}: {', '.join(names)}"
+            yield f"shown to be {comparative} than {baseline} {rates}: {', '.join(names)}"
     for one in found:
         if one.outcome not in at_every_rate:
             yield f"{method_name(one, labels)}: {break_even_text(one, baseline)}"
@@ -37,19 +37,33 @@ def method_name(found: BreakEven, labels: Labels) -> str:
 def break_even_text(found: BreakEven, baseline: str) -> str:
     """Return a sentence on a break-even without its subject, the method's name."""
     if found.outcome in ("always", "never"):
-        return f"shown to be {'faster' if found.outcome == 'always' else 'slower'} than {baseline} from {_range(found)}"
+        speed = "faster" if found.outcome == "always" else "slower"
+        return f"shown to be {speed} than {baseline} {_shown_range(found)}"
     low, high, num_inside = found.bracket.low, found.bracket.high, found.bracket.num_inside
     if found.outcome == "unclear":
-        return f"not shown on which side of {baseline} from {_range(found)}"
+        return f"not shown to be faster or slower than {baseline} from {_range(found)}"
+    if found.outcome == "alternating":
+        return f"faster and slower than {baseline} by turns from {_range(found)}, so there is no single break-even"
     side = "below" if found.outcome == "below" else "above"
     if low is None or high is None:
         bound = f"up to {format_rate(low)}" if low is not None else f"from {format_rate(high or 0)} on"
         speed = "faster" if (found.outcome == "below") == (low is not None) else "slower"
-        return f"shown to be {speed} than {baseline} {bound}; the other {num_inside} rates show no difference"
+        return f"shown to be {speed} than {baseline} {bound}; no difference is shown at {_rates(num_inside)}"
     text = f"faster than {baseline} {side} a rate between {format_rate(low)} and {format_rate(high)}"
     if num_inside and high > _NARROW * low:
-        return f"{text}; the times differ too little in between to place it better at this precision"
+        return f"{text}; between these rates the times differ too little to narrow the range"
     return text
+
+
+def _shown_range(found: BreakEven) -> str:
+    """Return the range of rates of a method that is faster, or slower, at all rates where a difference is shown."""
+    num_open = found.bracket.num_inside
+    exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""
+    return f"from {_range(found)}{exception}"
+
+
+def _rates(number: int) -> str:
+    return f"{number} rate" if number == 1 else f"{number} rates"
 
 
 def _range(found: BreakEven) -> str:

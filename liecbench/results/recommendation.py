@@ -42,7 +42,7 @@ class Recommendation:
 
 def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], speed: SpeedVerdicts) -> Recommendation:
     """Return the recommendation for the rows of one setting, such as one link, given the verdicts on these rows."""
-    compared = sorted(speed.against_baseline, key=lambda index: -_mean(rows[index]))
+    compared = sorted(speed.against_baseline, key=lambda index: -rows[index].mean_log_speed)
     faster = [index for index in compared if speed.against_baseline[index] == "faster"]
     outcome = {index: verdict.outcome for index, verdict in enumerate(accuracy) if verdict is not None}
     if not faster:
@@ -67,10 +67,6 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
     if fewest > _MAX_USEFUL_SEEDS:
         return Recommendation(row=None, reason="spread", seeds=fewest, waiting=tuple(undecided))
     return Recommendation(row=None, reason="seeds", seeds=fewest, waiting=tuple(undecided))
-
-
-def _mean(row: Row) -> float:
-    return 0.0 if row.speed is None else row.speed.mean
 
 
 def _seeds(verdict: AccuracyVerdict | None) -> int:

@@ -31,18 +31,18 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
             return "every other method is shown to be slower"
         case "seeds":
             command = words.command(f"--seeds {found.seeds}")
-            return f"the accuracy of {names} needs about {found.seeds} seeds; add them with {command}"
+            verb = "keeps" if len(found.waiting) == 1 else "keep"
+            needed = f"about {found.seeds} seeds are needed to show whether {names} {verb} the accuracy"
+            return f"{needed}; add them with {command}"
         case "spread":
-            return (
-                f"the accuracy of {names} varies so much that it would take over 100 seeds; train longer or more evenly"
-            )
+            return f"the accuracy of {names} varies so much that it would take over 100 seeds; train longer"
         case "lost":
             return f"every faster method ({names}) loses accuracy"
         case "dense":
             verb = "is" if len(found.waiting) == 1 else "are"
-            return f"{names} {verb} not shown to be faster than the fastest row without compression"
+            return f"{names} {verb} not shown to be faster than the fastest method without compression"
         case "disturbed":
-            return f"{names} cannot be ranked; run again on an idle machine"
+            return f"{names} cannot be ranked, because other processes disturbed the runs; run again on an idle machine"
         case "rounds":
             return f"no method is shown to be faster; {_more_times(verdict, words)}"
 

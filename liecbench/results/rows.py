@@ -68,6 +68,11 @@ class Row:
     warnings: list[str]
 
     @property
+    def mean_log_speed(self) -> float:
+        """The mean of ``speed``; 0 if it is None."""
+        return 0.0 if self.speed is None else self.speed.mean
+
+    @property
     def algorithm(self) -> str:
         """The algorithm's name, without options."""
         return str(self.fields["algorithm"])

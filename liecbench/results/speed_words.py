@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
-from liecbench.results.verdict_words import Words, listed, ratio_text
-
-_MAX_ROWS_NAMED = 4
+from liecbench.results.verdict_words import Words, ratio_text, shortened
 
 
 def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     """Yield the sentences on speed: which methods are shown to be faster or slower than the baseline, and which not."""
     rows, speed = verdict.rows, verdict.speed
-    ranked = sorted(speed.against_baseline, key=lambda index: -_mean(rows[index]))
+    ranked = sorted(speed.against_baseline, key=lambda index: -rows[index].mean_log_speed)
     faster = [index for index in ranked if speed.against_baseline[index] == "faster"]
     apart = [rows[index] for index in ranked if rows[index].cpu_share_differs]
     if faster:
@@ -20,41 +18,36 @@ def speed_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
         yield _fastest_line([rows[index] for index in best], words, of=" of those ranked" if apart else "")
         may = [rows[i] for i in ranked if i in speed.fastest and i not in best and not rows[i].cpu_share_differs]
         if may:
-            yield f"{_with_ratios(may, words)} may be as fast: not shown"
+            yield f"{_with_ratios(may, words)} may be as fast; these times cannot tell"
     elif ranked and all(speed.against_baseline[index] == "slower" for index in ranked):
-        closest = _with_ratios([rows[ranked[0]]], words)
-        yield f"every method is shown to be slower than {words.baseline}; the closest is {closest} its speed"
+        closest = f"{_with_ratios([rows[ranked[0]]], words)} {words.baseline}'s speed"
+        yield f"every method is shown to be slower than {words.baseline}; the closest: {closest}"
     else:
         candidates = [rows[index] for index in ranked if not rows[index].cpu_share_differs]
         if candidates:
-            yield f"no method is shown to be faster than {words.baseline}: {_with_ratios(candidates, words)} its speed"
+            ratios = _with_ratios(candidates, words)
+            yield f"no method is shown to be faster than {words.baseline}: {ratios} {words.baseline}'s speed"
     if apart:
         yield _not_ranked_line(apart, next((row for row in rows if row.is_baseline), None), words)
 
 
-def _mean(row: Row) -> float:
-    return 0.0 if row.speed is None else row.speed.mean
-
-
 def _fastest_line(best: Sequence[Row], words: Words, *, of: str) -> str:
-    ratios = listed([ratio_text(row.metrics["speedup"]) for row in best[:_MAX_ROWS_NAMED]])
+    ratios = shortened([ratio_text(row.metrics["speedup"]) for row in best])
     names = words.names(best)
-    start = f"{names} is the fastest{of}" if len(best) == 1 else f"{names} are the fastest{of}, not shown to differ"
+    start = f"{names} is the fastest{of}" if len(best) == 1 else f"{names} are the fastest{of} (not shown to differ)"
     dense = best[0].metrics["speedup_over_dense"]
-    against = f", {ratio_text(dense)} the speed of the fastest row without compression" if dense is not None else ""
+    against = f", {ratio_text(dense)} the speed of the fastest method without compression" if dense is not None else ""
     return f"{start}: {ratios} {words.baseline}'s speed{against}"
 
 
 def _with_ratios(rows: Sequence[Row], words: Words) -> str:
-    named = [f"{words.name(row)} {ratio_text(row.metrics['speedup'])}" for row in rows[:_MAX_ROWS_NAMED]]
-    more = [f"{len(rows) - _MAX_ROWS_NAMED} more"] if len(rows) > _MAX_ROWS_NAMED else []
-    return listed([*named, *more])
+    return shortened([f"{words.name(row)} {ratio_text(row.metrics['speedup'])}" for row in rows])
 
 
 def _not_ranked_line(rows: Sequence[Row], base: Row | None, words: Words) -> str:
-    named = [f"{words.name(row)} {row.pace.other_cpu_share or 0:.0%}" for row in rows[:_MAX_ROWS_NAMED]]
+    named = shortened([f"{words.name(row)} {row.pace.other_cpu_share or 0:.0%}" for row in rows])
     other = "" if base is None else f", with {words.baseline} {base.pace.other_cpu_share or 0:.0%}"
     return (
-        f"not ranked, because other processes used different shares of the CPU: with {listed(named)}{other}; "
+        f"not ranked, because other processes used different shares of the CPU: with {named}{other}; "
         f"run again on an idle machine"
     )

@@ -101,12 +101,7 @@ def _named_fastest(verdict: SettingVerdict) -> Row | None:
     """
     compared = verdict.speed.against_baseline
     shown = [index for index, outcome in compared.items() if outcome == "faster"] or list(compared)
-
-    def mean(index: int) -> float:
-        speed = verdict.rows[index].speed
-        return 0.0 if speed is None else speed.mean
-
-    return verdict.rows[max(shown, key=mean)] if shown else None
+    return max((verdict.rows[index] for index in shown), key=lambda row: row.mean_log_speed, default=None)
 
 
 def _memory(verdict: SettingVerdict, words: Words) -> Iterator[str]:
@@ -114,7 +109,7 @@ def _memory(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     sizes = [(row, value.mean) for row in verdict.rows if (value := row.metrics["memory_bytes"]) is not None]
     if len({size for _, size in sizes}) > 1:
         texts = [f"{words.name(row)} {BYTES.format(size) if size else 'none'}" for row, size in sizes[:_MAX_ROWS_NAMED]]
-        yield f"memories of the methods per rank: {', '.join(texts)}"
+        yield f"memory that each method keeps per rank: {', '.join(texts)}"
 
 
 def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:

@@ -8,10 +8,9 @@ from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.statistics import holm
 from liecbench.results.units import SECONDS
-from liecbench.results.verdict_words import Words, listed, ratio_text
+from liecbench.results.verdict_words import Words, ratio_text, shortened
 
 _LEAST_SEEDS = 3
-_MAX_ROWS_NAMED = 4
 _LEVEL = 0.05
 
 
@@ -28,14 +27,13 @@ def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator
         yield f"no method reaches {target} with every seed in two evaluations in a row"
         return
     reaching.sort(key=_seconds)
-    named = [f"{words.name(row)} {_cost(row)}" for row in reaching[:_MAX_ROWS_NAMED]]
-    more = [f"{len(reaching) - _MAX_ROWS_NAMED} more"] if len(reaching) > _MAX_ROWS_NAMED else []
-    yield f"to {target}: {listed([*named, *more])}"
+    yield f"to {target}: {shortened([f'{words.name(row)} {_cost(row)}' for row in reaching])}"
     base = next((row for row in verdict.rows if row.is_baseline), None)
     rivals = [row for row in reaching if not row.is_baseline]
     if base is None or base not in reaching or not rivals:
         if base is not None and rivals:
-            yield f"{words.baseline} does not reach {target} with every seed: nothing is ranked by the time to it"
+            missed = f"{words.baseline} does not reach {target} with every seed"
+            yield f"{missed}, so methods are not ranked by the time to it"
         return
     yield _ranking(rivals, base, words, target)
 
@@ -44,14 +42,16 @@ def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str
     ratios = [(row, _speed_to_target(row, base)) for row in rivals if not row.cpu_share_differs]
     known = [(row, ratio) for row, ratio in ratios if ratio is not None]
     if not known:
-        return f"the time to {target} is ranked from {_LEAST_SEEDS} seeds on"
+        if not ratios:
+            return f"methods are not ranked by the time to {target}, because other processes disturbed the runs"
+        return f"at least {_LEAST_SEEDS} seeds are needed to rank methods by the time to {target}"
     p_values = holm([ratio.p_value for _, ratio in known])
     shown = [(r, ratio) for (r, ratio), p in zip(known, p_values, strict=True) if p <= _LEVEL and ratio.mean > 0]
     if not shown:
         return f"no method is shown to reach {target} sooner than {words.baseline}"
     shown.sort(key=lambda pair: -pair[1].mean)
-    named = [f"{words.name(row)} {ratio_text(ratio.estimate())}" for row, ratio in shown[:_MAX_ROWS_NAMED]]
-    return f"shown to reach {target} sooner than {words.baseline}: {listed(named)} its speed"
+    named = shortened([f"{words.name(row)} {ratio_text(ratio.estimate())}" for row, ratio in shown])
+    return f"shown to reach {target} sooner than {words.baseline}: {named} {words.baseline}'s speed"
 
 
 def _speed_to_target(row: Row, base: Row) -> LogRatio | None:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from liecbench.results.accuracy_verdict import AccuracyVerdict
 from liecbench.results.row_labels import Labels
@@ -11,6 +12,8 @@ from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 from liecbench.results.tolerances import Tolerances
 from liecbench.results.units import RATIO, RATIO_RANGE
+
+_MAX_NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,16 @@ class Words:
 
     def tolerance(self, verdict: AccuracyVerdict) -> str:
         """Return the tolerance that a verdict used as text, in points of accuracy or nats of loss."""
-        return f"{self.tolerances.loss:g} nats" if verdict.by_loss else f"{100 * self.tolerances.accuracy:g} points"
+        if verdict.by_loss:
+            return f"{self.tolerances.loss:g} nats"
+        points = f"{100 * self.tolerances.accuracy:g}"
+        return f"{points} point" if points == "1" else f"{points} points"
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first four names and the number of the others, such as ``a, b, c, d and 2 more``."""
+    more = [f"{len(names) - _MAX_NAMED} more"] if len(names) > _MAX_NAMED else []
+    return listed([*names[:_MAX_NAMED], *more])
 
 
 def listed(names: Sequence[str]) -> str:
@@ -60,16 +72,21 @@ def ratio_text(ratio: Estimate | None) -> str:
     if ratio is None:
         return "unknown"
     if ratio.low is None or ratio.high is None:
-        return f"{RATIO.format(ratio.mean)} (one seed, error unknown)"
+        return f"{RATIO.format(ratio.mean)} (one measurement, error unknown)"
     return RATIO_RANGE.text(ratio)
 
 
 def difference_text(verdict: AccuracyVerdict) -> str:
     """Return the difference of a verdict with its interval as text, in points of accuracy or nats of loss."""
-    found, scale, digits = verdict.difference, 1.0 if verdict.by_loss else 100.0, 3 if verdict.by_loss else 1
-    # A higher loss is worse, so that the sign of a loss difference needs the word "better".
-    unit = " nats better" if verdict.by_loss else " points"
-    text = f"{scale * found.mean:+.{digits}f}{unit}"
+    found = verdict.difference
+    if verdict.by_loss:  # the verdict counts a lower loss as positive, as it counts a higher accuracy
+        found = Estimate(
+            mean=-found.mean,
+            low=None if found.high is None else -found.high,
+            high=None if found.low is None else -found.low,
+        )
+    scale, digits, unit = (1.0, 3, "nats") if verdict.by_loss else (100.0, 1, "points")
+    text = f"{scale * found.mean:+.{digits}f} {unit}"
     if found.low is None or found.high is None:
         return text
     return f"{text} ({scale * found.low:+.{digits}f} to {scale * found.high:+.{digits}f})"

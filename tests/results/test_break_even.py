@@ -29,8 +29,8 @@ def bracket(means: Sequence[float]) -> Bracket:
         ((0.0, -0.4, -0.5), "below", None, 20, 1),
         ((-0.5, 0.0, 0.0), "above", 10, None, 2),
         ((0.0, 0.4, 0.5), "above", None, 20, 1),
-        ((0.0, 0.01, -0.01), "unclear", None, None, 0),
-        ((0.5, -0.5, 0.5), "unclear", None, None, 0),
+        ((0.0, 0.01, -0.01), "unclear", None, None, 3),
+        ((0.5, -0.5, 0.5), "alternating", None, None, 0),
     ],
 )
 def test_a_bracket_is_what_the_rates_show(

@@ -31,7 +31,7 @@ def test_the_fastest_is_named_with_its_interval() -> None:
 
     assert lines[0].startswith("psgd is the fastest: 2.00× (1.9")
     assert lines[0].endswith(" ddp's speed")
-    assert lines[1].startswith("ddp's accuracy to 0.5 points: kept by psgd +0.0 points (-0.2 to +0.2) and liec")
+    assert lines[1].startswith("accuracy within 0.5 points of ddp's: kept by psgd +0.0 points (-0.2 to +0.2) and liec")
     assert lines[2] == "recommended: psgd, shown to be faster and to keep the accuracy"
 
 
@@ -39,8 +39,8 @@ def test_one_seed_shows_nothing_and_says_so() -> None:
     lines = lines_of(run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.91)))
 
     assert lines == [
-        "no method is shown to be faster than ddp: psgd 2.00× (one seed, error unknown) its speed",
-        "ddp's accuracy to 0.5 points: not shown for psgd +1.0 points (one seed shows nothing)",
+        "no method is shown to be faster than ddp: psgd 2.00× (one measurement, error unknown) ddp's speed",
+        "accuracy within 0.5 points of ddp's: not shown for psgd +1.0 points (one seed cannot show this)",
         "no recommendation: no method is shown to be faster; run more seeds with `liecbench run SCENARIO --seeds 5`",
     ]
 
@@ -52,7 +52,7 @@ def test_the_resolution_of_the_test_set_stands_beside_one_seed() -> None:
         one[0] = dataclasses.replace(one[0], environment={"test_set": {"labels": 360, "commonest_share": 0.1}})
 
     # 1.96 · √(2 · 0.9 · 0.1 / 360), which is 4.4 points; twice the standard error is 4.5
-    assert "uncertain by up to ±4.5 points" in lines_of(*both)[1]
+    assert "the size of the test set alone leaves ±4.5 points open" in lines_of(*both)[1]
 
 
 def test_an_advantage_that_is_shown_is_named_before_a_higher_mean_that_is_not() -> None:
@@ -61,13 +61,13 @@ def test_an_advantage_that_is_shown_is_named_before_a_higher_mean_that_is_not() 
 
     assert lines[0].startswith("psgd is the fastest: 2.00×")
     assert lines[1].startswith("ef21 3.2")
-    assert lines[1].endswith(" may be as fast: not shown")
+    assert lines[1].endswith(" may be as fast; these times cannot tell")
 
 
 def test_every_method_may_be_slower() -> None:
     lines = lines_of(*runs("ddp", (2.0, 0.9)), *runs("psgd", (4.0, 0.9)))
 
-    assert lines[0].startswith("every method is shown to be slower than ddp; the closest is psgd 0.50× (0.4")
+    assert lines[0].startswith("every method is shown to be slower than ddp; the closest: psgd 0.50× (0.4")
     assert lines[2] == "recommended: ddp"
 
 
@@ -76,7 +76,9 @@ def test_the_command_that_adds_seeds_is_told(tmp_path: Any) -> None:
     lines = lines_of(*runs("ddp", (4.0, 0.9)), *spread, directories=[tmp_path])
 
     # Deviation 1 point, tolerance 0.5: ((1.96 + 0.84) / 0.5)² = 31.4, a little more for Student
-    assert lines[2].startswith("no recommendation: the accuracy of psgd needs about 34 seeds; add them with ")
+    assert lines[2].startswith(
+        "no recommendation: about 34 seeds are needed to show whether psgd keeps the accuracy; add them with "
+    )
     assert lines[2].endswith(f"`liecbench run {tmp_path}/scenario.yaml --out {tmp_path} --seeds 34`")
 
 
@@ -95,7 +97,10 @@ def test_different_loads_are_not_ranked() -> None:
         "not ranked, because other processes used different shares of the CPU: with psgd 41%, with ddp 2%; "
         "run again on an idle machine"
     )
-    assert lines[2] == "no recommendation: psgd cannot be ranked; run again on an idle machine"
+    assert lines[2] == (
+        "no recommendation: psgd cannot be ranked, because other processes disturbed the runs; run again on an idle "
+        "machine"
+    )
     assert lines[3].startswith("psgd: other processes used over 15 % of the CPU")
 
 
@@ -126,7 +131,7 @@ def test_the_time_to_a_target_is_ranked_from_three_seeds_on() -> None:
     assert three[3].startswith("to 70%: psgd 1.5")
     assert "in 1.5 epochs and ddp 6.0" in three[3]
     assert three[4].startswith("shown to reach 70% sooner than ddp: psgd 4.00× (3.8")
-    assert two[-1] == "the time to 70% is ranked from 3 seeds on"
+    assert two[-1] == "at least 3 seeds are needed to rank methods by the time to 70%"
 
 
 def test_a_target_that_nobody_reaches_is_told() -> None:
@@ -138,7 +143,7 @@ def test_a_target_that_nobody_reaches_is_told() -> None:
 def test_a_target_that_the_baseline_misses_ranks_nothing() -> None:
     lines = lines_of(*runs("ddp", (4.0, 0.5), (4.0, 0.5)), *runs("psgd", (2.0, 0.9), (2.0, 0.9)), target_accuracy=0.8)
 
-    assert lines[-1] == "ddp does not reach 80% with every seed: nothing is ranked by the time to it"
+    assert lines[-1] == "ddp does not reach 80% with every seed, so methods are not ranked by the time to it"
 
 
 LOST: list[Record] = [start("l", timing="end_to_end"), end("l", status="failed", error="lost")]
@@ -218,8 +223,8 @@ def test_a_flat_crossing_says_that_it_cannot_be_placed() -> None:
     ]
 
     assert lines_of(*given)[-1] == (
-        "psgd: faster than ddp below a rate between 10mbit and 80mbit; the times differ too little in between to place "
-        "it better at this precision"
+        "psgd: faster than ddp below a rate between 10mbit and 80mbit; between these rates the times differ too little "
+        "to narrow the range"
     )
 
 

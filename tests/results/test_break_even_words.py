@@ -1,0 +1,37 @@
+import pytest
+
+from liecbench.results.break_even import Bracket, BreakEven
+from liecbench.results.break_even_words import break_even_text
+
+
+def text(outcome: str, *, low: int | None = None, high: int | None = None, num_inside: int = 0) -> str:
+    bracket = Bracket(outcome=outcome, low=low, high=high, num_inside=num_inside)  # type: ignore[arg-type]
+    found = BreakEven(rows=(), bracket=bracket, lowest_bits_per_second=5_000_000, highest_bits_per_second=10**8)
+    return break_even_text(found, "ddp")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fields", "expected"),
+    [
+        ("always", {}, "shown to be faster than ddp from 5mbit to 100mbit"),
+        (
+            "never",
+            {"num_inside": 2},
+            "shown to be slower than ddp from 5mbit to 100mbit, with no difference shown at 2 of 0 rates",
+        ),
+        ("unclear", {"num_inside": 3}, "not shown to be faster or slower than ddp from 5mbit to 100mbit"),
+        (
+            "alternating",
+            {},
+            "faster and slower than ddp by turns from 5mbit to 100mbit, so there is no single break-even",
+        ),
+        ("below", {"low": 20_000_000, "high": 40_000_000}, "faster than ddp below a rate between 20mbit and 40mbit"),
+        (
+            "below",
+            {"low": 20_000_000, "num_inside": 1},
+            "shown to be faster than ddp up to 20mbit; no difference is shown at 1 rate",
+        ),
+    ],
+)
+def test_a_break_even_is_told_with_what_is_not_shown(outcome: str, fields: dict[str, int], expected: str) -> None:
+    assert text(outcome, **fields) == expected
