@@ -23,19 +23,22 @@ _LANGUAGE_DATASETS: Final = frozenset({"text"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyVerdict:
-    """The verdict on the accuracy of one row, that is of one method's runs with several seeds.
+    """The verdict on the accuracy of one method, from its runs with several seeds.
 
     Attributes:
-        outcome: ``kept``: the 95 % interval of the difference lies above −tolerance; ``lost``: the difference is shown
-            to be below −tolerance, Holm-adjusted over the rows of the setting; ``not_shown``: neither.
-        difference: The method's accuracy minus the baseline's, mean over seeds with its 95 % interval; for language
-            models, the baseline's test loss minus the method's. A positive difference means that the method is better.
+        outcome: ``kept`` if the 95 % interval of ``difference`` lies above −tolerance. ``lost`` if a test,
+            Holm-adjusted over the methods of the setting, shows that the difference is below −tolerance. Else
+            ``not_shown``.
+        difference: The method's accuracy minus the baseline's, from 0 to 1, as the mean over seeds with its 95 %
+            interval. For language models, the baseline's test loss minus the method's. Positive if the method is
+            better.
         by_loss: True if test losses are compared, because the task is a language model.
         num_seeds: The number of seeds with which both the method and the baseline completed.
-        seeds_needed: The number of seeds with which a method that truly equals the baseline would be shown to keep its
-            accuracy in four of five cases; None if the outcome is not ``not_shown``, or after a single seed.
-        one_seed_error: An upper limit of the standard error of one seed's difference that comes from the limited size
-            of the test set; None if that size is unknown, and for language models.
+        seeds_needed: The number of seeds with which a method exactly as accurate as the baseline would get the outcome
+            ``kept`` with a probability of 80 %. Set only if the outcome is ``not_shown`` and there are two seeds or
+            more.
+        one_seed_error: An upper limit of the standard error of ``difference`` if there were one seed, due to the
+            limited number of test examples. None if that number is unknown, and for language models.
     """
 
     outcome: AccuracyOutcome
@@ -52,11 +55,11 @@ def is_language_model(row: Row) -> bool:
 
 
 def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:
-    """Return the verdict on each row; None for the baseline and for rows that share no seed with it.
+    """Return the verdict on each row; None for the baseline and for rows that share no seed with the baseline.
 
     Args:
-        rows: The rows of one setting, in which all but the method is equal. The p-values for lost accuracy are
-            adjusted by Holm's method over these rows.
+        rows: The rows of one setting: they differ only in the method. The p-values for lost accuracy are adjusted by
+            Holm's method over these rows.
         tolerances: The largest drop of accuracy and the largest rise of test loss that count as equal.
     """
     differences = [[] if row.is_baseline else _differences(row) for row in rows]
@@ -92,10 +95,10 @@ def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: 
 
 
 def _interval(differences: Sequence[float], resolution: float) -> Estimate:
-    """Return the mean difference with its 95 % interval; one difference has no interval.
+    """Return the mean difference with its 95 % interval; a single difference has no interval.
 
-    The standard deviation is taken as at least ``resolution``, the smallest possible change, because the accuracies of
-    two or three seeds can be equal by chance.
+    ``resolution`` is the smallest possible change of accuracy. The standard deviation is taken as at least this large,
+    because the accuracies of two or three seeds can be equal by chance.
     """
     mean, count = statistics.fmean(differences), len(differences)
     if count < 2:
@@ -111,7 +114,8 @@ def _spread(differences: Sequence[float], resolution: float) -> float:
 def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: float) -> float:
     """Return the one-sided p-value of the hypothesis that the true difference is at least −tolerance.
 
-    It is 1 for a single difference. The standard deviation is taken as at least ``resolution``.
+    The p-value of a single difference is 1. The standard deviation is taken as at least ``resolution``, the smallest
+    possible change of accuracy.
     """
     count = len(differences)
     if count < 2:
@@ -140,7 +144,10 @@ def num_test_labels(row: Row) -> int | None:
 
 
 def _resolution(row: Row) -> float:
-    """Return the smallest change of accuracy: 1 ÷ number of test labels; 0.001 if that is unknown, or for losses."""
+    """Return the smallest possible change of accuracy: 1 ÷ number of test labels.
+
+    Return 0.001 if that number is unknown, and for language models, which are judged by their loss.
+    """
     number = num_test_labels(row)
     return _RESOLUTION if number is None or is_language_model(row) else 1 / number
 

@@ -9,7 +9,7 @@ from liecbench.results.verdict_words import Words, difference_text, shortened
 
 
 def accuracy_lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
-    """Yield one sentence that names the methods that keep the baseline's accuracy, that lose it, and that show neither.
+    """Yield one sentence that lists the methods by the outcome of their verdict: accuracy kept, lost, or neither shown.
 
     Yield nothing if no method shares a seed with the baseline.
     """

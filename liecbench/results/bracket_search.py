@@ -1,6 +1,6 @@
 """Search for a break-even, the link rate at which a method is as fast as the baseline: choose the rate to measure next.
 
-The bracket of a break-even is the range between two measured rates that contains it. Each new rate narrows the bracket.
+The bracket of a break-even is the range between the two measured rates next to it. Each new rate narrows the bracket.
 """
 
 import itertools
@@ -18,17 +18,17 @@ _REACH: Final = 1.75
 
 
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
-    """Return the link rate to measure next, in bits per second.
+    """Return the link rate to measure next, in bits per second; None if the search is over.
 
-    None if the measured rates do not enclose a break-even, or if the bracket is as narrow as it can get. A bracket of
-    ±10 % is narrow enough. The bracket stays wider if the speed-up changes slowly with the rate, because near the
-    break-even it cannot be told from 1: a slope s of ln(speed-up) over ln(rate) locates the break-even to
-    ± ``precision`` ÷ s in ln(rate). None is then returned when rates at both ends of that range were measured.
+    The search is over if the measured rates do not enclose a break-even, or if the bracket is as narrow as it can get.
+    That is ±10 %, or more if the speed-up hardly changes with the rate: near the break-even, a speed-up known to ±
+    ``precision`` cannot be told from 1. If s is the slope of ln(speed-up) over ln(rate), ln(rate) is then known to ± a
+    multiple of ``precision`` ÷ s.
 
     Args:
-        points: The measured rates in bits per second, lowest first, each with its speed-up ln(seconds of the baseline ÷
-            seconds of the method).
-        precision: The half-width to which speed-ups are measured, as a fraction of the speed-up.
+        points: The measured rates in bits per second, lowest first, each with its ln(seconds of the baseline ÷ seconds
+            of the method).
+        precision: The half-width of the confidence interval of a measured speed-up, as a fraction of the speed-up.
     """
     found = bracket_of(points)
     if found.low is None or found.high is None or found.high <= found.low * (1 + _NARROW) / (1 - _NARROW):
@@ -55,11 +55,11 @@ def _rounded(rate: float) -> int:
 def _crossing(inside: Sequence[tuple[int, LogRatio]]) -> tuple[float, float]:
     """Return ln(rate) of the expected break-even, and the absolute slope of ln(speed-up) over ln(rate) there.
 
-    Between neighbouring rates, ln(speed-up) is interpolated linearly in ln(rate). If ln(speed-up) changes sign several
-    times, the first and the last of these rates are averaged, and the slope is that from the first to the last point.
+    ln(speed-up) is interpolated linearly in ln(rate). If it changes sign at several rates, return the mean of the first
+    and the last of their logarithms, and the slope between the ends of the bracket.
 
     Args:
-        inside: The rates from one end of the bracket to the other, lowest first, each with ln(speed-up).
+        inside: The measured rates in the bracket, ends included, lowest first, each with ln(speed-up).
     """
     found = []
     for (rate, ratio), (later, other) in itertools.pairwise(inside):

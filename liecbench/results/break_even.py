@@ -23,10 +23,10 @@ class Bracket:
     Holm-adjusted over the rates.
 
     Attributes:
-        outcome: ``below``: the method is faster at rates below the break-even; ``above``: at rates above it;
-            ``always``: it is shown to be faster at both ends of the measured rates, or only between them, and slower
-            nowhere; ``never``: the same with slower in place of faster; ``alternating``: faster and slower alternate
-            more than once; ``unclear``: no difference is shown at any rate.
+        outcome: ``below`` if the method is faster at rates below the break-even, ``above`` if at rates above it.
+            ``always`` if some rates show it faster and none slower, and the range of the faster rates has no open end.
+            ``never`` is the same for slower. ``alternating`` if faster and slower alternate more than once. ``unclear``
+            if no rate shows a difference.
         low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
         high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
         num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown.

@@ -13,8 +13,8 @@ _NARROW = 1.23
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
     """Yield the lines on break-evens.
 
-    First come the methods shown to be faster than the baseline, then those shown to be slower, in one line per range of
-    measured rates. One line for each other method follows.
+    Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
+    with the same range of rates share a line. Each other method gets a line of its own after these.
     """
     at_every_rate = {"always": "faster", "never": "slower"}
     for outcome, comparative in at_every_rate.items():
@@ -35,7 +35,7 @@ def method_name(found: BreakEven, labels: Labels) -> str:
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:
-    """Return a sentence on a break-even without its subject, the method's name."""
+    """Return a sentence on a method's break-even, without its subject: ``faster than psgd below a rate between …``."""
     if found.outcome in ("always", "never"):
         speed = "faster" if found.outcome == "always" else "slower"
         return f"shown to be {speed} than {baseline} {_shown_range(found)}"
@@ -56,7 +56,10 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 
 
 def _shown_range(found: BreakEven) -> str:
-    """Return the range of rates of a method that is faster, or slower, at all rates where a difference is shown."""
+    """Return the measured range of rates as text, with the number of rates at which no difference is shown.
+
+    For a method that is faster, or slower, at all the other rates.
+    """
     num_open = found.bracket.num_inside
     exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""
     return f"from {_range(found)}{exception}"

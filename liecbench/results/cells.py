@@ -18,10 +18,10 @@ class CellResult:
 
     ``epochs`` are in order. If several attempts recorded the same epoch, the latest attempt counts.
 
-    ``timings`` and ``long_run`` are set only for a cell whose steps are timed in a timing session while another cell
-    is trained in its place. Other cells keep the defaults. ``timings`` are the bursts of consecutive steps that were
-    timed. ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps,
-    are as frequent as in a long training.
+    ``timings`` and ``long_run`` are set only for a cell that is not trained itself: a timing session times its steps,
+    and another cell is trained for its losses and accuracies. ``timings`` are the timed bursts of consecutive steps.
+    ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps, are as
+    frequent as in a long training.
     """
 
     id: str
@@ -45,17 +45,20 @@ class CellResult:
 
     @property
     def is_interleaved(self) -> bool:
-        """True if this cell is only timed on its link, in a session, while another cell, its trajectory, is trained."""
+        """True if a session only times this cell's steps on its link, while another cell is trained for its losses."""
         return bool(self.spec["timing"] == "interleaved")
 
     @property
     def trajectory(self) -> str:
-        """The id of the cell that is trained in place of this one, which is only timed."""
+        """The id of the cell that is trained for this cell's losses if a session only times the steps of this cell."""
         return digest(trajectory_spec(self.spec))
 
 
 class Replay:
-    """The state of all cells after the records applied so far: ``cells``, by id, in the order in which they began."""
+    """The state of all cells, updated by ``apply``.
+
+    ``cells`` has each cell by its id, in the order in which they began.
+    """
 
     def __init__(self) -> None:
         self.cells: dict[str, CellResult] = {}
@@ -64,8 +67,8 @@ class Replay:
     def apply(self, records: Iterable[Record]) -> None:
         """Apply records in the order of the ledger.
 
-        Epoch and End records are ignored if their cell has no Start record before them. For cells that are only timed,
-        compute the epochs from the trained cell's epochs and the timed steps.
+        Epoch and End records are ignored if their cell has no Start record before them. The epochs of a cell that is
+        only timed are computed from its timed steps and the epochs of the cell that was trained for it.
         """
         for record in records:
             if isinstance(record, Timing):
@@ -114,10 +117,9 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 
 
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
-    """Return the cells that have results of their own to show.
+    """Return the cells without those that were trained only for the losses of other cells in ``cells``.
 
-    A cell that was trained in place of another one of ``cells`` is left out: the other one shows the same epochs and
-    also has their times.
+    Such a cell is dropped because the cell that it was trained for shows the same epochs, with times.
     """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

@@ -89,8 +89,8 @@ class Comparison:
             tolerances: The largest differences of accuracy and test loss that count as equal.
             by: The name of the field to group rows by.
             metrics: The names of the metrics to show as columns; empty for the default ones.
-            tuned_field: The field that ``--best`` names, of which the rows hold only each method's best value; None
-                without ``--best``.
+            tuned_field: The field that ``--best`` names: the rows have only each method's best value of this field.
+                None without ``--best``.
             directories: The results directories that the cells come from.
 
         Raises:

@@ -37,7 +37,7 @@ class ComparisonSettings:
 
     @classmethod
     def of(cls, scenario: Mapping[str, Any]) -> Self:
-        """Return the settings in a scenario's fields; tolerances that earlier versions omitted are default ones."""
+        """Return the settings in a scenario's fields. Old scenarios have no tolerances and get the default ones."""
         usual = DEFAULT_TOLERANCES
         numbers = {name: scenario.get(name) for name in ("target_accuracy", "target_loss")}
         return cls(
@@ -118,7 +118,7 @@ class ResultsDirectory:
         Args:
             cells: All cells of the scenario.
             left: The ids of the scenario's cells that are not done.
-            jobs: The cells that remain to be trained.
+            jobs: The trainings that remain; one that has trained epochs already counts as under way.
         """
         found = self.snapshot.cells
         if not found:

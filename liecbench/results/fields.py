@@ -7,8 +7,8 @@ from typing import Any
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A row that lacks a field is ignored for this field. A field differs if two rows have different values other than
-    None, or if the same algorithm has a value in one row and None in another.
+    A field differs if two rows have different values other than None, or if two rows of the same algorithm have a value
+    and None. A row without the field does not count.
 
     Args:
         rows: The fields of each row, by name.

@@ -38,11 +38,11 @@ def joules(epochs: Sequence[Epoch]) -> float | None:
 
 
 def throttling_shares(epochs: Sequence[Epoch]) -> dict[str, float]:
-    """Return the shares of GPU samples in which the clocks were held back, from 0 to 1, mean over epochs.
+    """Return the shares of GPU samples in which the clocks were held back, from 0 to 1, as means over the epochs.
 
     Returns:
         Shares by name: ``throttled_share`` for any reason and ``throttled_REASON_share`` for each reason; empty if no
-        epoch has a ``throttled_share``.
+            epoch has a ``throttled_share``.
     """
     known = [epoch.gpu for epoch in epochs if epoch.gpu is not None and _THROTTLED in epoch.gpu]
     if not known:

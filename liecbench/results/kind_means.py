@@ -31,14 +31,14 @@ _WAYS: Final = ("sent", "received")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindMeans:
-    """Means per step of one step kind, over all bursts of a contestant; in means of seconds, bursts have equal weight.
+    """The means per step over all timed steps of one contestant and one step kind.
 
     Attributes:
         share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
-        seconds: Mean seconds per step, by the name of the field of ``Epoch``.
+        seconds: Mean seconds per step, by the name of the field of ``Epoch``. Each burst has the same weight.
         wire_bytes: Mean wire bytes per step: lists ``sent`` and ``received``, one number per rank; None if not counted.
-        payload_bytes: Mean payload bytes per step: lists ``sent`` and ``received`` like those of ``wire_bytes``.
-        step_quantiles: Seconds of single steps: a sample whose values have equal weight.
+        payload_bytes: Mean payload bytes per step: lists ``sent`` and ``received``, one number per rank.
+        step_quantiles: A sample of the seconds of single steps.
     """
 
     share: float
@@ -118,7 +118,12 @@ def _with_times(
 
 
 def _quantiles(counts: Mapping[str, float], kinds: Mapping[str, KindMeans]) -> dict[str, float]:
-    """Return median and 95th percentile of step seconds; each kind's sample is weighted by the number of its steps."""
+    """Return the ``median`` and the 95th percentile, ``p95``, of the seconds of all steps.
+
+    Args:
+        counts: The number of steps of each step kind.
+        kinds: The means of each step kind; each kind's sample of step seconds is weighted by the kind's count.
+    """
     weighted = sorted(
         (seconds, n / len(kinds[kind].step_quantiles))
         for kind, n in counts.items()

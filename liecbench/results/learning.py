@@ -9,12 +9,13 @@ from liecbench.results.rows import Row
 
 
 def learned_nothing(rows: Sequence[Row]) -> str | None:
-    """Return a sentence if the baseline of ``rows`` learned nothing.
+    """Return a sentence with the figures that show that the baseline of ``rows`` learned nothing.
 
-    Return None if it learned, or if the records lack facts about the test set.
+    Return None if the baseline learned, or if the records lack facts about the test set.
 
-    A baseline that learned has an accuracy above the share of the test set's commonest class by two standard errors. A
-    language model that learned has a lower test loss than a model that knows only how often each token occurs.
+    The baseline learned if its accuracy is more than two standard errors above that of always guessing the commonest
+    class. A language model learned if its test loss is lower than that of a model that knows only how often each token
+    occurs.
     """
     row = next((row for row in rows if row.baseline_per_seed), None)
     if row is None:

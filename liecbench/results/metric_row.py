@@ -50,14 +50,14 @@ class CompletedCell:
 
     @property
     def costly_epochs(self) -> Sequence[Epoch]:
-        """The epochs whose mean is the cost of an epoch: ``long_run`` if there is one, else all epochs."""
+        """The epochs from which an epoch's mean time is computed: ``long_run`` if there is one, else all epochs."""
         return self.epochs if self.long_run is None else [self.long_run]
 
     def seconds_per_epoch(self, name: str) -> float | None:
-        """Return the mean seconds per epoch of the ``Epoch`` field ``name``.
+        """Return the mean seconds per epoch in the ``Epoch`` field ``name``, such as ``train_seconds``.
 
-        Warm-up steps are not timed and count as if they took as long as the timed steps. None if no step is timed, or
-        if an epoch lacks the field.
+        The field covers only timed steps. Warm-up steps, which are not timed, count as if they took as long. None if no
+        step is timed, or if an epoch lacks the field.
         """
         # Times cover the timed steps alone: an epoch of 22 steps of which 11 are timed counts as half an epoch.
         epochs = self.costly_epochs
@@ -66,9 +66,13 @@ class CompletedCell:
         return None if not num_epochs or None in values else sum(values) / num_epochs
 
     def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:
-        """Return the sum of the epochs' costs until the target is reached, with a part of the last epoch's cost.
+        """Return the total cost of the epochs until the target is reached, such as their seconds.
 
-        None if the target is not reached, or if ``cost``, which returns the cost of an epoch, returns None.
+        If the target is reached within an epoch, a share of this epoch's cost counts. None if the target is not
+        reached, or if the cost of an epoch is unknown.
+
+        Args:
+            cost: Returns the cost of an epoch, or None if it is unknown.
         """
         if self.epochs_to_target is None:
             return None
@@ -83,11 +87,11 @@ class CompletedCell:
 def _reached(above: Sequence[float]) -> float | None:
     """Return the number of epochs until the target is reached; None if it never is.
 
-    The first of two evaluations in a row that are not below the target reaches it. The number is interpolated linearly
-    between that evaluation and the one before.
+    The target is reached at the first of two consecutive evaluations that are both at or above the target. The number
+    is interpolated linearly between this evaluation and the one before.
 
     Args:
-        above: For the evaluation after each epoch, its result minus the target; at least 0 if it is not below.
+        above: By how much the evaluation after each epoch exceeds the target; negative if it falls short.
     """
     for index, (first, second) in enumerate(itertools.pairwise(above)):
         if first >= 0 and second >= 0:

@@ -33,7 +33,7 @@ def _ratio(name: str) -> Compare:
 
 
 def _of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
-    """Return None for every cell: the metric is computed for a whole row, from the rounds of a timing session."""
+    """Return None: this metric has no value per cell. It is computed per row, from the rounds of a timing session."""
 
 
 def _wire_bytes(cell: CompletedCell) -> float | None:

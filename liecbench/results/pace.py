@@ -92,7 +92,7 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if the two paces cannot be ranked, because other processes used different shares of the CPU."""
+        """Return True if other processes used so different shares of the CPU that the two paces cannot be ranked."""
         if self.other_cpu_share is None or other.other_cpu_share is None:
             return False
         return abs(self.other_cpu_share - other.other_cpu_share) > MAX_CPU_SHARE_DIFFERENCE

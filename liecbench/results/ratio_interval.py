@@ -27,7 +27,10 @@ _MAX_AUTOCORRELATION: Final = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRatio:
-    """The mean of the logarithms of measured ratios. ``standard_error`` is None if there is only one ratio."""
+    """The mean of ln(ratio) over measured ratios, such as speed-ups, with its standard error.
+
+    ``standard_error`` is None if there is only one observation. ``degrees_of_freedom`` are those of Student's t.
+    """
 
     mean: float
     standard_error: float | None
@@ -44,12 +47,13 @@ class LogRatio:
     def of_rounds(cls, log_ratios: Sequence[Sequence[float]]) -> "LogRatio":
         """Return the mean over placements of the mean over rounds.
 
-        Every placement counts as one observation. The variance between placements is estimated from ``log_ratios`` and
-        from an assumption about placements in general, because two or three placements say little about their spread.
-        The variance is increased if rounds are autocorrelated, also from one placement to the next.
+        Every placement counts as one observation. Two or three placements say little about their spread, so the
+        variance between placements is estimated from ``log_ratios`` together with an assumed variance. It is increased
+        if successive rounds are correlated.
 
         Args:
-            log_ratios: The log ratios of each placement, in the order of rounds; at least one placement with a round.
+            log_ratios: ln(ratio) of each round, by placement and in the order of rounds. At least one placement has a
+                round.
         """
         placements = [list(rounds) for rounds in log_ratios if rounds]
         means = [statistics.fmean(rounds) for rounds in placements]
@@ -73,11 +77,15 @@ class LogRatio:
 
     @property
     def inverse(self) -> "LogRatio":
-        """The logarithm of the inverse ratio."""
+        """The mean of ln(1 ÷ ratio)."""
         return LogRatio(mean=-self.mean, standard_error=self.standard_error, degrees_of_freedom=self.degrees_of_freedom)
 
     def estimate(self, tail: float = 0.025) -> Estimate:
-        """Return the ratio, a geometric mean, with its interval; ``tail`` is the probability beyond each bound."""
+        """Return the geometric mean of the ratios, with its confidence interval.
+
+        Args:
+            tail: The probability that the true ratio lies beyond one of the bounds; 0.025 for a 95 % interval.
+        """
         if self.standard_error is None:
             return Estimate(mean=math.exp(self.mean), low=None, high=None)
         half_width = t_quantile(self.degrees_of_freedom, 1 - tail) * self.standard_error
@@ -111,12 +119,12 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
 def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at_most: int = 60) -> int:
     """Return the total number of rounds after which a speed-up is expected to be known to ``precision``.
 
-    Call this once, after the first rounds, as in Stein's two-stage procedure. Further rounds are assumed to form new
-    placements, with as many rounds as the longest so far, because more rounds in the same placements narrow the
-    interval much less.
+    Call this once, after the first rounds, as in Stein's two-stage procedure. Further rounds are assumed to be timed in
+    new placements, each with as many rounds as the longest so far, because more rounds in the same placements narrow
+    the interval much less.
 
     Args:
-        log_ratios: The log ratios of the first rounds by placement, as for ``ratio_interval``.
+        log_ratios: ln(speed-up) of the first rounds, by placement, as for ``ratio_interval``.
         precision: The wanted half-width of the interval, as a fraction of the speed-up.
         at_most: The largest number to return.
     """
@@ -135,15 +143,14 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 
 
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
-    """Return the pooled variance of a placement's mean and its degrees of freedom.
+    """Return the variance of a placement's mean, pooled from a measured and an assumed one, and its degrees of freedom.
 
-    This is the mean of two variances, weighted by their degrees of freedom: ``between`` with ``num_placements`` − 1,
-    and an assumed variance with ``_PLACEMENT_DEGREES``. The assumed variance is ``expected`` plus
-    ``_PLACEMENT_DEVIATION``².
+    The two variances are averaged, weighted by their degrees of freedom.
 
     Args:
-        between: The variance of placements' means, estimated from the measured placements.
-        expected: The variance that a placement's mean would have if only rounds varied.
+        between: The measured variance of placements' means. It has ``num_placements`` − 1 degrees of freedom.
+        expected: The variance that a placement's mean would have if only rounds varied. The assumed variance is this
+            one plus that of placements in general, a constant.
         num_placements: The number of placements, measured or planned.
     """
     degrees = num_placements - 1 + _PLACEMENT_DEGREES
@@ -152,7 +159,10 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the variance of the placements' means or, if larger, the one that autocorrelated rounds give them."""
+    """Return the variance of the placements' means, or an estimate from the correlation of rounds if that is larger.
+
+    The second estimate takes the rounds of all placements as one series in time.
+    """
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0
     values = [value for rounds in placements for value in rounds]
@@ -161,7 +171,11 @@ def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
 
 
 def _variance_of_mean(deviations: Sequence[float]) -> float:
-    """Return the variance of the mean of an autocorrelated series, given its deviations from its mean."""
+    """Return the variance of the mean of a series whose successive values are correlated.
+
+    Args:
+        deviations: The values in order, each minus the mean of the series.
+    """
     count, squares = len(deviations), math.fsum(value * value for value in deviations)
     if count <= _LEAST_ROUNDS_FOR_AUTOCORRELATION or not squares:
         return 0.0
@@ -173,10 +187,11 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 
 
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance that rounds alone give a placement's mean; None if no placement has two rounds.
+    """Return the variance that a placement's mean would have if only rounds varied.
 
-    If placements have few rounds, the autocorrelation of rounds cannot be estimated. The highest measured one is then
-    assumed, also between rounds of different placements.
+    None if no placement has two rounds. The autocorrelation of rounds increases the variance. If placements have too
+    few rounds to estimate it, the highest autocorrelation ever measured is assumed, also between rounds of different
+    placements.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:
@@ -197,7 +212,7 @@ def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
 
 
 def _true_variance(variance: float, inflation: float, count: float) -> float:
-    """Return the true variance of autocorrelated values, given their sample variance, which is too small.
+    """Return the variance of autocorrelated values; their sample variance is too small.
 
     Args:
         variance: The sample variance, about the mean of the sample.

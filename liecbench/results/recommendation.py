@@ -29,8 +29,10 @@ class Recommendation:
             row is shown to be faster, and more rounds may show one. ``lost``: every faster row loses accuracy.
             ``disturbed``: other processes disturbed the rows too differently to rank them. ``dense``: no row is shown
             to be faster than the fastest one without compression.
-        seeds: For the reasons ``seeds`` and ``spread``, the least number of seeds that a faster row needs; else None.
-        waiting: The rows that the reason concerns, fastest first.
+        seeds: For the reasons ``seeds`` and ``spread``: of the faster rows, the one that needs the fewest seeds needs
+            this number. Else None.
+        waiting: The rows that cannot be recommended yet for this reason, fastest first; empty for ``best`` and
+            ``baseline``.
     """
 
     row: int | None

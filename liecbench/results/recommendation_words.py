@@ -7,7 +7,7 @@ from liecbench.results.verdict_words import Words
 
 
 def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
-    """Return the recommendation for a setting; None if nothing was compared."""
+    """Return the sentence that recommends a method for a setting, or says why not; None if nothing was compared."""
     found = verdict.recommendation
     if found is None:
         return None

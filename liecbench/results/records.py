@@ -47,7 +47,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindTime:
-    """The seconds per step of one step kind, such as averaging steps, in an epoch that an earlier version composed.
+    """The seconds per step of one step kind, such as averaging steps, in an epoch of a ledger from an earlier version.
 
     ``mean_seconds`` is the mean over ``timed_steps`` steps, and ``half_width_seconds`` is half the width of its 95 %
     confidence interval. ``steps`` is the number of steps of this kind in the epoch.
@@ -61,11 +61,12 @@ class KindTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """The sources of an epoch that an earlier version composed from a training on one link and timed steps on another.
+    """The sources of an epoch that an earlier version computed from the training of one cell and the timing of another.
 
-    ``trajectory`` is the id of the trained cell, which gives losses, accuracies, payload bytes, messages and norms.
-    ``kinds`` has the times of steps on this cell's own link, by step kind. Times, CPU seconds and wire bytes of the
-    epoch are sums over step kinds: number of steps × mean per step. Peak memory is that of the timed steps.
+    ``trajectory`` is the id of the trained cell. Its losses, accuracies, payload bytes, messages and norms are also
+    those of this epoch. ``kinds`` has the times of steps on the link of the timed cell, by step kind. Times, CPU
+    seconds and wire bytes of the epoch are sums over step kinds of number of steps × mean per step. Peak memory is that
+    of the timed steps.
     """
 
     trajectory: str
@@ -74,10 +75,10 @@ class Composed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstSteps:
-    """Numbers of a cell's first steps, in which differences of rounding have not grown yet.
+    """Numbers from the first steps of a cell, when differences of rounding have not grown yet.
 
-    ``train_loss`` has the mean loss over ranks of each step. ``compression_error`` and ``residual_norm`` are measured
-    after the last of these steps.
+    ``train_loss`` has the loss of each step, mean over ranks. ``compression_error`` and ``residual_norm`` are measured
+    after the last of these steps; None if the method does not compress or keeps no residual.
     """
 
     train_loss: list[float]

@@ -17,7 +17,7 @@ _SETTING_FIELDS: Final = frozenset(
 class Labels:
     """Names for the methods and settings of ``rows``, made of only the fields that differ between the rows.
 
-    ``colour_keys`` are the keys of the rows' colours, in the order in which colours are to be given.
+    ``colour_keys`` has the key of every row's colour. Figures give out colours in the order of this list.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -36,8 +36,8 @@ class Labels:
     def curve(self, row: Row, without: str = "") -> tuple[str, str | None]:
         """Return the name of a row's curve, and the name of the setting whose figure has the curve.
 
-        If there is only one method, each setting is a curve of the same figure, and the setting's name is None. The
-        names leave out the field ``without``.
+        If there is only one method, one figure has a curve for each setting, and the setting's name is None. The field
+        ``without`` is not part of the names.
         """
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
@@ -57,15 +57,15 @@ class Labels:
         return self._variants[row.algorithm][self.method(row)]
 
     def setting(self, row: Row, without: str = "") -> str:
-        """Return the name of the row's setting: values of setting fields that differ between rows.
+        """Return the name of the row's setting: the values of setting fields that differ between rows.
 
-        The field ``without`` is left out.
+        The field ``without`` is not part of the name.
         """
         parts = _field_labels(row, [name for name in self._setting_fields if name != without])
         return " · ".join([*parts, f"timing {_timing(row)}"] if self._timing_varies else parts)
 
     def whole(self, row: Row, without: str = "") -> str:
-        """Return the names of the row's method and setting as one text; the field ``without`` is left out."""
+        """Return the names of the row's method and setting as one text. The field ``without`` is not part of it."""
         return " · ".join(part for part in (self.method(row), self.setting(row, without)) if part)
 
 
@@ -96,15 +96,15 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _timing(row: Row) -> str:
-    """Return the timing that the row's scenario asks for.
+    """Return the value of ``timing`` in the row's scenario.
 
-    The row's field ``timing`` is another if the scenario asks for ``composed``, but this row's cells were trained.
+    The row's own field differs from it if the scenario asks for ``composed`` timing and the row's cells were trained.
     """
     return str(row.cells[0].spec["timing"])
 
 
 def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
-    """Return the labels of the fields in ``names``, without fields that the row has no value of."""
+    """Return the labels of the fields in ``names`` that the row has a value of."""
     return [field_label(row.fields[name], name) for name in names if row.fields.get(name) is not None]
 
 

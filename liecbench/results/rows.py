@@ -252,7 +252,7 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
 
 
 def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
-    """Return the mean; if the row has rounds of a timing session, with the interval that they give."""
+    """Return ``mean``, but with the confidence interval that the rounds of a timing session give, if there was one."""
     log_seconds = pace.log_seconds
     if mean is None or log_seconds is None:
         return mean
@@ -265,11 +265,11 @@ def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
 def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
     """Return the mean of a metric over a row's seeds; None if no completed cell has a value.
 
-    What happens if only some cells have a value depends on the metric:
+    If only some cells have a value, the metric decides:
 
     - With ``every_seed``, the mean is None if any cell has no value, even a failed or unfinished one.
-    - With ``compare``, the mean is over the cells with a value. A cell has none if the baseline did not complete
-      the same seed.
+    - With ``compare``, the mean is over the cells with a value. A cell has none if the baseline did not complete the
+      same seed.
     - For all other metrics, the mean is None if any completed cell has no value.
 
     Args:
@@ -291,7 +291,7 @@ def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: _Group
 
 
 def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str:
-    """Return a key that is equal for cells that may be compared; fields that ``baseline`` fixes may differ."""
+    """Return a key that is equal for cells that may be compared, leaving out the fields that ``baseline`` fixes."""
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in _SETTING if name not in fixed]
     task = {**LATER_FIELDS, **cell.spec["task"]}

@@ -16,15 +16,15 @@ _LEVEL: Final = 0.045
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedVerdicts:
-    """The verdicts on the speed of the rows of one setting; rows are given by their position.
+    """The verdicts on the speed of the rows of one setting; a row is named by its position.
 
-    Pairs of rows are tested only if a row is shown to differ from the baseline. All verdicts on a setting together
-    therefore err in at most 5 % of runs.
+    The probability that any verdict of a setting is wrong is at most 5 %. For this reason, two rows are compared with
+    each other only if some row is shown to differ from the baseline.
 
     Attributes:
         against_baseline: By row, the outcome of its comparison with the baseline; Holm-adjusted over these rows.
         against_dense: By row, the outcome of its comparison with the fastest row without compression.
-        beaten: Pairs (slower, faster) of rows of which the first is shown to be slower; Holm-adjusted over all pairs.
+        beaten: Pairs (slower, faster) of rows, of which the first is shown to be slower; Holm-adjusted over all pairs.
         fastest: The rows that are not shown to be slower than any other row.
     """
 
@@ -67,7 +67,10 @@ def _disturbed(row: Row, other: Row) -> bool:
 
 
 def _outcomes(ratios: dict[int, LogRatio | None]) -> dict[int, SpeedOutcome]:
-    """Return the outcome of each ratio, Holm-adjusted over all of them; the outcome of None is ``not_shown``."""
+    """Return the outcome of each comparison by row, given ln(speed-up), Holm-adjusted over all rows.
+
+    A row whose ratio is None gets the outcome ``not_shown``.
+    """
     p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios.values()])
     outcomes: dict[int, SpeedOutcome] = {}
     for (index, ratio), p_value in zip(ratios.items(), p_values, strict=True):

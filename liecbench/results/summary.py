@@ -97,7 +97,7 @@ def _nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Wor
 def _named_fastest(verdict: SettingVerdict) -> Row | None:
     """Return the row with the highest mean speed-up among those shown to be faster than the baseline.
 
-    If none is, return the row with the highest mean speed-up; None if no row was compared.
+    If no row is shown to be faster, return the one with the highest mean speed-up; None if no row was compared.
     """
     compared = verdict.speed.against_baseline
     shown = [index for index, outcome in compared.items() if outcome == "faster"] or list(compared)

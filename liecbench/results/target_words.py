@@ -15,7 +15,7 @@ _LEVEL = 0.05
 
 
 def target_lines(verdict: SettingVerdict, words: Words, target: str) -> Iterator[str]:
-    """Yield a sentence on the methods that reach the target, and one that ranks them if there are three seeds or more.
+    """Yield a sentence on the times to the target and, if the baseline also reaches it, one that ranks the methods.
 
     Args:
         verdict: The verdict on the setting.
@@ -57,8 +57,8 @@ def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str
 def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
     """Return ln(baseline's seconds to the target ÷ row's seconds to the target); None for fewer than three seeds.
 
-    The seconds are paired by seed. If a session timed the steps, the number of epochs to the target is paired by seed,
-    the seconds per epoch are paired by round, and the two are independent.
+    The seconds are paired by seed. If a session timed the steps, two ratios are multiplied as independent ones: that of
+    the numbers of epochs to the target, paired by seed, and that of the seconds per epoch, paired by round.
     """
     name = "epochs_to_target" if row.pace.by_round else "seconds_to_target"
     pairs = [

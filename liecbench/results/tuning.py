@@ -18,13 +18,16 @@ _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enfor
 
 
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
-    """Return the cells that have the best value of the tuned field ``field``, for each method and setting.
+    """Return the cells with the best value of a tuned field, such as the learning rate, for each method and setting.
 
-    Cells compete if they agree in every other field that can change accuracy. The best value of ``field`` has the
-    highest mean accuracy over every other seed: the first, the third and so on. Cells with other values are dropped. Of
-    the rest, only the cells with the remaining seeds are returned, because the accuracies by which a value was chosen
-    look better than they are. A single seed is used for both. Each failed or diverged cell subtracts 1 from the mean,
-    so that a value with such a cell ranks below every value without one.
+    Half of the seeds (the first, the third and so on) choose the best value: the one with the highest mean accuracy
+    minus the number of failed and diverged cells. Only cells of the other seeds are returned, because the accuracies by
+    which a value was chosen look better than they are. With a single seed, this seed both chooses and is returned. The
+    tuned field's values are compared between cells that agree in every other field that can change accuracy.
+
+    Args:
+        cells: The cells.
+        field: The name of the tuned field.
 
     Raises:
         LiecbenchError: If no cell has the field.

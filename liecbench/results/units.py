@@ -14,7 +14,10 @@ _ROUNDING: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A unit and the function that formats its numbers."""
+    """A unit and the function that formats its numbers.
+
+    If ``has_range``, an interval is shown by its two ends instead of ± half its width, because it is not symmetric.
+    """
 
     name: str
     format: Callable[[float], str]

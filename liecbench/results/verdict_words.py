@@ -33,7 +33,7 @@ class Words:
     directories: tuple[Path, ...] = ()
 
     def name(self, row: Row) -> str:
-        """Return the name of a row's method; if cells did not complete, followed by their number."""
+        """Return the name of a row's method, with the cells that did not complete, as in ``liec (1/3 failed)``."""
         return f"{self.labels.method(row)} ({row.state})" if row.state else self.labels.method(row)
 
     def names(self, rows: Sequence[Row]) -> str:
@@ -41,7 +41,7 @@ class Words:
         return listed([self.name(row) for row in rows])
 
     def command(self, arguments: str) -> str:
-        """Return, in backquotes, the command that continues the compared run with these arguments added."""
+        """Return the command, in backquotes, that continues the compared run with ``arguments`` added."""
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"
         directory = self.directories[0]
@@ -49,7 +49,7 @@ class Words:
         return f"`liecbench run {scenario} --out {shlex.quote(str(directory))} {arguments}`"
 
     def tolerance(self, verdict: AccuracyVerdict) -> str:
-        """Return the tolerance that a verdict used as text, in points of accuracy or nats of loss."""
+        """Return as text the tolerance to which a verdict refers, in points of accuracy or nats of loss."""
         if verdict.by_loss:
             return f"{self.tolerances.loss:g} nats"
         points = f"{100 * self.tolerances.accuracy:g}"
@@ -77,7 +77,7 @@ def ratio_text(ratio: Estimate | None) -> str:
 
 
 def difference_text(verdict: AccuracyVerdict) -> str:
-    """Return the difference of a verdict with its interval as text, in points of accuracy or nats of loss."""
+    """Return as text the difference in a verdict and its interval, in points of accuracy or nats of loss."""
     found = verdict.difference
     if verdict.by_loss:  # the verdict counts a lower loss as positive, as it counts a higher accuracy
         found = Estimate(
