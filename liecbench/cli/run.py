@@ -134,15 +134,15 @@ def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_
 
 def _threads(scenario: Path, assignments: list[str]) -> int:
     """Return the threads per rank that a scenario asks for, without checking the scenario; 1 if it gives no number."""
-    import yaml
+    from liecbench.config.yaml_source import load, override
+    from liecbench.errors import LiecbenchError
 
     try:
-        content = yaml.safe_load(scenario.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        document = functools.reduce(override, assignments, load(scenario))
+    except LiecbenchError:
         return 1  # loading the scenario reports the error later
-    asked = [text.removeprefix("threads=") for text in assignments if text.startswith("threads=")]
-    threads = asked[-1] if asked else str(content.get("threads", 1)) if isinstance(content, dict) else "1"
-    return int(threads) if threads.isdecimal() else 1
+    threads = document.data.get("threads")
+    return threads if type(threads) is int and threads > 0 else 1
 
 
 def _checked_pending(

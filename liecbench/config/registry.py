@@ -10,6 +10,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from liecbench.config import user_functions
+from liecbench.config.nearest_value import nearest_boolean, nearest_number
 from liecbench.errors import LiecbenchError, did_you_mean
 
 Kind = Literal["algorithm", "compressor", "dataset", "model"]
@@ -185,4 +186,17 @@ def describe(error: Any) -> str:
     if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
         return f"{error['input']!r} should be a string; put it in quotes"
     message = error["msg"].removeprefix("Input ").removeprefix("Value ").removeprefix("String ")
-    return f"{error['input']!r} {message}"
+    return f"{error['input']!r} {message}{_write_instead(error['type'], error['input'])}"
+
+
+def _write_instead(error_type: str, value: object) -> str:
+    if error_type == "bool_type":
+        nearest = nearest_boolean(value)
+    elif error_type in ("int_type", "int_from_float", "float_type"):
+        nearest = nearest_number(value, whole=error_type != "float_type")
+        if nearest is None and isinstance(value, str) and any(map(str.isdigit, value)):
+            return "; write digits alone, such as 20"
+    else:
+        return ""
+    quotes = " without quotes" if nearest == value else ""
+    return "" if nearest is None else f"; write {nearest}{quotes}"

@@ -1,12 +1,12 @@
-"""Read YAML safely, refuse duplicate keys, and keep the line and column of every key and value."""
+"""Read YAML 1.2 safely, refuse duplicate keys, and keep the line and column of every key and value."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from liecbench.config.yaml_core_schema import CoreLoader, scalar
 from liecbench.errors import ScenarioError
 
 Key = tuple[str | int, ...]
@@ -22,18 +22,6 @@ _IN_WORDS: Final = {
     ),
     "found character '\\t' that cannot start any token": "a tab; indent with spaces",
 }
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also reads 1e-3 as a number, as YAML 1.2 does."""
-
-
-_Loader.yaml_implicit_resolvers = {k: list(v) for k, v in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"),
-    list("-+0123456789"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +78,7 @@ def dotted(path: Key) -> str:
 
 class _Builder:
     def __init__(self, source: str) -> None:
-        self.source, self.places, self.loader = source, dict[Key, Place](), _Loader("")
-        self.nodes = 0
+        self.source, self.places, self.nodes = source, dict[Key, Place](), 0
 
     def place(self, node: yaml.Node) -> str:
         return f"{self.source}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
@@ -109,11 +96,11 @@ class _Builder:
             return self.mapping(node, path, above)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, i), above) for i, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode), "nodes are of three kinds"
         try:
-            return self.loader.construct_object(node)
-        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
-            reason = getattr(error, "problem", None) or f"{node.value!r} does not suit its tag {node.tag}"
-            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: {reason}; use plain YAML values") from None
+            return scalar(node)
+        except ValueError as error:
+            raise ScenarioError(f"{self.place(node)}: {dotted(path)}: {error}; use plain YAML values") from None
 
     def mapping(self, node: yaml.MappingNode, path: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -126,6 +113,10 @@ class _Builder:
                 first = self.places[(*path, key)].key
                 where = f"{self.place(key_node)}: {dotted((*path, key))}"
                 raise ScenarioError(f"{where}: the key appears twice (first at {first}); remove one")
+            name, colon, rest = key.partition(":")
+            if colon and rest and value_node.value == "" and key_node.style is None:
+                where = f"{self.place(key_node)}: {dotted((*path, key))}"
+                raise ScenarioError(f"{where}: no space after the colon; write {name}: {rest}")
             self.places[(*path, key)] = Place(self.place(key_node), self.place(value_node))
             data[key] = self.build(value_node, (*path, key), above)
         return data
@@ -152,7 +143,7 @@ def parse(text: str, source: str) -> Document:
 
 
 def _parse(text: str, source: str) -> Document:
-    node = yaml.compose(text, Loader=_Loader)
+    node = yaml.compose(text, Loader=CoreLoader)
     if not isinstance(node, yaml.MappingNode):
         message = "a scenario is a mapping of keys such as name, task and matrix"
         raise ScenarioError(f"{source}:1:1: {message}; `liecbench init` writes one to start from")

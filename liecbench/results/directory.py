@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 import yaml
 from pydantic import ValidationError
 
+from liecbench.config import yaml_core_schema
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
@@ -132,7 +133,7 @@ class ResultsDirectory:
 
     def write_scenario(self, scenario: Scenario) -> None:
         """Write the scenario, with all defaults filled in, to ``scenario.yaml``."""
-        text = yaml.safe_dump(scenario.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
+        text = yaml_core_schema.dump(scenario.model_dump(mode="json", exclude_none=True))
         partial = self.path / f"{SCENARIO_NAME}.partial"
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.path / SCENARIO_NAME)

@@ -28,6 +28,8 @@ from tests.scenarios import BASE, edited, error_of, scenario
         ("  workers", "   workers", "s.yaml:11:4: ", "indented differently from the keys beside it; indent them alike"),
         ("  workers", "\tworkers", "s.yaml:11:1: ", "a tab; indent with spaces"),
         ("epochs: 2", "epochs:", "s.yaml:6:10: task.epochs: ", "None should be a valid integer"),
+        ("epochs: 2", "epochs: 1_000", "s.yaml:6:11: task.epochs: ", "'1_000' should be a valid integer; write 1000"),
+        ("epochs: 2", "epochs: 1:30", "s.yaml:6:11: task.epochs: ", "'1:30' should be a valid integer; write digits"),
         ("epochs: 2", "epochs: 0", "s.yaml:6:11: task.epochs: ", "greater than or equal to 1"),
         ("rate: 0.1", "rate: fast", "s.yaml:7:18: task.learning_rate: ", "'fast' should be a valid number"),
         ("rate: 0.1", "rate: '0.1'", "s.yaml:7:18: task.learning_rate: ", "'0.1' should be a valid number"),
