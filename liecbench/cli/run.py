@@ -123,7 +123,8 @@ def run(
 def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_rank: int, master: str | None) -> None:
     """Start the process that ranks are forked from, without waiting for its import of torch, which takes seconds.
 
-    The scenario is not checked yet. If it turns out to need other settings, its launch starts another such process.
+    The scenario is not checked yet. If its check shows that ranks need another environment, a second process is started
+    later.
     """
     from liecbench.launch.launch import prepare
     from liecbench.launch.multinode import Nodes

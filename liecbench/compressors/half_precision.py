@@ -30,12 +30,15 @@ class _HalfPrecision(Compressor):
         return 2 * numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the values, rounded to 16 bits, to ``payload``, and the residual unless ``residual`` is None."""
+        """Write the values of ``vector``, rounded to 16 bits, to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
         kept = cpu.residual.residual_arguments(vector, residual)
         cpu.half_precision.encode(vector.numpy(), _codes(payload), self.is_float16, *kept)
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` times the values, converted to float32, to ``out``, or add them if ``accumulate``."""
+        """Write ``weight`` times the values in ``payload`` to ``out`` as float32, or add them if ``accumulate``."""
         cpu.half_precision.decode(_codes(payload), weight, out.numpy(), self.is_float16, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

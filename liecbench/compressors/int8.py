@@ -26,9 +26,9 @@ class Int8(Compressor):
         return SCALE_BYTES + numel
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| / 127, and for each element v/scale rounded to an integer level from −127 to 127.
+        """Write the scale max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
 
-        Unless ``residual`` is None, write v − level · scale to it.
+        Unless ``residual`` is None, write v − level · scale to ``residual``.
         """
         values = vector.numpy()
         scale = cpu.magnitude.largest_magnitude(values) / 127

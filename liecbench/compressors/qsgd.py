@@ -47,7 +47,10 @@ class QSGD(Randomised):
         return _NORM_BYTES * _num_buckets(numel) + (numel + 7) // 8 * self.width
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the buckets' norms and the randomly rounded levels, and the residual unless ``residual`` is None."""
+        """Write the norm of each bucket and the randomly rounded levels to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
         norms, packed = _parts(payload, vector.numel())
         key = np.uint64(self.seed_of_message(self.seed))
         values, kept = vector.numpy(), cpu.residual.residual_arguments(vector, residual)

@@ -56,8 +56,8 @@ class RandomK(Randomised):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the elements of ``vector`` at the drawn positions, times ``scale``, to ``payload``.
 
-        Unless ``residual`` is None, also write the residual v − C(v) to it. If any element of ``vector`` is not
-        finite, even one that is not sent, the first number in ``payload`` becomes NaN, so that ``all_finite`` is False.
+        Unless ``residual`` is None, also write v − C(v) to ``residual``. If any element of ``vector`` is not finite,
+        even one that is not sent, the first number in ``payload`` becomes NaN, so that ``all_finite`` is False.
         """
         entries, positions = payload.view(torch.float32), self.positions(vector.numel())
         scale, kept = self.scale(vector.numel()), cpu.residual.residual_arguments(vector, residual)
@@ -76,9 +76,9 @@ class RandomK(Randomised):
         return payload.view(torch.float32).isfinite().all()
 
     def scale(self, numel: int) -> float:
-        """Return the factor that multiplies the entries sent: 1 or, if ``unbiased``, n/k with n = ``numel``.
+        """Return the factor that multiplies the entries sent: n/k if ``unbiased``, else 1. Here n is ``numel``.
 
-        With ``shared_mask`` it is 1 for the server's message, because this message leaves nothing out.
+        The factor of the server's message is 1 with ``shared_mask``, because this message leaves out nothing.
         """
         leaves_out = not (self.shared_mask and self.rng_key.from_server)
         return numel / num_kept(self.ratio, numel) if self.unbiased and leaves_out else 1.0

@@ -20,9 +20,8 @@ from liecbench.compressors.codecs.rng import Randomised
 class Rounds(Randomised):
     """Repeated compression: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times. The message decodes to a.
 
-    C is ``compressor``. One message holds the messages of all rounds. Round r of a message uses the random numbers of
-    stage σ · ``rounds`` + r, where σ is the message's own stage in ``RngKey``. So no two rounds have the same random
-    numbers.
+    C is ``compressor``. One message holds the messages of all rounds, each with its own random numbers: round r uses
+    those of stage σ · ``rounds`` + r, where σ is the stage in ``rng_key``.
     Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
     """
 
@@ -46,7 +45,7 @@ class Rounds(Randomised):
         return self.rounds * self.compressor.payload_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the messages of all rounds to ``payload``, and the residual to ``residual`` unless it is None."""
+        """Write the messages of all rounds to ``payload``, and v − C(v) to ``residual`` unless it is None."""
         left = torch.empty_like(vector) if residual is None else residual
         for r, (compressor, part) in enumerate(zip(self._compressors, payload.view(self.rounds, -1), strict=True)):
             part.copy_(compressor.compress(left if r else vector, left).payload)
@@ -72,12 +71,18 @@ class Rounds(Randomised):
 
     @functools.cached_property
     def _compressors(self) -> list[Compressor]:
-        """The compressor of each round with the round's random numbers, or one object in all rounds if it uses none."""
+        """The compressor of each round, with the random numbers of the round.
+
+        If ``compressor`` uses no random numbers, it is the compressor of every round.
+        """
         first = self.rng_key.stage * self.rounds
         keys = [dataclasses.replace(self.rng_key, stage=first + r) for r in range(self.rounds)]
         return [self.compressor.with_rng(key) for key in keys]
 
     def _parts(self, payload: Tensor, numel: int) -> list[tuple[Compressor, Message]]:
-        """Return each round's compressor and a copy of its message, because a float32 view needs an aligned address."""
+        """Return each round's compressor and message.
+
+        The messages are copies, because a float32 view needs an aligned address.
+        """
         parts = payload.view(self.rounds, -1)
         return [(c, Message(part.clone(), numel)) for c, part in zip(self._compressors, parts, strict=True)]

@@ -25,7 +25,7 @@ class Sign(Compressor):
         return SCALE_BYTES + (numel + 7) // 8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale mean|v| and the signs of the vector v, and the residual to ``residual`` unless it is None."""
+        """Write the scale mean|v| and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
         values, bits = vector.numpy(), body_of(payload).numpy()
         scale = cpu.magnitude.mean_magnitude(values)
         scale_of(payload).fill_(scale)

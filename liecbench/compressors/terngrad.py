@@ -36,7 +36,10 @@ class TernGrad(Randomised):
         return SCALE_BYTES + ternary.packed_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v|, a random −1, 0 or 1 for each entry, and the residual unless ``residual`` is None."""
+        """Write the scale max|v| and, for each entry, a random −1, 0 or 1 to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
         values, key = vector.numpy(), np.uint64(self.seed_of_message(self.seed))
         scale = cpu.magnitude.largest_magnitude(values)
         scale_of(payload).fill_(scale)

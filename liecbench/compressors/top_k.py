@@ -33,7 +33,10 @@ class TopK(Compressor):
         return ENTRY_BYTES * num_kept(self.ratio, numel) + self.code(numel).nbytes
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the largest entries and their encoded positions, and the residual unless ``residual`` is None."""
+        """Write the k largest entries and their encoded positions to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
         entries, packed = self.parts(payload, vector.numel())
         packed.zero_()
         if residual is not None and residual.data_ptr() != vector.data_ptr():

@@ -10,11 +10,12 @@ from liecbench.errors import LiecbenchError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineChoice:
-    """The cells that others are compared with.
+    """The choice of the cells that others are compared with.
 
     Attributes:
         algorithm: The algorithm's name.
-        fixed: Other fields that these cells have, as flat fields; cells with other values are compared with them too.
+        fixed: Other fields and their values that the chosen cells must have. Cells are also compared with them if their
+            own values of these fields differ.
     """
 
     algorithm: str
@@ -37,7 +38,7 @@ class BaselineChoice:
         return cls(algorithm=fields.pop("algorithm"), fixed=fields)
 
     def matches(self, spec: Mapping[str, Any]) -> bool:
-        """Return True if a cell with this spec belongs to the baseline."""
+        """Return True if a cell with the fields ``spec`` belongs to the baseline."""
         fields = flat_fields(spec)
         chosen = fields["algorithm"] == self.algorithm
         return chosen and all(str(fields.get(name)) == str(value) for name, value in self.fixed.items())

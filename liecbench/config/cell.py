@@ -141,7 +141,10 @@ class Task(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields, without ``partition`` if it is ``iid``: cells from before this field keep their ids."""
+        """Return the fields without ``partition`` if it is ``iid``, the default.
+
+        The ids of cells from before this field existed stay the same for this reason.
+        """
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if (name, value) not in LATER_FIELDS.items()}
 
@@ -170,7 +173,7 @@ class Cell(Model):
 
     @property
     def contestant(self) -> str:
-        """A key that is equal for cells whose steps take equally long, because only their seeds differ, for example."""
+        """A key that is equal for cells whose steps take equally long, such as cells that differ only in the seed."""
         return contestant_key(self.spec())
 
     @property
@@ -180,7 +183,7 @@ class Cell(Model):
 
     @property
     def trajectory(self) -> "Cell":
-        """The same cell without shaped links, which is trained instead. This cell itself only has its steps timed."""
+        """The cell that is trained in place of this one: the same cell without shaped links. This one is only timed."""
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     def __copy__(self) -> Self:
@@ -206,15 +209,15 @@ class Cell(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One cell to run: train it from its last committed epoch on.
+    """One cell to run: train it after its last recorded epoch.
 
     Attributes:
         cell: The cell to run.
         attempt: 1 if the cell was never started before, else one more than at its last start.
-        epochs_done: The number of epochs that earlier attempts committed.
-        data_sha256: The hash of the data that the committed epochs were trained on; None if it is not known.
-        model_sha256: The hash of the file of the user's model that the cell's trajectory was trained with; None if the
-            cell has none.
+        epochs_done: The number of epochs that earlier attempts recorded.
+        data_sha256: The hash of the data that these epochs were trained on; None if it is not known.
+        model_sha256: The hash of the file of the user's model with which these epochs were trained; None if the cell
+            has none.
     """
 
     cell: Cell
@@ -226,12 +229,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """A method whose steps are timed in turns with the others of its setting.
+    """A method that a timing session times in turns with the other methods of its setting, such as a link.
 
     Attributes:
-        cell: One of the cells with this contestant, whose steps are timed.
-        jobs: The cells that complete with these timings; empty if the contestant was timed before and is here only for
-            others to be compared with.
+        cell: The cell whose steps are timed. Other cells with the same ``Cell.contestant`` have equal step times.
+        jobs: The cells that complete with these timings. It is empty if the contestant was timed before and takes part
+            only so that others can be compared with it.
     """
 
     cell: Cell

@@ -32,7 +32,10 @@ class Installed:
         return {"anyOf": forms}
 
     def _form(self, name: str, shared: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of a mapping that has this ``name``, the name's options, and keys that all names share."""
+        """Return the schema of a mapping with this ``name``.
+
+        Its keys are ``name``, the options of what has this name, and the keys ``shared`` by all names.
+        """
         description = registry.summary(registry.load(self.kind, name))
         options = registry.options_model(self.kind, name).model_json_schema().get("properties", {})
         return {

@@ -56,7 +56,7 @@ class MatrixPoint:
         return self.fields[name].value if name in self.fields else None
 
     def path(self, name: str) -> Key:
-        """Return the path of a field in the scenario file; if the file lacks the field, the path at which to add it."""
+        """Return the path of a field in the scenario file. If the file lacks the field, return where to add it."""
         return self.fields[name].path if name in self.fields else (*self.section, name)
 
 

@@ -76,7 +76,7 @@ class Scenario(Model):
 
     @property
     def baseline_choice(self) -> BaselineChoice:
-        """The cells that others are compared with."""
+        """The choice of the cells that others are compared with: an algorithm, and fields that it fixes."""
         return BaselineChoice.parse(self.baseline)
 
     @functools.cached_property
@@ -114,7 +114,7 @@ class Scenario(Model):
             yield MatrixPoint.merge(section, task, {**first, **placed_fields(entry, section)})
 
     def as_written(self) -> dict[str, Cell]:
-        """Return the scenario's cells by id, without the options that have their defaults because none are given.
+        """Return the scenario's cells by id, with only the options that the scenario gives.
 
         The ids are those of the cells with all options. Defaults are left out of the cells because they may differ
         between versions of liecbench.
@@ -165,7 +165,10 @@ def _resolve(kind: registry.Kind, name: str, options: str) -> Choice:
 
 
 def _preferred_block_bytes(algorithm: type, compressor: Choice | None) -> int | None:
-    """Return the compressor's preferred size or else the algorithm's: None for DDP's default buckets."""
+    """Return the block size that the compressor prefers or, if it has none, the algorithm's default.
+
+    None means DDP's default buckets.
+    """
     preferred: int | None = None
     if compressor is not None:
         preferred = registry.load("compressor", compressor.name).preferred_block_bytes

@@ -103,7 +103,7 @@ def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
 def call(name: str, options: BaseModel, given: Mapping[str, Any]) -> Any:
     """Call the function ``name`` and return its result.
 
-    It is called with ``options``, and with each item of ``given`` whose key is one of the function's arguments.
+    The function gets all ``options``, and those items of ``given`` whose keys are names of its arguments.
     """
     found = function(name)
     asked = {key: value for key, value in given.items() if key in inspect.signature(found).parameters}

@@ -85,7 +85,7 @@ def _try_forward(task: Task) -> "base.Task":
 
 @contextlib.contextmanager
 def _at_most(num_parameters: int) -> Iterator[None]:
-    """Raise OverflowError as soon as a model that is built in this context has more than ``num_parameters``."""
+    """Raise OverflowError as soon as a model that is built in the ``with`` block has more than ``num_parameters``."""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     left = num_parameters

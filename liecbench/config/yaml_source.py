@@ -60,7 +60,7 @@ class Document:
         return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
 
     def _as_written(self, path: Key) -> Key:
-        """Return ``path``, but without an index 0 if the document has a single value at this point, not a list."""
+        """Return ``path`` without an index 0 at which the document has a single value instead of a list."""
         written: Key = ()
         for part in path:
             if part != 0 or (*written, part) in self.places or written not in self.places:

@@ -114,7 +114,10 @@ def session_seconds(session: Session) -> float:
 
 
 def session_limit(session: Session) -> float:
-    """Return the seconds that a timing session takes at most unless its links are very slow; measures nothing."""
+    """Return the time limit of a timing session in seconds; with very slow links it may take longer.
+
+    Nothing is measured to find it.
+    """
     return (_LINK_SECONDS if session.cell.link.shaped else 0.0) + CONTESTANT_SECONDS * len(session.contestants)
 
 
@@ -209,9 +212,10 @@ def _measure_backward(task: str, threads: int) -> float:
 
 
 def _compression_seconds(cell: Cell) -> float:
-    """Return the seconds in which this machine compresses and decompresses a gradient twice; 0 without a compressor.
+    """Return the seconds in which a worker compresses and decompresses in a step; 0 without a compressor.
 
-    A worker does so once for its own gradient, and once more for its part of the server's work.
+    A worker does both once for its own gradient, and once for its part of the server's work. The speed is that of this
+    machine.
     """
     if cell.compressor is None:
         return 0.0

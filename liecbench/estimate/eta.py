@@ -11,10 +11,10 @@ from liecbench.launch.pending import Pending
 class TimeLeft:
     """An estimate of the seconds that a run still needs, which is updated while the run is in progress.
 
-    An epoch is estimated as the links' time for its bytes plus a remainder. The remainder is the mean over the finished
-    epochs of the same algorithm with the same number of workers and the same task. If there are none, it is the mean
-    over all finished epochs. Before its second round, a timing session counts with its time limit, because a better
-    estimate would measure this machine and delay the run. From the second round on, the finished rounds' mean counts.
+    An epoch is estimated as the time that its bytes need on the links, plus the mean remainder of finished epochs with
+    the same algorithm, number of workers and task. If there are none, the mean remainder of all finished epochs is
+    used. A timing session counts with its time limit until its second round begins, and from then on with the mean time
+    of its finished rounds.
     """
 
     def __init__(self, pending: Pending) -> None:
@@ -37,7 +37,7 @@ class TimeLeft:
             self._epochs_left[cell_id] = self._jobs[cell_id].cell.task.epochs - epochs_done
 
     def finish_epoch(self, cell_id: str, seconds: float) -> None:
-        """Note that an epoch of a cell was recorded, ``seconds`` after the start or the previous epoch was recorded."""
+        """Note that an epoch of a cell was recorded, ``seconds`` after the previous record of the cell."""
         self._epochs_left[cell_id] -= 1
         self._remainders[self._kinds[cell_id]].append(max(seconds - self._wire_seconds[cell_id], 0.0))
 
@@ -87,6 +87,6 @@ class TimeLeft:
 
 
 def _kind(job: Job) -> str:
-    """Return a key of the jobs that share a mean remainder: algorithm, number of workers and task."""
+    """Return a key that is equal for jobs with the same algorithm, number of workers and task."""
     cell = job.cell
     return f"{cell.algorithm.name} {cell.workers} {cell.task.model_dump_json()}"

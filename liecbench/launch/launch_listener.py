@@ -1,4 +1,4 @@
-"""Listening to the events of a launch: they go on to the user, and tell afterwards how the launch ended."""
+"""Pass the events of a launch on to the user, and tell afterwards how the launch ended."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ class Progress(Protocol):
         """Note a warning for the user."""
 
     def failed(self, cell: Cell, error: str) -> None:
-        """Note a cell that failed because its launch died."""
+        """Note that a cell failed because its launch died."""
 
 
 class Listener:

@@ -32,8 +32,8 @@ class TrainingPlan(RankSettings):
         directory: The path of the results directory.
         paced: Whether the ranks delay their messages to emulate the rates of the cells' links.
         trace: Whether each cell records a timeline of a few steps.
-        jobs: The cells to train, in order; only the first machine's plan has them.
-        sessions: The timing sessions, in order; likewise.
+        jobs: The cells to train, in order; empty in the plans of all machines but the first.
+        sessions: The timing sessions, in order; empty in the plans of all machines but the first.
     """
 
     type: ClassVar[str] = "training_plan"
@@ -182,7 +182,7 @@ class ForkLaunch:
         agent: Settings of torchrun's agent.
         num_links: The number of shaped links; 0 if the launch has none.
         isolate: Whether the launch has namespaces of its own.
-        imports: Modules that the template imports before it forks; later launches have them, too.
+        imports: Modules that the template imports before it forks. They stay imported for later launches.
     """
 
     type: ClassVar[str] = "fork_launch"
@@ -269,7 +269,7 @@ class CaseStarted:
 class CaseMeasured:
     """The result of one case of a benchmark: the measured figures, and a description of the link.
 
-    ``case`` is the index of the case in the plan, from 0.
+    ``case`` is the index of the case in the plan, from 0. ``figures`` has the measurements by name.
     """
 
     type: ClassVar[str] = "case_measured"
@@ -307,7 +307,8 @@ class BurstResult:
 
     Attributes:
         seconds: The total time of the slowest rank.
-        kind_seconds: For each step kind, the sum over the steps of this kind; each step counts the slowest rank's time.
+        kind_seconds: For each step kind, the total time of the steps of this kind. The time of a step is that of the
+            rank that is slowest in this step.
         kind_steps: For each step kind, the number of steps.
         wall_over_cpu: The wall time of computation divided by the CPU time of the main thread, on the rank with the
             largest ratio. A ratio above 1 means that the rank waited for a processor.

@@ -1,4 +1,9 @@
-"""The work that is left for cells: trainings, then timing sessions in which the methods of a setting take turns."""
+"""The work that is left for cells: first trainings, then timing sessions.
+
+A cell with ``timing: interleaved`` is not trained itself. Another cell, its trajectory, is trained without shaped links
+for the losses, and a timing session times the steps on the cell's own link. In a session, the methods (contestants) of
+a setting, such as a link, take turns.
+"""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +20,9 @@ class Pending:
     """The work that is left.
 
     Attributes:
-        jobs: The cells to train: those that are timed while they train, and trajectories of the others.
-        sessions: The timing sessions, for cells whose trajectories are trained by then.
+        jobs: The cells to train: those that are timed while they train, and those that are trained for the losses of
+            cells with interleaved timing.
+        sessions: The timing sessions that can run once these cells are trained.
         cells: The ids of the cells that have neither completed nor diverged.
     """
 
@@ -27,7 +33,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The end of an interleaved cell that needs no timing session of its own."""
+    """The end of a cell with interleaved timing, to be recorded without a timing session.
+
+    No session is needed if the cell's training failed or diverged, or if an equal contestant was timed before.
+    """
 
     job: Job
     status: Status
@@ -43,8 +52,8 @@ def jobs_left(
     Args:
         cells: All cells of a run.
         done: The state of the cells in the results directory.
-        baseline: The algorithm that takes turns with the others in every session.
-        precision: The precision to which speed-ups are to be known.
+        baseline: The algorithm with which the others are compared, and which takes turns with them in every session.
+        precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
     """
     left = [cell for cell in cells if not _is_final(cell, done, precision)]
     trained = [cell for cell in left if cell.timing != "interleaved"]
@@ -59,9 +68,15 @@ def jobs_left(
 
 
 def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision: float = 0.02) -> Iterator[Settled]:
-    """Yield the ends of interleaved cells that wait for nothing more, once all trajectories were run.
+    """Yield the ends of cells with interleaved timing that can be recorded without a timing session.
 
-    They are the cells whose trajectory diverged or failed, and those whose contestant was timed already.
+    Call this when all trainings have ended. A cell ends as its training did if that failed or diverged. A cell
+    completes if its contestant was timed before, for example for another seed.
+
+    Args:
+        cells: All cells of a run.
+        done: The state of the cells in the results directory.
+        precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
     """
     timed = _timed(done, precision)
     for cell in cells:
@@ -80,7 +95,10 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
 
 
 def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells with seeds outermost, and with the methods of a seed and setting in seeded random order."""
+    """Return the cells sorted by seed and, within a seed, by setting.
+
+    The methods of a seed and setting are in a random order, which depends only on the cells' ids.
+    """
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     settings = list(dict.fromkeys(cell.setting for cell in cells))
     order = [(seeds.index(cell.seed), settings.index(cell.setting)) for cell in cells]
@@ -114,7 +132,7 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return a completed cell of each contestant that was timed to be known to ``precision``."""
+    """Return, by contestant, one completed cell whose session aimed at ``precision`` or better."""
     completed = (
         cell
         for cell in done.values()
@@ -124,7 +142,7 @@ def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellRe
 
 
 def _is_precise(found: CellResult, precision: float) -> bool:
-    """Return False if a cell's session was asked for less precision: more rounds are timed then."""
+    """Return True if the session that timed a cell aimed at ``precision`` or better; if not, more rounds are needed."""
     return bool(found.environment.get("timing_precision", precision) <= precision)
 
 

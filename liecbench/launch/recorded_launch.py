@@ -1,4 +1,4 @@
-"""The settings of a run, one launch of it, and the records of cells that fail with their launch."""
+"""The settings of a run, one launch of the run, and the records of cells that fail with their launch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,9 @@ class RunSettings:
 
     Attributes:
         stall_timeout: Returns how many seconds the next event may take before a launch is ended.
-        baseline: The algorithm that takes turns with the others in every timing session.
-        precision: The precision to which speed-ups are to be known.
+        baseline: The algorithm with which the others are compared, and which takes turns with them in every timing
+            session.
+        precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
         leader: If given, orders the other machines to launch their shares of the ranks.
         isolate: Whether every cell, or timing session, has a launch of its own.
         share_gpus: Whether several NCCL ranks may share one GPU.
@@ -38,14 +39,14 @@ class RunSettings:
     trace: bool = False
 
     def pending(self, cells: Sequence[Cell], done: Mapping[str, CellResult]) -> Pending:
-        """Return what is left to do."""
+        """Return the work that is left for ``cells``, given the state of the cells in the results directory."""
         return jobs_left(cells, done, baseline=self.baseline, precision=self.precision)
 
 
 def run_launch(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings
 ) -> tuple[LaunchOutcome, Listener]:
-    """Run a launch to its end, and return how it ended."""
+    """Run a launch to its end. Return its exit status, and the listener that has seen its events."""
     progress.launching(launch)
     listener = Listener(progress, settings.stall_timeout)
     handle, timeout = listener.handle, listener.stall_timeout
@@ -61,12 +62,12 @@ def failure(outcome: LaunchOutcome, listener: Listener, directory: ResultsDirect
 
 
 def attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
-    """Return the number of the latest attempt at a job's cell; None if it has not begun."""
+    """Return the number of the latest attempt to train or time a job's cell; None if no attempt is recorded."""
     return found[job.cell.id].attempt if job.cell.id in found else None
 
 
 def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: bool) -> None:
-    """Record that a cell failed; if it had not begun, record its start before."""
+    """Record that a cell failed. If the ledger lacks the start of this attempt, record the start first."""
     cell = job.cell
     if not begun:
         start = Start(

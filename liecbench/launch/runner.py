@@ -44,7 +44,7 @@ def run_jobs(cells: Sequence[Cell], directory: ResultsDirectory, progress: Progr
 def _run_launches(
     launches: list[Launch], directory: ResultsDirectory, progress: Progress, settings: RunSettings
 ) -> None:
-    """Run every training. If a launch dies, record its current cell as failed and launch its remaining cells again.
+    """Train all jobs. If a launch dies, record its current cell as failed, and launch its remaining cells again.
 
     A launch that dies before its first cell has begun is tried once more. Raises LiecbenchError if a disk is full or
     read-only; the current cell then stays unfinished.
@@ -72,7 +72,7 @@ def _run_launches(
 
 
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
-    """Return the jobs that failed with a launch, as pairs (job, whether its cell had begun), and those to run again."""
+    """Return the jobs that failed with a launch, each with True if its cell had begun, and the jobs to run again."""
     found = directory.snapshot.refresh()
     begun = {job.cell.id for job in launch.jobs if attempt(found, job) == job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]

@@ -47,7 +47,10 @@ def _session_launches(
     settings: RunSettings,
     first_attempts: dict[str, int],
 ) -> list[Launch]:
-    """Record the ends of cells that need no session, and return the launches of those that have not failed yet."""
+    """Record the ends of cells that need no timing session, and return the launches of the remaining sessions.
+
+    Cells that have failed in this run are left out.
+    """
     for end in settled(cells, directory.snapshot.refresh(), precision=settings.precision):
         first_attempts.setdefault(end.job.cell.id, end.job.attempt)
         if end.job.attempt == first_attempts[end.job.cell.id]:
@@ -100,8 +103,17 @@ def _run_sessions(
 ) -> bool:
     """Run the timing sessions of a launch. If it dies, record the contestant whose turn it was as failed.
 
-    Return whether a later launch that dies before its first turn may be tried once more: ``again``, unless this one
-    died so.
+    A launch that dies before its first turn may be tried once more, but only once per run.
+
+    Args:
+        launch: The launch.
+        directory: The results directory.
+        progress: Listener to events.
+        settings: The run's settings.
+        again: True if no launch of this run has been tried once more yet.
+
+    Returns:
+        The value of ``again`` for the next launch.
     """
     outcome, listener = run_launch(launch, directory, progress, settings)
     if outcome.status == 0:

@@ -19,7 +19,10 @@ def render(comparison: Comparison) -> str:
 
 
 def _lines(comparison: Comparison) -> list[list[str]]:
-    """Return the table's lines (headings, alignments, then one per row), each with its texts; the state comes last."""
+    """Return the table's lines: headings, alignments, then one line per row. Each line is a list of texts.
+
+    The last column is the row's state.
+    """
     metrics = comparison.columns()
     headings = [*map(field_heading, comparison.fields), *(metric.heading for metric in metrics), "state"]
     alignment = ["---"] * len(comparison.fields) + ["---:"] * len(metrics) + ["---"]

@@ -79,7 +79,7 @@ def _metric_texts(comparison: Comparison, metric: Metric) -> Iterator[Text]:
 def _hidden(columns: dict[str, list[Text]], width: int) -> list[str]:
     """Return the metrics to hide so that the remaining columns fit in ``width`` characters.
 
-    If the columns do not fit in any case, return every metric that may be hidden.
+    If hiding does not suffice, return every metric that may be hidden.
     """
     order = {name: METRICS[name].hide_first for name in columns if name in METRICS}
     candidates = sorted((place, name) for name, place in order.items() if place is not None)

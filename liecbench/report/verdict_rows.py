@@ -14,7 +14,7 @@ from liecbench.results.summary import setting_text
 
 
 def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
-    """Return what is shown of one row: its accuracy, its speed, its bottleneck and its flags."""
+    """Return the verdicts on one row by name: its accuracy, its speed, its bottleneck and its flags."""
     verdict = comparison.verdict_of(row)
     accuracy = verdict.accuracy_of(row)
     loss = accuracy is not None and accuracy.by_loss
@@ -42,7 +42,10 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
 
 
 def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the bracket of each method's break-even; a bound is null if no rate shows it."""
+    """Return an object for each method's break-even: the outcome, the bounds of its bracket, and a sentence.
+
+    A bound is None if the measured rates do not show it.
+    """
     return [
         {
             "method": method_name(found, comparison.labels),

@@ -76,10 +76,10 @@ class Source:
         return LiecbenchError(f"{self.path}: {message}", remedy(self.dataset))
 
     def fingerprint(self, patterns: Sequence[str], *options: object) -> str:
-        """Return a hash that changes when the dataset's name, path or files change, or the ``options``.
+        """Return a hash that changes if the dataset's name, path or files change, or if ``options`` do.
 
-        A file counts as changed if its size or its modification time differs. If the dataset is an unpacked folder, its
-        files are those that match the globs ``patterns``; an archive is a single file.
+        A file counts as changed if its size or its modification time differs. An archive is one file. The files of an
+        unpacked folder are those that match the globs ``patterns``.
         """
         found = [self.path]
         if self.path.is_dir():
@@ -150,7 +150,7 @@ def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
 
 
 def _like(dataset: str, place: Path, archives: Sequence[Archive]) -> Archive:
-    """Return the official archive that has the name of the file ``place`` or, if none has, the size of this file.
+    """Return the official archive with the same name as the file ``place`` or, if none has it, with the same size.
 
     Raises LiecbenchError if no archive matches.
     """

@@ -87,8 +87,9 @@ class Network(nn.Module):
 class GPT(Model):
     """GPT-2 without dropout: ``layers`` blocks of ``width``; a token's logits do not depend on later tokens.
 
-    The input shape is ``(context,)``, and the number of classes is the size of the vocabulary. The network maps int64
-    tokens ``[n, t]``, with ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``. ``heads`` must divide ``width``.
+    A token is represented by a vector of ``width`` numbers; ``heads``, the number of attention heads, must divide
+    ``width``. The input shape is ``(context,)``, and the number of classes is the size of the vocabulary. The network
+    maps int64 tokens ``[n, t]``, with ``t`` ≤ ``context``, to logits ``[n, t, vocabulary]``.
     """
 
     width: Annotated[int, Ge(1)] = 128

@@ -44,7 +44,7 @@ class _Named:
 
 
 class _Called:
-    """The recorded call of a function, and the state that the pickle would set on the call's result."""
+    """A call that the pickle makes, recorded instead of executed, with the state that the pickle sets on the result."""
 
     __slots__ = ("arguments", "name", "state")
 

@@ -24,8 +24,8 @@ class Text(Dataset):
     """Text in windows of ``context`` characters, for predicting the next character; every tenth window held out.
 
     The corpus is the text file ``path`` or, by default, the top-level modules of Python's standard library. If
-    ``characters`` is given, only so many characters from the corpus's start are used. A character is given by its ASCII
-    code. A character outside ASCII is replaced by 26, ASCII's code for a substitute.
+    ``characters`` is not None, only this many characters from the start of the corpus are used. Characters become their
+    ASCII codes; a character outside ASCII becomes 26, ASCII's code for a substitute.
     """
 
     path: str | None = None

@@ -59,7 +59,7 @@ class Backend:
         return chosen
 
     def describe(self) -> dict[str, Any]:
-        """Return NCCL's version and settings for the results, under the key ``"nccl"``; empty without NCCL."""
+        """Return, for the results, NCCL's version and settings under the key ``"nccl"``; an empty dict without NCCL."""
         if self.name != "nccl":
             return {}
         import torch

@@ -47,7 +47,7 @@ class Batches:
         """Return this rank's RNG for data augmentation.
 
         Args:
-            number: The epoch, from 0, or for a burst of steps that are only timed, the number of its first step.
+            number: The number of the epoch, from 0. If steps are only timed, the number of the first of these steps.
         """
         return np.random.default_rng([self._cell.seed, number, dist.get_rank(), _AUGMENTATION])
 

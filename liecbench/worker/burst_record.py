@@ -80,7 +80,10 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
 
 
 def _of_timed(total: int, rank: RankMeasurement) -> int:
-    """Return the timed steps' part of ``total``, which also covers the untimed first step of the burst."""
+    """Return the part of ``total`` that belongs to timed steps.
+
+    ``total`` also covers the burst's first step, which is not timed. All steps are assumed to have equal parts.
+    """
     return round(total * len(rank.step_seconds) / rank.num_steps)
 
 

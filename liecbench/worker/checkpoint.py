@@ -33,7 +33,10 @@ def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 
 
 def available(directory: Path, job: Job) -> int:
-    """Return the number of epochs of ``job`` that are trained already; 0 if a rank has no checkpoint. Collective."""
+    """Return the number of epochs after which ``job`` can resume: all recorded epochs, or 0. Collective.
+
+    It is 0 if any rank lacks the checkpoint of the last recorded epoch.
+    """
     present = torch.tensor(int(_path(directory, job.cell.id, job.epochs_done).exists()))
     dist.all_reduce(present, op=dist.ReduceOp.MIN)
     return job.epochs_done if present else 0

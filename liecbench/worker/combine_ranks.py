@@ -43,8 +43,8 @@ def combine_ranks(
 ) -> Epoch:
     """Return the record of an epoch, combined from all ranks' measurements and the evaluation.
 
-    Most times in the record are those of the rank with the longest training time. For ``step_seconds``, a step takes
-    as long as on the rank that is slowest in this step.
+    Most times in the record are those of the rank with the longest training time. In ``step_seconds``, each step has
+    the time of the rank that is slowest in this step.
 
     Args:
         ranks: The measurement of each rank.
@@ -101,8 +101,8 @@ def combine_ranks(
 def untimed(epoch: Epoch) -> Epoch:
     """Return the record of an epoch without its times and wire bytes.
 
-    A trajectory is a training without limits on the links. Its times would mislead, and its steps are timed separately
-    on the limited links.
+    It is used for cells that are trained, without limits on the links, only for their losses. The times of such a
+    training would mislead; the steps are timed separately on the limited links.
     """
     seconds = {
         field.name: None if field.default is None else 0.0

@@ -48,8 +48,8 @@ def _disk_error(error: BaseException | None) -> DiskError | None:
 def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
     """Carry out the plan in the file ``sys.argv[1]``, and then end the process.
 
-    After an error, report the error to the ``liecbench`` command, and end the process with status 1. After success,
-    return if torchrun's agent forked this process, because the agent's code then ends the process.
+    An error is reported to the ``liecbench`` command, and ends the process with status 1. After success, a process that
+    was forked from torchrun's agent returns, because the agent's code then ends it.
 
     Args:
         kind: Class of the plan.

@@ -56,10 +56,10 @@ class RankMeasurement:
 
     @property
     def wire_seconds(self) -> float:
-        """The seconds of exposed communication in which the link transferred messages.
+        """The part of the exposed communication seconds in which the link transferred messages.
 
-        The rest of exposed communication is latency and waiting for other ranks. The fraction of transfer is estimated
-        as ``link_seconds`` ÷ the seconds of all communication, at most 1, and as 1 if the link's rate is unknown.
+        The rest is latency and waiting for other ranks. The transferring share is estimated as ``link_seconds`` ÷ the
+        seconds of all communication, hidden or not. It is at most 1, and 1 if the link's rate is unknown.
         """
         all_seconds = self.counters.communicate_seconds
         if self.link_seconds is None or all_seconds <= self.link_seconds:

@@ -108,7 +108,10 @@ class Replica:
         return loss
 
     def _backward(self, minibatches: list[Batch]) -> Tensor:
-        """Accumulate the minibatches' gradients, exchange them in the last backward pass, and return the mean loss."""
+        """Accumulate the gradients of all minibatches, and return the mean loss.
+
+        The ranks exchange gradients only in the last backward pass.
+        """
         total = torch.zeros((), device=self.device)
         for number, minibatch in enumerate(minibatches, start=1):
             with contextlib.nullcontext() if number == len(minibatches) else self.ddp.no_sync():

@@ -32,8 +32,9 @@ class Resident:
     Attributes:
         contestant: The method to time, as a cell (one configuration with one seed).
         replica: The contestant's model, optimizer, algorithm and data on this rank.
-        shares: By step kind, the number of a step of this kind, and the kind's share of all steps.
-        num_steps: By step kind, the number of timed steps of the next burst.
+        shares: For each step kind, the number of one step of this kind, and the share of all steps that are of this
+            kind.
+        num_steps: For each step kind, the number of timed steps in the next burst.
     """
 
     contestant: Contestant
@@ -56,9 +57,10 @@ class Resident:
         return cls(contestant=contestant, replica=replica, shares=shares)
 
     def turn(self, place: Turn) -> Iterator[Timing]:
-        """Time a burst (consecutive steps) of each step kind, and yield its record, which is equal on every rank.
+        """Time a burst (consecutive steps) of each step kind, and yield the burst's record, equal on every rank.
 
-        ``place`` is the place of this turn in the session.
+        Args:
+            place: The place of this turn in the session.
 
         Raises:
             NonFiniteError: If a gradient is not finite.

@@ -15,7 +15,8 @@ def slow_steps(optimizer: Optimizer, added_seconds: Iterable[float]) -> Iterator
     """Make the optimizer's steps take longer while the ``with`` body runs.
 
     Args:
-        optimizer: The optimizer. After each of its updates, the thread keeps its processor busy; updates do not change.
+        optimizer: The optimizer. After each of its steps, the calling thread spins for the added time; the updates
+            themselves stay the same.
         added_seconds: Seconds to add, one value for each step in the body, in order.
     """
     remaining = iter(added_seconds)

@@ -98,7 +98,7 @@ class StepClock:
         self._algorithm.exposure.add_window(begin, end)
 
     def _own_cpu_seconds(self) -> float:
-        """Return the CPU seconds that this thread has used so far outside the method's hooks."""
+        """Return the CPU seconds that this thread has used so far, without those in the method's hooks."""
         return time.thread_time() - self._algorithm.hook_cpu_seconds
 
     def _compute_seconds(self) -> float:

@@ -23,9 +23,9 @@ class StepShare:
 
 
 def step_shares(step_kind: Callable[[int], str], period: int, num_steps: int) -> dict[str, StepShare]:
-    """Return all step kinds that occur in training or in the long run, by name.
+    """Return by name all step kinds of a training, and those that would occur if it went on.
 
-    The share of a kind that occurs only at the start of training is 0.
+    A kind that occurs only at the start of training has the share 0.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

@@ -17,9 +17,13 @@ TRACKS: Final = ("training", "communication", "all-reduce")
 def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[int]:
     """Return the numbers of the steps to trace, all of them in ``range(first, last)``.
 
-    These are the second to fourth step of the range. If some step's kind differs from the kind of step ``first``, they
-    are also the earliest such step, the step before, and the step after. ``step_kind`` returns the kind of the step
-    with a given number.
+    The second to fourth step are traced. If a later step is of another kind than step ``first``, the earliest such step
+    is also traced, with the step before and the step after it.
+
+    Args:
+        step_kind: Returns the kind of the step with a given number.
+        first: The number of the first step.
+        last: The number after that of the last step.
     """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
     around = () if other is None else (other - 1, other, other + 1)

@@ -167,7 +167,7 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
 
 
 def _wall_over_cpu(sample: RankMeasurement, thread_seconds: float | None) -> float:
-    """Return wall time ÷ CPU time of computing in the rank's training thread; 1 if the CPU time is unknown.
+    """Return wall time ÷ CPU time that the rank's training thread needed to compute; 1 if the CPU time is unknown.
 
     A value above 1 means that the thread waited for a processor.
     """

@@ -99,7 +99,7 @@ def problems(outcome: Outcome) -> list[Problem]:
 
 
 def result_texts(result: CheckResult) -> dict[str, str]:
-    """Return a result's texts by column heading, each a single line; empty if the result lacks that figure."""
+    """Return a result's texts by column heading, each a single line. The text of a missing figure is empty."""
     baseline, now = _amounts(result.metric, result.baseline, result.current, percent=result.unit == "points")
     detectable = result.smallest_detectable
     return {
@@ -160,7 +160,7 @@ def _counts(outcome: Outcome) -> list[str]:
 
 
 def _table(rows: Sequence[dict[str, str]], width: int) -> Table:
-    """Return a table with one line per row; if that is wider than ``width``, with several lines per result."""
+    """Return a table with one line per row or, if the table would be wider than ``width``, several lines per row."""
     rows = _without_repeats(rows)
     if _needed(rows) > width and "verdict" in rows[0]:
         rows = [_stacked(row) for row in rows]
@@ -194,7 +194,10 @@ def _stacked(row: dict[str, str]) -> dict[str, str]:
 
 
 def _needed(rows: Sequence[dict[str, str]]) -> int:
-    """Return the width in characters that the table needs if only the columns in ``_WRAPPED`` are wrapped."""
+    """Return the width in characters that the table needs.
+
+    Only the columns in ``_WRAPPED`` may break their texts into several lines.
+    """
     needed = -2
     for heading in used_headings(rows):
         widest = max(cell_len(line) for text in (heading, *(row[heading] for row in rows)) for line in text.split("\n"))
@@ -221,7 +224,7 @@ def _percent(value: float, result: CheckResult) -> str:
 
 
 def _signed(value: float) -> str:
-    """Return a signed number with one decimal; if that would show zero for a change, with two significant digits."""
+    """Return a signed number with one decimal, or with two significant digits if one decimal would show 0.0."""
     text = f"{value:+,.1f}"
     if value and text in ("+0.0", "-0.0"):
         text = f"{value:+.2g}"

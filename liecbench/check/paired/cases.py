@@ -52,7 +52,10 @@ def cases_of(a: Sequence[Cell], b: Sequence[Cell]) -> list[Case]:
 
 
 def _first_seeds(cells: Sequence[Cell]) -> list[Cell]:
-    """Keep the first of the cells that differ only in the seed: the seed does not change the time of a step."""
+    """Return the cells without those that differ from an earlier cell only in the seed.
+
+    The seed does not change the time of a step.
+    """
     first: dict[str, Cell] = {}
     for cell in cells:
         first.setdefault(json.dumps({**cell.spec(), "seed": None}, sort_keys=True), cell)

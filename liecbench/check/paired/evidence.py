@@ -1,10 +1,11 @@
 """Sequential evidence from paired log-ratios: E-values, an interval, and the smallest detectable slowdown.
 
-A pair's log-ratio is d = ln(B's step time ÷ A's step time). Null hypothesis: the median of d is at most t, so each d
-exceeds t with probability p ≤ ½. The E-value is the likelihood ratio of a uniform mixture over p in [½, 1] to p = ½,
-given how many of the first n values exceed t. For p = ½ the E-value is a test martingale, and for smaller p it is
-stochastically smaller. By Ville's inequality, the probability that it ever reaches 1/α is therefore at most α, even if
-it is computed after every pair (Robbins 1970, Statistical methods related to the law of the iterated logarithm, eq. 7).
+A pair's log-ratio is d = ln(B's step time ÷ A's step time). The null hypothesis says that the median of d is at most t,
+so that each d exceeds t with a probability p ≤ ½. The E-value is a likelihood ratio, computed from how many of the
+first n values exceed t: that of a uniform mixture over p in [½, 1] to p = ½. If p = ½, the E-value is a test
+martingale; if p < ½, it is stochastically smaller. By Ville's inequality, the probability that it ever reaches 1/α is
+therefore at most α, even if it is computed after every pair (Robbins 1970, Statistical methods related to the law of
+the iterated logarithm, eq. 7).
 """
 
 import functools

@@ -82,7 +82,10 @@ def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> In
 
 
 def _located(python: str | Path, name: str) -> Path:
-    """Return an interpreter's absolute path without resolving links: in a virtual environment it is itself a link."""
+    """Return an interpreter's absolute path without resolving symbolic links.
+
+    The interpreter of a virtual environment is itself a symbolic link.
+    """
     found = shutil.which(python)
     if found is None:
         raise LiecbenchError(f"{name}: there is no such executable", _REMEDY)

@@ -20,13 +20,13 @@ class StoppingRule:
     Attributes:
         tolerance: The test fails if B is shown to be slower than A by more than this share of A's time.
         bound: The test passes if B is shown to be slower than A by less than this share of A's time.
-        alpha: Largest probability that any of a check's tests fails although B is slower than A by ``tolerance`` at
-            most.
-        beta: Largest probability that a test passes although B is slower than A by ``bound`` or more.
+        alpha: If in no test B is slower than A by more than ``tolerance``, the probability that any test of the check
+            fails is at most this.
+        beta: If B is slower than A by ``bound`` or more, the probability that the test passes is at most this.
         most_pairs: A test without a verdict after this many pairs is inconclusive.
         fewest_relaunches: Number of launches of both sides that a verdict needs. Step times differ from launch to
-            launch, for example because memory lies elsewhere, and such a difference must not count as one between A
-            and B. If this is fewer than ``FEWEST_RELAUNCHES``, every test is inconclusive.
+            launch, for example because memory lies elsewhere, and such a difference must not count as one between A and
+            B. If this is fewer than ``FEWEST_RELAUNCHES``, every test is inconclusive.
     """
 
     tolerance: float = 0.02

@@ -30,13 +30,16 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the evidence of these pairs: the largest E-values reached after any of them; 1 if there are no pairs."""
+    """Return the evidence of these pairs: the largest E-values that were reached after any number of them.
+
+    Without pairs, the E-values are 1.
+    """
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield for each pair the evidence up to it: the largest E-values reached after this or an earlier pair."""
+    """Yield, after each pair, the evidence so far: the largest E-values that were reached up to this pair."""
     num_slower = num_within = 0
     slower = within = 0.0
     for number, value in enumerate(map(log_ratio, pairs), start=1):
@@ -100,11 +103,11 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 
 
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
-    """Return the number of pairs that launch number ``relaunch``, counted from 0, is to measure of a cell.
+    """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    No verdict is possible before launch number ``fewest_relaunches`` − 1. Each launch before that one measures
-    1/``fewest_relaunches`` of the fewest pairs that a verdict needs. That one and each later launch measure
-    1/``usual_relaunches`` of ``most_pairs``. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
+    The first ``fewest_relaunches`` − 1 launches cannot bring a verdict. They share the fewest pairs that a verdict
+    needs equally with the launch after them. Each later launch measures ``most_pairs`` ÷ ``usual_relaunches`` pairs. No
+    launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -114,12 +117,12 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
 
 
 def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median slowdown of B is above the tolerance in every relaunch (launch of both sides)."""
+    """Return True if in every launch of the two sides the median slowdown of B is above the tolerance."""
     return all(statistics.median(values) > math.log1p(rule.tolerance) for values in _by_relaunch(pairs))
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if the median slowdown of B is below the bound in every relaunch (launch of both sides)."""
+    """Return True if in every launch of the two sides the median slowdown of B is below the bound."""
     return all(statistics.median(values) < math.log1p(rule.bound) for values in _by_relaunch(pairs))
 
 
@@ -130,8 +133,9 @@ def _by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
     """Return one verdict per test, given all tests of a check.
 
-    A test without a verdict from ``decided`` fails if Holm's step-down procedure rejects its hypothesis that B is not
-    slower, and if it has enough relaunches whose medians are all beyond the tolerance. Otherwise it is inconclusive.
+    ``decided`` gives the verdict of most tests. A test that it leaves open is FAIL if Holm's procedure over all tests
+    shows that B is slower than the tolerance allows, and if there are enough relaunches, all with medians beyond the
+    tolerance. Otherwise it is INCONCLUSIVE.
     """
     found = [weigh(test.pairs, rule) for test in tests]
     rejected = evidence.holm([each.slower for each in found], rule.alpha)
@@ -202,9 +206,9 @@ def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: f
 
 
 def is_noisy(pairs: Sequence[Pair]) -> bool:
-    """Return True if computing waited for a processor in over a fifth of the pairs.
+    """Return True if the ranks waited for a processor in over a fifth of the pairs.
 
-    It waited in a pair if its wall time exceeded its CPU time by over 5 %.
+    The ranks waited in a pair if the wall time of their computing exceeded its CPU time by over 5 %.
     """
     waits = [pair.noise.get("wall_over_cpu", 1.0) > _NOISY_RATIO for pair in pairs]
     return sum(waits) > _NOISY_SHARE * len(waits)

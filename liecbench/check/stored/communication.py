@@ -116,12 +116,18 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return True if the record has ``least_communicate_seconds``, or needs none: no step was timed or no byte sent."""
+    """Return True if the record has ``least_communicate_seconds``, or needs none.
+
+    A record needs none if no step was timed or no byte sent.
+    """
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
 
 def _ratio(entry: BaselineCell, by_wire: bool) -> float | None:
-    """Return the smallest ratio of communication time to wire time over the epochs; None if no epoch has both."""
+    """Return a cell's smallest ratio of communication time to wire time among its epochs; None if no epoch has both.
+
+    If ``by_wire``, wire time is that of the counted wire bytes, else that of the payload bytes.
+    """
     rates = _rates(entry)
     ratios = []
     for epoch in entry.epochs:
@@ -138,9 +144,9 @@ def _seconds_per_step(entry: BaselineCell, by_wire: bool) -> float:
 
 
 def _rates(entry: BaselineCell) -> list[tuple[float, float]]:
-    """Return each rank's measured rates (up, down) in bits per second; the requested rates if none were measured.
+    """Return each rank's measured link rates (up, down) in bits per second; the requested rates if none were measured.
 
-    A link's measured rate may differ from the requested one by up to 15 %, which changes communication times as much.
+    A measured rate may differ from the requested one by up to 15 %, and communication times then differ as much.
     """
     measured = (entry.environment.link or {}).get("measured")
     if measured:
@@ -150,7 +156,13 @@ def _rates(entry: BaselineCell) -> list[tuple[float, float]]:
 
 
 def _wire_seconds(epoch: StoredEpoch, rates: Sequence[tuple[float, float]], by_wire: bool) -> float:
-    """Return the seconds that an epoch's bytes need at these rates, for the slowest rank and direction."""
+    """Return the seconds that an epoch's bytes need on the slowest rank, in its slower direction.
+
+    Args:
+        epoch: The epoch.
+        rates: The link rates (up, down) of each rank, in bits per second.
+        by_wire: True for wire bytes if they are known, False for payload bytes.
+    """
     traffic: StoredBytes = epoch.payload_bytes
     if by_wire and epoch.wire_bytes is not None:
         traffic = epoch.wire_bytes
@@ -160,7 +172,10 @@ def _wire_seconds(epoch: StoredEpoch, rates: Sequence[tuple[float, float]], by_w
 
 
 def _per_epoch(entry: BaselineCell, name: str) -> float | None:
-    """Return the mean per epoch of a field in seconds, scaled from timed steps to all steps; None if none was timed."""
+    """Return the mean per epoch of the field ``name``, a number of seconds; None if no step was timed.
+
+    The field covers only timed steps. The mean is scaled to all steps of an epoch.
+    """
     timed = sum(epoch.timed_steps for epoch in entry.epochs)
     whole_epochs = timed / entry.epochs[-1].steps
     return sum(getattr(epoch, name) for epoch in entry.epochs) / whole_epochs if timed else None

@@ -68,7 +68,7 @@ class _Group:
         known: Cells that did not fail and that match a cell of the baseline.
         failed: Cells that failed.
         matches: Cells that completed, each with the baseline's cell that it matches.
-        unknown: For each cell that matches no cell of the baseline, by seed: a reason that names the differences from
+        unknown: The seed of each cell that matches no cell of the baseline, with a text that names the differences from
             the baseline's nearest cell.
         missing: Seeds of the baseline's cells that match no cell of the results.
     """
@@ -81,7 +81,7 @@ class _Group:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the matches whose metrics of this kind can be compared."""
+        """Return the matches whose metrics of this kind, such as times, can be compared."""
         return [match for match in self.matches if not match.differences(kind)]
 
     def seeds_with(self, status: str) -> list[int]:
@@ -220,7 +220,10 @@ def _times(label: str, group: _Group, margins: Margins) -> list[CheckResult | Un
 
 
 def _not_compared(label: str, group: _Group, kind: Kind) -> list[CheckResult]:
-    """Return NOT_COMPARED results for the seeds whose metrics of this kind cannot be compared, with the reasons."""
+    """Return a NOT_COMPARED result for each reason why metrics of this kind, such as times, cannot be compared.
+
+    Each reason names the seeds that it concerns.
+    """
     found = {match.seed: differences for match in group.matches if (differences := match.differences(kind))}
     reasons = {}
     for seed, differences in found.items():
@@ -233,9 +236,11 @@ def _not_compared(label: str, group: _Group, kind: Kind) -> list[CheckResult]:
 
 
 def _by_seeds(reasons: dict[int, str], all_of: int = 0) -> list[str]:
-    """Return each different reason once, with the seeds that have it; without them if ``all_of`` seeds have it.
+    """Return each distinct reason once, preceded by the seeds that have it.
 
-    ``reasons`` has one reason per seed.
+    Args:
+        reasons: The reason of each seed.
+        all_of: The number of all seeds; if so many have a reason, the seeds are not named.
     """
     seeds_of: dict[str, list[int]] = {}
     for seed, reason in reasons.items():

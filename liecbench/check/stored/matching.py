@@ -35,18 +35,18 @@ class CellMatch:
         return self.current.seed
 
     def differences(self, kind: Kind) -> list[str]:
-        """Return a text for each field whose difference prevents comparing metrics of this kind; empty if none does.
+        """Return a text for each difference that prevents comparing metrics of this kind, such as times.
 
-        Payload bytes and messages belong to no kind: they can always be compared.
+        Payload bytes and messages belong to no kind, because they can always be compared.
         """
         return _differences(_conditions(self.baseline), _conditions(self.current), _NEEDED[kind])
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
-    """Return, for each cell of ``current``, the index of the baseline's cell that it is compared with, or None.
+    """Return, for each cell of ``current``, the index in ``baseline`` of the cell to compare it with, or None.
 
-    Both cells agree in all settings that can change the bytes sent. If several cells of the baseline do, the index is
-    that of the cell with the most other settings and environment fields in common.
+    The two cells agree in all settings that can change the bytes sent. Among several such cells of the baseline, the
+    one with the most other settings and environment fields in common is chosen.
     """
     indices: dict[str, list[int]] = {}
     for index, entry in enumerate(baseline):

@@ -44,7 +44,7 @@ class BoundVerdict:
 
 
 def seeds_text(number: int) -> str:
-    """Return a number of seeds in words."""
+    """Return a number of seeds as text: ``1 seed`` or ``3 seeds``."""
     return "1 seed" if number == 1 else f"{number} seeds"
 
 

@@ -1,6 +1,6 @@
-"""Communication times of cells that were timed in a session, from the median burst.
+"""Communication times of cells that were timed in a session, from the median burst (series of consecutive steps).
 
-A burst is a series of consecutive timed steps. Bursts that other processes disturbed hardly change the median.
+Other processes can slow down single bursts. This changes the mean over bursts, but hardly the median.
 """
 
 import dataclasses
@@ -11,10 +11,9 @@ from liecbench.results.records import Epoch
 
 
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
-    """Return a cell's epochs; if a session timed its steps, with communication times from the median of bursts.
+    """Return a cell's epochs with ``least_communicate_seconds`` computed from the median burst instead of the mean.
 
-    The epochs of ``cell`` have the mean over bursts, series of consecutive steps, as ``least_communicate_seconds``. A
-    burst that other processes disturbed takes longer and raises the mean, but hardly the median.
+    A burst is a series of consecutive steps. Epochs of a cell without a timing session are returned unchanged.
     """
     per_step: dict[str, list[float]] = {}
     for burst in cell.timings:

@@ -10,7 +10,7 @@ _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 @dataclasses.dataclass(frozen=True)
 class Randomised(Compressor):
-    """The base class of compressors with random numbers, which depend on ``rng_key``. ``with_rng`` sets this key.
+    """The base class of compressors with random numbers. These depend on ``rng_key``, which ``with_rng`` sets.
 
     ``rng_key`` is not an option of the compressor, so two compressors with equal options are equal even if their keys
     differ.

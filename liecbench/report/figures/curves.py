@@ -87,7 +87,10 @@ def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
 
 
 def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure of test accuracy against joules; it omits rows with an epoch whose GPU energy is unknown."""
+    """Return a figure of test accuracy against the joules of all GPUs.
+
+    A row is left out if the GPU energy of one of its epochs is unknown.
+    """
     known = [row for row in rows if all(joules(cell.epochs) is not None for cell in row.cells)]
     return Figure(
         key="accuracy-energy",

@@ -93,9 +93,9 @@ def _mode(figure: Figure, series: Series) -> str:
 
 
 def _above_a_tenth(y: list[float], interval: Interval) -> Interval:
-    """Return ``interval`` with each lower end raised to at least a tenth of the mean in ``y``.
+    """Return ``interval`` with each lower end raised to at least a tenth of the corresponding mean in ``y``.
 
-    A logarithmic axis has no 0, and with an end near 0 it would be so long that all curves look flat.
+    For a logarithmic axis: an interval that reaches close to 0 would make the axis so long that all curves look flat.
     """
     low, high = interval
     return [max(end, mean / 10) for end, mean in zip(low, y, strict=True)], high

@@ -84,7 +84,7 @@ def _encode_and_subtract(values, bits, codes, residual, encode_one, decode_one):
 def encode(values, codes, is_float16, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write ``values`` to ``codes`` as float16 if ``is_float16``, else as bfloat16.
 
-    If ``has_residual``, also write the residual: to ``values`` itself if ``in_place``, else to ``residual``.
+    If ``has_residual``, also write value − decoded code: to ``values`` itself if ``in_place``, else to ``residual``.
     """
     bits = values.view(np.int32)
     if is_float16 and not has_residual:

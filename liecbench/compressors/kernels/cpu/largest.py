@@ -71,17 +71,20 @@ def _candidates(bits: Bits, num_kept: int) -> Positions | None:
 
 
 def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
-    """Return the ``num_kept``-th largest magnitude, and how many of the magnitudes equal to it are to be kept."""
+    """Return the ``num_kept``-th largest magnitude, and how many magnitudes equal to it are among the largest."""
     upper, rank_in_upper = _half_at_rank(bits, -1, num_kept)
     lower, num_ties = _half_at_rank(bits, upper, rank_in_upper)
     return np.int32(upper << 16 | lower), num_ties
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return half of the bits of the ``rank``-th largest magnitude, and its rank among magnitudes with the same half.
+    """Return half of the bits of the magnitude that has the given rank, and its rank among magnitudes with this half.
 
-    If ``upper`` is negative, this is the upper half, and all magnitudes are considered. Otherwise it is the lower half,
-    and only magnitudes whose upper half is ``upper`` are considered.
+    Args:
+        bits: The vector, float32 viewed as int32.
+        upper: If negative, find the upper half of the bits, among all magnitudes. Otherwise find the lower half, among
+            the magnitudes whose upper half is ``upper``.
+        rank: The rank among the magnitudes considered, 1 for the largest.
     """
     counts = np.zeros(2**16, np.int64)
     _count_halves(bits, upper, counts)
@@ -116,8 +119,9 @@ def _append(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
 def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyped-def]
     """Write to ``positions`` the positions of the magnitudes that are at least ``threshold``, and return their number.
 
-    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are reserved for surplus
-    writes. When the other elements are full, the search stops early and returns a number larger than theirs.
+    The position of ``bits[0]`` is ``first``. The last ``_BLOCK`` elements of ``positions`` are only room for surplus
+    writes. If more positions are found than fit before them, the search stops, and the returned number is too large to
+    fit.
     """
     count, capacity = 0, positions.size - _BLOCK
     for start in range(0, bits.size, _BLOCK):
@@ -129,10 +133,10 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Add to ``counts`` how often each value of the upper 15 or of the lower 16 bits occurs among magnitudes.
+    """Count in ``counts`` how often each value of half of the bits of a magnitude occurs.
 
-    Count the upper bits if ``upper`` is negative. Otherwise count the lower bits of the magnitudes whose upper bits are
-    ``upper``.
+    If ``upper`` is negative, the upper 15 bits of all magnitudes are counted. Otherwise the lower 16 bits are counted,
+    of the magnitudes whose upper bits are ``upper``.
     """
     if upper < 0:
         for i in range(bits.size):

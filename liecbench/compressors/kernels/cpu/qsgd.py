@@ -33,7 +33,7 @@ def _float64_square(value):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
-    """Return ‖v‖₂ of a whole bucket v as float32, clipped to the largest float32 if v is finite.
+    """Return ‖v‖₂ of a bucket v of 512 entries as float32, clipped to the largest float32 if v is finite.
 
     ``eighths`` (64 float32 values) and ``buffer`` (8) are scratch memory.
     """
@@ -79,7 +79,7 @@ def _pack(levels, largest_level, width, words, packed):  # type: ignore[no-untyp
 def encode(values, largest_level, width, key, norms, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write the norm of each bucket to ``norms`` and the packed levels to ``packed``; ``key`` seeds the rounding.
 
-    If ``has_residual``, also write the residual: to ``values`` itself if ``in_place``, else to ``residual``.
+    If ``has_residual``, also write v − C(v): to ``values`` itself if ``in_place``, else to ``residual``.
     """
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)

@@ -76,7 +76,7 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
 def take(values, positions, scale, entries, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write ``scale`` times the values at ``positions`` to ``entries``, and return whether all ``values`` are finite.
 
-    Products beyond float32's range are clipped to its largest value. If ``has_residual``, also write the residual: to
+    Products beyond float32's range are clipped to its largest value. If ``has_residual``, also write v − C(v): to
     ``values`` itself if ``in_place``, else to ``residual``. The kernel works block by block, so that a block is still
     in the cache when its entries are read.
     """

@@ -15,9 +15,10 @@ def unchanged(value):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def halve_three_times(values, width, term, sums):  # type: ignore[no-untyped-def]
-    """Apply ``term`` to the first 8 · ``width`` values, add them up to ``width`` sums, and write these to ``sums``.
+    """Write ``width`` sums of 8 terms each to ``sums``: sum i adds ``term(values[i + width · j])`` over j < 8.
 
-    The upper half is added to the lower half three times. Pass a constant ``width``, so that the loop vectorises.
+    The upper half of the terms is added to the lower half three times. Pass a constant ``width``, so that the loop
+    vectorises.
     """
     w = width
     for i in range(w):

@@ -29,9 +29,9 @@ class Int8OnGpu(Operations):
     compressor: Int8
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v| / 127, and for each element v/scale rounded to an integer level from −127 to 127.
+        """Write the scale max|v| / 127 and, for each element v, the integer level nearest to v / scale to ``payload``.
 
-        Unless ``residual`` is None, write v − level · scale to it.
+        Unless ``residual`` is None, write v − level · scale to ``residual``.
         """
         largest = torch.empty(1, device=vector.device)
         largest_magnitude(vector, largest)

@@ -161,11 +161,11 @@ def _take(  # type: ignore[no-untyped-def]
     in_place: tl.constexpr,
     block_size: tl.constexpr,
 ):
-    """Write the entries whose magnitude is above ``threshold``, the first ``num_ties`` equal to it, and the positions.
+    """Write the largest entries to ``entries``, and their positions to ``positions``.
 
-    ``above_up_to[b]`` and ``equal_up_to[b]`` are the numbers of magnitudes above and equal to the threshold from the
-    start of the vector to the end of block b. If ``has_residual``, also write the vector with zeros in place of these
-    entries.
+    The largest are those whose magnitude is above ``threshold``, and the first ``num_ties`` of those equal to it.
+    ``above_up_to[b]`` and ``equal_up_to[b]`` count the magnitudes above and equal to the threshold from the start of
+    the vector to the end of block b. If ``has_residual``, also write the vector with zeros in place of these entries.
     """
     by_blocks(
         _take_from_block,

@@ -47,8 +47,8 @@ class MajorityOnGpu(Operations):
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the scale (1, or NaN if ``vector`` is not finite) and a sign per element to ``payload``.
 
-        ``vector`` is the mean of the workers' votes. Its sign is 0 at a tie, where the mean is 0 up to rounding errors.
-        ``residual`` must be None.
+        ``vector`` is the mean of the workers' votes. The sign of an element is 0 at a tie, that is, if the element is 0
+        up to rounding errors. ``residual`` must be None.
         """
         assert residual is None, "a vote has no error that could be kept"
         mean_magnitude(vector, scale_of(payload), as_flag=True)

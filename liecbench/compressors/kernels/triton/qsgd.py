@@ -31,7 +31,10 @@ class QSGDOnGpu(Operations):
     compressor: QSGD
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the buckets' norms and the randomly rounded levels, and the residual unless ``residual`` is None."""
+        """Write the norm of each bucket and the randomly rounded levels to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         launch_encode(_encode, BUCKET, vector, payload, residual, key, **self._options())
 

@@ -25,9 +25,9 @@ class RandomKOnGpu(Operations):
     compressor: RandomK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the entries at the drawn positions to ``payload``, and the residual to ``residual`` unless it is None.
+        """Write the entries at the drawn positions to ``payload``, and v − C(v) to ``residual`` unless it is None.
 
-        If any element of ``vector`` is not finite, the first entry becomes NaN.
+        If any element of ``vector`` is not finite, the first entry in ``payload`` becomes NaN.
         """
         positions = self.compressor.positions(vector.numel(), vector.device)
         largest, target = torch.empty(1, device=vector.device), vector if residual is None else residual

@@ -8,7 +8,7 @@ _TWO_TO_MINUS_64 = tl.constexpr(2.0**-64)
 
 
 def as_int64(key: int) -> int:
-    """Return the int64 that has the same bits as a uint64 ``key``, because kernels take signed integers."""
+    """Return the int64 with the same bits as the uint64 ``key``; kernels take signed integers only."""
     return key - 2**64 if key >= 2**63 else key
 
 

@@ -30,7 +30,7 @@ class SignOnGpu(Operations):
     compressor: Sign
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale mean|v| and the signs of the vector v, and the residual to ``residual`` unless it is None."""
+        """Write the scale mean|v| and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
         mean_magnitude(vector, scale_of(payload))
         pack(vector, payload, residual)
 

@@ -28,7 +28,7 @@ def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weigh
 
 @triton.jit
 def column_length(length):  # type: ignore[no-untyped-def]
-    """Return the number of signs per column in a group of ``length`` signs. The group takes as many bytes."""
+    """Return ⌈``length``/5⌉: the number of signs per column, and of bytes, of a group of ``length`` signs."""
     return (length + (COLUMNS - 1)) // COLUMNS
 
 
@@ -51,7 +51,7 @@ def _group_of(payload):  # type: ignore[no-untyped-def]
 def load_columns(values, length):  # type: ignore[no-untyped-def]
     """Return the 5 columns of a group of ``length`` values, padded with 0.
 
-    Kernels call this function before they write, so that loads overlap.
+    Kernels call this function before they write anything, so that the loads need not wait for a write.
     """
     columns = ()
     row, width = tl.arange(0, WIDTH), column_length(length)

@@ -33,7 +33,10 @@ class TernGradOnGpu(Operations):
     compressor: TernGrad
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the scale max|v|, a random −1, 0 or 1 for each entry, and the residual unless ``residual`` is None."""
+        """Write the scale max|v| and, for each entry, a random −1, 0 or 1 to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
         key = as_int64(self.compressor.seed_of_message(self.compressor.seed))
         largest_magnitude(vector, scale_of(payload))
         launch_encode(_encode, GROUP, vector, payload, residual, key, num_warps=NUM_WARPS)

@@ -19,7 +19,10 @@ class TopKOnGpu(Operations):
     compressor: TopK
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the largest entries and their encoded positions, and the residual unless ``residual`` is None."""
+        """Write the k largest entries and their encoded positions to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
         entries, packed = self.compressor.parts(payload, vector.numel())
         positions = take_largest(vector, entries, residual)
         encode_positions(self.compressor.code(vector.numel()), positions, packed)
