@@ -149,7 +149,7 @@ def _threads(scenario: Path, assignments: list[str]) -> int:
 def _checked_pending(
     loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool
 ) -> "Pending":
-    """Return what is left to do; raise LiecbenchError if a cell cannot run on this machine."""
+    """Return the work that is left; raise LiecbenchError if a cell cannot run on this machine."""
     from liecbench.diagnostics.link_support import require_netem
     from liecbench.launch.pending import jobs_left
     from liecbench.launch.runner import check_nodes, check_sharing
@@ -175,7 +175,7 @@ def _run_rest(
     *,
     quiet: bool,
 ) -> None:
-    """Run what is left and show progress; the caller must hold the lock of the results directory."""
+    """Run the cells that are left and show progress; the caller must hold the lock of the results directory."""
     from rich.console import Console
 
     from liecbench.cli.progress import ConsoleProgress

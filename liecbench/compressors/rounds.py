@@ -73,7 +73,7 @@ class Rounds(Randomised):
     def _compressors(self) -> list[Compressor]:
         """The compressor of each round, with the random numbers of the round.
 
-        If ``compressor`` uses no random numbers, it is the compressor of every round.
+        If ``compressor`` uses no random numbers, the list has the same object for every round.
         """
         first = self.rng_key.stage * self.rounds
         keys = [dataclasses.replace(self.rng_key, stage=first + r) for r in range(self.rounds)]

@@ -260,5 +260,5 @@ class Session:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The cells that complete with this session."""
+        """The cells that are complete when this session has timed their steps."""
         return tuple(job for contestant in self.contestants for job in contestant.jobs)

@@ -26,7 +26,7 @@ def digest(fields: object) -> str:
 
 
 def contestant_key(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells whose steps take equally long, because only the seed differs, say."""
+    """Return a key that is equal for cells whose steps take equally long, such as cells that differ only in seed."""
     fields = {name: value for name, value in spec.items() if name not in _WITHOUT_STEP_TIME}
     task = {name: value for name, value in spec["task"].items() if name not in _TASK_WITHOUT_STEP_TIME}
     return digest({**fields, "task": task})

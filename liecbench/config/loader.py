@@ -152,9 +152,10 @@ def _check_baseline(document: Document, scenario: Scenario, names: list[str]) ->
 
 
 def _check_links(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if a link names a worker that does not exist, or ``enforcement: process`` cannot pace it.
+    """Raise ScenarioError if a link names a worker that does not exist, or cannot be emulated as the scenario asks.
 
-    With ``enforcement: kernel``, a run checks later whether the kernel can shape the links.
+    Only links with ``enforcement: process`` are tested here. With ``enforcement: kernel``, a run tests later whether
+    the kernel can shape them.
     """
     for point, cell in scenario.kept:
         for rank, _ in cell.link.workers:

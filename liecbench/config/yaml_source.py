@@ -166,7 +166,7 @@ def load(path: Path) -> Document:
 def override(document: Document, assignment: str) -> Document:
     """Return the document with one ``--set PATH=VALUE`` applied, given ``PATH=VALUE`` as ``assignment``.
 
-    In later errors, the place of VALUE is this option. Raises ScenarioError if the assignment cannot be applied.
+    Later errors about VALUE name this option as its place. Raises ScenarioError if the assignment cannot be applied.
     """
     path_text, sign, value_text = assignment.partition("=")
     source = f"--set {assignment}"

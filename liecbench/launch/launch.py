@@ -130,7 +130,7 @@ def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = Fals
 
 
 def group_sessions(sessions: Iterable[Session], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group timing sessions as ``group`` groups jobs."""
+    """Group timing sessions into launches, as ``group`` does with jobs."""
     return [Launch(sessions=tuple(found), share_gpus=share_gpus) for found in _by_key(sessions, isolate=isolate)]
 
 
@@ -201,7 +201,7 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
 
 
 def _say_event(say: Callable[[str], None], event: Event) -> None:
-    """Print ``event`` if it is a failure or a warning; all other events are sent by rank 0 on the first machine."""
+    """Print ``event`` if it is a failure or a warning. Other events are sent only by rank 0, on the first machine."""
     if isinstance(event, Lost):
         say(event.reason)
     elif isinstance(event, Notice):

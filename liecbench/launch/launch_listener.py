@@ -25,7 +25,7 @@ class Progress(Protocol):
         """Note progress within an epoch, or in timing steps."""
 
     def recorded(self, record: CellRecord) -> None:
-        """Note a record that is in the ledger."""
+        """Note that a record was written to the ledger."""
 
     def noticed(self, text: str) -> None:
         """Note a warning for the user."""

@@ -55,7 +55,10 @@ def run_launch(
 
 
 def failure(outcome: LaunchOutcome, listener: Listener, directory: ResultsDirectory) -> str:
-    """Repair the ledger after a launch died, and return the reason; raise LiecbenchError if a disk is full."""
+    """Return the reason why a launch died, and cut off a last line of the ledger that its end left incomplete.
+
+    Raises LiecbenchError if a disk is full or read-only.
+    """
     directory.ledger.truncate_partial_line()
     listener.raise_disk_error(directory.path)
     return listener.reason(outcome)

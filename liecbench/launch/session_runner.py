@@ -24,15 +24,15 @@ def run_sessions(
     settings: RunSettings,
     first_attempts: dict[str, int],
 ) -> None:
-    """Time the steps of all cells that are timed in turns, once their trajectories are trained.
+    """Time the steps of all cells with interleaved timing, once the trainings that give their losses have ended.
 
     Args:
         cells: All cells of the run.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        first_attempts: The number of the first attempt in this run at each cell, by id: a cell that failed in this run
-            is not tried again.
+        first_attempts: By cell id, the number of the first attempt in this run. A cell that failed in this run is not
+            tried again.
     """
     again = True
     while launches := _session_launches(cells, directory, progress, settings, first_attempts):
@@ -69,7 +69,10 @@ def _session_launches(
 
 
 def _may_run(job: Job, now: Mapping[str, CellResult], first_attempts: dict[str, int]) -> bool:
-    """Return True if the trajectory of the job's cell is trained, and the cell has not failed in this run."""
+    """Return True if the training that gives the losses of the job's cell has completed, and the cell may be timed.
+
+    A cell that failed in this run is not timed again.
+    """
     trained, found = now.get(job.cell.trajectory.id), now.get(job.cell.id)
     if trained is None or trained.status != "completed":
         return False
@@ -110,7 +113,7 @@ def _run_sessions(
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True if no launch of this run has been tried once more yet.
+        again: True if a launch that dies before its first turn may still be tried once more.
 
     Returns:
         The value of ``again`` for the next launch.

@@ -86,7 +86,10 @@ class Template:
 
 @functools.cache
 def _inherited() -> dict[str, str]:
-    """Return the environment variables at the first call; a later import of torch adds variables to ``os.environ``."""
+    """Return the environment variables as they were at the first call.
+
+    A later import of torch in this process adds variables to ``os.environ``, which the ranks must not inherit.
+    """
     return dict(os.environ)
 
 

@@ -1,4 +1,4 @@
-"""Break-even bandwidth: the measured link rates between which a method and the baseline are equally fast."""
+"""The break-even bandwidth of a method: the link rate at which it is as fast as the baseline."""
 
 import itertools
 import json
@@ -24,9 +24,9 @@ class Bracket:
 
     Attributes:
         outcome: ``below`` if the method is faster at rates below the break-even, ``above`` if at rates above it.
-            ``always`` if some rates show it faster and none slower, and the range of the faster rates has no open end.
-            ``never`` is the same for slower. ``alternating`` if faster and slower alternate more than once. ``unclear``
-            if no rate shows a difference.
+            ``always`` if no rate shows it slower, and if the lowest and the highest rate both show it faster, or only
+            rates between them do. ``never`` is the same with slower and faster exchanged. ``alternating`` if faster and
+            slower alternate more than once. ``unclear`` if no rate shows a difference.
         low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
         high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
         num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown.

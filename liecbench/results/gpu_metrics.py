@@ -42,7 +42,7 @@ def throttling_shares(epochs: Sequence[Epoch]) -> dict[str, float]:
 
     Returns:
         Shares by name: ``throttled_share`` for any reason and ``throttled_REASON_share`` for each reason; empty if no
-            epoch has a ``throttled_share``.
+        epoch has a ``throttled_share``.
     """
     known = [epoch.gpu for epoch in epochs if epoch.gpu is not None and _THROTTLED in epoch.gpu]
     if not known:

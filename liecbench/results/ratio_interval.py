@@ -159,9 +159,10 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the variance of the placements' means, or an estimate from the correlation of rounds if that is larger.
+    """Return the larger of two estimates of the variance of the placements' means.
 
-    The second estimate takes the rounds of all placements as one series in time.
+    One is the sample variance of the means. The other takes all rounds as one series in time, whose successive values
+    are correlated.
     """
     count = len(placements)
     between = statistics.variance([statistics.fmean(rounds) for rounds in placements]) if count > 1 else 0.0

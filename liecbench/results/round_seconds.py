@@ -35,7 +35,11 @@ def round_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
 
 
 def by_placement(values: Mapping[Position, float]) -> list[list[float]]:
-    """Return the values of each placement in the order of rounds; ``values`` are given by the rounds' positions."""
+    """Return the values of each placement in the order of rounds.
+
+    Args:
+        values: The value of each round, by (placement, round).
+    """
     placements: dict[tuple[int, ...], list[float]] = {}
     for place, value in sorted(values.items()):
         placements.setdefault(place[:-1], []).append(value)

@@ -40,7 +40,7 @@ class Row:
         per_seed: By seed, the metrics of the completed cell, by name.
         baseline_per_seed: By seed, the metrics of the baseline's completed cell, by name; empty without a baseline.
         is_baseline: True if the other rows of its setting are compared with this row.
-        is_dense: True if the row is the fastest of its setting that sends gradients without compression.
+        is_dense: True if the row is the fastest one without compression in its setting.
         pace: The seconds per epoch by round of a timing session, or by seed.
         speed: ln(seconds of the baseline ÷ seconds of the row); None for the baseline, or if they cannot be compared.
         dense_speed: ln(seconds of the fastest row without compression ÷ seconds of the row); None if the fastest row is
@@ -69,7 +69,7 @@ class Row:
 
     @property
     def mean_log_speed(self) -> float:
-        """The mean of ``speed``; 0 if it is None."""
+        """The mean of ln(speed-up over the baseline); 0 if ``speed`` is None."""
         return 0.0 if self.speed is None else self.speed.mean
 
     @property
@@ -147,7 +147,7 @@ def summarise(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Cells that differ only in the seed, before they become a row that is compared with the baseline."""
+    """The cells that will form one row, because they differ only in the seed."""
 
     cells: list[CellResult]
     per_seed: dict[int, dict[str, float]]

@@ -62,9 +62,10 @@ class CellLink:
     def prepare(self, links: LinkMap) -> None:
         """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
 
-        A measured rate is too low if another process uses the rank's core during the measurement. So links are measured
-        again, up to three times in all, while any rate is off by more than 5 %. For each rank and direction, the
-        measured rate nearest to the requested rate is kept. Unchanged links are measured again if ``check`` would fail.
+        A measured rate is too low if another process uses the rank's core during the measurement. So the links are
+        measured up to three times, until all rates are within 5 % of the requested ones. For each rank and direction,
+        the measured rate nearest to the requested rate is kept. Unchanged links are measured again only if a kept rate
+        is off by more than 15 %, so that ``check`` would fail.
         """
         if links == self._links and not self._deviations(FAILING_DEVIATION):
             return

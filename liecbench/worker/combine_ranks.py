@@ -101,8 +101,8 @@ def combine_ranks(
 def untimed(epoch: Epoch) -> Epoch:
     """Return the record of an epoch without its times and wire bytes.
 
-    It is used for cells that are trained, without limits on the links, only for their losses. The times of such a
-    training would mislead; the steps are timed separately on the limited links.
+    For cells that are trained only for their losses, without limits on the links: the times of such a training would
+    mislead, so the steps are timed separately on the limited links.
     """
     seconds = {
         field.name: None if field.default is None else 0.0

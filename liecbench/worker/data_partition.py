@@ -50,9 +50,9 @@ def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) 
 
 
 def _sample_shard(pools: list[Indices], alpha: float, size: int, rng: np.random.Generator) -> Indices:
-    """Remove ``size`` examples from ``pools``, and return them.
+    """Remove ``size`` examples from ``pools``, and return them; their label shares are drawn from Dir(``alpha``).
 
-    ``pools`` has the indices of each label's examples that are not yet in a shard.
+    ``pools`` has, for each label, the indices of the examples that are not yet in a shard.
     """
     shard: list[Indices] = []
     missing = size

@@ -86,7 +86,7 @@ class _Group:
         session: The session.
         link: This rank's link.
         writer: The ledger's writer on rank 0; None on other ranks.
-        timings: The bursts of the compared cells so far. Only rank 0 has those of earlier sessions.
+        timings: The bursts of the compared cells so far; on rank 0, also those of earlier sessions.
         live: The contestants that have not failed.
     """
 

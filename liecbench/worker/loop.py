@@ -72,7 +72,7 @@ class _Context:
         link: This rank's link.
         writer: Writer of records and events on rank 0; None on other ranks.
         trace: File for a timeline of a few steps; None for no timeline.
-        sampler: Sampler of this machine's GPUs; None except on one rank per machine, and None without GPUs.
+        sampler: Sampler of this machine's GPUs; only one rank per machine has it, and none without GPUs.
     """
 
     directory: Path

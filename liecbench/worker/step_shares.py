@@ -23,7 +23,7 @@ class StepShare:
 
 
 def step_shares(step_kind: Callable[[int], str], period: int, num_steps: int) -> dict[str, StepShare]:
-    """Return by name all step kinds of a training, and those that would occur if it went on.
+    """Return by name all step kinds that occur in the training, or would occur in a longer one.
 
     A kind that occurs only at the start of training has the share 0.
 

@@ -88,7 +88,10 @@ class PairedCheck:
         return verdict_on_gate(self._run(cases, self._sides(here, here), None), notes)
 
     def _choose(self, *paths: Path) -> list[_ChosenCells]:
-        """Return the chosen cells of each scenario; raise LiecbenchError if they cannot run on this machine."""
+        """Return, for each scenario, the cells that ``only`` chooses.
+
+        Raises LiecbenchError if this machine cannot run them.
+        """
         chosen = list(map(self._choose_from, paths))
         if self.share_gpus:
             check_sharing(cell for each in chosen for cell in each.cells)

@@ -56,7 +56,7 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
     FAIL needs an E-value of at least the fail threshold, and a median beyond the tolerance in each relaunch. PASS needs
     an E-value of at least the pass threshold, and a median within the bound in each relaunch. Both need enough
     relaunches with enough pairs. If a pair allows both, the verdict is FAIL. If the rule has too few relaunches to
-    decide, the verdict is INCONCLUSIVE in place of both.
+    decide, the verdict is INCONCLUSIVE instead of FAIL or PASS.
 
     Args:
         pairs: The pairs of one test, in the order in which they were measured.
@@ -105,9 +105,9 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    The first ``fewest_relaunches`` − 1 launches cannot bring a verdict. They share the fewest pairs that a verdict
-    needs equally with the launch after them. Each later launch measures ``most_pairs`` ÷ ``usual_relaunches`` pairs. No
-    launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
+    Let F be ``fewest_relaunches``. Launches before number F − 1 cannot bring a verdict, and each measures 1/F of the
+    fewest pairs that a verdict needs. Each later launch measures ``most_pairs`` ÷ ``usual_relaunches`` pairs. No launch
+    measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))

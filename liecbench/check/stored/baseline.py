@@ -40,7 +40,7 @@ class StoredBytes(Model):
 
 
 class StoredFirstSteps(Model):
-    """The numbers of a cell's first steps: a loss per step, and what is measured after the last of them."""
+    """The numbers of a cell's first steps: a loss per step, and compression error and residual norm after the last."""
 
     train_loss: list[Real]
     compression_error: Real | None

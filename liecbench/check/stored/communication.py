@@ -97,7 +97,7 @@ def _result(
 
 
 def _added_share(matches: Sequence[CellMatch]) -> float:
-    """Return the other processes' share of the CPU during the results, minus their share during the baseline.
+    """Return other processes' share of the CPU while the results were trained, minus that while the baseline was.
 
     Shares are from 0 to 1. Return 0 if they were not recorded.
     """

@@ -133,7 +133,7 @@ def _positions_from(bits, first, threshold, positions):  # type: ignore[no-untyp
 
 @compiled("void(i4[::1], i8, i8[::1])")
 def _count_halves(bits, upper, counts):  # type: ignore[no-untyped-def]
-    """Count in ``counts`` how often each value of half of the bits of a magnitude occurs.
+    """Add to ``counts[b]`` how often b occurs as one half of the bits of a magnitude.
 
     If ``upper`` is negative, the upper 15 bits of all magnitudes are counted. Otherwise the lower 16 bits are counted,
     of the magnitudes whose upper bits are ``upper``.
