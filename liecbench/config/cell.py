@@ -215,9 +215,9 @@ class Job:
         cell: The cell to run.
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts recorded.
-        data_sha256: The hash of the data that these epochs were trained on; None if it is not known.
-        model_sha256: The hash of the file of the user's model with which these epochs were trained; None if the cell
-            has none.
+        data_sha256: The hash of the data that the cell, or the one trained in its place, was trained on so far; None if
+            it is unknown.
+        model_sha256: The hash of the file of the user's model that was trained so far; None if the cell has none.
     """
 
     cell: Cell

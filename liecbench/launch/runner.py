@@ -1,4 +1,4 @@
-"""Run what is left of a scenario's cells, one launch after the other, and record every failure."""
+"""Run the trainings that a scenario's cells still need, one launch after the other, and record every failure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

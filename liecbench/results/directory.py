@@ -165,8 +165,8 @@ def comparison_settings(directory: Path) -> ComparisonSettings:
 def load(directories: Sequence[Path]) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    If any directory completed a cell, its incomplete results in other directories are left out. If several directories
-    completed the same cell, all its completed results are kept, and ``CellResult.directory`` tells them apart.
+    If a cell completed in any directory, its incomplete results in other directories are left out. If it completed in
+    several directories, all its completed results are kept, and ``CellResult.directory`` tells them apart.
 
     Raises:
         LiecbenchError: If a directory has no ledger, its ledger is damaged, or the spec of one of its cells is invalid.

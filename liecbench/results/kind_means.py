@@ -31,7 +31,7 @@ _WAYS: Final = ("sent", "received")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindMeans:
-    """The means per step over all timed steps of one contestant and one step kind.
+    """The means per step over all timed steps of one contestant (a method on one link) and one step kind.
 
     Attributes:
         share: The share of the method's steps that are of this kind in a long training, from 0 to 1.

@@ -114,17 +114,17 @@ class Metric:
         heading: The column's heading.
         unit: The unit and the number format.
         derive: Returns the value of a completed cell, or None if it is unknown. Either this or ``compare`` is set.
-        compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None
-            if it is unknown.
+        compare: Returns the value from a cell's metrics and those of the baseline's cell with the same seed, or None if
+            it is unknown.
         better: The direction in which the metric improves.
-        shown_from: Tables and the page show the column in spite of ``shown`` if the rows' largest mean is above
-            (1 + ``shown_from``) × the smallest mean; None: this never happens.
-        shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page;
-            ``page``: the HTML page only; ``on request``: none.
+        shown_from: If the rows' largest mean is above (1 + ``shown_from``) × the smallest mean, tables and the page
+            show the column, whatever ``shown`` says. None if ``shown`` alone decides.
+        shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page; ``page``:
+            the HTML page only; ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of its cells, failed ones included, has no value.
-        exported_with: The name of a metric. JSON and CSV include this metric only if some cell has a value of the named
-            one; None: they always include it.
-        zero_is_missing: True if 0 does not count as a value for ``exported_with``.
+        exported_with: The name of another metric: JSON and CSV include this one only if some cell has a value of the
+            other. None if they always include it.
+        zero_is_missing: True if 0 does not count as a value when another metric names this one in ``exported_with``.
         of_gpus: True if the value covers all GPUs of the cell together.
         needs_interval: True if the text of a value without an interval says that its error is unknown.
         hide_first: The position in the order in which narrow terminals hide columns, lowest first; None: never.
@@ -151,7 +151,7 @@ class Metric:
         return self.unit.text(value) + unknown
 
     def differs(self, values: Iterable[Estimate | None]) -> bool:
-        """Return True if the rows' means differ so much that the column is shown, see ``shown_from``."""
+        """Return True if the rows' means differ so much that ``shown_from`` makes tables show the column."""
         means = [value.mean for value in values if value is not None]
         return self.shown_from is not None and bool(means) and max(means) > (1 + self.shown_from) * min(means)
 

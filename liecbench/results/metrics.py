@@ -28,7 +28,7 @@ def _seconds(field: str) -> Derive:
 
 
 def _ratio(name: str) -> Compare:
-    """Return a comparison: the baseline's value of metric ``name`` ÷ the cell's value, or None if one is unknown."""
+    """Return a function that divides the baseline's value of metric ``name`` by the cell's; None if one is unknown."""
     return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
 
 

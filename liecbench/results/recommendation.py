@@ -31,7 +31,7 @@ class Recommendation:
             to be faster than the fastest one without compression.
         seeds: For the reasons ``seeds`` and ``spread``: of the faster rows, the one that needs the fewest seeds needs
             this number. Else None.
-        waiting: The rows that cannot be recommended yet for this reason, fastest first; empty for ``best`` and
+        waiting: The rows that cannot be recommended for this reason, fastest first; empty for ``best`` and
             ``baseline``.
     """
 

@@ -291,7 +291,10 @@ def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: _Group
 
 
 def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str:
-    """Return a key that is equal for cells that may be compared, leaving out the fields that ``baseline`` fixes."""
+    """Return a key that is equal for cells that may be compared.
+
+    Fields that ``baseline`` fixes are not part of the key, so that cells may differ in them.
+    """
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in _SETTING if name not in fixed]
     task = {**LATER_FIELDS, **cell.spec["task"]}

@@ -36,7 +36,8 @@ class MeasuredCase:
         environments: Environment that each side reported, with the keys ``"a"`` and ``"b"``.
         rare_kinds: Step kinds whose time is a metric of its own, such as averaging steps; None before the first pair.
         failures: The reason of each failed attempt to measure the case.
-        unknown: The reason if the liecbench of a side does not know something that the cell names, else None.
+        unknown: The error message if a side's version of liecbench does not know a name or an option of the cell, else
+            None.
     """
 
     case: Case
@@ -115,9 +116,14 @@ class PairSampler:
             raise
 
     def _warm_up(self, first: int, period: int) -> tuple[int, int]:
-        """Run one unrecorded burst per side, whose first step is ``first``.
+        """Run one unrecorded burst per side, and choose the number of steps of the bursts to record.
 
-        Return the first step of the next burst, and the number of steps per burst, which is a multiple of ``period``.
+        Args:
+            first: Number of the first step.
+            period: The averaging period; the number of steps is a multiple of it.
+
+        Returns:
+            The number of the next burst's first step, and the number of steps per burst.
         """
         num_steps = period * math.ceil(_FEWEST_STEPS / period)
         a, b = (self._burst(name, first, num_steps) for name in "AB")

@@ -37,7 +37,7 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the E-value for "B is slower than A by more than the tolerance" that a test needs to fail.
+        """Return the E-value that a test needs to fail; its claim: B is slower than A by more than ``tolerance``.
 
         ``num_tests`` is the number of tests of the whole check.
         """
@@ -45,7 +45,7 @@ class StoppingRule:
 
     @property
     def pass_threshold(self) -> float:
-        """E-value for "B is slower than A by less than the bound" that a test needs to pass."""
+        """E-value that a test needs to pass; its claim: B is slower than A by less than ``bound``."""
         return 1 / self.beta
 
     @property

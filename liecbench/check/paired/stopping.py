@@ -30,7 +30,7 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the evidence of these pairs: the largest E-values that were reached after any number of them.
+    """Return the evidence of these pairs: for each claim, the largest of the E-values computed after each pair.
 
     Without pairs, the E-values are 1.
     """
@@ -39,7 +39,7 @@ def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield, after each pair, the evidence so far: the largest E-values that were reached up to this pair."""
+    """Yield, after each pair, the evidence so far: for each claim, the largest of the E-values up to this pair."""
     num_slower = num_within = 0
     slower = within = 0.0
     for number, value in enumerate(map(log_ratio, pairs), start=1):

@@ -56,7 +56,7 @@ def largest_positions(bits: Bits, num_kept: int) -> Iterator[Positions]:
 def _candidates(bits: Bits, num_kept: int) -> Positions | None:
     """Return the positions of all magnitudes that reach a threshold, which is estimated from a sample.
 
-    Return None if they are fewer than ``num_kept``, or more than the buffer holds.
+    Return None if there are fewer of them than ``num_kept``, or more than the buffer holds.
     """
     sample = bits[:: -(-bits.size // _SAMPLE)] & _MAGNITUDE
     expected = num_kept / bits.size * sample.size

@@ -65,7 +65,7 @@ def mean_magnitude(values):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def largest_bits(bits):  # type: ignore[no-untyped-def]
-    """Return the bits of the largest magnitude of float32 values, which are also passed as bits; called by kernels."""
+    """Return the bits of the largest magnitude of float32 values, given the values' bits; called by kernels."""
     largest = np.int32(0)
     for i in range(bits.size):
         magnitude = np.int32(bits[i] & np.int32(0x7FFFFFFF))
