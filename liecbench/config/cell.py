@@ -255,7 +255,7 @@ class Session:
 
     @property
     def cell(self) -> Cell:
-        """The first contestant's cell: all have the same workers, link, backend, device and threads."""
+        """The cell of the first contestant; all have the same workers, link, backend, device and threads."""
         return self.contestants[0].cell
 
     @property

@@ -11,10 +11,10 @@ from liecbench.launch.pending import Pending
 class TimeLeft:
     """An estimate of the seconds that a run still needs, which is updated while the run is in progress.
 
-    The time of an epoch is estimated as the time that its bytes need on the links, plus a remainder. The remainder is
-    the mean of those of the finished epochs with the same algorithm, number of workers and task or, if there are none,
-    of all finished epochs. A timing session counts with its time limit until its second round begins, and from then on
-    with the mean time of its finished rounds.
+    The time of an epoch is estimated as the time that its bytes need on the links, plus the mean by which finished
+    epochs took longer than that. The mean is over epochs with the same algorithm, number of workers and task or, if
+    none is finished, over all epochs. A timing session counts with its time limit until its second round begins, and
+    from then on with the mean time of its finished rounds.
     """
 
     def __init__(self, pending: Pending) -> None:

@@ -56,9 +56,9 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 
 
 def _shown_range(found: BreakEven) -> str:
-    """Return the measured range of rates as text, with the number of rates at which no difference is shown.
+    """Return text such as ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
 
-    For a method that is faster, or slower, at all the other rates.
+    For a method that is shown to be faster, or slower, at all other rates of this range.
     """
     num_open = found.bracket.num_inside
     exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""

@@ -188,11 +188,11 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 
 
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance that a placement's mean would have if only rounds varied.
+    """Return the variance that a placement's mean would have if only rounds varied; None without two rounds in any.
 
-    None if no placement has two rounds. The autocorrelation of rounds increases the variance. If placements have too
-    few rounds to estimate it, the highest autocorrelation ever measured is assumed, also between rounds of different
-    placements.
+    The autocorrelation of rounds increases this variance. If placements have too few rounds to estimate the
+    autocorrelation, the highest one ever measured is assumed. It is then assumed to continue from one placement to the
+    next.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

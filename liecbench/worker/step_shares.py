@@ -16,7 +16,10 @@ _MAX_PERIOD: Final = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepShare:
-    """One step kind: the number of the first step of this kind, and the kind's share of all steps in the long run."""
+    """One step kind.
+
+    ``first`` is the number of the first step of this kind, and ``share`` is its share of all steps in the long run.
+    """
 
     first: int
     share: float
