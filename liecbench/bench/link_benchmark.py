@@ -48,11 +48,17 @@ class _Case:
         return min(self._asked.up_bits_per_second, self._asked.down_bits_per_second)
 
     def payload_bytes(self, workers: int) -> int:
-        """Return the least payload bytes that the busiest rank must send, or receive if these are more."""
+        """Return the least payload bytes that the busiest rank must send, or receive if these are more.
+
+        ``workers`` is the number of ranks.
+        """
         return int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
     def limit_seconds(self, workers: int) -> float:
-        """Return the least seconds that the operation can take: payload with frame headers ÷ rate, plus delays."""
+        """Return the least seconds that the operation can take among ``workers`` ranks.
+
+        The time is payload with frame headers ÷ rate, plus delays.
+        """
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         if self.operation == "gather":  # the root only receives, the others only send
             received = framed / self._asked.down_bits_per_second
@@ -64,7 +70,10 @@ class _Case:
         return framed / self._slower + 2 * self._asked.delay_seconds
 
     def plan(self, workers: int) -> TransferCase:
-        """Return the case in the form that is sent to the ranks, with the number of repeats and messages per repeat."""
+        """Return the case in the form that is sent to the ranks, with the number of repeats and messages per repeat.
+
+        ``workers`` is the number of ranks.
+        """
         messages = 1
         if self.operation == "stream":
             streamed = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)

@@ -52,11 +52,11 @@ class MatrixPoint:
         return cls(section=section, fields=fields)
 
     def value(self, name: str) -> Any:
-        """Return the value of an axis or a task field, or None if nothing gives one."""
+        """Return the value of the axis or task field ``name``, or None if it has none."""
         return self.fields[name].value if name in self.fields else None
 
     def path(self, name: str) -> Key:
-        """Return the path of a field in the scenario file. If the file lacks the field, return where to add it."""
+        """Return the path of the field ``name`` in the scenario file, or where to add it if the file lacks it."""
         return self.fields[name].path if name in self.fields else (*self.section, name)
 
 

@@ -117,7 +117,7 @@ def default(cls: type, field: str) -> Any:
 
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
-    """Return a pydantic model of the options of a registered class, or of a user's function ``module:function``.
+    """Return a pydantic model of the options of the class registered as ``name``, or of a function ``module:function``.
 
     The model has no fields compressor, server and block_bytes, because a scenario does not give these as options.
     Raises OptionError if there is no such class or function.

@@ -141,7 +141,10 @@ def build(task: Task) -> "base.Task":
 
 
 def _make(kind: registry.Kind, choice: Choice, given: dict[str, Any]) -> Any:
-    """Return a dataset, the network of a model, or the result of a user's function, whichever ``choice`` names."""
+    """Return what ``choice`` names: a dataset, a network, or the result of a user's function.
+
+    ``given`` has the arguments that liecbench passes, such as the input shape of a model.
+    """
     try:
         if user_functions.is_reference(choice.name):
             return user_functions.call(choice.name, registry.options_model(kind, choice.name)(**choice.options), given)

@@ -132,7 +132,7 @@ def _try_step(task: Task) -> "base.Task":
 
 
 def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Return the model's outputs for one batch, and the batch's labels.
+    """Return the outputs of the model ``made.model`` on ``device`` for one batch, and the batch's labels.
 
     Raises:
         WorkloadError: The model does not take the inputs, or its outputs have another shape than the labels need.

@@ -185,9 +185,9 @@ def _backward_seconds(cell: Cell) -> float:
 
 @functools.cache
 def _measure_backward(task: str, threads: int) -> float:
-    """Measure the seconds of a forward and backward pass over one batch; 0 if the task cannot be built.
+    """Measure the seconds of a forward and backward pass over one batch with ``threads`` threads.
 
-    ``task`` is a ``Task`` as JSON.
+    ``task`` is a ``Task`` as JSON. Return 0 if the task cannot be built.
     """
     import numpy as np
     import torch

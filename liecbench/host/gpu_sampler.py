@@ -137,7 +137,10 @@ class Window:
         self._last = now
 
     def _pcie_rate(self, number: int) -> float | None:
-        """Return the PCIe rate in bytes per second; None if the GPU does not report it. The call blocks for 20 ms."""
+        """Return the rate of NVML's PCIe counter ``number``, sent or received, in bytes per second.
+
+        None if the GPU does not report it. The call blocks for 20 ms.
+        """
         import pynvml
 
         rate = answer(pynvml.nvmlDeviceGetPcieThroughput, self._handle, number)

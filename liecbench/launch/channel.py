@@ -116,7 +116,10 @@ def receive_events(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -
 
 
 def _lines(pipe: io.FileIO, stall_timeout: Callable[[], float] | None) -> Iterator[bytes]:
-    """Yield each complete line of the pipe. Drop an incomplete last line, which a killed process may leave."""
+    """Yield each complete line of the pipe. Drop an incomplete last line, which a killed process may leave.
+
+    The arguments are those of ``receive_events``.
+    """
     rest = b""
     while True:
         seconds = stall_timeout() if stall_timeout else None

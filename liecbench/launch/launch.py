@@ -65,7 +65,11 @@ class Launch:
         return self._first.enforcement
 
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
-        """Return the torchrun that trains the launch's cells, on all machines of ``nodes``; None for this machine."""
+        """Return the torchrun that trains the launch's cells.
+
+        Args:
+            nodes: The machines of the run; None means this machine alone.
+        """
         ranks = _training_ranks(self.workers, self._first.threads, nodes, shaped=self.shaped)
         timed = (contestant.cell for session in self.sessions for contestant in session.contestants)
         cells = (*(job.cell for job in self.jobs), *timed)
@@ -73,7 +77,12 @@ class Launch:
         return dataclasses.replace(ranks, kernels=tuple(dict.fromkeys(kernels)))
 
     def describe(self, plan: Path, nodes: Nodes | None = None) -> str:
-        """Return the torchrun command line as text for a shell; ``plan`` is the file with the plan for the ranks."""
+        """Return the torchrun command line as text for a shell.
+
+        Args:
+            plan: The file with the plan for the ranks.
+            nodes: The machines of the run; None means this machine alone.
+        """
         return self.torchrun(nodes).describe(plan)
 
     @property
@@ -115,7 +124,10 @@ def _training_ranks(workers: int, threads: int, nodes: Nodes | None, *, shaped: 
 
 
 def prepare(threads: int, nodes: Nodes | None) -> None:
-    """Start the process that ranks with ``threads`` threads are forked from, and do not wait for its imports."""
+    """Start the process that ranks with ``threads`` threads are forked from, and do not wait for its imports.
+
+    ``nodes`` are the machines of the run; None means this machine alone.
+    """
     _training_ranks(1, threads, nodes, shaped=False).prepare()
 
 
@@ -125,7 +137,10 @@ def launch_key(cell: Cell) -> tuple[object, ...]:
 
 
 def group(jobs: Iterable[Job], *, isolate: bool = False, share_gpus: bool = False) -> list[Launch]:
-    """Group jobs by ``launch_key`` into launches, in order; if ``isolate``, every cell has a launch of its own."""
+    """Group jobs by ``launch_key`` into launches, in order; if ``isolate``, every cell has a launch of its own.
+
+    ``share_gpus`` is True if several NCCL ranks may share one GPU.
+    """
     return [Launch(jobs=tuple(jobs), share_gpus=share_gpus) for jobs in _by_key(jobs, isolate=isolate)]
 
 

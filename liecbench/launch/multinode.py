@@ -36,7 +36,9 @@ class Nodes:
 
     @classmethod
     def parse(cls, count: int, rank: int, master: str | None) -> Self:
-        """Return the machines that ``--nodes``, ``--node-rank`` and ``--master`` describe.
+        """Return the machines of a run, given the values of ``--nodes``, ``--node-rank`` and ``--master``.
+
+        ``master`` is None if the option is missing.
 
         Raises:
             LiecbenchError: An option is missing or its value is not possible.

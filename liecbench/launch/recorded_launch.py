@@ -65,12 +65,15 @@ def failure(outcome: LaunchOutcome, listener: Listener, directory: ResultsDirect
 
 
 def attempt(found: Mapping[str, CellResult], job: Job) -> int | None:
-    """Return the number of the latest attempt to train or time a job's cell; None if no attempt is recorded."""
+    """Return the number of the latest attempt to train or time a job's cell; None if no attempt is recorded.
+
+    ``found`` has the state of the recorded cells by id.
+    """
     return found[job.cell.id].attempt if job.cell.id in found else None
 
 
 def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: bool) -> None:
-    """Record that a cell failed. If the ledger lacks the start of this attempt, record the start first."""
+    """Record that a cell failed with this error. If its attempt has not ``begun``, record the start first."""
     cell = job.cell
     if not begun:
         start = Start(

@@ -71,7 +71,8 @@ def _session_launches(
 def _may_run(job: Job, now: Mapping[str, CellResult], first_attempts: dict[str, int]) -> bool:
     """Return True if the training that gives the losses of the job's cell has completed, and the cell may be timed.
 
-    A cell that failed in this run is not timed again.
+    A cell that failed in this run is not timed again. ``now`` has the state of the cells, and ``first_attempts`` the
+    number of the first attempt in this run, both by cell id.
     """
     trained, found = now.get(job.cell.trajectory.id), now.get(job.cell.id)
     if trained is None or trained.status != "completed":

@@ -57,7 +57,10 @@ class Orders(Isolation):
     command: list[str]
 
     def arguments(self, python: str = sys.executable) -> list[str]:
-        """Return the command line of the supervisor; -P keeps the working directory out of its imports."""
+        """Return the command line of the supervisor, run by ``python``.
+
+        -P keeps the working directory out of its imports.
+        """
         return [python, "-P", "-m", "liecbench.launch.supervisor", json.dumps(asdict(self))]
 
 

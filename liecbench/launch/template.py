@@ -51,7 +51,10 @@ class TemplateSettings:
     restore: dict[str, str | None]
 
     def arguments(self, python: str) -> list[str]:
-        """Return the command line of the template process; -P keeps the working directory out of its imports."""
+        """Return the command line of the template process, run by ``python``.
+
+        -P keeps the working directory out of its imports.
+        """
         return [python, "-P", "-m", "liecbench.launch.template", json.dumps(asdict(self))]
 
 

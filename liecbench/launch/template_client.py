@@ -168,7 +168,7 @@ class ForkedLaunch:
         self._status = 128 + 9
 
     def close(self, seconds: float) -> None:
-        """End the launch as ``stop`` does if it has not ended, and close the socket on which its end is reported."""
+        """End the launch as ``stop(seconds)`` does, and close the socket on which its end is reported."""
         self.stop(seconds)
         self._answer.close()
         self._template.num_launches -= 1

@@ -13,7 +13,7 @@ def field_heading(name: str) -> str:
 
 
 def field_text(row: Row, name: str) -> str:
-    """Return a field's value as text; a dash if the row has no value for the field."""
+    """Return the value of the field ``name`` as text; a dash if the row has none."""
     value = row.fields.get(name)
     if isinstance(value, dict):
         value = ", ".join(f"{key} {item}" for key, item in value.items())

@@ -173,7 +173,7 @@ def compare(
     tuned_field: str | None = None,
     directories: Sequence[Path] = (),
 ) -> Comparison:
-    """Return the comparison of cells; the other arguments are those of ``Comparison.of_rows``.
+    """Return the comparison of cells. The other arguments are those of ``Comparison.of_rows``.
 
     If ``tuned_field`` is not None, only the cells with each method's best value of that field are compared.
     """

@@ -43,7 +43,13 @@ class Recommendation:
 
 
 def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], speed: SpeedVerdicts) -> Recommendation:
-    """Return the recommendation for the rows of one setting, such as one link, given the verdicts on these rows."""
+    """Return the recommendation for one setting, such as one link.
+
+    Args:
+        rows: The rows of the setting.
+        accuracy: The verdict on each row's accuracy; None if it was not compared.
+        speed: The verdicts on the speed of the rows.
+    """
     compared = sorted(speed.against_baseline, key=lambda index: -rows[index].mean_log_speed)
     faster = [index for index in compared if speed.against_baseline[index] == "faster"]
     outcome = {index: verdict.outcome for index, verdict in enumerate(accuracy) if verdict is not None}

@@ -252,7 +252,10 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
 
 
 def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
-    """Return ``mean``, but with the confidence interval that the rounds of a timing session give, if there was one."""
+    """Return ``mean``, with the confidence interval from the rounds of a timing session if there was one.
+
+    Return None if ``mean`` is None.
+    """
     log_seconds = pace.log_seconds
     if mean is None or log_seconds is None:
         return mean

@@ -43,7 +43,7 @@ class Estimate:
 
 @functools.cache
 def t_quantile(degrees_of_freedom: int, probability: float) -> float:
-    """Return the quantile of Student's t distribution at a probability from 0 to 1."""
+    """Return the quantile, at a probability from 0 to 1, of Student's t with these degrees of freedom."""
     from scipy.special import stdtrit  # scipy.stats would take half a second to import
 
     return float(stdtrit(degrees_of_freedom, probability))

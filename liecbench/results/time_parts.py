@@ -31,6 +31,6 @@ def row_parts(row: Row) -> dict[str, float]:
 
 
 def _mean(row: Row, name: str) -> float:
-    """Return a row's mean seconds per epoch over seeds; 0 if they are unknown."""
+    """Return the mean over seeds of a row's seconds per epoch for the part ``name``; 0 if they are unknown."""
     value = row.metrics[f"{name}_seconds_per_epoch"]
     return 0.0 if value is None else value.mean

@@ -68,7 +68,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 def ratio_text(ratio: Estimate | None) -> str:
-    """Return a ratio with its interval as text; without an interval, with a remark that its error is unknown."""
+    """Return a ratio with its interval as text, or ``unknown`` for None.
+
+    Without an interval, the text has a remark that the ratio's error is unknown.
+    """
     if ratio is None:
         return "unknown"
     if ratio.low is None or ratio.high is None:

@@ -31,7 +31,10 @@ def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) -> list[str]:
-    """Return a warning if the interval of a speed-up is wider than the timing session aimed at, else an empty list."""
+    """Return a warning if the interval of a speed-up is wider than the timing session aimed at, else an empty list.
+
+    Return an empty list, too, if ``speedup`` is None.
+    """
     wanted = next((cell.environment.get("timing_precision") for cell in cells if cell.timings), None)
     if wanted is None or speedup is None or speedup.low is None or speedup.high is None:
         return []

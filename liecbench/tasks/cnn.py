@@ -23,7 +23,10 @@ class CNN(Model):
     layers: Annotated[int, Ge(1)] = 2
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network. Raises LiecbenchError if inputs are not images, or are too small for ``layers``."""
+        """Return a new network with ``num_classes`` outputs.
+
+        Raises LiecbenchError if inputs are not images, or are too small for ``layers``.
+        """
         if len(input_shape) != 3:
             message = f"a cnn takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

@@ -104,7 +104,10 @@ class GPT(Model):
             )
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network. Raises LiecbenchError if inputs are not texts of shape ``(context,)``."""
+        """Return a new network; ``num_classes`` is the size of the vocabulary.
+
+        Raises LiecbenchError if inputs are not texts of shape ``(context,)``.
+        """
         if len(input_shape) != 1:
             message = f"a gpt takes texts of shape (context,), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of texts")

@@ -19,7 +19,7 @@ class MLP(Model):
     layers: Annotated[int, Ge(0)] = 2
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network, which flattens its inputs first."""
+        """Return a new network with ``num_classes`` outputs, which flattens its inputs first."""
         widths = [math.prod(input_shape), *[self.width] * self.layers]
         hidden = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
         return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(widths[-1], num_classes))

@@ -70,7 +70,7 @@ class _ResNet(Model):
     num_blocks: ClassVar[tuple[int, ...]]
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a new network. Raises LiecbenchError if inputs are not images."""
+        """Return a new network with ``num_classes`` outputs. Raises LiecbenchError if inputs are not images."""
         if len(input_shape) != 3:
             message = f"a resnet takes images of shape (channels, height, width), but examples here have {input_shape}"
             raise LiecbenchError(message, "choose another model or a dataset of images")

@@ -37,11 +37,12 @@ def epoch_order(task: Task, labels: Tensor, *, seed: int, epoch: int, rank: int,
 
 
 def dirichlet_shards(labels: Indices, num_shards: int, alpha: float, seed: int) -> list[Indices]:
-    """Return disjoint shards of the n examples with these labels; each shard has label shares drawn from Dir(α).
+    """Return disjoint shards of the n examples with these labels; each has label shares drawn from Dir(``alpha``).
 
-    Each shard has ⌊n / num_shards⌋ examples, as indices into ``labels``. Shards are filled one after the other, without
-    replacement. When the examples of a label are used up, the shares of the remaining labels are drawn anew. Source:
-    Hsu, Qi and Brown (2019, arXiv 1909.06335), who divide CIFAR-10 among clients of federated learning.
+    Each shard has ⌊n / ``num_shards``⌋ examples, as indices into ``labels``. Shards are filled one after the other,
+    without replacement. When the examples of a label are used up, the shares of the remaining labels are drawn anew.
+    ``seed`` seeds the draws. Source: Hsu, Qi and Brown (2019, arXiv 1909.06335), who divide CIFAR-10 among clients of
+    federated learning.
     """
     rng = np.random.default_rng([seed, num_shards])
     pools = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]

@@ -112,7 +112,7 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
 
 
 def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the cell from epoch ``epochs_done`` (from 0) on; return its status, and the error if there was any."""
+    """Train the cell from epoch ``epochs_done`` (from 0) on; return its status, and the error or None."""
     try:
         context.link.check()
         return _train(job, epochs_done, context)

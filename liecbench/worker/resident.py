@@ -46,6 +46,11 @@ class Resident:
     def create(cls, contestant: Contestant, link: TrainingLink, heartbeat: Callable[[], None]) -> "Resident":
         """Build the contestant on this rank. Collective.
 
+        Args:
+            contestant: The method to time.
+            link: This rank's link.
+            heartbeat: Called to signal that this rank makes progress.
+
         Raises:
             DataError: If the data differ between ranks.
             NonFiniteError: If a gradient is not finite in the warm-up steps that a GPU needs.

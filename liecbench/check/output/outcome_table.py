@@ -194,7 +194,7 @@ def _stacked(row: dict[str, str]) -> dict[str, str]:
 
 
 def _needed(rows: Sequence[dict[str, str]]) -> int:
-    """Return the width in characters that the table needs.
+    """Return the width in characters that a table of these rows needs.
 
     Only the columns in ``_WRAPPED`` may break their texts into several lines.
     """
@@ -242,7 +242,10 @@ def _evidence(result: CheckResult) -> str:
 
 
 def _amounts(metric: str, baseline: float | None, now: float | None, *, percent: bool) -> tuple[str, str]:
-    """Return both values as text with a unit, with enough digits that a difference of a single byte is visible."""
+    """Return ``baseline`` and ``now`` as texts with the unit of ``metric``, or as percentages if ``percent``.
+
+    The texts have enough digits that a difference of a single byte is visible.
+    """
     measured = metric.partition("_per_")[0]
     kind = "percent" if percent else next((name for name in _SCALES if measured.endswith(name)), "")
     for digits in range(_LEAST_DIGITS, _MOST_DIGITS + 1):

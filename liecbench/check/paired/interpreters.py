@@ -82,9 +82,9 @@ def inspect(python: str | Path, protocol: int, *, name: str | None = None) -> In
 
 
 def _located(python: str | Path, name: str) -> Path:
-    """Return an interpreter's absolute path without resolving symbolic links.
+    """Return the absolute path of the interpreter ``python``, a path or a command, without resolving symbolic links.
 
-    The interpreter of a virtual environment is itself a symbolic link.
+    The interpreter of a virtual environment is itself a symbolic link. ``name`` is its name in the error message.
     """
     found = shutil.which(python)
     if found is None:

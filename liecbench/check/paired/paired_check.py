@@ -73,7 +73,10 @@ class PairedCheck:
         return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
 
     def revisions(self, scenario: Path, a: str, b: str) -> Outcome:
-        """Compare two git revisions of the working directory's project, each in a virtual environment of its own."""
+        """Compare two git revisions, ``a`` and ``b``, of the working directory's project.
+
+        Each revision is installed in a virtual environment of its own.
+        """
         (chosen,) = self._choose(scenario)
         with built([a, b], self.say) as revisions:
             for revision in revisions:
@@ -112,7 +115,13 @@ class PairedCheck:
     def _sides(
         self, a: tuple[str, str], b: tuple[str, str], variables: Mapping[str, str] | None = None
     ) -> tuple[Side, Side]:
-        """Return sides A and B; ``a`` and ``b`` are (label, interpreter), and ``variables`` are set for both sides."""
+        """Return sides A and B.
+
+        Args:
+            a: The label and the interpreter of side A.
+            b: The label and the interpreter of side B.
+            variables: Environment variables to set for both sides; each side's own variables override them.
+        """
         own_a, own_b = ({**(variables or {}), **own} for own in self.variables)
         return (
             Side(name="A", label=a[0], python=a[1], variables=own_a, share_gpus=self.share_gpus),

@@ -31,7 +31,7 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
 
 
 def verdict_on_gate(outcome: Outcome, notes: Sequence[str]) -> Outcome:
-    """Turn the gate's verdicts on the self-test's cases into verdicts on the gate itself.
+    """Turn the gate's verdicts on the self-test's cases into verdicts on the gate itself, and add ``notes``.
 
     For the case with the injected slowdown, FAIL becomes PASS, and PASS becomes FAIL.
     """

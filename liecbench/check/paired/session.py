@@ -63,7 +63,10 @@ class PairedComparison:
         return measured.is_given_up or is_complete(tests, self._rule, self.num_tests)
 
     def _relaunch(self, group: Sequence[MeasuredCase], relaunch: int) -> None:
-        """Launch both sides and measure pairs of each case in the group; after a failure, launch again for the rest."""
+        """Launch both sides, and measure pairs of each case in ``group``.
+
+        After a failure, launch again for the cases that remain. ``relaunch`` is the number of this launch, from 0.
+        """
         remaining = list(group)
         while remaining:
             with tempfile.TemporaryDirectory(prefix="liecbench-check-") as directory:
@@ -76,7 +79,10 @@ class PairedComparison:
                 remaining = [measured for measured in remaining if not measured.is_given_up]
 
     def _measure(self, remaining: list[MeasuredCase], relaunch: int, directory: Path) -> None:
-        """Launch both sides, measure pairs of each case, and remove the case from ``remaining`` when it is measured."""
+        """Launch both sides, measure pairs of each case in ``remaining``, and remove each case when it is measured.
+
+        ``relaunch`` is the number of this launch, from 0, and ``directory`` is for its files.
+        """
         with contextlib.ExitStack() as stack:
             residents: dict[str, ResidentSide] = {}
             for side in self._sides if relaunch % 2 == 0 else self._sides[::-1]:

@@ -173,10 +173,10 @@ def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidenc
 
 
 def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
-    """Return the lower and upper bound of B ÷ A − 1; both are None if there are too few pairs.
+    """Return the lower and upper confidence bound of B ÷ A − 1; both are None if there are too few pairs.
 
-    The interval is widened to contain the median of each relaunch, because relaunches differ more than the pairs of one
-    relaunch do.
+    A bound is wrong with a probability of at most 1/``threshold``. The interval is widened to contain the median of
+    each relaunch, because relaunches differ more than the pairs of one relaunch do.
     """
     bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
     if bounds is None:

@@ -58,7 +58,7 @@ def _recorded(entry: BaselineCell) -> StoredFirstSteps | None:
 
 
 def _numbers(old: StoredFirstSteps, new: StoredFirstSteps) -> Iterator[tuple[str, float | None, float | None]]:
-    """Yield each number's name, its value in the baseline and its value in the results."""
+    """Yield each number's name, its value in the baseline and its value in the results; None where a side lacks it."""
     for step, (before, after) in enumerate(zip(old.train_loss, new.train_loss, strict=False), start=1):
         yield f"loss of step {step}", before, after
     yield "compression error", old.compression_error, new.compression_error
@@ -66,7 +66,7 @@ def _numbers(old: StoredFirstSteps, new: StoredFirstSteps) -> Iterator[tuple[str
 
 
 def _distance(old: float | None, new: float | None) -> float:
-    """Return the absolute relative change; infinite if only one side has a value, or if only ``old`` is zero."""
+    """Return |``new`` ÷ ``old`` − 1|; infinite if only one of them is known, or if only ``old`` is zero."""
     if old is None and new is None:
         return 0.0
     relative = change(old, new)

@@ -112,7 +112,10 @@ def _signed(old: float, new: float) -> str:
 
 
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
-    """Return the result of the seed with the largest change: among seeds that fail, or among all if none fails."""
+    """Return a result for the cell ``label``, with the values of the seed that changed most.
+
+    It is chosen among the seeds that fail or, if none fails, among all.
+    """
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "
     return CheckResult(

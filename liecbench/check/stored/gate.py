@@ -159,7 +159,10 @@ def _grouped(cells: Sequence[CellResult], baseline: Baseline) -> list[_Group]:
 
 
 def _statuses(label: str, group: _Group) -> list[CheckResult]:
-    """Return one result per kind of problem: cells that diverged, are unfinished, or were run on one side only."""
+    """Return one result per kind of problem: cells that diverged, are unfinished, or were run on one side only.
+
+    ``label`` is the name of the group's cells.
+    """
     found = []
     if diverged := group.seeds_with("diverged"):
         why = next(_first_line(cell) for cell in group.known if cell.status == "diverged")
@@ -183,6 +186,12 @@ def _numbers(label: str, group: _Group, margins: Margins, level: float) -> list[
     """Compare first steps, compression error and residual norm.
 
     On GPUs these numbers vary from run to run, so that only a number that one side lacks can fail.
+
+    Args:
+        label: The name of the group's cells.
+        group: Cells that differ only in the seed.
+        margins: The allowed changes.
+        level: Probability that a confidence bound is wrong.
     """
     matches = group.comparable("numerics")
     if not matches:

@@ -79,9 +79,9 @@ def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict
 
 
 def _seeds_needed(losses: Sequence[float], margin: float, level: float) -> int | None:
-    """Return the smallest number of seeds whose interval, with the same mean and spread, would exclude the margin.
+    """Return the smallest number of seeds with which ``decide`` would decide, if mean and spread stay the same.
 
-    None if it is above ``MOST_SEEDS``.
+    None if it is above ``MOST_SEEDS``. The arguments are those of ``decide``.
     """
     distance, spread = abs(margin - statistics.fmean(losses)), statistics.stdev(losses)
     numbers = range(max(ENOUGH_SEEDS, len(losses) + 1), MOST_SEEDS + 1)

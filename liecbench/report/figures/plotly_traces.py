@@ -102,7 +102,14 @@ def _above_a_tenth(y: list[float], interval: Interval) -> Interval:
 
 
 def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> dict[str, Any]:
-    """Return a filled trace over the intervals: its outline runs along their upper ends, then back along the lower."""
+    """Return a filled trace over the intervals: its outline runs along their upper ends, then back along the lower.
+
+    Args:
+        x: The values on the horizontal axis.
+        interval: The lower ends and the upper ends.
+        name: The name of the curve to which the band belongs.
+        colour: The fill colour.
+    """
     low, high = interval
     return {
         "type": "scatter",
