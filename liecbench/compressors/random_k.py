@@ -20,14 +20,14 @@ _CPU = torch.device("cpu")
 class RandomK(Randomised):
     """C(v) keeps k = ⌈ratio · n⌉ random entries; all workers keep the same, so more workers do not lower its variance.
 
+    This describes the default, ``shared_mask: true``: all workers and the server keep the same positions in a step. The
+    server's message then leaves nothing out, and its entries are not multiplied again. With ``shared_mask: false`` each
+    sender draws its own positions. The variance of the workers' mean then falls with their number, but the server's
+    message leaves out entries once more.
+
     Sender and receiver draw the positions from ``seed`` and from the message's step, block, shard and stage (see
     ``RngKey``), so that no index is sent. C is a δ-contraction with δ = k/n in expectation. With ``unbiased``, the
     entries are multiplied by n/k, up to float32's largest value, and C is no contraction.
-
-    With ``shared_mask`` (the default), all workers and the server keep the same positions in a step. So the server's
-    message leaves nothing out, and its entries are not multiplied again. But the positions add a variance to the
-    workers' mean that does not fall with the number of workers. With ``shared_mask: false`` it falls, because each
-    sender draws its own positions, but the server's message leaves out entries once more.
     Source: Sparsified SGD with Memory (Stich et al. 2018, arXiv 1809.07599), section 2.
     """
 

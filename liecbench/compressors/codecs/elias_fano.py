@@ -13,12 +13,12 @@ from liecbench.compressors.kernels import cpu
 class PositionCode:
     """An encoding of k positions p_0 < p_1 < … < n. The encoded size depends only on n and k.
 
-    The encoded positions have two parts. The first holds the lowest ``width`` bits of every position, and is padded to
-    whole bytes. The second is a bitmap in which one bit per position is 1: the bit of p_j has the index
-    (p_j div 2^width) + spacing · j.
+    The encoded positions have two parts. The first part holds the lowest ``width`` bits of every position, and is
+    padded to whole bytes. The second part is a bitmap. In it, the bit with the index (p_j div 2^width) + ``spacing`` ·
+    j is 1 for each j, and all other bits are 0.
 
-    With ``spacing`` 1 this is Elias–Fano code (Elias 1974; Fano 1971): every position has a bit of its own, and the
-    code takes at most 2 + log₂(n/k) bits per position. With ``spacing`` 0 and ``width`` 0 it is a plain bitmap.
+    With ``spacing`` 1 this is Elias–Fano code (Elias 1974; Fano 1971), which takes at most 2 + log₂(n/k) bits per
+    position. With ``spacing`` 0 and ``width`` 0 it is a plain bitmap of the positions.
 
     Attributes:
         numel: The length n of the vector.
