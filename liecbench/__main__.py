@@ -8,7 +8,7 @@ from liecbench.errors import ExitCode
 
 
 def main() -> NoReturn:
-    """Run the command. An interruption during its imports, which take a moment, ends it without a traceback."""
+    """Run the ``liecbench`` command. Ctrl-C during the command's imports ends the process without a traceback."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
     from liecbench.cli.app import main as run_command

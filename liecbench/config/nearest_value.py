@@ -1,4 +1,4 @@
-"""The nearest value of the right type to a value of a wrong one, for messages: 1000 for 1_000, true for yes."""
+"""Suggest, for an error message, how to write a value that has the wrong type: 1000 for 1_000, true for yes."""
 
 import re
 from typing import Final
