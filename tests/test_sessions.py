@@ -8,10 +8,14 @@ from typing import Final
 
 import pytest
 
+from liecbench.config.cell_keys import contestant_key
+from liecbench.config.loader import load_scenario
 from liecbench.results.cells import replay
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Start
+from tests.break_even_ledger import ledger
 from tests.commands import run_command, running_command
+from tests.ledgers import write_ledger
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import Tree
 from tests.recorded import epochs, records, timings
@@ -73,3 +77,28 @@ def test_rounds_of_a_killed_command_are_kept_and_a_new_placement_begins(scenario
     more = run_command(Tree(), "run", str(scenario), "--out", str(directory), "--quiet", "--set", "matrix.seed=[0,1,2]")
     assert (more.returncode, timings(directory)) == (0, after)  # a further seed is trained, and not timed again
     assert len(epochs(directory)) == CONTESTANTS * (SEEDS + 1)
+
+
+def test_a_run_of_finished_cells_times_the_rate_that_narrows_a_break_even(scenario: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "results"
+    scenario.write_text(
+        SCENARIO.replace("link: [20mbit]", "link: [10mbit, 100mbit]").replace("timing_precision: 1", "")
+        + "break_even_rates: 1\ntiming_precision: 0.5\n"
+    )
+    cells = load_scenario(scenario).cells()
+    write_ledger(directory, ledger(cells))
+    arguments = ("run", str(scenario), "--out", str(directory))
+    planned = run_command(Tree(), *arguments, "--dry-run")
+    done = run_command(Tree(), *arguments)
+    # Near the break-even, at 50 Mbit/s, nothing can be shown with this precision: exp(−1.75 × 0.5) × 50 = 20.8.
+    bursts = [burst for burst in timings(directory) if burst.payload_bytes["sent"] != [10, 10]]
+    added = [cell for cell in replay(read(directory)).values() if cell.is_added]
+
+    assert "break-even: timing goes on at 20.8mbit" in planned.stdout
+    assert (done.returncode, "break-even: timing at 20.8mbit" in done.stderr) == (0, True), done.stderr
+    assert {(cell.spec["link"], cell.spec["seed"], cell.status) for cell in added} == {
+        ("20.8mbit", seed, "completed") for seed in range(SEEDS)
+    }
+    assert {burst.contestant for burst in bursts} == {contestant_key(cell.spec) for cell in added}
+    table = done.stdout.partition("\n* baseline")[0]
+    assert ("100mbit" in table, "20.8mbit" in table, "20.8mbit" in done.stdout) == (True, False, True)

@@ -95,7 +95,7 @@ def _load_comparison(
         if comparison_settings(other) != settings:
             text = f"{other}: its scenario asks for another baseline or target than {directories[0]}'s, used here"
             say(text, quiet=False)
-    cells = load(directories)
+    cells = load(directories, with_added=True)
     if baseline is not None:
         check_baseline(cells, baseline)
     return compare_cells(

@@ -131,7 +131,7 @@ class ConsoleProgress:
     def _over(self, cell: Cell) -> None:
         if cell.timing == "trajectory":
             self._num_trained += 1
-        else:
+        elif not cell.added_rate:  # these are no cells of the scenario either, and nobody knows how many will come
             self._num_done += 1
         self._time_left.end_cell(cell.id)
 

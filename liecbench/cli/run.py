@@ -19,6 +19,7 @@ from liecbench.errors import ExitCode, Interruption, MachineError
 if TYPE_CHECKING:
     from liecbench.config.cell import Cell
     from liecbench.config.scenario import Scenario
+    from liecbench.launch.added_rates import AddedRate
     from liecbench.launch.multinode import Nodes
     from liecbench.launch.pending import Pending
     from liecbench.launch.recorded_launch import RunSettings
@@ -82,7 +83,14 @@ def run(
     check_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:
         with ignore_broken_pipe():
-            for line in lines(pending, len(cells), directory, nodes, isolate=isolate, share_gpus=share_gpus):
+            added, may_add = _added_rates(loaded, cells, snapshot, pending)
+            for line in lines(
+                *(pending, len(cells), directory, nodes),
+                added=added,
+                break_even_rates=may_add,
+                isolate=isolate,
+                share_gpus=share_gpus,
+            ):
                 print(line)
             try:
                 check_gpus(cell for cell in cells if cell.id in pending.cells)
@@ -97,6 +105,7 @@ def run(
         RunSettings,
         baseline=loaded.baseline_choice.algorithm,
         precision=loaded.timing_precision,
+        break_even_rates=_break_even_rates(loaded),
         isolate=isolate,
         share_gpus=share_gpus,
         trace=trace,
@@ -107,9 +116,14 @@ def run(
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
     ids = {cell.id for cell in cells}
+    trajectories = {cell.trajectory.id for cell in cells}
     compared = ComparisonSettings.of(loaded.model_dump(mode="json"))
     comparison = compare(
-        [cell for cell in snapshot.cells.values() if cell.id in ids],
+        [
+            cell
+            for cell in snapshot.cells.values()
+            if cell.id in ids or (cell.is_added and cell.trajectory in trajectories)
+        ],
         baseline=compared.baseline,
         target_accuracy=compared.target_accuracy,
         target_loss=compared.target_loss,
@@ -131,6 +145,24 @@ def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_
 
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
     prepare(_threads(scenario, assignments), nodes)
+
+
+def _break_even_rates(loaded: "Scenario") -> int:
+    """Return how many link rates may be added per method to narrow its break-even; 0 if the baseline fixes fields."""
+    return 0 if loaded.baseline_choice.fixed else loaded.break_even_rates
+
+
+def _added_rates(
+    loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot", pending: "Pending"
+) -> "tuple[list[AddedRate], int]":
+    """Return the link rates to add next if the sessions are done, else how many rates a method may get later."""
+    from liecbench.launch.added_rates import may_add_rates, rates_to_add
+
+    baseline, at_most = loaded.baseline_choice.algorithm, _break_even_rates(loaded)
+    if pending.sessions:
+        return [], at_most if may_add_rates(cells, baseline=baseline) else 0
+    precision = loaded.timing_precision
+    return rates_to_add(cells, snapshot.cells, baseline=baseline, precision=precision, at_most=at_most), 0
 
 
 def _threads(scenario: Path, assignments: list[str]) -> int:

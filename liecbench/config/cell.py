@@ -4,7 +4,7 @@ A cell holds every field that decides what is trained, and its id is a hash of t
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -165,6 +165,13 @@ class Cell(Model):
     device: Literal["cpu", "cuda"]
     timing: Timing
     enforcement: Enforcement = "kernel"
+    added_rate: bool = Field(False, description="whether the link's rate was added to narrow a break-even")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the fields, without ``added_rate`` if it is False: cells that a scenario asks for keep their ids."""
+        fields: dict[str, Any] = serialise(self)
+        return fields if self.added_rate else {name: value for name, value in fields.items() if name != "added_rate"}
 
     @functools.cached_property
     def id(self) -> str:
@@ -185,6 +192,16 @@ class Cell(Model):
     def trajectory(self) -> "Cell":
         """The cell that is trained in place of this one: the same cell without shaped links. This one is only timed."""
         return Cell.from_spec(trajectory_spec(self.spec()))
+
+    def at_rate(self, bits_per_second: int) -> "Cell":
+        """Return the cell with this rate in place of the rate of its links, marked as added to narrow a break-even.
+
+        Delay, jitter and loss stay. The links must be shaped, and their rate the same for all ranks.
+        """
+        assert self.link.default is not None, "the link is shaped"
+        rates = {"up_bits_per_second": bits_per_second, "down_bits_per_second": bits_per_second}
+        link = replace(self.link, default=replace(self.link.default, **rates))
+        return self.model_copy(update={"link": link, "added_rate": True})
 
     def __copy__(self) -> Self:
         """Return a copy without the cached id, because ``model_copy`` may change a field of the copy."""

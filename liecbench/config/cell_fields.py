@@ -20,7 +20,7 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     nested = {**spec, **LATER_FIELDS, **spec["task"]}
     for name, value in nested.items():
-        if name == "task":
+        if name in ("task", "added_rate"):
             continue
         if isinstance(value, dict) and "name" in value:
             fields[name] = value["name"]

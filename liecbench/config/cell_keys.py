@@ -10,7 +10,7 @@ from typing import Any, Final
 
 # Fields of a cell and of its task that do not change the time of a step, so that ``contestant_key`` leaves them out.
 # ``task`` itself is left out because its fields are added one by one.
-_WITHOUT_STEP_TIME: Final = frozenset({"seed", "timing", "task"})
+_WITHOUT_STEP_TIME: Final = frozenset({"seed", "timing", "task", "added_rate"})
 _TASK_WITHOUT_STEP_TIME: Final = frozenset(
     {"epochs", "learning_rate", "schedule", "weight_decay", "partition", "warmup_steps"}
 )
@@ -44,4 +44,5 @@ def trajectory_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     The two specs differ in the link: the cell that is trained has no shaped links.
     """
     link = "host" if spec["link"] == "host" else "none"
-    return {**spec, "link": link, "enforcement": "kernel", "timing": "trajectory"}
+    own = {name: value for name, value in spec.items() if name != "added_rate"}
+    return {**own, "link": link, "enforcement": "kernel", "timing": "trajectory"}

@@ -54,6 +54,11 @@ class Scenario(Model):
     timing_precision: Annotated[float, Ge(0.001), Le(1)] = Field(
         0.02, description="to which every speed-up is to be known, as a fraction"
     )
+    break_even_rates: Annotated[int, Ge(0), Le(20)] = Field(
+        4,
+        description="with interleaved timing, how many link rates may be added per method to narrow its break-even to "
+        "±10 %, if it is faster than the baseline on one link and slower on another; 0: none",
+    )
     step_timeout: Annotated[float, Ge(2)] | None = Field(
         None,
         description="a cell fails after this many seconds without a step; default: 300 + 10 × its wire seconds",

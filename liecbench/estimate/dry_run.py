@@ -14,9 +14,11 @@ from liecbench.estimate.cost import (
     session_seconds,
 )
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
+from liecbench.launch.added_rates import AddedRate
 from liecbench.launch.launch import Launch, group, group_sessions
 from liecbench.launch.multinode import Nodes
 from liecbench.launch.pending import Pending
+from liecbench.worker.session_rounds import CONTESTANT_SECONDS
 
 # ``Cell.describe`` shows these fields.
 _DESCRIBED = frozenset({"algorithm", "compressor", "workers", "link", "seed"})
@@ -29,6 +31,8 @@ def lines(
     directory: Path,
     nodes: Nodes | None = None,
     *,
+    added: Sequence[AddedRate] = (),
+    break_even_rates: int = 0,
     isolate: bool = False,
     share_gpus: bool = False,
 ) -> Iterator[str]:
@@ -39,6 +43,8 @@ def lines(
         num_cells: The number of all cells of the run, done or not. A cell is one configuration with one seed.
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
+        added: The link rates at which break-evens are to be narrowed next, as far as they are known.
+        break_even_rates: How many link rates may be added per method to narrow its break-even.
         isolate: True if each cell has a launch (one torchrun) of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
     """
@@ -71,6 +77,18 @@ def lines(
         yield ""
         left_out = f"{_WITHOUT_GPU_TIME}, which is not estimated" if on_gpu else ""
         yield f"estimated: {_duration(total)} in all{left_out}, {sent:,} payload bytes sent by all ranks"
+    yield from _added_rate_lines(added, break_even_rates)
+
+
+def _added_rate_lines(added: Sequence[AddedRate], break_even_rates: int) -> Iterator[str]:
+    """Yield a line on the link rates that will be added to narrow break-evens."""
+    limit = f"about {2 * CONTESTANT_SECONDS:.0f} s each, not estimated above; break_even_rates: 0 adds none"
+    if added:
+        rates = ", ".join(dict.fromkeys(str(one.cells[0].link) for one in added))
+        yield f"break-even: timing goes on at {rates} ({limit})"
+    elif break_even_rates:
+        each = "one link rate" if break_even_rates == 1 else f"up to {break_even_rates} link rates"
+        yield f"break-even: {each} per method may be added, where a method is as fast as the baseline ({limit})"
 
 
 def _session_lines(session: Session) -> Iterator[str]:

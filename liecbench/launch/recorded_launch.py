@@ -24,6 +24,7 @@ class RunSettings:
         baseline: The algorithm with which the others are compared, and which takes turns with them in every timing
             session.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
+        break_even_rates: How many link rates may be added per method to narrow its break-even.
         leader: If given, orders the other machines to launch their shares of the ranks.
         isolate: Whether every cell, or timing session, has a launch of its own.
         share_gpus: Whether several NCCL ranks may share one GPU.
@@ -33,6 +34,7 @@ class RunSettings:
     stall_timeout: StallTimeout
     baseline: str = "ddp"
     precision: float = 0.02
+    break_even_rates: int = 0
     leader: Leader | None = None
     isolate: bool = False
     share_gpus: bool = False

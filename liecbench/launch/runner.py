@@ -6,6 +6,7 @@ from dataclasses import replace
 from liecbench.config.cell import Cell, Job
 from liecbench.errors import LiecbenchError
 from liecbench.launch import launch as launching
+from liecbench.launch.break_even_search import narrow_break_evens
 from liecbench.launch.launch import Launch
 from liecbench.launch.launch_listener import Progress
 from liecbench.launch.multinode import Nodes
@@ -33,12 +34,16 @@ def check_sharing(cells: Iterable[Cell]) -> None:
 
 
 def run_jobs(cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings) -> None:
-    """Train the cells that are not finished yet, then run the timing sessions of cells with interleaved timing."""
+    """Train the cells that are not finished yet, run the timing sessions, and then narrow break-evens.
+
+    Sessions are for cells with interleaved timing. A break-even is narrowed by further sessions at added link rates.
+    """
     pending = settings.pending(cells, directory.snapshot.cells)
     launches = launching.group(pending.jobs, isolate=settings.isolate, share_gpus=settings.share_gpus)
     _run_launches(launches, directory, progress, settings)
     first_attempts = {job.cell.id: job.attempt for session in pending.sessions for job in session.jobs}
     run_sessions(cells, directory, progress, settings, first_attempts)
+    narrow_break_evens(cells, directory, progress, settings)
 
 
 def _run_launches(

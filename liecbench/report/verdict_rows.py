@@ -52,6 +52,7 @@ def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
             "outcome": found.outcome,
             "low_bits_per_second": found.bracket.low,
             "high_bits_per_second": found.bracket.high,
+            "added_bits_per_second": found.added_rates,
             "text": break_even_text(found, comparison.words.baseline),
         }
         for found in comparison.break_evens

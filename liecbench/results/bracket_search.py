@@ -5,10 +5,11 @@ The bracket of a break-even is the range between the two measured rates next to 
 
 import itertools
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Final
 
-from liecbench.results.break_even import bracket_of
+from liecbench.results.bracket import bracket_of
 from liecbench.results.ratio_interval import LogRatio
 
 # A bracket is narrow enough if its ends are within 10 % of its middle.
@@ -45,6 +46,16 @@ def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int |
         if found.low < rate < found.high and not close:
             return _rounded(rate)
     return None
+
+
+def measured_precision(points: Sequence[tuple[int, LogRatio]]) -> float:
+    """Return the median half-width of the speed-ups' 95 % intervals, as a fraction; 0 if none has an interval."""
+    widths = []
+    for _, ratio in points:
+        found = ratio.estimate()
+        if found.high is not None:
+            widths.append(found.high / found.mean - 1)
+    return statistics.median(widths) if widths else 0.0
 
 
 def _rounded(rate: float) -> int:

@@ -1,41 +1,15 @@
 """The break-even bandwidth of a method: the link rate at which it is as fast as the baseline."""
 
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from liecbench.network.link_map import LinkMap
+from liecbench.results.bracket import Bracket, BreakEvenOutcome, bracket_of
+from liecbench.results.bracket_search import measured_precision, next_rate
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
-from liecbench.results.statistics import holm
-
-BreakEvenOutcome = Literal["always", "never", "below", "above", "alternating", "unclear"]
-_LEVEL = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bracket:
-    """The range of link rates that contains a method's break-even, from its speed-ups at several rates.
-
-    At each rate, a test shows the method to be faster than the baseline, slower, or neither. The tests are
-    Holm-adjusted over the rates.
-
-    Attributes:
-        outcome: ``below`` if the method is faster at rates below the break-even, ``above`` if at rates above it.
-            ``always`` if no rate shows it slower, and if the lowest and the highest rate both show it faster, or only
-            rates between them do. ``never`` is the same with slower and faster exchanged. ``alternating`` if faster and
-            slower alternate more than once. ``unclear`` if no rate shows a difference.
-        low: The highest rate that is shown to lie below the break-even, in bits per second; None if no rate is.
-        high: The lowest rate that is shown to lie above the break-even, in bits per second; None if no rate is.
-        num_inside: The number of measured rates above ``low`` and below ``high`` at which no difference is shown.
-    """
-
-    outcome: BreakEvenOutcome
-    low: int | None
-    high: int | None
-    num_inside: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +17,19 @@ class BreakEven:
     """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
 
     Attributes:
-        rows: The method's rows, slowest link first.
+        rows: The method's rows, slowest link first. Their links differ only in the rate.
+        delay: The delay, jitter and loss of the links as text, such as ``20ms``; empty if the links have none.
         bracket: The range of link rates that contains the break-even.
+        is_narrowest: True if further rates inside the bracket would not narrow it, because it is within ±10 %, or
+            because near the break-even the speed-ups cannot be told from 1.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
     """
 
     rows: tuple[Row, ...]
+    delay: str
     bracket: Bracket
+    is_narrowest: bool
     lowest_bits_per_second: int
     highest_bits_per_second: int
 
@@ -59,15 +38,56 @@ class BreakEven:
         """The outcome of the bracket, such as ``below``: the method is faster below the break-even."""
         return self.bracket.outcome
 
+    @property
+    def added_rates(self) -> list[int]:
+        """The link rates in bits per second that no scenario asked for, but runs added to narrow the bracket."""
+        return [_point(row)[0] for row in self.rows if row.is_added]
+
+    def next_rate(self, precision: float) -> int | None:
+        """Return the link rate to measure next, in bits per second; None if no further rate would narrow the bracket.
+
+        Args:
+            precision: The half-width to which a speed-up at this rate would be measured, as a fraction of the speed-up.
+                If the speed-ups so far are known less precisely, their precision counts.
+        """
+        return _next_rate([_point(row) for row in self.rows], precision)
+
 
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
-    """Return the break-even of every method that was compared with the baseline at two or more link rates."""
-    groups: dict[str, list[tuple[int, Row]]] = {}
-    for row in rows:
-        rate = symmetric_rate(row.fields.get("link"))
-        if rate is not None and row.speed is not None and not row.is_baseline:
-            groups.setdefault(json.dumps(_without_link(row)), []).append((rate, row))
-    return [_break_even(sorted(group, key=lambda pair: pair[0])) for group in groups.values() if len(group) > 1]
+    """Return the break-even of every method that was compared with the baseline at two or more link rates.
+
+    Links are compared if they differ only in the rate. If a rate was both asked for and added by an earlier run to
+    narrow the bracket, the rows that were asked for count.
+    """
+    groups: dict[tuple[str, str], dict[int, Row]] = {}
+    for row in sorted(rows, key=lambda row: row.is_added):
+        link = rate_and_delay(row.cells[0].spec["link"])
+        if link is not None and row.speed is not None and not row.is_baseline:
+            rate, delay = link
+            groups.setdefault((_without_link(row), delay), {}).setdefault(rate, row)
+    return [
+        _break_even([row for _, row in sorted(group.items())], delay)
+        for (_, delay), group in groups.items()
+        if len(group) > 1
+    ]
+
+
+def rate_and_delay(link: object) -> tuple[int, str] | None:
+    """Return a link's rate in bits per second, and its delay, jitter and loss as text; the text may be empty.
+
+    Args:
+        link: A ``LinkMap``, or a link as in a scenario file.
+
+    Returns:
+        None if rates differ by rank or direction, or if ``link`` is not shaped or not a valid link.
+    """
+    try:
+        links = (link if isinstance(link, LinkMap) else LinkMap.parse(link)).links()
+    except ValueError:
+        return None
+    if len(links) != 1 or links[0].up_bits_per_second != links[0].down_bits_per_second:
+        return None
+    return links[0].up_bits_per_second, str(links[0]).partition(" ")[2]
 
 
 def symmetric_rate(link: object) -> int | None:
@@ -75,66 +95,36 @@ def symmetric_rate(link: object) -> int | None:
 
     None if rates differ by rank or direction, if the link has delay, jitter or loss, or if it is not a valid link.
     """
-    try:
-        links = LinkMap.parse(link).links()
-    except ValueError:
-        return None
-    if len(links) != 1 or links[0].needs_netem or links[0].up_bits_per_second != links[0].down_bits_per_second:
-        return None
-    return links[0].up_bits_per_second
+    found = rate_and_delay(link)
+    return None if found is None or found[1] else found[0]
 
 
-def bracket_of(points: Sequence[tuple[int, LogRatio | None]]) -> Bracket:
-    """Return the range of link rates that contains the break-even, given speed-ups at several rates.
-
-    Args:
-        points: Link rates in bits per second, lowest first, each with ln(seconds of the baseline ÷ seconds of the
-            method), or with None if the two cannot be ranked at this rate because other processes disturbed them.
-    """
-    signs = _signs([ratio for _, ratio in points])
-    rates = [rate for rate, _ in points]
-    shown = [(index, sign) for index, sign in enumerate(signs) if sign]
-    changes = [sign for sign, _ in itertools.groupby(sign for _, sign in shown)]
-    open_rates = len(rates) - len(shown)
-    if not changes or len(changes) > 2:
-        return Bracket(outcome="alternating" if changes else "unclear", low=None, high=None, num_inside=open_rates)
-    first, last = shown[0], shown[-1]
-    if len(changes) == 2:
-        below = max(index for index, sign in shown if sign == changes[0])
-        above = min(index for index, sign in shown if sign == changes[1])
-        outcome: BreakEvenOutcome = "below" if changes[0] > 0 else "above"
-        return Bracket(outcome=outcome, low=rates[below], high=rates[above], num_inside=above - below - 1)
-    faster = changes[0] > 0
-    if last[0] < len(rates) - 1 and first[0] == 0:
-        outcome = "below" if faster else "above"
-        return Bracket(outcome=outcome, low=rates[last[0]], high=None, num_inside=len(rates) - 1 - last[0])
-    if first[0] > 0 and last[0] == len(rates) - 1:
-        outcome = "above" if faster else "below"
-        return Bracket(outcome=outcome, low=None, high=rates[first[0]], num_inside=first[0])
-    return Bracket(outcome="always" if faster else "never", low=None, high=None, num_inside=open_rates)
-
-
-def _signs(ratios: Sequence[LogRatio | None]) -> list[int]:
-    """Return one number per ratio: 1 if the method is shown to be faster, −1 if it is shown to be slower, else 0."""
-    p_values = holm([1.0 if ratio is None else ratio.p_value for ratio in ratios])
-    return [
-        0 if ratio is None or p_value > _LEVEL else 1 if ratio.mean > 0 else -1
-        for ratio, p_value in zip(ratios, p_values, strict=True)
-    ]
-
-
-def _without_link(row: Row) -> dict[str, Any]:
+def _without_link(row: Row) -> str:
     # Earlier versions trained the cells of one link and composed those of the other links from them, so that rows of
     # one method can differ in their field "timing". The timing that the scenario asks for is the same in all of them.
-    timing = row.cells[0].spec["timing"]
-    return {**{name: value for name, value in row.fields.items() if name != "link"}, "timing": timing}
+    fields: dict[str, Any] = {name: value for name, value in row.fields.items() if name != "link"}
+    return json.dumps({**fields, "timing": row.cells[0].spec["timing"]})
 
 
-def _break_even(group: list[tuple[int, Row]]) -> BreakEven:
-    points = [(rate, None if row.cpu_share_differs else row.speed) for rate, row in group]
+def _point(row: Row) -> tuple[int, LogRatio | None]:
+    found = rate_and_delay(row.cells[0].spec["link"])
+    assert found is not None, "links of a break-even have one rate"
+    return found[0], None if row.cpu_share_differs else row.speed
+
+
+def _next_rate(points: Sequence[tuple[int, LogRatio | None]], precision: float) -> int | None:
+    known = [(rate, ratio) for rate, ratio in points if ratio is not None]
+    rate = next_rate(known, max(precision, measured_precision(known)))
+    return None if rate in [measured for measured, _ in points] else rate
+
+
+def _break_even(group: list[Row], delay: str) -> BreakEven:
+    points = [_point(row) for row in group]
     return BreakEven(
-        rows=tuple(row for _, row in group),
+        rows=tuple(group),
+        delay=delay,
         bracket=bracket_of(points),
-        lowest_bits_per_second=group[0][0],
-        highest_bits_per_second=group[-1][0],
+        is_narrowest=_next_rate(points, 0.0) is None,
+        lowest_bits_per_second=points[0][0],
+        highest_bits_per_second=points[-1][0],
     )

@@ -30,8 +30,9 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:
-    """Return the name of the method and its setting, without the link."""
-    return labels.whole(found.rows[0], without="link") + provenance(found.rows)
+    """Return the name of the method and its setting; of the link, only delay, jitter and loss."""
+    delay = f" · links with {found.delay}" if found.delay else ""
+    return labels.whole(found.rows[0], without="link") + delay + provenance(found.rows)
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:
@@ -50,7 +51,7 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
         speed = "faster" if (found.outcome == "below") == (low is not None) else "slower"
         return f"shown to be {speed} than {baseline} {bound}; no difference is shown at {_rates(num_inside)}"
     text = f"faster than {baseline} {side} a rate between {format_rate(low)} and {format_rate(high)}"
-    if num_inside and high > _NARROW * low:
+    if found.is_narrowest and high > _NARROW * low:
         return f"{text}; between these rates the times differ too little to narrow the range"
     return text
 

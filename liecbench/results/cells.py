@@ -49,6 +49,11 @@ class CellResult:
         return bool(self.spec["timing"] == "interleaved")
 
     @property
+    def is_added(self) -> bool:
+        """True if no scenario asked for this cell: the run added its link rate to narrow a break-even."""
+        return bool(self.spec.get("added_rate", False))
+
+    @property
     def trajectory(self) -> str:
         """The id of the cell that is trained for this cell's losses if a session only times the steps of this cell."""
         return digest(trajectory_spec(self.spec))

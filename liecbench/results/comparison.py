@@ -29,6 +29,7 @@ class Comparison:
     Args:
         rows: The rows in the order in which they are shown. Unless ``by`` is ``algorithm``, rows with the same value
             of that field are adjacent.
+        added_rows: The rows at link rates that no scenario asked for. Runs add them to narrow break-evens.
         baseline_choice: The cells that the others are compared with.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
         target_loss: The test loss that these metrics refer to if ``target_accuracy`` is None; None for none.
@@ -48,6 +49,7 @@ class Comparison:
     """
 
     rows: tuple[Row, ...]
+    added_rows: tuple[Row, ...]
     baseline_choice: BaselineChoice
     target_accuracy: float | None
     target_loss: float | None
@@ -82,7 +84,7 @@ class Comparison:
         """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
 
         Args:
-            rows: The rows.
+            rows: The rows. Those that runs added to narrow break-evens are used only for these.
             baseline: The cells that the others are compared with.
             target_accuracy: An accuracy from 0 to 1, or None for no target.
             target_loss: A test loss, or None for no target.
@@ -97,12 +99,13 @@ class Comparison:
             LiecbenchError: If no row has the field ``by``, or a metric does not exist.
         """
         check_names(metrics)
+        found = break_evens(rows)
+        added, rows = [row for row in rows if row.is_added], [row for row in rows if not row.is_added]
         labels = Labels(rows)
         settings: dict[str, list[Row]] = {}
         for row in rows:
             settings.setdefault(labels.setting(row), []).append(row)
         choice = BaselineChoice.parse(baseline)
-        found = break_evens(rows)
         notes = [TUNING_NOTE.format(field=tuned_field)] if tuned_field else []
         words = Words(labels=labels, baseline=choice.text, tolerances=tolerances, directories=tuple(directories))
         verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
@@ -112,6 +115,7 @@ class Comparison:
         fields = list(dict.fromkeys(["algorithm", by, *varying_fields([row.fields for row in ordered])]))
         return cls(
             rows=tuple(ordered),
+            added_rows=tuple(added),
             baseline_choice=choice,
             target_accuracy=target_accuracy,
             target_loss=target_loss,

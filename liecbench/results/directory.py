@@ -126,7 +126,7 @@ class ResultsDirectory:
             return ""
         num_begun = sum(job.epochs_done > 0 for job in jobs)
         known = {cell.id for cell in cells} | {cell.trajectory.id for cell in cells}
-        num_others = len(found.keys() - known)
+        num_others = len({cell.id for cell in found.values() if not cell.is_added} - known)
         text = f"{self.path} exists: {len(cells) - len(left)} of {len(cells)} cells are done"
         text += f", {num_begun} under way" if num_begun else ""
         return text + (f", and {num_others} others are left as they are" if num_others else "")
@@ -162,8 +162,10 @@ def comparison_settings(directory: Path) -> ComparisonSettings:
         raise LiecbenchError(message, "remove it to compare with the defaults, or run the scenario again") from None
 
 
-def load(directories: Sequence[Path]) -> list[CellResult]:
+def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
     """Return the cells of several results directories.
+
+    Cells that runs added to narrow break-evens are left out unless ``with_added``.
 
     If a cell completed in any directory, its incomplete results in other directories are left out. If it completed in
     several directories, all its completed results are kept, and ``CellResult.directory`` tells them apart.
@@ -173,7 +175,12 @@ def load(directories: Sequence[Path]) -> list[CellResult]:
         NothingToCompareError: If no cell has begun in any of the directories.
     """
     by_directory = {
-        directory: without_used_trajectories(list(replay(read(directory)).values())) for directory in directories
+        directory: [
+            cell
+            for cell in without_used_trajectories(list(replay(read(directory)).values()))
+            if with_added or not cell.is_added
+        ]
+        for directory in directories
     }
     for directory, found in by_directory.items():
         for cell in found:

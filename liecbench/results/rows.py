@@ -73,6 +73,11 @@ class Row:
         return 0.0 if self.speed is None else self.speed.mean
 
     @property
+    def is_added(self) -> bool:
+        """True if no scenario asked for this row: the run added its link rate to narrow a break-even."""
+        return self.cells[0].is_added
+
+    @property
     def algorithm(self) -> str:
         """The algorithm's name, without options."""
         return str(self.fields["algorithm"])

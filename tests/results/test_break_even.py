@@ -2,7 +2,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from liecbench.results.break_even import Bracket, BreakEven, bracket_of, break_evens, symmetric_rate
+from liecbench.results.bracket import Bracket, bracket_of
+from liecbench.results.break_even import BreakEven, break_evens, symmetric_rate
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.records import Record
 from tests.ledgers import rows_of, run_of

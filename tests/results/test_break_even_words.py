@@ -1,12 +1,22 @@
 import pytest
 
-from liecbench.results.break_even import Bracket, BreakEven
+from liecbench.results.bracket import Bracket
+from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_text
 
 
-def text(outcome: str, *, low: int | None = None, high: int | None = None, num_inside: int = 0) -> str:
+def text(
+    outcome: str, *, low: int | None = None, high: int | None = None, num_inside: int = 0, is_narrowest: bool = False
+) -> str:
     bracket = Bracket(outcome=outcome, low=low, high=high, num_inside=num_inside)  # type: ignore[arg-type]
-    found = BreakEven(rows=(), bracket=bracket, lowest_bits_per_second=5_000_000, highest_bits_per_second=10**8)
+    found = BreakEven(
+        rows=(),
+        delay="",
+        bracket=bracket,
+        is_narrowest=is_narrowest,
+        lowest_bits_per_second=5_000_000,
+        highest_bits_per_second=10**8,
+    )
     return break_even_text(found, "ddp")
 
 

@@ -287,3 +287,10 @@ def test_an_empty_ledger_has_nothing_to_compare(tmp_path: Path) -> None:
         raised.value.exit_code,
         str(raised.value),
     )
+
+
+def test_cells_that_narrow_a_break_even_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    directory = write_ledger(tmp_path, run_of("x"), run_of("y", link="25mbit", added_rate=True))
+
+    assert [cell.id for cell in load([directory])] == ["x"]
+    assert [cell.id for cell in load([directory], with_added=True)] == ["x", "y"]

@@ -11,8 +11,8 @@ import statistics
 import sys
 from dataclasses import dataclass
 
+from liecbench.results.bracket import bracket_of
 from liecbench.results.bracket_search import next_rate
-from liecbench.results.break_even import bracket_of
 from liecbench.results.ratio_interval import LogRatio
 from tests.simulations.ratio_coverage import Noise
 

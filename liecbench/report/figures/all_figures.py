@@ -11,6 +11,7 @@ from liecbench.results.comparison import Comparison
 def all_figures(comparison: Comparison) -> list[Figure]:
     """Return every figure for which the comparison has data, in the order in which a report shows the figures."""
     rows, labels = [row for row in comparison.rows if row.has_epochs], comparison.labels
+    added = [row for row in comparison.added_rows if row.has_epochs]
     figures = [
         *epoch_figures(rows, labels),
         energy_figure(rows, labels),
@@ -19,7 +20,7 @@ def all_figures(comparison: Comparison) -> list[Figure]:
         time_by_rate(rows, labels),
         time_by_workers(rows, labels),
         accuracy_against_bytes(rows, labels),
-        speedup_by_rate(rows, labels),
+        speedup_by_rate([*rows, *added], labels),
         bytes_by_rank(rows, labels),
     ]
     return [figure for figure in figures if figure.series]

@@ -1,0 +1,60 @@
+"""Time methods at added link rates until their break-evens are narrow, or the limit of rates or time is reached."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from liecbench.config.cell import Cell
+from liecbench.launch.added_rates import AddedRate, rates_to_add
+from liecbench.launch.launch_listener import Progress, StallTimeout
+from liecbench.launch.recorded_launch import RunSettings
+from liecbench.launch.session_runner import run_sessions
+from liecbench.results.directory import ResultsDirectory
+
+# No further rate is added once the added rates of a run have taken this long.
+SEARCH_SECONDS: Final = 600.0
+
+
+def narrow_break_evens(
+    cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings
+) -> None:
+    """Time methods and the baseline at added link rates, one rate per method after the other.
+
+    The scenario's own sessions must have run. A rate whose session fails is not tried again in this run.
+
+    Args:
+        cells: All cells of the run.
+        directory: The results directory.
+        progress: Listener to events.
+        settings: The run's settings.
+    """
+    tried: set[str] = set()
+    deadline = time.monotonic() + SEARCH_SECONDS
+    while added := [one for one in _next(cells, directory, settings) if not tried.issuperset(one.measured)]:
+        if time.monotonic() > deadline:
+            text = f"break-evens could be narrowed further, but {SEARCH_SECONDS / 60:.0f} minutes have passed"
+            progress.noticed(f"{text}; the same command goes on")
+            return
+        rates = ", ".join(dict.fromkeys(str(one.cells[0].link) for one in added))
+        progress.noticed(f"break-even: timing at {rates}, where a method may be as fast as {settings.baseline}")
+        to_time = {cell.id: cell for one in added for cell in one.cells}
+        tried.update(to_time)
+        waiting = replace(settings, stall_timeout=_stall_timeout(added, settings.stall_timeout))
+        run_sessions(list(to_time.values()), directory, progress, waiting, {})
+
+
+def _stall_timeout(added: Sequence[AddedRate], known: StallTimeout) -> StallTimeout:
+    """Return the seconds without an event that count as a hang; at an added rate, those of the slowest link."""
+    measured = {new: old for one in added for new, old in one.measured.items()}
+    return lambda cell_id: known(measured.get(cell_id or "", cell_id))
+
+
+def _next(cells: Sequence[Cell], directory: ResultsDirectory, settings: RunSettings) -> list[AddedRate]:
+    return rates_to_add(
+        cells,
+        directory.snapshot.refresh(),
+        baseline=settings.baseline,
+        precision=settings.precision,
+        at_most=settings.break_even_rates,
+    )

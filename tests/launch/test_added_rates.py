@@ -1,0 +1,113 @@
+"""Rates that are added to narrow break-evens: which, for which cells, and what becomes of their results."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from liecbench.config.cell import Cell
+from liecbench.launch.added_rates import AddedRate, may_add_rates, rates_to_add
+from liecbench.launch.pending import jobs_left, settled
+from liecbench.results.cells import replay, without_used_trajectories
+from liecbench.results.comparison import compare
+from liecbench.results.records import Record
+from tests.break_even_ledger import begun, ledger
+from tests.ledgers import end, spec
+
+
+def cell(algorithm: str, link: Any, **changes: Any) -> Cell:
+    return Cell.from_spec(spec(algorithm, **{"timing": "interleaved", "link": link, **changes}))
+
+
+def asked(*links: Any, seeds: Sequence[int] = (0,)) -> list[Cell]:
+    return [cell(name, link, seed=seed) for link in links for name in ("ddp", "psgd") for seed in seeds]
+
+
+def to_add(cells: Sequence[Cell], records: Sequence[Record], at_most: int = 4) -> list[AddedRate]:
+    return rates_to_add(cells, replay(records), baseline="ddp", precision=0.02, at_most=at_most)
+
+
+def test_rates_close_around_the_break_even_until_the_bracket_is_narrow() -> None:
+    cells = asked("10mbit", "100mbit")
+    added: list[Cell] = []
+    rates = []
+    while found := to_add(cells, ledger(cells, added)):
+        (one,) = found
+        rates.append(str(one.cells[0].link))
+        added += one.cells
+
+    # The search measures at 0.95 · ln 1.1 to either side of the expected break-even, at 50 Mbit/s here.
+    assert rates == ["45.7mbit", "54.7mbit"]
+    assert len(to_add(cells, ledger(cells), at_most=1)) == 1
+    assert to_add(cells, ledger(cells, added[:2]), at_most=1) == []
+    assert to_add(cells, ledger(cells), at_most=0) == []
+
+
+def test_the_cells_of_an_added_rate_have_every_seed_and_keep_the_delay() -> None:
+    links = [{"rate": rate, "delay": "5ms"} for rate in ("10mbit", "100mbit")]
+    cells = asked(*links, seeds=(0, 1))
+    (one,) = to_add(cells, ledger(cells))
+
+    assert {(c.algorithm.name, c.seed, str(c.link)) for c in one.cells} == {
+        (name, seed, "45.7mbit 5ms") for name in ("ddp", "psgd") for seed in (0, 1)
+    }
+    assert {c.trajectory.id for c in one.cells} == {c.trajectory.id for c in cells}
+    slowest = {c.id for c in cells if str(c.link) == "10mbit 5ms"}
+    assert set(one.measured) == {c.id for c in one.cells}
+    assert set(one.measured.values()) == slowest
+    pending = jobs_left(one.cells, replay(ledger(cells)))
+    assert pending.jobs == ()
+    assert [[c.cell.algorithm.name for c in session.contestants] for session in pending.sessions] == [["ddp", "psgd"]]
+
+
+def test_a_link_with_another_delay_is_no_end_of_a_bracket() -> None:
+    cells = asked("10mbit", {"rate": "100mbit", "delay": "5ms"})
+
+    assert not may_add_rates(cells, baseline="ddp")
+    assert to_add(cells, ledger(cells)) == []
+
+
+def test_methods_that_do_not_cross_get_no_rate() -> None:
+    cells = asked("10mbit", "20mbit")
+
+    assert may_add_rates(cells, baseline="ddp")
+    assert to_add(cells, ledger(cells)) == []
+
+
+def test_cells_that_are_timed_in_training_get_no_rate() -> None:
+    cells = [cell(name, link, timing="end_to_end") for name in ("ddp", "psgd") for link in ("10mbit", "100mbit")]
+
+    assert not may_add_rates(cells, baseline="ddp")
+
+
+@pytest.fixture(scope="module")
+def narrowed() -> tuple[list[Cell], list[Record]]:
+    cells = asked("10mbit", "100mbit")
+    added = [one.at_rate(rate) for rate in (45_700_000, 54_700_000) for one in cells[:2]]
+    return cells, ledger(cells, added)
+
+
+def test_added_rates_narrow_the_break_even_and_are_no_rows(narrowed: tuple[list[Cell], list[Record]]) -> None:
+    _, records = narrowed
+    comparison = compare(without_used_trajectories(list(replay(records).values())), baseline="ddp")
+
+    assert sorted(row.fields["link"] for row in comparison.rows) == ["100mbit", "100mbit", "10mbit", "10mbit"]
+    assert "psgd: faster than ddp below a rate between 45.7mbit and 54.7mbit" in comparison.verdict
+    (found,) = comparison.break_evens
+    assert (found.added_rates, found.is_narrowest) == ([45_700_000, 54_700_000], True)
+
+
+def test_a_rate_that_is_asked_for_later_is_a_row_and_is_not_timed_again(
+    narrowed: tuple[list[Cell], list[Record]],
+) -> None:
+    cells, records = narrowed
+    later = asked("45.7mbit")
+    done = replay(records)
+
+    assert jobs_left([*cells, *later], done).sessions == ()
+    ends = list(settled([*cells, *later], done))
+    assert [(one.job.cell, one.status) for one in ends] == [(one, "completed") for one in later]
+    more = [record for one in later for record in (begun(one), end(one.id))]
+    comparison = compare(without_used_trajectories(list(replay([*records, *more]).values())), baseline="ddp")
+    assert [row.fields["link"] for row in comparison.rows].count("45.7mbit") == 2
+    assert [one.added_rates for one in comparison.break_evens] == [[54_700_000]]
