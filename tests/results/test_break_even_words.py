@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from liecbench.results.bracket import Bracket
@@ -43,5 +45,13 @@ def text(
         ),
     ],
 )
-def test_a_break_even_is_told_with_what_is_not_shown(outcome: str, fields: dict[str, int], expected: str) -> None:
+def test_a_break_even_is_told_with_what_is_not_shown(outcome: str, fields: dict[str, Any], expected: str) -> None:
     assert text(outcome, **fields) == expected
+
+
+def test_a_wide_range_that_cannot_be_narrowed_says_so() -> None:
+    found = text("below", low=20_000_000, high=40_000_000, is_narrowest=True)
+
+    assert found.endswith(
+        "between 20mbit and 40mbit; between these rates the times differ too little to narrow the range"
+    )
