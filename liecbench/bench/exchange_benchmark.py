@@ -13,7 +13,8 @@ from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
 from liecbench.launch.messages import BenchmarkPlan, StepCase
-from liecbench.network.quantity import format_rate, parse_rate
+from liecbench.network.quantity import format_rate
+from liecbench.network.quantity_text import parse_rate
 
 # Parameters, their fixed gradients, DDP's buckets, and the vectors that an algorithm stores or sends.
 _BYTES_PER_ELEMENT_AND_RANK = 40
@@ -92,9 +93,8 @@ def parse_rates(texts: Sequence[str]) -> list[int]:
     for text in texts:
         try:
             rates.append(parse_rate(text))
-        except ValueError:
-            message = f"--rate {text}: {text!r} is not a rate from 1mbit to 32gbit"
-            raise LiecbenchError(message, "write for example --rate 100mbit") from None
+        except ValueError as error:
+            raise LiecbenchError(f"--rate {text}: {error}") from None
     return list(dict.fromkeys(rates))
 
 

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from liecbench.config.block_bytes import BlockBytes
 from liecbench.config.cell_fields import LATER_FIELDS
 from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
 from liecbench.config.installed_choices import Installed
@@ -99,6 +100,8 @@ class Dirichlet(Model):
 def _parse_schedule(value: object) -> object:
     if value is None or value == "cosine" or isinstance(value, dict | Milestones):
         return value
+    if value is False or value in ("none", "no", "off", "constant"):
+        raise ValueError(f"{value!r} is no schedule; write null for a constant learning rate")
     raise ValueError(f"{value!r} is no schedule; write cosine, or {{milestones: [80, 160], factor: 0.1}}")
 
 
@@ -114,7 +117,6 @@ Threads = Annotated[int, Ge(1), Le(4096)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
 Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partition)]
-BlockBytes = Annotated[int, Ge(1), Le(2**40)] | Literal["whole"]
 Server = Literal["root", "sharded"]
 Enforcement = Literal["kernel", "process"]
 # ``measured`` and ``composed`` occur in results of earlier versions, ``trajectory`` in cells that are only trained.

@@ -16,6 +16,7 @@ from liecbench.config.scenario import MATRIX, Scenario, matches
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import LiecbenchError, ScenarioError, did_you_mean
 from liecbench.network.link_text import LinkKeys, LinkMapKeys
+from liecbench.network.nearest_link import key_remedy
 
 # Returns the cells that will run, given all cells of a scenario.
 Choose = Callable[[list[Cell]], list[Cell]]
@@ -73,7 +74,8 @@ def _structure_error(document: Document, error: ValidationError) -> ScenarioErro
         if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
             path = (*path, part)
     if first["type"] == "extra_forbidden":
-        valid = did_you_mean(path[-1], _valid_keys(path[:-1]))
+        in_link = "link" in path
+        valid = (key_remedy(str(path[-1])) if in_link else None) or did_you_mean(path[-1], _valid_keys(path[:-1]))
         return document.error(path, f"there is no key {path[-1]!r} here ({valid})", at_key=True)
     while first["type"] != "missing" and path and path not in document.places:
         path = path[:-1]
@@ -168,7 +170,7 @@ def _check_links(document: Document, scenario: Scenario) -> None:
 
 def _check_pacing(document: Document, point: MatrixPoint, cell: Cell) -> None:
     if any(link.jitter_seconds or link.loss for link in cell.link.links()):
-        message = "jitter and loss need a kernel with netem; remove them, or use enforcement: kernel"
+        message = "process cannot vary delays or lose frames; remove jitter and loss, or use enforcement: kernel"
         raise document.error(point.path("link"), message)
     if not registry.load("algorithm", cell.algorithm.name).supports_pacing:
         message = (

@@ -12,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 from liecbench.config import registry
 from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
 from liecbench.config.baseline_choice import BaselineChoice
-from liecbench.config.cell import BlockBytes, Cell, Choice, Enforcement, Model, Server, Task, Threads
+from liecbench.config.block_bytes import BlockBytes
+from liecbench.config.cell import Cell, Choice, Enforcement, Model, Server, Task, Threads
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap

@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
+from liecbench.errors import did_you_mean
 from liecbench.network.link import PRESETS, Link
-from liecbench.network.link_text import LinkText, link_of
+from liecbench.network.link_text import LinkKeys, LinkMapKeys, LinkText, link_of
+from liecbench.network.nearest_link import key_remedy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,9 @@ def _message(error: ValidationError) -> str:
     """
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
-        return f"{first['loc'][-1]!r} is no key of a link; remove it"
+        key = str(first["loc"][-1])
+        known = LinkKeys.__annotations__ if "workers" in first["loc"] else LinkMapKeys.__annotations__
+        return f"{key!r} is no key of a link; {key_remedy(key) or did_you_mean(key, known)}"
     keys = [str(part) for part in first["loc"] if part == "workers" or isinstance(part, int)]
     return ": ".join([*([".".join(keys)] if keys else []), first["msg"].removeprefix("Value error, ")])
 

@@ -8,8 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, with_config
 from typing_extensions import TypedDict  # pydantic needs it on Python 3.11
 
+from liecbench.errors import did_you_mean
 from liecbench.network.link import PRESETS, Link
-from liecbench.network.quantity import DELAY, LOSS, RATE, RATE_REMEDY, Quantity, parse_delay, parse_loss, parse_rate
+from liecbench.network.nearest_link import link_remedy
+from liecbench.network.quantity import DELAY, LOSS, RATE, Quantity
+from liecbench.network.quantity_text import parse_delay, parse_loss, parse_rate
 
 _RANK_PATTERN = "^[0-9]{1,3}$"
 _WORKERS_EXAMPLE = "write for example workers: {0: 1gbit, 3: 5mbit}"
@@ -22,8 +25,14 @@ def _schema_of(quantity: Quantity) -> WithJsonSchema:
 def _parse_preset(name: object) -> Link:
     known = PRESETS.get(str(name).strip().lower())
     if known is None:
-        raise ValueError(f"{name!r} is no preset; there are {', '.join(PRESETS)}")
+        raise ValueError(f"{name!r} is no preset ({did_you_mean(name, PRESETS)})")
     return known
+
+
+def _parse_rate_alone(text: object) -> int:
+    if RATE.parse(text) is None:
+        raise ValueError(f"{text!r} is not a link; {link_remedy(text)}")
+    return parse_rate(text)
 
 
 def _parse_unshaped(name: str) -> str:
@@ -46,6 +55,7 @@ def _check_workers(workers: object) -> object:
 
 
 Rate = Annotated[int, BeforeValidator(parse_rate), _schema_of(RATE)]
+RateAlone = Annotated[int, BeforeValidator(_parse_rate_alone), _schema_of(RATE)]
 Delay = Annotated[float, BeforeValidator(parse_delay), _schema_of(DELAY)]
 Loss = Annotated[float, BeforeValidator(parse_loss), _schema_of(LOSS)]
 Preset = Annotated[Link, BeforeValidator(_parse_preset), WithJsonSchema({"enum": list(PRESETS)})]
@@ -79,7 +89,7 @@ def _top_form(value: object) -> str:
 
 
 WorkerLinkText = Annotated[
-    Annotated[Preset, Tag("preset")] | Annotated[Rate, Tag("rate")] | Annotated[LinkKeys, Tag("mapping")],
+    Annotated[Preset, Tag("preset")] | Annotated[RateAlone, Tag("rate")] | Annotated[LinkKeys, Tag("mapping")],
     Discriminator(_form),
 ]
 
@@ -108,7 +118,7 @@ class LinkMapKeys(LinkKeys, total=False):
 LinkText = Annotated[
     Annotated[UnshapedText, Tag("unshaped")]
     | Annotated[Preset, Tag("preset")]
-    | Annotated[Rate, Tag("rate")]
+    | Annotated[RateAlone, Tag("rate")]
     | Annotated[LinkMapKeys, Tag("mapping")],
     Discriminator(_top_form),
 ]
@@ -145,8 +155,13 @@ def _with_given_rates(written: LinkKeys, base: Link | None) -> Link:
         return _with_rates(base, rates["rate"], rates["rate"])
     if rates.keys() == {"up", "down"}:
         return _with_rates(base, rates["up"], rates["down"])
-    if rates or base is None:
-        raise ValueError(f"a link needs the key rate, or the keys up and down; {RATE_REMEDY}")
+    if "rate" in rates:
+        raise ValueError("rate is the rate of both directions, and up and down are their single rates; remove rate")
+    if rates:
+        missing = ({"up", "down"} - rates.keys()).pop()
+        raise ValueError(f"a link with the key {next(iter(rates))} needs the key {missing} too; add it, or write rate")
+    if base is None:
+        raise ValueError("a link needs a rate; add rate: 100mbit, for example, or up and down, or preset")
     return base
 
 

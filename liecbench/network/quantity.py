@@ -1,88 +1,101 @@
-"""Parse and print rates, delays and losses as people write them: ``20mbit``, ``5ms``, ``0.1%``."""
+"""Rates, delays, losses and sizes as people write them: ``100mbit``, ``12.5 MB/s``, ``20ms``, ``0.1%``, ``25MiB``."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-_LOWEST_RATE, _HIGHEST_RATE = 10**6, 32 * 10**9
-_LONGEST_SECONDS: Final = 10.0
-_HIGHEST_LOSS: Final = 0.5
-RATE_REMEDY: Final = (
-    "write a rate from 1mbit to 32gbit, such as 20mbit, {up: 10mbit, down: 100mbit}, "
-    "{rate: 50mbit, delay: 20ms, jitter: 2ms, loss: 0.1%}, a preset, none or host"
-)
+LOWEST_RATE, HIGHEST_RATE = 10**6, 32 * 10**9
+LONGEST_DELAY_SECONDS: Final = 10.0
+HIGHEST_LOSS: Final = 0.5
+_NUMBER: Final = r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
+
+
+def _any_case(word: str) -> str:
+    """Return a regular expression for ``word`` in upper or lower case. JSON Schema has no flag for this."""
+    return "".join(f"[{c}{c.upper()}]" if c.isascii() and c.isalpha() else c for c in word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """A kind of number with a unit, such as a rate. Texts may write the unit in upper or lower case.
+    """A kind of number with a unit, such as a rate.
 
     Attributes:
-        units: The number of base units in each unit. Units are in lower case, the smallest first.
+        shown: The units that ``format`` writes, the smallest first, each with its number of base units.
+        prefixes: Regular expressions of what may stand before a unit, each with its factor.
+        units: Regular expressions of the units that ``parse`` reads, each with its number of base units.
     """
 
-    units: dict[str, float]
+    shown: Mapping[str, float]
+    prefixes: Mapping[str, float]
+    units: Mapping[str, float]
 
     @property
     def pattern(self) -> str:
         """A regular expression that matches the texts that ``parse`` accepts. The JSON Schema uses it too."""
-        units = ("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in unit) for unit in self.units)
-        return rf"^\s*([0-9]+(?:\.[0-9]+)?)\s*({'|'.join(units)})\s*$"
+        return rf"^\s*({_NUMBER})\s*({'|'.join(self.prefixes)})({'|'.join(self.units)})\s*$"
 
     def parse(self, text: object) -> float | None:
         """Return the number of base units that ``text`` states, or None if ``text`` is not such a quantity."""
         match = re.search(self.pattern, text) if isinstance(text, str) else None
-        return None if match is None else float(match[1]) * self.units[match[2].lower()]
+        if match is None:
+            return None
+        return float(match[1]) * _factor(self.prefixes, match[2]) * _factor(self.units, match[3])
 
     def format(self, value: float) -> str:
         """Return ``value``, in base units, as text in the largest unit that it reaches: the inverse of ``parse``.
 
         The text has up to nine decimals.
         """
-        unit = next((unit for unit in reversed(self.units) if value >= self.units[unit]), next(iter(self.units)))
-        return f"{value / self.units[unit]:.9f}".rstrip("0").rstrip(".") + unit
+        unit = next((unit for unit in reversed(tuple(self.shown)) if value >= self.shown[unit]), next(iter(self.shown)))
+        return f"{value / self.shown[unit]:.9f}".rstrip("0").rstrip(".") + unit
 
 
-RATE: Final = Quantity(units={"kbit": 1e3, "mbit": 1e6, "gbit": 1e9})
-DELAY: Final = Quantity(units={"us": 1e-6, "ms": 1e-3, "s": 1.0})
-LOSS: Final = Quantity(units={"%": 1.0})
+def _factor(table: Mapping[str, float], text: str) -> float:
+    return next(factor for pattern, factor in table.items() if re.fullmatch(pattern, text))
 
 
-def parse_rate(text: object) -> int:
-    """Return the bits per second of a rate such as ``20mbit``.
-
-    Raises ValueError if ``text`` is no rate, or if the rate is not between 1mbit and 32gbit.
-    """
-    rate = RATE.parse(text)
-    if rate is None:
-        raise ValueError(f"{text!r} is not a rate; {RATE_REMEDY}")
-    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
-        raise ValueError(f"{text!r} is outside the rates that links can be shaped to; {RATE_REMEDY}")
-    return round(rate)
+_POWERS: Final = {"k": 1, "m": 2, "g": 3, "t": 4}
+_PREFIXES: Final = {
+    **{f"{_any_case(letter)}i": float(1024**power) for letter, power in _POWERS.items()},
+    **{_any_case(letter): float(1000**power) for letter, power in _POWERS.items()},
+    "": 1.0,
+}
+_PER_SECOND: Final = r"\s?/\s?s(?:ec)?|\s?/\s?second"
+RATE: Final = Quantity(
+    shown={"kbit": 1e3, "mbit": 1e6, "gbit": 1e9},
+    prefixes=_PREFIXES,
+    # In ``b/s`` and ``bps`` only the case of the b tells bits from bytes, so that these units have lower-case letters
+    # otherwise: MBPS may be either.
+    units={
+        rf"{_any_case('bit')}[sS]?(?:{_PER_SECOND}|/S)?": 1.0,
+        rf"b(?:ps|{_PER_SECOND})": 1.0,
+        rf"B(?:ps|{_PER_SECOND})": 8.0,
+        rf"{_any_case('byte')}[sS]?(?:{_PER_SECOND}|/S)": 8.0,
+    },
+)
+DELAY: Final = Quantity(
+    shown={"us": 1e-6, "ms": 1e-3, "s": 1.0},
+    prefixes={"": 1.0},
+    units={
+        rf"(?:{_any_case('u')}|µ|μ){_any_case('s')}(?:{_any_case('ec')}[sS]?)?|microseconds?": 1e-6,
+        rf"{_any_case('ms')}(?:{_any_case('ec')}[sS]?)?|milliseconds?": 1e-3,
+        rf"{_any_case('s')}(?:{_any_case('ec')}[sS]?)?|seconds?": 1.0,
+        "min|minutes?": 60.0,
+        "h|hours?": 3600.0,
+    },
+)
+LOSS: Final = Quantity(shown={"%": 1.0}, prefixes={"": 1.0}, units={"%|percent": 1.0})
+SIZE: Final = Quantity(
+    shown={"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
+    prefixes=_PREFIXES,
+    units={"B|bytes?|Bytes?": 1.0},
+)
 
 
 def format_rate(rate: int) -> str:
     """Return the shortest exact text of a rate in bits per second. This is the inverse of ``parse_rate``."""
     return RATE.format(rate)
-
-
-def parse_delay(text: object) -> float:
-    """Return the seconds of a delay such as ``20ms``. Raises ValueError if ``text`` is no delay or exceeds 10 s."""
-    seconds = DELAY.parse(text)
-    if seconds is None or seconds > _LONGEST_SECONDS:
-        raise ValueError(f"{text!r} is not a delay; write one up to {_LONGEST_SECONDS:.0f}s, such as 20ms or 500us")
-    return round(seconds, 6)
-
-
-def parse_loss(text: object) -> float:
-    """Return the fraction of frames that a loss such as ``0.1%`` drops.
-
-    Raises ValueError if ``text`` is no loss, or if the loss exceeds 50 %.
-    """
-    percent = LOSS.parse(text)
-    if percent is None or percent > 100 * _HIGHEST_LOSS:
-        raise ValueError(f"{text!r} is not a loss; write percent of the frames up to 50%, such as 0.1%")
-    return round(percent / 100, 8)
 
 
 def format_loss(loss: float) -> str:

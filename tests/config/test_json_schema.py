@@ -34,6 +34,8 @@ matrix:
     - {up: 2.5mbit, down: 1gbit}
     - lte
     - {rate: 100MBIT, delay: 20MS}
+    - {rate: 100 Mbit/s, delay: 20 msec, jitter: 500µs, loss: 1 percent, workers: {0: 12.5MB/s, 1: 10Gbps}}
+    - 11.9 MiB/s
     - {rate: 50mbit, delay: 20ms, jitter: 2ms, loss: 0.1%, workers: {0: 1gbit, 1: {preset: wan, loss: 0%}}}
   seed: [0, 1]
   server: [root, sharded]
@@ -82,6 +84,8 @@ MISTAKES = {
     "no name": edited("[sign]", "[{ratio: 0.1}]"),
     "dataset as model": edited("model: mlp", "model: digits"),
     "own task": edited("[ddp, liec]", "[ddp, {name: liec, task: {epoch: 1}}]"),
+    "bits or bytes": BASE + "  link: 100MBPS\n",
+    "block without unit": BASE + "block_bytes: 25M\n",
     "link without unit": BASE + "  link: [100]\n",
     "link text": BASE + "  link: fast\n",
     "link direction": BASE + "  link: {up: 1mbit}\n",

@@ -145,6 +145,16 @@ def test_exponents_and_whole_numbers_are_rates() -> None:
     assert rates == [0.001, 0.001, 1.0, 0.0005]
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("25MiB", 26_214_400), ("1.5 kB", 1500), ("100", 100), ("whole", "whole"), ("null", 26_214_400)],
+)
+def test_blocks_are_bytes_with_or_without_a_unit(written: str, expected: int | str) -> None:
+    cells = scenario(BASE + f"block_bytes: {written}\n").cells()
+
+    assert {expected} == {cell.block_bytes for cell in cells if cell.compressor is not None}
+
+
 def test_block_sign_uses_the_papers_blocks_by_default() -> None:
     text = edited("[sign]", "[sign, block_sign]")
     preferred = {(c.compressor and c.compressor.name): c.block_bytes for c in scenario(text).cells()}

@@ -1,0 +1,82 @@
+"""How to write the link that a wrong one most likely means, for error messages."""
+
+import difflib
+import re
+from typing import Final
+
+from liecbench.network.link import PRESETS
+from liecbench.network.quantity import DELAY, LOSS, RATE
+from liecbench.network.quantity_text import nearest_rate
+
+_FALSE: Final = ("no", "off", "false", "n")
+# What people call the keys of a link elsewhere.
+KEY_SYNONYMS: Final = {
+    "bandwidth": "rate",
+    "bw": "rate",
+    "speed": "rate",
+    "latency": "delay",
+    "ping": "delay",
+    "rtt": "delay",
+    "round_trip": "delay",
+    "upload": "up",
+    "upstream": "up",
+    "uplink": "up",
+    "download": "down",
+    "downstream": "down",
+    "downlink": "down",
+    "packet_loss": "loss",
+    "drop": "loss",
+    "name": "preset",
+    "type": "preset",
+}
+_PIECE: Final = re.compile(r"[0-9.]+\s*[^0-9.\s,;]+")
+
+
+def link_remedy(value: object) -> str:
+    """Return what to write in place of ``value``, which is no link: the nearest form of a link only.
+
+    Args:
+        value: What the user wrote, such as ``1e8``, ``"100mbit 20ms"``, ``False`` or ``"wn"``.
+    """
+    if value is False or (isinstance(value, str) and value.strip().lower() in _FALSE):
+        return "YAML reads no as false: write none"
+    if value is None:
+        return "write none for links without limits, or a rate such as 100mbit"
+    if isinstance(value, list):
+        return "a list has one link per entry; write {up: 10mbit, down: 100mbit} for one link of two rates"
+    nearest = (_as_mapping(value) if isinstance(value, str) else None) or nearest_rate(value)
+    if nearest is not None:
+        return f"write {nearest}"
+    if value in ("none", "host"):
+        return f"only the links of all workers together can be {value}; write a rate, up to 32gbit"
+    names = [*PRESETS, "none", "host"]
+    near = difflib.get_close_matches(str(value).strip().lower(), names, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else f"write a rate such as 100mbit, or one of {', '.join(names)}"
+
+
+def key_remedy(key: str) -> str | None:
+    """Return which key of a link to write in place of ``key``, a word for it elsewhere; None for other words."""
+    meant = KEY_SYNONYMS.get(key.lower())
+    if meant is None:
+        return None
+    if key.lower() in ("ping", "rtt", "round_trip"):
+        return "write delay: a quarter of the round trip, because a message and its answer cross two links each"
+    return f"write {meant}"
+
+
+def _as_mapping(text: str) -> str | None:
+    """Return as a mapping a link in one text, such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``; None if it is none.
+
+    Tables show links in this way.
+    """
+    if match := re.fullmatch(r"\s*([0-9.]+)\s*/\s*([0-9.]+)\s*([a-zA-Z].*)", text):
+        text = f"{match[1]}{match[3]} {match[2]}{match[3]}"
+    pieces = [piece.strip() for piece in _PIECE.findall(re.sub("[±↑↓]", " ", text))]
+    rates, delays, losses = ([p for p in pieces if kind.parse(p) is not None] for kind in (RATE, DELAY, LOSS))
+    if len(rates) + len(delays) + len(losses) != len(pieces) or len(pieces) < 2:
+        return None
+    if len(rates) not in (1, 2) or len(delays) > 2 or len(losses) > 1:
+        return None
+    names = ["rate"] if len(rates) == 1 else ["up", "down"]
+    named = [*zip(names, rates, strict=True), *zip(("delay", "jitter"), delays, strict=False)]
+    return "{" + ", ".join(f"{name}: {piece}" for name, piece in [*named, *(("loss", loss) for loss in losses)]) + "}"

@@ -1,0 +1,134 @@
+"""Parse the quantities of a scenario, and say for a wrong one how to write the quantity that it most likely means."""
+
+import re
+from typing import Final
+
+from liecbench.network.quantity import (
+    DELAY,
+    HIGHEST_LOSS,
+    HIGHEST_RATE,
+    LONGEST_DELAY_SECONDS,
+    LOSS,
+    LOWEST_RATE,
+    RATE,
+    SIZE,
+    format_loss,
+    format_rate,
+)
+
+_NUMBER_AND_UNIT: Final = re.compile(r"\+?(\d+(?:[.,]\d+)?|[.,]\d+)(e\+?\d+)?\s*(.*)", re.ASCII | re.IGNORECASE)
+_GROUPED: Final = re.compile(r"(?<=\d)[_' ](?=\d{3})|,(?=\d{3}(?:\D|$))", re.ASCII)
+# Bare numbers up to this one are taken for megabits per second, larger ones for bits per second.
+_MOST_MEGABITS: Final = HIGHEST_RATE // 10**6
+
+
+def parse_rate(text: object) -> int:
+    """Return the bits per second of a rate such as ``20mbit``.
+
+    Raises ValueError if ``text`` is no rate, or if the rate is not between 1mbit and 32gbit.
+    """
+    rate = RATE.parse(text)
+    if rate is None:
+        raise ValueError(f"{text!r} is not a rate; write {nearest_rate(text) or 'one such as 100mbit'}")
+    if rate < LOWEST_RATE:
+        raise ValueError(f"{text!r} is slower than the slowest link that can be shaped; write at least 1mbit")
+    if rate > HIGHEST_RATE:
+        raise ValueError(f"{text!r} is faster than the fastest link that can be shaped; write at most 32gbit")
+    return round(rate)
+
+
+def parse_delay(text: object) -> float:
+    """Return the seconds of a delay such as ``20ms``. Raises ValueError if ``text`` is no delay or exceeds 10 s."""
+    seconds = DELAY.parse(text)
+    if seconds is None:
+        raise ValueError(f"{text!r} is not a delay; write {_nearest_delay(text) or 'one such as 20ms'}")
+    if seconds > LONGEST_DELAY_SECONDS:
+        raise ValueError(f"{text!r} is longer than a link can delay; write at most {LONGEST_DELAY_SECONDS:.0f}s")
+    return round(seconds, 6)
+
+
+def parse_loss(text: object) -> float:
+    """Return the fraction of frames that a loss such as ``0.1%`` drops.
+
+    Raises ValueError if ``text`` is no loss, or if the loss exceeds 50 %.
+    """
+    percent = LOSS.parse(text)
+    if percent is None:
+        raise ValueError(
+            f"{text!r} is not a loss; write {_nearest_loss(text) or 'percent of the frames, such as 0.1%'}"
+        )
+    if percent > 100 * HIGHEST_LOSS:
+        raise ValueError(f"{text!r} is more than a link may lose; write at most {100 * HIGHEST_LOSS:.0f}%")
+    return round(percent / 100, 8)
+
+
+def parse_size(text: object) -> int:
+    """Return the bytes of a size such as ``25MiB`` or 26214400.
+
+    Raises ValueError if ``text`` is neither a whole number of bytes nor a size with a unit.
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    size = SIZE.parse(text)
+    if size is None or abs(size - round(size)) > 1e-3:
+        raise ValueError(f"{text!r} is not a size in bytes; write {_nearest_size(text) or 'one such as 25MiB'}")
+    return round(size)
+
+
+def nearest_rate(value: object) -> str | None:
+    """Return the rate that ``value`` most likely means, such as 100mbit for 1e8 or ``"100M"``; None if none is near."""
+    found = _split(value)
+    if found is None:
+        return None
+    number, unit = found
+    if unit == "":
+        return _shaped(number * 1e6 if number <= _MOST_MEGABITS else number)
+    match = re.fullmatch(r"([kmgt])i?(?:ega|iga|ilo)?(b[a-z/ ]*|ig|)", unit, re.IGNORECASE)
+    if match is None:
+        return None
+    power = "kmgt".index(match[1].lower()) + 1
+    bits = _shaped(number * 1000**power)
+    # MB and MBPS have a capital B, but so has MBIT.
+    if "B" in match[2] and "bit" not in unit.lower():
+        return f"{number:g}{match[1].upper()}B/s for bytes" + (f", or {bits} for bits" if bits else "")
+    return bits
+
+
+def _nearest_delay(value: object) -> str | None:
+    number, unit = _split(value) or (-1.0, "")
+    if unit.lower() == "ns":
+        return DELAY.format(max(number / 1e9, 1e-6))
+    if number < 0 or (DELAY.parse(f"0{unit}") is None and unit):
+        return None
+    seconds = DELAY.parse(f"{number:.12f}{unit}") if unit else number if 0 < number < 1 else number / 1000
+    return None if seconds is None or seconds > LONGEST_DELAY_SECONDS else DELAY.format(seconds) if seconds else "0ms"
+
+
+def _nearest_loss(value: object) -> str | None:
+    number, unit = _split(value) or (-1.0, "")
+    if unit not in ("", "‰", "%") or number < 0:
+        return None
+    share = number / {"‰": 1000, "%": 100, "": 1 if number < 1 else 100}[unit]
+    return format_loss(share) if share <= HIGHEST_LOSS else None
+
+
+def _nearest_size(value: object) -> str | None:
+    number, unit = _split(value) or (-1.0, "")
+    if number < 1:
+        return None
+    match = re.fullmatch(r"([kmgt])(i?)(b|bytes?|)", unit, re.IGNORECASE)
+    if match is not None:
+        return f"{number:g}{match[1].upper()}{match[2].lower()}B"
+    return str(round(number)) if unit == "" and number == round(number) else None
+
+
+def _split(value: object) -> tuple[float, str] | None:
+    """Return (number, unit), however a number such as 1,5 or 1_000 or 1e8 is written; None if there is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    match = _NUMBER_AND_UNIT.fullmatch(_GROUPED.sub("", str(value).strip()))
+    return None if match is None else (float(match[1].replace(",", ".") + (match[2] or "")), match[3].strip())
+
+
+def _shaped(rate: float) -> str | None:
+    return format_rate(round(rate)) if LOWEST_RATE <= rate <= HIGHEST_RATE else None
