@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from liecbench.results.records import End, Epoch
 from tests.commands import Command, running_command
 from tests.namespace_support import skip_without_namespaces
 from tests.recorded import numbers, records
+from tests.short_sessions import SHORT_SESSIONS
 from tests.waiting import TIMEOUT_SECONDS
 
 SCENARIO: Final = """
@@ -31,7 +33,7 @@ task:
   dataset: digits
   model: {name: mlp, width: 64, layers: 1}
   batch_size: 32
-  epochs: 6
+  epochs: 4
   learning_rate: 0.1
 matrix:
   algorithm: [{name: liec, average_period: 4}, cser]
@@ -42,7 +44,7 @@ timing: interleaved
 timing_precision: 1
 """
 NUM_CELLS: Final = 4  # two trajectories, and two cells whose steps are timed
-NUM_EPOCHS: Final = 6
+NUM_EPOCHS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,12 @@ def undisturbed(scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> Und
     return Undisturbed(path / "results", time.monotonic() - started)
 
 
+def _running(scenario: Path, directory: Path, scratch: Path) -> AbstractContextManager[Command]:
+    return running_command(scratch, "run", str(scenario), "--out", str(directory), "--quiet", prefix=SHORT_SESSIONS)
+
+
 def _complete(scenario: Path, directory: Path, scratch: Path) -> None:
-    with running_command(scratch, "run", str(scenario), "--out", str(directory), "--quiet") as command:
+    with _running(scenario, directory, scratch) as command:
         assert command.process.wait(6 * TIMEOUT_SECONDS) == 0, command.stderr()
         command.tree.assert_gone(set())
 
@@ -91,7 +97,7 @@ def _kill(command: Command, chance: random.Random) -> None:
 
 def _disturb(scenario: Path, directory: Path, scratch: Path, chance: random.Random, seconds: float) -> bool:
     """Run until a kill at a random moment; False where the run was over before it."""
-    with running_command(scratch, "run", str(scenario), "--out", str(directory), "--quiet") as command:
+    with _running(scenario, directory, scratch) as command:
         with contextlib.suppress(subprocess.TimeoutExpired):
             command.process.wait(chance.uniform(0, seconds))
             return False

@@ -1,4 +1,3 @@
-import functools
 import os
 import random
 import shlex
@@ -8,13 +7,16 @@ from typing import Final
 
 import pytest
 
-from liecbench.results.ledger import LEDGER_NAME, read
+from liecbench.results.ledger import read
 from liecbench.results.records import End, Epoch, Start
-from tests.commands import Command, run_command, running_command
+from tests import disturbed
+from tests.cli.in_process import run_in_process
+from tests.commands import Command, running_command
+from tests.disturbed import run_disturbed
 from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
-from tests.process_tree import Tree
+from tests.namespaces import holders
 from tests.recorded import epochs, records
-from tests.waiting import TIMEOUT_SECONDS
+from tests.waiting import TIMEOUT_SECONDS, wait_for
 
 WORKERS: Final = 2
 _SCENARIO: Final = """
@@ -49,10 +51,6 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _has_more_epochs(directory: Path, num_before: int) -> bool:
-    return len(epochs(directory)) > num_before
-
-
 def _namespaces_of_training(command: Command) -> set[str]:
     """Return the hub's and the workers' namespaces, once training runs in them."""
     namespaces = command.tree.namespaces()
@@ -71,14 +69,15 @@ def _assert_ledger_is_whole(directory: Path) -> None:
     assert not [record for record in found if isinstance(record, End) and record.status != "failed"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: Path) -> None:
     directory = tmp_path / "results"
     with running_command(tmp_path, "run", str(scenario), "--out", str(directory)) as command:
         command.wait_for(lambda: len(epochs(directory)) >= 2, "two epochs are recorded")
         namespaces = _namespaces_of_training(command)
+        other = run_in_process("run", scenario, "--out", directory)
+        assert (other.returncode, "in use by another run" in other.stderr) == (2, True)
         num_before = len(epochs(directory))
-        command.process.send_signal(number)
+        command.process.send_signal(signal.SIGINT)
         assert command.process.wait(TIMEOUT_SECONDS) == 130
         command.tree.assert_gone(namespaces)
         said = command.stderr()
@@ -91,26 +90,29 @@ def test_interrupt_keeps_epochs_and_says_how_to_go_on(scenario: Path, tmp_path: 
     assert {f"epoch-{last.epoch}.rank-{rank}.pt" for rank in range(WORKERS)} <= kept
     program, *again = shlex.split(said.strip().rpartition("To continue: ")[2])
     assert program == "liecbench"
-    forecast = run_command(Tree(), *again, "--dry-run")
+    forecast = run_in_process(*again, "--dry-run")
     assert forecast.returncode == 0, forecast.stderr
     assert f"{2000 - last.epoch} epochs" in forecast.stdout
 
 
-def test_a_run_goes_on_with_the_same_data_alone(tmp_path: Path) -> None:
+def test_a_terminated_run_goes_on_with_the_same_data_alone(tmp_path: Path) -> None:
     path, corpus, directory = tmp_path / "text.yaml", tmp_path / "corpus.txt", tmp_path / "results"
     model = "{name: gpt, width: 8, layers: 1, heads: 1}"
     task = f"{{name: text, path: {corpus}, context: 8}}\n  model: {model}"
     path.write_text(ENDLESS.replace("digits\n  model: {name: mlp, width: 16, layers: 1}", task))
     corpus.write_text("from one thing to another " * 100)
-    with running_command(tmp_path, "run", str(path), "--out", str(directory), "--quiet") as command:
-        command.wait_for(lambda: len(epochs(directory)) >= 2, "two epochs are recorded")
-        os.kill(command.process.pid, signal.SIGKILL)
-        command.process.wait(TIMEOUT_SECONDS)
+
+    def terminate() -> None:
+        wait_for(lambda: len(epochs(directory)) >= 2, "two epochs are recorded")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    terminated = run_disturbed(terminate, "run", path, "--out", directory)
     corpus.write_text("from one thing to another " * 99 + "from one place to another ")
     num_before = len(epochs(directory))
-    again = run_command(Tree(), "run", str(path), "--out", str(directory), "--quiet")
+    again = run_in_process("run", path, "--out", directory, "--quiet")
     first, last = (record.environment["data_sha256"] for record in records(directory) if isinstance(record, Start))
 
+    assert (terminated.returncode, "interrupted" in terminated.stderr, disturbed.ranks()) == (130, True, {})
     assert (again.returncode, len(epochs(directory))) == (5, num_before)
     assert "the data of text differ from those of earlier epochs" in again.stdout
     assert first == last  # so that the next run sees it, too
@@ -118,41 +120,29 @@ def test_a_run_goes_on_with_the_same_data_alone(tmp_path: Path) -> None:
 
 def test_sigkill_in_training_leaves_nothing(scenario: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    for attempt in (1, 2):
-        num_before = len(epochs(results))
-        with running_command(tmp_path, "run", str(scenario), "--out", str(results), "--quiet") as command:
-            more = functools.partial(_has_more_epochs, results, num_before)
-            command.wait_for(more, "an epoch is recorded")
-            namespaces = _namespaces_of_training(command)
-            command.process.send_signal(signal.SIGKILL)
-            command.process.wait(TIMEOUT_SECONDS)
-            command.tree.assert_gone(namespaces)
-        _assert_ledger_is_whole(results)
-        assert [r.attempt for r in read(results) if isinstance(r, Start)] == list(range(1, attempt + 1))
+    with running_command(tmp_path, "run", str(scenario), "--out", str(results), "--quiet") as command:
+        command.wait_for(lambda: epochs(results), "an epoch is recorded")
+        namespaces = _namespaces_of_training(command)
+        command.process.send_signal(signal.SIGKILL)
+        command.process.wait(TIMEOUT_SECONDS)
+        command.tree.assert_gone(namespaces)
+    _assert_ledger_is_whole(results)
+    assert [r.attempt for r in read(results) if isinstance(r, Start)] == [1]
 
 
 def test_unshaped_run_without_namespaces_leaves_nothing(scenario: Path, tmp_path: Path) -> None:
     directory = tmp_path / "results"
-    arguments = ["run", str(scenario), "--out", str(directory), "--set", "matrix.link=[none]", "--quiet"]
+    arguments = ["run", str(scenario), "--out", str(directory), "--set", "matrix.link=[none]"]
     with running_command(tmp_path, *arguments, prefix=WITHOUT_NAMESPACES) as command:
         command.wait_for(lambda: epochs(directory), "an epoch is recorded")
         assert not command.tree.namespaces()
         assert len(command.tree.ranks()) == WORKERS
+        assert "the kernel refuses namespaces" in command.stderr()
         command.process.send_signal(signal.SIGKILL)
         command.process.wait(TIMEOUT_SECONDS)
         command.tree.assert_gone(set())
     _assert_ledger_is_whole(directory)
     assert all(epoch.wire_bytes is None for epoch in epochs(directory))
-
-
-def test_two_runs_do_not_share_a_directory(scenario: Path, tmp_path: Path) -> None:
-    directory = tmp_path / "results"
-    with running_command(tmp_path, "run", str(scenario), "--out", str(directory), "--quiet") as command:
-        command.wait_for((directory / LEDGER_NAME).exists, "the ledger is there")
-        other = run_command(Tree(), "run", str(scenario), "--out", str(directory))
-        assert other.returncode == 2
-        assert "in use by another run" in other.stderr
-        assert command.process.poll() is None
 
 
 @pytest.fixture(scope="module")
@@ -162,13 +152,15 @@ def with_killed_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("rank")
     scenario, directory = path / "three.yaml", path / "results"
     scenario.write_text(THREE_CELLS)
-    with running_command(path, "run", str(scenario), "--out", str(directory)) as command:
-        command.wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
-        namespaces = _namespaces_of_training(command)
-        ranks = command.tree.ranks()
-        os.kill(ranks[random.Random(0).randrange(WORKERS)], signal.SIGKILL)
-        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
-        command.tree.assert_gone(namespaces)
+    seen: set[str] = set()
+
+    def kill() -> None:
+        wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
+        seen.update(disturbed.namespaces())
+        os.kill(disturbed.ranks()[random.Random(0).randrange(WORKERS)], signal.SIGKILL)
+
+    done = run_disturbed(kill, "run", scenario, "--out", directory)
+    assert (done.returncode, len(seen), holders(seen)) == (5, 1 + WORKERS, set()), done.stderr
     return directory
 
 
@@ -203,7 +195,7 @@ def test_cell_that_cannot_be_built_leaves_the_others_alone(tmp_path: Path) -> No
     path, directory = tmp_path / "scenario.yaml", tmp_path / "results"
     models = "[{name: mlp, width: 16}, {name: mlp, width: 1000000000}, {name: mlp, width: 17}]"
     path.write_text(THREE_CELLS.replace("[psgd, {name: liec, task: {epochs: 2000}}, ddp]", f"[ddp]\n  model: {models}"))
-    ran = run_command(Tree(), "run", str(path), "--out", str(directory))
+    ran = run_in_process("run", str(path), "--out", str(directory))
     ends = [record.status for record in read(directory) if isinstance(record, End)]
 
     assert (ran.returncode, ends) == (5, ["completed", "failed", "completed"])
@@ -214,26 +206,28 @@ def test_cell_that_cannot_be_built_leaves_the_others_alone(tmp_path: Path) -> No
 def test_a_launch_that_ended_before_its_first_cell_is_tried_once_more(tmp_path: Path) -> None:
     path, directory = tmp_path / "scenario.yaml", tmp_path / "results"
     path.write_text(_SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", "psgd, ddp"))
-    with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
-        ranks = command.wait_for(lambda: command.tree.ranks(), "a rank has started")
-        os.kill(next(iter(ranks.values())), signal.SIGKILL)
+
+    def kill() -> None:
+        os.kill(next(iter(wait_for(disturbed.ranks, "a rank has started").values())), signal.SIGKILL)
         assert not records(directory)
-        assert command.process.wait(4 * TIMEOUT_SECONDS) == 0, command.stderr()
-        said = command.stderr()
-    assert said.count("it is tried once more") == 1
+
+    done = run_disturbed(kill, "run", path, "--out", directory)
+    assert (done.returncode, done.stderr.count("it is tried once more")) == (0, 1), done.stderr
     assert [(r.attempt, r.status) for r in records(directory) if isinstance(r, End)] == [(1, "completed")] * 2
 
 
 def test_a_launch_that_ends_twice_before_its_first_cell_has_failed(tmp_path: Path) -> None:
     path, directory = tmp_path / "scenario.yaml", tmp_path / "results"
     path.write_text(_SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", "psgd, ddp"))
-    with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
-        ranks = command.wait_for(lambda: command.tree.ranks(), "a rank has started")
-        os.kill(next(iter(ranks.values())), signal.SIGKILL)
-        command.wait_for(lambda: "it is tried once more" in command.stderr(), "the launch has ended")
-        ranks = command.wait_for(lambda: command.tree.ranks(), "it is tried again")
-        os.kill(next(iter(ranks.values())), signal.SIGKILL)
-        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
+
+    def kill() -> None:
+        first = wait_for(disturbed.ranks, "a rank has started")
+        os.kill(next(iter(first.values())), signal.SIGKILL)
+        second = wait_for(lambda: set(disturbed.ranks().values()) - {*first.values()}, "it is tried once more")
+        os.kill(next(iter(second)), signal.SIGKILL)
+
+    done = run_disturbed(kill, "run", path, "--out", directory)
+    assert done.returncode == 5, done.stderr
     ends = [r for r in records(directory) if isinstance(r, End)]
     assert [end.status for end in ends] == ["failed"] * 2
     assert all("the launch ended with status" in (end.error or "") for end in ends)
@@ -241,13 +235,16 @@ def test_a_launch_that_ends_twice_before_its_first_cell_has_failed(tmp_path: Pat
 
 def test_a_cell_that_hangs_is_failed_and_the_others_complete(tmp_path: Path) -> None:
     path, directory = tmp_path / "three.yaml", tmp_path / "results"
-    path.write_text(f"{THREE_CELLS}step_timeout: 12\n")
-    with running_command(tmp_path, "run", str(path), "--out", str(directory)) as command:
-        command.wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
-        namespaces = _namespaces_of_training(command)
-        os.kill(command.tree.ranks()[0], signal.SIGSTOP)
-        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
-        command.tree.assert_gone(namespaces)
+    path.write_text(f"{THREE_CELLS}step_timeout: 8\n")
+    seen: set[str] = set()
+
+    def stop() -> None:
+        wait_for(lambda: len(epochs(directory)) >= 3, "the second cell is in training")
+        seen.update(disturbed.namespaces())
+        os.kill(disturbed.ranks()[0], signal.SIGSTOP)
+
+    done = run_disturbed(stop, "run", path, "--out", directory)
+    assert (done.returncode, len(seen), holders(seen)) == (5, 1 + WORKERS, set()), done.stderr
     ends = [record for record in records(directory) if isinstance(record, End)]
     assert [end.status for end in ends] == ["completed", "failed", "completed"]
-    assert "no step for 12 s (step_timeout)" in (ends[1].error or "")
+    assert "no step for 8 s (step_timeout)" in (ends[1].error or "")

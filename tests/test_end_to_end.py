@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from liecbench.results.records import End, Start
+from tests.cli.in_process import run_in_process
 from tests.commands import run_command, running_command
 from tests.finished_run import (
     ALGORITHMS,
@@ -213,7 +214,7 @@ def test_the_table_goes_to_stdout_and_progress_to_stderr(finished_run: FinishedR
 def test_a_second_run_trains_nothing_and_prints_the_table(finished_run: FinishedRun, tmp_path: Path) -> None:
     directory = finished_run.copy(tmp_path)
     before = (directory / "records.jsonl").read_bytes()
-    again = run_command(Tree(), "run", str(finished_run.scenario), "--out", str(directory))
+    again = run_in_process("run", str(finished_run.scenario), "--out", str(directory))
     assert again.returncode == 0
     assert again.stdout.replace(str(directory), str(finished_run.directory)) == finished_run.stdout
     assert "5 of 5 cells are done" in again.stderr
@@ -223,7 +224,7 @@ def test_a_second_run_trains_nothing_and_prints_the_table(finished_run: Finished
 
 def test_fresh_refuses_existing_results(finished_run: FinishedRun, tmp_path: Path) -> None:
     directory = str(finished_run.copy(tmp_path))
-    refused = run_command(Tree(), "run", str(finished_run.scenario), "--out", directory, "--fresh")
+    refused = run_in_process("run", str(finished_run.scenario), "--out", directory, "--fresh")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--fresh" in refused.stderr
 
@@ -237,7 +238,7 @@ def test_only_selects_the_rows_of_the_table(finished_run: FinishedRun, tmp_path:
         "--only",
         "algorithm=liec",
     ]
-    done = run_command(Tree(), *arguments)
+    done = run_in_process(*arguments)
     assert done.returncode == 0
     shown = [line.split()[0] for line in done.stdout.splitlines()]
     assert "liec" in shown
@@ -274,7 +275,7 @@ def test_a_resumed_run_equals_an_undisturbed_one_to_the_bit(
         command.tree.assert_gone(set())
     num_before = len(epochs(directory))
     assert 1 <= num_before < EPOCHS, "the run was killed before its last epoch"
-    resumed = run_command(Tree(), *arguments)
+    resumed = run_in_process(*arguments)
     assert resumed.returncode == 0, resumed.stderr
     assert "0 of 1 cells are done" in resumed.stderr
     found, expected = epochs(directory), finished_run.epochs_of(algorithm)
@@ -292,7 +293,7 @@ def test_isolated_cells_have_the_numbers_of_a_shared_launch(finished_run: Finish
     directory = tmp_path / "results"
     algorithms = ["memsgd", "doublesqueeze"]  # compressed, so quickly trained
     only = [word for algorithm in algorithms for word in ("--only", f"algorithm={algorithm}")]
-    done = run_command(Tree(), "run", str(finished_run.scenario), "--out", str(directory), "--isolate", *only)
+    done = run_in_process("run", str(finished_run.scenario), "--out", str(directory), "--isolate", *only)
     assert done.returncode == 0, done.stderr
     assert len(list((directory / "logs").glob("launch-*.log"))) == len(algorithms)
     for algorithm in algorithms:

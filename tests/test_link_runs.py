@@ -13,9 +13,8 @@ from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import replay
 from liecbench.results.ledger import read
 from liecbench.results.records import CellRecord, End, Epoch, Start
-from tests.commands import run_command
+from tests.cli.in_process import run_in_process
 from tests.namespace_support import skip_without_namespaces
-from tests.process_tree import Tree
 from tests.recorded import records
 
 SCENARIO: dict[str, Any] = {
@@ -63,7 +62,7 @@ def run(directory: Path, links: list[Any], *options: str, **keys: Any) -> Ran:
     scenario = {**SCENARIO, **keys, "matrix": {**SCENARIO["matrix"], "link": links}}
     path = directory / "scenario.yaml"
     path.write_text(yaml.safe_dump(scenario))
-    done = run_command(Tree(), "run", str(path), "--out", str(directory / "results"), *options)
+    done = run_in_process("run", str(path), "--out", str(directory / "results"), *options)
     return Ran(done, records(directory / "results") if (directory / "results").exists() else [])
 
 

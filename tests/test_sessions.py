@@ -13,13 +13,15 @@ from liecbench.config.loader import load_scenario
 from liecbench.results.cells import replay
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Start
+from tests import disturbed
 from tests.break_even_ledger import ledger
-from tests.commands import run_command, running_command
+from tests.cli.in_process import run_in_process
+from tests.commands import running_command
 from tests.ledgers import write_ledger
 from tests.namespace_support import skip_without_namespaces
-from tests.process_tree import Tree
 from tests.recorded import epochs, records, timings
-from tests.waiting import TIMEOUT_SECONDS
+from tests.short_sessions import SHORT_SESSIONS, shorten
+from tests.waiting import TIMEOUT_SECONDS, wait_for
 
 SCENARIO: Final = """
 name: sessions
@@ -43,12 +45,18 @@ def rounds(directory: Path) -> set[tuple[int, int]]:
     return {(burst.placement, burst.round) for burst in timings(directory)}
 
 
-def test_a_killed_rank_fails_the_contestant_whose_turn_it_was(scenario: Path, tmp_path: Path) -> None:
+def test_a_killed_rank_fails_the_contestant_whose_turn_it_was(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = tmp_path / "results"
-    with running_command(tmp_path, "run", str(scenario), "--out", str(directory)) as command:
-        command.wait_for(lambda: len(rounds(directory)) >= 2, "two rounds are timed")
-        os.kill(command.tree.ranks()[0], signal.SIGKILL)
-        assert command.process.wait(4 * TIMEOUT_SECONDS) == 5, command.stderr()
+    shorten(monkeypatch)
+
+    def kill() -> None:
+        wait_for(lambda: rounds(directory), "a round is timed")
+        os.kill(disturbed.ranks()[0], signal.SIGKILL)
+
+    done = disturbed.run_disturbed(kill, "run", scenario, "--out", directory)
+    assert done.returncode == 5, done.stderr
     names = {r.cell: r.spec["algorithm"]["name"] for r in records(directory) if isinstance(r, Start)}
     cells = [cell for cell in replay(read(directory)).values() if cell.is_interleaved]
     failed = {names[cell.id] for cell in cells if cell.status == "failed"}
@@ -59,27 +67,34 @@ def test_a_killed_rank_fails_the_contestant_whose_turn_it_was(scenario: Path, tm
     assert all("SIGKILL" in (cell.error or "") for cell in cells if cell.status == "failed")
 
 
-def test_rounds_of_a_killed_command_are_kept_and_a_new_placement_begins(scenario: Path, tmp_path: Path) -> None:
+def test_rounds_of_a_killed_command_are_kept_and_a_new_placement_begins(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = tmp_path / "results"
-    with running_command(tmp_path, "run", str(scenario), "--out", str(directory)) as command:
-        command.wait_for(lambda: len(rounds(directory)) >= 3, "three rounds are timed")
+    shorten(monkeypatch)
+    arguments = ["run", str(scenario), "--out", str(directory)]
+    with running_command(tmp_path, *arguments, prefix=SHORT_SESSIONS) as command:
+        command.wait_for(lambda: rounds(directory), "a round is timed")
         command.process.send_signal(signal.SIGKILL)
         command.process.wait(TIMEOUT_SECONDS)
         command.tree.assert_gone(set())
     before, trained = timings(directory), epochs(directory)
-    again = run_command(Tree(), "run", str(scenario), "--out", str(directory), "--quiet")
+    again = run_in_process("run", str(scenario), "--out", str(directory), "--quiet")
     after = timings(directory)
 
     assert (again.returncode, after[: len(before)], epochs(directory)) == (0, before, trained)
     assert min(burst.placement for burst in after[len(before) :]) == 1 + max(burst.placement for burst in before)
     ends = Counter(record.status for record in records(directory) if isinstance(record, End))
     assert ends == {"completed": 2 * CONTESTANTS * SEEDS}
-    more = run_command(Tree(), "run", str(scenario), "--out", str(directory), "--quiet", "--set", "matrix.seed=[0,1,2]")
+    more = run_in_process("run", str(scenario), "--out", str(directory), "--quiet", "--set", "matrix.seed=[0,1,2]")
     assert (more.returncode, timings(directory)) == (0, after)  # a further seed is trained, and not timed again
     assert len(epochs(directory)) == CONTESTANTS * (SEEDS + 1)
 
 
-def test_a_run_of_finished_cells_times_the_rate_that_narrows_a_break_even(scenario: Path, tmp_path: Path) -> None:
+def test_a_run_of_finished_cells_times_the_rate_that_narrows_a_break_even(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten(monkeypatch)
     directory = tmp_path / "results"
     scenario.write_text(
         SCENARIO.replace("link: [20mbit]", "link: [10mbit, 100mbit]").replace("timing_precision: 1", "")
@@ -88,8 +103,8 @@ def test_a_run_of_finished_cells_times_the_rate_that_narrows_a_break_even(scenar
     cells = load_scenario(scenario).cells()
     write_ledger(directory, ledger(cells))
     arguments = ("run", str(scenario), "--out", str(directory))
-    planned = run_command(Tree(), *arguments, "--dry-run")
-    done = run_command(Tree(), *arguments)
+    planned = run_in_process(*arguments, "--dry-run")
+    done = run_in_process(*arguments)
     # Near the break-even, at 50 Mbit/s, nothing can be shown with this precision: exp(−1.75 × 0.5) × 50 = 20.8.
     bursts = [burst for burst in timings(directory) if burst.payload_bytes["sent"] != [10, 10]]
     added = [cell for cell in replay(read(directory)).values() if cell.is_added]

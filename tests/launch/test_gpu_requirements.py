@@ -14,9 +14,8 @@ from liecbench.errors import MachineError
 from liecbench.launch.gpu_requirements import Cuda, lacking_to_build, require_cuda
 from liecbench.results.ledger import Ledger
 from liecbench.results.records import Start
-from tests.commands import run_command
+from tests.cli.in_process import run_in_process
 from tests.ledgers import run_of, spec
-from tests.process_tree import Tree
 
 ABLE = Cuda(torch="2.11.0", built=True, num_gpus=2, said="", nccl=True, triton=True, lacking=())
 SCENARIO = """\
@@ -177,7 +176,7 @@ def scenario(tmp_path: Path) -> Path:
 )
 def test_a_machine_without_gpus_refuses_before_anything_is_written(scenario: Path, options: list[str]) -> None:
     out = scenario.parent / "results"
-    done = run_command(Tree(), "run", str(scenario), "--out", str(out), *options)
+    done = run_in_process("run", str(scenario), "--out", str(out), *options)
     said = f"liecbench: device: cuda: torch {torch.__version__} "
 
     assert (2, "", said, 1) == (done.returncode, done.stdout, done.stderr[: len(said)], done.stderr.count("\n"))
@@ -187,8 +186,8 @@ def test_a_machine_without_gpus_refuses_before_anything_is_written(scenario: Pat
 @NO_GPU
 def test_the_same_place_takes_a_run_on_the_cpu_afterwards(scenario: Path) -> None:
     command = ["run", str(scenario), "--out", str(scenario.parent / "results"), "--only", "link=none"]
-    refused = run_command(Tree(), *command)
-    done = run_command(Tree(), *command, "--set", "device=cpu")
+    refused = run_in_process(*command)
+    done = run_in_process(*command, "--set", "device=cpu")
 
     assert (refused.returncode, done.returncode) == (2, 0), done.stderr
 
@@ -196,7 +195,7 @@ def test_the_same_place_takes_a_run_on_the_cpu_afterwards(scenario: Path) -> Non
 @NO_GPU
 def test_a_paired_check_is_refused_as_well(scenario: Path) -> None:
     pair = [str(scenario), str(scenario)]
-    done = run_command(Tree(), "check", "scenarios", *pair, "--only", "link=none", "--share-gpus")
+    done = run_in_process("check", "scenarios", *pair, "--only", "link=none", "--share-gpus")
 
     assert (done.returncode, "liecbench: device: cuda: torch" in done.stderr) == (2, True), done.stderr
 
@@ -210,7 +209,7 @@ def test_a_finished_directory_needs_no_gpu(scenario: Path) -> None:
             assert isinstance(begun, Start)
             for record in (dataclasses.replace(begun, spec=cell.spec()), *rest):
                 ledger.append(record)
-    done = run_command(Tree(), "run", str(scenario), "--out", str(out), "--set", "timing=end_to_end")
+    done = run_in_process("run", str(scenario), "--out", str(out), "--set", "timing=end_to_end")
 
     assert (done.returncode, done.stderr) == (0, f"{out} exists: 2 of 2 cells are done\n")
     assert done.stdout.count("ddp *") == 2
@@ -219,7 +218,7 @@ def test_a_finished_directory_needs_no_gpu(scenario: Path) -> None:
 @pytest.mark.parametrize("command", [["run", "--dry-run"], ["check", "scenarios", "{}"]], ids=["run", "check"])
 def test_sharing_gpus_is_refused_where_no_cell_uses_nccl(scenario: Path, command: list[str]) -> None:
     words = [word.format(scenario) for word in [*command, "{}", "--set", "device=cpu", "--only", "link=none"]]
-    done = run_command(Tree(), *words, "--share-gpus")
+    done = run_in_process(*words, "--share-gpus")
     said = "liecbench: --share-gpus: no cell has backend: nccl, and ranks over Gloo share GPUs without it; remove it"
 
     assert (done.returncode, done.stderr) == (2, f"{said}\n")
@@ -228,7 +227,7 @@ def test_sharing_gpus_is_refused_where_no_cell_uses_nccl(scenario: Path, command
 @pytest.mark.skipif(torch.cuda.device_count() > 1, reason="this machine could run it")
 def test_a_dry_run_needs_no_gpu_and_says_what_it_does_not_estimate(scenario: Path) -> None:
     out = scenario.parent / "results"
-    done = run_command(Tree(), "run", str(scenario), "--out", str(out), "--set", "backend=nccl", "--dry-run")
+    done = run_in_process("run", str(scenario), "--out", str(out), "--set", "backend=nccl", "--dry-run")
     lines = done.stdout.splitlines()
 
     assert (done.returncode, lines[2]) == (

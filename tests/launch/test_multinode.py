@@ -14,7 +14,7 @@ from liecbench.errors import LiecbenchError, MachineError
 from liecbench.launch.messages import NodeOrder
 from liecbench.launch.multinode import Leader, Nodes, orders
 from liecbench.results.records import End, Epoch, Start
-from tests.commands import run_command
+from tests.cli.in_process import run_in_process
 from tests.machines import ON_TWO_MACHINES
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import ROOT, Tree
@@ -77,7 +77,7 @@ def test_one_machine_trains_on_its_own_network_with_the_same_numbers(
     run: subprocess.CompletedProcess[str], scenario: Path, tmp_path: Path
 ) -> None:
     assert run.returncode == 0, run.stderr
-    alone = run_command(Tree(), "run", str(scenario), "--out", str(tmp_path / "alone"))
+    alone = run_in_process("run", str(scenario), "--out", str(tmp_path / "alone"))
     assert alone.returncode == 0, alone.stderr
     losses = [
         [record.train_loss for record in records(directory) if isinstance(record, Epoch)]
@@ -103,14 +103,14 @@ def test_no_checkpoint_stays_on_either(run: subprocess.CompletedProcess[str], sc
     ],
 )
 def test_mistakes_are_named(scenario: Path, tmp_path: Path, options: list[str], reason: str) -> None:
-    done = run_command(Tree(), "run", str(scenario), "--out", str(tmp_path / "results"), *options)
+    done = run_in_process("run", str(scenario), "--out", str(tmp_path / "results"), *options)
 
     assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
 
 
 def test_a_dry_run_of_any_machine_runs_nothing(scenario: Path, tmp_path: Path) -> None:
     place = ["--nodes", "2", "--node-rank", "1", "--master", "192.0.2.1"]
-    done = run_command(Tree(), "run", str(scenario), "--out", str(tmp_path / "results"), *place, "--dry-run")
+    done = run_in_process("run", str(scenario), "--out", str(tmp_path / "results"), *place, "--dry-run")
 
     assert done.returncode == 0, done.stderr
     assert "on the network of 2 machines" in done.stdout

@@ -1,0 +1,35 @@
+"""Timing sessions of four rounds with bursts of 50 ms; usual ones have ten rounds with bursts of half a second.
+
+``shorten(monkeypatch)`` is for commands in the test's process, the prefix ``SHORT_SESSIONS`` for those in their own.
+"""
+
+import dataclasses
+import runpy
+import sys
+from typing import Any, Final
+
+import pytest
+
+from liecbench.launch import launch
+from liecbench.launch.torchrun import Torchrun
+
+# Put before a command: its ranks have short sessions.
+SHORT_SESSIONS: Final = [sys.executable, "-m", "tests.short_sessions"]
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processes that ranks are forked from import the module that shortens their sessions."""
+    training_ranks = launch._training_ranks
+
+    def with_short_sessions(*arguments: Any, **options: Any) -> Torchrun:
+        torchrun = training_ranks(*arguments, **options)
+        return dataclasses.replace(torchrun, imports=(*torchrun.imports, "tests.short_sessions_of_ranks"))
+
+    monkeypatch.setattr(launch, "_training_ranks", with_short_sessions)
+
+
+if __name__ == "__main__":
+    # The arguments are a command line as tests/commands.py makes it.
+    sys.argv = ["liecbench", *sys.argv[sys.argv.index("liecbench") + 1 :]]
+    shorten(pytest.MonkeyPatch())
+    runpy.run_module("liecbench", run_name="__main__")
