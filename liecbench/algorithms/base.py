@@ -86,7 +86,6 @@ class Algorithm(ABC):
         self.tracer = Tracer()
         self._failure: BaseException | None = None
         self._finite_check = FiniteCheck(is_async=False)
-        self._grad_scaler_checked = False
 
     def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
         """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
@@ -255,10 +254,7 @@ class Algorithm(ABC):
 
     def _on_step_begin(self) -> None:
         began = time.thread_time()
-        if not self._grad_scaler_checked:
-            # Only in the first step: a training loop uses a scaler always or never, and searching the stack takes time.
-            refuse_grad_scaler()
-            self._grad_scaler_checked = True
+        refuse_grad_scaler()
         self._raise_failure()
         self._raise_non_finite(self._finite_check.end_step())
         self.before_step()

@@ -14,6 +14,8 @@ _WITHOUT_STEP_TIME: Final = frozenset({"seed", "timing", "task", "added_rate"})
 _TASK_WITHOUT_STEP_TIME: Final = frozenset(
     {"epochs", "learning_rate", "schedule", "weight_decay", "partition", "warmup_steps"}
 )
+# Models without buffers, such as BatchNorm's statistics, whose steps take equally long for every partition of the data.
+_WITHOUT_BUFFERS: Final = frozenset({"mlp", "cnn", "gpt"})
 # Cells that agree in these fields are timed together and compared with each other.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement")
 _SETTING_TASK: Final = ("dataset", "model", "batch_size", "precision")
@@ -29,6 +31,10 @@ def contestant_key(spec: Mapping[str, Any]) -> str:
     """Return a key that is equal for cells whose steps take equally long, such as cells that differ only in seed."""
     fields = {name: value for name, value in spec.items() if name not in _WITHOUT_STEP_TIME}
     task = {name: value for name, value in spec["task"].items() if name not in _TASK_WITHOUT_STEP_TIME}
+    # If data are heterogeneous, ranks keep their own buffers instead of receiving rank 0's before every step.
+    is_heterogeneous = spec["task"].get("partition", "iid") != "iid"
+    if is_heterogeneous and spec["task"]["model"]["name"] not in _WITHOUT_BUFFERS:
+        task["partition"] = "heterogeneous"
     return digest({**fields, "task": task})
 
 

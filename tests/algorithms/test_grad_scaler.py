@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from unittest.mock import patch
 
 import pytest
 import torch
@@ -42,20 +41,30 @@ def scaled(scaler: torch.amp.GradScaler, factor: float = 1.0) -> tuple[list[str]
     return errors, network.flat(model)
 
 
-def stack_searches() -> int:
-    """Return how often three steps look for a GradScaler on the stack."""
+def late_scaler() -> list[str]:
+    """Return the errors, or ``nothing``, of a step without a GradScaler and of a later step with one."""
     model = network.build()
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     ddp = wrapped(model, MemSGD(compressor=Sign()), optimizer)
-    with patch("liecbench.algorithms.base.refuse_grad_scaler") as search:
-        for step in range(3):
-            network.loss(ddp, step, dist.get_rank()).backward()
-            optimizer.step()
-    return search.call_count
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    errors: list[str] = []
+    for step, brings_scaler in enumerate((False, True)):
+        with collecting(errors):
+            loss = network.loss(ddp, step, dist.get_rank())
+            if brings_scaler:
+                scaler.scale(loss).backward()
+                scaler.step(optimizer)
+            else:
+                loss.backward()
+                optimizer.step()
+            errors.append("nothing")
+    return errors
 
 
-def test_steps_after_the_first_do_not_look_for_a_grad_scaler() -> None:
-    assert run_ranks(stack_searches, 1) == [1]
+def test_a_grad_scaler_that_comes_late_is_refused() -> None:
+    ((first, second),) = run_ranks(late_scaler, 1)
+
+    assert (first, second.startswith("RuntimeError: a GradScaler changes the gradients' scale")) == ("nothing", True)
 
 
 def scalers() -> Scaled:

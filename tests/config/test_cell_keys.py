@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from liecbench.config.cell import Cell
+from liecbench.config.cell_keys import contestant_key, setting_key
 from tests.ledgers import spec
 
 DIGITS = 12
@@ -34,6 +35,16 @@ def test_fields_without_effect_on_a_step_do_not_change_the_contestant(
     assert (one.contestant, one.setting) == (other.contestant, other.setting)
     assert (len(one.contestant), len(one.setting)) == (DIGITS, DIGITS)
     assert one.id != other.id
+
+
+@pytest.mark.parametrize("model", ["resnet18", "my_models.py:build"])
+def test_heterogeneous_data_change_the_contestant_of_a_model_that_may_have_buffers(model: str) -> None:
+    fields = spec(task={"model": {"name": model}})
+    partitions = [{}, {"partition": {"dirichlet": 0.1}}, {"partition": {"dirichlet": 1.0}}]
+    iid, some, other = ({**fields, "task": {**fields["task"], **partition}} for partition in partitions)
+
+    assert (contestant_key(some) == contestant_key(other), contestant_key(some) == contestant_key(iid)) == (True, False)
+    assert setting_key(some) == setting_key(iid)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,11 @@ def fewest_pairs(threshold: float) -> int:
     return next(n for n in range(1, 1100) if e_value(n, n) >= threshold)
 
 
+def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> float:
+    """Return the largest E-value after up to ``num_left`` further pairs if all of them are beyond the limit."""
+    return max(e_value(num_pairs + more, num_beyond + more) for more in range(num_left + 1))
+
+
 def interval(log_ratios: Sequence[float], threshold: float) -> tuple[float, float] | None:
     """Return the lower and upper confidence bound of the median of B ÷ A − 1; None if there are too few pairs.
 

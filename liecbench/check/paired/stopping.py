@@ -78,12 +78,46 @@ def _has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
     return len(by_relaunch) >= rule.fewest_relaunches and min(map(len, by_relaunch)) >= FEWEST_PAIRS_PER_RELAUNCH
 
 
-def is_complete(tests: Sequence[Sequence[Pair]], rule: StoppingRule, num_tests: int) -> bool:
-    """Return True if a cell needs no more pairs: all its tests are decided, or it has ``rule.most_pairs`` pairs.
+def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
+    """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    ``tests`` holds the pairs of each test of the cell.
+    A claim is lost if the median of a launch that is over contradicts it, or if its E-value stays too small even if all
+    pairs that are left support it. A rule with too few relaunches to decide only estimates, and is never hopeless.
+
+    Args:
+        pairs: The pairs of the test so far.
+        rule: The rule.
+        running: The number of the launch that still measures pairs; None between launches.
     """
-    return bool(tests) and (len(tests[0]) >= rule.most_pairs or all(decided(pairs, rule, num_tests) for pairs in tests))
+    if not pairs or not rule.can_decide:
+        return False
+    over = [pair for pair in pairs if pair.relaunch != running]
+    found, left = weigh(pairs, rule), rule.most_pairs - len(pairs)
+    num_slower = sum(log_ratio(pair) > math.log1p(rule.tolerance) for pair in pairs)
+    num_within = sum(log_ratio(pair) < math.log1p(rule.bound) for pair in pairs)
+    most_slower = max(found.slower, evidence.largest_within_reach(len(pairs), num_slower, left))
+    most_within = max(found.within, evidence.largest_within_reach(len(pairs), num_within, left))
+    # Holm's procedure compares the last test with 1 ÷ alpha, the smallest threshold of FAIL.
+    can_fail = most_slower >= 1 / rule.alpha and slower_in_each_relaunch(over, rule)
+    can_pass = most_within >= rule.pass_threshold and within_in_each_relaunch(over, rule)
+    return not can_fail and not can_pass
+
+
+def is_complete(
+    tests: Sequence[Sequence[Pair]], rule: StoppingRule, num_tests: int, running: int | None = None
+) -> bool:
+    """Return True if a cell has ``rule.most_pairs`` pairs, or if each of its tests is decided or hopeless.
+
+    Args:
+        tests: The pairs of each test of the cell.
+        rule: The rule.
+        num_tests: Number of tests of the whole check.
+        running: The number of the launch that still measures pairs; None between launches.
+    """
+    return bool(tests) and (
+        len(tests[0]) >= rule.most_pairs
+        or all(decided(pairs, rule, num_tests) or is_hopeless(pairs, rule, running) for pairs in tests)
+    )
 
 
 def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: StoppingRule, num_tests: int) -> bool:
@@ -94,7 +128,9 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
     num_pairs = sum(pair.relaunch == relaunch for pair in tests[0])
     if num_pairs < FEWEST_PAIRS_PER_RELAUNCH:
         return False
-    if relaunch >= rule.fewest_relaunches - 1 and is_complete(tests, rule, num_tests):
+    if all(is_hopeless(pairs, rule, relaunch) for pairs in tests):
+        return True
+    if relaunch >= rule.fewest_relaunches - 1 and is_complete(tests, rule, num_tests, relaunch):
         return True
     # If fewer pairs remain than another launch needs, this launch measures them as well.
     remaining = rule.most_pairs - len(tests[0])

@@ -10,6 +10,7 @@ from liecbench.check.paired.stopping import (
     conclude,
     decided,
     is_complete,
+    is_hopeless,
     is_noisy,
     is_relaunch_complete,
     log_ratio,
@@ -185,17 +186,19 @@ def test_a_relaunch_with_two_pairs_fails_nothing() -> None:
 
 @pytest.mark.parametrize("most_pairs", [15, 25, 28, 60])
 def test_every_relaunch_has_enough_pairs(most_pairs: int) -> None:
-    rule, relaunch = StoppingRule(most_pairs=most_pairs), 0
-    undecidable, pairs = [0.3, -0.3], list[Pair]()
+    rule, relaunch, pairs = StoppingRule(most_pairs=most_pairs), 0, list[Pair]()
     while not is_complete([pairs], rule, 1):
         while True:
-            pairs.append(pair(undecidable[len(pairs) % 2], relaunch))
+            # As many pairs are within the bound as leave the test undecided, so that one more could decide it.
+            passes = weigh([*pairs, pair(-0.3)], rule).within >= rule.pass_threshold
+            pairs.append(pair(0.3 if passes else -0.3, relaunch))
             if is_relaunch_complete([pairs], relaunch, rule, 1):
                 break
         relaunch += 1
     counts = [sum(each.relaunch == number for each in pairs) for number in range(relaunch)]
 
-    assert (sum(counts), min(counts) >= 3, len(counts) >= 5) == (most_pairs, True, True)
+    assert (min(counts) >= 3, len(counts) >= 5, sum(counts) <= most_pairs) == (True, True, True)
+    assert sum(counts) == most_pairs or is_hopeless(pairs, rule)
 
 
 def test_an_inconclusive_result_tells_the_smallest_detectable_slowdown() -> None:
@@ -245,12 +248,40 @@ def test_the_last_relaunch_goes_on_until_every_test_is_decided() -> None:
 
 
 def test_a_cell_is_complete_with_its_last_pair() -> None:
-    noise = [0.3, -0.3] * 10
+    rule = StoppingRule(most_pairs=18)
 
-    assert (
-        is_complete([relaunches(noise, noise)], RULE, 1),
-        is_complete([relaunches(noise, noise, noise)], RULE, 1),
-    ) == (False, True)
+    assert (is_complete([SAME[:9]], rule, 1), is_complete([SAME[:9] * 2], rule, 1)) == (False, True)
+
+
+def test_a_cell_whose_relaunches_contradict_both_verdicts_needs_no_more_pairs() -> None:
+    equal, slower, between = [0.0] * 3, [0.2] * 3, [0.05] * 3
+
+    assert is_complete([relaunches(equal, slower)], RULE, 1)
+    assert is_complete([relaunches(between, slower, equal)], RULE, 1)
+    assert not is_complete([relaunches(equal, between)], RULE, 1)  # PASS is possible
+    assert not is_complete([relaunches(slower, between)], RULE, 1)  # FAIL is possible
+    assert not is_complete([relaunches(equal, slower), relaunches(equal, equal)], RULE, 2)
+
+
+def test_the_launch_that_is_running_may_still_change_its_median() -> None:
+    pairs = relaunches([0.0] * 3, [0.2] * 3)
+
+    assert (is_hopeless(pairs, RULE, running=1), is_hopeless(pairs, RULE)) == (False, True)
+
+
+def test_a_test_whose_evidence_cannot_grow_enough_is_hopeless() -> None:
+    # Half of the pairs are beyond both limits, and the medians between them contradict neither verdict.
+    few, many = (relaunches(*[[0.0, 0.15] * 2] * number) for number in (3, 13))
+
+    assert (is_hopeless(few, RULE), is_hopeless(many, RULE)) == (False, True)
+    (found,) = concluded(many)
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_rule_that_only_estimates_is_never_hopeless() -> None:
+    rule = StoppingRule(fewest_relaunches=2)
+
+    assert not is_hopeless(relaunches([0.0] * 3, [0.2] * 3), rule)
 
 
 def test_a_cell_without_pairs_is_not_complete() -> None:
