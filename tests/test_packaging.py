@@ -48,3 +48,11 @@ def test_the_wheel_names_its_licence_authors_and_paper(wheel: Path) -> None:
     assert "License-Expression: MIT" in metadata
     assert "Author: The liecbench developers" in metadata
     assert "Project-URL: Paper, https://arxiv.org/abs/2402.11857" in metadata
+
+
+def test_every_pinned_version_asks_for_a_python_that_has_it() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+
+    assert pins
+    assert [pin for pin in pins if not pin.endswith(' ; python_version >= "3.11"')] == []

@@ -60,7 +60,7 @@ def run(
     if num_seeds is not None:
         assign = [*(assign or []), f"matrix.seed={list(range(num_seeds))}"]
     if not dry_run:
-        _prepare_ranks(scenario, assign or [], num_nodes, node_rank, master)
+        _prepare_ranks(scenario, out, assign or [], num_nodes, node_rank, master)
     from liecbench.config.loader import load_scenario
     from liecbench.config.selection import select
     from liecbench.estimate.dry_run import lines
@@ -134,17 +134,35 @@ def run(
     raise typer.Exit(ExitCode.CELL_FAILED if any(row.num_failed for row in comparison.rows) else ExitCode.DONE)
 
 
-def _prepare_ranks(scenario: Path, assignments: list[str], num_nodes: int, node_rank: int, master: str | None) -> None:
+def _prepare_ranks(
+    scenario: Path, out: Path | None, assignments: list[str], num_nodes: int, node_rank: int, master: str | None
+) -> None:
     """Start the process that ranks are forked from, without waiting for its import of torch, which takes seconds.
 
-    The scenario is not checked yet. If its check shows that ranks need another environment, a second process is started
-    later.
+    If the results directory exists, perhaps nothing is left to do. The process is then started with the first launch.
+
+    The scenario is not checked yet. If it turns out to need other settings, its launch starts another such process.
     """
     from liecbench.launch.launch import prepare
     from liecbench.launch.multinode import Nodes
 
+    name, threads = (_unchecked(scenario, assignments, key, default) for key, default in (("name", ""), ("threads", 1)))
+    if (out or Path("results") / name).is_dir():
+        return
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
-    prepare(_threads(scenario, assignments), nodes)
+    prepare(int(threads) if threads.isdecimal() else 1, nodes)
+
+
+def _unchecked(scenario: Path, assignments: list[str], key: str, default: object) -> str:
+    """Return the value of a top-level key of a scenario as text, without checking the scenario."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(scenario.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = None  # loading the scenario reports the error later
+    asked = [text.removeprefix(f"{key}=") for text in assignments if text.startswith(f"{key}=")]
+    return asked[-1] if asked else str(content.get(key, default) if isinstance(content, dict) else default)
 
 
 def _break_even_rates(loaded: "Scenario") -> int:
@@ -163,19 +181,6 @@ def _added_rates(
         return [], at_most if may_add_rates(cells, baseline=baseline) else 0
     precision = loaded.timing_precision
     return rates_to_add(cells, snapshot.cells, baseline=baseline, precision=precision, at_most=at_most), 0
-
-
-def _threads(scenario: Path, assignments: list[str]) -> int:
-    """Return the threads per rank that a scenario asks for, without checking the scenario; 1 if it gives no number."""
-    from liecbench.config.yaml_source import load, override
-    from liecbench.errors import LiecbenchError
-
-    try:
-        document = functools.reduce(override, assignments, load(scenario))
-    except LiecbenchError:
-        return 1  # loading the scenario reports the error later
-    threads = document.data.get("threads")
-    return threads if type(threads) is int and threads > 0 else 1
 
 
 def _checked_pending(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -102,6 +103,16 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
     done = run_in_process(*arguments)
 
     assert (done.returncode, done.stdout, "Usage: " in done.stderr, "Traceback" in done.stderr) == (2, "", True, False)
+
+
+def test_a_run_with_nothing_left_starts_no_process(scenario: Path) -> None:
+    cells = load_scenario(scenario).cells()
+    out = write_ledger(scenario.parent / "results", *(run_of(cell.id, **cell.spec()) for cell in cells))
+    before = psutil.Process().children()
+    done = run_in_process("run", scenario, "--out", out)
+
+    assert (done.returncode, psutil.Process().children()) == (0, before)
+    assert done.stderr.startswith(f"{out} exists: 4 of 4 cells are done")
 
 
 def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> None:
