@@ -107,11 +107,12 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
 
 def test_a_run_with_nothing_left_starts_no_process(scenario: Path) -> None:
     cells = load_scenario(scenario).cells()
-    out = write_ledger(scenario.parent / "results", *(run_of(cell.id, **cell.spec()) for cell in cells))
+    runs = [run_of(cell.id, **{**cell.spec(), "algorithm": cell.algorithm.name}) for cell in cells]
+    out = write_ledger(scenario.parent / "results", *runs)
     before = psutil.Process().children()
     done = run_in_process("run", scenario, "--out", out)
 
-    assert (done.returncode, psutil.Process().children()) == (0, before)
+    assert (done.returncode, psutil.Process().children()) == (0, before), done.stderr
     assert done.stderr.startswith(f"{out} exists: 4 of 4 cells are done")
 
 
