@@ -4,14 +4,17 @@ import os
 import signal
 from typing import NoReturn
 
-from liecbench.errors import ExitCode
+from liecbench.errors import ExitCode, exit_unexpectedly
 
 
 def main() -> NoReturn:
     """Run the ``liecbench`` command. Ctrl-C during the command's imports ends the process without a traceback."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
-    from liecbench.cli.app import main as run_command
+    try:
+        from liecbench.cli.app import main as run_command
+    except Exception as error:  # a dependency that is broken or too old
+        exit_unexpectedly(error)
 
     run_command()
 

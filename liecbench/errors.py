@@ -7,8 +7,11 @@ LiecbenchError            2  a mistake in a command or its arguments
 """
 
 import difflib
+import sys
+import traceback
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import NoReturn
 
 
 class ExitCode(IntEnum):
@@ -52,6 +55,17 @@ class NothingToCompareError(LiecbenchError):
     """The results or the baseline hold nothing that can be compared."""
 
     exit_code = ExitCode.NOTHING_TO_COMPARE
+
+
+def exit_unexpectedly(error: Exception) -> NoReturn:
+    """Print the traceback of ``error`` and where to report it; end the process with exit code 70."""
+    traceback.print_exception(error)
+    print(
+        f"liecbench: unexpected {type(error).__name__}; please report it where you got liecbench from, with the lines "
+        "above and the output of `liecbench doctor`",
+        file=sys.stderr,
+    )
+    sys.exit(ExitCode.UNEXPECTED_ERROR)
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:

@@ -5,7 +5,6 @@ import re
 import shlex
 import signal
 import sys
-import traceback
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -17,9 +16,10 @@ from liecbench import __version__
 from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
-from liecbench.cli.console import ignore_broken_pipe, say
+from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.cli.plain_characters import print_any_character
 from liecbench.cli.run import run
-from liecbench.errors import ExitCode, Interruption, LiecbenchError
+from liecbench.errors import ExitCode, Interruption, LiecbenchError, exit_unexpectedly
 
 app = typer.Typer(
     help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",
@@ -91,23 +91,20 @@ def data_fetch(
     ] = None,
 ) -> None:
     """Download and check a dataset's official archive; an interrupted download continues."""
-    from rich.console import Console
-
     from liecbench.tasks.archives import data_directory
     from liecbench.tasks.download import fetch
 
-    fetch(name, to or data_directory(), Console(stderr=True))
+    fetch(name, to or data_directory(), console(stderr=True))
 
 
 @app.command()
 def doctor() -> None:
     """Show what this machine can do, with a remedy for each 'no'."""
-    from rich.console import Console
     from rich.text import Text
 
     from liecbench.diagnostics.doctor import examine
 
-    screen = Console()
+    screen = console()
     with ignore_broken_pipe():
         for diagnostic in examine():
             mark = Text("yes  ", style="green") if diagnostic.works else Text("no   ", style="yellow")
@@ -145,6 +142,7 @@ def schema() -> None:
 
 def main() -> NoReturn:
     """Run the ``liecbench`` command and exit; for an error that the user can fix, print one line, not a traceback."""
+    print_any_character()
     gc.set_threshold(100_000)  # imports create no garbage, but collections would take a fifth of their time
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
@@ -158,10 +156,13 @@ def main() -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)
         sys.exit(ExitCode.USAGE)
+    except SystemExit as end:
+        # typer ends with 1, which would mean a regression, if a pipe is closed or the input of a prompt ends.
+        if isinstance(end.__context__, OSError | typer.Abort):
+            sys.exit(ExitCode.UNEXPECTED_ERROR)
+        raise
     except Exception as error:
-        traceback.print_exc()
-        print(f"liecbench: unexpected {type(error).__name__}; please report it with the lines above", file=sys.stderr)
-        sys.exit(ExitCode.UNEXPECTED_ERROR)
+        exit_unexpectedly(error)
     sys.exit(ExitCode.DONE)
 
 

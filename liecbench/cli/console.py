@@ -41,9 +41,25 @@ def say(text: str, quiet: bool) -> None:
         print(text, file=sys.stderr)
 
 
-def console() -> "Console":
-    """Return a console on standard output: as wide as the terminal or as COLUMNS says, else 200 characters wide."""
+def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
+    """Return a console, as wide as the terminal or as COLUMNS says, else 200 characters wide.
+
+    Only a terminal gets colour and animation, whatever FORCE_COLOR says: CI systems set it, and their logs would be
+    full of control codes. NO_COLOR and CLICOLOR=0 turn colour off.
+
+    Args:
+        stderr: True for a console on standard error instead of standard output.
+        quiet: True for a console that prints nothing.
+    """
     from rich.console import Console
 
-    # A pipe has no width. It gets a large one, because columns are to be hidden only on a terminal that is too narrow.
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH)
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr,
+        quiet=quiet,
+        force_terminal=is_terminal,
+        force_interactive=is_terminal,
+        no_color=True if os.environ.get("CLICOLOR") == "0" else None,
+        # A pipe has no width. It gets a large one, because only a terminal can be too narrow for a column.
+        width=None if is_terminal or "COLUMNS" in os.environ else _PIPE_WIDTH,
+    )

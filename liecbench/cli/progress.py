@@ -20,7 +20,10 @@ _BAR_WIDTH = 24
 
 
 class _BarAndLine(Progress):
-    """A progress bar with counts, and below it a line about the current cell; without a terminal, neither is drawn."""
+    """A progress bar with counts, and below it a line about the current cell.
+
+    Neither is drawn without a terminal, or on one that cannot move its cursor (TERM=dumb).
+    """
 
     def __init__(self, console: Console) -> None:
         self.line = ""
@@ -31,7 +34,7 @@ class _BarAndLine(Progress):
             console=console,
             auto_refresh=False,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not console.is_terminal or console.is_dumb_terminal,
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liecbench.cli.compare import print_comparison
-from liecbench.cli.console import ignore_broken_pipe, name_full_disk, say
+from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
 from liecbench.errors import ExitCode, Interruption, MachineError
 
@@ -213,12 +213,11 @@ def _run_rest(
     quiet: bool,
 ) -> None:
     """Run the cells that are left and show progress; the caller must hold the lock of the results directory."""
-    from rich.console import Console
-
     from liecbench.cli.progress import ConsoleProgress
     from liecbench.estimate.cost import stall_timeout
     from liecbench.launch.multinode import Leader
     from liecbench.launch.runner import run_jobs
+    from liecbench.launch.template_client import not_inherited
     from liecbench.results.changed_models import changed_models
 
     trajectories = (cell.trajectory for cell in cells if cell.timing == "interleaved")
@@ -226,12 +225,13 @@ def _run_rest(
     run = settings(stall_timeout=timeouts)
     pending = run.pending(cells, results.snapshot.cells)
     say(results.describe(cells, pending.cells, pending.jobs), quiet)
+    say(not_inherited(), quiet)
     for sentence in changed_models(cells, results.snapshot.cells.values()):
         say(sentence, quiet)
     try:
         with (
             Leader(nodes) if nodes else contextlib.nullcontext() as leader,
-            ConsoleProgress(Console(stderr=True, quiet=quiet), pending, len(cells)) as progress,
+            ConsoleProgress(console(stderr=True, quiet=quiet), pending, len(cells)) as progress,
         ):
             run_jobs(cells, results, progress, dataclasses.replace(run, leader=leader))
     except Interruption:

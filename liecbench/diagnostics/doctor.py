@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Self
 
 from liecbench.diagnostics.link_support import NETEM_REMEDY, probe_link
-from liecbench.host import linux
+from liecbench.host import cgroups, linux
 from liecbench.host.gpu import Gpu, Gpus, installed
 from liecbench.launch import launch
 from liecbench.launch.gpu_requirements import BUILD_REMEDY, lacking_to_build
@@ -103,8 +103,18 @@ def _mbit(rate: float) -> str:
 
 
 def _python() -> Diagnostic:
-    seen = f"Python {platform.python_version()}, {platform.system()} {platform.release()}, {os.cpu_count()} CPUs"
-    return Diagnostic(name="machine", works=True, seen=f"{seen}, liecbench {version('liecbench')}")
+    seen = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    cpus, memory = _cpus(), f"{cgroups.total_memory_bytes() / 1e9:.1f} GB of memory"
+    seen = f"{seen}, {cpus}, {memory}, liecbench {version('liecbench')}"
+    return Diagnostic(name="machine", works=True, seen=seen)
+
+
+def _cpus() -> str:
+    """Return, as text, the processors that this process may use, with the reason if they are not all."""
+    usable, installed, quota = cgroups.num_cpus(), os.cpu_count() or 1, cgroups.cpu_quota()
+    if quota is not None and quota < installed:
+        return f"{quota:.3g} of {installed} CPUs (the container's limit)"
+    return f"{usable} CPUs" if usable == installed else f"{usable} of {installed} CPUs (the process's affinity)"
 
 
 def _torch() -> Iterator[Diagnostic]:

@@ -4,7 +4,6 @@ A run trains cells (one configuration with one seed each), and times methods in 
 """
 
 import functools
-import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -13,6 +12,7 @@ from liecbench.config import workload, workload_sizes
 from liecbench.config.cell import Cell, Choice, Job, Session, Task
 from liecbench.config.factory import make_algorithm, make_compressor
 from liecbench.estimate.planned_bytes import WITHOUT_EFFECT, StepTraffic, traffic
+from liecbench.host import cgroups
 from liecbench.network.link import Link
 from liecbench.worker.session_rounds import CONTESTANT_SECONDS, MIN_ROUNDS, PLACEMENT_ROUNDS, burst_steps
 
@@ -175,7 +175,7 @@ def _slowdown(cell: Cell) -> float:
 
 
 def _num_cores() -> int:
-    return len(os.sched_getaffinity(0))
+    return cgroups.num_cpus()
 
 
 def _backward_seconds(cell: Cell) -> float:

@@ -4,17 +4,22 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
-
 from liecbench import __version__
 from liecbench.errors import MachineError
+from liecbench.host import cgroups
 
 
-def describe(*, threads: int) -> dict[str, str | int]:
-    """Return the description of this machine for result records. ``threads`` is the number of threads per process."""
+def describe(*, threads: int) -> dict[str, str | int | float | None]:
+    """Return the description of this machine for result records. ``threads`` is the number of threads per process.
+
+    In a container, ``num_cpus`` and ``memory_bytes`` are what the container may use, and ``cpu_quota`` is its limit of
+    processor time, such as 1.5 processors; None without a limit.
+    """
     return {
         "cpu": _cpu_model(),
-        "num_cpus": psutil.cpu_count() or 1,
+        "num_cpus": cgroups.num_cpus(),
+        "cpu_quota": cgroups.cpu_quota(),
+        "memory_bytes": cgroups.total_memory_bytes(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         **{package: version(package) for package in ("torch", "numba")},
@@ -37,7 +42,7 @@ def check_memory(asked: str, needed_bytes: int, remedy: str, *, gpu_bytes: int |
         MachineError: If fewer than ``needed_bytes`` are available.
     """
     available, memory = (
-        (psutil.virtual_memory().available, "memory") if gpu_bytes is None else (gpu_bytes, "the GPU's memory")
+        (cgroups.available_memory_bytes(), "memory") if gpu_bytes is None else (gpu_bytes, "the GPU's memory")
     )
     if needed_bytes > available:
         found = f"{needed_bytes / 1e9:.1f} GB of {memory}, and {available / 1e9:.1f} GB are available"

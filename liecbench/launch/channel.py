@@ -85,7 +85,7 @@ def send(descriptor: int, message: Message) -> None:
 
 def write_plan(path: Path, plan: Message) -> None:
     """Write the plan to the file ``path``, which the ranks read when they start."""
-    path.write_text(encode(plan) + "\n")
+    path.write_text(encode(plan) + "\n", encoding="utf-8")
 
 
 def read_plan(path: Path, kind: type[M]) -> M:

@@ -84,13 +84,25 @@ class Template:
         self._output.close()
 
 
+# With DETAIL, torch wraps process groups in one that checks every collective; it crashes if threads send, as ours do.
+_NOT_INHERITED: Final = ("TORCH_DISTRIBUTED_DEBUG",)
+
+
 @functools.cache
 def _inherited() -> dict[str, str]:
-    """Return the environment variables as they were at the first call.
+    """Return the environment variables that ranks inherit, as they were at the first call.
 
     A later import of torch in this process adds variables to ``os.environ``, which the ranks must not inherit.
     """
-    return dict(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    # Logs are UTF-8 whatever the locale, so that a model may print any character.
+    return {**kept, "PYTHONIOENCODING": "utf-8"}
+
+
+def not_inherited() -> str:
+    """Return a sentence about the environment variables that ranks do not inherit; empty if none is set."""
+    names = " and ".join(name for name in _NOT_INHERITED if name in os.environ)
+    return f"{names} is not set for the workers, because its checks change times" if names else ""
 
 
 def template_of(python: str, variables: Mapping[str, str], imports: tuple[str, ...]) -> Template:
@@ -182,5 +194,5 @@ class ForkedLaunch:
     def _template_died(self) -> None:
         """Set the exit status to 1, and write to the log how the template process ended."""
         self._status = 1
-        with self._log.open("a") as log:
+        with self._log.open("a", encoding="utf-8") as log:
             log.write(f"{self._template.death()}\n")

@@ -17,12 +17,12 @@ from liecbench.results.units import BYTES, RATIO, Unit
 _TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 
 
-def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
+def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int | float | None]) -> str:
     """Return ``{"rows": [...], "machine": {...}}`` as JSON; a field that is None in every row is left out."""
     return json.dumps({"rows": [_object(row, _names(rows)) for row in rows], "machine": machine}, indent=2)
 
 
-def render(result: BenchmarkResult, machine: Mapping[str, str | int]) -> Group:
+def render(result: BenchmarkResult, machine: Mapping[str, str | int | float | None]) -> Group:
     """Return a table for Rich to print, with the physical limit next to each time.
 
     Below the table are the legend, the measured rates of shaped links, and a description of the machine.
@@ -76,7 +76,7 @@ def _share_of_rate(row: BenchmarkRow) -> str:
     return f"{row.achieved_bits_per_second / row.asked_bits_per_second:.1%}"
 
 
-def _conditions(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int]) -> str:
+def _conditions(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int | float | None]) -> str:
     sizes = sorted({row.size for row in rows}) if _same_size(rows) else []
     workers = sorted({row.workers for row in rows if row.workers is not None})
     parts = [f"size {size:,}" for size in sizes] + [f"{number} workers" for number in workers]

@@ -77,7 +77,7 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
             traceback.print_exc()
             sys.stderr.flush()
         lost = Lost(reason=f"rank {rank}: {type(error).__name__}: {error}", disk=_disk_error(error))
-        with contextlib.suppress(OSError), events.open("a") as pipe:
+        with contextlib.suppress(OSError), events.open("a", encoding="utf-8") as pipe:
             pipe.write(encode(lost) + "\n")
         time.sleep(_EXIT_SECONDS)
         os._exit(1)  # whatever the error was, peers must not wait for this rank

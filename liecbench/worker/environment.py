@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.config.cell import Cell
-from liecbench.host import gpu, machine
+from liecbench.host import gpu, machine, variables
 from liecbench.host.gpu import Gpus, Used
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
@@ -16,9 +16,13 @@ from liecbench.worker.device import rank_device
 
 
 def describe(cell: Cell, backend: Backend, link: CellLink) -> dict[str, Any]:
-    """Describe this rank's machine and software versions, all ranks' GPUs, the backend and all links. Collective."""
+    """Describe this rank's machine and software versions, all ranks' GPUs, the backend and all links. Collective.
+
+    Of the environment variables, only those that can change numbers or times are described.
+    """
     gpu = _gpus(rank_device(cell.device)) if cell.device == "cuda" else None
-    return {**machine.describe(threads=cell.threads), "gpu": gpu, **backend.describe(), "link": link.describe()}
+    machine_facts = {**machine.describe(threads=cell.threads), "variables": variables.recorded(os.environ)}
+    return {**machine_facts, "gpu": gpu, **backend.describe(), "link": link.describe()}
 
 
 @functools.cache

@@ -19,7 +19,7 @@ class EventWriter:
     """
 
     def __init__(self, events: Path) -> None:
-        self._events = events.open("a")
+        self._events = events.open("a", encoding="utf-8")
         self._last_progress = 0.0
 
     def send(self, event: Event) -> None:

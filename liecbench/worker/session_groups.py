@@ -7,12 +7,12 @@ import os
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-import psutil
 import torch
 import torch.distributed as dist
 
 from liecbench.config.cell import Cell
 from liecbench.config.workload_sizes import sizes
+from liecbench.host import cgroups
 from liecbench.worker.device import rank_device
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def capacity(cell: Cell) -> int:
         sharing = -(-int(os.environ["LOCAL_WORLD_SIZE"]) // torch.cuda.device_count())
         free = torch.cuda.mem_get_info(device)[0] / sharing
     else:
-        free = psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", cell.workers))
+        free = cgroups.available_memory_bytes() / int(os.environ.get("LOCAL_WORLD_SIZE", cell.workers))
     fitting = torch.tensor(int(_USABLE * free / (4 * _COPIES * max(numel, 1))))
     dist.all_reduce(fitting, op=dist.ReduceOp.MIN)
     return max(2, int(fitting))

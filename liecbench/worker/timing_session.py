@@ -101,7 +101,7 @@ def _orders(path: Path) -> Iterator[PairedOrder]:
 
     All ranks wait until rank 0 has read an order.
     """
-    lines = path.open() if dist.get_rank() == 0 else None
+    lines = path.open(encoding="utf-8") if dist.get_rank() == 0 else None
     while True:
         line = [lines.readline() if lines is not None else ""]
         dist.broadcast_object_list(line, src=0)

@@ -1,3 +1,5 @@
+import contextlib
+import errno
 import json
 import re
 import subprocess
@@ -224,7 +226,25 @@ def test_an_unexpected_error_has_an_exit_code_of_its_own(monkeypatch: pytest.Mon
     lines = done.stderr.splitlines()
 
     assert (done.returncode, lines[-2]) == (70, "RuntimeError: out of order")
-    assert lines[-1] == "liecbench: unexpected RuntimeError; please report it with the lines above"
+    assert lines[-1].startswith("liecbench: unexpected RuntimeError; please report it where you got liecbench from")
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), EOFError()], ids=["pipe", "input"])
+def test_what_typer_ends_with_1_does_not_mean_a_regression(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("liecbench.config.json_schema.scenario_schema", fail)
+    monkeypatch.setattr("liecbench.cli.app.ignore_broken_pipe", contextlib.nullcontext)
+
+    assert run_in_process("schema").returncode == 70
+
+
+def test_a_dependency_that_cannot_be_imported_is_an_unexpected_error() -> None:
+    command = "import sys; sys.modules['typer'] = None; from liecbench.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, "please report it" in done.stderr) == (70, True)
 
 
 INTERRUPTED_IMPORT = """

@@ -1,9 +1,10 @@
+import io
 import sys
 from pathlib import Path
 
 import pytest
 
-from liecbench.cli.console import ignore_broken_pipe, name_full_disk
+from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk
 
 
 def test_the_error_of_a_full_disk_names_what_was_written() -> None:
@@ -19,6 +20,34 @@ def test_other_errors_keep_their_name(tmp_path: Path) -> None:
         missing.read_text()
 
     assert str(missing) == raised.value.filename
+
+
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CLICOLOR_FORCE"])
+def test_a_pipe_gets_no_colour_and_no_animation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    screen = console()
+    screen.print("[red]text[/red]")
+
+    assert (screen.is_terminal, screen.is_interactive, output.getvalue()) == (False, False, "text\n")
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("CLICOLOR", "0")])
+def test_colour_is_turned_off_on_a_terminal(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TERM", "xterm")
+    output = Terminal()
+    monkeypatch.setattr(sys, "stdout", output)
+    screen = console()
+    screen.print("[red]text[/red]")
+
+    assert (screen.is_terminal, output.getvalue()) == (True, "text\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_a_full_standard_output_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

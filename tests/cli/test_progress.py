@@ -15,10 +15,10 @@ CELL = Cell.from_spec(spec(link="none"))
 PENDING = Pending(jobs=(Job(cell=CELL),), cells=frozenset({CELL.id}))
 
 
-def shown(*happened: CellRecord | StepProgress | TimingProgress, terminal: bool) -> str:
+def shown(*happened: CellRecord | StepProgress | TimingProgress, terminal: bool, term: str = "xterm") -> str:
     """Return what a console prints for these events of a run of one cell."""
     output = io.StringIO()
-    console = Console(file=output, force_terminal=terminal, width=120, color_system=None)
+    console = Console(file=output, force_terminal=terminal, width=120, color_system=None, _environ={"TERM": term})
     with ConsoleProgress(console, PENDING, 3) as progress:
         for event in happened:
             if isinstance(event, StepProgress | TimingProgress):
@@ -38,6 +38,12 @@ def test_plain_lines_are_printed_per_epoch() -> None:
     assert len(lines) == 1
     assert "ddp · 2 workers · none · seed 0: epoch 1/2, loss 1.000, accuracy 50.0%, 1.00 s" in lines[0]
     assert lines[0].startswith("[2/3 cells")
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines() -> None:
+    events = (start(CELL.id), step(1), epoch(CELL.id), end(CELL.id))
+
+    assert shown(*events, terminal=True, term="dumb") == shown(*events, terminal=False)
 
 
 def test_a_terminal_shows_a_bar_and_every_step() -> None:

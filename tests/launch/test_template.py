@@ -94,6 +94,17 @@ def test_ranks_see_the_environment_that_was_asked_for(tmp_path: Path) -> None:
     assert "OPENBLAS_NUM_THREADS" not in other["environment"] or "OPENBLAS_NUM_THREADS" in os.environ
 
 
+def test_torchs_checks_of_collectives_are_not_inherited_and_logs_are_utf_8() -> None:
+    command = "import json; from liecbench.launch import template_client as c; "
+    command += "print(json.dumps([c._inherited(), c.not_inherited()]))"
+    variables = {**os.environ, "TORCH_DISTRIBUTED_DEBUG": "DETAIL", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", command], env=variables, capture_output=True, check=True)
+    inherited, sentence = json.loads(done.stdout)
+
+    assert ("TORCH_DISTRIBUTED_DEBUG" in inherited, inherited["PYTHONIOENCODING"]) == (False, "utf-8")
+    assert sentence.startswith("TORCH_DISTRIBUTED_DEBUG is not set for the workers")
+
+
 def test_openmp_heeds_a_variable_of_one_side(tmp_path: Path) -> None:
     """With OMP_PROC_BIND OpenMP binds a process when torch is imported: a shared template would ignore it."""
     _, free = run(tmp_path)

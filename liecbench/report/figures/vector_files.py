@@ -1,5 +1,7 @@
 """Figures for print: SVG and PDF files as wide as a paper's column, drawn with Matplotlib."""
 
+import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,14 +35,29 @@ _STYLE: Final[Any] = {
 }
 
 
+@contextlib.contextmanager
+def _without_backend_variable() -> Iterator[None]:
+    """Remove MPLBACKEND while the ``with`` body imports Matplotlib.
+
+    Notebooks set it to a backend that may not be installed here, and the import would fail.
+    """
+    found = os.environ.pop("MPLBACKEND", None)
+    try:
+        yield
+    finally:
+        if found is not None:
+            os.environ["MPLBACKEND"] = found
+
+
 def write_vector_files(figures: Sequence[Figure], palette: Palette, directory: Path) -> Iterator[Path]:
     """Write each figure to ``directory`` as SVG and as PDF, and yield the paths of the files.
 
     A figure that shows several settings, such as several links, has a pair of files for each setting.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
+    with _without_backend_variable():
+        from matplotlib import rc_context
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure as Canvas
 
     directory.mkdir(parents=True, exist_ok=True)
     for figure in figures:

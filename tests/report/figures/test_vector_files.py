@@ -1,4 +1,7 @@
 import dataclasses
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +36,15 @@ def files_of(directory: Path, *figures: Figure) -> dict[str, bytes]:
     paths = list(write_vector_files(figures, PALETTE, directory))
     assert sorted(directory.iterdir()) == sorted(paths)
     return {path.name: path.read_bytes() for path in paths}
+
+
+def test_a_backend_that_is_not_installed_does_not_matter() -> None:
+    command = "from liecbench.report.figures.vector_files import write_vector_files as w; from pathlib import Path; "
+    command += "list(w([], None, Path('.'))); import os; print(os.environ['MPLBACKEND'])"
+    variables = {**os.environ, "MPLBACKEND": "module://no_such_package"}
+    done = subprocess.run([sys.executable, "-c", command], env=variables, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "module://no_such_package\n"
 
 
 def texts(svg: bytes) -> tuple[set[str], set[str]]:

@@ -1,0 +1,66 @@
+"""Print on terminals and files whose encoding lacks some characters, as ASCII and Latin-1 do.
+
+Symbols become similar ASCII text, such as ``x`` for ``×``, and letters lose their accents. Without this, one symbol in
+a table would end the command with a UnicodeEncodeError.
+"""
+
+import codecs
+import io
+import sys
+import unicodedata
+from typing import Final
+
+_HANDLER: Final = "liecbench.plain"
+_PLAIN: Final = {
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "─": "-",
+    "━": "=",
+    "╸": "=",
+    "╺": "=",
+    "│": "|",
+    "├": "|",
+    "└": "`",
+    "·": "|",
+    "•": "*",
+    "×": "x",
+    "÷": "/",
+    "±": "+-",
+    "½": "1/2",
+    "≥": ">=",
+    "≤": "<=",
+    "→": "->",
+    "←": "<-",
+    "↑": "up",
+    "↓": "down",
+    "‖": "||",
+    "∞": "inf",
+    "µ": "u",
+    "Σ": "sum",
+    "⌈": "ceil(",
+    "⌉": ")",
+    "⌊": "floor(",
+    "⌋": ")",
+}
+
+
+def print_any_character() -> None:
+    """Make standard output and standard error replace the characters that their encoding lacks."""
+    codecs.register_error(_HANDLER, _replace)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_HANDLER)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_plain, error.object[error.start : error.end])), error.end
+
+
+def _plain(character: str) -> str:
+    found = _PLAIN.get(character)
+    if found is None:
+        found = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return found or ("" if unicodedata.combining(character) else "?")
