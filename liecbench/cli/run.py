@@ -166,14 +166,21 @@ def _unchecked(scenario: Path, assignments: list[str], key: str, default: object
 
 
 def _break_even_rates(loaded: "Scenario") -> int:
-    """Return how many link rates may be added per method to narrow its break-even; 0 if the baseline fixes fields."""
+    """Return how many link rates may be added per method to narrow its break-even.
+
+    Return 0 if the scenario's baseline fixes other fields than the algorithm.
+    """
     return 0 if loaded.baseline_choice.fixed else loaded.break_even_rates
 
 
 def _added_rates(
     loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot", pending: "Pending"
 ) -> "tuple[list[AddedRate], int]":
-    """Return the link rates to add next if the sessions are done, else how many rates a method may get later."""
+    """Return the link rates to add next, and the largest number of rates that may be added per method later.
+
+    Before the scenario's own sessions are done, the rates are unknown and the first is empty. After that, the second is
+    0.
+    """
     from liecbench.launch.added_rates import may_add_rates, rates_to_add
 
     baseline, at_most = loaded.baseline_choice.algorithm, _break_even_rates(loaded)

@@ -171,7 +171,10 @@ class Cell(Model):
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields, without ``added_rate`` if it is False: cells that a scenario asks for keep their ids."""
+        """Return the fields without ``added_rate`` if it is False, the default.
+
+        The ids of cells that a scenario asks for therefore do not depend on this field.
+        """
         fields: dict[str, Any] = serialise(self)
         return fields if self.added_rate else {name: value for name, value in fields.items() if name != "added_rate"}
 

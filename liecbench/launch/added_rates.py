@@ -19,7 +19,8 @@ class AddedRate:
 
     Attributes:
         cells: The cells to time: those of the method and of the baseline, with every seed.
-        measured: By id of a cell to time, the id of the same cell on the slowest link that the scenario asks for.
+        measured: For the id of each of these cells, the id of the same cell on the slowest link that the scenario asks
+            for.
     """
 
     cells: tuple[Cell, ...]
@@ -35,7 +36,7 @@ def rates_to_add(
         cells: All cells of a run.
         done: The state of the cells in the results directory, with those at rates that were added before.
         baseline: The baseline's algorithm.
-        precision: The precision to which speed-ups are to be known.
+        precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
         at_most: The number of rates that may be added per method, those of earlier runs included.
     """
     if not at_most or not may_add_rates(cells, baseline=baseline):
@@ -57,7 +58,10 @@ def rates_to_add(
 
 
 def may_add_rates(cells: Sequence[Cell], *, baseline: str) -> bool:
-    """Return True if the cells' links enclose a range of rates in which a method's break-even may lie."""
+    """Return True if a method may have a break-even between the rates of the cells' links.
+
+    It may if a method other than the baseline is timed on links with two rates or more.
+    """
     rates: dict[str, set[int]] = {}
     for cell in cells:
         link = rate_and_delay(cell.link) if cell.timing == "interleaved" else None

@@ -45,7 +45,10 @@ def narrow_break_evens(
 
 
 def _stall_timeout(added: Sequence[AddedRate], known: StallTimeout) -> StallTimeout:
-    """Return the seconds without an event that count as a hang; at an added rate, those of the slowest link."""
+    """Return a function that gives the seconds without an event after which a launch counts as stalled.
+
+    At an added rate, they are those of the slowest link that the scenario asks for.
+    """
     measured = {new: old for one in added for new, old in one.measured.items()}
     return lambda cell_id: known(measured.get(cell_id or "", cell_id))
 

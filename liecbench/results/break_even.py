@@ -48,7 +48,7 @@ class BreakEven:
 
         Args:
             precision: The half-width to which a speed-up at this rate would be measured, as a fraction of the speed-up.
-                If the speed-ups so far are known less precisely, their precision counts.
+                If the speed-ups so far are known less precisely, the rate is chosen by their half-width instead.
         """
         return _next_rate([_point(row) for row in self.rows], precision)
 
