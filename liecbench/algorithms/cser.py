@@ -18,10 +18,11 @@ from liecbench.compressors.identity import Identity
 class CSER(ErrorFeedback, PeriodicAveraging):
     """Error reset (Xie et al. 2020, arXiv 2007.13221): u_i = mean(C(g_i)) + g_i − C(g_i).
 
-    The server sends mean(C(g_i)) uncompressed. The error memory e_i times the learning rate is the difference between
-    the worker's model and the common model. Every ``average_period`` steps mean(C(e_i)) replaces C(e_i) in each model.
+    g_i is worker i's gradient, and u_i its update. The server sends mean(C(g_i)) uncompressed. The error memory e_i
+    times the learning rate is the difference between the worker's model and the common model. Every ``average_period``
+    steps mean(C(e_i)) replaces C(e_i) in each model.
 
-    e_i is rescaled when the learning rate changes, so that it remains this difference; the authors' code does not
+    e_i is rescaled when the learning rate changes, so that it remains this difference. The authors' code does not
     rescale it (``rescale_memory: false``), and after a drop of the learning rate it hardly brings models together.
     """
 
@@ -39,7 +40,8 @@ class CSER(ErrorFeedback, PeriodicAveraging):
     def reduce(self, block: Block) -> Tensor:
         """Compute c_i = C(g_i); r_i = g_i − c_i; e_i ← e_i − r_i. Return u_i = mean(c_i) + r_i.
 
-        A reset step then applies ``_reset`` to u_i and e_i.
+        C is the compressor; g_i, e_i and u_i are worker i's gradient, error memory and update. A reset step then
+        applies ``_reset`` to u_i and e_i.
         """
         residual, error = self.scratch(block.numel), self.error[block]
         mean = self.exchange.push(self.compressor, block.gradient, residual=residual, out=block.gradient)
@@ -48,7 +50,10 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         return self._reset(update, error) if self.averages(self.step) else update
 
     def _reset(self, update: Tensor, error: Tensor) -> Tensor:
-        """Compute k_i = C(e_i); s_i = e_i − k_i. Return u_i + e_i − (mean(k_i) + s_i), after e_i ← s_i."""
+        """Compute k_i = C(e_i); s_i = e_i − k_i. Return u_i + e_i − (mean(k_i) + s_i), after e_i ← s_i.
+
+        C is the compressor, u_i is ``update``, and e_i is ``error``, worker i's error memory.
+        """
         residual = self.scratch(error.numel()).copy_(error)
         mean = self.exchange.push(self.compressor, residual, residual=residual)
         update.add_(error).sub_(residual)

@@ -17,6 +17,6 @@ class CSGD(CompressedAlgorithm):
     uses_error_feedback: ClassVar[bool] = False
 
     def reduce(self, block: Block) -> Tensor:
-        """Return u = C(mean(C(g_i)))."""
+        """Return u = C(mean(C(g_i))), where C is the compressor and g_i is worker i's gradient."""
         mean = self.exchange.push(self.compressor, block.gradient, out=block.gradient)
         return self.exchange.pull(self.compressor, mean, out=block.gradient)

@@ -14,18 +14,22 @@ from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 class DoubleSqueeze(ErrorFeedback):
     """Error feedback on both sides (Tang et al. 2019, arXiv 1905.05957): u = C(mean(C(g_i + e_i)) + e).
 
-    e_i is worker i's error memory, and e the server's.
+    g_i is worker i's gradient, e_i its error memory, e the server's error memory, and u the update.
     """
 
     error = WorkerMemory()
     server_error = ServerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return p_i = g_i + e_i, in scratch memory."""
+        """Return p_i = g_i + e_i, the sum of this worker's gradient and error memory, in scratch memory."""
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(p_i); e_i ← p_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q. Return u = q."""
+        """Compute c_i = C(p_i); e_i ← p_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q. Return u = q.
+
+        C is the compressor, p_i = g_i + e_i is worker i's gradient plus its error memory, and e is the server's error
+        memory.
+        """
         compressor, p = self.push_compressor(self.step), self.compressor_input(block)
         mean = self.exchange.push(compressor, p, residual=p)
         update = self.exchange.pull(compressor, mean, error=self.server_error[block], out=block.gradient)

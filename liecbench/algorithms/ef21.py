@@ -15,19 +15,23 @@ from liecbench.compressors.identity import Identity
 class EF21(CompressedAlgorithm):
     """Error feedback by differences (Richtárik et al. 2021, arXiv 2106.05203): u = mean(h_i), h_i ← h_i + C(g_i − h_i).
 
-    Every worker keeps its own estimate h_i, and the mean of all workers' estimates. The server sends
-    mean(C(g_i − h_i)) uncompressed, and every worker adds it to the mean.
+    Every worker keeps its own estimate h_i of its gradient g_i, and the mean of all workers' estimates. The server
+    sends mean(C(g_i − h_i)) uncompressed, and every worker adds it to the mean.
     """
 
     estimate = WorkerMemory()
     mean_estimate = WorkerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return d = g_i − h_i, in scratch memory."""
+        """Return d = g_i − h_i, this worker's gradient minus its estimate, in scratch memory."""
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; m ← m + mean(c_i) = mean(h_i). Return u = m."""
+        """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; m ← m + mean(c_i) = mean(h_i). Return u = m.
+
+        C is the compressor, g_i worker i's gradient, h_i its estimate of the gradient, d = g_i − h_i, and m the mean
+        estimate.
+        """
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)
         estimate = torch.sub(block.gradient, d, out=d)

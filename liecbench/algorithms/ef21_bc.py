@@ -1,4 +1,4 @@
-"""EF21-BC: EF21 in both directions. Workers and server send compressed differences from running estimates."""
+"""EF21-BC: EF21 in both directions. Workers and server send compressed differences from their running estimates."""
 
 import torch
 from pydantic.dataclasses import dataclass
@@ -14,9 +14,9 @@ from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 class EF21BC(CompressedAlgorithm):
     """EF21 with bidirectional compression (Fatkhullin et al. 2021, arXiv 2110.03294).
 
-    h_i ← h_i + c_i with c_i = C(g_i − h_i); h ← h + C(mean(h_i) − h); u = h. Every worker keeps its own estimate h_i
-    and the shared estimate h. The server keeps only the error memory e = mean(h_i) − h. In every step the server adds
-    mean(c_i) to e, sends C(e), and subtracts C(e) from e.
+    h_i ← h_i + c_i with c_i = C(g_i − h_i); h ← h + C(mean(h_i) − h); u = h. Every worker keeps its own estimate h_i of
+    its gradient g_i, and the shared estimate h. The server keeps only the error memory e = mean(h_i) − h. In every step
+    the server adds mean(c_i) to e, sends C(e), and subtracts C(e) from e.
     """
 
     estimate = WorkerMemory()
@@ -24,11 +24,15 @@ class EF21BC(CompressedAlgorithm):
     server_error = ServerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return d = g_i − h_i, in scratch memory."""
+        """Return d = g_i − h_i, this worker's gradient minus its estimate, in scratch memory."""
         return torch.sub(block.gradient, self.estimate[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; b = C(mean(h_i) − h); h ← h + b. Return u = h."""
+        """Compute c_i = C(d); h_i ← g_i − (d − c_i) = h_i + c_i; b = C(mean(h_i) − h); h ← h + b. Return u = h.
+
+        C is the compressor, g_i worker i's gradient, h_i its estimate of the gradient, d = g_i − h_i, and h the shared
+        estimate.
+        """
         d = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, d, residual=d)
         estimate = torch.sub(block.gradient, d, out=d)

@@ -19,8 +19,8 @@ from liecbench.compressors.identity import Identity
 class LIEC(ErrorFeedback, PeriodicAveraging):
     """Local immediate error compensation (arXiv 2402.11857, algorithm 1): u_i = C(mean(C(g_i)) + e) + g_i − C(g_i).
 
-    e is the server's error memory. Every ``average_period`` steps gradients and models are averaged in full precision;
-    the update of that step contains all of e, and e becomes 0.
+    g_i is worker i's gradient, u_i its update, and e the server's error memory. Every ``average_period`` steps
+    gradients and models are averaged in full precision; the update of that step contains all of e, and e becomes 0.
     """
 
     average_period: Annotated[int, Ge(1)] = 32
@@ -33,7 +33,8 @@ class LIEC(ErrorFeedback, PeriodicAveraging):
     def reduce(self, block: Block) -> Tensor:
         """Compute c_i = C(g_i); r_i = g_i − c_i; v = mean(c_i) + e; q = C(v); e ← v − q. Return u_i = q + r_i.
 
-        In averaging steps C is the identity.
+        C is the compressor, in averaging steps the identity. g_i and u_i are worker i's gradient and update, and e is
+        the server's error memory.
         """
         g, e = block.gradient, self.server_error[block]
         if self.averages(self.step):

@@ -18,11 +18,14 @@ class MemSGD(ErrorFeedback):
     error = WorkerMemory()
 
     def compressor_input(self, block: Block) -> Tensor:
-        """Return p_i = g_i + e_i, in scratch memory."""
+        """Return p_i = g_i + e_i, the sum of this worker's gradient and error memory, in scratch memory."""
         return torch.add(block.gradient, self.error[block], out=self.scratch(block.numel))
 
     def reduce(self, block: Block) -> Tensor:
-        """Compute c_i = C(p_i); e_i ← p_i − c_i. Return u = mean(c_i), which the server sends uncompressed."""
+        """Compute c_i = C(p_i); e_i ← p_i − c_i. Return u = mean(c_i), which the server sends uncompressed.
+
+        C is the compressor, and p_i = g_i + e_i is worker i's gradient plus its error memory.
+        """
         p = self.compressor_input(block)
         mean = self.exchange.push(self.compressor, p, residual=p, out=block.gradient)
         update = self.exchange.pull(Identity(), mean, out=block.gradient)

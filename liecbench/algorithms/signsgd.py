@@ -22,7 +22,7 @@ class SignSGD(ServerAlgorithm):
     cpu_kernels: ClassVar[tuple[str, ...]] = (*Votes.cpu_kernels, *Majority.cpu_kernels)
 
     def reduce(self, block: Block) -> Tensor:
-        """Return u = sign(mean(sign(g_i))).
+        """Return u = sign(mean(sign(g_i))), where g_i is worker i's gradient.
 
         With an odd number of workers there are no ties, so that the server's answer takes only one bit per parameter.
         """

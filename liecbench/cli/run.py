@@ -139,9 +139,9 @@ def _prepare_ranks(
 ) -> None:
     """Start the process that ranks are forked from, without waiting for its import of torch, which takes seconds.
 
-    If the results directory exists, perhaps nothing is left to do. The process is then started with the first launch.
-
-    The scenario is not checked yet. If it turns out to need other settings, its launch starts another such process.
+    If the results directory exists, perhaps nothing is left to do, so the process is started with the first launch
+    instead. The scenario is not checked yet. If its check shows that ranks need another environment, a second process
+    is started later.
     """
     from liecbench.launch.launch import prepare
     from liecbench.launch.multinode import Nodes

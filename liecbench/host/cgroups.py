@@ -88,7 +88,10 @@ def _read_quota_v1(group: Path) -> tuple[float | None, float]:
 
 
 def _memory(proc: Path) -> Iterator[tuple[int, int]]:
-    """Yield the limit and the used bytes of each limited group; file pages that can be dropped are not used."""
+    """Yield the limit and the used bytes of each group that has a limit.
+
+    File pages that the kernel can drop do not count as used.
+    """
     for group, version in _groups(proc, "memory"):
         names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
         limit, used = (_number(group / name) for name in names)

@@ -1,4 +1,4 @@
-"""How to write the link that a wrong one most likely means, for error messages."""
+"""Suggest, for error messages, how to write the link that a user most likely means by a wrong one."""
 
 import difflib
 import re
@@ -33,7 +33,9 @@ _PIECE: Final = re.compile(r"[0-9.]+\s*[^0-9.\s,;]+")
 
 
 def link_remedy(value: object) -> str:
-    """Return what to write in place of ``value``, which is no link: the nearest form of a link only.
+    """Return advice on what to write in place of ``value``, which is no link.
+
+    The advice is the nearest form of a link, nothing else.
 
     Args:
         value: What the user wrote, such as ``1e8``, ``"100mbit 20ms"``, ``False`` or ``"wn"``.
@@ -55,7 +57,10 @@ def link_remedy(value: object) -> str:
 
 
 def key_remedy(key: str) -> str | None:
-    """Return which key of a link to write in place of ``key``, a word for it elsewhere; None for other words."""
+    """Return advice on which key of a link to write in place of ``key``, a common synonym such as ``rtt``.
+
+    Return None if ``key`` is no known synonym.
+    """
     meant = KEY_SYNONYMS.get(key.lower())
     if meant is None:
         return None
@@ -65,9 +70,9 @@ def key_remedy(key: str) -> str | None:
 
 
 def _as_mapping(text: str) -> str | None:
-    """Return as a mapping a link in one text, such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``; None if it is none.
+    """Return the mapping that describes the same link as a text such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``.
 
-    Tables show links in this way.
+    Tables show links in this way. Return None if the text is no link.
     """
     if match := re.fullmatch(r"\s*([0-9.]+)\s*/\s*([0-9.]+)\s*([a-zA-Z].*)", text):
         text = f"{match[1]}{match[3]} {match[2]}{match[3]}"

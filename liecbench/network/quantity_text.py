@@ -123,7 +123,10 @@ def _nearest_size(value: object) -> str | None:
 
 
 def _split(value: object) -> tuple[float, str] | None:
-    """Return (number, unit), however a number such as 1,5 or 1_000 or 1e8 is written; None if there is none."""
+    """Return the number and the unit in ``value``; None if there is no number.
+
+    The number may be written as 1,5 or 1_000 or 1e8.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     match = _NUMBER_AND_UNIT.fullmatch(_GROUPED.sub("", str(value).strip()))

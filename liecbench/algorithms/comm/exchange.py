@@ -30,7 +30,7 @@ class Exchange(ABC):
         return cut_shards(numel, self.world_size, self._server)
 
     def local_shard(self, numel: int) -> Shard:
-        """Return the shard whose server is this rank; an empty shard if there is none."""
+        """Return the shard that this rank serves, of a vector of ``numel`` elements; an empty one if it serves none."""
         return local_shard_of(self.shards(numel), self.rank)
 
     @abstractmethod
@@ -73,7 +73,8 @@ class Exchange(ABC):
             out: Receives q, in the shape of the pushed vector. Give either ``out`` or ``add_to``.
             add_to: A vector to which ``weight`` · q is added.
             weight: The factor of q; other than 1 only with ``add_to``.
-            error: The server's error memory, as long as this rank's shard; it becomes ``mean`` + ``error`` − q.
+            error: The server's error memory, as long as this rank's shard; it becomes ``mean`` + ``error`` − q. None if
+                the method has none.
 
         Returns:
             ``out`` or ``add_to``.
@@ -92,7 +93,8 @@ class Exchange(ABC):
 
         Args:
             vector: This worker's vector; receives the result.
-            add: The server's error memory, as long as this rank's shard; it is added to the mean and set to zero.
+            add: The server's error memory, as long as this rank's shard; it is added to the mean and set to zero. None
+                adds nothing.
 
         Returns:
             ``vector``.

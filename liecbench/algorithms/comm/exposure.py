@@ -36,7 +36,7 @@ def _acknowledgements(payload_bytes: int) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class ExposureTotals:
-    """Sums over the time in which a rank's training thread waits for its communication thread, and over its messages.
+    """Totals of a rank's exposed work, for which its training thread waits, and of the link's time for its messages.
 
     Attributes:
         compress_seconds: Exposed seconds of compression and decompression.
@@ -75,11 +75,11 @@ class ExposureMeter:
         self._spans = deque[tuple[float, float, bool]]()  # its methods are atomic: no lock is needed
 
     def add_span(self, work: Literal["compress", "communicate"], begin: float, end: float) -> None:
-        """Add a span of time in which the communication thread worked."""
+        """Add the time from ``begin`` to ``end``, in which the communication thread did this kind of work."""
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Add an exposed window: count the work that falls into it, and forget all work that ended before its end."""
+        """Add an exposed window: count the work in it, and forget the work that ended before the window's end."""
         compress, all_work = [], []
         for _ in range(len(self._spans)):
             span = self._spans.popleft()
@@ -96,7 +96,7 @@ class ExposureMeter:
             self.totals.communicate_seconds += covered_seconds(begin, end, all_work) - compress_seconds
 
     def add_messages(self, sent_bytes: int, received_bytes: int) -> None:
-        """Add messages that are under way at the same time, with their payload bytes in both directions."""
+        """Add messages that are under way at the same time: the payload bytes of all sent, and of all received ones."""
         if self.rates is not None:
             self.totals.link_seconds += self.rates.seconds(sent_bytes, received_bytes)
 

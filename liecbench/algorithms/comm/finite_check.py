@@ -15,7 +15,7 @@ class _Pending:
 
 
 class FiniteCheck:
-    """Flags that say whether the gradients of a step are finite, each with the error message to report if it is False.
+    """The flags of a step: each says whether some values are finite, and has the error message if they are not.
 
     If ``is_async``, a step's flags are read at the end of the next step, so that the host may run ahead of the GPU. If
     not, they are read at the end of the same step.

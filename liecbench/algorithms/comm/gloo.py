@@ -54,7 +54,7 @@ class GlooTransport(Transport):
         self._pacer, self._path = pacer, path or Path(delay_seconds=0.0, bytes_per_second=1.0)
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an uninitialised message in host memory, because Gloo receives only there."""
+        """Return an uninitialised message for ``numel`` elements in host memory, because Gloo receives only there."""
         return compressor.empty_message(numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:

@@ -37,7 +37,10 @@ class StagedGlooTransport(GlooTransport):
         self._last_copied: tuple[Message, Message] | None = None
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an uninitialised message in new host memory, because earlier ones may still be copied to the GPU."""
+        """Return an uninitialised message for ``numel`` elements in new host memory.
+
+        Earlier messages may still be copied to the GPU, so their memory cannot be reused.
+        """
         return self._on_host(compressor.message_bytes(numel), numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:

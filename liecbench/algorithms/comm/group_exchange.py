@@ -36,8 +36,8 @@ class GroupExchange(Exchange):
         path: The slowest path between two ranks, if it is known: with delay, more messages are in flight.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: Called by ``pull``, which then raises no error itself, if the transport is asynchronous. The argument
-            is a boolean tensor of shape ``[]`` on the device: True if the pulled vector is finite.
+        on_flag: Used with an asynchronous transport, over which ``pull`` cannot raise an error at once. ``pull`` then
+            passes it a boolean tensor of shape ``[]`` on the device: True if the pulled vector is finite.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class GroupExchange(Exchange):
     ) -> Tensor:
         """Send C(``vector``) to the server, shard by shard, and return the mean that this rank computes as a server.
 
-        Over Gloo, a shard is compressed while the shards before it are in flight.
+        Over Gloo, a shard is compressed while the shards before it are in flight. The arguments are those of
+        ``Exchange.push``.
         """
         self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
         own, compressors = self.local_shard(vector.numel()), self._compressors(compressor, vector.numel())
@@ -115,7 +116,10 @@ class GroupExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Send q = C(``mean`` + ``error``) from each shard's server to every worker; return ``out`` or ``add_to``."""
+        """Send q = C(``mean`` + ``error``) from each shard's server to every worker; return ``out`` or ``add_to``.
+
+        The arguments are those of ``Exchange.pull``.
+        """
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
         accumulate = add_to is not None
@@ -162,18 +166,24 @@ class GroupExchange(Exchange):
             shard_compressor.compress(piece, residual=piece)
 
     def _compressors(self, compressor: Compressor, numel: int) -> dict[Shard, Compressor]:
-        """Return for each shard the compressor, set to the random numbers of the shard in the current push and pull."""
+        """Return, for each shard, the compressor that encodes this rank's message in the current push or pull."""
         key = dataclasses.replace(self._rng_key, sender=self.rank)
         return {s: compressor.with_rng(dataclasses.replace(key, shard=s.owner)) for s in self.shards(numel)}
 
     def _decoder(self, compressor: Compressor, shard: Shard, sender: int) -> Compressor:
-        """Return the compressor that decodes messages of ``sender``; ``compressor`` encodes this rank's own."""
+        """Return the compressor with which this rank decodes the messages of rank ``sender``.
+
+        It has the random numbers of ``sender``; ``compressor`` has those of this rank.
+        """
         if not compressor.decodes_by_sender:
             return compressor
         return compressor.with_rng(dataclasses.replace(self._rng_key, shard=shard.owner, sender=sender))
 
     def _answer(self, compressor: Compressor, mean: Tensor, error: Tensor | None) -> Message:
-        """Return C(``mean`` + ``error``). If ``error`` is given and C is lossy, ``mean`` receives the residual."""
+        """Return C(``mean`` + ``error``), or C(``mean``) if ``error`` is None.
+
+        If ``error`` is given and C is lossy, ``mean`` receives ``mean`` + ``error`` − C(``mean`` + ``error``).
+        """
         with self._watch.timed("compress_seconds", "compress"):
             if error is None:
                 return compressor.compress(mean)
@@ -194,7 +204,7 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return a list of one message buffer in the scratch memory, or an empty list if a message does not fit."""
+        """Return a list of one message buffer in scratch memory, for ``numel`` elements; empty if it does not fit."""
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 

@@ -28,7 +28,7 @@ class NcclTransport(Transport):
         dist.all_reduce(torch.zeros(1, device=device), group=group)  # connects all ranks, before any step is timed
 
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
-        """Return an uninitialised message on the GPU."""
+        """Return an uninitialised message for ``numel`` elements on the GPU."""
         return compressor.empty_message(numel, self._device)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
@@ -48,9 +48,10 @@ class NcclTransport(Transport):
     def _batch(
         self, traffic: Traffic, distances: list[int], overlap: Callable[[], None] | None
     ) -> list[tuple[int, Message]]:
-        """Exchange messages with the ranks at these offsets: send to rank + offset, receive from rank − offset.
+        """Send messages to rank + offset, and receive messages from rank − offset, for each offset in ``distances``.
 
-        Work that is issued later on the current stream waits for the messages.
+        ``overlap`` is called while the messages are under way; None calls nothing. Work that is issued later on the
+        current stream waits for the messages.
         """
         targets = [(self._rank + distance) % self._world_size for distance in distances]
         sources = [(self._rank - distance) % self._world_size for distance in distances]

@@ -69,7 +69,7 @@ class Pacer:
         self.is_active = False
 
     def record_send(self, peer: int, payload_bytes: int) -> None:
-        """Record when the first and last byte of a message to ``peer`` reach its down link. Call it before sending."""
+        """Record when the first and last byte of a message reach the down link of ``peer``. Call it before sending."""
         now = time.monotonic()
         slot = self._times[self._rank, peer, self._num_sent[peer] % _MAX_IN_FLIGHT]
         slot[:] = now + self._delay, self._up.take(payload_bytes, now) + self._delay
@@ -84,7 +84,7 @@ class Pacer:
 
 
 def _shared_zeros(numel: int) -> torch.Tensor:
-    """Return float64 zeros in memory that all ranks of the machine share. Collective.
+    """Return float64 zeros of shape ``[numel]`` in memory that all ranks of the machine share. Collective.
 
     The memory is a mapped file, which is deleted before this function returns.
     """

@@ -1,4 +1,4 @@
-"""The path of a message between two ranks: how many messages it holds, and when ranks should start together."""
+"""The path of a message between two ranks: how many messages fill it, and whether it affords a barrier."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Path:
     def affords_barrier(self, num_bytes: int, world_size: int) -> bool:
         """Return whether a barrier costs little beside the exchange of a vector of ``num_bytes``.
 
-        A barrier takes ⌈log₂ n⌉ trips, one after the other.
+        A barrier of n = ``world_size`` ranks takes ⌈log₂ n⌉ trips, one after the other.
         """
         trips = math.ceil(math.log2(world_size))
         return trips * self.delay_seconds <= _MAX_BARRIER_SHARE * num_bytes / self.bytes_per_second

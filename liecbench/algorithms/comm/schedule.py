@@ -83,7 +83,7 @@ class Schedule:
 
 
 def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
-    """Return the bytes that each rank sends to all-reduce ``num_bytes``; it receives the same number."""
+    """Return the bytes that each of ``world_size`` ranks sends to all-reduce ``num_bytes``; it receives as many."""
     return round(2 * (world_size - 1) * num_bytes / world_size)
 
 
@@ -130,7 +130,10 @@ class RecordingExchange(Exchange):
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Record, for each shard, a message from every other rank to the shard's server."""
+        """Record, for each shard, a message from every other rank to the shard's server.
+
+        The arguments are those of ``Exchange.push``.
+        """
         self._record(
             (sender, shard.owner, compressor.message_bytes(shard.numel))
             for shard in self.shards(vector.numel())
@@ -150,7 +153,10 @@ class RecordingExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Record, for each shard, a message from the shard's server to every other rank."""
+        """Record, for each shard, a message from the shard's server to every other rank.
+
+        The arguments are those of ``Exchange.pull``.
+        """
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
         self._record(

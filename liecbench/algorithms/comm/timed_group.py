@@ -53,7 +53,7 @@ class TimedGroup:
 
 
 class _Work:
-    """An all-reduce under way, which calls ``ended`` before the next link in the chain of its future runs."""
+    """An all-reduce under way. When it ends, it calls ``ended`` before its future completes."""
 
     def __init__(self, work: dist.Work, ended: Callable[[], None]) -> None:
         self._work, self._ended = work, ended

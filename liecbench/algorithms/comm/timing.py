@@ -76,7 +76,7 @@ class GpuClock(Clock):
         return self._recorded(torch.cuda.current_stream(self._device))
 
     def now(self) -> torch.cuda.Event:
-        """Return an event recorded on a stream that has no work, so that it is reached at once."""
+        """Return an event that is reached at once, because it is recorded on a stream without work."""
         return self._recorded(self._idle)
 
     def record(self, start: torch.cuda.Event, end: torch.cuda.Event, callback: OnTimed) -> None:
@@ -191,7 +191,7 @@ class Stopwatch:
         start: Any,
         end: Any,
     ) -> None:
-        """Do for the time between two timestamps of ``clock`` what ``timed`` does for its body."""
+        """Count the time between two timestamps of ``clock`` as ``timed`` counts the time of its body."""
         traced = self.tracer.enabled
 
         def add(begin: float, end: float) -> None:

@@ -43,7 +43,10 @@ def fewest_pairs(threshold: float) -> int:
 
 
 def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> float:
-    """Return the largest E-value after up to ``num_left`` further pairs if all of them are beyond the limit."""
+    """Return the largest E-value that up to ``num_left`` further pairs can bring, if all of them are beyond the limit.
+
+    ``num_beyond`` of the ``num_pairs`` pairs so far are beyond it.
+    """
     return max(e_value(num_pairs + more, num_beyond + more) for more in range(num_left + 1))
 
 

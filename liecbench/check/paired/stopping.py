@@ -81,8 +81,9 @@ def _has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    A claim is lost if the median of a launch that is over contradicts it, or if its E-value stays too small even if all
-    pairs that are left support it. A rule with too few relaunches to decide only estimates, and is never hopeless.
+    PASS and FAIL each need evidence for a claim. A claim is lost if the median of a launch that is over contradicts it,
+    or if its E-value would stay too small even if all pairs that are left supported it. A rule with too few relaunches
+    to decide only estimates, and is never hopeless.
 
     Args:
         pairs: The pairs of the test so far.
