@@ -11,7 +11,7 @@ from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm, ErrorFeedback
 from liecbench.algorithms.cser import CSER
 from liecbench.algorithms.csgd import CSGD
-from liecbench.algorithms.ddp import DDP, DDPBF16, DDPFP16
+from liecbench.algorithms.ddp import AllReduce, AllReduceBF16, AllReduceFP16
 from liecbench.algorithms.doublesqueeze import DoubleSqueeze
 from liecbench.algorithms.ef21 import EF21
 from liecbench.algorithms.ef21_bc import EF21BC
@@ -28,14 +28,14 @@ from liecbench.algorithms.signsgd import SignSGD
 __all__ = [
     "CSER",
     "CSGD",
-    "DDP",
-    "DDPBF16",
-    "DDPFP16",
     "EF21",
     "EF21BC",
     "LIEC",
     "PSGD",
     "Algorithm",
+    "AllReduce",
+    "AllReduceBF16",
+    "AllReduceFP16",
     "Block",
     "CompressedAlgorithm",
     "DoubleSqueeze",

@@ -93,10 +93,6 @@ class BucketedAllReduce(Algorithm):
         super().synchronize()
         self._count_seconds()
 
-    def close(self) -> None:
-        """Destroy the algorithm's process group."""
-        dist.destroy_process_group(self._group)
-
     def _start_bucket(self) -> Any:
         """Record that the communication of a bucket starts, and return the argument for ``_end_bucket``."""
         times = self._this_step

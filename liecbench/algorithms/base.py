@@ -11,20 +11,32 @@ import torch.distributed as dist
 from annotated_types import Ge
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed import GradBucket
 from torch.futures import Future
+from torch.nn import Parameter
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
+from liecbench.algorithms.attachment import Attachment
+from liecbench.algorithms.backwards import Backwards
 from liecbench.algorithms.comm.exposure import ExposureMeter
 from liecbench.algorithms.comm.finite_check import FiniteCheck
+from liecbench.algorithms.comm.own_group import acquire_group
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.timing import Clock, Counters, HostClock, Stopwatch, Tracer, clock_for
 from liecbench.algorithms.comm.transport import uses_nccl
-from liecbench.algorithms.preconditions import refuse_grad_scaler, require_one_device
+from liecbench.algorithms.ddp_hook import DdpHook, attached_listener
+from liecbench.algorithms.ddp_parameters import managed_parameters
+from liecbench.algorithms.optimizers import hooked_optimizers
+from liecbench.algorithms.preconditions import (
+    refuse_grad_scaler,
+    refuse_sparse_gradients,
+    require_ddp,
+    require_one_device,
+)
 from liecbench.compressors.base import Compressor
 
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -55,6 +67,9 @@ class Algorithm(ABC):
             creates itself. The modules of the ``compressor`` that a scenario names are not among them.
         local_models: Whether the workers' models differ between steps.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
+        supports_sparse: Whether the method exchanges sparse gradients.
+        supports_join: Whether the method works with ``ddp.join()``.
+        is_exact: Whether the update is the mean gradient, so that two synchronized backward passes add up.
         step: The number of steps so far.
         counters: Bytes, messages and seconds so far.
         clock: The clock of the model's device.
@@ -72,6 +87,9 @@ class Algorithm(ABC):
     cpu_kernels: ClassVar[tuple[str, ...]] = ()
     local_models: ClassVar[bool] = False
     supports_pacing: ClassVar[bool] = False
+    supports_sparse: ClassVar[bool] = False
+    supports_join: ClassVar[bool] = False
+    is_exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.step = 0
@@ -86,37 +104,50 @@ class Algorithm(ABC):
         self.tracer = Tracer()
         self._failure: BaseException | None = None
         self._finite_check = FiniteCheck(is_async=False)
+        self._is_stepping = False
+        self._attachment: Attachment | None = None
+        self._rank, self._world_size = 0, 0
+        self._optimizers: list[Optimizer] = []
 
-    def attach(self, ddp: DistributedDataParallel, optimizer: Optimizer) -> None:
+    def attach(self, ddp: nn.Module, optimizer: object) -> None:
         """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
 
-        A method that compresses 16-bit gradients first converts them to float32; all memories are float32.
+        A method that compresses 16-bit gradients first converts them to float32; all memories are float32. If an error
+        is raised, nothing has been registered.
 
         Args:
-            ddp: The model, with all parameters on the CPU or on one GPU.
-            optimizer: The optimizer of its parameters.
+            ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
+            optimizer: The optimizer of its parameters, an object that wraps it, or a list of optimizers. Of a list,
+                ``after_step`` follows the step of the last one, or precedes the next forward pass in training.
 
         Raises:
-            TypeError: If ``ddp`` is not a DistributedDataParallel module.
-            ValueError: If a parameter has an unsupported type or device.
-            RuntimeError: Not here but in ``optimizer.step``, if an enabled GradScaler calls it: as the scaler changes
-                the scale of the gradients, the memories would be in other units than the gradients.
+            TypeError: If ``ddp`` is not a DistributedDataParallel module, or ``optimizer`` is no torch optimizer.
+            ValueError: If a parameter has an unsupported type, device or layout of gradients, if the optimizer has no
+                parameter of the model, or if ``ddp`` has another communication hook.
+            RuntimeError: If ``ddp`` or this object is attached already. Not here but in ``optimizer.step``, if an
+                enabled GradScaler calls it: as the scaler changes the scale of the gradients, the memories would be in
+                other units than the gradients.
         """
-        if not isinstance(ddp, DistributedDataParallel):
-            raise TypeError(f"attach takes a DistributedDataParallel module, not {type(ddp).__name__}")
-        self.device = require_one_device(ddp)
+        if self._attachment is not None:
+            raise RuntimeError(f"this {type(self).__name__} is attached already; call detach() first, or make another")
+        module = require_ddp(ddp)
+        if (other := attached_listener(module)) is not None:
+            raise RuntimeError(f"the model has a {type(other).__name__} attached; call its detach() first")
+        parameters = managed_parameters(module)
+        optimizers = hooked_optimizers(optimizer, [parameter for _, parameter in parameters])
+        if not self.supports_sparse:
+            refuse_sparse_gradients(module, type(self).__name__)
+        self.device = require_one_device(module)
+        hook = DdpHook.of(module)
         self.clock = clock_for(self.device)
-        ranks = dist.get_process_group_ranks(ddp.process_group)
-        group = dist.new_group(ranks)
-        assert group is not None, "this rank belongs to the group of the model"
+        group = acquire_group(module.process_group, self.device)
+        self._rank, self._world_size = group.rank(), group.size()
+        self._failure = None
         self._finite_check = FiniteCheck(is_async=uses_nccl(self.device, group))
-        self._optimizer = optimizer
-        self.on_attach(ddp, group)
-        ddp.register_comm_hook(self, Algorithm._on_bucket)
-        # So that a failure is raised even if the training loop skips ``optimizer.step``, as a GradScaler may.
-        ddp.register_forward_pre_hook(lambda *_: self._raise_failure())
-        optimizer.register_step_pre_hook(lambda *_: self._on_step_begin())
-        optimizer.register_step_post_hook(lambda *_: self._on_step_end())
+        self._optimizers = optimizers
+        self._backwards = Backwards(module, parameters)
+        self.on_attach(module, group)
+        self._attachment = Attachment(self, hook, module, optimizers, group)
 
     @abstractmethod
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
@@ -157,6 +188,17 @@ class Algorithm(ABC):
 
     def before_step(self) -> None:
         """Complete the update of the gradients. Called at the start of ``optimizer.step``, before it reads them."""
+        return
+
+    def restore_memories(self, parameters: list[Parameter]) -> None:
+        """Give the memories of ``parameters`` the values that they had before the step. Called after a backward pass.
+
+        No rank used these parameters, so their gradients stay as they were, and DDP drops the update.
+        """
+        return
+
+    def on_detach(self) -> None:
+        """Release what ``on_attach`` created, except the process group."""
         return
 
     def after_step(self) -> None:
@@ -209,6 +251,7 @@ class Algorithm(ABC):
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """Replace local models by their mean while the ``with`` body runs, then restore them. Collective."""
+        self._require_attached("evaluation")
         self.synchronize()
         yield
 
@@ -241,26 +284,99 @@ class Algorithm(ABC):
         memories = [m for name, values in self.memories().items() if name.endswith("error") for m in values]
         return sum(float(m.double().square().sum()) for m in memories) ** 0.5 if memories else None
 
-    def close(self) -> None:
-        """Release the thread and the process group that ``attach`` created; the model cannot be trained further."""
+    def clip_grad_norm_(self, max_norm: float, norm_type: float = 2.0) -> Tensor:
+        """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
+
+        ``torch.nn.utils.clip_grad_norm_`` is the same for methods whose ranks have equal updates. With local models,
+        the ranks' updates differ, and it would scale each by a factor of its own.
+
+        Args:
+            max_norm: The largest norm.
+            norm_type: The order of the norm.
+
+        Returns:
+            The largest norm of all ranks before the scaling, of shape ``[]``.
+        """
+        attachment = self._require_attached("clip_grad_norm_")
+        gradients = [p.grad for p in attachment.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients, norm_type).to(self.device)
+        if self.local_models:
+            attachment.maximum(norm)
+        torch.nn.utils.clip_grads_with_norm_(attachment.parameters(), max_norm, norm)
+        return norm
+
+    def average_models(self) -> None:
+        """Replace local models by their mean, if the method has any. Collective."""
         return
 
-    def _on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+    def detach(self) -> None:
+        """Give the model and the optimizer back as they were before ``attach``: as plain DDP. Collective.
+
+        Local models and their optimizers' states, such as momentum, are averaged, because plain DDP takes all models
+        for equal. Without ``attach``, do nothing.
+        """
+        if self._attachment is not None and self._failure is None:
+            self.average_models()
+            self.synchronize()
+            if self.local_models:
+                self._attachment.average_optimizer_states()
+        self.close()
+
+    def close(self) -> None:
+        """Do as ``detach``, but leave local models as they are: for the end of a training. Collective."""
+        if self._attachment is not None:
+            attachment, self._attachment = self._attachment, None
+            attachment.remove()
+            self.on_detach()
+            attachment.release(has_failed=self._failure is not None)
+
+    def on_forward(self) -> None:
+        """Raise the error of an earlier step; called before each forward pass of the model."""
+        # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.
+        self._raise_failure()
+        if torch.is_grad_enabled() and self._attachment is not None:
+            self._backwards.begin_forward(type(self).__name__, warn=not self.is_exact)
+            if self._attachment.is_between_optimizers():
+                self._end_step()
+
+    def on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+        """Start the communication of a bucket, as ``reduce_bucket`` does, and time it."""
         began = time.thread_time()
         self.last_bucket_timestamp = self.clock.timestamp()
+        self._backwards.keep(bucket)
         future = self.reduce_bucket(bucket)
         self.hook_cpu_seconds += time.thread_time() - began
         return future
 
-    def _on_step_begin(self) -> None:
+    def on_backward_end(self) -> None:
+        """Leave alone what plain DDP would: the gradients and memories of parameters that no rank used."""
+        if unused := self._backwards.end():
+            self.restore_memories(unused)
+        if self._is_stepping:  # the optimizer reads the gradients next
+            self._raise_failure()
+
+    def on_step_begin(self) -> None:
+        """Complete the update of the gradients; called at the start of each ``optimizer.step``."""
         began = time.thread_time()
         refuse_grad_scaler()
         self._raise_failure()
         self._raise_non_finite(self._finite_check.end_step())
         self.before_step()
+        self._is_stepping = True
         self.hook_cpu_seconds += time.thread_time() - began
 
-    def _on_step_end(self) -> None:
+    def on_step_end(self, *, is_last: bool) -> None:
+        """Communicate after a step; called at the end of ``optimizer.step``.
+
+        Args:
+            is_last: Whether all optimizers have now made their step.
+        """
+        self._is_stepping = False
+        self._backwards.clear()
+        if is_last:
+            self._end_step()
+
+    def _end_step(self) -> None:
         began, start = time.thread_time(), self.clock.timestamp()
         self.after_step()
         self.clock.record(start, self.clock.timestamp(), self._count_after_step)
@@ -278,6 +394,16 @@ class Algorithm(ABC):
         if message is not None:
             self._failure = NonFiniteError(message)
             raise self._failure
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the algorithm is attached to a model."""
+        return self._attachment is not None
+
+    def _require_attached(self, call: str) -> Attachment:
+        if self._attachment is None:
+            raise RuntimeError(f"{type(self).__name__} is not attached; call attach(ddp, optimizer) before {call}()")
+        return self._attachment
 
     def _stopwatch(self) -> Stopwatch:
         return Stopwatch(self.counters, self.tracer, self.clock, self.exposure)

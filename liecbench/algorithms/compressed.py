@@ -1,16 +1,13 @@
 """Base classes of methods that compress, with and without error feedback."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch.distributed as dist
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
-from liecbench.algorithms.memory import declared_memories
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
 
@@ -77,9 +74,9 @@ class ErrorFeedback(CompressedAlgorithm):
         if self.rescale_memory:
             factors = [old / new if old and new else 1.0 for new, old in zip(now, before, strict=True)]
             if any(factor != 1 for factor in factors):
-                for memory in declared_memories(type(self)):
-                    first = memory.extent(self.exchange, block.numel).start
-                    _scale(self.allocated[memory.name][block], first, block, factors)
+                for memory in self.allocated.values():
+                    for extent, factor in zip(block.extents(), factors, strict=True):
+                        memory.piece(memory[block], block.index, extent).mul_(factor)
 
     def state_dict(self) -> dict[str, Any]:
         """Return this rank's step count, its memories, and the learning rates at the last use of the memories."""
@@ -99,21 +96,6 @@ class ErrorFeedback(CompressedAlgorithm):
 
     def _rates_of(self, block: Block) -> list[float]:
         """Return the learning rate of each parameter of a block; 0 if the optimizer does not have the parameter."""
-        rates = {p: float(group["lr"]) for group in self._optimizer.param_groups for p in group["params"]}
+        groups = [group for optimizer in self._optimizers for group in optimizer.param_groups]
+        rates = {p: float(group["lr"]) for group in groups for p in group["params"]}
         return [rates.get(parameter, 0.0) for parameter in block.parameters]
-
-
-def _scale(memory: Tensor, first: int, block: Block, factors: list[float]) -> None:
-    """Multiply the part of ``memory`` that belongs to each parameter of ``block`` by the parameter's factor.
-
-    The first element of ``memory`` belongs to element number ``first`` of the block.
-    """
-    for (start, stop), factor in zip(_extents(block), factors, strict=True):
-        memory[max(0, start - first) : max(0, stop - first)].mul_(factor)
-
-
-def _extents(block: Block) -> Iterator[tuple[int, int]]:
-    start = 0
-    for parameter in block.parameters:
-        yield start, start + parameter.numel()
-        start += parameter.numel()

@@ -14,13 +14,29 @@ from liecbench.algorithms.comm.partition import Block, Shard
 
 
 class Memory:
-    """The float32 tensors of one memory, one per block; ``memory[block]`` is the tensor of ``block``."""
+    """The float32 tensors of one memory, one per block; ``memory[block]`` is the tensor of ``block``.
 
-    def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self.tensors = list(tensors)
+    Args:
+        tensors: The tensors.
+        starts: For each tensor the element of its block to which its first element belongs.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:
+        self.tensors, self._starts = list(tensors), list(starts)
 
     def __getitem__(self, block: Block) -> Tensor:
         return self.tensors[block.index]
+
+    def piece(self, tensor: Tensor, block: int, extent: tuple[int, int]) -> Tensor:
+        """Return the part of ``tensor`` that belongs to the elements [start, stop) = ``extent`` of a block.
+
+        Args:
+            tensor: This memory's tensor of the block, or one of the same shape.
+            block: The index of the block.
+            extent: Elements of the block.
+        """
+        start, stop = (max(0, position - self._starts[block]) for position in extent)
+        return tensor[start:stop]
 
 
 class WorkerMemory:
@@ -54,8 +70,8 @@ class WorkerMemory:
 
     def allocate(self, exchange: Exchange, blocks: Sequence[Block], device: torch.device) -> Memory:
         """Return a memory with one tensor of zeros per block."""
-        numels = [self.extent(exchange, block.numel).numel for block in blocks]
-        return Memory([torch.zeros(numel, device=device) for numel in numels])
+        shards = [self.extent(exchange, block.numel) for block in blocks]
+        return Memory([torch.zeros(shard.numel, device=device) for shard in shards], [shard.start for shard in shards])
 
 
 class ServerMemory(WorkerMemory):

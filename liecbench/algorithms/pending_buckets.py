@@ -25,7 +25,10 @@ class PendingBuckets:
 
     def add(self, buffer: Tensor, future: Future[Tensor], blocks: set[int]) -> None:
         """Add a bucket; when the blocks with indices ``blocks`` are updated, ``future`` completes with ``buffer``."""
-        self._buckets.append(_Bucket(buffer, future, blocks))
+        if blocks:
+            self._buckets.append(_Bucket(buffer, future, blocks))
+        else:  # all parameters of the bucket are empty
+            future.set_result(buffer)
 
     def finish_block(self, block: int) -> None:
         """Mark block number ``block`` as updated, and complete the buckets that wait for no other block."""

@@ -14,12 +14,14 @@ from torch import Tensor
 from torch.distributed import GradBucket
 from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 from torch.futures import Future
+from torch.nn import Parameter
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.timed_group import TimedGroup
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
+from liecbench.algorithms.ddp_parameters import managed_parameters
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
 _EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradient of zeros gives NaN
@@ -29,7 +31,8 @@ _EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradi
 class _Bucket:
     """A copy of the attributes of DDP's ``GradBucket`` that ``powerSGD_hook`` uses; it outlives the ``GradBucket``.
 
-    ``buffer_of_ddp`` receives the update; ``flat`` is the gradient that the hook works on.
+    ``buffer_of_ddp`` receives the update; ``flat`` is the gradient that the hook works on. Empty parameters, for which
+    the hook fails, are left out of ``parameters``.
     """
 
     buffer_of_ddp: Tensor
@@ -40,8 +43,8 @@ class _Bucket:
 
     @classmethod
     def of(cls, bucket: GradBucket) -> "_Bucket":
-        buffer = bucket.buffer()
-        return cls(buffer, buffer, bucket.parameters(), bucket.index(), bucket.is_last())
+        buffer, parameters = bucket.buffer(), [p for p in bucket.parameters() if p.numel()]
+        return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
 
     def in_float32(self) -> "_Bucket":
         """Return the bucket with ``flat`` in float32, which may be a copy. Call it on the communication thread."""
@@ -130,15 +133,14 @@ class PowerSGD(BucketedAllReduce):
         super().set_step(step)
         self._state.iter = step
 
-    def close(self) -> None:
-        """Stop the communication thread and destroy the algorithm's process group."""
+    def on_detach(self) -> None:
+        """Stop the communication thread."""
         self._thread.close()
-        super().close()
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Start the communication thread."""
         super().on_attach(ddp, group)
-        self._parameters = [parameter for parameter in ddp.module.parameters() if parameter.requires_grad]
+        self._parameters = [parameter for _, parameter in managed_parameters(ddp) if parameter.numel()]
         self._timed_group = TimedGroup(group, self._watch, self._end_timestamp)
         self._start_at(0, errors={}, qs={})
         self._stream = stream_for(self.device)
@@ -146,6 +148,7 @@ class PowerSGD(BucketedAllReduce):
 
     def _start_at(self, step: int, errors: dict[Tensor, Tensor], qs: dict[Tensor, Tensor]) -> None:
         self.step, self._errors, self._qs = step, errors, qs
+        self._errors_before: dict[Tensor, Tensor] = {}
         self._state = PowerSGDState(
             process_group=cast("dist.ProcessGroup", self._timed_group),
             matrix_approximation_rank=self.matrix_approximation_rank,
@@ -163,10 +166,22 @@ class PowerSGD(BucketedAllReduce):
         self._thread.submit(lambda: self._reduce(kept, future))
         return future
 
+    def restore_memories(self, parameters: list[Parameter]) -> None:
+        """Give the error memories of ``parameters`` the values that they had before the step; their Q may change."""
+        self._thread.run(lambda: self._restore(parameters))
+
+    def _restore(self, parameters: list[Parameter]) -> None:
+        for parameter in parameters:
+            if (error := self._errors.get(parameter)) is not None:
+                before = self._errors_before.get(parameter)
+                error.zero_() if before is None else error.copy_(before)
+
     def _reduce(self, bucket: _Bucket, future: Future[Tensor]) -> None:
         self._timed_group.begin()
         try:
             if self._failure is None:
+                if bucket.position == 0:
+                    self._errors_before = dict(self._errors)
                 self._run_hook(bucket.in_float32())
         except BaseException as error:
             self._failure = error
@@ -242,7 +257,7 @@ class PowerSGD(BucketedAllReduce):
 
 
 def _matrix_shape(shape: torch.Size) -> tuple[int, int]:
-    rows = shape[0] if shape else 1
+    rows = (shape[0] if shape else 1) or 1  # a matrix of no rows has no elements
     return rows, shape.numel() // rows
 
 

@@ -5,22 +5,65 @@ import sys
 from types import FrameType
 
 import torch
+from torch import nn
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
+from liecbench.algorithms.ddp_parameters import managed_parameters, sparse_parameters
+
+_INSTEAD = "take DistributedDataParallel, of which every rank has all parameters"
+_REFUSED_MODULES = {
+    "FullyShardedDataParallel": f"shards the parameters over the ranks; {_INSTEAD}",
+    "FSDPModule": f"(fully_shard) shards the parameters over the ranks; {_INSTEAD}",
+    "DeepSpeedEngine": f"exchanges gradients by itself; {_INSTEAD}",
+    "DataParallel": "runs one process for all GPUs; take DistributedDataParallel, with one process per GPU",
+}
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _GRAD_SCALER_FILE = inspect.getfile(GradScaler)
 # A scaler calls ``optimizer.step`` itself, so few calls lie between. Every step searches these calls, for about 5 µs.
 _MOST_CALLS = 20
 
 
+def require_ddp(model: nn.Module) -> DistributedDataParallel:
+    """Return the DistributedDataParallel module that ``model`` is, or that ``torch.compile`` made it from.
+
+    Raises:
+        TypeError: If there is none, or if its options leave no place for another communication hook.
+    """
+    ddp = getattr(model, "_orig_mod", model)
+    for cls in type(ddp).__mro__:
+        if cls.__name__ in _REFUSED_MODULES:
+            raise TypeError(f"{cls.__name__} {_REFUSED_MODULES[cls.__name__]}")
+    if not isinstance(ddp, DistributedDataParallel):
+        raise TypeError(
+            f"attach takes a DistributedDataParallel module, not {type(ddp).__name__}; "
+            "wrap the model: DistributedDataParallel(model)"
+        )
+    if ddp.mixed_precision is not None:
+        raise TypeError("DistributedDataParallel(mixed_precision=…) has a hook of its own; use torch.autocast instead")
+    if getattr(ddp, "_use_python_reducer", False):
+        raise TypeError("torch._dynamo.config.optimize_ddp='python_reducer' runs no communication hook; set it to True")
+    if any(hasattr(parameter, "_in_backward_optimizers") for parameter in ddp._module_parameters):
+        raise TypeError("an optimizer that steps in the backward pass has a hook of its own; call optimizer.step()")
+    return ddp
+
+
+def refuse_sparse_gradients(ddp: DistributedDataParallel, method: str) -> None:
+    """Raise ValueError if a parameter has sparse gradients, which ``method`` cannot exchange."""
+    for name in sparse_parameters(ddp):
+        raise ValueError(
+            f"parameter {name} has sparse gradients (an embedding with sparse=True), and {method} exchanges dense "
+            "ones; make the embedding with sparse=False, or attach AllReduce"
+        )
+
+
 def require_one_device(ddp: DistributedDataParallel) -> torch.device:
-    """Return the device of all trainable parameters.
+    """Return the device of all parameters that ``ddp`` averages.
 
     Raises:
         ValueError: If a parameter is not float32, float16 or bfloat16, or not all are on the CPU or on one GPU.
     """
-    named = [(name, parameter) for name, parameter in ddp.module.named_parameters() if parameter.requires_grad]
+    named = managed_parameters(ddp)
     device = next((parameter.device for _, parameter in named), torch.device("cpu"))
     for name, parameter in named:
         if parameter.dtype not in DTYPES or parameter.device.type not in ("cpu", "cuda"):

@@ -1,5 +1,7 @@
 """P-SGD: the workers average their gradients in full precision, through a server."""
 
+from typing import ClassVar
+
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -13,6 +15,8 @@ from liecbench.compressors.identity import Identity
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class PSGD(ServerAlgorithm):
     """Parallel SGD through a server, nothing compressed: u = mean(g_i)."""
+
+    is_exact: ClassVar[bool] = True
 
     def push_compressor(self, step: int) -> Compressor:
         """Return the identity, because the method does not compress."""

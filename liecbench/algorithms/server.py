@@ -1,8 +1,6 @@
 """The base class of methods that average gradients through a server, during the backward pass, block by block."""
 
 import copy
-import itertools
-import operator
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.partition import Block, ServerPlace, plan_blocks
 from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule, ScheduleError, WithoutArithmetic
 from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
+from liecbench.algorithms.ddp_parameters import finds_unused, managed_parameters
 from liecbench.algorithms.memory import Memory, declared_memories
 from liecbench.algorithms.pending_buckets import PendingBuckets, as_stored
 from liecbench.compressors.base import Compressor
@@ -56,7 +55,6 @@ class ServerAlgorithm(Algorithm):
         self.blocks: list[Block] = []
         self.allocated: dict[str, Memory] = {}
         self._scratch = torch.empty(0)
-        self._group: dist.ProcessGroup | None = None
 
     @abstractmethod
     def reduce(self, block: Block) -> Tensor:
@@ -95,11 +93,13 @@ class ServerAlgorithm(Algorithm):
         return self._scratch[:numel]
 
     def average_models(self) -> None:
-        """Replace every worker's parameters by the mean over the workers, in full precision. Collective.
+        """Replace local models by their mean, in full precision, if the method has any. Collective.
 
         Raises:
             NonFiniteError: If the mean is not finite.
         """
+        if not self.local_models:
+            return
         self._non_finite_message = f"step {self.step}: the models are not finite"
         try:
             self._thread.run(self._average_blocks)
@@ -130,8 +130,7 @@ class ServerAlgorithm(Algorithm):
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Plan the blocks, allocate the memories and start the communication thread."""
-        self._group = group
-        self._finds_unused = ddp.find_unused_parameters
+        self._ddp = ddp
         self._non_finite_message = ""
         exchange = GroupExchange(
             group,
@@ -142,7 +141,7 @@ class ServerAlgorithm(Algorithm):
             device=self.device,
             on_flag=lambda flag: self._finite_check.submit(flag, self._non_finite_message),
         )
-        self._set_up([(n, p) for n, p in ddp.module.named_parameters() if p.requires_grad], exchange)
+        self._set_up(managed_parameters(ddp), exchange)
         self._block_of: dict[Tensor, Block] = {
             parameter: block for block in self.blocks for parameter in block.parameters
         }
@@ -150,7 +149,8 @@ class ServerAlgorithm(Algorithm):
         self._thread: CommunicationThread | CallingThread = CommunicationThread(self._stream)
         self._buckets = PendingBuckets()
         self._num_reduced = 0
-        self._updates: dict[Tensor, Tensor] = {}
+        # The memories before a step, by name and block; only if a backward pass may leave parameters unused.
+        self._memories_before: dict[tuple[str, int], Tensor] = {}
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Queue a bucket for the communication thread."""
@@ -159,26 +159,15 @@ class ServerAlgorithm(Algorithm):
         self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
         return future
 
-    def before_step(self) -> None:
-        """Write the update into the gradients of the parameters that no rank used in its forward pass.
-
-        DDP drops the update that its hook returns for such a parameter, but the memories take it for applied.
-        """
-        candidates: list[tuple[Tensor, Tensor]] = []
-        for parameter, update in self._updates.items():
-            if parameter.grad is None:
-                parameter.grad = update.detach().clone()
-            elif self._finds_unused:
-                candidates.append((parameter.grad, update))
-        if candidates:  # test all candidates together, so that the host waits for a GPU only once
-            used = torch.stack([gradient.any() for gradient, _ in candidates]).tolist()
-            for gradient, update in itertools.compress(candidates, map(operator.not_, used)):
-                gradient.copy_(update)
-        self._updates.clear()
+    def restore_memories(self, parameters: list[Parameter]) -> None:
+        """Give the memories of ``parameters`` the values that they had before the step."""
+        if self._memories_before:
+            self._thread.run(lambda: self._restore(parameters))
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """Replace local models by their mean while the ``with`` body runs, then restore them. Collective."""
+        self._require_attached("evaluation")
         self.synchronize()
         if not self.local_models:
             yield
@@ -213,13 +202,13 @@ class ServerAlgorithm(Algorithm):
             block.release()
         return residual / total if total else None
 
-    def close(self) -> None:
-        """Stop the communication thread and destroy the algorithm's process group."""
+    def on_detach(self) -> None:
+        """Stop the communication thread."""
         self._thread.close()
-        dist.destroy_process_group(self._group)
 
     def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
         self.exchange = exchange
+        named = [(name, parameter) for name, parameter in named if parameter.numel()]
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
             for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.block_bytes))
@@ -239,13 +228,13 @@ class ServerAlgorithm(Algorithm):
     def _receive(
         self, parameters: list[Tensor], gradients: list[Tensor], buffer: Tensor, future: Future[Tensor]
     ) -> None:
-        self._buckets.add(buffer, future, {self._block_of[parameter].index for parameter in parameters})
+        blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}
+        self._buckets.add(buffer, future, {block.index for block in blocks.values()})
         try:
             for parameter, flat in zip(parameters, gradients, strict=True):
-                gradient = as_stored(flat, parameter)
-                self._updates[parameter] = gradient
-                block = self._block_of[parameter]
-                if block.add_gradient(parameter, gradient) and self._failure is None:
+                block = blocks.get(parameter)
+                is_complete = block is not None and block.add_gradient(parameter, as_stored(flat, parameter))
+                if block is not None and is_complete and self._failure is None:
                     self._reduce(block)
         except BaseException as error:
             self._failure = error
@@ -259,6 +248,7 @@ class ServerAlgorithm(Algorithm):
         self._non_finite_message = f"step {self.step}: gradients of block {block.index} ({names}) are not finite"
         try:
             self.before_reduce(block)
+            self._keep_memories(block)
             block.scatter(self.reduce(block))
         except NonFiniteMessageError:
             raise NonFiniteError(self._non_finite_message) from None
@@ -267,6 +257,19 @@ class ServerAlgorithm(Algorithm):
             self._num_reduced = 0
             self.step += 1
         self._buckets.finish_block(block.index)
+
+    def _keep_memories(self, block: Block) -> None:
+        if finds_unused(self._ddp):
+            for name, memory in self.allocated.items():
+                self._memories_before[name, block.index] = memory[block].clone()
+
+    def _restore(self, parameters: list[Parameter]) -> None:
+        unused = set(parameters)
+        for (name, index), before in self._memories_before.items():
+            for parameter, extent in zip(self.blocks[index].parameters, self.blocks[index].extents(), strict=True):
+                if parameter in unused:
+                    memory = self.allocated[name]
+                    memory.piece(memory[self.blocks[index]], index, extent).copy_(memory.piece(before, index, extent))
 
     def _average_blocks(self) -> None:
         for block in self.blocks:

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook, fp16_compress_hook
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms.ddp import DDP, DDPBF16, DDPFP16
+from liecbench.algorithms.ddp import AllReduce, AllReduceBF16, AllReduceFP16
 from tests.algorithms import buckets, network
 from tests.distributed import run_ranks
 
-MAKERS: list[Callable[..., DDP]] = [DDP, DDPFP16, DDPBF16]
+MAKERS: list[Callable[..., AllReduce]] = [AllReduce, AllReduceFP16, AllReduceBF16]
 IDS = ["ddp", "ddp_fp16", "ddp_bf16"]
 each = pytest.mark.parametrize("case", range(3), ids=IDS)
 
@@ -31,7 +31,7 @@ def means() -> list[tuple[Tensor, Tensor]]:
 def beside_torch() -> list[bool]:
     """Return whether six steps end in the same model as with PyTorch's own hook."""
     seen = []
-    for make, hook in [(DDP, allreduce_hook), (DDPFP16, fp16_compress_hook)]:
+    for make, hook in [(AllReduce, allreduce_hook), (AllReduceFP16, fp16_compress_hook)]:
         ours, theirs = buckets.attached(make()), buckets.build()
         theirs.ddp.register_comm_hook(None, hook)
         ours.train(range(6))
@@ -53,14 +53,14 @@ class Steep(nn.Module):
 
 def huge_but_finite() -> float:
     ddp = DistributedDataParallel(Steep())
-    DDP().attach(ddp, optimizer := torch.optim.SGD(ddp.parameters(), lr=1e-38))
+    AllReduce().attach(ddp, optimizer := torch.optim.SGD(ddp.parameters(), lr=1e-38))
     ddp(torch.tensor(3e38)).backward()
     optimizer.step()
     return float(ddp.module.weight.detach().sum())
 
 
 def seconds() -> tuple[float, float]:
-    algorithm = DDPFP16()
+    algorithm = AllReduceFP16()
     buckets.attached(algorithm).train(range(3))  # without synchronize, which a training loop of one's own does not call
     return algorithm.counters.compress_seconds, algorithm.counters.communicate_seconds
 

@@ -12,7 +12,17 @@ import torch.distributed as dist
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import DDP, DDPBF16, LIEC, PSGD, Algorithm, DoubleSqueeze, MemSGD, NonFiniteError, PowerSGD
+from liecbench.algorithms import (
+    LIEC,
+    PSGD,
+    Algorithm,
+    AllReduce,
+    AllReduceBF16,
+    DoubleSqueeze,
+    MemSGD,
+    NonFiniteError,
+    PowerSGD,
+)
 from liecbench.compressors import FP16, Int8, Sign, TopK
 from tests.algorithms import network
 from tests.algorithms.test_trajectories import METHODS, SEVERAL, UNCOMPRESSED, Combination, trained
@@ -24,7 +34,7 @@ COMBINATIONS: list[Combination] = [
     for method, compressor, server in itertools.product(METHODS, ["sign", "top_k"], ["root", "sharded"])
     if method not in UNCOMPRESSED or compressor == "sign"
 ]
-BUCKETED = [DDP, DDPBF16, PowerSGD]
+BUCKETED = [AllReduce, AllReduceBF16, PowerSGD]
 
 
 def train_all(device: str) -> list[torch.Tensor]:
@@ -120,7 +130,7 @@ def with_a_nan(make: Any) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize(
-    "make", [PSGD, partial(MemSGD, compressor=Sign()), DDP, PowerSGD], ids=["psgd", "memsgd", "ddp", "powersgd"]
+    "make", [PSGD, partial(MemSGD, compressor=Sign()), AllReduce, PowerSGD], ids=["psgd", "memsgd", "ddp", "powersgd"]
 )
 @pytest.mark.parametrize(("backend", "late"), [("gloo", 0), ("cpu:gloo,cuda:nccl", 1)])
 def test_a_gradient_that_is_not_finite_stops_all_ranks_at_one_step(make: Any, backend: str, late: int) -> None:
@@ -147,7 +157,7 @@ def train_without_waiting(make: Any) -> int:
     "make",
     [
         PSGD,
-        DDPBF16,
+        AllReduceBF16,
         *(partial(method, compressor=Sign()) for method in (MemSGD, LIEC)),
         *(partial(DoubleSqueeze, compressor=compressor) for compressor in (TopK(0.1), FP16(), Int8())),
     ],
@@ -184,7 +194,9 @@ def in_16_bits(make: Any, device: str) -> torch.Tensor:
     return run.flat()
 
 
-@pytest.mark.parametrize("make", [partial(MemSGD, compressor=Sign()), PowerSGD, DDP], ids=["memsgd", "powersgd", "ddp"])
+@pytest.mark.parametrize(
+    "make", [partial(MemSGD, compressor=Sign()), PowerSGD, AllReduce], ids=["memsgd", "powersgd", "ddp"]
+)
 def test_parameters_of_16_bits_are_trained(make: Any) -> None:
     for on_cpu, on_gpu in zip(
         run_ranks(in_16_bits, 2, make, "cpu"), run_ranks(in_16_bits, 2, make, "cuda"), strict=True

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms.ddp import DDP
+from liecbench.algorithms.ddp import AllReduce
 from liecbench.algorithms.powersgd import PowerSGD
 from tests.algorithms import buckets, network
 from tests.algorithms.buckets import Setup
@@ -61,7 +61,7 @@ def beside_torch() -> bool:
 
 def beside_ddp() -> tuple[float, float]:
     """Return how far eight steps end from plain DDP, at full rank and at rank 1, relative to the way gone."""
-    dense = buckets.attached(DDP())
+    dense = buckets.attached(AllReduce())
     start = dense.flat()
     dense.train(range(8))
     distances = []

@@ -77,7 +77,7 @@ def refusals() -> list[str]:
     with pytest.raises(ValueError, match="must be float32") as of_type:
         PSGD().attach(DistributedDataParallel(double), torch.optim.SGD(double.parameters(), lr=1))
     with pytest.raises(TypeError) as of_module:
-        PSGD().attach(double, torch.optim.SGD(double.parameters(), lr=1))  # type: ignore[arg-type]
+        PSGD().attach(double, torch.optim.SGD(double.parameters(), lr=1))
     liec, memsgd = LIEC(compressor=Sign()), MemSGD(compressor=Sign())
     buckets.attached(liec)
     buckets.attached(memsgd)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.algorithms import DDP, LIEC
+from liecbench.algorithms import LIEC, AllReduce
 from liecbench.compressors import Sign, TopK
 from liecbench.config import registry
 from liecbench.tasks.digits import Digits
@@ -156,7 +156,7 @@ def test_wrong_options_are_named(
 
 @pytest.mark.parametrize(
     ("cls", "expected"),
-    [(DDP, (False, False)), (LIEC, (True, True)), (registry.load("algorithm", "psgd"), (False, True))],
+    [(AllReduce, (False, False)), (LIEC, (True, True)), (registry.load("algorithm", "psgd"), (False, True))],
 )
 def test_algorithms_say_what_they_take(cls: type, expected: tuple[bool, bool]) -> None:
     actual = (registry.takes(cls, "compressor"), registry.takes(cls, "server"))

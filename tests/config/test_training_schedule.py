@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from liecbench.algorithms.base import Algorithm
-from liecbench.algorithms.ddp import DDP
+from liecbench.algorithms.ddp import AllReduce
 from liecbench.algorithms.neolithic import Neolithic
 from liecbench.compressors import Sign
 from liecbench.config.training_schedule import learning_rate, steps_per_epoch
@@ -29,7 +29,7 @@ def test_the_learning_rate_follows_the_schedule(schedule: Any, expected: list[fl
 @pytest.mark.parametrize(
     ("algorithm", "expected"),
     [
-        (DDP(), 22),  # of 2 × 32 samples
+        (AllReduce(), 22),  # of 2 × 32 samples
         (Neolithic(compressor=Sign(), rounds=3, accumulate=True), 7),  # of 2 × 3 × 32 samples
     ],
     ids=["one minibatch per step", "three minibatches per step"],

@@ -1,5 +1,6 @@
 """Partition of the gradient: into blocks, which are exchanged one by one, and each block into one shard per server."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -85,6 +86,11 @@ class Block:
     def numel(self) -> int:
         """Number of elements of all parameters together."""
         return sum(parameter.numel() for parameter in self.parameters)
+
+    def extents(self) -> list[tuple[int, int]]:
+        """Return for each parameter its elements [start, stop) of the block's vector."""
+        stops = list(itertools.accumulate(parameter.numel() for parameter in self.parameters))
+        return list(zip([0, *stops[:-1]], stops, strict=True))
 
     def add_gradient(self, parameter: Tensor, gradient: Tensor) -> bool:
         """Store the gradient of one parameter, and return whether the block now has the gradients of all parameters."""

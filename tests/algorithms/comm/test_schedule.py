@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from liecbench.algorithms import CSER, DDP, DDPFP16, LIEC, PSGD, Algorithm, Block, LocalSGD, MemSGD, SignSGD
+from liecbench.algorithms import CSER, LIEC, PSGD, Algorithm, AllReduce, AllReduceFP16, Block, LocalSGD, MemSGD, SignSGD
 from liecbench.algorithms.comm.partition import ServerPlace
 from liecbench.algorithms.comm.schedule import Schedule, ScheduleError
 from liecbench.compressors import Sign
@@ -91,7 +91,7 @@ def test_blocks_are_sent_one_after_the_other_from_the_last_parameter_to_the_firs
 
 def test_ddp_all_reduces_a_bucket_when_it_is_full() -> None:
     shapes = [torch.Size((n,)) for n in (5, 6, 30, 4)]
-    actual = DDPFP16(block_bytes=100).schedule(shapes, world_size=3, step=0)
+    actual = AllReduceFP16(block_bytes=100).schedule(shapes, world_size=3, step=0)
 
     # From the last: 16 + 120 bytes reach 100; 24 + 20 do not. In half precision each is half of that.
     assert [(r.bucket, r.num_bytes, r.depends_on) for r in actual.all_reduces] == [(0, 68, ()), (1, 22, ())]
@@ -106,7 +106,7 @@ def test_all_ranks_together_receive_what_they_send(numel: int, world_size: int, 
     assert sum(sent for sent, _ in ranks) == sum(received for _, received in ranks)
 
 
-@pytest.mark.parametrize("algorithm", [PSGD(), DDP(), MemSGD(compressor=Sign())], ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("algorithm", [PSGD(), AllReduce(), MemSGD(compressor=Sign())], ids=lambda a: type(a).__name__)
 def test_one_rank_sends_nothing(algorithm: Algorithm) -> None:
     assert schedule(algorithm, world_size=1).payload_bytes() == [(0, 0)]
 

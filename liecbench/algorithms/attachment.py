@@ -1,0 +1,110 @@
+"""What an algorithm registers with a model and its optimizers, and how it is removed."""
+
+import warnings
+import zlib
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from liecbench.algorithms.comm.own_group import release_group
+from liecbench.algorithms.ddp_hook import DdpHook, Listener, refuse_join
+
+
+class StepListener(Listener, Protocol):
+    """What an algorithm does around the steps of optimizers."""
+
+    device: torch.device
+    supports_join: ClassVar[bool]
+
+    def on_step_begin(self) -> None:
+        """Called at the start of each ``optimizer.step``."""
+
+    def on_step_end(self, *, is_last: bool) -> None:
+        """Called at the end of each ``optimizer.step``; ``is_last`` once all optimizers have made their step."""
+
+
+class Attachment:
+    """The hooks of ``algorithm`` on a model and its optimizers, registered until ``remove``.
+
+    Args:
+        algorithm: The algorithm.
+        hook: The communication hook of ``ddp``.
+        ddp: The model.
+        optimizers: The optimizers.
+        group: The process group of the algorithm.
+    """
+
+    def __init__(
+        self,
+        algorithm: StepListener,
+        hook: DdpHook,
+        ddp: DistributedDataParallel,
+        optimizers: Sequence[Optimizer],
+        group: dist.ProcessGroup,
+    ) -> None:
+        self._algorithm, self._hook, self._ddp, self._optimizers = algorithm, hook, ddp, optimizers
+        self._group, self._to_come = group, set(map(id, optimizers))
+        hook.listener = algorithm
+        self._handles: list[Any] = [ddp.register_forward_pre_hook(hook)]
+        for optimizer in optimizers:
+            self._handles.append(optimizer.register_step_pre_hook(lambda *_: algorithm.on_step_begin()))
+            self._handles.append(optimizer.register_step_post_hook(lambda stepped, *_: self._stepped(stepped)))
+        if not algorithm.supports_join:
+            ddp.__dict__["join_hook"] = refuse_join
+
+    def is_between_optimizers(self) -> bool:
+        """Return whether some optimizers have made their step and others have not, and begin anew."""
+        is_between = len(self._to_come) < len(self._optimizers)
+        self._to_come = set(map(id, self._optimizers))
+        return is_between
+
+    def parameters(self) -> list[Parameter]:
+        """Return the model's parameters."""
+        return list(self._ddp.module.parameters())
+
+    def maximum(self, value: Tensor) -> None:
+        """Replace a value on every rank by the largest. Collective."""
+        dist.all_reduce(value, dist.ReduceOp.MAX, self._group)
+
+    def average_optimizer_states(self) -> None:
+        """Replace the states that optimizers keep per element of a parameter by their mean over ranks. Collective."""
+        states = [o.state.get(p, {}) for o in self._optimizers for p in self.parameters()]
+        tensors = [
+            value
+            for state in states
+            for value in state.values()
+            if isinstance(value, Tensor) and value.is_floating_point() and value.dim() and value.is_contiguous()
+        ]
+        signature = zlib.crc32(str([tensor.shape for tensor in tensors]).encode())
+        bounds = torch.tensor([signature, -signature], device=self._algorithm.device)
+        self.maximum(bounds)
+        if bounds.tolist() != [signature, -signature]:
+            warnings.warn("the ranks' optimizers hold different states, which stay local", stacklevel=3)
+            return
+        for tensor in tensors:
+            dist.all_reduce(tensor, group=self._group)
+            tensor.div_(self._group.size())
+
+    def remove(self) -> None:
+        """Remove all hooks, so that the model trains on as plain DDP."""
+        self._hook.listener = None
+        self._ddp.__dict__.pop("join_hook", None)
+        for handle in self._handles:
+            handle.remove()
+
+    def release(self, *, has_failed: bool) -> None:
+        """Release the process group."""
+        release_group(self._group, self._algorithm.device, has_failed=has_failed)
+
+    def _stepped(self, optimizer: Any) -> None:
+        self._to_come.discard(id(optimizer))
+        is_last = not self._to_come
+        if is_last:
+            self._to_come = set(map(id, self._optimizers))
+        self._algorithm.on_step_end(is_last=is_last)

@@ -1,0 +1,78 @@
+"""The backward passes since the last optimizer step, and what they leave as it was."""
+
+import warnings
+
+import torch
+from torch import Tensor
+from torch.distributed import GradBucket
+from torch.nn import Parameter
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
+
+
+class Backwards:
+    """Watches the backward passes of ``ddp`` that exchange gradients.
+
+    DDP leaves the gradient of a parameter alone that no rank used in the forward pass, unless the gradient is a view of
+    a bucket, into which the hook writes.
+
+    Args:
+        ddp: The model.
+        parameters: The names and parameters that ``ddp`` averages, in the order of its reducer.
+    """
+
+    def __init__(self, ddp: DistributedDataParallel, parameters: list[tuple[str, Parameter]]) -> None:
+        self._ddp, self._parameters = ddp, [parameter for _, parameter in parameters]
+        self._number, self._has_warned = 0, False
+        self._gradients: dict[Tensor, Tensor] = {}
+
+    def begin_forward(self, method: str, *, warn: bool) -> None:
+        """Check a forward pass of training, before it runs.
+
+        Args:
+            method: The method's name, for messages.
+            warn: Whether to warn, once, if gradients of an earlier synchronized backward pass are not used yet.
+
+        Raises:
+            RuntimeError: If ``ddp.join`` was called with an option that no communication hook supports.
+        """
+        ddp = self._ddp
+        if ddp._join_config.enable and not ddp._divide_by_initial_world_size:
+            raise RuntimeError("join(divide_by_initial_world_size=False) does not work with a communication hook")
+        if warn and self._number and not self._has_warned and self._accumulates():
+            self._has_warned = True
+            warnings.warn(
+                f"a second backward pass before optimizer.step exchanges gradients, and {method} compresses and counts "
+                "each; run all but the last under ddp.no_sync(), or call optimizer.zero_grad() if you skipped a step",
+                stacklevel=2,
+            )
+
+    def keep(self, bucket: GradBucket) -> None:
+        """Keep a copy of the gradients that are views of ``bucket``, if the forward pass may leave some unused."""
+        if self._ddp.gradient_as_bucket_view and finds_unused(self._ddp):
+            for parameter in bucket.parameters():
+                if parameter.grad is not None:
+                    self._gradients[parameter] = parameter.grad.clone()
+
+    def end(self) -> list[Parameter]:
+        """Count a backward pass, and return the parameters that no rank used, whose gradients are as before it."""
+        self._number += 1
+        if not finds_unused(self._ddp):
+            return []
+        unused = [p for p, is_unused in zip(self._parameters, are_unused(self._ddp), strict=True) if is_unused]
+        for parameter in unused:
+            if parameter in self._gradients and parameter.grad is not None:
+                parameter.grad.copy_(self._gradients[parameter])
+        self._gradients.clear()
+        return unused
+
+    def clear(self) -> None:
+        """Forget the backward passes, because an optimizer has made a step."""
+        self._number = 0
+
+    def _accumulates(self) -> bool:
+        if not (self._ddp.training and self._ddp.require_backward_grad_sync):
+            return False
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        return any(bool(torch.any(gradient)) for gradient in gradients[:1])

@@ -1,0 +1,61 @@
+"""The process group of an algorithm, with the ranks, backend and timeout of the model's group."""
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Final
+
+import torch
+import torch.distributed as dist
+
+# Groups of some of the ranks that no algorithm uses now. They are used again instead of destroyed, because the name
+# that torch would give a new group of the same ranks might be that of a destroyed one, and the two would mix.
+_unused: Final[dict[str, list[dist.ProcessGroup]]] = defaultdict(list)
+
+
+def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.ProcessGroup:
+    """Return a process group like ``group`` for an algorithm's own messages. Collective over ``group``.
+
+    Other groups of ranks neither take part nor need to do the same.
+
+    Args:
+        group: The process group of the model.
+        device: The model's device, which decides whose backend's timeout the new group gets.
+    """
+    ranks = dist.get_process_group_ranks(group)
+    timeout, backend = _timeout(group, device), dist.get_backend_config(group)
+    if len(ranks) == dist.get_world_size():
+        own = dist.new_group(ranks, timeout=timeout, backend=backend)
+    elif kept := _unused[_key(group, device)]:
+        own = kept.pop()
+    else:
+        _agree_on_name(group, device)
+        own = dist.new_group(ranks, timeout=timeout, backend=backend, use_local_synchronization=True)
+    assert isinstance(own, dist.ProcessGroup), "this rank belongs to the group of the model"
+    return own
+
+
+def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: bool) -> None:
+    """Destroy a group that ``acquire_group`` returned, or keep it for another algorithm unless it ``has_failed``."""
+    if own.size() == dist.get_world_size():
+        dist.destroy_process_group(own)
+    elif not has_failed:
+        _unused[_key(own, device)].append(own)
+
+
+def _key(group: dist.ProcessGroup, device: torch.device) -> str:
+    parts = dist.get_process_group_ranks(group), dist.get_backend_config(group), device, _timeout(group, device)
+    return " ".join(map(str, parts))
+
+
+def _timeout(group: dist.ProcessGroup, device: torch.device) -> timedelta:
+    timeout: timedelta = group._get_backend(device).options._timeout
+    return timeout
+
+
+def _agree_on_name(group: dist.ProcessGroup, device: torch.device) -> None:
+    """Give all ranks of ``group`` the same number of groups, from which torch derives the name of the next one."""
+    own = len(dist.distributed_c10d._world.pg_names)
+    most = torch.tensor(own, device=device)
+    dist.all_reduce(most, dist.ReduceOp.MAX, group)
+    for _ in range(int(most) - own):
+        dist.new_group([dist.get_rank()], use_local_synchronization=True)

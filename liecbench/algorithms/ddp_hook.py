@@ -1,0 +1,110 @@
+"""The hooks that connect an algorithm with a DistributedDataParallel module."""
+
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.autograd import Variable
+from torch.distributed import GradBucket
+from torch.futures import Future
+from torch.nn.parallel import DistributedDataParallel
+
+
+class Listener(Protocol):
+    """What an algorithm does for the module to which it is attached."""
+
+    def on_forward(self) -> None:
+        """Called before each forward pass."""
+
+    def on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
+        """Start the communication of a gradient bucket, and return the future of its updated buffer."""
+
+    def on_backward_end(self) -> None:
+        """Called when a backward pass is over, and the update is in the gradients."""
+
+
+class DdpHook:
+    """The communication hook and forward hook of a module, which pass everything on to ``listener``.
+
+    DDP cannot unregister a communication hook. Without a listener, this one averages gradients as plain DDP does. A
+    copied or pickled module gets a new hook with no listener, so that the copy is a plain DDP module.
+    """
+
+    def __init__(self) -> None:
+        self.listener: Listener | None = None
+        self._group: dist.ProcessGroup | None = None
+
+    @classmethod
+    def of(cls, ddp: DistributedDataParallel) -> "DdpHook":
+        """Return the hook of ``ddp``, which is registered if it is not yet.
+
+        Raises:
+            ValueError: If ``ddp`` has another communication hook.
+        """
+        for function, state in ddp._comm_hooks:
+            if not isinstance(state, cls):
+                raise ValueError(
+                    f"the DistributedDataParallel module already has a communication hook, "
+                    f"{getattr(function, '__qualname__', function)}; make a new module without it"
+                )
+            if state._group is not None:
+                return state
+        hook = cls()
+        ddp._comm_hooks.clear()  # of a copied module: its reducer has no hook
+        ddp.register_comm_hook(hook, _on_bucket)
+        hook._group = ddp.process_group
+        return hook
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "DdpHook":
+        return DdpHook()
+
+    def __reduce__(self) -> tuple[type["DdpHook"], tuple[()]]:
+        return DdpHook, ()
+
+    def __call__(self, module: torch.nn.Module, inputs: object) -> None:
+        """Announce a forward pass; registered as a forward pre-hook."""
+        if self.listener is not None:
+            self.listener.on_forward()
+
+    def run(self, bucket: GradBucket) -> Future[Tensor]:
+        """Start the communication of a bucket."""
+        if self.listener is None:
+            assert self._group is not None, "a hook that runs is registered"
+            return _averaged(bucket, self._group)
+        if bucket.is_last() and torch._C._current_graph_task_id() != -1:
+            # The first callback runs before DDP writes the gradients, and the second after.
+            listener = self.listener
+            _queue_callback(lambda: _queue_callback(listener.on_backward_end))
+        return self.listener.on_bucket(bucket)
+
+
+def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
+    """Return the algorithm that is attached to ``ddp``; None if there is none."""
+    hooks = [state for _, state in ddp._comm_hooks if isinstance(state, DdpHook)]
+    return next((hook.listener for hook in hooks if hook.listener is not None), None)
+
+
+def refuse_join(*_: object, **__: object) -> None:
+    """Take the place of ``join_hook`` in a module; raises RuntimeError."""
+    raise RuntimeError(
+        "the attached liecbench method does not support join(): a rank without further inputs takes no optimizer "
+        "steps, and its peers would wait for it; give all ranks the same number of batches, or attach AllReduce"
+    )
+
+
+def _on_bucket(state: DdpHook, bucket: GradBucket) -> Future[Tensor]:
+    return state.run(bucket)
+
+
+def _queue_callback(function: Any) -> None:
+    Variable._execution_engine.queue_callback(function)
+
+
+def _averaged(bucket: GradBucket, group: dist.ProcessGroup) -> Future[Tensor]:
+    """All-reduce a bucket with the arithmetic of DDP without a hook."""
+    gradient = bucket.buffer().mul_(1 / group.size())
+    work = dist.all_reduce(gradient, group=group, async_op=True)
+    assert work is not None, "this rank belongs to the group"
+    reduced: Future[Tensor] = work.get_future().then(lambda future: future.value()[0])
+    return reduced

@@ -1,0 +1,62 @@
+"""The parameters whose gradients DistributedDataParallel averages."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn import Parameter
+from torch.nn.parallel import DistributedDataParallel
+
+
+def managed_parameters(ddp: DistributedDataParallel) -> list[tuple[str, Parameter]]:
+    """Return the names and parameters that ``ddp`` averages, in the order of its reducer, tied parameters once.
+
+    Parameters that were frozen when ``ddp`` was made are left out, and so are those that it was told to ignore.
+
+    Raises:
+        ValueError: If the model has changed since ``ddp`` was made.
+    """
+    names = {parameter: name for name, parameter in reversed(list(ddp.module.named_parameters(remove_duplicate=False)))}
+    trainable: list[Parameter] = ddp._build_params_for_reducer()[0]
+    used: torch.Tensor | None = ddp.reducer._get_local_used_map()  # None unless a pass may leave parameters unused
+    number = len(trainable) if used is None else len(used)
+    for parameters in (trainable, _with_frozen(ddp)):
+        if len(parameters) == number:
+            return [(names[parameter], parameter) for parameter in parameters]
+    raise ValueError(
+        f"DistributedDataParallel was made with {number} trainable parameters, but now there are {len(trainable)}; "
+        "freeze and unfreeze parameters before you make it"
+    )
+
+
+def _with_frozen(ddp: DistributedDataParallel) -> list[Parameter]:
+    """Return the parameters that ``ddp`` does not ignore, also those that were frozen after it was made."""
+    found = [
+        parameter
+        for prefix, module in ddp.module.named_modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if f"{prefix}.{name}" not in ddp.parameters_to_ignore
+    ]
+    return list(dict.fromkeys(found))
+
+
+def sparse_parameters(ddp: DistributedDataParallel) -> Iterator[str]:
+    """Yield the names of parameters with sparse gradients: those of embeddings with ``sparse=True``."""
+    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in managed_parameters(ddp)}
+    for module in ddp.module.modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse and module.weight in names:
+            yield names[module.weight]
+
+
+def finds_unused(ddp: DistributedDataParallel) -> bool:
+    """Return whether a backward pass may leave out parameters: with find_unused_parameters or static_graph."""
+    return bool(ddp.find_unused_parameters or ddp.static_graph)
+
+
+def are_unused(ddp: DistributedDataParallel) -> list[bool]:
+    """Return for each of ``managed_parameters`` whether no rank used it in the forward pass.
+
+    Call it at the end of the backward pass, and only if ``finds_unused``.
+    """
+    counts: torch.Tensor = ddp.reducer._get_local_used_map()
+    return [not count for count in counts.tolist()]
