@@ -145,7 +145,9 @@ def test_errors_of_attach_and_load_name_the_mistake(ranks: list[dict[str, Any]])
         of_type, of_module, of_state = rank["refused"]
         needed = "every parameter must be float32, float16 or bfloat16 on the CPU or a GPU"
         assert of_type == f"parameter weight is torch.float64 on cpu; {needed}"
-        assert of_module == "attach takes a DistributedDataParallel module, not Linear"
+        assert of_module == (
+            "attach takes a DistributedDataParallel module, not Linear; wrap the model: DistributedDataParallel(model)"
+        )
         assert of_state.startswith("the saved memories belong to another algorithm")
 
 
