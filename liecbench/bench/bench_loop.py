@@ -1,9 +1,11 @@
 """The loop of each rank of a benchmark: join the process group once, then measure each case on the case's link."""
 
+import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 import torch.distributed as dist
@@ -20,30 +22,53 @@ from liecbench.worker.process_pacing import Unshaped
 
 # Measures a case and returns its figures, which are the same on every rank. All ranks must call it together.
 _Measure = Callable[[CellLink], dict[str, Any]]
+# Every round measures all steps of a link once, each with a model and buffers of its own.
+STEP_ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """One measurement of a case. ``case`` is the case's number in the plan, from 0, and ``link`` is its link."""
+
+    case: int
+    link: str | dict[str, Any]
+    measure: _Measure
 
 
 def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
     """Measure every case of ``plan`` on this rank. Rank 0 sends the figures to the ``liecbench`` command.
 
-    ``events`` is the pipe to the command. If ``worker_link`` is None, the links are not shaped.
+    Steps are measured in rounds, as in a timing session of ``liecbench run``: in each round, every step of a link has
+    one turn, in random order. ``events`` is the pipe to the command. If ``worker_link`` is None, the links are not
+    shaped.
     """
     torch.set_num_threads(1)
     join(plan)
     writer = EventWriter(events) if dist.get_rank() == 0 else None
     link = CellLink(worker_link if worker_link is not None else Unshaped())
-    for number, (text, measure) in enumerate(_cases(plan)):
-        if writer is not None:
-            writer.send(CaseStarted(case=number))
-        link.prepare(LinkMap.parse(text))
-        figures = measure(link)
-        if writer is not None:
-            writer.send(CaseMeasured(case=number, figures=figures, link=link.describe()))
+    for rounds in _series(plan):
+        found: dict[int, list[dict[str, Any]]] = {}
+        for turn in (turn for turns in rounds for turn in turns):
+            if writer is not None and turn.case not in found:
+                writer.send(CaseStarted(case=turn.case))
+            link.prepare(LinkMap.parse(turn.link))
+            found.setdefault(turn.case, []).append(turn.measure(link))
+        for case, figures in found.items() if writer is not None else ():
+            assert writer is not None
+            merged = figures[0] if len(figures) == 1 else {"rounds": figures}
+            writer.send(CaseMeasured(case=case, figures=merged, link=link.describe()))
     dist.destroy_process_group()
 
 
-def _cases(plan: BenchmarkPlan) -> Iterator[tuple[str | dict[str, Any], _Measure]]:
-    """Yield the link of each case and the function that measures the case."""
-    for step in plan.steps:
-        yield step.link, partial(measure_exchange, step)
-    for transfer in plan.transfers:
-        yield transfer.link, partial(measure_transfers, transfer)
+def _series(plan: BenchmarkPlan) -> Iterator[list[list[_Turn]]]:
+    """Yield the rounds of the steps of each link, and one round of one turn for each transfer."""
+    by_link: dict[str, list[_Turn]] = {}
+    for number, step in enumerate(plan.steps):
+        turn = _Turn(case=number, link=step.link, measure=partial(measure_exchange, step))
+        by_link.setdefault(step.link, []).append(turn)
+    for link, turns in by_link.items():
+        order = random.Random(link)  # noqa: S311 - no secret
+        # The first round is in the plan's order, in which the command shows the cases.
+        yield [turns, *(order.sample(turns, len(turns)) for _ in range(STEP_ROUNDS - 1))]
+    for number, transfer in enumerate(plan.transfers, start=len(plan.steps)):
+        yield [[_Turn(case=number, link=transfer.link, measure=partial(measure_transfers, transfer))]]

@@ -13,15 +13,17 @@ class BenchmarkRow:
         name: Name of the compressor, the algorithm, or the operation of torch.
         operation: The operation of the compressor, the kind of the algorithm's step, or ``send`` or ``collective``.
         size: Number of elements. In the link benchmark, number of bytes.
-        seconds: Median seconds of the operation.
+        seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over rounds.
         limit_seconds: The physical limit: the least seconds that the operation can take.
+        ratio_low: The lower bound of the 95 % interval of ``ratio``, from rounds.
+        ratio_high: The upper bound of this interval.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.
         workers: Number of ranks.
         link: The link that every rank has.
         payload_bytes: Payload bytes that the busiest rank sends, or receives if these are more.
-        compress_seconds: Median seconds of compression, which are a part of ``seconds``.
-        step_seconds: Median seconds of the whole step.
+        compress_seconds: Mean seconds of compression, which are a part of ``seconds``.
+        step_seconds: Mean seconds of the whole step.
         asked_bits_per_second: Requested rate of the link's slower direction.
         achieved_bits_per_second: Measured rate. For a stream or a collective of the link benchmark, payload with
             headers ÷ ``seconds``. Otherwise the rate of the slowest link, measured when the links were shaped.
@@ -32,6 +34,8 @@ class BenchmarkRow:
     size: int
     seconds: float
     limit_seconds: float
+    ratio_low: float | None = None
+    ratio_high: float | None = None
     bits_per_parameter: float | None = None
     server: str | None = None
     workers: int | None = None

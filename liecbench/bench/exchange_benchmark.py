@@ -3,6 +3,7 @@
 The limit is payload ÷ link rate.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from liecbench.host.machine import check_memory
 from liecbench.launch.messages import BenchmarkPlan, StepCase
 from liecbench.network.quantity import format_rate
 from liecbench.network.quantity_text import parse_rate
+from liecbench.results.ratio_interval import ratio_interval
 
 # Parameters, their fixed gradients, DDP's buckets, and the vectors that an algorithm stores or sends.
 _BYTES_PER_ELEMENT_AND_RANK = 40
@@ -23,7 +25,8 @@ _MAX_DENSE_SECONDS = 2.0
 _LEGEND = (
     "time: compression and communication in a step, on the slowest rank; compress: the compression in it\n"
     "step: the whole step\n"
-    "limit: payload of the busiest rank's busier direction ÷ rate"
+    "limit: payload of the busiest rank's busier direction ÷ rate; ratio: time ÷ limit, and its 95 % interval\n"
+    "the steps of a link were measured in turns, in rounds of random order"
 )
 
 
@@ -56,7 +59,7 @@ class _Case:
             compressor=self.compressor,
             options=self.options,
             warmup_steps=1 if self.dense_trips else 2,
-            timed_steps=3 if self.dense_trips else 9,
+            timed_steps=1 if self.dense_trips else 3,
         )
 
     def __str__(self) -> str:
@@ -140,19 +143,25 @@ def _skipped(size: int, workers: int, rates: Sequence[int]) -> Iterator[str]:
 
 
 def _row(case: _Case, rate: int, size: int, workers: int, report: Report) -> BenchmarkRow:
-    figures = report.figures
+    rounds = report.figures["rounds"]
+    payload_bytes = max(figures["payload_bytes"] for figures in rounds)
+    limit_seconds = 8 * payload_bytes / rate
+    # Every round has a model and buffers of its own, so that it is a placement.
+    ratio = ratio_interval([[math.log(figures["exchange_seconds"] / limit_seconds)] for figures in rounds])
     return BenchmarkRow(
         name=case.name,
         operation=case.operation,
         size=size,
-        seconds=statistics.median(figures["exchange_seconds"]),
-        limit_seconds=8 * figures["payload_bytes"] / rate,
+        seconds=ratio.mean * limit_seconds,
+        limit_seconds=limit_seconds,
+        ratio_low=ratio.low,
+        ratio_high=ratio.high,
         server=case.server,
         workers=workers,
         link=format_rate(rate),
-        payload_bytes=figures["payload_bytes"],
-        compress_seconds=statistics.median(figures["compress_seconds"]),
-        step_seconds=statistics.median(figures["step_seconds"]),
+        payload_bytes=payload_bytes,
+        compress_seconds=statistics.fmean(figures["compress_seconds"] for figures in rounds),
+        step_seconds=statistics.fmean(figures["step_seconds"] for figures in rounds),
         asked_bits_per_second=rate,
         achieved_bits_per_second=report.achieved_bits_per_second,
     )

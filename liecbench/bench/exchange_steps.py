@@ -1,6 +1,7 @@
 """One rank's part of ``liecbench bench exchange``: time training steps whose backward pass costs almost nothing."""
 
 import dataclasses
+import statistics
 import time
 from typing import Any
 
@@ -64,8 +65,8 @@ def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
     """Measure the steps of a case over ``link``. Collective.
 
     Returns:
-        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"``: for each timed step, the seconds on the
-        slowest rank. ``"payload_bytes"``: the most payload bytes that a rank sent or received in one step.
+        ``"step_seconds"``, ``"exchange_seconds"`` and ``"compress_seconds"``: the mean over timed steps of the seconds
+        on the slowest rank. ``"payload_bytes"``: the most payload bytes that a rank sent or received in one step.
     """
     replica = _Replica(case)
     link.shape()
@@ -76,14 +77,11 @@ def measure_exchange(case: StepCase, link: CellLink) -> dict[str, Any]:
     replica.algorithm.close()
     ranks: list[list[_Step]] = [[]] * dist.get_world_size()
     dist.all_gather_object(ranks, steps)
+    same_steps = list(zip(*ranks, strict=True))
     return {
-        "step_seconds": [max(step.step_seconds for step in same_step) for same_step in zip(*ranks, strict=True)],
-        "exchange_seconds": [
-            max(step.exchange_seconds for step in same_step) for same_step in zip(*ranks, strict=True)
-        ],
-        "compress_seconds": [
-            max(step.compress_seconds for step in same_step) for same_step in zip(*ranks, strict=True)
-        ],
+        "step_seconds": statistics.fmean(max(step.step_seconds for step in steps) for steps in same_steps),
+        "exchange_seconds": statistics.fmean(max(step.exchange_seconds for step in steps) for steps in same_steps),
+        "compress_seconds": statistics.fmean(max(step.compress_seconds for step in steps) for steps in same_steps),
         "payload_bytes": max(step.payload_bytes for steps in ranks for step in steps),
     }
 

@@ -92,6 +92,12 @@ def _seconds(value: float | None) -> str:
     return f"{value / size:.3g} {unit}" if value / size < 999.5 else f"{value / size:.0f} {unit}"
 
 
+def _ratio(row: BenchmarkRow) -> str:
+    if row.ratio_low is None or row.ratio_high is None:
+        return RATIO.format(row.ratio)
+    return f"{RATIO.format(row.ratio)} ({row.ratio_low:.3g} to {row.ratio_high:.3g})"
+
+
 def _text(unit: Unit, value: float | None) -> str:
     return "–" if value is None else unit.format(value)
 
@@ -108,7 +114,7 @@ _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("payload_bytes", "payload", lambda row: _text(BYTES, row.payload_bytes)),
     ("seconds", "time", lambda row: _seconds(row.seconds)),
     ("limit_seconds", "limit", lambda row: _seconds(row.limit_seconds)),
-    ("ratio", "ratio", lambda row: _text(RATIO, row.ratio)),
+    ("ratio", "ratio", lambda row: _ratio(row)),
     ("achieved_bits_per_second", "of rate", _share_of_rate),
     ("compress_seconds", "compress", lambda row: _seconds(row.compress_seconds)),
     ("step_seconds", "step", lambda row: _seconds(row.step_seconds)),
