@@ -33,21 +33,33 @@ _SAMPLE_NUMEL: Final = 2**20
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
     """Return the least seconds that the cell's links need for one step of this kind; 0 if the links are unshaped.
 
-    The time covers payload, headers and delays, on the rank that takes longest.
+    The time covers payload and headers, on the rank that takes longest, and the delays of messages that wait for one
+    another.
     """
     if not cell.link.shaped:
         return 0.0
-    return max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
+    seconds = max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
+    return seconds + kind.num_sequential * _delay_seconds(cell)
+
+
+def _delay_seconds(cell: Cell) -> float:
+    """Return the seconds that a message is under way besides its transfer: the delays of its sender and its receiver.
+
+    Messages to and from servers wait for the workers with the longest delays, and those of a ring visit every worker.
+    """
+    delays = [cell.link.of(rank).delay_seconds for rank in range(cell.workers)]
+    if cell.workers < 2:
+        return 0.0
+    if cell.server is None:
+        return 2 * sum(delays) / len(delays)
+    return delays[0] + max(delays[1:]) if cell.server == "root" else sum(sorted(delays)[-2:])
 
 
 def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
     up = 8 * _HEADERS * sent / link.up_bits_per_second
     down = 8 * _HEADERS * received / link.down_bits_per_second
-    # A message goes to the server and one comes back; Gloo's all-reduce passes messages around a ring, twice.
-    trips = 2 * (cell.workers - 1) if cell.server is None else 2
     # A root server answers only after it has received every message. Sharded servers send and receive simultaneously.
-    seconds = up + down if cell.server == "root" else max(up, down)
-    return seconds + 2 * trips * link.delay_seconds * bool(sent)
+    return up + down if cell.server == "root" else max(up, down)
 
 
 def wire_seconds_per_epoch(cell: Cell) -> float:

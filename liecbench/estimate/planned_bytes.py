@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from liecbench.algorithms.base import Algorithm
+    from liecbench.algorithms.comm.schedule import Schedule
 
 _MAX_COUNTED_STEPS: Final = 100_000
 # Task fields that change neither the bytes nor the time of a step, so that cells that differ only in these fields share
@@ -37,9 +38,11 @@ class StepTraffic:
     Attributes:
         count: The number of steps of this kind in the whole training.
         ranks: For each rank, the payload bytes (sent, received) of one step.
+        num_sequential: The number of messages of one step that follow one another, each sent after the last arrived.
     """
 
     count: int
+    num_sequential: int
     ranks: list[tuple[int, int]]
 
 
@@ -62,21 +65,23 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     algorithm = make_algorithm(cell)
     num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, sizes.num_train_samples)
     kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MAX_COUNTED_STEPS))]
+    schedules = {kind: _schedule(cell, algorithm, sizes.parameters, kinds.index(kind)) for kind in dict.fromkeys(kinds)}
     return {
         kind: StepTraffic(
             count=round(count * num_steps / len(kinds)),
-            ranks=_rank_bytes(cell, algorithm, sizes.parameters, kinds.index(kind)),
+            num_sequential=schedules[kind].num_sequential_messages(),
+            ranks=schedules[kind].payload_bytes(),
         )
         for kind, count in Counter(kinds).items()
     }
 
 
-def _rank_bytes(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size]", step: int) -> list[tuple[int, int]]:
-    """Return each rank's payload bytes (sent, received) in step number ``step``, for parameters of these shapes."""
+def _schedule(cell: Cell, algorithm: "Algorithm", shapes: "Sequence[torch.Size]", step: int) -> "Schedule":
+    """Return the messages of all ranks in step number ``step``, for parameters of these shapes."""
     from liecbench.algorithms.comm.schedule import ScheduleError
 
     try:
-        return algorithm.schedule(shapes, world_size=cell.workers, step=step).payload_bytes()
+        return algorithm.schedule(shapes, world_size=cell.workers, step=step)
     except ScheduleError as error:
         raise LiecbenchError(f"{cell.algorithm.name}: {error}", "fix or uninstall its package") from error
 

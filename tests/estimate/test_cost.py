@@ -26,27 +26,58 @@ from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
         ({"up": "10mbit", "down": "100mbit"}, None, 0.84),
         ({"up": "100mbit", "down": "10mbit"}, "root", 0.924),
         ("10mbit", "root", 1.68),
-        ({"rate": "10mbit", "delay": "5ms"}, None, 0.86),
+        ({"rate": "10mbit", "delay": "5ms"}, None, 0.84 + 3 * 2 * 0.005),
         ({"rate": "100mbit", "workers": {"1": "10mbit"}}, None, 0.84),
         ("none", None, 0.0),
     ],
 )
 def test_a_links_seconds_are_bytes_over_rate(link: Any, server: str | None, expected: float) -> None:
-    kind = StepTraffic(count=1, ranks=[(1_000_000, 1_000_000)] * 2)
+    kind = StepTraffic(count=1, num_sequential=3, ranks=[(1_000_000, 1_000_000)] * 2)
     actual = wire_seconds(cell(link=link, server=server), kind)
 
     assert expected == pytest.approx(actual)
 
 
-@pytest.mark.parametrize(("server", "trips"), [(None, 6), ("sharded", 2), ("root", 2)])
-def test_a_trip_takes_the_delay_of_two_links(server: str | None, trips: int) -> None:
-    kind = StepTraffic(count=1, ranks=[(1000, 1000)] * 4)
-    late, early = (
-        wire_seconds(cell(link={"rate": "10mbit", **delay}, server=server, workers=4), kind)
-        for delay in ({"delay": "5ms"}, {"delay": "0ms"})
-    )
+@pytest.mark.parametrize(
+    ("server", "delays", "expected"),
+    [
+        ("sharded", [5, 5, 5, 5], 10),
+        ("root", [5, 5, 5, 5], 10),
+        (None, [5, 5, 5, 5], 10),
+        ("sharded", [0, 20, 0, 30], 50),
+        ("root", [1, 20, 0, 30], 31),
+        (None, [0, 20, 0, 30], 25),
+    ],
+)
+def test_each_message_in_sequence_takes_the_delays_of_two_links(
+    server: str | None, delays: list[int], expected: float
+) -> None:
+    link = {"rate": "10mbit", "workers": {str(rank): {"delay": f"{delay}ms"} for rank, delay in enumerate(delays)}}
+    late, early = (StepTraffic(count=1, num_sequential=number, ranks=[(1000, 1000)] * 4) for number in (7, 0))
+    slow = cell(link=link, server=server, workers=4)
 
-    assert late - early == pytest.approx(trips * 2 * 0.005)
+    assert wire_seconds(slow, late) - wire_seconds(slow, early) == pytest.approx(7 * expected / 1000)
+
+
+# A ring passes 2(n − 1) messages after one another. A server answers what it was sent; LIEC's averaging step averages
+# the models after the exchange of gradients, and local SGD sends nothing in between.
+@pytest.mark.parametrize(
+    ("algorithm", "expected"),
+    [
+        ("ddp", {"step": 6}),
+        ("psgd", {"step": 2}),
+        ("memsgd", {"step": 2}),
+        ({"name": "liec", "average_period": 4}, {"compressed": 2, "averaging": 4}),
+        ({"name": "local_sgd", "average_period": 4}, {"local": 0, "averaging": 2}),
+    ],
+    ids=str,
+)
+def test_the_messages_in_sequence_of_a_step(algorithm: Any, expected: dict[str, int]) -> None:
+    name = algorithm if isinstance(algorithm, str) else algorithm["name"]
+    compressor = "sign" if name in ("memsgd", "liec") else None
+    found = traffic(cell(algorithm, compressor=compressor, server=None if name == "ddp" else "sharded", workers=4))
+
+    assert expected == {kind: steps.num_sequential for kind, steps in found.items()}
 
 
 def test_an_epochs_link_seconds_are_those_of_its_steps() -> None:

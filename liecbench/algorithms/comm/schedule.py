@@ -1,6 +1,6 @@
 """Schedule of a step: all messages of all ranks, recorded by running the method in one process and without data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,12 +74,32 @@ class Schedule:
             received[transfer.receiver] += transfer.num_bytes
         return list(zip(sent, received, strict=True))
 
+    def num_sequential_messages(self) -> int:
+        """Return the most messages that follow one another, because each is sent only after the one before it arrived.
+
+        An all-reduce among n ranks counts as the 2(n − 1) messages of a ring. On links with a delay, a step waits at
+        least this number of times for a message to cross its links.
+        """
+        return max(_longest_chain(self.transfers), 2 * (self.world_size - 1) * _longest_chain(self.all_reduces))
+
     def num_messages(self) -> list[int]:
         """Return for each rank the number of messages that it sends; an all-reduce counts as one."""
         counts = [len(self.all_reduces)] * self.world_size
         for transfer in self.transfers:
             counts[transfer.sender] += 1
         return counts
+
+
+def _longest_chain(messages: Sequence[Transfer] | Sequence[AllReduce]) -> int:
+    lengths: list[int] = []
+    # Messages of one sender and call share their tuple: with many ranks, its maximum is to be computed once.
+    longest: dict[int, int] = {}
+    for message in messages:
+        before = id(message.depends_on)
+        if before not in longest:
+            longest[before] = max((lengths[index] for index in message.depends_on), default=0)
+        lengths.append(longest[before] + 1)
+    return max(lengths, default=0)
 
 
 def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
