@@ -21,7 +21,11 @@ from liecbench.algorithms.comm.transport import uses_nccl
 
 @plain_dataclass(slots=True)
 class _StepTimes:
-    """The (begin, end) times of the completed buckets of one step, and the number of buckets that were started."""
+    """The times of the buckets of one step.
+
+    ``num_buckets`` counts the started all-reduces, and ``intervals`` has (begin, end) of each completed one, in
+    seconds.
+    """
 
     num_buckets: int = 0
     is_traced: bool = False
@@ -40,8 +44,8 @@ class BucketedAllReduce(Algorithm):
     ``counters.communicate_seconds`` leaves out the final copy from the host to the GPU.
 
     Attributes:
-        block_bytes: The size up to which DDP fills its buckets, as ``bucket_cap_mb`` sets it: for ``schedule``. None
-            means DDP's default: 25 MiB, and 1 MiB for the bucket that the backward pass fills first.
+        block_bytes: The size up to which DDP fills its buckets (its ``bucket_cap_mb``, in bytes); only ``schedule``
+            uses it. None means DDP's default: 25 MiB, and 1 MiB for the bucket that the backward pass fills first.
     """
 
     @abstractmethod
@@ -94,7 +98,7 @@ class BucketedAllReduce(Algorithm):
         self._count_seconds()
 
     def _start_bucket(self) -> Any:
-        """Record that the communication of a bucket starts, and return the argument for ``_end_bucket``."""
+        """Record that the communication of a bucket starts. Pass the result to ``_end_bucket``."""
         times = self._this_step
         times.num_buckets, times.is_traced = times.num_buckets + 1, self.tracer.enabled
         return times, self.clock.timestamp()
@@ -132,8 +136,8 @@ class BucketedAllReduce(Algorithm):
     def _check_finite(self, reduced: Tensor, step: int, dtype: torch.dtype = torch.float32) -> None:
         """Make the step fail if an all-reduced bucket is not finite.
 
-        Every rank fails alike, because all hold the same values. ``dtype`` is the type of the all-reduce, for the
-        message.
+        Every rank fails alike, because all hold the same values. The error message names ``dtype``, the type of the
+        all-reduced values.
         """
         message = f"step {step}: the mean gradient is not finite in {str(dtype).removeprefix('torch.')}"
         if reduced.is_cuda:

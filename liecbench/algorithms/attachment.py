@@ -1,4 +1,4 @@
-"""What an algorithm registers with a model and its optimizers, and how it is removed."""
+"""The hooks that an algorithm registers on a model and its optimizers, and their removal."""
 
 import warnings
 import zlib
@@ -17,7 +17,7 @@ from liecbench.algorithms.ddp_hook import DdpHook, Listener, refuse_join
 
 
 class StepListener(Listener, Protocol):
-    """What an algorithm does around the steps of optimizers."""
+    """The methods of an algorithm that are called around the steps of optimizers."""
 
     device: torch.device
     supports_join: ClassVar[bool]
@@ -26,7 +26,10 @@ class StepListener(Listener, Protocol):
         """Called at the start of each ``optimizer.step``."""
 
     def on_step_end(self, *, is_last: bool) -> None:
-        """Called at the end of each ``optimizer.step``; ``is_last`` once all optimizers have made their step."""
+        """Called at the end of each ``optimizer.step``.
+
+        ``is_last`` is True if all optimizers have now made their step.
+        """
 
 
 class Attachment:
@@ -59,7 +62,10 @@ class Attachment:
             ddp.__dict__["join_hook"] = refuse_join
 
     def is_between_optimizers(self) -> bool:
-        """Return whether some optimizers have made their step and others have not, and begin anew."""
+        """Return whether some optimizers have made their step and others have not.
+
+        Afterwards, all optimizers count as not yet stepped.
+        """
         is_between = len(self._to_come) < len(self._optimizers)
         self._to_come = set(map(id, self._optimizers))
         return is_between
@@ -69,11 +75,14 @@ class Attachment:
         return list(self._ddp.module.parameters())
 
     def maximum(self, value: Tensor) -> None:
-        """Replace a value on every rank by the largest. Collective."""
+        """Replace ``value``, on every rank, by its largest value over the ranks. Collective."""
         dist.all_reduce(value, dist.ReduceOp.MAX, self._group)
 
     def average_optimizer_states(self) -> None:
-        """Replace the states that optimizers keep per element of a parameter by their mean over ranks. Collective."""
+        """Replace the tensors in the optimizers' states, such as momentum, by their mean over ranks. Collective.
+
+        Scalars, such as step counts, stay as they are. If the ranks hold different states, warn and change nothing.
+        """
         states = [o.state.get(p, {}) for o in self._optimizers for p in self.parameters()]
         tensors = [
             value
@@ -99,7 +108,7 @@ class Attachment:
             handle.remove()
 
     def release(self, *, has_failed: bool) -> None:
-        """Release the process group."""
+        """Release the process group, which other algorithms may use again unless the algorithm ``has_failed``."""
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 
     def _stepped(self, optimizer: Any) -> None:

@@ -1,4 +1,4 @@
-"""The backward passes since the last optimizer step, and what they leave as it was."""
+"""The backward passes since the last optimizer step, and the gradients that they must leave unchanged."""
 
 import warnings
 
@@ -14,8 +14,8 @@ from liecbench.algorithms.ddp_parameters import are_unused, finds_unused
 class Backwards:
     """Watches the backward passes of ``ddp`` that exchange gradients.
 
-    DDP leaves the gradient of a parameter alone that no rank used in the forward pass, unless the gradient is a view of
-    a bucket, into which the hook writes.
+    If no rank used a parameter in the forward pass, DDP leaves the parameter's gradient unchanged. An exception is a
+    gradient that is a view of a bucket, because the hook writes into the bucket. This class restores such gradients.
 
     Args:
         ddp: The model.
@@ -32,7 +32,7 @@ class Backwards:
 
         Args:
             method: The method's name, for messages.
-            warn: Whether to warn, once, if gradients of an earlier synchronized backward pass are not used yet.
+            warn: Whether to warn, once, if no optimizer step has used the gradients of an earlier exchange yet.
 
         Raises:
             RuntimeError: If ``ddp.join`` was called with an option that no communication hook supports.
@@ -49,14 +49,20 @@ class Backwards:
             )
 
     def keep(self, bucket: GradBucket) -> None:
-        """Keep a copy of the gradients that are views of ``bucket``, if the forward pass may leave some unused."""
+        """Copy the gradients that are views of ``bucket``, to restore those of parameters that turn out to be unused.
+
+        Do so only if a backward pass of ``ddp`` may leave out parameters.
+        """
         if self._ddp.gradient_as_bucket_view and finds_unused(self._ddp):
             for parameter in bucket.parameters():
                 if parameter.grad is not None:
                     self._gradients[parameter] = parameter.grad.clone()
 
     def end(self) -> list[Parameter]:
-        """Count a backward pass, and return the parameters that no rank used, whose gradients are as before it."""
+        """Count a backward pass, and return the parameters that no rank used.
+
+        Their gradients are set to the values that they had before the pass.
+        """
         self._number += 1
         if not finds_unused(self._ddp):
             return []

@@ -78,7 +78,7 @@ class AllReduceBF16(AllReduce):
 
 
 def _num_bytes(gradient: Tensor) -> int:
-    """Return the bytes of a gradient; of a sparse one, those of its indices and values."""
+    """Return the bytes of a gradient; for a sparse gradient, those of its indices and values."""
     if gradient.is_sparse:
         return gradient._indices().nbytes + gradient._values().nbytes
     return gradient.nbytes

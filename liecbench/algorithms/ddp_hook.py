@@ -1,4 +1,4 @@
-"""The hooks that connect an algorithm with a DistributedDataParallel module."""
+"""The communication hook and the forward hook that connect an algorithm with a DistributedDataParallel module."""
 
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 class Listener(Protocol):
-    """What an algorithm does for the module to which it is attached."""
+    """The methods of an algorithm that the hooks of its module call."""
 
     def on_forward(self) -> None:
         """Called before each forward pass."""
@@ -25,10 +25,10 @@ class Listener(Protocol):
 
 
 class DdpHook:
-    """The communication hook and forward hook of a module, which pass everything on to ``listener``.
+    """The communication hook and forward hook of a module, which pass every call on to ``listener``.
 
     DDP cannot unregister a communication hook. Without a listener, this one averages gradients as plain DDP does. A
-    copied or pickled module gets a new hook with no listener, so that the copy is a plain DDP module.
+    copied or pickled module gets a new hook without a listener, so that the copy is a plain DDP module.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class DdpHook:
 
     @classmethod
     def of(cls, ddp: DistributedDataParallel) -> "DdpHook":
-        """Return the hook of ``ddp``, which is registered if it is not yet.
+        """Return the hook of ``ddp``, after registering one if there is none.
 
         Raises:
             ValueError: If ``ddp`` has another communication hook.
@@ -63,7 +63,7 @@ class DdpHook:
         return DdpHook, ()
 
     def __call__(self, module: torch.nn.Module, inputs: object) -> None:
-        """Announce a forward pass; registered as a forward pre-hook."""
+        """Tell the listener that a forward pass begins; registered as a forward pre-hook."""
         if self.listener is not None:
             self.listener.on_forward()
 
@@ -86,7 +86,7 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 
 
 def refuse_join(*_: object, **__: object) -> None:
-    """Take the place of ``join_hook`` in a module; raises RuntimeError."""
+    """Raise RuntimeError. Put in place of a module's ``join_hook``, so that ``join`` fails at once."""
     raise RuntimeError(
         "the attached liecbench method does not support join(): a rank without further inputs takes no optimizer "
         "steps, and its peers would wait for it; give all ranks the same number of batches, or attach AllReduce"
@@ -102,7 +102,7 @@ def _queue_callback(function: Any) -> None:
 
 
 def _averaged(bucket: GradBucket, group: dist.ProcessGroup) -> Future[Tensor]:
-    """All-reduce a bucket with the arithmetic of DDP without a hook."""
+    """All-reduce a bucket with the same arithmetic as DDP has without a hook."""
     gradient = bucket.buffer().mul_(1 / group.size())
     work = dist.all_reduce(gradient, group=group, async_op=True)
     assert work is not None, "this rank belongs to the group"

@@ -9,9 +9,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def managed_parameters(ddp: DistributedDataParallel) -> list[tuple[str, Parameter]]:
-    """Return the names and parameters that ``ddp`` averages, in the order of its reducer, tied parameters once.
+    """Return the names and parameters that ``ddp`` averages, in the order of its reducer, each tied parameter once.
 
-    Parameters that were frozen when ``ddp`` was made are left out, and so are those that it was told to ignore.
+    Left out are parameters that were frozen when ``ddp`` was made, and those that ``ddp`` was told to ignore.
 
     Raises:
         ValueError: If the model has changed since ``ddp`` was made.
@@ -30,7 +30,7 @@ def managed_parameters(ddp: DistributedDataParallel) -> list[tuple[str, Paramete
 
 
 def _with_frozen(ddp: DistributedDataParallel) -> list[Parameter]:
-    """Return the parameters that ``ddp`` does not ignore, also those that were frozen after it was made."""
+    """Return the parameters that ``ddp`` was not told to ignore, whether or not they are frozen."""
     found = [
         parameter
         for prefix, module in ddp.module.named_modules()
@@ -49,7 +49,7 @@ def sparse_parameters(ddp: DistributedDataParallel) -> Iterator[str]:
 
 
 def finds_unused(ddp: DistributedDataParallel) -> bool:
-    """Return whether a backward pass may leave out parameters: with find_unused_parameters or static_graph."""
+    """Return whether ``ddp`` looks for parameters that a backward pass leaves out, as with a static graph."""
     return bool(ddp.find_unused_parameters or ddp.static_graph)
 
 

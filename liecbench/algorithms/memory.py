@@ -17,8 +17,8 @@ class Memory:
     """The float32 tensors of one memory, one per block; ``memory[block]`` is the tensor of ``block``.
 
     Args:
-        tensors: The tensors.
-        starts: For each tensor the element of its block to which its first element belongs.
+        tensors: The tensor of each block.
+        starts: For each block, the number of the block's element to which the first element of its tensor belongs.
     """
 
     def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:
@@ -28,12 +28,12 @@ class Memory:
         return self.tensors[block.index]
 
     def piece(self, tensor: Tensor, block: int, extent: tuple[int, int]) -> Tensor:
-        """Return the part of ``tensor`` that belongs to the elements [start, stop) = ``extent`` of a block.
+        """Return the part of ``tensor`` that belongs to some elements of a block.
 
         Args:
             tensor: This memory's tensor of the block, or one of the same shape.
             block: The index of the block.
-            extent: Elements of the block.
+            extent: The first of these elements of the block, and the one after the last.
         """
         start, stop = (max(0, position - self._starts[block]) for position in extent)
         return tensor[start:stop]
@@ -65,7 +65,7 @@ class WorkerMemory:
         return memory
 
     def extent(self, exchange: Exchange, numel: int) -> Shard:
-        """Return the part of a block of ``numel`` elements that this rank's memory covers: the whole block."""
+        """Return the part of a block of ``numel`` elements that this memory covers on this rank: the whole block."""
         return Shard(exchange.rank, 0, numel)
 
     def allocate(self, exchange: Exchange, blocks: Sequence[Block], device: torch.device) -> Memory:
@@ -81,7 +81,7 @@ class ServerMemory(WorkerMemory):
     """
 
     def extent(self, exchange: Exchange, numel: int) -> Shard:
-        """Return the part of a block of ``numel`` elements that this rank's memory covers: the shard that it serves."""
+        """Return the part of a block of ``numel`` elements that this memory covers on this rank: the local shard."""
         return exchange.local_shard(numel)
 
 

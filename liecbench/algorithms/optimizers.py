@@ -1,4 +1,4 @@
-"""The optimizers around whose steps an algorithm works."""
+"""Find the torch optimizers around whose steps an algorithm works."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ _SHARDED = {
 
 
 def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> list[Optimizer]:
-    """Return the torch optimizers behind ``given``, which run hooks before and after each step.
+    """Return the torch optimizers in ``given``. They run hooks before and after each step.
 
     Args:
         given: An optimizer, an object that wraps one in an attribute, or a list of such.
@@ -46,7 +46,7 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> list[Op
 
 
 def _behind(item: object) -> Iterator[Optimizer]:
-    """Yield ``item`` if it runs hooks, else the optimizers that it wraps."""
+    """Yield ``item`` if it is an optimizer that runs hooks; otherwise yield the optimizers that it wraps."""
     for cls in type(item).__mro__:
         if cls.__name__ in _SHARDED:
             raise TypeError(

@@ -25,7 +25,7 @@ _MOST_CALLS = 20
 
 
 def require_ddp(model: nn.Module) -> DistributedDataParallel:
-    """Return the DistributedDataParallel module that ``model`` is, or that ``torch.compile`` made it from.
+    """Return ``model`` if it is a DistributedDataParallel module, or the one from which ``torch.compile`` made it.
 
     Raises:
         TypeError: If there is none, or if its options leave no place for another communication hook.

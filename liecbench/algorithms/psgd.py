@@ -23,5 +23,5 @@ class PSGD(ServerAlgorithm):
         return Identity()
 
     def reduce(self, block: Block) -> Tensor:
-        """Return u = mean(g_i)."""
+        """Return u = mean(g_i), the mean of the workers' gradients."""
         return self.exchange.mean(block.gradient)

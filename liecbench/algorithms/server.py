@@ -65,7 +65,7 @@ class ServerAlgorithm(Algorithm):
 
         Returns:
             The update, of the same shape, which replaces the gradient. Write the memories only after the last
-            ``exchange.pull``: it raises an error if a gradient is not finite, and so keeps the memories finite.
+            ``exchange.pull``: ``pull`` raises an error if a gradient is not finite, and so keeps the memories finite.
         """
 
     def push_compressor(self, step: int) -> Compressor | None:
@@ -111,7 +111,10 @@ class ServerAlgorithm(Algorithm):
         return {name: memory.tensors for name, memory in self.allocated.items()}
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return the messages of step number ``step``, by running ``reduce`` and ``after_step`` on the meta device."""
+        """Return the messages of step number ``step``, by running ``reduce`` and ``after_step`` on the meta device.
+
+        The arguments are those of ``Algorithm.schedule``.
+        """
         exchange = RecordingExchange(world_size, self.server)
         recorded = self._without_data(shapes, exchange, step)
         try:
@@ -160,7 +163,7 @@ class ServerAlgorithm(Algorithm):
         return future
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Give the memories of ``parameters`` the values that they had before the step."""
+        """Set the memories of ``parameters`` to the values that they had before the step."""
         if self._memories_before:
             self._thread.run(lambda: self._restore(parameters))
 
@@ -217,7 +220,7 @@ class ServerAlgorithm(Algorithm):
         self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
 
     def _without_data(self, shapes: Sequence[torch.Size], exchange: RecordingExchange, step: int) -> Self:
-        """Return a copy of this algorithm for parameters of the given shapes on the meta device."""
+        """Return a copy of this algorithm on the meta device, for parameters of these shapes and step ``step``."""
         other = copy.copy(self)
         other.device, other._scratch, other._thread = torch.device("meta"), torch.empty(0), CallingThread()
         parameters = [Parameter(torch.empty(shape, device="meta")) for shape in shapes]

@@ -28,7 +28,10 @@ STEP_ROUNDS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Turn:
-    """One measurement of a case. ``case`` is the case's number in the plan, from 0, and ``link`` is its link."""
+    """One measurement of a case.
+
+    ``case`` is the case's number in the plan, from 0, ``link`` is its link, and ``measure`` makes the measurement.
+    """
 
     case: int
     link: str | dict[str, Any]
@@ -61,7 +64,10 @@ def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) 
 
 
 def _series(plan: BenchmarkPlan) -> Iterator[list[list[_Turn]]]:
-    """Yield the rounds of the steps of each link, and one round of one turn for each transfer."""
+    """Yield series of rounds, each of which is a list of turns.
+
+    The step cases of each link are one series, with every case once per round. Each transfer is a series of one turn.
+    """
     by_link: dict[str, list[_Turn]] = {}
     for number, step in enumerate(plan.steps):
         turn = _Turn(case=number, link=step.link, measure=partial(measure_exchange, step))

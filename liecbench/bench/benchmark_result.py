@@ -15,7 +15,7 @@ class BenchmarkRow:
         size: Number of elements. In the link benchmark, number of bytes.
         seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over rounds.
         limit_seconds: The physical limit: the least seconds that the operation can take.
-        ratio_low: The lower bound of the 95 % interval of ``ratio``, from rounds.
+        ratio_low: The lower bound of the 95 % interval of ``ratio``, computed from the rounds.
         ratio_high: The upper bound of this interval.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.

@@ -1,4 +1,4 @@
-"""The process group of an algorithm, with the ranks, backend and timeout of the model's group."""
+"""The process group of an algorithm's own, with the same ranks, backend and timeout as the model's group."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -15,11 +15,11 @@ _unused: Final[dict[str, list[dist.ProcessGroup]]] = defaultdict(list)
 def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.ProcessGroup:
     """Return a process group like ``group`` for an algorithm's own messages. Collective over ``group``.
 
-    Other groups of ranks neither take part nor need to do the same.
+    Only the ranks of ``group`` take part. Other ranks need not call anything.
 
     Args:
         group: The process group of the model.
-        device: The model's device, which decides whose backend's timeout the new group gets.
+        device: The model's device. The new group has the timeout of the backend for this device.
     """
     ranks = dist.get_process_group_ranks(group)
     timeout, backend = _timeout(group, device), dist.get_backend_config(group)
@@ -35,7 +35,10 @@ def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.Proces
 
 
 def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: bool) -> None:
-    """Destroy a group that ``acquire_group`` returned, or keep it for another algorithm unless it ``has_failed``."""
+    """Release a group that ``acquire_group`` returned.
+
+    A group of all ranks is destroyed. A smaller one is kept for another algorithm, unless the algorithm ``has_failed``.
+    """
     if own.size() == dist.get_world_size():
         dist.destroy_process_group(own)
     elif not has_failed:
@@ -53,7 +56,10 @@ def _timeout(group: dist.ProcessGroup, device: torch.device) -> timedelta:
 
 
 def _agree_on_name(group: dist.ProcessGroup, device: torch.device) -> None:
-    """Give all ranks of ``group`` the same number of groups, from which torch derives the name of the next one."""
+    """Make the number of process groups that each rank of ``group`` has made equal. Collective over ``group``.
+
+    torch derives the name of the next group from this number, and the name must be the same on all its ranks.
+    """
     own = len(dist.distributed_c10d._world.pg_names)
     most = torch.tensor(own, device=device)
     dist.all_reduce(most, dist.ReduceOp.MAX, group)
