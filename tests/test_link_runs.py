@@ -31,6 +31,7 @@ SCENARIO: dict[str, Any] = {
 }
 STEPS = 2 * (1437 // 128)
 UNREACHABLE = "32gbit"
+DELAYED = {"rate": "1gbit", "delay": "10ms"}
 UNEVEN = {"rate": "20mbit", "workers": {"1": {"up": "2mbit", "down": "10mbit"}}}
 
 
@@ -69,12 +70,12 @@ def run(directory: Path, links: list[Any], *options: str, **keys: Any) -> Ran:
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     skip_without_namespaces()
-    return run(tmp_path_factory.mktemp("kernel"), [UNREACHABLE, "5mbit", UNEVEN, "none"])
+    return run(tmp_path_factory.mktemp("kernel"), [UNREACHABLE, "5mbit", UNEVEN, DELAYED, "none"])
 
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    return run(tmp_path_factory.mktemp("process"), ["5mbit", {"rate": "1gbit", "delay": "10ms"}], enforcement="process")
+    return run(tmp_path_factory.mktemp("process"), ["5mbit"], enforcement="process")
 
 
 def test_an_unreachable_rate_fails_its_cell_only(kernel: Ran) -> None:
@@ -82,8 +83,10 @@ def test_an_unreachable_rate_fails_its_cell_only(kernel: Ran) -> None:
 
     assert (end.status, kernel.epochs(UNREACHABLE)) == ("failed", [])
     assert end.error is not None
-    assert end.error.startswith("the link is off by more than 15%: rank 0 up: asked 32gbit, measured ")
-    assert [kernel.end(link).status for link in ("5mbit", UNEVEN, "none")] == ["completed"] * 3
+    assert end.error.startswith(
+        "the link is off by more than 15% of its rate or 30% of its round trip: rank 0 up: asked 32gbit, measured "
+    )
+    assert [kernel.end(link).status for link in ("5mbit", UNEVEN, DELAYED, "none")] == ["completed"] * 4
     assert kernel.done.returncode == 5
     assert "the link is off by more than 15%" in " ".join(kernel.done.stdout.split())
 
@@ -110,9 +113,9 @@ def test_an_unshaped_link_is_not_enforced(kernel: Ran) -> None:
 
 def test_losses_do_not_depend_on_the_link(kernel: Ran, process: Ran) -> None:
     losses = [[e.train_loss for e in ran.epochs(link)] for ran in (kernel, process) for link in ("5mbit",)]
-    losses += [[epoch.train_loss for epoch in kernel.epochs(link)] for link in (UNEVEN, "none")]
+    losses += [[epoch.train_loss for epoch in kernel.epochs(link)] for link in (UNEVEN, DELAYED, "none")]
 
-    assert losses == losses[:1] * 4
+    assert losses == losses[:1] * 5
 
 
 def test_pacing_is_recorded_and_reported(process: Ran) -> None:
@@ -123,26 +126,41 @@ def test_pacing_is_recorded_and_reported(process: Ran) -> None:
     assert "its times are estimated" in " ".join(process.done.stdout.split())
 
 
-def test_pacing_enforces_rate_and_delay(process: Ran) -> None:
-    # Each step sends gradients up and updates down; both cross two links, each with a delay of 10 ms.
+def test_pacing_enforces_the_rate(process: Ran) -> None:
     for epoch in process.epochs("5mbit"):
         assert epoch.train_seconds > 8 * max(epoch.payload_bytes["sent"]) / 5e6
-    for epoch in process.epochs({"rate": "1gbit", "delay": "10ms"}):
+
+
+def test_delay_is_emulated_measured_and_recorded(kernel: Ran) -> None:
+    link = kernel.start(DELAYED).environment["link"]
+
+    assert (link["enforcement"], link["emulator"]) == ("kernel", "delay_line")
+    for rank in link["measured"]:
+        assert rank["round_trip_seconds"] == pytest.approx(0.02, rel=0.3)
+    # Each step sends gradients up and updates down; both cross two links, each with a delay of 10 ms.
+    for epoch in kernel.epochs(DELAYED):
         assert epoch.train_seconds > STEPS / 2 * 2 * 0.02
 
 
-def test_delay_needs_a_kernel_that_has_netem(tmp_path: Path) -> None:
+def test_the_emulator_is_recorded(kernel: Ran) -> None:
+    emulators = {
+        str(link): kernel.start(link).environment["link"]["emulator"] for link in (UNREACHABLE, "5mbit", "none")
+    }
+
+    assert emulators == {UNREACHABLE: "tbf", "5mbit": "delay_line", "none": None}
+
+
+def test_netem_needs_a_kernel_that_has_it(tmp_path: Path) -> None:
     skip_without_namespaces()
     if probe_link()["netem"]:
-        ran = run(tmp_path, [{"rate": "100mbit", "delay": "20ms"}])
-        (measured, _) = ran.start({"rate": "100mbit", "delay": "20ms"}).environment["link"]["measured"]
-        assert measured["round_trip_seconds"] == pytest.approx(0.04, rel=0.15)
+        ran = run(tmp_path, [DELAYED], emulator="netem")
+        assert ran.start(DELAYED).environment["link"]["emulator"] == "netem"
         return
 
     for options in ([], ["--dry-run"]):
-        ran = run(tmp_path, ["lte"], *options)
+        ran = run(tmp_path, ["lte"], *options, emulator="netem")
         assert (ran.done.returncode, ran.records) == (2, [])
-        assert ran.done.stderr.startswith("liecbench: link lte: delay, jitter and loss need the kernel's netem")
+        assert ran.done.stderr.startswith("liecbench: link lte: emulator: netem needs the kernel's netem")
 
 
 def test_links_share_a_trajectory_and_one_that_is_unreachable_fails_alone(tmp_path: Path) -> None:

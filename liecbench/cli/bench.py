@@ -74,10 +74,10 @@ def bench_link(
 ) -> None:
     """Measure shaped links, and torch's collectives over them, against the wire time of the bytes."""
     from liecbench.bench.link_benchmark import benchmark_link, parse_links
-    from liecbench.diagnostics.link_support import require_netem
+    from liecbench.diagnostics.link_support import require_emulator
 
     links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
-    require_netem(links)
+    require_emulator((link, "auto") for link in links)
     sizes = size or [2**16, 2**20, 2**24]
     _print_benchmark(benchmark_link(sizes, workers, links, lambda line: say(line, quiet=False)), output)
 

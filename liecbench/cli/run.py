@@ -194,7 +194,7 @@ def _checked_pending(
     loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot", nodes: "Nodes | None", *, share_gpus: bool
 ) -> "Pending":
     """Return the work that is left; raise LiecbenchError if a cell cannot run on this machine."""
-    from liecbench.diagnostics.link_support import require_netem
+    from liecbench.diagnostics.link_support import require_emulator
     from liecbench.launch.pending import jobs_left
     from liecbench.launch.runner import check_nodes, check_sharing
 
@@ -206,7 +206,7 @@ def _checked_pending(
         cells, snapshot.cells, baseline=loaded.baseline_choice.algorithm, precision=loaded.timing_precision
     )
     left = (cell for cell in cells if cell.id in pending.cells)
-    require_netem(cell.link for cell in left if cell.enforcement == "kernel")
+    require_emulator((cell.link, cell.emulator) for cell in left if cell.enforcement == "kernel")
     return pending
 
 

@@ -20,10 +20,11 @@ from pydantic import (
 )
 
 from liecbench.config.block_bytes import BlockBytes
-from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.config.cell_fields import LATER_CELL_FIELDS, LATER_FIELDS
 from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
 from liecbench.config.installed_choices import Installed
 from liecbench.network.link_map import LinkMap
+from liecbench.network.mechanism import Emulator
 
 
 class Model(BaseModel):
@@ -167,16 +168,22 @@ class Cell(Model):
     device: Literal["cpu", "cuda"]
     timing: Timing
     enforcement: Enforcement = "kernel"
+    emulator: Emulator = "auto"
     added_rate: bool = Field(False, description="whether the link's rate was added to narrow a break-even")
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields without ``added_rate`` if it is False, the default.
+        """Return the fields without ``emulator`` and ``added_rate`` if these have their defaults.
 
-        The ids of cells that a scenario asks for therefore do not depend on this field.
+        The ids of cells from before these fields therefore stay the same, and those of cells that a scenario asks for
+        do not depend on ``added_rate``.
         """
         fields: dict[str, Any] = serialise(self)
-        return fields if self.added_rate else {name: value for name, value in fields.items() if name != "added_rate"}
+        return {
+            name: value
+            for name, value in fields.items()
+            if (name, value) not in (*LATER_CELL_FIELDS.items(), ("added_rate", False))
+        }
 
     @functools.cached_property
     def id(self) -> str:

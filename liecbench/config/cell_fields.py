@@ -9,6 +9,8 @@ from liecbench.network.link_map import LinkMap
 
 # Task fields that the first versions did not have, each with the value that a spec without the field stands for.
 LATER_FIELDS: Final = {"partition": "iid"}
+# Likewise fields of the cell itself.
+LATER_CELL_FIELDS: Final = {"emulator": "auto"}
 
 
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,7 +20,7 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     becomes a field of its own: ``ratio`` or, if there is a field of that name already, ``compressor_ratio``.
     """
     fields: dict[str, Any] = {}
-    nested = {**spec, **LATER_FIELDS, **spec["task"]}
+    nested = {**LATER_CELL_FIELDS, **spec, **LATER_FIELDS, **spec["task"]}
     for name, value in nested.items():
         if name in ("task", "added_rate"):
             continue

@@ -18,6 +18,8 @@ _TASK_WITHOUT_STEP_TIME: Final = frozenset(
 _WITHOUT_BUFFERS: Final = frozenset({"mlp", "cnn", "gpt"})
 # Cells that agree in these fields are timed together and compared with each other.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement")
+# A spec has these only if they differ from their defaults.
+_LATER_SETTING: Final = frozenset({"emulator"})
 _SETTING_TASK: Final = ("dataset", "model", "batch_size", "precision")
 
 
@@ -40,7 +42,7 @@ def contestant_key(spec: Mapping[str, Any]) -> str:
 
 def setting_key(spec: Mapping[str, Any]) -> str:
     """Return a key that is equal for cells that are timed together and compared with each other."""
-    fields = {name: spec.get(name) for name in _SETTING}
+    fields = {name: spec.get(name) for name in _SETTING} | {name: spec[name] for name in _LATER_SETTING & spec.keys()}
     return digest({**fields, "task": {name: spec["task"].get(name) for name in _SETTING_TASK}})
 
 
@@ -50,5 +52,5 @@ def trajectory_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     The two specs differ in the link: the cell that is trained has no shaped links.
     """
     link = "host" if spec["link"] == "host" else "none"
-    own = {name: value for name, value in spec.items() if name != "added_rate"}
+    own = {name: value for name, value in spec.items() if name not in {"added_rate", *_LATER_SETTING}}
     return {**own, "link": link, "enforcement": "kernel", "timing": "trajectory"}

@@ -169,8 +169,8 @@ def _check_links(document: Document, scenario: Scenario) -> None:
 
 
 def _check_pacing(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    if any(link.jitter_seconds or link.loss for link in cell.link.links()):
-        message = "process cannot vary delays or lose frames; remove jitter and loss, or use enforcement: kernel"
+    if cell.link.needs_latency:
+        message = "processes pace rates only, not delay, jitter and loss; remove these, or use enforcement: kernel"
         raise document.error(point.path("link"), message)
     if not registry.load("algorithm", cell.algorithm.name).supports_pacing:
         message = (

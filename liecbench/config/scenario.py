@@ -17,6 +17,7 @@ from liecbench.config.cell import Cell, Choice, Enforcement, Model, Server, Task
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
+from liecbench.network.mechanism import Emulator
 
 
 def _current_timing(value: object) -> object:
@@ -47,6 +48,11 @@ class Scenario(Model):
     backend: Literal["gloo", "nccl"] = "gloo"
     device: Literal["cpu", "cuda"] = "cpu"
     enforcement: Enforcement = Field("kernel", description="what limits the links: process if the kernel cannot")
+    emulator: Emulator = Field(
+        "auto",
+        description="what emulates the links: netem (and token buckets of the kernel), or delay_line, a process; "
+        "auto: the delay line if it can carry the rates",
+    )
     timing: Annotated[Literal["interleaved", "end_to_end"], BeforeValidator(_current_timing)] = Field(
         "interleaved",
         description="interleaved: train with links lifted, and time the steps of all methods in turns on each link; "
@@ -153,6 +159,7 @@ class Scenario(Model):
             backend=self.backend,
             device=self.device,
             enforcement=self.enforcement,
+            emulator=self.emulator,
             timing=self.timing,
         )
 

@@ -5,9 +5,9 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Self
+from typing import Any, Self
 
-from liecbench.diagnostics.link_support import NETEM_REMEDY, probe_link
+from liecbench.diagnostics.link_support import DELAY_LINE_REMEDY, NETEM_REMEDY, probe_link
 from liecbench.host import cgroups, linux
 from liecbench.host.gpu import Gpu, Gpus, installed
 from liecbench.launch import launch
@@ -15,6 +15,7 @@ from liecbench.launch.gpu_requirements import BUILD_REMEDY, lacking_to_build
 from liecbench.network.quantity import format_rate
 
 _NOBODY = 65534
+_LATENCY = "latency and loss (delay line)"
 _CUDA_BUILD = "install a CUDA build of torch"
 _DRIVER_REMEDY = "install and load NVIDIA's driver; in a container: --gpus all"
 
@@ -90,12 +91,20 @@ def _link() -> Iterator[Diagnostic]:
     asked = report["asked"]
     seen = f"asked {asked['up']} up, {asked['down']} down; measured {_mbit(up)} up, {_mbit(down)} down"
     yield Diagnostic(name=name, works=True, seen=seen)
+    yield _delay_line(report["delay_line"])
     yield Diagnostic(
         name="latency and loss (netem)",
         works=report["netem"],
-        seen="the kernel has netem" if report["netem"] else "the kernel has no netem: rates only",
+        seen="the kernel has netem" if report["netem"] else "the kernel has no netem: the delay line does without",
         remedy=NETEM_REMEDY,
     )
+
+
+def _delay_line(found: dict[str, Any]) -> Diagnostic:
+    if reason := found.get("reason"):
+        return Diagnostic(name=_LATENCY, works=False, seen=reason, remedy=DELAY_LINE_REMEDY)
+    asked, measured = (1e3 * found[f"{name}_seconds"] for name in ("asked", "measured"))
+    return Diagnostic(name=_LATENCY, works=True, seen=f"round trip asked {asked:.1f} ms, measured {measured:.1f} ms")
 
 
 def _mbit(rate: float) -> str:

@@ -1,29 +1,48 @@
-"""A process that shapes a link, measures the link's rates, and tests whether the kernel has netem.
+"""A process that shapes a link, measures it, and tests what the kernel has for delay: netem, and packet sockets.
 
 ``link_support.probe_link`` starts this module as the only worker of a launch's supervisor, in its own network
-namespaces. netem is the kernel module for delay, jitter and loss.
+namespaces. netem is the kernel module for delay, jitter and loss. The delay line needs packet sockets (AF_PACKET).
 """
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
-from liecbench.network.emulation import INTERFACE, WorkerLink
+from liecbench.network.emulation import WorkerLink
+from liecbench.network.hub import INTERFACE
 from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
 
 _ASKED = Link(up_bits_per_second=2 * 10**7, down_bits_per_second=5 * 10**7)
+_DELAYED = replace(_ASKED, delay_seconds=0.005)
 
 
 def main() -> None:
     """Probe the link, and write a report as a line of JSON to the pipe at ``os.environ[EVENTS_VARIABLE]``."""
     link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
     measured = link.measure(_ASKED).as_dict()
-    report = {"type": "probe", "asked": _ASKED.spec(), "measured": measured, "netem": _has_netem()}
+    report = {
+        "type": "probe",
+        "asked": _ASKED.spec(),
+        "measured": measured,
+        "delay_line": _try_delay_line(link),
+        "netem": _has_netem(),
+    }
     Path(os.environ[EVENTS_VARIABLE]).write_text(json.dumps(report) + "\n")
+
+
+def _try_delay_line(link: WorkerLink) -> dict[str, float | str]:
+    """Return the asked and the measured round trip over a link with delay or, if there is no delay line, the reason."""
+    if reason := link.delay_line_refusal():
+        return {"reason": reason}
+    link.choose(LinkMap(default=_DELAYED), 1, "delay_line")
+    measured = link.measure(_DELAYED).round_trip_seconds
+    return {"asked_seconds": 2 * _DELAYED.delay_seconds, "measured_seconds": measured}
 
 
 def _has_netem() -> bool:

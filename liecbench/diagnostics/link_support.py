@@ -10,29 +10,43 @@ from typing import Any, Final
 from liecbench.errors import MachineError
 from liecbench.launch.supervisor import Orders
 from liecbench.network.link_map import LinkMap
+from liecbench.network.mechanism import Emulator
 
 NETEM_REMEDY: Final = "load the module sch_netem (package linux-modules-extra or kernel-modules-extra)"
+DELAY_LINE_REMEDY: Final = "use a kernel with CONFIG_PACKET, or load the module af_packet"
 _PROBE_SECONDS: Final = 30
 
 
-def require_netem(links: Iterable[LinkMap]) -> None:
-    """Raise MachineError if a link asks for delay, jitter or loss and the kernel lacks the netem module.
+def require_emulator(asked: Iterable[tuple[LinkMap, Emulator]]) -> None:
+    """Raise MachineError if a link asks for delay, jitter or loss, or for an emulator, and the kernel lacks it.
 
-    If such a link is asked for, shape a link for a moment to find out. If this fails for another reason, do not raise.
+    If such a link is asked for, emulate a link for a moment to find out. If that fails for another reason, do not
+    raise.
+
+    Args:
+        asked: The links of each cell, with the emulator that the scenario asks for.
     """
-    asking = next((link for link in links if link.needs_netem), None)
-    if asking is None or probe_link().get("netem", True):
+    needing = {(link, emulator) for link, emulator in asked if link.needs_latency or emulator == "delay_line"}
+    report = probe_link() if needing else {}
+    if "delay_line" not in report:
         return
-    message = f"link {asking}: delay, jitter and loss need the kernel's netem, which this kernel lacks"
-    raise MachineError(message, f"{NETEM_REMEDY}, or give a link without delay, jitter and loss")
+    reason = report["delay_line"].get("reason")
+    for link, emulator in needing:
+        if emulator == "netem" and link.needs_latency and not report["netem"]:
+            message = f"link {link}: emulator: netem needs the kernel's netem, which this kernel lacks"
+            raise MachineError(message, f"{NETEM_REMEDY}, or use emulator: delay_line")
+        if reason and (emulator == "delay_line" or (emulator == "auto" and not report["netem"])):
+            message = f"link {link}: {reason}"
+            raise MachineError(message, f"{DELAY_LINE_REMEDY}, or give links without delay, jitter and loss")
 
 
 def probe_link() -> dict[str, Any]:
     """Build a shaped link as a run does, measure its rates, and remove the link.
 
     Returns:
-        The report of ``liecbench.diagnostics.link_probe``: ``"asked"``, ``"measured"`` rates, and whether the kernel
-        has ``"netem"``. If the probe failed, only ``"reason"``.
+        The report of ``liecbench.diagnostics.link_probe``: ``"asked"``, ``"measured"`` rates, the round trip over the
+        ``"delay_line"`` or the reason why there is none, and whether the kernel has ``"netem"``. If the probe failed,
+        only ``"reason"``.
     """
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]

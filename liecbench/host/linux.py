@@ -14,6 +14,7 @@ _MS_NOSUID_NODEV_NOEXEC: Final = 0x2 | 0x4 | 0x8
 _MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
+_PR_SET_TIMERSLACK: Final = 29
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -68,3 +69,8 @@ def die_with_parent(parent: int | None = None) -> None:
 def set_process_name(name: str) -> None:
     """Set the name that ``ps`` and ``top`` show for this process. The kernel keeps the first 15 bytes of the name."""
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_NAME), name.encode()[:15], 0, 0, 0), "prctl")
+
+
+def set_timer_slack(nanoseconds: int) -> None:
+    """Let the kernel wake this process at most ``nanoseconds`` after the time asked for. The default is 50 µs."""
+    _checked(_libc.prctl(ctypes.c_int(_PR_SET_TIMERSLACK), ctypes.c_ulong(nanoseconds), 0, 0, 0), "prctl")

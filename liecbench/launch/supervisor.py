@@ -21,11 +21,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from liecbench.host import linux
 
+if TYPE_CHECKING:
+    from liecbench.network.hub import Hub
+
 REFUSED_EXIT: Final = 90
+_FAILED_EXIT: Final = 1
 NAMESPACES_VARIABLE: Final = "LIECBENCH_NAMESPACES"
 # This variable has the address of the first of several machines. Ranks use the network interface that leads to it.
 MASTER_VARIABLE: Final = "LIECBENCH_MASTER"
@@ -158,32 +162,57 @@ def _report_refusal(isolation: Isolation, reason: str) -> NoReturn:
 
 
 def _run_init(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
-    namespaces = _build(isolation) if isolation.isolate else []
+    network = _build(isolation) if isolation.isolate else None
+    delay_line = None if network is None else _start_delay_line(network, isolation.events)
     own = f"/proc/{Path('/proc/self').readlink()}/fd"
+    namespaces = () if network is None else network.namespaces
     os.environ[NAMESPACES_VARIABLE] = ",".join(f"{own}/{descriptor}" for descriptor in namespaces)
     os.environ[EVENTS_VARIABLE] = f"{own}/{isolation.events}"
-    sys.exit(_reap(start()))
+    sys.exit(_reap(start(), delay_line))
 
 
-def _build(isolation: Isolation) -> list[int]:
-    from liecbench.network import emulation
+def _build(isolation: Isolation) -> "Hub | None":
+    """Set up this namespace, and build the network if the launch has links."""
+    from liecbench.network import hub
 
     try:
         linux.make_mounts_private()
         # If /proc cannot be mounted, the machine's own serves as well: it shows this process under its outer PID.
         with contextlib.suppress(OSError):
             linux.mount_proc()
-        return emulation.build(isolation.num_links)
+        if isolation.num_links == 0:
+            hub.set_loopback_up()
+            return None
+        return hub.build(isolation.num_links)
     except Exception as error:  # pyroute2's errors share no base with OSError
-        _report_refusal(isolation, emulation.refusal_reason(error))
+        _report_refusal(isolation, hub.refusal_reason(error))
 
 
-def _reap(child: int) -> int:
-    """Wait until ``child`` ends, and return its exit code. Reap orphaned processes meanwhile, as PID 1 must."""
+def _start_delay_line(network: "Hub", events: int) -> int:
+    """Start the process that delays frames, and return its PID. If there are cores enough, it has one of its own."""
+    from liecbench.network import delay_line
+
+    cores = sorted(os.sched_getaffinity(0))
+    threads = len(network.namespaces) * int(os.environ.get("OMP_NUM_THREADS", "1"))
+    own = cores.pop() if len(cores) > threads else None
+    started = delay_line.start(network, own, unused=(events,))
+    if own is not None:
+        os.sched_setaffinity(0, cores)
+    return started
+
+
+def _reap(child: int, delay_line: int | None) -> int:
+    """Wait until ``child`` ends, and return its exit code. Reap orphaned processes meanwhile, as PID 1 must.
+
+    If the delay line ends first, the ranks cannot reach each other any more. So return at once.
+    """
     while True:
         process, status = os.wait()
         if process == child:
             return exit_code(status)
+        if process == delay_line:
+            print(f"the delay line, which emulates the links, ended with status {exit_code(status)}", file=sys.stderr)
+            return _FAILED_EXIT
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """The description of one worker's link: rates, delay, jitter and loss. ``network.emulation`` shapes such links."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from liecbench.network.quantity import DELAY, format_loss, format_rate
+
+# What limits a link: the kernel's own shapers, or the delay line, a process in user space.
+Mechanism = Literal["kernel", "delay_line"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +28,8 @@ class Link:
     loss: float = 0.0
 
     @property
-    def needs_netem(self) -> bool:
-        """True if the link has delay, jitter or loss. The kernel then needs netem besides the token bucket."""
+    def needs_latency(self) -> bool:
+        """True if the link has delay, jitter or loss: its token bucket then does not suffice."""
         return bool(self.delay_seconds or self.jitter_seconds or self.loss)
 
     def spec(self) -> str | dict[str, Any]:

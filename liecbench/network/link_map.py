@@ -34,9 +34,9 @@ class LinkMap:
         return self.default is not None
 
     @property
-    def needs_netem(self) -> bool:
-        """True if any worker's link has delay, jitter or loss, for which the kernel needs netem."""
-        return any(link.needs_netem for link in self.links())
+    def needs_latency(self) -> bool:
+        """True if any worker's link has delay, jitter or loss."""
+        return any(link.needs_latency for link in self.links())
 
     def links(self) -> tuple[Link, ...]:
         """Return the default link, and then the workers' links that differ from it; nothing if links are not shaped."""
@@ -130,4 +130,4 @@ def _complete_spec(link: Link) -> dict[str, Any]:
 
 
 def _name(link: Link) -> str:
-    return next((name for name, preset in PRESETS.items() if preset == link and link.needs_netem), str(link))
+    return next((name for name, preset in PRESETS.items() if preset == link and link.needs_latency), str(link))

@@ -6,10 +6,32 @@ from typing import Any, Final, Literal, Self
 
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
-from liecbench.network.quantity import format_rate
+from liecbench.network.quantity import DELAY, format_rate
 
-WARNING_DEVIATION: Final = 0.05
-FAILING_DEVIATION: Final = 0.15
+# A frame that carries one byte.
+_SMALLEST_FRAME_BYTES: Final = 67
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far a measured link may be from what the scenario asks for.
+
+    Attributes:
+        rate: Largest deviation of a rate, as a fraction of the rate asked for.
+        round_trip: Likewise of the round trip.
+        round_trip_seconds: A deviation of the round trip up to this is tolerated even if it is a larger fraction.
+    """
+
+    rate: float
+    round_trip: float
+    round_trip_seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.rate:.0%} of its rate or {self.round_trip:.0%} of its round trip"
+
+
+WARNING: Final = Tolerance(rate=0.05, round_trip=0.1, round_trip_seconds=0.3e-3)
+FAILING: Final = Tolerance(rate=0.15, round_trip=0.3, round_trip_seconds=1e-3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +54,9 @@ class MeasuredLink:
     def better(self, other: Self | None, link: Link) -> "MeasuredLink":
         """Combine two measurements of a link, this and ``other``, into one with the better values.
 
-        For each direction the result has the rate that is nearer to the rate of ``link``, which is the link that the
-        scenario asks for. It has the shorter round trip. If ``other`` is None, return this measurement.
+        For each direction the result has the rate that is nearer to the rate of ``link``, the link that the scenario
+        asks for. Its round trip is the one nearer to what the delay of ``link`` demands. If ``other`` is None, return
+        this measurement.
         """
         if other is None:
             return self
@@ -41,10 +64,12 @@ class MeasuredLink:
             min(self, other, key=lambda measured: abs(measured.deviation(link, direction)))
             for direction in ("up", "down")
         )
+        wanted = hub_round_trip_seconds(link)
+        round_trip = min(self, other, key=lambda measured: abs(measured.round_trip_seconds - wanted))
         return MeasuredLink(
             up_bits_per_second=up.up_bits_per_second,
             down_bits_per_second=down.down_bits_per_second,
-            round_trip_seconds=min(self.round_trip_seconds, other.round_trip_seconds),
+            round_trip_seconds=round_trip.round_trip_seconds,
         )
 
     def as_dict(self) -> dict[str, float]:
@@ -52,28 +77,51 @@ class MeasuredLink:
         return asdict(self)
 
 
-def rate_deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: float) -> list[str]:
-    """Return a line of text for each rank and direction whose rate deviates from the rate asked for.
+def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tolerance) -> list[str]:
+    """Return a line of text for each rate and each round trip that deviates from what was asked for.
+
+    A round trip is compared only if the link has a delay: without one, it depends on the machine alone.
 
     Args:
         asked: The links that the scenario asks for.
         measured: The measured link of each rank.
-        tolerance: The largest deviation that is not reported, as a fraction of the rate asked for.
+        tolerance: The largest deviations that are not reported.
     """
     return [text for rank, one in enumerate(measured) for text in _deviations_of(rank, asked.of(rank), one, tolerance)]
 
 
-def _deviations_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: float) -> Iterator[str]:
+def hub_round_trip_seconds(link: Link) -> float:
+    """Return the seconds that one byte takes over ``link`` to the hub and back: two delays, and the frames' own time.
+
+    A round trip between two workers crosses two links each way, and so takes four delays.
+    """
+    frames = 8 * _SMALLEST_FRAME_BYTES * (1 / link.up_bits_per_second + 1 / link.down_bits_per_second)
+    return 2 * link.delay_seconds + frames
+
+
+def _deviations_of(rank: int, asked: Link, measured: MeasuredLink, tolerance: Tolerance) -> Iterator[str]:
     for direction in ("up", "down"):
         deviation = measured.deviation(asked, direction)
-        if abs(deviation) > tolerance:
+        if abs(deviation) > tolerance.rate:
             name = f"{direction}_bits_per_second"
             wanted, found = (format_rate(round(getattr(link, name), -4)) for link in (asked, measured))
             yield f"rank {rank} {direction}: asked {wanted}, measured {found} ({deviation:+.0%})"
+    # Records of earlier versions have no round trip.
+    if asked.delay_seconds and measured.round_trip_seconds:
+        yield from _round_trip_deviation(rank, asked, measured, tolerance)
 
 
-def recorded_deviations(environment: dict[str, Any], tolerance: float = WARNING_DEVIATION) -> list[str]:
-    """Return the lines of ``rate_deviations`` for the links in a recorded ``environment``.
+def _round_trip_deviation(rank: int, asked: Link, measured: MeasuredLink, tolerance: Tolerance) -> Iterator[str]:
+    wanted = hub_round_trip_seconds(asked)
+    late = measured.round_trip_seconds - wanted
+    tolerated = max(tolerance.round_trip * wanted, tolerance.round_trip_seconds) + 2 * asked.jitter_seconds
+    if abs(late) > tolerated:
+        texts = (DELAY.format(round(seconds, 5)) for seconds in (wanted, measured.round_trip_seconds))
+        yield "rank {} round trip to the hub: asked {}, measured {} ({:+.0%})".format(rank, *texts, late / wanted)
+
+
+def recorded_deviations(environment: dict[str, Any], tolerance: Tolerance = WARNING) -> list[str]:
+    """Return the lines of ``deviations`` for the links in a recorded ``environment``.
 
     When training starts, the environment is recorded. It holds the links that the scenario asks for and the measured
     links. If no link was measured, there are no lines.
@@ -81,6 +129,5 @@ def recorded_deviations(environment: dict[str, Any], tolerance: float = WARNING_
     recorded = environment.get("link") or {}
     if not recorded.get("measured"):
         return []
-    # Records of earlier versions have no round trip.
     links = [MeasuredLink(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
-    return rate_deviations(LinkMap.parse(recorded["asked"]), links, tolerance)
+    return deviations(LinkMap.parse(recorded["asked"]), links, tolerance)

@@ -9,8 +9,8 @@ from liecbench.results.rows import Row
 
 # These fields belong to the setting in which a method is measured; all other fields belong to the method.
 _SETTING_FIELDS: Final = frozenset(
-    {"workers", "link", "threads", "backend", "device", "enforcement", "dataset", "model", "batch_size", "partition"}
-    | {"precision", "results"}
+    {"workers", "link", "threads", "backend", "device", "enforcement", "emulator", "dataset", "model", "batch_size"}
+    | {"partition", "precision", "results"}
 )
 
 

@@ -24,7 +24,7 @@ from liecbench.results.statistics import Estimate
 from liecbench.results.warnings import cell_warnings, precision_warnings
 
 # Two rows are compared only if their cells share the _SETTING fields, and their tasks share the _WORKLOAD fields.
-_SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "timing")
+_SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "emulator", "timing")
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
 # Algorithms without compression, which send every gradient in full or in 16 bits.
 DENSE: Final = frozenset({"ddp", "ddp_bf16", "ddp_fp16"})

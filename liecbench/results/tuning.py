@@ -14,7 +14,7 @@ TUNING_NOTE: Final = (
     "each method at its best {field}: chosen by the accuracy of every other seed, compared by the remaining seeds"
 )
 # These fields do not change accuracy: cells that differ only in them share one best value of the tuned field.
-_WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement"})
+_WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement", "emulator"})
 
 
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:

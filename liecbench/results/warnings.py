@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
-from liecbench.network.measurement import WARNING_DEVIATION, recorded_deviations
+from liecbench.network.measurement import WARNING, recorded_deviations
 from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
@@ -64,7 +64,7 @@ def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
     more = f" and {len(misses) - 3} more" if len(misses) > 3 else ""
     warnings = []
     if misses:
-        warnings.append(f"its link is off by more than {WARNING_DEVIATION:.0%}: {'; '.join(misses[:3])}{more}")
+        warnings.append(f"its link is off by more than {WARNING}: {'; '.join(misses[:3])}{more}")
     if cells[0].spec.get("enforcement") == "process" and LinkMap.parse(cells[0].spec["link"]).shaped:
         warnings.append("paced by the processes, not enforced by the kernel: its times are estimated")
     return warnings

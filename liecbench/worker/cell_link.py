@@ -9,7 +9,8 @@ from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
-from liecbench.network.measurement import FAILING_DEVIATION, WARNING_DEVIATION, MeasuredLink, rate_deviations
+from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance, deviations
+from liecbench.network.mechanism import Emulator, UsedEmulator
 from liecbench.worker.collective_errors import LinkError
 
 _MAX_MEASUREMENTS = 3
@@ -26,6 +27,9 @@ class LinkShaper(Protocol):
     @property
     def pacer(self) -> Pacer | None:
         """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
+
+    def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> UsedEmulator | None:
+        """Choose how links are emulated, and return the emulator's name for a record; None without namespaces."""
 
     def shape(self, link: Link) -> None:
         """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
@@ -57,37 +61,45 @@ class CellLink:
 
     def __init__(self, shaper: LinkShaper) -> None:
         self._shaper, self._links = shaper, LinkMap()
+        self._emulator: Emulator = "auto"
+        self._used_emulator: UsedEmulator | None = None
         self.measured: list[MeasuredLink] | None = None
 
-    def prepare(self, links: LinkMap) -> None:
+    def prepare(self, links: LinkMap, emulator: Emulator = "auto") -> None:
         """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
 
         A measured rate is too low if another process uses the rank's core during the measurement. So the links are
-        measured up to three times, until all rates are within 5 % of the requested ones. For each rank and direction,
-        the measured rate nearest to the requested rate is kept. Unchanged links are measured again only if a kept rate
-        is off by more than 15 %, so that ``check`` would fail.
+        measured up to three times, until all rates are within 5 % of the requested ones, and round trips within 10 %.
+        Of each, the value nearest to the requested one is kept. Unchanged links are measured again only if ``check``
+        would fail.
+
+        Args:
+            links: The links of the next cell.
+            emulator: What shall emulate them, as a scenario says.
         """
-        if links == self._links and not self._deviations(FAILING_DEVIATION):
+        is_same = (links, emulator) == (self._links, self._emulator)
+        if is_same and not self._deviations(FAILING):
             return
-        self._links, self.measured = links, None
+        self._links, self._emulator, self.measured, self._used_emulator = links, emulator, None, None
         if not links.shaped:
             return
+        self._used_emulator = self._shaper.choose(links, dist.get_world_size(), emulator)
         for _ in range(_MAX_MEASUREMENTS):
             self.measured = self._measure()
-            if not self._deviations(WARNING_DEVIATION):
+            if not self._deviations(WARNING):
                 break
 
     def check(self) -> None:
-        """Check that the measured rates of all ranks' links are close to the requested rates.
+        """Check that the measured rates and round trips of all ranks' links are close to the requested ones.
 
         Raises:
-            LinkError: If any rate is off by more than 15 %, because the cell's times would then mean nothing. Every
-                rank raises this error.
+            LinkError: If any rate is off by more than 15 %, or a round trip by more than 30 %, because the cell's times
+                would then mean nothing. Every rank raises this error.
         """
-        if wrong := self._deviations(FAILING_DEVIATION):
+        if wrong := self._deviations(FAILING):
             more = f" and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
             named = "; ".join(wrong[:_MAX_NAMED])
-            raise LinkError(f"the link is off by more than {FAILING_DEVIATION:.0%}: {named}{more}")
+            raise LinkError(f"the link is off by more than {FAILING}: {named}{more}")
 
     def shape(self) -> None:
         """Limit all ranks' traffic to the rates and delays of their links. Collective."""
@@ -126,13 +138,14 @@ class CellLink:
         measured = None if self.measured is None else [link.as_dict() for link in self.measured]
         return {
             "enforcement": self._shaper.name if self._links.shaped else "none",
+            "emulator": self._used_emulator,
             "asked": self._links.spec(),
             "measured": measured,
             "congestion_control": _congestion_control(),
         }
 
-    def _deviations(self, tolerance: float) -> list[str]:
-        return rate_deviations(self._links, self.measured, tolerance) if self.measured else []
+    def _deviations(self, tolerance: Tolerance) -> list[str]:
+        return deviations(self._links, self.measured, tolerance) if self.measured else []
 
     def _measure(self) -> list[MeasuredLink] | None:
         rank = dist.get_rank()

@@ -63,7 +63,8 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
     master = os.environ.get(MASTER_VARIABLE)
     interface = interface_towards(master) if master else "lo"
     if namespaces:
-        from liecbench.network.emulation import INTERFACE, WorkerLink
+        from liecbench.network.emulation import WorkerLink
+        from liecbench.network.hub import INTERFACE
 
         link = WorkerLink(rank, namespaces.split(",")[rank])
         interface = INTERFACE

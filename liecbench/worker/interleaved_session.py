@@ -52,7 +52,7 @@ def run_session(
         trace: Whether to write a timeline of a few steps of each contestant.
     """
     torch.set_num_threads(session.cell.threads)
-    link.prepare(session.cell.link)
+    link.prepare(session.cell.link, session.cell.emulator)
     described = environment.describe(session.cell, backend, link)
     if writer is not None:
         _record_starts(session, {**described, "timing_precision": session.precision}, writer)

@@ -85,7 +85,7 @@ class _Context:
 def _run_job(job: Job, context: _Context, backend: Backend) -> None:
     cell, directory, link, writer = job.cell, context.directory, context.link, context.writer
     torch.set_num_threads(cell.threads)
-    link.prepare(cell.link)
+    link.prepare(cell.link, cell.emulator)
     epochs_done = checkpoint.available(directory, job)
     data = job.data_sha256 if epochs_done else None
     surroundings = environment.describe(cell, backend, link)

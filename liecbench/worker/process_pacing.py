@@ -10,6 +10,8 @@ from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.launch.supervisor import MASTER_VARIABLE
 from liecbench.network.emulation import WorkerLink
 from liecbench.network.link import Link, burst_bytes
+from liecbench.network.link_map import LinkMap
+from liecbench.network.mechanism import Emulator
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import LinkShaper
 from liecbench.worker.network_interface import carried_bytes
@@ -22,6 +24,9 @@ class ProcessPacing:
 
     def __init__(self) -> None:
         self.pacer = Pacer()
+
+    def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> None:
+        """Return None, because nothing but this process emulates the links."""
 
     def shape(self, link: Link) -> None:
         """Delay this rank's messages in both directions as the rates and the delay of ``link`` demand."""
@@ -55,6 +60,9 @@ class Unshaped:
 
     def __init__(self, interface: str | None = None) -> None:
         self._interface = interface
+
+    def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> None:
+        """Return None, because nothing emulates the links."""
 
     def shape(self, link: Link) -> None:
         """Raise AssertionError, because shaped links need ``ProcessPacing`` or ``WorkerLink``."""

@@ -115,7 +115,7 @@ def _serve_cell(
 ) -> None:
     """Build a cell, and time a burst of its steps for each order, until an order closes the cell. Collective."""
     torch.set_num_threads(cell.threads)
-    link.prepare(cell.link)
+    link.prepare(cell.link, cell.emulator)
     link.check()
     replica = set_up(cell, link, writer.heartbeat if writer is not None else lambda: None)
     with collective_cleanup(replica.close):

@@ -226,7 +226,7 @@ from tests.scenarios import BASE, edited, error_of, scenario
             "workers: [2]",
             "workers: [2]\n  link: {rate: 20mbit, delay: 5ms, loss: 1%}\nenforcement: process",
             "s.yaml:12:9: matrix.link",
-            "process cannot vary delays or lose frames; remove jitter and loss",
+            "processes pace rates only, not delay, jitter and loss",
         ),
     ],
 )

@@ -17,7 +17,8 @@ import pytest
 
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.network.addresses import HUB_ADDRESS
-from liecbench.network.emulation import INTERFACE, WorkerLink, refusal_reason
+from liecbench.network.emulation import WorkerLink
+from liecbench.network.hub import INTERFACE, refusal_reason
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.measurement import MeasuredLink
@@ -283,7 +284,7 @@ def test_user_namespace_only_without_privileges(seen: Seen) -> None:
 
 def test_a_worker_has_its_own_interface_and_nothing_else(seen: Seen) -> None:
     assert [worker["interfaces"] for worker in seen.facts["workers"]] == [[INTERFACE, "lo"]] * 2
-    assert seen.facts["hub"]["interfaces"] == ["hub", "lo", "port0", "port1"]
+    assert seen.facts["hub"]["interfaces"] == ["bridge", "hub", "hubport", "lo", "port0", "port1"]
 
 
 def test_no_ipv6_on_the_links(seen: Seen) -> None:

@@ -144,4 +144,4 @@ def test_a_preset_is_its_link_alone_and_with_changes(name: str) -> None:
 def test_links_say_what_they_are(value: object, expected: tuple[str, bool, bool]) -> None:
     link = LinkMap.parse(value)
 
-    assert expected == (str(link), link.shaped, link.needs_netem)
+    assert expected == (str(link), link.shaped, link.needs_latency)

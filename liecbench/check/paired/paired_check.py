@@ -19,7 +19,7 @@ from liecbench.check.verdict import Outcome
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario
 from liecbench.config.selection import select
-from liecbench.diagnostics.link_support import require_netem
+from liecbench.diagnostics.link_support import require_emulator
 from liecbench.errors import LiecbenchError
 from liecbench.estimate.cost import stall_timeout
 from liecbench.launch.gpu_requirements import require_cuda
@@ -104,7 +104,7 @@ class PairedCheck:
         choose = functools.partial(select, conditions=self.only)
         scenario = load_scenario(path, self.assignments, choose)
         cells = choose(scenario.cells())
-        require_netem(cell.link for cell in cells if cell.enforcement == "kernel")
+        require_emulator((cell.link, cell.emulator) for cell in cells if cell.enforcement == "kernel")
         if any(cell.link.host for cell in cells):
             message = f"{path}: link: host spans several machines, and a paired check runs on one"
             raise LiecbenchError(message, "choose other cells with --only")

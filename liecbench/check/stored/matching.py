@@ -12,13 +12,13 @@ from liecbench.config.cell_fields import flat_fields
 Kind = Literal["wire", "numerics", "time"]
 
 # Cell fields that do not change the bytes that a method sends.
-_IRRELEVANT_FOR_BYTES: Final = ("link", "threads", "timing", "enforcement")
+_IRRELEVANT_FOR_BYTES: Final = ("link", "threads", "timing", "enforcement", "emulator")
 # ``threads`` is included because splitting a sum over threads changes its rounding.
 _NUMERICS: Final = ("torch", "cpu", "gpus", "nccl", "data_sha256", "threads")
 _NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
-    "wire": ("link", "enforcement", "nccl"),  # headers and retransmissions depend on these
+    "wire": ("link", "enforcement", "link_emulator", "nccl"),  # headers and retransmissions depend on these
     "numerics": _NUMERICS,
-    "time": (*_NUMERICS, "link", "enforcement", "timing", "congestion_control"),
+    "time": (*_NUMERICS, "link", "enforcement", "link_emulator", "timing", "congestion_control"),
 }
 
 
@@ -100,6 +100,7 @@ def _conditions(entry: BaselineCell) -> dict[str, Any]:
         "gpus": environment.gpus if entry.spec["device"] == "cuda" else None,
         "nccl": environment.nccl,
         "data_sha256": environment.data_sha256 and environment.data_sha256[:12],
+        "link_emulator": (environment.link or {}).get("emulator"),
         "congestion_control": (environment.link or {}).get("congestion_control"),
     }
 

@@ -1,0 +1,214 @@
+"""The process that emulates links in user space: it delays frames as their links demand, and passes them on.
+
+One process serves all links of a launch. The kernel's bridge joins the links while none of them is limited. As soon as
+a rank limits its link, the process takes the bridge down, reads every frame that the workers and the hub send, and
+sends it to its receiver when its time has come (``frame_schedule``). Once no link is limited, it sends all frames that
+it still holds, and the bridge takes over again.
+
+Ranks control the process through a socket, with one JSON object per message. A request has ``rank``, and either
+``link`` (null: lift the limits) or ``open`` (find out whether the kernel has packet sockets). The answer has ``error``
+(null, or the reason why the kernel has no packet sockets) and ``lost``, the number of segments that the rank's link has
+lost so far in each direction.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from pyroute2 import IPRoute
+
+from liecbench.host import linux
+from liecbench.network.frame_schedule import FrameSchedule
+from liecbench.network.hub import Hub
+from liecbench.network.link import Link
+from liecbench.network.packet_port import PacketPort
+
+CONTROL_ADDRESS: Final = "\0liecbench-delay-line"
+# Memory of all rings together, and the most and the fewest frames per ring. A frame takes 32 KiB.
+_RING_FRAMES, _MOST_FRAMES, _FEWEST_FRAMES = 4096, 256, 16
+_LONGEST_REQUEST: Final = 2**12
+_REAL_TIME_PRIORITY: Final = 1
+# Part of the last waking-up's lateness that counts in the moving average.
+_SMOOTHING: Final = 1 / 16
+_MOST_EARLY_SECONDS: Final = 100e-6
+_IS_BROADCAST: Final = 1
+_MAX_WAITING: Final = 1024
+
+
+def start(hub: Hub, core: int | None, unused: Sequence[int] = ()) -> int:
+    """Fork the process from one in the hub's namespace, with which it dies, and return its PID.
+
+    Args:
+        hub: The network of the launch.
+        core: The CPU core to run on; None if the process may use all cores that its parent may.
+        unused: File descriptors that the process closes.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(CONTROL_ADDRESS)
+    listener.listen(_MAX_WAITING)
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        listener.close()
+        return child
+    try:
+        linux.die_with_parent(parent)
+        for descriptor in unused:
+            os.close(descriptor)
+        _be_on_time(core)
+        DelayLine(listener, hub.bridge, hub.ports).run()
+    except BaseException:
+        with contextlib.suppress(OSError):  # the log's disk may be full
+            traceback.print_exc()
+            sys.stderr.flush()
+    finally:
+        os._exit(1)
+
+
+def _be_on_time(core: int | None) -> None:
+    linux.set_process_name("liec-delay-line")
+    linux.set_timer_slack(1)
+    with contextlib.suppress(OSError):  # only root may: frames are then late less often on a busy machine
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_REAL_TIME_PRIORITY))
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    gc.disable()  # the loop creates no cyclic garbage, and a collection would delay frames
+
+
+class DelayLine:
+    """The state of the process: the frames on the links, and the sockets to read, send and be controlled.
+
+    Args:
+        listener: The socket on which ranks reach the process.
+        bridge: Index of the bridge's interface.
+        ports: Name of each worker's interface in the hub, by rank, and then of the hub's own.
+    """
+
+    def __init__(self, listener: socket.socket, bridge: int, ports: Sequence[str]) -> None:
+        self._listener, self._bridge, self._names = listener, bridge, ports
+        self._route = IPRoute()
+        self._hub = len(ports) - 1
+        self._schedule = FrameSchedule(self._hub)
+        self._controls: list[socket.socket] = []
+        self._limited: set[int] = set()
+        self._ports: list[PacketPort] = []
+        self._early = 0.0
+
+    def run(self) -> NoReturn:
+        """Delay frames and answer ranks until this process is killed."""
+        while True:
+            is_busy = self._move_frames() if self._limited else False
+            self._wait(is_busy=is_busy)
+
+    def _move_frames(self) -> bool:
+        """Read the frames that have arrived, and send those that are due. Return whether there were any."""
+        schedule, ports, moved = self._schedule, self._ports, False
+        for source, port in enumerate(ports):
+            for at, frame in port.read():
+                moved = True
+                self._enter(at, source, frame)
+        for destination, frame in schedule.due(time.monotonic() + self._early):
+            moved = True
+            ports[destination].send(frame)
+        return moved
+
+    def _enter(self, at: float, source: int, frame: bytes) -> None:
+        # A frame has 10 bytes before the address of its receiver, whose last two bytes are the receiver's number.
+        if frame[10] & _IS_BROADCAST:
+            for destination in range(len(self._ports)):
+                if destination != source:
+                    self._schedule.enter(at, source, destination, frame)
+            return
+        destination = frame[14] << 8 | frame[15]
+        if destination < len(self._ports):
+            self._schedule.enter(at, source, destination, frame)
+
+    def _wait(self, *, is_busy: bool) -> None:
+        """Wait for a frame, for the time of the next one that is due, or for a rank's request, and answer it."""
+        ports = self._ports if self._limited else []
+        seconds = None
+        due = self._schedule.next_time - self._early
+        if is_busy:
+            seconds = 0.0
+        elif due < float("inf"):
+            seconds = max(0.0, due - time.monotonic())
+        watched: list[socket.socket | PacketPort] = [self._listener, *self._controls, *ports]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        if seconds and not ready:
+            self._learn_lateness(time.monotonic() - due)
+        for one in ready:
+            if one is self._listener:
+                self._controls.append(self._listener.accept()[0])
+            elif one in self._controls:
+                self._answer(one)
+
+    def _learn_lateness(self, late: float) -> None:
+        """Adjust how much earlier than due the process asks to be woken, so that it is on time on average."""
+        error = min(late, 2 * _MOST_EARLY_SECONDS) - self._early
+        self._early = min(max(0.0, self._early + _SMOOTHING * error), _MOST_EARLY_SECONDS)
+
+    def _answer(self, control: socket.socket) -> None:
+        request = control.recv(_LONGEST_REQUEST)
+        if not request:
+            control.close()
+            self._controls.remove(control)
+            return
+        asked = json.loads(request)
+        rank, error = int(asked["rank"]), None
+        try:
+            if "link" in asked:
+                self._set(rank, asked["link"])
+            elif "open" in asked:
+                self._open()
+        except OSError as refused:
+            error = str(refused)
+        lost = self._schedule.up[rank].lost_segments, self._schedule.down[rank].lost_segments
+        with contextlib.suppress(OSError):  # the rank may have died
+            control.send(json.dumps({"error": error, "lost": lost}).encode())
+
+    def _set(self, rank: int, asked: dict[str, Any] | None) -> None:
+        up, down = self._schedule.up[rank], self._schedule.down[rank]
+        if asked is not None:
+            link = Link(**asked)
+            if not self._limited:
+                self._take_over()
+            up.limit(link, link.up_bits_per_second)
+            down.limit(link, link.down_bits_per_second)
+            self._limited.add(rank)
+        elif rank in self._limited:
+            up.lift()
+            down.lift()
+            self._limited.discard(rank)
+            if not self._limited:
+                self._hand_back()
+
+    def _open(self) -> None:
+        """Open the packet sockets if they are not open yet. Raises OSError if the kernel refuses."""
+        if not self._ports:
+            slots = min(_MOST_FRAMES, max(_FEWEST_FRAMES, _RING_FRAMES // len(self._names)))
+            ports = [PacketPort(name, slots) for name in self._names]
+            for port in ports:
+                port.pause()
+            self._ports = ports
+
+    def _take_over(self) -> None:
+        self._open()
+        for port in self._ports:
+            port.resume()
+        self._route.link("set", index=self._bridge, state="down")
+
+    def _hand_back(self) -> None:
+        self._move_frames()
+        for destination, frame in self._schedule.flush():
+            self._ports[destination].send(frame)
+        self._route.link("set", index=self._bridge, state="up")
+        for port in self._ports:
+            port.pause()

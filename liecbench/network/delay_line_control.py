@@ -1,0 +1,56 @@
+"""A rank's side of the delay line: tell its process to limit this rank's link, and ask how many segments got lost."""
+
+import json
+import socket
+from dataclasses import asdict
+
+from liecbench.network.delay_line import CONTROL_ADDRESS
+from liecbench.network.link import Link
+
+_LONGEST_ANSWER = 2**12
+
+
+class DelayLineControl:
+    """A connection to the delay line's process.
+
+    Create the object in the hub, because the address of the process belongs to the hub's network namespace.
+
+    Args:
+        rank: The rank whose link this is.
+    """
+
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.connect(CONTROL_ADDRESS)
+
+    def refusal(self) -> str | None:
+        """Return why the kernel has no packet sockets, or none with the options needed; None if it has them."""
+        try:
+            self._ask({"open": True})
+        except OSError as error:
+            return str(error)
+        return None
+
+    def limit(self, link: Link) -> None:
+        """Limit this rank's link. Raises OSError if the kernel has no packet sockets, or lacks one of their options."""
+        self._ask({"link": asdict(link)})
+
+    def lift(self) -> None:
+        """Remove the limits. All frames that are still on the link arrive at once when no link is limited any more."""
+        self._ask({"link": None})
+
+    def lost_segments(self) -> tuple[int, int]:
+        """Return how many segments of the MTU's size this rank's link has lost so far: (sent, received) ones."""
+        return self._ask({})
+
+    def _ask(self, request: dict[str, object]) -> tuple[int, int]:
+        self._socket.send(json.dumps({"rank": self._rank, **request}).encode())
+        answer = self._socket.recv(_LONGEST_ANSWER)
+        if not answer:
+            raise ConnectionResetError("the delay line's process has ended")
+        decoded = json.loads(answer)
+        if decoded["error"]:
+            raise OSError(f"the delay line cannot start: {decoded['error']}")
+        sent, received = decoded["lost"]
+        return sent, received

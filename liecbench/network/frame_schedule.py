@@ -1,0 +1,170 @@
+"""When frames arrive over emulated links: rate, delay, jitter and loss of the two links that each frame passes.
+
+Every worker has a link to the hub, with an up and a down direction. A frame passes the sender's up link and the
+receiver's down link. It passes cut-through: its first bytes go on while its last bytes are still on the way, so that
+two links of the same rate take its time once. This module only computes times; ``delay_line`` moves the frames.
+"""
+
+import heapq
+import math
+import random
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from liecbench.network.frames import count_segments, split_at_lost
+from liecbench.network.link import Link
+
+_NEVER: Final = math.inf
+
+
+class LinkDirection:
+    """One direction of a link: it passes frames one after the other at its rate, and then delays them.
+
+    Args:
+        seed: Seed of the random numbers that decide on jitter and losses.
+
+    Attributes:
+        lost_segments: Number of segments that this direction has lost so far.
+        loss: Fraction of the segments that get lost.
+    """
+
+    def __init__(self, seed: str) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - no secret depends on it
+        self.lost_segments = 0
+        self.forget()
+        self.lift()
+
+    def lift(self) -> None:
+        """Pass frames at once from now on, but only after those that came before."""
+        self._set(seconds_per_byte=0.0, delay=0.0, jitter=0.0, loss=0.0)
+
+    def limit(self, link: Link, bits_per_second: int) -> None:
+        """Pass frames at ``bits_per_second``, and with the delay, the jitter and the loss of ``link``, from now on."""
+        self._set(8 / bits_per_second, link.delay_seconds, link.jitter_seconds, link.loss)
+
+    def _set(self, seconds_per_byte: float, delay: float, jitter: float, loss: float) -> None:
+        self._seconds_per_byte, self._delay, self._jitter = seconds_per_byte, delay, jitter
+        self.loss = loss
+        self._until_loss = self._draw_until_loss()
+
+    def forget(self) -> None:
+        """Forget the frames that came before: all of them have arrived."""
+        self._free_at = self._first_out = 0.0
+
+    def carry(self, first: float, last: float, num_bytes: int) -> tuple[float, float]:
+        """Return when the first and the last byte of a frame leave this direction.
+
+        Args:
+            first: Time at which the first byte reaches this direction. It waits until earlier frames have passed.
+            last: Time at which the last byte reaches it.
+            num_bytes: Bytes of the frame with all headers.
+        """
+        start = max(first, self._free_at)
+        self._free_at = start + num_bytes * self._seconds_per_byte
+        delay = self._delay
+        if self._jitter:
+            delay += self._random.uniform(-self._jitter, self._jitter)
+        self._first_out = max(self._first_out, start + delay)  # a frame with less jitter does not overtake another
+        return self._first_out, max(last, self._free_at) + delay
+
+    def pieces(self, frame: bytes) -> list[tuple[bytes, int, bool]]:
+        """Return ``frame``, split where a segment is lost: each piece with its wire bytes and whether it is lost.
+
+        Losses are drawn per segment of the MTU's size.
+        """
+        segments, num_bytes = count_segments(frame)
+        if self._until_loss >= segments:
+            self._until_loss -= segments
+            return [(frame, num_bytes, False)]
+        lost, position = set(), 0
+        while position + self._until_loss < segments:
+            position += int(self._until_loss)
+            lost.add(position)
+            position += 1
+            self._until_loss = self._draw_until_loss()
+        self._until_loss -= segments - position
+        pieces = split_at_lost(frame, lost)
+        counted = [(piece, *count_segments(piece), gone) for piece, gone in pieces]
+        self.lost_segments += sum(number for _, number, _, gone in counted if gone)
+        return [(piece, num_bytes, gone) for piece, _, num_bytes, gone in counted]
+
+    def _draw_until_loss(self) -> float:
+        """Return how many segments arrive before the next one that is lost."""
+        if not self.loss:
+            return _NEVER
+        return float(int(math.log(1 - self._random.random()) / math.log1p(-self.loss)))
+
+
+class _Event(NamedTuple):
+    """A frame that reaches its receiver's down link or, if ``down`` is false, its receiver."""
+
+    at: float
+    number: int
+    down: bool
+    last: float
+    source: int
+    destination: int
+    frame: bytes
+    num_bytes: int
+
+
+class FrameSchedule:
+    """The links of all workers, and the frames that are on them.
+
+    Args:
+        num_links: Number of links. A frame may also come from or go to the hub, whose number is ``num_links``: it
+            passes only the other end's link.
+    """
+
+    def __init__(self, num_links: int) -> None:
+        self.up = [LinkDirection(f"up {rank}") for rank in range(num_links + 1)]
+        self.down = [LinkDirection(f"down {rank}") for rank in range(num_links + 1)]
+        self._events: list[_Event] = []
+        self._number = 0
+        self._latest: dict[tuple[int, int], float] = {}
+
+    @property
+    def next_time(self) -> float:
+        """Time of the next event; infinite if no frame is on a link."""
+        return self._events[0].at if self._events else _NEVER
+
+    def enter(self, at: float, source: int, destination: int, frame: bytes) -> None:
+        """Put a frame on the up link of ``source`` at time ``at``."""
+        up = self.up[source]
+        for piece, num_bytes, lost in up.pieces(frame):
+            first, last = up.carry(at, at, num_bytes)
+            if not lost:
+                self._push(first, last, source, destination, piece, num_bytes, down=True)
+
+    def due(self, now: float) -> Iterator[tuple[int, bytes]]:
+        """Yield (destination, frame) for each frame that has arrived by time ``now``, in order of arrival."""
+        events = self._events
+        while events and events[0].at <= now:
+            event = heapq.heappop(events)
+            if event.down:
+                self._go_down(event)
+            else:
+                yield event.destination, event.frame
+
+    def flush(self) -> Iterator[tuple[int, bytes]]:
+        """Yield all frames that are on a link, in order, as if their time had come."""
+        yield from self.due(_NEVER)
+        self._latest.clear()
+        for direction in (*self.up, *self.down):
+            direction.forget()
+
+    def _go_down(self, event: _Event) -> None:
+        down, pair = self.down[event.destination], (event.source, event.destination)
+        pieces = down.pieces(event.frame) if down.loss else [(event.frame, event.num_bytes, False)]
+        for piece, num_bytes, lost in pieces:
+            _, last = down.carry(event.at, event.last, num_bytes)
+            if not lost:
+                # Jitter must not change the order of the frames from one sender to one receiver.
+                self._latest[pair] = last = max(last, self._latest.get(pair, 0.0))
+                self._push(last, last, event.source, event.destination, piece, num_bytes, down=False)
+
+    def _push(
+        self, at: float, last: float, source: int, destination: int, frame: bytes, num_bytes: int, *, down: bool
+    ) -> None:
+        self._number += 1
+        heapq.heappush(self._events, _Event(at, self._number, down, last, source, destination, frame, num_bytes))

@@ -1,0 +1,93 @@
+"""One direction of a link, shaped by the kernel."""
+
+from typing import Final
+
+from pyroute2 import IPRoute
+
+from liecbench.network.hub import LARGEST_PACKET_BYTES, interface_index
+from liecbench.network.link import Link, burst_bytes
+
+# The token bucket of a direction that is not shaped. Its rate is the highest that a scenario can ask for.
+_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES = 32 * 10**9, 2**24
+# Long enough for all ranks to send to one rank at once. If the queue dropped packets, TCP's retransmissions would
+# dominate the measured times.
+_QUEUE_BYTES: Final = 64 * 2**20
+_FRAME_BYTES: Final = 1514
+# Twice the largest packet.
+_BACKLOG_BYTES: Final = 2 * LARGEST_PACKET_BYTES
+
+
+class KernelShaper:
+    """One direction of a link: a token bucket on one interface, followed by netem if the link has delay or loss.
+
+    The token bucket is changed in place and never removed, because its removal would drop the last packets of a
+    barrier. TCP Reno's window would then start over and grow by one segment per round trip, so that the first
+    all-reduces at 1 Gbit/s would take 1.7 times as long.
+    """
+
+    def __init__(self, route: IPRoute, name: str) -> None:
+        self._route, self._interface = route, interface_index(route, name)
+        self._has_bucket = self._has_netem = False
+
+    def unshape(self) -> None:
+        """Remove the rate limit, and set delay, jitter and loss to 0."""
+        if self._has_bucket:
+            self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
+        if self._has_netem:
+            self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
+
+    def count(self) -> None:
+        """Remove the rate limit, but count bytes from now on."""
+        self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
+        self.unshape()
+
+    def shape(self, bits_per_second: int, link: Link) -> None:
+        """Limit this direction to ``bits_per_second``, and give it the delay, jitter and loss of ``link``."""
+        self._set_bucket(bits_per_second, burst_bytes(bits_per_second))
+        if link.needs_latency or self._has_netem:
+            self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
+
+    def hold_back(self, bits_per_second: int) -> None:
+        """Limit this direction in front of the delay line, with a burst that leaves large packets whole.
+
+        The delay line limits the rate by itself. But packets that wait for it should wait in the sender's queue: TCP
+        then sees them, and stops handing over more (TCP small queues).
+        """
+        self._set_bucket(bits_per_second, _BACKLOG_BYTES)
+        if self._has_netem:
+            self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
+
+    def _set_bucket(self, bits_per_second: int, burst: int) -> None:
+        self._route.tc(
+            "change" if self._has_bucket else "add",
+            "tbf",
+            self._interface,
+            handle="1:",
+            rate=bits_per_second // 8,
+            burst=burst,
+            limit=_QUEUE_BYTES,
+        )
+        self._has_bucket = True
+
+    def _set_netem(self, delay_seconds: float, jitter_seconds: float, loss: float) -> None:
+        self._route.tc(
+            "change" if self._has_netem else "add",
+            "netem",
+            self._interface,
+            parent="1:1",
+            handle="10:",
+            delay=round(delay_seconds * 1e6),
+            jitter=round(jitter_seconds * 1e6),
+            loss=100 * loss,
+            limit=_QUEUE_BYTES // _FRAME_BYTES,
+        )
+        self._has_netem = True
+
+    def passed_bytes(self) -> int:
+        """Return the bytes of Ethernet frames, headers included, that passed since the first ``shape``.
+
+        The count is the shaper's, because the interface's own counter includes only one header per offloaded packet of
+        up to 64 kB.
+        """
+        (shaper,) = (q for q in self._route.get_qdiscs(self._interface) if q.get_attr("TCA_KIND") == "tbf")
+        return int(shaper.get_attr("TCA_STATS2").get_attr("TCA_STATS_BASIC")["bytes"])

@@ -1,0 +1,41 @@
+"""Which mechanism limits the links of a cell: the kernel's shapers, or the delay line in user space."""
+
+from typing import Final, Literal
+
+from liecbench.network.link import Mechanism
+from liecbench.network.link_map import LinkMap
+
+# What a scenario may ask for. ``netem`` stands for the kernel's shapers: netem for delay, jitter and loss, and a token
+# bucket for the rate.
+Emulator = Literal["auto", "netem", "delay_line"]
+# What a record may say.
+UsedEmulator = Literal["delay_line", "netem", "tbf"]
+# The delay line needs half a second of a CPU per Gbit. Above this, it would take more than one of two cores.
+_MOST_BITS_PER_SECOND: Final = 2 * 10**9
+
+
+def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, has_delay_line: bool) -> Mechanism:
+    """Return what limits the links of a cell.
+
+    With ``auto``, the delay line emulates all links with delay, jitter or loss, and all others up to a sum of rates of
+    2 Gbit/s. It holds small messages to the rate, which the kernel's token bucket lets pass at once. Faster links are
+    the kernel's.
+
+    Args:
+        links: The cell's shaped links.
+        num_workers: Number of workers.
+        emulator: What the scenario asks for.
+        has_delay_line: Whether the kernel has what the delay line needs. If not, ``auto`` takes the kernel's shapers.
+    """
+    if emulator != "auto":
+        return "delay_line" if emulator == "delay_line" else "kernel"
+    total = sum(links.of(rank).up_bits_per_second for rank in range(num_workers))
+    is_for_delay_line = links.needs_latency or total <= _MOST_BITS_PER_SECOND
+    return "delay_line" if has_delay_line and is_for_delay_line else "kernel"
+
+
+def used_emulator(links: LinkMap, mechanism: Mechanism) -> UsedEmulator:
+    """Return the name of ``mechanism`` for a record."""
+    if mechanism == "delay_line":
+        return "delay_line"
+    return "netem" if links.needs_latency else "tbf"

@@ -1,0 +1,95 @@
+"""A packet socket on one network interface: read the frames that arrive there, and send frames out of it.
+
+Frames are read from a ring in memory that the kernel fills (``PACKET_RX_RING`` of linux/if_packet.h), because an
+ordinary user may give a socket no buffer that is large enough for a busy machine. The kernel also notes when each frame
+arrived.
+"""
+
+import ctypes
+import mmap
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from liecbench.network.frames import VNET_BYTES
+
+_SOL_PACKET, _ALL_PROTOCOLS = 263, 3
+_RX_RING, _VERSION, _VNET_HEADER, _IGNORE_OUTGOING = 5, 10, 15, 23
+_TPACKET_V2: Final = 1
+# struct tpacket2_hdr: status, length, captured length, offsets of the frame and of its payload, seconds, nanoseconds.
+_SLOT_HEADER: Final = struct.Struct("=IIIHHII")
+_STATUS: Final = struct.Struct("=I")
+_OF_USER: Final = 1
+# Larger than any frame, see ``emulation.LARGEST_PACKET_BYTES``.
+_SLOT_BYTES: Final = 2**15
+_ATTACH_FILTER, _DETACH_FILTER = 26, 27
+
+
+class PacketPort:
+    """A packet socket on the interface ``name`` of the current network namespace.
+
+    Frames have the form that ``frames`` describes.
+
+    Args:
+        name: Name of the interface.
+        num_slots: Number of frames that the ring holds. If more arrive before they are read, the kernel drops them.
+
+    Raises:
+        OSError: If the kernel has no packet sockets, or lacks one of their options.
+    """
+
+    def __init__(self, name: str, num_slots: int) -> None:
+        self._num_slots, self._next = num_slots, 0
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        try:
+            for option, value in ((_VERSION, _TPACKET_V2), (_VNET_HEADER, 1), (_IGNORE_OUTGOING, 1)):
+                self._socket.setsockopt(_SOL_PACKET, option, value)
+            ring = struct.pack("IIII", _SLOT_BYTES, num_slots, _SLOT_BYTES, num_slots)
+            self._socket.setsockopt(_SOL_PACKET, _RX_RING, ring)
+            self._ring = mmap.mmap(self._socket.fileno(), num_slots * _SLOT_BYTES)
+            self._socket.setblocking(False)
+            self._socket.bind((name, _ALL_PROTOCOLS))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return the socket's file descriptor, which is readable when frames have arrived."""
+        return self._socket.fileno()
+
+    def read(self) -> Iterator[tuple[float, bytes]]:
+        """Yield (time of arrival on the monotonic clock, frame) for each frame that has arrived, one ring at most."""
+        ring, monotonic = self._ring, time.monotonic() - time.time()
+        for _ in range(self._num_slots):
+            start = self._next * _SLOT_BYTES
+            status, length, captured, frame, _, seconds, nanoseconds = _SLOT_HEADER.unpack_from(ring, start)
+            if not status & _OF_USER:
+                return
+            begin = start + frame
+            data = ring[begin - VNET_BYTES : begin + captured]
+            _STATUS.pack_into(ring, start, 0)
+            self._next = (self._next + 1) % self._num_slots
+            if captured == length:
+                yield seconds + nanoseconds * 1e-9 + monotonic, data
+
+    def send(self, frame: bytes) -> bool:
+        """Send a frame out of the interface. Return False if the kernel has no memory for it."""
+        try:
+            self._socket.send(frame)
+        except OSError:
+            return False
+        return True
+
+    def pause(self) -> None:
+        """Ignore all frames until ``resume`` is called."""
+        instruction = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0), 8)  # BPF: return 0
+        program = struct.pack("HP", 1, ctypes.addressof(instruction))
+        self._socket.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+
+    def resume(self) -> None:
+        """Read frames again. Frames that arrived before are lost."""
+        for _ in self.read():
+            pass
+        self._socket.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
