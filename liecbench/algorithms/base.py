@@ -60,16 +60,17 @@ class Algorithm(ABC):
     ``ServerAlgorithm`` is the base class of methods that average through a server; most need only a ``reduce``.
 
     Attributes:
-        block_bytes: The largest size of a block of gradient, in bytes of float32. A larger tensor gets a block of
-            its own. With the value ``whole``, the whole gradient is one block, so communication cannot overlap with
-            the backward pass. None means DDP's default buckets.
-        cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method
-            creates itself. The modules of the ``compressor`` that a scenario names are not among them.
+        block_bytes: The largest size of a block of gradient, in bytes of float32. A larger tensor gets a block of its
+            own. With the value ``whole``, the whole gradient is one block, so communication cannot overlap with the
+            backward pass. None means DDP's default buckets.
+        cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method creates
+            itself. The modules of the ``compressor`` that a scenario names are not among them.
         local_models: Whether the workers' models differ between steps.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
         supports_sparse: Whether the method exchanges sparse gradients.
         supports_join: Whether the method works with ``ddp.join()``.
-        is_exact: Whether the update is the mean gradient, so that two synchronized backward passes add up.
+        is_exact: Whether the update is the mean gradient. If so, the gradients of two backward passes that both
+            exchange gradients add up correctly.
         step: The number of steps so far.
         counters: Bytes, messages and seconds so far.
         clock: The clock of the model's device.
@@ -79,8 +80,8 @@ class Algorithm(ABC):
         last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
         after_step_seconds: Seconds spent in ``after_step`` so far.
         exposure: Adds up the work that the communication thread does while the training thread waits.
-        hook_cpu_seconds: CPU seconds that the training thread has spent on the method itself so far, rather than on
-            the model and the optimizer.
+        hook_cpu_seconds: CPU seconds that the training thread has spent on the method itself so far, rather than on the
+            model and the optimizer.
     """
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] | None = None
@@ -117,16 +118,17 @@ class Algorithm(ABC):
 
         Args:
             ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
-            optimizer: The optimizer of its parameters, an object that wraps it, or a list of optimizers. Of a list,
-                ``after_step`` follows the step of the last one, or precedes the next forward pass in training.
+            optimizer: The optimizer of the model's parameters, an object that wraps it, or a list of optimizers. With a
+                list, ``after_step`` is called when the last of them has made its step, or before the next forward pass
+                in training.
 
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module, or ``optimizer`` is no torch optimizer.
             ValueError: If a parameter has an unsupported type, device or layout of gradients, if the optimizer has no
                 parameter of the model, or if ``ddp`` has another communication hook.
-            RuntimeError: If ``ddp`` or this object is attached already. Not here but in ``optimizer.step``, if an
-                enabled GradScaler calls it: as the scaler changes the scale of the gradients, the memories would be in
-                other units than the gradients.
+            RuntimeError: If ``ddp`` or this object is attached already. Also raised later, in ``optimizer.step``, if an
+                enabled GradScaler calls it: the scaler changes the scale of the gradients, so that the memories would
+                be in other units than the gradients.
         """
         if self._attachment is not None:
             raise RuntimeError(f"this {type(self).__name__} is attached already; call detach() first, or make another")
@@ -191,9 +193,9 @@ class Algorithm(ABC):
         return
 
     def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Give the memories of ``parameters`` the values that they had before the step. Called after a backward pass.
+        """Set the memories of ``parameters`` to the values that they had before the step. Called after a backward pass.
 
-        No rank used these parameters, so their gradients stay as they were, and DDP drops the update.
+        No rank used these parameters, so their gradients are left unchanged, and DDP drops the update.
         """
         return
 
@@ -287,8 +289,8 @@ class Algorithm(ABC):
     def clip_grad_norm_(self, max_norm: float, norm_type: float = 2.0) -> Tensor:
         """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
 
-        ``torch.nn.utils.clip_grad_norm_`` is the same for methods whose ranks have equal updates. With local models,
-        the ranks' updates differ, and it would scale each by a factor of its own.
+        If all ranks have the same update, ``torch.nn.utils.clip_grad_norm_`` does the same. With local models the
+        ranks' updates differ, and torch's function would scale each by a factor of its own.
 
         Args:
             max_norm: The largest norm.
@@ -310,10 +312,10 @@ class Algorithm(ABC):
         return
 
     def detach(self) -> None:
-        """Give the model and the optimizer back as they were before ``attach``: as plain DDP. Collective.
+        """Turn the model and the optimizer back into those of plain DDP, as before ``attach``. Collective.
 
         Local models and their optimizers' states, such as momentum, are averaged, because plain DDP takes all models
-        for equal. Without ``attach``, do nothing.
+        for equal. If the algorithm is not attached, do nothing.
         """
         if self._attachment is not None and self._failure is None:
             self.average_models()
@@ -323,7 +325,10 @@ class Algorithm(ABC):
         self.close()
 
     def close(self) -> None:
-        """Do as ``detach``, but leave local models as they are: for the end of a training. Collective."""
+        """End the algorithm as ``detach`` does, but leave local models as they are. Collective.
+
+        Call it at the end of a training.
+        """
         if self._attachment is not None:
             attachment, self._attachment = self._attachment, None
             attachment.remove()
@@ -349,7 +354,7 @@ class Algorithm(ABC):
         return future
 
     def on_backward_end(self) -> None:
-        """Leave alone what plain DDP would: the gradients and memories of parameters that no rank used."""
+        """Restore the gradients and memories of parameters that no rank used: plain DDP leaves them unchanged, too."""
         if unused := self._backwards.end():
             self.restore_memories(unused)
         if self._is_stepping:  # the optimizer reads the gradients next
@@ -397,7 +402,7 @@ class Algorithm(ABC):
 
     @property
     def is_attached(self) -> bool:
-        """Whether the algorithm is attached to a model."""
+        """True while the algorithm is attached to a model."""
         return self._attachment is not None
 
     def _require_attached(self, call: str) -> Attachment:

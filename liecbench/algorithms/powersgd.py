@@ -70,7 +70,7 @@ class PowerSGD(BucketedAllReduce):
     """PowerSGD (Vogels et al. 2019, arXiv:1905.13727), by PyTorch's ``powerSGD_hook``.
 
     A worker's error memory also contains the difference between its gradient and the mean gradient; summed over the
-    workers, these differences are 0. ``counters.compress_seconds`` are those that the hook computes before, between and
+    workers, these differences are 0. ``counters.compress_seconds`` counts the computing of the hook before, between and
     after its three all-reduces. On a GPU the hook synchronizes the whole device in every step.
 
     Attributes:
@@ -205,7 +205,10 @@ class PowerSGD(BucketedAllReduce):
             self._save_memories(bucket, step)
 
     def _load_memories(self, bucket: _Bucket) -> None:
-        """If a bucket has other parameters than in earlier steps, give the hook the memories saved for them, if any."""
+        """Give the hook the memories that are saved for a bucket's parameters.
+
+        Do so only if the bucket has other parameters than in earlier steps, and if memories were saved for them.
+        """
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:
             return
@@ -233,7 +236,7 @@ class PowerSGD(BucketedAllReduce):
             self._qs[parameter] = piece.view(shape).clone()
 
     def _compressed(self, bucket: _Bucket) -> list[Tensor]:
-        """Return the bucket's compressed parameters in the hook's order, which groups matrices of equal shape."""
+        """Return the bucket's compressed parameters in the hook's order: those of equal matrix shape are adjacent."""
         by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for parameter in bucket.parameters:
             if self._thin_shapes(parameter.shape):
@@ -249,7 +252,7 @@ class PowerSGD(BucketedAllReduce):
         return torch.Size((n, rank)), torch.Size((m, rank))
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return under ``error`` the error memories and under ``q`` the matrices Q, of all parameters that have one."""
+        """Return the error memories under ``error`` and the matrices Q under ``q``, one per parameter that has one."""
         return {
             name: [memories[parameter] for parameter in self._parameters if parameter in memories]
             for name, memories in (("error", self._errors), ("q", self._qs))
@@ -266,7 +269,10 @@ def _concatenated(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
 
 
 def _redraw_zero_columns(q: Tensor, step: int) -> None:
-    """Replace columns of zeros in Q by random columns, the same on every rank: power iteration would keep the zeros."""
+    """Replace columns of zeros in Q, because power iteration would keep the zeros.
+
+    The new columns are random. They depend on ``step``, and are the same on every rank.
+    """
     is_zero = ~q.any(dim=0)
     if is_zero.any():
         generator = torch.Generator().manual_seed(step)
