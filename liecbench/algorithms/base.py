@@ -336,7 +336,7 @@ class Algorithm(ABC):
             attachment.release(has_failed=self._failure is not None)
 
     def on_forward(self) -> None:
-        """Raise the error of an earlier step; called before each forward pass of the model."""
+        """Raise the error of an earlier step, if there was one. Called before each forward pass of the model."""
         # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.
         self._raise_failure()
         if torch.is_grad_enabled() and self._attachment is not None:

@@ -1,7 +1,8 @@
-"""A process that shapes a link, measures it, and tests what the kernel has for delay: netem, and packet sockets.
+"""A process that shapes a link, measures it, and tests whether the kernel has netem and packet sockets.
 
 ``link_support.probe_link`` starts this module as the only worker of a launch's supervisor, in its own network
-namespaces. netem is the kernel module for delay, jitter and loss. The delay line needs packet sockets (AF_PACKET).
+namespaces. netem is the kernel module for delay, jitter and loss. The delay line, which emulates these in user space,
+needs packet sockets (AF_PACKET).
 """
 
 import json
@@ -37,7 +38,10 @@ def main() -> None:
 
 
 def _try_delay_line(link: WorkerLink) -> dict[str, float | str]:
-    """Return the asked and the measured round trip over a link with delay or, if there is no delay line, the reason."""
+    """Return the asked and the measured round trip, in seconds, over a link that the delay line delays.
+
+    If there is no delay line, return the reason.
+    """
     if reason := link.delay_line_refusal():
         return {"reason": reason}
     link.choose(LinkMap(default=_DELAYED), 1, "delay_line")

@@ -44,7 +44,7 @@ def total_memory_bytes(proc: Path = _PROC) -> int:
 
 
 def available_memory_bytes(proc: Path = _PROC) -> int:
-    """Return the memory that this process can get without swapping: the machine's, or less if a limit is near."""
+    """Return the memory that this process can get without swapping: the machine's, or what a limit leaves of it."""
     return min([psutil.virtual_memory().available, *(max(0, limit - used) for limit, used in _memory(proc))])
 
 

@@ -172,7 +172,7 @@ def _run_init(isolation: Isolation, start: Callable[[], int]) -> NoReturn:
 
 
 def _build(isolation: Isolation) -> "Hub | None":
-    """Set up this namespace, and build the network if the launch has links."""
+    """Set up this process's namespaces, and build the network if the launch has links; return None if it has none."""
     from liecbench.network import hub
 
     try:
@@ -189,7 +189,10 @@ def _build(isolation: Isolation) -> "Hub | None":
 
 
 def _start_delay_line(network: "Hub", events: int) -> int:
-    """Start the process that delays frames, and return its PID. If there are cores enough, it has one of its own."""
+    """Start the process that delays frames, and return its PID.
+
+    If there are more cores than the ranks have threads, this process has a core of its own.
+    """
     from liecbench.network import delay_line
 
     cores = sorted(os.sched_getaffinity(0))
@@ -204,7 +207,7 @@ def _start_delay_line(network: "Hub", events: int) -> int:
 def _reap(child: int, delay_line: int | None) -> int:
     """Wait until ``child`` ends, and return its exit code. Reap orphaned processes meanwhile, as PID 1 must.
 
-    If the delay line ends first, the ranks cannot reach each other any more. So return at once.
+    If the process ``delay_line`` ends first, the ranks cannot reach each other any more, so do not wait any longer.
     """
     while True:
         process, status = os.wait()

@@ -84,7 +84,7 @@ def _be_on_time(core: int | None) -> None:
 
 
 class DelayLine:
-    """The state of the process: the frames on the links, and the sockets to read, send and be controlled.
+    """The state of the delay line's process: the frames on the links, its packet sockets, and its connections to ranks.
 
     Args:
         listener: The socket on which ranks reach the process.
@@ -132,7 +132,11 @@ class DelayLine:
             self._schedule.enter(at, source, destination, frame)
 
     def _wait(self, *, is_busy: bool) -> None:
-        """Wait for a frame, for the time of the next one that is due, or for a rank's request, and answer it."""
+        """Wait until there is something to do, and answer requests of ranks.
+
+        There is something to do when a frame arrives or is due, or when a rank sends a request. If ``is_busy``, do not
+        wait.
+        """
         ports = self._ports if self._limited else []
         seconds = None
         due = self._schedule.next_time - self._early
@@ -151,7 +155,10 @@ class DelayLine:
                 self._answer(one)
 
     def _learn_lateness(self, late: float) -> None:
-        """Adjust how much earlier than due the process asks to be woken, so that it is on time on average."""
+        """Adjust how much before a due time the process asks to be woken, so that it is on time on average.
+
+        ``late`` is the time in seconds by which it was woken after the last due time.
+        """
         error = min(late, 2 * _MOST_EARLY_SECONDS) - self._early
         self._early = min(max(0.0, self._early + _SMOOTHING * error), _MOST_EARLY_SECONDS)
 

@@ -1,4 +1,4 @@
-"""A rank's side of the delay line: tell its process to limit this rank's link, and ask how many segments got lost."""
+"""A rank's side of the delay line: tell the process to limit this rank's link, and ask how many segments got lost."""
 
 import json
 import socket
@@ -25,7 +25,10 @@ class DelayLineControl:
         self._socket.connect(CONTROL_ADDRESS)
 
     def refusal(self) -> str | None:
-        """Return why the kernel has no packet sockets, or none with the options needed; None if it has them."""
+        """Return the reason why the delay line cannot run: the kernel lacks packet sockets or one of their options.
+
+        Return None if it can run.
+        """
         try:
             self._ask({"open": True})
         except OSError as error:
@@ -37,11 +40,14 @@ class DelayLineControl:
         self._ask({"link": asdict(link)})
 
     def lift(self) -> None:
-        """Remove the limits. All frames that are still on the link arrive at once when no link is limited any more."""
+        """Remove the limits of this rank's link.
+
+        Frames that are still on the link arrive at once when the limits of all links are removed.
+        """
         self._ask({"link": None})
 
     def lost_segments(self) -> tuple[int, int]:
-        """Return how many segments of the MTU's size this rank's link has lost so far: (sent, received) ones."""
+        """Return the (sent, received) segments that this rank's link has lost so far; a segment has the MTU's size."""
         return self._ask({})
 
     def _ask(self, request: dict[str, object]) -> tuple[int, int]:

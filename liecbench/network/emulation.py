@@ -57,13 +57,16 @@ class WorkerLink:
         self._up, self._down = KernelShaper(IPRoute(), INTERFACE), KernelShaper(hub, port_name(rank))
 
     def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> UsedEmulator:
-        """Choose what limits the links from now on, by ``choose_mechanism``, and return its name for a record."""
+        """Choose the mechanism that limits the links from now on, and return its name for a record.
+
+        The arguments are those of ``choose_mechanism``.
+        """
         has_delay_line = self.delay_line_refusal() is None
         self._mechanism = choose_mechanism(links, num_workers, emulator, has_delay_line=has_delay_line)
         return used_emulator(links, self._mechanism)
 
     def delay_line_refusal(self) -> str | None:
-        """Return why the delay line cannot run on this kernel; None if it can."""
+        """Return the reason why the delay line cannot run on this kernel; None if it can."""
         return self._delay_line.refusal()
 
     def shape(self, link: Link) -> None:
@@ -86,7 +89,7 @@ class WorkerLink:
         self._delay_line.lift()
 
     def lost_segments(self) -> tuple[int, int]:
-        """Return how many segments of this rank's frames the delay line has lost so far: (sent, received) ones."""
+        """Return the (sent, received) segments of this rank that the delay line has lost so far."""
         return self._delay_line.lost_segments()
 
     def wire_bytes(self) -> tuple[int, int]:
@@ -133,7 +136,10 @@ def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, sha
 
 
 def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
-    """Send a byte to ``far`` and back ``_ROUND_TRIPS`` times, fewer if this takes long; return the shortest time."""
+    """Return the shortest of several round trips of one byte from ``near`` to ``far`` and back, in seconds.
+
+    There are ``_ROUND_TRIPS`` trips, or fewer if they take long.
+    """
     trips: list[float] = []
     while len(trips) < _ROUND_TRIPS and sum(trips) < _ROUND_TRIP_SECONDS:
         started = time.perf_counter()

@@ -1,8 +1,8 @@
-"""When frames arrive over emulated links: rate, delay, jitter and loss of the two links that each frame passes.
+"""Compute when frames arrive over emulated links, which have a rate, delay, jitter and loss.
 
 Every worker has a link to the hub, with an up and a down direction. A frame passes the sender's up link and the
 receiver's down link. It passes cut-through: its first bytes go on while its last bytes are still on the way, so that
-two links of the same rate take its time once. This module only computes times; ``delay_line`` moves the frames.
+two links of the same rate take the frame's time once. This module only computes times; ``delay_line`` moves the frames.
 """
 
 import heapq
@@ -35,11 +35,11 @@ class LinkDirection:
         self.lift()
 
     def lift(self) -> None:
-        """Pass frames at once from now on, but only after those that came before."""
+        """Pass frames without rate, delay, jitter and loss from now on, but never before earlier frames."""
         self._set(seconds_per_byte=0.0, delay=0.0, jitter=0.0, loss=0.0)
 
     def limit(self, link: Link, bits_per_second: int) -> None:
-        """Pass frames at ``bits_per_second``, and with the delay, the jitter and the loss of ``link``, from now on."""
+        """Pass frames at ``bits_per_second`` from now on, with the delay, jitter and loss of ``link``."""
         self._set(8 / bits_per_second, link.delay_seconds, link.jitter_seconds, link.loss)
 
     def _set(self, seconds_per_byte: float, delay: float, jitter: float, loss: float) -> None:
@@ -48,15 +48,16 @@ class LinkDirection:
         self._until_loss = self._draw_until_loss()
 
     def forget(self) -> None:
-        """Forget the frames that came before: all of them have arrived."""
+        """Forget the earlier frames, because all of them have arrived."""
         self._free_at = self._first_out = 0.0
 
     def carry(self, first: float, last: float, num_bytes: int) -> tuple[float, float]:
-        """Return when the first and the last byte of a frame leave this direction.
+        """Return when the first and the last byte of a frame leave this direction, in seconds.
 
         Args:
-            first: Time at which the first byte reaches this direction. It waits until earlier frames have passed.
-            last: Time at which the last byte reaches it.
+            first: Time at which the first byte reaches this direction. The frame waits until earlier frames have
+                passed.
+            last: Time at which the last byte reaches this direction.
             num_bytes: Bytes of the frame with all headers.
         """
         start = max(first, self._free_at)
@@ -68,9 +69,10 @@ class LinkDirection:
         return self._first_out, max(last, self._free_at) + delay
 
     def pieces(self, frame: bytes) -> list[tuple[bytes, int, bool]]:
-        """Return ``frame``, split where a segment is lost: each piece with its wire bytes and whether it is lost.
+        """Return ``frame`` in pieces, split where a segment is lost.
 
-        Losses are drawn per segment of the MTU's size.
+        Each piece comes with its wire bytes, and with True if it is lost. Losses are drawn per segment of the MTU's
+        size.
         """
         segments, num_bytes = count_segments(frame)
         if self._until_loss >= segments:
@@ -96,7 +98,7 @@ class LinkDirection:
 
 
 class _Event(NamedTuple):
-    """A frame that reaches its receiver's down link or, if ``down`` is false, its receiver."""
+    """The arrival of a frame at its receiver's down link if ``down``, else at its receiver."""
 
     at: float
     number: int
@@ -112,8 +114,8 @@ class FrameSchedule:
     """The links of all workers, and the frames that are on them.
 
     Args:
-        num_links: Number of links. A frame may also come from or go to the hub, whose number is ``num_links``: it
-            passes only the other end's link.
+        num_links: Number of links. The hub has the number ``num_links``. A frame from or to the hub passes only one
+            link, that of the worker.
     """
 
     def __init__(self, num_links: int) -> None:
@@ -147,7 +149,7 @@ class FrameSchedule:
                 yield event.destination, event.frame
 
     def flush(self) -> Iterator[tuple[int, bytes]]:
-        """Yield all frames that are on a link, in order, as if their time had come."""
+        """Yield (destination, frame) for all frames that are on a link, in order, without waiting for their time."""
         yield from self.due(_NEVER)
         self._latest.clear()
         for direction in (*self.up, *self.down):

@@ -1,4 +1,4 @@
-"""Ethernet frames as the kernel hands them over: how many segments a large one stands for, and how to split it.
+"""Ethernet frames in the form that the kernel hands over: count the segments of a large frame, and split it.
 
 TCP gives the kernel packets of many segments, which a network card would cut to the size of the MTU (segmentation
 offload). A packet socket with ``PACKET_VNET_HDR`` hands them over whole, behind a header of 10 bytes (``struct
@@ -48,7 +48,7 @@ def _header_bytes(frame: bytes, kind: int) -> int:
 
 
 def split_at_lost(frame: bytes, lost: Collection[int]) -> list[tuple[bytes, bool]]:
-    """Return ``frame`` in pieces, so that lost segments are apart from those that arrive.
+    """Return ``frame`` in pieces, so that no piece has both lost segments and segments that arrive.
 
     Only TCP over IPv4 is split. Any other large frame is lost as a whole.
 
@@ -57,7 +57,7 @@ def split_at_lost(frame: bytes, lost: Collection[int]) -> list[tuple[bytes, bool
         lost: The numbers of its lost segments, from 0; not empty.
 
     Returns:
-        The pieces in order, each with whether it is lost.
+        The pieces in order, each with True if it is lost.
     """
     segments, _ = count_segments(frame)
     if segments == 1 or frame[1] & ~_ECN != _TCP_IPV4:
@@ -70,7 +70,10 @@ def split_at_lost(frame: bytes, lost: Collection[int]) -> list[tuple[bytes, bool
 
 
 def _piece(frame: bytes, numbers: list[int], *, is_last: bool) -> bytes:
-    """Return the segments ``numbers`` of a TCP frame as a frame of their own; ``is_last`` if it ends with the last."""
+    """Return the segments ``numbers`` of a TCP frame as a frame of their own.
+
+    ``is_last`` is True if they include the last segment of ``frame``.
+    """
     flags, kind, _, segment_bytes, _, _ = _VNET.unpack_from(frame)
     transport, headers = _transport(frame, _TCP_IPV4), _header_bytes(frame, _TCP_IPV4)
     skipped = numbers[0] * segment_bytes

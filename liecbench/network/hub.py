@@ -1,4 +1,4 @@
-"""Build the network of a launch: a network namespace per worker, each with a link to a bridge in one more, the hub.
+"""Build the network of a launch: a network namespace per worker, and one more, the hub, with a bridge that joins them.
 
 A pair of virtual Ethernet interfaces (veth) is a worker's link. One end is ``eth0`` in the worker's namespace, the
 other a port of the bridge. The hub itself has such a pair, too, so that it is a host like any other.
@@ -75,7 +75,10 @@ def _apply_settings() -> None:
 
 
 def _hardware_address(number: int) -> str:
-    """Return the hardware address of a rank or, with the number of ranks, of the hub. It ends with the number."""
+    """Return the hardware address of a rank or, if ``number`` is the number of ranks, of the hub.
+
+    The address ends with ``number``.
+    """
     return f"02:00:00:00:{number >> 8:02x}:{number & 0xFF:02x}"
 
 

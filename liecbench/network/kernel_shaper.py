@@ -48,10 +48,10 @@ class KernelShaper:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
 
     def hold_back(self, bits_per_second: int) -> None:
-        """Limit this direction in front of the delay line, with a burst that leaves large packets whole.
+        """Limit the rate of this direction in front of the delay line, with a burst that leaves large packets whole.
 
-        The delay line limits the rate by itself. But packets that wait for it should wait in the sender's queue: TCP
-        then sees them, and stops handing over more (TCP small queues).
+        The delay line limits the rate by itself. But packets should wait for it in the sender's queue, where TCP sees
+        them and stops handing over more (TCP small queues).
         """
         self._set_bucket(bits_per_second, _BACKLOG_BYTES)
         if self._has_netem:

@@ -14,12 +14,12 @@ _SMALLEST_FRAME_BYTES: Final = 67
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    """How far a measured link may be from what the scenario asks for.
+    """The largest deviations of a measured link from the link that the scenario asks for.
 
     Attributes:
         rate: Largest deviation of a rate, as a fraction of the rate asked for.
-        round_trip: Likewise of the round trip.
-        round_trip_seconds: A deviation of the round trip up to this is tolerated even if it is a larger fraction.
+        round_trip: Largest deviation of the round trip, as a fraction of the round trip asked for.
+        round_trip_seconds: A deviation of the round trip by at most this is always tolerated, in seconds.
     """
 
     rate: float
@@ -54,9 +54,9 @@ class MeasuredLink:
     def better(self, other: Self | None, link: Link) -> "MeasuredLink":
         """Combine two measurements of a link, this and ``other``, into one with the better values.
 
-        For each direction the result has the rate that is nearer to the rate of ``link``, the link that the scenario
-        asks for. Its round trip is the one nearer to what the delay of ``link`` demands. If ``other`` is None, return
-        this measurement.
+        For each direction the result has the rate that is nearer to that of ``link``, the link that the scenario asks
+        for. Of the two round trips, it has the one that is nearer to what the delay of ``link`` demands. If ``other``
+        is None, return this measurement.
         """
         if other is None:
             return self
@@ -121,10 +121,10 @@ def _round_trip_deviation(rank: int, asked: Link, measured: MeasuredLink, tolera
 
 
 def recorded_deviations(environment: dict[str, Any], tolerance: Tolerance = WARNING) -> list[str]:
-    """Return the lines of ``deviations`` for the links in a recorded ``environment``.
+    """Return the lines of ``deviations`` for a recorded ``environment``; none if no link was measured.
 
-    When training starts, the environment is recorded. It holds the links that the scenario asks for and the measured
-    links. If no link was measured, there are no lines.
+    The environment is recorded when training starts. It has the links that the scenario asks for and the measured
+    links.
     """
     recorded = environment.get("link") or {}
     if not recorded.get("measured"):

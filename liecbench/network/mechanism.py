@@ -1,4 +1,4 @@
-"""Which mechanism limits the links of a cell: the kernel's shapers, or the delay line in user space."""
+"""The choice of the mechanism that limits a cell's links: the kernel's shapers, or the delay line in user space."""
 
 from typing import Final, Literal
 
@@ -15,16 +15,16 @@ _MOST_BITS_PER_SECOND: Final = 2 * 10**9
 
 
 def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, has_delay_line: bool) -> Mechanism:
-    """Return what limits the links of a cell.
+    """Return the mechanism that limits the links of a cell.
 
-    With ``auto``, the delay line emulates all links with delay, jitter or loss, and all others up to a sum of rates of
-    2 Gbit/s. It holds small messages to the rate, which the kernel's token bucket lets pass at once. Faster links are
-    the kernel's.
+    ``auto`` chooses the delay line if links have delay, jitter or loss, or if their rates sum to at most 2 Gbit/s. The
+    delay line holds small messages to the rate; the kernel's token bucket lets them pass at once. Faster links are
+    limited by the kernel.
 
     Args:
         links: The cell's shaped links.
         num_workers: Number of workers.
-        emulator: What the scenario asks for.
+        emulator: The emulator that the scenario asks for.
         has_delay_line: Whether the kernel has what the delay line needs. If not, ``auto`` takes the kernel's shapers.
     """
     if emulator != "auto":

@@ -60,7 +60,10 @@ class PacketPort:
         return self._socket.fileno()
 
     def read(self) -> Iterator[tuple[float, bytes]]:
-        """Yield (time of arrival on the monotonic clock, frame) for each frame that has arrived, one ring at most."""
+        """Yield (time of arrival, frame) for each frame that has arrived, at most as many as the ring holds.
+
+        Times are those of the monotonic clock, in seconds.
+        """
         ring, monotonic = self._ring, time.monotonic() - time.time()
         for _ in range(self._num_slots):
             start = self._next * _SLOT_BYTES

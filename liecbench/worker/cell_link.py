@@ -29,7 +29,7 @@ class LinkShaper(Protocol):
         """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
 
     def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> UsedEmulator | None:
-        """Choose how links are emulated, and return the emulator's name for a record; None without namespaces."""
+        """Choose the emulator of the links, and return its name for a record; None without network namespaces."""
 
     def shape(self, link: Link) -> None:
         """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
@@ -70,12 +70,11 @@ class CellLink:
 
         A measured rate is too low if another process uses the rank's core during the measurement. So the links are
         measured up to three times, until all rates are within 5 % of the requested ones, and round trips within 10 %.
-        Of each, the value nearest to the requested one is kept. Unchanged links are measured again only if ``check``
-        would fail.
+        The value nearest to the requested one is kept. Unchanged links are measured again only if ``check`` would fail.
 
         Args:
             links: The links of the next cell.
-            emulator: What shall emulate them, as a scenario says.
+            emulator: The emulator that the scenario asks for.
         """
         is_same = (links, emulator) == (self._links, self._emulator)
         if is_same and not self._deviations(FAILING):

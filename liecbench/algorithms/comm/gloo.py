@@ -145,7 +145,10 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """Receives in the order of ``incoming``; the next starts while less than ``limit_bytes`` of buffers are used."""
+    """The receives of one exchange, started in the order of ``incoming``.
+
+    The next one is started while the buffers in use take less than ``limit_bytes``.
+    """
 
     def __init__(
         self,
