@@ -176,10 +176,10 @@ def _break_even_rates(loaded: "Scenario") -> int:
 def _added_rates(
     loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot", pending: "Pending"
 ) -> "tuple[list[AddedRate], int]":
-    """Return the link rates to add next, and the largest number of rates that may be added per method later.
+    """Return (rates, number): the link rates to add next, and how many rates may be added per method later.
 
-    Before the scenario's own sessions are done, the rates are unknown and the first is empty. After that, the second is
-    0.
+    Before the scenario's own sessions are done, ``rates`` is empty, because the rates are not known yet. After that,
+    ``number`` is 0.
     """
     from liecbench.launch.added_rates import may_add_rates, rates_to_add
 

@@ -41,7 +41,7 @@ class Rounds(Randomised):
         return self.compressor.decodes_by_sender
 
     def payload_bytes(self, numel: int) -> int:
-        """Return the bytes of one message of ``compressor`` times ``rounds``."""
+        """Return ``rounds`` times the bytes of one message of ``compressor``."""
         return self.rounds * self.compressor.payload_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

@@ -33,8 +33,8 @@ _SAMPLE_NUMEL: Final = 2**20
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
     """Return the least seconds that the cell's links need for one step of this kind; 0 if the links are unshaped.
 
-    The time covers payload and headers, on the rank that takes longest, and the delays of messages that wait for one
-    another.
+    This is the time for payload and headers, on the rank that takes longest, plus the delays of messages that must wait
+    for earlier ones.
     """
     if not cell.link.shaped:
         return 0.0

@@ -1,7 +1,8 @@
 """Choose link rates at which methods are timed in addition, to narrow their break-evens.
 
 A break-even is the link rate at which a method is as fast as the baseline. A scenario's links enclose it if the method
-is faster on one link and slower on another. The cells at an added rate need no training, because all links share it.
+is faster on one link and slower on another. No training is needed for an added rate, because losses do not depend on
+the link.
 """
 
 from collections.abc import Mapping, Sequence

@@ -125,10 +125,11 @@ LinkText = Annotated[
 
 
 def link_of(written: Link | int | LinkKeys, base: Link | None) -> Link:
-    """Return the link that a validated preset, rate or mapping describes.
+    """Return the link that ``written`` describes: a validated preset, rate or mapping.
 
     Keys that a mapping leaves out are taken from the mapping's preset or, if it has none, from ``base``. A rate alone
-    replaces only the rates of ``base``.
+    replaces only the rates of ``base``. ``base`` is the default link, or None if ``written`` describes the default
+    link.
 
     Raises:
         ValueError: If rates are missing or contradict each other, or if the jitter exceeds the delay.

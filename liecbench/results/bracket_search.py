@@ -66,8 +66,8 @@ def _rounded(rate: float) -> int:
 def _crossing(inside: Sequence[tuple[int, LogRatio]]) -> tuple[float, float]:
     """Return ln(rate) of the expected break-even, and the absolute slope of ln(speed-up) over ln(rate) there.
 
-    ln(speed-up) is interpolated linearly in ln(rate). If it changes sign at several rates, the first and the last of
-    these ln(rate) are averaged, and the slope is that between the ends of the bracket.
+    ln(speed-up) is interpolated linearly in ln(rate). If it changes sign at several values of ln(rate), return the mean
+    of the first and the last of these values, and the slope between the ends of the bracket.
 
     Args:
         inside: The measured rates in the bracket, ends included, lowest first, each with ln(speed-up).

@@ -313,7 +313,7 @@ def compare_metrics(cell: Mapping[str, float], baseline: Mapping[str, float]) ->
 
 
 def exported_metrics(cells: Iterable[Mapping[str, float]]) -> list[str]:
-    """Return the names of the metrics that JSON and CSV include; ``cells`` has each cell's metrics by name."""
+    """Return the names of the metrics that JSON and CSV include, given the metrics that each cell has, by name."""
     known = {name for cell in cells for name, value in cell.items() if value or not METRICS[name].zero_is_missing}
     return [metric.name for metric in METRICS.values() if metric.exported_with is None or metric.exported_with in known]
 

@@ -35,7 +35,7 @@ class LinkShaper(Protocol):
         """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
 
     def unshape(self) -> None:
-        """Remove the limits in both directions."""
+        """Remove the limits on this rank's traffic in both directions."""
 
     def measure(self, link: Link) -> MeasuredLink | None:
         """Limit the traffic to ``link``, measure the rates of the limited link, and remove the limits.

@@ -33,12 +33,15 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 
 
 def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
-    """Return the smallest k with E(n, k) ≥ ``threshold`` for n = ``num_pairs``; None if even k = n is too few."""
+    """Return how many of ``num_pairs`` pairs must be beyond the limit so that their E-value reaches ``threshold``.
+
+    None if even all of them are too few.
+    """
     return next((k for k in range(num_pairs + 1) if e_value(num_pairs, k) >= threshold), None)
 
 
 def fewest_pairs(threshold: float) -> int:
-    """Return the smallest n with E(n, n) ≥ ``threshold``: the fewest pairs that can reach the threshold."""
+    """Return the smallest number of pairs whose E-value reaches ``threshold`` if all of them are beyond the limit."""
     return next(n for n in range(1, 1100) if e_value(n, n) >= threshold)
 
 
