@@ -70,7 +70,7 @@ def test_each_link_is_measured_once() -> None:
     assert parse_links(["20mbit", "1gbit", "20 mbit"]) == [LinkMap.parse("20mbit"), LinkMap.parse("1gbit")]
 
 
-@pytest.mark.parametrize(("text", "reason"), [("fast", "is not a rate"), ("none", "an unshaped link has no limit")])
+@pytest.mark.parametrize(("text", "reason"), [("fast", "is not a link"), ("none", "an unshaped link has no limit")])
 def test_links_that_cannot_be_measured_are_refused(text: str, reason: str) -> None:
     with pytest.raises(LiecbenchError, match=f"--link {text}: .*{reason}"):
         parse_links([text])
