@@ -11,9 +11,7 @@ from tests.ledgers import timing
     ("step_seconds", "expected"),
     [(0.01, 15), (0.003, 50), (0.1, 3), (0.5, 3), (3.0, 3), (4.0, 2), (30.0, 2), (1e-9, 5000)],
 )
-def test_a_burst_takes_150_ms_and_three_steps_unless_they_take_too_long(
-    step_seconds: float, expected: int
-) -> None:
+def test_a_burst_takes_150_ms_and_three_steps_unless_they_take_too_long(step_seconds: float, expected: int) -> None:
     assert burst_steps(step_seconds) == expected
 
 
