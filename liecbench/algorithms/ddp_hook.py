@@ -68,7 +68,7 @@ class DdpHook:
             self.listener.on_forward()
 
     def run(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of a bucket."""
+        """Start the communication of a bucket by the listener, or without a listener, as plain DDP does."""
         if self.listener is None:
             assert self._group is not None, "a hook that runs is registered"
             return _averaged(bucket, self._group)

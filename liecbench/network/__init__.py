@@ -1,1 +1,1 @@
-"""The links of workers: describe a link, shape traffic to it with the kernel, and measure it."""
+"""The links of workers: describe a link, emulate it, and measure it."""

@@ -1,4 +1,4 @@
-"""Measured links, and how much their rates deviate from the rates that a scenario asks for."""
+"""Measured links, and how much their rates and round trips deviate from those that a scenario asks for."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass

@@ -15,8 +15,9 @@ class StepParts:
     Communication and compression are exposed if the training thread waits for them.
 
     Attributes:
-        compute_seconds: Model and optimizer, as the mean over ranks, without waiting for a processor. For the
-            same model, it is up to 1.7 times as long if steps wait for the network, because caches are cold afterwards.
+        compute_seconds: Computing of the model and the optimizer, without waiting for a processor: the mean over ranks.
+            The same model takes up to 1.7 times as long if steps wait for the network in between, because processor
+            caches are cold after a wait.
         wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate.
         compress_seconds: Exposed compression and decompression.
         other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor.

@@ -56,7 +56,7 @@ def _timeout(group: dist.ProcessGroup, device: torch.device) -> timedelta:
 
 
 def _agree_on_name(group: dist.ProcessGroup, device: torch.device) -> None:
-    """Make the number of process groups that each rank of ``group`` has made equal. Collective over ``group``.
+    """Give every rank of ``group`` the same number of process groups made so far. Collective over ``group``.
 
     torch derives the name of the next group from this number, and the name must be the same on all its ranks.
     """

@@ -26,11 +26,11 @@ class TimedGroup:
         self._since = watch.clock.timestamp()
 
     def begin(self) -> None:
-        """Note that the code begins to run."""
+        """Note that the timed code begins to run."""
         self._since = self._watch.clock.timestamp()
 
     def end(self) -> None:
-        """Note that the code ends: the time since its last all-reduce was compression."""
+        """Note that the timed code ends: the time since its last all-reduce was compression."""
         self._count("compress", self._watch.clock.timestamp())
 
     def size(self) -> int:
