@@ -272,11 +272,11 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A timing session: the contestants of one setting take turns.
+    """A timing session: the methods of one setting, its contestants, are timed in turns.
 
     Attributes:
-        contestants: The contestants; the speed-ups of all others over the first are to be known to ``precision``.
-        precision: Half of the 95 % interval of a speed-up, as a fraction.
+        contestants: The methods. The session measures the speed-up of each of the others over the first.
+        precision: The half-width of a speed-up's 95 % interval that the session aims at, as a fraction of the speed-up.
     """
 
     contestants: tuple[Contestant, ...]

@@ -125,7 +125,7 @@ class OpenCell:
     """An order to the ranks of A or B in a paired comparison: build this cell, and keep it open for ``TrainBurst``.
 
     ``cell`` has the fields of the cell as ``Cell.spec`` returns them. It is not a ``Cell``, because the ranks may run
-    another version of liecbench, which need not know all values.
+    another version of liecbench, in which some values of the fields may not exist.
     """
 
     type: ClassVar[str] = "open"

@@ -26,7 +26,7 @@ class ProcessPacing:
         self.pacer = Pacer()
 
     def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> None:
-        """Return None, because nothing but this process emulates the links."""
+        """Return None, because there is no emulator to choose: this process always delays its messages itself."""
 
     def shape(self, link: Link) -> None:
         """Delay this rank's messages in both directions as the rates and the delay of ``link`` demand."""
@@ -62,7 +62,7 @@ class Unshaped:
         self._interface = interface
 
     def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> None:
-        """Return None, because nothing emulates the links."""
+        """Return None, because there is no emulator to choose: links are not shaped."""
 
     def shape(self, link: Link) -> None:
         """Raise AssertionError, because shaped links need ``ProcessPacing`` or ``WorkerLink``."""

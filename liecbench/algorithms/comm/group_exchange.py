@@ -204,7 +204,7 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return a list of one message buffer in scratch memory, for ``numel`` elements; empty if it does not fit."""
+        """Return a buffer for ``numel`` elements as a list of one message; an empty list if scratch is too small."""
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 

@@ -32,9 +32,10 @@ class NcclTransport(Transport):
         return compressor.empty_message(numel, self._device)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move all messages at once, and yield each received one with the rank of its sender.
+        """Move all messages at once, and yield each received message with the rank of its sender.
 
-        With a root server, move uncompressed messages one rank offset at a time.
+        With a root server, uncompressed messages move in turns: first from each rank to rank + 1, then to rank + 2, and
+        so on.
         """
         distances = list(range(1, self._world_size))
         one_by_one = traffic.is_dense and self._server == "root" and distances

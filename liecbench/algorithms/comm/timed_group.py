@@ -1,4 +1,4 @@
-"""A process group for code of torch's that computes between all-reduces: it times both, one after the other."""
+"""A process group that times the all-reduces of torch's code, and the computation between them."""
 
 from collections.abc import Callable
 from typing import Any, Literal
