@@ -1,8 +1,8 @@
 """The base class of every algorithm (method): a DDP communication hook with a step count, counters and memories."""
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -31,12 +31,14 @@ from liecbench.algorithms.comm.transport import uses_nccl
 from liecbench.algorithms.ddp_hook import DdpHook, attached_listener
 from liecbench.algorithms.ddp_parameters import managed_parameters
 from liecbench.algorithms.optimizers import hooked_optimizers
+from liecbench.algorithms.plain_errors import PlainErrors
 from liecbench.algorithms.preconditions import (
     refuse_grad_scaler,
     refuse_sparse_gradients,
     require_ddp,
     require_one_device,
 )
+from liecbench.algorithms.saved_state import other_options, pack, unpack
 from liecbench.compressors.base import Compressor
 
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
@@ -52,7 +54,7 @@ class NonFiniteError(FloatingPointError):
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
-class Algorithm(ABC):
+class Algorithm(metaclass=PlainErrors):
     """A method that turns the workers' gradients into an update, as a communication hook of DistributedDataParallel.
 
     A subclass implements ``on_attach``, ``reduce_bucket`` and ``schedule``, and overrides ``before_step``,
@@ -258,12 +260,38 @@ class Algorithm(ABC):
         yield
 
     def state_dict(self) -> dict[str, Any]:
-        """Return this rank's step count and memories, for ``load_state_dict``."""
+        """Return this rank's step count and memories, for ``load_state_dict``.
+
+        The only key names the rank, so that ``torch.distributed.checkpoint`` keeps the memories of all ranks; with
+        ``torch.save`` every rank writes a file of its own. Memories are not copied.
+        """
+        if not self._world_size:
+            self._require_attached("state_dict")
         self.synchronize()
+        return pack(self.own_state(), self, self._rank, self._world_size)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the step count and the memories that ``state_dict`` returned. Call it after ``attach``.
+
+        Raises:
+            ValueError: If the state is that of another rank, number of ranks or method, or if the saved memories differ
+                from this algorithm's in their names or shapes.
+        """
+        if not self._world_size:
+            self._require_attached("load_state_dict")
+        own = unpack(state, self, self._rank, self._world_size)
+        try:
+            self.load_own_state(own)
+        except ValueError as error:
+            changes = other_options(own, self)
+            raise ValueError(f"{error}: {changes}" if changes else str(error)) from None
+
+    def own_state(self) -> dict[str, Any]:
+        """Return the step count, the memories and what else a method keeps, as tensors and plain Python values."""
         return {"step": self.step, "memories": self.memories()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the step count and the memories that ``state_dict`` returned.
+    def load_own_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what ``own_state`` returned.
 
         Raises:
             ValueError: If the saved memories differ from this algorithm's in their names or shapes.
@@ -271,7 +299,7 @@ class Algorithm(ABC):
         own, saved = self.memories(), state["memories"]
         shapes = {name: [m.shape for m in values] for name, values in own.items()}
         if shapes != {name: [m.shape for m in values] for name, values in saved.items()}:
-            raise ValueError("the saved memories belong to another algorithm, model, block_bytes or number of workers")
+            raise ValueError("the saved memories belong to another model or to other options")
         for name, values in own.items():
             for memory, value in zip(values, saved[name], strict=True):
                 memory.copy_(value)

@@ -1,8 +1,10 @@
 """Base classes of methods that compress, with and without error feedback."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import torch.distributed as dist
+from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from torch.nn.parallel import DistributedDataParallel
 
@@ -10,6 +12,7 @@ from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
+from liecbench.compressors.by_name import as_compressor
 
 _UNBIASED = (
     "the method keeps an error memory, which only a contraction keeps bounded, and {} is none (it is unbiased); "
@@ -22,11 +25,12 @@ class CompressedAlgorithm(ServerAlgorithm):
     """A method with a compressor. Raises ValueError if the method does not work with this compressor.
 
     Attributes:
-        compressor: The compressor C.
+        compressor: The compressor C. The constructor also takes its name in scenarios, such as ``"sign"``, or a mapping
+            of its name and options, such as ``{"name": "top_k", "ratio": 0.01}``.
         uses_error_feedback: Whether the method keeps its compression errors in memories; C must then be a contraction.
     """
 
-    compressor: Compressor
+    compressor: Annotated[Compressor, BeforeValidator(as_compressor)]
     uses_error_feedback: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -78,20 +82,20 @@ class ErrorFeedback(CompressedAlgorithm):
                     for extent, factor in zip(block.extents(), factors, strict=True):
                         memory.piece(memory[block], block.index, extent).mul_(factor)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return this rank's step count, its memories, and the learning rates at the last use of the memories."""
-        return {**super().state_dict(), "learning_rates": self._learning_rates}
+    def own_state(self) -> dict[str, Any]:
+        """Return the step count, the memories, and the learning rates at the last use of the memories."""
+        return {**super().own_state(), "learning_rates": self._learning_rates}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the step count, the memories and the learning rates that ``state_dict`` returned.
+    def load_own_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the step count, the memories and the learning rates that ``own_state`` returned.
 
         Raises:
-            ValueError: If the saved memories or learning rates are those of another algorithm, model or block size.
+            ValueError: If the saved memories or learning rates belong to another model or to other options.
         """
         rates = [list(rates) for rates in state.get("learning_rates", ())]
         if [len(r) for r in rates] != [len(r) for r in self._learning_rates]:
-            raise ValueError("the saved learning rates belong to another algorithm, model or block_bytes")
-        super().load_state_dict(state)
+            raise ValueError("the saved learning rates belong to another model or to other options")
+        super().load_own_state(state)
         self._learning_rates = rates
 
     def _rates_of(self, block: Block) -> list[float]:

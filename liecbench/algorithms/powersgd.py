@@ -1,7 +1,7 @@
 """PowerSGD: sends gradient matrices as products of two thin matrices, with error feedback."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from typing import Annotated, Any, cast
@@ -101,29 +101,52 @@ class PowerSGD(BucketedAllReduce):
         factors = [sum(pair[i].numel() for pair in thin if pair) for i in (0, 1)]
         return [_BYTES_PER_ELEMENT * numel for numel in (rest, *factors)]
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the step count and the memories that ``state_dict`` returned.
+    def own_state(self) -> dict[str, Any]:
+        """Return the step count and the memories; before the first compressed step, memories of zero.
+
+        ``torch.distributed.checkpoint`` loads only tensors that are there already.
+        """
+        shapes = self._memory_shapes()
+        has_memories = bool(self._errors)
+        memories = self.memories() if has_memories else {n: [self._zeros(s) for s in v] for n, v in shapes.items()}
+        return {"step": self.step, "has_memories": has_memories, "memories": memories}
+
+    def load_own_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the step count and the memories that ``own_state`` returned.
 
         Raises:
             ValueError: If the saved memories differ from this algorithm's in their names or shapes.
         """
-        compressed = [p for p in self._parameters if self._thin_shapes(p.shape)]
-        expected = {
-            "error": [p.shape for p in self._parameters],
-            "q": [self._thin_shapes(p.shape)[1] for p in compressed],
-        }
         memories = state["memories"]
         shapes = {name: [m.shape for m in values] for name, values in memories.items()}
-        if shapes not in (expected, {"error": [], "q": []}):
-            raise ValueError("the saved memories belong to another algorithm, model or matrix_approximation_rank")
+        if shapes not in (self._memory_shapes(), {"error": [], "q": []}):
+            raise ValueError("the saved memories belong to another model or to other options")
+        if not state.get("has_memories", memories["error"]):
+            memories = {"error": [], "q": []}
         self._start_at(
             state["step"],
             errors={
                 p: saved.to(self.device, copy=True)
                 for p, saved in zip(self._parameters, memories["error"], strict=False)
             },
-            qs={p: saved.to(self.device, copy=True) for p, saved in zip(compressed, memories["q"], strict=False)},
+            qs={
+                p: saved.to(self.device, copy=True)
+                for p, saved in zip(self._compressed_of(self._parameters), memories["q"], strict=False)
+            },
         )
+
+    def _memory_shapes(self) -> dict[str, list[torch.Size]]:
+        compressed = self._compressed_of(self._parameters)
+        return {
+            "error": [p.shape for p in self._parameters],
+            "q": [self._thin_shapes(p.shape)[1] for p in compressed],
+        }
+
+    def _compressed_of(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        return [parameter for parameter in parameters if self._thin_shapes(parameter.shape)]
+
+    def _zeros(self, shape: torch.Size) -> Tensor:
+        return torch.zeros(shape, device=self.device)
 
     def set_step(self, step: int) -> None:
         """Set the number of the next step, and leave the memories as they are.

@@ -67,10 +67,13 @@ app.command()(report)
 
 
 @app.command(name="list")
-def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> None:
+def list_names(
+    what: Annotated[Listing, typer.Argument(show_default=False)],
+    python: Annotated[bool, typer.Option("--python", help="Print the imports and calls for a Python script.")] = False,
+) -> None:
     """List the names that a scenario can use, one per line, with their options and defaults."""
     from liecbench.config import registry
-    from liecbench.report.listing import lines
+    from liecbench.report.listing import lines, python_lines
 
     kind: dict[Listing, registry.Kind] = {
         Listing.ALGORITHMS: "algorithm",
@@ -79,7 +82,7 @@ def list_names(what: Annotated[Listing, typer.Argument(show_default=False)]) -> 
         Listing.DATASETS: "dataset",
     }
     with ignore_broken_pipe():
-        print("\n".join(lines(kind[what])))
+        print("\n".join(python_lines(kind[what]) if python else lines(kind[what])))
 
 
 @data.command(name="fetch")

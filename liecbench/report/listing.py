@@ -1,5 +1,7 @@
 """The lines of ``liecbench list``: registered names with their options and defaults."""
 
+import dataclasses
+import sys
 from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
@@ -15,6 +17,31 @@ def lines(kind: registry.Kind) -> Iterator[str]:
     for name in names:
         summary = registry.summary(registry.load(kind, name))
         yield f"{name:{name_width}}  {options[name]:{option_width}}  {summary}"
+
+
+def python_lines(kind: registry.Kind) -> Iterator[str]:
+    """Yield for each name of ``kind`` the call of its class, with all options and their defaults, and the import."""
+    names = registry.names(kind)
+    classes = {name: registry.load(kind, name) for name in names}
+    calls = {name: f"{cls.__name__}({', '.join(_arguments(cls))})" for name, cls in classes.items()}
+    name_width, call_width = max(map(len, names)), max(map(len, calls.values()))
+    for name, cls in classes.items():
+        package = cls.__module__.rpartition(".")[0]
+        is_exported = cls.__name__ in getattr(sys.modules.get(package), "__all__", ())
+        module = package if is_exported else cls.__module__
+        yield f"{name:{name_width}}  {calls[name]:{call_width}}  # from {module} import {cls.__name__}"
+
+
+def _arguments(cls: type) -> Iterator[str]:
+    for field in dataclasses.fields(cls):
+        if not field.init:
+            continue
+        if field.default is not dataclasses.MISSING:
+            yield f"{field.name}={field.default!r}"
+        elif field.default_factory is not dataclasses.MISSING:
+            yield f"{field.name}={field.default_factory()!r}"
+        else:
+            yield f"{field.name}={'Sign()' if field.name == 'compressor' else '…'}"
 
 
 def _options(kind: registry.Kind, name: str) -> str:

@@ -118,7 +118,7 @@ def stopped(algorithm: Algorithm, value: float) -> tuple[str, int, bool, bool]:
     try:
         run.train([3], lambda _: value if dist.get_rank() == 1 else 1)
     except NonFiniteError as error:
-        memories = [memory for values in algorithm.state_dict()["memories"].values() for memory in values]
+        memories = [memory for values in algorithm.memories().values() for memory in values]
         finite = all(bool(memory.isfinite().all()) for memory in memories)
         return str(error), algorithm.step, finite, torch.equal(run.flat(), before)
     return "nothing was raised", algorithm.step, False, False

@@ -91,7 +91,7 @@ class Run:
 
     def owed(self) -> Tensor:
         """Return this worker's error plus n times its server's; their mean is not yet applied to the model."""
-        memories = self.algorithm.state_dict()["memories"]
+        memories = self.algorithm.memories()
         errors: list[Tensor] = memories.get("error", [torch.zeros(self.flat().numel())])
         own, world_size = errors[0].clone(), dist.get_world_size()
         served = simulation.shards_of(own.numel(), world_size, "sharded")[dist.get_rank()]
@@ -131,7 +131,7 @@ def memories_after_rates_of_zero(name: str) -> list[float]:
     run = Run(made(name, rescale_memory=True), STOPPED[0])
     for step, rates in enumerate(STOPPED):
         run.train(step, rates)
-    memories = run.algorithm.state_dict()["memories"].values()
+    memories = run.algorithm.memories().values()
     return [float(memory.norm()) for values in memories for memory in values]
 
 
@@ -147,17 +147,18 @@ def saved_before_a_change(name: str) -> tuple[list[list[float]], list[list[float
     again = Run(made(name, rescale_memory=True), RATES[CHANGE])
     again.model.load_state_dict(model)
     again.algorithm.load_state_dict(state)
-    restored = [list(rates) for rates in again.algorithm.state_dict()["learning_rates"]]
+    restored = [list(rates) for rates in again.algorithm.own_state()["learning_rates"]]
     for step in range(CHANGE, CHANGE + 3):
         run.train(step, RATES[step])
         again.train(step, RATES[step])
-    return state["learning_rates"], restored, torch.equal(run.flat(), again.flat())
+    (own,) = state.values()
+    return own["learning_rates"], restored, torch.equal(run.flat(), again.flat())
 
 
 def rates_that_are_saved_without_rescaling() -> list[list[float]]:
     run = Run(made("memsgd", rescale_memory=False), (0.1, 0.2))
     run.train(0, (0.01, 0.02))
-    rates: list[list[float]] = run.algorithm.state_dict()["learning_rates"]
+    rates: list[list[float]] = run.algorithm.own_state()["learning_rates"]
     return rates
 
 

@@ -84,7 +84,7 @@ def local_gradient(model: nn.Module, step: int) -> Tensor:
 
 
 def memories_of(algorithm: Algorithm, model: nn.Module, server: str) -> dict[str, Tensor]:
-    memories = algorithm.state_dict()["memories"]
+    memories = algorithm.memories()
     return {name: as_vector(name, pieces, block_sizes(model), server) for name, pieces in memories.items()}
 
 

@@ -81,7 +81,7 @@ def refusals() -> list[str]:
     liec, memsgd = LIEC(compressor=Sign()), MemSGD(compressor=Sign())
     buckets.attached(liec)
     buckets.attached(memsgd)
-    with pytest.raises(ValueError, match="belong to another") as of_state:
+    with pytest.raises(ValueError, match="the state is that of") as of_state:
         liec.load_state_dict(memsgd.state_dict())
     return [str(error.value) for error in (of_type, of_module, of_state)]
 
@@ -148,7 +148,7 @@ def test_errors_of_attach_and_load_name_the_mistake(ranks: list[dict[str, Any]])
         assert of_module == (
             "attach takes a DistributedDataParallel module, not Linear; wrap the model: DistributedDataParallel(model)"
         )
-        assert of_state.startswith("the saved memories belong to another algorithm")
+        assert of_state.startswith("the state is that of MemSGD, and this is LIEC; attach MemSGD, or go on without")
 
 
 def test_evaluation_uses_the_mean_model_and_restores_the_local_one(ranks: list[dict[str, Any]]) -> None:

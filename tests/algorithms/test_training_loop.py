@@ -115,7 +115,7 @@ def half_precision(algorithm: Algorithm, dtype: torch.dtype) -> dict[str, Any]:
         optimizer.step()
         applied = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         steps.append((torch.cat([g.view(-1) for g in local]), torch.cat([g.view(-1) for g in applied])))
-    memories = [memory for values in algorithm.state_dict()["memories"].values() for memory in values]
+    memories = [memory for values in algorithm.memories().values() for memory in values]
     return {
         "steps": steps,
         "memory types": {memory.dtype for memory in memories},

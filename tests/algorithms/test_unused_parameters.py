@@ -52,7 +52,7 @@ def unused_layer(
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     ddp = wrapped(model, algorithm, optimizer, find_unused_parameters=True, gradient_as_bucket_view=as_view)
     # Every tensor is a block of its own; the layer's is the first.
-    ((name, memories),) = algorithm.state_dict()["memories"].items()
+    ((name, memories),) = algorithm.memories().items()
     weights, errors, gradients = [weight_of(model)], [as_vector(name, memories[0])], []
     for step in range(12):
         both = uses_the_layer(step, dist.get_rank())

@@ -171,6 +171,20 @@ def test_a_bad_scenario_is_one_line_and_exit_code_2(
     )
 
 
+def test_list_python_prints_calls_that_run() -> None:
+    done = run_in_process("list", "algorithms", "--python")
+
+    calls = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert calls["ddp"].split("  ")[0] == "AllReduce(block_bytes=None)"
+    assert calls["liec"] == (
+        "LIEC(block_bytes=26214400, server='sharded', average_period=32, compressor=Sign(), rescale_memory=False)"
+        "                # from liecbench.algorithms import LIEC"
+    )
+    for call in calls.values():
+        expression, _, statement = call.partition("#")
+        exec(f"{statement.strip()}\nfrom liecbench.compressors import Sign\n{expression}", {})
+
+
 def test_list_prints_one_line_per_name() -> None:
     done = run_in_process("list", "algorithms", environment={"COLUMNS": ""})
     names = ["ddp_fp16", "liec", "neolithic", "psgd"]
