@@ -4,7 +4,7 @@ import pytest
 
 from liecbench.results.bracket_search import next_rate
 from liecbench.results.ratio_interval import LogRatio
-from tests.simulations.break_even_coverage import FLAT, KINKED, QUIET, STEEP, Lines, coverage
+from tests.simulations.break_even_coverage import FLAT, KINKED, MAX_ADDED, QUIET, STEEP, Lines, coverage
 
 
 def exact(rate: float, crossing: float, slope: float = 1.0) -> LogRatio:
@@ -49,4 +49,4 @@ def test_brackets_contain_the_true_rate(lines: Lines) -> None:
 
     assert held >= 0.9
     assert width < (1.25 if lines is not FLAT else 3)
-    assert added <= 6
+    assert added <= MAX_ADDED

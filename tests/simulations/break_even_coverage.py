@@ -9,16 +9,17 @@ import math
 import random
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from liecbench.results.bracket import bracket_of
-from liecbench.results.bracket_search import next_rate
+from liecbench.results.bracket_search import measured_precision, next_rate
 from liecbench.results.ratio_interval import LogRatio
 from tests.simulations.ratio_coverage import Noise
 
 PRECISION = 0.02
 RATES = (5_000_000, 20_000_000, 100_000_000, 500_000_000, 1_000_000_000)
-MAX_ADDED = 6
+MAX_ADDED = 4  # the default of ``break_even_rates``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def search(lines: Lines, noise: Noise, rng: random.Random) -> tuple[bool, float 
 
     points = {rate: measured(rate) for rate in RATES}
     added = 0
-    while added < MAX_ADDED and (rate := next_rate(sorted(points.items()), PRECISION)) is not None:
+    while added < MAX_ADDED and (rate := _next_rate(sorted(points.items()))) is not None:
         points[rate] = measured(rate)
         added += 1
     found = bracket_of(sorted(points.items()))
@@ -79,6 +80,10 @@ def search(lines: Lines, noise: Noise, rng: random.Random) -> tuple[bool, float 
     holds &= found.high is None or lines.crossing <= found.high
     width = None if found.low is None or found.high is None else found.high / found.low
     return holds, width, added
+
+
+def _next_rate(points: Sequence[tuple[int, LogRatio]]) -> int | None:
+    return next_rate(points, max(PRECISION, measured_precision(points)))
 
 
 def coverage(lines: Lines, noise: Noise, *, runs: int, seed: int = 0) -> tuple[float, float, float]:
