@@ -188,11 +188,10 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 
 
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance that a placement's mean would have if only rounds varied; None without two rounds in any.
+    """Return the variance of a placement's mean if only rounds varied; None if no placement has two rounds.
 
     The autocorrelation of rounds increases this variance. If placements have too few rounds to estimate the
-    autocorrelation, the highest one ever measured is assumed. It is then assumed to continue from one placement to the
-    next.
+    autocorrelation, it is taken to be the highest one ever measured, and to continue from one placement to the next.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

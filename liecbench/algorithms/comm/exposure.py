@@ -79,7 +79,10 @@ class ExposureMeter:
         self._spans.append((begin, end, work == "compress"))
 
     def add_window(self, begin: float, end: float) -> None:
-        """Add an exposed window: count the work in it, and forget the work that ended before the window's end."""
+        """Count the work from ``begin`` to ``end``, in which the training thread waited for the communication thread.
+
+        Work that ended before ``end`` is then forgotten.
+        """
         compress, all_work = [], []
         for _ in range(len(self._spans)):
             span = self._spans.popleft()

@@ -58,11 +58,11 @@ class GlooTransport(Transport):
         return compressor.empty_message(numel)
 
     def exchange(self, traffic: Traffic, *, limit_bytes: int) -> Iterator[tuple[int, Message]]:
-        """Move the messages in rotation (see the class), and yield each received one with the rank of its sender.
+        """Send to one peer after the other, and yield each received message with the rank of its sender.
 
-        A further receive starts only while the buffers in use take less than ``limit_bytes`` together. Its own
-        buffer is not counted in this check, so the total may exceed the limit by less than that buffer. A buffer is
-        in use from the start of its receive until the caller, given its message, asks for the next one.
+        A further receive starts only while the buffers in use take less than ``limit_bytes`` together. Its own buffer
+        is not counted in this check, so the total may exceed the limit by less than that buffer. A buffer is in use
+        from the start of its receive until the caller, given its message, asks for the next one.
         """
         outgoing, incoming = traffic.outgoing, traffic.incoming
         distances = range(1, self._world_size)
@@ -147,7 +147,7 @@ class GlooTransport(Transport):
 class _Receives:
     """The receives of one exchange, started in the order of ``incoming``.
 
-    The next one is started while the buffers in use take less than ``limit_bytes``.
+    The next receive is started while the buffers in use take less than ``limit_bytes``.
     """
 
     def __init__(

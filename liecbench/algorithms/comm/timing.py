@@ -136,7 +136,7 @@ class Span:
 
 
 class Tracer:
-    """Collects spans while ``enabled``. Thread-safe."""
+    """Collects pieces of work to draw on a timeline, while ``enabled``. Thread-safe."""
 
     def __init__(self) -> None:
         self.enabled = False
