@@ -4,7 +4,7 @@ A cell holds every field that decides what is trained, and its id is a hash of t
 """
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -206,14 +206,8 @@ class Cell(Model):
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     def at_rate(self, bits_per_second: int) -> "Cell":
-        """Return the cell with this rate in place of the rate of its links, marked as added to narrow a break-even.
-
-        Delay, jitter and loss stay. The links must be shaped, and their rate the same for all ranks.
-        """
-        assert self.link.default is not None, "the link is shaped"
-        rates = {"up_bits_per_second": bits_per_second, "down_bits_per_second": bits_per_second}
-        link = replace(self.link, default=replace(self.link.default, **rates))
-        return self.model_copy(update={"link": link, "added_rate": True})
+        """Return the cell with the links that ``LinkMap.at_rate`` returns, marked as added to narrow a break-even."""
+        return self.model_copy(update={"link": self.link.at_rate(bits_per_second), "added_rate": True})
 
     def __copy__(self) -> Self:
         """Return a copy without the cached id, because ``model_copy`` may change a field of the copy."""

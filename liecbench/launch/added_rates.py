@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from liecbench.config.cell import Cell
-from liecbench.results.break_even import BreakEven, break_evens, rate_and_delay
+from liecbench.results.break_even import BreakEven, break_evens, rate_and_shape
 from liecbench.results.cells import CellResult
 from liecbench.results.rows import summarise
 
@@ -65,7 +65,7 @@ def may_add_rates(cells: Sequence[Cell], *, baseline: str) -> bool:
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:
-        link = rate_and_delay(cell.link) if cell.timing == "interleaved" else None
+        link = rate_and_shape(cell.link) if cell.timing == "interleaved" else None
         if link is not None and cell.algorithm.name != baseline:
             rates.setdefault(link[1], set()).add(link[0])
     return any(len(found) > 1 for found in rates.values())

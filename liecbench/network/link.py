@@ -1,6 +1,6 @@
 """The description of one worker's link: rates, delay, jitter and loss. ``network.emulation`` shapes such links."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from liecbench.network.quantity import DELAY, format_loss, format_rate
@@ -31,6 +31,16 @@ class Link:
     def needs_latency(self) -> bool:
         """True if the link has delay, jitter or loss: its token bucket then does not suffice."""
         return bool(self.delay_seconds or self.jitter_seconds or self.loss)
+
+    def times(self, factor: float) -> "Link":
+        """Return the link with both rates multiplied by ``factor``. Delay, jitter and loss stay."""
+        up, down = round(self.up_bits_per_second * factor), round(self.down_bits_per_second * factor)
+        return replace(self, up_bits_per_second=up, down_bits_per_second=down)
+
+    @property
+    def without_delay(self) -> "Link":
+        """The link with the same rates, but no delay, jitter or loss."""
+        return Link(up_bits_per_second=self.up_bits_per_second, down_bits_per_second=self.down_bits_per_second)
 
     def spec(self) -> str | dict[str, Any]:
         """Return the link in the form of a scenario file: the rate alone, such as ``20mbit``, or a mapping."""

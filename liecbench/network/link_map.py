@@ -1,7 +1,7 @@
 """The links of all workers while one cell trains; a cell is one configuration of a run with one seed."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError
@@ -53,6 +53,34 @@ class LinkMap:
         """Return the link of the worker ``rank``. The links must be shaped."""
         assert self.default is not None, "the link is shaped"
         return dict(self.workers).get(rank, self.default)
+
+    def at_rate(self, bits_per_second: int) -> "LinkMap":
+        """Return the links with all rates multiplied by one factor, so that the default link's up rate is as given.
+
+        Delay, jitter and loss stay. The links must be shaped.
+        """
+        assert self.default is not None, "the link is shaped"
+        factor = bits_per_second / self.default.up_bits_per_second
+        workers = tuple((rank, link.times(factor)) for rank, link in self.workers)
+        return replace(self, default=self.default.times(factor), workers=workers)
+
+    @property
+    def shape(self) -> str:
+        """What links have in common that differ only in a factor of all their rates, such as ``down = 5 × up 20ms``.
+
+        It is empty if every link is one rate, without delay, jitter and loss. The links must be shaped.
+        """
+        assert self.default is not None, "the link is shaped"
+        unit = self.default.up_bits_per_second
+        factors = [
+            (f"{link.up_bits_per_second / unit:.4g}", f"{link.down_bits_per_second / unit:.4g}")
+            for link in self.links()
+        ]
+        down = "" if factors[0] == ("1", "1") else f"down = {factors[0][1]} × up"
+        parts = [f"{down} {_delays(self.default)}"]
+        for (rank, link), (up, down) in zip(self.workers, factors[1:], strict=True):
+            parts.append(f"worker {rank} {up} ×↑ {down} ×↓ {_delays(link)}")
+        return "; ".join(part.strip() for part in parts if part.strip())
 
     @classmethod
     def parse(cls, value: object) -> "LinkMap":
@@ -120,6 +148,10 @@ def _message(error: ValidationError) -> str:
         return f"{key!r} is no key of a link; {key_remedy(key) or did_you_mean(key, known)}"
     keys = [str(part) for part in first["loc"] if part == "workers" or isinstance(part, int)]
     return ": ".join([*([".".join(keys)] if keys else []), first["msg"].removeprefix("Value error, ")])
+
+
+def _delays(link: Link) -> str:
+    return str(link).removeprefix(str(link.without_delay)).strip()
 
 
 def _complete_spec(link: Link) -> dict[str, Any]:

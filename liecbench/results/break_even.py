@@ -17,8 +17,8 @@ class BreakEven:
     """The break-even of one method: the link rate at which its epochs take as long as the baseline's.
 
     Attributes:
-        rows: The method's rows, slowest link first. Their links differ only in the rate.
-        delay: The delay, jitter and loss of the links as text, such as ``20ms``; empty if the links have none.
+        rows: The method's rows, slowest link first. Their links differ only in a factor of all rates.
+        slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
         is_narrowest: True if further rates inside the bracket would not narrow it, because it is within ±10 %, or
             because near the break-even the speed-ups cannot be told from 1.
@@ -27,7 +27,7 @@ class BreakEven:
     """
 
     rows: tuple[Row, ...]
-    delay: str
+    slowest: LinkMap
     bracket: Bracket
     is_narrowest: bool
     lowest_bits_per_second: int
@@ -43,6 +43,12 @@ class BreakEven:
         """The link rates in bits per second that no scenario asked for, but runs added to narrow the bracket."""
         return [_point(row)[0] for row in self.rows if row.is_added]
 
+    def rate_text(self, bits_per_second: int) -> str:
+        """Return the rates of the links whose up rate is given, such as ``20mbit`` or ``10mbit↑ 50mbit↓``."""
+        link = self.slowest.at_rate(bits_per_second).default
+        assert link is not None, "links of a break-even are shaped"
+        return str(link.without_delay)
+
     def next_rate(self, precision: float) -> int | None:
         """Return the link rate to measure next, in bits per second; None if no further rate would narrow the bracket.
 
@@ -56,38 +62,32 @@ class BreakEven:
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """Return the break-even of every method that was compared with the baseline at two or more link rates.
 
-    Links are compared if they differ only in the rate. If a rate was both asked for and added by an earlier run to
-    narrow the bracket, the rows that were asked for count.
+    Links are compared if they differ only in a factor of all rates; their rate is then the up rate. If a rate was both
+    asked for and added by an earlier run to narrow the bracket, the rows that were asked for count.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
-        link = rate_and_delay(row.cells[0].spec["link"])
+        link = rate_and_shape(row.cells[0].spec["link"])
         if link is not None and row.speed is not None and not row.is_baseline:
-            rate, delay = link
-            groups.setdefault((_without_link(row), delay), {}).setdefault(rate, row)
-    return [
-        _break_even([row for _, row in sorted(group.items())], delay)
-        for (_, delay), group in groups.items()
-        if len(group) > 1
-    ]
+            rate, shape = link
+            groups.setdefault((_without_link(row), shape), {}).setdefault(rate, row)
+    return [_break_even([row for _, row in sorted(group.items())]) for group in groups.values() if len(group) > 1]
 
 
-def rate_and_delay(link: object) -> tuple[int, str] | None:
-    """Return a link's rate in bits per second, and its delay, jitter and loss as text; the text may be empty.
+def rate_and_shape(link: object) -> tuple[int, str] | None:
+    """Return a link's up rate in bits per second, and its ``LinkMap.shape``, which stays if all rates rise by a factor.
 
     Args:
         link: A ``LinkMap``, or a link as in a scenario file.
 
     Returns:
-        None if rates differ by rank or direction, or if ``link`` is not shaped or not a valid link.
+        None if ``link`` is not shaped or not a valid link. If ranks have different links, the rate is that of most.
     """
     try:
-        links = (link if isinstance(link, LinkMap) else LinkMap.parse(link)).links()
+        links = link if isinstance(link, LinkMap) else LinkMap.parse(link)
     except ValueError:
         return None
-    if len(links) != 1 or links[0].up_bits_per_second != links[0].down_bits_per_second:
-        return None
-    return links[0].up_bits_per_second, str(links[0]).partition(" ")[2]
+    return None if links.default is None else (links.default.up_bits_per_second, links.shape)
 
 
 def symmetric_rate(link: object) -> int | None:
@@ -95,7 +95,7 @@ def symmetric_rate(link: object) -> int | None:
 
     None if rates differ by rank or direction, if the link has delay, jitter or loss, or if it is not a valid link.
     """
-    found = rate_and_delay(link)
+    found = rate_and_shape(link)
     return None if found is None or found[1] else found[0]
 
 
@@ -107,7 +107,7 @@ def _without_link(row: Row) -> str:
 
 
 def _point(row: Row) -> tuple[int, LogRatio | None]:
-    found = rate_and_delay(row.cells[0].spec["link"])
+    found = rate_and_shape(row.cells[0].spec["link"])
     assert found is not None, "links of a break-even have one rate"
     return found[0], None if row.cpu_share_differs else row.speed
 
@@ -118,11 +118,11 @@ def _next_rate(points: Sequence[tuple[int, LogRatio | None]], precision: float) 
     return None if rate in [measured for measured, _ in points] else rate
 
 
-def _break_even(group: list[Row], delay: str) -> BreakEven:
+def _break_even(group: list[Row]) -> BreakEven:
     points = [_point(row) for row in group]
     return BreakEven(
         rows=tuple(group),
-        delay=delay,
+        slowest=LinkMap.parse(group[0].cells[0].spec["link"]),
         bracket=bracket_of(points),
         is_narrowest=_next_rate(points, 0.0) is None,
         lowest_bits_per_second=points[0][0],

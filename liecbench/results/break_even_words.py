@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from liecbench.network.quantity import format_rate
 from liecbench.results.break_even import BreakEven
 from liecbench.results.row_labels import Labels, provenance
 
@@ -30,9 +29,9 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:
-    """Return the name of the method and its setting; of the link, only delay, jitter and loss."""
-    delay = f" · links with {found.delay}" if found.delay else ""
-    return labels.whole(found.rows[0], without="link") + delay + provenance(found.rows)
+    """Return the name of the method and its setting; of the link, only what all its links have in common."""
+    shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
+    return labels.whole(found.rows[0], without="link") + shape + provenance(found.rows)
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:
@@ -47,10 +46,10 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
         return f"faster and slower than {baseline} by turns from {_range(found)}, so there is no single break-even"
     side = "below" if found.outcome == "below" else "above"
     if low is None or high is None:
-        bound = f"up to {format_rate(low)}" if low is not None else f"from {format_rate(high or 0)} on"
+        bound = f"up to {found.rate_text(low)}" if low is not None else f"from {found.rate_text(high or 0)} on"
         speed = "faster" if (found.outcome == "below") == (low is not None) else "slower"
         return f"shown to be {speed} than {baseline} {bound}; no difference is shown at {_rates(num_inside)}"
-    text = f"faster than {baseline} {side} a rate between {format_rate(low)} and {format_rate(high)}"
+    text = f"faster than {baseline} {side} a rate between {found.rate_text(low)} and {found.rate_text(high)}"
     if found.is_narrowest and high > _NARROW * low:
         return f"{text}; between these rates the times differ too little to narrow the range"
     return text
@@ -71,4 +70,4 @@ def _rates(number: int) -> str:
 
 
 def _range(found: BreakEven) -> str:
-    return f"{format_rate(found.lowest_bits_per_second)} to {format_rate(found.highest_bits_per_second)}"
+    return f"{found.rate_text(found.lowest_bits_per_second)} to {found.rate_text(found.highest_bits_per_second)}"

@@ -60,6 +60,13 @@ def test_the_cells_of_an_added_rate_have_every_seed_and_keep_the_delay() -> None
     assert [[c.cell.algorithm.name for c in session.contestants] for session in pending.sessions] == [["ddp", "psgd"]]
 
 
+def test_links_of_two_rates_get_rates_of_the_same_shape() -> None:
+    cells = asked(*({"up": f"{up}mbit", "down": f"{2 * up}mbit"} for up in (10, 100)))
+    (one,) = to_add(cells, ledger(cells))
+
+    assert {str(c.link) for c in one.cells} == {"45.7mbit↑ 91.4mbit↓"}
+
+
 def test_a_link_with_another_delay_is_no_end_of_a_bracket() -> None:
     cells = asked("10mbit", {"rate": "100mbit", "delay": "5ms"})
 

@@ -113,6 +113,31 @@ def test_a_worker_has_its_own_link_and_the_rest_of_the_others() -> None:
     assert [link_of(10**9, delay_seconds=0.02), others, others, link_of(50_000_000, delay_seconds=0.001)] == actual
 
 
+@pytest.mark.parametrize(
+    ("written", "shape", "expected"),
+    [
+        ("20mbit", "", "50mbit"),
+        (
+            {"rate": "20mbit", "delay": "5ms", "loss": "1%"},
+            "5ms 1% loss",
+            {"rate": "50mbit", "delay": "5ms", "loss": "1%"},
+        ),
+        ({"up": "20mbit", "down": "100mbit"}, "down = 5 × up", {"up": "50mbit", "down": "250mbit"}),
+        (
+            {"up": "20mbit", "down": "30mbit", "delay": "1ms", "workers": {"2": {"down": "4mbit", "up": "10mbit"}}},
+            "down = 1.5 × up 1ms; worker 2 0.5 ×↑ 0.2 ×↓ 1ms",
+            {"up": "50mbit", "down": "75mbit", "delay": "1ms", "workers": {"2": {"up": "25mbit", "down": "10mbit"}}},
+        ),
+    ],
+)
+def test_a_factor_changes_all_rates_and_keeps_the_shape(written: object, shape: str, expected: object) -> None:
+    link = LinkMap.parse(written)
+    faster = link.at_rate(50 * 10**6)
+
+    assert (shape, shape) == (link.shape, faster.shape)
+    assert LinkMap.parse(expected) == faster
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_its_link_alone_and_with_changes(name: str) -> None:
     changed = LinkMap.parse({"preset": name, "workers": {2: "1mbit"}})

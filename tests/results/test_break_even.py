@@ -116,6 +116,33 @@ def test_other_links_are_left_out() -> None:
     assert (found.outcome, found.lowest_bits_per_second) == ("always", 10**6)
 
 
+def link_times(link: dict[str, int], factor: int) -> dict[str, object]:
+    rates = {name: f"{factor * link[name]}mbit" for name in ("up", "down")}
+    return {**rates, "workers": {"1": {"up": f"{factor * link['worker']}mbit", "down": f"{factor * link['down']}mbit"}}}
+
+
+@pytest.mark.parametrize(
+    ("link", "shape", "text"),
+    [
+        ({"up": 4, "down": 20, "worker": 4}, "down = 5 × up", "40mbit↑ 200mbit↓"),
+        ({"up": 4, "down": 4, "worker": 1}, "worker 1 0.25 ×↑ 1 ×↓", "40mbit"),
+    ],
+)
+def test_links_of_several_rates_have_a_break_even_over_their_common_factor(
+    link: dict[str, int], shape: str, text: str
+) -> None:
+    runs = []
+    for factor, seconds in ((1, 0.5), (10, 0.9), (20, 1.2)):
+        for seed in range(3):
+            same = {"link": link_times(link, factor), "seed": seed}
+            for name, taken in (("ddp", 1.0), ("psgd", seconds)):
+                runs.append(run_of(f"{name} {same}", [{"seconds": taken * (1 + 0.01 * seed)}], algorithm=name, **same))
+    (found,) = break_evens(rows_of(*runs))
+
+    assert (found.outcome, found.bracket.low, found.bracket.high) == ("below", 40 * 10**6, 80 * 10**6)
+    assert (found.slowest.shape, found.rate_text(40 * 10**6)) == (shape, text)
+
+
 def test_the_baseline_and_rows_without_a_baseline_are_left_out() -> None:
     links = {"1mbit": 2.0, "2mbit": 2.0}
     runs = [*trained("ddp", links), *trained("psgd", links), *trained("liec", links, workers=4)]

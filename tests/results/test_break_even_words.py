@@ -2,18 +2,25 @@ from typing import Any
 
 import pytest
 
+from liecbench.network.link_map import LinkMap
 from liecbench.results.bracket import Bracket
 from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_text
 
 
 def text(
-    outcome: str, *, low: int | None = None, high: int | None = None, num_inside: int = 0, is_narrowest: bool = False
+    outcome: str,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    num_inside: int = 0,
+    is_narrowest: bool = False,
+    slowest: object = "5mbit",
 ) -> str:
     bracket = Bracket(outcome=outcome, low=low, high=high, num_inside=num_inside)  # type: ignore[arg-type]
     found = BreakEven(
         rows=(),
-        delay="",
+        slowest=LinkMap.parse(slowest),
         bracket=bracket,
         is_narrowest=is_narrowest,
         lowest_bits_per_second=5_000_000,
@@ -38,6 +45,11 @@ def text(
             "faster and slower than ddp by turns from 5mbit to 100mbit, so there is no single break-even",
         ),
         ("below", {"low": 20_000_000, "high": 40_000_000}, "faster than ddp below a rate between 20mbit and 40mbit"),
+        (
+            "below",
+            {"low": 20_000_000, "high": 40_000_000, "slowest": {"up": "5mbit", "down": "25mbit", "delay": "9ms"}},
+            "faster than ddp below a rate between 20mbit↑ 100mbit↓ and 40mbit↑ 200mbit↓",
+        ),
         (
             "below",
             {"low": 20_000_000, "num_inside": 1},
