@@ -160,7 +160,9 @@ def test_netem_needs_a_kernel_that_has_it(tmp_path: Path) -> None:
     for options in ([], ["--dry-run"]):
         ran = run(tmp_path, ["lte"], *options, emulator="netem")
         assert (ran.done.returncode, ran.records) == (2, [])
-        assert ran.done.stderr.startswith("liecbench: link lte: emulator: netem needs the kernel's netem")
+        assert ran.done.stderr.startswith(
+            "liecbench: link lte (delay 25ms±5ms, round trip 100ms): emulator: netem needs the kernel's netem"
+        )
 
 
 def test_links_share_a_trajectory_and_one_that_is_unreachable_fails_alone(tmp_path: Path) -> None:

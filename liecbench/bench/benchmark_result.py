@@ -21,6 +21,7 @@ class BenchmarkRow:
         server: Server mode of the algorithm: root or sharded.
         workers: Number of ranks.
         link: The link that every rank has.
+        messages: Number of messages that are sent at once; None if one.
         payload_bytes: Payload bytes that the busiest rank sends, or receives if these are more.
         compress_seconds: Mean seconds of compression, which are a part of ``seconds``.
         step_seconds: Mean seconds of the whole step.
@@ -40,6 +41,7 @@ class BenchmarkRow:
     server: str | None = None
     workers: int | None = None
     link: str | None = None
+    messages: int | None = None
     payload_bytes: int | None = None
     compress_seconds: float | None = None
     step_seconds: float | None = None

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import yaml
+
 from liecbench.algorithms.comm.pacing import framed_bytes
 from liecbench.bench.bench_launch import BYTES_PER_RANK, Report, run_ranks
 from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
@@ -17,12 +19,17 @@ from liecbench.network.link_map import LinkMap
 _MAX_SECONDS = 14.0
 _REPEATED_SECONDS = 2.0
 _MAX_REPEATS = 9
+# (messages, bytes of each) that are sent after idle time. 821 bytes are a small block's signs and scale.
+_AFTER_IDLE = ((3, 821), (6, 821), (3, 4096), (3, 16384), (3, 65536))
+_AFTER_IDLE_REPEATS = 200
+_AFTER_IDLE_SECONDS = 4.0
 # A stream sends up to this many bytes for up to this many seconds, so that the burst from a full token bucket is only a
 # small part of it.
 _STREAMED_BYTES = 2**22
 _STREAMED_SECONDS = 1.0
 _LEGEND = (
     "stream: one of many messages sent back to back between pairs of ranks; round_trip: a byte there and back\n"
+    "after_idle: small messages at once after a pause, without the time that they take over unshaped links\n"
     "others: torch's collectives, of the size that each rank contributes\n"
     "limit: payload of the busiest rank's busier direction, with the headers of its frames, ÷ rate; "
     "for a round trip the delays of its four links and their frames\n"
@@ -32,11 +39,12 @@ _LEGEND = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """An operation of torch on messages of ``size`` bytes over ``link``."""
+    """An operation of torch on messages of ``size`` bytes over ``link``; ``messages`` of them after idle time."""
 
     operation: str
     size: int
     link: LinkMap
+    messages: int = 1
 
     @property
     def _asked(self) -> Link:
@@ -52,7 +60,7 @@ class _Case:
 
         ``workers`` is the number of ranks.
         """
-        return int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
+        return self.messages * int(_PAYLOAD_FACTORS[self.operation](workers) * self.size)
 
     def limit_seconds(self, workers: int) -> float:
         """Return the least seconds that the operation can take among ``workers`` ranks.
@@ -60,13 +68,14 @@ class _Case:
         The time is payload with frame headers ÷ rate, plus delays.
         """
         framed = 8 * framed_bytes(self.payload_bytes(workers))
+        if self.operation == "after_idle":
+            return 8 * self.messages * framed_bytes(self.size) / self._slower + 2 * self._asked.delay_seconds
         if self.operation == "gather":  # the root only receives, the others only send
             received = framed / self._asked.down_bits_per_second
             sent = 8 * framed_bytes(self.size) / self._asked.up_bits_per_second
             return max(received, sent) + 2 * self._asked.delay_seconds
         if self.operation == "round_trip":
-            each = framed / self._asked.up_bits_per_second + framed / self._asked.down_bits_per_second
-            return 2 * (each + 2 * self._asked.delay_seconds)
+            return 2 * (framed / self._slower + 2 * self._asked.delay_seconds)
         return framed / self._slower + 2 * self._asked.delay_seconds
 
     def plan(self, workers: int) -> TransferCase:
@@ -74,12 +83,14 @@ class _Case:
 
         ``workers`` is the number of ranks.
         """
-        messages = 1
+        messages, most_repeats, seconds_repeated = self.messages, _MAX_REPEATS, _REPEATED_SECONDS
+        if self.operation == "after_idle":
+            most_repeats, seconds_repeated = _AFTER_IDLE_REPEATS, _AFTER_IDLE_SECONDS
         if self.operation == "stream":
             streamed = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)
             messages = max(1, int(streamed // self.size))
-        seconds = messages * self.limit_seconds(workers)
-        repeats = max(1, min(_MAX_REPEATS, int(_REPEATED_SECONDS / seconds)))
+        seconds = self.limit_seconds(workers) * (1 if self.messages > 1 else messages)
+        repeats = max(1, min(most_repeats, int(seconds_repeated / seconds)))
         return TransferCase(
             operation=self.operation, size=self.size, link=self.link.spec(), messages=messages, repeats=repeats
         )
@@ -93,6 +104,7 @@ class _Case:
 _PAYLOAD_FACTORS: dict[str, Callable[[int], Fraction]] = {
     "stream": lambda _: Fraction(1),
     "round_trip": lambda _: Fraction(1),
+    "after_idle": lambda _: Fraction(1),
     "all_reduce": lambda n: Fraction(2 * (n - 1), n),
     "broadcast": lambda _: Fraction(1),
     "gather": lambda n: Fraction(n - 1),
@@ -110,8 +122,8 @@ def parse_links(texts: Sequence[str]) -> list[LinkMap]:
     links = []
     for text in texts:
         try:
-            links.append(LinkMap.parse(text))
-        except ValueError as error:
+            links.append(LinkMap.parse(yaml.safe_load(text) if text.lstrip().startswith("{") else text))
+        except (ValueError, yaml.YAMLError) as error:
             raise LiecbenchError(f"--link {text}: {error}") from None
     if unshaped := [text for text, link in zip(texts, links, strict=True) if not link.shaped]:
         raise LiecbenchError(
@@ -158,8 +170,9 @@ def _cases(link: LinkMap, sizes: Sequence[int], workers: int) -> Iterator[_Case]
 
 def _all_cases(link: LinkMap, sizes: Sequence[int]) -> Iterator[_Case]:
     yield _Case(operation="round_trip", size=1, link=link)
+    yield from (_Case(operation="after_idle", size=size, link=link, messages=number) for number, size in _AFTER_IDLE)
     for operation in _PAYLOAD_FACTORS:
-        if operation != "round_trip":
+        if operation not in ("round_trip", "after_idle"):
             yield from (_Case(operation=operation, size=size, link=link) for size in sizes)
 
 
@@ -168,6 +181,8 @@ def _too_slow(case: _Case, workers: int) -> bool:
 
 
 def _row(case: _Case, workers: int, report: Report) -> BenchmarkRow:
+    if case.operation == "after_idle":
+        return _after_idle_row(case, workers, report)
     seconds = statistics.median(report.figures["seconds"])
     framed = framed_bytes(case.payload_bytes(workers))
     asked = case.link.default
@@ -184,4 +199,28 @@ def _row(case: _Case, workers: int, report: Report) -> BenchmarkRow:
         payload_bytes=case.payload_bytes(workers),
         asked_bits_per_second=min(asked.up_bits_per_second, asked.down_bits_per_second),
         achieved_bits_per_second=round(8 * framed / seconds) if one_way else report.achieved_bits_per_second,
+    )
+
+
+def _after_idle_row(case: _Case, workers: int, report: Report) -> BenchmarkRow:
+    asked = case.link.default
+    assert asked is not None, "a benchmark's links are shaped"
+    rate = min(asked.up_bits_per_second, asked.down_bits_per_second)
+    shaped, unshaped = (statistics.median(report.figures[name]) for name in ("seconds", "unshaped_seconds"))
+    bits = 8 * report.figures["wire_bytes"]
+    # The machine's own latency varies: over a fast link, a message can seem to take no time at all.
+    seconds = max(shaped - unshaped, 1e-9)
+    wire_seconds = max(seconds - 2 * asked.delay_seconds, 1e-9)
+    return BenchmarkRow(
+        name="after_idle",
+        operation="send",
+        size=case.size,
+        messages=case.messages,
+        seconds=seconds,
+        limit_seconds=bits / rate + 2 * asked.delay_seconds,
+        workers=workers,
+        link=str(case.link),
+        payload_bytes=case.payload_bytes(workers),
+        asked_bits_per_second=rate,
+        achieved_bits_per_second=round(bits / wire_seconds),
     )

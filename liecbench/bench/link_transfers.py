@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from liecbench.bench.after_idle import measure_after_idle
 from liecbench.launch.messages import TransferCase
 from liecbench.worker.cell_link import CellLink
 
@@ -22,7 +23,10 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
     Returns:
         ``"seconds"``: the seconds of each repeat on the slowest rank. For a stream, they are divided by the number of
             messages.
+        See ``measure_after_idle`` for ``after_idle``.
     """
+    if case.operation == "after_idle":
+        return measure_after_idle(case, link)
     operation = _OPERATIONS[case.operation](case.size)
     link.shape()
     operation(1)

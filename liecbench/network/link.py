@@ -52,12 +52,16 @@ class Link:
             more["loss"] = format_loss(self.loss)
         return up if up == down and not more else {**rates, **more}
 
+    def delay_texts(self) -> tuple[str, str]:
+        """Return the delay, and the round trip of two workers with this link: it takes four delays."""
+        jitter = f"±{DELAY.format(self.jitter_seconds)}" if self.jitter_seconds else ""
+        return f"delay {DELAY.format(self.delay_seconds)}{jitter}", f"round trip {DELAY.format(4 * self.delay_seconds)}"
+
     def __str__(self) -> str:
         up, down = format_rate(self.up_bits_per_second), format_rate(self.down_bits_per_second)
         parts = [up if up == down else f"{up}↑ {down}↓"]
-        if self.delay_seconds or self.jitter_seconds:
-            jitter = f"±{DELAY.format(self.jitter_seconds)}" if self.jitter_seconds else ""
-            parts.append(DELAY.format(self.delay_seconds) + jitter)
+        if self.delay_seconds:
+            parts += self.delay_texts()
         if self.loss:
             parts.append(f"{format_loss(self.loss)} loss")
         return " ".join(parts)

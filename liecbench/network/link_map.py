@@ -162,4 +162,5 @@ def _complete_spec(link: Link) -> dict[str, Any]:
 
 
 def _name(link: Link) -> str:
-    return next((name for name, preset in PRESETS.items() if preset == link and link.needs_latency), str(link))
+    preset = next((name for name, preset in PRESETS.items() if preset == link and link.needs_latency), None)
+    return str(link) if preset is None else f"{preset} ({', '.join(link.delay_texts())})"

@@ -72,11 +72,11 @@ def key_remedy(key: str) -> str | None:
 def _as_mapping(text: str) -> str | None:
     """Return the mapping that describes the same link as a text such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``.
 
-    Tables show links in this way. Return None if the text is no link.
+    Tables show links in this way, with their round trip. Return None if the text is no link.
     """
     if match := re.fullmatch(r"\s*([0-9.]+)\s*/\s*([0-9.]+)\s*([a-zA-Z].*)", text):
         text = f"{match[1]}{match[3]} {match[2]}{match[3]}"
-    pieces = [piece.strip() for piece in _PIECE.findall(re.sub("[±↑↓]", " ", text))]
+    pieces = [piece.strip() for piece in _PIECE.findall(re.sub(r"[±↑↓]|\bdelay\b|\bround trip \S+", " ", text))]
     rates, delays, losses = ([p for p in pieces if kind.parse(p) is not None] for kind in (RATE, DELAY, LOSS))
     if len(rates) + len(delays) + len(losses) != len(pieces) or len(pieces) < 2:
         return None

@@ -110,6 +110,7 @@ _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("server", "server", lambda row: row.server or "–"),
     ("link", "link", lambda row: row.link or "–"),
     ("size", "size", lambda row: f"{row.size:,}"),
+    ("messages", "messages", lambda row: str(row.messages or 1)),
     ("bits_per_parameter", "bits/parameter", lambda row: f"{row.bits_per_parameter:.3g}"),
     ("payload_bytes", "payload", lambda row: _text(BYTES, row.payload_bytes)),
     ("seconds", "time", lambda row: _seconds(row.seconds)),

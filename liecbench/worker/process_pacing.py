@@ -9,7 +9,7 @@ from typing import Literal
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.launch.supervisor import MASTER_VARIABLE
 from liecbench.network.emulation import WorkerLink
-from liecbench.network.link import Link, burst_bytes
+from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
 from liecbench.worker.backend_variables import Backend
@@ -33,7 +33,6 @@ class ProcessPacing:
         self.pacer.start(
             up_bits_per_second=link.up_bits_per_second,
             down_bits_per_second=link.down_bits_per_second,
-            burst_bytes=(burst_bytes(link.up_bits_per_second), burst_bytes(link.down_bits_per_second)),
             delay_seconds=link.delay_seconds,
         )
 

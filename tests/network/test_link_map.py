@@ -157,12 +157,15 @@ def test_a_preset_is_its_link_alone_and_with_changes(name: str) -> None:
         ({"up": "10mbit", "down": "10mbit"}, ("10mbit", True, False)),
         ({"up": "10mbit", "down": "100mbit"}, ("10mbit↑ 100mbit↓", True, False)),
         ("datacenter-1g", ("1gbit", True, False)),
-        ("lte", ("lte", True, True)),
+        ("lte", ("lte (delay 25ms±5ms, round trip 100ms)", True, True)),
         (
             {"rate": "50mbit", "delay": "20ms", "jitter": "2ms", "loss": "0.1%"},
-            ("50mbit 20ms±2ms 0.1% loss", True, True),
+            ("50mbit delay 20ms±2ms round trip 80ms 0.1% loss", True, True),
         ),
-        ({"rate": "5mbit", "workers": {"1": "lte"}}, ("5mbit; worker 1 lte", True, True)),
+        (
+            {"rate": "5mbit", "workers": {"1": "lte"}},
+            ("5mbit; worker 1 lte (delay 25ms±5ms, round trip 100ms)", True, True),
+        ),
         ({"rate": "5mbit", "workers": {"1": "5mbit"}}, ("5mbit", True, False)),
     ],
 )

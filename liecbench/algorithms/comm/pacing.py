@@ -14,21 +14,21 @@ _ACKNOWLEDGEMENT_BYTES = 33
 _MAX_IN_FLIGHT = 64
 
 
-class _TokenBucket:
-    """One direction of a link, as a token bucket: messages pass one after the other, at the link's rate."""
+class _Direction:
+    """One direction of a link: messages pass one after the other, at the link's rate."""
 
-    def __init__(self, bytes_per_second: float, burst_bytes: int) -> None:
-        self._rate, self._burst_seconds = bytes_per_second, burst_bytes / bytes_per_second
+    def __init__(self, bytes_per_second: float) -> None:
+        self._rate = bytes_per_second
         self._free_at = -float("inf")
 
     def take(self, payload_bytes: int, at: float) -> float:
         """Add a message that reaches the link at time ``at``, and return the time at which it has passed the link.
 
-        Times are in seconds. After a pause, the link passes a burst of bytes at once.
+        Times are in seconds.
         """
         num_bytes = framed_bytes(payload_bytes, _ACKNOWLEDGEMENT_BYTES)
-        self._free_at = max(self._free_at, at - self._burst_seconds) + num_bytes / self._rate
-        return max(at, self._free_at)
+        self._free_at = max(self._free_at, at) + num_bytes / self._rate
+        return self._free_at
 
 
 class Pacer:
@@ -48,21 +48,18 @@ class Pacer:
         self._times = times.view(num_ranks, num_ranks, _MAX_IN_FLIGHT, 2).numpy()
         self._num_sent, self._num_received = [0] * num_ranks, [0] * num_ranks
 
-    def start(
-        self, *, up_bits_per_second: int, down_bits_per_second: int, burst_bytes: tuple[int, int], delay_seconds: float
-    ) -> None:
+    def start(self, *, up_bits_per_second: int, down_bits_per_second: int, delay_seconds: float) -> None:
         """Delay messages from now on. Call it on every rank before any rank sends a message.
 
         Args:
             up_bits_per_second: The rate of this rank's up link.
             down_bits_per_second: The rate of this rank's down link.
-            burst_bytes: The bytes that pass at once after a pause, of the up link and of the down link.
             delay_seconds: The one-way delay of each link; a message passes two links.
         """
         self.is_active = True
         self._delay = delay_seconds
-        self._up = _TokenBucket(up_bits_per_second / 8, burst_bytes[0])
-        self._down = _TokenBucket(down_bits_per_second / 8, burst_bytes[1])
+        self._up = _Direction(up_bits_per_second / 8)
+        self._down = _Direction(down_bits_per_second / 8)
 
     def stop(self) -> None:
         """Deliver messages without waiting from now on."""

@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.comm.group_exchange import GroupExchange
-from liecbench.algorithms.comm.pacing import Pacer, _TokenBucket, framed_bytes
+from liecbench.algorithms.comm.pacing import Pacer, _Direction, framed_bytes
 from liecbench.algorithms.comm.timing import Stopwatch
 from liecbench.compressors import Identity
 from tests.distributed import run_ranks
@@ -14,25 +14,19 @@ from tests.distributed import run_ranks
 RATE = 8_000_000  # a megabyte a second
 PAYLOAD = 144_800  # a hundred full frames, with 66 bytes of headers and half an acknowledgement of 66 each
 SECONDS = 0.1547
-BURST = 4000
 NUMEL = 4 * 36_200
 
 
-def test_an_idle_link_lets_a_burst_through_at_once() -> None:
-    bucket = _TokenBucket(RATE / 8, BURST)
-    through = [bucket.take(payload, at) for payload, at in [(BURST // 2, 10.0), (PAYLOAD, 10.0), (BURST // 2, 20.0)]]
+def test_small_messages_after_idle_are_held_to_the_rate() -> None:
+    direction = _Direction(RATE / 8)
+    through = [direction.take(payload, at) for payload, at in [(821, 10.0), (821, 10.0), (PAYLOAD, 10.0), (821, 20.0)]]
 
-    framed = BURST // 2 + 2 * 99
-    assert through == pytest.approx([10.0, 10.0 + SECONDS - (BURST - framed) / 1e6, 20.0])
+    framed = (821 + 99) / 1e6
+    assert through == pytest.approx([10.0 + framed, 10.0 + 2 * framed, 10.0 + 2 * framed + SECONDS, 20.0 + framed])
 
 
-def start_pacing(pacer: Pacer, burst_bytes: int = BURST, delay_seconds: float = 0.0) -> None:
-    pacer.start(
-        up_bits_per_second=RATE,
-        down_bits_per_second=RATE,
-        burst_bytes=(burst_bytes, burst_bytes),
-        delay_seconds=delay_seconds,
-    )
+def start_pacing(pacer: Pacer, delay_seconds: float = 0.0) -> None:
+    pacer.start(up_bits_per_second=RATE, down_bits_per_second=RATE, delay_seconds=delay_seconds)
 
 
 def paced() -> dict[str, float]:
@@ -56,10 +50,9 @@ def paced() -> dict[str, float]:
 def test_messages_arrive_at_the_rate_and_after_their_delays() -> None:
     (_, found, _) = run_ranks(paced, 3)
 
-    burst = BURST / 1e6
-    assert found["three"] >= 3 * SECONDS - burst
-    assert found["delayed"] >= SECONDS - burst + 0.1
-    assert found["from two"] >= 2 * SECONDS - burst
+    assert found["three"] >= 3 * SECONDS
+    assert found["delayed"] >= SECONDS + 0.1
+    assert found["from two"] >= 2 * SECONDS
 
 
 def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], bool]:
@@ -70,7 +63,7 @@ def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], b
     seconds, means = [], []
     for holds in (True, False):
         if holds:
-            start_pacing(pacer, burst_bytes=0)
+            start_pacing(pacer)
         else:
             pacer.stop()
         dist.barrier()

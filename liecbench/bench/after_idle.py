@@ -1,0 +1,67 @@
+"""One rank's part of the rows ``after_idle`` of ``liecbench bench link``: small messages over a link that was idle."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+import torch.distributed as dist
+
+from liecbench.launch.messages import TransferCase
+from liecbench.worker.cell_link import CellLink
+
+# Long enough for frames and acknowledgements of earlier messages to have arrived.
+_IDLE_SECONDS: Final = 0.003
+
+
+def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
+    """Send ``case.messages`` messages from rank 0 to rank 1 at once, after a pause, again and again. Collective.
+
+    Returns:
+        ``"seconds"``: per repeat, the seconds from the first message's departure to the last one's arrival.
+        ``"unshaped_seconds"``: the same without a shaped link. ``"wire_bytes"``: bytes with headers per repeat.
+    """
+    exchange = _EXCHANGES[min(dist.get_rank(), 2)]
+    link.shape()  # counts bytes from now on
+    link.unshape()
+    unshaped = [exchange(case) for _ in range(case.repeats)]
+    link.shape()
+    exchange(case)
+    before = link.wire_bytes()
+    shaped = [exchange(case) for _ in range(case.repeats)]
+    after = link.wire_bytes()
+    link.unshape()
+    num_bytes = 0.0 if before is None or after is None else (after[0] - before[0]) / case.repeats
+    figures = [{"seconds": shaped, "unshaped_seconds": unshaped, "wire_bytes": num_bytes}]
+    dist.broadcast_object_list(figures, src=0)
+    return figures[0]
+
+
+def _send(case: TransferCase) -> float:
+    payloads = [torch.zeros(case.size, dtype=torch.uint8) for _ in range(case.messages)]
+    arrived = torch.zeros(1, dtype=torch.float64)
+    time.sleep(_IDLE_SECONDS)
+    start = time.monotonic()
+    sent = [dist.isend(payload, 1) for payload in payloads]
+    for work in sent:
+        assert work is not None, "this rank is in the group"
+        work.wait()
+    dist.recv(arrived, 1)
+    return float(arrived.item()) - start
+
+
+def _receive(case: TransferCase) -> float:
+    payloads = [torch.zeros(case.size, dtype=torch.uint8) for _ in range(case.messages)]
+    for work in [dist.irecv(payload, 0) for payload in payloads]:
+        assert work is not None, "this rank is in the group"
+        work.wait()
+    # Both ranks run on one machine, whose monotonic clock they share.
+    dist.send(torch.tensor([time.monotonic()], dtype=torch.float64), 0)
+    return 0.0
+
+
+def _stay_idle(_case: TransferCase) -> float:
+    return 0.0
+
+
+_EXCHANGES: Final[tuple[Callable[[TransferCase], float], ...]] = (_send, _receive, _stay_idle)
