@@ -3,17 +3,25 @@
 import multiprocessing
 import os
 import pickle
+import pkgutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from liecbench.compressors.kernels import cpu
+
+_KERNELS: Final = sorted(module.name for module in pkgutil.iter_modules(cpu.__path__, f"{cpu.__name__}."))
 # Ranks are forked from a process that has imported these modules, which takes seconds.
-multiprocessing.set_forkserver_preload(["pytest", "liecbench.worker.trainer", "liecbench.worker.interleaved_session"])
+_PRELOADED: Final = (
+    *("pytest", "liecbench.worker.trainer", "liecbench.worker.interleaved_session"),
+    *("liecbench.tasks.digits", "liecbench.tasks.mlp", *_KERNELS),
+)
+multiprocessing.set_forkserver_preload(list(_PRELOADED))
 
 
 def run_ranks(function: Callable[..., Any], world_size: int, *arguments: Any, backend: str = "gloo") -> list[Any]:

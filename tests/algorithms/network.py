@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-NUM_STEPS = 24
+NUM_STEPS = 12
 LEARNING_RATE = 0.3
 WEIGHT_DECAY = 1e-3
 PERIOD = 5

@@ -59,7 +59,7 @@ def cell(
                 "dataset": "digits",
                 "model": {"name": "mlp", "width": 48},
                 "batch_size": 32,
-                "epochs": 6,
+                "epochs": 3,
                 "learning_rate": learning_rate,
             },
             "threads": 1,

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from liecbench.results.records import End, Record
 from tests.browser import DESKTOP, PHONE, PageLog, opened, started
+from tests.cli.in_process import run_in_process
 from tests.ledgers import end, epoch, run_of, start, write_ledger
 
 MARKUP = "<script>window.injected = true</script>"
@@ -42,11 +41,6 @@ def cells() -> Iterator[Record]:
     yield epoch("open")
 
 
-def liecbench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "liecbench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ledger(tmp_path_factory.mktemp("results"), cells())
@@ -55,7 +49,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def file(results: Path) -> Path:
     path = results / "report.html"
-    done = liecbench("report", results, "-o", path)
+    done = run_in_process("report", results, "-o", path)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -71,6 +65,14 @@ def shown(browser: Browser, file: Path) -> Iterator[tuple[Page, PageLog]]:
     with opened(browser, file) as opened_page:
         scroll_through(opened_page[0])
         yield opened_page
+
+
+@pytest.fixture(scope="module")
+def used(browser: Browser, file: Path) -> Iterator[Page]:
+    """A page for tests that each use another part of it."""
+    with opened(browser, file) as (page, _):
+        scroll_through(page)
+        yield page
 
 
 def scroll_through(page: Page) -> None:
@@ -111,7 +113,7 @@ def test_the_page_makes_no_request_and_logs_no_error(shown: tuple[Page, PageLog]
 
 def test_the_numbers_are_those_of_compare(shown: tuple[Page, PageLog], results: Path) -> None:
     page, _ = shown
-    rows = json.loads(liecbench("compare", results, "--format", "json").stdout)["rows"]
+    rows = json.loads(run_in_process("compare", results, "--format", "json").stdout)["rows"]
     cells = page.locator("table.sortable tbody tr").evaluate_all(
         "rows => rows.map(row => Object.fromEntries([...row.querySelectorAll('[data-metric]')]"
         ".map(cell => [cell.dataset.metric, cell.dataset.value])))"
@@ -148,13 +150,12 @@ def test_markup_in_names_and_errors_is_text(shown: tuple[Page, PageLog]) -> None
     assert MARKUP in page.locator("table.sortable").inner_text()
 
 
-def test_a_heading_sorts_by_its_numbers_and_what_is_missing_comes_last(browser: Browser, file: Path) -> None:
-    with opened(browser, file) as (page, _):
-        heading = page.get_by_role("button", name="s/epoch")
-        heading.click()
-        rising = column(page, "s/epoch")
-        heading.click()
-        falling = column(page, "s/epoch")
+def test_a_heading_sorts_by_its_numbers_and_what_is_missing_comes_last(used: Page) -> None:
+    heading = used.get_by_role("button", name="s/epoch")
+    heading.click()
+    rising = column(used, "s/epoch")
+    heading.click()
+    falling = column(used, "s/epoch")
 
     numbers = [float(text.partition(" ")[0]) for text in rising if text != "–"]
     assert numbers == sorted(numbers)
@@ -162,26 +163,22 @@ def test_a_heading_sorts_by_its_numbers_and_what_is_missing_comes_last(browser: 
     assert rising[-1] == falling[-1] == "–"
 
 
-def test_a_legend_filters(browser: Browser, file: Path) -> None:
-    with opened(browser, file) as (page, _):
-        scroll_through(page)
-        entry = page.locator("#plot-accuracy-epochs .legend .traces", has_text="memsgd").locator(".legendtoggle")
-        entry.scroll_into_view_if_needed()
-        entry.click(force=True)
-        until(page, "document.getElementById('plot-accuracy-epochs').data.some((t) => t.visible === 'legendonly')")
-        hidden = {trace["name"] for trace in traces(page, "accuracy-epochs") if trace.get("visible") == "legendonly"}
+def test_a_legend_filters(used: Page) -> None:
+    entry = used.locator("#plot-accuracy-epochs .legend .traces", has_text="memsgd").locator(".legendtoggle")
+    entry.scroll_into_view_if_needed()
+    entry.click(force=True)
+    until(used, "document.getElementById('plot-accuracy-epochs').data.some((t) => t.visible === 'legendonly')")
+    hidden = {trace["name"] for trace in traces(used, "accuracy-epochs") if trace.get("visible") == "legendonly"}
 
     assert hidden == {"memsgd"}
 
 
-def test_a_setting_shows_its_own_curves(browser: Browser, file: Path) -> None:
-    with opened(browser, file) as (page, _):
-        scroll_through(page)
-        before = {t["name"]: t["x"][-1] for t in traces(page, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
-        choices = page.locator("#setting option").all_inner_texts()
-        page.locator("#setting").select_option(next(text for text in choices if text.startswith("100mbit")))
-        page.wait_for_timeout(300)
-        after = {t["name"]: t["x"][-1] for t in traces(page, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
+def test_a_setting_shows_its_own_curves(used: Page) -> None:
+    before = {t["name"]: t["x"][-1] for t in traces(used, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
+    choices = used.locator("#setting option").all_inner_texts()
+    used.locator("#setting").select_option(next(text for text in choices if text.startswith("100mbit")))
+    used.wait_for_timeout(300)
+    after = {t["name"]: t["x"][-1] for t in traces(used, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
 
     # Four epochs, the mean of two seeds a percent apart.
     assert before["ddp"] == pytest.approx(4 * 8.0 * 1.005)
@@ -207,7 +204,7 @@ def test_the_page_is_readable_on_a_phone_light_and_dark(browser: Browser, file: 
 def test_the_page_has_a_table_of_gpus(browser: Browser, tmp_path: Path) -> None:
     figures = {"energy_joules": 250.0, "utilisation": 0.5, "throttled_share": 0.25, f"throttled_{MARKUP}_share": 0.25}
     path = tmp_path / "gpus.html"
-    done = liecbench("report", write_ledger(tmp_path / "r", run_of("g", 2 * [{"gpu": figures}])), "-o", path)
+    done = run_in_process("report", write_ledger(tmp_path / "r", run_of("g", 2 * [{"gpu": figures}])), "-o", path)
 
     assert done.returncode == 0, done.stderr
     with opened(browser, path) as (page, seen):
@@ -240,7 +237,7 @@ def many() -> Iterator[Record]:
 
 def test_two_hundred_cells_are_a_page_of_less_than_10_mb(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "many.html"
-    done = liecbench("report", write_ledger(tmp_path / "r", many()), "-o", path, "--baseline", "liec")
+    done = run_in_process("report", write_ledger(tmp_path / "r", many()), "-o", path, "--baseline", "liec")
 
     assert done.returncode == 0, done.stderr
     assert path.stat().st_size < 10_000_000
@@ -252,7 +249,7 @@ def test_two_hundred_cells_are_a_page_of_less_than_10_mb(browser: Browser, tmp_p
 def test_results_without_a_finished_cell_make_a_page_and_say_so(tmp_path: Path) -> None:
     path = tmp_path / "r.html"
     records: list[Record] = [start("a"), End(cell="a", attempt=1, status="failed", error="no")]
-    done = liecbench("report", write_ledger(tmp_path / "r", records), "-o", path)
+    done = run_in_process("report", write_ledger(tmp_path / "r", records), "-o", path)
 
     assert done.returncode == 4
     assert "not complete: ddp (1/1 failed)" in path.read_text(encoding="utf-8")
@@ -260,7 +257,7 @@ def test_results_without_a_finished_cell_make_a_page_and_say_so(tmp_path: Path) 
 
 
 def test_an_empty_directory_is_named(tmp_path: Path) -> None:
-    done = liecbench("report", write_ledger(tmp_path / "r", []), "-o", tmp_path / "r.html")
+    done = run_in_process("report", write_ledger(tmp_path / "r", []), "-o", tmp_path / "r.html")
 
     assert (done.returncode, (tmp_path / "r.html").exists()) == (4, False)
     assert "no cell has begun" in done.stderr
@@ -268,7 +265,7 @@ def test_an_empty_directory_is_named(tmp_path: Path) -> None:
 
 def test_figures_for_print_are_written_beside(tmp_path: Path) -> None:
     directory, path = tmp_path / "figures", tmp_path / "r.html"
-    done = liecbench("report", write_ledger(tmp_path / "r", run_of("a")), "-o", path, "--figures", directory)
+    done = run_in_process("report", write_ledger(tmp_path / "r", run_of("a")), "-o", path, "--figures", directory)
     names = {file.name for file in directory.iterdir()}
 
     assert done.returncode == 0, done.stderr
@@ -278,7 +275,7 @@ def test_figures_for_print_are_written_beside(tmp_path: Path) -> None:
 
 def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "r.html"
-    done = liecbench("report", write_ledger(tmp_path / "r", run_of("a")), "-o", path)
+    done = run_in_process("report", write_ledger(tmp_path / "r", run_of("a")), "-o", path)
 
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert str(path) in done.stderr

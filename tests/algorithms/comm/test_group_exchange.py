@@ -105,22 +105,22 @@ UNBIASED = [
     RandomK(0.25, unbiased=True),
     RandomK(0.25, unbiased=True, shared_mask=False),
 ]
-ROUND_TRIPS = 1000
+ROUND_TRIPS, NUMEL = 100, 640
 
 
 def mean_of_means(server: Server) -> list[float]:
     """Return for each unbiased compressor the mean element of the result, ÷ that of the true mean."""
     group = dist.new_group()
     exchange = GroupExchange(group, server, Stopwatch())
-    mine = vector(64, dist.get_rank()).abs()
-    true = (vector(64, 0).abs() + vector(64, 1).abs()) / 2
+    mine = vector(NUMEL, dist.get_rank()).abs()
+    true = (vector(NUMEL, 0).abs() + vector(NUMEL, 1).abs()) / 2
     found = []
     for compressor in UNBIASED:
-        total = torch.zeros(64)
+        total = torch.zeros(NUMEL)
         for step in range(ROUND_TRIPS):
             exchange.begin(step, 0)
             mean = exchange.push(compressor, mine.clone())
-            total += exchange.pull(compressor, mean, out=torch.empty(64))
+            total += exchange.pull(compressor, mean, out=torch.empty(NUMEL))
         found.append(float(total.mean() / ROUND_TRIPS / true.mean()))
     return found
 

@@ -24,7 +24,7 @@ name: paired
 task: {dataset: digits, model: {name: mlp, width: 32}, batch_size: 32, epochs: 2, learning_rate: 0.1}
 matrix:
   algorithm: [liec]
-  compressor: [sign]
+  compressor: [identity]
   workers: [2]
   link: [none]
 """
