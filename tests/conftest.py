@@ -27,20 +27,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Files that take minutes, the slowest first: otherwise one worker runs the last of them alone.
 SLOWEST_FILES: Final = (
-    "check/paired/test_paired_check.py",
-    "check/paired/test_session.py",
-    "cli/test_check.py",
-    "test_crash.py",
-    "test_end_to_end.py",
-    "test_link_runs.py",
     "test_chaos.py",
-    "check/paired/test_revisions.py",
+    "test_crash.py",
+    "check/paired/test_session.py",
     "check/test_regressions.py",
+    "test_end_to_end.py",
+    "report/test_html.py",
     "compressors/kernels/triton/test_compilation.py",
+    "check/paired/test_paired_check.py",
     "algorithms/test_trajectories.py",
-    "launch/test_runner.py",
-    "worker/test_trainer.py",
+    "algorithms/test_server.py",
+    "launch/test_supervisor.py",
+    "test_link_runs.py",
     "launch/test_multinode.py",
+    "launch/test_template.py",
+    "test_sessions.py",
 )
 
 

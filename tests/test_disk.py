@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from liecbench.results.records import End
-from tests.commands import command_line
+from tests.disk_steps import CANNOT_MOUNT
 from tests.namespace_support import skip_without_namespaces
 from tests.process_tree import ROOT, Tree
 from tests.recorded import epochs, records
@@ -18,22 +19,6 @@ name: disk
 timing: end_to_end
 task: {dataset: digits, model: {name: mlp, width: 1024, layers: 1}, batch_size: 64, epochs: 3, learning_rate: 0.1}
 matrix: {algorithm: [psgd], workers: 2, link: none}
-"""
-# In a mount namespace of its own: a disk that is full after one checkpoint, then has space, then is read-only.
-# Arguments: mount point, directory for copies, the command.
-STEPS: Final = """
-disk=$1; copies=$2; shift 2
-mount -t tmpfs -o size=3m tmpfs "$disk" || exit 99
-mkdir "$disk/results"
-head -c 2100k /dev/zero > "$disk/ballast"
-"$@" 2> "$copies/full.txt"; echo $? > "$copies/full.status"
-cp -r "$disk/results" "$copies/full"
-rm "$disk/ballast"
-"$@" 2> "$copies/space.txt"; echo $? > "$copies/space.status"
-cp -r "$disk/results" "$copies/space"
-rm -r "$disk/results"
-mount -o remount,ro "$disk"
-"$@" 2> "$copies/read-only.txt"; echo $? > "$copies/read-only.status"
 """
 
 
@@ -48,11 +33,10 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     disk.mkdir()
     copies.mkdir()
     (path / "scenario.yaml").write_text(SCENARIO)
-    run = command_line("run", str(path / "scenario.yaml"), "--out", str(disk / "results"), "--quiet")
     tree = Tree()
     try:
         done = subprocess.run(
-            ["unshare", "-rm", "sh", "-c", STEPS, "sh", str(disk), str(copies), *run],
+            ["unshare", "-rm", sys.executable, "-m", "tests.disk_steps", disk, copies, path / "scenario.yaml"],
             cwd=ROOT,
             env=tree.environment(),
             stdin=subprocess.DEVNULL,
@@ -62,8 +46,9 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     finally:
         tree.end()
-    if done.returncode == 99:
+    if done.returncode == CANNOT_MOUNT:
         pytest.skip("the kernel refuses to mount a small disk")
+    assert done.returncode == 0
     return copies
 
 

@@ -1,4 +1,5 @@
 import ast
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -78,11 +79,35 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def loaded(*arguments: str) -> set[str]:
-    """Run a command and return the names of all modules that it imports."""
-    command = [sys.executable, "-X", "importtime", "-m", "liecbench", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+COMMANDS = """
+import contextlib, io, json, sys
+for line in sys.stdin:
+    sys.argv = ["liecbench", *json.loads(line)]
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+        from liecbench.cli.app import main
+        main()
+    print(json.dumps(sorted(sys.modules)))
+"""
+QUICKSTART = str(TESTS.parent / "scenarios" / "quickstart.yaml")
+
+
+@pytest.fixture(scope="module")
+def loaded(results: Path) -> dict[str, set[str]]:
+    """Run commands one after the other in one process; return all modules that it has imported after each.
+
+    Commands that may import more stand behind those that may import less.
+    """
+    commands = {
+        "help": ["--help"],
+        **{name: ["compare", str(results), "--format", name] for name in ("table", "markdown", "json", "csv")},
+        "report": ["report", str(results), "-o", str(results / "r.html")],
+        **{name: ["list", name] for name in ("algorithms", "compressors", "models", "datasets")},
+        "schema": ["schema"],
+        "dry run": ["run", QUICKSTART, "--dry-run", "--out", str(results / "results")],
+    }
+    given = "".join(f"{json.dumps(words)}\n" for words in commands.values())
+    done = subprocess.run([sys.executable, "-c", COMMANDS], input=given, capture_output=True, text=True, check=True)
+    return {name: set(json.loads(line)) for name, line in zip(commands, done.stdout.splitlines(), strict=True)}
 
 
 def test_no_file_name_is_used_twice() -> None:
@@ -125,15 +150,14 @@ def test_torch_stands_below_a_line() -> None:
 
 
 @pytest.mark.parametrize("output", ["table", "markdown", "json", "csv"])
-def test_comparing_imports_nothing_heavy(results: Path, output: str) -> None:
-    modules = loaded("compare", str(results), "--format", output)
+def test_comparing_imports_nothing_heavy(loaded: dict[str, set[str]], output: str) -> None:
+    modules = loaded[output]
 
     assert (True, set()) == ("scipy.special" in modules, modules & {"torch", "numba", "scipy.stats", "sklearn"})
 
 
-def test_a_report_imports_nothing_heavy(results: Path) -> None:
-    modules = loaded("report", str(results), "-o", str(results / "r.html"))
-
+def test_a_report_imports_nothing_heavy(loaded: dict[str, set[str]]) -> None:
+    modules = loaded["report"]
     heavy = {"torch", "numba", "scipy.stats", "sklearn", "plotly", "matplotlib"}
     assert (True, set()) == ("liecbench.report.html" in modules, modules & heavy)
 
@@ -151,28 +175,20 @@ TimeLeft(pending)
 print(*(name for launch in group(pending.jobs) for name in launch.torchrun().kernels))
 print(*({"torch", "torch._dynamo", "numba", "triton", "scipy", "sklearn", "matplotlib"} & set(sys.modules)))
 """
-    quickstart = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
-    command = [sys.executable, "-c", program, str(quickstart)]
+    command = [sys.executable, "-c", program, QUICKSTART]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     kernels, imported = done.stdout.splitlines()
 
     assert ("liecbench.compressors.kernels.cpu.sign" in kernels, {"torch"}) == (True, set(imported.split()))
 
 
-def test_a_dry_run_does_not_import_torchs_compiler(tmp_path: Path) -> None:
-    quickstart = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
-    modules = loaded("run", str(quickstart), "--dry-run", "--out", str(tmp_path / "results"))
-
-    assert ("torch" in modules, "torch._dynamo" in modules) == (True, False)
+def test_a_dry_run_does_not_import_torchs_compiler(loaded: dict[str, set[str]]) -> None:
+    assert ("torch" in loaded["dry run"], "torch._dynamo" in loaded["dry run"]) == (True, False)
 
 
-@pytest.mark.parametrize("what", ["algorithms", "compressors", "models", "datasets"])
-def test_listing_imports_no_kernel(what: str) -> None:
-    assert set() == loaded("list", what) & {"numba", "triton", "scipy", "torch._dynamo", "sklearn"}
-
-
-def test_the_schema_imports_no_kernel() -> None:
-    assert set() == loaded("schema") & {"numba", "triton", "scipy", "torch._dynamo", "sklearn"}
+@pytest.mark.parametrize("what", ["algorithms", "compressors", "models", "datasets", "schema"])
+def test_listing_and_the_schema_import_no_kernel(loaded: dict[str, set[str]], what: str) -> None:
+    assert set() == loaded[what] & {"numba", "triton", "scipy.stats", "torch._dynamo", "sklearn"}
 
 
 def test_a_cell_does_not_wait_for_what_its_optimizer_imports() -> None:
@@ -192,8 +208,8 @@ print(len(set(sys.modules) - before))
     assert int(done.stdout) < 5  # torch can import hundreds
 
 
-def test_help_imports_nothing_heavy() -> None:
-    modules = loaded("--help")
+def test_help_imports_nothing_heavy(loaded: dict[str, set[str]]) -> None:
+    modules = loaded["help"]
 
     assert (True, set()) == (
         "liecbench.cli.app" in modules,

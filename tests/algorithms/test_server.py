@@ -14,7 +14,7 @@ from tests.algorithms import buckets, network
 from tests.algorithms.test_trajectories import METHODS, make
 from tests.distributed import run_ranks
 
-NUM_WORKERS = 4
+NUM_WORKERS = 3
 BLOCK_BYTES = 512
 SERVERS = ["root", "sharded"]
 COMPRESSORS: dict[str, Compressor] = {"sign": Sign(), "top_k": TopK(0.05), "qsgd": QSGD()}

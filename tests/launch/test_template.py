@@ -22,8 +22,6 @@ from liecbench.launch.pending import jobs_left
 from liecbench.launch.template_client import Template, template_of
 from liecbench.launch.torchrun import LaunchOutcome, Torchrun, log_tail, start_torchrun
 from liecbench.results.records import End
-from tests.commands import run_command
-from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
 from tests.process_tree import ROOT, Tree
 from tests.recorded import records
 from tests.waiting import wait_for
@@ -78,8 +76,9 @@ def test_a_rank_is_a_fork_that_has_imported_torch(tmp_path: Path) -> None:
 
 
 def test_ranks_see_the_environment_that_was_asked_for(tmp_path: Path) -> None:
+    """With OMP_PROC_BIND OpenMP binds a process when torch is imported: a shared template would ignore it."""
     _, plain = run(tmp_path, {"OPENBLAS_NUM_THREADS": "3"})
-    _, other = run(tmp_path, {"LIECBENCH_TEST": "b"}, threads=2)
+    _, other = run(tmp_path, {"LIECBENCH_TEST": "b", "OMP_PROC_BIND": "true", "OMP_PLACES": "{0}"}, threads=2)
 
     assert (
         plain["environment"]["OPENBLAS_NUM_THREADS"],
@@ -92,6 +91,7 @@ def test_ranks_see_the_environment_that_was_asked_for(tmp_path: Path) -> None:
         other["torch_threads"],
     ) == ("b", "2", 2)
     assert "OPENBLAS_NUM_THREADS" not in other["environment"] or "OPENBLAS_NUM_THREADS" in os.environ
+    assert (os.sched_getaffinity(0), {0}) == (set(plain["affinity"]), set(other["affinity"]))
 
 
 def test_torchs_checks_of_collectives_are_not_inherited_and_logs_are_utf_8() -> None:
@@ -103,14 +103,6 @@ def test_torchs_checks_of_collectives_are_not_inherited_and_logs_are_utf_8() -> 
 
     assert ("TORCH_DISTRIBUTED_DEBUG" in inherited, inherited["PYTHONIOENCODING"]) == (False, "utf-8")
     assert sentence.startswith("TORCH_DISTRIBUTED_DEBUG is not set for the workers")
-
-
-def test_openmp_heeds_a_variable_of_one_side(tmp_path: Path) -> None:
-    """With OMP_PROC_BIND OpenMP binds a process when torch is imported: a shared template would ignore it."""
-    _, free = run(tmp_path)
-    _, bound = run(tmp_path, {"OMP_PROC_BIND": "true", "OMP_PLACES": "{0}"})
-
-    assert (os.sched_getaffinity(0), {0}) == (set(free["affinity"]), set(bound["affinity"]))
 
 
 def test_launches_of_one_environment_share_a_template() -> None:
@@ -176,16 +168,6 @@ def test_a_forked_launch_can_be_started_by_hand(tmp_path: Path) -> None:
 
 
 RECORDS = {"start", "epoch", "end"}
-
-
-def test_a_run_without_namespaces_is_forked_as_well(tmp_path: Path) -> None:
-    skip_without_namespaces()
-    (tmp_path / "s.yaml").write_text(yaml.safe_dump(SCENARIO))
-    arguments = ["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "results")]
-    done = run_command(Tree(), *arguments, prefix=WITHOUT_NAMESPACES)
-
-    assert done.returncode == 0, done.stderr
-    assert "the kernel refuses namespaces" in done.stderr
 
 
 def test_describe_is_one_shell_line(tmp_path: Path) -> None:
