@@ -19,6 +19,7 @@ SEVERAL_MODULES = {
     "algorithms/gpu",
     "algorithms/grad_scaler",
     "algorithms/identities",
+    "algorithms/loop_variants",
     "algorithms/training_loop",
     "algorithms/trajectories",
     "algorithms/unused_parameters",
