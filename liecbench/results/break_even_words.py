@@ -51,7 +51,7 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
         return f"shown to be {speed} than {baseline} {bound}; no difference is shown at {_rates(num_inside)}"
     text = f"faster than {baseline} {side} a rate between {found.rate_text(low)} and {found.rate_text(high)}"
     if found.is_narrowest and high > _NARROW * low:
-        return f"{text}; between these rates the times differ too little to narrow the range"
+        return f"{text}; between these rates the speed-up is not known well enough to narrow the range"
     return text
 
 

@@ -65,5 +65,5 @@ def test_a_wide_range_that_cannot_be_narrowed_says_so() -> None:
     found = text("below", low=20_000_000, high=40_000_000, is_narrowest=True)
 
     assert found.endswith(
-        "between 20mbit and 40mbit; between these rates the times differ too little to narrow the range"
+        "between 20mbit and 40mbit; between these rates the speed-up is not known well enough to narrow the range"
     )

@@ -223,8 +223,8 @@ def test_a_flat_crossing_says_that_it_cannot_be_placed() -> None:
     ]
 
     assert lines_of(*given)[-1] == (
-        "psgd: faster than ddp below a rate between 10mbit and 80mbit; between these rates the times differ too little "
-        "to narrow the range"
+        "psgd: faster than ddp below a rate between 10mbit and 80mbit; between these rates the speed-up is not known "
+        "well enough to narrow the range"
     )
 
 
