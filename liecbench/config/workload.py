@@ -106,11 +106,14 @@ def _sha256(choice: str) -> str:
 
 def sha256(*parts: "base.Examples") -> str:
     """Return the SHA-256 of the inputs and labels of ``parts`` as stored, with their dtypes and shapes."""
+    import torch
+
     digest = hashlib.sha256()
     for part in parts:
         for tensor in (part.inputs, part.labels):
             digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().numpy().data)
+            # As bytes, because NumPy lacks some types, such as bfloat16.
+            digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -107,8 +107,8 @@ def _try_step(task: Task) -> "base.Task":
     """Build a model that is not liecbench's own, and return its task after trying it out.
 
     Raises:
-        WorkloadError: The model cannot be trained (its forward or backward pass fails, for instance), or a second call
-            returns the same model again.
+        WorkloadError: The model cannot be trained (its forward or backward pass fails, for instance) or evaluated, or a
+            second call returns the same model again.
     """
     made, name = workload.build(task), task.model.name
     outputs, labels = _outputs(task, made, "cpu")
@@ -125,10 +125,24 @@ def _try_step(task: Task) -> "base.Task":
             raise WorkloadError("model", f"{name}: no gradient reaches its parameter {key}; use it or remove it")
         if str(parameter.dtype) not in _TRAINED:
             raise WorkloadError("model", f"{name}: its parameter {key} is {parameter.dtype}; make it torch.float32")
+    _try_evaluation(task, made)
     if workload.build(task).model is made.model:
         raise WorkloadError("model", f"{name} returned the same model twice; make a new one in each call")
     made.model.zero_grad()
     return made
+
+
+def _try_evaluation(task: Task, made: "base.Task") -> None:
+    """Raise WorkloadError if the model fails in eval mode, where gradients are off unless the inputs require them."""
+    import torch
+
+    made.model.eval()
+    try:
+        with torch.set_grad_enabled(made.test.inputs.requires_grad):
+            _outputs(task, made, "cpu")
+    except WorkloadError as error:
+        hint = "in evaluation; compute gradients in its forward under torch.enable_grad()"
+        raise WorkloadError(error.field, f"{error} ({hint})") from error
 
 
 def _outputs(task: Task, made: "base.Task", device: str) -> "tuple[torch.Tensor, torch.Tensor]":

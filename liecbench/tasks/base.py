@@ -18,7 +18,9 @@ class Examples:
     """Inputs and their labels, in memory.
 
     Attributes:
-        inputs: The inputs as stored, of shape ``[n, *stored_shape]``: uint8 images, int64 tokens or float32 arrays.
+        inputs: The inputs as stored, of shape ``[n, *stored_shape]`` and any type: uint8 images, int64 tokens or
+            float32 arrays, for example. If they require gradients, so do the inputs of each batch, for models that
+            compute gradients of their inputs; no gradient reaches the stored inputs.
         labels: The labels, of shape ``[n, …]``. Labels that are classes are int64, from 0 to ``num_classes − 1``.
         transform: Turns a batch of stored inputs into inputs of the model. None if the model takes them as stored.
     """
@@ -40,8 +42,11 @@ class Examples:
         Returns:
             Inputs of shape ``[b, *input_shape]``, and their labels of shape ``[b, …]``.
         """
-        inputs = self.inputs[indices]
-        return (inputs if self.transform is None else self.transform(inputs, random)), self.labels[indices]
+        inputs = self.inputs.detach()[indices]
+        inputs = inputs if self.transform is None else self.transform(inputs, random)
+        if self.inputs.requires_grad:
+            inputs.requires_grad_()
+        return inputs, self.labels.detach()[indices]
 
 
 class Dataset(ABC):

@@ -10,6 +10,7 @@ from liecbench.config.cell import Cell
 from liecbench.config.training_schedule import steps_per_epoch
 from liecbench.tasks.base import Examples
 from liecbench.worker.data_partition import epoch_order
+from liecbench.worker.device import on_device
 
 _AUGMENTATION = 1
 Batch = tuple[Tensor, Tensor]
@@ -53,15 +54,9 @@ class Batches:
 
     def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
         """Return the examples ``indices`` of a step as augmented minibatches on the rank's device."""
-        return [self._on_device(self._examples.batch(part, rng)) for part in indices.tensor_split(self._per_step)]
+        parts = indices.tensor_split(self._per_step)
+        return [on_device(self._examples.batch(part, rng), self._device) for part in parts]
 
     def evaluation_batch(self, indices: Tensor) -> Batch:
         """Return the examples ``indices`` as one batch, for a pass whose gradient does not update the model."""
-        return self._on_device(self._examples.batch(indices, self.augmentation_rng(0)))
-
-    def _on_device(self, batch: Batch) -> Batch:
-        if self._device.type == "cpu":
-            return batch
-        # Pin the memory, because a copy to the GPU from pageable memory would block the host.
-        inputs, labels = (part.pin_memory().to(self._device, non_blocking=True) for part in batch)
-        return inputs, labels
+        return on_device(self._examples.batch(indices, self.augmentation_rng(0)), self._device)

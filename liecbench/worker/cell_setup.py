@@ -18,9 +18,11 @@ from liecbench.worker.batches import Batches
 from liecbench.worker.buffers import keeps_own_buffers
 from liecbench.worker.collective_errors import agree_on_data
 from liecbench.worker.device import rank_device, release_memory, rng_states, set_rng_states
+from liecbench.worker.lazy_modules import materialise
 from liecbench.worker.replica import Replica, TrainingLink
 from liecbench.worker.step_clock import reset_peak_memory
 from liecbench.worker.step_timing import rehearse
+from liecbench.worker.undone_passes import undone
 
 _WHOLE_BUCKET_MIB = 1 << 20
 
@@ -50,6 +52,7 @@ def set_up(
     own_data = workload.data_sha256(cell.task) or workload.sha256(task.train, task.test)
     agree_on_data(cell.task.dataset.name, own_data, data_sha256)
     task.model.to(device)
+    materialise(task, device)
     optimizer = torch.optim.SGD(
         task.model.parameters(),
         lr=cell.task.learning_rate,
@@ -112,12 +115,11 @@ def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> Distr
 
 def _finalize_buckets(replica: Replica) -> None:
     """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states."""
-    state = {name: value.clone() for name, value in replica.model.state_dict().items()}
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])
-    for _ in range(2):  # DDP rebuilds buckets when the second pass begins
-        replica.loss(replica.ddp, batch).backward()
-        replica.heartbeat()
-    replica.optimizer.zero_grad()
-    replica.model.load_state_dict(state)
+    with undone(replica.model):
+        for _ in range(2):  # DDP rebuilds buckets when the second pass begins
+            replica.loss(replica.ddp, batch).backward()
+            replica.heartbeat()
+        replica.optimizer.zero_grad()
     set_rng_states(states, replica.device)

@@ -29,6 +29,15 @@ def set_rng_states(states: list[Tensor], device: torch.device) -> None:
         torch.cuda.set_rng_state(state, device)
 
 
+def on_device(batch: tuple[Tensor, Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the inputs and labels of ``batch`` on ``device``; the inputs require gradients if they did."""
+    if device.type == "cpu":
+        return batch
+    # Pin the memory, because a copy to the GPU from pageable memory would block the host.
+    inputs, labels = (part.detach().pin_memory().to(device, non_blocking=True) for part in batch)
+    return inputs.requires_grad_(batch[0].requires_grad), labels
+
+
 def release_memory(device: torch.device) -> None:
     """Release the GPU memory that torch caches but no tensor uses; do nothing on the CPU.
 

@@ -5,9 +5,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from liecbench.algorithms.base import Algorithm
 from liecbench.worker.buffers import keeps_own_buffers, shared_buffers
-from liecbench.worker.device import rng_states, set_rng_states
+from liecbench.worker.device import on_device, rng_states, set_rng_states
+from liecbench.worker.module_modes import evaluation_mode
 from liecbench.worker.replica import Replica
+from liecbench.worker.undone_passes import undone
 
 _BATCH_SIZE = 256
 
@@ -27,16 +30,15 @@ def _evaluate(replica: Replica) -> tuple[float, float]:
     rank, world_size = dist.get_rank(), dist.get_world_size()
     totals = torch.zeros(2, dtype=torch.float64)
     rng = np.random.default_rng(0)
-    model.eval()
-    with torch.no_grad():
+    # A model that computes gradients of its inputs needs them in evaluation, too.
+    with evaluation_mode(model), torch.set_grad_enabled(test.inputs.requires_grad):
         own = torch.arange(rank, len(test), world_size)
         for indices in own.split(_BATCH_SIZE):
-            inputs, labels = (part.to(replica.device) for part in test.batch(indices, rng))
+            inputs, labels = on_device(test.batch(indices, rng), replica.device)
             outputs = model(inputs)
             totals[0] += float(task.loss(outputs, labels)) * len(indices)
             totals[1] += float(task.accuracy(outputs, labels)) * len(indices)
             replica.heartbeat()
-    model.train()
     dist.all_reduce(totals)
     loss, correct = totals.tolist()
     return loss / len(test), correct / len(test)
@@ -44,7 +46,7 @@ def _evaluate(replica: Replica) -> tuple[float, float]:
 
 def divergence(model: nn.Module) -> float:
     """Return max_i ‖x_i − x̄‖ / ‖x̄‖, where x_i are the parameters on rank i and x̄ is their mean. Collective."""
-    local = torch.cat([parameter.detach().view(-1) for parameter in model.parameters()]).double()
+    local = torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()]).double()
     mean = local.clone()
     dist.all_reduce(mean)
     mean /= dist.get_world_size()
@@ -57,16 +59,16 @@ def compression_error(replica: Replica, indices: Tensor) -> float | None:
     """Return ‖v − C(v)‖² / ‖v‖², where C(v) is v after compression and decompression; None without a compressor.
 
     v is the vector that this rank would compress after a backward pass on the examples ``indices``. The forward and
-    backward pass for it neither updates the model nor sends a message. Buffers and RNG states are restored afterwards.
+    backward pass for it neither updates the model nor sends a message. What they change is restored afterwards.
     """
-    buffers = {name: value.clone() for name, value in replica.model.named_buffers()}
+    if type(replica.algorithm).compression_error is Algorithm.compression_error:
+        return None
     states = rng_states(replica.device)
     replica.optimizer.zero_grad()  # the gradients, views of DDP's buckets, still hold the last update
-    # Use the model without DistributedDataParallel, whose hooks would wait for a forward pass of their own.
-    replica.loss(replica.model, replica.batches.evaluation_batch(indices)).backward()
-    error = replica.algorithm.compression_error()
-    replica.optimizer.zero_grad()
-    for name, buffer in replica.model.named_buffers():
-        buffer.copy_(buffers[name])
+    with undone(replica.model, keep_parameters=True):
+        # Use the model without DistributedDataParallel, whose hooks would wait for a forward pass of their own.
+        replica.loss(replica.model, replica.batches.evaluation_batch(indices)).backward()
+        error = replica.algorithm.compression_error()
+        replica.optimizer.zero_grad()
     set_rng_states(states, replica.device)
     return error

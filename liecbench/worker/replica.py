@@ -19,6 +19,8 @@ from liecbench.config.training_schedule import learning_rate
 from liecbench.tasks.base import Task
 from liecbench.worker.batches import Batch, Batches
 from liecbench.worker.device import rng_states, set_rng_states
+from liecbench.worker.global_generators import generator_states, set_generator_states
+from liecbench.worker.module_state import add_missing_buffers, restore_unsaved_state, unsaved_state
 from liecbench.worker.step_clock import StepClock
 
 
@@ -136,11 +138,17 @@ class Replica:
             "optimizer": self.optimizer.state_dict(),
             "algorithm": self.algorithm.state_dict(),
             "random": rng_states(self.device),
+            "unsaved": unsaved_state(self.model),
+            "generators": generator_states(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state that ``state_dict`` returned."""
+        add_missing_buffers(self.model, state["model"])
         self.model.load_state_dict(state["model"])
+        if "unsaved" in state:  # earlier versions' checkpoints lack it
+            restore_unsaved_state(self.model, state["unsaved"])
+            set_generator_states(state["generators"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.algorithm.load_state_dict(state["algorithm"])
         set_rng_states(state["random"], self.device)

@@ -16,6 +16,7 @@ from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
 from liecbench.worker.replica import Replica
 from liecbench.worker.step_clock import StepClock
 from liecbench.worker.timeline import Timeline
+from liecbench.worker.undone_passes import undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +63,10 @@ def rehearse(replica: Replica) -> None:
     """
     before = copy.deepcopy(replica.state_dict())
     kinds = replica.step_kinds
-    for kind in dict.fromkeys(kinds):
-        time_burst(replica, kinds.index(kind), 0, repeat=True)
-    replica.optimizer.zero_grad()
+    with undone(replica.model, keep_parameters=True):
+        for kind in dict.fromkeys(kinds):
+            time_burst(replica, kinds.index(kind), 0, repeat=True)
+        replica.optimizer.zero_grad()
     replica.load_state_dict(before)
     del before
     release_memory(replica.device)

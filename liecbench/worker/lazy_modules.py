@@ -1,0 +1,26 @@
+"""Lazy modules, whose parameters have no shape before the first forward pass."""
+
+import itertools
+
+import numpy as np
+import torch
+from torch.nn.parameter import is_lazy
+
+from liecbench.tasks.base import Task
+from liecbench.worker.module_modes import evaluation_mode
+
+
+def materialise(task: Task, device: torch.device) -> None:
+    """Give the parameters of lazy modules their shapes and first values, by a forward pass in eval mode.
+
+    Do nothing if the model has no lazy modules. The optimizer and DistributedDataParallel need the shapes.
+
+    Args:
+        task: The model, on ``device``, and the training examples, of which the pass takes the first.
+        device: The device of the model.
+    """
+    if not any(map(is_lazy, itertools.chain(task.model.parameters(), task.model.buffers()))):
+        return
+    inputs, _ = task.train.batch(torch.arange(min(2, len(task.train))), np.random.default_rng(0))
+    with evaluation_mode(task.model), torch.no_grad():
+        task.model(inputs.to(device))

@@ -1,0 +1,21 @@
+"""The mode of each module of a model: training or evaluation."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into eval mode while the ``with`` body runs; then restore each module's own mode.
+
+    A module that its model keeps in eval mode, such as a frozen BatchNorm, so stays in eval mode.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

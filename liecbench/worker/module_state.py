@@ -1,0 +1,109 @@
+"""The state of a model that its state dict lacks: buffers that are not persistent, attributes, and generators.
+
+A model may keep a flag or a counter in an attribute, such as "initialised from the first batch", or put a submodule
+into eval mode. Without them a model that resumes from a checkpoint would not be the one that was interrupted.
+"""
+
+from collections import OrderedDict, deque
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+# Torch's own attributes of every module, of which only the mode is state.
+_TORCHS: Final = frozenset(vars(nn.Module())) - {"training"}
+_PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, torch.dtype, torch.device)
+
+
+def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Return, for each module by name, what its state dict lacks: plain data, which ``torch.load`` takes as safe."""
+    return {
+        name: {
+            "buffers": {key: module._buffers[key] for key in module._non_persistent_buffers_set},
+            "attributes": {
+                key: _detached(value) for key, value in vars(module).items() if key not in _TORCHS and _is_plain(value)
+            },
+            "generators": {
+                key: value.get_state() for key, value in vars(module).items() if isinstance(value, torch.Generator)
+            },
+            "objects": {
+                key: _detached(vars(value))
+                for key, value in vars(module).items()
+                if _has_fields(value) and _is_plain(vars(value))
+            },
+        }
+        for name, module in model.named_modules()
+    }
+
+
+def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) -> None:
+    """Restore what ``unsaved_state`` returned for an equal model. Buffers and tensors go to the model's device."""
+    for name, module in model.named_modules():
+        saved = state.get(name)
+        if saved is None:
+            continue
+        for key, value in saved["buffers"].items():
+            _set_buffer(module, key, value, model)
+        for key, value in saved["attributes"].items():
+            found = vars(module).get(key)
+            moved = value.to(found.device) if isinstance(value, Tensor) and isinstance(found, Tensor) else value
+            vars(module)[key] = moved
+        for key, value in saved["generators"].items():
+            vars(module)[key].set_state(value)
+        for key, value in saved["objects"].items():
+            vars(vars(module)[key]).update(value)
+
+
+def add_missing_buffers(model: nn.Module, state: dict[str, Any]) -> None:
+    """Create the buffers of the state dict ``state`` that a pass would create, or give another shape, in ``model``."""
+    modules = dict(model.named_modules())
+    for key, value in state.items():
+        owner, _, name = key.rpartition(".")
+        module = modules.get(owner)
+        if module is None or name not in module._buffers or not isinstance(value, Tensor):
+            continue
+        found = module._buffers[name]
+        if found is None or found.shape != value.shape:
+            _set_buffer(module, name, value, model)
+
+
+def _set_buffer(module: nn.Module, name: str, value: Tensor | None, model: nn.Module) -> None:
+    """Set a buffer: in place if possible, because DistributedDataParallel keeps references to buffers."""
+    found = module._buffers.get(name)
+    if found is not None and value is not None and found.shape == value.shape and found.dtype == value.dtype:
+        with torch.no_grad():
+            found.copy_(value)
+    else:
+        module._buffers[name] = None if value is None else value.to(_device(model))
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def _has_fields(value: object) -> bool:
+    """Return whether ``value`` is an object, such as a dataclass of the user's, and no module, tensor or class."""
+    return hasattr(value, "__dict__") and not isinstance(value, type | nn.Module | Tensor) and not callable(value)
+
+
+def _is_plain(value: object) -> bool:
+    match value:
+        case Tensor():
+            return type(value) is Tensor
+        case list() | tuple() | set() | deque():
+            return type(value) in (list, tuple, set) and all(map(_is_plain, value))
+        case dict():
+            return type(value) in (dict, OrderedDict) and all(map(_is_plain, [*value, *value.values()]))
+    return type(value) in _PLAIN
+
+
+def _detached(value: Any) -> Any:
+    """Return plain data without autograd graphs."""
+    match value:
+        case Tensor():
+            return value.detach()
+        case list() | tuple() | set() if type(value) is not torch.Size:
+            return type(value)(map(_detached, value))
+        case dict():
+            return type(value)((key, _detached(item)) for key, item in value.items())
+    return value

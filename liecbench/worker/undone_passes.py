@@ -1,0 +1,191 @@
+"""Forward and backward passes that do not train: what they change in a model is undone.
+
+A pass can change more than gradients: running statistics, a flag such as "initialised from the first batch", a counter
+in a plain attribute, a list that a hook appends to, the model's own random generator. ``undone`` remembers all that a
+model's Python objects hold, and restores it in place, so that every reference to these objects stays valid.
+"""
+
+import functools
+import random
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from liecbench.worker.global_generators import generator_states, set_generator_states
+
+Restore = Callable[[], None]
+# Objects of these packages hold no state of a model's own, except modules, tensors and generators.
+_NOT_OWN: Final = {*sys.stdlib_module_names, "torch", "numpy", "liecbench"}
+_UNSEEN: Final = (type, types.ModuleType, types.BuiltinFunctionType, str, bytes, int, float, complex, type(None))
+
+
+@contextmanager
+def undone(model: nn.Module, *, keep_parameters: bool = False) -> Iterator[None]:
+    """Undo, after the ``with`` body, what the body's passes change in the model and in global random generators.
+
+    Torch's generators are the caller's, because a GPU has its own (see ``device.rng_states``).
+
+    Args:
+        model: The model, without DistributedDataParallel.
+        keep_parameters: True if the body changes no parameter, so that none needs to be copied.
+    """
+    states = generator_states()
+    memory = _Memory(keep_parameters=keep_parameters)
+    memory.remember(model)
+    try:
+        yield
+    finally:
+        memory.restore()
+        set_generator_states(states)
+
+
+class _Memory:
+    """The remembered contents of all objects that can be reached from a model."""
+
+    def __init__(self, *, keep_parameters: bool) -> None:
+        self._keep_parameters = keep_parameters
+        self._restores: list[Restore] = []
+
+    def remember(self, root: object) -> None:
+        """Remember the contents of ``root`` and of all that it refers to."""
+        # The objects are kept alive, so that no other object can get the id of one.
+        seen: dict[int, object] = {}
+        left: list[object] = [root]
+        while left:
+            value = left.pop()
+            if id(value) in seen or isinstance(value, _UNSEEN):
+                continue
+            seen[id(value)] = value
+            left += self._visit(value)
+
+    def restore(self) -> None:
+        """Restore what was remembered."""
+        with torch.no_grad():
+            for restore in self._restores:
+                restore()
+
+    def _visit(self, value: Any) -> list[Any]:
+        """Remember the contents of one object, and return the objects in it."""
+        match value:
+            case Tensor():
+                self._remember_tensor(value)
+                return list(vars(value).values()) if hasattr(value, "__dict__") else []
+            case list() | deque():
+                return self._remember_sequence(value)
+            case dict() | set():
+                return self._remember_container(value)
+            case tuple() | frozenset():
+                return list(value)
+            case types.FunctionType():
+                return self._remember_closure(value)
+            case types.MethodType():
+                return [value.__self__, value.__func__]
+            case functools.partial():
+                return [value.func, *value.args, *value.keywords.values()]
+        if restore := _generator_state(value):
+            self._restores.append(restore)
+            return []
+        own = isinstance(value, nn.Module | types.SimpleNamespace) or _package(type(value)) not in _NOT_OWN
+        return self._remember_attributes(value) if own else []
+
+    def _remember_tensor(self, tensor: Tensor) -> None:
+        if self._keep_parameters and isinstance(tensor, nn.Parameter):
+            return
+        data, copied = tensor.data, tensor.detach().clone()
+
+        def restore() -> None:
+            if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
+                tensor.data = data
+            if not torch.equal(tensor, copied):
+                tensor.copy_(copied)
+
+        self._restores.append(restore)
+
+    def _remember_sequence(self, value: Any) -> list[Any]:
+        items = list(value)
+
+        def restore() -> None:
+            value.clear()
+            value.extend(items)
+
+        self._restores.append(restore)
+        return items
+
+    def _remember_container(self, value: Any) -> list[Any]:
+        items = value.copy()
+
+        def restore() -> None:
+            value.clear()
+            value.update(items)
+
+        self._restores.append(restore)
+        return [*items.values(), *items] if isinstance(items, dict) else list(items)
+
+    def _remember_closure(self, function: types.FunctionType) -> list[Any]:
+        if _package(function) in _NOT_OWN:
+            return []
+        found = []
+        for cell in function.__closure__ or ():
+            try:
+                content = cell.cell_contents
+            except ValueError:  # not yet assigned
+                continue
+            self._restores.append(functools.partial(setattr, cell, "cell_contents", content))
+            found.append(content)
+        return found
+
+    def _remember_attributes(self, value: object) -> list[Any]:
+        found: list[Any] = []
+        if hasattr(value, "__dict__"):
+            attributes = vars(value)
+            items = dict(attributes)
+
+            def restore() -> None:
+                attributes.clear()
+                attributes.update(items)
+
+            self._restores.append(restore)
+            found += items.values()
+        for name in _slots(type(value)):
+            if hasattr(value, name):
+                content = getattr(value, name)
+                self._restores.append(functools.partial(object.__setattr__, value, name, content))
+                found.append(content)
+        return found
+
+
+def _generator_state(value: Any) -> Restore | None:
+    """Return a function that restores the state of a random generator; None if ``value`` is none."""
+    match value:
+        case torch.Generator():
+            return functools.partial(_set_state, value, value.get_state())
+        case np.random.Generator():
+            return functools.partial(setattr, value.bit_generator, "state", value.bit_generator.state)
+        case np.random.RandomState():
+            return functools.partial(value.set_state, value.get_state())
+        case random.Random():
+            return functools.partial(value.setstate, value.getstate())
+        case np.ndarray():
+            return functools.partial(np.copyto, value, value.copy())
+    return None
+
+
+def _set_state(generator: torch.Generator, state: Tensor) -> None:
+    generator.set_state(state)
+
+
+def _package(value: Any) -> str:
+    return str(getattr(value, "__module__", None) or "builtins").partition(".")[0]
+
+
+def _slots(kind: type) -> list[str]:
+    names = (getattr(base, "__slots__", ()) for base in kind.__mro__)
+    listed = [name for slots in names for name in ([slots] if isinstance(slots, str) else slots)]
+    return [name for name in listed if name not in ("__dict__", "__weakref__")]

@@ -1,0 +1,153 @@
+"""A model of one's own is trained as a plain script with DistributedDataParallel trains it, to the bit."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.config.cell import Cell
+from liecbench.worker import checkpoint
+from liecbench.worker.cell_setup import set_up
+from liecbench.worker.step_timing import rehearse, time_burst
+from liecbench.worker.trainer import Trainer
+from tests import own_models
+from tests.distributed import run_ranks
+from tests.own_models import OWN_MODELS
+from tests.worker.small_cells import NoLink, cell
+
+EPOCHS, BATCH, RATE = 2, 10, 0.05
+Numbers = dict[str, Tensor]
+
+
+def own_cell(kind: str, algorithm: str = "ddp", **changes: Any) -> Cell:
+    """Return a cell that trains a model of this kind in a few steps."""
+    task: dict[str, Any] = {part: {"name": f"tests.own_models:{part}", "kind": kind} for part in ("model", "dataset")}
+    task |= {"batch_size": BATCH, "epochs": EPOCHS, "learning_rate": RATE, "momentum": 0.9}
+    spec = cell({"name": algorithm}, **task).spec()
+    return Cell.from_spec({**spec, "block_bytes": None if algorithm == "ddp" else 400, **changes})
+
+
+def numbers(model: nn.Module) -> Numbers:
+    """Return copies of the parameters and buffers."""
+    buffers = ((f"buffer {name}", value) for name, value in model.named_buffers())
+    return {name: value.detach().clone() for name, value in [*model.named_parameters(), *buffers]}
+
+
+def train_plainly(kind: str, *, warm_up: bool = False) -> Numbers:
+    """Train as a script without liecbench does; ``warm_up`` runs an uncounted forward and backward pass first."""
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    train, _ = own_models.dataset(kind).load()
+    model = own_models.model(kind)
+    if kind == "lazy":
+        with torch.no_grad():
+            model.eval()(train.inputs[:2])
+        model.train()
+    ddp = DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
+    if warm_up:
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        ddp(train.inputs[:BATCH]).sum().backward()
+        model.load_state_dict(before)
+    torch.manual_seed(int(np.random.SeedSequence([0, rank]).generate_state(1)[0]))
+    for epoch in range(EPOCHS):
+        order = torch.from_numpy(np.random.default_rng([0, epoch]).permutation(len(train))[rank::world_size])
+        for batch in order[: len(train) // world_size // BATCH * BATCH].split(BATCH):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(ddp(train.inputs[batch]), train.labels[batch]).backward()
+            optimizer.step()
+    return numbers(model)
+
+
+def train_by_liecbench(trained: Cell, *, rehearsed: bool = False) -> Numbers:
+    replica = set_up(trained, NoLink())
+    if rehearsed:
+        rehearse(replica)
+    trainer = Trainer(replica)
+    for epoch in range(EPOCHS):
+        trainer.epoch(epoch, attempt=1)
+    replica.close()
+    return numbers(replica.model)
+
+
+def train_with_a_break(directory: Path, trained: Cell) -> Numbers:
+    """Train an epoch, and the next with a new replica that resumes from a checkpoint; then time a step."""
+    first = set_up(trained, NoLink())
+    Trainer(first).epoch(0, attempt=1)
+    checkpoint.save(directory, trained.id, 1, first)
+    first.close()
+    second = set_up(trained, NoLink())
+    checkpoint.restore(directory, trained.id, 1, second)
+    Trainer(second).epoch(1, attempt=2)
+    found = numbers(second.model)
+    time_burst(second, 0, 1, repeat=True)
+    second.close()
+    return found
+
+
+# Kinds with state that a pass of the rehearsal, or the one that measures the compression error, could change.
+WITH_STATE = ("frozen", "initialised", "remembering", "noisy")
+
+
+def train_every_way(directory: Path) -> dict[str, dict[str, Numbers]]:
+    found: dict[str, dict[str, Numbers]] = {}
+    for kind in OWN_MODELS:
+        found[kind] = {
+            "plain": train_plainly(kind),
+            "liecbench": train_by_liecbench(own_cell(kind)),
+            "resumed": train_with_a_break(directory, own_cell(kind)),
+        }
+        if kind in WITH_STATE:
+            found[kind] |= {
+                "rehearsed": train_by_liecbench(own_cell(kind), rehearsed=True),
+                "compressed": train_by_liecbench(own_cell(kind, "memsgd")),
+                "compressed, resumed": train_with_a_break(directory, own_cell(kind, "memsgd")),
+            }
+    return found
+
+
+def differing(found: Numbers, expected: Numbers) -> list[str]:
+    assert found.keys() == expected.keys()
+    return [name for name, value in expected.items() if not torch.equal(found[name], value)]
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Numbers]]]:
+    return run_ranks(train_every_way, 2, tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "way", "expected"),
+    [
+        *((kind, way, "plain") for kind in OWN_MODELS for way in ("liecbench", "resumed")),
+        *((kind, "rehearsed", "plain") for kind in WITH_STATE),
+        *((kind, "compressed, resumed", "compressed") for kind in WITH_STATE),
+    ],
+)
+def test_numbers_are_equal_to_the_bit(
+    ranks: list[dict[str, dict[str, Numbers]]], kind: str, way: str, expected: str
+) -> None:
+    first, second = (differing(rank[kind][way], rank[kind][expected]) for rank in ranks)
+    # Evaluation gives rank 1 the buffers of rank 0, as the next forward pass of DistributedDataParallel does.
+    second = [name for name in second if not name.startswith("buffer ")]
+
+    assert (first, second) == ([], [])
+
+
+def train_on_four(kinds: list[str]) -> dict[str, tuple[Numbers, Numbers]]:
+    return {kind: (train_by_liecbench(own_cell(kind, workers=4)), train_plainly(kind, warm_up=True)) for kind in kinds}
+
+
+def test_four_ranks_are_equal_after_the_same_uncounted_pass() -> None:
+    """The pass lets DistributedDataParallel rebuild its buckets, which decide in which order ranks are added."""
+    kinds = ["dropout", "strided", "frozen"]
+    for rank in run_ranks(train_on_four, 4, kinds):
+        assert [differing(*rank[kind]) for kind in kinds] == [[]] * len(kinds)
