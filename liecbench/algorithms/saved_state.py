@@ -58,7 +58,7 @@ def unpack(saved: Mapping[str, Any], algorithm: Any, rank: int, world_size: int)
 
 
 def other_options(state: Mapping[str, Any], algorithm: Any) -> str:
-    """Return the options in which ``algorithm`` differs from the one that ``state`` was saved of, for a message."""
+    """Return, as text, the options of ``algorithm`` that differ from those in ``state``, with both values."""
     now, saved = _options(algorithm), state.get("options", {})
     changed = [name for name in now if saved.get(name, now[name]) != now[name]]
     return "; ".join(f"{name} was {saved[name]} and is {now[name]}" for name in changed)

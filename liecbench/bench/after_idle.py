@@ -1,4 +1,4 @@
-"""One rank's part of the rows ``after_idle`` of ``liecbench bench link``: small messages over a link that was idle."""
+"""The operation ``after_idle`` of ``liecbench bench link`` on one rank: send small messages over an idle link."""
 
 import time
 from collections.abc import Callable
@@ -15,11 +15,12 @@ _IDLE_SECONDS: Final = 0.003
 
 
 def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
-    """Send ``case.messages`` messages from rank 0 to rank 1 at once, after a pause, again and again. Collective.
+    """Time ``case.messages`` messages that rank 0 sends to rank 1 at once, after a pause. Collective.
 
     Returns:
-        ``"seconds"``: per repeat, the seconds from the first message's departure to the last one's arrival.
-        ``"unshaped_seconds"``: the same without a shaped link. ``"wire_bytes"``: bytes with headers per repeat.
+        ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
+        ``"unshaped_seconds"``: the same over the link without limits. ``"wire_bytes"``: the bytes with headers that
+        rank 0 sends per repeat; 0 if unknown.
     """
     exchange = _EXCHANGES[min(dist.get_rank(), 2)]
     link.shape()  # counts bytes from now on

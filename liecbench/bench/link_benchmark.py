@@ -39,7 +39,10 @@ _LEGEND = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """An operation of torch on messages of ``size`` bytes over ``link``; ``messages`` of them after idle time."""
+    """An operation of torch over ``link`` on a message of ``size`` bytes.
+
+    ``messages`` is the number of messages that the operation ``after_idle`` sends at once.
+    """
 
     operation: str
     size: int

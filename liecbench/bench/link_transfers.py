@@ -22,8 +22,7 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         ``"seconds"``: the seconds of each repeat on the slowest rank. For a stream, they are divided by the number of
-            messages.
-        See ``measure_after_idle`` for ``after_idle``.
+        messages. The operation ``after_idle`` returns what ``measure_after_idle`` does.
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)

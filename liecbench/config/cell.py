@@ -206,7 +206,7 @@ class Cell(Model):
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     def at_rate(self, bits_per_second: int) -> "Cell":
-        """Return the cell with the links that ``LinkMap.at_rate`` returns, marked as added to narrow a break-even."""
+        """Return the cell with the links of ``LinkMap.at_rate``, marked as added to narrow a break-even."""
         return self.model_copy(update={"link": self.link.at_rate(bits_per_second), "added_rate": True})
 
     def __copy__(self) -> Self:

@@ -55,7 +55,7 @@ class LinkMap:
         return dict(self.workers).get(rank, self.default)
 
     def at_rate(self, bits_per_second: int) -> "LinkMap":
-        """Return the links with all rates multiplied by one factor, so that the default link's up rate is as given.
+        """Return the links with all rates multiplied by the factor that gives the default link this up rate.
 
         Delay, jitter and loss stay. The links must be shaped.
         """
@@ -66,9 +66,10 @@ class LinkMap:
 
     @property
     def shape(self) -> str:
-        """What links have in common that differ only in a factor of all their rates, such as ``down = 5 × up 20ms``.
+        """All that stays when every rate is multiplied by one factor, as text, such as ``down = 5 × up 20ms``.
 
-        It is empty if every link is one rate, without delay, jitter and loss. The links must be shaped.
+        The text has the ratios between the rates, and delay, jitter and loss. It is empty if all links have one and the
+        same rate, up and down, and no delay, jitter or loss. The links must be shaped.
         """
         assert self.default is not None, "the link is shaped"
         unit = self.default.up_bits_per_second

@@ -20,8 +20,8 @@ class BreakEven:
         rows: The method's rows, slowest link first. Their links differ only in a factor of all rates.
         slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
-        is_narrowest: True if further rates inside the bracket would not narrow it, because it is within ±10 %, or
-            because near the break-even the speed-ups cannot be told from 1.
+        is_narrowest: True if no further rate would narrow the bracket: it is already within ±10 %, or the speed-ups
+            near the break-even cannot be told from 1.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
     """
@@ -44,7 +44,7 @@ class BreakEven:
         return [_point(row)[0] for row in self.rows if row.is_added]
 
     def rate_text(self, bits_per_second: int) -> str:
-        """Return the rates of the links whose up rate is given, such as ``20mbit`` or ``10mbit↑ 50mbit↓``."""
+        """Return, as text, the rates of the default link if its up rate is this: ``20mbit`` or ``10mbit↑ 50mbit↓``."""
         link = self.slowest.at_rate(bits_per_second).default
         assert link is not None, "links of a break-even are shaped"
         return str(link.without_delay)
@@ -75,13 +75,13 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
 
 
 def rate_and_shape(link: object) -> tuple[int, str] | None:
-    """Return a link's up rate in bits per second, and its ``LinkMap.shape``, which stays if all rates rise by a factor.
+    """Return a link's up rate in bits per second, and its ``LinkMap.shape``: the ratios of its rates, and its delays.
+
+    If ranks have different links, the rate is that of the default link. Return None if ``link`` is not shaped or not a
+    valid link.
 
     Args:
         link: A ``LinkMap``, or a link as in a scenario file.
-
-    Returns:
-        None if ``link`` is not shaped or not a valid link. If ranks have different links, the rate is that of most.
     """
     try:
         links = link if isinstance(link, LinkMap) else LinkMap.parse(link)

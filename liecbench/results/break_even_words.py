@@ -29,7 +29,7 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:
-    """Return the name of the method and its setting; of the link, only what all its links have in common."""
+    """Return the name of the method and its setting; of the links, only what they have in common is named."""
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     return labels.whole(found.rows[0], without="link") + shape + provenance(found.rows)
 
