@@ -239,7 +239,7 @@ class Seen:
     status: int
 
 
-def _prefix(user: str) -> list[str]:
+def ordinary_user(user: str) -> list[str]:
     if user == "this user":
         return []
     if os.getuid() != 0:
@@ -256,7 +256,7 @@ def _prefix(user: str) -> list[str]:
 @pytest.fixture(scope="module", params=["this user", "ordinary user"])
 def seen(request: pytest.FixtureRequest) -> Seen:
     skip_without_namespaces()
-    prefix = _prefix(request.param)
+    prefix = ordinary_user(request.param)
     before = Machine.now()
     with supervise([sys.executable, "-m", "tests.network.test_emulation"], num_links=2, prefix=prefix) as supervised:
         facts = supervised.next_event(4 * TIMEOUT_SECONDS)

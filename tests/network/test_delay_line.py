@@ -1,0 +1,132 @@
+"""The delay line between real namespaces. The module is also the command that runs behind it: see ``_explore``."""
+
+import json
+import os
+import signal
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from liecbench.host.linux import enter_network_namespace
+from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.network.emulation import WorkerLink
+from liecbench.network.link_map import LinkMap
+from tests.namespace_support import skip_without_namespaces
+from tests.namespaces import interfaces
+from tests.network.test_emulation import ordinary_user
+from tests.supervised import Supervised, supervise
+from tests.waiting import TIMEOUT_SECONDS
+
+DELAY: Final = LinkMap.parse({"rate": "100mbit", "delay": "5ms"})
+LOSSY: Final = LinkMap.parse({"rate": "100mbit", "delay": "1ms", "loss": "5%"})
+LOST_BYTES: Final = 2**17
+COMMAND: Final = [sys.executable, "-m", "tests.network.test_delay_line"]
+
+
+# ---- behind the links
+
+
+def _connect(address: tuple[str, int], listener: socket.socket) -> tuple[socket.socket, socket.socket]:
+    near = socket.create_connection(address)
+    far, _ = listener.accept()
+    for end in (near, far):
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return near, far
+
+
+def _round_trip(near: socket.socket, far: socket.socket) -> float:
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        near.sendall(b"?")
+        far.sendall(far.recv(1))
+        near.recv(1)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _transfer(near: socket.socket, far: socket.socket) -> bool:
+    """Send bytes over a link that loses segments, and return whether all arrived as they were."""
+    sent = bytes(i % 251 for i in range(LOST_BYTES))
+    sender = threading.Thread(target=near.sendall, args=(sent,))
+    sender.start()
+    received = b""
+    while len(received) < len(sent):
+        received += far.recv(2**16)
+    sender.join()
+    return received == sent
+
+
+def _explore() -> None:
+    """Measure two workers' links in one process: a socket stays in the namespace in which it was opened."""
+    namespaces = os.environ[NAMESPACES_VARIABLE].split(",")
+    hub = os.open("/proc/self/ns/net", os.O_RDONLY)
+    links, listeners = [], []
+    for rank, namespace in enumerate(namespaces):
+        enter_network_namespace(hub)
+        links.append(WorkerLink(rank, namespace))
+        listeners.append(socket.create_server(("0.0.0.0", 5000)))
+    near, far = _connect(("10.0.0.1", 5000), listeners[0])
+    used = [link.choose(DELAY, len(links), "auto") for link in links]
+    for link in links:
+        link.shape(DELAY.of(0))
+    facts: dict[str, Any] = {"emulators": used, "round_trip": _round_trip(near, far)}
+    for link in links:
+        link.shape(LOSSY.of(0))
+    facts["intact"] = _transfer(near, far)
+    facts["lost"] = [link.lost_segments() for link in links]
+    for link in links:
+        link.unshape()
+    facts["unshaped_round_trip"] = _round_trip(near, far)
+    links[0].shape(DELAY.of(0))  # the launch is killed while frames are delayed
+    near.sendall(b"!")
+    with Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
+        events.write(json.dumps({"type": "facts", **facts}) + "\n")
+    time.sleep(TIMEOUT_SECONDS)
+
+
+# ---- in front of them
+
+
+@pytest.fixture(params=["this user", "ordinary user"])
+def prefix(request: pytest.FixtureRequest) -> Sequence[str]:
+    skip_without_namespaces()
+    return ordinary_user(request.param)
+
+
+def _kill(supervised: Supervised, victim: str) -> None:
+    if victim == "supervisor":
+        supervised.process.kill()
+        return
+    (pid,) = supervised.tree.named(victim)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_frames_are_delayed_and_lost_and_nothing_is_left_of_a_killed_launch(prefix: Sequence[str]) -> None:
+    before = interfaces()
+    for victim in ("supervisor", "liec-init", "liec-delay-line"):
+        with supervise(COMMAND, num_links=2, prefix=prefix) as supervised:
+            facts = supervised.next_event(TIMEOUT_SECONDS)
+            held = supervised.tree.namespaces()
+            _kill(supervised, victim)
+            assert supervised.status() != 0
+            supervised.tree.assert_gone(held)
+        assert interfaces() == before
+
+        assert facts["emulators"] == ["delay_line"] * 2
+        assert facts["round_trip"] == pytest.approx(0.02, rel=0.3)
+        assert facts["unshaped_round_trip"] < 0.005
+        assert facts["intact"]
+        # Of 91 segments, each link loses 5 %, up from worker 1 and down to worker 0.
+        assert facts["lost"][1][0] + facts["lost"][0][1] > 0
+
+
+if __name__ == "__main__":
+    _explore()
