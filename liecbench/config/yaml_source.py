@@ -1,5 +1,6 @@
 """Read YAML 1.2 safely, refuse duplicate keys, and keep the line and column of every key and value."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -172,14 +173,14 @@ def override(document: Document, assignment: str) -> Document:
     source = f"--set {assignment}"
     if not sign or not path_text:
         raise ScenarioError(f"{source}: not PATH=VALUE; write for example --set task.epochs=2")
-    value = parse(f"value: {value_text}", source)
+    value = parse(f"{json.dumps(path_text)}: {value_text}", source)  # errors within the value then start with its path
     path: Key = tuple(path_text.split("."))
     for length in range(1, len(path)):
         above = _found(document.data, path[:length])
         if above is not None and not isinstance(above, dict):
             key = dotted(path[:length])
             raise ScenarioError(f"{source}: {key}: {above!r} has no keys; set {key} as a whole, such as {{name: …}}")
-    data = _replaced(document.data, path, value.data["value"])
+    data = _replaced(document.data, path, value.data[path_text])
     here = Place(source, source)
     places = {key: place for key, place in document.places.items() if key[: len(path)] != path}
     places |= {path[:length]: here for length in range(1, len(path)) if path[:length] not in places}

@@ -206,6 +206,8 @@ def test_the_place_of_an_override_is_the_option() -> None:
         ("task.epochs=[1", "correct the syntax"),
         ("task.epochs=*a", "correct the syntax"),
         ("task.epochs=!!python/tuple [1]", "is not allowed; remove it"),
+        ("matrix.link={rate:1mbit}", ": matrix.link.rate:1mbit: no space after the colon; write rate: 1mbit"),
+        ('a "b=[&x [*x]]', ': a "b[0][0]: aliases repeat without end'),
     ],
 )
 def test_overrides_that_cannot_be_read_are_mistakes(assignment: str, remedy: str) -> None:
