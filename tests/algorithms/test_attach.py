@@ -1,0 +1,278 @@
+"""What attach registers, checks first, and takes back; and what it leaves to the training loop."""
+
+import datetime as dt
+import time
+import warnings
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms import LIEC, PSGD, Algorithm, AllReduce, LocalSGD, MemSGD, PowerSGD
+from liecbench.compressors import Sign, TopK
+from tests.algorithms import network
+from tests.algorithms.loop_variants import Branching
+from tests.distributed import run_ranks
+
+NUM_WORKERS = 4
+
+
+def made(algorithm: Algorithm | None, **options: Any) -> tuple[nn.Module, DistributedDataParallel, torch.optim.SGD]:
+    model = network.build()
+    ddp, optimizer = DistributedDataParallel(model, **options), torch.optim.SGD(model.parameters(), lr=0.1)
+    if algorithm is not None:
+        algorithm.attach(ddp, optimizer)
+    return model, ddp, optimizer
+
+
+def train(ddp: nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> None:
+    for step in steps:
+        optimizer.zero_grad()
+        network.loss(ddp, step, dist.get_rank()).backward()
+        optimizer.step()
+
+
+def hooks(ddp: DistributedDataParallel, optimizer: torch.optim.Optimizer) -> tuple[int, int, int, bool]:
+    """Return the numbers of hooks before the forward pass and around the step, and whether join was replaced."""
+    around = len(optimizer._optimizer_step_pre_hooks), len(optimizer._optimizer_step_post_hooks)
+    return len(ddp._forward_pre_hooks), *around, "join_hook" in vars(ddp)
+
+
+def groups_of_two() -> tuple[Tensor, Tensor]:
+    """Train in two groups of two ranks, one of them with a group more; return the model of PSGD, and of plain DDP."""
+    rank, timeout = dist.get_rank(), dt.timedelta(seconds=20)
+    ranks = [rank // 2 * 2, rank // 2 * 2 + 1]
+    group = dist.new_group(ranks, use_local_synchronization=True, timeout=timeout)
+    if rank == 0:
+        dist.new_group([0], use_local_synchronization=True)
+    models = []
+    for algorithm in (PSGD(), None, LIEC(compressor=Sign()), PSGD()):
+        model, ddp, optimizer = made(algorithm, process_group=group)
+        train(ddp, optimizer, range(3))
+        if algorithm is not None:
+            algorithm.detach()
+        models.append(network.flat(model))
+    assert torch.equal(models[0], models[3])
+    return models[0], models[1]
+
+
+def detached() -> dict[str, Any]:
+    """Train two steps with a method and two without it, and two steps of plain DDP from the same model."""
+    seen: dict[str, Any] = {}
+    for name, algorithm in {"liec": LIEC(compressor=Sign(), average_period=9), "powersgd": PowerSGD()}.items():
+        model, ddp, optimizer = made(None)
+        before = hooks(ddp, optimizer)
+        algorithm.attach(ddp, optimizer)
+        during = hooks(ddp, optimizer)
+        train(ddp, optimizer, range(2))
+        algorithm.detach()
+        algorithm.detach()
+        other, plain, its_optimizer = made(None)
+        train(plain, its_optimizer, range(2))  # DDP rearranges its buckets, and with them the order of addition
+        other.load_state_dict(model.state_dict())
+        train(ddp, optimizer, range(2, 4))
+        train(plain, its_optimizer, range(2, 4))
+        AllReduce().attach(ddp, optimizer)
+        seen[name] = {
+            "before": before,
+            "during": during,
+            "equal": torch.equal(network.flat(model), network.flat(other)),
+            "again": hooks(ddp, optimizer),
+        }
+    return seen
+
+
+def refused() -> dict[str, Any]:
+    """Return the errors of attach, and the hooks after them."""
+    algorithm = MemSGD(compressor=Sign())
+    _, ddp, optimizer = made(None)
+    _, _, foreign = made(None)
+    attempts: dict[str, tuple[Any, Any]] = {
+        "foreign": (ddp, foreign),
+        "none": (ddp, []),
+        "no optimizer": (ddp, object()),
+        "not ddp": (ddp.module, optimizer),
+    }
+    messages: dict[str, Any] = {}
+    for name, arguments in attempts.items():
+        with pytest.raises((TypeError, ValueError)) as raised:
+            algorithm.attach(*arguments)
+        messages[name] = str(raised.value)
+    messages["hooks"] = hooks(ddp, optimizer)
+    algorithm.attach(ddp, optimizer)
+    for name, other in {"twice": algorithm, "two": PSGD()}.items():
+        with pytest.raises(RuntimeError) as twice:
+            other.attach(ddp, optimizer)
+        messages[name] = str(twice.value)
+    train(ddp, optimizer, range(1))
+    return messages
+
+
+def unused_memories() -> dict[str, Any]:
+    """Train a layer in step 0 and not in step 1; return its weight, gradients and memories after both."""
+    used = [True]
+    model = Branching(lambda: used[0])
+    ddp = DistributedDataParallel(model, find_unused_parameters=True)
+    algorithm = MemSGD(compressor=TopK(0.2), block_bytes="whole")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)
+    algorithm.attach(ddp, optimizer)
+    seen = []
+    for step in range(2):
+        used[0] = step == 0
+        optimizer.zero_grad()
+        ddp(torch.randn(6, 4, generator=torch.Generator().manual_seed(dist.get_rank()))).square().mean().backward()
+        optimizer.step()
+        # The block is in reverse order: other.bias (3), other.weight (12), then first's 15 elements.
+        error = algorithm.error[algorithm.blocks[0]].clone()
+        seen.append((model.other.weight.detach().clone(), error[:15], error[15:]))
+    return {"seen": seen, "gradient": model.other.weight.grad}
+
+
+def warned() -> list[list[str]]:
+    """Return the warnings of a loop that forgot no_sync, of the same loop with it, and of P-SGD."""
+    texts = []
+    for algorithm, forgets in ((MemSGD(compressor=Sign()), True), (MemSGD(compressor=Sign()), False), (PSGD(), True)):
+        _, ddp, optimizer = made(algorithm)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for step in range(3):
+                optimizer.zero_grad()
+                if forgets:
+                    network.loss(ddp, step, dist.get_rank()).backward()
+                else:
+                    with ddp.no_sync():
+                        network.loss(ddp, step, dist.get_rank()).backward()
+                network.loss(ddp, step, dist.get_rank()).backward()
+                optimizer.step()
+        texts.append([str(warning.message) for warning in caught])
+    return texts
+
+
+def clipped() -> dict[str, Any]:
+    algorithm = LocalSGD(average_period=9)
+    model, ddp, _ = made(algorithm)
+    network.loss(ddp, 0, dist.get_rank()).backward()
+    before = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    norm = algorithm.clip_grad_norm_(0.01)
+    after = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    return {"before": before, "norm": float(norm), "after": after}
+
+
+def in_closure() -> tuple[str, bool]:
+    """Return the error of a step whose closure computes a gradient of NaN, and whether the model is as before."""
+    model, ddp, optimizer = made(MemSGD(compressor=Sign()))
+    before = network.flat(model)
+
+    def closure() -> Any:
+        loss = network.loss(ddp, 0, dist.get_rank()) * float("nan")
+        loss.backward()
+        return loss
+
+    with pytest.raises(FloatingPointError) as raised:
+        optimizer.step(closure)
+    return str(raised.value), torch.equal(before, network.flat(model))
+
+
+def silent_peer() -> float:
+    """Return after how many seconds a step fails whose peers do not come; the group's timeout is 2 seconds."""
+    group = dist.new_group(timeout=dt.timedelta(seconds=2))
+    _, ddp, optimizer = made(PSGD(), process_group=group)
+    train(ddp, optimizer, range(2))
+    dist.barrier()
+    start = time.monotonic()
+    if dist.get_rank() == 0:
+        with pytest.raises(RuntimeError):
+            train(ddp, optimizer, range(2, 3))
+    seconds = time.monotonic() - start
+    dist.barrier()
+    return seconds
+
+
+def observe() -> dict[str, Any]:
+    return {
+        "groups": groups_of_two(),
+        "detached": detached(),
+        "refused": refused(),
+        "unused": unused_memories(),
+        "warned": warned(),
+        "clipped": clipped(),
+        "closure": in_closure(),
+        "silent": silent_peer(),
+    }
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[dict[str, Any]]:
+    return run_ranks(observe, NUM_WORKERS)
+
+
+def test_disjoint_groups_train_each_for_itself(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        torch.testing.assert_close(*rank["groups"], rtol=1e-6, atol=1e-7)
+    assert torch.equal(ranks[0]["groups"][0], ranks[1]["groups"][0])
+    assert torch.equal(ranks[2]["groups"][0], ranks[3]["groups"][0])
+    assert not torch.equal(ranks[0]["groups"][0], ranks[2]["groups"][0])
+
+
+@pytest.mark.parametrize("name", ["liec", "powersgd"])
+def test_detach_gives_back_plain_ddp_to_which_another_method_attaches(ranks: list[dict[str, Any]], name: str) -> None:
+    for rank in ranks:
+        seen = rank["detached"][name]
+        assert (seen["before"], seen["during"], seen["equal"]) == ((0, 0, 0, False), (1, 1, 1, True), True)
+        assert seen["again"] == (1, 1, 1, False)
+
+
+def test_what_attach_refuses_registers_nothing(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        messages = rank["refused"]
+        assert messages["foreign"].startswith("the SGD has no parameter of this DistributedDataParallel model")
+        assert messages["none"] == "attach needs at least one optimizer, and the list is empty"
+        assert messages["no optimizer"].endswith("or a list of them, not a object")
+        assert messages["not ddp"].endswith("wrap the model: DistributedDataParallel(model)")
+        assert messages["hooks"] == (0, 0, 0, False)
+        assert messages["twice"] == "this MemSGD is attached already; call detach() first, or make another"
+        assert messages["two"] == "the model has a MemSGD attached; call its detach() first"
+
+
+def test_a_layer_that_no_rank_used_keeps_weight_gradient_and_memories(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (weight, error, rest), (weight_after, error_after, rest_after) = rank["unused"]["seen"]
+        assert torch.equal(weight, weight_after)
+        assert torch.equal(error, error_after)
+        assert bool(error.any())
+        assert not torch.equal(rest, rest_after)
+        assert rank["unused"]["gradient"] is None
+
+
+def test_a_forgotten_no_sync_is_told_once(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        (text,), with_no_sync, of_psgd = rank["warned"]
+        assert text.startswith(
+            "a second backward pass before optimizer.step exchanges gradients, and MemSGD compresses"
+        )
+        assert "under ddp.no_sync()" in text
+        assert (with_no_sync, of_psgd) == ([], [])
+
+
+def test_clipping_by_the_method_takes_one_factor_on_all_ranks(ranks: list[dict[str, Any]]) -> None:
+    largest = max(float(rank["clipped"]["before"].norm()) for rank in ranks)
+
+    for rank in ranks:
+        assert rank["clipped"]["norm"] == pytest.approx(largest, rel=1e-6)
+        torch.testing.assert_close(
+            rank["clipped"]["after"], rank["clipped"]["before"] * (0.01 / largest), rtol=1e-4, atol=0
+        )
+
+
+def test_an_error_in_a_closure_is_raised_before_the_update(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        message, is_as_before = rank["closure"]
+        assert message.endswith("are not finite")
+        assert is_as_before
+
+
+def test_a_silent_peer_is_an_error_after_the_timeout_of_the_models_group(ranks: list[dict[str, Any]]) -> None:
+    assert 1 < ranks[0]["silent"] < 20
