@@ -1,60 +1,29 @@
 """The base class of every algorithm (method): a DDP communication hook with a step count, counters and memories."""
 
-import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-import torch.distributed as dist
 from annotated_types import Ge
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
-from torch.distributed import GradBucket
-from torch.futures import Future
-from torch.nn import Parameter
-from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Optimizer
+from torch import Tensor
 
-from liecbench.algorithms.attachment import Attachment
-from liecbench.algorithms.backwards import Backwards
-from liecbench.algorithms.comm.exposure import ExposureMeter
-from liecbench.algorithms.comm.finite_check import FiniteCheck
-from liecbench.algorithms.comm.own_group import acquire_group
+from liecbench.algorithms.attachable import Attachable
+from liecbench.algorithms.attachable import NonFiniteError as NonFiniteError
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Schedule
-from liecbench.algorithms.comm.timing import Clock, Counters, HostClock, Stopwatch, Tracer, clock_for
-from liecbench.algorithms.comm.transport import uses_nccl
-from liecbench.algorithms.ddp_hook import DdpHook, attached_listener
-from liecbench.algorithms.ddp_parameters import managed_parameters
-from liecbench.algorithms.optimizers import hooked_optimizers
-from liecbench.algorithms.plain_errors import PlainErrors
-from liecbench.algorithms.preconditions import (
-    refuse_grad_scaler,
-    refuse_sparse_gradients,
-    require_ddp,
-    require_one_device,
-)
 from liecbench.algorithms.saved_state import other_options, pack, unpack
 from liecbench.compressors.base import Compressor
 
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
 
-class NonFiniteError(FloatingPointError):
-    """A gradient is not finite on at least one rank; every rank raises this error in the same step.
-
-    Training cannot continue: the blocks that were exchanged earlier in the step have already updated their memories.
-    Over Gloo all memories stay finite. Over NCCL, where the host runs ahead of the GPU, every rank raises the error one
-    step later: by then the optimizer has applied the update, and memories may hold values that are not finite.
-    """
-
-
 @dataclass(kw_only=True, eq=False, config=CONFIG)
-class Algorithm(metaclass=PlainErrors):
+class Algorithm(Attachable):
     """A method that turns the workers' gradients into an update, as a communication hook of DistributedDataParallel.
 
     A subclass implements ``on_attach``, ``reduce_bucket`` and ``schedule``, and overrides ``before_step``,
@@ -67,12 +36,7 @@ class Algorithm(metaclass=PlainErrors):
             backward pass. None means DDP's default buckets.
         cpu_kernels: Full names of the modules that contain the CPU kernels of the compressors that the method creates
             itself. The modules of the ``compressor`` that a scenario names are not among them.
-        local_models: Whether the workers' models differ between steps.
         supports_pacing: Whether a ``pacer`` that is set before ``attach`` paces all of the method's messages.
-        supports_sparse: Whether the method exchanges sparse gradients.
-        supports_join: Whether the method works with ``ddp.join()``.
-        is_exact: Whether the update is the mean gradient. If so, the gradients of two backward passes that both
-            exchange gradients add up correctly.
         step: The number of steps so far.
         counters: Bytes, messages and seconds so far.
         clock: The clock of the model's device.
@@ -88,91 +52,13 @@ class Algorithm(metaclass=PlainErrors):
 
     block_bytes: Annotated[int, Ge(1)] | Literal["whole"] | None = None
     cpu_kernels: ClassVar[tuple[str, ...]] = ()
-    local_models: ClassVar[bool] = False
     supports_pacing: ClassVar[bool] = False
-    supports_sparse: ClassVar[bool] = False
-    supports_join: ClassVar[bool] = False
-    is_exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.step = 0
-        self.counters = Counters()
-        self.device = torch.device("cpu")
-        self.clock: Clock = HostClock()
-        self.last_bucket_timestamp = self.clock.timestamp()
-        self.after_step_seconds = self.hook_cpu_seconds = 0.0
-        self.exposure = ExposureMeter()
         self.pacer: Pacer | None = None
         self.path: Path | None = None
-        self.tracer = Tracer()
-        self._failure: BaseException | None = None
-        self._finite_check = FiniteCheck(is_async=False)
-        self._is_stepping = False
-        self._attachment: Attachment | None = None
-        self._rank, self._world_size = 0, 0
-        self._optimizers: list[Optimizer] = []
-
-    def attach(self, ddp: nn.Module, optimizer: object) -> None:
-        """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
-
-        A method that compresses 16-bit gradients first converts them to float32; all memories are float32. If an error
-        is raised, nothing has been registered.
-
-        Args:
-            ddp: The DistributedDataParallel module, with all parameters on the CPU or on one GPU; may be compiled.
-            optimizer: The optimizer of the model's parameters, an object that wraps it, or a list of optimizers. With a
-                list, ``after_step`` is called when the last of them has made its step, or before the next forward pass
-                in training.
-
-        Raises:
-            TypeError: If ``ddp`` is not a DistributedDataParallel module, or ``optimizer`` is no torch optimizer.
-            ValueError: If a parameter has an unsupported type, device or layout of gradients, if the optimizer has no
-                parameter of the model, or if ``ddp`` has another communication hook.
-            RuntimeError: If ``ddp`` or this object is attached already. Also raised later, in ``optimizer.step``, if an
-                enabled GradScaler calls it: the scaler changes the scale of the gradients, so that the memories would
-                be in other units than the gradients.
-        """
-        if self._attachment is not None:
-            raise RuntimeError(f"this {type(self).__name__} is attached already; call detach() first, or make another")
-        module = require_ddp(ddp)
-        if (other := attached_listener(module)) is not None:
-            raise RuntimeError(f"the model has a {type(other).__name__} attached; call its detach() first")
-        parameters = managed_parameters(module)
-        optimizers = hooked_optimizers(optimizer, [parameter for _, parameter in parameters])
-        if not self.supports_sparse:
-            refuse_sparse_gradients(module, type(self).__name__)
-        self.device = require_one_device(module)
-        hook = DdpHook.of(module)
-        self.clock = clock_for(self.device)
-        group = acquire_group(module.process_group, self.device)
-        self._rank, self._world_size = group.rank(), group.size()
-        self._failure = None
-        self._finite_check = FiniteCheck(is_async=uses_nccl(self.device, group))
-        self._optimizers = optimizers
-        self._backwards = Backwards(module, parameters)
-        self.on_attach(module, group)
-        self._attachment = Attachment(self, hook, module, optimizers, group)
-
-    @abstractmethod
-    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Prepare for training ``ddp``, which ``attach`` has checked.
-
-        Args:
-            ddp: The model.
-            group: The algorithm's own process group, with the same ranks as the group of ``ddp``.
-        """
-
-    @abstractmethod
-    def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of one of DDP's gradient buckets.
-
-        Args:
-            bucket: A bucket, whose buffer holds this rank's gradients of some parameters.
-
-        Returns:
-            A future of the bucket's buffer, in which the update has replaced the gradients. If an error occurs, store
-            the error in ``self._failure``, which ``optimizer.step`` raises, and complete the future all the same.
-        """
 
     @abstractmethod
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
@@ -189,25 +75,6 @@ class Algorithm(metaclass=PlainErrors):
         Raises:
             ScheduleError: If the method's messages cannot be recorded.
         """
-
-    def before_step(self) -> None:
-        """Complete the update of the gradients. Called at the start of ``optimizer.step``, before it reads them."""
-        return
-
-    def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Set the memories of ``parameters`` to the values that they had before the step. Called after a backward pass.
-
-        No rank used these parameters, so their gradients are left unchanged, and DDP drops the update.
-        """
-        return
-
-    def on_detach(self) -> None:
-        """Release what ``on_attach`` created, except the process group."""
-        return
-
-    def after_step(self) -> None:
-        """Communicate if the method needs to, for instance to average the models. Called after ``optimizer.step``."""
-        return
 
     def memories(self) -> dict[str, list[Tensor]]:
         """Return the tensors of each memory by the memory's name; the names of error memories end in ``error``."""
@@ -240,17 +107,6 @@ class Algorithm(metaclass=PlainErrors):
         Call it on every rank, between two steps.
         """
         self.step = step
-
-    def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and complete the counters, seconds and spans of all past steps.
-
-        Call it between two steps.
-
-        Raises:
-            NonFiniteError: If a gradient of a past step is not finite.
-        """
-        self._raise_non_finite(self._finite_check.finish())
-        self.clock.synchronize()
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -313,130 +169,3 @@ class Algorithm(metaclass=PlainErrors):
         """Return the Euclidean norm of all of this rank's error memories together, or None if the method has none."""
         memories = [m for name, values in self.memories().items() if name.endswith("error") for m in values]
         return sum(float(m.double().square().sum()) for m in memories) ** 0.5 if memories else None
-
-    def clip_grad_norm_(self, max_norm: float, norm_type: float = 2.0) -> Tensor:
-        """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
-
-        If all ranks have the same update, ``torch.nn.utils.clip_grad_norm_`` does the same. With local models the
-        ranks' updates differ, and torch's function would scale each by a factor of its own.
-
-        Args:
-            max_norm: The largest norm.
-            norm_type: The order of the norm.
-
-        Returns:
-            The largest norm of all ranks before the scaling, of shape ``[]``.
-        """
-        attachment = self._require_attached("clip_grad_norm_")
-        gradients = [p.grad for p in attachment.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients, norm_type).to(self.device)
-        if self.local_models:
-            attachment.maximum(norm)
-        torch.nn.utils.clip_grads_with_norm_(attachment.parameters(), max_norm, norm)
-        return norm
-
-    def average_models(self) -> None:
-        """Replace local models by their mean, if the method has any. Collective."""
-        return
-
-    def detach(self) -> None:
-        """Turn the model and the optimizer back into those of plain DDP, as before ``attach``. Collective.
-
-        Local models and their optimizers' states, such as momentum, are averaged, because plain DDP takes all models
-        for equal. If the algorithm is not attached, do nothing.
-        """
-        if self._attachment is not None and self._failure is None:
-            self.average_models()
-            self.synchronize()
-            if self.local_models:
-                self._attachment.average_optimizer_states()
-        self.close()
-
-    def close(self) -> None:
-        """End the algorithm as ``detach`` does, but leave local models as they are. Collective.
-
-        Call it at the end of a training.
-        """
-        if self._attachment is not None:
-            attachment, self._attachment = self._attachment, None
-            attachment.remove()
-            self.on_detach()
-            attachment.release(has_failed=self._failure is not None)
-
-    def on_forward(self) -> None:
-        """Raise the error of an earlier step, if there was one. Called before each forward pass of the model."""
-        # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.
-        self._raise_failure()
-        if torch.is_grad_enabled() and self._attachment is not None:
-            self._backwards.begin_forward(type(self).__name__, warn=not self.is_exact)
-            if self._attachment.is_between_optimizers():
-                self._end_step()
-
-    def on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of a bucket, as ``reduce_bucket`` does, and time it."""
-        began = time.thread_time()
-        self.last_bucket_timestamp = self.clock.timestamp()
-        self._backwards.keep(bucket)
-        future = self.reduce_bucket(bucket)
-        self.hook_cpu_seconds += time.thread_time() - began
-        return future
-
-    def on_backward_end(self) -> None:
-        """Restore the gradients and memories of parameters that no rank used: plain DDP leaves them unchanged, too."""
-        if unused := self._backwards.end():
-            self.restore_memories(unused)
-        if self._is_stepping:  # the optimizer reads the gradients next
-            self._raise_failure()
-
-    def on_step_begin(self) -> None:
-        """Complete the update of the gradients; called at the start of each ``optimizer.step``."""
-        began = time.thread_time()
-        refuse_grad_scaler()
-        self._raise_failure()
-        self._raise_non_finite(self._finite_check.end_step())
-        self.before_step()
-        self._is_stepping = True
-        self.hook_cpu_seconds += time.thread_time() - began
-
-    def on_step_end(self, *, is_last: bool) -> None:
-        """Communicate after a step; called at the end of ``optimizer.step``.
-
-        Args:
-            is_last: Whether all optimizers have now made their step.
-        """
-        self._is_stepping = False
-        self._backwards.clear()
-        if is_last:
-            self._end_step()
-
-    def _end_step(self) -> None:
-        began, start = time.thread_time(), self.clock.timestamp()
-        self.after_step()
-        self.clock.record(start, self.clock.timestamp(), self._count_after_step)
-        self.hook_cpu_seconds += time.thread_time() - began
-
-    def _count_after_step(self, begin: float, end: float) -> None:
-        self.after_step_seconds += end - begin
-        self.exposure.add_window(begin, end)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-    def _raise_non_finite(self, message: str | None) -> None:
-        if message is not None:
-            self._failure = NonFiniteError(message)
-            raise self._failure
-
-    @property
-    def is_attached(self) -> bool:
-        """True while the algorithm is attached to a model."""
-        return self._attachment is not None
-
-    def _require_attached(self, call: str) -> Attachment:
-        if self._attachment is None:
-            raise RuntimeError(f"{type(self).__name__} is not attached; call attach(ddp, optimizer) before {call}()")
-        return self._attachment
-
-    def _stopwatch(self) -> Stopwatch:
-        return Stopwatch(self.counters, self.tracer, self.clock, self.exposure)
