@@ -8,6 +8,7 @@ import pytest
 from liecbench.config.cell import Cell
 from liecbench.launch.added_rates import AddedRate, may_add_rates, rates_to_add
 from liecbench.launch.pending import jobs_left, settled
+from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import replay, without_used_trajectories
 from liecbench.results.comparison import compare
 from liecbench.results.records import Record
@@ -48,11 +49,12 @@ def test_the_cells_of_an_added_rate_have_every_seed_and_keep_the_delay() -> None
     cells = asked(*links, seeds=(0, 1))
     (one,) = to_add(cells, ledger(cells))
 
-    assert {(c.algorithm.name, c.seed, str(c.link)) for c in one.cells} == {
-        (name, seed, "45.7mbit 5ms") for name in ("ddp", "psgd") for seed in (0, 1)
+    link = LinkMap.parse({"rate": "45.7mbit", "delay": "5ms"})
+    assert {(c.algorithm.name, c.seed, c.link) for c in one.cells} == {
+        (name, seed, link) for name in ("ddp", "psgd") for seed in (0, 1)
     }
     assert {c.trajectory.id for c in one.cells} == {c.trajectory.id for c in cells}
-    slowest = {c.id for c in cells if str(c.link) == "10mbit 5ms"}
+    slowest = {c.id for c in cells if c.link == cells[0].link}
     assert set(one.measured) == {c.id for c in one.cells}
     assert set(one.measured.values()) == slowest
     pending = jobs_left(one.cells, replay(ledger(cells)))
