@@ -14,7 +14,7 @@ from liecbench.launch import launch
 from liecbench.launch.torchrun import Torchrun
 
 # Put before a command: its ranks have short sessions.
-SHORT_SESSIONS: Final = [sys.executable, "-m", "tests.short_sessions"]
+SHORT_SESSIONS: Final = [sys.executable, "-P", "-m", "tests.short_sessions"]
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:

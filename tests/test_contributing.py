@@ -6,10 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.commands import command_line
+from tests.short_sessions import SHORT_SESSIONS
 
 ROOT: Final = Path(__file__).parents[1]
 TEXT: Final = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -21,10 +25,12 @@ def example(name: str) -> str:
     return str(block)
 
 
-def liecbench(directory: Path, path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def liecbench(
+    directory: Path, path: Path, *arguments: str, prefix: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run liecbench in ``directory``, as the installed command does, with ``path`` among its imports."""
     return subprocess.run(
-        [sys.executable, "-P", "-m", "liecbench", *arguments],
+        [*prefix, *command_line(*arguments)],
         env={**os.environ, "PYTHONPATH": str(path), "COLUMNS": "200", "NO_COLOR": "1"},
         cwd=directory,
         capture_output=True,
@@ -52,7 +58,7 @@ def directory(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("mine")
     (directory / "my_data.py").write_text(example("my_data.py"))
     (directory / "mine.yaml").write_text(example("mine.yaml"))
-    ran = liecbench(directory, site, "run", "mine.yaml", "--quiet")
+    ran = liecbench(directory, site, "run", "mine.yaml", "--quiet", prefix=SHORT_SESSIONS)
     assert ran.returncode == 0, ran.stderr
     return directory
 

@@ -13,9 +13,11 @@ from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import replay
 from liecbench.results.ledger import read
 from liecbench.results.records import CellRecord, End, Epoch, Start
+from liecbench.worker.session_rounds import MIN_ROUNDS
 from tests.cli.in_process import run_in_process
 from tests.namespace_support import skip_without_namespaces
 from tests.recorded import records
+from tests.short_sessions import shorten
 
 SCENARIO: dict[str, Any] = {
     "name": "links",
@@ -165,7 +167,10 @@ def test_netem_needs_a_kernel_that_has_it(tmp_path: Path) -> None:
         )
 
 
-def test_links_share_a_trajectory_and_one_that_is_unreachable_fails_alone(tmp_path: Path) -> None:
+def test_links_share_a_trajectory_and_one_that_is_unreachable_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten(monkeypatch)
     ran = run(tmp_path, [UNREACHABLE, "10mbit"], timing="interleaved", timing_precision=1.0)
     cells = replay(read(tmp_path / "results"))
     (trained,) = (cell for cell in cells.values() if cell.spec["timing"] == "trajectory")
@@ -181,6 +186,6 @@ def test_links_share_a_trajectory_and_one_that_is_unreachable_fails_alone(tmp_pa
         assert ours.train_seconds > 8 * max(ours.payload_bytes["sent"]) / 10e6
         assert ours.wire_bytes is not None
         assert min(ours.wire_bytes["sent"]) > min(ours.payload_bytes["sent"])
-    assert len({(burst.placement, burst.round) for burst in timed.timings}) == 10
+    assert len({(burst.placement, burst.round) for burst in timed.timings}) == MIN_ROUNDS
     assert len({burst.placement for burst in timed.timings}) >= 2
-    assert all(burst.steps >= 5 and burst.seconds > 0.3 for burst in timed.timings)
+    assert all(burst.steps >= 5 for burst in timed.timings)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 TIMEOUT_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.02
+_POLL_SECONDS: Final = 0.04
 
 Value = TypeVar("Value")
 
@@ -16,7 +16,7 @@ def wait_for(
     """Poll until ``condition()`` is true and return its value.
 
     Args:
-        condition: called every 20 ms.
+        condition: called every 40 ms.
         expected: the failure's text, or a function that is called for it when the time is up.
         seconds: the time limit.
 

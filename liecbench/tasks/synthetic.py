@@ -1,5 +1,6 @@
 """The dataset Synthetic: arrays of any shape, drawn from a mixture of Gaussians with a known best accuracy."""
 
+import functools
 import math
 from typing import Annotated
 
@@ -88,9 +89,15 @@ def accuracy_at(length: float, num_classes: int) -> float:
 
     It is E[Φ(z + length)^(num_classes − 1)] for z ~ N(0, 1), computed by Gauss-Hermite quadrature.
     """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(100)
+    nodes, weights = _quadrature()
     below = torch.special.ndtr(torch.from_numpy(nodes + length)).numpy()
     return float(weights @ below ** (num_classes - 1)) / math.sqrt(2 * math.pi)
+
+
+@functools.cache
+def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return 100 nodes and weights of the Gauss-Hermite quadrature, which take milliseconds to compute."""
+    return np.polynomial.hermite_e.hermegauss(100)
 
 
 def _cosines(shape: list[int], num_dimensions: int) -> NDArray[np.float64]:

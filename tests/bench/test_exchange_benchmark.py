@@ -12,6 +12,8 @@ import pytest
 
 from liecbench.bench.exchange_benchmark import benchmark_exchange, parse_rates
 from liecbench.errors import LiecbenchError, MachineError
+from tests import disturbed
+from tests.cli.in_process import run_in_process
 from tests.commands import Command, run_command, running_command
 from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
 from tests.process_tree import Tree
@@ -47,7 +49,7 @@ ENDLESS: Final = ["bench", "exchange", "--size", "8000000", "--workers", str(WOR
 def done() -> subprocess.CompletedProcess[str]:
     skip_without_namespaces()
     arguments = ["--size", str(SIZE), "--workers", str(WORKERS), "--rate", "1gbit", "--format", "json"]
-    return run_command(Tree(), "bench", "exchange", *arguments)
+    return run_in_process("bench", "exchange", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +139,15 @@ def test_an_interrupted_benchmark_leaves_no_process_or_namespace(
         assert not list(tmp_path.glob("liecbench-bench-*"))
 
 
-def test_a_lost_rank_is_reported_with_its_log(endless: Command) -> None:
-    os.kill(endless.tree.ranks()[1], signal.SIGKILL)
-    assert endless.process.wait(4 * TIMEOUT_SECONDS) == 5
-    said = endless.stderr()
+def test_a_lost_rank_is_reported_with_its_log() -> None:
+    skip_without_namespaces()
+
+    def kill() -> None:
+        os.kill(disturbed.wait_for_ranks(WORKERS)[1], signal.SIGKILL)
+
+    done = disturbed.run_disturbed(kill, *ENDLESS)
+    said = done.stderr
+    assert done.returncode == 5
     assert "liecbench: the ranks ended with status 1" in said
     assert "give a smaller --size or fewer --workers" in said
     assert "SIGKILL" in said or "-9" in said

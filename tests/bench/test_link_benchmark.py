@@ -7,9 +7,8 @@ import pytest
 from liecbench.bench.link_benchmark import parse_links
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
-from tests.commands import run_command
+from tests.cli.in_process import run_in_process
 from tests.namespace_support import skip_without_namespaces
-from tests.process_tree import Tree
 
 WORKERS: Final = 4
 SIZE: Final = 2**16
@@ -22,7 +21,7 @@ def done() -> subprocess.CompletedProcess[str]:
     skip_without_namespaces()
     sizes = ["--size", str(SIZE), "--size", str(2**26)]
     arguments = [*sizes, "--workers", str(WORKERS), "--link", "20mbit", "--format", "json"]
-    return run_command(Tree(), "bench", "link", *arguments)
+    return run_in_process("bench", "link", *arguments)
 
 
 @pytest.fixture(scope="module")

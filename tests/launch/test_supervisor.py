@@ -1,112 +1,24 @@
-"""The supervisor with real commands. The module is also what runs behind it, and what starts it: see ``_ROLES``."""
+"""The supervisor with real commands: tests/launch/supervisor_roles.py."""
 
-import contextlib
 import errno
-import json
 import os
 import shutil
 import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import Any, Final
 
 import pytest
 
-from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE, REFUSED_EXIT, Orders
+from liecbench.launch.supervisor import REFUSED_EXIT
+from tests.launch.supervisor_roles import as_role
 from tests.namespace_support import WITHOUT_NAMESPACES, skip_without_namespaces
-from tests.namespaces import holders, interfaces, network_namespace
+from tests.namespaces import holders, network_namespace
 from tests.process_tree import ROOT, Tree
 from tests.supervised import Events, Supervised, supervise
 from tests.waiting import TIMEOUT_SECONDS, wait_for
-
-
-def _as_role(name: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tests.launch.test_supervisor", name, *arguments]
-
-
-# ---- behind the supervisor, or above it
-
-
-def _tell(event: dict[str, Any]) -> None:
-    with Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
-        events.write(json.dumps(event) + "\n")
-
-
-def _beget() -> None:
-    """Descendants that try to stay: one in a session of its own, one orphaned, both deaf to signals."""
-    reading, writing = os.pipe()
-    for generations in (1, 2):
-        child = os.fork()
-        if child and generations == 2:
-            os.waitpid(child, 0)
-        if child == 0:
-            os.setsid()
-            if generations == 2 and os.fork():
-                os._exit(0)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                signal.signal(number, signal.SIG_IGN)
-            os.write(writing, b"!")
-            while True:
-                signal.pause()
-    for _ in range(2):
-        os.read(reading, 1)
-
-
-def family() -> None:
-    """A command with descendants that stays."""
-    _beget()
-    _tell({"type": "ready", "pids": [int(e.name) for e in Path("/proc").iterdir() if e.name.isdigit()]})
-    while True:
-        signal.pause()
-
-
-def leaver() -> None:
-    """A command that ends before its descendants."""
-    _beget()
-    sys.exit(7)
-
-
-def lonely() -> None:
-    """A command without descendants."""
-    _tell({"type": "ready"})
-    while True:
-        signal.pause()
-
-
-def loopback() -> None:
-    """What the network looks like from behind an unshaped launch; binds the port that it is given."""
-    with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as listener:
-        with socket.create_connection(listener.getsockname()) as own:
-            own.sendall(b"x")
-            with listener.accept()[0] as other:
-                echoed = other.recv(1) == b"x"
-        place = {"interfaces": sorted(interfaces()), "namespace": network_namespace()}
-        own_links = os.environ[NAMESPACES_VARIABLE]
-        _tell({"type": "loopback", "echoed": echoed, "namespaces": own_links, "pid": os.getpid(), **place})
-    sys.stdin.read()
-
-
-def parent() -> None:
-    """Start a supervisor and say so; the event pipe is this process's standard output."""
-    events = os.dup(1)
-    orders = Orders(parent=os.getpid(), events=events, num_links=int(sys.argv[2]), command=_as_role(sys.argv[3]))
-    supervisor = Popen(orders.arguments(), pass_fds=(events,), process_group=0)
-    with os.fdopen(events, "w") as pipe:
-        pipe.write(json.dumps({"type": "supervisor", "pid": supervisor.pid}) + "\n")
-    os.close(1)
-    while True:
-        signal.pause()
-
-
-_ROLES: Final[dict[str, Callable[[], None]]] = {
-    role.__name__: role for role in (family, leaver, lonely, loopback, parent)
-}
-
-# ---- in front of it
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +30,7 @@ def _namespaces() -> None:
 def _started_by_a_parent(num_links: int, command: str) -> Iterator[tuple[Tree, Popen[bytes], int]]:
     """The tree of parent, supervisor, init and command, once the command is ready; and the supervisor's pid."""
     tree = Tree()
-    process = Popen(_as_role("parent", str(num_links), command), cwd=ROOT, env=tree.environment(), stdout=PIPE)
+    process = Popen(as_role("parent", str(num_links), command), cwd=ROOT, env=tree.environment(), stdout=PIPE)
     try:
         with process:
             assert process.stdout is not None
@@ -167,20 +79,20 @@ def test_command_that_does_not_exist_is_a_failure() -> None:
 
 
 def test_processes_of_a_command_end_with_it() -> None:
-    with supervise(_as_role("leaver"), 1) as supervised:
+    with supervise(as_role("leaver"), 1) as supervised:
         assert supervised.status() == 7
         supervised.tree.assert_gone(set())
 
 
 def test_command_sees_a_process_namespace_of_its_own() -> None:
-    with supervise(_as_role("family"), 0) as supervised:
+    with supervise(as_role("family"), 0) as supervised:
         assert len(supervised.next_event()["pids"]) == 4  # init, the command, its two descendants
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("num_links", [0, 2])
 def test_signal_to_the_supervisor_ends_everything(number: signal.Signals, num_links: int) -> None:
-    with supervise(_as_role("family"), num_links) as supervised:
+    with supervise(as_role("family"), num_links) as supervised:
         namespaces = _killed(supervised, number)
         assert len(namespaces) == 1 + num_links
         supervised.tree.assert_gone(namespaces)
@@ -207,7 +119,7 @@ def test_sigkill_leaves_no_process_and_no_namespace(victim: str, num_links: int)
 
 
 def test_sigkill_of_a_grandchild_is_the_commands_business() -> None:
-    with supervise(_as_role("family"), 0) as supervised:
+    with supervise(as_role("family"), 0) as supervised:
         supervised.next_event()
         before = supervised.tree.pids()
         (init,) = _children(supervised.process.pid)
@@ -223,7 +135,7 @@ def test_sigkill_of_a_grandchild_is_the_commands_business() -> None:
 def test_unshaped_launch_has_a_loopback_of_its_own() -> None:
     with socket.create_server(("127.0.0.1", 0)) as outside:
         port = str(outside.getsockname()[1])  # taken here, free there
-        with supervise(_as_role("loopback", port), 0) as supervised:
+        with supervise(as_role("loopback", port), 0) as supervised:
             place = supervised.next_event()
             assert place["echoed"]
             assert place["interfaces"] == ["lo"]
@@ -253,7 +165,7 @@ def test_refused_links_are_reported() -> None:
 
 
 def test_without_isolation_the_command_stays_where_it_is() -> None:
-    with supervise(_as_role("loopback", "0"), 0, prefix=WITHOUT_NAMESPACES, isolate=False) as supervised:
+    with supervise(as_role("loopback", "0"), 0, prefix=WITHOUT_NAMESPACES, isolate=False) as supervised:
         assert supervised.next_event()["namespace"] == network_namespace()
         supervised.go_on()
         assert supervised.status() == 0
@@ -267,7 +179,7 @@ def test_without_isolation_the_exit_status_is_the_commands() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_without_isolation_the_command_ends_with_the_supervisor(number: signal.Signals) -> None:
-    with supervise(_as_role("lonely"), 0, isolate=False) as supervised:
+    with supervise(as_role("lonely"), 0, isolate=False) as supervised:
         supervised.next_event()
         assert len(supervised.tree.pids()) == 3
         supervised.process.send_signal(number)
@@ -281,8 +193,3 @@ def test_the_machines_limit_of_namespaces_does_not_change() -> None:
     with supervise(["true"], 0, prefix=WITHOUT_NAMESPACES, isolate=False) as supervised:
         assert supervised.status() == 0
     assert limit.read_text() == before
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        _ROLES[sys.argv[1]]()

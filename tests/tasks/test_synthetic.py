@@ -49,7 +49,9 @@ def test_the_best_accuracy_is_reached_and_not_passed(best: float) -> None:
 
 
 def test_the_seed_decides_the_data() -> None:
-    first, again, other = (Synthetic(train_samples=50, seed=seed).load()[0] for seed in (1, 1, 2))
+    first, again, other = (
+        Synthetic(shape=[3, 8, 8], train_samples=50, test_samples=10, seed=seed).load()[0] for seed in (1, 1, 2)
+    )
 
     assert torch.equal(first.inputs, again.inputs)
     assert not torch.equal(first.inputs, other.inputs)
@@ -57,7 +59,7 @@ def test_the_seed_decides_the_data() -> None:
 
 def test_sums_are_exact_in_any_order() -> None:
     """Every number is a multiple of one step, times a scale: no rounding of a sum has a say in it."""
-    train, _ = Synthetic(shape=[3, 8, 8], train_samples=50).load()
+    train, _ = Synthetic(shape=[3, 8, 8], train_samples=50, test_samples=10).load()
     scale = math.sqrt(192 / 64) / 2**24
     steps = train.inputs.double().numpy() / scale
     # A float32 has 24 bits: below 2^20 steps it tells a whole number from any other.
