@@ -1,4 +1,4 @@
-"""Timing sessions of four rounds with bursts of 50 ms; usual ones have ten rounds with bursts of half a second.
+"""Timing sessions of the fewest rounds, with bursts of 50 ms; usual ones have more and longer ones.
 
 ``shorten(monkeypatch)`` is for commands in the test's process, the prefix ``SHORT_SESSIONS`` for those in their own.
 """
