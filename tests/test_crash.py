@@ -221,10 +221,9 @@ def test_a_launch_that_ends_twice_before_its_first_cell_has_failed(tmp_path: Pat
     path.write_text(_SCENARIO.replace("EPOCHS", "1").replace("ALGORITHMS", "psgd, ddp"))
 
     def kill() -> None:
-        first = wait_for(disturbed.ranks, "a rank has started")
-        os.kill(next(iter(first.values())), signal.SIGKILL)
-        second = wait_for(lambda: set(disturbed.ranks().values()) - {*first.values()}, "it is tried once more")
-        os.kill(next(iter(second)), signal.SIGKILL)
+        for number in (1, 2):
+            wait_for((directory / "logs" / f"launch-{number}.log").exists, f"launch {number} has begun")
+            os.kill(next(iter(wait_for(disturbed.ranks, "a rank has started").values())), signal.SIGKILL)
 
     done = run_disturbed(kill, "run", path, "--out", directory)
     assert done.returncode == 5, done.stderr
