@@ -86,7 +86,7 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 
 
 def refuse_join(*_: object, **__: object) -> None:
-    """Raise RuntimeError. Put in place of a module's ``join_hook``, so that ``join`` fails at once."""
+    """Raise RuntimeError: a module whose ``join_hook`` is this function fails at once in ``ddp.join()``."""
     raise RuntimeError(
         "the attached liecbench method does not support join(): a rank without further inputs takes no optimizer "
         "steps, and its peers would wait for it; give all ranks the same number of batches, or attach AllReduce"
