@@ -59,8 +59,11 @@ def _behind(item: object) -> Iterator[Optimizer]:
         return
     wrapped = list(_wrapped(item, {id(item)}))
     if not wrapped:
-        kind = f"a {type(item).__name__} that wraps none" if hasattr(item, "step") else f"a {type(item).__name__}"
-        raise TypeError(f"attach takes a torch.optim.Optimizer, one that wraps such, or a list of them, not {kind}")
+        reason = ", which wraps none" if hasattr(item, "step") else ""
+        raise TypeError(
+            "attach takes a torch.optim.Optimizer, an object that wraps one, or a list of them; "
+            f"this is of type {type(item).__name__}{reason}"
+        )
     if isinstance(item, Optimizer):
         # Its class did not call Optimizer.__init__, and its step would fail after a call of Optimizer.zero_grad.
         for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):

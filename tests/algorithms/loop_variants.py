@@ -374,9 +374,8 @@ def frozen_parameters(method: Any) -> Loop:
 
 
 @variant
-def frozen_after_ddp(method: Any) -> Loop:
+def frozen_in_the_middle(method: Any) -> Loop:
     loop = Loop(method, options={"find_unused_parameters": True})
-    DistributedDataParallel(two_layers(), process_group=group())
     loop.start()
     loop.steps(2)
     loop.model[0].requires_grad_(False)  # type: ignore[index]

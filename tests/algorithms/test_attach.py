@@ -230,7 +230,7 @@ def test_what_attach_refuses_registers_nothing(ranks: list[dict[str, Any]]) -> N
         messages = rank["refused"]
         assert messages["foreign"].startswith("the SGD has no parameter of this DistributedDataParallel model")
         assert messages["none"] == "attach needs at least one optimizer, and the list is empty"
-        assert messages["no optimizer"].endswith("or a list of them, not a object")
+        assert messages["no optimizer"].endswith("or a list of them; this is of type object")
         assert messages["not ddp"].endswith("wrap the model: DistributedDataParallel(model)")
         assert messages["hooks"] == (0, 0, 0, False)
         assert messages["twice"] == "this MemSGD is attached already; call detach() first, or make another"
