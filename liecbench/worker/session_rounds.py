@@ -22,8 +22,8 @@ MIN_ROUNDS: Final = 2 * PLACEMENT_ROUNDS
 CONTESTANT_SECONDS: Final = 15.0
 
 # In the same time, many short bursts know a speed-up better than few long ones, because the steps of one burst share
-# their luck with the scheduler. Measured on 2 busy cores (load 6), for steps of 10 and 32 ms: bursts of 0.5 s and 5
-# steps gave half-widths of 25 to 32 % and 9 to 11 %, bursts of 0.15 s and 3 steps 11 % and 3 %.
+# their luck with the scheduler. Measured on 2 busy cores (load 5 to 9), for steps of 11 and 32 ms: bursts of 0.5 s and
+# 5 steps gave half-widths of 21 to 32 % and 7 to 11 %, bursts of 0.15 s and 3 steps 11 to 13 % and 3 to 4 %.
 BURST_SECONDS: Final = 0.15
 BURST_STEPS: Final = 3
 # A burst of slow steps is shortened to this time, but has at least two steps.
