@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,17 +15,22 @@ from tests.waiting import wait_for
 
 def run_disturbed(disturb: Callable[[], object], *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command as ``run_in_process`` does, while another thread runs ``disturb``; raise what that raises."""
+    ended = threading.Event()
 
     def disturb_or_interrupt() -> None:
         try:
             disturb()
         except BaseException:
-            os.kill(os.getpid(), signal.SIGTERM)  # the command's own handler ends its ranks
+            if not ended.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)  # the command's own handler ends its ranks
             raise
 
     with ThreadPoolExecutor(1) as thread:
         disturbance = thread.submit(disturb_or_interrupt)
-        done = run_in_process(*arguments)
+        try:
+            done = run_in_process(*arguments)
+        finally:
+            ended.set()
         disturbance.result()
     return done
 
