@@ -13,7 +13,7 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
 
 NETEM_REMEDY: Final = "load the module sch_netem (package linux-modules-extra or kernel-modules-extra)"
-DELAY_LINE_REMEDY: Final = "use a kernel with CONFIG_PACKET, or load the module af_packet"
+DELAY_LINE_REMEDY: Final = "allow packet sockets: CONFIG_PACKET or the module af_packet in the kernel, and CAP_NET_RAW"
 _PROBE_SECONDS: Final = 30
 
 

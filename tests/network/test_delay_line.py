@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -92,6 +93,13 @@ def _explore() -> None:
     time.sleep(TIMEOUT_SECONDS)
 
 
+def _ask_for_delay_line() -> None:
+    link = WorkerLink(0, os.environ[NAMESPACES_VARIABLE].split(",")[0])
+    facts = {"refusal": link.delay_line_refusal(), "auto": link.choose(LinkMap.parse("100mbit"), 1, "auto")}
+    with Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
+        events.write(json.dumps({"type": "facts", **facts}) + "\n")
+
+
 # ---- in front of them
 
 
@@ -128,5 +136,17 @@ def test_frames_are_delayed_and_lost_and_nothing_is_left_of_a_killed_launch(pref
         assert facts["lost"][1][0] + facts["lost"][0][1] > 0
 
 
+def test_without_packet_sockets_the_reason_is_told_and_the_kernel_limits_rates() -> None:
+    skip_without_namespaces()
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can give up the right to packet sockets")
+    prefix = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"]
+    with supervise([*COMMAND, "refused"], num_links=1, prefix=prefix) as supervised:
+        facts = supervised.next_event()
+
+    assert facts["refusal"] == "the delay line cannot start: [Errno 1] Operation not permitted"
+    assert facts["auto"] == "tbf"
+
+
 if __name__ == "__main__":
-    _explore()
+    _ask_for_delay_line() if sys.argv[1:] == ["refused"] else _explore()
