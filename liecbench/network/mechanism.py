@@ -10,7 +10,8 @@ from liecbench.network.link_map import LinkMap
 Emulator = Literal["auto", "netem", "delay_line"]
 # What a record may say.
 UsedEmulator = Literal["delay_line", "netem", "tbf"]
-# The delay line needs half a second of a CPU per Gbit. Above this, it would take more than one of two cores.
+# Eight links of 200 Mbit/s take 0.8 of a core, one stream of 1 Gbit/s as well: 0.5 to 1 s of CPU per Gbit. Above this
+# rate, the delay line would take more than a core.
 _MOST_BITS_PER_SECOND: Final = 2 * 10**9
 
 
