@@ -1,4 +1,7 @@
-"""The base class of every algorithm (method): a DDP communication hook with a step count, counters and memories."""
+"""The base class of every algorithm (method): a DDP communication hook that counts steps and bytes.
+
+It keeps the method's memories: tensors that last from step to step, such as the error that compression leaves.
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

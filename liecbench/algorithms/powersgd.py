@@ -259,7 +259,10 @@ class PowerSGD(BucketedAllReduce):
             self._qs[parameter] = piece.view(shape).clone()
 
     def _compressed(self, bucket: _Bucket) -> list[Tensor]:
-        """Return the bucket's compressed parameters in the hook's order: those of equal matrix shape are adjacent."""
+        """Return the parameters of the bucket whose gradients are compressed, in the order of PyTorch's PowerSGD hook.
+
+        In this order, parameters of equal matrix shape are adjacent.
+        """
         by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for parameter in bucket.parameters:
             if self._thin_shapes(parameter.shape):

@@ -11,9 +11,9 @@ from liecbench.launch.pending import Pending
 class TimeLeft:
     """An estimate of the seconds that a run still needs, which is updated while the run is in progress.
 
-    The time of an epoch is estimated as the time that its bytes need on the links, plus the mean by which finished
-    epochs took longer than that. The mean is over epochs with the same algorithm, number of workers and task or, if
-    none is finished, over all epochs. A timing session counts with its time limit until its second round begins, and
+    The time of an epoch is estimated as the time that its bytes need on the links, plus the mean time that finished
+    epochs took beyond the time of their own bytes. The mean is over epochs with the same algorithm, number of workers
+    and task or, if none is finished, over all epochs. A timing session counts with its time limit until its second round begins, and
     from then on with the mean time of its finished rounds.
     """
 

@@ -88,9 +88,9 @@ def _read_quota_v1(group: Path) -> tuple[float | None, float]:
 
 
 def _memory(proc: Path) -> Iterator[tuple[int, int]]:
-    """Yield the limit and the used bytes of each group that has a limit.
+    """Yield the memory limit and the used memory, in bytes, of each group of this process that has a limit.
 
-    File pages that the kernel can drop do not count as used.
+    File pages that the kernel can drop do not count as used. ``proc`` is the directory where /proc is mounted.
     """
     for group, version in _groups(proc, "memory"):
         names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")

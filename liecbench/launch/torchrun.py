@@ -142,7 +142,7 @@ def start_torchrun(
         plan: The file that the ranks read their plan from.
         log: The file that receives what the ranks print.
         on_event: Called with each event.
-        refused_remedy: The remedy in the message of the MachineError.
+        refused_remedy: What the error message advises if the kernel refuses namespaces.
         stall_timeout: Returns how many seconds to wait for the next event; if none comes in this time, the ranks are
             ended. It is called before every wait. None: wait forever.
 

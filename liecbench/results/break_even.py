@@ -44,7 +44,10 @@ class BreakEven:
         return [_point(row)[0] for row in self.rows if row.is_added]
 
     def rate_text(self, bits_per_second: int) -> str:
-        """Return, as text, the rates of the default link if its up rate is this: ``20mbit`` or ``10mbit↑ 50mbit↓``."""
+        """Return the default link's rates as text, scaled so that its up rate is ``bits_per_second``.
+
+        An example is ``20mbit``, or ``10mbit↑ 50mbit↓`` where up and down differ.
+        """
         link = self.slowest.at_rate(bits_per_second).default
         assert link is not None, "links of a break-even are shaped"
         return str(link.without_delay)

@@ -1,4 +1,4 @@
-"""The global random generators of Python and NumPy, which a model of a user's own may draw from."""
+"""Save and restore the global random generators of Python and NumPy, because a user's model may draw from them."""
 
 import random
 from typing import Any

@@ -161,7 +161,7 @@ class _Receives:
         self._start()
 
     def next(self) -> _Transfer:
-        """Return the next started receive, whose message may still be on its way."""
+        """Take the oldest of the receives that were started and not yet taken; its message may still be on its way."""
         return self._started.popleft()
 
     def release(self, message: Message) -> None:

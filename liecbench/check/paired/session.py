@@ -1,4 +1,7 @@
-"""A paired comparison: the ranks of both sides keep running and are timed in pairs until each case is decided."""
+"""A paired comparison of two sides, A and B: the ranks of both keep running.
+
+A and B take turns, two turns make a pair of timings, and pairs are measured until each case is decided.
+"""
 
 import contextlib
 import random

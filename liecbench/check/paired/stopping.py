@@ -53,10 +53,10 @@ def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
 def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
     """Return the verdict after the first pair that decides the test; None if no pair does.
 
-    FAIL needs an E-value of at least the fail threshold, and a median beyond the tolerance in each relaunch. PASS needs
-    an E-value of at least the pass threshold, and a median within the bound in each relaunch. Both need enough
-    relaunches with enough pairs. If a pair allows both, the verdict is FAIL. If the rule has too few relaunches to
-    decide, the verdict is INCONCLUSIVE instead of FAIL or PASS.
+    FAIL needs an E-value of at least the fail threshold, and in each relaunch a median slowdown of B above the
+    tolerance. PASS needs an E-value of at least the pass threshold, and in each relaunch a median slowdown below the
+    bound. Both need enough relaunches with enough pairs. If a pair allows both, the verdict is FAIL. If the rule plans
+    fewer relaunches than a decision needs, the verdict is INCONCLUSIVE instead of FAIL or PASS.
 
     Args:
         pairs: The pairs of one test, in the order in which they were measured.

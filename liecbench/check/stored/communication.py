@@ -21,7 +21,9 @@ _BUSY = 0.15
 def over_wire(
     label: str, matches: Sequence[CellMatch], *, margin: float, least_seconds_per_step: float
 ) -> CheckResult | UngatedMetric | None:
-    """Compare the ratio of communication time to wire time, seed by seed.
+    """Compare the ratio of communication time to wire time with the baseline's, seed by seed.
+
+    Wire time is the wire bytes divided by the link's rate.
 
     The ratio of an epoch uses the communication time of the rank that communicated least, and the ratio of a cell is
     the smallest of its epochs: disturbances only add time.
