@@ -1,0 +1,109 @@
+import functools
+import random
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from liecbench.worker.undone_passes import undone
+
+
+@dataclass(slots=True)
+class Counter:
+    calls: int = 0
+
+
+class Changing(nn.Module):
+    """Changes all kinds of state in each forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.register_buffer("absent", None)
+        self.register_buffer("grown", torch.zeros(1))
+        self.flag, self.numbers, self.names = False, [1], {"a"}
+        self.recent: deque[float] = deque([1.0], maxlen=2)
+        self.nested: dict[str, Any] = {"inner": [torch.zeros(2)], "array": np.zeros(2)}
+        self.counter = Counter()
+        self.generators: Any = (torch.Generator(), np.random.default_rng(1), random.Random(1))
+        captured: list[int] = []
+        self.captured: Any = lambda: captured.append(1)
+        self.length = lambda: len(captured)
+        self.bound = functools.partial(self.numbers.append, 7)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.absent = torch.ones(1)
+        self.grown = torch.ones(len(self.numbers) + 1)
+        self.layer.weight.data = self.layer.weight.data + 1
+        with torch.no_grad():
+            self.layer.bias.zero_()
+        self.layer.eval()
+        self.flag, self.new = True, object()
+        self.numbers.append(2)
+        self.names.add("b")
+        self.recent.append(2.0)
+        self.nested["inner"].append(self.nested["inner"][0].add_(1))
+        self.nested["array"] += 1
+        self.counter.calls += 1
+        self.captured()
+        self.bound()
+        for generator in self.generators[1:]:
+            generator.random()
+        noise = torch.rand(1, generator=self.generators[0]) + random.random() + float(np.random.random())
+        outputs: Tensor = self.layer(inputs) + noise
+        return outputs
+
+
+def state(model: Any) -> list[object]:
+    """Return all that a pass changes, as values that can be compared."""
+    tensor, array, python = model.generators
+    return [
+        {name: value.tolist() for name, value in model.state_dict().items()},
+        (
+            model.absent is None,
+            model.flag,
+            model.numbers[:],
+            set(model.names),
+            list(model.recent),
+            hasattr(model, "new"),
+        ),
+        ([value.tolist() for value in model.nested["inner"]], model.nested["array"].tolist()),
+        (model.counter.calls, model.length(), model.layer.training),
+        (tensor.get_state().tolist(), array.bit_generator.state, python.getstate()),
+        (random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tolist()),
+    ]
+
+
+def test_a_pass_leaves_no_trace() -> None:
+    model: Any = Changing()
+    before, weight, numbers = state(model), model.layer.weight, model.numbers
+    with undone(model):
+        model(torch.zeros(1, 2)).sum().backward()
+        changed = state(model)
+
+    assert all(one != other for one, other in zip(before, changed, strict=True))
+    assert state(model) == before
+    assert (model.layer.weight is weight, model.numbers is numbers) == (True, True)
+
+
+def test_a_pass_that_fails_leaves_no_trace() -> None:
+    model: Any = Changing()
+    before = state(model)
+    with pytest.raises(RuntimeError), undone(model):
+        model(torch.zeros(1, 3))
+
+    assert state(model) == before
+
+
+def test_objects_that_refer_to_each_other_are_remembered_once() -> None:
+    model: Any = nn.Linear(1, 1)
+    model.extra_list = [model, {"model": model}]
+    model.extra_list.append(model.extra_list)
+    with undone(model):
+        model.extra_list.clear()
+
+    assert len(model.extra_list) == 3
