@@ -82,7 +82,3 @@ def _num_bytes(gradient: Tensor) -> int:
     if gradient.is_sparse:
         return gradient._indices().nbytes + gradient._values().nbytes
     return gradient.nbytes
-
-
-# The classes' former names. An editable install from before the change finds the algorithms under them.
-DDP, DDPFP16, DDPBF16 = AllReduce, AllReduceFP16, AllReduceBF16
