@@ -5,6 +5,7 @@ namespaces. netem is the kernel module for delay, jitter and loss. The delay lin
 needs packet sockets (AF_PACKET).
 """
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -51,10 +52,28 @@ def _try_delay_line(link: WorkerLink) -> dict[str, float | str]:
 
 def _has_netem() -> bool:
     with IPRoute() as here:
-        try:
-            here.tc("add", "netem", here.link_lookup(ifname=INTERFACE)[0], handle="1:", delay=1000)
-        except NetlinkError:
+        return has_qdisc(here, here.link_lookup(ifname=INTERFACE)[0], "netem", delay=1000)
+
+
+def has_qdisc(route: IPRoute, interface: int, kind: str, **options: int) -> bool:
+    """Return whether the kernel has a queueing discipline, such as netem.
+
+    Args:
+        route: A netlink socket in the namespace of the interface.
+        interface: Index of an interface whose root is a token bucket with the handle ``1:``, as after
+            ``WorkerLink.measure``. The discipline is added below it, as a run does, and stays.
+        kind: Name of the discipline.
+        options: Its options.
+
+    Raises:
+        NetlinkError: If the kernel refuses the discipline for another reason than not to know it.
+    """
+    try:
+        route.tc("add", kind, interface, parent="1:1", handle="10:", **options)
+    except NetlinkError as error:
+        if error.code in (errno.ENOENT, errno.EOPNOTSUPP):
             return False
+        raise
     return True
 
 

@@ -51,16 +51,18 @@ def probe_link() -> dict[str, Any]:
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]
     orders = Orders(parent=os.getpid(), events=writing, num_links=1, command=command)
-    process = subprocess.Popen(
-        orders.arguments(), pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    os.close(writing)
-    try:
-        _, printed = process.communicate(timeout=_PROBE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return {"reason": f"building a link took more than {_PROBE_SECONDS} s"}
-    with os.fdopen(reading) as events:
+    with (
+        os.fdopen(reading) as events,
+        subprocess.Popen(
+            orders.arguments(), pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        os.close(writing)
+        try:
+            _, printed = process.communicate(timeout=_PROBE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return {"reason": f"building a link took more than {_PROBE_SECONDS} s"}
         line = events.readline()
     last = printed.decode(errors="replace").strip().rpartition("\n")[2]
     return json.loads(line) if line else {"reason": last or "the probe printed nothing"}
