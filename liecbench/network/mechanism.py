@@ -18,9 +18,9 @@ _MOST_BITS_PER_SECOND: Final = 2 * 10**9
 def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, has_delay_line: bool) -> Mechanism:
     """Return the mechanism that limits the links of a cell.
 
-    ``auto`` chooses the delay line if links have delay, jitter or loss, or if their rates sum to at most 2 Gbit/s. The
-    delay line holds small messages to the rate; the kernel's token bucket lets them pass at once. Faster links are
-    limited by the kernel.
+    ``auto`` chooses the delay line if links have delay, jitter or loss, or if their rates sum to at most 2 Gbit/s in
+    each direction. The delay line holds small messages to the rate; the kernel's token bucket lets them pass at once.
+    Faster links are limited by the kernel.
 
     Args:
         links: The cell's shaped links.
@@ -30,7 +30,8 @@ def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, ha
     """
     if emulator != "auto":
         return "delay_line" if emulator == "delay_line" else "kernel"
-    total = sum(links.of(rank).up_bits_per_second for rank in range(num_workers))
+    each = [links.of(rank) for rank in range(num_workers)]
+    total = max(sum(link.up_bits_per_second for link in each), sum(link.down_bits_per_second for link in each))
     is_for_delay_line = links.needs_latency or total <= _MOST_BITS_PER_SECOND
     return "delay_line" if has_delay_line and is_for_delay_line else "kernel"
 
