@@ -13,8 +13,8 @@ _UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES = 32 * 10**9, 2**24
 # dominate the measured times.
 _QUEUE_BYTES: Final = 64 * 2**20
 _FRAME_BYTES: Final = 1514
-# Twice the largest packet.
-_BACKLOG_BYTES: Final = 2 * LARGEST_PACKET_BYTES
+# Twice the largest packet, and how long these bytes may take at the link's rate.
+_BACKLOG_BYTES, _BACKLOG_SECONDS = 2 * LARGEST_PACKET_BYTES, 0.02
 
 
 class KernelShaper:
@@ -32,14 +32,12 @@ class KernelShaper:
     def unshape(self) -> None:
         """Remove the rate limit, and set delay, jitter and loss to 0."""
         if self._has_bucket:
-            self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
-        if self._has_netem:
-            self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
+            self.count()
 
     def count(self) -> None:
-        """Remove the rate limit, but count bytes from now on."""
+        """Remove the rate limit, and set delay, jitter and loss to 0, but count bytes from now on."""
         self._set_bucket(_UNSHAPED_BITS_PER_SECOND, _UNSHAPED_BURST_BYTES)
-        self.unshape()
+        self._clear_netem()
 
     def shape(self, bits_per_second: int, link: Link) -> None:
         """Limit this direction to ``bits_per_second``, and give it the delay, jitter and loss of ``link``."""
@@ -48,14 +46,13 @@ class KernelShaper:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
 
     def hold_back(self, bits_per_second: int) -> None:
-        """Limit the rate of this direction in front of the delay line, with a burst that leaves large packets whole.
+        """Limit the rate of this direction in front of the delay line, with a burst of ``backlog_bytes``.
 
         The delay line limits the rate by itself. But packets should wait for it in the sender's queue, where TCP sees
         them and stops handing over more (TCP small queues).
         """
-        self._set_bucket(bits_per_second, _BACKLOG_BYTES)
-        if self._has_netem:
-            self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
+        self._set_bucket(bits_per_second, backlog_bytes(bits_per_second))
+        self._clear_netem()
 
     def _set_bucket(self, bits_per_second: int, burst: int) -> None:
         self._route.tc(
@@ -68,6 +65,10 @@ class KernelShaper:
             limit=_QUEUE_BYTES,
         )
         self._has_bucket = True
+
+    def _clear_netem(self) -> None:
+        if self._has_netem:
+            self._set_netem(delay_seconds=0.0, jitter_seconds=0.0, loss=0.0)
 
     def _set_netem(self, delay_seconds: float, jitter_seconds: float, loss: float) -> None:
         self._route.tc(
@@ -91,3 +92,14 @@ class KernelShaper:
         """
         (shaper,) = (q for q in self._route.get_qdiscs(self._interface) if q.get_attr("TCA_KIND") == "tbf")
         return int(shaper.get_attr("TCA_STATS2").get_attr("TCA_STATS_BASIC")["bytes"])
+
+
+def backlog_bytes(bits_per_second: int) -> int:
+    """Return the size of the token bucket in front of the delay line: the bytes that may wait in the delay line.
+
+    The size leaves two of the largest packets whole, unless these take more than 20 ms at the link's rate. On slower
+    links, the bucket splits packets, so that the first bytes of a packet arrive before its last ones. The size is never
+    less than ``burst_bytes``.
+    """
+    at_most = min(_BACKLOG_BYTES, int(bits_per_second / 8 * _BACKLOG_SECONDS))
+    return max(burst_bytes(bits_per_second), at_most)
