@@ -1,6 +1,7 @@
 """Links of ranks without a network namespace: either the process delays its own messages, or nothing is emulated.
 
-If a rank has a network namespace, the kernel limits its traffic (``liecbench.network.emulation.WorkerLink``).
+If a rank has a network namespace, the kernel or the delay line limits its traffic
+(``liecbench.network.emulation.WorkerLink``).
 """
 
 import os
@@ -29,12 +30,11 @@ class ProcessPacing:
         """Return None, because there is no emulator to choose: this process always delays its messages itself."""
 
     def shape(self, link: Link) -> None:
-        """Delay this rank's messages in both directions as the rates and the delay of ``link`` demand."""
-        self.pacer.start(
-            up_bits_per_second=link.up_bits_per_second,
-            down_bits_per_second=link.down_bits_per_second,
-            delay_seconds=link.delay_seconds,
-        )
+        """Delay this rank's messages in both directions as the rates of ``link`` demand.
+
+        Scenarios that ask for delay, jitter or loss are refused before a launch with this shaper.
+        """
+        self.pacer.start(up_bits_per_second=link.up_bits_per_second, down_bits_per_second=link.down_bits_per_second)
 
     def unshape(self) -> None:
         """Stop delaying messages."""
@@ -82,7 +82,7 @@ def choose_shaper(worker_link: WorkerLink | None, backend: Backend, *, paced: bo
     """Return the mechanism that limits this rank's traffic to its link.
 
     Args:
-        worker_link: The rank's link in its network namespace, which the kernel shapes; None without a namespace.
+        worker_link: The rank's link in its network namespace, which can be shaped; None without a namespace.
         backend: The launch's backend.
         paced: True if the process itself delays its messages. If ``worker_link`` is given, ``paced`` is ignored.
     """

@@ -48,16 +48,14 @@ class Pacer:
         self._times = times.view(num_ranks, num_ranks, _MAX_IN_FLIGHT, 2).numpy()
         self._num_sent, self._num_received = [0] * num_ranks, [0] * num_ranks
 
-    def start(self, *, up_bits_per_second: int, down_bits_per_second: int, delay_seconds: float) -> None:
+    def start(self, *, up_bits_per_second: int, down_bits_per_second: int) -> None:
         """Delay messages from now on. Call it on every rank before any rank sends a message.
 
         Args:
             up_bits_per_second: The rate of this rank's up link.
             down_bits_per_second: The rate of this rank's down link.
-            delay_seconds: The one-way delay of each link; a message passes two links.
         """
         self.is_active = True
-        self._delay = delay_seconds
         self._up = _Direction(up_bits_per_second / 8)
         self._down = _Direction(down_bits_per_second / 8)
 
@@ -69,14 +67,14 @@ class Pacer:
         """Record when the first and last byte of a message reach the down link of ``peer``. Call it before sending."""
         now = time.monotonic()
         slot = self._times[self._rank, peer, self._num_sent[peer] % _MAX_IN_FLIGHT]
-        slot[:] = now + self._delay, self._up.take(payload_bytes, now) + self._delay
+        slot[:] = now, self._up.take(payload_bytes, now)
         self._num_sent[peer] += 1
 
     def wait_for_arrival(self, peer: int, payload_bytes: int) -> None:
         """Wait until the time when a received message from ``peer`` would have arrived over the emulated links."""
         first, last = self._times[peer, self._rank, self._num_received[peer] % _MAX_IN_FLIGHT]
         self._num_received[peer] += 1
-        due = max(last, self._down.take(payload_bytes, first)) + self._delay
+        due = max(last, self._down.take(payload_bytes, first))
         time.sleep(max(0.0, due - time.monotonic()))
 
 
