@@ -107,7 +107,7 @@ class Attachable(metaclass=PlainErrors):
         self._rank, self._world_size = group.rank(), group.size()
         self._failure = None
         self._finite_check = FiniteCheck(is_async=uses_nccl(self.device, group))
-        self._optimizers = optimizers
+        self._optimizers = list(frozenset[Optimizer]().union(*optimizers.values()))
         self._backwards = Backwards(module, parameters)
         self.on_attach(module, group)
         self._attachment = Attachment(self, hook, module, optimizers, group)

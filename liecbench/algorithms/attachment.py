@@ -2,7 +2,7 @@
 
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Set
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from liecbench.algorithms.comm.own_group import release_group
 from liecbench.algorithms.ddp_hook import DdpHook, Listener, refuse_join
+from liecbench.algorithms.optimizers import is_within_step
 
 
 class StepListener(Listener, Protocol):
@@ -39,7 +40,7 @@ class Attachment:
         algorithm: The algorithm.
         hook: The communication hook of ``ddp``.
         ddp: The model.
-        optimizers: The optimizers.
+        optimizers: The optimizers, each with the innermost ones whose steps its own step includes.
         group: The process group of the algorithm.
     """
 
@@ -48,15 +49,17 @@ class Attachment:
         algorithm: StepListener,
         hook: DdpHook,
         ddp: DistributedDataParallel,
-        optimizers: Sequence[Optimizer],
+        optimizers: Mapping[Optimizer, Set[Optimizer]],
         group: dist.ProcessGroup,
     ) -> None:
         self._algorithm, self._hook, self._ddp, self._optimizers = algorithm, hook, ddp, optimizers
-        self._group, self._to_come = group, set(map(id, optimizers))
+        self._group = group
+        self._innermost = frozenset[Optimizer]().union(*optimizers.values())
+        self._to_come = set(self._innermost)
         hook.listener = algorithm
         self._handles: list[Any] = [ddp.register_forward_pre_hook(hook)]
         for optimizer in optimizers:
-            self._handles.append(optimizer.register_step_pre_hook(lambda *_: algorithm.on_step_begin()))
+            self._handles.append(optimizer.register_step_pre_hook(lambda *_: self._begin_step()))
             self._handles.append(optimizer.register_step_post_hook(lambda stepped, *_: self._stepped(stepped)))
         if not algorithm.supports_join:
             ddp.__dict__["join_hook"] = refuse_join
@@ -66,8 +69,8 @@ class Attachment:
 
         Afterwards, all optimizers count as not yet stepped.
         """
-        is_between = len(self._to_come) < len(self._optimizers)
-        self._to_come = set(map(id, self._optimizers))
+        is_between = len(self._to_come) < len(self._innermost)
+        self._to_come = set(self._innermost)
         return is_between
 
     def parameters(self) -> list[Parameter]:
@@ -111,9 +114,15 @@ class Attachment:
         """Release the process group, which other algorithms may use again unless the algorithm ``has_failed``."""
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 
+    def _begin_step(self) -> None:
+        if not is_within_step(self._optimizers):
+            self._algorithm.on_step_begin()
+
     def _stepped(self, optimizer: Any) -> None:
-        self._to_come.discard(id(optimizer))
+        if is_within_step(self._optimizers):
+            return
+        self._to_come -= self._optimizers[optimizer]
         is_last = not self._to_come
         if is_last:
-            self._to_come = set(map(id, self._optimizers))
+            self._to_come = set(self._innermost)
         self._algorithm.on_step_end(is_last=is_last)

@@ -1,8 +1,10 @@
 """Find the torch optimizers around whose steps an algorithm works."""
 
+import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Container, Iterable, Iterator
+from types import CodeType, FrameType
+from typing import Any, Final
 
 import torch
 from torch.nn import Parameter
@@ -15,12 +17,20 @@ _SHARDED = {
 }
 
 
-def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> list[Optimizer]:
-    """Return the torch optimizers in ``given``. They run hooks before and after each step.
+# The function that every optimizer's step is, in which torch runs the hooks.
+_STEP_CODE: Final = next(c for c in Optimizer.profile_hook_step.__code__.co_consts if isinstance(c, CodeType))
+
+
+def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Optimizer, frozenset[Optimizer]]:
+    """Return the torch optimizers in ``given`` that run hooks before and after each step.
 
     Args:
         given: An optimizer, an object that wraps one in an attribute, or a list of such.
         parameters: The parameters that the model averages.
+
+    Returns:
+        For each optimizer the innermost ones whose steps its own step includes: those that it wraps, as SAM does, or
+        the optimizer itself.
 
     Raises:
         TypeError: If there is no torch optimizer, or one that shards its state over the ranks.
@@ -29,30 +39,55 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> list[Op
     items = list(given) if isinstance(given, list | tuple) else [given]
     if not items:
         raise ValueError("attach needs at least one optimizer, and the list is empty")
-    found = [optimizer for item in items for optimizer in _behind(item)]
     own = set(parameters)
-    for optimizer in found:
+    innermost: dict[Optimizer, frozenset[Optimizer]] = {}
+    for outer in (optimizer for item in items for optimizer in _behind(item)):
+        if not _updates(outer, own):
+            raise ValueError(
+                f"the {type(outer).__name__} has no parameter of this DistributedDataParallel model; "
+                "attach takes the optimizer that updates the model"
+            )
+        _add(outer, own, innermost)
+    for optimizer in innermost:
         if isinstance(optimizer, torch.optim.LBFGS):
             raise ValueError(
                 "LBFGS calls its closure as often as the rank's own loss demands, so that ranks would exchange an "
                 "unequal number of gradients and wait for each other; take an optimizer with one gradient per step"
             )
-        if own.isdisjoint(p for group in optimizer.param_groups for p in group["params"]):
-            raise ValueError(
-                f"the {type(optimizer).__name__} has no parameter of this DistributedDataParallel model; "
-                "attach takes the optimizer that updates the model"
-            )
-    return list(dict.fromkeys(found))
+    return innermost
+
+
+def is_within_step(optimizers: Container[object]) -> bool:
+    """Return whether a hook of a step runs within the step of another of ``optimizers``, or of the same one.
+
+    An optimizer that wraps another runs the hooks of both, and one whose step calls ``super().step`` runs its own
+    twice. A count of hooks would be wrong after a step that raised an error, so this function searches the stack.
+    """
+    number = 0
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and number < 2:
+        if frame.f_code is _STEP_CODE and frame.f_locals.get("self") in optimizers:
+            number += 1
+        frame = frame.f_back
+    return number > 1
+
+
+def _add(optimizer: Optimizer, own: set[Parameter], innermost: dict[Optimizer, frozenset[Optimizer]]) -> None:
+    wrapped = [inner for inner in _wrapped(optimizer, {id(optimizer)}) if _updates(inner, own)]
+    innermost[optimizer] = frozenset([optimizer])
+    for inner in wrapped:
+        _add(inner, own, innermost)
+    if wrapped:
+        innermost[optimizer] = frozenset[Optimizer]().union(*(innermost[inner] for inner in wrapped))
+
+
+def _updates(optimizer: Optimizer, own: set[Parameter]) -> bool:
+    return not own.isdisjoint(p for group in optimizer.param_groups for p in group["params"])
 
 
 def _behind(item: object) -> Iterator[Optimizer]:
     """Yield ``item`` if it is an optimizer that runs hooks; otherwise yield the optimizers that it wraps."""
-    for cls in type(item).__mro__:
-        if cls.__name__ in _SHARDED:
-            raise TypeError(
-                f"{cls.__name__} {_SHARDED[cls.__name__]}; take an optimizer that is not sharded, "
-                "such as the one that it wraps"
-            )
+    _refuse_sharded(item)
     if _has_hooks(item):
         assert isinstance(item, Optimizer)
         yield item
@@ -78,11 +113,22 @@ def _wrapped(item: object, seen: set[int]) -> Iterator[Optimizer]:
     for value in values:
         if hasattr(value, "step") and hasattr(value, "param_groups") and id(value) not in seen:
             seen.add(id(value))
+            _refuse_sharded(value)
             if _has_hooks(value):
                 yield value
             else:
                 yield from _wrapped(value, seen)
 
 
+def _refuse_sharded(item: object) -> None:
+    for cls in type(item).__mro__:
+        if cls.__name__ in _SHARDED:
+            raise TypeError(
+                f"{cls.__name__} {_SHARDED[cls.__name__]}; take an optimizer that is not sharded, "
+                "such as the one that it wraps"
+            )
+
+
 def _has_hooks(item: object) -> bool:
-    return isinstance(item, Optimizer) and "_optimizer_step_post_hooks" in vars(item)
+    # Only Optimizer.__init__ sets this attribute; ``_behind`` gives the hooks of steps to wrappers, too.
+    return isinstance(item, Optimizer) and "_optimizer_state_dict_pre_hooks" in vars(item)
