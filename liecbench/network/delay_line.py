@@ -6,9 +6,9 @@ sends it to its receiver when its time has come (``frame_schedule``). Once no li
 it still holds, and the bridge takes over again.
 
 Ranks control the process through a socket, with one JSON object per message. A request has ``rank``, and either
-``link`` (null: lift the limits) or ``open`` (find out whether the kernel has packet sockets). The answer has ``error``
-(null, or the reason why the kernel has no packet sockets) and ``lost``, the number of segments that the rank's link has
-lost so far in each direction.
+``link`` (null: lift the limits), ``open`` (find out whether the kernel has packet sockets) or ``tally``. The answer has
+``error`` (null, or the reason why the kernel has no packet sockets), and the fields of a ``LinkTally`` as ``tally`` if
+the request asks for it.
 """
 
 import contextlib
@@ -29,18 +29,18 @@ from liecbench.host import linux
 from liecbench.network.frame_schedule import FrameSchedule
 from liecbench.network.hub import Hub
 from liecbench.network.link import Link
+from liecbench.network.link_tally import LinkTally
 from liecbench.network.packet_port import PacketPort
 
 CONTROL_ADDRESS: Final = "\0liecbench-delay-line"
 # Memory of all rings together, and the most and the fewest frames per ring. A frame takes 32 KiB.
 _RING_FRAMES, _MOST_FRAMES, _FEWEST_FRAMES = 4096, 256, 16
-_LONGEST_REQUEST: Final = 2**12
 _REAL_TIME_PRIORITY: Final = 1
 # Part of the last waking-up's lateness that counts in the moving average.
 _SMOOTHING: Final = 1 / 16
 _MOST_EARLY_SECONDS: Final = 100e-6
 _IS_BROADCAST: Final = 1
-_MAX_WAITING: Final = 1024
+_LONGEST_REQUEST, _MAX_WAITING = 2**12, 1024
 
 
 def start(hub: Hub, core: int | None, unused: Sequence[int] = ()) -> int:
@@ -97,10 +97,13 @@ class DelayLine:
         self._route = IPRoute()
         self._hub = len(ports) - 1
         self._schedule = FrameSchedule(self._hub)
-        self._controls: list[socket.socket] = []
+        self._controls: dict[int, socket.socket] = {}
         self._limited: set[int] = set()
         self._ports: list[PacketPort] = []
         self._early = 0.0
+        self._sent_frames, self._late_seconds = 0, 0.0
+        self._ready = select.epoll()
+        self._ready.register(listener, select.EPOLLIN)
 
     def run(self) -> NoReturn:
         """Delay frames and answer ranks until this process is killed."""
@@ -115,17 +118,18 @@ class DelayLine:
             for at, frame in port.read():
                 moved = True
                 self._enter(at, source, frame)
-        for destination, frame in schedule.due(time.monotonic() + self._early):
+        for due, destination, frame in schedule.due(time.monotonic() + self._early):
             moved = True
             ports[destination].send(frame)
+            self._sent_frames += 1
+            self._late_seconds += max(0.0, time.monotonic() - due)
         return moved
 
     def _enter(self, at: float, source: int, frame: bytes) -> None:
         # A frame has 10 bytes before the address of its receiver, whose last two bytes are the receiver's number.
         if frame[10] & _IS_BROADCAST:
-            for destination in range(len(self._ports)):
-                if destination != source:
-                    self._schedule.enter(at, source, destination, frame)
+            others = [port for port in range(len(self._ports)) if port != source]
+            self._schedule.broadcast(at, source, others, frame)
             return
         destination = frame[14] << 8 | frame[15]
         if destination < len(self._ports):
@@ -137,22 +141,23 @@ class DelayLine:
         There is something to do when a frame arrives or is due, or when a rank sends a request. If ``is_busy``, do not
         wait.
         """
-        ports = self._ports if self._limited else []
         seconds = None
         due = self._schedule.next_time - self._early
         if is_busy:
             seconds = 0.0
         elif due < float("inf"):
             seconds = max(0.0, due - time.monotonic())
-        watched: list[socket.socket | PacketPort] = [self._listener, *self._controls, *ports]
-        ready, _, _ = select.select(watched, [], [], seconds)
-        if seconds and not ready:
+        # epoll waits for whole milliseconds, and select watches no descriptor above 1023; that of epoll is small.
+        is_ready, _, _ = select.select([self._ready], [], [], seconds)
+        if seconds and not is_ready:
             self._learn_lateness(time.monotonic() - due)
-        for one in ready:
-            if one is self._listener:
-                self._controls.append(self._listener.accept()[0])
-            elif one in self._controls:
-                self._answer(one)
+        for descriptor, _ in self._ready.poll(0) if is_ready else ():
+            if descriptor == self._listener.fileno():
+                control, _ = self._listener.accept()
+                self._controls[control.fileno()] = control
+                self._ready.register(control, select.EPOLLIN)
+            elif descriptor in self._controls:
+                self._answer(self._controls[descriptor])
 
     def _learn_lateness(self, late: float) -> None:
         """Adjust how much before a due time the process asks to be woken, so that it is on time on average.
@@ -163,23 +168,35 @@ class DelayLine:
         self._early = min(max(0.0, self._early + _SMOOTHING * error), _MOST_EARLY_SECONDS)
 
     def _answer(self, control: socket.socket) -> None:
-        request = control.recv(_LONGEST_REQUEST)
+        request = b""
+        with contextlib.suppress(OSError):  # the rank was killed before it read an answer
+            request = control.recv(_LONGEST_REQUEST)
         if not request:
+            del self._controls[control.fileno()]
             control.close()
-            self._controls.remove(control)
             return
-        asked = json.loads(request)
-        rank, error = int(asked["rank"]), None
+        asked, answer = json.loads(request), dict[str, Any](error=None)
         try:
             if "link" in asked:
-                self._set(rank, asked["link"])
+                self._set(int(asked["rank"]), asked["link"])
             elif "open" in asked:
                 self._open()
         except OSError as refused:
-            error = str(refused)
-        lost = self._schedule.up[rank].lost_segments, self._schedule.down[rank].lost_segments
+            answer["error"] = str(refused)
+        if "tally" in asked:
+            answer["tally"] = self._tally().as_dict()
         with contextlib.suppress(OSError):  # the rank may have died
-            control.send(json.dumps({"error": error, "lost": lost}).encode())
+            control.send(json.dumps(answer).encode())
+
+    def _tally(self) -> LinkTally:
+        up, down = self._schedule.up, self._schedule.down
+        return LinkTally(
+            lost_sent_segments=tuple(up[rank].lost_segments for rank in range(self._hub)),
+            lost_received_segments=tuple(down[rank].lost_segments for rank in range(self._hub)),
+            dropped_frames=sum(port.dropped() for port in self._ports),
+            sent_frames=self._sent_frames,
+            late_seconds=self._late_seconds,
+        )
 
     def _set(self, rank: int, asked: dict[str, Any] | None) -> None:
         up, down = self._schedule.up[rank], self._schedule.down[rank]
@@ -210,12 +227,24 @@ class DelayLine:
         self._open()
         for port in self._ports:
             port.resume()
+            self._ready.register(port, select.EPOLLIN)
         self._route.link("set", index=self._bridge, state="down")
 
     def _hand_back(self) -> None:
         self._move_frames()
-        for destination, frame in self._schedule.flush():
-            self._ports[destination].send(frame)
+        self._flush()
         self._route.link("set", index=self._bridge, state="up")
+        # The bridge did not forward the frames that arrived before it was up.
+        is_up = time.monotonic()
+        for source, port in enumerate(self._ports):
+            for at, frame in port.read():
+                if at <= is_up:
+                    self._enter(at, source, frame)
+        self._flush()
         for port in self._ports:
+            self._ready.unregister(port)
             port.pause()
+
+    def _flush(self) -> None:
+        for _, destination, frame in self._schedule.flush():
+            self._ports[destination].send(frame)

@@ -1,13 +1,15 @@
-"""A rank's side of the delay line: tell the process to limit this rank's link, and ask how many segments got lost."""
+"""A rank's side of the delay line: tell the process to limit this rank's link, and ask what it counted."""
 
 import json
 import socket
 from dataclasses import asdict
+from typing import Any
 
 from liecbench.network.delay_line import CONTROL_ADDRESS
 from liecbench.network.link import Link
+from liecbench.network.link_tally import LinkTally
 
-_LONGEST_ANSWER = 2**12
+_LONGEST_ANSWER = 2**16
 
 
 class DelayLineControl:
@@ -46,17 +48,16 @@ class DelayLineControl:
         """
         self._ask({"link": None})
 
-    def lost_segments(self) -> tuple[int, int]:
-        """Return the (sent, received) segments that this rank's link has lost so far; a segment has the MTU's size."""
-        return self._ask({})
+    def tally(self) -> LinkTally:
+        """Return what the delay line counted so far, for the links of all ranks."""
+        return LinkTally(**self._ask({"tally": True})["tally"])
 
-    def _ask(self, request: dict[str, object]) -> tuple[int, int]:
+    def _ask(self, request: dict[str, object]) -> dict[str, Any]:
         self._socket.send(json.dumps({"rank": self._rank, **request}).encode())
         answer = self._socket.recv(_LONGEST_ANSWER)
         if not answer:
             raise ConnectionResetError("the delay line's process has ended")
-        decoded = json.loads(answer)
+        decoded: dict[str, Any] = json.loads(answer)
         if decoded["error"]:
             raise OSError(f"the delay line cannot start: {decoded['error']}")
-        sent, received = decoded["lost"]
-        return sent, received
+        return decoded

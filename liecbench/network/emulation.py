@@ -22,6 +22,7 @@ from liecbench.network.hub import INTERFACE, port_name
 from liecbench.network.kernel_shaper import KernelShaper
 from liecbench.network.link import Link, Mechanism, burst_bytes
 from liecbench.network.link_map import LinkMap
+from liecbench.network.link_tally import LinkTally
 from liecbench.network.measurement import MeasuredLink
 from liecbench.network.mechanism import Emulator, UsedEmulator, choose_mechanism, used_emulator
 
@@ -88,9 +89,9 @@ class WorkerLink:
         self._down.unshape()
         self._delay_line.lift()
 
-    def lost_segments(self) -> tuple[int, int]:
-        """Return the (sent, received) segments of this rank that the delay line has lost so far."""
-        return self._delay_line.lost_segments()
+    def tally(self) -> LinkTally:
+        """Return what the delay line counted so far, for the links of all ranks."""
+        return self._delay_line.tally()
 
     def wire_bytes(self) -> tuple[int, int]:
         """Return this rank's bytes (sent, received) since the first ``shape``, with the headers of Ethernet frames."""

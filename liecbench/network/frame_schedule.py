@@ -8,7 +8,7 @@ two links of the same rate take the frame's time once. This module only computes
 import heapq
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from liecbench.network.frames import count_segments, split_at_lost
@@ -132,24 +132,28 @@ class FrameSchedule:
 
     def enter(self, at: float, source: int, destination: int, frame: bytes) -> None:
         """Put a frame on the up link of ``source`` at time ``at``."""
+        self.broadcast(at, source, (destination,), frame)
+
+    def broadcast(self, at: float, source: int, destinations: Collection[int], frame: bytes) -> None:
+        """Put a frame on the up link of ``source`` at time ``at``, once, and then on the down link of each receiver."""
         up = self.up[source]
         for piece, num_bytes, lost in up.pieces(frame):
             first, last = up.carry(at, at, num_bytes)
-            if not lost:
+            for destination in () if lost else destinations:
                 self._push(first, last, source, destination, piece, num_bytes, down=True)
 
-    def due(self, now: float) -> Iterator[tuple[int, bytes]]:
-        """Yield (destination, frame) for each frame that has arrived by time ``now``, in order of arrival."""
+    def due(self, now: float) -> Iterator[tuple[float, int, bytes]]:
+        """Yield (time, destination, frame) for each frame that has arrived by time ``now``, in order of arrival."""
         events = self._events
         while events and events[0].at <= now:
             event = heapq.heappop(events)
             if event.down:
                 self._go_down(event)
             else:
-                yield event.destination, event.frame
+                yield event.at, event.destination, event.frame
 
-    def flush(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (destination, frame) for all frames that are on a link, in order, without waiting for their time."""
+    def flush(self) -> Iterator[tuple[float, int, bytes]]:
+        """Yield (time, destination, frame) for all frames on links, in order, without waiting for their time."""
         yield from self.due(_NEVER)
         self._latest.clear()
         for direction in (*self.up, *self.down):

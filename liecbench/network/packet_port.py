@@ -16,11 +16,13 @@ from typing import Final
 from liecbench.network.frames import VNET_BYTES
 
 _SOL_PACKET, _ALL_PROTOCOLS = 263, 3
-_RX_RING, _VERSION, _VNET_HEADER, _IGNORE_OUTGOING = 5, 10, 15, 23
+_RX_RING, _STATISTICS, _VERSION, _VNET_HEADER, _IGNORE_OUTGOING = 5, 6, 10, 15, 23
 _TPACKET_V2: Final = 1
 # struct tpacket2_hdr: status, length, captured length, offsets of the frame and of its payload, seconds, nanoseconds.
 _SLOT_HEADER: Final = struct.Struct("=IIIHHII")
 _STATUS: Final = struct.Struct("=I")
+# struct tpacket_stats: frames, and frames that found no free slot, both since the last reading.
+_COUNTS: Final = struct.Struct("=II")
 _OF_USER: Final = 1
 # Larger than any frame, see ``emulation.LARGEST_PACKET_BYTES``.
 _SLOT_BYTES: Final = 2**15
@@ -41,7 +43,7 @@ class PacketPort:
     """
 
     def __init__(self, name: str, num_slots: int) -> None:
-        self._num_slots, self._next = num_slots, 0
+        self._num_slots, self._next, self._dropped = num_slots, 0, 0
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         try:
             for option, value in ((_VERSION, _TPACKET_V2), (_VNET_HEADER, 1), (_IGNORE_OUTGOING, 1)):
@@ -76,14 +78,24 @@ class PacketPort:
             self._next = (self._next + 1) % self._num_slots
             if captured == length:
                 yield seconds + nanoseconds * 1e-9 + monotonic, data
+            else:
+                self._dropped += 1
 
-    def send(self, frame: bytes) -> bool:
-        """Send a frame out of the interface. Return False if the kernel has no memory for it."""
+    def send(self, frame: bytes) -> None:
+        """Send a frame out of the interface. The frame is dropped if the kernel has no memory for it."""
         try:
             self._socket.send(frame)
         except OSError:
-            return False
-        return True
+            self._dropped += 1
+
+    def dropped(self) -> int:
+        """Return how many frames were dropped so far.
+
+        These are frames that found the ring full, that were larger than a slot of the ring, or that could not be sent.
+        """
+        counts = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, _COUNTS.size)
+        self._dropped += _COUNTS.unpack(counts)[1]
+        return self._dropped
 
     def pause(self) -> None:
         """Ignore all frames until ``resume`` is called."""

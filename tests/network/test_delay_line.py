@@ -1,7 +1,10 @@
 """The delay line between real namespaces. The module is also the command that runs behind it: see ``_explore``."""
 
+import fcntl
 import json
 import os
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -9,6 +12,7 @@ import statistics
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +21,7 @@ import pytest
 
 from liecbench.host.linux import enter_network_namespace
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.network.delay_line import DelayLine
 from liecbench.network.emulation import WorkerLink
 from liecbench.network.link_map import LinkMap
 from tests.namespace_support import skip_without_namespaces
@@ -28,6 +33,7 @@ from tests.waiting import TIMEOUT_SECONDS
 DELAY: Final = LinkMap.parse({"rate": "100mbit", "delay": "5ms"})
 LOSSY: Final = LinkMap.parse({"rate": "100mbit", "delay": "1ms", "loss": "5%"})
 LOST_BYTES: Final = 2**17
+NUM_SWITCHES: Final = 10
 COMMAND: Final = [sys.executable, "-m", "tests.network.test_delay_line"]
 
 
@@ -65,27 +71,65 @@ def _transfer(near: socket.socket, far: socket.socket) -> bool:
     return received == sent
 
 
+def _switch_in_traffic(links: Sequence[WorkerLink], receiver: socket.socket, sender: socket.socket) -> list[int]:
+    """Limit the links and lift the limits while numbered datagrams are sent; return the numbers that did not arrive."""
+    stop, sent = threading.Event(), 0
+
+    def send() -> None:
+        nonlocal sent
+        while not stop.is_set():
+            sender.send(sent.to_bytes(4, "big"))
+            sent += 1
+            time.sleep(50e-6)
+
+    arrived: set[int] = set()
+
+    def receive() -> None:
+        receiver.settimeout(TIMEOUT_SECONDS)
+        while data := receiver.recv(4):
+            arrived.add(int.from_bytes(data, "big"))
+
+    threads = [threading.Thread(target=work) for work in (send, receive)]
+    for thread in threads:
+        thread.start()
+    for _ in range(NUM_SWITCHES):
+        for change in ("shape", "unshape"):
+            for link in links:
+                getattr(link, change)(*([DELAY.of(0)] if change == "shape" else []))
+            time.sleep(5e-3)
+    stop.set()
+    threads[0].join()
+    sender.send(b"")  # after all other datagrams, because the order is kept
+    threads[1].join()
+    return sorted(set(range(sent)) - arrived)
+
+
 def _explore() -> None:
     """Measure two workers' links in one process: a socket stays in the namespace in which it was opened."""
     namespaces = os.environ[NAMESPACES_VARIABLE].split(",")
     hub = os.open("/proc/self/ns/net", os.O_RDONLY)
-    links, listeners = [], []
+    links, listeners, datagrams = [], [], []
     for rank, namespace in enumerate(namespaces):
         enter_network_namespace(hub)
         links.append(WorkerLink(rank, namespace))
         listeners.append(socket.create_server(("0.0.0.0", 5000)))
+        datagrams.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    datagrams[0].bind(("10.0.0.1", 5001))
+    datagrams[1].connect(("10.0.0.1", 5001))
     near, far = _connect(("10.0.0.1", 5000), listeners[0])
     used = [link.choose(DELAY, len(links), "auto") for link in links]
     for link in links:
         link.shape(DELAY.of(0))
     facts: dict[str, Any] = {"emulators": used, "round_trip": _round_trip(near, far)}
+    before = links[0].tally()
     for link in links:
         link.shape(LOSSY.of(0))
     facts["intact"] = _transfer(near, far)
-    facts["lost"] = [link.lost_segments() for link in links]
+    facts["tally"] = links[1].tally().since(before).as_dict()
     for link in links:
         link.unshape()
     facts["unshaped_round_trip"] = _round_trip(near, far)
+    facts["missing"] = _switch_in_traffic(links, *datagrams)
     links[0].shape(DELAY.of(0))  # the launch is killed while frames are delayed
     near.sendall(b"!")
     with Path(os.environ[EVENTS_VARIABLE]).open("w") as events:
@@ -133,7 +177,48 @@ def test_frames_are_delayed_and_lost_and_nothing_is_left_of_a_killed_launch(pref
         assert facts["unshaped_round_trip"] < 0.005
         assert facts["intact"]
         # Of 91 segments, each link loses 5 %, up from worker 1 and down to worker 0.
-        assert facts["lost"][1][0] + facts["lost"][0][1] > 0
+        tally = facts["tally"]
+        assert tally["lost_sent_segments"][1] + tally["lost_received_segments"][0] > 0
+        assert tally["dropped_frames"] == 0
+        assert tally["sent_frames"] > 0
+        assert tally["late_seconds"] > 0
+        assert facts["missing"] == []
+
+
+def test_ranks_that_were_killed_with_an_unread_answer_do_not_end_it_nor_do_descriptors_above_1023() -> None:
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 2048:
+        pytest.skip("the system allows no descriptor above 1023")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as low:
+        listener = socket.socket(fileno=fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 1500))
+    listener.bind("\0liecbench-test-" + uuid.uuid4().hex)
+    listener.listen()
+    child = os.fork()
+    if not child:
+        try:
+            DelayLine(listener, 0, ["first", "second", "hub"]).run()
+        finally:
+            os._exit(1)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as killed:
+            _ask_for_tally(killed, listener)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as alive:
+            _ask_for_tally(alive, listener)
+            answer = json.loads(alive.recv(2**12))
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        listener.close()
+
+    assert answer["tally"]["lost_sent_segments"] == [0, 0]
+    assert answer["tally"]["dropped_frames"] == 0
+
+
+def _ask_for_tally(rank: socket.socket, listener: socket.socket) -> None:
+    """Ask, and wait until the answer is there, without reading it."""
+    rank.settimeout(TIMEOUT_SECONDS)
+    rank.connect(listener.getsockname())
+    rank.send(b'{"rank": 0, "tally": true}')
+    assert select.select([rank], [], [], TIMEOUT_SECONDS)[0]
 
 
 def test_without_packet_sockets_the_reason_is_told_and_the_kernel_limits_rates() -> None:

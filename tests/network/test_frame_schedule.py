@@ -35,7 +35,7 @@ def arrivals(schedule: FrameSchedule) -> list[tuple[Any, int, int]]:
     found: list[tuple[Any, int, int]] = []
     while schedule.next_time < math.inf:
         now = schedule.next_time
-        found += [(now, destination, data[24]) for destination, data in schedule.due(now)]
+        found += [(now, destination, data[24]) for _, destination, data in schedule.due(now)]
     return found
 
 
@@ -102,6 +102,18 @@ def test_a_message_to_the_hub_crosses_one_link() -> None:
     assert arrivals(schedule) == [(pytest.approx(0.011), HUB, 1), (pytest.approx(0.511), 1, 2)]
 
 
+def test_a_broadcast_takes_the_senders_link_once() -> None:
+    schedule = links(MBIT8, MBIT8, MBIT8)
+    schedule.broadcast(0.0, 0, (1, 2), frame(1000, 1))
+    schedule.enter(0.0, 0, 1, frame(1000, 2))
+
+    assert arrivals(schedule) == [
+        (pytest.approx(0.001), 1, 1),
+        (pytest.approx(0.001), 2, 1),
+        (pytest.approx(0.002), 1, 2),
+    ]
+
+
 def test_jitter_stays_in_its_range_and_keeps_the_order() -> None:
     schedule = links(MBIT8, MBIT8, delay=0.02, jitter=0.01)
     for number in range(250):
@@ -150,6 +162,6 @@ def test_lifting_keeps_the_order_and_flush_lets_all_arrive() -> None:
     schedule.enter(0.1, 0, 1, frame(1000, 2))
 
     assert list(schedule.due(0.5)) == []
-    assert [data[24] for _, data in schedule.flush()] == [1, 2]
+    assert [data[24] for _, _, data in schedule.flush()] == [1, 2]
     schedule.enter(0.6, 0, 1, frame(1000, 3))
     assert times(schedule) == [0.6]

@@ -1,0 +1,71 @@
+"""The tally of the delay line: what it lost on purpose, what it dropped against its will, and how late it was."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from liecbench.network.link_map import LinkMap
+from liecbench.network.quantity import DELAY
+
+_TOLERATED_SECONDS: Final = 0.3e-3
+_TOLERATED_SHARE: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTally:
+    """Counts of the delay line since it started, or since an earlier tally.
+
+    Attributes:
+        lost_sent_segments: By rank, the segments that its link lost on the way up, as its ``loss`` demands.
+        lost_received_segments: By rank, the segments that its link lost on the way down.
+        dropped_frames: Frames of all ranks that no link was to lose: the ring was full, a frame did not fit into it, or
+            the kernel had no memory to send the frame.
+        sent_frames: Frames that all ranks and the hub got from the delay line when their time had come.
+        late_seconds: Sum over these frames of the time from when a frame was due until it was sent.
+    """
+
+    lost_sent_segments: tuple[int, ...]
+    lost_received_segments: tuple[int, ...]
+    dropped_frames: int
+    sent_frames: int
+    late_seconds: float
+
+    def since(self, earlier: "LinkTally") -> "LinkTally":
+        """Return the counts since ``earlier``."""
+        return LinkTally(
+            lost_sent_segments=_differences(self.lost_sent_segments, earlier.lost_sent_segments),
+            lost_received_segments=_differences(self.lost_received_segments, earlier.lost_received_segments),
+            dropped_frames=self.dropped_frames - earlier.dropped_frames,
+            sent_frames=self.sent_frames - earlier.sent_frames,
+            late_seconds=self.late_seconds - earlier.late_seconds,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts by name, to store in a record."""
+        return dataclasses.asdict(self)
+
+
+def _differences(later: tuple[int, ...], earlier: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(new - old for new, old in zip(later, earlier, strict=True))
+
+
+def tally_warnings(recorded: dict[str, Any] | None, links: LinkMap, num_workers: int) -> Iterator[str]:
+    """Yield a warning if frames were dropped, and one if they were late by much, on average.
+
+    Late by much is more than 10 % of the shortest delay of the links, and more than 0.3 ms.
+
+    Args:
+        recorded: A tally as a record has it; None if no delay line emulated the links.
+        links: The links that the scenario asks for.
+        num_workers: The number of workers.
+    """
+    if not recorded:
+        return
+    if dropped := recorded["dropped_frames"]:
+        yield f"the emulation of its link dropped {dropped:,} frames that it should not: its times include repetitions"
+    delay = min(links.of(rank).delay_seconds for rank in range(num_workers))
+    late = recorded["late_seconds"] / recorded["sent_frames"] if recorded["sent_frames"] else 0.0
+    if late > max(_TOLERATED_SHARE * delay, _TOLERATED_SECONDS):
+        by = DELAY.format(round(late, 5))
+        yield f"the emulation of its link was {by} late on average: this machine cannot carry so many frames"
