@@ -39,6 +39,12 @@ class BreakEven:
         return self.bracket.outcome
 
     @property
+    def emulators(self) -> list[str]:
+        """The names of what emulated the links, the slowest links' first; see ``CellResult.emulators``."""
+        cells = (cell for row in self.rows for cell in row.cells)
+        return list(dict.fromkeys(name for cell in cells for name in sorted(cell.emulators)))
+
+    @property
     def added_rates(self) -> list[int]:
         """The link rates in bits per second that no scenario asked for, but runs added to narrow the bracket."""
         return [_point(row)[0] for row in self.rows if row.is_added]

@@ -29,9 +29,13 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:
-    """Return the name of the method and its setting; of the links, only what they have in common is named."""
+    """Return the name of the method and its setting; of the links, what they have in common, and their emulators.
+
+    Emulators are named if there are several, from the slowest links to the fastest.
+    """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
-    return labels.whole(found.rows[0], without="link") + shape + provenance(found.rows)
+    several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""
+    return labels.whole(found.rows[0], without="link") + shape + several + provenance(found.rows)
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from liecbench.config.cell_keys import contestant_key, digest, trajectory_spec
+from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
+from liecbench.network.mechanism import recorded_emulator
 from liecbench.results.kind_means import compose_epoch, kind_means, long_run_epoch
 from liecbench.results.records import End, Epoch, Record, Start, Timing
 
@@ -20,6 +21,8 @@ class CellResult:
 
     ``timings`` and ``long_run`` are set only for a cell that is not trained itself: a timing session times its steps,
     and another cell is trained for its losses and accuracies. ``timings`` are the timed bursts of consecutive steps.
+    ``timing_emulators`` are the names of what emulated the links in these bursts: several if versions of liecbench, or
+    machines, choose differently.
     ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps, are as
     frequent as in a long training.
     """
@@ -30,6 +33,7 @@ class CellResult:
     attempt: int
     epochs: list[Epoch] = field(default_factory=list)
     timings: tuple[Timing, ...] = ()
+    timing_emulators: frozenset[str] = frozenset()
     long_run: Epoch | None = None
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
@@ -47,6 +51,14 @@ class CellResult:
     def is_interleaved(self) -> bool:
         """True if a session only times this cell's steps on its link, while another cell is trained for its losses."""
         return bool(self.spec["timing"] == "interleaved")
+
+    @property
+    def emulators(self) -> frozenset[str]:
+        """The names of what emulated this cell's links while its times were taken; empty without shaped links."""
+        if self.is_interleaved:
+            return self.timing_emulators
+        emulator = recorded_emulator(self.environment)
+        return frozenset() if emulator is None else frozenset({emulator})
 
     @property
     def is_added(self) -> bool:
@@ -68,6 +80,8 @@ class Replay:
     def __init__(self) -> None:
         self.cells: dict[str, CellResult] = {}
         self._timings: dict[str, list[Timing]] = {}
+        self._emulators: dict[str, str | None] = {}  # by setting: what emulates its links now
+        self._timing_emulators: dict[str, set[str]] = {}  # by contestant
 
     def apply(self, records: Iterable[Record]) -> None:
         """Apply records in the order of the ledger.
@@ -78,6 +92,8 @@ class Replay:
         for record in records:
             if isinstance(record, Timing):
                 self._timings.setdefault(record.contestant, []).append(record)
+                if emulator := self._emulators.get(record.setting):
+                    self._timing_emulators.setdefault(record.contestant, set()).add(emulator)
             else:
                 self._apply(record)
         self._compose()
@@ -86,6 +102,8 @@ class Replay:
         cell = self.cells.get(record.cell)
         match record:
             case Start():
+                if record.spec["timing"] == "interleaved":
+                    self._emulators[setting_key(record.spec)] = recorded_emulator(record.environment)
                 self.cells[record.cell] = CellResult(
                     id=record.cell,
                     spec=record.spec,
@@ -106,6 +124,7 @@ class Replay:
             contestant, trained = contestant_key(cell.spec), self.cells.get(cell.trajectory)
             kinds = means.get(contestant, {})
             cell.timings, cell.epochs = tuple(self._timings.get(contestant, ())), []
+            cell.timing_emulators = frozenset(self._timing_emulators.get(contestant, ()))
             epochs = trained.epochs if trained else []
             if epochs and all(epoch.step_kinds and epoch.step_kinds.keys() <= kinds.keys() for epoch in epochs):
                 cell.epochs = [compose_epoch(epoch, kinds, cell.timings, cell.id) for epoch in epochs]

@@ -21,7 +21,7 @@ from liecbench.results.metrics import METRICS, compare_metrics, derive_metrics
 from liecbench.results.pace import Pace
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.statistics import Estimate
-from liecbench.results.warnings import cell_warnings, precision_warnings
+from liecbench.results.warnings import cell_warnings, emulator_warnings, precision_warnings
 
 # Two rows are compared only if their cells share the _SETTING fields, and their tasks share the _WORKLOAD fields.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "emulator", "timing")
@@ -251,6 +251,7 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
         warnings=[
             *_pairing_warnings(list(per_seed.values()), baseline),
             *cell_warnings(group.cells),
+            *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),
             *precision_warnings(group.cells, None if baseline is group else metrics["speedup"]),
         ],
     )

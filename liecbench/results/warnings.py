@@ -45,6 +45,26 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
     return [f"its speed-up is known to ±{known:.0%} only, not to {100 * wanted:g}%: {rounds} rounds were timed"]
 
 
+def emulator_warnings(cells: Sequence[CellResult], baseline: Sequence[CellResult]) -> list[str]:
+    """Return a warning if the links of a row, or of the row and its baseline, were emulated in different ways.
+
+    This happens if the scenario leaves the choice to liecbench, and another version or machine timed a part of the
+    results.
+
+    Args:
+        cells: The cells of the row.
+        baseline: The cells of the row's baseline; empty without one.
+    """
+    own, others = (frozenset[str]().union(*(cell.emulators for cell in group)) for group in (cells, baseline))
+    if len(own) > 1:
+        emulated = f"its links were emulated by {' and '.join(sorted(own))} by turns"
+    elif own and others - own:
+        emulated = f"its links were emulated by {min(own)}, the baseline's by {' and '.join(sorted(others))}"
+    else:
+        return []
+    return [f"{emulated}: times differ between these; run the scenario in a new directory with one of them (emulator)"]
+
+
 def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:
     relative_widths: dict[str, float] = {}
     for composed in (cell.epochs[-1].composed for cell in cells if cell.epochs):

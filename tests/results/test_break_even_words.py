@@ -1,11 +1,15 @@
+import dataclasses
 from typing import Any
 
 import pytest
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.bracket import Bracket
-from liecbench.results.break_even import BreakEven
-from liecbench.results.break_even_words import break_even_text
+from liecbench.results.break_even import BreakEven, break_evens
+from liecbench.results.break_even_words import break_even_text, method_name
+from liecbench.results.records import Start
+from liecbench.results.row_labels import Labels
+from tests.ledgers import rows_of, run_of
 
 
 def text(
@@ -67,3 +71,17 @@ def test_a_wide_range_that_cannot_be_narrowed_says_so() -> None:
     assert found.endswith(
         "between 20mbit and 40mbit; between these rates the speed-up is not known well enough to narrow the range"
     )
+
+
+def test_a_break_even_over_links_of_two_emulators_names_them() -> None:
+    runs = []
+    for link, emulator in (("10mbit", "delay_line"), ("10gbit", "tbf")):
+        for algorithm, seconds in (("ddp", 2.0), ("psgd", 1.0)):
+            first, *rest = run_of(algorithm + link, [{"seconds": seconds}], algorithm=algorithm, link=link)
+            assert isinstance(first, Start)
+            recorded = {"enforcement": "kernel", "asked": link, "emulator": emulator}
+            runs.append([dataclasses.replace(first, environment={"link": recorded}), *rest])
+    rows = rows_of(*runs)
+    (found,) = break_evens(rows)
+
+    assert method_name(found, Labels(rows)) == "psgd · links emulated by delay_line, then tbf"

@@ -10,7 +10,7 @@ from liecbench.results.cells import CellResult, replay, without_used_trajectorie
 from liecbench.results.records import Epoch, Record, Timing, from_json, to_json
 from liecbench.results.rows import summarise
 from liecbench.results.statistics import Estimate
-from liecbench.results.warnings import precision_warnings
+from liecbench.results.warnings import emulator_warnings, precision_warnings
 from tests.ledgers import end, epoch, spec, start, timing
 
 CELL = Cell.from_spec(spec("liec", timing="interleaved"))
@@ -152,3 +152,24 @@ def test_an_imprecise_speed_up_is_a_warning() -> None:
     ]
     assert precision_warnings([cell], Estimate(mean=2.0, low=1.97, high=2.03)) == []
     assert precision_warnings([cell], None) == []
+
+
+def emulated(cell: Cell, emulator: str | None) -> Record:
+    link = {"enforcement": "kernel", "asked": "20mbit", **({"emulator": emulator} if emulator else {})}
+    return dataclasses.replace(start(cell.id), spec=cell.spec(), environment={"link": link})
+
+
+def test_rounds_of_several_emulators_are_a_warning() -> None:
+    # The record of an earlier version does not say what emulated the link: the kernel's token bucket did.
+    cell = composed(*RECORDS[:4], emulated(CELL, None), *BURSTS, emulated(CELL, "delay_line"), *BURSTS, end(CELL.id))
+    trained_on = {
+        name: composed(*RECORDS[:4], emulated(CELL, name), *BURSTS, end(CELL.id)) for name in ("tbf", "delay_line")
+    }
+    remedy = ": times differ between these; run the scenario in a new directory with one of them (emulator)"
+
+    assert emulator_warnings([cell], []) == [f"its links were emulated by delay_line and tbf by turns{remedy}"]
+    assert emulator_warnings([trained_on["tbf"]], [trained_on["delay_line"]]) == [
+        f"its links were emulated by tbf, the baseline's by delay_line{remedy}"
+    ]
+    assert emulator_warnings([trained_on["tbf"]], [trained_on["tbf"]]) == []
+    assert emulator_warnings([composed(*RECORDS)], [trained_on["tbf"]]) == []
