@@ -52,4 +52,4 @@ def recorded_emulator(environment: Mapping[str, Any]) -> UsedEmulator | None:
     link = environment.get("link") or {}
     if link.get("enforcement") != "kernel":
         return None
-    return cast("UsedEmulator", link.get("emulator")) or used_emulator(LinkMap.parse(link["asked"]), "kernel")
+    return cast("UsedEmulator | None", link.get("emulator")) or used_emulator(LinkMap.parse(link["asked"]), "kernel")
