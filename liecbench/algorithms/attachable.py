@@ -30,6 +30,7 @@ from liecbench.algorithms.preconditions import (
     require_ddp,
     require_one_device,
 )
+from liecbench.algorithms.saved_state import Place
 
 
 class NonFiniteError(FloatingPointError):
@@ -68,7 +69,7 @@ class Attachable(metaclass=PlainErrors):
         self._finite_check = FiniteCheck(is_async=False)
         self._is_stepping = False
         self._attachment: Attachment | None = None
-        self._rank, self._world_size = 0, 0
+        self._place: Place | None = None
         self._optimizers: list[Optimizer] = []
 
     def attach(self, ddp: nn.Module, optimizer: object) -> None:
@@ -97,20 +98,21 @@ class Attachable(metaclass=PlainErrors):
         if (other := attached_listener(module)) is not None:
             raise RuntimeError(f"the model has a {type(other).__name__} attached; call its detach() first")
         parameters = managed_parameters(module)
-        optimizers = hooked_optimizers(optimizer, [parameter for _, parameter in parameters])
+        managed = [parameter for _, parameter in parameters]
+        optimizers = hooked_optimizers(optimizer, managed)
         if not self.supports_sparse:
             refuse_sparse_gradients(module, type(self).__name__)
         self.device = require_one_device(module)
         hook = DdpHook.of(module)
         self.clock = clock_for(self.device)
         group = acquire_group(module.process_group, self.device)
-        self._rank, self._world_size = group.rank(), group.size()
+        self._place = Place.of(group)
         self._failure = None
         self._finite_check = FiniteCheck(is_async=uses_nccl(self.device, group))
         self._optimizers = list(frozenset[Optimizer]().union(*optimizers.values()))
         self._backwards = Backwards(module, parameters)
         self.on_attach(module, group)
-        self._attachment = Attachment(self, hook, module, optimizers, group)
+        self._attachment = Attachment(self, hook, module, optimizers, group, managed)
 
     @abstractmethod
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
@@ -166,8 +168,9 @@ class Attachable(metaclass=PlainErrors):
     def clip_grad_norm_(self, max_norm: float, norm_type: float = 2.0) -> Tensor:
         """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
 
-        If all ranks have the same update, ``torch.nn.utils.clip_grad_norm_`` does the same. With local models the
-        ranks' updates differ, and torch's function would scale each by a factor of its own.
+        If all ranks have the same gradients after the backward pass, ``torch.nn.utils.clip_grad_norm_`` does the same.
+        With local models, or parameters that the model ignores, they differ, and torch's function would scale each by a
+        factor of its own.
 
         Args:
             max_norm: The largest norm.
@@ -178,9 +181,8 @@ class Attachable(metaclass=PlainErrors):
         """
         attachment = self._require_attached("clip_grad_norm_")
         gradients = [p.grad for p in attachment.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients, norm_type).to(self.device)
-        if self.local_models:
-            attachment.maximum(norm)
+        norm = torch.nn.utils.get_total_norm(gradients, norm_type).float().to(self.device)
+        attachment.maximum(norm)
         torch.nn.utils.clip_grads_with_norm_(attachment.parameters(), max_norm, norm)
         return norm
 
@@ -284,8 +286,16 @@ class Attachable(metaclass=PlainErrors):
 
     def _require_attached(self, call: str) -> Attachment:
         if self._attachment is None:
-            raise RuntimeError(f"{type(self).__name__} is not attached; call attach(ddp, optimizer) before {call}()")
+            raise self._not_attached(call)
         return self._attachment
+
+    def _require_place(self, call: str) -> Place:
+        if self._place is None:
+            raise self._not_attached(call)
+        return self._place
+
+    def _not_attached(self, call: str) -> RuntimeError:
+        return RuntimeError(f"{type(self).__name__} is not attached; call attach(ddp, optimizer) before {call}()")
 
     def _stopwatch(self) -> Stopwatch:
         return Stopwatch(self.counters, self.tracer, self.clock, self.exposure)

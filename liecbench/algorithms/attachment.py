@@ -2,7 +2,7 @@
 
 import warnings
 import zlib
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -42,6 +42,7 @@ class Attachment:
         ddp: The model.
         optimizers: The optimizers, each with the innermost ones whose steps its own step includes.
         group: The process group of the algorithm.
+        managed: The parameters whose gradients ``ddp`` averages.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Attachment:
         ddp: DistributedDataParallel,
         optimizers: Mapping[Optimizer, Set[Optimizer]],
         group: dist.ProcessGroup,
+        managed: Sequence[Parameter],
     ) -> None:
         self._algorithm, self._hook, self._ddp, self._optimizers = algorithm, hook, ddp, optimizers
-        self._group = group
+        self._group, self._managed = group, managed
         self._innermost = frozenset[Optimizer]().union(*optimizers.values())
         self._to_come = set(self._innermost)
         hook.listener = algorithm
@@ -84,14 +86,15 @@ class Attachment:
     def average_optimizer_states(self) -> None:
         """Replace the tensors in the optimizers' states, such as momentum, by their mean over ranks. Collective.
 
-        Scalars, such as step counts, stay as they are. If the ranks hold different states, warn and change nothing.
+        Scalars, such as step counts, and the states of parameters that the model ignores stay as they are. If the ranks
+        hold different states, warn and change nothing.
         """
-        states = [o.state.get(p, {}) for o in self._optimizers for p in self.parameters()]
+        states = [o.state.get(p, {}) for o in self._optimizers for p in self._managed]
         tensors = [
             value
             for state in states
             for value in state.values()
-            if isinstance(value, Tensor) and value.is_floating_point() and value.dim() and value.is_contiguous()
+            if isinstance(value, Tensor) and value.is_floating_point() and value.dim()
         ]
         signature = zlib.crc32(str([tensor.shape for tensor in tensors]).encode())
         bounds = torch.tensor([signature, -signature], device=self._algorithm.device)
@@ -100,8 +103,9 @@ class Attachment:
             warnings.warn("the ranks' optimizers hold different states, which stay local", stacklevel=3)
             return
         for tensor in tensors:
-            dist.all_reduce(tensor, group=self._group)
-            tensor.div_(self._group.size())
+            mean = tensor.contiguous()
+            dist.all_reduce(mean, group=self._group)
+            tensor.copy_(mean.div_(self._group.size()))
 
     def remove(self) -> None:
         """Remove all hooks, so that the model trains on as plain DDP."""

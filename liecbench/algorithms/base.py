@@ -124,21 +124,19 @@ class Algorithm(Attachable):
         The only key names the rank, so that ``torch.distributed.checkpoint`` keeps the memories of all ranks; with
         ``torch.save`` every rank writes a file of its own. Memories are not copied.
         """
-        if not self._world_size:
-            self._require_attached("state_dict")
+        place = self._require_place("state_dict")
         self.synchronize()
-        return pack(self.own_state(), self, self._rank, self._world_size)
+        return pack(self.own_state(), self, place)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the step count and the memories that ``state_dict`` returned. Call it after ``attach``.
 
         Raises:
-            ValueError: If the state is that of another rank, number of ranks or method, or if the saved memories differ
-                from this algorithm's in their names or shapes.
+            ValueError: If the state is that of another rank, number of ranks, process group or method, or if the saved
+                memories differ from this algorithm's in their names or shapes.
         """
-        if not self._world_size:
-            self._require_attached("load_state_dict")
-        own = unpack(state, self, self._rank, self._world_size)
+        place = self._require_place("load_state_dict")
+        own = unpack(state, self, place)
         try:
             self.load_own_state(own)
         except ValueError as error:

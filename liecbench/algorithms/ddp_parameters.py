@@ -14,18 +14,19 @@ def managed_parameters(ddp: DistributedDataParallel) -> list[tuple[str, Paramete
     Left out are parameters that were frozen when ``ddp`` was made, and those that ``ddp`` was told to ignore.
 
     Raises:
-        ValueError: If the model has changed since ``ddp`` was made.
+        ValueError: If parameters were unfrozen or added since ``ddp`` was made.
     """
     names = {parameter: name for name, parameter in reversed(list(ddp.module.named_parameters(remove_duplicate=False)))}
     trainable: list[Parameter] = ddp._build_params_for_reducer()[0]
-    used: torch.Tensor | None = ddp.reducer._get_local_used_map()  # None unless a pass may leave parameters unused
-    number = len(trainable) if used is None else len(used)
+    number: int = ddp._get_ddp_logging_data()["num_parameter_tensors"]
+    known = set(ddp._module_parameters)
     for parameters in (trainable, _with_frozen(ddp)):
-        if len(parameters) == number:
+        if len(parameters) == number and known.issuperset(parameters):
             return [(names[parameter], parameter) for parameter in parameters]
     raise ValueError(
-        f"DistributedDataParallel was made with {number} trainable parameters, but now there are {len(trainable)}; "
-        "freeze and unfreeze parameters before you make it"
+        f"DistributedDataParallel was made with {number} trainable parameters, but now there are others "
+        f"({len(trainable)}), whose gradients it does not average; "
+        "freeze, unfreeze and add parameters before you make it"
     )
 
 

@@ -41,6 +41,11 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
         )
     if ddp.mixed_precision is not None:
         raise TypeError("DistributedDataParallel(mixed_precision=…) has a hook of its own; use torch.autocast instead")
+    if getattr(ddp, "skip_all_reduce_unused_params", False) and ddp.find_unused_parameters:
+        raise TypeError(
+            "DistributedDataParallel(skip_all_reduce_unused_params=True) calls a hook for some buckets only, so that a "
+            "method would wait for the rest; leave the option out"
+        )
     if getattr(ddp, "_use_python_reducer", False):
         raise TypeError("torch._dynamo.config.optimize_ddp='python_reducer' runs no communication hook; set it to True")
     if any(hasattr(parameter, "_in_backward_optimizers") for parameter in ddp._module_parameters):

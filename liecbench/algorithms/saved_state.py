@@ -7,29 +7,58 @@ ranks only once, so that without the rank in the key all memories but one rank's
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
+
+import torch.distributed as dist
 
 _KEY = re.compile(r"rank_(\d+)_of_(\d+)")
 
 
-def pack(state: dict[str, Any], algorithm: Any, rank: int, world_size: int) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a state belongs.
+
+    Attributes:
+        rank: The rank among all ranks.
+        world_size: The number of all ranks.
+        group: The ranks, among all ranks, of the algorithm's process group.
+    """
+
+    rank: int
+    world_size: int
+    group: list[int]
+
+    @classmethod
+    def of(cls, group: dist.ProcessGroup) -> Self:
+        """Return this rank's place in ``group``."""
+        ranks = dist.get_process_group_ranks(group)
+        return cls(rank=dist.get_rank(), world_size=dist.get_world_size(), group=ranks)
+
+    @property
+    def key(self) -> str:
+        """The key of the state."""
+        return f"rank_{self.rank}_of_{self.world_size}"
+
+
+def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
     """Return ``state`` with the rank in its key, and with the method's name and options.
 
     Args:
         state: The step count and the memories.
         algorithm: The algorithm, a dataclass whose fields are its options.
-        rank: The rank in the algorithm's process group.
-        world_size: The size of that group.
+        place: Where the state belongs.
     """
     own = {"method": type(algorithm).__name__, "options": _options(algorithm), **state}
-    return {f"rank_{rank}_of_{world_size}": own}
+    if len(place.group) < place.world_size:
+        own["group"] = place.group
+    return {place.key: own}
 
 
-def unpack(saved: Mapping[str, Any], algorithm: Any, rank: int, world_size: int) -> Mapping[str, Any]:
+def unpack(saved: Mapping[str, Any], algorithm: Any, place: Place) -> Mapping[str, Any]:
     """Return the part of ``saved`` for this rank. The arguments are those of ``pack``.
 
     Raises:
-        ValueError: If ``saved`` is the state of another method, rank or number of ranks.
+        ValueError: If ``saved`` is the state of another method, rank, process group or number of ranks.
     """
     if "memories" in saved:  # a checkpoint of an early version
         return saved
@@ -37,18 +66,23 @@ def unpack(saved: Mapping[str, Any], algorithm: Any, rank: int, world_size: int)
     if not places:
         raise ValueError(f"this is no state_dict() of a liecbench method; its keys are {', '.join(map(str, saved))}")
     sizes = {size for _, size in places}
-    if sizes != {world_size}:
+    if sizes != {place.world_size}:
         found = " and ".join(map(str, sorted(sizes)))
         raise ValueError(
-            f"the state was saved by {found} ranks, and now there are {world_size}; "
+            f"the state was saved by {found} ranks, and now there are {place.world_size}; "
             f"train with {found} ranks, or go on without loading the state, from memories of zero"
         )
-    if (rank, world_size) not in places:
+    if (place.rank, place.world_size) not in places:
         raise ValueError(
-            f"the state is that of rank {places[0][0]}, and this is rank {rank}; "
+            f"the state is that of rank {places[0][0]}, and this is rank {place.rank}; "
             "let every rank save its own state_dict(), in a file of its own, and load it again"
         )
-    state: Mapping[str, Any] = saved[f"rank_{rank}_of_{world_size}"]
+    state: Mapping[str, Any] = saved[place.key]
+    if (group := state.get("group", list(range(place.world_size)))) != place.group:
+        raise ValueError(
+            f"the state was saved in a process group of ranks {', '.join(map(str, group))}, and the model's is now one "
+            f"of ranks {', '.join(map(str, place.group))}; train in the same group, or go on without loading the state"
+        )
     if state["method"] != type(algorithm).__name__:
         raise ValueError(
             f"the state is that of {state['method']}, and this is {type(algorithm).__name__}; "

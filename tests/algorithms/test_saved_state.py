@@ -29,10 +29,10 @@ MAKERS: Final[dict[str, Callable[[], Algorithm]]] = {
 
 
 class Training:
-    def __init__(self, algorithm: Algorithm, model: dict[str, Tensor] | None = None) -> None:
+    def __init__(self, algorithm: Algorithm, model: dict[str, Tensor] | None = None, group: Any = None) -> None:
         self.algorithm, self.model = algorithm, network.build()
         optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
-        self.ddp, self.optimizer = DistributedDataParallel(self.model), optimizer
+        self.ddp, self.optimizer = DistributedDataParallel(self.model, process_group=group), optimizer
         algorithm.attach(self.ddp, optimizer)
         if model is not None:
             self.model.load_state_dict(model)
@@ -100,12 +100,35 @@ def refusals() -> list[str]:
     return messages
 
 
+def groups_of_one(directory: Path) -> dict[str, Any]:
+    """Save together the memories of two ranks that train in groups of their own; return those saved and loaded."""
+    from torch.distributed.checkpoint.state_dict_loader import load
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    group = dist.new_group([dist.get_rank()], use_local_synchronization=True)
+    first, second, whole = (MAKERS["memsgd"]() for _ in range(3))
+    training = Training(first, group=group)
+    training.train(0, 2)
+    saved = training.memories()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on the formats of tensors that torch saves
+        save({"algorithm": first.state_dict()}, checkpoint_id=directory)
+        training = Training(second, group=group)
+        state = {"algorithm": second.state_dict()}
+        load(state, checkpoint_id=directory)
+    second.load_state_dict(state["algorithm"])
+    Training(whole)
+    with pytest.raises(ValueError, match=r".") as raised:
+        whole.load_state_dict(state["algorithm"])
+    return {"saved": saved, "read": training.memories(), "refused": str(raised.value)}
+
+
 def observe(directory: Path) -> dict[str, Any]:
     seen = {}
     for name, make in MAKERS.items():
         (directory / name).mkdir(exist_ok=True)
         seen[name] = resumed(make, directory / name)
-    return {**seen, "refusals": refusals()}
+    return {**seen, "refusals": refusals(), "groups": groups_of_one(directory / "groups")}
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +176,14 @@ def test_states_of_another_rank_world_size_method_or_options_are_refused(ranks: 
             "the saved learning rates belong to another model or to other options: "
             "block_bytes was 'whole' and is 4; compressor was Sign() and is TopK(ratio=0.1)"
         )
+
+
+def test_ranks_of_different_groups_save_together_and_read_their_own_memories(ranks: list[dict[str, Any]]) -> None:
+    for number, rank in enumerate(ranks):
+        seen = rank["groups"]
+        assert all(map(torch.equal, seen["saved"], seen["read"]))
+        assert seen["refused"] == (
+            f"the state was saved in a process group of ranks {number}, and the model's is now one of ranks 0, 1; "
+            "train in the same group, or go on without loading the state"
+        )
+    assert not all(map(torch.equal, *(rank["groups"]["saved"] for rank in ranks)))
