@@ -30,6 +30,8 @@ class Tolerance:
         return f"{self.rate:.0%} of its rate or {self.round_trip:.0%} of its round trip"
 
 
+# A busy machine lets processes wait for a millisecond even in the shortest of several round trips. That must not fail a
+# cell whose delay is 1 ms, but the warning says it.
 WARNING: Final = Tolerance(rate=0.05, round_trip=0.1, round_trip_seconds=0.3e-3)
 FAILING: Final = Tolerance(rate=0.15, round_trip=0.3, round_trip_seconds=1e-3)
 

@@ -73,6 +73,18 @@ def test_a_round_trip_is_compared_with_two_delays(round_trip: float, warns: bool
     assert (bool(deviations(link, found, WARNING)), bool(deviations(link, found, FAILING))) == (warns, fails)
 
 
+@pytest.mark.parametrize(
+    ("late", "warns", "fails"),
+    [(0.28e-3, False, False), (0.32e-3, True, False), (0.98e-3, True, False), (1.02e-3, True, True)],
+)
+def test_short_round_trips_may_be_late_by_what_a_busy_machine_adds(late: float, warns: bool, fails: bool) -> None:
+    # Two delays of 1 ms, and a byte's frames.
+    link = LinkMap.parse({"rate": "100mbit", "delay": "1ms"})
+    found = [measured(1e8, 1e8, 0.00201072 + late)]
+
+    assert (bool(deviations(link, found, WARNING)), bool(deviations(link, found, FAILING))) == (warns, fails)
+
+
 def test_jitter_and_links_without_delay_are_tolerated() -> None:
     jitter = LinkMap.parse({"rate": "100mbit", "delay": "20ms", "jitter": "5ms"})
 

@@ -23,7 +23,8 @@ class LinkRates:
     def seconds(self, sent_bytes: int, received_bytes: int) -> float:
         """Return the least seconds that the link needs to carry payload of these sizes in both directions at once.
 
-        The time includes headers, and the acknowledgements that go in the opposite direction of each payload.
+        The time includes headers, and the acknowledgements that go in the opposite direction of each payload. It does
+        not include the links' delays, which count as latency: a link carries other messages meanwhile.
         """
         up = framed_bytes(sent_bytes) + _acknowledgements(received_bytes)
         down = framed_bytes(received_bytes) + _acknowledgements(sent_bytes)
