@@ -71,7 +71,7 @@ def _series(plan: BenchmarkPlan) -> Iterator[list[list[_Turn]]]:
     by_link: dict[str, list[_Turn]] = {}
     for number, step in enumerate(plan.steps):
         turn = _Turn(case=number, link=step.link, measure=partial(measure_exchange, step))
-        by_link.setdefault(step.link, []).append(turn)
+        by_link.setdefault(str(step.link), []).append(turn)
     for link, turns in by_link.items():
         order = random.Random(link)  # noqa: S311 - no secret
         # The first round is in the plan's order, in which the command shows the cases.

@@ -1,6 +1,6 @@
 """The benchmark ``liecbench bench exchange``: compression and communication time in a training step, and its limit.
 
-The limit is payload ÷ link rate.
+The limit is payload ÷ link rate, plus the delays of messages that must wait for earlier ones.
 """
 
 import math
@@ -11,11 +11,10 @@ from typing import Any
 
 from liecbench.bench.bench_launch import BYTES_PER_RANK, Report, run_ranks
 from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
-from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
 from liecbench.launch.messages import BenchmarkPlan, StepCase
-from liecbench.network.quantity import format_rate
-from liecbench.network.quantity_text import parse_rate
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
 from liecbench.results.ratio_interval import ratio_interval
 
 # Parameters, their fixed gradients, DDP's buckets, and the vectors that an algorithm stores or sends.
@@ -25,7 +24,8 @@ _MAX_DENSE_SECONDS = 2.0
 _LEGEND = (
     "time: compression and communication in a step, on the slowest rank; compress: the compression in it\n"
     "step: the whole step\n"
-    "limit: payload of the busiest rank's busier direction ÷ rate; ratio: time ÷ limit, and its 95 % interval\n"
+    "limit: payload of the busiest rank's busier direction ÷ rate, plus the delays of messages that wait for others\n"
+    "ratio: time ÷ limit, and its 95 % interval\n"
     "the steps of a link were measured in turns, in rounds of random order"
 )
 
@@ -43,18 +43,24 @@ class _Case:
     options: dict[str, Any] = field(default_factory=dict)
     dense_trips: int = 0
 
+    def limit_seconds(self, payload_bytes: int, link: Link, workers: int) -> float:
+        """Return the least seconds of a step's communication: payload ÷ rate, plus delays.
+
+        An exchange with servers is two messages, one after the other, and a ring's all-reduce 2(n − 1) among n ranks. A
+        message passes two links.
+        """
+        messages = 2 * (workers - 1) if self.server is None else 2 * max(1, self.dense_trips)
+        return 8 * payload_bytes / _slower(link) + messages * 2 * link.delay_seconds
+
     @property
     def server(self) -> str | None:
         return self.options.get("server")
 
-    def plan(self, rate: int, size: int) -> StepCase:
-        """Return the case in the form that is sent to the ranks.
-
-        ``rate`` is the link rate in bits per second, and ``size`` the number of parameters.
-        """
+    def plan(self, link: LinkMap, size: int) -> StepCase:
+        """Return the case in the form that is sent to the ranks; ``size`` is the number of parameters."""
         return StepCase(
             size=size,
-            link=format_rate(rate),
+            link=link.spec(),
             algorithm=self.name,
             compressor=self.compressor,
             options=self.options,
@@ -80,72 +86,62 @@ _CASES = (
 )
 
 
-def parse_rates(texts: Sequence[str]) -> list[int]:
-    """Parse the values of ``--rate``, and drop duplicates.
+def benchmark_exchange(
+    size: int, workers: int, links: Sequence[LinkMap], say: Callable[[str], None]
+) -> BenchmarkResult:
+    """Time steps of LIEC with the sign compressor, of P-SGD and of DDP, over each link.
 
-    Args:
-        texts: Rates such as ``100mbit``.
-
-    Returns:
-        Rates in bits per second.
-
-    Raises:
-        LiecbenchError: If a text is not a rate that links can be shaped to.
-    """
-    rates = []
-    for text in texts:
-        try:
-            rates.append(parse_rate(text))
-        except ValueError as error:
-            raise LiecbenchError(f"--rate {text}: {error}") from None
-    return list(dict.fromkeys(rates))
-
-
-def benchmark_exchange(size: int, workers: int, rates: Sequence[int], say: Callable[[str], None]) -> BenchmarkResult:
-    """Time steps of LIEC with the sign compressor, of P-SGD and of DDP, at each link rate.
-
-    Steps that would take too long at a rate are skipped.
+    Steps that would take too long over a link are skipped.
 
     Args:
         size: Number of parameters.
         workers: Number of ranks.
-        rates: Rates of the links, in bits per second.
+        links: The links to measure, one after the other.
         say: Prints a line of progress.
 
     Returns:
-        One row per step and rate. If the launch failed, only the rows before the failure, and the reason.
+        One row per step and link. If the launch failed, only the rows before the failure, and the reason.
 
     Raises:
         MachineError: If memory does not suffice, or the kernel refuses shaped links.
     """
     needed_bytes = workers * (BYTES_PER_RANK + size * _BYTES_PER_ELEMENT_AND_RANK)
     check_memory(f"--size {size} --workers {workers}", needed_bytes, "give a smaller --size or fewer --workers")
-    measured = [(case, rate) for rate in rates for case in _CASES if not _too_slow(case, size, workers, rate)]
-    for line in _skipped(size, workers, rates):
+    measured = [(case, link) for link in links for case in _CASES if not _too_slow(case, size, workers, link)]
+    for line in _skipped(size, workers, links):
         say(line)
-    plan = BenchmarkPlan(steps=tuple(case.plan(rate, size) for case, rate in measured))
-    labels = [f"{format_rate(rate)}: {case}" for case, rate in measured]
+    plan = BenchmarkPlan(steps=tuple(case.plan(link, size) for case, link in measured))
+    labels = [f"{link}: {case}" for case, link in measured]
     reports, failure = run_ranks(plan, labels, workers, say)
-    rows = [_row(case, rate, size, workers, report) for (case, rate), report in zip(measured, reports, strict=False)]
+    rows = [_row(case, link, size, workers, report) for (case, link), report in zip(measured, reports, strict=False)]
     return BenchmarkResult(rows=tuple(rows), legend=_LEGEND, failures=(failure,) if failure else ())
 
 
-def _too_slow(case: _Case, size: int, workers: int, rate: int) -> bool:
+def _asked(link: LinkMap) -> Link:
+    assert link.default is not None, "a benchmark's links are shaped"
+    return link.default
+
+
+def _slower(link: Link) -> int:
+    return min(link.up_bits_per_second, link.down_bits_per_second)
+
+
+def _too_slow(case: _Case, size: int, workers: int, link: LinkMap) -> bool:
     each_way_bits = 32 * size * 2 * (workers - 1) / workers
-    return case.dense_trips * each_way_bits / rate > _MAX_DENSE_SECONDS
+    return case.dense_trips * each_way_bits / _slower(_asked(link)) > _MAX_DENSE_SECONDS
 
 
-def _skipped(size: int, workers: int, rates: Sequence[int]) -> Iterator[str]:
-    for rate in rates:
-        if slow := [str(case) for case in _CASES if _too_slow(case, size, workers, rate)]:
+def _skipped(size: int, workers: int, links: Sequence[LinkMap]) -> Iterator[str]:
+    for link in links:
+        if slow := [str(case) for case in _CASES if _too_slow(case, size, workers, link)]:
             steps = f"more than {_MAX_DENSE_SECONDS:.0f} s on the wire alone"
-            yield f"{format_rate(rate)}: skipped, because a step takes {steps}: {', '.join(slow)}"
+            yield f"{link}: skipped, because a step takes {steps}: {', '.join(slow)}"
 
 
-def _row(case: _Case, rate: int, size: int, workers: int, report: Report) -> BenchmarkRow:
+def _row(case: _Case, link: LinkMap, size: int, workers: int, report: Report) -> BenchmarkRow:
     rounds = report.figures["rounds"]
     payload_bytes = max(figures["payload_bytes"] for figures in rounds)
-    limit_seconds = 8 * payload_bytes / rate
+    limit_seconds = case.limit_seconds(payload_bytes, _asked(link), workers)
     # Every round has a model and buffers of its own, so that it is a placement.
     ratio = ratio_interval([[math.log(figures["exchange_seconds"] / limit_seconds)] for figures in rounds])
     return BenchmarkRow(
@@ -158,10 +154,10 @@ def _row(case: _Case, rate: int, size: int, workers: int, report: Report) -> Ben
         ratio_high=ratio.high,
         server=case.server,
         workers=workers,
-        link=format_rate(rate),
+        link=str(link),
         payload_bytes=payload_bytes,
         compress_seconds=statistics.fmean(figures["compress_seconds"] for figures in rounds),
         step_seconds=statistics.fmean(figures["step_seconds"] for figures in rounds),
-        asked_bits_per_second=rate,
+        asked_bits_per_second=_slower(_asked(link)),
         achieved_bits_per_second=report.achieved_bits_per_second,
     )

@@ -5,12 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import yaml
-
 from liecbench.algorithms.comm.pacing import framed_bytes
 from liecbench.bench.bench_launch import BYTES_PER_RANK, Report, run_ranks
 from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
-from liecbench.errors import LiecbenchError
 from liecbench.host.machine import check_memory
 from liecbench.launch.messages import BenchmarkPlan, TransferCase
 from liecbench.network.link import Link
@@ -114,25 +111,6 @@ _PAYLOAD_FACTORS: dict[str, Callable[[int], Fraction]] = {
     "all_to_all": lambda n: Fraction(n - 1, n),
     "all_gather": lambda n: Fraction(n - 1),
 }
-
-
-def parse_links(texts: Sequence[str]) -> list[LinkMap]:
-    """Parse the values of ``--link``, and drop duplicates.
-
-    Raises:
-        LiecbenchError: If a text is not a link, or if it is ``none`` or ``host``, which are not shaped.
-    """
-    links = []
-    for text in texts:
-        try:
-            links.append(LinkMap.parse(yaml.safe_load(text) if text.lstrip().startswith("{") else text))
-        except (ValueError, yaml.YAMLError) as error:
-            raise LiecbenchError(f"--link {text}: {error}") from None
-    if unshaped := [text for text, link in zip(texts, links, strict=True) if not link.shaped]:
-        raise LiecbenchError(
-            f"--link {unshaped[0]}: an unshaped link has no limit to compare with", "give a rate or a preset"
-        )
-    return list(dict.fromkeys(links))
 
 
 def benchmark_link(

@@ -73,7 +73,8 @@ def bench_link(
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
     """Measure shaped links, and torch's collectives over them, against the wire time of the bytes."""
-    from liecbench.bench.link_benchmark import benchmark_link, parse_links
+    from liecbench.bench.asked_links import parse_links
+    from liecbench.bench.link_benchmark import benchmark_link
     from liecbench.diagnostics.link_support import require_emulator
 
     links = parse_links(link or ["1mbit", "10mbit", "100mbit", "1gbit"])
@@ -86,17 +87,22 @@ def bench_link(
 def bench_exchange(
     size: Size = _RESNET18_SIZE,
     workers: Workers = 4,
-    rate: Annotated[
+    link: Annotated[
         list[str] | None,
-        typer.Option(metavar="RATE", help="A link's rate; repeatable.", show_default="100mbit, 1gbit"),
+        typer.Option(
+            "--link", "--rate", metavar="LINK", help="A rate or a preset; repeatable.", show_default="100mbit, 1gbit"
+        ),
     ] = None,
     output: BenchmarkOutput = BenchmarkFormat.TABLE,
 ) -> None:
     """Measure training steps over shaped links, against the wire time of the bytes that a step sends."""
-    from liecbench.bench.exchange_benchmark import benchmark_exchange, parse_rates
+    from liecbench.bench.asked_links import parse_links
+    from liecbench.bench.exchange_benchmark import benchmark_exchange
+    from liecbench.diagnostics.link_support import require_emulator
 
-    rates = parse_rates(rate or ["100mbit", "1gbit"])
-    _print_benchmark(benchmark_exchange(size, workers, rates, lambda line: say(line, quiet=False)), output)
+    links = parse_links(link or ["100mbit", "1gbit"])
+    require_emulator((link, "auto") for link in links)
+    _print_benchmark(benchmark_exchange(size, workers, links, lambda line: say(line, quiet=False)), output)
 
 
 def _print_benchmark(result: "BenchmarkResult", output: BenchmarkFormat, device: Device = Device.CPU) -> NoReturn:

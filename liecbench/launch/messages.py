@@ -64,7 +64,7 @@ class StepCase:
 
     type: ClassVar[str] = "step_case"
     size: int
-    link: str
+    link: str | dict[str, Any]
     algorithm: str
     compressor: str | None
     options: dict[str, Any]

@@ -1,7 +1,6 @@
 import errno
 import json
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.bench.exchange_benchmark import benchmark_exchange, parse_rates
-from liecbench.errors import LiecbenchError, MachineError
+from liecbench.bench.exchange_benchmark import benchmark_exchange
+from liecbench.errors import MachineError
+from liecbench.network.link_map import LinkMap
 from tests import disturbed
 from tests.cli.in_process import run_in_process
 from tests.commands import Command, run_command, running_command
@@ -48,15 +48,21 @@ ENDLESS: Final = ["bench", "exchange", "--size", "8000000", "--workers", str(WOR
 @pytest.fixture(scope="module")
 def done() -> subprocess.CompletedProcess[str]:
     skip_without_namespaces()
-    arguments = ["--size", str(SIZE), "--workers", str(WORKERS), "--rate", "1gbit", "--format", "json"]
+    links = ["--link", "1gbit", "--link", "{rate: 1gbit, delay: 2ms}"]
+    arguments = ["--size", str(SIZE), "--workers", str(WORKERS), *links, "--format", "json"]
     return run_in_process("bench", "exchange", *arguments)
 
 
 @pytest.fixture(scope="module")
-def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def all_rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)["rows"]
     return found
+
+
+@pytest.fixture(scope="module")
+def rows(all_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in all_rows if row["link"] == "1gbit"]
 
 
 @pytest.fixture
@@ -95,6 +101,17 @@ def test_the_limit_is_the_payload_at_the_links_rate(rows: list[dict[str, Any]]) 
         assert 0 < row["seconds"] <= row["step_seconds"]
 
 
+def test_delays_of_messages_in_sequence_are_part_of_the_limit(all_rows: list[dict[str, Any]]) -> None:
+    delayed = [row for row in all_rows if row["link"] != "1gbit"]
+    # To the servers and back, with gradients and, in an averaging step, models; a ring of two ranks has two messages.
+    messages = [2, 2, 4, 2, 2]
+
+    assert {row["link"] for row in delayed} == {"1gbit delay 2ms round trip 8ms"}
+    for row, number in zip(delayed, messages, strict=True):
+        assert row["limit_seconds"] == pytest.approx(row["payload_bytes"] * 8 / RATE + number * 0.004)
+        assert row["seconds"] > number * 0.004
+
+
 def test_the_links_are_measured(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         assert row["asked_bits_per_second"] == RATE
@@ -112,11 +129,16 @@ def test_the_machine_is_described_without_paths(done: subprocess.CompletedProces
 def test_progress_goes_to_standard_error(done: subprocess.CompletedProcess[str]) -> None:
     assert done.stderr.splitlines() == [
         "starting 2 workers",
-        "1gbit: liec compressed step sharded (1/5)",
-        "1gbit: liec compressed step root (2/5)",
-        "1gbit: liec averaging step sharded (3/5)",
-        "1gbit: psgd dense step sharded (4/5)",
-        "1gbit: ddp all reduce (5/5)",
+        "1gbit: liec compressed step sharded (1/10)",
+        "1gbit: liec compressed step root (2/10)",
+        "1gbit: liec averaging step sharded (3/10)",
+        "1gbit: psgd dense step sharded (4/10)",
+        "1gbit: ddp all reduce (5/10)",
+        "1gbit delay 2ms round trip 8ms: liec compressed step sharded (6/10)",
+        "1gbit delay 2ms round trip 8ms: liec compressed step root (7/10)",
+        "1gbit delay 2ms round trip 8ms: liec averaging step sharded (8/10)",
+        "1gbit delay 2ms round trip 8ms: psgd dense step sharded (9/10)",
+        "1gbit delay 2ms round trip 8ms: ddp all reduce (10/10)",
     ]
 
 
@@ -166,17 +188,5 @@ def test_refused_namespaces_are_reported() -> None:
 def test_too_large_a_case_is_refused_before_ranks_start() -> None:
     said: list[str] = []
     with pytest.raises(MachineError, match=r"--size 8 --workers 1000000 needs about .* or fewer --workers"):
-        benchmark_exchange(8, 10**6, [10**9], said.append)
+        benchmark_exchange(8, 10**6, [LinkMap.parse("1gbit")], said.append)
     assert said == []
-
-
-def test_each_rate_is_measured_once() -> None:
-    assert parse_rates(["1gbit", "100mbit", "1000mbit"]) == [10**9, 10**8]
-
-
-@pytest.mark.parametrize("text", ["fast", "100", "1bit", "64gbit", "none", "{up: 1mbit, down: 1mbit}"])
-def test_an_invalid_rate_is_named(text: str) -> None:
-    with pytest.raises(LiecbenchError) as caught:
-        parse_rates(["1gbit", text])
-
-    assert re.fullmatch(rf"--rate {re.escape(text)}: {re.escape(repr(text))} is .*; write .*", str(caught.value))

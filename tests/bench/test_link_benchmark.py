@@ -4,9 +4,6 @@ from typing import Any, Final
 
 import pytest
 
-from liecbench.bench.link_benchmark import parse_links
-from liecbench.errors import LiecbenchError
-from liecbench.network.link_map import LinkMap
 from tests.cli.in_process import run_in_process
 from tests.namespace_support import skip_without_namespaces
 
@@ -80,16 +77,3 @@ def test_small_messages_after_idle_are_held_to_the_rate(after_idle: list[dict[st
 
 def test_skipped_cases_are_reported(done: subprocess.CompletedProcess[str]) -> None:
     assert f"some operations on {2**26} bytes are skipped" in done.stderr
-
-
-def test_each_link_is_measured_once() -> None:
-    assert parse_links(["20mbit", "{rate: 1gbit, delay: 5ms}", "20 mbit"]) == [
-        LinkMap.parse("20mbit"),
-        LinkMap.parse({"rate": "1gbit", "delay": "5ms"}),
-    ]
-
-
-@pytest.mark.parametrize(("text", "reason"), [("fast", "is not a link"), ("none", "an unshaped link has no limit")])
-def test_links_that_cannot_be_measured_are_refused(text: str, reason: str) -> None:
-    with pytest.raises(LiecbenchError, match=f"--link {text}: .*{reason}"):
-        parse_links([text])
