@@ -152,6 +152,16 @@ def test_the_emulator_is_recorded(kernel: Ran) -> None:
     assert emulators == {UNREACHABLE: "tbf", "5mbit": "delay_line", "none": None}
 
 
+def test_what_the_delay_line_counts_is_recorded_per_cell(kernel: Ran) -> None:
+    tally = kernel.end(DELAYED).link
+
+    assert tally is not None
+    assert tally["lost_sent_segments"] == tally["lost_received_segments"] == [0, 0]
+    assert tally["dropped_frames"] == 0
+    assert tally["sent_frames"] > 2 * STEPS
+    assert [kernel.end(link).link for link in (UNREACHABLE, "none")] == [None, None]
+
+
 def test_netem_needs_a_kernel_that_has_it(tmp_path: Path) -> None:
     skip_without_namespaces()
     if probe_link()["netem"]:

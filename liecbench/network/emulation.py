@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, Literal
 
 from pyroute2 import IPRoute
@@ -57,12 +58,15 @@ class WorkerLink:
         os.close(descriptor)
         self._up, self._down = KernelShaper(IPRoute(), INTERFACE), KernelShaper(hub, port_name(rank))
 
-    def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> UsedEmulator:
+    def choose(
+        self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
+    ) -> UsedEmulator:
         """Choose the mechanism that limits the links from now on, and return its name for a record.
 
-        The arguments are those of ``choose_mechanism``.
+        ``on_all`` returns whether its argument is true on all ranks, so that all choose the same mechanism. The other
+        arguments are those of ``choose_mechanism``.
         """
-        has_delay_line = self.delay_line_refusal() is None
+        has_delay_line = on_all(self.delay_line_refusal() is None)
         self._mechanism = choose_mechanism(links, num_workers, emulator, has_delay_line=has_delay_line)
         return used_emulator(links, self._mechanism)
 

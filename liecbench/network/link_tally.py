@@ -1,7 +1,7 @@
 """The tally of the delay line: what it lost on purpose, what it dropped against its will, and how late it was."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,22 +50,22 @@ def _differences(later: tuple[int, ...], earlier: tuple[int, ...]) -> tuple[int,
     return tuple(new - old for new, old in zip(later, earlier, strict=True))
 
 
-def tally_warnings(recorded: dict[str, Any] | None, links: LinkMap, num_workers: int) -> Iterator[str]:
+def tally_warnings(recorded: Sequence[dict[str, Any]], links: LinkMap, num_workers: int) -> Iterator[str]:
     """Yield a warning if frames were dropped, and one if they were late by much, on average.
 
     Late by much is more than 10 % of the shortest delay of the links, and more than 0.3 ms.
 
     Args:
-        recorded: A tally as a record has it; None if no delay line emulated the links.
+        recorded: Tallies as records have them; empty if no delay line emulated the links.
         links: The links that the scenario asks for.
         num_workers: The number of workers.
     """
     if not recorded:
         return
-    if dropped := recorded["dropped_frames"]:
+    if dropped := sum(tally["dropped_frames"] for tally in recorded):
         yield f"the emulation of its link dropped {dropped:,} frames that it should not: its times include repetitions"
     delay = min(links.of(rank).delay_seconds for rank in range(num_workers))
-    late = recorded["late_seconds"] / recorded["sent_frames"] if recorded["sent_frames"] else 0.0
+    late = sum(tally["late_seconds"] for tally in recorded) / max(1, sum(tally["sent_frames"] for tally in recorded))
     if late > max(_TOLERATED_SHARE * delay, _TOLERATED_SECONDS):
         by = DELAY.format(round(late, 5))
         yield f"the emulation of its link was {by} late on average: this machine cannot carry so many frames"

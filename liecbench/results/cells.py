@@ -25,6 +25,8 @@ class CellResult:
     machines, choose differently.
     ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps, are as
     frequent as in a long training.
+
+    ``link_tally`` is ``link`` of the cell's End record, what the delay line counted.
     """
 
     id: str
@@ -37,6 +39,7 @@ class CellResult:
     long_run: Epoch | None = None
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
+    link_tally: dict[str, Any] | None = None
     directory: str | None = None  # a short name, set if several of the loaded directories completed the same cell
 
     @property
@@ -114,7 +117,7 @@ class Replay:
             case Epoch() if cell:
                 cell.epochs.append(record)
             case End() if cell and (record.status != "completed" or cell.epochs or cell.is_interleaved):
-                cell.status, cell.error = record.status, record.error
+                cell.status, cell.error, cell.link_tally = record.status, record.error, record.link
 
     def _compose(self) -> None:
         means = {contestant: kind_means(timings) for contestant, timings in self._timings.items()}

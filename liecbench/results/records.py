@@ -162,13 +162,19 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of an attempt to train a cell: its status, and the error message; None if the cell completed."""
+    """The end of an attempt to train a cell: its status, and the error message; None if the cell completed.
+
+    ``link`` has the fields of a ``LinkTally``, such as the segments that each rank's link lost in each direction: what
+    the delay line counted since the attempt or its timing session began. It is None, and absent in a
+    ledger, if no delay line emulated the links.
+    """
 
     type: ClassVar[str] = "end"
     cell: str
     attempt: int
     status: Status
     error: str | None
+    link: dict[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +270,8 @@ def to_json(record: Record) -> str:
             fields[name] = None if fields[name] is None else dataclasses.asdict(fields[name])
         if not record.timed_steps and not any(fields[name] for name in _SECONDS):
             fields |= dict.fromkeys(_SECONDS)
+    if isinstance(record, End) and record.link is None:
+        del fields["link"]
     return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from liecbench.network.link_map import LinkMap
+from liecbench.network.link_tally import tally_warnings
 from liecbench.network.measurement import WARNING, recorded_deviations
 from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import version_warnings
@@ -17,8 +18,8 @@ IMPRECISE: Final = 0.025
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
     """Return warnings on the cells of a row.
 
-    They are about a changed file of the model, links that miss their rate or are paced by processes, shared or
-    throttled GPUs, a training that is too short for any averaging step, and imprecise times.
+    They are about a changed file of the model, links that miss their rate, drop frames, are late or are paced by
+    processes, shared or throttled GPUs, a training that is too short for any averaging step, and imprecise times.
     """
     on_gpus = [*sharing_warnings(cells), *throttling_warnings(cells)]
     return [
@@ -85,6 +86,8 @@ def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
     warnings = []
     if misses:
         warnings.append(f"its link is off by more than {WARNING}: {'; '.join(misses[:3])}{more}")
+    tallies = [cell.link_tally for cell in cells if cell.link_tally]
+    warnings += tally_warnings(tallies, LinkMap.parse(cells[0].spec["link"]), int(cells[0].spec["workers"]))
     if cells[0].spec.get("enforcement") == "process" and LinkMap.parse(cells[0].spec["link"]).shaped:
         warnings.append("paced by the processes, not enforced by the kernel: its times are estimated")
     return warnings

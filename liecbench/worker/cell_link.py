@@ -1,14 +1,17 @@
 """One rank's network link: measure the link when it changes, and limit its rates only while steps are trained."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
+from liecbench.network.link_tally import LinkTally
 from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance, deviations
 from liecbench.network.mechanism import Emulator, UsedEmulator
 from liecbench.worker.collective_errors import LinkError
@@ -28,8 +31,13 @@ class LinkShaper(Protocol):
     def pacer(self) -> Pacer | None:
         """The pacer, which delays messages to emulate a slow link; None if this process delays no messages."""
 
-    def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> UsedEmulator | None:
-        """Choose the emulator of the links, and return its name for a record; None without network namespaces."""
+    def choose(
+        self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
+    ) -> UsedEmulator | None:
+        """Choose the emulator of the links, and return its name for a record; None without network namespaces.
+
+        ``on_all`` returns whether its argument is true on all ranks, so that all choose the same emulator.
+        """
 
     def shape(self, link: Link) -> None:
         """Limit this rank's traffic in both directions to the rates and the delay of ``link``."""
@@ -42,6 +50,9 @@ class LinkShaper(Protocol):
 
         Return None if there is no network to measure.
         """
+
+    def tally(self) -> LinkTally | None:
+        """Return what the delay line counted so far, for the links of all ranks; None without one."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
@@ -63,6 +74,7 @@ class CellLink:
         self._shaper, self._links = shaper, LinkMap()
         self._emulator: Emulator = "auto"
         self._used_emulator: UsedEmulator | None = None
+        self._prepared: LinkTally | None = None
         self.measured: list[MeasuredLink] | None = None
 
     def prepare(self, links: LinkMap, emulator: Emulator = "auto") -> None:
@@ -77,12 +89,15 @@ class CellLink:
             emulator: The emulator that the scenario asks for.
         """
         is_same = (links, emulator) == (self._links, self._emulator)
-        if is_same and not self._deviations(FAILING):
-            return
+        if not is_same or self._deviations(FAILING):
+            self._change(links, emulator)
+        self._prepared = self._tally()
+
+    def _change(self, links: LinkMap, emulator: Emulator) -> None:
         self._links, self._emulator, self.measured, self._used_emulator = links, emulator, None, None
         if not links.shaped:
             return
-        self._used_emulator = self._shaper.choose(links, dist.get_world_size(), emulator)
+        self._used_emulator = self._shaper.choose(links, dist.get_world_size(), emulator, _is_true_on_all_ranks)
         for _ in range(_MAX_MEASUREMENTS):
             self.measured = self._measure()
             if not self._deviations(WARNING):
@@ -143,6 +158,14 @@ class CellLink:
             "congestion_control": _congestion_control(),
         }
 
+    def tally(self) -> dict[str, Any] | None:
+        """Return what the delay line counted since ``prepare``, for a record; None if no delay line is used."""
+        now = self._tally()
+        return None if now is None or self._prepared is None else now.since(self._prepared).as_dict()
+
+    def _tally(self) -> LinkTally | None:
+        return self._shaper.tally() if self._used_emulator == "delay_line" else None
+
     def _deviations(self, tolerance: Tolerance) -> list[str]:
         return deviations(self._links, self.measured, tolerance) if self.measured else []
 
@@ -157,6 +180,12 @@ class CellLink:
         ranks = [own] * dist.get_world_size()
         dist.all_gather_object(ranks, own)
         return ranks
+
+
+def _is_true_on_all_ranks(value: bool) -> bool:
+    everywhere = torch.tensor(int(value))
+    dist.all_reduce(everywhere, dist.ReduceOp.MIN)
+    return bool(everywhere)
 
 
 def _congestion_control() -> str | None:

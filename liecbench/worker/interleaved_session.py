@@ -62,7 +62,7 @@ def run_session(
         capacity = session_groups.capacity(session.cell)
     except LinkError as error:
         for contestant in contestants:
-            _record_ends(contestant, writer, "failed", str(error))
+            _record_ends(contestant, link, writer, "failed", str(error))
         return
     timings = _timings(directory, session.cell.setting) if writer is not None else []
     dropped: list[Contestant] = []
@@ -73,9 +73,9 @@ def run_session(
         dropped += [contestant for contestant in members if contestant not in group.live]
         for contestant in group.live:
             if contestant is not contestants[0]:
-                _record_ends(contestant, writer, "completed", None)
+                _record_ends(contestant, link, writer, "completed", None)
     if contestants[0] not in dropped:  # the first contestant is in every group
-        _record_ends(contestants[0], writer, "completed", None)
+        _record_ends(contestants[0], link, writer, "completed", None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,7 +177,8 @@ class _Group:
 
     def _drop(self, contestant: Contestant, error: Exception) -> None:
         self.live.remove(contestant)
-        _record_ends(contestant, self.writer, "failed", f"its steps could not be timed: {error}")
+        message = f"its steps could not be timed: {error}"
+        _record_ends(contestant, self.link, self.writer, "failed", message)
 
     def _tell(self, contestant: Contestant) -> None:
         if self.writer is not None:
@@ -227,7 +228,10 @@ def _record_starts(session: Session, surroundings: dict[str, object], writer: Re
         )
 
 
-def _record_ends(contestant: Contestant, writer: RecordWriter | None, status: Status, error: str | None) -> None:
+def _record_ends(
+    contestant: Contestant, link: CellLink, writer: RecordWriter | None, status: Status, error: str | None
+) -> None:
     for job in contestant.jobs if writer is not None else ():
         assert writer is not None
-        writer.record(End(cell=job.cell.id, attempt=job.attempt, status=status, error=error))
+        tally = link.tally()
+        writer.record(End(cell=job.cell.id, attempt=job.attempt, status=status, error=error, link=tally))

@@ -105,7 +105,7 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
         )
     status, error = _carry_out(job, epochs_done, context)
     if writer is not None:
-        writer.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error))
+        writer.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error, link=link.tally()))
     dist.barrier()
     if status != "failed":  # if a failed cell is tried again, it resumes from its checkpoint
         checkpoint.clear(directory, cell.id)

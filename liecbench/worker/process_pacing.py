@@ -5,6 +5,7 @@ If a rank has a network namespace, the kernel or the delay line limits its traff
 """
 
 import os
+from collections.abc import Callable
 from typing import Literal
 
 from liecbench.algorithms.comm.pacing import Pacer
@@ -26,7 +27,9 @@ class ProcessPacing:
     def __init__(self) -> None:
         self.pacer = Pacer()
 
-    def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> None:
+    def choose(
+        self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
+    ) -> None:
         """Return None, because there is no emulator to choose: this process always delays its messages itself."""
 
     def shape(self, link: Link) -> None:
@@ -42,6 +45,9 @@ class ProcessPacing:
 
     def measure(self, link: Link) -> None:
         """Return None, because delays are computed from the link's rates, so that there is nothing to measure."""
+
+    def tally(self) -> None:
+        """Return None, because this process delays messages, no delay line."""
 
     def wire_bytes(self) -> None:
         """Return None, because messages cross the loopback interface, which counts the bytes of all ranks together."""
@@ -60,7 +66,9 @@ class Unshaped:
     def __init__(self, interface: str | None = None) -> None:
         self._interface = interface
 
-    def choose(self, links: LinkMap, num_workers: int, emulator: Emulator) -> None:
+    def choose(
+        self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
+    ) -> None:
         """Return None, because there is no emulator to choose: links are not shaped."""
 
     def shape(self, link: Link) -> None:
@@ -72,6 +80,9 @@ class Unshaped:
 
     def measure(self, link: Link) -> None:
         """Return None, because no rate was requested."""
+
+    def tally(self) -> None:
+        """Return None, because no delay line emulates the links."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return the bytes (sent, received) of the interface so far; None if ranks share the interface."""

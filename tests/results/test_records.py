@@ -82,6 +82,12 @@ def test_an_end_is_written_as_the_interface_says() -> None:
     assert actual == {"type": "end", "schema": 1, "cell": "a", "attempt": 2, "status": "failed", "error": "lost"}
 
 
+def test_what_the_delay_line_counted_is_kept() -> None:
+    end = End(cell="a", attempt=1, status="completed", error=None, link={"dropped_frames": 3})
+
+    assert from_json(to_json(end)) == end
+
+
 def test_an_epoch_has_what_the_interface_names() -> None:
     named = [
         "cell",
