@@ -200,15 +200,15 @@ class PowerSGD(BucketedAllReduce):
                 error.zero_() if before is None else error.copy_(before)
 
     def _reduce(self, bucket: _Bucket, future: Future[Tensor]) -> None:
-        self._timed_group.begin()
         try:
+            self._timed_group.begin()
             if self._failure is None:
                 if bucket.position == 0:
                     self._errors_before = dict(self._errors)
                 self._run_hook(bucket.in_float32())
+            self._timed_group.end()
         except BaseException as error:
             self._failure = error
-        self._timed_group.end()
         future.set_result(bucket.buffer_of_ddp)
 
     def _run_hook(self, bucket: _Bucket) -> None:

@@ -104,7 +104,8 @@ class ServerAlgorithm(Algorithm):
         try:
             self._thread.run(self._average_blocks)
         except NonFiniteMessageError:
-            raise NonFiniteError(self._non_finite_message) from None
+            self._failure = NonFiniteError(self._non_finite_message)
+            raise self._failure from None
 
     def memories(self) -> dict[str, list[Tensor]]:
         """Return each declared memory's tensors by the memory's name."""
@@ -176,9 +177,9 @@ class ServerAlgorithm(Algorithm):
             yield
             return
         local = [block.flat_parameters() for block in self.blocks]
-        self.average_models()
-        self.synchronize()
         try:
+            self.average_models()
+            self.synchronize()
             yield
         finally:
             for block, flat in zip(self.blocks, local, strict=True):
@@ -231,9 +232,9 @@ class ServerAlgorithm(Algorithm):
     def _receive(
         self, parameters: list[Tensor], gradients: list[Tensor], buffer: Tensor, future: Future[Tensor]
     ) -> None:
-        blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}
-        self._buckets.add(buffer, future, {block.index for block in blocks.values()})
         try:
+            blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}
+            self._buckets.add(buffer, future, {block.index for block in blocks.values()})
             for parameter, flat in zip(parameters, gradients, strict=True):
                 block = blocks.get(parameter)
                 is_complete = block is not None and block.add_gradient(parameter, as_stored(flat, parameter))
@@ -243,6 +244,8 @@ class ServerAlgorithm(Algorithm):
             self._failure = error
         if self._failure is not None:
             self._buckets.abandon()
+            if not future.done():
+                future.set_result(buffer)
 
     def _reduce(self, block: Block) -> None:
         block.gather()

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import LIEC, PSGD, Algorithm, LocalSGD, MemSGD, NonFiniteError
+from liecbench.algorithms import LIEC, PSGD, Algorithm, LocalSGD, MemSGD, NonFiniteError, PowerSGD
 from liecbench.algorithms.comm.partition import Block
 from liecbench.compressors import QSGD, Compressor, Sign, TopK
 from tests.algorithms import buckets, network
@@ -97,8 +97,42 @@ def evaluate_in_between() -> tuple[Tensor, Tensor, Tensor]:
     return local, evaluated, run.flat()
 
 
+def evaluate_a_nan() -> dict[str, Any]:
+    """Evaluate local models of which rank 1's last block is NaN; return what is left, and the next step's error."""
+    algorithm = LIEC(compressor=Sign(), average_period=100, block_bytes=BLOCK_BYTES)
+    run = buckets.attached(algorithm)
+    run.train(range(3))
+    if dist.get_rank() == 1:
+        with torch.no_grad():
+            next(run.model.parameters()).fill_(torch.nan)
+    local = run.flat()
+    with pytest.raises(NonFiniteError), algorithm.evaluation():
+        pass
+    restored = run.flat()
+    with pytest.raises(NonFiniteError) as later:
+        run.train([3])
+    algorithm.detach()
+    return {"local": local, "restored": restored, "later": str(later.value)}
+
+
+def failure_before_the_blocks() -> list[str]:
+    """Return the errors of training after an error on the communication thread outside a method's arithmetic."""
+    server, powersgd = PSGD(), PowerSGD()
+    runs = [buckets.attached(algorithm) for algorithm in (server, powersgd)]
+    server._block_of.clear()
+    powersgd._timed_group._watch = None  # type: ignore[assignment]
+    messages = []
+    for run in runs:
+        with pytest.raises((KeyError, AttributeError)) as raised:
+            run.train(range(2))
+        messages.append(raised.type.__name__)
+    return messages
+
+
 def observe() -> dict[str, Any]:
     return {
+        "nan": evaluate_a_nan(),
+        "before": failure_before_the_blocks(),
         "failed": failure_in_step_two(),
         "stopped": [buckets.stopped(make_small(m, "sharded", c, period), value) for m, c, period, value in NON_FINITE],
         "stopped at the root": buckets.stopped(make_small("doublesqueeze", "root"), torch.nan),
@@ -159,6 +193,17 @@ def test_evaluation_uses_the_mean_model_and_restores_the_local_one(ranks: list[d
         assert float((local - mean).norm()) > 1e-4
         torch.testing.assert_close(evaluated, mean, rtol=1e-6, atol=1e-7)
         assert torch.equal(restored, local)
+
+
+def test_a_failed_evaluation_restores_the_local_models_and_ends_the_training(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        seen = rank["nan"]
+        torch.testing.assert_close(seen["restored"], seen["local"], rtol=0, atol=0, equal_nan=True)
+        assert seen["later"] == "step 3: the models are not finite"
+
+
+def test_an_error_before_the_first_block_ends_the_backward_pass(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["before"] for rank in ranks] == [["KeyError", "AttributeError"]] * NUM_WORKERS
 
 
 @pytest.mark.parametrize("case", PLACED, ids="-".join)

@@ -23,9 +23,11 @@ def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.Proces
     """
     ranks = dist.get_process_group_ranks(group)
     timeout, backend = _timeout(group, device), dist.get_backend_config(group)
+    kept = _unused[_key(group, device)]
+    kept[:] = filter(_exists, kept)
     if len(ranks) == dist.get_world_size():
         own = dist.new_group(ranks, timeout=timeout, backend=backend)
-    elif kept := _unused[_key(group, device)]:
+    elif kept:
         own = kept.pop()
     else:
         _agree_on_name(group, device)
@@ -38,11 +40,19 @@ def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: b
     """Release a group that ``acquire_group`` returned.
 
     A group of all ranks is destroyed. A smaller one is kept for another algorithm, unless the algorithm ``has_failed``.
+    If the training script has destroyed all groups, do nothing.
     """
+    if not _exists(own):
+        return
     if own.size() == dist.get_world_size():
         dist.destroy_process_group(own)
     elif not has_failed:
         _unused[_key(own, device)].append(own)
+
+
+def _exists(group: dist.ProcessGroup) -> bool:
+    """Return whether ``group`` is not destroyed, alone or with all groups."""
+    return group in dist.distributed_c10d._world.pg_map
 
 
 def _key(group: dist.ProcessGroup, device: torch.device) -> str:
