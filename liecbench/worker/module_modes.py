@@ -10,12 +10,15 @@ from torch import nn
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Put a model into eval mode while the ``with`` body runs; then restore each module's own mode.
 
-    A module that its model keeps in eval mode, such as a frozen BatchNorm, so stays in eval mode.
+    A module that its model keeps in eval mode, such as a frozen BatchNorm, so stays in eval mode. Modules that override
+    ``train``, for instance to merge LoRA weights, are called to change their mode.
     """
+    mode = model.training
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        for module, mode in modes:
-            module.training = mode
+        model.train(mode)
+        for module, own in modes:
+            module.training = own

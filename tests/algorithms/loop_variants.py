@@ -3,7 +3,6 @@
 ``python -m tests.algorithms.loop_variants`` prints the table of all variants and methods.
 """
 
-import contextlib
 import copy
 import functools
 import pickle
@@ -37,13 +36,13 @@ class Plain:
     """Stands for a method in a loop of plain DDP."""
 
     def attach(self, ddp: nn.Module, optimizer: object) -> None:
-        return
+        self.parameters = list(ddp.parameters())
 
     def detach(self) -> None:
         return
 
     def clip_grad_norm_(self, max_norm: float) -> Tensor:
-        return torch.zeros(())
+        return nn.utils.clip_grad_norm_(self.parameters, max_norm)
 
 
 @dataclass
@@ -63,6 +62,13 @@ class Loop:
         self.optimizer = self.wraps(optimizer or sgd(self.model))
         self.method.attach(self.ddp, self.optimizer)
         self.number = 0
+        self.ends: list[int] = []  # the method's step in each call of after_step
+        if isinstance(self.method, Algorithm):
+            self.method.after_step = self._after_step  # type: ignore[method-assign]
+
+    def _after_step(self) -> None:
+        self.ends.append(self.method.step)
+        type(self.method).after_step(self.method)
 
     def loss(self) -> Tensor:
         self.number += 1
@@ -81,6 +87,7 @@ class Loop:
     def run(self, between: Callable[[], object] = lambda: None) -> None:
         self.start()
         self.steps(between=between)
+        assert isinstance(self.method, Plain) or self.ends == [1, 2, 3, 4], f"after_step ran at steps {self.ends}"
 
 
 def two_layers() -> nn.Sequential:
@@ -202,12 +209,12 @@ def a_batch_without_a_step(method: Any) -> Loop:
 @variant
 def clipping_by_torch(method: Any) -> Loop:
     loop = Loop(method)
-    return ran(loop, lambda: nn.utils.clip_grad_norm_(loop.model.parameters(), 10.0))
+    return ran(loop, lambda: nn.utils.clip_grad_norm_(loop.model.parameters(), 0.01))
 
 
 @variant
 def clipping_by_the_method(method: Any) -> Loop:
-    return ran(Loop(method), lambda: method.clip_grad_norm_(10.0))
+    return ran(Loop(method), lambda: method.clip_grad_norm_(0.01))
 
 
 @variant
@@ -279,7 +286,14 @@ def group_of_one_s_own(method: Any) -> Loop:
 def disjoint_groups(method: Any) -> Loop:
     own = dist.new_group([dist.get_rank()], timeout=LIMIT, use_local_synchronization=True)
     loop = ran(Loop(method, options={"process_group": own}))
-    loop.model = nn.Sequential()  # the ranks' models differ
+    models = [torch.empty_like(managed(loop)) for _ in range(2)]
+    dist.all_gather(models, managed(loop))
+    assert not torch.equal(models[0], models[1]), "ranks of different groups have the same model"
+    alone = Loop(Plain(), options={"process_group": own})
+    alone.run()
+    averaged = isinstance(method, AllReduce | LocalSGD)  # in a group of one these are plain training
+    assert not averaged or torch.equal(managed(loop), managed(alone))
+    loop.model = nn.Sequential()
     return loop
 
 
@@ -629,7 +643,10 @@ def outcome(function: Callable[[Any], Loop], make: Callable[[], Algorithm]) -> s
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         return f"{type(error).__name__}: {error}"
     try:
-        with method.evaluation() if method.is_attached else contextlib.nullcontext():
+        if method.is_attached and method.local_models and method.step % 2:  # between two averaging steps
+            with method.evaluation():
+                mine = managed(loop)
+        else:
             mine = managed(loop)
         problem = "" if bool(mine.isfinite().all()) else "the model is not finite"
         others = [torch.empty_like(mine) for _ in range(2)]
