@@ -24,7 +24,7 @@ _STATUS: Final = struct.Struct("=I")
 # struct tpacket_stats: frames, and frames that found no free slot, both since the last reading.
 _COUNTS: Final = struct.Struct("=II")
 _OF_USER: Final = 1
-# Larger than any frame, see ``emulation.LARGEST_PACKET_BYTES``.
+# Larger than any frame, see ``hub.LARGEST_PACKET_BYTES``.
 _SLOT_BYTES: Final = 2**15
 _ATTACH_FILTER, _DETACH_FILTER = 26, 27
 
