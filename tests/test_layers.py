@@ -33,6 +33,7 @@ SEVERAL_MODULES = {
     "config/own_model",
     "report/provenance",
     "simulations/gate_decisions",
+    "worker/own_models",
 }
 TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}
 

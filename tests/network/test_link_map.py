@@ -119,13 +119,13 @@ def test_a_worker_has_its_own_link_and_the_rest_of_the_others() -> None:
         ("20mbit", "", "50mbit"),
         (
             {"rate": "20mbit", "delay": "5ms", "loss": "1%"},
-            "5ms 1% loss",
+            "delay 5ms round trip 20ms 1% loss",
             {"rate": "50mbit", "delay": "5ms", "loss": "1%"},
         ),
         ({"up": "20mbit", "down": "100mbit"}, "down = 5 × up", {"up": "50mbit", "down": "250mbit"}),
         (
             {"up": "20mbit", "down": "30mbit", "delay": "1ms", "workers": {"2": {"down": "4mbit", "up": "10mbit"}}},
-            "down = 1.5 × up 1ms; worker 2 0.5 ×↑ 0.2 ×↓ 1ms",
+            "down = 1.5 × up delay 1ms round trip 4ms; worker 2 0.5 ×↑ 0.2 ×↓ delay 1ms round trip 4ms",
             {"up": "50mbit", "down": "75mbit", "delay": "1ms", "workers": {"2": {"up": "25mbit", "down": "10mbit"}}},
         ),
     ],
