@@ -16,7 +16,7 @@ _KEY = re.compile(r"rank_(\d+)_of_(\d+)")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a state belongs.
+    """The rank and the process group that a saved state belongs to.
 
     Attributes:
         rank: The rank among all ranks.
