@@ -14,7 +14,7 @@ import typer
 from liecbench.cli.compare import print_comparison
 from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
-from liecbench.errors import ExitCode, Interruption, MachineError
+from liecbench.errors import ExitCode, Interruption, MachineError, ScenarioError
 
 if TYPE_CHECKING:
     from liecbench.config.cell import Cell
@@ -155,14 +155,14 @@ def _prepare_ranks(
 
 def _unchecked(scenario: Path, assignments: list[str], key: str, default: object) -> str:
     """Return the value of a top-level key of a scenario as text, without checking the scenario."""
-    import yaml
+    from liecbench.config.yaml_source import load
 
     try:
-        content = yaml.safe_load(scenario.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        content = None  # loading the scenario reports the error later
+        content = load(scenario).data
+    except ScenarioError:
+        content = {}  # loading the scenario reports the error later
     asked = [text.removeprefix(f"{key}=") for text in assignments if text.startswith(f"{key}=")]
-    return asked[-1] if asked else str(content.get(key, default) if isinstance(content, dict) else default)
+    return asked[-1] if asked else str(content.get(key, default))
 
 
 def _break_even_rates(loaded: "Scenario") -> int:

@@ -29,6 +29,7 @@ class TimeLeft:
         self._settings = {c.cell.id: s.cell.setting for s in pending.sessions for c in s.contestants}
         self._waiting = {s.cell.setting: {job.cell.id for job in s.jobs} for s in pending.sessions}
         self._session_begins: dict[str, float] = {}
+        self._is_narrowing = False
 
     def start_cell(self, cell_id: str, epochs_done: int) -> None:
         """Note that training of a cell begins; earlier attempts have finished ``epochs_done`` of the cell's epochs."""
@@ -51,7 +52,8 @@ class TimeLeft:
             now: The present time, in seconds of ``time.monotonic``.
         """
         setting = self._settings.get(cell_id)
-        if setting is None:
+        if setting is None:  # an added link rate: nobody knows how many will follow
+            self._is_narrowing = True
             return
         began = self._session_begins.setdefault(setting, now)
         self._current = None
@@ -74,7 +76,13 @@ class TimeLeft:
         return 1 - self._epochs_left[self._current] / self._jobs[self._current].cell.task.epochs
 
     def seconds(self) -> float | None:
-        """Return the estimated seconds left; None if epochs are left to train and none has finished yet."""
+        """Return the estimated seconds left; None if they are not known.
+
+        They are not known while epochs are left to train and none has finished yet, and while link rates are added to
+        narrow break-evens.
+        """
+        if self._is_narrowing:
+            return None
         training = {cell: epochs for cell, epochs in self._epochs_left.items() if epochs and cell in self._jobs}
         if training and not self._remainders:
             return None

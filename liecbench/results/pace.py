@@ -76,13 +76,14 @@ class Pace:
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return ln(seconds of ``other`` ÷ seconds of this pace).
 
-        The two are paired by round if they were timed in the same session, and by seed if they were timed while they
-        trained. If they were timed in two sessions, they count as independent. Return None if there are no pairs.
+        The two are paired by round if they were timed in the same rounds, and by seed if they were timed while they
+        trained. If they were timed in two sessions, or in different rounds of one, they count as independent. Return
+        None if there are no pairs.
         """
-        if self.session is not None and other.session is not None and self.session != other.session:
+        shared = [place for place in self.by_round if place in other.by_round] if self.session == other.session else []
+        if self.session is not None and other.session is not None and not shared:
             own, others = self.log_seconds, other.log_seconds
             return None if own is None or others is None else others.plus(own.inverse)
-        shared = [place for place in self.by_round if place in other.by_round]
         if shared:
             ratios = {place: math.log(other.by_round[place] / self.by_round[place]) for place in shared}
             return LogRatio.of_rounds(by_placement(ratios))

@@ -308,7 +308,8 @@ def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str
     setting = [cell.spec.get(name) for name in _SETTING if name not in fixed]
     task = {**LATER_FIELDS, **cell.spec["task"]}
     return json.dumps(
-        [cell.directory, setting, [task[name] for name in _WORKLOAD if name not in fixed]], sort_keys=True
+        [cell.directory, cell.is_added, setting, [task[name] for name in _WORKLOAD if name not in fixed]],
+        sort_keys=True,
     )
 
 

@@ -153,8 +153,9 @@ def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> Non
             "small.yaml:2:82: task.epoch: there is no key 'epoch' here (did you mean epochs?)",
         ),
         ("", "", ["--set", "tusk.epochs=2"], "--set tusk.epochs=2: tusk"),
+        ("epochs: 2", f"epochs: {'9' * 5000}", [], "small.yaml:2:90: task.epochs: "),
     ],
-    ids=["unknown key", "--set"],
+    ids=["unknown key", "--set", "endless number"],
 )
 def test_a_bad_scenario_is_one_line_and_exit_code_2(
     tmp_path: Path, old: str, new: str, options: list[str], message: str

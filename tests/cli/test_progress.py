@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 
 from liecbench.cli.progress import ConsoleProgress, achieved_rate
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell, Contestant, Job, Session
+from liecbench.launch.launch import Launch
 from liecbench.launch.messages import StepProgress, TimingProgress
 from liecbench.launch.pending import Pending
 from liecbench.results.records import CellRecord
@@ -58,6 +59,18 @@ def test_the_rounds_of_a_session_are_shown() -> None:
     event = TimingProgress(cell=CELL.id, round=3, rounds=10)
 
     assert "ddp · 2 workers · none · seed 0: timing, round 3/10" in shown(start(CELL.id), event, terminal=True)
+
+
+def test_a_contestant_without_jobs_is_shown_too() -> None:
+    """Such a contestant gets no start record: it was timed before, and only keeps another one company."""
+    company = Cell.from_spec(spec(link="7mbit"))
+    launch = Launch(sessions=(Session(contestants=(Contestant(cell=company, jobs=()),), precision=0.02),))
+    output = io.StringIO()
+    with ConsoleProgress(Console(file=output, force_terminal=True, width=120), PENDING, 1) as progress:
+        progress.launching(launch)
+        progress.stepped(TimingProgress(cell=company.id, round=1, rounds=10))
+
+    assert "timing, round 1/10" in output.getvalue()
 
 
 def test_an_epoch_of_a_trajectory_has_no_seconds() -> None:

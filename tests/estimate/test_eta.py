@@ -80,6 +80,16 @@ def test_a_session_is_estimated_before_it_begins_and_then_by_its_rounds() -> Non
     assert left.seconds() == 0.0
 
 
+def test_nobody_knows_how_long_link_rates_are_added() -> None:
+    one, added = cell(timing="interleaved"), cell(timing="interleaved").at_rate(7 * 10**6)
+    left = TimeLeft(Pending(cells=frozenset({one.id})))
+    assert left.seconds() == 0.0
+
+    left.begin_turn(added.id, 1, 10, 100.0)
+
+    assert left.seconds() is None
+
+
 def test_half_of_a_cell_is_half_done() -> None:
     one = cell(link="none")
     left = TimeLeft(Pending(jobs=(Job(cell=one),)))

@@ -120,3 +120,5 @@ def test_a_rate_that_is_asked_for_later_is_a_row_and_is_not_timed_again(
     comparison = compare(without_used_trajectories(list(replay([*records, *more]).values())), baseline="ddp")
     assert [row.fields["link"] for row in comparison.rows].count("45.7mbit") == 2
     assert [one.added_rates for one in comparison.break_evens] == [[54_700_000]]
+    # The baseline of an asked row is the asked one, not the cell that was added earlier at the same rate.
+    assert [row.speed for row in comparison.rows if row.is_baseline] == [None, None, None]

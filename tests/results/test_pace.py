@@ -54,6 +54,17 @@ def test_two_sessions_are_independent() -> None:
     assert found.standard_error == pytest.approx(math.sqrt(2 * (2 * 0.025**2 / 3 / 2)))
 
 
+def test_different_rounds_of_one_session_are_independent_too() -> None:
+    # Both rows have the same seconds for every seed, which would look like pairs without any spread.
+    first = pace(*[timing("a", placement, number, 1.0) for placement in (0, 1) for number in (0, 1)])
+    later = pace(*[timing("b", placement, number, 0.5) for placement in (2, 3) for number in (0, 1)])
+    found = later.speed_over(first)
+    assert found is not None
+
+    assert found.mean == pytest.approx(math.log(2))
+    assert found.standard_error == pytest.approx(math.sqrt(2 * (2 * 0.025**2 / 3 / 2)))
+
+
 def test_without_sessions_seeds_are_paired() -> None:
     found = pace(seconds={0: 1.0, 1: 1.0, 7: 5.0}).speed_over(pace(seconds={0: 2.0, 1: 8.0, 9: 1.0}))
     assert found is not None
