@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, PydanticUserError, create_model
+from pydantic import BaseModel, ConfigDict, PydanticUserError, StrictBool, create_model
 from pydantic.errors import PydanticSchemaGenerationError
 
 from liecbench.errors import Interruption
@@ -92,12 +92,21 @@ def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
             elif parameter.name not in given and parameter.kind is not parameter.VAR_POSITIONAL:
                 required = parameter.default is parameter.empty
                 if required or isinstance(parameter.default, _PLAIN):
-                    fields[parameter.name] = (hints.get(parameter.name, Any), ... if required else parameter.default)
+                    hint = hints.get(parameter.name, _type_of_default(parameter.default))
+                    fields[parameter.name] = (hint, ... if required else parameter.default)
         config = ConfigDict(extra="allow" if extra else "forbid", allow_inf_nan=False, protected_namespaces=())
         return create_model("Options", __config__=config, **fields)
     except (ValueError, TypeError, NameError, PydanticUserError, PydanticSchemaGenerationError) as error:
         reason = str(error).partition("\n")[0]
         raise FunctionError(f"the arguments of {name!r} cannot be options: {reason}") from error
+
+
+def _type_of_default(default: object) -> Any:
+    """Return the type of an argument without a type hint: bool if its default is True or False, else any type.
+
+    A bool takes no text, because YAML 1.2 reads ``no`` and ``off`` as text, which would count as true.
+    """
+    return StrictBool if isinstance(default, bool) else Any
 
 
 def call(name: str, options: BaseModel, given: Mapping[str, Any]) -> Any:

@@ -58,6 +58,15 @@ def test_a_dataset_may_have_an_option_named_like_a_models_argument(directory: Pa
     assert call("examples:data", num_classes=3) == 3
 
 
+def test_a_default_of_false_takes_no_text_that_would_count_as_true(directory: Path) -> None:
+    (directory / "unhinted.py").write_text("def f(pretrained=False, width=8):\n    return pretrained, width\n")
+    options = user_functions.options_model("unhinted:f", ())
+
+    assert options(pretrained=True, width=[8, 8]).model_dump() == {"pretrained": True, "width": [8, 8]}
+    with pytest.raises(ValidationError, match="valid boolean"):
+        options(pretrained="no")
+
+
 def test_options_reach_the_function_as_it_annotates_them(directory: Path) -> None:
     source = "from pathlib import Path\ndef f(path: Path, widths: tuple[int, ...] = (64,)):\n    return path, widths\n"
     (directory / "annotated.py").write_text(source)
