@@ -45,13 +45,36 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
         for key, value in saved["buffers"].items():
             _set_buffer(module, key, value, model)
         for key, value in saved["attributes"].items():
-            found = vars(module).get(key)
-            moved = value.to(found.device) if isinstance(value, Tensor) and isinstance(found, Tensor) else value
-            vars(module)[key] = moved
+            vars(module)[key] = _restored(vars(module).get(key), value)
         for key, value in saved["generators"].items():
-            vars(module)[key].set_state(value)
+            generator = vars(module).get(key)
+            if generator is None:  # a pass creates it
+                generator = vars(module)[key] = torch.Generator(_device(model))
+            generator.set_state(value)
         for key, value in saved["objects"].items():
-            vars(vars(module)[key]).update(value)
+            if _has_fields(found := vars(module).get(key)):
+                vars(found).update(value)
+
+
+def _restored(found: Any, value: Any) -> Any:
+    """Return ``found`` with the contents of ``value`` if both are of one kind, else ``value``.
+
+    The object stays the same because others may refer to it: two modules that share a dict, or a view of a parameter.
+    """
+    match found, value:
+        case (list(), list()):
+            found[:] = value
+        case (dict(), dict()) | (set(), set()):
+            found.clear()
+            found.update(value)
+        case (Tensor(), Tensor()) if found.shape == value.shape and found.dtype == value.dtype:
+            with torch.no_grad():
+                found.copy_(value)
+        case (Tensor(), Tensor()):
+            return value.to(found.device)
+        case _:
+            return value
+    return found
 
 
 def add_missing_buffers(model: nn.Module, state: dict[str, Any]) -> None:
@@ -87,6 +110,8 @@ def _has_fields(value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
+    if type(value) in _PLAIN:
+        return True
     match value:
         case Tensor():
             return type(value) is Tensor
@@ -94,7 +119,7 @@ def _is_plain(value: object) -> bool:
             return type(value) in (list, tuple, set) and all(map(_is_plain, value))
         case dict():
             return type(value) in (dict, OrderedDict) and all(map(_is_plain, [*value, *value.values()]))
-    return type(value) in _PLAIN
+    return False
 
 
 def _detached(value: Any) -> Any:

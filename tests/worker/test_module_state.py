@@ -1,0 +1,71 @@
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from liecbench.worker.module_state import restore_unsaved_state, unsaved_state
+
+
+class Layer(nn.Linear):
+    def __init__(self, counts: dict[str, int]) -> None:
+        super().__init__(2, 2)
+        self.counts = counts
+
+
+class Counted(nn.Module):
+    """Two layers that share a dict, a view of a parameter, and what only the first batch decides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = {"step": 0}
+        self.first, self.second = Layer(self.counts), Layer(self.counts)
+        self.view = self.first.weight.data
+        self.seen: list[int] = []
+        self.shape: torch.Size | None = None
+        self.random: torch.Generator | None = None
+
+    def step(self) -> None:
+        self.counts["step"] += 1
+        self.seen.append(7)
+        self.shape = torch.Size((3, 2))
+        self.random = torch.Generator().manual_seed(5)
+        with torch.no_grad():
+            self.view.fill_(4.0)
+
+
+@pytest.fixture
+def resumed() -> Counted:
+    """Return a fresh model with the state that a checkpoint of another brought it."""
+    trained, fresh = Counted(), Counted()
+    trained.step()
+    file = io.BytesIO()
+    torch.save((trained.state_dict(), unsaved_state(trained)), file)
+    file.seek(0)
+    parameters, others = torch.load(file, weights_only=True)
+    fresh.load_state_dict(parameters)
+    restore_unsaved_state(fresh, others)
+    return fresh
+
+
+def test_what_the_first_batch_decided_is_restored(resumed: Counted) -> None:
+    assert (resumed.shape, resumed.seen, resumed.counts) == (torch.Size((3, 2)), [7], {"step": 1})
+    assert resumed.random is not None
+    assert resumed.random.initial_seed() == 5
+
+
+def test_what_two_modules_share_stays_shared(resumed: Counted) -> None:
+    assert resumed.counts is resumed.first.counts is resumed.second.counts
+    with torch.no_grad():
+        resumed.first.weight.fill_(9.0)
+    assert resumed.view.tolist() == [[9.0, 9.0], [9.0, 9.0]]
+
+
+def test_the_state_is_not_changed_by_restoring_it(resumed: Counted) -> None:
+    state = unsaved_state(resumed)
+    before = copy.deepcopy(state[""]["attributes"]["seen"])
+    resumed.step()
+    restore_unsaved_state(resumed, state)
+
+    assert resumed.seen == before
