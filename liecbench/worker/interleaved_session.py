@@ -28,7 +28,7 @@ from liecbench.worker.collective_errors import DataError, LinkError
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.label_facts import describe_test_set
 from liecbench.worker.resident import Resident
-from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, rounds_to_time
+from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, RoundPlan
 
 T = TypeVar("T")
 # Errors that every rank raises at the same point. The contestant that raises one leaves the session, which goes on.
@@ -98,6 +98,10 @@ class _Group:
     _rounds_done: int = field(default=0, init=False)
     _rounds: int = field(default=FIRST_ROUNDS, init=False)
     _seconds: float = field(default=0.0, init=False)
+    _plan: RoundPlan = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._plan = RoundPlan(precision=self.session.precision)
 
     def run(self, traces: Path | None) -> None:
         """Time rounds until speed-ups are precise enough or the time limit is reached.
@@ -187,14 +191,8 @@ class _Group:
     def _rounds_in_total(self) -> int:
         if not self.live:
             return self._rounds_done
-        return rounds_to_time(
-            self.timings,
-            [contestant.cell.contestant for contestant in self.live],
-            self.session.precision,
-            rounds_done=self._rounds_done,
-            seconds=self._seconds,
-            num_resident=len(self.live),
-        )
+        contestants = [contestant.cell.contestant for contestant in self.live]
+        return self._plan.total(self.timings, contestants, rounds_done=self._rounds_done, seconds=self._seconds)
 
 
 def _timings(directory: Path, setting: str) -> list[Timing]:

@@ -6,6 +6,7 @@ kind. After a few rounds, all contestants are created again in memory. A placeme
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from liecbench.results.ratio_interval import rounds_needed
@@ -37,32 +38,43 @@ def burst_steps(step_seconds: float) -> int:
     return min(wanted, max(2, math.floor(MAX_BURST_SECONDS / max(step_seconds, 1e-9))))
 
 
-def rounds_to_time(
-    timings: Sequence[Timing],
-    contestants: Sequence[str],
-    precision: float,
-    *,
-    rounds_done: int,
-    seconds: float,
-    num_resident: int,
-) -> int:
-    """Return the total number of rounds that a session should have, given the results of its rounds so far.
+@dataclass(slots=True, kw_only=True)
+class RoundPlan:
+    """The number of rounds of a session.
 
-    Args:
-        timings: All bursts of the compared cells, also those of earlier sessions.
-        contestants: The contestants' keys. The session is to find the speed-up of each other contestant over the first.
+    The first ``FIRST_ROUNDS`` rounds decide, once, how many rounds the wanted precision needs. Asking again after every
+    round would stop at a moment when the rounds happen to agree, so that intervals would be too narrow. Only the number
+    of rounds that the time limit allows is computed again.
+
+    Attributes:
         precision: The half-width that the 95 % interval of each speed-up should have, as a fraction of the speed-up.
-        rounds_done: The number of rounds that this session has had; at least one.
-        seconds: The seconds that these rounds took.
-        num_resident: The number of contestants that take turns.
     """
-    affordable = max(MIN_ROUNDS, int(rounds_done * CONTESTANT_SECONDS * num_resident / max(seconds, 1e-9)))
-    if rounds_done < FIRST_ROUNDS:
-        return min(FIRST_ROUNDS, affordable)
-    reference, *others = contestants
-    wanted = [rounds_needed(log_ratios(timings, reference, other), precision, at_most=MAX_ROUNDS) for other in others]
-    earlier = len(_seconds_of(reference, timings)) - rounds_done
-    return min(max([FIRST_ROUNDS, *(rounds - earlier for rounds in wanted)]), affordable)
+
+    precision: float
+    _needed: int | None = field(default=None, init=False)
+
+    def total(self, timings: Sequence[Timing], contestants: Sequence[str], *, rounds_done: int, seconds: float) -> int:
+        """Return the total number of rounds that the session should have.
+
+        Args:
+            timings: All bursts of the compared cells so far, also those of earlier sessions.
+            contestants: The keys of the contestants that take turns. The session is to find the speed-up of each other
+                contestant over the first.
+            rounds_done: The number of rounds that this session has had; at least one.
+            seconds: The seconds that these rounds took.
+        """
+        if self._needed is None and rounds_done >= FIRST_ROUNDS:
+            reference, *rivals = contestants
+            ratios = [log_ratios(timings, reference, rival) for rival in rivals]
+            self._needed = max([FIRST_ROUNDS, *(self._needed_for(one, rounds_done) for one in ratios)])
+        limit = CONTESTANT_SECONDS * len(contestants)
+        affordable = max(MIN_ROUNDS, int(rounds_done * limit / max(seconds, 1e-9)))
+        return min(self._needed or FIRST_ROUNDS, affordable)
+
+    def _needed_for(self, ratios: Sequence[Sequence[float]], rounds_done: int) -> int:
+        """Return the rounds that this session needs for one speed-up, given the ratios of all rounds that timed it."""
+        earlier = sum(map(len, ratios)) - rounds_done
+        return rounds_needed(ratios, self.precision, at_most=MAX_ROUNDS) - earlier
 
 
 def log_ratios(timings: Iterable[Timing], reference: str, other: str) -> list[list[float]]:

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from liecbench.results.records import Timing
-from liecbench.worker.session_rounds import burst_steps, log_ratios, rounds_to_time
+from liecbench.worker.session_rounds import RoundPlan, burst_steps, log_ratios
 from tests.ledgers import timing
 
 
@@ -41,37 +41,64 @@ def test_ratios_are_those_of_long_run_steps_in_the_same_round() -> None:
 
 
 def planned(bursts: list[Timing], *, rounds_done: int, seconds: float = 1.0, precision: float = 0.02) -> int:
-    return rounds_to_time(bursts, ["a", "b"], precision, rounds_done=rounds_done, seconds=seconds, num_resident=2)
+    return RoundPlan(precision=precision).total(bursts, ["a", "b"], rounds_done=rounds_done, seconds=seconds)
 
 
-def placements(count: int, noise: float) -> list[Timing]:
-    """Return placements of two rounds each, in which the ratio of b to a varies."""
-    bursts = []
-    for number in range(count):
-        slower = 1 + noise * (-1) ** number
-        bursts += rounds("a", [1.0, 1.0], placement=number) + rounds("b", [slower, 1 / slower], placement=number)
-    return bursts
+def placements(contestant: str, numbers: range, noise: float = 0.0) -> list[Timing]:
+    """Return placements of two rounds each; the mean seconds of a round vary by ``noise`` between placements."""
+    found = []
+    for number in numbers:
+        seconds = 1 + noise * (-1) ** number
+        found += rounds(contestant, [seconds, 1 / seconds], placement=number)
+    return found
+
+
+def both(count: int, noise: float) -> list[Timing]:
+    return placements("a", range(count)) + placements("b", range(count), noise)
 
 
 def test_ten_rounds_come_first() -> None:
-    assert planned(placements(1, 0.01), rounds_done=2) == 10
+    assert planned(both(1, 0.01), rounds_done=2) == 10
 
 
 def test_a_coarse_precision_needs_no_more() -> None:
-    assert planned(placements(5, 0.001), rounds_done=10, precision=0.5) == 10
+    assert planned(both(5, 0.001), rounds_done=10, precision=0.5) == 10
 
 
 def test_loud_rounds_need_more_but_no_more_than_sixty() -> None:
-    quiet, loud = (planned(placements(5, noise), rounds_done=10) for noise in (0.001, 0.3))
+    quiet, loud = (planned(both(5, noise), rounds_done=10) for noise in (0.001, 0.3))
 
     assert (quiet, loud) == (10, 60)
 
 
 def test_time_limits_the_rounds_but_not_below_two_placements() -> None:
     # 15 s for each of two contestants are 30 s: at 4 s a round seven rounds, at 100 s a round only the fewest.
-    assert planned(placements(1, 0.3), rounds_done=2, seconds=8.0) == 7
-    assert planned(placements(1, 0.3), rounds_done=2, seconds=200.0) == 4
+    assert planned(both(1, 0.3), rounds_done=2, seconds=8.0) == 7
+    assert planned(both(1, 0.3), rounds_done=2, seconds=200.0) == 4
+
+
+def test_the_first_ten_rounds_decide_and_later_ones_change_only_what_can_be_afforded() -> None:
+    plan = RoundPlan(precision=0.02)
+    totals = [
+        plan.total(bursts, ["a", "b"], rounds_done=done, seconds=seconds)
+        for bursts, done, seconds in [
+            (both(1, 0.001), 2, 1.0),
+            (both(5, 0.3), 10, 5.0),
+            (both(5, 0.3) + both(60, 0.0)[20:], 12, 6.0),
+            (both(5, 0.3), 14, 14.0),  # the rounds got slower: 30 s suffice for 30 rounds
+            (both(5, 0.001), 16, 8.0),
+        ]
+    ]
+
+    assert totals == [10, 60, 60, 30, 60]
 
 
 def test_rounds_of_an_earlier_session_count() -> None:
-    assert planned(placements(30, 0.3), rounds_done=10) == 10
+    assert planned(both(30, 0.3), rounds_done=10) == 10
+
+
+def test_earlier_rounds_of_the_reference_with_another_rival_do_not_count() -> None:
+    # The reference had 50 rounds before b came; b shares only the last ten with it.
+    bursts = placements("a", range(30)) + placements("b", range(25, 30), 0.3)
+
+    assert planned(bursts, rounds_done=10) == 60
