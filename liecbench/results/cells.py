@@ -27,6 +27,8 @@ class CellResult:
     frequent as in a long training.
 
     ``link_tally`` is ``link`` of the cell's End record, what the delay line counted.
+
+    ``origin`` is the path of the results directory that the cell was loaded from; empty if it was not loaded from one.
     """
 
     id: str
@@ -40,6 +42,7 @@ class CellResult:
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
     link_tally: dict[str, Any] | None = None
+    origin: str = ""
     directory: str | None = None  # a short name, set if several of the loaded directories completed the same cell
 
     @property

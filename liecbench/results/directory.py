@@ -185,6 +185,7 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
     for directory, found in by_directory.items():
         for cell in found:
             _check_spec(directory, cell)
+            cell.origin = str(directory)
     completed = Counter(c.id for found in by_directory.values() for c in found if c.status == "completed")
     if any(count > 1 for count in completed.values()):
         for name, found in zip(_short_names(directories), by_directory.values(), strict=True):

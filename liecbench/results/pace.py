@@ -17,8 +17,8 @@ from liecbench.results.round_seconds import by_placement, round_seconds
 # Two rows are not ranked if other processes used shares of the CPU that differ by more than this.
 MAX_CPU_SHARE_DIFFERENCE: Final = 0.10
 
-# The position of a round: the number of the session, of the placement in the session, and of the round within that.
-_Position = tuple[int, int, int]
+# The position of a round: its results directory, the number of its placement, and its own number in the placement.
+_Position = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +26,15 @@ class Pace:
     """The seconds per epoch of the cells of one row.
 
     Attributes:
-        session: A key that is equal for rows that were timed in the same session; None if the cells were timed while
-            they trained.
+        setting: A key that is equal for rows whose sessions had the same setting, such as a link; None if the cells
+            were timed while they trained.
         by_round: Seconds per epoch by round. Every step kind, such as averaging steps, counts with its share in a long
             training. Empty if the cells were timed while they trained.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
     """
 
-    session: str | None
+    setting: str | None
     by_round: Mapping[_Position, float]
     by_seed: Mapping[int, float]
     other_cpu_share: float | None
@@ -47,20 +47,20 @@ class Pace:
             cells: The completed cells.
             seconds_by_seed: Seconds per epoch by seed, for each cell that was timed.
         """
-        sessions = list(dict.fromkeys(cell.timings for cell in cells if cell.timings))
+        sessions = {cell.origin: cell.timings for cell in cells if cell.timings}
         steps = statistics.fmean(epoch.steps for cell in cells for epoch in cell.epochs) if cells else 0.0
         by_round = {
-            (number, *place): steps * seconds
-            for number, timings in enumerate(sessions)
+            (origin, *place): steps * seconds
+            for origin, timings in sessions.items()
             for place, seconds in round_seconds(timings).items()
         }
-        bursts = [timing for timings in sessions for timing in timings]
+        bursts = [timing for timings in sessions.values() for timing in timings]
         shares = [burst.other_cpu_share for burst in bursts] or [
             epoch.other_cpu_share for cell in cells for epoch in cell.epochs
         ]
         known = [share for share in shares if share is not None]
         return cls(
-            session=bursts[0].setting if bursts else None,
+            setting=bursts[0].setting if bursts else None,
             by_round=by_round,
             by_seed=dict(seconds_by_seed),
             other_cpu_share=statistics.fmean(known) if known else None,
@@ -80,8 +80,8 @@ class Pace:
         trained. If they were timed in two sessions, or in different rounds of one, they count as independent. Return
         None if there are no pairs.
         """
-        shared = [place for place in self.by_round if place in other.by_round] if self.session == other.session else []
-        if self.session is not None and other.session is not None and not shared:
+        shared = self._shared_rounds(other)
+        if self.setting is not None and other.setting is not None and not shared:
             own, others = self.log_seconds, other.log_seconds
             return None if own is None or others is None else others.plus(own.inverse)
         if shared:
@@ -91,6 +91,13 @@ class Pace:
         if not seeds:
             return None
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
+
+    def timed_apart_from(self, other: "Pace") -> bool:
+        """Return True if sessions of the same setting timed the two paces, but never in the same round."""
+        return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
+
+    def _shared_rounds(self, other: "Pace") -> list[_Position]:
+        return [place for place in self.by_round if place in other.by_round] if self.setting == other.setting else []
 
     def disturbed_differently(self, other: "Pace") -> bool:
         """Return True if other processes used so different shares of the CPU that the two paces cannot be ranked."""

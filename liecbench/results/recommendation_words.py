@@ -49,7 +49,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 
 def _more_times(verdict: SettingVerdict, words: Words) -> str:
     row = verdict.rows[0]
-    if row.pace.session is not None:
+    if row.pace.setting is not None:
         return f"time more rounds with {words.command('--set timing_precision=0.01')}"
     seeds = max(len(row.per_seed) for row in verdict.rows)
     advice = f"run more seeds with {words.command(f'--seeds {max(5, 2 * seeds)}')}"

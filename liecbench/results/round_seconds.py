@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from liecbench.results.records import Timing
 
-# The position of a round: the number of its placement (or of session and placement), and its number within that.
-Position = TypeVar("Position", bound=tuple[int, ...])
+# The position of a round: the number of its placement (or results directory and placement), and its number within that.
+Position = TypeVar("Position", bound=tuple[int | str, ...])
 
 
 def round_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
@@ -40,7 +40,7 @@ def by_placement(values: Mapping[Position, float]) -> list[list[float]]:
     Args:
         values: The value of each round, by (placement, round).
     """
-    placements: dict[tuple[int, ...], list[float]] = {}
+    placements: dict[tuple[int | str, ...], list[float]] = {}
     for place, value in sorted(values.items()):
         placements.setdefault(place[:-1], []).append(value)
     return list(placements.values())

@@ -250,6 +250,7 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
         errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
         warnings=[
             *_pairing_warnings(list(per_seed.values()), baseline),
+            *_session_warnings(group, baseline),
             *cell_warnings(group.cells),
             *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),
             *precision_warnings(group.cells, None if baseline is group else metrics["speedup"]),
@@ -297,6 +298,12 @@ def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: _Group
     if baseline is None or num_paired == len(completed):
         return []
     return [f"compared with the baseline by {num_paired} of its {len(completed)} seeds: the baseline has no others"]
+
+
+def _session_warnings(group: _Group, baseline: _Group | None) -> list[str]:
+    if baseline is None or not group.pace.timed_apart_from(baseline.pace):
+        return []
+    return ["timed in no round together with the baseline: its speed-up contains what changed between their sessions"]
 
 
 def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str:

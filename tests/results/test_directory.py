@@ -20,8 +20,10 @@ from liecbench.results.directory import (
 )
 from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.records import SCHEMA, Record, to_json
+from liecbench.results.rows import Row, summarise
 from liecbench.results.tolerances import Tolerances
-from tests.ledgers import end, epoch, run_of, start, write_ledger
+from tests.break_even_ledger import ledger
+from tests.ledgers import end, epoch, run_of, spec, start, write_ledger
 
 TEXT = """\
 name: example
@@ -294,3 +296,25 @@ def test_cells_that_narrow_a_break_even_are_left_out_unless_asked_for(tmp_path: 
 
     assert [cell.id for cell in load([directory])] == ["x"]
     assert [cell.id for cell in load([directory], with_added=True)] == ["x", "y"]
+
+
+def psgd_of(*directories: Path) -> Row:
+    return next(row for row in summarise(load(directories)) if row.algorithm == "psgd")
+
+
+def test_only_rounds_of_one_directory_are_paired(tmp_path: Path) -> None:
+    ddp, psgd = (Cell.from_spec(spec(name, link="10mbit", timing="interleaved")) for name in ("ddp", "psgd"))
+    both, first, second = (
+        write_ledger(tmp_path / name, ledger(cells))
+        for name, cells in [("both", [ddp, psgd]), ("first", [ddp]), ("second", [psgd])]
+    )
+    together, apart = psgd_of(both), psgd_of(first, second)
+    assert together.speed is not None
+    assert apart.speed is not None
+
+    # The noise of a round is the same for both methods, so it cancels in pairs. Apart, two variances are added, whose
+    # largest part, that of placements, is assumed for each session: the standard error is at least √2 times as large.
+    assert apart.speed.mean == pytest.approx(together.speed.mean)
+    assert apart.speed.standard_error >= 1.41 * together.speed.standard_error  # type: ignore[operator]
+    warning = "timed in no round together with the baseline: its speed-up contains what changed between their sessions"
+    assert (together.warnings.count(warning), apart.warnings.count(warning)) == (0, 1)

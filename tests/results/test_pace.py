@@ -22,14 +22,14 @@ def test_a_round_weighs_step_kinds_by_how_often_they_come_in_the_long_run() -> N
     usual = timing("a", 0, 0, 0.1, kind="step", kind_share=0.75)
     averaging = timing("a", 0, 0, 0.5, kind="averaging", kind_share=0.25, steps=2, seconds=1.0)
 
-    assert pace(usual, averaging).by_round == {(0, 0, 0): pytest.approx(4.4)}
+    assert pace(usual, averaging).by_round == {("", 0, 0): pytest.approx(4.4)}
 
 
 def test_an_interrupted_round_does_not_count() -> None:
     usual = [timing("a", 0, number, 0.1, kind_share=0.5) for number in (0, 1)]
     rare = timing("a", 0, 0, 0.3, kind="averaging", kind_share=0.5)
 
-    assert pace(*usual, rare).by_round == {(0, 0, 0): pytest.approx(4.4)}
+    assert pace(*usual, rare).by_round == {("", 0, 0): pytest.approx(4.4)}
 
 
 def test_sessions_are_paired_by_round() -> None:
