@@ -1,9 +1,14 @@
 """The sentence that recommends a method, or says why none is recommended and which command adds what is missing."""
 
+from typing import Final
+
 from liecbench.results.recommendation import Recommendation
 from liecbench.results.row_flags import EARLIER_TIMING, row_flags
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.verdict_words import Words
+
+# What sessions aim at unless the scenario says otherwise. Early versions did not record it.
+_FIRST_PRECISION: Final = 0.02
 
 
 def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
@@ -50,7 +55,9 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 def _more_times(verdict: SettingVerdict, words: Words) -> str:
     row = verdict.rows[0]
     if row.pace.setting is not None:
-        return f"time more rounds with {words.command('--set timing_precision=0.01')}"
+        aimed_at = [cell.environment.get("timing_precision") for one in verdict.rows for cell in one.cells]
+        finest = min((precision for precision in aimed_at if precision is not None), default=_FIRST_PRECISION)
+        return f"time more rounds with {words.command(f'--set timing_precision={finest / 2:g}')}"
     seeds = max(len(row.per_seed) for row in verdict.rows)
     advice = f"run more seeds with {words.command(f'--seeds {max(5, 2 * seeds)}')}"
     return f"{advice}, or use timing: interleaved" if EARLIER_TIMING in row_flags(row) else advice
