@@ -220,7 +220,7 @@ class Attachable(metaclass=PlainErrors):
         self._raise_failure()
         if torch.is_grad_enabled() and self._attachment is not None:
             self._backwards.begin_forward(type(self).__name__, warn=not self.is_exact)
-            if self._attachment.is_between_optimizers():
+            if self._attachment.end_partial_step():
                 self._end_step()
 
     def on_bucket(self, bucket: GradBucket) -> Future[Tensor]:

@@ -66,14 +66,11 @@ class Attachment:
         if not algorithm.supports_join:
             ddp.__dict__["join_hook"] = refuse_join
 
-    def is_between_optimizers(self) -> bool:
-        """Return whether some optimizers have made their step and others have not.
-
-        Afterwards, all optimizers count as not yet stepped.
-        """
-        is_between = len(self._to_come) < len(self._innermost)
+    def end_partial_step(self) -> bool:
+        """End the step that only some of the optimizers have made, and return whether there was one."""
+        is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
-        return is_between
+        return is_partial
 
     def parameters(self) -> list[Parameter]:
         """Return the model's parameters."""
