@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
 from liecbench.algorithms.comm.partition import plan_buckets
-from liecbench.algorithms.comm.schedule import AllReduce, Schedule, all_reduce_bytes
+from liecbench.algorithms.comm.schedule import Schedule, ScheduledAllReduce, all_reduce_bytes
 from liecbench.algorithms.comm.transport import uses_nccl
 
 
@@ -59,11 +59,11 @@ class BucketedAllReduce(Algorithm):
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
         """Return the all-reduces of step number ``step``, if DDP fills its buckets up to ``block_bytes``."""
-        all_reduces: list[AllReduce] = []
+        all_reduces: list[ScheduledAllReduce] = []
         for bucket, indices in enumerate(plan_buckets([shape.numel() for shape in shapes], self.block_bytes)):
             before: tuple[int, ...] = ()
             for num_bytes in self.all_reduce_sizes([shapes[i] for i in indices], step):
-                all_reduces.append(AllReduce(num_bytes=num_bytes, bucket=bucket, depends_on=before))
+                all_reduces.append(ScheduledAllReduce(num_bytes=num_bytes, bucket=bucket, depends_on=before))
                 before = (len(all_reduces) - 1,)
         return Schedule(world_size=world_size, all_reduces=tuple(all_reduces))
 

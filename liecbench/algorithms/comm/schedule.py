@@ -39,7 +39,7 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AllReduce:
+class ScheduledAllReduce:
     """A collective of torch over all ranks.
 
     Attributes:
@@ -59,7 +59,7 @@ class Schedule:
 
     world_size: int
     transfers: tuple[Transfer, ...] = ()
-    all_reduces: tuple[AllReduce, ...] = ()
+    all_reduces: tuple[ScheduledAllReduce, ...] = ()
 
     def payload_bytes(self) -> list[tuple[int, int]]:
         """Return for each rank the payload bytes (sent, received).
@@ -90,7 +90,7 @@ class Schedule:
         return counts
 
 
-def _longest_chain(messages: Sequence[Transfer] | Sequence[AllReduce]) -> int:
+def _longest_chain(messages: Sequence[Transfer] | Sequence[ScheduledAllReduce]) -> int:
     lengths: list[int] = []
     # Messages of one sender and call share their tuple: with many ranks, its maximum is to be computed once.
     longest: dict[int, int] = {}
