@@ -71,6 +71,7 @@ class Attachable(metaclass=PlainErrors):
         self._attachment: Attachment | None = None
         self._place: Place | None = None
         self._optimizers: list[Optimizer] = []
+        self._managed: list[tuple[str, Parameter]] = []  # the names and parameters whose gradients the model averages
 
     def attach(self, ddp: nn.Module, optimizer: object) -> None:
         """Register as the communication hook of ``ddp``; the training loop needs no change. Collective.
@@ -97,12 +98,12 @@ class Attachable(metaclass=PlainErrors):
         module = require_ddp(ddp)
         if (other := attached_listener(module)) is not None:
             raise RuntimeError(f"the model has a {type(other).__name__} attached; call its detach() first")
-        parameters = managed_parameters(module)
-        managed = [parameter for _, parameter in parameters]
+        named = managed_parameters(module)
+        managed = [parameter for _, parameter in named]
         optimizers = hooked_optimizers(optimizer, managed)
         if not self.supports_sparse:
-            refuse_sparse_gradients(module, type(self).__name__)
-        self.device = require_one_device(module)
+            refuse_sparse_gradients(module, named, type(self).__name__)
+        self.device = require_one_device(named)
         hook = DdpHook.of(module)
         self.clock = clock_for(self.device)
         group = acquire_group(module.process_group, self.device)
@@ -110,7 +111,8 @@ class Attachable(metaclass=PlainErrors):
         self._failure = None
         self._finite_check = FiniteCheck(is_async=uses_nccl(self.device, group))
         self._optimizers = list(frozenset[Optimizer]().union(*optimizers.values()))
-        self._backwards = Backwards(module, parameters)
+        self._managed = named
+        self._backwards = Backwards(module, managed)
         self.on_attach(module, group)
         self._attachment = Attachment(self, hook, module, optimizers, group, managed)
 

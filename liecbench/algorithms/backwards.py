@@ -1,6 +1,7 @@
 """The backward passes since the last optimizer step, and the gradients that they must leave unchanged."""
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,11 +20,11 @@ class Backwards:
 
     Args:
         ddp: The model.
-        parameters: The names and parameters that ``ddp`` averages, in the order of its reducer.
+        parameters: The parameters whose gradients ``ddp`` averages, in the order of its reducer.
     """
 
-    def __init__(self, ddp: DistributedDataParallel, parameters: list[tuple[str, Parameter]]) -> None:
-        self._ddp, self._parameters = ddp, [parameter for _, parameter in parameters]
+    def __init__(self, ddp: DistributedDataParallel, parameters: Sequence[Parameter]) -> None:
+        self._ddp, self._parameters = ddp, parameters
         self._number, self._has_warned = 0, False
         self._gradients: dict[Tensor, Tensor] = {}
 

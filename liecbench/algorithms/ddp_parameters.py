@@ -1,6 +1,6 @@
 """The parameters whose gradients DistributedDataParallel averages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import nn
@@ -41,9 +41,9 @@ def _with_frozen(ddp: DistributedDataParallel) -> list[Parameter]:
     return list(dict.fromkeys(found))
 
 
-def sparse_parameters(ddp: DistributedDataParallel) -> Iterator[str]:
-    """Yield the names of parameters with sparse gradients: those of embeddings with ``sparse=True``."""
-    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in managed_parameters(ddp)}
+def sparse_parameters(ddp: DistributedDataParallel, named: Iterable[tuple[str, Parameter]]) -> Iterator[str]:
+    """Yield the names of those ``named`` parameters that are weights of an embedding with ``sparse=True``."""
+    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in named}
     for module in ddp.module.modules():
         if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse and module.weight in names:
             yield names[module.weight]

@@ -21,7 +21,6 @@ from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.timed_group import TimedGroup
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
-from liecbench.algorithms.ddp_parameters import managed_parameters
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
 _EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradient of zeros gives NaN
@@ -163,7 +162,7 @@ class PowerSGD(BucketedAllReduce):
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Start the communication thread."""
         super().on_attach(ddp, group)
-        self._parameters = [parameter for _, parameter in managed_parameters(ddp) if parameter.numel()]
+        self._parameters = [parameter for _, parameter in self._managed if parameter.numel()]
         self._timed_group = TimedGroup(group, self._watch, self._end_timestamp)
         self._start_at(0, errors={}, qs={})
         self._stream = stream_for(self.device)

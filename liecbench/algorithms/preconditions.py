@@ -2,14 +2,16 @@
 
 import inspect
 import sys
+from collections.abc import Iterable, Sequence
 from types import FrameType
 
 import torch
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
+from torch.nn import Parameter
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms.ddp_parameters import managed_parameters, sparse_parameters
+from liecbench.algorithms.ddp_parameters import sparse_parameters
 
 _INSTEAD = "take DistributedDataParallel, of which every rank has all parameters"
 _REFUSED_MODULES = {
@@ -53,22 +55,21 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
     return ddp
 
 
-def refuse_sparse_gradients(ddp: DistributedDataParallel, method: str) -> None:
-    """Raise ValueError if a parameter has sparse gradients, which ``method`` cannot exchange."""
-    for name in sparse_parameters(ddp):
+def refuse_sparse_gradients(ddp: DistributedDataParallel, named: Iterable[tuple[str, Parameter]], method: str) -> None:
+    """Raise ValueError if a ``named`` parameter has sparse gradients, which ``method`` cannot exchange."""
+    for name in sparse_parameters(ddp, named):
         raise ValueError(
             f"parameter {name} has sparse gradients (an embedding with sparse=True), and {method} exchanges dense "
             "ones; make the embedding with sparse=False, or attach AllReduce"
         )
 
 
-def require_one_device(ddp: DistributedDataParallel) -> torch.device:
-    """Return the device of all parameters that ``ddp`` averages.
+def require_one_device(named: Sequence[tuple[str, Parameter]]) -> torch.device:
+    """Return the device of all ``named`` parameters.
 
     Raises:
         ValueError: If a parameter is not float32, float16 or bfloat16, or not all are on the CPU or on one GPU.
     """
-    named = managed_parameters(ddp)
     device = next((parameter.device for _, parameter in named), torch.device("cpu"))
     for name, parameter in named:
         if parameter.dtype not in DTYPES or parameter.device.type not in ("cpu", "cuda"):

@@ -22,7 +22,7 @@ from liecbench.algorithms.comm.group_exchange import GroupExchange
 from liecbench.algorithms.comm.partition import Block, ServerPlace, plan_blocks
 from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule, ScheduleError, WithoutArithmetic
 from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
-from liecbench.algorithms.ddp_parameters import finds_unused, managed_parameters
+from liecbench.algorithms.ddp_parameters import finds_unused
 from liecbench.algorithms.memory import Memory, declared_memories
 from liecbench.algorithms.pending_buckets import PendingBuckets, as_stored
 from liecbench.compressors.base import Compressor
@@ -145,7 +145,7 @@ class ServerAlgorithm(Algorithm):
             device=self.device,
             on_flag=lambda flag: self._finite_check.submit(flag, self._non_finite_message),
         )
-        self._set_up(managed_parameters(ddp), exchange)
+        self._set_up(self._managed, exchange)
         self._block_of: dict[Tensor, Block] = {
             parameter: block for block in self.blocks for parameter in block.parameters
         }
