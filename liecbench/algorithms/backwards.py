@@ -81,5 +81,4 @@ class Backwards:
     def _accumulates(self) -> bool:
         if not (self._ddp.training and self._ddp.require_backward_grad_sync):
             return False
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        return any(bool(torch.any(gradient)) for gradient in gradients[:1])
+        return any(p.grad is not None and bool(torch.any(p.grad)) for p in self._parameters)

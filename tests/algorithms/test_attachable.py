@@ -20,7 +20,7 @@ from tests.distributed import run_ranks
 NUM_WORKERS = 4
 
 
-def made(algorithm: Algorithm | None, **options: Any) -> tuple[nn.Module, DistributedDataParallel, torch.optim.SGD]:
+def made(algorithm: Algorithm | None, **options: Any) -> tuple[nn.Sequential, DistributedDataParallel, torch.optim.SGD]:
     model = network.build()
     ddp, optimizer = DistributedDataParallel(model, **options), torch.optim.SGD(model.parameters(), lr=0.1)
     if algorithm is not None:
@@ -132,16 +132,20 @@ def unused_memories() -> dict[str, Any]:
 
 
 def warned() -> list[list[str]]:
-    """Return the warnings of a loop that forgot no_sync, of the same loop with it, and of P-SGD."""
+    """Return the warnings of a loop that forgets no_sync, of the same loop with it, and of P-SGD.
+
+    The first parameter's gradient is zero after the forgotten no_sync, as that of a dead layer is.
+    """
     texts = []
     for algorithm, forgets in ((MemSGD(compressor=Sign()), True), (MemSGD(compressor=Sign()), False), (PSGD(), True)):
-        _, ddp, optimizer = made(algorithm)
+        model, ddp, optimizer = made(algorithm)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for step in range(3):
                 optimizer.zero_grad()
                 if forgets:
                     network.loss(ddp, step, dist.get_rank()).backward()
+                    model[0].zero_grad(set_to_none=False)
                 else:
                     with ddp.no_sync():
                         network.loss(ddp, step, dist.get_rank()).backward()
