@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms import LIEC, PSGD, Algorithm, AllReduce, LocalSGD, MemSGD, PowerSGD
 from liecbench.compressors import Sign, TopK
 from tests.algorithms import network
-from tests.algorithms.loop_variants import Branching
+from tests.algorithms.loop_variants.models import Branching
 from tests.distributed import run_ranks
 
 NUM_WORKERS = 4

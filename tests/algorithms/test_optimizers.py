@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import LocalSGD
 from tests.algorithms import network
-from tests.algorithms.loop_variants import Lookahead
+from tests.algorithms.loop_variants.optimizers import Lookahead
 from tests.distributed import run_ranks
 
 
