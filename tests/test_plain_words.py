@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "liecbench").rglob("*.py"))
+FILES = sorted(path for folder in ("liecbench", "tests") for path in (ROOT / folder).rglob("*.py"))
 # "What the ranks were told" is a riddle; "Return the plan" is not.
-RIDDLE = re.compile(r"(What|Whether|Who|Whose|How|Which|Where)\b")
+RIDDLE = re.compile(r"(What|Whether|When|Who|Whose|Why|How|Which|Where)\b")
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -29,9 +29,9 @@ def riddles(tree: ast.Module) -> list[int]:
 
 @pytest.mark.parametrize("text", ["What is sent.", "Whether it is on.", "Who enforces it."])
 def test_a_docstring_that_opens_with_a_question_word_is_found(text: str) -> None:
-    source = f'def function():\n    """{text}"""\n'
+    source = f'"""{text}"""\ndef function():\n    """{text}"""\n'
 
-    assert riddles(ast.parse(source)) == [2]
+    assert riddles(ast.parse(source)) == [1, 3]
 
 
 def test_an_imperative_docstring_is_not_found() -> None:

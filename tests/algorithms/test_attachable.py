@@ -1,4 +1,4 @@
-"""What attach registers, checks first, and takes back; and what it leaves to the training loop."""
+"""Attach and detach: hooks, refusals, process groups, warnings, clipping and errors in training."""
 
 import datetime as dt
 import time

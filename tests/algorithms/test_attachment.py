@@ -1,4 +1,4 @@
-"""What an attached method does with parameters that the model ignores, stores otherwise, or was not made with."""
+"""Methods attached to models whose parameters are ignored by DDP, not contiguous, or changed after DDP was made."""
 
 from typing import Any
 

@@ -66,7 +66,7 @@ def lonely() -> None:
 
 
 def loopback() -> None:
-    """What the network looks like from behind an unshaped launch; binds the port that it is given."""
+    """Report the network that an unshaped launch sees; bind the port that is given."""
     with socket.create_server(("127.0.0.1", int(sys.argv[2]))) as listener:
         with socket.create_connection(listener.getsockname()) as own:
             own.sendall(b"x")

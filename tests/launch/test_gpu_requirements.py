@@ -1,4 +1,4 @@
-"""What cells on GPUs need: decided for made machines, and refused for real on one that has no GPU."""
+"""Requirements of cells on GPUs: checked for invented machines, and refused on this one if it has no GPU."""
 
 import dataclasses
 import sys
