@@ -1,5 +1,6 @@
 """Parse the quantities of a scenario, and say for a wrong one how to write the quantity that it most likely means."""
 
+import math
 import re
 from typing import Final
 
@@ -20,6 +21,9 @@ _NUMBER_AND_UNIT: Final = re.compile(r"\+?(\d+(?:[.,]\d+)?|[.,]\d+)(e\+?\d+)?\s*
 _GROUPED: Final = re.compile(r"(?<=\d)[_' ](?=\d{3})|,(?=\d{3}(?:\D|$))", re.ASCII)
 # Bare numbers up to this one are taken for megabits per second, larger ones for bits per second.
 _MOST_MEGABITS: Final = HIGHEST_RATE // 10**6
+# Delays are rounded to microseconds, and losses to millionths of a percent.
+_SHORTEST_DELAY_SECONDS: Final = 1e-6
+_LOWEST_LOSS_PERCENT: Final = 1e-6
 
 
 def parse_rate(text: object) -> int:
@@ -38,19 +42,24 @@ def parse_rate(text: object) -> int:
 
 
 def parse_delay(text: object) -> float:
-    """Return the seconds of a delay such as ``20ms``. Raises ValueError if ``text`` is no delay or exceeds 10 s."""
+    """Return the seconds of a delay such as ``20ms``.
+
+    Raises ValueError if ``text`` is no delay, or if the delay is not zero and not between 1us and 10s.
+    """
     seconds = DELAY.parse(text)
     if seconds is None:
         raise ValueError(f"{text!r} is not a delay; write {_nearest_delay(text) or 'one such as 20ms'}")
     if seconds > LONGEST_DELAY_SECONDS:
         raise ValueError(f"{text!r} is longer than a link can delay; write at most {LONGEST_DELAY_SECONDS:.0f}s")
+    if 0 < seconds < _SHORTEST_DELAY_SECONDS:
+        raise ValueError(f"{text!r} is shorter than a link can delay; write at least 1us, or 0ms for no delay")
     return round(seconds, 6)
 
 
 def parse_loss(text: object) -> float:
     """Return the fraction of frames that a loss such as ``0.1%`` drops.
 
-    Raises ValueError if ``text`` is no loss, or if the loss exceeds 50 %.
+    Raises ValueError if ``text`` is no loss, or if the loss is not zero and not between 0.000001 % and 50 %.
     """
     percent = LOSS.parse(text)
     if percent is None:
@@ -59,6 +68,8 @@ def parse_loss(text: object) -> float:
         )
     if percent > 100 * HIGHEST_LOSS:
         raise ValueError(f"{text!r} is more than a link may lose; write at most {100 * HIGHEST_LOSS:.0f}%")
+    if 0 < percent < _LOWEST_LOSS_PERCENT:
+        raise ValueError(f"{text!r} is less than a link can lose; write at least 0.000001%, or 0% for no loss")
     return round(percent / 100, 8)
 
 
@@ -70,7 +81,7 @@ def parse_size(text: object) -> int:
     if isinstance(text, int) and not isinstance(text, bool):
         return text
     size = SIZE.parse(text)
-    if size is None or abs(size - round(size)) > 1e-3:
+    if size is None or not math.isfinite(size) or abs(size - round(size)) > 1e-3:
         raise ValueError(f"{text!r} is not a size in bytes; write {_nearest_size(text) or 'one such as 25MiB'}")
     return round(size)
 
@@ -123,14 +134,17 @@ def _nearest_size(value: object) -> str | None:
 
 
 def _split(value: object) -> tuple[float, str] | None:
-    """Return the number and the unit in ``value``; None if there is no number.
+    """Return the number and the unit in ``value``; None if there is no number, or if it is too large for a float.
 
     The number may be written as 1,5 or 1_000 or 1e8.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     match = _NUMBER_AND_UNIT.fullmatch(_GROUPED.sub("", str(value).strip()))
-    return None if match is None else (float(match[1].replace(",", ".") + (match[2] or "")), match[3].strip())
+    if match is None:
+        return None
+    number = float(match[1].replace(",", ".") + (match[2] or ""))
+    return (number, match[3].strip()) if math.isfinite(number) else None
 
 
 def _shaped(rate: float) -> str | None:

@@ -26,9 +26,8 @@ def test_a_number_without_a_rates_unit_names_the_nearest_rate(number: int) -> No
     assert {f"write {number}gbit"} == {refusal(parse_rate, value) for value in gigabits}
 
 
-@pytest.mark.parametrize(
-    ("value", "remedy"),
-    [
+REFUSED: dict[Callable[[object], object], list[tuple[object, str]]] = {
+    parse_rate: [
         (1e8, "write 100mbit"),
         ("1,5mbit", "write 1.5mbit"),
         ("100MBPS", "write 100MB/s for bytes, or 100mbit for bits"),
@@ -47,14 +46,7 @@ def test_a_number_without_a_rates_unit_names_the_nearest_rate(number: int) -> No
         (True, "write one such as 100mbit"),
         (None, "write one such as 100mbit"),
     ],
-)
-def test_a_refused_rate_names_what_to_write(value: object, remedy: str) -> None:
-    assert remedy == refusal(parse_rate, value)
-
-
-@pytest.mark.parametrize(
-    ("value", "remedy"),
-    [
+    parse_delay: [
         (20, "write 20ms"),
         ("20", "write 20ms"),
         (0.02, "write 20ms"),
@@ -71,15 +63,10 @@ def test_a_refused_rate_names_what_to_write(value: object, remedy: str) -> None:
         ("1h", "write at most 10s"),
         ("2 minutes", "write at most 10s"),
         (10**9, "write one such as 20ms"),
+        ("0.4us", "write at least 1us, or 0ms for no delay"),
+        ("0.0000009s", "write at least 1us, or 0ms for no delay"),
     ],
-)
-def test_a_refused_delay_names_what_to_write(value: object, remedy: str) -> None:
-    assert remedy == refusal(parse_delay, value)
-
-
-@pytest.mark.parametrize(
-    ("value", "remedy"),
-    [
+    parse_loss: [
         (0.001, "write 0.1%"),
         ("0.001", "write 0.1%"),
         (1, "write 1%"),
@@ -92,15 +79,9 @@ def test_a_refused_delay_names_what_to_write(value: object, remedy: str) -> None
         ("-1%", "write percent of the frames, such as 0.1%"),
         ("%", "write percent of the frames, such as 0.1%"),
         (None, "write percent of the frames, such as 0.1%"),
+        ("0.0000004%", "write at least 0.000001%, or 0% for no loss"),
     ],
-)
-def test_a_refused_loss_names_what_to_write(value: object, remedy: str) -> None:
-    assert remedy == refusal(parse_loss, value)
-
-
-@pytest.mark.parametrize(
-    ("value", "remedy"),
-    [
+    parse_size: [
         (1e6, "write 1000000"),
         ("25M", "write 25MB"),
         ("25mb", "write 25MB"),
@@ -111,7 +92,20 @@ def test_a_refused_loss_names_what_to_write(value: object, remedy: str) -> None:
         ("big", "write one such as 25MiB"),
         (True, "write one such as 25MiB"),
         (2.5, "write one such as 25MiB"),
+        ("1e999", "write one such as 25MiB"),
+        ("1e999MiB", "write one such as 25MiB"),
+        ("9" * 400 + "B", "write one such as 25MiB"),
     ],
+}
+
+
+@pytest.mark.parametrize(
+    ("parse", "value", "remedy"), [(parse, *row) for parse, rows in REFUSED.items() for row in rows]
 )
-def test_a_refused_size_names_what_to_write(value: object, remedy: str) -> None:
-    assert remedy == refusal(parse_size, value)
+def test_a_refused_quantity_names_what_to_write(parse: Callable[[object], object], value: object, remedy: str) -> None:
+    assert remedy == refusal(parse, value)
+
+
+def test_the_least_delay_and_loss_are_read() -> None:
+    assert (parse_delay("1us"), parse_loss("0.000001%")) == (1e-6, 1e-8)
+    assert (parse_delay("0us"), parse_loss("0.0%")) == (0, 0)
