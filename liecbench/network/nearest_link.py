@@ -29,7 +29,11 @@ KEY_SYNONYMS: Final = {
     "name": "preset",
     "type": "preset",
 }
+_ROUND_TRIPS: Final = ("ping", "rtt", "round_trip")
 _PIECE: Final = re.compile(r"[0-9.]+\s*[^0-9.\s,;]+")
+_NAME, _TIME = r"\b(?:ping|rtt|round[_ -]?trip)\b", r"(?<![0-9.])([0-9.]+\s*[uµμm]?s)\b"
+# The first form comes first because a table has both: delay 20ms round trip 80ms.
+_ROUND_TRIP_FORMS: Final = [re.compile(f, re.IGNORECASE) for f in (rf"{_NAME}[\s:=]*{_TIME}", rf"{_TIME}\s*{_NAME}")]
 
 
 def link_remedy(value: object) -> str:
@@ -64,7 +68,7 @@ def key_remedy(key: str) -> str | None:
     meant = KEY_SYNONYMS.get(key.lower())
     if meant is None:
         return None
-    if key.lower() in ("ping", "rtt", "round_trip"):
+    if key.lower() in _ROUND_TRIPS:
         return "write delay: a quarter of the round trip, because a message and its answer cross two links each"
     return f"write {meant}"
 
@@ -72,16 +76,25 @@ def key_remedy(key: str) -> str | None:
 def _as_mapping(text: str) -> str | None:
     """Return the mapping that describes the same link as a text such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``.
 
-    Tables show links in this way, with their round trip. Return None if the text is no link.
+    Tables show links in this way, with their round trip. A round trip without a delay becomes a delay of a quarter, and
+    the mapping is followed by the reason. Return None if the text is no link.
     """
+    round_trip = next((found for form in _ROUND_TRIP_FORMS if (found := form.search(text))), None)
+    if round_trip is not None:
+        text = f"{text[: round_trip.start()]} {text[round_trip.end() :]}"
     if match := re.fullmatch(r"\s*([0-9.]+)\s*/\s*([0-9.]+)\s*([a-zA-Z].*)", text):
         text = f"{match[1]}{match[3]} {match[2]}{match[3]}"
-    pieces = [piece.strip() for piece in _PIECE.findall(re.sub(r"[±↑↓]|\bdelay\b|\bround trip \S+", " ", text))]
+    pieces = [piece.strip() for piece in _PIECE.findall(re.sub(r"[±↑↓]|\bdelay\b", " ", text))]
     rates, delays, losses = ([p for p in pieces if kind.parse(p) is not None] for kind in (RATE, DELAY, LOSS))
-    if len(rates) + len(delays) + len(losses) != len(pieces) or len(pieces) < 2:
+    if len(rates) + len(delays) + len(losses) != len(pieces):
         return None
-    if len(rates) not in (1, 2) or len(delays) > 2 or len(losses) > 1:
+    reason = ""
+    if round_trip is not None and not delays:
+        delays = [DELAY.format((DELAY.parse(round_trip[1]) or 0.0) / 4)]
+        reason = ", because a round trip of two workers is four delays"
+    if len(rates) not in (1, 2) or len(delays) > 2 or len(losses) > 1 or len(rates + delays + losses) < 2:
         return None
     names = ["rate"] if len(rates) == 1 else ["up", "down"]
     named = [*zip(names, rates, strict=True), *zip(("delay", "jitter"), delays, strict=False)]
-    return "{" + ", ".join(f"{name}: {piece}" for name, piece in [*named, *(("loss", loss) for loss in losses)]) + "}"
+    named += [("loss", loss) for loss in losses]
+    return "{" + ", ".join(f"{name}: {piece}" for name, piece in named) + "}" + reason

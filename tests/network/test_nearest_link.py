@@ -4,6 +4,8 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.link_text import LinkMapKeys
 from liecbench.network.nearest_link import KEY_SYNONYMS, key_remedy, link_remedy
 
+FOUR_DELAYS = "because a round trip of two workers is four delays"
+
 
 @pytest.mark.parametrize(
     ("value", "remedy"),
@@ -22,6 +24,10 @@ from liecbench.network.nearest_link import KEY_SYNONYMS, key_remedy, link_remedy
         ("10mbit↑ 50mbit↓", "write {up: 10mbit, down: 50mbit}"),
         ("10/50 Mbit/s", "write {up: 10Mbit/s, down: 50Mbit/s}"),
         ("50mbit 20ms±2ms 0.1% loss", "write {rate: 50mbit, delay: 20ms, jitter: 2ms, loss: 0.1%}"),
+        ("100mbit rtt 80ms", f"write {{rate: 100mbit, delay: 20ms}}, {FOUR_DELAYS}"),
+        ("100mbit, ping: 30 ms", f"write {{rate: 100mbit, delay: 7.5ms}}, {FOUR_DELAYS}"),
+        ("1mbit 0.08s round trip 1%", f"write {{rate: 1mbit, delay: 20ms, loss: 1%}}, {FOUR_DELAYS}"),
+        ("1mbit 20ms rtt 80ms", "write {rate: 1mbit, delay: 20ms}"),
         ("none", "only the links of all workers together can be none; write a rate, up to 32gbit"),
     ],
 )
