@@ -74,15 +74,24 @@ def _structure_error(document: Document, error: ValidationError) -> ScenarioErro
         if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
             path = (*path, part)
     if first["type"] == "extra_forbidden":
-        in_link = "link" in path
-        valid = (key_remedy(str(path[-1])) if in_link else None) or did_you_mean(path[-1], _valid_keys(path[:-1]))
-        return document.error(path, f"there is no key {path[-1]!r} here ({valid})", at_key=True)
+        message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
+        return document.error(path, message, at_key=True)
     while first["type"] != "missing" and path and path not in document.places:
         path = path[:-1]
     message = registry.describe(first)
     if isinstance(first["input"], list) and path[-2:-1] == ("task",):
         message += "; to try several values, write the list under matrix"
     return document.error(path, message)
+
+
+def _key_remedy(path: Key, key: str) -> str:
+    """Return advice for ``key``, which is unknown in the section at ``path``: where it is known, or a similar key."""
+    in_task = path[-1:] == ("task",)
+    if (not path or in_task) and key in AXES:
+        return "write it under task or matrix" if key in TASK_FIELDS else "write it under matrix"
+    if (path == MATRIX or in_task) and key in Scenario.model_fields:
+        return "write it at the top level"
+    return ("link" in path and key_remedy(key)) or did_you_mean(key, _valid_keys(path))
 
 
 def _valid_keys(path: Key) -> Iterable[str]:

@@ -12,6 +12,9 @@ from tests.scenarios import BASE, edited, error_of, scenario
     ("old", "new", "prefix", "remedy"),
     [
         ("epochs: 2", "epoch: 2", "s.yaml:6:3: task.epoch: ", "did you mean epochs?"),
+        ("epochs: 2", "epochs: 2\n  workers: 2", "s.yaml:7:3: task.workers: ", "(write it under matrix)"),
+        ("epochs: 2", "epochs: 2\n  backend: gloo", "s.yaml:7:3: task.backend: ", "(write it at the top level)"),
+        ("[ddp, liec]", "{name: liec, task: {seed: 1}}", "s.yaml:9:34: matrix.algorithm.task.seed: ", "under matrix)"),
         ("name: example", "nane: example", "s.yaml:1:1: nane: ", "did you mean name?"),
         ("workers: [2]", "worker: [2]", "s.yaml:11:3: matrix.worker: ", "did you mean workers?"),
         ("epochs: 2", "epochs: true", "s.yaml:6:11: task.epochs: ", "True should be a valid integer"),
@@ -240,6 +243,11 @@ def test_mistakes_have_their_place_and_remedy(old: str, new: str, prefix: str, r
     ("line", "prefix", "remedy"),
     [
         ("servr: root", "s.yaml:12:1: servr: ", "did you mean server?"),
+        ("seed: [0, 1]", "s.yaml:12:1: seed: ", "there is no key 'seed' here (write it under matrix)"),
+        ("link: 100mbit", "s.yaml:12:1: link: ", "(write it under matrix)"),
+        ("epochs: 3", "s.yaml:12:1: epochs: ", "(write it under task or matrix)"),
+        ("  threads: 2", "s.yaml:12:3: matrix.threads: ", "(write it at the top level)"),
+        ("  sever: root", "s.yaml:12:3: matrix.sever: ", "did you mean server?"),
         ("server: none", "s.yaml:12:9: server: ", "'root' or 'sharded'"),
         ("backend: nccl", "s.yaml:12:10: backend: ", "use backend: gloo with device: cpu"),
         (
