@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from liecbench.config.cell_fields import flat_fields
+from liecbench.config.cell_fields import field_text, flat_fields
 from liecbench.errors import LiecbenchError
 
 
@@ -41,7 +41,7 @@ class BaselineChoice:
         """Return True if a cell with the fields ``spec`` belongs to the baseline."""
         fields = flat_fields(spec)
         chosen = fields["algorithm"] == self.algorithm
-        return chosen and all(str(fields.get(name)) == str(value) for name, value in self.fixed.items())
+        return chosen and all(str(fields.get(name)) == field_text(name, value) for name, value in self.fixed.items())
 
     @property
     def text(self) -> str:

@@ -2,15 +2,17 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from liecbench.network.link_map import LinkMap
+from liecbench.network.quantity_text import parse_size
 
 # Task fields that the first versions did not have, each with the value that a spec without the field stands for.
 LATER_FIELDS: Final = {"partition": "iid"}
 # Likewise fields of the cell itself.
 LATER_CELL_FIELDS: Final = {"emulator": "auto"}
+_PARSERS: Final[Mapping[str, Callable[[object], object]]] = {"link": LinkMap.parse, "block_bytes": parse_size}
 
 
 def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,6 +36,19 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
         else:
             fields[name] = _link_text(json.dumps(value)) if name == "link" else value
     return fields
+
+
+def field_text(name: str, value: object) -> str:
+    """Return a value of the field ``name``, as a user wrote it, in the form that ``str`` gives the cells' values.
+
+    A link or size becomes the same text however it is written: ``100Mbps`` or ``100mbit``, ``1MiB`` or 1048576. A value
+    that cannot be parsed stays as it is, such as ``10mbit↑ 50mbit↓``, copied from a table.
+    """
+    parse = _PARSERS.get(name, str)
+    try:
+        return str(parse(value))
+    except ValueError:
+        return str(value)
 
 
 @functools.cache

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from liecbench.config.cell import Cell
-from liecbench.config.cell_fields import flat_fields
+from liecbench.config.cell_fields import field_text, flat_fields
 from liecbench.errors import LiecbenchError, did_you_mean
-from liecbench.network.link_map import LinkMap
 
 
 def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
@@ -24,16 +23,8 @@ def select(cells: list[Cell], conditions: Sequence[str]) -> list[Cell]:
             raise LiecbenchError(f"--only {condition}: not KEY=VALUE", "write for example --only algorithm=liec")
         if key not in known:
             raise LiecbenchError(f"--only {condition}: the cells have no {key!r}", did_you_mean(key, known))
-        wanted.setdefault(key, set()).add(_link_text(value) if key == "link" else value)
+        wanted.setdefault(key, set()).add(field_text(key, value))
     chosen = [c for c in cells if all(str(flat_fields(c.spec()).get(k)) in v for k, v in wanted.items())]
     if not chosen:
         raise LiecbenchError(f"no cell matches `--only {' '.join(conditions)}`", "see the cells with --dry-run")
     return chosen
-
-
-def _link_text(value: str) -> str:
-    """Return the text that ``flat_fields`` has for the link ``value``, or ``value`` itself if it cannot be parsed."""
-    try:
-        return str(LinkMap.parse(value))
-    except ValueError:
-        return value  # such as 10mbit↑ 50mbit↓, copied from a table

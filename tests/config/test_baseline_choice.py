@@ -28,6 +28,26 @@ def test_fields_must_be_equal() -> None:
     assert choice.as_json() == {"algorithm": "liec", "workers": 2, "learning_rate": 0.1}
 
 
+@pytest.mark.parametrize("link", ["100Mbps", "0.1 gbit", "100mbit"])
+def test_a_link_is_the_same_however_it_is_written(link: str) -> None:
+    choice = BaselineChoice.parse({"algorithm": "liec", "link": link})
+
+    assert choice.matches(spec("liec", link="100mbit"))
+    assert not choice.matches(spec("liec", link="10mbit"))
+    assert choice.as_json() == {"algorithm": "liec", "link": link}
+
+
+def test_a_size_is_the_same_however_it_is_written() -> None:
+    choice = BaselineChoice.parse({"algorithm": "liec", "block_bytes": "1MiB"})
+
+    assert choice.matches(spec("liec", block_bytes=2**20))
+    assert not choice.matches(spec("liec", block_bytes=10**6))
+
+
+def test_a_value_that_cannot_be_parsed_matches_nothing() -> None:
+    assert not BaselineChoice.parse({"algorithm": "liec", "link": "fast"}).matches(spec("liec", link="100mbit"))
+
+
 def test_fields_without_an_algorithm_are_refused() -> None:
     with pytest.raises(LiecbenchError, match="no algorithm"):
         BaselineChoice.parse({"workers": 2})
