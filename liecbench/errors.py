@@ -7,6 +7,7 @@ LiecbenchError            2  a mistake in a command or its arguments
 """
 
 import difflib
+import errno
 import sys
 import traceback
 from collections.abc import Iterable
@@ -55,6 +56,11 @@ class NothingToCompareError(LiecbenchError):
     """The results or the baseline hold nothing that can be compared."""
 
     exit_code = ExitCode.NOTHING_TO_COMPARE
+
+
+def is_disk_error(error: OSError) -> bool:
+    """Return whether an error comes from a full or read-only disk."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def exit_unexpectedly(error: Exception) -> NoReturn:

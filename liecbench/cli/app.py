@@ -19,7 +19,7 @@ from liecbench.cli.compare import compare, report
 from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.cli.plain_characters import print_any_character
 from liecbench.cli.run import run
-from liecbench.errors import ExitCode, Interruption, LiecbenchError, exit_unexpectedly
+from liecbench.errors import ExitCode, Interruption, LiecbenchError, exit_unexpectedly, is_disk_error
 
 app = typer.Typer(
     help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",
@@ -155,6 +155,8 @@ def main() -> NoReturn:
         print(f"liecbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
+        if not error.filename and not is_disk_error(error):
+            exit_unexpectedly(error)
         # For a missing file or a full disk, the operating system's message is the most helpful.
         where = f"{error.filename}: " if error.filename else ""
         print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)

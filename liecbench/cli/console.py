@@ -1,11 +1,12 @@
 """Functions with which the subcommands of ``liecbench`` print on standard output and standard error."""
 
-import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from liecbench.errors import is_disk_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +20,7 @@ def name_full_disk(written: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        if is_disk_error(error) and error.filename is None:
             error.filename = str(written)
         raise
 

@@ -6,7 +6,6 @@ out the plan: a file in which the ``liecbench`` command tells the ranks what to 
 
 import atexit
 import contextlib
-import errno
 import multiprocessing
 import os
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from liecbench.errors import is_disk_error
 from liecbench.host.linux import die_with_parent
 from liecbench.launch.channel import encode, read_plan
 from liecbench.launch.messages import DiskError, Lost, RankSettings
@@ -39,7 +39,7 @@ Body = Callable[[P, Path, "WorkerLink | None"], None]
 def _disk_error(error: BaseException | None) -> DiskError | None:
     """Return the first error in the causes of ``error`` that comes from a full or read-only disk, or None."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if isinstance(error, OSError) and is_disk_error(error):
             return DiskError(path=error.filename, reason=error.strerror or str(error))
         error = error.__cause__ or error.__context__
     return None

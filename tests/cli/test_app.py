@@ -244,6 +244,33 @@ def test_an_unexpected_error_has_an_exit_code_of_its_own(monkeypatch: pytest.Mon
     assert lines[-1].startswith("liecbench: unexpected RuntimeError; please report it where you got liecbench from")
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (
+            FileNotFoundError(errno.ENOENT, "No such file", "a.csv"),
+            2,
+            "a.csv: No such file; check the path and its disk",
+        ),
+        (OSError(errno.ENOSPC, "No space left"), 2, "No space left; check the path and its disk"),
+        (OSError(errno.EROFS, "Read-only file system"), 2, "Read-only file system; check the path and its disk"),
+        (OSError(errno.EADDRINUSE, "Address already in use"), 70, "unexpected OSError; please report it"),
+        (OSError("no interface"), 70, "unexpected OSError; please report it"),
+    ],
+    ids=["path", "full", "read-only", "network", "without a number"],
+)
+def test_only_errors_of_files_and_disks_are_usage_errors(
+    error: OSError, code: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("liecbench.cli.app.app", fail)
+    done = run_in_process("--help")
+
+    assert (code, True) == (done.returncode, done.stderr.splitlines()[-1].startswith(f"liecbench: {message}"))
+
+
 @pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), EOFError()], ids=["pipe", "input"])
 def test_what_typer_ends_with_1_does_not_mean_a_regression(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
