@@ -89,7 +89,7 @@ class _Memory:
                 return [value.__self__, value.__func__]
             case functools.partial():
                 return [value.func, *value.args, *value.keywords.values()]
-        if restore := _generator_state(value):
+        if restore := _flat_state(value):
             self._restores.append(restore)
             return []
         own = isinstance(value, nn.Module | types.SimpleNamespace) or _package(type(value)) not in _NOT_OWN
@@ -99,6 +99,9 @@ class _Memory:
         if self._keep_parameters and isinstance(tensor, nn.Parameter):
             return
         data, copied = tensor.data, tensor.detach().clone()
+        if tensor.layout is not torch.strided:
+            self._restores.append(functools.partial(_set_sparse, tensor, copied))
+            return
 
         def restore() -> None:
             if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
@@ -161,8 +164,8 @@ class _Memory:
         return found
 
 
-def _generator_state(value: Any) -> Restore | None:
-    """Return a function that restores the state of a random generator; None if ``value`` is none."""
+def _flat_state(value: Any) -> Restore | None:
+    """Return a function that restores a random generator or an array; None if ``value`` is neither."""
     match value:
         case torch.Generator():
             return functools.partial(_set_state, value, value.get_state())
@@ -173,8 +176,23 @@ def _generator_state(value: Any) -> Restore | None:
         case random.Random():
             return functools.partial(value.setstate, value.getstate())
         case np.ndarray():
-            return functools.partial(np.copyto, value, value.copy())
+            return functools.partial(_set_array, value, value.copy(), value.flags.writeable)
     return None
+
+
+def _set_sparse(tensor: Tensor, copied: Tensor) -> None:
+    if tensor.layout is torch.sparse_coo:
+        tensor.data = copied  # copying into the tensor could not make it smaller
+    else:
+        tensor.resize_as_sparse_(copied).copy_(copied)  # setting the data of a compressed tensor may have no effect
+
+
+def _set_array(array: np.ndarray[Any, Any], copied: np.ndarray[Any, Any], writeable: bool) -> None:
+    if writeable:
+        array.flags.writeable = True
+    if array.flags.writeable:  # otherwise it could not be changed
+        np.copyto(array, copied)
+    array.flags.writeable = writeable
 
 
 def _set_state(generator: torch.Generator, state: Tensor) -> None:

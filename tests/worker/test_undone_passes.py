@@ -1,6 +1,7 @@
 import functools
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,58 @@ def test_a_pass_leaves_no_trace() -> None:
     assert all(one != other for one, other in zip(before, changed, strict=True))
     assert state(model) == before
     assert (model.layer.weight is weight, model.numbers is numbers) == (True, True)
+
+
+def zero_values(tensor: Tensor) -> None:
+    (tensor._values() if tensor.layout is torch.sparse_coo else tensor.values()).zero_()
+
+
+def replace_by(dense: Tensor) -> Callable[[Tensor], None]:
+    def replace(tensor: Tensor) -> None:
+        tensor.data = dense.to_sparse(layout=tensor.layout)
+
+    return replace
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CS. tensor support is in beta:UserWarning")
+@pytest.mark.parametrize(
+    ("layout", "change"),
+    [
+        (torch.sparse_coo, zero_values),
+        (torch.sparse_coo, replace_by(torch.ones(3, 3))),
+        (torch.sparse_coo, replace_by(torch.zeros(1, 1))),
+        (torch.sparse_csr, zero_values),
+        (torch.sparse_csr, replace_by(torch.ones(3, 3))),
+        (torch.sparse_csc, zero_values),
+    ],
+    ids=["coo values", "larger coo", "smaller coo", "csr values", "larger csr", "csc values"],
+)
+def test_sparse_tensors_are_restored(layout: torch.layout, change: Callable[[Tensor], None]) -> None:
+    model: Any = nn.Linear(1, 1)
+    model.mask = mask = torch.eye(2).to_sparse(layout=layout)
+    with undone(model):
+        change(mask)
+        changed = mask.to_dense().tolist()
+
+    assert changed != [[1, 0], [0, 1]]
+    assert (model.mask is mask, mask.to_dense().tolist()) == (True, [[1, 0], [0, 1]])
+
+
+def test_read_only_arrays_are_restored() -> None:
+    model: Any = nn.Linear(1, 1)
+    model.constant, model.frozen, model.thawed = np.arange(2.0), np.zeros(2), np.ones(2)
+    model.view = np.broadcast_to(np.ones(1), 2)
+    for array in (model.constant, model.thawed):
+        array.flags.writeable = False
+    with undone(model):
+        model.frozen += 1
+        model.frozen.flags.writeable = False
+        model.thawed.flags.writeable = True
+        model.thawed += 1
+
+    arrays = (model.constant, model.frozen, model.thawed, model.view)
+    assert [array.tolist() for array in arrays] == [[0, 1], [0, 0], [1, 1], [1, 1]]
+    assert [array.flags.writeable for array in arrays] == [False, True, False, False]
 
 
 def test_a_pass_that_fails_leaves_no_trace() -> None:
