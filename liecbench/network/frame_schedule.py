@@ -6,6 +6,7 @@ two links of the same rate take the frame's time once. This module only computes
 """
 
 import heapq
+import itertools
 import math
 import random
 from collections.abc import Collection, Iterator
@@ -97,17 +98,25 @@ class LinkDirection:
         return float(int(math.log(1 - self._random.random()) / math.log1p(-self.loss)))
 
 
-class _Event(NamedTuple):
-    """The arrival of a frame at its receiver's down link if ``down``, else at its receiver."""
+class _Transfer(NamedTuple):
+    """A frame whose first byte reaches the down link of ``destination`` at ``at``, and its last byte at ``last``."""
 
     at: float
     number: int
-    down: bool
     last: float
     source: int
     destination: int
     frame: bytes
     num_bytes: int
+
+
+class _Arrival(NamedTuple):
+    """A frame that arrives at ``destination`` at ``at``."""
+
+    at: float
+    number: int
+    destination: int
+    frame: bytes
 
 
 class FrameSchedule:
@@ -121,8 +130,9 @@ class FrameSchedule:
     def __init__(self, num_links: int) -> None:
         self.up = [LinkDirection(f"up {rank}") for rank in range(num_links + 1)]
         self.down = [LinkDirection(f"down {rank}") for rank in range(num_links + 1)]
-        self._events: list[_Event] = []
-        self._number = 0
+        # Events at the same time happen in the order of their numbers.
+        self._events: list[_Transfer | _Arrival] = []
+        self._numbers = itertools.count()
         self._latest: dict[tuple[int, int], float] = {}
 
     @property
@@ -140,17 +150,18 @@ class FrameSchedule:
         for piece, num_bytes, lost in up.pieces(frame):
             first, last = up.carry(at, at, num_bytes)
             for destination in () if lost else destinations:
-                self._push(first, last, source, destination, piece, num_bytes, down=True)
+                transfer = _Transfer(first, next(self._numbers), last, source, destination, piece, num_bytes)
+                heapq.heappush(self._events, transfer)
 
     def due(self, now: float) -> Iterator[tuple[float, int, bytes]]:
         """Yield (time, destination, frame) for each frame that has arrived by time ``now``, in order of arrival."""
         events = self._events
         while events and events[0].at <= now:
             event = heapq.heappop(events)
-            if event.down:
-                self._go_down(event)
-            else:
+            if isinstance(event, _Arrival):
                 yield event.at, event.destination, event.frame
+            else:
+                self._go_down(event)
 
     def flush(self) -> Iterator[tuple[float, int, bytes]]:
         """Yield (time, destination, frame) for all frames on links, in order, without waiting for their time."""
@@ -159,7 +170,7 @@ class FrameSchedule:
         for direction in (*self.up, *self.down):
             direction.forget()
 
-    def _go_down(self, event: _Event) -> None:
+    def _go_down(self, event: _Transfer) -> None:
         down, pair = self.down[event.destination], (event.source, event.destination)
         pieces = down.pieces(event.frame) if down.loss else [(event.frame, event.num_bytes, False)]
         for piece, num_bytes, lost in pieces:
@@ -167,10 +178,4 @@ class FrameSchedule:
             if not lost:
                 # Jitter must not change the order of the frames from one sender to one receiver.
                 self._latest[pair] = last = max(last, self._latest.get(pair, 0.0))
-                self._push(last, last, event.source, event.destination, piece, num_bytes, down=False)
-
-    def _push(
-        self, at: float, last: float, source: int, destination: int, frame: bytes, num_bytes: int, *, down: bool
-    ) -> None:
-        self._number += 1
-        heapq.heappush(self._events, _Event(at, self._number, down, last, source, destination, frame, num_bytes))
+                heapq.heappush(self._events, _Arrival(last, next(self._numbers), event.destination, piece))
