@@ -13,7 +13,7 @@ from typing import Final
 import psutil
 
 _PROC: Final = Path("/proc")
-# A group without a limit of version 1 has the largest multiple of the page size; no machine has this much memory.
+# In version 1, the limit of a group without one is the largest multiple of the page size. No machine has this much.
 _NO_LIMIT: Final = 2**60
 
 
