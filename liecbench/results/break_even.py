@@ -1,7 +1,7 @@
 """The break-even bandwidth of a method: the link rate at which it is as fast as the baseline."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ class BreakEven:
         rows: The method's rows, slowest link first. Their links differ only in a factor of all rates.
         slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
+        untimed: The method's rows at added rates that gave no speed-up, for example because the link failed its check.
+            Empty if ``is_narrowest``, because these rates are not needed then.
         is_narrowest: True if no further rate would narrow the bracket: it is already within ±10 %, or the speed-ups
             near the break-even cannot be told from 1.
         lowest_bits_per_second: The lowest measured link rate.
@@ -32,6 +34,7 @@ class BreakEven:
     is_narrowest: bool
     lowest_bits_per_second: int
     highest_bits_per_second: int
+    untimed: tuple[Row, ...] = ()
 
     @property
     def outcome(self) -> BreakEvenOutcome:
@@ -75,12 +78,21 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     asked for and added by an earlier run to narrow the bracket, the rows that were asked for count.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
+    untimed: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
         link = rate_and_shape(row.cells[0].spec["link"])
-        if link is not None and row.speed is not None and not row.is_baseline:
-            rate, shape = link
+        if link is None or row.is_baseline:
+            continue
+        rate, shape = link
+        if row.speed is not None:
             groups.setdefault((_without_link(row), shape), {}).setdefault(rate, row)
-    return [_break_even([row for _, row in sorted(group.items())]) for group in groups.values() if len(group) > 1]
+        elif row.is_added:
+            untimed.setdefault((_without_link(row), shape), []).append(row)
+    return [
+        _break_even([row for _, row in sorted(group.items())], untimed.get(key, []))
+        for key, group in groups.items()
+        if len(group) > 1
+    ]
 
 
 def rate_and_shape(link: object) -> tuple[int, str] | None:
@@ -97,6 +109,17 @@ def rate_and_shape(link: object) -> tuple[int, str] | None:
     except ValueError:
         return None
     return None if links.default is None else (links.default.up_bits_per_second, links.shape)
+
+
+def without_rate(spec: Mapping[str, Any]) -> str:
+    """Return a key that is equal for cells whose specs differ only in a factor of all link rates and in ``added_rate``.
+
+    Args:
+        spec: A cell's fields as plain JSON values.
+    """
+    link = rate_and_shape(spec["link"])
+    others = {name: value for name, value in spec.items() if name not in ("link", "added_rate")}
+    return json.dumps([others, spec["link"] if link is None else {"shape": link[1]}], sort_keys=True)
 
 
 def symmetric_rate(link: object) -> int | None:
@@ -127,13 +150,15 @@ def _next_rate(points: Sequence[tuple[int, LogRatio | None]], precision: float) 
     return None if rate in [measured for measured, _ in points] else rate
 
 
-def _break_even(group: list[Row]) -> BreakEven:
+def _break_even(group: list[Row], untimed: Sequence[Row]) -> BreakEven:
     points = [_point(row) for row in group]
+    is_narrowest = _next_rate(points, 0.0) is None
     return BreakEven(
         rows=tuple(group),
         slowest=LinkMap.parse(group[0].cells[0].spec["link"]),
         bracket=bracket_of(points),
-        is_narrowest=_next_rate(points, 0.0) is None,
+        is_narrowest=is_narrowest,
         lowest_bits_per_second=points[0][0],
         highest_bits_per_second=points[-1][0],
+        untimed=() if is_narrowest else tuple(untimed),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from liecbench.network.link_map import LinkMap
 from liecbench.results.break_even import BreakEven
 from liecbench.results.row_labels import Labels, provenance
 
@@ -13,7 +14,8 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     """Yield the lines on break-evens.
 
     Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
-    with the same range of rates share a line. Each other method gets a line of its own after these.
+    with the same range of rates share a line. Each other method gets a line of its own after these. Added rates that
+    gave no speed-up come last.
     """
     at_every_rate = {"always": "faster", "never": "slower"}
     for outcome, comparative in at_every_rate.items():
@@ -26,6 +28,10 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     for one in found:
         if one.outcome not in at_every_rate:
             yield f"{method_name(one, labels)}: {break_even_text(one, baseline)}"
+    for one in found:
+        if one.untimed:
+            rates = ", ".join(str(LinkMap.parse(row.cells[0].spec["link"])) for row in one.untimed)
+            yield f"{method_name(one, labels)}: added rates that gave no speed-up: {rates}"
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:

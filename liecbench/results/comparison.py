@@ -128,7 +128,11 @@ class Comparison:
             setting_verdicts=tuple(verdicts),
             words=words,
             verdict=(*notes, *verdict),
-            errors=_once(f"{row.algorithm}: {error}".partition("\n")[0] for row in ordered for error in row.errors),
+            errors=_once(
+                f"{row.algorithm}: {error}".partition("\n")[0]
+                for row in (*ordered, *(row for one in found for row in one.untimed))
+                for error in row.errors
+            ),
             warnings=_once(f"{row.algorithm}: {text}" for row in ordered for text in row.warnings),
             labels=labels,
             directories=tuple(directories),
