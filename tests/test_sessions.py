@@ -110,7 +110,8 @@ def test_a_run_of_finished_cells_times_the_rate_that_narrows_a_break_even(
     bursts = [burst for burst in timings(directory) if burst.payload_bytes["sent"] != [10, 10]]
     added = [cell for cell in replay(read(directory)).values() if cell.is_added]
 
-    assert "break-even: timing goes on at 20.8mbit" in planned.stdout
+    # One rate of one method: 15 s each for the method and the baseline.
+    assert "break-even: timing goes on at 20.8mbit (at most about 30 s, not estimated above; " in planned.stdout
     assert (done.returncode, "break-even: timing at 20.8mbit" in done.stderr) == (0, True), done.stderr
     assert {(cell.spec["link"], cell.spec["seed"], cell.status) for cell in added} == {
         ("20.8mbit", seed, "completed") for seed in range(SEEDS)
@@ -120,3 +121,21 @@ def test_a_run_of_finished_cells_times_the_rate_that_narrows_a_break_even(
     assert ("100mbit" in table, "20.8mbit" in table) == (True, False)
     (found,) = json.loads(run_in_process("compare", directory, "--format", "json").stdout)["break_even"]
     assert len(found["added_bits_per_second"]) == 1  # the verdict may or may not be able to tell which side it is on
+
+
+def test_an_added_rate_whose_link_fails_its_check_fails_the_run(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten(monkeypatch)
+    monkeypatch.setattr("tests.break_even_ledger.CROSSING", 28e9)  # links of such rates miss them
+    directory = tmp_path / "results"
+    scenario.write_text(
+        SCENARIO.replace("link: [20mbit]", "link: [24gbit, 32gbit]").replace("precision: 1", "precision: 0.02")
+    )
+    write_ledger(directory, ledger(load_scenario(scenario).cells()))
+    done = run_in_process("run", str(scenario), "--out", str(directory))
+    (failed,) = {cell.spec["link"] for cell in replay(read(directory)).values() if cell.status == "failed"}
+
+    assert done.returncode == 5, done.stderr
+    assert f"psgd: added rates that gave no speed-up: {failed}" in done.stdout
+    assert "the link is off by more than 15%" in " ".join(done.stdout.split())

@@ -64,6 +64,7 @@ def run(
     from liecbench.config.loader import load_scenario
     from liecbench.config.selection import select
     from liecbench.estimate.dry_run import lines
+    from liecbench.launch.added_rates import num_narrowable, with_added
     from liecbench.launch.gpu_requirements import require_cuda
     from liecbench.launch.launch import follow
     from liecbench.launch.multinode import Nodes
@@ -83,11 +84,11 @@ def run(
     check_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:
         with ignore_broken_pipe():
-            added, may_add = _added_rates(loaded, cells, snapshot, pending)
             for line in lines(
                 *(pending, len(cells), directory, nodes),
-                added=added,
-                break_even_rates=may_add,
+                added=[] if pending.sessions else _added_rates(loaded, cells, snapshot),
+                num_narrowable=num_narrowable(cells, baseline=loaded.baseline_choice.algorithm),
+                break_even_rates=_break_even_rates(loaded),
                 isolate=isolate,
                 share_gpus=share_gpus,
             ):
@@ -115,15 +116,9 @@ def run(
         _run_rest(loaded, cells, results, nodes, settings, quiet=quiet)
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
-    ids = {cell.id for cell in cells}
-    trajectories = {cell.trajectory.id for cell in cells}
     compared = ComparisonSettings.of(loaded.model_dump(mode="json"))
     comparison = compare(
-        [
-            cell
-            for cell in snapshot.cells.values()
-            if cell.id in ids or (cell.is_added and cell.trajectory in trajectories)
-        ],
+        with_added(cells, snapshot.cells),
         baseline=compared.baseline,
         target_accuracy=compared.target_accuracy,
         target_loss=compared.target_loss,
@@ -131,7 +126,8 @@ def run(
         directories=[directory],
     )
     print_comparison(comparison)
-    raise typer.Exit(ExitCode.CELL_FAILED if any(row.num_failed for row in comparison.rows) else ExitCode.DONE)
+    failed = any(row.num_failed for row in comparison.rows) or _added_rate_failed(loaded, cells, snapshot)
+    raise typer.Exit(ExitCode.CELL_FAILED if failed else ExitCode.DONE)
 
 
 def _prepare_ranks(
@@ -173,21 +169,23 @@ def _break_even_rates(loaded: "Scenario") -> int:
     return 0 if loaded.baseline_choice.fixed else loaded.break_even_rates
 
 
-def _added_rates(
-    loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot", pending: "Pending"
-) -> "tuple[list[AddedRate], int]":
-    """Return (rates, number): the link rates to add next, and how many rates may be added per method later.
+def _added_rates(loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot") -> "list[AddedRate]":
+    """Return the link rates to add next, given that the scenario's own sessions are done."""
+    from liecbench.launch.added_rates import rates_to_add
 
-    Before the scenario's own sessions are done, ``rates`` is empty, because the rates are not known yet. After that,
-    ``number`` is 0.
-    """
-    from liecbench.launch.added_rates import may_add_rates, rates_to_add
+    return rates_to_add(
+        cells,
+        snapshot.cells,
+        baseline=loaded.baseline_choice.algorithm,
+        precision=loaded.timing_precision,
+        at_most=_break_even_rates(loaded),
+    )
 
-    baseline, at_most = loaded.baseline_choice.algorithm, _break_even_rates(loaded)
-    if pending.sessions:
-        return [], at_most if may_add_rates(cells, baseline=baseline) else 0
-    precision = loaded.timing_precision
-    return rates_to_add(cells, snapshot.cells, baseline=baseline, precision=precision, at_most=at_most), 0
+
+def _added_rate_failed(loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot") -> bool:
+    """Return True if a break-even could be narrowed, but timing failed at the link rate to add next."""
+    wanted = [cell.id for one in _added_rates(loaded, cells, snapshot) for cell in one.cells]
+    return any(cell in snapshot.cells and snapshot.cells[cell].status == "failed" for cell in wanted)
 
 
 def _checked_pending(

@@ -14,7 +14,7 @@ from liecbench.estimate.cost import (
     session_seconds,
 )
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
-from liecbench.launch.added_rates import AddedRate
+from liecbench.launch.added_rates import SEARCH_SECONDS, AddedRate
 from liecbench.launch.launch import Launch, group, group_sessions
 from liecbench.launch.multinode import Nodes
 from liecbench.launch.pending import Pending
@@ -32,6 +32,7 @@ def lines(
     nodes: Nodes | None = None,
     *,
     added: Sequence[AddedRate] = (),
+    num_narrowable: int = 0,
     break_even_rates: int = 0,
     isolate: bool = False,
     share_gpus: bool = False,
@@ -44,6 +45,7 @@ def lines(
         directory: The results directory.
         nodes: The machines that share the run; None for this machine alone.
         added: The link rates at which break-evens are to be narrowed next, as far as they are known.
+        num_narrowable: The number of methods whose break-evens may be narrowed.
         break_even_rates: How many link rates may be added per method to narrow its break-even.
         isolate: True if each cell has a launch (one torchrun) of its own.
         share_gpus: True if ranks may share GPUs over NCCL.
@@ -77,16 +79,23 @@ def lines(
         yield ""
         left_out = f"{_WITHOUT_GPU_TIME}, which is not estimated" if on_gpu else ""
         yield f"estimated: {_duration(total)} in all{left_out}, {sent:,} payload bytes sent by all ranks"
-    yield from _added_rate_lines(added, break_even_rates)
+    yield from _added_rate_lines(pending, added, num_narrowable, break_even_rates)
 
 
-def _added_rate_lines(added: Sequence[AddedRate], break_even_rates: int) -> Iterator[str]:
+def _added_rate_lines(
+    pending: Pending, added: Sequence[AddedRate], num_narrowable: int, break_even_rates: int
+) -> Iterator[str]:
     """Yield a line on the link rates that will be added to narrow break-evens."""
-    limit = f"about {2 * CONTESTANT_SECONDS:.0f} s each, not estimated above; break_even_rates: 0 adds none"
+    if not num_narrowable or not break_even_rates:
+        return
+    # The baseline and one method take turns. The last sessions may begin just before the search's time is over.
+    once_each = num_narrowable * 2 * CONTESTANT_SECONDS
+    most = min(break_even_rates * once_each, SEARCH_SECONDS + once_each)
+    limit = f"at most {_duration(most)}, not estimated above; break_even_rates: 0 adds none"
     if added:
         rates = ", ".join(dict.fromkeys(str(one.cells[0].link) for one in added))
         yield f"break-even: timing goes on at {rates} ({limit})"
-    elif break_even_rates:
+    elif pending.sessions:
         each = "one link rate" if break_even_rates == 1 else f"up to {break_even_rates} link rates"
         yield f"break-even: {each} per method may be added, where a method is as fast as the baseline ({limit})"
 

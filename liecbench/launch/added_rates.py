@@ -7,11 +7,15 @@ the link.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from liecbench.config.cell import Cell
-from liecbench.results.break_even import BreakEven, break_evens, rate_and_shape
+from liecbench.results.break_even import BreakEven, break_evens, rate_and_shape, without_rate
 from liecbench.results.cells import CellResult
 from liecbench.results.rows import summarise
+
+# No further rate is added once the added rates of a run have taken this long.
+SEARCH_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,35 +44,47 @@ def rates_to_add(
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
         at_most: The number of rates that may be added per method, those of earlier runs included.
     """
-    if not at_most or not may_add_rates(cells, baseline=baseline):
+    if not at_most or not num_narrowable(cells, baseline=baseline):
         return []
     asked = {cell.id: cell for cell in cells if cell.timing == "interleaved"}
-    trajectories = {cell.trajectory.id for cell in asked.values()}
-    found = [
-        cell
-        for cell in done.values()
-        if cell.status == "completed" and (cell.id in asked or (cell.is_added and cell.trajectory in trajectories))
-    ]
+    found = [cell for cell in with_added(list(asked.values()), done) if cell.status == "completed"]
     completed = [asked[cell.id] for cell in found if cell.id in asked]
     narrowed = (
         (one, rate)
         for one in break_evens(summarise(found, baseline=baseline))
-        if len(one.added_rates) < at_most and (rate := one.next_rate(precision)) is not None
+        if any(not row.is_added for row in one.rows)
+        and len(one.added_rates) < at_most
+        and (rate := one.next_rate(precision)) is not None
     )
     return [_added(one, rate, completed, baseline) for one, rate in narrowed]
 
 
-def may_add_rates(cells: Sequence[Cell], *, baseline: str) -> bool:
-    """Return True if a method may have a break-even between the rates of the cells' links.
+def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[CellResult]:
+    """Return the results of cells, and of the cells that were added to narrow their break-evens.
 
-    It may if a method other than the baseline is timed on links with two rates or more.
+    An added cell belongs to ``cells`` if one of them differs from it only in a factor of the links' rates. The
+    directory can also hold added cells of an earlier scenario, for example with another delay.
+
+    Args:
+        cells: All cells of a run.
+        done: The state of the cells in the results directory.
+    """
+    ids, narrowed = {cell.id for cell in cells}, {without_rate(cell.spec()) for cell in cells}
+    return [cell for cell in done.values() if cell.id in ids or (cell.is_added and without_rate(cell.spec) in narrowed)]
+
+
+def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
+    """Return the number of methods, other than the baseline, that may have a break-even between their links' rates.
+
+    A method may have one if it is timed on links with two rates or more. It counts once per setting, such as a number
+    of workers or a delay, and not once per seed.
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:
         link = rate_and_shape(cell.link) if cell.timing == "interleaved" else None
         if link is not None and cell.algorithm.name != baseline:
-            rates.setdefault(link[1], set()).add(link[0])
-    return any(len(found) > 1 for found in rates.values())
+            rates.setdefault(without_rate({**cell.spec(), "seed": 0}), set()).add(link[0])
+    return sum(len(found) > 1 for found in rates.values())
 
 
 def _added(found: BreakEven, rate: int, completed: Sequence[Cell], baseline: str) -> AddedRate:

@@ -3,17 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from liecbench.config.cell import Cell
-from liecbench.launch.added_rates import AddedRate, rates_to_add
+from liecbench.launch.added_rates import SEARCH_SECONDS, AddedRate, rates_to_add
 from liecbench.launch.launch_listener import Progress, StallTimeout
 from liecbench.launch.recorded_launch import RunSettings
 from liecbench.launch.session_runner import run_sessions
 from liecbench.results.directory import ResultsDirectory
-
-# No further rate is added once the added rates of a run have taken this long.
-SEARCH_SECONDS: Final = 600.0
 
 
 def narrow_break_evens(

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from liecbench.config.cell import Cell
-from liecbench.launch.added_rates import AddedRate, may_add_rates, rates_to_add
+from liecbench.launch.added_rates import AddedRate, num_narrowable, rates_to_add, with_added
 from liecbench.launch.pending import jobs_left, settled
 from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import replay, without_used_trajectories
 from liecbench.results.comparison import compare
 from liecbench.results.records import Record
-from tests.break_even_ledger import begun, ledger
+from tests.break_even_ledger import begun, ledger, timed
 from tests.ledgers import end, spec
 
 
@@ -72,21 +72,55 @@ def test_links_of_two_rates_get_rates_of_the_same_shape() -> None:
 def test_a_link_with_another_delay_is_no_end_of_a_bracket() -> None:
     cells = asked("10mbit", {"rate": "100mbit", "delay": "5ms"})
 
-    assert not may_add_rates(cells, baseline="ddp")
+    assert num_narrowable(cells, baseline="ddp") == 0
     assert to_add(cells, ledger(cells)) == []
+
+
+@pytest.mark.parametrize(
+    ("delay", "changes"), [("5ms", {}), (None, {"emulator": "netem"}), (None, {"enforcement": "process"})]
+)
+def test_rates_that_were_added_for_another_scenario_do_not_count(delay: str | None, changes: dict[str, Any]) -> None:
+    cells = asked("10mbit", "100mbit")
+    others = [
+        cell(name, {"rate": rate, "delay": delay} if delay else rate, added_rate=True, **changes)
+        for name in ("ddp", "psgd")
+        for rate in ("45.7mbit", "80mbit")
+    ]
+    records = [*ledger(cells), *(record for one in others for record in timed(one))]
+    (one,) = to_add(cells, records)
+
+    assert [str(added.link) for added in one.cells] == ["45.7mbit", "45.7mbit"]
+    assert {found.id for found in with_added(cells, replay(records))} == {one.id for one in cells}
+
+
+def test_no_rate_is_added_while_only_added_rates_are_timed() -> None:
+    cells = asked("10mbit", "100mbit")
+    added = [one.at_rate(rate) for rate in (30_000_000, 80_000_000) for one in cells[:2]]
+    timed_again = [begun(one) for one in cells]
+
+    assert len(to_add(cells, ledger(cells, added))) == 1
+    assert to_add(cells, [*ledger(cells, added), *timed_again]) == []
+
+
+def test_methods_that_may_have_a_break_even_count_once_per_setting() -> None:
+    cells = asked("10mbit", "100mbit", seeds=(0, 1))
+    cells += [cell(name, rate, workers=4) for name in ("ddp", "psgd", "liec") for rate in ("10mbit", "100mbit")]
+    cells += [cell("signsgd", "10mbit"), cell("signsgd", {"rate": "100mbit", "delay": "5ms"})]
+
+    assert num_narrowable(cells, baseline="ddp") == 3
 
 
 def test_methods_that_do_not_cross_get_no_rate() -> None:
     cells = asked("10mbit", "20mbit")
 
-    assert may_add_rates(cells, baseline="ddp")
+    assert num_narrowable(cells, baseline="ddp") == 1
     assert to_add(cells, ledger(cells)) == []
 
 
 def test_cells_that_are_timed_in_training_get_no_rate() -> None:
     cells = [cell(name, link, timing="end_to_end") for name in ("ddp", "psgd") for link in ("10mbit", "100mbit")]
 
-    assert not may_add_rates(cells, baseline="ddp")
+    assert num_narrowable(cells, baseline="ddp") == 0
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +156,19 @@ def test_a_rate_that_is_asked_for_later_is_a_row_and_is_not_timed_again(
     assert [one.added_rates for one in comparison.break_evens] == [[54_700_000]]
     # The baseline of an asked row is the asked one, not the cell that was added earlier at the same rate.
     assert [row.speed for row in comparison.rows if row.is_baseline] == [None, None, None]
+
+
+def test_an_added_rate_that_fails_is_told_while_the_break_even_is_open(
+    narrowed: tuple[list[Cell], list[Record]],
+) -> None:
+    cells, narrow = narrowed
+    failed = [one.at_rate(50_000_000) for one in cells[:2]]
+    lost = [record for one in failed for record in (begun(one), end(one.id, status="failed", error="the link is off"))]
+    still_open, closed = (
+        compare(with_added(cells, replay([*records, *lost])), baseline="ddp") for records in (ledger(cells), narrow)
+    )
+    line = "psgd: added rates that gave no speed-up: 50mbit"
+
+    assert (still_open.verdict.count(line), closed.verdict.count(line)) == (1, 0)
+    assert (still_open.errors, closed.errors) == (("psgd: failed: the link is off",), ())
+    assert [[row.num_failed for row in one.untimed] for one in still_open.break_evens] == [[1]]
