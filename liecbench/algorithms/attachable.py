@@ -1,74 +1,45 @@
-"""The life of an algorithm in a training loop: attach, forward passes, backward passes, optimizer steps, detach."""
+"""The registration of an algorithm with a training loop: attach, detach, and what is possible in between."""
 
-import time
 from abc import abstractmethod
 from typing import ClassVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed import GradBucket
-from torch.futures import Future
 from torch.nn import Parameter
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from liecbench.algorithms.attachment import Attachment
 from liecbench.algorithms.backwards import Backwards
-from liecbench.algorithms.comm.exposure import ExposureMeter
 from liecbench.algorithms.comm.finite_check import FiniteCheck
 from liecbench.algorithms.comm.own_group import acquire_group
-from liecbench.algorithms.comm.timing import Clock, Counters, HostClock, Stopwatch, Tracer, clock_for
+from liecbench.algorithms.comm.timing import clock_for
 from liecbench.algorithms.comm.transport import uses_nccl
 from liecbench.algorithms.ddp_hook import DdpHook, attached_listener
 from liecbench.algorithms.ddp_parameters import managed_parameters
 from liecbench.algorithms.optimizers import hooked_optimizers
 from liecbench.algorithms.plain_errors import PlainErrors
-from liecbench.algorithms.preconditions import (
-    refuse_grad_scaler,
-    refuse_sparse_gradients,
-    require_ddp,
-    require_one_device,
-)
+from liecbench.algorithms.preconditions import refuse_sparse_gradients, require_ddp, require_one_device
 from liecbench.algorithms.saved_state import Place
+from liecbench.algorithms.training_events import TrainingEvents
 
 
-class NonFiniteError(FloatingPointError):
-    """A gradient is not finite on at least one rank; every rank raises this error in the same step.
-
-    Training cannot continue: the blocks that were exchanged earlier in the step have already updated their memories.
-    Over Gloo all memories stay finite. Over NCCL, where the host runs ahead of the GPU, every rank raises the error one
-    step later: by then the optimizer has applied the update, and memories may hold values that are not finite.
-    """
-
-
-class Attachable(metaclass=PlainErrors):
-    """The part of ``Algorithm`` that joins a training loop.
+class Attachable(TrainingEvents, metaclass=PlainErrors):
+    """The part of ``Algorithm`` that joins a training loop and leaves it.
 
     Attributes:
         local_models: Whether the workers' models differ between steps.
         supports_sparse: Whether the method exchanges sparse gradients.
         supports_join: Whether the method works with ``ddp.join()``.
-        is_exact: Whether the update is the mean gradient, so that two synchronized backward passes add up.
     """
 
     local_models: ClassVar[bool] = False
     supports_sparse: ClassVar[bool] = False
     supports_join: ClassVar[bool] = False
-    is_exact: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        self.counters = Counters()
-        self.device = torch.device("cpu")
-        self.clock: Clock = HostClock()
-        self.last_bucket_timestamp = self.clock.timestamp()
-        self.after_step_seconds = self.hook_cpu_seconds = 0.0
-        self.exposure = ExposureMeter()
-        self.tracer = Tracer()
-        self._failure: BaseException | None = None
-        self._finite_check = FiniteCheck(is_async=False)
-        self._is_stepping = False
-        self._attachment: Attachment | None = None
+        super().__post_init__()
         self._place: Place | None = None
         self._optimizers: list[Optimizer] = []
         self._managed: list[tuple[str, Parameter]] = []  # the names and parameters whose gradients the model averages
@@ -125,47 +96,9 @@ class Attachable(metaclass=PlainErrors):
             group: The algorithm's own process group, with the same ranks as the group of ``ddp``.
         """
 
-    @abstractmethod
-    def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of one of DDP's gradient buckets.
-
-        Args:
-            bucket: A bucket, whose buffer holds this rank's gradients of some parameters.
-
-        Returns:
-            A future of the bucket's buffer, in which the update has replaced the gradients. If an error occurs, store
-            the error in ``self._failure``, which ``optimizer.step`` raises, and complete the future all the same.
-        """
-
-    def before_step(self) -> None:
-        """Complete the update of the gradients. Called at the start of ``optimizer.step``, before it reads them."""
-        return
-
-    def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Set the memories of ``parameters`` to the values that they had before the step. Called after a backward pass.
-
-        No rank used these parameters, so their gradients are left unchanged, and DDP drops the update.
-        """
-        return
-
     def on_detach(self) -> None:
         """Release what ``on_attach`` created, except the process group."""
         return
-
-    def after_step(self) -> None:
-        """Communicate if the method needs to, for instance to average the models. Called after ``optimizer.step``."""
-        return
-
-    def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and complete the counters, seconds and spans of all past steps.
-
-        Call it between two steps.
-
-        Raises:
-            NonFiniteError: If a gradient of a past step is not finite.
-        """
-        self._raise_non_finite(self._finite_check.finish())
-        self.clock.synchronize()
 
     def clip_grad_norm_(self, max_norm: float, norm_type: float = 2.0) -> Tensor:
         """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
@@ -216,71 +149,6 @@ class Attachable(metaclass=PlainErrors):
             self.on_detach()
             attachment.release(has_failed=self._failure is not None)
 
-    def on_forward(self) -> None:
-        """Raise the error of an earlier step, if there was one. Called before each forward pass of the model."""
-        # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.
-        self._raise_failure()
-        if torch.is_grad_enabled() and self._attachment is not None:
-            self._backwards.begin_forward(type(self).__name__, warn=not self.is_exact)
-            if self._attachment.end_partial_step():
-                self._end_step()
-
-    def on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of a bucket, as ``reduce_bucket`` does, and time it."""
-        began = time.thread_time()
-        self.last_bucket_timestamp = self.clock.timestamp()
-        self._backwards.keep(bucket)
-        future = self.reduce_bucket(bucket)
-        self.hook_cpu_seconds += time.thread_time() - began
-        return future
-
-    def on_backward_end(self) -> None:
-        """Restore the gradients and memories of parameters that no rank used: plain DDP leaves them unchanged, too."""
-        if unused := self._backwards.end():
-            self.restore_memories(unused)
-        if self._is_stepping:  # the optimizer reads the gradients next
-            self._raise_failure()
-
-    def on_step_begin(self) -> None:
-        """Complete the update of the gradients; called at the start of each ``optimizer.step``."""
-        began = time.thread_time()
-        refuse_grad_scaler()
-        self._raise_failure()
-        self._raise_non_finite(self._finite_check.end_step())
-        self.before_step()
-        self._is_stepping = True
-        self.hook_cpu_seconds += time.thread_time() - began
-
-    def on_step_end(self, *, is_last: bool) -> None:
-        """Communicate after a step; called at the end of ``optimizer.step``.
-
-        Args:
-            is_last: Whether all optimizers have now made their step.
-        """
-        self._is_stepping = False
-        self._backwards.clear()
-        if is_last:
-            self._end_step()
-
-    def _end_step(self) -> None:
-        began, start = time.thread_time(), self.clock.timestamp()
-        self.after_step()
-        self.clock.record(start, self.clock.timestamp(), self._count_after_step)
-        self.hook_cpu_seconds += time.thread_time() - began
-
-    def _count_after_step(self, begin: float, end: float) -> None:
-        self.after_step_seconds += end - begin
-        self.exposure.add_window(begin, end)
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
-    def _raise_non_finite(self, message: str | None) -> None:
-        if message is not None:
-            self._failure = NonFiniteError(message)
-            raise self._failure
-
     @property
     def is_attached(self) -> bool:
         """True while the algorithm is attached to a model."""
@@ -298,6 +166,3 @@ class Attachable(metaclass=PlainErrors):
 
     def _not_attached(self, call: str) -> RuntimeError:
         return RuntimeError(f"{type(self).__name__} is not attached; call attach(ddp, optimizer) before {call}()")
-
-    def _stopwatch(self) -> Stopwatch:
-        return Stopwatch(self.counters, self.tracer, self.clock, self.exposure)

@@ -15,11 +15,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from liecbench.algorithms.attachable import Attachable
-from liecbench.algorithms.attachable import NonFiniteError as NonFiniteError
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.saved_state import other_options, pack, unpack
+from liecbench.algorithms.training_events import NonFiniteError as NonFiniteError
 from liecbench.compressors.base import Compressor
 
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
