@@ -30,6 +30,7 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/compilation",
     "compressors/kernels/triton/gpu_only",
     "compressors/kernels/triton/selection",
+    "config/mistake_places",
     "config/own_model",
     "report/provenance",
     "simulations/gate_decisions",
