@@ -50,7 +50,7 @@ class _Case:
         message passes two links.
         """
         messages = 2 * (workers - 1) if self.server is None else 2 * max(1, self.dense_trips)
-        return 8 * payload_bytes / _slower(link) + messages * 2 * link.delay_seconds
+        return 8 * payload_bytes / link.lower_bits_per_second + messages * 2 * link.delay_seconds
 
     @property
     def server(self) -> str | None:
@@ -122,13 +122,9 @@ def _asked(link: LinkMap) -> Link:
     return link.default
 
 
-def _slower(link: Link) -> int:
-    return min(link.up_bits_per_second, link.down_bits_per_second)
-
-
 def _too_slow(case: _Case, size: int, workers: int, link: LinkMap) -> bool:
     each_way_bits = 32 * size * 2 * (workers - 1) / workers
-    return case.dense_trips * each_way_bits / _slower(_asked(link)) > _MAX_DENSE_SECONDS
+    return case.dense_trips * each_way_bits / _asked(link).lower_bits_per_second > _MAX_DENSE_SECONDS
 
 
 def _skipped(size: int, workers: int, links: Sequence[LinkMap]) -> Iterator[str]:
@@ -158,6 +154,6 @@ def _row(case: _Case, link: LinkMap, size: int, workers: int, report: Report) ->
         payload_bytes=payload_bytes,
         compress_seconds=statistics.fmean(figures["compress_seconds"] for figures in rounds),
         step_seconds=statistics.fmean(figures["step_seconds"] for figures in rounds),
-        asked_bits_per_second=_slower(_asked(link)),
+        asked_bits_per_second=_asked(link).lower_bits_per_second,
         achieved_bits_per_second=report.achieved_bits_per_second,
     )

@@ -47,13 +47,10 @@ class _Case:
     messages: int = 1
 
     @property
-    def _asked(self) -> Link:
+    def asked(self) -> Link:
+        """The default link, to whose rate times are compared."""
         assert self.link.default is not None, "a benchmark's links are shaped"
         return self.link.default
-
-    @property
-    def _slower(self) -> int:
-        return min(self._asked.up_bits_per_second, self._asked.down_bits_per_second)
 
     def payload_bytes(self, workers: int) -> int:
         """Return the least payload bytes that the busiest rank must send, or receive if these are more.
@@ -68,15 +65,16 @@ class _Case:
         The time is payload with frame headers ÷ rate, plus delays.
         """
         framed = 8 * framed_bytes(self.payload_bytes(workers))
+        rate, delays = self.asked.lower_bits_per_second, 2 * self.asked.delay_seconds
         if self.operation == "after_idle":
-            return 8 * self.messages * framed_bytes(self.size) / self._slower + 2 * self._asked.delay_seconds
+            return 8 * self.messages * framed_bytes(self.size) / rate + delays
         if self.operation == "gather":  # the root only receives, the others only send
-            received = framed / self._asked.down_bits_per_second
-            sent = 8 * framed_bytes(self.size) / self._asked.up_bits_per_second
-            return max(received, sent) + 2 * self._asked.delay_seconds
+            received = framed / self.asked.down_bits_per_second
+            sent = 8 * framed_bytes(self.size) / self.asked.up_bits_per_second
+            return max(received, sent) + delays
         if self.operation == "round_trip":
-            return 2 * (framed / self._slower + 2 * self._asked.delay_seconds)
-        return framed / self._slower + 2 * self._asked.delay_seconds
+            return 2 * (framed / rate + delays)
+        return framed / rate + delays
 
     def plan(self, workers: int) -> TransferCase:
         """Return the case in the form that is sent to the ranks, with the number of repeats and messages per repeat.
@@ -87,7 +85,7 @@ class _Case:
         if self.operation == "after_idle":
             most_repeats, seconds_repeated = _AFTER_IDLE_REPEATS, _AFTER_IDLE_SECONDS
         if self.operation == "stream":
-            streamed = min(_STREAMED_BYTES, self._slower / 8 * _STREAMED_SECONDS)
+            streamed = min(_STREAMED_BYTES, self.asked.lower_bits_per_second / 8 * _STREAMED_SECONDS)
             messages = max(1, int(streamed // self.size))
         seconds = self.limit_seconds(workers) * (1 if self.messages > 1 else messages)
         repeats = max(1, min(most_repeats, int(seconds_repeated / seconds)))
@@ -166,8 +164,6 @@ def _row(case: _Case, workers: int, report: Report) -> BenchmarkRow:
         return _after_idle_row(case, workers, report)
     seconds = statistics.median(report.figures["seconds"])
     framed = framed_bytes(case.payload_bytes(workers))
-    asked = case.link.default
-    assert asked is not None, "a benchmark's links are shaped"
     one_way = case.operation != "round_trip"
     return BenchmarkRow(
         name=case.operation,
@@ -178,27 +174,25 @@ def _row(case: _Case, workers: int, report: Report) -> BenchmarkRow:
         workers=workers,
         link=str(case.link),
         payload_bytes=case.payload_bytes(workers),
-        asked_bits_per_second=min(asked.up_bits_per_second, asked.down_bits_per_second),
+        asked_bits_per_second=case.asked.lower_bits_per_second,
         achieved_bits_per_second=round(8 * framed / seconds) if one_way else report.achieved_bits_per_second,
     )
 
 
 def _after_idle_row(case: _Case, workers: int, report: Report) -> BenchmarkRow:
-    asked = case.link.default
-    assert asked is not None, "a benchmark's links are shaped"
-    rate = min(asked.up_bits_per_second, asked.down_bits_per_second)
+    rate, delays = case.asked.lower_bits_per_second, 2 * case.asked.delay_seconds
     shaped, unshaped = (statistics.median(report.figures[name]) for name in ("seconds", "unshaped_seconds"))
     bits = 8 * report.figures["wire_bytes"]
     # The machine's own latency varies: over a fast link, a message can seem to take no time at all.
     seconds = max(shaped - unshaped, 1e-9)
-    wire_seconds = max(seconds - 2 * asked.delay_seconds, 1e-9)
+    wire_seconds = max(seconds - delays, 1e-9)
     return BenchmarkRow(
         name="after_idle",
         operation="send",
         size=case.size,
         messages=case.messages,
         seconds=seconds,
-        limit_seconds=bits / rate + 2 * asked.delay_seconds,
+        limit_seconds=bits / rate + delays,
         workers=workers,
         link=str(case.link),
         payload_bytes=case.payload_bytes(workers),

@@ -28,6 +28,11 @@ class Link:
     loss: float = 0.0
 
     @property
+    def lower_bits_per_second(self) -> int:
+        """The rate of the slower direction."""
+        return min(self.up_bits_per_second, self.down_bits_per_second)
+
+    @property
     def needs_latency(self) -> bool:
         """True if the link has delay, jitter or loss: its token bucket then does not suffice."""
         return bool(self.delay_seconds or self.jitter_seconds or self.loss)

@@ -46,7 +46,7 @@ class LinkMap:
     def speed(self) -> tuple[float, ...]:
         """A key that sorts shaped links from slow to fast: by lowest rate, then highest delay, then highest loss."""
         links = self.links()
-        lowest = min(min(link.up_bits_per_second, link.down_bits_per_second) for link in links)
+        lowest = min(link.lower_bits_per_second for link in links)
         return lowest, -max(link.delay_seconds for link in links), -max(link.loss for link in links)
 
     def of(self, rank: int) -> Link:

@@ -95,7 +95,7 @@ def _slowest_path(cell: Cell) -> Path | None:
         return None
     links = [cell.link.of(rank) for rank in range(cell.workers)]
     delays = sorted(link.delay_seconds for link in links)[-2:]
-    rate = min(min(link.up_bits_per_second, link.down_bits_per_second) for link in links)
+    rate = min(link.lower_bits_per_second for link in links)
     return Path(delay_seconds=sum(delays), bytes_per_second=rate / 8)
 
 
