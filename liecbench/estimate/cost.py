@@ -12,11 +12,10 @@ from liecbench.config import workload, workload_sizes
 from liecbench.config.cell import Cell, Choice, Job, Session, Task
 from liecbench.config.factory import make_algorithm, make_compressor
 from liecbench.estimate.planned_bytes import WITHOUT_EFFECT, StepTraffic, traffic
+from liecbench.estimate.wire_time import wire_seconds
 from liecbench.host import cgroups
-from liecbench.network.link import Link
 from liecbench.worker.session_rounds import CONTESTANT_SECONDS, MIN_ROUNDS, PLACEMENT_ROUNDS, burst_steps
 
-_HEADERS: Final = 1.05
 _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
 # Seconds, measured on 2 cores: to start a launch and each of its workers, to set up a cell, to measure a link, and for
@@ -28,43 +27,6 @@ _MESSAGE_SECONDS: Final = 2.5e-4
 # The number of rounds that a timing session usually takes until its speed-ups are precise enough.
 _USUAL_ROUNDS: Final = 30
 _SAMPLE_NUMEL: Final = 2**20
-
-
-def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
-    """Return the least seconds that the cell's links need for one step of this kind; 0 if the links are unshaped.
-
-    This is the time for payload and headers, on the rank that takes longest, plus the delays of messages that must wait
-    for earlier ones.
-    """
-    if not cell.link.shaped:
-        return 0.0
-    seconds = max(_rank_seconds(cell, cell.link.of(rank), *moved) for rank, moved in enumerate(kind.ranks))
-    return seconds + kind.num_sequential * _delay_seconds(cell)
-
-
-def _delay_seconds(cell: Cell) -> float:
-    """Return the seconds that a message is under way besides its transfer: the delays of its sender and its receiver.
-
-    Messages to and from servers wait for the workers with the longest delays, and those of a ring visit every worker.
-    """
-    delays = [cell.link.of(rank).delay_seconds for rank in range(cell.workers)]
-    if cell.workers < 2:
-        return 0.0
-    if cell.server is None:
-        return 2 * sum(delays) / len(delays)
-    return delays[0] + max(delays[1:]) if cell.server == "root" else sum(sorted(delays)[-2:])
-
-
-def _rank_seconds(cell: Cell, link: Link, sent: int, received: int) -> float:
-    up = 8 * _HEADERS * sent / link.up_bits_per_second
-    down = 8 * _HEADERS * received / link.down_bits_per_second
-    # A root server answers only after it has received every message. Sharded servers send and receive simultaneously.
-    return up + down if cell.server == "root" else max(up, down)
-
-
-def wire_seconds_per_epoch(cell: Cell) -> float:
-    """Return the least seconds that the cell's links need for an epoch; 0 if the links are unshaped."""
-    return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
 
 
 def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Callable[[str | None], float]:

@@ -18,6 +18,8 @@ from liecbench.launch.added_rates import SEARCH_SECONDS, AddedRate
 from liecbench.launch.launch import Launch, group, group_sessions
 from liecbench.launch.multinode import Nodes
 from liecbench.launch.pending import Pending
+from liecbench.network.goodput import slowest_stream
+from liecbench.network.quantity import format_rate
 from liecbench.worker.session_rounds import CONTESTANT_SECONDS
 
 # ``Cell.describe`` shows these fields.
@@ -53,7 +55,9 @@ def lines(
     yield f"{num_cells} cells, {num_cells - len(pending.cells)} of them done; results in {directory}"
     timed = [session.cell for session in pending.sessions]
     on_gpu = any(cell.device == "cuda" for cell in (*(job.cell for job in pending.jobs), *timed))
-    yield from _oversubscribed([*(job.cell for job in pending.jobs), *timed])
+    cells = [*(job.cell for job in pending.jobs), *timed]
+    yield from _oversubscribed(cells)
+    yield from _lossy(cells)
     total, varying = 0.0, _varying(pending.jobs)
     launches = [
         *group(pending.jobs, isolate=isolate, share_gpus=share_gpus),
@@ -123,6 +127,15 @@ def _oversubscribed(cells: Sequence[Cell]) -> Iterator[str]:
                 f"note: {cell.workers} workers{threads} share {cores} cores, so each computes "
                 f"{load:.2g} times as long as alone; on machines of their own they would not"
             )
+
+
+def _lossy(cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield a note for each link of ``cells`` on which losses keep a TCP stream below the rate."""
+    for links in dict.fromkeys(cell.link for cell in cells if any(link.loss for link in cell.link.links())):
+        stream = slowest_stream(links)
+        if stream < min(link.lower_bits_per_second for link in links.links()):
+            rate = format_rate(int(round(stream, -4)))
+            yield f"note: on {links}, losses leave one TCP stream about {rate}, as estimated by Mathis' formula"
 
 
 def _job_seconds(launch: Launch) -> list[float]:

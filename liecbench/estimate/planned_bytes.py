@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from liecbench.algorithms.base import Algorithm
-    from liecbench.algorithms.comm.schedule import Schedule
+    from liecbench.algorithms.comm.schedule import Schedule, ScheduledAllReduce
 
 _MAX_COUNTED_STEPS: Final = 100_000
 # Task fields that change neither the bytes nor the time of a step, so that cells that differ only in these fields share
@@ -39,11 +39,14 @@ class StepTraffic:
         count: The number of steps of this kind in the whole training.
         ranks: For each rank, the payload bytes (sent, received) of one step.
         num_sequential: The number of messages of one step that follow one another, each sent after the last arrived.
+            Those of all-reduces are not counted.
+        all_reduces: The all-reduces of one step.
     """
 
     count: int
     num_sequential: int
     ranks: list[tuple[int, int]]
+    all_reduces: "tuple[ScheduledAllReduce, ...]" = ()
 
 
 def traffic(cell: Cell) -> dict[str, StepTraffic]:
@@ -69,8 +72,9 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     return {
         kind: StepTraffic(
             count=round(count * num_steps / len(kinds)),
-            num_sequential=schedules[kind].num_sequential_messages(),
+            num_sequential=schedules[kind].num_sequential_transfers(),
             ranks=schedules[kind].payload_bytes(),
+            all_reduces=schedules[kind].all_reduces,
         )
         for kind, count in Counter(kinds).items()
     }

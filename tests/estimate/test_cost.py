@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 
 from liecbench.config.cell import Contestant, Job, Session
@@ -10,78 +8,10 @@ from liecbench.estimate.cost import (
     session_rounds,
     session_seconds,
     stall_timeout,
-    wire_seconds,
-    wire_seconds_per_epoch,
 )
-from liecbench.estimate.planned_bytes import StepTraffic, payload_bytes_per_epoch, traffic
+from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
+from liecbench.estimate.wire_time import wire_seconds, wire_seconds_per_epoch
 from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
-
-
-@pytest.mark.parametrize(
-    ("link", "server", "expected"),
-    [
-        # 1,000,000 bytes with 5 % of headers at 10 Mbit/s are 0.84 s each way.
-        ("10mbit", None, 0.84),
-        ("100mbit", None, 0.084),
-        ({"up": "10mbit", "down": "100mbit"}, None, 0.84),
-        ({"up": "100mbit", "down": "10mbit"}, "root", 0.924),
-        ("10mbit", "root", 1.68),
-        ({"rate": "10mbit", "delay": "5ms"}, None, 0.84 + 3 * 2 * 0.005),
-        ({"rate": "100mbit", "workers": {"1": "10mbit"}}, None, 0.84),
-        ("none", None, 0.0),
-    ],
-)
-def test_a_links_seconds_are_bytes_over_rate(link: Any, server: str | None, expected: float) -> None:
-    kind = StepTraffic(count=1, num_sequential=3, ranks=[(1_000_000, 1_000_000)] * 2)
-    actual = wire_seconds(cell(link=link, server=server), kind)
-
-    assert expected == pytest.approx(actual)
-
-
-@pytest.mark.parametrize(
-    ("server", "delays", "expected"),
-    [
-        ("sharded", [5, 5, 5, 5], 10),
-        ("root", [5, 5, 5, 5], 10),
-        (None, [5, 5, 5, 5], 10),
-        ("sharded", [0, 20, 0, 30], 50),
-        ("root", [1, 20, 0, 30], 31),
-        (None, [0, 20, 0, 30], 25),
-    ],
-)
-def test_each_message_in_sequence_takes_the_delays_of_two_links(
-    server: str | None, delays: list[int], expected: float
-) -> None:
-    link = {"rate": "10mbit", "workers": {str(rank): {"delay": f"{delay}ms"} for rank, delay in enumerate(delays)}}
-    late, early = (StepTraffic(count=1, num_sequential=number, ranks=[(1000, 1000)] * 4) for number in (7, 0))
-    slow = cell(link=link, server=server, workers=4)
-
-    assert wire_seconds(slow, late) - wire_seconds(slow, early) == pytest.approx(7 * expected / 1000)
-
-
-# A ring passes 2(n − 1) messages after one another. A server answers what it was sent; LIEC's averaging step averages
-# the models after the exchange of gradients, and local SGD sends nothing in between.
-@pytest.mark.parametrize(
-    ("algorithm", "expected"),
-    [
-        ("ddp", {"step": 6}),
-        ("psgd", {"step": 2}),
-        ("memsgd", {"step": 2}),
-        ({"name": "liec", "average_period": 4}, {"compressed": 2, "averaging": 4}),
-        ({"name": "local_sgd", "average_period": 4}, {"local": 0, "averaging": 2}),
-    ],
-    ids=str,
-)
-def test_the_messages_in_sequence_of_a_step(algorithm: Any, expected: dict[str, int]) -> None:
-    name = algorithm if isinstance(algorithm, str) else algorithm["name"]
-    compressor = "sign" if name in ("memsgd", "liec") else None
-    found = traffic(cell(algorithm, compressor=compressor, server=None if name == "ddp" else "sharded", workers=4))
-
-    assert expected == {kind: steps.num_sequential for kind, steps in found.items()}
-
-
-def test_an_epochs_link_seconds_are_those_of_its_steps() -> None:
-    assert pytest.approx(wire_seconds_per_epoch(cell())) == STEPS * 4 * NUMEL * 8 * 1.05 / 10e6
 
 
 @pytest.mark.parametrize(

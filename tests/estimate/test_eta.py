@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from liecbench.config.cell import Cell, Contestant, Job, Session
-from liecbench.estimate.cost import session_limit, wire_seconds_per_epoch
+from liecbench.estimate.cost import session_limit
 from liecbench.estimate.eta import TimeLeft
+from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from liecbench.launch.pending import Pending
 from tests.ledgers import spec
 

@@ -74,13 +74,12 @@ class Schedule:
             received[transfer.receiver] += transfer.num_bytes
         return list(zip(sent, received, strict=True))
 
-    def num_sequential_messages(self) -> int:
-        """Return the most messages that follow one another, because each is sent only after the one before it arrived.
+    def num_sequential_transfers(self) -> int:
+        """Return the most transfers that follow one another, because each starts only after the one before it arrived.
 
-        An all-reduce among n ranks counts as the 2(n − 1) messages of a ring. On links with a delay, a step waits at
-        least this number of times for a message to cross its links.
+        All-reduces are not counted.
         """
-        return max(_longest_chain(self.transfers), 2 * (self.world_size - 1) * _longest_chain(self.all_reduces))
+        return _longest_chain(self.transfers)
 
     def num_messages(self) -> list[int]:
         """Return for each rank the number of messages that it sends; an all-reduce counts as one."""
@@ -90,7 +89,7 @@ class Schedule:
         return counts
 
 
-def _longest_chain(messages: Sequence[Transfer] | Sequence[ScheduledAllReduce]) -> int:
+def _longest_chain(messages: Sequence[Transfer]) -> int:
     lengths: list[int] = []
     # Messages of one sender and call share their tuple: with many ranks, its maximum is to be computed once.
     longest: dict[int, int] = {}

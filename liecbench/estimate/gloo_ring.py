@@ -1,0 +1,53 @@
+"""The time that Gloo's all-reduce waits for links with a delay."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+# Gloo sends data only when the receiver has announced that it is ready to receive them (the opcode NOTIFY_RECV_READY of
+# gloo/transport/tcp/pair.cc). Ranks in step receive and send at the same time, so that the announcement travels first,
+# and then the data.
+TRIPS_PER_MESSAGE: Final = 2
+# gloo/allreduce.h, and gloo/allreduce.cc.
+_MAX_SEGMENT_BYTES, _MIN_SEGMENTS, _IN_FLIGHT, _PHASES = 2**20, 2, 2, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlooRing:
+    """Gloo's all-reduce of one tensor in a ring of ``world_size`` ranks, at least 2.
+
+    Every rank has a chunk of the tensor, which consists of at least two segments of at most 1 MiB. In each of two
+    phases, reduce-scatter and all-gather, every rank sends the segments of all chunks but one to its neighbour, two at
+    a time. Each pair takes two trips over the links: the receiver announces that it is ready, and then the data cross.
+    """
+
+    num_bytes: int
+    world_size: int
+
+    @property
+    def segments_per_chunk(self) -> int:
+        """The number of segments of which each rank's chunk consists."""
+        return max(_MIN_SEGMENTS, math.ceil(math.ceil(self.num_bytes / _MAX_SEGMENT_BYTES) / self.world_size))
+
+    @property
+    def num_trips(self) -> int:
+        """The number of trips over the links that follow one another, if data take no time beside the delay."""
+        return _PHASES * TRIPS_PER_MESSAGE * self._pairs_per_phase
+
+    @property
+    def _pairs_per_phase(self) -> int:
+        return math.ceil(self.segments_per_chunk * (self.world_size - 1) / _IN_FLIGHT)
+
+    def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
+        """Return the seconds that the all-reduce takes beyond its transfer time, because of the links' delays.
+
+        While a pair's first segment waits for the next announcement, its second segment is still in transfer: that time
+        does not count. So only the first pair of a phase waits in full, and large segments on slow links hide the rest.
+
+        Args:
+            trip_seconds: The seconds that a message without bytes is under way from one rank to another.
+            bytes_per_second: The rate of the slowest link.
+        """
+        segment_seconds = self.num_bytes / (self.segments_per_chunk * self.world_size) / bytes_per_second
+        pair = TRIPS_PER_MESSAGE * trip_seconds
+        return _PHASES * (pair + (self._pairs_per_phase - 1) * max(0.0, pair - segment_seconds))

@@ -1,0 +1,98 @@
+"""Estimate the seconds that a cell's links need for a step: transfer at the links' rates, and waiting for delays."""
+
+from typing import Final
+
+from liecbench.config.cell import Cell
+from liecbench.estimate.gloo_ring import TRIPS_PER_MESSAGE, GlooRing
+from liecbench.estimate.planned_bytes import StepTraffic, traffic
+from liecbench.network.goodput import slowest_stream
+
+_HEADERS: Final = 1.05
+# torch runs the collectives of a Gloo group on two threads.
+_GLOO_THREADS: Final = 2
+
+
+def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
+    """Return the least seconds that the cell's links need for one step of this kind; 0 if the links are unshaped.
+
+    This is the time for payload and headers, on the rank that takes longest, plus the time in which nothing is
+    transferred because messages are under way that later ones must wait for.
+    """
+    if not cell.link.shaped:
+        return 0.0
+    seconds = max(_rank_seconds(cell, rank, *moved) for rank, moved in enumerate(kind.ranks))
+    return seconds + _waiting_seconds(cell, kind)
+
+
+def wire_seconds_per_epoch(cell: Cell) -> float:
+    """Return the least seconds that the cell's links need for an epoch; 0 if the links are unshaped."""
+    return sum(kind.count * wire_seconds(cell, kind) for kind in traffic(cell).values()) / cell.task.epochs
+
+
+def _rank_seconds(cell: Cell, rank: int, sent: int, received: int) -> float:
+    up_rate, down_rate = _rates(cell, rank)
+    up = 8 * _HEADERS * sent / up_rate
+    down = 8 * _HEADERS * received / down_rate
+    # A root server answers only after it has received every message. Sharded servers send and receive simultaneously.
+    return up + down if cell.server == "root" else max(up, down)
+
+
+def _rates(cell: Cell, rank: int) -> tuple[float, float]:
+    """Return the bits per second (up, down) of the rank's link, as far as TCP reaches them on links that lose segments.
+
+    A rank of a ring sends one TCP stream, and a server or a rank with shards one to every other rank.
+    """
+    link = cell.link.of(rank)
+    if not any(one.loss for one in cell.link.links()):
+        return link.up_bits_per_second, link.down_bits_per_second
+    has_many_streams = cell.server == "sharded" or (cell.server == "root" and rank == 0)
+    num_streams = max(1, cell.workers - 1) if has_many_streams else 1
+    up = min(link.up_bits_per_second, num_streams * slowest_stream(cell.link, sender=link))
+    return up, min(link.down_bits_per_second, num_streams * slowest_stream(cell.link, receiver=link))
+
+
+def _waiting_seconds(cell: Cell, kind: StepTraffic) -> float:
+    trip = _trip_seconds(cell)
+    if not trip:
+        return 0.0
+    return max(_trips_of_messages(cell, kind) * trip, _all_reduce_seconds(cell, kind, trip))
+
+
+def _trip_seconds(cell: Cell) -> float:
+    """Return the seconds that a message is under way besides its transfer: the delays of its sender and its receiver.
+
+    Messages to and from servers wait for the workers with the longest delays, and those of a ring visit every worker.
+    """
+    delays = [cell.link.of(rank).delay_seconds for rank in range(cell.workers)]
+    if cell.workers < 2:
+        return 0.0
+    if cell.server is None:
+        return 2 * sum(delays) / len(delays)
+    return delays[0] + max(delays[1:]) if cell.server == "root" else sum(sorted(delays)[-2:])
+
+
+def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
+    """Return the trips that follow one another for point-to-point messages.
+
+    Over Gloo, a receiver's announcement is a trip of its own if it starts to receive when the sender starts to send, as
+    ranks with shards do. A root is ahead of its workers by a trip: its announcement arrives when a worker sends, and so
+    does a worker's announcement when the root answers.
+    """
+    waits = cell.backend == "gloo" and cell.server == "sharded"
+    return (TRIPS_PER_MESSAGE if waits else 1) * kind.num_sequential
+
+
+def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
+    """Return the seconds in which the step's all-reduces wait for delays.
+
+    Over Gloo, two all-reduces run at the same time, but not those of which one needs the other's result.
+    """
+    bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
+    each, until = [], list[float]()
+    for reduce in kind.all_reduces:
+        ring = GlooRing(num_bytes=reduce.num_bytes, world_size=cell.workers)
+        # NCCL's ring passes 2(n − 1) messages after one another, and needs no announcements.
+        waiting = 2 * (cell.workers - 1) * trip
+        each.append(waiting if cell.backend == "nccl" else ring.waiting_seconds(trip, bytes_per_second))
+        until.append(each[-1] + max((until[before] for before in reduce.depends_on), default=0.0))
+    return max(sum(each) / _GLOO_THREADS, *until) if each else 0.0

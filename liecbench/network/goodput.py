@@ -1,0 +1,41 @@
+"""The rate that TCP reaches on links that lose segments."""
+
+import math
+from typing import Final
+
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
+
+_SEGMENT_BYTES, _FRAME_BYTES = 1448, 1514
+# For TCP Reno that counts every acknowledged segment, as Linux does.
+_CONSTANT: Final = math.sqrt(3 / 2)
+# The part of a round trip that no link causes: this machine's kernel and processes.
+_OWN_SECONDS: Final = 2e-4
+
+
+def stream_bits_per_second(sender: Link, receiver: Link) -> float:
+    """Return the estimated rate of one TCP stream over the up link of ``sender`` and the down link of ``receiver``.
+
+    The rate counts Ethernet frames with their headers. It is the lower of the links' rates and of the formula of
+    Mathis, Semke, Mahdavi and Ott ("The Macroscopic Behavior of the TCP Congestion Avoidance Algorithm", 1997):
+    1.22 × segment ÷ (round trip × √loss).
+    """
+    rate = float(min(sender.up_bits_per_second, receiver.down_bits_per_second))
+    loss = 1 - (1 - sender.loss) * (1 - receiver.loss)
+    if not loss:
+        return rate
+    round_trip = 2 * (sender.delay_seconds + receiver.delay_seconds) + 8 * _FRAME_BYTES / rate + _OWN_SECONDS
+    return min(rate, 8 * _FRAME_BYTES * _CONSTANT / (round_trip * math.sqrt(loss)))
+
+
+def slowest_stream(links: LinkMap, sender: Link | None = None, receiver: Link | None = None) -> float:
+    """Return the estimated bits per second of the slowest TCP stream between two workers.
+
+    Args:
+        links: The workers' links, which must be shaped.
+        sender: The link of the worker that sends; None for the slowest of any.
+        receiver: The link of the worker that receives; None for the slowest of any.
+    """
+    senders = links.links() if sender is None else (sender,)
+    receivers = links.links() if receiver is None else (receiver,)
+    return min(stream_bits_per_second(up, down) for up in senders for down in receivers)

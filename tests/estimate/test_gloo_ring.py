@@ -1,0 +1,57 @@
+import pytest
+
+from liecbench.estimate.gloo_ring import GlooRing
+
+MIB = 2**20
+# A trip of 40 ms: two links of 20 ms each.
+TRIP = 0.04
+
+
+# Up to 2 MiB per rank, a chunk has two segments, which are under way together, so that each of 2(n - 1) steps takes an
+# announcement and a transfer: 4(n - 1) trips. A chunk of k segments takes k/2 times as many.
+@pytest.mark.parametrize(
+    ("num_bytes", "world_size", "expected"),
+    [
+        (4096, 2, 4),
+        (4096, 4, 12),
+        (4096, 8, 28),
+        (4 * MIB, 2, 4),
+        (8 * MIB, 2, 8),
+        # Five segments of less than 1 MiB per rank: pairs of 2, 2 and 1 in each phase.
+        (9 * MIB, 2, 12),
+        (8 * MIB, 4, 12),
+        # 25 MiB among 4 ranks: 7 segments per rank, so that a phase has 21 of them, in 11 pairs.
+        (25 * MIB, 4, 44),
+    ],
+)
+def test_the_trips_of_an_all_reduce(num_bytes: int, world_size: int, expected: int) -> None:
+    ring = GlooRing(num_bytes=num_bytes, world_size=world_size)
+
+    assert ring.num_trips == expected
+    assert ring.waiting_seconds(TRIP, float("inf")) == pytest.approx(expected * TRIP)
+
+
+def test_transfers_hide_all_trips_but_the_first_two_of_each_phase() -> None:
+    ring = GlooRing(num_bytes=25 * MIB, world_size=4)
+
+    assert ring.waiting_seconds(TRIP, 1e6) == pytest.approx(4 * TRIP)
+
+
+@pytest.mark.parametrize("segment_seconds", [0.01, 0.05, 0.079, 0.2])
+@pytest.mark.parametrize(("num_bytes", "world_size"), [(4 * MIB, 4), (9 * MIB, 2), (25 * MIB, 4)])
+def test_waiting_and_transfer_are_the_time_of_a_simulated_ring(
+    num_bytes: int, world_size: int, segment_seconds: float
+) -> None:
+    """Simulate: a segment leaves once the one before the last has arrived and two trips, or the link, allow it."""
+    ring = GlooRing(num_bytes=num_bytes, world_size=world_size)
+    num_segments = ring.segments_per_chunk * (world_size - 1)
+    now = 0.0
+    for _ in ("reduce-scatter", "all-gather"):
+        arrivals = [now, now]
+        for _ in range(num_segments):
+            arrivals.append(max(arrivals[-2] + 2 * TRIP, arrivals[-1]) + segment_seconds)
+        now = arrivals[-1]
+    segment_bytes = num_bytes / ring.segments_per_chunk / world_size
+    waiting = ring.waiting_seconds(TRIP, segment_bytes / segment_seconds)
+
+    assert waiting + 2 * num_segments * segment_seconds == pytest.approx(now)
