@@ -19,13 +19,18 @@ SHORT_SESSIONS: Final = [sys.executable, "-P", "-m", "tests.short_sessions"]
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processes that ranks are forked from import the module that shortens their sessions."""
+    also_import(monkeypatch, "tests.short_sessions_of_ranks")
+
+
+def also_import(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Let the processes that ranks are forked from import a module that changes something in them."""
     training_ranks = launch._training_ranks
 
-    def with_short_sessions(*arguments: Any, **options: Any) -> Torchrun:
+    def with_module(*arguments: Any, **options: Any) -> Torchrun:
         torchrun = training_ranks(*arguments, **options)
-        return dataclasses.replace(torchrun, imports=(*torchrun.imports, "tests.short_sessions_of_ranks"))
+        return dataclasses.replace(torchrun, imports=(*torchrun.imports, module))
 
-    monkeypatch.setattr(launch, "_training_ranks", with_short_sessions)
+    monkeypatch.setattr(launch, "_training_ranks", with_module)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ from liecbench.results.cells import replay
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Start
 from tests import disturbed
-from tests.break_even_ledger import ledger
+from tests.break_even_ledger import ledger, timed, trained
 from tests.cli.in_process import run_in_process
 from tests.commands import running_command
 from tests.ledgers import write_ledger
 from tests.namespace_support import skip_without_namespaces
 from tests.recorded import epochs, records, timings
-from tests.short_sessions import SHORT_SESSIONS, shorten
+from tests.short_sessions import SHORT_SESSIONS, also_import, shorten
 from tests.waiting import TIMEOUT_SECONDS, wait_for
 
 SCENARIO: Final = """
@@ -66,6 +66,27 @@ def test_a_killed_rank_fails_the_contestant_whose_turn_it_was(
     assert (len(failed), failed | completed, len(cells)) == (1, {"psgd", "ddp"}, CONTESTANTS * SEEDS)
     assert len(epochs(directory)) == CONTESTANTS * SEEDS  # of trajectories, none of which is trained again
     assert all("SIGKILL" in (cell.error or "") for cell in cells if cell.status == "failed")
+
+
+def test_a_baseline_that_was_timed_before_and_dies_fails_the_cells_that_need_it(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "results"
+    also_import(monkeypatch, "tests.ranks_without_baseline")
+    cells = load_scenario(scenario).cells()
+    before = [record for cell in cells for record in trained(cell.trajectory)]
+    before += [record for cell in cells if cell.algorithm.name == "ddp" for record in timed(cell)]
+    write_ledger(directory, before)
+    done = run_in_process("run", str(scenario), "--out", str(directory))
+    after = list(read(directory))[len(before) :]
+
+    assert done.returncode == 5, done.stderr
+    # One launch: a start and an end of each seed's cell.
+    assert Counter((type(record).__name__, getattr(record, "attempt", 0)) for record in after) == {
+        ("Start", 1): SEEDS,
+        ("End", 1): SEEDS,
+    }
+    assert all("SIGKILL" in (record.error or "") for record in after if isinstance(record, End))
 
 
 def test_rounds_of_a_killed_command_are_kept_and_a_new_placement_begins(

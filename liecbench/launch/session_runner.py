@@ -105,7 +105,7 @@ def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progres
 def _run_sessions(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
 ) -> bool:
-    """Run the timing sessions of a launch. If it dies, record the contestant whose turn it was as failed.
+    """Run the timing sessions of a launch. If it dies, record as failed the jobs that ``_lost`` returns.
 
     A launch that dies before its first turn may be tried once more, but only once per run.
 
@@ -123,15 +123,12 @@ def _run_sessions(
     if outcome.status == 0:
         return again
     error = failure(outcome, listener, directory)
+    now = directory.snapshot.refresh()
     lost = [
         job
-        for session in launch.sessions
-        for contestant in session.contestants
-        for job in contestant.jobs
-        if listener.turn in (None, contestant.cell.id)
+        for job in _lost(launch, listener.turn)
+        if attempt(now, job) != job.attempt or now[job.cell.id].status == "unfinished"
     ]
-    now = directory.snapshot.refresh()
-    lost = [job for job in lost if attempt(now, job) != job.attempt or now[job.cell.id].status == "unfinished"]
     if listener.turn is None and again:
         progress.noticed(f"{error.partition(chr(10))[0]}; no contestant had its turn: it is tried once more")
         return False
@@ -139,3 +136,24 @@ def _run_sessions(
         record_failure(job, directory, error, begun=attempt(now, job) == job.attempt)
         progress.failed(job.cell, error)
     return again
+
+
+def _lost(launch: Launch, turn: str | None) -> list[Job]:
+    """Return the jobs that fail with a launch that died: those of the contestant whose turn it was.
+
+    If no contestant had its turn, all jobs of the launch fail. If the contestant has no jobs because it was timed
+    before, those of its session fail: every further session would need it, too.
+
+    Args:
+        launch: The launch.
+        turn: The id of the cell whose turn it was; None if no contestant had its turn.
+    """
+    if turn is None:
+        return [job for session in launch.sessions for job in session.jobs]
+    session, contestant = next(
+        (session, contestant)
+        for session in launch.sessions
+        for contestant in session.contestants
+        if contestant.cell.id == turn
+    )
+    return list(contestant.jobs or session.jobs)
