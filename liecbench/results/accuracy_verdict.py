@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from liecbench.results.cells import CellResult
 from liecbench.results.rows import Row
-from liecbench.results.statistics import Estimate, holm, t_quantile, two_sided_p_value
+from liecbench.results.statistics import Estimate, holm, spread, t_quantile, two_sided_p_value
 from liecbench.results.tolerances import Tolerances
 
 AccuracyOutcome = Literal["kept", "lost", "not_shown"]
@@ -81,7 +82,7 @@ def _differences(row: Row) -> list[float]:
 
 
 def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: bool) -> AccuracyVerdict:
-    interval = _interval(differences, _resolution(row))
+    interval = Estimate.of(differences, _TAIL, resolution=_resolution(row))
     kept = interval.low is not None and interval.low > -tolerance
     outcome: AccuracyOutcome = "lost" if lost else "kept" if kept else "not_shown"
     return AccuracyVerdict(
@@ -94,23 +95,6 @@ def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: 
     )
 
 
-def _interval(differences: Sequence[float], resolution: float) -> Estimate:
-    """Return the mean difference with its 95 % interval; a single difference has no interval.
-
-    ``resolution`` is the smallest possible change of accuracy. The standard deviation is taken as at least this large,
-    because the accuracies of two or three seeds can be equal by chance.
-    """
-    mean, count = statistics.fmean(differences), len(differences)
-    if count < 2:
-        return Estimate(mean=mean, low=None, high=None)
-    half_width = t_quantile(count - 1, 1 - _TAIL) * _spread(differences, resolution) / math.sqrt(count)
-    return Estimate(mean=mean, low=mean - half_width, high=mean + half_width)
-
-
-def _spread(differences: Sequence[float], resolution: float) -> float:
-    return max(statistics.stdev(differences), resolution)
-
-
 def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: float) -> float:
     """Return the one-sided p-value of the hypothesis that the true difference is at least −tolerance.
 
@@ -120,7 +104,7 @@ def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: f
     count = len(differences)
     if count < 2:
         return 1.0
-    error = _spread(differences, resolution) / math.sqrt(count)
+    error = spread(differences, resolution) / math.sqrt(count)
     statistic = (statistics.fmean(differences) + tolerance) / error
     p_value = two_sided_p_value(count - 1, statistic) / 2
     return p_value if statistic < 0 else 1 - p_value
@@ -129,31 +113,32 @@ def _p_value_lower(differences: Sequence[float], tolerance: float, resolution: f
 def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: float) -> int | None:
     if len(differences) < 2:
         return None
-    spread = _spread(differences, resolution)
+    deviation = spread(differences, resolution)
     for count in range(len(differences) + 1, _MAX_SEEDS):
         factor = t_quantile(count - 1, 1 - _TAIL) + t_quantile(count - 1, 0.8)
-        if factor * spread / math.sqrt(count) <= tolerance:
+        if factor * deviation / math.sqrt(count) <= tolerance:
             return count
     return _MAX_SEEDS
 
 
-def num_test_labels(row: Row) -> int | None:
-    """Return the number of labels in the row's test set; None if the records lack it."""
-    known = [(cell.environment.get("test_set") or {}).get("labels") for cell in row.cells]
+def num_test_labels(cells: Sequence[CellResult]) -> int | None:
+    """Return the number of labels in the cells' test set; None if the records lack it."""
+    known = [(cell.environment.get("test_set") or {}).get("labels") for cell in cells]
     return next((int(number) for number in known if number), None)
 
 
-def _resolution(row: Row) -> float:
-    """Return the smallest possible change of accuracy: 1 ÷ number of test labels.
+def accuracy_resolution(cells: Sequence[CellResult]) -> float:
+    """Return the smallest possible change of the cells' accuracy: 1 ÷ number of test labels, or 0.001 if unknown."""
+    number = num_test_labels(cells)
+    return _RESOLUTION if number is None else 1 / number
 
-    Return 0.001 if that number is unknown, and for language models, which are judged by their loss.
-    """
-    number = num_test_labels(row)
-    return _RESOLUTION if number is None or is_language_model(row) else 1 / number
+
+def _resolution(row: Row) -> float:
+    return _RESOLUTION if is_language_model(row) else accuracy_resolution(row.cells)
 
 
 def _one_seed_error(row: Row) -> float | None:
-    number = num_test_labels(row)
+    number = num_test_labels(row.cells)
     if number is None:
         return None
     accuracy = statistics.fmean(metrics["test_accuracy"] for metrics in row.baseline_per_seed.values())

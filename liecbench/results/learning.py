@@ -30,7 +30,7 @@ def learned_nothing(rows: Sequence[Row]) -> str | None:
             return None
         return f"its test loss is {loss:.3g}, and knowing how often each token comes gives {unigram:.3g}"
     accuracy, share = statistics.fmean(one["test_accuracy"] for one in final), float(test_set["commonest_share"])
-    error = math.sqrt(share * (1 - share) / (num_test_labels(row) or 1))
+    error = math.sqrt(share * (1 - share) / (num_test_labels(row.cells) or 1))
     if accuracy > share + 2 * error:
         return None
     return f"its accuracy is {accuracy:.1%}, and always guessing the commonest class gives {share:.1%}"

@@ -16,18 +16,19 @@ class Estimate:
     high: float | None
 
     @classmethod
-    def of(cls, values: Sequence[float], tail: float = 0.025) -> "Estimate":
+    def of(cls, values: Sequence[float], tail: float = 0.025, *, resolution: float = 0.0) -> "Estimate":
         """Return the mean of values and its confidence interval.
 
         Args:
             values: At least one value, for example one per seed.
             tail: The probability that the true mean lies beyond one of the bounds; 0.025 for a 95 % interval.
+            resolution: The smallest possible difference of two values. The standard deviation is taken as at least this
+                large, because two or three values can be equal by chance.
         """
         mean, degrees_of_freedom = statistics.fmean(values), len(values) - 1
         if not degrees_of_freedom:
             return cls(mean=mean, low=None, high=None)
-        variance = math.fsum((value - mean) ** 2 for value in values) / degrees_of_freedom
-        half_width = t_quantile(degrees_of_freedom, 1 - tail) * math.sqrt(variance / len(values))
+        half_width = t_quantile(degrees_of_freedom, 1 - tail) * spread(values, resolution) / math.sqrt(len(values))
         return cls(mean=mean, low=mean - half_width, high=mean + half_width)
 
     @classmethod
@@ -39,6 +40,13 @@ class Estimate:
     def half_width(self) -> float | None:
         """Half of the interval's width; None for a single value."""
         return None if self.high is None else self.high - self.mean
+
+
+def spread(values: Sequence[float], resolution: float) -> float:
+    """Return the standard deviation of two or more values, or ``resolution`` if that is larger."""
+    mean = statistics.fmean(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return max(math.sqrt(variance), resolution)
 
 
 @functools.cache

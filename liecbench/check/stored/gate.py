@@ -14,6 +14,7 @@ from liecbench.check.stored.baseline import Baseline, BaselineCell
 from liecbench.check.stored.early_numbers import first_steps
 from liecbench.check.stored.matching import CellMatch, Kind
 from liecbench.check.verdict import CheckResult, Outcome, UngatedMetric, Verdict
+from liecbench.results.accuracy_verdict import accuracy_resolution
 from liecbench.results.cells import CellResult
 
 _STATUS = "status"
@@ -216,7 +217,14 @@ def _seeds(label: str, group: _Group, margins: Margins, level: float) -> Sequenc
     matches = group.comparable("numerics")
     if not matches:
         return []
-    return seeds.seed_results(label, matches, accuracy_points=margins.accuracy_points, loss=margins.loss, level=level)
+    return seeds.seed_results(
+        label,
+        matches,
+        accuracy_points=margins.accuracy_points,
+        resolution=accuracy_resolution(group.known),
+        loss=margins.loss,
+        level=level,
+    )
 
 
 def _times(label: str, group: _Group, margins: Margins) -> list[CheckResult | UngatedMetric]:

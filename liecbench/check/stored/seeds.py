@@ -8,7 +8,7 @@ from typing import Final
 
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
-from liecbench.results.statistics import Estimate, t_quantile
+from liecbench.results.statistics import Estimate, spread, t_quantile
 
 ENOUGH_SEEDS: Final = 5
 MOST_SEEDS: Final = 1000
@@ -48,13 +48,14 @@ def seeds_text(number: int) -> str:
     return "1 seed" if number == 1 else f"{number} seeds"
 
 
-def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict:
+def decide(losses: Sequence[float], margin: float, level: float, *, resolution: float = 0.0) -> BoundVerdict:
     """Decide whether results are worse than the baseline by more than a margin, on average over seeds.
 
     Args:
         losses: Per seed, the amount by which the results are worse than the baseline; negative if better.
         margin: The allowed mean of ``losses``.
         level: Probability that a confidence bound is wrong.
+        resolution: The smallest possible difference of two losses; the standard deviation is taken as at least this.
 
     Returns:
         FAIL if the lower bound of the mean is above the margin; PASS if the upper bound is at most the margin, or if
@@ -62,7 +63,7 @@ def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict
     """
     if not any(losses):
         return BoundVerdict(verdict=Verdict.PASS, bounds=Bounds(mean=0.0, low=0.0, high=0.0))
-    known = Estimate.of(losses, level)
+    known = Estimate.of(losses, level, resolution=resolution)
     if known.low is None or known.high is None:
         return BoundVerdict(verdict=Verdict.INCONCLUSIVE)
     bounds = Bounds(mean=known.mean, low=known.low, high=known.high)
@@ -74,18 +75,18 @@ def decide(losses: Sequence[float], margin: float, level: float) -> BoundVerdict
         verdict=Verdict.INCONCLUSIVE,
         bounds=bounds,
         smallest_detectable=margin + bounds.mean - bounds.low,
-        seeds_needed=_seeds_needed(losses, margin, level),
+        seeds_needed=_seeds_needed(losses, margin, level, resolution),
     )
 
 
-def _seeds_needed(losses: Sequence[float], margin: float, level: float) -> int | None:
+def _seeds_needed(losses: Sequence[float], margin: float, level: float, resolution: float) -> int | None:
     """Return the smallest number of seeds with which ``decide`` would decide, if mean and spread stay the same.
 
     None if it is above ``MOST_SEEDS``. The arguments are those of ``decide``.
     """
-    distance, spread = abs(margin - statistics.fmean(losses)), statistics.stdev(losses)
+    distance, deviation = abs(margin - statistics.fmean(losses)), spread(losses, resolution)
     numbers = range(max(ENOUGH_SEEDS, len(losses) + 1), MOST_SEEDS + 1)
-    return next((n for n in numbers if t_quantile(n - 1, 1 - level) * spread / math.sqrt(n) <= distance), None)
+    return next((n for n in numbers if t_quantile(n - 1, 1 - level) * deviation / math.sqrt(n) <= distance), None)
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
@@ -94,7 +95,7 @@ def num_tests(matches: Sequence[CellMatch]) -> int:
 
 
 def seed_results(
-    label: str, matches: Sequence[CellMatch], *, accuracy_points: float, loss: float, level: float
+    label: str, matches: Sequence[CellMatch], *, accuracy_points: float, resolution: float, loss: float, level: float
 ) -> tuple[CheckResult, CheckResult]:
     """Return the verdicts on accuracy and training loss after the last epoch.
 
@@ -102,17 +103,19 @@ def seed_results(
         label: The cell's name.
         matches: The matches of cells that differ only in the seed.
         accuracy_points: Allowed drop of the mean test accuracy, as a fraction.
+        resolution: The smallest possible change of the test accuracy, as a fraction.
         loss: Allowed rise of the mean training loss, as a share of the baseline's mean.
         level: Probability that a confidence bound is wrong.
     """
-    return _accuracy(label, matches, accuracy_points, level), _loss(label, matches, loss, level)
+    accuracy = _accuracy(label, matches, accuracy_points, level, resolution)
+    return accuracy, _loss(label, matches, loss, level)
 
 
-def _accuracy(label: str, matches: Sequence[CellMatch], margin: float, level: float) -> CheckResult:
+def _accuracy(label: str, matches: Sequence[CellMatch], margin: float, level: float, resolution: float) -> CheckResult:
     old = [match.baseline.epochs[-1].test_accuracy for match in matches]
     new = [match.current.epochs[-1].test_accuracy for match in matches]
     losses = [before - after for before, after in zip(old, new, strict=True)]
-    decided = decide(losses, margin, level)
+    decided = decide(losses, margin, level, resolution=resolution)
     bounds = decided.bounds
     return CheckResult(
         cell=label,

@@ -14,6 +14,7 @@ from liecbench.results.statistics import Estimate
 from tests.check.stored_results import seeds
 
 PASS, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE
+RESOLUTION = 1 / 360
 
 
 def found(
@@ -21,7 +22,7 @@ def found(
 ) -> tuple[CheckResult, CheckResult]:
     sides = zip(seeds(old), seeds(new), strict=True)
     matches = [CellMatch(baseline=BaselineCell.of(before), current=BaselineCell.of(after)) for before, after in sides]
-    return seed_results("cell", matches, accuracy_points=0.005, loss=0.05, level=level)
+    return seed_results("cell", matches, accuracy_points=0.005, resolution=RESOLUTION, loss=0.05, level=level)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,24 @@ def test_a_verdict_follows_from_the_bounds(losses: list[float], expected: Verdic
     assert expected == decide(losses, 0.25, 0.05).verdict
 
 
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([0.75] * 2, INCONCLUSIVE),  # 0.75 ± 6.314 · 0.125 / √2, so from 0.192
+        ([0.82] * 2, FAIL),  # from 0.262
+        ([-0.3] * 2, INCONCLUSIVE),  # to 0.258
+        ([-0.32] * 2, PASS),  # to 0.238
+        ([0.4] * 3, INCONCLUSIVE),  # 0.4 ± 2.920 · 0.125 / √3, so from 0.189
+        ([0.0] * 2, PASS),
+    ],
+    ids=str,
+)
+def test_equal_losses_of_few_seeds_are_as_uncertain_as_the_accuracys_resolution(
+    losses: list[float], expected: Verdict
+) -> None:
+    assert expected == decide(losses, 0.25, 0.05, resolution=0.125).verdict
+
+
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.floats(0.001, 0.5))
 def test_the_smallest_detectable_loss_fails(losses: list[float], level: float) -> None:
     decided = decide(losses, 0.1, level)
@@ -69,7 +88,11 @@ def test_the_smallest_detectable_loss_fails(losses: list[float], level: float) -
     assert decide([loss + shift for loss in losses], 0.1, level).verdict is FAIL
 
 
-@pytest.mark.parametrize(("drop", "expected"), [(0.0049, PASS), (0.0051, FAIL), (-0.5, PASS)])
+# The bounds are 2.132 · (1 / 360) / √5 = 0.00265 away.
+@pytest.mark.parametrize(
+    ("drop", "expected"),
+    [(0.0023, PASS), (0.0025, INCONCLUSIVE), (0.0075, INCONCLUSIVE), (0.0077, FAIL), (-0.5, PASS)],
+)
 def test_accuracy_may_fall_by_half_a_point(drop: float, expected: Verdict) -> None:
     accuracy, loss = found([{"test_accuracy": 0.75}] * 5, [{"test_accuracy": 0.75 - drop}] * 5)
 
@@ -165,6 +188,6 @@ def test_only_the_last_epoch_counts() -> None:
     matches = [
         CellMatch(baseline=BaselineCell.of(a), current=BaselineCell.of(b)) for a, b in zip(old, new, strict=True)
     ]
-    accuracy, _ = seed_results("cell", matches, accuracy_points=0.005, loss=0.05, level=0.05)
+    accuracy, _ = seed_results("cell", matches, accuracy_points=0.005, resolution=RESOLUTION, loss=0.05, level=0.05)
 
     assert (accuracy.verdict, accuracy.current) == (PASS, 0.75)
