@@ -121,6 +121,14 @@ class NodeOrder(RankSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRefused:
+    """The first machine's answer to another machine that cannot take part in the run, for this reason."""
+
+    type: ClassVar[str] = "node_refused"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCell:
     """An order to the ranks of A or B in a paired comparison: build this cell, and keep it open for ``TrainBurst``.
 
@@ -365,4 +373,4 @@ BenchmarkEvent = CaseStarted | CaseMeasured
 PairedEvent = Ready | Opened | BurstResult | Closed | Failed | Unknown
 Event = TrainingEvent | BenchmarkEvent | PairedEvent
 Plan = TrainingPlan | PairedPlan | BenchmarkPlan
-Message = Plan | NodeOrder | PairedOrder | ForkLaunch | LaunchEnded | Event
+Message = Plan | NodeOrder | NodeRefused | PairedOrder | ForkLaunch | LaunchEnded | Event

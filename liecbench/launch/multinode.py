@@ -7,17 +7,26 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
 from liecbench.launch.channel import decode, encode
-from liecbench.launch.messages import NodeOrder
+from liecbench.launch.messages import NodeOrder, NodeRefused
 
 _DEFAULT_PORT = 29400
 _JOIN_SECONDS = 300.0
 _RETRY_SECONDS = 0.5
 _GREETING_SECONDS, _LONGEST_GREETING = 5.0, 200
+# A machine that loses its power or network closes no connection. Probes find that it is gone after two minutes.
+_KEEP_ALIVE: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6),
+)
+_ANSWERS: Final[tuple[type[NodeOrder | NodeRefused], ...]] = (NodeOrder, NodeRefused)
+_AGAIN = "run the same command on all again"
 _REMEDY = "give --master ADDRESS or ADDRESS:PORT of the first machine, the same on all"
 
 
@@ -48,7 +57,7 @@ class Nodes:
         if not 0 <= rank < count:
             raise LiecbenchError(f"--node-rank {rank}: not one of {count} machines", f"give 0 to {count - 1}")
         address, _, port = master.partition(":")
-        if not address or (port and not (port.isdigit() and 0 < int(port) < 2**16 - 1)):
+        if not address or (port and not (port.isdecimal() and 0 < int(port) < 2**16 - 1)):
             raise LiecbenchError(f"--master {master}: not an address", _REMEDY)
         return cls(count=count, rank=rank, address=address, port=int(port or _DEFAULT_PORT))
 
@@ -63,6 +72,7 @@ class Leader:
     def __init__(self, nodes: Nodes) -> None:
         self.nodes = nodes
         self._others: dict[int, socket.socket] = {}
+        self._refused: list[str] = []
 
     def __enter__(self) -> Self:
         nodes = self.nodes
@@ -92,10 +102,13 @@ class Leader:
                     raise ConnectionResetError
                 other.sendall(encode(order).encode() + b"\n")
             except OSError:
-                raise MachineError(f"machine {rank} is gone", "run the same command on all again") from None
+                raise MachineError(f"machine {rank} is gone", _AGAIN) from None
 
     def _gather(self, listener: socket.socket) -> None:
-        """Wait until every other machine has connected. If a machine connects again, keep only its last connection."""
+        """Wait until every other machine has connected. If a machine connects again, keep only its last connection.
+
+        A machine with another version of liecbench or another ``--nodes`` is refused, and told why.
+        """
         deadline = time.monotonic() + _JOIN_SECONDS
         while len(self._others) < self.nodes.count - 1:
             listener.settimeout(max(0.0, deadline - time.monotonic()))
@@ -103,47 +116,81 @@ class Leader:
                 other, _ = listener.accept()
             except (TimeoutError, BlockingIOError):
                 message = f"{len(self._others) + 1} of {self.nodes.count} machines came within {_JOIN_SECONDS:.0f} s"
+                message += "".join(f"; one was refused: {reason}" for reason in dict.fromkeys(self._refused))
                 raise MachineError(message, "start the same command on the others, each its --node-rank") from None
             rank = self._rank_of(other)
             if rank is None:
                 other.close()
                 continue
             if rank in self._others:
+                _refuse(self._others[rank], f"another machine with --node-rank {rank} came later")
                 self._others[rank].close()
             self._others[rank] = other
 
     def _rank_of(self, other: socket.socket) -> int | None:
+        """Return the number of the machine that has connected; None for a refused machine and any other client."""
         other.settimeout(_GREETING_SECONDS)
         try:
-            said = other.recv(_LONGEST_GREETING)
-        except OSError:
+            said = json.loads(other.recv(_LONGEST_GREETING))
+        except (OSError, ValueError):
             return None
         other.settimeout(None)
-        return next((rank for rank in range(1, self.nodes.count) if said == _greeting(self.nodes.count, rank)), None)
+        expected = _greeting(self.nodes.count, 0)
+        if not isinstance(said, dict) or said.keys() != expected.keys():
+            return None
+        rank = said.pop("node_rank")
+        for name, option in (("liecbench", "liecbench"), ("nodes", "--nodes")):
+            if said[name] != expected[name]:
+                reason = f"it has {option} {said[name]}, and the first machine has {option} {expected[name]}"
+                self._refused.append(reason)
+                _refuse(other, reason)
+                return None
+        _keep_alive(other)
+        return rank if rank in range(1, self.nodes.count) else None
 
 
-def _greeting(count: int, rank: int) -> bytes:
-    return json.dumps({"liecbench": __version__, "nodes": count, "node_rank": rank}).encode() + b"\n"
+def _greeting(count: int, rank: int) -> dict[str, object]:
+    return {"liecbench": __version__, "nodes": count, "node_rank": rank}
+
+
+def _refuse(other: socket.socket, reason: str) -> None:
+    with contextlib.suppress(OSError):  # it may be gone
+        other.sendall(encode(NodeRefused(reason=reason)).encode() + b"\n")
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    for level, option, value in _KEEP_ALIVE:
+        connection.setsockopt(level, option, value)
 
 
 def orders(nodes: Nodes) -> Iterator[NodeOrder]:
     """Connect to the first machine, and yield its orders until that machine closes the connection.
 
-    Raises MachineError if the first machine cannot be reached.
+    Raises MachineError if the first machine cannot be reached, refuses this machine, or is gone.
     """
-    with contextlib.closing(_reach(nodes)) as leader, leader.makefile("r", encoding="utf-8") as lines:
-        leader.sendall(_greeting(nodes.count, nodes.rank))
-        for line in lines:
-            yield decode(line, NodeOrder)
+    place = f"--master {nodes.address}:{nodes.port}"
+    with contextlib.closing(_reach(nodes, place)) as leader, leader.makefile("r", encoding="utf-8") as lines:
+        try:
+            leader.sendall(json.dumps(_greeting(nodes.count, nodes.rank)).encode() + b"\n")
+            for line in lines:
+                order = decode(line, *_ANSWERS)
+                if isinstance(order, NodeRefused):
+                    message = f"{place}: the first machine refuses this one: {order.reason}"
+                    raise MachineError(message, "run the same command of the same liecbench, each its --node-rank")
+                yield order
+        except OSError:
+            raise MachineError(f"{place}: the first machine is gone", _AGAIN) from None
 
 
-def _reach(nodes: Nodes) -> socket.socket:
+def _reach(nodes: Nodes, place: str) -> socket.socket:
     deadline = time.monotonic() + _JOIN_SECONDS
     while True:
         try:
-            return socket.create_connection((nodes.address, nodes.port))
+            leader = socket.create_connection((nodes.address, nodes.port))
+            _keep_alive(leader)
+            return leader
         except OSError as error:
             if time.monotonic() > deadline:
-                message = f"--master {nodes.address}:{nodes.port}: {error.strerror or error}"
+                message = f"{place}: {error.strerror or error}"
                 raise MachineError(message, "start the same command there with --node-rank 0") from None
         time.sleep(_RETRY_SECONDS)
