@@ -4,6 +4,7 @@ The command starts one template process per Python interpreter and environment, 
 """
 
 import atexit
+import contextlib
 import functools
 import os
 import select
@@ -65,7 +66,12 @@ class Template:
 
     def is_ready(self) -> bool:
         """Return whether the process has finished its imports and receives orders."""
-        return bool(select.select([self.control], [], [], 0)[0]) and self.control.recv(16, socket.MSG_PEEK) == b"ready"
+        if not select.select([self.control], [], [], 0)[0]:
+            return False
+        try:
+            return self.control.recv(16, socket.MSG_PEEK) == b"ready"
+        except ConnectionResetError:  # it died before it received an order
+            return False
 
     def death(self) -> str:
         """Wait for the process to end. Return a line that says how it ended and, below this line, its output."""
@@ -173,7 +179,8 @@ class ForkedLaunch:
         if self._wait(0) is not None:
             return
         if self._template.is_ready():
-            self._answer.send(STOP)
+            with contextlib.suppress(OSError):  # the launch has just ended by itself
+                self._answer.send(STOP)
             if self._wait(seconds) is not None:
                 return
         self._template.close()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from liecbench.launch.launch import group
 from liecbench.launch.messages import CaseMeasured, Event
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.template_client import Template, template_of
-from liecbench.launch.torchrun import LaunchOutcome, Torchrun, log_tail, start_torchrun
+from liecbench.launch.torchrun import LaunchOutcome, Ranks, Torchrun, log_tail, start_torchrun
 from liecbench.results.records import End
 from tests.process_tree import ROOT, Tree
 from tests.recorded import records
@@ -124,6 +125,33 @@ def test_a_template_that_dies_is_reported_in_a_line(tmp_path: Path) -> None:
         1,
         f"the process that ranks are forked from ({sys.executable}) ended with status -9",
     )
+
+
+def test_a_template_that_died_before_it_received_its_order_is_not_ready(template: Template) -> None:
+    os.kill(template.pid, signal.SIGSTOP)
+    template.control.send(b"order")
+    os.kill(template.pid, signal.SIGKILL)
+    template.death()
+
+    assert not template.is_ready()
+
+
+def test_a_launch_that_ends_by_itself_while_it_is_stopped_has_its_own_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torchrun = Torchrun(module="no_such_module", workers=1, threads=1, shaped=False)
+    is_ready = Template.is_ready
+
+    def ready_once_the_launch_has_ended(template: Template) -> bool:
+        wait_for(lambda: select.select([ranks._launch._answer], [], [], 0)[0], "the launch has ended")
+        return is_ready(template)
+
+    with Ranks(torchrun, tmp_path / "plan.json", tmp_path / "log", None, isolate=False) as ranks:
+        monkeypatch.setattr(Template, "is_ready", ready_once_the_launch_has_ended)
+        ranks.stop()
+
+        assert ranks.outcome().status == 1  # that of torchrun's agent; 137 would be a SIGKILL
+    assert template_of(sys.executable, torchrun.environment, ()).is_alive
 
 
 def test_a_template_that_cannot_import_is_reported_with_its_last_lines(tmp_path: Path) -> None:
