@@ -28,7 +28,10 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 
     E(n, k) = 2^(n+1) / ((n+1)·C(n, k)) · P(Bin(n+1, ½) ≤ k)
     """
-    below = sum(math.comb(num_pairs + 1, j) for j in range(num_beyond + 1))
+    term = below = 1
+    for j in range(num_beyond):  # math.comb for each term would take seconds for a thousand pairs
+        term = term * (num_pairs + 1 - j) // (j + 1)
+        below += term
     return below / ((num_pairs + 1) * math.comb(num_pairs, num_beyond))
 
 

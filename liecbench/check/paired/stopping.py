@@ -93,7 +93,8 @@ def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None =
     if not pairs or not rule.can_decide:
         return False
     over = [pair for pair in pairs if pair.relaunch != running]
-    found, left = weigh(pairs, rule), rule.most_pairs - len(pairs)
+    # A launch that was lost after its last pair is repeated, so there can be more pairs than planned.
+    found, left = weigh(pairs, rule), max(0, rule.most_pairs - len(pairs))
     num_slower = sum(log_ratio(pair) > math.log1p(rule.tolerance) for pair in pairs)
     num_within = sum(log_ratio(pair) < math.log1p(rule.bound) for pair in pairs)
     most_slower = max(found.slower, evidence.largest_within_reach(len(pairs), num_slower, left))

@@ -278,6 +278,12 @@ def test_a_test_whose_evidence_cannot_grow_enough_is_hopeless() -> None:
     assert found.verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_repeated_launch_may_measure_more_pairs_than_planned() -> None:
+    more = relaunches(*[[0.0, 0.15] * 2] * 16)  # 64 of 60
+
+    assert (is_hopeless(more, RULE), is_relaunch_complete([more], 15, RULE, 1)) == (True, True)
+
+
 def test_a_rule_that_only_estimates_is_never_hopeless() -> None:
     rule = StoppingRule(fewest_relaunches=2)
 
