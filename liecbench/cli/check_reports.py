@@ -38,7 +38,7 @@ class Reports:
 
     def __post_init__(self) -> None:
         for path in (self.json_file, self.junit):
-            if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+            if path is not None and not _can_be_written(path):
                 raise LiecbenchError(f"{path}: it cannot be written", "give a file in a directory that exists")
 
     def publish(self, outcome: "Outcome") -> NoReturn:
@@ -77,3 +77,9 @@ class Reports:
                 say(line, quiet=False)
             if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 github.append_summary(outcome, Path(summary))
+
+
+def _can_be_written(path: Path) -> bool:
+    if path.exists():
+        return not path.is_dir() and os.access(path, os.W_OK)
+    return path.parent.is_dir() and os.access(path.parent, os.W_OK)

@@ -76,6 +76,8 @@ def test_a_regression_exits_with_one_in_every_format(stored: Path, heavier: Path
         (["scenarios", "a", "b", "--env-b", "=1"], "NAME=VALUE"),
         (["scenarios", "a", "b", "--pairs", "9", "--relaunches", "5"], "--pairs 9 is too few for --relaunches 5"),
         (["self-test", "--junit", "no/such/directory/x.xml"], "cannot be written"),
+        (["self-test", "--junit", "."], "cannot be written"),
+        (["self-test", "--json", f"{__file__}/x.json"], "cannot be written"),
         (["scenarios", "a.yaml", "b.yaml"], "a.yaml"),
     ],
 )
