@@ -207,6 +207,6 @@ def _network(launch: Launch, nodes: Nodes | None) -> str:
         return "each behind its own shaped veth"
     if launch.settings.backend == "nccl" and not launch.settings.share_gpus:
         return "on the fastest connection that NCCL finds"
-    if launch.enforcement == "process":
+    if launch.paced:
         return "on the loopback, links paced by the processes"
     return "on the unshaped loopback"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,6 @@ class Launch:
         """True if the kernel shapes the cells' links, so that the launch needs namespaces of its own."""
         return self._first.link.shaped and self._first.enforcement == "kernel"
 
-    @property
-    def enforcement(self) -> str:
-        """``kernel`` or ``process``: what limits the rates of the cells' links if these are shaped."""
-        return self._first.enforcement
-
     def torchrun(self, nodes: Nodes | None = None) -> Torchrun:
         """Return the torchrun that trains the launch's cells.
 
@@ -88,7 +84,7 @@ class Launch:
     @property
     def paced(self) -> bool:
         """True if the ranks themselves delay their messages to emulate the rates of the cells' links."""
-        return self.enforcement == "process" and self._first.link.shaped
+        return self._first.enforcement == "process" and self._first.link.shaped
 
     @property
     def settings(self) -> RankSettings:
@@ -226,6 +222,7 @@ def _say_event(say: Callable[[str], None], event: Event) -> None:
 def _paths(directory: Path, suffix: str = "") -> tuple[Path, Path]:
     logs = directory / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    taken = [int(log.name.split(".")[0].removeprefix("launch-")) for log in logs.glob(f"launch-*{suffix}.log")]
+    names = (re.fullmatch(rf"launch-(\d+){re.escape(suffix)}\.log", log.name) for log in logs.iterdir())
+    taken = [int(name[1]) for name in names if name]
     name = f"launch-{max(taken, default=0) + 1}{suffix}"
     return logs / f"{name}.json", logs / f"{name}.log"

@@ -87,6 +87,8 @@ def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
     if misses:
         warnings.append(f"its link is off by more than {WARNING}: {'; '.join(misses[:3])}{more}")
     tallies = [cell.link_tally for cell in cells if cell.link_tally]
+    if cells[0].is_interleaved:  # one session times all seeds: each of their cells has the session's tally
+        tallies = [tally for number, tally in enumerate(tallies) if tally not in tallies[:number]]
     warnings += tally_warnings(tallies, LinkMap.parse(cells[0].spec["link"]), int(cells[0].spec["workers"]))
     if cells[0].spec.get("enforcement") == "process" and LinkMap.parse(cells[0].spec["link"]).shaped:
         warnings.append("paced by the processes, not enforced by the kernel: its times are estimated")

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Job
+from liecbench.config.cell import Cell, Job
 from liecbench.estimate.dry_run import lines
-from liecbench.launch.pending import Pending
+from liecbench.launch.pending import Pending, jobs_left
 from tests.estimate.estimated_cells import cell
+from tests.ledgers import spec
 
 LOSSY = {"rate": "100mbit", "delay": "20ms", "loss": "1%"}
 
@@ -26,3 +27,19 @@ def test_a_dry_run_says_what_losses_leave_of_a_links_rate(link: Any, expected: s
     notes = [line.partition(", ")[2] for line in lines(pending, 1, Path("results")) if "losses" in line]
 
     assert notes == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("link", "enforcement", "expected"),
+    [
+        ("20mbit", "kernel", "each behind its own shaped veth"),
+        ("20mbit", "process", "on the loopback, links paced by the processes"),
+        ("none", "kernel", "on the unshaped loopback"),
+        ("none", "process", "on the unshaped loopback"),
+    ],
+)
+def test_a_launch_says_which_network_it_uses(link: str, enforcement: str, expected: str) -> None:
+    pending = jobs_left([Cell.from_spec(spec(link=link, enforcement=enforcement))], {})
+    (line,) = (line for line in lines(pending, 1, Path("results")) if line.startswith("launch 1"))
+
+    assert line == f"launch 1: 1 cell to train, 2 workers, {expected}"

@@ -5,7 +5,7 @@ import pytest
 
 from liecbench.config.cell import Cell, Job
 from liecbench.launch.channel import decode, encode
-from liecbench.launch.launch import Launch, group
+from liecbench.launch.launch import Launch, _paths, group
 from liecbench.launch.messages import TrainingPlan
 from liecbench.network.addresses import HUB_ADDRESS
 from tests.ledgers import spec
@@ -66,6 +66,16 @@ def test_backends_and_devices_have_launches_of_their_own(link: str) -> None:
     jobs = [job(link=link, **each) for each in changes]
 
     assert [(j,) for j in jobs] == [launch.jobs for launch in group(jobs)]
+
+
+def test_logs_are_numbered_whatever_else_is_among_them(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in ("launch-2.log", "launch-9 (copy).log", "launch-old.log", "launch-4.node-1.log", "launch-5.json"):
+        (logs / name).touch()
+
+    assert _paths(tmp_path) == (logs / "launch-3.json", logs / "launch-3.log")
+    assert _paths(tmp_path, ".node-1") == (logs / "launch-5.node-1.json", logs / "launch-5.node-1.log")
 
 
 def test_isolated_cells_have_a_launch_each() -> None:
