@@ -13,7 +13,8 @@ from liecbench.algorithms.base import Algorithm
 from liecbench.bench.fixed_gradient import FixedGradient, parameter_numels
 from liecbench.config import registry
 from liecbench.launch.messages import StepCase
-from liecbench.worker.cell_link import CellLink
+from liecbench.network.link_map import LinkMap
+from liecbench.worker.cell_link import CellLink, slowest_path
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class _Replica:
         for _ in range(2):  # DDP rebuilds buckets when the second pass begins
             self._ddp().backward()
         self.algorithm = _algorithm(case)
+        self.algorithm.path = slowest_path(LinkMap.parse(case.link), dist.get_world_size())
         self.algorithm.attach(self._ddp, self._optimizer)
 
     def step(self) -> _Step:

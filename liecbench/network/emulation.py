@@ -26,6 +26,7 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
 from liecbench.network.measurement import MeasuredLink
 from liecbench.network.mechanism import Emulator, UsedEmulator, choose_mechanism, used_emulator
+from liecbench.network.tcp_window import SendWindow
 
 _MEASURE_SECONDS: Final = 0.2
 # The fewest and the most bytes to send per direction when a link is measured. The fewest take a third of a second at 1
@@ -51,11 +52,13 @@ class WorkerLink:
     def __init__(self, rank: int, namespace: str) -> None:
         hub = IPRoute()
         self._mechanism: Mechanism = "kernel"
+        self._longest_delay = 0.0
         self._delay_line = DelayLineControl(rank)
         self._listener = socket.create_server((HUB_ADDRESS, 0))
         descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
         enter_network_namespace(descriptor)
         os.close(descriptor)
+        self._window = SendWindow()
         self._up, self._down = KernelShaper(IPRoute(), INTERFACE), KernelShaper(hub, port_name(rank))
 
     def choose(
@@ -66,6 +69,7 @@ class WorkerLink:
         ``on_all`` returns whether its argument is true on all ranks, so that all choose the same mechanism. The other
         arguments are those of ``choose_mechanism``.
         """
+        self._longest_delay = max((link.delay_seconds for link in links.links()), default=0.0)
         has_delay_line = on_all(self.delay_line_refusal() is None)
         self._mechanism = choose_mechanism(links, num_workers, emulator, has_delay_line=has_delay_line)
         return used_emulator(links, self._mechanism)
@@ -79,6 +83,7 @@ class WorkerLink:
 
         Raises OSError or one of pyroute2's errors if the kernel cannot.
         """
+        self._window.fit(link.up_bits_per_second, 2 * (link.delay_seconds + self._longest_delay))
         if self._mechanism == "kernel":
             self._up.shape(link.up_bits_per_second, link)
             self._down.shape(link.down_bits_per_second, link)

@@ -15,6 +15,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import IFF_NOARP
 
 from liecbench.host.linux import CLONE_NEWNET, enter_network_namespace, unshare
 from liecbench.network.addresses import HUB_ADDRESS
+from liecbench.network.tcp_window import RECEIVE_MEMORY
 
 INTERFACE: Final = "eth0"
 _BRIDGE, _HUB_INTERFACE, _HUB_PORT = "bridge", "hub", "hubport"
@@ -61,10 +62,12 @@ def interface_index(route: IPRoute, name: str) -> int:
 # TCP Reno, which every kernel has and allows, because the machine's default may be BBR. A flow under BBR that shared a
 # shaper with another flow keeps its low rate for seconds, and exchanges took 1.1 to 1.8 times as long as with Reno.
 # No slow start after idle, because the time of a step must not depend on how long the computation before it took.
+# Large windows, because a link with a delay needs them, and the usual limit differs from machine to machine.
 _SETTINGS: Final = {
     "ipv6/conf/default/disable_ipv6": "1",
     "ipv4/tcp_congestion_control": "reno",
     "ipv4/tcp_slow_start_after_idle": "0",
+    "ipv4/tcp_rmem": RECEIVE_MEMORY,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, Self
 
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
-from liecbench.network.quantity import DELAY, format_rate
+from liecbench.network.quantity import DELAY, SIZE, format_rate
 
 # A frame that carries one byte.
 _SMALLEST_FRAME_BYTES: Final = 67
@@ -133,3 +133,20 @@ def recorded_deviations(environment: dict[str, Any], tolerance: Tolerance = WARN
         return []
     links = [MeasuredLink(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
     return deviations(LinkMap.parse(recorded["asked"]), links, tolerance)
+
+
+def recorded_window_limit(environment: dict[str, Any]) -> str | None:
+    """Return a warning if a recorded window kept a stream below the link's rate; None if it did not, or is unknown.
+
+    The environment is recorded when training starts. Its window is that of rank 0.
+    """
+    recorded = environment.get("link") or {}
+    window, links = recorded.get("window_bytes"), LinkMap.parse(recorded.get("asked", "none"))
+    if window is None or not links.shaped:
+        return None
+    link = links.of(0)
+    trip = 2 * (link.delay_seconds + max(other.delay_seconds for other in links.links()))
+    if link.up_bits_per_second / 8 * trip <= window:
+        return None
+    rate, size = format_rate(int(round(8 * window / trip, -4))), SIZE.format(window)
+    return f"TCP's window of {size} keeps one stream below {rate} on its link: raise net.ipv4.tcp_wmem and tcp_rmem"

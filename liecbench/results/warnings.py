@@ -5,7 +5,7 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import tally_warnings
-from liecbench.network.measurement import WARNING, recorded_deviations
+from liecbench.network.measurement import WARNING, recorded_deviations, recorded_window_limit
 from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
@@ -86,6 +86,7 @@ def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
     warnings = []
     if misses:
         warnings.append(f"its link is off by more than {WARNING}: {'; '.join(misses[:3])}{more}")
+    warnings += dict.fromkeys(limit for cell in cells if (limit := recorded_window_limit(cell.environment)))
     tallies = [cell.link_tally for cell in cells if cell.link_tally]
     if cells[0].is_interleaved:  # one session times all seeds: each of their cells has the session's tally
         tallies = [tally for number, tally in enumerate(tallies) if tally not in tallies[:number]]

@@ -1,7 +1,7 @@
 """One rank's network link: measure the link when it changes, and limit its rates only while steps are trained."""
 
+import pathlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -9,11 +9,13 @@ import torch.distributed as dist
 
 from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
+from liecbench.algorithms.comm.path import Path
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import LinkTally
 from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance, deviations
 from liecbench.network.mechanism import Emulator, UsedEmulator
+from liecbench.network.tcp_window import window_bytes
 from liecbench.worker.collective_errors import LinkError
 
 _MAX_MEASUREMENTS = 3
@@ -148,7 +150,7 @@ class CellLink:
         return LinkRates(up_bits_per_second=link.up_bits_per_second, down_bits_per_second=link.down_bits_per_second)
 
     def describe(self) -> dict[str, Any]:
-        """Describe all ranks' links for a record: mechanism, requested and measured rates, congestion control."""
+        """Describe all ranks' links for a record: mechanism, requested and measured rates, and TCP's settings."""
         measured = None if self.measured is None else [link.as_dict() for link in self.measured]
         return {
             "enforcement": self._shaper.name if self._links.shaped else "none",
@@ -156,6 +158,7 @@ class CellLink:
             "asked": self._links.spec(),
             "measured": measured,
             "congestion_control": _congestion_control(),
+            "window_bytes": window_bytes() if self._shaper.name == "kernel" and self._links.shaped else None,
         }
 
     def tally(self) -> dict[str, Any] | None:
@@ -182,6 +185,19 @@ class CellLink:
         return ranks
 
 
+def slowest_path(links: LinkMap, num_workers: int) -> Path | None:
+    """Return the slowest possible path between two workers; None if links are not shaped.
+
+    The path has the lowest rate of all links, and the sum of the two longest delays.
+    """
+    if not links.shaped:
+        return None
+    each = [links.of(rank) for rank in range(num_workers)]
+    delays = sorted(link.delay_seconds for link in each)[-2:]
+    rate = min(link.lower_bits_per_second for link in each)
+    return Path(delay_seconds=sum(delays), bytes_per_second=rate / 8)
+
+
 def _is_true_on_all_ranks(value: bool) -> bool:
     everywhere = torch.tensor(int(value))
     dist.all_reduce(everywhere, dist.ReduceOp.MIN)
@@ -191,6 +207,6 @@ def _is_true_on_all_ranks(value: bool) -> bool:
 def _congestion_control() -> str | None:
     """Return the name of TCP's congestion control in this rank's network namespace; None if it is unknown."""
     try:
-        return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+        return pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     except OSError:
         return None

@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms.base import NonFiniteError
-from liecbench.algorithms.comm.path import Path
 from liecbench.config import workload
 from liecbench.config.cell import Cell
 from liecbench.config.factory import cpu_kernels, make_algorithm
 from liecbench.worker.batches import Batches
 from liecbench.worker.buffers import keeps_own_buffers
+from liecbench.worker.cell_link import slowest_path
 from liecbench.worker.collective_errors import agree_on_data
 from liecbench.worker.device import rank_device, release_memory, rng_states, set_rng_states
 from liecbench.worker.lazy_modules import materialise
@@ -61,7 +61,7 @@ def set_up(
     )
     algorithm = make_algorithm(cell)
     ddp = _wrapped(task.model, cell, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
-    algorithm.pacer, algorithm.path = link.pacer, _slowest_path(cell)
+    algorithm.pacer, algorithm.path = link.pacer, slowest_path(cell.link, cell.workers)
     replica = Replica(
         cell=cell,
         task=task,
@@ -84,19 +84,6 @@ def set_up(
             raise
     reset_peak_memory()
     return replica
-
-
-def _slowest_path(cell: Cell) -> Path | None:
-    """Return the slowest possible path between two workers; None if links are not shaped.
-
-    The path has the lowest rate of all links, and the sum of the two longest delays.
-    """
-    if not cell.link.shaped:
-        return None
-    links = [cell.link.of(rank) for rank in range(cell.workers)]
-    delays = sorted(link.delay_seconds for link in links)[-2:]
-    rate = min(link.lower_bits_per_second for link in links)
-    return Path(delay_seconds=sum(delays), bytes_per_second=rate / 8)
 
 
 def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> DistributedDataParallel:

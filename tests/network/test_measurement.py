@@ -4,7 +4,15 @@ import pytest
 
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
-from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance, deviations, recorded_deviations
+from liecbench.network.measurement import (
+    FAILING,
+    WARNING,
+    MeasuredLink,
+    Tolerance,
+    deviations,
+    recorded_deviations,
+    recorded_window_limit,
+)
 
 ASKED = Link(up_bits_per_second=10**8, down_bits_per_second=2 * 10**8)
 
@@ -98,3 +106,34 @@ def test_a_round_trip_is_described() -> None:
     (text,) = deviations(link, [measured(1e9, 1e9, 0.03)], FAILING)
 
     assert text == "rank 0 round trip to the hub: asked 20ms, measured 30ms (+50%)"
+
+
+WIDE = {"rate": "1gbit", "delay": "20ms"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "window", "expected"),
+    [
+        # A round trip of 80 ms at 1 Gbit/s holds 10,000,000 bytes.
+        (WIDE, 10_000_000, None),
+        (WIDE, 2**22, "TCP's window of 4MiB keeps one stream below 419.43mbit on its link"),
+        ({**WIDE, "rate": "100mbit"}, 2**22, None),
+        ("1gbit", 2**22, None),
+        # From worker 0 to worker 1, a round trip has two delays of 100 ms.
+        ({"rate": "1gbit", "workers": {"1": {"delay": "100ms"}}}, 2**22, "TCP's window of 4MiB keeps one stream below"),
+        (WIDE, None, None),
+        ("none", 2**22, None),
+    ],
+)
+def test_a_window_below_the_bytes_of_a_round_trip_is_a_warning(
+    asked: Any, window: int | None, expected: str | None
+) -> None:
+    found = recorded_window_limit({"link": {"asked": asked, "window_bytes": window}})
+
+    assert (found is None) == (expected is None)
+    assert (found or "").startswith(expected or "")
+
+
+def test_records_of_earlier_versions_have_no_window() -> None:
+    assert recorded_window_limit({"link": {"asked": WIDE}}) is None
+    assert recorded_window_limit({}) is None

@@ -1,0 +1,55 @@
+"""The most bytes of one TCP connection that may be under way in a rank's network namespace: TCP's window.
+
+On a link with a delay, a stream reaches the link's rate only if its window holds the bytes of one round trip. The
+kernel lets a window grow up to the third number of ``tcp_rmem`` at the receiver and ``tcp_wmem`` at the sender, which
+every network namespace has for itself. Both count the memory of the frames, about twice their bytes.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+_SETTINGS: Final = Path("/proc/sys/net/ipv4")
+# 1 Gbit/s for half a second. The receiver's limit may always be that large: connections agree on the window's unit when
+# they are made, and only the sender fills the window.
+MAX_WINDOW_MEMORY: Final = 2**27
+RECEIVE_MEMORY: Final = f"4096 131072 {MAX_WINDOW_MEMORY}"
+# Memory per byte that is under way. The second factor of 2 is for the bytes that wait in the sender's queue.
+_MEMORY_PER_BYTE, _WITH_QUEUE = 2, 2
+
+
+class SendWindow:
+    """The limit of the windows with which the current network namespace sends.
+
+    The object keeps its namespace's setting open, so that any thread may use it later.
+    """
+
+    def __init__(self) -> None:
+        self._setting: int | None = None
+        self._usual = (4096, 16384, 2**22)
+        with contextlib.suppress(OSError):  # /proc/sys is read-only in some containers
+            self._setting = os.open(_SETTINGS / "tcp_wmem", os.O_RDWR | os.O_CLOEXEC)
+            least, initial, most = map(int, os.pread(self._setting, 100, 0).split())
+            self._usual = least, initial, most
+
+    def fit(self, bits_per_second: int, round_trip_seconds: float) -> None:
+        """Let windows hold the bytes that are under way on a round trip; below the usual limit, change nothing.
+
+        A larger window than needed would let one connection fill the queue before a slow link.
+        """
+        least, initial, most = self._usual
+        needed = _WITH_QUEUE * _MEMORY_PER_BYTE * round(bits_per_second / 8 * round_trip_seconds)
+        if self._setting is not None:
+            limit = max(most, min(needed, MAX_WINDOW_MEMORY))
+            with contextlib.suppress(OSError):
+                os.pwrite(self._setting, f"{least} {initial} {limit}".encode(), 0)
+
+
+def window_bytes() -> int | None:
+    """Return the bytes to which a window can grow in the current network namespace; None if it is unknown."""
+    try:
+        limits = [int((_SETTINGS / name).read_text().split()[2]) for name in ("tcp_rmem", "tcp_wmem")]
+    except OSError:
+        return None
+    return min(limits) // _MEMORY_PER_BYTE
