@@ -1,9 +1,10 @@
 """The operation ``after_idle`` of ``liecbench bench link`` on one rank: send small messages over an idle link."""
 
 import dataclasses
+import statistics
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -14,8 +15,11 @@ from liecbench.worker.cell_link import CellLink
 # Long enough for the frames and acknowledgements of earlier messages to have passed the links. On links with a delay,
 # they may still be on their way, but do not hold up other frames any more.
 _IDLE_SECONDS: Final = 0.003
-# Repeats that count the bytes for the answer alone.
-_ANSWER_REPEATS: Final = 20
+# Links with and without limits are measured in turns, because a message takes 150 or 230 µs of the machine's time for a
+# while, depending on the cores on which processes run.
+_TURNS: Final = 8
+# Exchanges per turn that count the bytes for the answer alone.
+_ANSWERS: Final = 3
 
 
 def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
@@ -23,59 +27,81 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
-        ``"unshaped_seconds"``: the same over the link without limits. ``"wire_bytes"``: the bytes with headers that
-        rank 0 sends for the messages of one repeat, without those for rank 1's answer; 0 if unknown.
+        ``"unshaped_seconds"``: the same for one message over the link without limits: the time that the machine needs
+        before the first and after the last message, because it prepares the others while the link is busy.
+        ``"wire_bytes"``: the bytes with headers that rank 0 sends for the messages of one repeat, without those for
+        rank 1's answer; 0 if unknown.
     """
     exchange = _EXCHANGES[min(dist.get_rank(), 2)]
-    link.shape()  # counts bytes from now on
-    link.unshape()
-    unshaped = [exchange(case) for _ in range(case.repeats)]
-    link.shape()
-    shaped, num_bytes = _times_and_bytes(exchange, case, link)
     # Rank 0 asks for rank 1's answer, and acknowledges it, after its messages: these bytes take none of their time.
-    _, for_answer = _times_and_bytes(exchange, dataclasses.replace(case, messages=0, repeats=_ANSWER_REPEATS), link)
+    single, answer = (dataclasses.replace(case, messages=messages) for messages in (1, 0))
+    link.shape()  # counts bytes from now on
+    unshaped, shaped, answers = list[_Exchange](), list[_Exchange](), list[_Exchange]()
+    num_turns = min(_TURNS, case.repeats)
+    for turn in range(num_turns):
+        repeats = range(turn, case.repeats, num_turns)
+        link.unshape()
+        unshaped += [exchange(single, link) for _ in repeats]
+        link.shape()
+        exchange(case, link)
+        shaped += [exchange(case, link) for _ in repeats]
+        answers += [exchange(answer, link) for _ in range(_ANSWERS)]
     link.unshape()
-    figures = [{"seconds": shaped, "unshaped_seconds": unshaped, "wire_bytes": num_bytes - for_answer}]
+    num_bytes, answer_bytes = (statistics.median(one.num_bytes for one in some) for some in (shaped, answers))
+    figures = [
+        {
+            "seconds": [one.seconds for one in shaped],
+            "unshaped_seconds": [one.seconds for one in unshaped],
+            "wire_bytes": num_bytes - answer_bytes,
+        }
+    ]
     dist.broadcast_object_list(figures, src=0)
     return figures[0]
 
 
-def _times_and_bytes(
-    exchange: Callable[[TransferCase], float], case: TransferCase, link: CellLink
-) -> tuple[list[float], float]:
-    """Return the seconds of each repeat, and the bytes that this rank sends per repeat; 0 bytes if unknown."""
-    exchange(case)
-    before = link.wire_bytes()
-    seconds = [exchange(case) for _ in range(case.repeats)]
-    after = link.wire_bytes()
-    return seconds, 0.0 if before is None or after is None else (after[0] - before[0]) / case.repeats
+class _Exchange(NamedTuple):
+    """One exchange on rank 0: its seconds, and the bytes that the rank sent meanwhile, 0 if unknown."""
+
+    seconds: float
+    num_bytes: int
 
 
-def _send(case: TransferCase) -> float:
+def _send(case: TransferCase, link: CellLink) -> _Exchange:
     payloads = [torch.zeros(case.size, dtype=torch.uint8) for _ in range(case.messages)]
     arrived = torch.zeros(1, dtype=torch.float64)
     time.sleep(_IDLE_SECONDS)
+    # After the pause: rank 1 announces its receives, which this rank acknowledges before it sends.
+    before = link.wire_bytes()
     start = time.monotonic()
-    sent = [dist.isend(payload, 1) for payload in payloads]
+    sent = []
+    for payload in payloads:
+        if link.pacer is not None and link.pacer.is_active:
+            link.pacer.record_send(1, case.size)
+        sent.append(dist.isend(payload, 1))
     for work in sent:
         assert work is not None, "this rank is in the group"
         work.wait()
     dist.recv(arrived, 1)
-    return float(arrived.item()) - start
+    after = link.wire_bytes()
+    num_bytes = 0 if before is None or after is None else after[0] - before[0]
+    return _Exchange(float(arrived.item()) - start, num_bytes)
 
 
-def _receive(case: TransferCase) -> float:
+def _receive(case: TransferCase, link: CellLink) -> _Exchange:
     payloads = [torch.zeros(case.size, dtype=torch.uint8) for _ in range(case.messages)]
     for work in [dist.irecv(payload, 0) for payload in payloads]:
         assert work is not None, "this rank is in the group"
+        waiting_since = time.monotonic()
         work.wait()
+        if link.pacer is not None and link.pacer.is_active:
+            link.pacer.wait_for_arrival(0, case.size, waiting_since)
     # Both ranks run on one machine, whose monotonic clock they share.
     dist.send(torch.tensor([time.monotonic()], dtype=torch.float64), 0)
-    return 0.0
+    return _Exchange(0.0, 0)
 
 
-def _stay_idle(_case: TransferCase) -> float:
-    return 0.0
+def _stay_idle(_case: TransferCase, _link: CellLink) -> _Exchange:
+    return _Exchange(0.0, 0)
 
 
-_EXCHANGES: Final[tuple[Callable[[TransferCase], float], ...]] = (_send, _receive, _stay_idle)
+_EXCHANGES: Final[tuple[Callable[[TransferCase, CellLink], _Exchange], ...]] = (_send, _receive, _stay_idle)

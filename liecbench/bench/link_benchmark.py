@@ -21,12 +21,15 @@ _AFTER_IDLE = ((3, 821), (6, 821), (3, 4096), (3, 16384), (3, 65536))
 _AFTER_IDLE_REPEATS = 200
 _AFTER_IDLE_SECONDS = 4.0
 # A stream sends up to this many bytes for up to this many seconds, so that the burst from a full token bucket is only a
-# small part of it.
+# small part of it. On a link with a delay it takes at least so many round trips, because its start takes one.
 _STREAMED_BYTES = 2**22
 _STREAMED_SECONDS = 1.0
+_STREAMED_ROUND_TRIPS = 10
+# Gloo takes 50 to 100 µs of CPU per message, so that a stream of tiny messages would take minutes.
+_MOST_STREAMED = 4096
 _LEGEND = (
     "stream: one of many messages sent back to back between pairs of ranks; round_trip: a byte there and back\n"
-    "after_idle: small messages at once after a pause, without the time that they take over unshaped links\n"
+    "after_idle: small messages at once after a pause, without the time that one takes over an unshaped link\n"
     "others: torch's collectives, of the size that each rank contributes\n"
     "limit: payload of the busiest rank's busier direction, with the headers of its frames, ÷ rate; "
     "for a round trip the delays of its four links and their frames\n"
@@ -62,7 +65,7 @@ class _Case:
     def limit_seconds(self, workers: int) -> float:
         """Return the least seconds that the operation can take among ``workers`` ranks.
 
-        The time is payload with frame headers ÷ rate, plus delays.
+        The time is payload with frame headers ÷ rate, plus delays; for a stream, per message.
         """
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         rate, delays = self.asked.lower_bits_per_second, 2 * self.asked.delay_seconds
@@ -74,7 +77,14 @@ class _Case:
             return max(received, sent) + delays
         if self.operation == "round_trip":
             return 2 * (framed / rate + delays)
-        return framed / rate + delays
+        return framed / rate + delays / (self._num_streamed() if self.operation == "stream" else 1)
+
+    def _num_streamed(self) -> int:
+        """Return the number of messages of a stream."""
+        bytes_per_second = self.asked.lower_bits_per_second / 8
+        least = _STREAMED_ROUND_TRIPS * 4 * self.asked.delay_seconds * bytes_per_second
+        streamed = max(least, min(_STREAMED_BYTES, bytes_per_second * _STREAMED_SECONDS))
+        return max(1, min(int(streamed // self.size), _MOST_STREAMED))
 
     def plan(self, workers: int) -> TransferCase:
         """Return the case in the form that is sent to the ranks, with the number of repeats and messages per repeat.
@@ -85,8 +95,7 @@ class _Case:
         if self.operation == "after_idle":
             most_repeats, seconds_repeated = _AFTER_IDLE_REPEATS, _AFTER_IDLE_SECONDS
         if self.operation == "stream":
-            streamed = min(_STREAMED_BYTES, self.asked.lower_bits_per_second / 8 * _STREAMED_SECONDS)
-            messages = max(1, int(streamed // self.size))
+            messages = self._num_streamed()
         seconds = self.limit_seconds(workers) * (1 if self.messages > 1 else messages)
         repeats = max(1, min(most_repeats, int(seconds_repeated / seconds)))
         return TransferCase(

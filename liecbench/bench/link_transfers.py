@@ -1,5 +1,6 @@
 """One rank's part of ``liecbench bench link``: time torch's operations over a shaped link."""
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from liecbench.bench.after_idle import measure_after_idle
 from liecbench.launch.messages import TransferCase
-from liecbench.worker.cell_link import CellLink
+from liecbench.network.link_map import LinkMap
+from liecbench.worker.cell_link import CellLink, slowest_path
 
 # Carries out this rank's part of a transfer as many times as the argument says.
 _Operation = Callable[[int], None]
@@ -26,7 +28,8 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)
-    operation = _OPERATIONS[case.operation](case.size)
+    is_stream = case.operation == "stream"
+    operation = _stream(case.size, _num_in_flight(case)) if is_stream else _OPERATIONS[case.operation](case.size)
     link.shape()
     operation(1)
     seconds = [_timed(operation, case.messages) for _ in range(case.repeats)]
@@ -56,12 +59,19 @@ def _bytes(size: int) -> Tensor:
     return torch.zeros(size, dtype=torch.uint8)
 
 
-def _stream(size: int) -> _Operation:
-    """Return an operation that streams messages of ``size`` bytes from each even rank to the next odd rank.
+def _num_in_flight(case: TransferCase) -> int:
+    """Return how many messages of a stream are in flight, so that the link waits neither for a rank nor for delays.
 
-    Two messages are in flight, so that the link never waits for a rank.
+    Over Gloo, a message is in flight from the receiver's announcement that it is ready: two trips of two delays each.
     """
-    rank, payloads = dist.get_rank(), [_bytes(size), _bytes(size)]
+    path = slowest_path(LinkMap.parse(case.link), 2)
+    assert path is not None, "a benchmark's links are shaped"
+    return 1 + dataclasses.replace(path, delay_seconds=2 * path.delay_seconds).messages_in_flight(case.size)
+
+
+def _stream(size: int, num_in_flight: int) -> _Operation:
+    """Return an operation that streams messages of ``size`` bytes from each even rank to the next odd rank."""
+    rank, payload = dist.get_rank(), _bytes(size)
     peer = rank + 1 - 2 * (rank % 2)
     if peer == dist.get_world_size():
         return _repeated(lambda: None)
@@ -69,10 +79,10 @@ def _stream(size: int) -> _Operation:
 
     def stream(count: int) -> None:
         in_flight = deque[dist.Work | None]()
-        for number in range(count):
-            if len(in_flight) == len(payloads):
+        for _ in range(count):
+            if len(in_flight) == num_in_flight:
                 _wait(in_flight.popleft())
-            in_flight.append(move(payloads[number % 2], peer))
+            in_flight.append(move(payload, peer))  # nobody reads what arrives in it
         while in_flight:
             _wait(in_flight.popleft())
 
@@ -125,7 +135,6 @@ def _all_gather(size: int) -> _Operation:
 
 
 _OPERATIONS: dict[str, Callable[[int], _Operation]] = {
-    "stream": _stream,
     "round_trip": _round_trip,
     "all_reduce": _all_reduce,
     "broadcast": _broadcast,

@@ -1,6 +1,9 @@
 import pytest
 
+from liecbench.bench.bench_launch import run_ranks
 from liecbench.estimate.gloo_ring import GlooRing
+from liecbench.launch.messages import BenchmarkPlan, TransferCase
+from tests.namespace_support import skip_without_namespaces
 
 MIB = 2**20
 # A trip of 40 ms: two links of 20 ms each.
@@ -55,3 +58,17 @@ def test_waiting_and_transfer_are_the_time_of_a_simulated_ring(
     waiting = ring.waiting_seconds(TRIP, segment_bytes / segment_seconds)
 
     assert waiting + 2 * num_segments * segment_seconds == pytest.approx(now)
+
+
+def test_the_all_reduce_of_gloo_takes_as_long() -> None:
+    """Three ranks, 200 Mbit/s: 8 trips; with 8 MiB 12 trips, of which segments of 39 ms, 6 per phase, hide a part."""
+    skip_without_namespaces()
+    link = {"rate": "200mbit", "delay": "20ms"}
+    cases = {4096: 8 * TRIP, 8 * MIB: 12 * 0.039 + 2 * (2 * TRIP + 2 * (2 * TRIP - 0.039))}
+    transfers = [TransferCase(operation="all_reduce", size=size, link=link, messages=1, repeats=3) for size in cases]
+    reports, failure = run_ranks(BenchmarkPlan(transfers=tuple(transfers)), ["small", "large"], 3, lambda _: None)
+
+    assert failure is None
+    for (size, expected), report in zip(cases.items(), reports, strict=True):
+        # A busy machine adds to it, and the fastest of three least. Without announcements, it would be half as long.
+        assert 0.98 * expected < min(report.figures["seconds"]) < 1.4 * expected, size

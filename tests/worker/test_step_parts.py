@@ -77,7 +77,7 @@ class SlowArrival:
 
     def record_send(self, peer: int, payload_bytes: int) -> None: ...
 
-    def wait_for_arrival(self, peer: int, payload_bytes: int) -> None:
+    def wait_for_arrival(self, peer: int, payload_bytes: int, waiting_since: float) -> None:
         time.sleep(ARRIVE)
 
 

@@ -1,5 +1,6 @@
 """Gloo transport: point-to-point sends in rotation, so that at any time each rank sends to a different peer."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -129,9 +130,10 @@ class GlooTransport(Transport):
 
     def _wait(self, arriving: _Transfer) -> Message:
         with self._watch.timed("communicate_seconds", "wait"):
+            waiting_since = time.monotonic()
             arriving.work.wait()
             if self._pacer is not None and self._pacer.is_active:
-                self._pacer.wait_for_arrival(arriving.peer, arriving.message.payload_bytes)
+                self._pacer.wait_for_arrival(arriving.peer, arriving.message.payload_bytes, waiting_since)
         self._watch.counters.received_bytes += arriving.message.payload_bytes
         return arriving.message
 

@@ -1,7 +1,9 @@
 """Emulation of slow links: a rank waits before it uses a message, on machines whose kernel cannot shape traffic."""
 
+import statistics
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 
 import torch
@@ -12,6 +14,10 @@ _SEGMENT_BYTES, _HEADER_BYTES = 1448, 66
 _ACKNOWLEDGEMENT_BYTES = 33
 # An upper bound of the messages in flight from one rank to another; an exchange has only a few.
 _MAX_IN_FLIGHT = 64
+# The machine's own time for a message is the median of so many messages of at most so many bytes.
+_SMALL_MESSAGES, _SMALL_BYTES = 15, 2**14
+# A sleep ends up to this late; the moving average of the lateness takes this part of the last one.
+_MOST_LATE_SECONDS, _SMOOTHING = 150e-6, 1 / 16
 
 
 class _Direction:
@@ -37,8 +43,10 @@ class Pacer:
     Every rank has an up link and a down link. A message enters the sender's up link when that link is free, and passes
     it in a time of bytes ÷ rate, where the bytes include headers and acknowledgements. From its first byte on, the
     message passes the receiver's down link in the same way. The sender computes when the first and the last byte reach
-    the down link, and writes both times, on the machine's monotonic clock, to memory that all ranks share. TCP's slow
-    start and the effect of flows on each other are not modelled. The constructor is collective in the default group.
+    the down link, and writes both times, on the machine's monotonic clock, to memory that all ranks share. The receiver
+    adds the time that the machine itself needs for a small message, as on a network, where it does not overlap with the
+    transfer. TCP's slow start and the effect of flows on each other are not modelled. The constructor is collective in
+    the default group.
     """
 
     def __init__(self) -> None:
@@ -47,6 +55,8 @@ class Pacer:
         times = _shared_zeros(num_ranks * num_ranks * _MAX_IN_FLIGHT * 2)
         self._times = times.view(num_ranks, num_ranks, _MAX_IN_FLIGHT, 2).numpy()
         self._num_sent, self._num_received = [0] * num_ranks, [0] * num_ranks
+        self._own_seconds = deque[float](maxlen=_SMALL_MESSAGES)
+        self._late_seconds = 0.0
 
     def start(self, *, up_bits_per_second: int, down_bits_per_second: int) -> None:
         """Delay messages from now on. Call it on every rank before any rank sends a message.
@@ -70,12 +80,29 @@ class Pacer:
         slot[:] = now, self._up.take(payload_bytes, now)
         self._num_sent[peer] += 1
 
-    def wait_for_arrival(self, peer: int, payload_bytes: int) -> None:
-        """Wait until the time when a received message from ``peer`` would have arrived over the emulated links."""
+    def wait_for_arrival(self, peer: int, payload_bytes: int, waiting_since: float) -> None:
+        """Wait until the time when a received message from ``peer`` would have arrived over the emulated links.
+
+        Args:
+            peer: The rank that sent the message.
+            payload_bytes: The bytes of the message.
+            waiting_since: When this rank began to wait for the message, on the monotonic clock.
+        """
         first, last = self._times[peer, self._rank, self._num_received[peer] % _MAX_IN_FLIGHT]
         self._num_received[peer] += 1
-        due = max(last, self._down.take(payload_bytes, first))
-        time.sleep(max(0.0, due - time.monotonic()))
+        if waiting_since < first and payload_bytes <= _SMALL_BYTES:
+            self._own_seconds.append(time.monotonic() - first)
+        own_seconds = statistics.median(self._own_seconds) if self._own_seconds else 0.0
+        self._sleep_until(max(last, self._down.take(payload_bytes, first)) + own_seconds)
+
+    def _sleep_until(self, due: float) -> None:
+        """Sleep until ``due``, on average: sleeps end late, so that this one is asked to end as much earlier."""
+        asked = due - self._late_seconds
+        seconds = asked - time.monotonic()
+        if seconds > 0:
+            time.sleep(seconds)
+            late = min(time.monotonic() - asked, _MOST_LATE_SECONDS)
+            self._late_seconds += _SMOOTHING * (late - self._late_seconds)
 
 
 def _shared_zeros(numel: int) -> torch.Tensor:

@@ -42,7 +42,7 @@ def paced() -> dict[str, float]:
         dist.barrier()
         if rank == 1:
             for sender in senders:
-                pacer.wait_for_arrival(sender, PAYLOAD)
+                pacer.wait_for_arrival(sender, PAYLOAD, time.monotonic())
         seconds[name] = time.monotonic() - start
     return seconds
 

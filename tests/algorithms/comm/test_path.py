@@ -38,7 +38,7 @@ class TripCounter(Pacer):
         self._times[self._rank, peer, self._num_sent[peer]] = self.trips + 1
         self._num_sent[peer] += 1
 
-    def wait_for_arrival(self, peer: int, payload_bytes: int) -> None:
+    def wait_for_arrival(self, peer: int, payload_bytes: int, waiting_since: float) -> None:
         self.trips = max(self.trips, int(self._times[peer, self._rank, self._num_received[peer], 0]))
         self._num_received[peer] += 1
 
