@@ -91,13 +91,11 @@ def _link() -> Iterator[Diagnostic]:
     asked = report["asked"]
     seen = f"asked {asked['up']} up, {asked['down']} down; measured {_mbit(up)} up, {_mbit(down)} down"
     yield Diagnostic(name=name, works=True, seen=seen)
-    yield _delay_line(report["delay_line"])
-    yield Diagnostic(
-        name="latency and loss (netem)",
-        works=report["netem"],
-        seen="the kernel has netem" if report["netem"] else "the kernel has no netem: the delay line does without",
-        remedy=NETEM_REMEDY,
-    )
+    delay_line = _delay_line(report["delay_line"])
+    yield delay_line
+    without = ": the delay line does without" if delay_line.works else ""
+    seen = "the kernel has netem" if report["netem"] else f"the kernel has no netem{without}"
+    yield Diagnostic(name="latency and loss (netem)", works=report["netem"], seen=seen, remedy=NETEM_REMEDY)
 
 
 def _delay_line(found: dict[str, Any]) -> Diagnostic:

@@ -182,7 +182,7 @@ class DelayLine:
             elif "open" in asked:
                 self._open()
         except OSError as refused:
-            answer["error"] = str(refused)
+            answer["error"] = refused.strerror or str(refused)
         if "tally" in asked:
             answer["tally"] = self._tally().as_dict()
         with contextlib.suppress(OSError):  # the rank may have died
