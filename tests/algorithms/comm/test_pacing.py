@@ -54,6 +54,24 @@ def test_messages_arrive_at_the_rate() -> None:
     assert found["from two"] >= 2 * SECONDS
 
 
+def own_time() -> float:
+    """Return the seconds of a small message over a fast link, after one whose receiver had waited for 20 ms."""
+    pacer = Pacer()
+    pacer.start(up_bits_per_second=10**10, down_bits_per_second=10**10)
+    waiting_since = time.monotonic()
+    pacer.record_send(0, 821)
+    time.sleep(0.02)
+    pacer.wait_for_arrival(0, 821, waiting_since)
+    start = time.monotonic()
+    pacer.record_send(0, 821)
+    pacer.wait_for_arrival(0, 821, time.monotonic())
+    return time.monotonic() - start
+
+
+def test_the_machines_own_time_for_a_small_message_is_added() -> None:
+    assert run_ranks(own_time, 1)[0] > 0.019
+
+
 def exchange_seconds(server: Literal["root", "sharded"]) -> tuple[list[float], bool]:
     """Return the seconds of a dense exchange with and without pacing, and whether both gave the same result."""
     pacer = Pacer()
