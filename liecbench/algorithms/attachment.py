@@ -67,7 +67,7 @@ class Attachment:
             ddp.__dict__["join_hook"] = refuse_join
 
     def end_partial_step(self) -> bool:
-        """End the step that only some of the optimizers have made, and return whether there was one."""
+        """Return whether only some of the optimizers have made the current step; if so, count it as made by all."""
         is_partial = len(self._to_come) < len(self._innermost)
         self._to_come = set(self._innermost)
         return is_partial
@@ -112,7 +112,7 @@ class Attachment:
             handle.remove()
 
     def release(self, *, has_failed: bool) -> None:
-        """Release the process group, which other algorithms may use again unless the algorithm ``has_failed``."""
+        """Release the process group. If the algorithm ``has_failed``, no other algorithm uses the group again."""
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 
     def _begin_step(self) -> None:

@@ -50,7 +50,7 @@ def sparse_parameters(ddp: DistributedDataParallel, named: Iterable[tuple[str, P
 
 
 def finds_unused(ddp: DistributedDataParallel) -> bool:
-    """Return whether ``ddp`` looks for parameters that a backward pass leaves out, as with a static graph."""
+    """Return whether ``ddp`` finds the parameters that a pass does not use. With a static graph it always does."""
     return bool(ddp.find_unused_parameters or ddp.static_graph)
 
 

@@ -51,7 +51,7 @@ class _Case:
 
     @property
     def asked(self) -> Link:
-        """The default link, to whose rate times are compared."""
+        """The default link; the physical limits of times follow from its rate."""
         assert self.link.default is not None, "a benchmark's links are shaped"
         return self.link.default
 

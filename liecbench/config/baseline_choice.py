@@ -14,8 +14,8 @@ class BaselineChoice:
 
     Attributes:
         algorithm: The algorithm's name.
-        fixed: Other fields and their values that the chosen cells must have. Cells are also compared with them if their
-            own values of these fields differ.
+        fixed: Other fields, with the values that the chosen cells have. Cells with other values of these fields are
+            compared with the chosen cells, too.
     """
 
     algorithm: str

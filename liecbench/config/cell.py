@@ -206,7 +206,7 @@ class Cell(Model):
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     def at_rate(self, bits_per_second: int) -> "Cell":
-        """Return the cell with the links of ``LinkMap.at_rate``, marked as added to narrow a break-even."""
+        """Return the cell with links scaled to this rate (``LinkMap.at_rate``), marked as added for a break-even."""
         return self.model_copy(update={"link": self.link.at_rate(bits_per_second), "added_rate": True})
 
     def __copy__(self) -> Self:
@@ -278,7 +278,7 @@ class Session:
 
     @property
     def cell(self) -> Cell:
-        """The cell of the first contestant; all have the same workers, link, backend, device and threads."""
+        """The first contestant's cell. All contestants have its workers, link, backend, device and threads."""
         return self.contestants[0].cell
 
     @property

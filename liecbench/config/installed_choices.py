@@ -34,7 +34,7 @@ class Installed:
     def _form(self, name: str, shared: dict[str, Any]) -> dict[str, Any]:
         """Return the schema of a mapping with this ``name``.
 
-        Its keys are ``name``, the options of what has this name, and the keys ``shared`` by all names.
+        The mapping's keys are ``name``, the options of the class with this name, and the keys ``shared`` by all names.
         """
         description = registry.summary(registry.load(self.kind, name))
         options = registry.options_model(self.kind, name).model_json_schema().get("properties", {})

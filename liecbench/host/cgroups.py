@@ -39,12 +39,12 @@ def cpu_quota(proc: Path = _PROC) -> float | None:
 
 
 def total_memory_bytes(proc: Path = _PROC) -> int:
-    """Return the memory of the machine, or the control group's limit if it is lower."""
+    """Return the bytes of the machine's memory, or of the control group's limit if it is lower."""
     return min([psutil.virtual_memory().total, *(limit for limit, _ in _memory(proc))])
 
 
 def available_memory_bytes(proc: Path = _PROC) -> int:
-    """Return the memory that this process can get without swapping: the machine's, or what a limit leaves of it."""
+    """Return the bytes that this process can still get without swapping and within its control group's limit."""
     return min([psutil.virtual_memory().available, *(max(0, limit - used) for limit, used in _memory(proc))])
 
 

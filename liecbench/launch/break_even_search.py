@@ -43,7 +43,8 @@ def narrow_break_evens(
 def _stall_timeout(added: Sequence[AddedRate], known: StallTimeout) -> StallTimeout:
     """Return a function that gives the seconds without an event after which a launch counts as stalled.
 
-    At an added rate, they are those of the slowest link that the scenario asks for.
+    The function takes a cell's id. A cell at an added link rate has the timeout of its twin on the slowest link that
+    the scenario asks for.
     """
     measured = {new: old for one in added for new, old in one.measured.items()}
     return lambda cell_id: known(measured.get(cell_id or "", cell_id))

@@ -49,7 +49,7 @@ class DelayLineControl:
         self._ask({"link": None})
 
     def tally(self) -> LinkTally:
-        """Return what the delay line counted so far, for the links of all ranks."""
+        """Return the delay line's counts so far, for the links of all ranks."""
         return LinkTally(**self._ask({"tally": True})["tally"])
 
     def _ask(self, request: dict[str, object]) -> dict[str, Any]:

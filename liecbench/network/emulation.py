@@ -99,7 +99,7 @@ class WorkerLink:
         self._delay_line.lift()
 
     def tally(self) -> LinkTally:
-        """Return what the delay line counted so far, for the links of all ranks."""
+        """Return the delay line's counts so far, for the links of all ranks."""
         return self._delay_line.tally()
 
     def wire_bytes(self) -> tuple[int, int]:

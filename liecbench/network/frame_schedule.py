@@ -99,7 +99,7 @@ class LinkDirection:
 
 
 class _Transfer(NamedTuple):
-    """A frame whose first byte reaches the down link of ``destination`` at ``at``, and its last byte at ``last``."""
+    """A frame whose first byte reaches the down link of ``destination`` at time ``at``, and its last at ``last``."""
 
     at: float
     number: int
@@ -111,7 +111,7 @@ class _Transfer(NamedTuple):
 
 
 class _Arrival(NamedTuple):
-    """A frame that arrives at ``destination`` at ``at``."""
+    """A frame that arrives at ``destination`` at time ``at``, in seconds."""
 
     at: float
     number: int

@@ -29,7 +29,7 @@ class Link:
 
     @property
     def lower_bits_per_second(self) -> int:
-        """The rate of the slower direction."""
+        """The rate of the slower direction, in bits per second."""
         return min(self.up_bits_per_second, self.down_bits_per_second)
 
     @property

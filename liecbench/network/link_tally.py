@@ -32,7 +32,7 @@ class LinkTally:
     late_seconds: float
 
     def since(self, earlier: "LinkTally") -> "LinkTally":
-        """Return the counts since ``earlier``."""
+        """Return these counts minus ``earlier``, the counts of the same delay line at an earlier time."""
         return LinkTally(
             lost_sent_segments=_differences(self.lost_sent_segments, earlier.lost_sent_segments),
             lost_received_segments=_differences(self.lost_received_segments, earlier.lost_received_segments),

@@ -43,7 +43,7 @@ class BreakEven:
 
     @property
     def emulators(self) -> list[str]:
-        """The names of what emulated the links, the slowest links' first; see ``CellResult.emulators``."""
+        """The names of the links' emulators, those of the slowest links first; see ``CellResult.emulators``."""
         cells = (cell for row in self.rows for cell in row.cells)
         return list(dict.fromkeys(name for cell in cells for name in sorted(cell.emulators)))
 

@@ -60,7 +60,7 @@ class CellResult:
 
     @property
     def emulators(self) -> frozenset[str]:
-        """The names of what emulated this cell's links while its times were taken; empty without shaped links."""
+        """The names of this cell's links' emulators while its times were taken; empty without shaped links."""
         if self.is_interleaved:
             return self.timing_emulators
         emulator = recorded_emulator(self.environment)

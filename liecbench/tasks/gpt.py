@@ -55,7 +55,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[n, t, width]`` to ``[n, t, width]``."""
+        """Return the block's output for ``x``; both have the shape ``[n, t, width]``."""
         x = x + self.attention(self.norm1(x))
         out: Tensor = x + self.mlp(self.norm2(x))
         return out

@@ -32,7 +32,7 @@ _Listed = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class TinyImageNet(Dataset):
-    """Tiny ImageNet (Stanford CS231n): images of 200 classes, 100,000 to train on; its 10,000 for validation held out.
+    """Tiny ImageNet (Stanford CS231n): images of 200 classes, 100,000 to train on and 10,000 held out.
 
     A class's label is the position of its WordNet id in the sorted list of all ids.
 

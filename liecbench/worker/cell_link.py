@@ -54,7 +54,7 @@ class LinkShaper(Protocol):
         """
 
     def tally(self) -> LinkTally | None:
-        """Return what the delay line counted so far, for the links of all ranks; None without one."""
+        """Return the delay line's counts so far, for the links of all ranks; None if no delay line is used."""
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
@@ -162,7 +162,7 @@ class CellLink:
         }
 
     def tally(self) -> dict[str, Any] | None:
-        """Return what the delay line counted since ``prepare``, for a record; None if no delay line is used."""
+        """Return the delay line's counts since ``prepare``, by name, for a record; None if no delay line is used."""
         now = self._tally()
         return None if now is None or self._prepared is None else now.since(self._prepared).as_dict()
 

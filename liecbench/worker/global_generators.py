@@ -8,7 +8,7 @@ import torch
 
 
 def generator_states() -> dict[str, Any]:
-    """Return the states of both generators as plain data, which ``torch.load`` takes as safe."""
+    """Return the states of Python's and NumPy's global generators as plain data, which ``torch.load`` takes as safe."""
     state: Any = np.random.get_state(legacy=False)
     key = torch.from_numpy(state["state"]["key"].astype(np.int64))
     plain = {"key": key, "pos": int(state["state"]["pos"]), "has_gauss": int(state["has_gauss"])}
@@ -16,7 +16,7 @@ def generator_states() -> dict[str, Any]:
 
 
 def set_generator_states(states: dict[str, Any]) -> None:
-    """Restore what ``generator_states`` returned."""
+    """Restore the states of Python's and NumPy's global generators that ``generator_states`` returned."""
     random.setstate(states["python"])
     saved = states["numpy"]
     key = saved["key"].numpy().astype(np.uint32)

@@ -37,7 +37,7 @@ def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) -> None:
-    """Restore what ``unsaved_state`` returned for an equal model. Buffers and tensors go to the model's device."""
+    """Restore the ``state`` that ``unsaved_state`` returned for an equally built model, on this model's device."""
     for name, module in model.named_modules():
         saved = state.get(name)
         if saved is None:
@@ -78,7 +78,10 @@ def _restored(found: Any, value: Any) -> Any:
 
 
 def add_missing_buffers(model: nn.Module, state: dict[str, Any]) -> None:
-    """Create the buffers of the state dict ``state`` that a pass would create, or give another shape, in ``model``."""
+    """Create in ``model`` the buffers of the state dict ``state`` that it lacks, or that have another shape there.
+
+    Some modules create or reshape their buffers in the first pass.
+    """
     modules = dict(model.named_modules())
     for key, value in state.items():
         owner, _, name = key.rpartition(".")
@@ -123,7 +126,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _detached(value: Any) -> Any:
-    """Return plain data without autograd graphs."""
+    """Return ``value``, plain data that may contain tensors, with every tensor detached from its autograd graph."""
     match value:
         case Tensor():
             return value.detach()

@@ -143,7 +143,7 @@ class Replica:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the state that ``state_dict`` returned."""
+        """Restore the state of this rank that ``state_dict`` returned."""
         add_missing_buffers(self.model, state["model"])
         self.model.load_state_dict(state["model"])
         if "unsaved" in state:  # earlier versions' checkpoints lack it

@@ -30,7 +30,7 @@ _UNSEEN: Final = (type, types.ModuleType, types.BuiltinFunctionType, str, bytes,
 def undone(model: nn.Module, *, keep_parameters: bool = False) -> Iterator[None]:
     """Undo, after the ``with`` body, what the body's passes change in the model and in global random generators.
 
-    Torch's generators are the caller's, because a GPU has its own (see ``device.rng_states``).
+    Torch's own generators are not restored: which ones there are depends on the device (see ``device.rng_states``).
 
     Args:
         model: The model, without DistributedDataParallel.

@@ -51,7 +51,7 @@ def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: b
 
 
 def _exists(group: dist.ProcessGroup) -> bool:
-    """Return whether ``group`` is not destroyed, alone or with all groups."""
+    """Return False if ``group`` was destroyed, by itself or together with all process groups."""
     return group in dist.distributed_c10d._world.pg_map
 
 

@@ -49,7 +49,7 @@ class HostClock(Clock):
         return time.perf_counter()
 
     def now(self) -> float:
-        """Return the same as ``timestamp``, because no work is ever queued."""
+        """Return the seconds of ``time.perf_counter``, as ``timestamp`` does: on the CPU no work is ever queued."""
         return self.timestamp()
 
     def record(self, start: float, end: float, callback: OnTimed) -> None:
@@ -191,7 +191,10 @@ class Stopwatch:
         start: Any,
         end: Any,
     ) -> None:
-        """Count the time between two timestamps of ``clock`` as ``timed`` counts the time of its body."""
+        """Add the seconds from ``start`` to ``end`` to ``counter`` and, while tracing, collect a span named ``span``.
+
+        ``start`` and ``end`` are timestamps of ``clock``.
+        """
         traced = self.tracer.enabled
 
         def add(begin: float, end: float) -> None:
