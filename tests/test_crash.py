@@ -165,7 +165,9 @@ def with_killed_rank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_cell_of_a_killed_rank_is_failed_with_the_logs_end(with_killed_rank: Path) -> None:
-    (failed,) = (r for r in records(with_killed_rank) if isinstance(r, End) and r.status != "completed")
+    unfinished = [r for r in records(with_killed_rank) if isinstance(r, End) and r.status != "completed"]
+    assert len(unfinished) == 1, [end.error for end in unfinished]
+    (failed,) = unfinished
     assert failed.status == "failed"
     assert failed.error is not None
     assert "SIGKILL" in failed.error or "-9" in failed.error
