@@ -14,7 +14,13 @@ from liecbench.config.factory import make_algorithm, make_compressor
 from liecbench.estimate.planned_bytes import WITHOUT_EFFECT, StepTraffic, traffic
 from liecbench.estimate.wire_time import wire_seconds
 from liecbench.host import cgroups
-from liecbench.worker.session_rounds import CONTESTANT_SECONDS, MIN_ROUNDS, PLACEMENT_ROUNDS, burst_steps
+from liecbench.worker.session_rounds import (
+    COMPUTE_SECONDS,
+    CONTESTANT_SECONDS,
+    MIN_ROUNDS,
+    PLACEMENT_ROUNDS,
+    burst_steps,
+)
 
 _MIN_STALL_SECONDS: Final = 300.0
 _MAX_STALL_SECONDS: Final = 86400.0
@@ -101,7 +107,10 @@ def burst_lengths(cell: Cell) -> dict[str, int]:
 
 
 def _round_seconds(session: Session) -> float:
-    return sum(_turn_seconds(contestant.cell) for contestant in session.contestants)
+    """Return the estimated seconds of a round: every contestant's turn, and the measurement of computing alone."""
+    alone = {_compute_seconds(contestant.cell) for contestant in session.contestants}
+    turns = sum(_turn_seconds(contestant.cell) for contestant in session.contestants)
+    return turns + sum(max(COMPUTE_SECONDS, seconds) for seconds in alone)
 
 
 def _turn_seconds(cell: Cell) -> float:
@@ -122,9 +131,16 @@ def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
     if cell.device == "cuda":
         return wire_seconds(cell, kind)
     compression = _compression_seconds(cell) if any(map(any, kind.ranks)) else 0.0
-    arithmetic = make_algorithm(cell).batches_per_step * _backward_seconds(cell) + compression + _STEP_SECONDS
+    arithmetic = _compute_seconds(cell) + _slowdown(cell) * (compression + _STEP_SECONDS)
     messages = 2 * cell.workers * (cell.workers - 1) if any(map(any, kind.ranks)) else 0
-    return _slowdown(cell) * arithmetic + messages * _MESSAGE_SECONDS / _num_cores() + wire_seconds(cell, kind)
+    return arithmetic + messages * _MESSAGE_SECONDS / _num_cores() + wire_seconds(cell, kind)
+
+
+def _compute_seconds(cell: Cell) -> float:
+    """Return the estimated seconds that a step computes, on workers that share cores; 0 on a GPU."""
+    if cell.device == "cuda":
+        return 0.0
+    return _slowdown(cell) * make_algorithm(cell).batches_per_step * _backward_seconds(cell)
 
 
 def _evaluation_seconds(cell: Cell) -> float:

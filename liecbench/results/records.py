@@ -99,9 +99,10 @@ class Epoch:
     rank with the most. Only the first epoch has ``first_steps``.
 
     ``train_seconds`` is the sum of four parts. ``compute_seconds`` is the time for the model and the optimizer without
-    waiting for a processor, mean over ranks. ``exposed_wire_seconds`` is the transfer that computing does not hide, at
-    most bytes ÷ measured rate. ``exposed_compress_seconds`` is the compression that computing does not hide.
-    ``other_seconds`` is the rest: latency, and waiting for other ranks or for a processor.
+    waiting for a processor, mean over ranks; if the steps were timed in a session, what they take alone.
+    ``exposed_wire_seconds`` is the transfer that computing does not hide, at most bytes ÷ measured rate.
+    ``exposed_compress_seconds`` is the compression that computing does not hide. ``other_seconds`` is the rest:
+    latency, and waiting for other ranks or for a processor.
 
     ``step_kinds`` has the number of steps of each step kind. In a ledger, the seconds of an epoch without timed steps
     are null. If a cell is only timed in a session, while another cell is trained in its place, its epochs are computed
@@ -195,11 +196,13 @@ class Timing:
         order: The position of the contestant's turn in the round, from 0.
         steps: The number of timed steps.
         seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.
-        compute_seconds: The part of ``seconds`` for the model and the optimizer without waiting for a processor, mean
-            over ranks.
+        compute_seconds: The part of ``seconds`` for the model and the optimizer: what they take when they are alone,
+            without communication, compression and pauses. It is measured before each round, mean over ranks, and equal
+            for all contestants that compute the same. In records of earlier versions: the same as ``thread_seconds``.
         wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
-        other_seconds: The rest of ``seconds``: latency, and waiting for other ranks or for a processor.
+        other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and what computing
+            takes longer than alone, because caches are cold after a wait.
         exposed_seconds: Compression and communication that computing did not hide.
         communicate_seconds: Communication on the slowest rank, hidden or not.
         least_communicate_seconds: Communication on the rank that communicated least.
@@ -212,6 +215,8 @@ class Timing:
         payload_bytes: Payload bytes ``sent`` and ``received``, each as a list with one number per rank.
         all_compress_seconds: Compression on the slowest rank, hidden or not.
         step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
+        thread_seconds: What the model and the optimizer took in these steps: ``compute_seconds`` of a rank's
+            measurement, mean over ranks. None in records of earlier versions.
     """
 
     type: ClassVar[str] = "timing"
@@ -239,6 +244,7 @@ class Timing:
     payload_bytes: dict[str, list[int]] = field(hash=False)
     all_compress_seconds: float
     step_quantiles: list[float] = field(hash=False)
+    thread_seconds: float | None = None
 
 
 CellRecord = Start | Epoch | End

@@ -1,5 +1,6 @@
 """The record of one burst (consecutive timed steps of one kind), combined from the measurements of all ranks."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,7 @@ class Turn:
         placement: The number of times that the contestants were created in memory before, from 0.
         round: The number of the round within the placement, from 0. In a round, every contestant has one turn.
         order: The place of the turn within the round, from 0.
+        compute_step_seconds: The seconds that a step of the contestant computes when it is alone (``ComputeAlone``).
     """
 
     setting: str
@@ -33,6 +35,7 @@ class Turn:
     placement: int
     round: int
     order: int
+    compute_step_seconds: float
 
 
 def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timing:
@@ -47,7 +50,7 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
         kind_share: The share of the method's steps that are of this kind in the long run, from 0 to 1.
     """
     slowest, counters = burst.slowest, burst.slowest.counters
-    parts = StepParts.of(burst.ranks)
+    parts = StepParts.of(burst.ranks, compute_seconds=burst.num_steps * turn.compute_step_seconds)
     return Timing(
         setting=turn.setting,
         contestant=turn.contestant,
@@ -59,6 +62,7 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
         steps=burst.num_steps,
         seconds=slowest.train_seconds,
         compute_seconds=parts.compute_seconds,
+        thread_seconds=statistics.fmean(rank.compute_seconds for rank in burst.ranks),
         wire_seconds=parts.wire_seconds,
         compress_seconds=parts.compress_seconds,
         other_seconds=parts.other_seconds,

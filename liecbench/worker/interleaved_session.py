@@ -20,7 +20,7 @@ from liecbench.algorithms.base import NonFiniteError
 from liecbench.config.cell import Contestant, Session
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Start, Status, Timing, utc_now
-from liecbench.worker import environment, session_groups
+from liecbench.worker import compute_alone, environment, session_groups
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.burst_record import Turn
 from liecbench.worker.cell_link import CellLink
@@ -129,9 +129,11 @@ class _Group:
         """
         created = [self._create(contestant) for contestant in order.sample(self.live, len(self.live))]
         residents = [resident for resident in created if resident is not None]
+        works = compute_alone.of_each_work(resident.replica for resident in residents)
         # There is no cleanup after an exception, because only this rank raised it, and its peers would never join.
         self.link.shape()
         for number in range(min(PLACEMENT_ROUNDS, self._rounds - self._rounds_done)):
+            compute_step_seconds = {key: work.step_seconds() for key, work in works.items()}
             for place, resident in enumerate(order.sample(residents, len(residents))):
                 turn = Turn(
                     setting=self.session.cell.setting,
@@ -139,6 +141,7 @@ class _Group:
                     placement=placement,
                     round=number,
                     order=place,
+                    compute_step_seconds=compute_step_seconds[compute_alone.work_key(resident.replica)],
                 )
                 if not self._take_turn(resident, turn):
                     residents.remove(resident)

@@ -19,6 +19,8 @@ T = TypeVar("T")
 # Vectors as large as the model that a contestant holds: parameters, gradients, DDP's buckets, momentum, the method's
 # memories, and the vectors that it sends and receives.
 _COPIES: Final = 12
+# The same of the plain model on which computing is measured: parameters, gradients and momentum.
+_PLAIN_COPIES: Final = 3
 _USABLE: Final = 0.7
 
 
@@ -35,7 +37,7 @@ def capacity(cell: Cell) -> int:
         free = torch.cuda.mem_get_info(device)[0] / sharing
     else:
         free = cgroups.available_memory_bytes() / int(os.environ.get("LOCAL_WORLD_SIZE", cell.workers))
-    fitting = torch.tensor(int(_USABLE * free / (4 * _COPIES * max(numel, 1))))
+    fitting = torch.tensor(int((_USABLE * free / (4 * max(numel, 1)) - _PLAIN_COPIES) / _COPIES))
     dist.all_reduce(fitting, op=dist.ReduceOp.MIN)
     return max(2, int(fitting))
 

@@ -15,12 +15,11 @@ class StepParts:
     Communication and compression are exposed if the training thread waits for them.
 
     Attributes:
-        compute_seconds: Computing of the model and the optimizer, without waiting for a processor: the mean over ranks.
-            The same model takes up to 1.7 times as long if steps wait for the network in between, because processor
-            caches are cold after a wait.
+        compute_seconds: Computing of the model and the optimizer, without waiting for a processor.
         wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate.
         compress_seconds: Exposed compression and decompression.
-        other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor.
+        other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor. In a timing session
+            also what computing takes longer than alone, because caches are cold after a wait.
     """
 
     compute_seconds: float
@@ -29,8 +28,12 @@ class StepParts:
     other_seconds: float
 
     @classmethod
-    def of(cls, ranks: Sequence[RankMeasurement]) -> Self:
+    def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
         """Return the parts, given the measurement of each rank.
+
+        ``compute_seconds`` are the seconds that the steps compute when they are alone (``ComputeAlone``). If they are
+        unknown (None), the mean over ranks of what the steps themselves computed takes their place. It depends on the
+        method: the same model takes up to 1.7 times as long if steps wait for the network in between.
 
         Transfer and compression are those of one rank, the one that is assumed to wait least for the others. The
         others wait for this rank, so its work shows why the steps take so long. It is chosen as follows:
@@ -40,7 +43,9 @@ class StepParts:
           others counts as communication, so this rank probably waits least.
         """
         total = max(rank.train_seconds for rank in ranks)
-        compute = min(statistics.fmean(rank.compute_seconds for rank in ranks), total)
+        if compute_seconds is None:
+            compute_seconds = statistics.fmean(rank.compute_seconds for rank in ranks)
+        compute = min(compute_seconds, total)
         if any(rank.link_seconds is None for rank in ranks):
             busiest = min(ranks, key=lambda rank: rank.counters.communicate_seconds)
         else:

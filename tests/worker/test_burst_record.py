@@ -5,7 +5,7 @@ from liecbench.worker.burst_record import Turn, burst_record
 from liecbench.worker.step_timing import Burst
 from tests.worker.rank_measurements import measurement
 
-TURN = Turn(setting="s", contestant="c", placement=2, round=1, order=3)
+TURN = Turn(setting="s", contestant="c", placement=2, round=1, order=3, compute_step_seconds=0.5)
 
 
 def test_a_burst_has_the_slowest_ranks_time_and_the_timed_steps_bytes() -> None:
@@ -31,6 +31,8 @@ def test_a_burst_has_the_slowest_ranks_time_and_the_timed_steps_bytes() -> None:
     assert (actual.steps, actual.seconds) == (2, 5.0)
     parts = (actual.compute_seconds, actual.wire_seconds, actual.compress_seconds, actual.other_seconds)
     assert abs(sum(parts) - 5.0) < 1e-12
+    # Two steps compute 0.5 s each when they are alone; in these bursts they computed 0.4 × 3 s and 0.4 × 5 s.
+    assert (actual.compute_seconds, actual.thread_seconds) == (1.0, 1.6)
     assert (actual.communicate_seconds, actual.least_communicate_seconds) == (4.0, 2.0)
     assert actual.payload_bytes == {"sent": [200, 200], "received": [400, 400]}
     assert actual.wire_bytes == {"sent": [220, 220], "received": [440, 440]}

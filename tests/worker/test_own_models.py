@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.config.cell import Cell
 from liecbench.worker import checkpoint
 from liecbench.worker.cell_setup import set_up
+from liecbench.worker.compute_alone import ComputeAlone
 from liecbench.worker.step_timing import rehearse, time_burst
 from liecbench.worker.trainer import Trainer
 from tests import own_models
@@ -67,12 +68,15 @@ def train_plainly(kind: str, *, warm_up: bool = False) -> Numbers:
     return numbers(model)
 
 
-def train_by_liecbench(trained: Cell, *, rehearsed: bool = False) -> Numbers:
+def train_by_liecbench(trained: Cell, *, rehearsed: bool = False, measured: bool = False) -> Numbers:
     replica = set_up(trained, NoLink())
+    alone = ComputeAlone.create(replica) if measured else None
     if rehearsed:
         rehearse(replica)
     trainer = Trainer(replica)
     for epoch in range(EPOCHS):
+        if alone is not None:
+            alone.step_seconds()
         trainer.epoch(epoch, attempt=1)
     replica.close()
     return numbers(replica.model)
@@ -95,6 +99,8 @@ def train_with_a_break(directory: Path, trained: Cell) -> Numbers:
 
 # Kinds with state that a pass of the rehearsal, or the one that measures the compression error, could change.
 WITH_STATE = ("frozen", "initialised", "remembering", "noisy")
+# Kinds that draw random numbers, or keep statistics, or whose inputs require gradients.
+MEASURED = ("dropout", "lazy", "noisy", "differentiable")
 
 
 def train_every_way(directory: Path) -> dict[str, dict[str, Numbers]]:
@@ -111,6 +117,8 @@ def train_every_way(directory: Path) -> dict[str, dict[str, Numbers]]:
                 "compressed": train_by_liecbench(own_cell(kind, "memsgd")),
                 "compressed, resumed": train_with_a_break(directory, own_cell(kind, "memsgd")),
             }
+        if kind in MEASURED:
+            found[kind]["measured"] = train_by_liecbench(own_cell(kind), measured=True)
     return found
 
 
@@ -134,6 +142,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
     [
         *((kind, way, "plain") for kind in OWN_MODELS for way in ("liecbench", "resumed")),
         *((kind, "rehearsed", "plain") for kind in WITH_STATE),
+        *((kind, "measured", "plain") for kind in MEASURED),
         *((kind, "compressed, resumed", "compressed") for kind in WITH_STATE),
     ],
 )

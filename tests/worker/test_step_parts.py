@@ -64,6 +64,14 @@ def test_parts_are_the_slowest_ranks_time(ranks: list[RankMeasurement], expected
     assert StepParts.of(ranks) == expected
 
 
+@pytest.mark.parametrize(
+    ("alone", "expected"),
+    [(1.5, parts(1.5, 0.75, 1.0, 4.75)), (7.5, parts(7.5, 0.0, 0.5, 0.0)), (9.0, parts(8.0, 0.0, 0.0, 0.0))],
+)
+def test_computing_that_was_measured_alone_replaces_that_of_the_steps(alone: float, expected: StepParts) -> None:
+    assert StepParts.of([rank(8.0), rank(7.0)], compute_seconds=alone) == expected
+
+
 class SlowSign(Sign):
     def compress(self, tensor: Tensor, residual: Tensor | None = None) -> Message:
         time.sleep(COMPRESS)

@@ -1,0 +1,122 @@
+"""The seconds that a training step computes when it is alone: without communication, compression and pauses.
+
+Every contestant of a timing session (a method to time) computes the same: the same model, on batches of the same size.
+In a contestant's own steps, however, this work takes up to 1.7 times as long if they wait for the network, because
+processor caches are cold after a wait. So a session measures the work by itself, on a plain copy of the model.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.optim import Optimizer
+
+from liecbench.algorithms.comm.timing import Clock, clock_for
+from liecbench.config import workload
+from liecbench.worker.batches import Batch
+from liecbench.worker.device import rng_states, set_rng_states
+from liecbench.worker.global_generators import generator_states, set_generator_states
+from liecbench.worker.lazy_modules import materialise
+from liecbench.worker.replica import Replica
+from liecbench.worker.session_rounds import COMPUTE_SECONDS
+
+# What changes the work of a plain step: minibatches per step, and whether SGD has momentum and weight decay.
+WorkKey = tuple[int, bool, bool]
+
+
+def work_key(replica: Replica) -> WorkKey:
+    """Return a key that is equal for those contestants of a session whose steps compute the same."""
+    task = replica.cell.task
+    return replica.algorithm.batches_per_step, bool(task.momentum), bool(task.weight_decay)
+
+
+@dataclass(slots=True, kw_only=True)
+class ComputeAlone:
+    """A plain copy of a contestant's model, with an optimizer and one step's minibatches.
+
+    The copy is trained without DistributedDataParallel and without the method. No number of a contestant depends on it,
+    and the random states that its passes draw from are restored.
+    """
+
+    replica: Replica
+    model: nn.Module
+    optimizer: Optimizer
+    minibatches: list[Batch]
+    clock: Clock
+
+    @classmethod
+    def create(cls, replica: Replica) -> Self:
+        """Build the copy of a contestant on this rank, and train one uncounted step."""
+        task, device, batches = replica.cell.task, replica.device, replica.batches
+        with _restored_random_states(device):
+            workload.seed(replica.cell.seed)
+            plain = workload.build(task)
+            plain.model.to(device)
+            materialise(plain, device)
+            # With a learning rate of 0 the work is the same, and training cannot diverge.
+            parameters = plain.model.parameters()
+            optimizer = torch.optim.SGD(parameters, lr=0.0, momentum=task.momentum, weight_decay=task.weight_decay)
+            alone = cls(
+                replica=replica,
+                model=plain.model,
+                optimizer=optimizer,
+                minibatches=batches.minibatches(batches.of_epoch(0)[0], batches.augmentation_rng(0)),
+                clock=clock_for(device),
+            )
+            alone._step()
+        return alone
+
+    def step_seconds(self) -> float:
+        """Measure steps on all ranks at the same time, and return the seconds of one step. Collective.
+
+        Returns:
+            The mean over ranks of the lower quartile of each rank's steps, the same on every rank. On the CPU with one
+            thread per rank, the seconds are CPU time of the training thread, so that waiting for a processor does not
+            count. On a GPU they are its own time, and with several threads wall time.
+        """
+        dist.barrier()
+        seconds: list[float] = []
+        began = time.monotonic()
+        with _restored_random_states(self.replica.device):
+            while not seconds or time.monotonic() - began < COMPUTE_SECONDS:
+                seconds.append(self._step())
+                self.replica.heartbeat()
+        own = torch.tensor(float(np.quantile(seconds, 0.25)), dtype=torch.float64)
+        dist.all_reduce(own)
+        return float(own) / dist.get_world_size()
+
+    def _step(self) -> float:
+        """Train a step, and return its seconds."""
+        began, cpu_from = self.clock.timestamp(), time.thread_time()
+        self.optimizer.zero_grad()
+        for minibatch in self.minibatches:
+            (self.replica.loss(self.model, minibatch) / len(self.minibatches)).backward()
+        self.optimizer.step()
+        cpu_seconds = time.thread_time() - cpu_from
+        seconds: list[float] = []
+        self.clock.record(began, self.clock.timestamp(), lambda begin, end: seconds.append(end - begin))
+        self.clock.synchronize()
+        uses_thread_time = self.replica.device.type == "cpu" and torch.get_num_threads() == 1
+        return cpu_seconds if uses_thread_time else seconds[0]
+
+
+@contextmanager
+def _restored_random_states(device: torch.device) -> Iterator[None]:
+    states, others = rng_states(device), generator_states()
+    yield
+    set_rng_states(states, device)
+    set_generator_states(others)
+
+
+def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
+    """Return one ``ComputeAlone`` per key of the replicas, in the order in which the keys occur."""
+    firsts: dict[WorkKey, Replica] = {}
+    for replica in replicas:
+        firsts.setdefault(work_key(replica), replica)
+    return {key: ComputeAlone.create(replica) for key, replica in firsts.items()}
