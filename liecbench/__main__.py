@@ -4,7 +4,7 @@ import os
 import signal
 from typing import NoReturn
 
-from liecbench.errors import ExitCode, exit_unexpectedly
+from liecbench.errors import ExitCode
 
 
 def main() -> NoReturn:
@@ -13,7 +13,9 @@ def main() -> NoReturn:
         signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
     try:
         from liecbench.cli.app import main as run_command
-    except Exception as error:  # a dependency that is broken or too old
+    except BaseException as error:  # a dependency that is broken or too old
+        from liecbench.cli.crash_report import exit_unexpectedly
+
         exit_unexpectedly(error)
 
     run_command()

@@ -8,11 +8,10 @@ LiecbenchError            2  a mistake in a command or its arguments
 
 import difflib
 import errno
-import sys
-import traceback
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import NoReturn
+
+from liecbench.plain_text import printable, shortened
 
 
 class ExitCode(IntEnum):
@@ -36,12 +35,15 @@ class Interruption(SystemExit):
 
 
 class LiecbenchError(Exception):
-    """An error that the user can fix; the message says what is wrong and, after a semicolon, what to do."""
+    """An error that the user can fix; the message says what is wrong and, after a semicolon, what to do.
+
+    The message may quote names, paths and servers: control characters in it are escaped, and long values are cut.
+    """
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(f"{message}; {remedy}" if remedy else message)
+        super().__init__(printable(shortened(f"{message}; {remedy}" if remedy else message)))
 
 
 class ScenarioError(LiecbenchError):
@@ -61,17 +63,6 @@ class NothingToCompareError(LiecbenchError):
 def is_disk_error(error: OSError) -> bool:
     """Return whether an error comes from a full or read-only disk."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
-def exit_unexpectedly(error: Exception) -> NoReturn:
-    """Print the traceback of ``error`` and where to report it; end the process with exit code 70."""
-    traceback.print_exception(error)
-    print(
-        f"liecbench: unexpected {type(error).__name__}; please report it where you got liecbench from, with the lines "
-        "above and the output of `liecbench doctor`",
-        file=sys.stderr,
-    )
-    sys.exit(ExitCode.UNEXPECTED_ERROR)
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:

@@ -129,8 +129,10 @@ def test_a_test_file_has_the_name_of_the_module_that_it_tests() -> None:
     assert names - modules == SEVERAL_MODULES
 
 
-def test_the_root_holds_no_module_but_the_errors() -> None:
-    assert {"__init__.py", "__main__.py", "errors.py", "py.typed"} == {p.name for p in PACKAGE.iterdir() if p.is_file()}
+def test_the_root_holds_no_module_but_the_errors_and_their_text() -> None:
+    expected = {"__init__.py", "__main__.py", "errors.py", "plain_text.py", "py.typed"}
+
+    assert expected == {path.name for path in PACKAGE.iterdir() if path.is_file()}
 
 
 def test_top_level_imports_have_no_cycle() -> None:

@@ -8,7 +8,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -17,9 +17,10 @@ from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
 from liecbench.cli.console import console, ignore_broken_pipe, say
-from liecbench.cli.plain_characters import print_any_character
+from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.run import run
-from liecbench.errors import ExitCode, Interruption, LiecbenchError, exit_unexpectedly, is_disk_error
+from liecbench.errors import ExitCode, Interruption, LiecbenchError, is_disk_error
+from liecbench.plain_text import shortened
 
 app = typer.Typer(
     help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",
@@ -145,30 +146,52 @@ def schema() -> None:
 
 def main() -> NoReturn:
     """Run the ``liecbench`` command and exit; for an error that the user can fix, print one line, not a traceback."""
-    print_any_character()
+    make_streams_plain()
     gc.set_threshold(100_000)  # imports create no garbage, but collections would take a fifth of their time
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        app(prog_name="liecbench")
+        try:
+            code = app(prog_name="liecbench", standalone_mode=False)
+        finally:
+            with ignore_broken_pipe():  # the interpreter would exit with 120 if standard output could not be written
+                pass
     except LiecbenchError as error:
         print(f"liecbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
         if not error.filename and not is_disk_error(error):
-            exit_unexpectedly(error)
+            _exit_unexpectedly(error)
         # For a missing file or a full disk, the operating system's message is the most helpful.
         where = f"{error.filename}: " if error.filename else ""
-        print(f"liecbench: {where}{error.strerror or error}; check the path and its disk", file=sys.stderr)
+        message = shortened(f"{where}{error.strerror or error}")
+        print(f"liecbench: {message}; check the path and its disk", file=sys.stderr)
         sys.exit(ExitCode.USAGE)
-    except SystemExit as end:
-        # typer ends with 1, which would mean a regression, if a pipe is closed or the input of a prompt ends.
-        if isinstance(end.__context__, OSError | typer.Abort):
-            sys.exit(ExitCode.UNEXPECTED_ERROR)
+    except Interruption:
         raise
-    except Exception as error:
-        exit_unexpectedly(error)
-    sys.exit(ExitCode.DONE)
+    except BaseException as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # click's, or typer's copy of click's
+            _exit_with_usage(error)
+        # typer exits if a pipe is closed, or the input of a prompt ends. Any other exit is by a user's function, whose
+        # code could mean a regression.
+        is_exit = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+        if is_exit or isinstance(error, typer.Abort):
+            sys.exit(ExitCode.UNEXPECTED_ERROR)
+        _exit_unexpectedly(error)
+    sys.exit(code)
+
+
+def _exit_with_usage(error: Any) -> NoReturn:
+    """Print a mistake in the command line, or the help that replaces it, without the middle of very long words."""
+    error.message = "\n".join(map(shortened, error.message.split("\n")))
+    error.show()
+    sys.exit(error.exit_code)
+
+
+def _exit_unexpectedly(error: BaseException) -> NoReturn:
+    from liecbench.cli.crash_report import exit_unexpectedly
+
+    exit_unexpectedly(error)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

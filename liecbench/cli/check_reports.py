@@ -10,6 +10,7 @@ import typer
 from liecbench.cli.check_options import CheckFormat
 from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode, LiecbenchError
+from liecbench.host import regular_files
 
 if TYPE_CHECKING:
     from liecbench.check.verdict import Outcome
@@ -38,8 +39,13 @@ class Reports:
 
     def __post_init__(self) -> None:
         for path in (self.json_file, self.junit):
-            if path is not None and not _can_be_written(path):
-                raise LiecbenchError(f"{path}: it cannot be written", "give a file in a directory that exists")
+            if path is None:
+                continue
+            try:
+                regular_files.require_writable(path)
+            except OSError as error:
+                message = f"{path}: it cannot be written ({error.strerror})"
+                raise LiecbenchError(message, "give a file in a directory that exists") from None
 
     def publish(self, outcome: "Outcome") -> NoReturn:
         """Print the outcome, write the files, and exit with the outcome's exit code."""
@@ -69,17 +75,11 @@ class Reports:
         from liecbench.check.output.junit import to_xml
 
         if self.json_file is not None:
-            self.json_file.write_text(json_outcome.to_json(outcome) + "\n", encoding="utf-8")
+            regular_files.write_text(self.json_file, json_outcome.to_json(outcome) + "\n")
         if self.junit is not None:
-            self.junit.write_text(to_xml(outcome) + "\n", encoding="utf-8")
+            regular_files.write_text(self.junit, to_xml(outcome) + "\n")
         if self.github:
             for line in github.annotations(outcome):
                 say(line, quiet=False)
             if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
                 github.append_summary(outcome, Path(summary))
-
-
-def _can_be_written(path: Path) -> bool:
-    if path.exists():
-        return not path.is_dir() and os.access(path, os.W_OK)
-    return path.parent.is_dir() and os.access(path.parent, os.W_OK)

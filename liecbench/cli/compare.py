@@ -8,6 +8,7 @@ import typer
 
 from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.errors import ExitCode
+from liecbench.host import regular_files
 from liecbench.report.formats import Format
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def report(
 
     comparison = _load_comparison(results, baseline=baseline, tuned_field=best)
     page = html.render(comparison)
-    with name_full_disk(output):
-        output.write_text(page, encoding="utf-8")
+    regular_files.write_text(output, page)
     say(f"wrote {output}", quiet=False)
     if figures is not None:
         _write_figures(comparison, figures)

@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from liecbench.cli.plain_streams import PlainStream
 from liecbench.errors import is_disk_error
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
         stderr: True for a console on standard error instead of standard output.
         quiet: True for a console that prints nothing.
     """
-    from rich.console import Console
+    from liecbench.cli.plain_console import PlainConsole
 
-    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(
-        stderr=stderr,
+    stream: Any = sys.stderr if stderr else sys.stdout
+    is_terminal = stream.isatty()
+    return PlainConsole(
+        file=stream.unfiltered if isinstance(stream, PlainStream) else stream,
         quiet=quiet,
         force_terminal=is_terminal,
         force_interactive=is_terminal,

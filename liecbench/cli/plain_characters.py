@@ -1,12 +1,10 @@
-"""Print on terminals and files whose encoding lacks some characters, as ASCII and Latin-1 do.
+"""Encode texts for terminals and files whose encoding lacks some characters, as ASCII and Latin-1 do.
 
 Symbols become similar ASCII text, such as ``x`` for ``×``, and letters lose their accents. Without this, one symbol in
 a table would end the command with a UnicodeEncodeError.
 """
 
 import codecs
-import io
-import sys
 import unicodedata
 from typing import Final
 
@@ -45,12 +43,10 @@ _PLAIN: Final = {
 }
 
 
-def print_any_character() -> None:
-    """Make standard output and standard error replace the characters that their encoding lacks."""
+def register() -> str:
+    """Register the handler of characters that an encoding lacks, and return its name for ``errors=``."""
     codecs.register_error(_HANDLER, _replace)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_HANDLER)
+    return _HANDLER
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -3,11 +3,13 @@
 import csv
 import io
 
+from liecbench.plain_text import one_line
 from liecbench.report.json_rows import counts
 from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import exported_metrics
 from liecbench.results.statistics import Estimate
 
+_FORMULA = ("=", "+", "-", "@")
 # These columns come first, in this order; the other fields follow, sorted by name.
 _FIRST = ("algorithm", "compressor", "workers", "link", "server", "dataset", "model", "batch_size", "learning_rate")
 
@@ -24,11 +26,27 @@ def render(comparison: Comparison) -> str:
     text = io.StringIO()
     headings = [*fields, "cells", "failed", "unfinished", "reached", *bounds]
     writer = csv.DictWriter(text, headings, lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: _safe(name) for name in headings})
     for row in rows:
         values = {key: value for name in names for key, value in _bounds(name, row.metrics[name]).items()}
-        writer.writerow({**row.fields, **counts(row), **values})
+        writer.writerow({name: _safe(value) for name, value in {**row.fields, **counts(row), **values}.items()})
     return text.getvalue()
+
+
+def _safe(value: object) -> object:
+    """Return a number as it is, and anything else as a text that no spreadsheet takes for a formula."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = one_line(str(value))
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _bounds(name: str, value: Estimate | None) -> dict[str, float | None]:

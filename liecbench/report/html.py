@@ -9,6 +9,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from liecbench import __version__
+from liecbench.host import regular_files
+from liecbench.plain_text import printable
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.plotly_traces import plotly_figure
@@ -17,6 +19,8 @@ from liecbench.report.table_texts import caption, field_heading, field_text
 from liecbench.results.break_even import symmetric_rate
 from liecbench.results.comparison import Comparison
 from liecbench.results.directory import SCENARIO_NAME
+
+_MOST_SCENARIO_BYTES = 2**22
 
 
 def render(comparison: Comparison) -> str:
@@ -51,11 +55,17 @@ def _template() -> Template:
         loader=PackageLoader("liecbench.report", "page"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
     return environment.get_template("page.html")
+
+
+def _printable(value: object) -> object:
+    is_markup = hasattr(value, "__html__")
+    return printable(value) if isinstance(value, str) and not is_markup else value
 
 
 def _plotly_library() -> str:
@@ -82,7 +92,8 @@ def _details(comparison: Comparison) -> Iterator[tuple[str, str]]:
     for directory in comparison.directories:
         path = directory / SCENARIO_NAME
         if path.exists():
-            yield f"{directory.resolve().name}: the scenario", path.read_text(encoding="utf-8", errors="replace")
+            text = regular_files.read_bytes(path, _MOST_SCENARIO_BYTES).decode(errors="replace")
+            yield f"{directory.resolve().name}: the scenario", text
     found: dict[str, dict[str, None]] = {}
     for cell in (cell for row in comparison.rows for cell in row.cells):
         environment = {name: value for name, value in cell.environment.items() if name != "link"}

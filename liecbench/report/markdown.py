@@ -3,6 +3,7 @@
 import html
 import re
 
+from liecbench.plain_text import one_line
 from liecbench.report.table_texts import caption, field_heading, starred_field_text
 from liecbench.results.comparison import Comparison
 
@@ -35,4 +36,4 @@ def _lines(comparison: Comparison) -> list[list[str]]:
 
 def _escaped(text: str) -> str:
     """Escape the characters that Markdown would read as a table, a link, code or a tag."""
-    return re.sub(r"([\\|\[\]`])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    return re.sub(r"([\\|\[\]`])", r"\\\1", html.escape(one_line(text), quote=False))

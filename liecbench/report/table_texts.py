@@ -1,5 +1,6 @@
 """Texts that the tables of a comparison share, whether on a terminal, in Markdown or on the HTML page."""
 
+from liecbench.plain_text import one_line, shortened
 from liecbench.results.comparison import Comparison
 from liecbench.results.gpu_metrics import max_ranks_per_gpu
 from liecbench.results.rows import Row
@@ -9,7 +10,7 @@ _CAPTION_FIELDS = ("link", "dataset", "model", "compressor", "server", "batch_si
 
 def field_heading(name: str) -> str:
     """Return the heading of a field's column: the field's name with spaces instead of underscores."""
-    return name.replace("_", " ")
+    return one_line(name.replace("_", " "))
 
 
 def field_text(row: Row, name: str) -> str:
@@ -17,7 +18,7 @@ def field_text(row: Row, name: str) -> str:
     value = row.fields.get(name)
     if isinstance(value, dict):
         value = ", ".join(f"{key} {item}" for key, item in value.items())
-    return "–" if value is None else str(value)
+    return "–" if value is None else shortened(one_line(str(value)))
 
 
 def starred_field_text(row: Row, name: str) -> str:
@@ -36,7 +37,7 @@ def caption(comparison: Comparison) -> str:
     of_gpus = any(metric.of_gpus for metric in comparison.columns(page=True))
     gpus = "; figures of GPUs: of all together" if of_gpus else ""
     shared = " · ".join(_shared_fields(comparison))
-    return f"{shared}\n{ratios}; payload and wire: sent + received per rank and epoch{gpus}"
+    return f"{one_line(shared)}\n{one_line(ratios)}; payload and wire: sent + received per rank and epoch{gpus}"
 
 
 def _shared_fields(comparison: Comparison) -> list[str]:

@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from liecbench.plain_text import shortened
 from liecbench.report.table_texts import caption, field_heading, starred_field_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
@@ -36,7 +37,7 @@ class TerminalTable:
         yield _table(comparison, {name: texts for name, texts in columns.items() if name not in hidden})
         yield Text(caption(comparison), style="dim")
         yield from (Text(line, style="bold") for line in comparison.verdict)
-        yield from (Text(error, style="red") for error in comparison.errors)
+        yield from (Text(shortened(error), style="red") for error in comparison.errors)
         yield from (Text(warning, style="yellow") for warning in comparison.warnings)
         if hidden:
             headings = ", ".join(METRICS[name].heading for name in hidden)

@@ -1,6 +1,7 @@
 import contextlib
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -232,18 +233,6 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     )
 
 
-def test_an_unexpected_error_has_an_exit_code_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> None:
-        raise RuntimeError("out of order")
-
-    monkeypatch.setattr("liecbench.cli.app.app", fail)
-    done = run_in_process("--help")
-    lines = done.stderr.splitlines()
-
-    assert (done.returncode, lines[-2]) == (70, "RuntimeError: out of order")
-    assert lines[-1].startswith("liecbench: unexpected RuntimeError; please report it where you got liecbench from")
-
-
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
@@ -254,19 +243,19 @@ def test_an_unexpected_error_has_an_exit_code_of_its_own(monkeypatch: pytest.Mon
         ),
         (OSError(errno.ENOSPC, "No space left"), 2, "No space left; check the path and its disk"),
         (OSError(errno.EROFS, "Read-only file system"), 2, "Read-only file system; check the path and its disk"),
-        (OSError(errno.EADDRINUSE, "Address already in use"), 70, "unexpected OSError; please report it"),
-        (OSError("no interface"), 70, "unexpected OSError; please report it"),
+        (OSError(errno.EADDRINUSE, "Address already in use"), 70, "unexpected OSError: "),
+        (OSError("no interface"), 70, "unexpected OSError: "),
     ],
     ids=["path", "full", "read-only", "network", "without a number"],
 )
 def test_only_errors_of_files_and_disks_are_usage_errors(
-    error: OSError, code: int, message: str, monkeypatch: pytest.MonkeyPatch
+    error: OSError, code: int, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def fail(**_: object) -> None:
         raise error
 
     monkeypatch.setattr("liecbench.cli.app.app", fail)
-    done = run_in_process("--help")
+    done = run_in_process("--help", environment={"XDG_STATE_HOME": str(tmp_path)})
 
     assert (code, True) == (done.returncode, done.stderr.splitlines()[-1].startswith(f"liecbench: {message}"))
 
@@ -282,9 +271,10 @@ def test_what_typer_ends_with_1_does_not_mean_a_regression(error: Exception, mon
     assert run_in_process("schema").returncode == 70
 
 
-def test_a_dependency_that_cannot_be_imported_is_an_unexpected_error() -> None:
+def test_a_dependency_that_cannot_be_imported_is_an_unexpected_error(tmp_path: Path) -> None:
     command = "import sys; sys.modules['typer'] = None; from liecbench.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=False)
 
     assert (done.returncode, "please report it" in done.stderr) == (70, True)
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 
@@ -37,4 +38,33 @@ def test_csv_quotes_what_needs_it() -> None:
     row = rows_of_specs({"compressor": {"name": 'a,"b"\nc'}})
     line = next(csv.DictReader(io.StringIO(as_csv(row))))
 
-    assert line["compressor"] == 'a,"b"\nc'
+    assert line["compressor"] == 'a,"b" c'
+
+
+def test_csv_has_no_formulas_and_no_control_codes_and_numbers_stay() -> None:
+    options: dict[str, Any] = {
+        "plus": "+1+2",
+        "minus": "-2+3",
+        "at": "@SUM(1)",
+        "escape": "\x1b[2J",
+        "tab": "\t=1",
+        "line": "\r=2",
+    }
+    options |= {"text_number": "-1e-3", "number": -0.5, "=heading": 1}
+    row = rows_of_specs({"algorithm": {"name": "=HYPERLINK(1)", **options}, "server": "\u202e"})
+    line = next(csv.DictReader(io.StringIO(as_csv(row))))
+    expected = {
+        "algorithm": "'=HYPERLINK(1)",
+        "plus": "'+1+2",
+        "minus": "'-2+3",
+        "at": "'@SUM(1)",
+        "escape": "\\u001b[2J",
+        "tab": "'=1",
+        "line": "'=2",
+        "text_number": "-1e-3",
+        "number": "-0.5",
+        "'=heading": "1",
+        "server": "\\u202e",
+    }
+
+    assert expected == {name: line[name] for name in expected}

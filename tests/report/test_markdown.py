@@ -75,3 +75,12 @@ def test_a_warning_tells_that_a_short_run_never_averaged() -> None:
 
 def test_without_a_baseline_nothing_is_compared_with_it() -> None:
     assert "no ddp to compare with" in table_of(run_of("x", algorithm="psgd"))
+
+
+def test_control_codes_are_written_out() -> None:
+    name = "x\x1b]0;t\x07\x9b\u202e\n| y"
+    failed: list[Record] = [start("p", algorithm=name), end("p", status="failed", error="\x1b[31mlost")]
+    text = table_of(run_of("d"), failed)
+
+    assert "| x\\\\u001b\\]0;t\\\\u0007\\\\u009b\\\\u202e \\| y |" in text
+    assert text.replace("\n", "").isprintable()

@@ -1,8 +1,9 @@
 """Figures as Plotly's traces and layouts: plain JSON values, which the page's JavaScript draws."""
 
-from html import escape  # for Plotly, which interprets tags in texts; the page's template escapes the page itself
+import html
 from typing import Any
 
+from liecbench.plain_text import one_line
 from liecbench.report.figures.colours import DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
 from liecbench.report.figures.figure import Figure, Interval, Series
 
@@ -24,6 +25,11 @@ def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:
     return {"data": traces, "layout": _layout(figure), "settings": settings}
 
 
+def _plain(text: str) -> str:
+    """Escape tags, which Plotly would interpret, and control characters."""
+    return html.escape(one_line(text))
+
+
 def _show_once_in_legend(traces: list[dict[str, Any]], settings: list[str | None]) -> None:
     seen = set()
     for trace, setting in zip(traces, settings, strict=True):
@@ -43,11 +49,11 @@ def _traces(figure: Figure, series: Series, palette: Palette) -> list[dict[str, 
         trace["error_y"] = {"type": "data", "array": [h - y for h, y in zip(high, series.y, strict=True)]}
         return [trace]
     interval = _above_a_tenth(series.y, series.interval) if figure.log_y else series.interval
-    return [_band(series.x, interval, escape(series.name), colour), trace]
+    return [_band(series.x, interval, _plain(series.name), colour), trace]
 
 
 def _common(series: Series) -> dict[str, Any]:
-    name, x = escape(series.name), _axis_values(series.x)
+    name, x = _plain(series.name), _axis_values(series.x)
     if series.group is not None:
         x = [_axis_values([series.group]) * len(x), x]
     return {"name": name, "legendgroup": name, "x": x, "y": _rounded(series.y)}
@@ -128,7 +134,7 @@ def _band(x: list[float | str], interval: Interval, name: str, colour: str) -> d
 
 
 def _axis_values(values: list[Any]) -> list[Any]:
-    return [escape(value) if isinstance(value, str) else _rounded([value])[0] for value in values]
+    return [_plain(value) if isinstance(value, str) else _rounded([value])[0] for value in values]
 
 
 def _rounded(values: list[float]) -> list[float]:
@@ -157,5 +163,5 @@ def _layout(figure: Figure) -> dict[str, Any]:
 
 
 def _axis(title: str, *, log: bool) -> dict[str, Any]:
-    axis: dict[str, Any] = {"title": {"text": escape(title)}, "automargin": True}
+    axis: dict[str, Any] = {"title": {"text": _plain(title)}, "automargin": True}
     return {**axis, "type": "log", "exponentformat": "SI", "dtick": "D2"} if log else {**axis, "rangemode": "tozero"}

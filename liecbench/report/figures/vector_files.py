@@ -1,12 +1,15 @@
 """Figures for print: SVG and PDF files as wide as a paper's column, drawn with Matplotlib."""
 
 import contextlib
+import io
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from liecbench.host import regular_files
+from liecbench.plain_text import one_line
 from liecbench.report.figures.colours import PARTS, PATTERNS, REFERENCE, Palette
 from liecbench.report.figures.figure import Figure, Series
 
@@ -73,8 +76,10 @@ def write_vector_files(figures: Sequence[Figure], palette: Palette, directory: P
                 FigureCanvasAgg(canvas)
                 _draw(canvas, figure, shown, palette)
                 for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
-                    path = directory / f"{name}.{suffix}"
-                    canvas.savefig(path, metadata=metadata)  # without a date, the same results give the same bytes
+                    path, content = directory / f"{name}.{suffix}", io.BytesIO()
+                    # Without a date, the same results give the same bytes.
+                    canvas.savefig(content, format=suffix, metadata=metadata)
+                    regular_files.write_bytes(path, content.getvalue())
                     yield path
 
 
@@ -84,8 +89,8 @@ def _file_name(key: str, setting: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape dollar signs, which Matplotlib would read as the limits of a formula."""
-    return text.replace("$", r"\$")
+    """Escape control characters, which XML lacks, and dollar signs, the limits of Matplotlib's formulas."""
+    return one_line(text).replace("$", r"\$")
 
 
 def _draw(canvas: "Canvas", figure: Figure, shown: Sequence[Series], palette: Palette) -> None:
@@ -94,8 +99,8 @@ def _draw(canvas: "Canvas", figure: Figure, shown: Sequence[Series], palette: Pa
         _bars(axes, figure, shown, palette)
     for series in shown if figure.kind != "bars" else ():
         _line(axes, figure, series, palette)
-    axes.set_xlabel(figure.x_title)
-    axes.set_ylabel(figure.y_title)
+    axes.set_xlabel(_plain(figure.x_title))
+    axes.set_ylabel(_plain(figure.y_title))
     if figure.log_x and any(not isinstance(x, str) and x > 0 for series in shown for x in series.x):
         axes.set_xscale("log")
     if figure.log_y and any(y > 0 for series in shown for y in series.y):
@@ -151,7 +156,7 @@ def _stacked_bars(axes: "Axes", shown: Sequence[Series], places: Sequence[str]) 
     named = set[str]()
     for part in shown:
         (x,), (y,) = part.x, part.y
-        label = "_" if part.name in named else part.name  # Matplotlib leaves the label "_" out of the legend
+        label = "_" if part.name in named else _plain(part.name)  # Matplotlib leaves the label "_" out of the legend
         named.add(part.name)
         place = _place(part, x)
         axes.bar(places.index(place), y, bottom=bottoms[place], color=PARTS[part.variant], label=label)

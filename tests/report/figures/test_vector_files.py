@@ -171,3 +171,18 @@ def test_many_long_names_are_drawn(tmp_path: Path) -> None:
 
 def test_without_figures_no_file_is_written(tmp_path: Path) -> None:
     assert files_of(tmp_path / "new") == {}
+
+
+def test_control_codes_in_names_leave_an_svg_well_formed(tmp_path: Path) -> None:
+    name = "a\x1b[31m\x00\x9b\ufffe\ud800\u202e<&$b"
+    places = {"x_title": name, "y_title": name}
+    lines = figure(line(name, setting=name), **places)
+    parts = [dataclasses.replace(line(name), x=[f"{name}{n}"], y=[1.0], variant=n, group=name) for n in (0, 1)]
+    stacked = figure(*parts, key="s", kind="bars", stacked=True, **places)
+    bars = figure(dataclasses.replace(line(name), x=[name, "b"]), key="b", kind="bars", **places)
+    points = figure(line(name), key="p", kind="points", **places)
+    svgs = [svg for path, svg in files_of(tmp_path, lines, stacked, bars, points).items() if path.endswith("svg")]
+
+    assert len(svgs) == 4
+    for svg in svgs:
+        assert "a\\u001b[31m\\u0000\\u009b\\ufffe\\ud800\\u202e<&$b" in " ".join(texts(svg)[1])

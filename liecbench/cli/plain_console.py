@@ -1,0 +1,18 @@
+"""A console on which no text can act as a control code."""
+
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from liecbench.plain_text import printable
+
+
+class PlainConsole(Console):
+    """A Rich console that writes out control characters in texts; colours and animations are Rich's own and stay."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of a renderable with control characters in texts written out."""
+        for segment in super().render(renderable, options):
+            plain = segment.text if segment.control else printable(segment.text)
+            yield segment if plain == segment.text else segment._replace(text=plain)

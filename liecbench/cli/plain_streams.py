@@ -1,0 +1,44 @@
+"""Standard output and standard error on which no text can act as a control code, and which take any character."""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from liecbench.cli import plain_characters
+from liecbench.plain_text import printable
+
+
+class PlainStream:
+    """A text stream that writes out control characters in all texts, so that they cannot act on the terminal.
+
+    ``unfiltered`` is the stream itself, for Rich's own colours and animations.
+    """
+
+    def __init__(self, unfiltered: TextIO) -> None:
+        self.unfiltered = unfiltered
+
+    def write(self, text: str) -> int:
+        """Write a text and return its number of characters."""
+        self.unfiltered.write(printable(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.unfiltered, name)
+
+
+def make_streams_plain() -> None:
+    """Make standard output and standard error plain streams, which replace the characters that their encoding lacks.
+
+    If one of them is closed, what is printed on it is lost.
+    """
+    errors = plain_characters.register()
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it is open as long as the process
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+        if not isinstance(stream, PlainStream):
+            setattr(sys, name, PlainStream(stream))
