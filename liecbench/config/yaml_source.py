@@ -9,9 +9,11 @@ import yaml
 
 from liecbench.config.yaml_core_schema import CoreLoader, scalar
 from liecbench.errors import ScenarioError
+from liecbench.host import regular_files
 
 Key = tuple[str | int, ...]
 _MOST_NODES = 200_000
+_MOST_BYTES = 2**20  # PyYAML takes ten seconds for them
 _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 # The parser's messages for the most frequent mistakes, in words that need no knowledge of the parser.
 _IN_WORDS: Final = {
@@ -155,7 +157,7 @@ def _parse(text: str, source: str) -> Document:
 def load(path: Path) -> Document:
     """Return the document in a YAML file. Raises ScenarioError if the file cannot be read or is not a YAML mapping."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular_files.read_text(path, _MOST_BYTES)
     except OSError as error:
         remedy = "give the path of a scenario file; `liecbench init` writes one"
         raise ScenarioError(f"{path}: {error.strerror}; {remedy}") from None

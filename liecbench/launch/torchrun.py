@@ -24,6 +24,7 @@ from liecbench.network.addresses import HUB_ADDRESS
 
 _HUB_PORT = 29500
 _STOP_SECONDS = 10
+_TAIL_BYTES = 2**16
 _OPEN_STORE = "until the run ends, torchrun's rendezvous listens on every interface of this machine"
 NAMESPACES_REMEDY = (
     "run as root or allow user namespaces (`liecbench doctor` says what is missing), "
@@ -218,8 +219,10 @@ class Ranks:
 
 
 def log_tail(log: Path, num_lines: int = 20) -> str:
-    """Return the last ``num_lines`` lines of a launch's log."""
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-num_lines:])
+    """Return the last ``num_lines`` lines of a launch's log, or fewer if they are very long."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-num_lines:])
 
 
 def _free_port() -> int:

@@ -14,11 +14,13 @@ from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.host import regular_files
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, Ledger, LedgerReader, read
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 
 SCENARIO_NAME: Final = "scenario.yaml"
+_MOST_SCENARIO_BYTES: Final = 2**22
 DEFAULT_BASELINE: Final = "ddp"
 _DEFAULT_CHOICE: Final = BaselineChoice(algorithm=DEFAULT_BASELINE)
 _MALFORMED: Final = (ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError, RecursionError)
@@ -134,9 +136,7 @@ class ResultsDirectory:
     def write_scenario(self, scenario: Scenario) -> None:
         """Write the scenario, with all defaults filled in, to ``scenario.yaml``."""
         text = yaml_core_schema.dump(scenario.model_dump(mode="json", exclude_none=True))
-        partial = self.path / f"{SCENARIO_NAME}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.path / SCENARIO_NAME)
+        regular_files.write_text(self.path / SCENARIO_NAME, text)
 
     def __enter__(self) -> Self:
         return self
@@ -155,7 +155,7 @@ def comparison_settings(directory: Path) -> ComparisonSettings:
     if not path.exists():
         return ComparisonSettings()
     try:
-        scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+        scenario = yaml.safe_load(regular_files.read_text(path, _MOST_SCENARIO_BYTES))
         return ComparisonSettings.of(scenario)
     except (LiecbenchError, OSError, *_MALFORMED):
         message = f"{path}: not the scenario that `run` wrote"

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from liecbench.errors import LiecbenchError
+from liecbench.host import regular_files
 from liecbench.tasks.official_archives import Archive, mismatch
 
 _CHUNK_BYTES = 2**20
@@ -175,10 +176,12 @@ class _Folder(Files):
 
     def read(self, name: str) -> bytes:
         path = self._source.path / name
-        if not path.exists():
-            raise self._source.wrong(f"{name} is missing")
-        with self._source.readable(name):
-            return path.read_bytes()
+        try:
+            return regular_files.read_bytes(path, self._source.archive.largest_file_bytes)
+        except FileNotFoundError:
+            raise self._source.wrong(f"{name} is missing") from None
+        except OSError as error:
+            raise self._source.wrong(f"{name} cannot be read: {error.strerror}") from error
 
     def names(self, folder: str) -> list[str]:
         with self._source.readable(folder):

@@ -17,6 +17,7 @@ class Archive:
         num_bytes: The archive's size.
         sha256: The archive's checksum, in hexadecimal.
         folder: The name of the folder in the archive that holds the files.
+        largest_file_bytes: An upper bound of these files' sizes; nothing larger is read from an unpacked folder.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Archive:
     num_bytes: int
     sha256: str
     folder: str
+    largest_file_bytes: int = 2**28
 
 
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
@@ -36,6 +38,7 @@ OFFICIAL: dict[str, tuple[Archive, ...]] = {
             num_bytes=170052171,
             sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
             folder="cifar-10-batches-bin",
+            largest_file_bytes=2**25,
         ),
         Archive(
             name="cifar-10-python.tar.gz",
@@ -43,6 +46,7 @@ OFFICIAL: dict[str, tuple[Archive, ...]] = {
             num_bytes=170498071,
             sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
             folder="cifar-10-batches-py",
+            largest_file_bytes=2**25,
         ),
     ),
     "cifar100": (
@@ -64,10 +68,11 @@ OFFICIAL: dict[str, tuple[Archive, ...]] = {
     "tiny_imagenet": (
         Archive(
             name="tiny-imagenet-200.zip",
-            url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+            url="https://cs231n.stanford.edu/tiny-imagenet-200.zip",
             num_bytes=248100043,
             sha256="6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821",
             folder="tiny-imagenet-200",
+            largest_file_bytes=2**20,
         ),
     ),
 }

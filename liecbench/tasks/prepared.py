@@ -13,6 +13,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from liecbench.errors import LiecbenchError
+from liecbench.host.regular_files import require_regular
 from liecbench.tasks.archives import data_directory
 
 # Raise this number when the code changes so that the same archives give other images or labels. Files of earlier
@@ -79,6 +80,7 @@ def _mapped(stem: Path, shape: tuple[int, int, int]) -> Parts | None:
 
 
 def _map(file: Path) -> NDArray[Any]:
+    require_regular(file)
     array: np.memmap[Any, np.dtype[Any]] = np.lib.format.open_memmap(file, mode="c")
     if file.stat().st_size != array.offset + array.nbytes:
         raise ValueError("there is more in the file than its header says")

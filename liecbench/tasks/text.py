@@ -10,11 +10,13 @@ from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 
 from liecbench.errors import LiecbenchError
+from liecbench.host import regular_files
 from liecbench.tasks.base import Dataset, Examples
 
 _ASCII = 128
 _SUBSTITUTE = 26
 _HOLD_OUT_EVERY = 10
+_MOST_BYTES = 2**28  # each character takes eight bytes of memory or more
 # Modules that differ between machines, because they are written when Python is built or set up.
 _NOT_EVERYWHERE = ("_sysconfigdata", "sitecustomize", "usercustomize")
 
@@ -68,7 +70,7 @@ def standard_library() -> list[Path]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return regular_files.read_text(file, _MOST_BYTES)
     except OSError as error:
         raise LiecbenchError(f"{file}: {error.strerror}", "give a text file as path") from None
     except UnicodeDecodeError:

@@ -229,3 +229,24 @@ def test_importing_it_imports_nothing_heavy() -> None:
     code = "import sys, liecbench.tasks.archives; print({'torch', 'numpy', 'PIL', 'pydantic'} & sys.modules.keys())"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "set()\n"
+
+
+def test_only_regular_files_of_a_plausible_size_are_read_from_a_folder(tmp_path: Path) -> None:
+    """A link to /dev/zero has no end, and a pipe may never get a writer."""
+    source = source_of(tmp_path / "things", OFFICIAL["cifar10"][0])
+    unpack(tmp_path / "things", {"file": b"content", "large": b""})
+    (tmp_path / "things" / "endless").symlink_to("/dev/zero")
+    (tmp_path / "things" / "link").symlink_to("file")
+    os.mkfifo(tmp_path / "things" / "pipe")
+    os.truncate(tmp_path / "things" / "large", 2**25 + 1)
+    mistakes = {
+        "endless": "a device, not a regular file",
+        "pipe": "a named pipe, not a regular file",
+        "large": "33,554,433 bytes or more; at most 33,554,432 are read",
+        "": "Is a directory",
+    }
+    with source.files() as files:
+        for name, mistake in mistakes.items():
+            with pytest.raises(LiecbenchError, match=f"{name} cannot be read: {mistake}; {REMEDY}"):
+                files.read(name)
+        assert files.read("link") == b"content"

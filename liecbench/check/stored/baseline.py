@@ -14,11 +14,13 @@ from liecbench import __version__
 from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell import Cell, Model
 from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.host import regular_files
 from liecbench.results.cells import CellResult
 from liecbench.results.records import Epoch
 
 SCHEMA: Final = 1
 TYPE: Final = "liecbench-baseline"
+_MOST_BYTES: Final = 2**30
 _WRITE: Final = "`liecbench baseline RESULTS -o FILE`"
 
 Count = Annotated[int, Ge(0), Le(2**63 - 1)]
@@ -172,13 +174,8 @@ class Baseline(Model):
         Raises:
             LiecbenchError: If the file cannot be written.
         """
-        partial = path.parent / f"{path.name}.partial"
         try:
-            try:
-                partial.write_text(self._text(), encoding="utf-8", newline="\n")
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+            regular_files.write_text(path, self._text())
         except OSError as error:
             raise LiecbenchError(f"{path}: {error.strerror}", "give a file in a directory that you can write") from None
 
@@ -192,7 +189,7 @@ class Baseline(Model):
         """
         remedy = f"restore it, or write it again with {_WRITE}"
         try:
-            return cls._parse(path.read_bytes().decode())
+            return cls._parse(regular_files.read_bytes(path, _MOST_BYTES).decode())
         except FileNotFoundError:
             raise NothingToCompareError(f"{path}: there is no such baseline", f"write one with {_WRITE}") from None
         except OSError as error:
