@@ -79,8 +79,14 @@ def _run_launches(
 def _after_failure(launch: Launch, directory: ResultsDirectory) -> tuple[list[tuple[Job, bool]], tuple[Job, ...]]:
     """Return the jobs that failed with a launch, each with True if its cell had begun, and the jobs to run again."""
     found = directory.snapshot.refresh()
-    begun = {job.cell.id for job in launch.jobs if attempt(found, job) == job.attempt}
+    # A rank that cannot use a checkpoint begins a second attempt.
+    attempts = {job.cell.id: attempt(found, job) or 0 for job in launch.jobs}
+    begun = {job.cell.id for job in launch.jobs if attempts[job.cell.id] >= job.attempt}
     left = [job for job in launch.jobs if job.cell.id not in begun or found[job.cell.id].status == "unfinished"]
     # If no cell had begun, there is no way to tell which cell ended the launch, so that all count as failed.
-    lost = [(job, job.cell.id in begun) for job in left if job.cell.id in begun or not begun]
+    lost = [
+        (replace(job, attempt=max(job.attempt, attempts[job.cell.id])), job.cell.id in begun)
+        for job in left
+        if job.cell.id in begun or not begun
+    ]
     return lost, tuple(job for job in left if begun and job.cell.id not in begun)

@@ -22,6 +22,13 @@ class DataError(Exception):
     """
 
 
+class UnusableCheckpointError(Exception):
+    """A checkpoint that is damaged on some rank, or does not fit the cell's model.
+
+    Every rank raises this error at the same point.
+    """
+
+
 def agree_on_data(dataset: str, own: str, before: str | None) -> None:
     """Check that all ranks have the same data. Collective.
 
@@ -48,13 +55,13 @@ def agree_on_data(dataset: str, own: str, before: str | None) -> None:
 def collective_cleanup(action: Callable[[], object]) -> Iterator[None]:
     """Call the collective ``action`` after the ``with`` body, on every rank.
 
-    ``action`` is also called if the body raises NonFiniteError or LinkError, because every rank raises these errors at
-    the same point. After any other error ``action`` is skipped, because only this rank failed. Its peers would not call
-    ``action``, and this rank would wait for them forever.
+    ``action`` is also called if the body raises NonFiniteError, LinkError or UnusableCheckpointError, because every
+    rank raises these errors at the same point. After any other error ``action`` is skipped, because only this rank
+    failed. Its peers would not call ``action``, and this rank would wait for them forever.
     """
     try:
         yield
-    except (NonFiniteError, LinkError):
+    except (NonFiniteError, LinkError, UnusableCheckpointError):
         action()
         raise
     action()

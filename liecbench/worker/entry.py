@@ -20,6 +20,7 @@ from liecbench.host.linux import die_with_parent
 from liecbench.launch.channel import encode, read_plan
 from liecbench.launch.messages import DiskError, Lost, RankSettings
 from liecbench.launch.supervisor import EVENTS_VARIABLE, MASTER_VARIABLE, NAMESPACES_VARIABLE
+from liecbench.plain_text import shortened
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.network_interface import interface_towards
 
@@ -77,7 +78,8 @@ def run(kind: type[P], import_body: Callable[[], Body[P]]) -> None:
         with contextlib.suppress(OSError):  # the log's disk may be full
             traceback.print_exc()
             sys.stderr.flush()
-        lost = Lost(reason=f"rank {rank}: {type(error).__name__}: {error}", disk=_disk_error(error))
+        reason = shortened(f"rank {rank}: {type(error).__name__}: {error}")
+        lost = Lost(reason=reason, disk=_disk_error(error))
         with contextlib.suppress(OSError), events.open("a", encoding="utf-8") as pipe:
             pipe.write(encode(lost) + "\n")
         time.sleep(_EXIT_SECONDS)

@@ -4,9 +4,11 @@ Each rank joins the process group once. Then it trains one cell (one configurati
 runs timing sessions.
 """
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -22,7 +24,7 @@ from liecbench.worker import checkpoint, environment
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
-from liecbench.worker.collective_errors import DataError, LinkError, collective_cleanup
+from liecbench.worker.collective_errors import DataError, LinkError, UnusableCheckpointError, collective_cleanup
 from liecbench.worker.device import gpu_uuids
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.gpu_telemetry import Sampler
@@ -87,28 +89,46 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
     torch.set_num_threads(cell.threads)
     link.prepare(cell.link, cell.emulator)
     epochs_done = checkpoint.available(directory, job)
-    data = job.data_sha256 if epochs_done else None
     surroundings = environment.describe(cell, backend, link)
-    if writer is not None:
-        surroundings["data_sha256"] = data or workload.data_sha256(cell.task)
-        surroundings["test_set"] = describe_test_set(cell.task)
-        surroundings["model_sha256"] = user_functions.file_sha256(cell.task.model.name)
-        writer.record(
-            Start(
-                cell=cell.id,
-                attempt=job.attempt,
-                at=utc_now(),
-                epochs_done=epochs_done,
-                spec=cell.spec(),
-                environment=surroundings,
-            )
-        )
-    status, error = _carry_out(job, epochs_done, context)
+    _record_start(job, epochs_done, surroundings, writer)
+    try:
+        status, error = _carry_out(job, epochs_done, context)
+    except UnusableCheckpointError:
+        job = dataclasses.replace(job, attempt=job.attempt + 1)
+        _record_start(job, 0, surroundings, writer)
+        status, error = _carry_out(job, 0, context)
     if writer is not None:
         writer.record(End(cell=cell.id, attempt=job.attempt, status=status, error=error, link=link.tally()))
     dist.barrier()
     if status != "failed":  # if a failed cell is tried again, it resumes from its checkpoint
         checkpoint.clear(directory, cell.id)
+
+
+def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writer: RecordWriter | None) -> None:
+    """Record that the cell's training starts after ``epochs_done`` epochs, and say if more epochs were recorded."""
+    if writer is None:
+        return
+    cell, data = job.cell, job.data_sha256 if epochs_done else None
+    if epochs_done < job.epochs_done:
+        again = f"it is trained again from epoch {epochs_done + 1}"
+        missing = f"its checkpoint after epoch {job.epochs_done} is missing, damaged or of another model"
+        writer.notice(f"{cell.describe()}: {missing}: {again}")
+    environment = {
+        **surroundings,
+        "data_sha256": data or workload.data_sha256(cell.task),
+        "test_set": describe_test_set(cell.task),
+        "model_sha256": user_functions.file_sha256(cell.task.model.name),
+    }
+    writer.record(
+        Start(
+            cell=cell.id,
+            attempt=job.attempt,
+            at=utc_now(),
+            epochs_done=epochs_done,
+            spec=cell.spec(),
+            environment=environment,
+        )
+    )
 
 
 def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:

@@ -1,11 +1,25 @@
+import json
+import os
+import pickle
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.distributed as dist
 
-from liecbench.results.records import Epoch
-from liecbench.worker import checkpoint
+from liecbench.config.cell import Job
+from liecbench.launch.messages import TrainingPlan
+from liecbench.results.ledger import Ledger, read
+from liecbench.results.records import Epoch, Start
+from liecbench.worker import checkpoint, loop
+from liecbench.worker.backend_variables import Backend
+from liecbench.worker.cell_link import CellLink
 from liecbench.worker.cell_setup import set_up
+from liecbench.worker.collective_errors import UnusableCheckpointError
+from liecbench.worker.event_writer import RecordWriter
+from liecbench.worker.process_pacing import choose_shaper
 from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
 from tests.worker.small_cells import IMAGES, NoLink, cell, epochs_of, numbers
@@ -59,3 +73,136 @@ def test_augmented_images_and_batch_statistics_resume_to_the_bit(tmp_path: Path)
     (whole, pieces), _ = run_ranks(partial(train_and_resume, tmp_path), 2)
 
     assert numbers(whole) == numbers(pieces)
+
+
+class Harmful:
+    """An object whose pickle runs code where it is loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.putenv, ("LIECBENCH_HARMED", "yes")
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    path.unlink()
+    make(path)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: os.truncate(path, path.stat().st_size - 200),
+    "flipped": _flip,
+    "a directory": lambda path: _replace(path, Path.mkdir),
+    "a pipe": lambda path: _replace(path, os.mkfifo),
+    "endless": lambda path: _replace(path, lambda path: path.symlink_to("/dev/zero")),
+    "a pickle": lambda path: path.write_bytes(pickle.dumps(Harmful())),
+    "code": lambda path: torch.save({"random": Harmful()}, path),
+    "another rank's": lambda path: path.write_bytes(path.with_name("epoch-2.rank-0.pt").read_bytes()),
+    "another epoch's": lambda path: path.write_bytes(path.with_name("epoch-1.rank-1.pt").read_bytes()),
+    "no dictionary": lambda path: torch.save([1], path),
+}
+
+
+def _path(directory: Path, cell: str, epoch: int) -> Path:
+    return directory / "checkpoints" / cell / f"epoch-{epoch}.rank-{dist.get_rank()}.pt"
+
+
+def epochs_available(directory: Path) -> dict[str, tuple[int, int, bool]]:
+    """Damage rank 1's last checkpoint, then both of its checkpoints; return the epochs after which all can resume.
+
+    With them, whether the same checkpoint can be saved again and removed.
+    """
+    task = cell({"name": "psgd"})
+    replica, found = set_up(task, NoLink()), {}
+    job = Job(cell=task, epochs_done=2)
+    for name, damage in DAMAGES.items():
+        for epoch in (1, 2):
+            checkpoint.save(directory, task.id, epoch, replica)
+        assert checkpoint.available(directory, job) == 2
+        dist.barrier()
+        if dist.get_rank() == 1:
+            damage(_path(directory, task.id, 2))
+        after_one = checkpoint.available(directory, job)
+        checkpoint.forget(directory, task.id, 1)
+        after_both = checkpoint.available(directory, job)
+        checkpoint.save(directory, task.id, 2, replica)
+        is_whole = checkpoint.available(directory, job) == 2
+        checkpoint.forget(directory, task.id, 2)
+        dist.barrier()
+        found[name] = after_one, after_both, is_whole and not _path(directory, task.id, 2).exists()
+    replica.close()
+    return found
+
+
+def test_a_checkpoint_that_cannot_be_read_counts_as_missing(tmp_path: Path) -> None:
+    for found in run_ranks(epochs_available, 2, tmp_path):
+        assert found == dict.fromkeys(DAMAGES, (1, 0, True))
+
+
+def resume_after_damage(directory: Path) -> list[Epoch]:
+    """Resume a cell twice: with a damaged checkpoint, and with checkpoints of another model. Return all its epochs."""
+    damaged, changed = cell({"name": "liec", "average_period": 4}), cell({"name": "psgd"})
+    replica = set_up(damaged, NoLink())
+    trainer, records = Trainer(replica), []
+    for epoch in (1, 2):
+        records.append(trainer.epoch(epoch - 1, attempt=1))
+        checkpoint.save(directory, damaged.id, epoch, replica)
+    replica.close()
+    other = set_up(cell({"name": "psgd"}, model={"name": "mlp", "width": 25}), NoLink())
+    checkpoint.save(directory, changed.id, 2, other)
+    other.close()
+    if dist.get_rank() == 1:
+        _flip(_path(directory, damaged.id, 2))
+    plan = TrainingPlan(backend="gloo", device="cpu", directory=str(directory))
+    writer = RecordWriter(Ledger(directory), directory / "events") if dist.get_rank() == 0 else None
+    backend = Backend.of(plan, shaped=False)
+    context = loop._Context(directory, CellLink(choose_shaper(None, backend, paced=False)), writer, None, None)
+    for resumed in (damaged, changed):
+        loop._run_job(Job(cell=resumed, attempt=2, epochs_done=2), context, backend)
+    return [*epochs_of(damaged), *epochs_of(changed)]
+
+
+def test_a_cell_resumes_from_an_earlier_checkpoint_or_starts_again(tmp_path: Path) -> None:
+    expected, _ = run_ranks(resume_after_damage, 2, tmp_path)
+    records = list(read(tmp_path))
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    notices = [event["text"].partition(": ")[2] for event in events if event["type"] == "notice"]
+    begun = [
+        record.epochs_done if isinstance(record, Start) else record.epoch
+        for record in records[:-1]
+        if isinstance(record, Start | Epoch)
+    ]
+    trained = [record for record in records if isinstance(record, Epoch)]
+
+    assert begun == [1, 2, 3, 2, 0, 1, 2, 3]
+    assert numbers(trained) == numbers([*expected[1:3], *expected[3:]])
+    missing = "its checkpoint after epoch 2 is missing, damaged or of another model: it is trained again from epoch"
+    assert notices == [f"{missing} 2", f"{missing} 1"]
+
+
+def load_what_does_not_fit(directory: Path) -> str:
+    """Try to restore a checkpoint that fits on rank 0 only."""
+    replica = set_up(cell({"name": "psgd"}), NoLink())
+    checkpoint.save(directory, "a", 1, replica)
+    if dist.get_rank() == 1:
+        path = _path(directory, "a", 1)
+        torch.save({**torch.load(path, weights_only=True), "model": {}}, path)
+    try:
+        checkpoint.restore(directory, "a", 1, replica)
+    except UnusableCheckpointError as error:
+        return str(error)
+    finally:
+        replica.close()
+    return "it fits"
+
+
+def test_all_ranks_agree_that_a_checkpoint_does_not_fit(tmp_path: Path) -> None:
+    message = "the checkpoint after epoch 1 is damaged or of another model"
+
+    assert run_ranks(load_what_does_not_fit, 2, tmp_path) == [message, message]
