@@ -15,6 +15,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import IFF_NOARP
 
 from liecbench.host.linux import CLONE_NEWNET, enter_network_namespace, unshare
 from liecbench.network.addresses import HUB_ADDRESS
+from liecbench.network.neighbours import add_neighbours
 from liecbench.network.tcp_window import RECEIVE_MEMORY
 
 INTERFACE: Final = "eth0"
@@ -107,10 +108,11 @@ def build(num_workers: int) -> Hub:
         hub.link("set", index=bridge, state="up", gso_max_size=LARGEST_PACKET_BYTES)
         here = _own_namespace()
         namespaces = [_add_worker(hub, bridge, here, rank) for rank in range(num_workers)]
-        os.close(here)
         hub.link("add", ifname=_HUB_PORT, kind="veth", peer={"ifname": _HUB_INTERFACE})
         hub.link("set", index=interface_index(hub, _HUB_PORT), master=bridge, state="up")
         _set_up_host(hub, _HUB_INTERFACE, num_workers, HUB_ADDRESS)
+    _introduce_hosts(here, namespaces)
+    os.close(here)
     ports = (*map(port_name, range(num_workers)), _HUB_PORT)
     return Hub(namespaces=tuple(namespaces), bridge=bridge, ports=ports)
 
@@ -136,6 +138,19 @@ def _set_up_host(route: IPRoute, interface: str, number: int, address: str) -> N
     route.link("set", index=index, address=_hardware_address(number))
     route.addr("add", index=index, address=address, prefixlen=_PREFIX)
     route.link("set", index=index, state="up", gso_max_size=LARGEST_PACKET_BYTES)
+
+
+def _introduce_hosts(here: int, namespaces: list[int]) -> None:
+    """Give every worker and the hub, whose namespace is ``here``, the hardware addresses of all others."""
+    addresses = [*map(_worker_address, range(len(namespaces))), HUB_ADDRESS]
+    hosts = [(address, _hardware_address(number)) for number, address in enumerate(addresses)]
+    add_neighbours(_HUB_INTERFACE, hosts[:-1])
+    try:
+        for rank, namespace in enumerate(namespaces):
+            enter_network_namespace(namespace)
+            add_neighbours(INTERFACE, hosts[:rank] + hosts[rank + 1 :])
+    finally:
+        enter_network_namespace(here)
 
 
 def refusal_reason(error: BaseException) -> str:
