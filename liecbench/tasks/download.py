@@ -3,8 +3,9 @@
 import errno
 import http.client
 import io
+import os
+import stat
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,10 +16,9 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.tasks.arrivals import Arrivals
 from liecbench.tasks.official_archives import OFFICIAL, Archive, mismatch
 
-_CHUNK_BYTES = 2**18
-_TIMEOUT_SECONDS = 30.0
 _AGAIN = "the same command goes on from there"
 _ELSEWHERE = "try again later, or get it elsewhere and give the dataset its path"
 # Datasets that need no download, and the source of their data.
@@ -89,8 +89,15 @@ def _exclusive(partial: Path) -> Iterator[None]:
 
 
 def _opened(partial: Path) -> io.FileIO:
+    def opener(path: str, flags: int) -> int:
+        return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)  # the opening of a pipe would wait
+
     with _disk(partial):
-        return partial.open("ab", buffering=0)
+        file = open(partial, "ab", buffering=0, opener=opener)  # noqa: SIM115 - the caller closes it
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise OSError(errno.EINVAL, "a named pipe, not a file")
+        return file
 
 
 class _Download:
@@ -116,20 +123,20 @@ class _Download:
                 self._partial.unlink(missing_ok=True)
 
     def _request(self) -> None:
-        try:
-            response = _open(self._archive.url, self._num_bytes)
-        except urllib.error.HTTPError as error:
-            if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-                raise
-            error.close()
-            return  # the server has no more bytes; the caller checks whether the file is complete
-        with response:
-            goes_on = response.status == http.client.PARTIAL_CONTENT
-            self._check_length(response.length, self._num_bytes if goes_on else 0)
+        with Arrivals(self._archive.url, self._num_bytes) as arrivals:
+            try:
+                answer = arrivals.answer()
+            except urllib.error.HTTPError as error:
+                if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    raise
+                error.close()
+                return  # the server has no more bytes; the caller checks whether the file is complete
+            goes_on = answer.status == http.client.PARTIAL_CONTENT
+            self._check_length(answer.length, self._num_bytes if goes_on else 0)
             if self._num_bytes and not goes_on:
                 _say(self._console, f"The server sends whole files only; {decimal(self._num_bytes)} come again")
                 self._empty()
-            self._receive(response)
+            self._receive(arrivals.chunks())
         if self._num_bytes < self._archive.num_bytes:
             raise http.client.HTTPException("the server closed the connection")
 
@@ -144,14 +151,16 @@ class _Download:
             offered = f"{self._archive.url} is a file of {have + rest} bytes, not of {self._archive.num_bytes}"
             raise LiecbenchError(offered, _ELSEWHERE)
 
-    def _receive(self, response: http.client.HTTPResponse) -> None:
+    def _receive(self, chunks: Iterator[bytes]) -> None:
         columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()]
         with Progress(*columns, TimeRemainingColumn(), console=self._console) as progress:
             bar = progress.add_task(self._archive.name, total=self._archive.num_bytes, completed=self._num_bytes)
             # Stop after the first bytes beyond the official size, so that no server can fill the disk.
-            while self._num_bytes <= self._archive.num_bytes and (chunk := response.read1(_CHUNK_BYTES)):
+            for chunk in chunks:
                 self._write(chunk)
                 progress.update(bar, completed=self._num_bytes)
+                if self._num_bytes > self._archive.num_bytes:
+                    break
 
     def _write(self, chunk: bytes) -> None:
         with _disk(self._partial):
@@ -183,13 +192,6 @@ class _Download:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             said = getattr(reason, "strerror", None) or reason
             raise LiecbenchError(f"{url}: {said}", f"check the network; {self._kept()}") from error
-
-
-def _open(url: str, have: int) -> http.client.HTTPResponse:
-    headers = {"User-Agent": "liecbench"} | ({"Range": f"bytes={have}-"} if have else {})
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - an address of the table
-    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310
-    return response
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Server:
     says_length: bool = True
     cuts: list[int] = field(default_factory=list)
     status: int | None = None
+    reason: str | None = None
     seconds_a_chunk: float = 0.0
     asked: list[str | None] = field(default_factory=list)
     port: int = 0
@@ -51,7 +52,7 @@ def handler_of(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
             asked = self.headers.get("Range")
             server.asked.append(asked)
             if server.status is not None:
-                self.send_error(server.status)
+                self.send_error(server.status, server.reason)
                 return
             first = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.ranges else 0
             if first and first >= len(server.content):
@@ -256,7 +257,7 @@ def test_errors_of_the_server_are_reported(
 def test_a_server_that_stops_answering_is_an_error(
     server: Server, archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liecbench.tasks.download._TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("liecbench.tasks.arrivals._TIMEOUT_SECONDS", 0.2)
     server.seconds_a_chunk = 1
     said = error_of(archive, directory)
 
@@ -386,3 +387,75 @@ def test_importing_it_imports_nothing_heavy() -> None:
     code = "import sys, liecbench.tasks.download; print({'torch', 'numpy', 'PIL', 'pydantic'} & sys.modules.keys())"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("kept", [b"", CONTENT[:1000]])
+@pytest.mark.parametrize("slow", ["headers", "body", "chunk sizes"])
+def test_a_server_that_drips_is_left(
+    slow: str, kept: bytes, tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time for the socket, but all of them together would take days."""
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr("liecbench.tasks.arrivals._WINDOW_SECONDS", 0.5)
+    with dripping(slow) as port:
+        (tmp_path / NAME).write_bytes(CONTENT)
+        archive = entry(tmp_path / NAME, "things", url=f"http://127.0.0.1:{port}/{NAME}")
+        if kept:
+            leave(directory, kept)
+        said = error_of(archive, directory)
+
+    assert f"{archive.url}: fewer than 10.0 kB per second for 0.5 seconds; check the network; noth" in said
+
+
+@contextmanager
+def dripping(slow: str) -> Iterator[int]:
+    """Serve one client, with 20 bytes per second of a part of an answer that never ends."""
+    begin = b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n\r\n" * (slow == "chunk sizes")
+    begin += b"Content-Length: 1500000\r\n\r\n" * (slow == "body")
+    drop = b"x" if slow != "chunk sizes" else b"0"
+    stop = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(2**16)
+            connection.sendall(begin)
+            while not stop.wait(0.05):
+                connection.sendall(drop)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_download_has_a_most_time(
+    server: Server, archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liecbench.tasks.arrivals._MOST_SECONDS", 0.36)
+    server.seconds_a_chunk = 0.1
+    said = error_of(archive, directory)
+
+    assert f"{server.url}: not complete after 0.0001 hours; check the network; nothing was lost: " in said
+    server.seconds_a_chunk = 0.0
+    monkeypatch.undo()
+    quietly(archive, directory)
+
+
+def test_a_pipe_in_the_place_of_the_download_is_refused(archive: Archive, directory: Path) -> None:
+    directory.mkdir(parents=True)
+    os.mkfifo(partial(directory))
+
+    assert f"{partial(directory)}: No such device or address; set LIECBENCH_DATA" in error_of(archive, directory)
+
+
+def test_what_a_server_says_is_no_control_code(server: Server, archive: Archive, directory: Path) -> None:
+    server.status, server.reason = 404, "\x1b]0;t\x07" + "a" * 5000
+    said = error_of(archive, directory)
+
+    assert f"{server.url}: the server answers 404 \\u001b]0;t\\u0007aaa" in said
+    assert len(said) < 1000
