@@ -1,5 +1,6 @@
 """Load and check a scenario file: report the first mistake, with its line and column, before anything runs."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -18,6 +19,7 @@ from liecbench.errors import LiecbenchError, ScenarioError, did_you_mean
 from liecbench.network.link_text import LinkKeys, LinkMapKeys
 from liecbench.network.nearest_link import key_remedy
 
+_MOST_CELLS = 100_000
 # Returns the cells that will run, given all cells of a scenario.
 Choose = Callable[[list[Cell]], list[Cell]]
 
@@ -132,6 +134,7 @@ def _value_choices(path: Key, name: str, value: Any) -> Iterator[tuple[Key, regi
 
 def _check_combinations(document: Document, scenario: Scenario) -> None:
     matrix = given(scenario.matrix)
+    _check_size(document, scenario, matrix)
     for name in REQUIRED_AXES:
         if name not in matrix:
             raise document.error((*MATRIX, name), "the key is missing; add it", at_key=True)
@@ -148,6 +151,16 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     _check_exclusions(document, scenario)
     _check_links(document, scenario)
     _check_compressors(document, scenario)
+
+
+def _check_size(document: Document, scenario: Scenario, matrix: dict[str, Any]) -> None:
+    """Raise ScenarioError if there are more cells than can be listed in reasonable time."""
+    lengths = {name: len(values) for name, values in matrix.items()}
+    num_cells = math.prod(lengths.values()) + len(scenario.include)
+    if num_cells > _MOST_CELLS:
+        factors = " × ".join(f"{length:,} of {name}" for name, length in lengths.items() if length > 1)
+        message = f"{num_cells:,} cells ({factors}), and at most {_MOST_CELLS:,} are allowed"
+        raise document.error(MATRIX, f"{message}; give fewer values, or several scenarios", at_key=True)
 
 
 def _check_baseline(document: Document, scenario: Scenario, names: list[str]) -> None:

@@ -3,10 +3,12 @@
 The agent forks the ranks in turn, so that a rank need not import torch either, which takes seconds.
 """
 
+import dataclasses
 import os
 import runpy
 import signal
 import sys
+import traceback
 
 from liecbench.host import linux
 from liecbench.launch.messages import Agent
@@ -17,8 +19,15 @@ _COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 def run_agent(agent: Agent) -> None:
     """Run this machine's ranks to their end, as the command ``Torchrun.command`` would; exit with 1 if a rank fails."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, LogsDest
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    class NoFiles(DefaultLogsSpecs):
+        """No files for the ranks' output and errors: by default, torch leaves a directory of them behind."""
+
+        def reify(self, envs: dict[int, dict[str, str]]) -> LogsDest:
+            return dataclasses.replace(super().reify(envs), tee_stdouts={}, tee_stderrs={})
 
     linux.set_process_name("liec-torchrun")
     before = os.environ.get(_COUNT_WITH_NVML)
@@ -34,6 +43,7 @@ def run_agent(agent: Agent) -> None:
         rdzv_configs={"rank": agent.node_rank},
         max_restarts=0,
         start_method="fork",
+        logs_specs=NoFiles(log_dir=os.devnull),
     )
     if before is None:
         del os.environ[_COUNT_WITH_NVML]
@@ -52,4 +62,9 @@ def _run_rank(module: str, plan: str) -> None:
         # The agent's handlers raise an exception, but only when a running call of torch has returned.
         signal.signal(number, signal.SIG_DFL)
     sys.argv = [module, plan]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except Exception:  # torch would write it to a temporary file, and leave the file behind
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)

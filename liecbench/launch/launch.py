@@ -222,7 +222,7 @@ def _say_event(say: Callable[[str], None], event: Event) -> None:
 def _paths(directory: Path, suffix: str = "") -> tuple[Path, Path]:
     logs = directory / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    names = (re.fullmatch(rf"launch-(\d+){re.escape(suffix)}\.log", log.name) for log in logs.iterdir())
+    names = (re.fullmatch(rf"launch-(\d{{1,9}}){re.escape(suffix)}\.log", log.name) for log in logs.iterdir())
     taken = [int(name[1]) for name in names if name]
     name = f"launch-{max(taken, default=0) + 1}{suffix}"
     return logs / f"{name}.json", logs / f"{name}.log"

@@ -361,3 +361,12 @@ def test_data_of_cells_that_will_not_run_need_not_be_there() -> None:
     assert len(check(document, lambda cells: [c for c in cells if c.task.dataset.name == "digits"]).cells()) == 4
     with pytest.raises(ScenarioError, match=r"matrix.dataset\[1\]: gone.txt: No such file"):
         check(document)
+
+
+def test_a_matrix_that_is_too_large_is_refused_with_its_size() -> None:
+    """It is multiplied, not counted: to list its cells would take hours."""
+    values = ", ".join(map(str, range(1, 1001)))
+    text = edited("workers: [2]", f"workers: [{values}]\n  seed: [{values}]\n  batch_size: [{values}]")
+    sizes = "2,000,000,000 cells (1,000 of workers × 1,000 of batch_size × 2 of algorithm × 1,000 of seed), and at most"
+
+    assert f"matrix: {sizes} 100,000 are allowed; give fewer values, or several scenarios" in error_of(text)

@@ -227,3 +227,14 @@ def test_a_rank_imports_nothing_for_its_first_step(tmp_path: Path) -> None:
     # Some versions of torch import a small module for each backward pass's profiler.
     imported = [name for name in figures["imported"] if not name.startswith("torch.profiler.")]
     assert (outcome.status, imported) == (0, []), log_tail(outcome.log)
+
+
+@pytest.mark.parametrize("module", ["tests.describing_rank", "tests.no_such_module"])
+def test_a_launch_leaves_no_temporary_files(tmp_path: Path, module: str) -> None:
+    """Torch's agent would leave a directory of logs, and a file with the traceback of a rank that fails."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    torchrun = Torchrun(module=module, workers=2, threads=1, shaped=False, variables={"TMPDIR": str(temporary)})
+    outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", lambda _: None)
+
+    assert (outcome.status, list(temporary.iterdir())) == (int(module == "tests.no_such_module"), [])
