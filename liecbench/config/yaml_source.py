@@ -1,6 +1,7 @@
 """Read YAML 1.2 safely, refuse duplicate keys, and keep the line and column of every key and value."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from liecbench.host import regular_files
 Key = tuple[str | int, ...]
 _MOST_NODES = 200_000
 _MOST_BYTES = 2**20  # PyYAML takes ten seconds for them
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 # The parser's messages for the most frequent mistakes, in words that need no knowledge of the parser.
 _IN_WORDS: Final = {
@@ -92,6 +94,7 @@ class _Builder:
             message = f"{dotted(path)}: aliases repeat without end; write the values out"
             raise ScenarioError(f"{self.place(node)}: {message}")
         self.places.setdefault(path, Place(self.place(node), self.place(node)))
+        self.require_whole_characters(node, path)
         above = (*above, node)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
             raise ScenarioError(f"{self.place(node)}: {dotted(path)}: the tag {node.tag} is not allowed; remove it")
@@ -105,6 +108,11 @@ class _Builder:
         except ValueError as error:
             raise ScenarioError(f"{self.place(node)}: {dotted(path)}: {error}; use plain YAML values") from None
 
+    def require_whole_characters(self, node: yaml.Node, path: Key) -> None:
+        if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
+            message = f"{dotted(path)}: half of a character, which no file can hold; remove it"
+            raise ScenarioError(f"{self.place(node)}: {message}")
+
     def mapping(self, node: yaml.MappingNode, path: Key, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -112,6 +120,7 @@ class _Builder:
                 message = f"{dotted(path)}: a key must be a plain word; write the keys out"
                 raise ScenarioError(f"{self.place(key_node)}: {message}")
             key = key_node.value
+            self.require_whole_characters(key_node, (*path, key))
             if key in data:
                 first = self.places[(*path, key)].key
                 where = f"{self.place(key_node)}: {dotted((*path, key))}"

@@ -101,6 +101,8 @@ def test_a_word_that_resembles_a_number_is_text(text: str) -> None:
         ("a: *nothing\n", "s.yaml:1:4: not YAML: ", "correct the syntax"),
         ("a: 1\n---\nb: 1\n", "s.yaml:2:1: not YAML: ", "correct the syntax"),
         ("a: \x00\n", "s.yaml:1:4: ", "cannot be printed; remove it"),
+        ('a: "\\udc9b"\n', "s.yaml:1:4: a: half of a character, ", "which no file can hold; remove it"),
+        ('"\\udc9b": 1\n', "s.yaml:1:1: \\udc9b: half of a character, ", "which no file can hold; remove it"),
         ("", "s.yaml:1:1: a scenario is a mapping", "`liecbench init` writes one to start from"),
         ("- a\n", "s.yaml:1:1: a scenario is a mapping", "`liecbench init` writes one to start from"),
         ("null\n", "s.yaml:1:1: a scenario is a mapping", "`liecbench init` writes one to start from"),
