@@ -2,8 +2,8 @@
 
 A and B are two scenarios or two versions of liecbench, each with its own ranks. Rank 0 of A and rank 0 of B read
 orders from the ``liecbench`` command, one per line, and answer each order with an event. Two versions can be compared
-only if their ``PROTOCOL`` is equal. So increase ``PROTOCOL`` with every change of ``launch.messages``, of this module's
-name, or of the supervisor's arguments.
+only if their ``PROTOCOL`` is equal. So increase ``PROTOCOL`` with every change of the messages by which the command
+starts these ranks and talks to them, of ``TemplateSettings``, or of this module's name.
 """
 
 from typing import Final

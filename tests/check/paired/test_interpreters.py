@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import platform
 import sys
@@ -6,12 +7,25 @@ import venv
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import liecbench
 from liecbench.check.paired.interpreters import Installation, inspect
 from liecbench.errors import LiecbenchError
+from liecbench.launch.messages import (
+    Agent,
+    ForkLaunch,
+    Heartbeat,
+    LaunchEnded,
+    Lost,
+    PairedEvent,
+    PairedOrder,
+    PairedPlan,
+    Refused,
+)
+from liecbench.launch.template import TemplateSettings
 from liecbench.worker.paired_worker import PROTOCOL
 
 REMEDY = "give a Python ≥ 3.11 that has liecbench, such as ENVIRONMENT/bin/python"
@@ -63,6 +77,38 @@ def test_this_interpreter_can_be_compared_with_itself() -> None:
     )
 
     assert expected == inspect(Path(sys.executable), PROTOCOL)
+
+
+def test_another_version_understands_the_messages_of_this_protocol() -> None:
+    """If this fails, increase PROTOCOL: the command also starts and orders ranks of other versions."""
+    kinds = (TemplateSettings, Agent, ForkLaunch, LaunchEnded, PairedPlan, Refused, Lost, Heartbeat)
+    messages = (*kinds, *get_args(PairedOrder), *get_args(PairedEvent))
+    fields = {kind.__name__: " ".join(field.name for field in dataclasses.fields(kind)) for kind in messages}
+
+    assert (PROTOCOL, fields) == (
+        4,
+        {
+            "TemplateSettings": "parent control imports restore",
+            "Agent": "module plan num_nodes node_rank local_workers address port",
+            "ForkLaunch": "agent num_links isolate imports",
+            "LaunchEnded": "status",
+            "PairedPlan": "backend device share_gpus orders paced",
+            "Refused": "reason",
+            "Lost": "reason disk",
+            "Heartbeat": "",
+            "OpenCell": "cell",
+            "TrainBurst": "first steps added_seconds",
+            "CloseCell": "",
+            "Ready": "",
+            "Opened": "average_period first environment",
+            "BurstResult": (
+                "seconds kind_seconds kind_steps wall_over_cpu train_loss sent_bytes received_bytes messages"
+            ),
+            "Closed": "",
+            "Failed": "reason",
+            "Unknown": "reason",
+        },
+    )
 
 
 def test_a_virtual_environment_is_not_replaced_by_its_origin(environment: Path) -> None:
