@@ -53,7 +53,8 @@ def report(
 
     comparison = _load_comparison(results, baseline=baseline, tuned_field=best)
     page = html.render(comparison)
-    regular_files.write_text(output, page)
+    with ignore_broken_pipe():  # for -o /dev/stdout
+        regular_files.write_text(output, page)
     say(f"wrote {output}", quiet=False)
     if figures is not None:
         _write_figures(comparison, figures)
