@@ -27,6 +27,8 @@ BATCH_SIZE: Final = 32
 WORKERS: Final = 2
 RATE: Final = 20e6
 BLOCK_BYTES: Final = 40_000
+# The error of a cell whose link failed its check.
+LINK_IS_OFF: Final = "the link is off by more than"
 SCENARIO: Final = f"""
 name: end-to-end
 timing: end_to_end
@@ -85,11 +87,20 @@ class FinishedRun:
         described = place.with_suffix(".json")
         with FileLock(place.with_suffix(".lock")):
             if not described.exists():
-                shutil.rmtree(place, ignore_errors=True)
-                run = cls.make(place, "--trace")
+                run = cls._over_steady_links(place)
                 described.write_text(json.dumps(asdict(run), default=str))
         fields = json.loads(described.read_text())
         return cls(**{**fields, "scenario": Path(fields["scenario"]), "directory": Path(fields["directory"])})
+
+    @classmethod
+    def _over_steady_links(cls, place: Path) -> Self:
+        """Make the run again if a busy machine disturbed the links so much that a cell failed for it."""
+        for _ in range(3):
+            shutil.rmtree(place, ignore_errors=True)
+            run = cls.make(place, "--trace")
+            if LINK_IS_OFF not in " ".join(run.stdout.split()):
+                break
+        return run
 
     def copy(self, to: Path) -> Path:
         """Copy the results directory into ``to``, for a test that changes it, and return the copy's path."""

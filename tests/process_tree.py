@@ -14,7 +14,7 @@ from tests.namespaces import all_pids, holders, namespaces_held, network_namespa
 from tests.waiting import wait_for
 
 ROOT: Final = Path(__file__).parents[1]
-GONE_SECONDS: Final = 15.0
+GONE_SECONDS: Final = 60.0
 _MARK: Final = "LIECBENCH_TEST_MARK"
 
 

@@ -15,6 +15,7 @@ from liecbench.results.ledger import read
 from liecbench.results.records import CellRecord, End, Epoch, Start
 from liecbench.worker.session_rounds import MIN_ROUNDS
 from tests.cli.in_process import run_in_process
+from tests.finished_run import LINK_IS_OFF
 from tests.namespace_support import skip_without_namespaces
 from tests.recorded import records
 from tests.short_sessions import shorten
@@ -72,7 +73,12 @@ def run(directory: Path, links: list[Any], *options: str, **keys: Any) -> Ran:
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     skip_without_namespaces()
-    return run(tmp_path_factory.mktemp("kernel"), [UNREACHABLE, "5mbit", UNEVEN, DELAYED, "none"])
+    reachable = ["5mbit", UNEVEN, DELAYED, "none"]
+    for _ in range(3):  # a busy machine may disturb a link so much that its cell fails
+        ran = run(tmp_path_factory.mktemp("kernel"), [UNREACHABLE, *reachable])
+        if not any(LINK_IS_OFF in (ran.end(link).error or "") for link in reachable):
+            break
+    return ran
 
 
 @pytest.fixture(scope="module")

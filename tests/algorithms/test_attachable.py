@@ -43,7 +43,7 @@ def hooks(ddp: DistributedDataParallel, optimizer: torch.optim.Optimizer) -> tup
 
 def groups_of_two() -> tuple[Tensor, Tensor]:
     """Train in two groups of two ranks, one of them with a group more; return the model of PSGD, and of plain DDP."""
-    rank, timeout = dist.get_rank(), dt.timedelta(seconds=20)
+    rank, timeout = dist.get_rank(), dt.timedelta(seconds=120)
     ranks = [rank // 2 * 2, rank // 2 * 2 + 1]
     group = dist.new_group(ranks, use_local_synchronization=True, timeout=timeout)
     if rank == 0:
@@ -279,4 +279,4 @@ def test_an_error_in_a_closure_is_raised_before_the_update(ranks: list[dict[str,
 
 
 def test_a_silent_peer_is_an_error_after_the_timeout_of_the_models_group(ranks: list[dict[str, Any]]) -> None:
-    assert 1 < ranks[0]["silent"] < 20
+    assert 1 < ranks[0]["silent"] < 60  # plain DDP's groups wait for 30 minutes

@@ -68,11 +68,9 @@ def shown(browser: Browser, file: Path) -> Iterator[tuple[Page, PageLog]]:
 
 
 @pytest.fixture(scope="module")
-def used(browser: Browser, file: Path) -> Iterator[Page]:
-    """A page for tests that each use another part of it."""
-    with opened(browser, file) as (page, _):
-        scroll_through(page)
-        yield page
+def used(shown: tuple[Page, PageLog]) -> Page:
+    """The page, for tests that each use another part of it; they stand behind those that only read it."""
+    return shown[0]
 
 
 def scroll_through(page: Page) -> None:
@@ -84,7 +82,7 @@ def scroll_through(page: Page) -> None:
 
 def until(page: Page, condition: str) -> None:
     """Wait for a condition; Playwright's own waiting evaluates text in the page, which the page forbids."""
-    for _ in range(200):
+    for _ in range(1200):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)
@@ -177,7 +175,7 @@ def test_a_setting_shows_its_own_curves(used: Page) -> None:
     before = {t["name"]: t["x"][-1] for t in traces(used, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
     choices = used.locator("#setting option").all_inner_texts()
     used.locator("#setting").select_option(next(text for text in choices if text.startswith("100mbit")))
-    used.wait_for_timeout(300)
+    until(used, f"document.getElementById('plot-accuracy-seconds').data.every((t) => t.x.at(-1) < {before['ddp']})")
     after = {t["name"]: t["x"][-1] for t in traces(used, "accuracy-seconds") if t.get("hoverinfo") != "skip"}
 
     # Four epochs, the mean of two seeds a percent apart.

@@ -22,6 +22,7 @@ from liecbench.errors import LiecbenchError
 from liecbench.tasks.download import download, fetch
 from liecbench.tasks.official_archives import Archive
 from tests.tasks.made_archives import entry
+from tests.waiting import TIMEOUT_SECONDS, wait_for
 
 CONTENT = np.random.default_rng(0).bytes(1_500_000)
 NAME = "things.tar.gz"
@@ -38,8 +39,12 @@ class Server:
     status: int | None = None
     reason: str | None = None
     seconds_a_chunk: float = 0.0
+    goes_on: threading.Event = field(default_factory=threading.Event)  # while it is not set, one chunk is sent
     asked: list[str | None] = field(default_factory=list)
     port: int = 0
+
+    def __post_init__(self) -> None:
+        self.goes_on.set()
 
     @property
     def url(self) -> str:
@@ -74,6 +79,7 @@ def handler_of(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
                 except OSError:
                     return  # the client has closed the connection
                 time.sleep(server.seconds_a_chunk)
+                server.goes_on.wait(TIMEOUT_SECONDS)
 
         def log_message(self, *arguments: Any) -> None:
             pass
@@ -90,6 +96,7 @@ def serving(server: Server) -> Iterator[Server]:
         try:
             yield server
         finally:
+            server.goes_on.set()
             listening.shutdown()
             thread.join()
 
@@ -257,8 +264,8 @@ def test_errors_of_the_server_are_reported(
 def test_a_server_that_stops_answering_is_an_error(
     server: Server, archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("liecbench.tasks.arrivals._TIMEOUT_SECONDS", 0.2)
-    server.seconds_a_chunk = 1
+    monkeypatch.setattr("liecbench.tasks.arrivals._TIMEOUT_SECONDS", 1.0)
+    server.goes_on.clear()
     said = error_of(archive, directory)
 
     assert f"{server.url}: timed out; check the network; nothing was lost: 65.5 kB of 1.5 MB are in" in said
@@ -339,7 +346,7 @@ download(archive, Path(directory), Console())
 def test_an_interrupted_download_goes_on(
     server: Server, archive: Archive, directory: Path, kind: signal.Signals
 ) -> None:
-    server.seconds_a_chunk = 0.1
+    server.goes_on.clear()
     values = [archive.name, archive.url, str(archive.num_bytes), archive.sha256, str(directory)]
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *values],
@@ -348,14 +355,11 @@ def test_an_interrupted_download_goes_on(
         text=True,
         env={**os.environ, "COLUMNS": "200"},
     )
-    deadline = time.monotonic() + 30
-    while not partial(directory).exists() or not partial(directory).stat().st_size:
-        assert time.monotonic() < deadline, "nothing arrives"
-        time.sleep(0.01)
+    wait_for(lambda: partial(directory).exists() and partial(directory).stat().st_size, "the first bytes arrive")
     process.send_signal(kind)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     kept = partial(directory).stat().st_size
-    server.seconds_a_chunk = 0
+    server.goes_on.set()
 
     assert 0 < kept < len(CONTENT)
     if kind == signal.SIGINT:

@@ -54,10 +54,13 @@ def test_a_window_has_the_metrics_of_the_requested_gpus() -> None:
 
 def test_a_window_right_after_the_start_has_metrics() -> None:
     with running("-m", "tests.fake_nvml", FIRST) as sampler:
+        started = time.monotonic()
         sampler.begin()
         actual = sampler.end() or {}
+        most_joules = 200 * (time.monotonic() - started) + 0.01
 
-    assert (actual["utilisation"], actual["peak_memory_bytes"], actual["energy_joules"] < 200) == (0.75, 2**30, True)
+    assert (actual["utilisation"], actual["peak_memory_bytes"]) == (0.75, 2**30)
+    assert actual["energy_joules"] < most_joules
 
 
 def test_windows_are_independent() -> None:
@@ -173,8 +176,8 @@ def test_the_sampler_ends_with_its_rank() -> None:
         "import os, sys, time; from liecbench.worker.gpu_telemetry import Sampler;"
         f" s = Sampler([sys.executable, '-m', 'tests.fake_nvml', '{FIRST}']); s.begin(); s.end();"
         " kept = os.dup(s._process.stdin.fileno()); os.set_inheritable(kept, True);"
-        " os.spawnvp(os.P_NOWAIT, 'sleep', ['sleep', '20']);"  # another process holds its input open
-        " print(s._process.pid, flush=True); os._exit(0)"
+        " held = os.spawnvp(os.P_NOWAIT, 'sleep', ['sleep', '200']);"  # another process holds its input open
+        " print(s._process.pid, held, flush=True); os._exit(0)"
     )
     reading, writing = os.pipe()
     pid = os.posix_spawn(
@@ -186,6 +189,9 @@ def test_the_sampler_ends_with_its_rank() -> None:
     os.close(writing)
     os.waitpid(pid, 0)
     with os.fdopen(reading) as pid_pipe:
-        sampler = int(pid_pipe.readline())
+        sampler, holder = map(int, pid_pipe.readline().split())
 
-    wait_for(lambda: not Path(f"/proc/{sampler}").exists(), f"{sampler} ends", GONE_SECONDS)
+    try:
+        wait_for(lambda: not Path(f"/proc/{sampler}").exists(), f"{sampler} ends", GONE_SECONDS)
+    finally:
+        os.kill(holder, signal.SIGKILL)

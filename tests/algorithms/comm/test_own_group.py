@@ -16,7 +16,7 @@ NUM_WORKERS = 3
 def pair() -> ProcessGroup:
     """Return a group of this rank and another, or for rank 2 of itself alone."""
     ranks = [2] if dist.get_rank() == 2 else [0, 1]
-    group = dist.new_group(ranks, use_local_synchronization=True, timeout=dt.timedelta(seconds=20))
+    group = dist.new_group(ranks, use_local_synchronization=True, timeout=dt.timedelta(seconds=120))
     assert isinstance(group, ProcessGroup)
     return group
 

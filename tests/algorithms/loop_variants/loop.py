@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.algorithms import Algorithm
 
-LIMIT: Final = timedelta(seconds=30)
+LIMIT: Final = timedelta(seconds=120)
 
 
 class Plain:

@@ -19,6 +19,7 @@ import pytest
 import liecbench
 from liecbench.check.paired.revisions import Revision, built
 from liecbench.errors import Interruption, LiecbenchError
+from tests.process_tree import GONE_SECONDS
 
 GIT = {
     "GIT_AUTHOR_NAME": "nobody",
@@ -267,8 +268,8 @@ def test_an_interruption_ends_the_build(lone: Path, scratch: Path, tmp_path: Pat
 
 
 def lives(process: int) -> bool:
-    """Return True if the process still runs a second later; an orphan may not be reaped at once."""
-    deadline = time.monotonic() + 1
+    """Return True if the process still runs after ``GONE_SECONDS``; an orphan may not be reaped at once."""
+    deadline = time.monotonic() + GONE_SECONDS
     status = Path(f"/proc/{process}/status")
     while time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError):

@@ -4,6 +4,7 @@ A second comparison, of one case, goes on to its verdict.
 """
 
 import dataclasses
+import statistics
 import sys
 from collections.abc import Sequence
 
@@ -92,7 +93,7 @@ def test_a_slowdown_fails_after_five_relaunches(decided: Outcome) -> None:
 def test_two_relaunches_are_inconclusive(found: Outcome) -> None:
     slowed = results(found, "slowed")["step_seconds"]
 
-    assert all(pair.b_seconds > pair.a_seconds for pair in slowed.pairs)
+    assert statistics.median(pair.b_seconds / pair.a_seconds for pair in slowed.pairs) > 1.5
     assert (slowed.verdict, slowed.reason) == (
         Verdict.INCONCLUSIVE,
         "a verdict needs 5 relaunches, and --relaunches 2 was asked for",
