@@ -24,9 +24,9 @@ def command_line(*arguments: str) -> list[str]:
 def run_command(
     tree: Tree, *arguments: str, prefix: Sequence[str] = (), seconds: float = 5 * TIMEOUT_SECONDS
 ) -> subprocess.CompletedProcess[str]:
-    """Run a liecbench command to its end, through the command ``prefix`` if one is given."""
+    """Run a liecbench command to its end, through the command ``prefix`` if one is given; it must leave no process."""
     try:
-        return subprocess.run(
+        done = subprocess.run(
             [*prefix, *command_line(*arguments)],
             cwd=ROOT,
             env=tree.environment(),
@@ -36,8 +36,10 @@ def run_command(
             timeout=seconds,
             check=False,
         )
+        tree.assert_gone(set())
     finally:
         tree.end()
+    return done
 
 
 @dataclass(slots=True)

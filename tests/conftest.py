@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 import torch
 
+from liecbench.launch import template_client
 from tests.finished_run import FinishedRun
 from tests.namespace_support import skip_without_namespaces
 
@@ -14,6 +15,9 @@ TESTS: Final = Path(__file__).parent
 # Before any kernel is decorated: without a GPU they run in the interpreter.
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"
+
+# Tests run commands of every kind in one process. A template process imports for seconds: keep one of each kind.
+setattr(template_client, "_MOST_TEMPLATES", 5)  # noqa: B010 - it is final
 
 # A noisy machine makes no example wrong.
 hypothesis.settings.register_profile("liecbench", deadline=None)
@@ -27,21 +31,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Files that take minutes, the slowest first: otherwise one worker runs the last of them alone.
 SLOWEST_FILES: Final = (
-    "test_chaos.py",
     "test_crash.py",
     "check/paired/test_session.py",
-    "check/test_regressions.py",
     "test_end_to_end.py",
+    "test_chaos.py",
+    "check/test_regressions.py",
+    "network/test_emulation.py",
+    "check/paired/test_paired_check.py",
     "report/test_html.py",
     "compressors/kernels/triton/test_compilation.py",
-    "check/paired/test_paired_check.py",
     "algorithms/test_trajectories.py",
-    "algorithms/test_server.py",
-    "launch/test_supervisor.py",
-    "test_link_runs.py",
     "launch/test_multinode.py",
-    "launch/test_template.py",
+    "algorithms/test_server.py",
     "test_sessions.py",
+    "test_link_runs.py",
+    "launch/test_template.py",
+    "bench/test_link_benchmark.py",
+    "network/test_delay_line.py",
+    "launch/test_supervisor.py",
 )
 
 

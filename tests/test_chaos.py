@@ -21,10 +21,12 @@ import pytest
 from liecbench.results.cells import replay
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Epoch
+from tests.cli.in_process import run_in_process
 from tests.commands import Command, running_command
+from tests.finished_run import LINK_IS_OFF
 from tests.namespace_support import skip_without_namespaces
 from tests.recorded import numbers, records
-from tests.short_sessions import SHORT_SESSIONS
+from tests.short_sessions import SHORT_SESSIONS, shorten
 from tests.waiting import TIMEOUT_SECONDS
 
 SCENARIO: Final = """
@@ -65,20 +67,25 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(scenario: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    path = tmp_path_factory.mktemp("undisturbed")
+    directory = tmp_path_factory.mktemp("undisturbed") / "results"
     started = time.monotonic()
-    _complete(scenario, path / "results", path)
-    return Undisturbed(path / "results", time.monotonic() - started)
+    _complete(scenario, directory)
+    return Undisturbed(directory, time.monotonic() - started)
 
 
 def _running(scenario: Path, directory: Path, scratch: Path) -> AbstractContextManager[Command]:
     return running_command(scratch, "run", str(scenario), "--out", str(directory), "--quiet", prefix=SHORT_SESSIONS)
 
 
-def _complete(scenario: Path, directory: Path, scratch: Path) -> None:
-    with _running(scenario, directory, scratch) as command:
-        assert command.process.wait(6 * TIMEOUT_SECONDS) == 0, command.stderr()
-        command.tree.assert_gone(set())
+def _complete(scenario: Path, directory: Path) -> None:
+    """Run to the end; once more if a busy machine disturbed the links so much that a cell failed for it."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        shorten(monkeypatch)
+        for _ in range(3):
+            done = run_in_process("run", scenario, "--out", directory, "--quiet")
+            if LINK_IS_OFF not in " ".join(done.stdout.split()):
+                break
+    assert done.returncode == 0, done.stderr
 
 
 def _kill(command: Command, chance: random.Random) -> None:
@@ -156,5 +163,5 @@ def test_kills_change_no_number(
         else:
             _assert_as_if_undisturbed(directory, undisturbed)
             shutil.rmtree(directory)
-    _complete(scenario, directory, tmp_path)
+    _complete(scenario, directory)
     _assert_as_if_undisturbed(directory, undisturbed)

@@ -124,18 +124,20 @@ def stopped(algorithm: Algorithm, value: float) -> tuple[str, int, bool, bool]:
     return "nothing was raised", algorithm.step, False, False
 
 
-def resumed(make: Callable[[], Algorithm], setup: Setup = SETTLED, then: Setup | None = None) -> tuple[float, int]:
-    """Train ten steps in ``setup``, and the last five of them again, resumed from a file in ``then``.
+def resumed(
+    make: Callable[[], Algorithm], setup: Setup = SETTLED, then: Setup | None = None, *, half: int = 5
+) -> tuple[float, int]:
+    """Train twice ``half`` steps in ``setup``, and the second half of them again, resumed from a file in ``then``.
 
     Returns:
         The distance of the two models, and the resumed step count.
     """
     algorithm = make()
     run = attached(algorithm, setup)
-    run.train(range(5))
+    run.train(range(half))
     file = io.BytesIO()
     torch.save([run.model.state_dict(), run.optimizer.state_dict(), algorithm.state_dict()], file)
-    run.train(range(5, 10))
+    run.train(range(half, 2 * half))
     file.seek(0)
     model, optimizer, state = torch.load(file, weights_only=True)
     again = make()
@@ -143,5 +145,5 @@ def resumed(make: Callable[[], Algorithm], setup: Setup = SETTLED, then: Setup |
     second.model.load_state_dict(model)
     second.optimizer.load_state_dict(optimizer)
     again.load_state_dict(state)
-    second.train(range(5, 10))
+    second.train(range(half, 2 * half))
     return float((second.flat() - run.flat()).norm()), again.step

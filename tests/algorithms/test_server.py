@@ -20,6 +20,8 @@ SERVERS = ["root", "sharded"]
 COMPRESSORS: dict[str, Compressor] = {"sign": Sign(), "top_k": TopK(0.05), "qsgd": QSGD()}
 PLACED = list(itertools.product(METHODS, SERVERS))
 RESUMED = [*((method, "sharded") for method in METHODS), ("doublesqueeze", "root"), ("ef21_bc", "root")]
+# Between two averaging steps: the resumed half of the steps has one.
+RESUMED_AFTER = 3
 # With a period of 4, step 3 averages or resets; with the tests' usual period it does not.
 NON_FINITE = [
     *((method, "sign", network.PERIOD, torch.nan) for method in METHODS if method != "local_sgd"),
@@ -139,8 +141,11 @@ def observe() -> dict[str, Any]:
         "local_sgd": local_sgd_with_a_nan(),
         "refused": refusals(),
         "evaluated": evaluate_in_between(),
-        "traffic": {case: buckets.traffic(make_small(*case), network.PERIOD + 1) for case in PLACED},
-        "resumed": {case: buckets.resumed(lambda case=case: make_small(*case)) for case in RESUMED},  # type: ignore[misc]
+        "traffic": {case: buckets.traffic(make_small(*case), network.PERIOD) for case in PLACED},
+        "resumed": {
+            case: buckets.resumed(lambda case=case: make_small(*case), half=RESUMED_AFTER)  # type: ignore[misc]
+            for case in RESUMED
+        },
     }
 
 
@@ -216,4 +221,4 @@ def test_a_step_sends_its_schedule(ranks: list[dict[str, Any]], case: tuple[str,
 
 @pytest.mark.parametrize("case", RESUMED, ids="-".join)
 def test_resumed_training_is_equal_to_the_bit_on_every_rank(ranks: list[dict[str, Any]], case: tuple[str, str]) -> None:
-    assert [rank["resumed"][case] for rank in ranks] == [(0.0, 10)] * NUM_WORKERS
+    assert [rank["resumed"][case] for rank in ranks] == [(0.0, 2 * RESUMED_AFTER)] * NUM_WORKERS

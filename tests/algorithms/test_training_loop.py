@@ -69,7 +69,7 @@ def accumulated(algorithm: Algorithm, *, in_halves: bool) -> Tensor:
     model = network.build()
     optimizer = sgd(model)
     ddp = wrapped(model, algorithm, optimizer)
-    for step in range(10):
+    for step in range(7):
         optimizer.zero_grad()
         inputs, labels = network.batch(step, dist.get_rank())
         if in_halves:
@@ -134,7 +134,7 @@ def convolutions(
     model = model.to(memory_format=memory_format)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
     ddp = wrapped(model, algorithm, optimizer, gradient_as_bucket_view=as_view)
-    for step in range(8):
+    for step in range(5):
         generator = torch.Generator().manual_seed(100 * step + dist.get_rank())
         optimizer.zero_grad()
         inputs, labels = torch.randn(16, 3, 6, 6, generator=generator), torch.arange(16) % 5

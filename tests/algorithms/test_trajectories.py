@@ -54,6 +54,7 @@ SEVERAL = 160
 SEED = 0
 BLOCK_BYTES: list[int | Literal["whole"]] = ["whole", SEVERAL]
 OF_THE_PAPER = ("psgd", "memsgd", "doublesqueeze", "neolithic", "cser", "liec")
+IDENTITY: tuple[str, Literal["whole"], str] = ("identity", "whole", "sharded")
 BECOME_PSGD = [method for method in METHODS if method not in ("local_sgd", "signsgd")]
 COMBINATIONS: list[Combination] = [
     combination
@@ -151,7 +152,7 @@ def gradient(model: torch.nn.Module, weights: simulation.Vector, step: int, rank
 def trajectories(request: pytest.FixtureRequest) -> tuple[int, dict[Combination, list[torch.Tensor]]]:
     num_workers: int = request.param
     chosen = COMBINATIONS if request.config.getoption("--long") else [c for c in COMBINATIONS if not is_long(c)]
-    combinations = [*chosen, *((m, "identity", SEVERAL, "sharded") for m in BECOME_PSGD)]
+    combinations = [*chosen, *((m, *IDENTITY) for m in BECOME_PSGD)]
     ranks = run_ranks(train_all, num_workers, combinations)
     return num_workers, {c: [rank[i] for rank in ranks] for i, c in enumerate(combinations)}
 
@@ -175,9 +176,9 @@ def test_the_identity_compressor_makes_every_method_psgd(
     method: str, trajectories: tuple[int, dict[Combination, list[torch.Tensor]]]
 ) -> None:
     _, finals = trajectories
-    expected = finals["psgd", "identity", SEVERAL, "sharded"][0]
+    expected = finals["psgd", *IDENTITY][0]
 
-    torch.testing.assert_close(finals[method, "identity", SEVERAL, "sharded"][0], expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(finals[method, *IDENTITY][0], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ONE_MODEL)
