@@ -49,20 +49,22 @@ class BucketedAllReduce(Algorithm):
     """
 
     @abstractmethod
-    def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
+    def all_reduce_sizes(self, shapes: Sequence[torch.Size], dtype: torch.dtype, step: int) -> list[int]:
         """Return the sizes in bytes of the all-reduces that one bucket needs, which run one after the other.
 
         Args:
             shapes: The shapes of the bucket's parameters.
+            dtype: The type of these parameters; each bucket has parameters of one type.
             step: The number of the step, from 0.
         """
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
         """Return the all-reduces of step number ``step``, if DDP fills its buckets up to ``block_bytes``."""
         all_reduces: list[ScheduledAllReduce] = []
-        for bucket, indices in enumerate(plan_buckets([shape.numel() for shape in shapes], self.block_bytes)):
+        dtypes = self.parameter_dtypes or [torch.float32] * len(shapes)
+        for bucket, indices in enumerate(plan_buckets([s.numel() for s in shapes], self.block_bytes, dtypes)):
             before: tuple[int, ...] = ()
-            for num_bytes in self.all_reduce_sizes([shapes[i] for i in indices], step):
+            for num_bytes in self.all_reduce_sizes([shapes[i] for i in indices], dtypes[indices[0]], step):
                 all_reduces.append(ScheduledAllReduce(num_bytes=num_bytes, bucket=bucket, depends_on=before))
                 before = (len(all_reduces) - 1,)
         return Schedule(world_size=world_size, all_reduces=tuple(all_reduces))

@@ -47,6 +47,8 @@ class Algorithm(Attachable):
         pacer: Delays messages as slow links would; None delays nothing. Set it before ``attach``.
         path: The slowest path between two ranks, if it is known. Set it before ``attach``.
         last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
+        parameter_dtypes: The types of the trainable parameters, in the model's order, that ``schedule`` assumes; None
+            if all are float32. Set it before ``schedule``.
         after_step_seconds: Seconds spent in ``after_step`` so far.
         exposure: Adds up the work that the communication thread does while the training thread waits.
         hook_cpu_seconds: CPU seconds that the training thread has spent on the method itself so far, rather than on the
@@ -63,6 +65,7 @@ class Algorithm(Attachable):
         self.pacer: Pacer | None = None
         self.path: Path | None = None
 
+        self.parameter_dtypes: Sequence[torch.dtype] | None = None
     @abstractmethod
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
         """Return the messages that all ranks send in step number ``step``.

@@ -12,32 +12,40 @@ from torch.futures import Future
 
 from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.ddp_hook import divide_as_ddp
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class AllReduce(BucketedAllReduce):
-    """PyTorch's DistributedDataParallel all-reduce: what most people run.
+    """PyTorch's DistributedDataParallel all-reduce: what most people run, with the same arithmetic.
 
     Over Gloo on a GPU the backward pass must run on the default stream, because Gloo's callbacks write there.
+
+    Attributes:
+        dtype: The type in which gradients are sent; None for their own type.
     """
 
-    dtype: ClassVar[torch.dtype] = torch.float32
+    dtype: ClassVar[torch.dtype | None] = None
     supports_sparse: ClassVar[bool] = True
     supports_join: ClassVar[bool] = True
     is_exact: ClassVar[bool] = True
 
-    def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return the bytes of the bucket's gradient in ``dtype``, because a bucket needs only one all-reduce."""
-        return [sum(shape.numel() for shape in shapes) * self.dtype.itemsize]
+    def all_reduce_sizes(self, shapes: Sequence[torch.Size], dtype: torch.dtype, step: int) -> list[int]:
+        """Return the bytes of the bucket's gradient as it is sent, because a bucket needs only one all-reduce."""
+        return [sum(shape.numel() for shape in shapes) * (self.dtype or dtype).itemsize]
 
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Cast the bucket to ``dtype``, divide it by the world size and start its all-reduce."""
-        # This does the same as torch's allreduce_hook and fp16_compress_hook. torch's bf16_compress_hook refuses Gloo,
-        # although Gloo can all-reduce bfloat16.
         gradient, step = bucket.buffer(), self.step
+        dtype = self.dtype or gradient.dtype
         with self._watch.timed("compress_seconds", "cast"):
-            message = gradient.to(self.dtype)
-        message.div_(self._group.size())
+            message = gradient.to(dtype)
+        if self.dtype is None:
+            divide_as_ddp(message, self._group.size())
+        else:
+            # This does the same as torch's fp16_compress_hook. torch's bf16_compress_hook refuses Gloo, although Gloo
+            # can all-reduce bfloat16.
+            message.div_(self._group.size())
         self._count(_num_bytes(message), 1, is_last=bucket.is_last())
         started = self._start_bucket()
         work = dist.all_reduce(message, group=self._group, async_op=True)
@@ -47,11 +55,11 @@ class AllReduce(BucketedAllReduce):
             self._end_bucket(started)
             (total,) = future.value()
             if total.is_sparse:
-                self._check_finite(total.coalesce().values(), step, self.dtype)
+                self._check_finite(total.coalesce().values(), step, dtype)
                 return total
             with self._watch.timed("compress_seconds", "cast"):
                 gradient.copy_(total)
-            self._check_finite(gradient, step, self.dtype)
+            self._check_finite(gradient, step, dtype)
             return gradient
 
         reduced: Future[Tensor] = work.get_future().then(finish)

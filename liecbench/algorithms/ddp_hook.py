@@ -85,12 +85,35 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
     return next((hook.listener for hook in hooks if hook.listener is not None), None)
 
 
-def refuse_join(*_: object, **__: object) -> None:
-    """Raise RuntimeError: a module whose ``join_hook`` is this function fails at once in ``ddp.join()``."""
-    raise RuntimeError(
-        "the attached liecbench method does not support join(): a rank without further inputs takes no optimizer "
-        "steps, and its peers would wait for it; give all ranks the same number of batches, or attach AllReduce"
-    )
+def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
+    """Return what ``ddp.join_hook`` returns; bound to a module, this function refuses ``ddp.join()`` at once.
+
+    A module to which nothing is attached, such as a copy, and ``ddp.join(enable=False)`` work as without this function.
+
+    Raises:
+        RuntimeError: If an algorithm is attached to ``ddp``, and ``join`` is enabled.
+    """
+    if attached_listener(ddp) is not None and _join_is_enabled():
+        raise RuntimeError(
+            "the attached liecbench method does not support join(): a rank without further inputs takes no optimizer "
+            "steps, and its peers would wait for it; give all ranks the same number of batches, or attach AllReduce"
+        )
+    return type(ddp).join_hook(ddp, **options)
+
+
+def _join_is_enabled() -> bool:
+    """Return the option ``enable`` of the ``Join`` that asks a module for its hook, which it does not pass on."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is Join.__init__.__code__:
+            return bool(frame.f_locals["enable"])
+        frame = frame.f_back
+    return True
+
+
+def divide_as_ddp(gradient: Tensor, world_size: int) -> Tensor:
+    """Divide the gradient of a bucket by the world size, in place, with the arithmetic of DDP without a hook."""
+    return gradient.div_(world_size) if gradient.is_sparse else gradient.mul_(1 / world_size)
 
 
 def _on_bucket(state: DdpHook, bucket: GradBucket) -> Future[Tensor]:
@@ -103,7 +126,7 @@ def _queue_callback(function: Any) -> None:
 
 def _averaged(bucket: GradBucket, group: dist.ProcessGroup) -> Future[Tensor]:
     """All-reduce a bucket with the same arithmetic as DDP has without a hook."""
-    gradient = bucket.buffer().mul_(1 / group.size())
+    gradient = divide_as_ddp(bucket.buffer(), group.size())
     work = dist.all_reduce(gradient, group=group, async_op=True)
     assert work is not None, "this rank belongs to the group"
     reduced: Future[Tensor] = work.get_future().then(lambda future: future.value()[0])

@@ -87,8 +87,8 @@ class PowerSGD(BucketedAllReduce):
         """Return ``dense`` if ``step`` < ``start_powersgd_iter``, else ``compressed``."""
         return "dense" if step < self.start_powersgd_iter else "compressed"
 
-    def all_reduce_sizes(self, shapes: Sequence[torch.Size], step: int) -> list[int]:
-        """Return the sizes in bytes of the all-reduces that one bucket needs, which run one after the other.
+    def all_reduce_sizes(self, shapes: Sequence[torch.Size], dtype: torch.dtype, step: int) -> list[int]:
+        """Return the sizes in bytes of the all-reduces that one bucket needs, all in float32, one after the other.
 
         A dense step all-reduces the gradient. A compressed step all-reduces the gradients of the uncompressed
         parameters, then all matrices P, then all matrices Q.

@@ -29,12 +29,14 @@ class Sizes:
         num_test_samples: The number of test examples.
         has_classes: True if each example has a single integer as its label.
         parameters: The shapes of the parameters that are trained.
+        dtypes: The types of these parameters.
     """
 
     num_train_samples: int
     num_test_samples: int
     has_classes: bool
     parameters: "list[torch.Size]"
+    dtypes: "list[torch.dtype]"
 
 
 def sizes(task: Task) -> Sizes:
@@ -52,11 +54,13 @@ def _sizes(fit: str) -> Sizes:
     workload.load(task)
     with torch.random.fork_rng(devices=[]):
         made = _try_forward(task) if _is_built_in(task.model) else _try_step(task)
+    trained = [parameter for parameter in made.model.parameters() if parameter.requires_grad]
     return Sizes(
         num_train_samples=len(made.train),
         num_test_samples=len(made.test),
         has_classes=made.train.labels.dim() == 1 and not made.train.labels.is_floating_point(),
-        parameters=[parameter.shape for parameter in made.model.parameters() if parameter.requires_grad],
+        parameters=[parameter.shape for parameter in trained],
+        dtypes=[parameter.dtype for parameter in trained],
     )
 
 

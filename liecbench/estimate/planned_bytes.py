@@ -68,6 +68,7 @@ def _traffic(spec: str) -> dict[str, StepTraffic]:
     algorithm = make_algorithm(cell)
     num_steps = cell.task.epochs * steps_per_epoch(cell, algorithm, sizes.num_train_samples)
     kinds = [algorithm.step_kind(step) for step in range(min(num_steps, _MAX_COUNTED_STEPS))]
+    algorithm.parameter_dtypes = sizes.dtypes
     schedules = {kind: _schedule(cell, algorithm, sizes.parameters, kinds.index(kind)) for kind in dict.fromkeys(kinds)}
     return {
         kind: StepTraffic(

@@ -40,6 +40,32 @@ def beside_torch() -> list[bool]:
     return seen
 
 
+def of_a_type(dtype: torch.dtype, *, attach: bool) -> tuple[Tensor, int]:
+    """Train a model of this type for six steps; return it and the bytes that a rank has sent, of AllReduce if attached.
+
+    Without AllReduce, DDP has no communication hook.
+    """
+    model, algorithm = network.build().to(dtype), AllReduce()
+    ddp = DistributedDataParallel(model, bucket_cap_mb=buckets.SEVERAL)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    if attach:
+        algorithm.attach(ddp, optimizer)
+    for step in range(6):
+        optimizer.zero_grad()
+        network.loss(ddp, step, dist.get_rank()).backward()
+        optimizer.step()
+    return network.flat(model), algorithm.counters.sent_bytes
+
+
+def beside_plain_ddp() -> dict[torch.dtype, tuple[bool, int]]:
+    """Return for each type whether AllReduce and DDP without a hook train the same model, and the bytes sent."""
+    seen = {}
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        (ours, sent), (theirs, _) = (of_a_type(dtype, attach=attach) for attach in (True, False))
+        seen[dtype] = torch.equal(ours, theirs), sent
+    return seen
+
+
 class Steep(nn.Module):
     """A model whose gradient is 3e38 everywhere, so that its sum overflows float32."""
 
@@ -69,6 +95,7 @@ def observe() -> dict[str, Any]:
     return {
         "means": means(),
         "beside_torch": beside_torch(),
+        "beside_plain_ddp": beside_plain_ddp(),
         "traffic": [buckets.traffic(make(block_bytes=buckets.BUCKET_BYTES), 7) for make in MAKERS],
         "buckets": buckets.num_buckets(),
         "infinite": [buckets.stopped(make(), torch.inf) for make in MAKERS],
@@ -101,6 +128,19 @@ def test_every_rank_gets_the_mean_gradient(ranks: list[dict[str, Any]], case: in
 
 def test_training_equals_pytorchs_own_hooks(ranks: list[dict[str, Any]]) -> None:
     assert [rank["beside_torch"] for rank in ranks] == [[True, True]] * 4
+
+
+def test_training_equals_ddp_without_a_hook_whatever_the_type_of_the_model(ranks: list[dict[str, Any]]) -> None:
+    numel = sum(parameter.numel() for parameter in network.build().parameters())
+    for rank in ranks:
+        for dtype, (is_equal, sent_bytes) in rank["beside_plain_ddp"].items():
+            assert is_equal, dtype
+            assert sent_bytes == 6 * round(2 * 3 / 4 * numel * dtype.itemsize)
+
+
+def test_three_ranks_divide_as_ddp_does_without_a_hook() -> None:
+    for seen in run_ranks(beside_plain_ddp, 3):
+        assert all(is_equal for is_equal, _ in seen.values())
 
 
 @each

@@ -1,9 +1,19 @@
+from liecbench.config.cell import Cell
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
 from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
 
 
 def test_payload_of_an_all_reduce() -> None:
     assert payload_bytes_per_epoch(cell()) == [(4 * NUMEL * STEPS, 4 * NUMEL * STEPS)] * 2
+
+
+def test_payload_of_an_all_reduce_of_a_bfloat16_model() -> None:
+    own = {part: {"name": f"tests.own_models:{part}", "kind": "half"} for part in ("model", "dataset")}
+    fields = cell().spec()
+    halves = Cell.from_spec({**fields, "task": {**fields["task"], **own, "batch_size": 10}})
+    numel, steps = 64 * 10 + 10, 100 // (10 * 2)
+
+    assert payload_bytes_per_epoch(halves) == [(2 * numel * steps, 2 * numel * steps)] * 2
 
 
 def test_kinds_of_steps_are_counted_over_the_whole_training() -> None:

@@ -41,27 +41,33 @@ def plan_blocks(numels: Sequence[int], block_bytes: int | Literal["whole"]) -> l
     return blocks
 
 
-def plan_buckets(numels: Sequence[int], bucket_bytes: int | Literal["whole"] | None) -> list[list[int]]:
+def plan_buckets(
+    numels: Sequence[int], bucket_bytes: int | Literal["whole"] | None, dtypes: Sequence[torch.dtype]
+) -> list[list[int]]:
     """Assign tensors to gradient buckets as DDP does with a ``bucket_cap_mb`` of ``bucket_bytes`` / 2²⁰.
 
     Args:
         numels: The number of elements of each tensor.
+        dtypes: The type of each tensor; a bucket takes tensors of one type.
         bucket_bytes: A bucket takes tensors until it has this size in bytes. ``whole``: all tensors are in one bucket.
             None, DDP's default: 1 MiB for the first bucket, and 25 MiB for all others.
 
     Returns:
         For each bucket the indices of its tensors, from the last tensor to the first.
     """
-    buckets: list[list[int]] = [[]]
-    size = 0
+    full: list[list[int]] = []
+    open_buckets: dict[torch.dtype, list[int]] = {}
+    sizes: dict[torch.dtype, int] = {}
+    limits = dict.fromkeys(dtypes, bucket_bytes or _FIRST_BUCKET_BYTES)
     for index in reversed(range(len(numels))):
-        default = _FIRST_BUCKET_BYTES if len(buckets) == 1 else _BUCKET_BYTES
-        if bucket_bytes != "whole" and size >= (bucket_bytes or default):
-            buckets.append([])
-            size = 0
-        buckets[-1].append(index)
-        size += numels[index] * BYTES_PER_ELEMENT
-    return buckets
+        dtype = dtypes[index]
+        open_buckets.setdefault(dtype, []).append(index)
+        sizes[dtype] = sizes.get(dtype, 0) + numels[index] * dtype.itemsize
+        limit = limits[dtype]
+        if limit != "whole" and sizes[dtype] >= limit:
+            full.append(open_buckets.pop(dtype))
+            sizes[dtype], limits[dtype] = 0, bucket_bytes or _BUCKET_BYTES
+    return [*full, *open_buckets.values()]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

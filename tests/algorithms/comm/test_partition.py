@@ -41,21 +41,30 @@ def test_a_block_is_closed_by_the_first_tensor_that_does_not_fit(
     assert plan_blocks([9, 7, 3, 8], block_bytes) == expected
 
 
-@given(st.lists(st.integers(1, 5_000_000), min_size=1, max_size=12))
-def test_default_buckets_are_those_of_ddp(numels: list[int]) -> None:
-    tensors = [torch.empty(numel, device="meta") for numel in reversed(numels)]
-    limits = [dist._DEFAULT_FIRST_BUCKET_BYTES, 25 * 2**20]
-    expected, _ = dist._compute_bucket_assignment_by_size(tensors, limits, [False] * len(numels))
+def buckets_of_ddp(numels: list[int], dtypes: list[torch.dtype], limits: list[int]) -> list[list[int]]:
+    """Return the buckets that DDP makes when gradients have arrived from the last tensor to the first."""
+    order = list(reversed(range(len(numels))))
+    tensors = [torch.empty(numels[index], dtype=dtypes[index], device="meta") for index in order]
+    buckets, _ = dist._compute_bucket_assignment_by_size(tensors, limits, [False] * len(numels), order)
+    return buckets
 
-    assert plan_buckets(numels, None) == [[len(numels) - 1 - i for i in bucket] for bucket in expected]
+
+types = st.sampled_from([torch.float32, torch.bfloat16])
 
 
-@given(sizes, st.integers(1, 20_000))
-def test_buckets_are_those_of_ddp(numels: list[int], bucket_bytes: int) -> None:
-    tensors = [torch.empty(numel, device="meta") for numel in reversed(numels)]
-    expected, _ = dist._compute_bucket_assignment_by_size(tensors, [bucket_bytes], [False] * len(numels))
+@given(st.lists(st.tuples(st.integers(1, 5_000_000), types), min_size=1, max_size=12))
+def test_default_buckets_are_those_of_ddp(tensors: list[tuple[int, torch.dtype]]) -> None:
+    numels, dtypes = [numel for numel, _ in tensors], [dtype for _, dtype in tensors]
+    expected = buckets_of_ddp(numels, dtypes, [dist._DEFAULT_FIRST_BUCKET_BYTES, 25 * 2**20])
 
-    assert plan_buckets(numels, bucket_bytes) == [[len(numels) - 1 - i for i in bucket] for bucket in expected]
+    assert sorted(plan_buckets(numels, None, dtypes)) == sorted(expected)
+
+
+@given(sizes, types, st.integers(1, 20_000))
+def test_buckets_are_those_of_ddp(numels: list[int], dtype: torch.dtype, bucket_bytes: int) -> None:
+    dtypes = [dtype] * len(numels)
+
+    assert plan_buckets(numels, bucket_bytes, dtypes) == buckets_of_ddp(numels, dtypes, [bucket_bytes])
 
 
 def block_of(*parameters: Parameter) -> Block:

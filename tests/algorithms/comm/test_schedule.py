@@ -32,6 +32,14 @@ def calls(schedule: Schedule) -> list[list[tuple[int, int, int]]]:
     return list(found.values())
 
 
+def test_plain_ddp_sends_each_parameters_own_type_in_buckets_of_one_type() -> None:
+    algorithm, halved = AllReduce(block_bytes="whole"), AllReduceFP16(block_bytes="whole")
+    algorithm.parameter_dtypes = halved.parameter_dtypes = [torch.bfloat16, torch.float32]
+
+    assert sorted(reduced.num_bytes for reduced in schedule(algorithm).all_reduces) == [4 * 10, 2 * 90]
+    assert sorted(reduced.num_bytes for reduced in schedule(halved).all_reduces) == [2 * 10, 2 * 90]
+
+
 def test_workers_push_to_the_root_and_pull_from_it() -> None:
     actual = schedule(MemSGD(compressor=Sign(), server="root"))
 
