@@ -3,6 +3,7 @@
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence, Set
+from types import MethodType
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from liecbench.algorithms.comm.own_group import release_group
-from liecbench.algorithms.ddp_hook import DdpHook, Listener, refuse_join
+from liecbench.algorithms.ddp_hook import DdpHook, Listener, join_hook
 from liecbench.algorithms.optimizers import is_within_step
 
 
@@ -64,7 +65,7 @@ class Attachment:
             self._handles.append(optimizer.register_step_pre_hook(lambda *_: self._begin_step()))
             self._handles.append(optimizer.register_step_post_hook(lambda stepped, *_: self._stepped(stepped)))
         if not algorithm.supports_join:
-            ddp.__dict__["join_hook"] = refuse_join
+            ddp.__dict__["join_hook"] = MethodType(join_hook, ddp)
 
     def end_partial_step(self) -> bool:
         """Return whether only some of the optimizers have made the current step; if so, count it as made by all."""

@@ -1,5 +1,7 @@
 """The communication hook and the forward hook that connect an algorithm with a DistributedDataParallel module."""
 
+import sys
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -7,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd import Variable
 from torch.distributed import GradBucket
+from torch.distributed.algorithms.join import Join
 from torch.futures import Future
 from torch.nn.parallel import DistributedDataParallel
 

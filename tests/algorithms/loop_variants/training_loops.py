@@ -94,6 +94,13 @@ def accumulation_under_no_sync(method: Any) -> Loop:
 
 
 @TRAINING_LOOPS.add
+def join_that_is_not_enabled(method: Any) -> Loop:
+    loop = Loop(method).start()
+    with loop.ddp.join(enable=False):
+        return loop.steps()
+
+
+@TRAINING_LOOPS.add
 def autocast(method: Any) -> Loop:
     with torch.autocast("cpu", torch.bfloat16):
         return Loop(method).run()

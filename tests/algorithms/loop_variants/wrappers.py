@@ -73,12 +73,15 @@ def averaged_copy_of_ddp(method: Any) -> Loop:
 def copied_ddp_trains_alone(method: Any) -> Loop:
     loop = started_in_the_default_group(method).steps(2)
     other = copy.deepcopy(loop.ddp)
-    other(torch.ones(1, 4)).sum().backward()
+    with other.join():
+        other(torch.ones(1, 4)).sum().backward()
     return loop.steps(2)
 
 
 @WRAPPERS.add
 def pickled_ddp(method: Any) -> Loop:
     loop = started_in_the_default_group(method)
-    pickle.loads(pickle.dumps(loop.ddp))(torch.ones(1, 4))
+    other = pickle.loads(pickle.dumps(loop.ddp))
+    with other.join():
+        other(torch.ones(1, 4))
     return loop.steps()
