@@ -1,6 +1,7 @@
 """The base class of methods that average models, or reset errors, every ``average_period`` steps."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
@@ -39,6 +40,22 @@ class PeriodicAveraging(ServerAlgorithm):
     def step_kind(self, step: int) -> str:
         """Return ``averaging`` if step number ``step`` averages in full precision, else ``compressed``."""
         return "averaging" if self.averages(step) else "compressed"
+
+    def own_state(self) -> dict[str, Any]:
+        """Return the step count, the memories and the number of averaging steps after which models were averaged.
+
+        Between the backward pass of an averaging step and ``optimizer.step``, the averaging is yet to come.
+        """
+        return {**super().own_state(), "periods_seen": self._periods_seen}
+
+    def load_own_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what ``own_state`` returned.
+
+        Raises:
+            ValueError: If the saved memories differ from this algorithm's in their names or shapes.
+        """
+        super().load_own_state(state)
+        self._periods_seen = state.get("periods_seen", self._periods_seen)
 
     def set_step(self, step: int) -> None:
         """Set the number of the next step, and leave the memories as they are.

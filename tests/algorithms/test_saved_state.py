@@ -123,12 +123,33 @@ def groups_of_one(directory: Path) -> dict[str, Any]:
     return {"saved": saved, "read": training.memories(), "refused": str(raised.value)}
 
 
+def between_backward_and_step() -> bool:
+    """Save LIEC after the backward pass of an averaging step; return whether the models are then averaged."""
+    algorithm, again = (LIEC(compressor=Sign(), average_period=2) for _ in range(2))
+    first = Training(algorithm)
+    first.train(0, 1)
+    first.optimizer.zero_grad()
+    network.loss(first.ddp, 1, dist.get_rank()).backward()
+    second = Training(again, copy.deepcopy(first.model.state_dict()))
+    again.load_state_dict(algorithm.state_dict())
+    for gradient, parameter in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        parameter.grad = gradient.grad
+    second.optimizer.step()
+    own = network.flat(second.model)
+    models = [torch.empty_like(own) for _ in range(2)]
+    dist.all_gather(models, own)
+    for training in (first, second):
+        training.algorithm.close()
+    return torch.equal(*models)
+
+
 def observe(directory: Path) -> dict[str, Any]:
     seen = {}
     for name, make in MAKERS.items():
         (directory / name).mkdir(exist_ok=True)
         seen[name] = resumed(make, directory / name)
-    return {**seen, "refusals": refusals(), "groups": groups_of_one(directory / "groups")}
+    others = {"refusals": refusals(), "groups": groups_of_one(directory / "groups")}
+    return {**seen, **others, "averaged": between_backward_and_step()}
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +208,7 @@ def test_ranks_of_different_groups_save_together_and_read_their_own_memories(ran
             "train in the same group, or go on without loading the state"
         )
     assert not all(map(torch.equal, *(rank["groups"]["saved"] for rank in ranks)))
+
+
+def test_an_averaging_that_is_due_is_saved(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["averaged"] for rank in ranks] == [True, True]
