@@ -172,7 +172,7 @@ class Sloped(Penalised):
 
 
 class Noisy(nn.Module):
-    """Draws from the global generators of Python and NumPy, and counts in an object that a hook captures."""
+    """Draws from global generators and its own, and counts in an object that a hook captures."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -180,12 +180,15 @@ class Noisy(nn.Module):
         counted = SimpleNamespace(calls=0)
         self.out.register_forward_hook(lambda out, *_: setattr(counted, "calls", counted.calls + out.training))
         self.counted, self.generator = counted, torch.Generator().manual_seed(3)
+        self.pcg, self.twister = np.random.default_rng(4), np.random.RandomState(5)
+        self.python = random.Random(6)
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.out(inputs.flatten(1))
         if self.training:
             outputs = outputs * (random.random() + float(np.random.random()) + 0.1 * self.counted.calls)
             outputs = outputs + torch.randn(10, generator=self.generator)
+            outputs = outputs + float(self.pcg.normal() + self.twister.normal()) * self.python.random()
         return outputs
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from liecbench.worker.generator_states import generator_with, is_generator, state_of
+
 # Torch's own attributes of every module, of which only the mode is state.
 _TORCHS: Final = frozenset(vars(nn.Module())) - {"training"}
 _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, torch.dtype, torch.device)
@@ -23,9 +25,7 @@ def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
             "attributes": {
                 key: _detached(value) for key, value in vars(module).items() if key not in _TORCHS and _is_plain(value)
             },
-            "generators": {
-                key: value.get_state() for key, value in vars(module).items() if isinstance(value, torch.Generator)
-            },
+            "generators": {key: state_of(value) for key, value in vars(module).items() if is_generator(value)},
             "objects": {
                 key: _detached(vars(value))
                 for key, value in vars(module).items()
@@ -47,10 +47,7 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
         for key, value in saved["attributes"].items():
             vars(module)[key] = _restored(vars(module).get(key), value)
         for key, value in saved["generators"].items():
-            generator = vars(module).get(key)
-            if generator is None:  # a pass creates it
-                generator = vars(module)[key] = torch.Generator(_device(model))
-            generator.set_state(value)
+            vars(module)[key] = generator_with(value, vars(module).get(key), _device(model))
         for key, value in saved["objects"].items():
             if _has_fields(found := vars(module).get(key)):
                 vars(found).update(value)

@@ -173,7 +173,7 @@ def _flat_state(value: Any) -> Restore | None:
             return functools.partial(setattr, value.bit_generator, "state", value.bit_generator.state)
         case np.random.RandomState():
             return functools.partial(value.set_state, value.get_state())
-        case random.Random():
+        case random.Random() if not isinstance(value, random.SystemRandom):
             return functools.partial(value.setstate, value.getstate())
         case np.ndarray():
             return functools.partial(_set_array, value, value.copy(), value.flags.writeable)

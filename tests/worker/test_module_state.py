@@ -1,6 +1,9 @@
 import copy
 import io
+import random
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -69,3 +72,38 @@ def test_the_state_is_not_changed_by_restoring_it(resumed: Counted) -> None:
     restore_unsaved_state(resumed, state)
 
     assert resumed.seen == before
+
+
+def generators(seed: int) -> dict[str, Any]:
+    return {
+        "torch": torch.Generator().manual_seed(seed),
+        "pcg": np.random.default_rng(seed),
+        "philox": np.random.Generator(np.random.Philox(seed)),
+        "twister": np.random.Generator(np.random.MT19937(seed)),
+        "legacy": np.random.RandomState(seed),
+        "python": random.Random(seed),
+        "system": random.SystemRandom(),
+    }
+
+
+def draws(model: Any) -> list[float]:
+    model.pcg.integers(9, dtype=np.int32)  # uses half of what the generator draws, and keeps the other half
+    arrays = [generator.standard_normal() for generator in (model.pcg, model.philox, model.twister, model.legacy)]
+    return [float(torch.randn((), generator=model.torch)), *map(float, arrays), model.python.gauss(0, 1)]
+
+
+@pytest.mark.parametrize("has_generators", [True, False])
+def test_random_generators_go_on(*, has_generators: bool) -> None:
+    trained: Any = nn.Linear(1, 1)
+    fresh: Any = nn.Linear(1, 1)
+    vars(trained).update(generators(3))
+    vars(fresh).update(generators(4) if has_generators else {})
+    before = dict(vars(fresh))
+    draws(trained)
+    file = io.BytesIO()
+    torch.save(unsaved_state(trained), file)
+    file.seek(0)
+    restore_unsaved_state(fresh, torch.load(file, weights_only=True))
+
+    assert draws(fresh) == draws(trained)
+    assert all(vars(fresh)[name] is value for name, value in before.items())

@@ -1,0 +1,79 @@
+"""The states of random generators as plain data, which ``torch.load`` takes as safe."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Generator = torch.Generator | np.random.Generator | np.random.RandomState | random.Random
+
+
+def is_generator(value: object) -> bool:
+    """Return whether ``value`` is a random generator that has a state, unlike one of the operating system's."""
+    return isinstance(value, Generator) and not isinstance(value, random.SystemRandom)
+
+
+def state_of(generator: Generator) -> Any:
+    """Return the state of a generator: a tensor if it is one of torch, else a dict."""
+    match generator:
+        case torch.Generator():
+            return generator.get_state()
+        case np.random.Generator():
+            return {"kind": "generator", "state": _as_plain(generator.bit_generator.state)}
+        case np.random.RandomState():
+            return {"kind": "random_state", "state": _as_plain(generator.get_state(legacy=False))}
+        case _:
+            return {"kind": "python", "state": generator.getstate()}
+
+
+def generator_with(state: Any, found: object, device: torch.device) -> Generator:
+    """Return a generator with a state that ``state_of`` returned.
+
+    Args:
+        state: The state.
+        found: Returned, with this state, if it is a generator of the same kind; otherwise the generator is a new one.
+        device: The device of a new generator of torch.
+    """
+    if isinstance(state, Tensor):
+        torchs = found if isinstance(found, torch.Generator) else torch.Generator(device)
+        torchs.set_state(state)
+        return torchs
+    match state["kind"]:
+        case "generator":
+            numbers = _from_plain(state["state"])
+            kind = getattr(np.random, numbers["bit_generator"])
+            if not (isinstance(found, np.random.Generator) and type(found.bit_generator) is kind):
+                found = np.random.Generator(kind())
+            found.bit_generator.state = numbers
+        case "random_state":
+            found = found if isinstance(found, np.random.RandomState) else np.random.RandomState()
+            found.set_state(_from_plain(state["state"]))
+        case _:
+            found = found if isinstance(found, random.Random) else random.Random()  # noqa: S311 - no secret
+            found.setstate(state["state"])
+    return found
+
+
+def _as_plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _as_plain(item) for key, item in value.items()}
+        case np.ndarray():
+            # As bytes, because torch has only some operations for unsigned integers.
+            return {
+                "dtype": value.dtype.str,
+                "bytes": torch.from_numpy(np.frombuffer(value.tobytes(), np.uint8).copy()),
+            }
+        case np.generic():
+            return value.item()
+    return value
+
+
+def _from_plain(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"dtype", "bytes"}:
+        return np.frombuffer(value["bytes"].numpy().tobytes(), np.dtype(value["dtype"])).copy()
+    return {key: _from_plain(item) for key, item in value.items()}
