@@ -18,6 +18,7 @@ from liecbench.algorithms.attachable import Attachable
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Schedule
+from liecbench.algorithms.memory import square_norm
 from liecbench.algorithms.saved_state import other_options, pack, unpack
 from liecbench.algorithms.training_events import NonFiniteError as NonFiniteError
 from liecbench.compressors.base import Compressor
@@ -46,9 +47,9 @@ class Algorithm(Attachable):
         tracer: Collects spans (named pieces of work) for a timeline while ``tracer.enabled``.
         pacer: Delays messages as slow links would; None delays nothing. Set it before ``attach``.
         path: The slowest path between two ranks, if it is known. Set it before ``attach``.
-        last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
         parameter_dtypes: The types of the trainable parameters, in the model's order, that ``schedule`` assumes; None
             if all are float32. Set it before ``schedule``.
+        last_bucket_timestamp: The timestamp, by ``clock``, at which DDP last handed over a bucket.
         after_step_seconds: Seconds spent in ``after_step`` so far.
         exposure: Adds up the work that the communication thread does while the training thread waits.
         hook_cpu_seconds: CPU seconds that the training thread has spent on the method itself so far, rather than on the
@@ -64,8 +65,8 @@ class Algorithm(Attachable):
         self.step = 0
         self.pacer: Pacer | None = None
         self.path: Path | None = None
-
         self.parameter_dtypes: Sequence[torch.dtype] | None = None
+
     @abstractmethod
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
         """Return the messages that all ranks send in step number ``step``.
@@ -172,4 +173,4 @@ class Algorithm(Attachable):
     def residual_norm(self) -> float | None:
         """Return the Euclidean norm of all of this rank's error memories together, or None if the method has none."""
         memories = [m for name, values in self.memories().items() if name.endswith("error") for m in values]
-        return sum(float(m.double().square().sum()) for m in memories) ** 0.5 if memories else None
+        return sum(map(square_norm, memories)) ** 0.5 if memories else None

@@ -4,13 +4,20 @@ A method declares its memories as class attributes; ``attach`` allocates their t
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Self, overload
+from typing import Any, Final, Self, overload
 
 import torch
 from torch import Tensor
 
 from liecbench.algorithms.comm.exchange import Exchange
 from liecbench.algorithms.comm.partition import Block, Shard
+
+_PIECE: Final = 2**24
+
+
+def square_norm(tensor: Tensor) -> float:
+    """Return the sum of all squares, in double precision, to which one piece after the other is converted."""
+    return sum(float(piece.double().square().sum()) for piece in tensor.reshape(-1).split(_PIECE))
 
 
 class Memory:

@@ -23,7 +23,7 @@ from liecbench.algorithms.comm.partition import Block, ServerPlace, plan_blocks
 from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule, ScheduleError, WithoutArithmetic
 from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
 from liecbench.algorithms.ddp_parameters import finds_unused
-from liecbench.algorithms.memory import Memory, declared_memories
+from liecbench.algorithms.memory import Memory, declared_memories, square_norm
 from liecbench.algorithms.pending_buckets import PendingBuckets, as_stored
 from liecbench.compressors.base import Compressor
 
@@ -200,9 +200,9 @@ class ServerAlgorithm(Algorithm):
                 block.add_gradient(parameter, gradient)
             block.gather()
             vector = self.compressor_input(block)
-            total += float(vector.double().square().sum())
+            total += square_norm(vector)
             self.exchange.keep_residual(compressor, vector)
-            residual += float(vector.double().square().sum())
+            residual += square_norm(vector)
             block.release()
         return residual / total if total else None
 

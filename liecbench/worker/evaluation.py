@@ -16,6 +16,7 @@ _BATCH_SIZE = 256
 
 
 def evaluate_mean_model(replica: Replica) -> tuple[float, float]:
+_PIECE = 2**24
     """Return the mean loss and the accuracy (from 0 to 1) over the test set. Collective.
 
     Each rank evaluates a part of the test set. The model's parameters must already be the mean over ranks. Buffers,
@@ -46,11 +47,14 @@ def _evaluate(replica: Replica) -> tuple[float, float]:
 
 def divergence(model: nn.Module) -> float:
     """Return max_i ‖x_i − x̄‖ / ‖x̄‖, where x_i are the parameters on rank i and x̄ is their mean. Collective."""
-    local = torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()]).double()
-    mean = local.clone()
-    dist.all_reduce(mean)
-    mean /= dist.get_world_size()
-    relative = (local - mean).norm() / mean.norm().clamp_min(torch.finfo(torch.float64).tiny)
+    distances, norms = list[Tensor](), list[Tensor]()
+    for local in _pieces(model):
+        mean = local.clone()
+        dist.all_reduce(mean)
+        mean /= dist.get_world_size()
+        norms.append(mean.norm())
+        distances.append(local.sub_(mean).norm())
+    relative = torch.stack(distances).norm() / torch.stack(norms).norm().clamp_min(torch.finfo(torch.float64).tiny)
     dist.all_reduce(relative, op=dist.ReduceOp.MAX)
     return float(relative)
 
@@ -59,6 +63,19 @@ def compression_error(replica: Replica, indices: Tensor) -> float | None:
     """Return ‖v − C(v)‖² / ‖v‖², where C(v) is v after compression and decompression; None without a compressor.
 
     v is the vector that this rank would compress after a backward pass on the examples ``indices``. The forward and
+def _pieces(model: nn.Module) -> Iterator[Tensor]:
+    """Yield all parameters one after the other, in double precision, as vectors of at most ``_PIECE`` elements."""
+    piece, numel = list[Tensor](), 0
+    for part in (part for p in model.parameters() for part in p.detach().reshape(-1).split(_PIECE)):
+        if piece and numel + part.numel() > _PIECE:
+            yield torch.cat(piece).double()
+            piece, numel = [], 0
+        piece.append(part)
+        numel += part.numel()
+    if piece:
+        yield torch.cat(piece).double()
+
+
     backward pass for it neither updates the model nor sends a message. What they change is restored afterwards.
     """
     if type(replica.algorithm).compression_error is Algorithm.compression_error:
