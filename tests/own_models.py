@@ -196,6 +196,24 @@ def half() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).bfloat16()
 
 
+class Following(nn.Module):
+    """Keeps a moving average of its weights, which its forward pass updates, as momentum contrast does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key = nn.Linear(64, 10), nn.Linear(64, 10)
+        self.key.load_state_dict(self.query.state_dict())
+        self.key.requires_grad_(False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            with torch.no_grad():
+                for key, query in zip(self.key.parameters(), self.query.parameters(), strict=True):
+                    key.mul_(0.9).add_(query, alpha=0.1)
+        outputs: Tensor = self.query(inputs.flatten(1)) + 0.1 * self.key(inputs.flatten(1))
+        return outputs
+
+
 # For each kind of model, how it is made and the dataset that it is trained on.
 OWN_MODELS: Final[dict[str, tuple[Callable[[], nn.Module], Callable[[], Dataset]]]] = {
     "dropout": (dropout, few),
@@ -209,6 +227,7 @@ OWN_MODELS: Final[dict[str, tuple[Callable[[], nn.Module], Callable[[], Dataset]
     "half": (half, few_halves),
     "penalised": (Penalised, few),
     "noisy": (Noisy, few),
+    "following": (Following, few),
     "differentiable": (Sloped, few_differentiable),
 }
 

@@ -1,9 +1,9 @@
-"""The buffers of a model, such as BatchNorm's running statistics.
+"""The buffers of a model, such as BatchNorm's running statistics, and parameters that only the model itself changes.
 
 Decide whether ranks keep their own buffers in training, and give all ranks equal buffers for evaluation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import torch.distributed as dist
@@ -23,15 +23,19 @@ def keeps_own_buffers(cell: Cell, algorithm: Algorithm) -> bool:
 
 
 @contextmanager
-def shared_buffers(model: nn.Module, *, average: bool) -> Iterator[None]:
+def shared_buffers(
+    model: nn.Module, *, average: bool, parameters: Collection[nn.Parameter] = frozenset()
+) -> Iterator[None]:
     """Give all ranks equal buffers while the ``with`` body runs. Collective.
 
     Args:
         model: The model.
+        parameters: Parameters that the model itself changes; frozen ones are treated as buffers.
         average: If True, set floating-point buffers to their mean over ranks and integer buffers to those of rank 0,
             and restore each rank's own buffers after the body. If False, set all buffers to those of rank 0 for good.
     """
-    buffers = list(model.buffers())
+    frozen = (p for p in model.parameters() if p in parameters and not p.requires_grad)
+    buffers = [tensor.detach() for tensor in (*model.buffers(), *frozen)]
     own = [buffer.clone() for buffer in buffers] if average else []
     for buffer in buffers:
         if average and buffer.is_floating_point():

@@ -1,5 +1,6 @@
 """Set up a cell (one configuration with one seed) on one rank: data, model, optimizer and algorithm."""
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 
@@ -73,7 +74,7 @@ def set_up(
         link=link,
         heartbeat=heartbeat,
     )
-    _finalize_buckets(replica)
+    replica = dataclasses.replace(replica, changing_parameters=_finalize_buckets(replica))
     algorithm.attach(ddp, optimizer)
     torch.manual_seed(int(np.random.SeedSequence([cell.seed, torch.distributed.get_rank()]).generate_state(1)[0]))
     if device.type == "cuda":
@@ -100,13 +101,16 @@ def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> Distr
     )
 
 
-def _finalize_buckets(replica: Replica) -> None:
-    """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states."""
+    Return the parameters that the model itself changed.
+    """
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])
-    with undone(replica.model):
+def _finalize_buckets(replica: Replica) -> frozenset[nn.Parameter]:
+    """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states.
+    with undone(replica.model) as changed:
         for _ in range(2):  # DDP rebuilds buckets when the second pass begins
             replica.loss(replica.ddp, batch).backward()
             replica.heartbeat()
         replica.optimizer.zero_grad()
     set_rng_states(states, replica.device)
+    return frozenset(changed)

@@ -1,5 +1,8 @@
 """Evaluation after an epoch: test loss and accuracy, divergence of the ranks' models, and compression error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -13,16 +16,17 @@ from liecbench.worker.replica import Replica
 from liecbench.worker.undone_passes import undone
 
 _BATCH_SIZE = 256
+_PIECE = 2**24
 
 
 def evaluate_mean_model(replica: Replica) -> tuple[float, float]:
-_PIECE = 2**24
     """Return the mean loss and the accuracy (from 0 to 1) over the test set. Collective.
 
     Each rank evaluates a part of the test set. The model's parameters must already be the mean over ranks. Buffers,
     such as running statistics, are those of rank 0 or, if each rank keeps its own buffers, the mean over ranks.
     """
-    with shared_buffers(replica.model, average=keeps_own_buffers(replica.cell, replica.algorithm)):
+    averages = keeps_own_buffers(replica.cell, replica.algorithm)
+    with shared_buffers(replica.model, average=averages, parameters=replica.changing_parameters):
         return _evaluate(replica)
 
 
@@ -59,10 +63,6 @@ def divergence(model: nn.Module) -> float:
     return float(relative)
 
 
-def compression_error(replica: Replica, indices: Tensor) -> float | None:
-    """Return ‖v − C(v)‖² / ‖v‖², where C(v) is v after compression and decompression; None without a compressor.
-
-    v is the vector that this rank would compress after a backward pass on the examples ``indices``. The forward and
 def _pieces(model: nn.Module) -> Iterator[Tensor]:
     """Yield all parameters one after the other, in double precision, as vectors of at most ``_PIECE`` elements."""
     piece, numel = list[Tensor](), 0
@@ -76,16 +76,40 @@ def _pieces(model: nn.Module) -> Iterator[Tensor]:
         yield torch.cat(piece).double()
 
 
+def compression_error(replica: Replica, indices: Tensor) -> float | None:
+    """Return ‖v − C(v)‖² / ‖v‖², where C(v) is v after compression and decompression; None without a compressor.
+
+    v is the vector that this rank would compress after a backward pass on the examples ``indices``. The forward and
     backward pass for it neither updates the model nor sends a message. What they change is restored afterwards.
+
+    Raises:
+        RuntimeError: If the model changes a parameter that it did not change in its first two passes.
     """
     if type(replica.algorithm).compression_error is Algorithm.compression_error:
         return None
     states = rng_states(replica.device)
     replica.optimizer.zero_grad()  # the gradients, views of DDP's buckets, still hold the last update
-    with undone(replica.model, keep_parameters=True):
+    with _others_unchanged(replica), undone(replica.model, parameters=replica.changing_parameters):
         # Use the model without DistributedDataParallel, whose hooks would wait for a forward pass of their own.
         replica.loss(replica.model, replica.batches.evaluation_batch(indices)).backward()
         error = replica.algorithm.compression_error()
         replica.optimizer.zero_grad()
     set_rng_states(states, replica.device)
     return error
+
+
+@contextmanager
+def _others_unchanged(replica: Replica) -> Iterator[None]:
+    """Raise RuntimeError if the ``with`` body changes a parameter other than ``changing_parameters``.
+
+    Copies of all parameters would take as much memory as the model.
+    """
+    others = {n: p for n, p in replica.model.named_parameters() if p not in replica.changing_parameters}
+    before = {name: (parameter._version, parameter.data_ptr()) for name, parameter in others.items()}
+    yield
+    for name, parameter in others.items():
+        if (parameter._version, parameter.data_ptr()) != before[name]:
+            raise RuntimeError(
+                f"the model changed its parameter {name} in a forward pass, but not in its first two; "
+                "the pass that measures the compression error cannot undo this: change it from the first pass on"
+            )

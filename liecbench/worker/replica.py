@@ -58,6 +58,8 @@ class Replica:
         batches: This rank's batches.
         link: This rank's link.
         heartbeat: Called to signal the ``liecbench`` command that this rank makes progress.
+        changing_parameters: The parameters that the model itself changes in a forward or backward pass, as one that is
+            initialised from the first batch, or that keeps an average of its weights.
     """
 
     cell: Cell
@@ -69,6 +71,7 @@ class Replica:
     batches: Batches
     link: TrainingLink
     heartbeat: Callable[[], None]
+    changing_parameters: frozenset[nn.Parameter] = frozenset()
 
     @property
     def model(self) -> nn.Module:

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 
 import torch.distributed as dist
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from liecbench.worker.device import release_memory
 from liecbench.worker.rank_measurement import RankMeasurement, check_wire_bytes
@@ -61,14 +63,17 @@ def rehearse(replica: Replica) -> None:
     Raises:
         NonFiniteError: If a gradient is not finite.
     """
-    before = copy.deepcopy(replica.state_dict())
+    state = replica.state_dict()
+    # On a GPU the copies are made in the host's memory, because the GPU's may have no room for them.
+    on_gpu = [leaf for leaf in tree_leaves(state) if isinstance(leaf, Tensor) and leaf.is_cuda]
+    before = copy.deepcopy(state, {id(tensor): tensor.cpu() for tensor in on_gpu})
     kinds = replica.step_kinds
-    with undone(replica.model, keep_parameters=True):
+    with undone(replica.model, parameters=()):
         for kind in dict.fromkeys(kinds):
             time_burst(replica, kinds.index(kind), 0, repeat=True)
         replica.optimizer.zero_grad()
     replica.load_state_dict(before)
-    del before
+    del state, on_gpu, before
     release_memory(replica.device)
 
 

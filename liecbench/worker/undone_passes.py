@@ -10,7 +10,7 @@ import random
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -27,20 +27,23 @@ _UNSEEN: Final = (type, types.ModuleType, types.BuiltinFunctionType, str, bytes,
 
 
 @contextmanager
-def undone(model: nn.Module, *, keep_parameters: bool = False) -> Iterator[None]:
+def undone(model: nn.Module, *, parameters: Collection[nn.Parameter] | None = None) -> Iterator[set[nn.Parameter]]:
     """Undo, after the ``with`` body, what the body's passes change in the model and in global random generators.
 
     Torch's own generators are not restored: which ones there are depends on the device (see ``device.rng_states``).
 
     Args:
         model: The model, without DistributedDataParallel.
-        keep_parameters: True if the body changes no parameter, so that none needs to be copied.
+        parameters: The parameters that the body may change, of which copies are made; None for all parameters.
+
+    Yields:
+        A set that after the body contains those of ``parameters`` that the body had changed.
     """
     states = generator_states()
-    memory = _Memory(keep_parameters=keep_parameters)
+    memory = _Memory(set(model.parameters() if parameters is None else parameters))
     memory.remember(model)
     try:
-        yield
+        yield memory.changed
     finally:
         memory.restore()
         set_generator_states(states)
@@ -49,9 +52,10 @@ def undone(model: nn.Module, *, keep_parameters: bool = False) -> Iterator[None]
 class _Memory:
     """The remembered contents of all objects that can be reached from a model."""
 
-    def __init__(self, *, keep_parameters: bool) -> None:
-        self._keep_parameters = keep_parameters
+    def __init__(self, parameters: set[nn.Parameter]) -> None:
+        self._parameters = parameters
         self._restores: list[Restore] = []
+        self.changed: set[nn.Parameter] = set()
 
     def remember(self, root: object) -> None:
         """Remember the contents of ``root`` and of all that it refers to."""
@@ -96,18 +100,21 @@ class _Memory:
         return self._remember_attributes(value) if own else []
 
     def _remember_tensor(self, tensor: Tensor) -> None:
-        if self._keep_parameters and isinstance(tensor, nn.Parameter):
+        if isinstance(tensor, nn.Parameter) and tensor not in self._parameters:
             return
-        data, copied = tensor.data, tensor.detach().clone()
+        data, copied, version = tensor.data, tensor.detach().clone(), tensor._version
         if tensor.layout is not torch.strided:
             self._restores.append(functools.partial(_set_sparse, tensor, copied))
             return
 
         def restore() -> None:
-            if tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
+            is_written = tensor._version != version
+            if is_other := tensor.data_ptr() != data.data_ptr() or tensor.shape != data.shape:
                 tensor.data = data
-            if not torch.equal(tensor, copied):
+            if differs := not torch.equal(tensor, copied):
                 tensor.copy_(copied)
+            if isinstance(tensor, nn.Parameter) and (is_written or is_other or differs):
+                self.changed.add(tensor)
 
         self._restores.append(restore)
 

@@ -160,3 +160,23 @@ def test_objects_that_refer_to_each_other_are_remembered_once() -> None:
         model.extra_list.clear()
 
     assert len(model.extra_list) == 3
+
+
+def test_a_generator_of_the_operating_system_is_left_alone() -> None:
+    model: Any = nn.Linear(1, 1)
+    model.random = random.SystemRandom()
+    with undone(model):
+        model.random.random()
+
+
+def test_parameters_that_the_body_changes_are_told_and_others_are_not_copied() -> None:
+    model: Any = nn.ParameterDict({name: torch.ones(2) for name in ("added", "set", "replaced", "same", "given up")})
+    with torch.no_grad(), undone(model) as changed:
+        model["added"].add_(0)
+        model["set"].data.zero_()
+        model["replaced"].data = torch.zeros(3)
+    with undone(model, parameters=[model["same"]]):
+        model["given up"].data.zero_()
+
+    assert {name for name, parameter in model.items() if parameter in changed} == {"added", "set", "replaced"}
+    assert [name for name, value in model.items() if value.tolist() != [1, 1]] == ["given up"]
