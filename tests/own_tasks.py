@@ -126,6 +126,22 @@ class TwoLayers(nn.Linear):
         return super().forward(inputs.flatten(1))
 
 
+class LazyHead(TwoLayers):
+    """Has a lazy layer that only training uses."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(64, num_classes)
+        self.head = nn.LazyLinear(num_classes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = super().forward(inputs)
+        return outputs + self.head(inputs.flatten(1)) if self.training else outputs
+
+
+def with_a_lazy_head_in_training(num_classes: int) -> nn.Module:
+    return LazyHead(num_classes)
+
+
 def in_double_precision(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), AsDouble(), nn.Linear(64, num_classes).double())
 

@@ -5,7 +5,7 @@ import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from liecbench.config import registry, user_functions, workload
 from liecbench.config.cell import Choice, Task
@@ -115,6 +115,7 @@ def _try_step(task: Task) -> "base.Task":
             second call returns the same model again.
     """
     made, name = workload.build(task), task.model.name
+    _give_lazy_parameters_shapes(task, made)
     outputs, labels = _outputs(task, made, "cpu")
     try:
         loss = made.loss(outputs, labels)
@@ -129,11 +130,29 @@ def _try_step(task: Task) -> "base.Task":
             raise WorkloadError("model", f"{name}: no gradient reaches its parameter {key}; use it or remove it")
         if str(parameter.dtype) not in _TRAINED:
             raise WorkloadError("model", f"{name}: its parameter {key} is {parameter.dtype}; make it torch.float32")
+    made.model.zero_grad()
     _try_evaluation(task, made)
     if workload.build(task).model is made.model:
         raise WorkloadError("model", f"{name} returned the same model twice; make a new one in each call")
-    made.model.zero_grad()
     return made
+
+
+def _give_lazy_parameters_shapes(task: Task, made: "base.Task") -> None:
+    """Run a forward pass in eval mode if the model has lazy modules, as each rank does.
+
+    Raises:
+        WorkloadError: If a parameter still has no shape after it.
+    """
+    from torch.nn.parameter import is_lazy
+
+    if not any(map(is_lazy, made.model.parameters())):
+        return
+    _try_evaluation(task, made)
+    made.model.train()
+    named: dict[str, Any] = dict(made.model.named_parameters())
+    if lazy := [key for key, parameter in named.items() if is_lazy(parameter)]:
+        reason = "a forward pass in eval mode does not use it; use it there, too, or give it its size"
+        raise WorkloadError("model", f"{task.model.name}: the lazy parameter {lazy[0]} has no shape: {reason}")
 
 
 def _try_evaluation(task: Task, made: "base.Task") -> None:

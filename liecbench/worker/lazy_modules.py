@@ -22,5 +22,6 @@ def materialise(task: Task, device: torch.device) -> None:
     if not any(map(is_lazy, itertools.chain(task.model.parameters(), task.model.buffers()))):
         return
     inputs, _ = task.train.batch(torch.arange(min(2, len(task.train))), np.random.default_rng(0))
-    with evaluation_mode(task.model), torch.no_grad():
+    # A model that computes gradients of its inputs needs them here, too.
+    with evaluation_mode(task.model), torch.set_grad_enabled(task.train.inputs.requires_grad):
         task.model(inputs.to(device))
