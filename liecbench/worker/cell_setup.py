@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -96,17 +97,21 @@ def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> Distr
             bucket_mib = _WHOLE_BUCKET_MIB
         case num_bytes:
             bucket_mib = num_bytes / 2**20
-    return DistributedDataParallel(
-        model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True, broadcast_buffers=broadcasts_buffers
-    )
+    with warnings.catch_warnings():
+        # From torch 2.13 on, broadcast_buffers has another name, which earlier versions lack.
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(
+            model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True, broadcast_buffers=broadcasts_buffers
+        )
 
+
+def _finalize_buckets(replica: Replica) -> frozenset[nn.Parameter]:
+    """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states.
 
     Return the parameters that the model itself changed.
     """
     states = rng_states(replica.device)
     batch = replica.batches.evaluation_batch(replica.batches.of_epoch(0)[0])
-def _finalize_buckets(replica: Replica) -> frozenset[nn.Parameter]:
-    """Run two backward passes, after which DDP's buckets are final; then restore the model and the RNG states.
     with undone(replica.model) as changed:
         for _ in range(2):  # DDP rebuilds buckets when the second pass begins
             replica.loss(replica.ddp, batch).backward()
