@@ -36,7 +36,7 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
         TypeError: If there is no torch optimizer, or one that shards its state over the ranks.
         ValueError: If an optimizer is LBFGS, or has no parameter of the model.
     """
-    items = list(given) if isinstance(given, list | tuple) else [given]
+    items = _items(given)
     if not items:
         raise ValueError("attach needs at least one optimizer, and the list is empty")
     own = set(parameters)
@@ -70,6 +70,16 @@ def is_within_step(optimizers: Container[object]) -> bool:
             number += 1
         frame = frame.f_back
     return number > 1
+
+
+def _items(value: Any) -> list[Any]:
+    """Return the items of a list, tuple or dict of optimizers or other objects; of anything else, a list of it."""
+    match value:
+        case list() | tuple():
+            return list(value)
+        case dict():
+            return list(value.values())
+    return [value]
 
 
 def _add(optimizer: Optimizer, own: set[Parameter], innermost: dict[Optimizer, frozenset[Optimizer]]) -> None:
@@ -109,7 +119,7 @@ def _behind(item: object) -> Iterator[Optimizer]:
 def _wrapped(item: object, seen: set[int]) -> Iterator[Optimizer]:
     values: list[Any] = []
     for value in getattr(item, "__dict__", {}).values():
-        values.extend(value if isinstance(value, list | tuple) else [value])
+        values.extend(_items(value))
     for value in values:
         if hasattr(value, "step") and hasattr(value, "param_groups") and id(value) not in seen:
             seen.add(id(value))

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.algorithms.loop_variants import refused, table
+from tests.algorithms.loop_variants import inductor, refused, table
 from tests.distributed import run_ranks
 
 Outcomes = dict[str, dict[str, str]]
@@ -52,6 +52,15 @@ def test_the_other_methods_train_or_refuse_as_liec_does() -> None:
     others = tuple(method for method in table.METHODS if method not in METHODS)
     found = run_ranks(functools.partial(table.outcomes, others), 2)
     for name in table.VARIANTS:
+        _check(found, name)
+
+
+@pytest.mark.long
+def test_methods_train_modules_that_inductor_compiles() -> None:
+    if reason := inductor.missing():
+        pytest.skip(reason)
+    found = run_ranks(functools.partial(table.outcomes, tuple(table.METHODS), tuple(inductor.INDUCTOR)), 2)
+    for name in inductor.INDUCTOR:
         _check(found, name)
 
 

@@ -42,6 +42,40 @@ def two_optimizers(method: Any) -> Loop:
     return loop
 
 
+class Together:
+    """Optimizers by name, behind the methods of one, as containers of optimizers have them."""
+
+    def __init__(self, optimizers: dict[str, torch.optim.Optimizer]) -> None:
+        self.optimizers = optimizers
+
+    def zero_grad(self) -> None:
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad()
+
+    def step(self) -> None:
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+
+
+@OPTIMIZERS.add
+def optimizers_by_name(method: Any) -> Loop:
+    loop = Loop(method)
+    first, last = loop.model[0], loop.model[2]
+    both = {"first": sgd(first), "last": torch.optim.AdamW(last.parameters(), lr=0.01)}
+    return loop.start(Together(both)).steps()
+
+
+@OPTIMIZERS.add
+def compiled_step(method: Any) -> Loop:
+    loop = Loop(method).start()
+    step: Any = torch.compile(loop.optimizer.step, backend="eager")
+    for _ in range(4):
+        loop.optimizer.zero_grad()
+        loop.loss().backward()
+        step()
+    return loop
+
+
 @OPTIMIZERS.add
 def two_optimizers_of_which_one_steps(method: Any) -> Loop:
     loop = Loop(method)
