@@ -1,5 +1,6 @@
 """A model of one's own is trained as a plain script with DistributedDataParallel trains it, to the bit."""
 
+import copy
 import random
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from liecbench.config.cell import Cell
@@ -20,10 +21,10 @@ from liecbench.worker.trainer import Trainer
 from tests import own_models
 from tests.distributed import run_ranks
 from tests.own_models import OWN_MODELS
+from tests.recorded_models import Numbers, numbers
 from tests.worker.small_cells import NoLink, cell
 
 EPOCHS, BATCH, RATE = 2, 10, 0.05
-Numbers = dict[str, Tensor]
 
 
 def own_cell(kind: str, algorithm: str = "ddp", **changes: Any) -> Cell:
@@ -32,12 +33,6 @@ def own_cell(kind: str, algorithm: str = "ddp", **changes: Any) -> Cell:
     task |= {"batch_size": BATCH, "epochs": EPOCHS, "learning_rate": RATE, "momentum": 0.9}
     spec = cell({"name": algorithm}, **task).spec()
     return Cell.from_spec({**spec, "block_bytes": None if algorithm == "ddp" else 400, **changes})
-
-
-def numbers(model: nn.Module) -> Numbers:
-    """Return copies of the parameters and buffers."""
-    buffers = ((f"buffer {name}", value) for name, value in model.named_buffers())
-    return {name: value.detach().clone() for name, value in [*model.named_parameters(), *buffers]}
 
 
 def train_plainly(kind: str, *, warm_up: bool = False) -> Numbers:
@@ -55,7 +50,7 @@ def train_plainly(kind: str, *, warm_up: bool = False) -> Numbers:
     ddp = DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
     if warm_up:
-        before = {name: value.clone() for name, value in model.state_dict().items()}
+        before = copy.deepcopy(model.state_dict())
         ddp(train.inputs[:BATCH]).sum().backward()
         model.load_state_dict(before)
     torch.manual_seed(int(np.random.SeedSequence([0, rank]).generate_state(1)[0]))
@@ -98,7 +93,7 @@ def train_with_a_break(directory: Path, trained: Cell) -> Numbers:
 
 
 # Kinds with state that a pass of the rehearsal, or the one that measures the compression error, could change.
-WITH_STATE = ("frozen", "initialised", "remembering", "noisy")
+WITH_STATE = ("frozen", "initialised", "remembering", "noisy", "following")
 # Kinds that draw random numbers, or keep statistics, or whose inputs require gradients.
 MEASURED = ("dropout", "lazy", "noisy", "differentiable")
 
