@@ -105,7 +105,10 @@ def _run_job(job: Job, context: _Context, backend: Backend) -> None:
 
 
 def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writer: RecordWriter | None) -> None:
-    """Record that the cell's training starts after ``epochs_done`` epochs, and say if more epochs were recorded."""
+    """Record that training starts after ``epochs_done`` epochs; warn if an earlier attempt had recorded more.
+
+    Nothing is recorded if ``writer`` is None.
+    """
     if writer is None:
         return
     cell, data = job.cell, job.data_sha256 if epochs_done else None
