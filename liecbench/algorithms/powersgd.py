@@ -2,8 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import replace
 from typing import Annotated, Any, cast
 
 import torch
@@ -21,47 +19,11 @@ from liecbench.algorithms.all_reduce import BucketedAllReduce
 from liecbench.algorithms.base import CONFIG
 from liecbench.algorithms.comm.timed_group import TimedGroup
 from liecbench.algorithms.comm.worker_thread import CommunicationThread, stream_for
+from liecbench.algorithms.powersgd_bucket import HookBucket
+from liecbench.algorithms.powersgd_factors import factor_shapes, matrix_shape, redraw_zero_columns
 
 _BYTES_PER_ELEMENT = torch.float32.itemsize
 _EPSILON = 1e-8  # as in the authors' code; with PyTorch's default of 0, a gradient of zeros gives NaN
-
-
-@plain_dataclass(frozen=True, slots=True)
-class _Bucket:
-    """A copy of the attributes of DDP's ``GradBucket`` that ``powerSGD_hook`` uses; it outlives the ``GradBucket``.
-
-    ``buffer_of_ddp`` receives the update; ``flat`` is the gradient that the hook works on. Empty parameters, for which
-    the hook fails, are left out of ``parameters``.
-    """
-
-    buffer_of_ddp: Tensor
-    flat: Tensor
-    parameters: list[Tensor]
-    position: int
-    last: bool
-
-    @classmethod
-    def of(cls, bucket: GradBucket) -> "_Bucket":
-        buffer, parameters = bucket.buffer(), [p for p in bucket.parameters() if p.numel()]
-        return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
-
-    def in_float32(self) -> "_Bucket":
-        """Return the bucket with ``flat`` in float32, which may be a copy. Call it on the communication thread."""
-        return replace(self, flat=self.buffer_of_ddp.float())
-
-    def index(self) -> int:
-        return self.position
-
-    def buffer(self) -> Tensor:
-        return self.flat
-
-    def gradients(self) -> list[Tensor]:
-        pieces = self.flat.split([parameter.numel() for parameter in self.parameters])
-        shapes = [parameter.shape or (1,) for parameter in self.parameters]  # the hook fails for the shape of a scalar
-        return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
-
-    def is_last(self) -> bool:
-        return self.last
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -184,7 +146,7 @@ class PowerSGD(BucketedAllReduce):
     def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
         """Queue a bucket for the communication thread."""
         future: Future[Tensor] = Future(devices=self._stream.devices)
-        kept = _Bucket.of(bucket)
+        kept = HookBucket.of(bucket)
         self._thread.submit(lambda: self._reduce(kept, future))
         return future
 
@@ -198,7 +160,7 @@ class PowerSGD(BucketedAllReduce):
                 before = self._errors_before.get(parameter)
                 error.zero_() if before is None else error.copy_(before)
 
-    def _reduce(self, bucket: _Bucket, future: Future[Tensor]) -> None:
+    def _reduce(self, bucket: HookBucket, future: Future[Tensor]) -> None:
         try:
             self._timed_group.begin()
             if self._failure is None:
@@ -210,7 +172,7 @@ class PowerSGD(BucketedAllReduce):
             self._failure = error
         future.set_result(bucket.buffer_of_ddp)
 
-    def _run_hook(self, bucket: _Bucket) -> None:
+    def _run_hook(self, bucket: HookBucket) -> None:
         state, step = self._state, self._state.iter
         if compressed := self.step_kind(step) == "compressed":
             self._load_memories(bucket)
@@ -226,7 +188,7 @@ class PowerSGD(BucketedAllReduce):
         if compressed and self._failure is None:
             self._save_memories(bucket, step)
 
-    def _load_memories(self, bucket: _Bucket) -> None:
+    def _load_memories(self, bucket: HookBucket) -> None:
         """Give the hook the memories that are saved for a bucket's parameters.
 
         Do so only if the bucket has other parameters than in earlier steps, and if memories were saved for them.
@@ -245,7 +207,7 @@ class PowerSGD(BucketedAllReduce):
         self._state.p_memory_dict[bucket.position] = torch.empty(rows, device=self.device)
         self._state.q_memory_dict[bucket.position] = _concatenated([self._qs[p] for p in compressed], self.device)
 
-    def _save_memories(self, bucket: _Bucket, step: int) -> None:
+    def _save_memories(self, bucket: HookBucket, step: int) -> None:
         error, q = self._state.error_dict[bucket.position], self._state.q_memory_dict[bucket.position]
         pieces = error.split([parameter.numel() for parameter in bucket.parameters])
         for parameter, piece in zip(bucket.parameters, pieces, strict=True):
@@ -253,11 +215,11 @@ class PowerSGD(BucketedAllReduce):
         compressed = self._compressed(bucket)
         shapes = [self._thin_shapes(parameter.shape)[1] for parameter in compressed]
         for parameter, shape, piece in zip(compressed, shapes, q.split([s.numel() for s in shapes]), strict=True):
-            _redraw_zero_columns(piece.view(shape), step)
+            redraw_zero_columns(piece.view(shape), step)
             # Save a copy, because in a later step the hook may write values that are not finite into its own Q.
             self._qs[parameter] = piece.view(shape).clone()
 
-    def _compressed(self, bucket: _Bucket) -> list[Tensor]:
+    def _compressed(self, bucket: HookBucket) -> list[Tensor]:
         """Return the parameters of the bucket whose gradients are compressed, in the order of PyTorch's PowerSGD hook.
 
         In this order, parameters of equal matrix shape are adjacent.
@@ -265,16 +227,12 @@ class PowerSGD(BucketedAllReduce):
         by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for parameter in bucket.parameters:
             if self._thin_shapes(parameter.shape):
-                by_shape[_matrix_shape(parameter.shape)].append(parameter)
+                by_shape[matrix_shape(parameter.shape)].append(parameter)
         return [parameter for parameters in by_shape.values() for parameter in parameters]
 
     def _thin_shapes(self, shape: torch.Size) -> tuple[torch.Size, ...]:
         """Return the shapes of P and Q for a parameter of this shape, or () if the hook does not compress it."""
-        n, m = _matrix_shape(shape)
-        rank = min(n, m, self.matrix_approximation_rank)
-        if (n + m) * rank * self.min_compression_rate >= n * m:
-            return ()
-        return torch.Size((n, rank)), torch.Size((m, rank))
+        return factor_shapes(shape, self.matrix_approximation_rank, self.min_compression_rate)
 
     def memories(self) -> dict[str, list[Tensor]]:
         """Return the error memories under ``error`` and the matrices Q under ``q``, one per parameter that has one."""
@@ -284,21 +242,5 @@ class PowerSGD(BucketedAllReduce):
         }
 
 
-def _matrix_shape(shape: torch.Size) -> tuple[int, int]:
-    rows = (shape[0] if shape else 1) or 1  # a matrix of no rows has no elements
-    return rows, shape.numel() // rows
-
-
 def _concatenated(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
     return torch.cat([torch.empty(0, device=device), *(tensor.reshape(-1) for tensor in tensors)])
-
-
-def _redraw_zero_columns(q: Tensor, step: int) -> None:
-    """Replace columns of zeros in Q, because power iteration would keep the zeros.
-
-    The new columns are random. They depend on ``step``, and are the same on every rank.
-    """
-    is_zero = ~q.any(dim=0)
-    if is_zero.any():
-        generator = torch.Generator().manual_seed(step)
-        q[:, is_zero] = torch.randn(q.shape[0], int(is_zero.sum()), generator=generator).to(q.device)

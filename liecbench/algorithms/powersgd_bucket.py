@@ -1,0 +1,49 @@
+"""The bucket of gradients that PyTorch's ``powerSGD_hook`` is given in the place of DDP's own."""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+from torch.distributed import GradBucket
+
+
+@dataclass(frozen=True, slots=True)
+class HookBucket:
+    """A copy of the attributes of DDP's ``GradBucket`` that ``powerSGD_hook`` uses; it outlives the ``GradBucket``.
+
+    ``buffer_of_ddp`` receives the update; ``flat`` is the gradient that the hook works on. Empty parameters, for which
+    the hook fails, are left out of ``parameters``.
+    """
+
+    buffer_of_ddp: Tensor
+    flat: Tensor
+    parameters: list[Tensor]
+    position: int
+    last: bool
+
+    @classmethod
+    def of(cls, bucket: GradBucket) -> "HookBucket":
+        """Return the attributes of DDP's ``bucket``. ``flat`` is DDP's own buffer."""
+        buffer, parameters = bucket.buffer(), [p for p in bucket.parameters() if p.numel()]
+        return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
+
+    def in_float32(self) -> "HookBucket":
+        """Return the bucket with ``flat`` in float32, which may be a copy. Call it on the communication thread."""
+        return replace(self, flat=self.buffer_of_ddp.float())
+
+    def index(self) -> int:
+        """Return the number of the bucket in DDP's order, from 0."""
+        return self.position
+
+    def buffer(self) -> Tensor:
+        """Return the gradients of all parameters as one vector, which the hook replaces by the update."""
+        return self.flat
+
+    def gradients(self) -> list[Tensor]:
+        """Return a view of ``buffer`` for each parameter, in the parameter's shape."""
+        pieces = self.flat.split([parameter.numel() for parameter in self.parameters])
+        shapes = [parameter.shape or (1,) for parameter in self.parameters]  # the hook fails for the shape of a scalar
+        return [piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+    def is_last(self) -> bool:
+        """Return True if the bucket is the last of the backward pass."""
+        return self.last

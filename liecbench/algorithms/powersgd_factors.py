@@ -1,0 +1,37 @@
+"""The matrix that PowerSGD makes of a gradient, and the thin matrices P and Q whose product approximates it."""
+
+import torch
+from torch import Tensor
+
+
+def matrix_shape(shape: torch.Size) -> tuple[int, int]:
+    """Return the rows and columns of the matrix that PyTorch's hook makes of a gradient of this shape."""
+    rows = (shape[0] if shape else 1) or 1  # a matrix of no rows has no elements
+    return rows, shape.numel() // rows
+
+
+def factor_shapes(shape: torch.Size, rank: int, min_compression_rate: float) -> tuple[torch.Size, ...]:
+    """Return the shapes of P and Q for a parameter of this shape, or () if PyTorch's hook does not compress it.
+
+    Args:
+        shape: The shape of the parameter.
+        rank: The number of columns of P and Q, if the matrix has as many rows and columns.
+        min_compression_rate: The matrix is compressed only if it is larger than P and Q together by more than this
+            factor.
+    """
+    n, m = matrix_shape(shape)
+    rank = min(n, m, rank)
+    if (n + m) * rank * min_compression_rate >= n * m:
+        return ()
+    return torch.Size((n, rank)), torch.Size((m, rank))
+
+
+def redraw_zero_columns(q: Tensor, step: int) -> None:
+    """Replace columns of zeros in Q, because power iteration would keep the zeros.
+
+    The new columns are random. They depend on ``step``, and are the same on every rank.
+    """
+    is_zero = ~q.any(dim=0)
+    if is_zero.any():
+        generator = torch.Generator().manual_seed(step)
+        q[:, is_zero] = torch.randn(q.shape[0], int(is_zero.sum()), generator=generator).to(q.device)
