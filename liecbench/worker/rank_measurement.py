@@ -30,6 +30,7 @@ class RankMeasurement:
         wire_bytes: Bytes (sent, received) of the rank's network interface; None if no interface counts them.
         cpu_seconds: CPU seconds of this process.
         machine_cpu_seconds: CPU seconds of this machine's processors together: (used by any process, available).
+        machine: Number of this rank's machine, from 0.
         peak_memory_bytes: High-water mark of this process's resident memory.
         memory_bytes: Bytes of the method's memories, such as error memories.
         gpu: Empty on most ranks. On the rank that samples its machine's GPUs, one entry: the metrics of these GPUs by
@@ -52,6 +53,7 @@ class RankMeasurement:
     machine_cpu_seconds: tuple[float, float]
     peak_memory_bytes: int
     memory_bytes: int
+    machine: int = 0
     gpu: tuple[dict[str, float] | None, ...] = ()
 
     @property
@@ -68,10 +70,15 @@ class RankMeasurement:
 
 
 def other_cpu_share(ranks: Sequence[RankMeasurement]) -> float:
-    """Return the share of the machine's CPU time that processes other than these ranks used, from 0 to 1."""
-    own = sum(rank.cpu_seconds for rank in ranks)
-    machines = (rank.machine_cpu_seconds for rank in ranks)
-    shares = [(busy - own) / available for busy, available in machines if available]
+    """Return the share of a machine's CPU time that processes other than these ranks used, from 0 to 1.
+
+    Of several machines, the one with the largest share counts.
+    """
+    own: dict[int, float] = {}
+    for rank in ranks:
+        own[rank.machine] = own.get(rank.machine, 0.0) + rank.cpu_seconds
+    machines = ((own[rank.machine], *rank.machine_cpu_seconds) for rank in ranks)
+    shares = [(busy - ranks_own) / available for ranks_own, busy, available in machines if available]
     return max(0.0, *shares) if shares else 0.0
 
 

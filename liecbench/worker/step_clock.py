@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import os
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -148,6 +149,7 @@ class StepClock:
             machine_cpu_seconds=CpuLoad.now().cpu_seconds(self._machine),
             peak_memory_bytes=peak_memory_bytes(),
             memory_bytes=self._algorithm.memory_bytes(),
+            machine=int(os.environ.get("GROUP_RANK", "0")),
         )
 
 

@@ -71,3 +71,12 @@ def test_other_processes_used_what_the_ranks_did_not(
     ranks = [RankMeasurement(**each, counters=Counters(), wire_bytes=None) for each in fields]
 
     assert other_cpu_share(ranks) == expected
+
+
+def test_other_processes_of_a_machine_are_those_beside_its_own_ranks() -> None:
+    # The ranks use 1 of 4 seconds on each machine; others use none on the first and 2 on the second.
+    machines = [(1.0, 4.0), (3.0, 4.0)]
+    fields = [{**FIELDS, "machine": number, "machine_cpu_seconds": used} for number, used in enumerate(machines)]
+    ranks = [RankMeasurement(**each, counters=Counters(), wire_bytes=None) for each in fields]
+
+    assert other_cpu_share(ranks) == 2.0 / 4.0
