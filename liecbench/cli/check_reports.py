@@ -50,13 +50,18 @@ class Reports:
     def publish(self, outcome: "Outcome") -> NoReturn:
         """Print the outcome, write the files, and exit with the outcome's exit code."""
         self._print(outcome)
-        try:
-            self._write(outcome)
-        except (OSError, LiecbenchError):
-            if outcome.exit_code is ExitCode.DONE:
-                raise
-            # Do not raise the error, because the exit code of a failed check matters more.
-            say("not every report could be written", quiet=False)
+        errors: list[OSError | LiecbenchError] = []
+        for write in (self._write_json, self._write_junit, self._write_github):
+            try:
+                write(outcome)
+            except (OSError, LiecbenchError) as error:
+                errors.append(error)
+        if errors and outcome.exit_code is ExitCode.DONE:
+            raise errors[0]
+        # Do not raise an error, because the exit code of a failed check matters more.
+        for failed in errors:
+            reason = f"{failed.filename}: {failed.strerror}" if isinstance(failed, OSError) else str(failed)
+            say(f"a report is missing: {reason}", quiet=False)
         raise typer.Exit(outcome.exit_code)
 
     def _print(self, outcome: "Outcome") -> None:
@@ -70,14 +75,21 @@ class Reports:
                 case CheckFormat.JSON:
                     print(json_outcome.to_json(outcome))
 
-    def _write(self, outcome: "Outcome") -> None:
-        from liecbench.check.output import github, json_outcome
-        from liecbench.check.output.junit import to_xml
+    def _write_json(self, outcome: "Outcome") -> None:
+        from liecbench.check.output import json_outcome
 
         if self.json_file is not None:
             regular_files.write_text(self.json_file, json_outcome.to_json(outcome) + "\n")
+
+    def _write_junit(self, outcome: "Outcome") -> None:
+        from liecbench.check.output.junit import to_xml
+
         if self.junit is not None:
             regular_files.write_text(self.junit, to_xml(outcome) + "\n")
+
+    def _write_github(self, outcome: "Outcome") -> None:
+        from liecbench.check.output import github
+
         if self.github:
             for line in github.annotations(outcome):
                 say(line, quiet=False)

@@ -69,6 +69,20 @@ def test_a_regression_exits_with_one_in_every_format(stored: Path, heavier: Path
     assert re.search(r"^::error", done.stderr, re.MULTILINE)
 
 
+def test_a_report_that_cannot_be_written_is_named_and_the_others_are_written(
+    stored: Path, heavier: Path, tmp_path: Path
+) -> None:
+    arguments = ("--baseline", stored, "--json", "/dev/full", "--junit", tmp_path / "junit.xml", "--github")
+    environment = {"GITHUB_STEP_SUMMARY": str(tmp_path)}
+    done = run_in_process("check", "results", heavier, *arguments, environment=environment)
+
+    assert done.returncode == 1
+    assert "a report is missing: /dev/full: No space left on device\n" in done.stderr
+    assert f"a report is missing: GITHUB_STEP_SUMMARY: {tmp_path} cannot be written (Is a directory)" in done.stderr
+    assert int(ET.parse(tmp_path / "junit.xml").getroot().attrib["failures"]) > 0
+    assert re.search(r"^::error", done.stderr, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
