@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.process_tree import ROOT, Tree
-from tests.waiting import TIMEOUT_SECONDS, wait_for
+from tests.waiting import TIMEOUT_SECONDS, WAIT_SECONDS, wait_for
 
 Value = TypeVar("Value")
 
@@ -50,7 +50,7 @@ class Command:
     process: subprocess.Popen[bytes]
     printed: Path
 
-    def wait_for(self, condition: Callable[[], Value], expected: str, seconds: float = 4 * TIMEOUT_SECONDS) -> Value:
+    def wait_for(self, condition: Callable[[], Value], expected: str, seconds: float = WAIT_SECONDS) -> Value:
         """Poll until ``condition()`` is true and return its value; fail at once if the command ends before that."""
 
         def holds() -> Value:

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 TIMEOUT_SECONDS: Final = 60.0
+# On a machine whose cores others keep busy, a command takes over a minute until its second cell is in training.
+WAIT_SECONDS: Final = 4 * TIMEOUT_SECONDS
 _POLL_SECONDS: Final = 0.04
 
 Value = TypeVar("Value")
 
 
-def wait_for(
-    condition: Callable[[], Value], expected: Callable[[], str] | str, seconds: float = TIMEOUT_SECONDS
-) -> Value:
+def wait_for(condition: Callable[[], Value], expected: Callable[[], str] | str, seconds: float = WAIT_SECONDS) -> Value:
     """Poll until ``condition()`` is true and return its value.
 
     Args:
