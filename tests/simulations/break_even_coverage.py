@@ -12,14 +12,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from liecbench.config.scenario import Scenario
 from liecbench.results.bracket import bracket_of
 from liecbench.results.bracket_search import measured_precision, next_rate
 from liecbench.results.ratio_interval import LogRatio
-from tests.simulations.ratio_coverage import Noise
+from tests.simulations.ratio_coverage import PRECISION, Noise
 
-PRECISION = 0.02
 RATES = (5_000_000, 20_000_000, 100_000_000, 500_000_000, 1_000_000_000)
-MAX_ADDED = 4  # the default of ``break_even_rates``
+MAX_ADDED: int = Scenario.model_fields["break_even_rates"].default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

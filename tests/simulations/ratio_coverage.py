@@ -14,10 +14,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from liecbench.results.ratio_interval import LogRatio, rounds_needed
+from liecbench.config.scenario import Scenario
+from liecbench.results.ratio_interval import LogRatio
+from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, session_rounds_needed
 
-FIRST_ROUNDS = 10
-ROUNDS_PER_PLACEMENT = 2
+PRECISION: float = Scenario.model_fields["timing_precision"].default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +68,9 @@ class Noise:
         Real timing sessions do the same. ``precision`` is the wanted half-width of the speed-up's interval, as a
         fraction.
         """
-        placements = self.placements(rng, itertools.repeat(ROUNDS_PER_PLACEMENT), true)
-        session = list(itertools.islice(placements, FIRST_ROUNDS // ROUNDS_PER_PLACEMENT))
-        total = rounds_needed(session, precision)
+        placements = self.placements(rng, itertools.repeat(PLACEMENT_ROUNDS), true)
+        session = list(itertools.islice(placements, FIRST_ROUNDS // PLACEMENT_ROUNDS))
+        total = session_rounds_needed([session], precision, rounds_done=FIRST_ROUNDS)
         while sum(map(len, session)) < total:
             session.append(next(placements))
         return session
@@ -81,14 +82,14 @@ def coverage(noise: Noise, shape: Sequence[int] | None, *, sessions: int, seed: 
     Args:
         noise: The noise of the sessions.
         shape: The number of rounds of each placement; None if a session decides after the first ten rounds how many
-            a precision of 2 % needs.
+            the default precision needs.
         sessions: The number of sessions to simulate.
         seed: The seed of the noise.
     """
     rng = random.Random(seed)
     covered, width, rounds = 0, 0.0, 0
     for _ in range(sessions):
-        session = noise.two_stages(rng, 0.02) if shape is None else noise.fixed(rng, shape)
+        session = noise.two_stages(rng, PRECISION) if shape is None else noise.fixed(rng, shape)
         found = LogRatio.of_rounds(session).estimate()
         assert found.low is not None
         assert found.high is not None

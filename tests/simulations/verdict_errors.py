@@ -16,9 +16,10 @@ from liecbench.results.records import Timing
 from liecbench.results.rows import summarise
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.tolerances import Tolerances
+from liecbench.worker.session_rounds import PLACEMENT_ROUNDS
 from tests import ledgers
 from tests.ledgers import epoch, spec
-from tests.simulations.ratio_coverage import ROUNDS_PER_PLACEMENT, Noise
+from tests.simulations.ratio_coverage import Noise
 
 NUM_TEST_LABELS = 360
 QUIET = Noise(autocorrelation=0.3, round_deviation=0.01, placement_deviation=0.005)
@@ -85,7 +86,7 @@ class Run:
         return cells
 
     def _timings(self, name: str, truth: Truth, rng: random.Random) -> tuple[Timing, ...]:
-        placements = self.noise.fixed(rng, (ROUNDS_PER_PLACEMENT,) * (self.num_placements or 0))
+        placements = self.noise.fixed(rng, (PLACEMENT_ROUNDS,) * (self.num_placements or 0))
         return tuple(
             timing(name, placement, number, (1 + noise) / truth.speed / STEPS)
             for placement, rounds in enumerate(placements)
