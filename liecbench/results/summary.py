@@ -40,7 +40,17 @@ def verdict_lines(
     """
     lines = [f"{_prefix(verdict)}{line}" for verdict in verdicts for line in _lines(verdict, words, target)]
     every_row = [row for verdict in verdicts for row in verdict.rows]
+    lines += _without_baseline(verdicts, words)
     return [*lines, *break_even_lines(found, words.labels, words.baseline), *_incomplete(every_row, words.labels)]
+
+
+def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Iterator[str]:
+    """Yield a sentence for each setting that has no cell of the baseline, if other settings have some."""
+    lacking = [one for one in verdicts if not any(row.is_baseline or row.baseline_per_seed for row in one.rows)]
+    for verdict in lacking if len(lacking) < len(verdicts) else ():
+        if any(row.num_completed for row in verdict.rows):
+            missing = f"{words.baseline} is missing in this setting; run it there, too"
+            yield f"{_prefix(verdict)}nothing to compare with: {missing}"
 
 
 def setting_text(verdict: SettingVerdict, words: Words, target: str | None) -> str:
@@ -85,7 +95,12 @@ def _nothing_compared(verdict: SettingVerdict, rivals: Sequence[Row], words: Wor
         if any(row.baseline_per_seed for row in rivals):
             yield f"nothing to compare with: {words.baseline} shares no seed with the others; run the same seeds"
     elif not base.num_completed:
-        yield f"nothing to compare with: {words.baseline} did not complete ({base.state}); run it again"
+        # A run tries failed cells again, but leaves diverged ones as they are.
+        has_diverged = all(cell.status == "diverged" for cell in base.cells)
+        advice = (
+            "diverged; lower its learning_rate" if has_diverged else f"did not complete ({base.state}); run it again"
+        )
+        yield f"nothing to compare with: {words.baseline} {advice}"
     elif not base.pace.by_seed:
         trained_only = base.fields["timing"] == "trajectory"
         why = "its steps were not timed yet; run it again" if trained_only else "all of its steps are warm-up"

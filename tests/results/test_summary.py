@@ -147,12 +147,14 @@ def test_a_target_that_the_baseline_misses_ranks_nothing() -> None:
 
 
 LOST: list[Record] = [start("l", timing="end_to_end"), end("l", status="failed", error="lost")]
+DIVERGED: list[Record] = [*LOST[:1], end("l", status="diverged", error="lost")]
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
         ([LOST, run("psgd", (4.0, 0.9))], "nothing to compare with: ddp did not complete (1/1 failed); run it again"),
+        ([DIVERGED, run("psgd", (4.0, 0.9))], "nothing to compare with: ddp diverged; lower its learning_rate"),
         (
             [run("ddp", (4.0, 0.9)), run("psgd", (4.0, 0.9), seed=1)],
             "nothing to compare with: ddp shares no timed seed with the others; run the same seeds",
@@ -184,6 +186,12 @@ def test_a_baseline_without_times_of_the_same_seeds_is_named(given: list[list[Re
 )
 def test_without_a_comparison_there_is_no_verdict(given: list[list[Record]]) -> None:
     assert lines_of(*given) == []
+
+
+def test_a_setting_without_the_baseline_is_named_if_another_has_it() -> None:
+    lines = lines_of(run("ddp", (4.0, 0.9), link="20mbit"), run("psgd", (2.0, 0.9), link="100mbit"))
+
+    assert lines == ["100mbit: nothing to compare with: ddp is missing in this setting; run it there, too"]
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])
