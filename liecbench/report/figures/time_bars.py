@@ -17,8 +17,8 @@ def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
         key="epoch-time",
         title="Where an epoch's time goes",
         caption="Computing is the model's and the optimizer's time on a processor of their own, the same for every "
-        "method. Transfer is at most bytes over the link's measured rate; what remains is latency, and waiting for "
-        "other ranks or a processor. What is hidden behind computing is in no part.",
+        "method. Transfer is at most bytes over the link's measured rate; what remains is latency, waiting for other "
+        "ranks or a processor, and what cold caches add to computing. What computing hides is in no part.",
         x_title="",
         y_title="seconds per epoch",
         kind="bars",
