@@ -202,7 +202,7 @@ class Timing:
         wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
         other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and what computing
-            takes longer than alone, because caches are cold after a wait.
+            takes longer than alone, because of DistributedDataParallel, and of caches that are cold after a wait.
         exposed_seconds: Compression and communication that computing did not hide.
         communicate_seconds: Communication on the slowest rank, hidden or not.
         least_communicate_seconds: Communication on the rank that communicated least.

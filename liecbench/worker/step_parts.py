@@ -19,7 +19,7 @@ class StepParts:
         wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate.
         compress_seconds: Exposed compression and decompression.
         other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor. In a timing session
-            also what computing takes longer than alone, because caches are cold after a wait.
+            also what computing takes longer than alone, because of DistributedDataParallel and of cold caches.
     """
 
     compute_seconds: float

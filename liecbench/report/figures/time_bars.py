@@ -18,7 +18,7 @@ def time_by_method(rows: Sequence[Row], labels: Labels) -> Figure:
         title="Where an epoch's time goes",
         caption="Computing is the model's and the optimizer's time on a processor of their own, the same for every "
         "method. Transfer is at most bytes over the link's measured rate; what remains is latency, waiting for other "
-        "ranks or a processor, and what cold caches add to computing. What computing hides is in no part.",
+        "ranks or a processor, and what DDP and cold caches add to computing. What computing hides is in no part.",
         x_title="",
         y_title="seconds per epoch",
         kind="bars",
