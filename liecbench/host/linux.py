@@ -72,5 +72,8 @@ def set_process_name(name: str) -> None:
 
 
 def set_timer_slack(nanoseconds: int) -> None:
-    """Let the kernel wake this process at most ``nanoseconds`` after the time asked for. The default is 50 µs."""
+    """Let the kernel wake this thread at most ``nanoseconds`` after the time asked for. The default is 50 µs.
+
+    Threads and processes that this thread starts later inherit it.
+    """
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_TIMERSLACK), ctypes.c_ulong(nanoseconds), 0, 0, 0), "prctl")
