@@ -1,6 +1,6 @@
 """The process group of an algorithm's own, with the same ranks, backend and timeout as the model's group."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from datetime import timedelta
 from typing import Final
 
@@ -10,6 +10,9 @@ import torch.distributed as dist
 # Groups of some of the ranks that no algorithm uses now. They are used again instead of destroyed, because the name
 # that torch would give a new group of the same ranks might be that of a destroyed one, and the two would mix.
 _unused: Final[dict[str, list[dist.ProcessGroup]]] = defaultdict(list)
+# The group that was destroyed last. Its memory is freed when the next group is destroyed: the last callback may still
+# wait for the GIL on a thread of the group, and if that thread freed the group, it would join itself and abort.
+_destroyed: Final[deque[dist.ProcessGroup]] = deque(maxlen=1)
 
 
 def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.ProcessGroup:
@@ -46,6 +49,7 @@ def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: b
         return
     if own.size() == dist.get_world_size():
         dist.destroy_process_group(own)
+        _destroyed.append(own)
     elif not has_failed:
         _unused[_key(own, device)].append(own)
 

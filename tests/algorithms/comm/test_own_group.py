@@ -5,7 +5,7 @@ import datetime as dt
 import torch.distributed as dist
 from torch.distributed import ProcessGroup
 
-from liecbench.algorithms import PSGD
+from liecbench.algorithms import PSGD, AllReduce
 from tests.algorithms import network
 from tests.algorithms.test_attachable import made, train
 from tests.distributed import run_ranks
@@ -46,3 +46,20 @@ def after_a_new_start() -> bool:
 
 def test_own_groups_work_after_all_groups_were_destroyed() -> None:
     assert run_ranks(after_a_new_start, NUM_WORKERS) == [True] * NUM_WORKERS
+
+
+def train_often() -> None:
+    """Train and detach in a function, so that the last callback of a step may outlive the algorithm."""
+
+    def once() -> None:
+        algorithm = AllReduce()
+        _, ddp, optimizer = made(algorithm)
+        train(ddp, optimizer, range(1))
+        algorithm.detach()
+
+    for _ in range(30):
+        once()
+
+
+def test_a_group_is_not_freed_on_one_of_its_own_threads() -> None:
+    run_ranks(train_often, 2)
