@@ -36,7 +36,7 @@ SEVERAL_MODULES = {
     "simulations/gate_decisions",
     "worker/own_models",
 }
-TORCH_BELOW = {"worker", "algorithms", "compressors", "tasks", "bench"}
+TORCH_BELOW = {"worker", "integrations", "algorithms", "compressors", "tasks", "bench"}
 
 
 def module(path: Path) -> str:

@@ -1,6 +1,7 @@
 """The registration of an algorithm with a training loop: attach, detach, and what is possible in between."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -100,7 +101,9 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         """Release what ``on_attach`` created, except the process group."""
         return
 
-    def clip_grad_norm_(self, max_norm: float, norm_type: float = 2.0) -> Tensor:
+    def clip_grad_norm_(
+        self, max_norm: float, norm_type: float = 2.0, *, parameters: Iterable[Tensor] | None = None
+    ) -> Tensor:
         """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
 
         If all ranks have the same gradients after the backward pass, ``torch.nn.utils.clip_grad_norm_`` does the same.
@@ -110,15 +113,17 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         Args:
             max_norm: The largest norm.
             norm_type: The order of the norm.
+            parameters: The parameters whose gradients are clipped, the same on all ranks; None for all of the model's.
 
         Returns:
             The largest norm of all ranks before the scaling, of shape ``[]``.
         """
         attachment = self._require_attached("clip_grad_norm_")
-        gradients = [p.grad for p in attachment.parameters() if p.grad is not None]
+        clipped: list[Tensor] = list(attachment.parameters() if parameters is None else parameters)
+        gradients = [p.grad for p in clipped if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients, norm_type).float().to(self.device)
         attachment.maximum(norm)
-        torch.nn.utils.clip_grads_with_norm_(attachment.parameters(), max_norm, norm)
+        torch.nn.utils.clip_grads_with_norm_(clipped, max_norm, norm)
         return norm
 
     def average_models(self) -> None:

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.ddp_parameters import sparse_parameters
 
 _INSTEAD = "take DistributedDataParallel, of which every rank has all parameters"
-_REFUSED_MODULES = {
+REFUSED_MODULES = {
     "FullyShardedDataParallel": f"shards the parameters over the ranks; {_INSTEAD}",
     "FSDPModule": f"(fully_shard) shards the parameters over the ranks; {_INSTEAD}",
     "DeepSpeedEngine": f"exchanges gradients by itself; {_INSTEAD}",
@@ -34,8 +34,8 @@ def require_ddp(model: nn.Module) -> DistributedDataParallel:
     """
     ddp = getattr(model, "_orig_mod", model)
     for cls in type(ddp).__mro__:
-        if cls.__name__ in _REFUSED_MODULES:
-            raise TypeError(f"{cls.__name__} {_REFUSED_MODULES[cls.__name__]}")
+        if cls.__name__ in REFUSED_MODULES:
+            raise TypeError(f"{cls.__name__} {REFUSED_MODULES[cls.__name__]}")
     if not isinstance(ddp, DistributedDataParallel):
         raise TypeError(
             f"attach takes a DistributedDataParallel module, not {type(ddp).__name__}; "

@@ -1,0 +1,4 @@
+"""The algorithms in the training loops of other packages: Hugging Face's Trainer, Accelerate and Lightning.
+
+Each module needs the package that it is named after: ``pip install liecbench[frameworks]`` installs all of them.
+"""

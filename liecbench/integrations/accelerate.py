@@ -1,0 +1,100 @@
+"""The algorithms in a training loop that uses Hugging Face's Accelerate."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from liecbench.algorithms.base import Algorithm
+from liecbench.integrations.framework_training import FrameworkTraining
+from liecbench.integrations.rank_files import load_rank_file, save_rank_file
+
+_LAUNCH = (
+    "torchrun --nproc-per-node 2 SCRIPT.py, on CPUs also with Accelerator(cpu=True) or TrainingArguments(use_cpu=True)"
+)
+
+
+def attach(
+    algorithm: Algorithm, accelerator: Accelerator, model: nn.Module, optimizer: object
+) -> "AcceleratedTraining":
+    """Attach an algorithm to what ``accelerator.prepare`` returned; the training loop stays as it is. Collective.
+
+    From then on ``accelerator.save_state`` writes one more file per rank, which ``accelerator.load_state`` reads, and
+    ``accelerator.clip_grad_norm_`` clips local models by one factor.
+
+    Args:
+        algorithm: The algorithm.
+        accelerator: The accelerator.
+        model: The model that ``accelerator.prepare`` returned.
+        optimizer: The optimizer that ``accelerator.prepare`` returned, or a list of optimizers.
+
+    Returns:
+        The training; call its ``detach`` at the end to get plain DDP, with the mean of local models.
+
+    Raises:
+        RuntimeError: If the training runs in one process, or the model has an algorithm attached.
+        TypeError, ValueError: If the algorithm cannot work with the model, the optimizer or the precision.
+    """
+    return AcceleratedTraining(algorithm, accelerator, model, optimizer)
+
+
+class AcceleratedTraining(FrameworkTraining):
+    """A training by Accelerate that an algorithm is attached to; ``attach`` returns it, with the same arguments."""
+
+    def __init__(self, algorithm: Algorithm, accelerator: Accelerator, model: nn.Module, optimizer: object) -> None:
+        if accelerator.scaler is not None:
+            raise ValueError(
+                "mixed precision fp16 scales the gradients by a factor that changes, and with them the units of what "
+                "compression keeps; take bf16"
+            )
+        optimizers = optimizer if isinstance(optimizer, list | tuple) else [optimizer]
+        super().__init__(algorithm, model, optimizers, launch=_LAUNCH)
+        self._accelerator, self._loaded_from = accelerator, ""
+        self._clip, self._load = accelerator.clip_grad_norm_, accelerator.load_state
+        self._handles = [
+            accelerator.register_save_state_pre_hook(self._on_save),
+            accelerator.register_load_state_pre_hook(self._on_load),
+        ]
+        accelerator.load_state = self._load_state
+        if algorithm.local_models:
+            accelerator.clip_grad_norm_ = self._clip_grad_norm
+
+    def detach(self) -> None:
+        """Turn model and accelerator back into those of plain DDP, with the mean of local models. Collective."""
+        super().detach()
+        self._restore_accelerator()
+
+    def abandon(self) -> None:
+        """Leave a training that failed, and the model as it is."""
+        super().abandon()
+        self._restore_accelerator()
+
+    def _restore_accelerator(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        for name in ("load_state", "clip_grad_norm_"):
+            with suppress(AttributeError):
+                delattr(self._accelerator, name)
+
+    def _clip_grad_norm(self, parameters: Iterable[nn.Parameter], max_norm: float, norm_type: float = 2) -> Tensor:
+        given: list[Tensor] = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+        if not self.algorithm.is_attached or set(given).isdisjoint(self.parameters()):
+            clipped: Tensor = self._clip(given, max_norm, norm_type)
+            return clipped
+        return self.algorithm.clip_grad_norm_(max_norm, norm_type, parameters=given)
+
+    def _on_save(self, models: list[nn.Module], weights: list[dict[str, Tensor]], directory: str) -> None:
+        save_rank_file(directory, self)
+        if self.algorithm.local_models:
+            index = next(i for i, model in enumerate(models) if getattr(model, "module", model) is self._module)
+            with self.mean():
+                weights[index] = {name: value.clone() for name, value in weights[index].items()}
+
+    def _on_load(self, models: list[nn.Module], directory: str) -> None:
+        self._loaded_from = directory
+
+    def _load_state(self, *args: Any, **kwargs: Any) -> None:
+        self._load(*args, **kwargs)  # the models and optimizers of rank 0
+        load_rank_file(self._loaded_from, self)

@@ -1,0 +1,130 @@
+"""A framework's training with an algorithm attached, and what checkpoints must hold beside the framework's own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.base import Algorithm
+from liecbench.algorithms.preconditions import REFUSED_MODULES
+
+
+class FrameworkTraining:
+    """A training by a framework that the constructor attaches an algorithm to. Collective.
+
+    A framework's own checkpoint holds the model and the optimizers of rank 0. ``state_dict`` returns what is missing:
+    the algorithm's memories and, if the ranks have local models, this rank's model and optimizers.
+
+    Args:
+        algorithm: The algorithm.
+        model: The DistributedDataParallel module; may be compiled.
+        optimizers: The optimizers of the model's parameters; may be wrapped.
+        launch: How to start the training in several processes, for an error message.
+
+    Raises:
+        RuntimeError: If the training runs in one process.
+        TypeError, ValueError: If ``attach`` raises them.
+    """
+
+    def __init__(self, algorithm: Algorithm, model: nn.Module, optimizers: Sequence[Any], launch: str) -> None:
+        ddp = getattr(model, "_orig_mod", model)
+        names = {cls.__name__ for cls in type(ddp).__mro__}
+        if not isinstance(ddp, DistributedDataParallel) and names.isdisjoint(REFUSED_MODULES):
+            raise RuntimeError(
+                f"the {type(ddp).__name__} is not wrapped in DistributedDataParallel, because the framework trains it "
+                f"in one process, which exchanges nothing that {type(algorithm).__name__} could compress; "
+                f"start one process per worker: {launch}"
+            )
+        algorithm.attach(model, list(optimizers))
+        self.algorithm = algorithm
+        module = ddp.module
+        assert isinstance(module, nn.Module), "attach has accepted the model"
+        self._module = module
+        self._optimizers = list(optimizers)
+        self._mean = ExitStack()
+        self._holds_mean = False
+
+    def hold_mean(self) -> None:
+        """Replace local models by their mean until ``hold_local``. Collective; without local models, do nothing."""
+        if self.algorithm.local_models and self.algorithm.is_attached and not self._holds_mean:
+            self._mean.enter_context(self.algorithm.evaluation())
+            self._holds_mean = True
+
+    def hold_local(self) -> None:
+        """Put the local models back in place of their mean."""
+        self._holds_mean = False
+        self._mean.close()
+
+    @contextmanager
+    def mean(self) -> Iterator[None]:
+        """Hold the mean of local models while the ``with`` body runs. Collective."""
+        held = self._holds_mean
+        self.hold_mean()
+        yield
+        if not held:
+            self.hold_local()
+
+    def detach(self) -> None:
+        """Turn the training back into one with plain DDP, with the mean of local models. Collective."""
+        self.hold_local()
+        self.algorithm.detach()
+
+    def abandon(self) -> None:
+        """Leave a training that failed, and the model as it is."""
+        with self.unchanged_parameters():
+            self.hold_local()
+        self.algorithm.close()
+
+    @contextmanager
+    def unchanged_parameters(self) -> Iterator[None]:
+        """Restore the values of all parameters after the ``with`` body."""
+        values = [parameter.detach().clone() for parameter in self.parameters()]
+        yield
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters(), values, strict=True):
+                parameter.copy_(value)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the model's parameters."""
+        return list(self._module.parameters())
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self._module.named_parameters()
+        yield from self._module.named_buffers()
+
+    @torch.no_grad()
+    def state_dict(self) -> dict[str, dict[str, Any]]:
+        """Return this rank's state, for ``load_state_dict``. Collective while the mean of local models is held.
+
+        The inner mappings have one key each, which names the rank, so that the states of all ranks can be merged.
+        """
+        held_mean = self._holds_mean
+        self.hold_local()
+        state: dict[str, dict[str, Any]] = {"algorithm": self.algorithm.state_dict(), "local": {}}
+        if self.algorithm.local_models:
+            (key,) = state["algorithm"]
+            tensors = {name: tensor.clone() for name, tensor in self._tensors()}
+            optimizers = [optimizer.state_dict() for optimizer in self._optimizers]
+            state["local"][key] = {"model": tensors, "optimizers": optimizers}
+        if held_mean:
+            self.hold_mean()
+        return state
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """Restore what ``state_dict`` returned, of this rank alone or merged with that of others.
+
+        Raises:
+            ValueError: If the state is that of another rank, number of ranks, method or model.
+        """
+        self.algorithm.load_state_dict(state["algorithm"])
+        if self.algorithm.local_models:
+            (key,) = self.algorithm.state_dict()
+            local = state["local"][key]
+            for name, tensor in self._tensors():
+                tensor.copy_(local["model"][name])
+            for optimizer, saved in zip(self._optimizers, local["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)

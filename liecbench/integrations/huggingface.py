@@ -1,0 +1,92 @@
+"""The algorithms in Hugging Face's Trainer."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from liecbench.algorithms.base import Algorithm
+from liecbench.integrations.accelerate import AcceleratedTraining, attach
+from liecbench.integrations.rank_files import load_rank_file, save_rank_file
+
+
+class TrainerCompression(TrainerCallback):
+    """A callback that trains with an algorithm: ``trainer.add_callback(TrainerCompression(trainer, algorithm))``.
+
+    It attaches the algorithm when ``trainer.train`` begins and detaches it at the end. Checkpoints get one more file
+    per rank, from which ``trainer.train(resume_from_checkpoint=…)`` goes on. If the method has local models, their mean
+    is evaluated, saved in checkpoints, and left in the model at the end, and ``max_grad_norm`` clips all of them by one
+    factor. Add the callback after those that start evaluations or saves.
+
+    Args:
+        trainer: The trainer, which must train in several processes with DistributedDataParallel.
+        algorithm: The algorithm.
+    """
+
+    def __init__(self, trainer: Trainer, algorithm: Algorithm) -> None:
+        self._trainer, self._algorithm = trainer, algorithm
+        self._training: AcceleratedTraining | None = None
+        self._checkpoint: str | None = None
+        self._trial: Any = None
+        # No callback is told which checkpoint the training goes on from.
+        self._train, trainer.train = trainer.train, self._train_from
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Attach the algorithm, and restore its memories if the training goes on from a checkpoint."""
+        trainer = self._trainer
+        if self._training is not None and self._algorithm.is_attached:  # an earlier training failed
+            self._training.abandon()
+        self._training = attach(self._algorithm, trainer.accelerator, trainer.model_wrapped, trainer.optimizer)
+        if self._checkpoint is not None:
+            load_rank_file(self._checkpoint, self._training)
+        if args.eval_on_start:
+            self._training.hold_mean()
+
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Train local models on after an evaluation."""
+        self._attached.hold_local()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Show the mean of local models to an evaluation or a save that comes next."""
+        if control.should_evaluate or control.should_save:
+            self._attached.hold_mean()
+        else:
+            self._attached.hold_local()
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the mean of local models to an evaluation or a save that comes next."""
+        self.on_step_end(args, state, control)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Write this rank's file into the checkpoint."""
+        if not args.save_only_model:
+            run = self._trainer._get_output_dir(self._trial)
+            save_rank_file(f"{run}/checkpoint-{state.global_step}", self._attached)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Detach the algorithm; the mean of local models stays, or the best model if the trainer has loaded it."""
+        with ExitStack() as stack:
+            if args.load_best_model_at_end and state.best_model_checkpoint is not None:
+                stack.enter_context(self._attached.unchanged_parameters())
+            self._attached.detach()
+
+    @property
+    def _attached(self) -> AcceleratedTraining:
+        assert self._training is not None, "the trainer calls on_train_begin first"
+        return self._training
+
+    def _train_from(
+        self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        checkpoint = resume_from_checkpoint or None
+        if checkpoint is True:
+            checkpoint = get_last_checkpoint(self._trainer.args.output_dir)
+        self._checkpoint, self._trial = checkpoint, trial
+        return self._train(resume_from_checkpoint, trial, *args, **kwargs)

@@ -1,0 +1,242 @@
+"""Accelerate's own training loop, on two ranks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD
+from liecbench.compressors import Sign
+from tests.distributed import run_ranks
+from tests.integrations.ranks import look_like_torchrun, memories, needs, script, sent_by_kernel, values
+
+pytestmark = needs("accelerate")
+
+NUM_STEPS = 6
+SAVED_AT = 3
+MAX_NORM = 0.05
+
+
+def prepared(precision: str = "no") -> list[Any]:
+    from accelerate import Accelerator
+
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(16, 256), nn.Tanh(), nn.Linear(256, 4))
+    generator = torch.Generator().manual_seed(2)
+    data = TensorDataset(
+        torch.randn(NUM_STEPS * 16, 16, generator=generator),
+        torch.randint(0, 4, (NUM_STEPS * 16,), generator=generator),
+    )
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2, mixed_precision=precision)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    return [accelerator, model, *accelerator.prepare(model, optimizer, DataLoader(data, batch_size=4))]
+
+
+def trained(
+    algorithm: Algorithm | None, *, save_to: str = "", resume_from: str = "", precision: str = "no"
+) -> dict[str, Any]:
+    from liecbench.integrations.accelerate import attach
+
+    accelerator, model, ddp, optimizer, loader = prepared(precision)
+    training = attach(algorithm, accelerator, ddp, optimizer) if algorithm is not None else None
+    if resume_from:
+        accelerator.load_state(resume_from)
+        loader = accelerator.skip_first_batches(loader, 2 * SAVED_AT)
+    sent, losses, norms = sent_by_kernel(), [], []
+    for step, (inputs, labels) in enumerate(loader, 2 * SAVED_AT if resume_from else 0):
+        with accelerator.accumulate(ddp):
+            loss = cross_entropy(ddp(inputs), labels)
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                before = torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])
+                accelerator.clip_grad_norm_(ddp.parameters(), MAX_NORM)
+                norms.append(
+                    (float(before), float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])))
+                )
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(loss.item())
+        if save_to and step + 1 == 2 * SAVED_AT:
+            accelerator.save_state(save_to)
+    sent = sent_by_kernel() - sent
+    result = {"losses": losses, "norms": norms, "local": values(model)}
+    if training is not None:
+        training.detach()
+    return {
+        **result,
+        "parameters": values(model),
+        "sent": sent,
+        "own": sorted({"load_state"} & vars(accelerator).keys()),
+    }
+
+
+def refusal_of_fp16() -> str:
+    from liecbench.integrations.accelerate import attach
+
+    accelerator, _, ddp, optimizer, _ = prepared()
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    with pytest.raises(ValueError, match="bf16") as caught:
+        attach(AllReduce(), accelerator, ddp, optimizer)
+    return str(caught.value)
+
+
+def refusal_of_fsdp() -> str:
+    from liecbench.integrations.accelerate import attach
+
+    accelerator, network, _, optimizer, _ = prepared()
+    sharded = fully_shard(network, mesh=init_device_mesh("cpu", (2,)))
+    with pytest.raises(TypeError) as caught:
+        attach(AllReduce(), accelerator, sharded, optimizer)
+    return str(caught.value)
+
+
+def refusal_of_one_process() -> str:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    from liecbench.integrations.accelerate import attach
+
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        del os.environ[name]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator, network = Accelerator(), nn.Linear(2, 2)
+    model, optimizer = accelerator.prepare(network, torch.optim.SGD(network.parameters(), lr=0.1))
+    with pytest.raises(RuntimeError, match="one process") as caught:
+        attach(LIEC(compressor=Sign()), accelerator, model, optimizer)
+    return str(caught.value)
+
+
+def all_trainings(directory: str) -> dict[str, Any]:
+    look_like_torchrun()
+    results: dict[str, Any] = {
+        "alone": trained(None),
+        "ddp": trained(AllReduce()),
+        "fp16": refusal_of_fp16(),
+        "fsdp": refusal_of_fsdp(),
+    }
+    results["doublesqueeze"] = trained(DoubleSqueeze(compressor=Sign()))
+    for name in ("memsgd", "liec"):
+        folder = f"{directory}/{name}"
+        for kind, folders in (("", {"save_to": folder}), (" resumed", {"resume_from": folder})):
+            method = MemSGD(compressor=Sign()) if name == "memsgd" else LIEC(compressor=Sign(), average_period=4)
+            results[name + kind] = trained(method, **folders)
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+    results["bf16"] = trained(MemSGD(compressor=Sign()), precision="bf16")
+    results["one process"] = refusal_of_one_process()
+    return results
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("accelerate")
+
+
+@pytest.fixture(scope="module")
+def ranks(directory: Path) -> list[dict[str, Any]]:
+    return run_ranks(all_trainings, 2, str(directory))
+
+
+def saved(directory: Path, run: str) -> list[dict[str, Any]]:
+    return [torch.load(directory / run / f"liecbench_rank_{rank}_of_2.pt", weights_only=True) for rank in (0, 1)]
+
+
+def test_ddp_trains_as_accelerate_alone_does(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["ddp"]["losses"] == rank["alone"]["losses"]
+        assert np.array_equal(rank["ddp"]["parameters"], rank["alone"]["parameters"])
+
+
+def test_a_compressed_training_sends_fewer_bytes(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        assert rank["ddp"]["sent"] > NUM_STEPS * 4 * rank["ddp"]["parameters"].size
+        assert rank["doublesqueeze"]["sent"] < rank["ddp"]["sent"] / 3
+
+
+@pytest.mark.parametrize("method", ["doublesqueeze", "memsgd", "bf16"])
+def test_models_stay_equal_without_local_models(ranks: list[dict[str, Any]], method: str) -> None:
+    assert np.array_equal(ranks[0][method]["local"], ranks[1][method]["local"])
+    assert np.array_equal(ranks[0][method]["parameters"], ranks[0][method]["local"])
+
+
+def test_local_models_are_averaged_at_the_end(ranks: list[dict[str, Any]]) -> None:
+    first, second = (rank["liec"] for rank in ranks)
+
+    assert not np.array_equal(first["local"], second["local"])
+    assert np.array_equal(first["parameters"], second["parameters"])
+    np.testing.assert_allclose(first["parameters"], (first["local"] + second["local"]) / 2, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["memsgd", "liec"])
+def test_a_resumed_training_equals_the_uninterrupted_one(ranks: list[dict[str, Any]], method: str) -> None:
+    for rank in ranks:
+        whole, resumed = rank[method], rank[f"{method} resumed"]
+        assert resumed["losses"] == whole["losses"][2 * SAVED_AT :]
+        assert np.array_equal(resumed["local"], whole["local"])
+
+
+@pytest.mark.usefixtures("ranks")
+def test_a_checkpoint_has_every_ranks_own_memories(directory: Path) -> None:
+    first, second = (memories(state, rank) for rank, state in enumerate(saved(directory, "memsgd")))
+
+    assert np.any(first)
+    assert np.any(second)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.usefixtures("ranks")
+def test_a_checkpoint_has_the_mean_of_local_models(directory: Path) -> None:
+    from safetensors.torch import load_file
+
+    mean = load_file(directory / "liec" / "model.safetensors")
+    local = [state["local"][f"rank_{rank}_of_2"]["model"] for rank, state in enumerate(saved(directory, "liec"))]
+
+    assert mean.keys() == local[0].keys()
+    for name, value in mean.items():
+        torch.testing.assert_close(value, (local[0][name] + local[1][name]) / 2)
+
+
+def test_all_ranks_clip_local_models_by_one_factor(ranks: list[dict[str, Any]]) -> None:
+    for first, second in zip(ranks[0]["liec"]["norms"], ranks[1]["liec"]["norms"], strict=True):
+        assert first[1] / first[0] == pytest.approx(second[1] / second[0], rel=1e-4)
+        assert max(first[1], second[1]) == pytest.approx(MAX_NORM, rel=1e-3)
+
+
+def test_detach_gives_the_accelerator_back(ranks: list[dict[str, Any]]) -> None:
+    assert [rank["liec"]["own"] for rank in ranks] == [[], []]
+
+
+def test_fp16_is_refused_before_the_training(ranks: list[dict[str, Any]]) -> None:
+    assert ranks[0]["fp16"].startswith("mixed precision fp16 scales the gradients")
+
+
+def test_fsdp_is_refused_by_name(ranks: list[dict[str, Any]]) -> None:
+    assert ranks[0]["fsdp"].startswith("FSDPModule (fully_shard) shards the parameters over the ranks")
+
+
+def test_a_training_in_one_process_is_told_how_to_start_several(ranks: list[dict[str, Any]]) -> None:
+    message = ranks[0]["one process"]
+
+    assert "the framework trains it in one process, which exchanges nothing that LIEC could compress" in message
+    assert "start one process per worker: torchrun --nproc-per-node 2" in message
+
+
+def test_the_documented_script_trains_with_torchrun(tmp_path: Path) -> None:
+    file = tmp_path / "train.py"
+    file.write_text(script("Accelerate"), encoding="utf-8")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(file)]
+    done = subprocess.run(torchrun, cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) > 0.8

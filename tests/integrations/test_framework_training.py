@@ -1,0 +1,34 @@
+import ast
+
+import pytest
+import torch
+from torch import nn
+
+from liecbench.algorithms import AllReduce
+from liecbench.integrations.framework_training import FrameworkTraining
+from tests.integrations.ranks import script
+
+
+def test_a_training_in_one_process_is_told_how_to_start_several() -> None:
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    algorithm = AllReduce()
+
+    with pytest.raises(RuntimeError, match="one process") as caught:
+        FrameworkTraining(algorithm, model, [optimizer], 'Trainer(strategy="ddp", devices=2)')
+
+    assert str(caught.value) == (
+        "the Linear is not wrapped in DistributedDataParallel, because the framework trains it in one process, which "
+        "exchanges nothing that AllReduce could compress; "
+        'start one process per worker: Trainer(strategy="ddp", devices=2)'
+    )
+    assert not algorithm.is_attached
+
+
+@pytest.mark.parametrize("framework", ["Hugging Face Trainer", "Accelerate", "Lightning"])
+def test_a_script_needs_ten_more_lines_at_most(framework: str) -> None:
+    lines = script(framework).splitlines()
+    unmodified = [line for line in lines if "# added" not in line]
+
+    assert 0 < len(lines) - len(unmodified) <= 10
+    assert "liec" not in ast.unparse(ast.parse("\n".join(unmodified))).lower()
