@@ -132,7 +132,8 @@ class ResidentSide:
     def _launch(self, *, isolate: bool) -> None:
         self._stack.close()
         ranks = Ranks(self._torchrun, self._plan, self._log, self._stall_timeout, isolate=isolate)
-        self._events: Iterator[Event] = self._stack.enter_context(ranks).events
+        self._ranks = self._stack.enter_context(ranks)
+        self._events: Iterator[Event] = self._ranks.events
 
     def open(self, cell: Cell) -> Opened:
         """Build a cell on this side's ranks, for the bursts that follow.
@@ -176,6 +177,8 @@ class ResidentSide:
                         self._reasons.append(event.reason.partition("\n")[0])
         except StalledError as stalled:
             self._reasons.append(f"no answer for {stalled.seconds:.0f} s")
+        else:
+            self._ranks.outcome()  # if the process that ranks are forked from has died, this writes why to the log
         raise LostError(self._why())
 
     def _why(self) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import statistics
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,19 @@ def test_a_slowdown_is_a_share_of_the_other_side_latest_steps(found: Outcome) ->
 
     assert pairs
     assert all(pair.b_seconds >= SLOWDOWN * pair.a_seconds for pair in pairs)
+
+
+def test_a_side_whose_torch_cannot_be_imported_says_so(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('no such libc')\n")
+    broken = dataclasses.replace(sides()[1], variables={"PYTHONPATH": str(tmp_path)})
+    said: list[str] = []
+    (failed,) = compared(
+        [Case(label="ddp", a=cell(), b=cell())], (sides()[0], broken), StoppingRule(), said
+    ).failed_cells
+
+    assert failed.startswith("ddp: B (new) was lost\n")
+    assert failed.endswith("ImportError: no such libc")
+    assert failed.removeprefix("ddp: ") in said
 
 
 def test_averaging_steps_are_gated_by_themselves(found: Outcome) -> None:
