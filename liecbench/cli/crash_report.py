@@ -37,7 +37,7 @@ _SECRETS: Final = (
     (re.compile(r"\b(?:gh[a-z]_|github_pat_|glpat-|hf_|sk-|xox[a-z]-|AKIA)[\w-]{8,}"), _HIDDEN),
 )
 _VARIABLE_OPTIONS: Final = ("--env-a", "--env-b")
-_SHORTEST_SECRET: Final = 4
+_SHORTEST_SECRET: Final = 6  # variables such as TOKENIZERS_PARALLELISM=false hold no secret
 
 
 def exit_unexpectedly(error: BaseException) -> NoReturn:

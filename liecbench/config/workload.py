@@ -57,9 +57,11 @@ def _load(choice: str) -> Data:
     try:
         train, test = made.load()
         inputs, _ = train.batch(torch.arange(1), np.random.default_rng(0))
+    except Interruption:
+        raise
     except LiecbenchError as error:
         raise WorkloadError("dataset", str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise WorkloadError("dataset", f"{parsed.name} cannot be loaded: {type(error).__name__}: {error}") from error
     _check_parts("dataset", parsed.name, train, test)
     for part in (train, test):

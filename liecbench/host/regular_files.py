@@ -96,6 +96,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode(errors="replace"))
 
 
+def append_text(path: Path, text: str) -> None:
+    """Append UTF-8 text to a file, which is created if it is missing. Raises OSError as ``write_bytes`` does."""
+    existing = _stat(path)
+    if existing is not None and not stat.S_ISREG(existing.st_mode):
+        descriptor = _opened_for_writing(path, existing.st_mode)
+    else:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    _write_to(descriptor, text.encode(errors="replace"))
+
+
 def require_writable(path: Path) -> None:
     """Raise OSError if ``write_bytes`` would refuse ``path``, as far as that shows before anything is written."""
     existing = _stat(path)

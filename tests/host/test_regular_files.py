@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.host.regular_files import read_bytes, read_text, require_writable, write_bytes, write_text
+from liecbench.host.regular_files import append_text, read_bytes, read_text, require_writable, write_bytes, write_text
 
 
 @pytest.fixture
@@ -71,8 +71,9 @@ def test_what_cannot_be_written_is_refused_at_once(odd: dict[str, Path], tmp_pat
         for refuse in (require_writable, lambda path: write_bytes(path, b"")):
             with pytest.raises(OSError, match=kind):
                 refuse(odd[kind])
-    with pytest.raises(OSError, match="a named pipe that nobody reads"):
-        write_bytes(odd["a named pipe, not a regular file"], b"text")
+    for write in (write_text, append_text):
+        with pytest.raises(OSError, match="a named pipe that nobody reads"):
+            write(odd["a named pipe, not a regular file"], "text")
     with pytest.raises(FileNotFoundError):
         require_writable(tmp_path / "missing" / "file")
     for path in (tmp_path / "missing" / "file", Path("/proc/no-such-file"), tmp_path / ("n" * 300)):

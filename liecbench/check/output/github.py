@@ -21,6 +21,7 @@ from liecbench.check.output.outcome_table import (
 )
 from liecbench.check.verdict import Outcome, worst_first
 from liecbench.errors import ExitCode, LiecbenchError
+from liecbench.host.regular_files import append_text
 
 # Per step, GitHub keeps ten annotations of each level and refuses a summary above 1 MiB; five sections can be long.
 _LEVELS: Final = {"INCONCLUSIVE": "warning", "NOT COMPARED": "notice"}
@@ -52,8 +53,7 @@ def append_summary(outcome: Outcome, path: Path) -> None:
         LiecbenchError: If the file cannot be written.
     """
     try:
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(f"\n{summary(outcome)}")
+        append_text(path, f"\n{summary(outcome)}")
     except OSError as error:
         message = f"GITHUB_STEP_SUMMARY: {path} cannot be written ({error.strerror})"
         raise LiecbenchError(message, "name a file in a directory that can be written, or unset it") from None
