@@ -184,12 +184,18 @@ class Broken(Signs):
     def load(self) -> tuple[Examples, Examples]:
         if self._how == "missing":
             raise KeyError("images")
+        if self._how == "leaving":
+            raise SystemExit(1)
         train, test = super().load()
         return dataclasses.replace(train, labels=train.labels.float()), test
 
 
 def float_labels() -> Dataset:
     return Broken("floats")
+
+
+def leaving_data() -> Dataset:
+    return Broken("leaving")
 
 
 def no_file() -> Dataset:

@@ -72,6 +72,7 @@ def test_sizes_are_those_of_data_and_model(dataset: Any, model: Any, train: int,
         ({"model": OWN + "leaving"}, "model", "cannot be made: SystemExit: 2"),
         ({"dataset": OWN + "float_labels", "model": OWN + "linear"}, "dataset", "labels of torch.float32; make them"),
         ({"dataset": OWN + "no_file", "model": OWN + "linear"}, "dataset", "cannot be loaded: KeyError: 'images'"),
+        ({"dataset": OWN + "leaving_data", "model": OWN + "linear"}, "dataset", "cannot be loaded: SystemExit: 1"),
         (
             {"model": OWN + "with_a_lazy_head_in_training"},
             "model",
