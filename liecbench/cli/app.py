@@ -16,7 +16,7 @@ from liecbench import __version__
 from liecbench.cli.bench import bench
 from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
-from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors, say
 from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.run import run
 from liecbench.errors import ExitCode, Interruption, LiecbenchError, is_disk_error
@@ -157,7 +157,7 @@ def main() -> NoReturn:
             with ignore_broken_pipe():  # the interpreter would exit with 120 if standard output could not be written
                 pass
     except LiecbenchError as error:
-        print(f"liecbench: {error}", file=sys.stderr)
+        _print_error(str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         if not error.filename and not is_disk_error(error):
@@ -165,7 +165,7 @@ def main() -> NoReturn:
         # For a missing file or a full disk, the operating system's message is the most helpful.
         where = f"{error.filename}: " if error.filename else ""
         message = shortened(f"{where}{error.strerror or error}")
-        print(f"liecbench: {message}; check the path and its disk", file=sys.stderr)
+        _print_error(f"{message}; check the path and its disk")
         sys.exit(ExitCode.USAGE)
     except Interruption:
         raise
@@ -181,10 +181,16 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _print_error(message: str) -> None:
+    with ignore_unwritable_errors():
+        print(f"liecbench: {message}", file=sys.stderr)
+
+
 def _exit_with_usage(error: Any) -> NoReturn:
     """Print a mistake in the command line, or the help that replaces it, without the middle of very long words."""
     error.message = "\n".join(map(shortened, error.message.split("\n")))
-    error.show()
+    with ignore_unwritable_errors():
+        error.show()
     sys.exit(error.exit_code)
 
 

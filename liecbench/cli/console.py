@@ -3,8 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from liecbench.cli.plain_streams import PlainStream
 from liecbench.errors import is_disk_error
@@ -34,7 +34,23 @@ def ignore_broken_pipe() -> Iterator[None]:
             yield
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop(sys.stdout)
+
+
+@contextmanager
+def ignore_unwritable_errors() -> Iterator[None]:
+    """End the block, which prints on standard error, without an error if that cannot be written."""
+    try:
+        yield
+        sys.stderr.flush()
+    except OSError:
+        _drop(sys.stderr)  # else the interpreter would try again at its end, and exit with 120
+
+
+def _drop(stream: TextIO) -> None:
+    """Lose what was and will be printed on a stream."""
+    with suppress(OSError, ValueError):  # a stream of a test is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(text: str, quiet: bool) -> None:

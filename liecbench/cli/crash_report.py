@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from liecbench import __version__
+from liecbench.cli.console import ignore_unwritable_errors
 from liecbench.errors import ExitCode
 from liecbench.plain_text import one_line, printable, shortened
 
@@ -46,7 +47,7 @@ def exit_unexpectedly(error: BaseException) -> NoReturn:
         place = f"the crash report {_write(_report(error))}"
     except Exception:  # the disk may be full, or the error may not be printable
         place = "these words (no crash report could be written)"
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), ignore_unwritable_errors():
         print(
             f"liecbench: unexpected {one_line(shortened(_hidden(_message(error))))}; please report it where you got "
             f"liecbench from, with {printable(place)} and the output of `liecbench doctor`",

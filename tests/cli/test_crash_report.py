@@ -70,6 +70,18 @@ def test_whatever_is_unexpected_exits_with_70(tmp_path: Path, cause: str) -> Non
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["frobnicate"], 2), (["compare", "no-such"], 2), (["init", "a"], 70)])
+def test_exit_codes_stay_if_standard_error_is_full(tmp_path: Path, arguments: list[str], code: int) -> None:
+    program = PROGRAM.format(error="KeyError()").replace('"init", ', "")
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], env=environment, stderr=full, check=False, cwd=tmp_path
+        )
+
+    assert done.returncode == code
+
+
 def test_without_a_home_the_report_is_a_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     (tmp_path / "state").write_text("a file where a directory should be")
