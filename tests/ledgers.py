@@ -1,8 +1,10 @@
 """Synthetic ledgers: records with small round values, none computed by the code under test."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Comparison, compare
@@ -155,7 +157,8 @@ def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -
 def write_ledger(directory: Path, *runs: Iterable[Record]) -> Path:
     """Write the records of these runs to a new ledger in ``directory``, and return the directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    with Ledger(directory) as ledger:
+    # A test's ledger need not outlive a crash of the machine, and syncing thousands of records can take a minute.
+    with Ledger(directory) as ledger, patch.object(os, "fsync"):
         for record in (record for run in runs for record in run):
             ledger.append(record)
     return directory

@@ -70,7 +70,7 @@ def blocks_needed(name: str) -> float:
     Path("/proc/self/clear_refs").write_text("5")
     before = resident_bytes("VmRSS")
     algorithm.attach(ddp, optimizer)
-    for _ in range(4):
+    for _ in range(3):
         ddp(torch.ones(())).backward()
         optimizer.step()
     grown = resident_bytes("VmHWM") - before

@@ -97,13 +97,13 @@ def sums_on_cpu(compressor: Compressor, vectors: list[Tensor], accumulate: bool,
 
 
 @places
-@pytest.mark.parametrize(("compressor", "name"), spread(COMPRESSORS, list(AWKWARD), one_in=5))
+@pytest.mark.parametrize(("compressor", "name"), spread(COMPRESSORS, list(AWKWARD), one_in=8))
 def test_messages_and_residuals_of_awkward_vectors(place: Place, compressor: Compressor, name: str) -> None:
     assert messages_match(place, compressor, AWKWARD[name])
 
 
 @places
-@pytest.mark.parametrize(("compressor", "numel"), spread(ONE_OF_A_KIND, LENGTHS, one_in=3))
+@pytest.mark.parametrize(("compressor", "numel"), spread(ONE_OF_A_KIND, LENGTHS, one_in=4))
 def test_messages_and_residuals_around_the_borders_of_blocks(place: Place, compressor: Compressor, numel: int) -> None:
     assert messages_match(place, compressor, normal(numel, numel))
 
@@ -133,7 +133,7 @@ def test_messages_and_residuals_of_any_vector(place: Place, vector: Tensor, comp
 
 
 @places
-@pytest.mark.parametrize(("compressor", "count", "accumulate"), spread(COMPRESSORS, [1, 2, 5], [False, True], one_in=2))
+@pytest.mark.parametrize(("compressor", "count", "accumulate"), spread(COMPRESSORS, [1, 2, 5], [False, True], one_in=3))
 def test_sums_of_several_messages(place: Place, compressor: Compressor, count: int, accumulate: bool) -> None:
     several = [normal(1100, seed) for seed in range(count)]
 
@@ -153,7 +153,7 @@ def test_a_sum_of_more_messages_than_a_launch_takes(place: Place, compressor: Co
 
 
 @places
-@pytest.mark.parametrize(("compressor", "numel"), spread(ONE_OF_A_KIND, LENGTHS, one_in=3))
+@pytest.mark.parametrize(("compressor", "numel"), spread(ONE_OF_A_KIND, LENGTHS, one_in=4))
 def test_sums_around_the_borders_of_blocks(place: Place, compressor: Compressor, numel: int) -> None:
     actual = sums(place, compressor, [normal(numel, numel)], True, 1.0)
 
