@@ -108,9 +108,13 @@ def test_torchs_checks_of_collectives_are_not_inherited_and_logs_are_utf_8() -> 
 
 def test_launches_of_one_environment_share_a_template() -> None:
     first = template_of(sys.executable, {"LIECBENCH_TEST": "1"}, ())
+    same = template_of(sys.executable, {"LIECBENCH_TEST": "1"}, ())
+    other = template_of(sys.executable, {"LIECBENCH_TEST": "2"}, ())
+    for template in (first, other):
+        template.close()  # while it imports torch
 
-    assert first is template_of(sys.executable, {"LIECBENCH_TEST": "1"}, ())
-    assert first is not template_of(sys.executable, {"LIECBENCH_TEST": "2"}, ())
+    assert first is same
+    assert first is not other
 
 
 def test_a_template_that_dies_is_reported_in_a_line(tmp_path: Path) -> None:
@@ -237,4 +241,6 @@ def test_a_launch_leaves_no_temporary_files(tmp_path: Path, module: str) -> None
     torchrun = Torchrun(module=module, workers=2, threads=1, shaped=False, variables={"TMPDIR": str(temporary)})
     outcome = start_torchrun(torchrun, tmp_path / "plan.json", tmp_path / "log", lambda _: None)
 
-    assert (outcome.status, list(temporary.iterdir())) == (int(module == "tests.no_such_module"), [])
+    # Torch's compiler makes the directory of its cache when it is imported, as torch's log of a failed rank imports it.
+    left = [path for path in temporary.iterdir() if not path.name.startswith("torchinductor_")]
+    assert (outcome.status, left) == (int(module == "tests.no_such_module"), [])
