@@ -1,4 +1,7 @@
 import ast
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,7 +9,9 @@ from torch import nn
 
 from liecbench.algorithms import AllReduce
 from liecbench.integrations.framework_training import FrameworkTraining
-from tests.integrations.ranks import script
+from tests.integrations.ranks import needs, script
+
+FRAMEWORKS = ["Hugging Face Trainer", "Accelerate", "Lightning"]
 
 
 def test_a_training_in_one_process_is_told_how_to_start_several() -> None:
@@ -25,10 +30,23 @@ def test_a_training_in_one_process_is_told_how_to_start_several() -> None:
     assert not algorithm.is_attached
 
 
-@pytest.mark.parametrize("framework", ["Hugging Face Trainer", "Accelerate", "Lightning"])
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_script_needs_ten_more_lines_at_most(framework: str) -> None:
     lines = script(framework).splitlines()
     unmodified = [line for line in lines if "# added" not in line]
 
     assert 0 < len(lines) - len(unmodified) <= 10
     assert "liec" not in ast.unparse(ast.parse("\n".join(unmodified))).lower()
+
+
+@needs("transformers")
+@pytest.mark.long
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_script_trains_with_torchrun(framework: str, tmp_path: Path) -> None:
+    file = tmp_path / "train.py"
+    file.write_text(script(framework), encoding="utf-8")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(file)]
+    done = subprocess.run(torchrun, cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("accuracy ")[-1].split()[0]) > 0.8
