@@ -118,7 +118,7 @@ def run(
         _run_rest(loaded, cells, results, nodes, settings, quiet=quiet)
     if (directory / "traces").is_dir() and trace:
         say(f"timelines are in {directory / 'traces'}; open them at ui.perfetto.dev", quiet)
-    compared = ComparisonSettings.of(loaded.model_dump(mode="json"))
+    compared = ComparisonSettings.of(loaded.stored())
     comparison = compare(
         with_added(cells, snapshot.cells),
         baseline=compared.baseline,

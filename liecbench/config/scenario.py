@@ -86,6 +86,10 @@ class Scenario(Model):
         """Return the cells without duplicates: those of the matrix that are not excluded, then those of ``include``."""
         return list({cell.id: cell for _, cell in self.kept}.values())
 
+    def stored(self) -> dict[str, Any]:
+        """Return the fields as a results directory has them: with defaults, and without fields that are None."""
+        return self.model_dump(mode="json", exclude_none=True)
+
     @property
     def baseline_choice(self) -> BaselineChoice:
         """The choice of the cells that others are compared with: an algorithm, and fields that it fixes."""

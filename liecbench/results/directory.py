@@ -135,7 +135,7 @@ class ResultsDirectory:
 
     def write_scenario(self, scenario: Scenario) -> None:
         """Write the scenario, with all defaults filled in, to ``scenario.yaml``."""
-        text = yaml_core_schema.dump(scenario.model_dump(mode="json", exclude_none=True))
+        text = yaml_core_schema.dump(scenario.stored())
         regular_files.write_text(self.path / SCENARIO_NAME, text)
 
     def __enter__(self) -> Self:

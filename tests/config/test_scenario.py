@@ -162,3 +162,10 @@ def test_block_sign_uses_the_papers_blocks_by_default() -> None:
 
     assert preferred == {None: None, "sign": 26214400, "block_sign": 5242880}
     assert block_sizes == {"whole"}
+
+
+def test_a_scenario_whose_model_stands_in_the_matrix_is_stored_without_one_in_the_task() -> None:
+    stored = scenario(BASE.replace("  model: mlp\n", "") + "  model: [mlp, cnn]\n").stored()
+
+    assert [entry["name"] for entry in stored["matrix"]["model"]] == ["mlp", "cnn"]
+    assert "model" not in stored["task"]
