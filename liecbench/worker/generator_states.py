@@ -21,9 +21,9 @@ def state_of(generator: Generator) -> Any:
         case torch.Generator():
             return generator.get_state()
         case np.random.Generator():
-            return {"kind": "generator", "state": _as_plain(generator.bit_generator.state)}
+            return {"kind": "generator", "state": as_plain(generator.bit_generator.state)}
         case np.random.RandomState():
-            return {"kind": "random_state", "state": _as_plain(generator.get_state(legacy=False))}
+            return {"kind": "random_state", "state": as_plain(generator.get_state(legacy=False))}
         case _:
             return {"kind": "python", "state": generator.getstate()}
 
@@ -42,28 +42,30 @@ def generator_with(state: Any, found: object, device: torch.device) -> Generator
         return torchs
     match state["kind"]:
         case "generator":
-            numbers = _from_plain(state["state"])
+            numbers = from_plain(state["state"])
             kind = getattr(np.random, numbers["bit_generator"])
             if not (isinstance(found, np.random.Generator) and type(found.bit_generator) is kind):
                 found = np.random.Generator(kind())
             found.bit_generator.state = numbers
         case "random_state":
             found = found if isinstance(found, np.random.RandomState) else np.random.RandomState()
-            found.set_state(_from_plain(state["state"]))
+            found.set_state(from_plain(state["state"]))
         case _:
             found = found if isinstance(found, random.Random) else random.Random()  # noqa: S311 - no secret
             found.setstate(state["state"])
     return found
 
 
-def _as_plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
+    """Return ``value`` with arrays and NumPy's numbers in it as plain data."""
     match value:
         case dict():
-            return {key: _as_plain(item) for key, item in value.items()}
+            return {key: as_plain(item) for key, item in value.items()}
         case np.ndarray():
             # As bytes, because torch has only some operations for unsigned integers.
             return {
                 "dtype": value.dtype.str,
+                "shape": value.shape,
                 "bytes": torch.from_numpy(np.frombuffer(value.tobytes(), np.uint8).copy()),
             }
         case np.generic():
@@ -71,9 +73,10 @@ def _as_plain(value: Any) -> Any:
     return value
 
 
-def _from_plain(value: Any) -> Any:
+def from_plain(value: Any) -> Any:
+    """Return the value that ``as_plain`` made plain."""
     if not isinstance(value, dict):
         return value
-    if value.keys() == {"dtype", "bytes"}:
-        return np.frombuffer(value["bytes"].numpy().tobytes(), np.dtype(value["dtype"])).copy()
-    return {key: _from_plain(item) for key, item in value.items()}
+    if value.keys() == {"dtype", "shape", "bytes"}:
+        return np.frombuffer(value["bytes"].numpy().tobytes(), value["dtype"]).reshape(value["shape"]).copy()
+    return {key: from_plain(item) for key, item in value.items()}

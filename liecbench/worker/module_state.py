@@ -4,13 +4,14 @@ A model may keep a flag or a counter in an attribute, such as "initialised from 
 into eval mode. Without them a model that resumes from a checkpoint would not be the one that was interrupted.
 """
 
-from collections import OrderedDict, deque
-from typing import Any, Final
+from collections import Counter, OrderedDict, defaultdict, deque
+from typing import Any, Final, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from liecbench.worker.generator_states import generator_with, is_generator, state_of
+from liecbench.worker.generator_states import as_plain, from_plain, generator_with, is_generator, state_of
 
 # Torch's own attributes of every module, of which only the mode is state.
 _TORCHS: Final = frozenset(vars(nn.Module())) - {"training"}
@@ -25,6 +26,10 @@ def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
             "attributes": {
                 key: _detached(value) for key, value in vars(module).items() if key not in _TORCHS and _is_plain(value)
             },
+            "collections": {
+                key: _detached(_plain_items(value)) for key, value in vars(module).items() if _has_plain_items(value)
+            },
+            "arrays": {key: as_plain(value) for key, value in vars(module).items() if _is_array(value)},
             "generators": {key: state_of(value) for key, value in vars(module).items() if is_generator(value)},
             "objects": {
                 key: _detached(vars(value))
@@ -48,6 +53,10 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
             vars(module)[key] = _restored(vars(module).get(key), value)
         for key, value in saved["generators"].items():
             vars(module)[key] = generator_with(value, vars(module).get(key), _device(model))
+        for key, value in saved.get("collections", {}).items():
+            _refill(vars(module).get(key), value)
+        for key, value in saved.get("arrays", {}).items():
+            _set_array(module, key, from_plain(value))
         for key, value in saved["objects"].items():
             if _has_fields(found := vars(module).get(key)):
                 vars(found).update(value)
@@ -72,6 +81,25 @@ def _restored(found: Any, value: Any) -> Any:
         case _:
             return value
     return found
+
+
+def _refill(found: Any, items: list[Any] | dict[Any, Any]) -> None:
+    """Replace the items of a collection in place. One that a pass creates is left to be created anew."""
+    match found, items:
+        case (deque(), list()):
+            found.clear()
+            found.extend(items)
+        case (dict(), dict()):
+            found.clear()
+            found.update(items)
+
+
+def _set_array(module: nn.Module, key: str, array: np.ndarray[Any, Any]) -> None:
+    found = vars(module).get(key)
+    if _is_array(found) and found.shape == array.shape and found.dtype == array.dtype and found.flags.writeable:
+        found[...] = array
+    else:
+        vars(module)[key] = array
 
 
 def add_missing_buffers(model: nn.Module, state: dict[str, Any]) -> None:
@@ -109,13 +137,26 @@ def _has_fields(value: object) -> bool:
     return hasattr(value, "__dict__") and not isinstance(value, type | nn.Module | Tensor) and not callable(value)
 
 
+def _is_array(value: object) -> TypeGuard[np.ndarray[Any, Any]]:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
+
+
+def _has_plain_items(value: object) -> bool:
+    """Return whether ``value`` is a deque, a Counter or a defaultdict of plain data."""
+    return isinstance(value, deque | Counter | defaultdict) and _is_plain(_plain_items(value))
+
+
+def _plain_items(value: Any) -> list[Any] | dict[Any, Any]:
+    return list(value) if isinstance(value, deque) else dict(value)
+
+
 def _is_plain(value: object) -> bool:
     if type(value) in _PLAIN:
         return True
     match value:
         case Tensor():
             return type(value) is Tensor
-        case list() | tuple() | set() | deque():
+        case list() | tuple() | set():
             return type(value) in (list, tuple, set) and all(map(_is_plain, value))
         case dict():
             return type(value) in (dict, OrderedDict) and all(map(_is_plain, [*value, *value.values()]))

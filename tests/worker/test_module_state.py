@@ -1,6 +1,7 @@
 import copy
 import io
 import random
+from collections import Counter, defaultdict, deque
 from typing import Any
 
 import numpy as np
@@ -107,3 +108,38 @@ def test_random_generators_go_on(*, has_generators: bool) -> None:
 
     assert draws(fresh) == draws(trained)
     assert all(vars(fresh)[name] is value for name, value in before.items())
+
+
+class Keeping(nn.Linear):
+    """Keeps numbers in collections and arrays."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+        self.recent, self.calls = deque([1, 2], maxlen=2), Counter(a=1)
+        self.by_name: defaultdict[str, list[int]] = defaultdict(list)
+        self.sums, self.empty, self.fixed = np.zeros((2, 3)), np.zeros(0), np.ones(2)
+        self.fixed.flags.writeable = False
+        self.late: Any = None
+
+    def step(self) -> None:
+        self.recent.append(3)
+        self.calls["b"] += 2
+        self.by_name["c"].append(4)
+        self.sums += np.arange(3)
+        self.late = np.array([1 + 2j])
+
+
+def test_collections_and_arrays_are_restored_in_place() -> None:
+    trained, fresh = Keeping(), Keeping()
+    trained.step()
+    recent, sums = fresh.recent, fresh.sums
+    file = io.BytesIO()
+    torch.save(unsaved_state(trained), file)
+    file.seek(0)
+    restore_unsaved_state(fresh, torch.load(file, weights_only=True))
+
+    assert (list(fresh.recent), fresh.recent.maxlen, fresh.recent is recent) == ([2, 3], 2, True)
+    assert (fresh.calls, fresh.by_name) == (Counter(a=1, b=2), {"c": [4]})
+    assert fresh.by_name["other"] == []
+    assert (fresh.sums.tolist(), fresh.sums is sums) == ([[0, 1, 2], [0, 1, 2]], True)
+    assert (fresh.empty.shape, fresh.fixed.tolist(), fresh.late.tolist()) == ((0,), [1, 1], [1 + 2j])
