@@ -25,7 +25,7 @@ def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.Proces
         device: The model's device. The new group has the timeout of the backend for this device.
     """
     ranks = dist.get_process_group_ranks(group)
-    timeout, backend = _timeout(group, device), dist.get_backend_config(group)
+    timeout, backend = _timeout(group, device), _backend(group)
     kept = _unused[_key(group, device)]
     kept[:] = filter(_exists, kept)
     if len(ranks) == dist.get_world_size():
@@ -54,8 +54,15 @@ def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: b
         _unused[_key(own, device)].append(own)
 
 
+def _backend(group: dist.ProcessGroup) -> str:
+    """Return the backend of ``group`` for ``new_group``, by its name if it has one: without one, torch warns later."""
+    config: str = dist.get_backend_config(group)
+    named = {str(dist.distributed_c10d.BackendConfig(dist.Backend(name))): name for name in ("gloo", "nccl")}
+    return named.get(config, config)
+
+
 def _exists(group: dist.ProcessGroup) -> bool:
-    """Return False if ``group`` was destroyed, by itself or together with all process groups."""
+    """Return whether ``group`` is not destroyed, alone or with all groups."""
     return group in dist.distributed_c10d._world.pg_map
 
 

@@ -1,6 +1,8 @@
 """An algorithm's own process group in scripts that destroy their groups."""
 
 import datetime as dt
+import os
+import tempfile
 
 import torch.distributed as dist
 from torch.distributed import ProcessGroup
@@ -16,7 +18,7 @@ NUM_WORKERS = 3
 def pair() -> ProcessGroup:
     """Return a group of this rank and another, or for rank 2 of itself alone."""
     ranks = [2] if dist.get_rank() == 2 else [0, 1]
-    group = dist.new_group(ranks, use_local_synchronization=True, timeout=dt.timedelta(seconds=120))
+    group = dist.new_group(ranks, use_local_synchronization=True, timeout=dt.timedelta(seconds=20))
     assert isinstance(group, ProcessGroup)
     return group
 
@@ -63,3 +65,19 @@ def train_often() -> None:
 
 def test_a_group_is_not_freed_on_one_of_its_own_threads() -> None:
     run_ranks(train_often, 2)
+
+
+def printed_by_detach() -> bytes:
+    algorithm = PSGD()
+    trained(algorithm, None)
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        algorithm.detach()
+        os.dup2(before, 2)
+        file.seek(0)
+        return file.read()
+
+
+def test_torch_warns_of_nothing_when_a_method_is_detached() -> None:
+    assert run_ranks(printed_by_detach, 2) == [b"", b""]
