@@ -60,6 +60,7 @@ class Snapshot:
     """
 
     def __init__(self, path: Path) -> None:
+        _refuse_pipes(path)
         self.path = path
         self._reader = LedgerReader(path)
         self._replay = Replay()
@@ -84,6 +85,17 @@ class Snapshot:
         if self.has_ledger:
             self._replay.apply(self._reader.new_records())
         return self.cells
+
+
+def _refuse_pipes(directory: Path) -> None:
+    """Raise LiecbenchError if the directory's ledger is a pipe, a device or the like, which might never end."""
+    path = directory / LEDGER_NAME
+    try:
+        regular_files.require_regular(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        pass  # whoever reads or writes the ledger says what is wrong
+    except OSError as error:
+        raise LiecbenchError(f"{path}: {error.strerror}", "give a results directory that `run` wrote") from None
 
 
 def refuse_existing(directory: Path) -> None:
@@ -174,6 +186,8 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
         LiecbenchError: If a directory has no ledger, its ledger is damaged, or the spec of one of its cells is invalid.
         NothingToCompareError: If no cell has begun in any of the directories.
     """
+    for directory in directories:
+        _refuse_pipes(directory)
     by_directory = {
         directory: [
             cell

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -318,3 +319,15 @@ def test_only_rounds_of_one_directory_are_paired(tmp_path: Path) -> None:
     assert apart.speed.standard_error >= 1.41 * together.speed.standard_error  # type: ignore[operator]
     warning = "timed in no round together with the baseline: its speed-up contains what changed between their sessions"
     assert (together.warnings.count(warning), apart.warnings.count(warning)) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a device"])
+def test_a_ledger_that_may_never_end_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / LEDGER_NAME
+    if kind == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(path)
+    for open_directory in (Snapshot, lambda directory: load([directory])):
+        with pytest.raises(LiecbenchError, match=f"{LEDGER_NAME}: {kind}, not a regular file; give a results"):
+            open_directory(tmp_path)
