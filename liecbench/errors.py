@@ -61,8 +61,8 @@ class NothingToCompareError(LiecbenchError):
 
 
 def is_disk_error(error: OSError) -> bool:
-    """Return whether an error comes from a full or read-only disk."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    """Return whether an error comes from a full or read-only disk, or from a limit of the size of files."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:

@@ -80,5 +80,12 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
         force_interactive=is_terminal,
         no_color=True if os.environ.get("CLICOLOR") == "0" else None,
         # A pipe has no width. It gets a large one, because only a terminal can be too narrow for a column.
-        width=None if is_terminal or "COLUMNS" in os.environ else _PIPE_WIDTH,
+        width=None if is_terminal or _asked_columns() else _PIPE_WIDTH,
+        _environ={name: value for name, value in os.environ.items() if name != "COLUMNS" or _asked_columns()},
     )
+
+
+def _asked_columns() -> bool:
+    """Return whether COLUMNS is a width; on a width of 0, Rich would print nothing."""
+    columns = os.environ.get("COLUMNS", "")
+    return columns.isdecimal() and int(columns[:9]) > 0

@@ -109,7 +109,8 @@ class ConsoleProgress:
             case End():
                 self._over(cell)
                 if record.error:
-                    self._say(f"{cell.describe()}: {record.status}: {record.error}")
+                    first_line = record.error.partition("\n")[0]
+                    self._say(f"{cell.describe()}: {record.status}: {first_line}")
 
     def _started(self, cell: Cell, epochs_done: int) -> None:
         self._last = time.monotonic()

@@ -242,11 +242,12 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
             "a.csv: No such file; check the path and its disk",
         ),
         (OSError(errno.ENOSPC, "No space left"), 2, "No space left; check the path and its disk"),
+        (OSError(errno.EFBIG, "File too large"), 2, "File too large; check the path and its disk"),
         (OSError(errno.EROFS, "Read-only file system"), 2, "Read-only file system; check the path and its disk"),
         (OSError(errno.EADDRINUSE, "Address already in use"), 70, "unexpected OSError: "),
         (OSError("no interface"), 70, "unexpected OSError: "),
     ],
-    ids=["path", "full", "read-only", "network", "without a number"],
+    ids=["path", "full", "limited", "read-only", "network", "without a number"],
 )
 def test_only_errors_of_files_and_disks_are_usage_errors(
     error: OSError, code: int, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -33,6 +33,17 @@ def test_a_pipe_gets_no_colour_and_no_animation(name: str, monkeypatch: pytest.M
     assert (screen.is_terminal, screen.is_interactive, output.getvalue()) == (False, False, "text\n")
 
 
+@pytest.mark.parametrize(("columns", "width"), [("0", 200), ("wide", 200), ("90", 90)])
+def test_only_a_width_in_columns_counts(columns: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    screen = console()
+    screen.print("text")
+
+    assert (screen.width, output.getvalue()) == (width, "text\n")
+
+
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("CLICOLOR", "0")])
 def test_colour_is_turned_off_on_a_terminal(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)

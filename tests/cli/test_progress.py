@@ -80,7 +80,7 @@ def test_an_epoch_of_a_trajectory_has_no_seconds() -> None:
 
 
 def test_an_error_is_printed_in_full() -> None:
-    text = shown(start(CELL.id), end(CELL.id, status="failed", error="[red]lost[/red]"), terminal=False)
+    text = shown(start(CELL.id), end(CELL.id, status="failed", error="[red]lost[/red]\nTraceback"), terminal=False)
 
     assert "failed: [red]lost[/red]" in text
 
