@@ -42,7 +42,8 @@ class ComputeAlone:
     """A plain copy of a contestant's model, with an optimizer and one step's minibatches.
 
     The copy is trained without DistributedDataParallel and without the method. No number of a contestant depends on it,
-    and the random states that its passes draw from are restored.
+    and the random states that its passes draw from are restored. All ranks train as many steps, because a model may
+    communicate in its forward pass, as SyncBatchNorm does.
     """
 
     replica: Replica
@@ -50,10 +51,11 @@ class ComputeAlone:
     optimizer: Optimizer
     minibatches: list[Batch]
     clock: Clock
+    num_steps: int = 1
 
     @classmethod
     def create(cls, replica: Replica) -> Self:
-        """Build the copy of a contestant on this rank, and train one uncounted step."""
+        """Build the copy of a contestant on this rank, and choose the number of steps to measure. Collective."""
         task, device, batches = replica.cell.task, replica.device, replica.batches
         with _restored_random_states(device):
             workload.seed(replica.cell.seed)
@@ -71,6 +73,11 @@ class ComputeAlone:
                 clock=clock_for(device),
             )
             alone._step()
+            began = time.monotonic()
+            alone._step()
+            slowest = torch.tensor(time.monotonic() - began)
+        dist.all_reduce(slowest, dist.ReduceOp.MAX)
+        alone.num_steps = max(1, int(COMPUTE_SECONDS / float(slowest)))
         return alone
 
     def step_seconds(self) -> float:
@@ -83,11 +90,9 @@ class ComputeAlone:
         """
         dist.barrier()
         seconds: list[float] = []
-        began = time.monotonic()
         with _restored_random_states(self.replica.device):
-            while not seconds or time.monotonic() - began < COMPUTE_SECONDS:
+            for _ in range(self.num_steps):
                 seconds.append(self._step())
-                self.replica.heartbeat()
         own = torch.tensor(float(np.quantile(seconds, 0.25)), dtype=torch.float64)
         dist.all_reduce(own)
         return float(own) / dist.get_world_size()
@@ -103,6 +108,7 @@ class ComputeAlone:
         seconds: list[float] = []
         self.clock.record(began, self.clock.timestamp(), lambda begin, end: seconds.append(end - begin))
         self.clock.synchronize()
+        self.replica.heartbeat()
         uses_thread_time = self.replica.device.type == "cpu" and torch.get_num_threads() == 1
         return cpu_seconds if uses_thread_time else seconds[0]
 

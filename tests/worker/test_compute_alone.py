@@ -80,12 +80,44 @@ def test_the_seconds_are_the_ranks_mean_cpu_time_of_a_steps_minibatches() -> Non
     # With several threads, the training thread does not do all of the work, so that sleeping counts, too.
     assert first["wall seconds"] == second["wall seconds"] >= 20 * 1e-3 + 2 * ASLEEP
     for found in (first, second):
-        # One step is not counted, and a step lasts longer than each of the two bursts.
-        assert (found["steps"], found["passes"]) == (2, 2 * 3)
+        # Two steps are not counted, and one step lasts longer than each of the two bursts.
+        assert (found["steps"], found["passes"]) == (4, 2 * 4)
         assert (found["key"], found["optimizer"]) == ((2, True, False), 0.9)
         assert found["batches"] == [32, 32]
         assert found["is apart"]
         assert found["unchanged"]
+
+
+class Synchronised(nn.Module):
+    """Adds a number up over the ranks in each pass, as SyncBatchNorm does, and is slower on rank 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out, self.passes = nn.Linear(64, 10), 0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        dist.all_reduce(torch.ones(1))
+        time.sleep(0.03 * dist.get_rank())
+        self.passes += 1
+        outputs: Tensor = self.out(inputs.flatten(1))
+        return outputs
+
+
+def synchronised() -> nn.Module:
+    return Synchronised()
+
+
+def measure_synchronised() -> Any:
+    replica = set_up(cell({"name": "ddp"}, model="tests.worker.test_compute_alone:synchronised"), NoLink())
+    alone = ComputeAlone.create(replica)
+    alone.step_seconds()
+    replica.close()
+    return alone.model.passes
+
+
+def test_a_model_that_communicates_passes_as_often_on_every_rank() -> None:
+    # Two uncounted steps, and one: rank 0, which is done with its second after 30 ms, must not begin a third.
+    assert run_ranks(measure_synchronised, 2) == [3, 3]
 
 
 def measure_several() -> list[Any]:
