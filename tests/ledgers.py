@@ -1,14 +1,17 @@
 """Synthetic ledgers: records with small round values, none computed by the code under test."""
 
-import os
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
+from liecbench.config.cell_keys import digest
 from liecbench.results.cells import CellResult, replay
 from liecbench.results.comparison import Comparison, compare
-from liecbench.results.ledger import Ledger
+from liecbench.results.environment_record import Environment
+from liecbench.results.ledger import LEDGER_NAME
+from liecbench.results.ledger_line import seal
+from liecbench.results.record_json import to_json
 from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
 from liecbench.results.rows import Row, summarise
 
@@ -54,7 +57,7 @@ def start(cell: str, *, attempt: int = 1, epochs_done: int = 0, **fields: Any) -
         at="2025-01-01T00:00:00+00:00",
         epochs_done=epochs_done,
         spec=spec(**fields),
-        environment={"torch": "2.6.0"},
+        environment=Environment(torch="2.6.0"),
     )
 
 
@@ -88,7 +91,7 @@ def epoch(
         communicate_seconds=seconds / 4,
         payload_bytes={"sent": list(payload), "received": list(payload)},
         wire_bytes=None if wire is None else {"sent": list(wire), "received": list(wire)},
-        messages=[22, 22],
+        messages=[22] * len(payload),
         compression_error=None,
         residual_norm=None,
         divergence=0.0,
@@ -154,14 +157,49 @@ def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -
     return [start(cell, **fields), *trained, end(cell)]
 
 
+def cell_id(**fields: Any) -> str:
+    """Return the id of the cell with these fields of ``spec``."""
+    return digest(spec(**fields))
+
+
 def write_ledger(directory: Path, *runs: Iterable[Record]) -> Path:
-    """Write the records of these runs to a new ledger in ``directory``, and return the directory."""
+    """Write the records of these runs to a new ledger in ``directory``, and return the directory.
+
+    Names of cells, such as ``a``, become the ids of their specs. The spec of a completed cell has as many epochs as
+    were recorded, that of another cell as many as any cell has.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    # A test's ledger need not outlive a crash of the machine, and syncing thousands of records can take a minute.
-    with Ledger(directory) as ledger, patch.object(os, "fsync"):
-        for record in (record for run in runs for record in run):
-            ledger.append(record)
+    (directory / LEDGER_NAME).write_text("".join(lines_of(*runs)))
     return directory
+
+
+def lines_of(*runs: Iterable[Record]) -> list[str]:
+    """Return the lines of the ledger that ``write_ledger`` writes, with their line ends."""
+    return [f"{seal(to_json(record), number)}\n" for number, record in enumerate(consistent(*runs), start=1)]
+
+
+def consistent(*runs: Iterable[Record]) -> list[Record]:
+    """Return the records of these runs with the ids and numbers of epochs that ``write_ledger`` gives them."""
+    return list(_consistent([record for run in runs for record in run]))
+
+
+def _consistent(records: Sequence[Record]) -> Iterator[Record]:
+    completed = {record.cell for record in records if isinstance(record, End) and record.status == "completed"}
+    epochs = {record.cell: record.epoch for record in records if isinstance(record, Epoch)}
+    most = max([TASK["epochs"], *epochs.values()])
+    ids: dict[str, str] = {}
+    for record in records:
+        if isinstance(record, Timing):
+            yield record
+            continue
+        if isinstance(record, Start):
+            known = record.spec
+            if known["timing"] == "measured":
+                count = epochs[record.cell] if record.cell in completed else most
+                known = {**known, "task": {**known["task"], "epochs": count}}
+            ids[record.cell] = digest(known)
+            record = dataclasses.replace(record, spec=known)
+        yield dataclasses.replace(record, cell=ids[record.cell])
 
 
 def cells_of(*runs: Sequence[Record]) -> list[CellResult]:

@@ -110,7 +110,7 @@ def test_a_terminated_run_goes_on_with_the_same_data_alone(tmp_path: Path) -> No
     corpus.write_text("from one thing to another " * 99 + "from one place to another ")
     num_before = len(epochs(directory))
     again = run_in_process("run", path, "--out", directory, "--quiet")
-    first, last = (record.environment["data_sha256"] for record in records(directory) if isinstance(record, Start))
+    first, last = (record.environment.data_sha256 for record in records(directory) if isinstance(record, Start))
 
     assert (terminated.returncode, "interrupted" in terminated.stderr, disturbed.ranks()) == (130, True, {})
     assert (again.returncode, len(epochs(directory))) == (5, num_before)

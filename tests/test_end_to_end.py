@@ -80,11 +80,13 @@ def test_the_link_is_enforced(finished_run: FinishedRun) -> None:
 
 def test_start_records_the_links_enforcement_and_measurement(finished_run: FinishedRun) -> None:
     for start in (record for record in finished_run.records() if isinstance(record, Start)):
-        link = start.environment["link"]
-        assert (link["enforcement"], link["asked"]) == ("kernel", "20mbit")
-        rates = [rank[f"{way}_bits_per_second"] for rank in link["measured"] for way in ("up", "down")]
+        link = start.environment.link
+        assert link is not None
+        assert link.measured is not None
+        assert (link.enforcement, link.asked) == ("kernel", "20mbit")
+        rates = [rate for rank in link.measured for rate in (rank.up_bits_per_second, rank.down_bits_per_second)]
         assert rates == pytest.approx([RATE] * 4, rel=0.15)  # a larger deviation fails the cell
-        assert link["congestion_control"] == "reno"
+        assert link.congestion_control == "reno"
 
 
 def test_no_environment_variable_is_recorded(finished_run: FinishedRun) -> None:
@@ -97,7 +99,7 @@ def test_no_environment_variable_is_recorded(finished_run: FinishedRun) -> None:
     for path in files:  # the mark was in the environment of every process
         assert finished_run.mark not in path.read_text()
     for start in (record for record in finished_run.records() if isinstance(record, Start)):
-        assert not any(key.lower() in ("environ", "env", "path", "home") for key in start.environment)
+        assert not any(key.lower() in ("environ", "env", "path", "home") for key in start.environment.as_dict())
 
 
 # ---- bytes, from the definitions

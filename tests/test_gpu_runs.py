@@ -49,13 +49,14 @@ def test_a_run_over_gloo_trains_like_the_cpu_and_records_gpu_metrics(tmp_path: P
     assert last_losses(on_gpu) == pytest.approx(last_losses(on_cpu), rel=0.1)
     for record in on_gpu:
         if isinstance(record, Start):
-            gpu = record.environment["gpu"] or {}
+            gpu = record.environment.gpu
+            assert gpu is not None
             alone = torch.cuda.device_count() == 1
-            assert (gpu["names"][0], gpu["ranks_per_gpu"]) == (
+            assert (gpu.names[0], gpu.ranks_per_gpu) == (
                 torch.cuda.get_device_name(0),
-                [[2] if alone else [1, 1]],
+                ((2,) if alone else (1, 1),),
             )
-            assert gpu["tf32"] == {"convolutions": True, "matrix_products": False}
+            assert gpu.tf32 == {"convolutions": True, "matrix_products": False}
         else:
             assert record.gpu is not None
             assert record.gpu["peak_memory_bytes"] > 0

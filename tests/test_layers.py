@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.results.ledger import Ledger
-from tests.ledgers import run_of
+from tests.ledgers import run_of, write_ledger
 
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "liecbench"
@@ -74,12 +73,7 @@ def own(names: set[str]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("results")
-    with Ledger(directory) as ledger:
-        for seed in (0, 1):
-            for record in run_of(f"cell{seed}", seed=seed):
-                ledger.append(record)
-    return directory
+    return write_ledger(tmp_path_factory.mktemp("results"), *(run_of(f"cell{seed}", seed=seed) for seed in (0, 1)))
 
 
 COMMANDS = """

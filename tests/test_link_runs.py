@@ -100,23 +100,28 @@ def test_an_unreachable_rate_fails_its_cell_only(kernel: Ran) -> None:
 
 
 def test_the_measurement_of_a_failed_link_is_recorded(kernel: Ran) -> None:
-    link = kernel.start(UNREACHABLE).environment["link"]
+    link = kernel.start(UNREACHABLE).environment.link
 
-    assert (link["enforcement"], link["asked"]) == ("kernel", UNREACHABLE)
-    assert all(0 < rank["up_bits_per_second"] < 0.85 * 32e9 for rank in link["measured"])
+    assert link is not None
+    assert link.measured is not None
+    assert (link.enforcement, link.asked) == ("kernel", UNREACHABLE)
+    assert all(0 < rank.up_bits_per_second < 0.85 * 32e9 for rank in link.measured)
 
 
 def test_a_workers_own_link_is_measured(kernel: Ran) -> None:
-    measured = kernel.start(UNEVEN).environment["link"]["measured"]
-    rates = [rank[f"{way}_bits_per_second"] for rank in measured for way in ("up", "down")]
+    link = kernel.start(UNEVEN).environment.link
+    assert link is not None
+    assert link.measured is not None
+    rates = [rate for rank in link.measured for rate in (rank.up_bits_per_second, rank.down_bits_per_second)]
 
     assert rates == pytest.approx([20e6, 20e6, 2e6, 10e6], rel=0.15)
 
 
 def test_an_unshaped_link_is_not_enforced(kernel: Ran) -> None:
-    link = kernel.start("none").environment["link"]
+    link = kernel.start("none").environment.link
 
-    assert (link["enforcement"], link["asked"], link["measured"]) == ("none", "none", None)
+    assert link is not None
+    assert (link.enforcement, link.asked, link.measured) == ("none", "none", None)
 
 
 def test_losses_do_not_depend_on_the_link(kernel: Ran, process: Ran) -> None:
@@ -128,8 +133,9 @@ def test_losses_do_not_depend_on_the_link(kernel: Ran, process: Ran) -> None:
 
 def test_pacing_is_recorded_and_reported(process: Ran) -> None:
     assert process.done.returncode == 0, process.done.stderr
-    link = process.start("5mbit").environment["link"]
-    assert (link["enforcement"], link["asked"], link["measured"]) == ("process", "5mbit", None)
+    link = process.start("5mbit").environment.link
+    assert link is not None
+    assert (link.enforcement, link.asked, link.measured) == ("process", "5mbit", None)
     assert [epoch.wire_bytes for epoch in process.epochs("5mbit")] == [None, None]
     assert "its times are estimated" in " ".join(process.done.stdout.split())
 
@@ -140,20 +146,21 @@ def test_pacing_enforces_the_rate(process: Ran) -> None:
 
 
 def test_delay_is_emulated_measured_and_recorded(kernel: Ran) -> None:
-    link = kernel.start(DELAYED).environment["link"]
+    link = kernel.start(DELAYED).environment.link
 
-    assert (link["enforcement"], link["emulator"]) == ("kernel", "delay_line")
-    for rank in link["measured"]:
-        assert rank["round_trip_seconds"] == pytest.approx(0.02, rel=0.3)
+    assert link is not None
+    assert link.measured is not None
+    assert (link.enforcement, link.emulator) == ("kernel", "delay_line")
+    for rank in link.measured:
+        assert rank.round_trip_seconds == pytest.approx(0.02, rel=0.3)
     # Each step sends gradients up and updates down; both cross two links, each with a delay of 10 ms.
     for epoch in kernel.epochs(DELAYED):
         assert epoch.train_seconds > STEPS / 2 * 2 * 0.02
 
 
 def test_the_emulator_is_recorded(kernel: Ran) -> None:
-    emulators = {
-        str(link): kernel.start(link).environment["link"]["emulator"] for link in (UNREACHABLE, "5mbit", "none")
-    }
+    links = {str(link): kernel.start(link).environment.link for link in (UNREACHABLE, "5mbit", "none")}
+    emulators = {asked: link and link.emulator for asked, link in links.items()}
 
     assert emulators == {UNREACHABLE: "tbf", "5mbit": "delay_line", "none": None}
 
@@ -162,9 +169,9 @@ def test_what_the_delay_line_counts_is_recorded_per_cell(kernel: Ran) -> None:
     tally = kernel.end(DELAYED).link
 
     assert tally is not None
-    assert tally["lost_sent_segments"] == tally["lost_received_segments"] == [0, 0]
-    assert tally["dropped_frames"] == 0
-    assert tally["sent_frames"] > 2 * STEPS
+    assert tally.lost_sent_segments == tally.lost_received_segments == (0, 0)
+    assert tally.dropped_frames == 0
+    assert tally.sent_frames > 2 * STEPS
     assert [kernel.end(link).link for link in (UNREACHABLE, "none")] == [None, None]
 
 
@@ -172,7 +179,9 @@ def test_netem_needs_a_kernel_that_has_it(tmp_path: Path) -> None:
     skip_without_namespaces()
     if probe_link()["netem"]:
         ran = run(tmp_path, [DELAYED], emulator="netem")
-        assert ran.start(DELAYED).environment["link"]["emulator"] == "netem"
+        link = ran.start(DELAYED).environment.link
+        assert link is not None
+        assert link.emulator == "netem"
         return
 
     for options in ([], ["--dry-run"]):

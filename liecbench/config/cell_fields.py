@@ -34,7 +34,7 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
         elif name == "partition" and isinstance(value, dict):
             fields[name] = " ".join(f"{kind} {value[kind]}" for kind in value)
         else:
-            fields[name] = _link_text(json.dumps(value)) if name == "link" else value
+            fields[name] = link_text(value) if name == "link" else value
     return fields
 
 
@@ -49,6 +49,11 @@ def field_text(name: str, value: object) -> str:
         return str(parse(value))
     except ValueError:
         return str(value)
+
+
+def link_text(spec: object) -> str:
+    """Return the text that tables show for a link, given as a spec has it."""
+    return _link_text(json.dumps(spec))
 
 
 @functools.cache

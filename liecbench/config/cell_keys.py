@@ -22,11 +22,12 @@ _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforceme
 _LATER_SETTING: Final = frozenset({"emulator"})
 _SETTING_TASK: Final = ("dataset", "model", "batch_size", "precision")
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 def digest(fields: object) -> str:
     """Return the first 12 hex digits of the SHA-256 of ``fields``, plain JSON values, in canonical JSON."""
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return hashlib.sha256(_CANONICAL.encode(fields).encode()).hexdigest()[:12]
 
 
 def contestant_key(spec: Mapping[str, Any]) -> str:

@@ -13,7 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from liecbench.launch.messages import Event, Message, PairedOrder, Refused
-from liecbench.results.records import End, Epoch, Start, Timing, from_fields, to_json
+from liecbench.results.record_json import from_json as record_from_json
+from liecbench.results.record_json import to_json
+from liecbench.results.records import End, Epoch, Start, Timing
 
 M = TypeVar("M")
 _EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)
@@ -57,7 +59,7 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
     if kind is None:
         raise ValueError(f"no {' or '.join(each.__name__ for each in kinds)}: {line!r}")
     if issubclass(kind, Start | Epoch | Timing | End):
-        return cast("M", from_fields(fields))
+        return cast("M", record_from_json(line))
     try:
         return cast("M", _adapter(kind).validate_python(fields))
     except ValidationError as error:

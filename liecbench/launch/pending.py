@@ -7,11 +7,11 @@ a setting, such as a link, take turns.
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from liecbench.config.cell import Cell, Contestant, Job, Session
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import Status
 
 
@@ -41,7 +41,7 @@ class Settled:
     job: Job
     status: Status
     error: str | None
-    environment: dict[str, Any]
+    environment: Environment
 
 
 def jobs_left(
@@ -89,8 +89,9 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
             error = f"{how}: {trajectory.error}"
             yield Settled(job=job, status=trajectory.status, error=error, environment=trajectory.environment)
         elif cell.contestant in timed:
-            hashes = {"data_sha256": job.data_sha256, "model_sha256": job.model_sha256}
-            surroundings = timed[cell.contestant].environment | hashes
+            surroundings = replace(
+                timed[cell.contestant].environment, data_sha256=job.data_sha256, model_sha256=job.model_sha256
+            )
             yield Settled(job=job, status="completed", error=None, environment=surroundings)
 
 
@@ -143,7 +144,7 @@ def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellRe
 
 def _is_precise(found: CellResult, precision: float) -> bool:
     """Return True if the session that timed a cell aimed at ``precision`` or better; if not, more rounds are needed."""
-    return bool(found.environment.get("timing_precision", precision) <= precision)
+    return (found.environment.timing_precision or precision) <= precision
 
 
 def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> bool:
@@ -157,17 +158,17 @@ def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:
     found = done.get(cell.id)
     if cell.timing == "interleaved":
         trajectory = done.get(cell.trajectory.id)
-        trained = trajectory.environment if trajectory else {}
+        trained = trajectory.environment if trajectory else Environment()
         return Job(
             cell=cell,
             attempt=found.attempt + 1 if found else 1,
-            data_sha256=trained.get("data_sha256"),
-            model_sha256=trained.get("model_sha256"),
+            data_sha256=trained.data_sha256,
+            model_sha256=trained.model_sha256,
         )
     return Job(
         cell=cell,
         attempt=found.attempt + 1 if found else 1,
         epochs_done=len(found.epochs) if found else 0,
-        data_sha256=found.environment.get("data_sha256") if found else None,
-        model_sha256=found.environment.get("model_sha256") if found else None,
+        data_sha256=found.environment.data_sha256 if found else None,
+        model_sha256=found.environment.model_sha256 if found else None,
     )

@@ -12,6 +12,7 @@ from liecbench.launch.pending import Pending, jobs_left
 from liecbench.launch.torchrun import LaunchOutcome
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import ResultsDirectory
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import End, Start, utc_now
 
 
@@ -85,7 +86,7 @@ def record_failure(job: Job, directory: ResultsDirectory, error: str, *, begun: 
             epochs_done=job.epochs_done,
             spec=cell.spec(),
             # The epochs that earlier attempts trained keep the hashes of their data and model.
-            environment={"data_sha256": job.data_sha256, "model_sha256": job.model_sha256},
+            environment=Environment(data_sha256=job.data_sha256, model_sha256=job.model_sha256),
         )
         directory.ledger.append(start)
     directory.ledger.append(End(cell=cell.id, attempt=job.attempt, status="failed", error=error))

@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
@@ -113,13 +113,24 @@ class LinkMap:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(value: object, validate_text: core_schema.ValidatorFunctionWrapHandler) -> LinkMap:
-            return value if isinstance(value, LinkMap) else _map_of(validate_text(value))
+            if isinstance(value, LinkMap):
+                return value
+            found = _KNOWN.get(value) if isinstance(value, str) else None
+            if found is None:
+                found = _map_of(validate_text(value))
+                if isinstance(value, str):
+                    _KNOWN[value] = found
+            return found
 
         return core_schema.no_info_wrap_validator_function(
             validate,
             handler.generate_schema(LinkText),
             serialization=core_schema.plain_serializer_function_ser_schema(cls.spec),
         )
+
+
+# Links by their texts, which thousands of cells share.
+_KNOWN: Final[dict[str, LinkMap]] = {}
 
 
 def _map_of(written: Any) -> LinkMap:

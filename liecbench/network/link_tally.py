@@ -3,11 +3,14 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from annotated_types import Ge, Le
 
 from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity import DELAY
 
+Count = Annotated[int, Ge(0), Le(2**63 - 1)]
 _TOLERATED_SECONDS: Final = 0.3e-3
 _TOLERATED_SHARE: Final = 0.1
 
@@ -25,11 +28,11 @@ class LinkTally:
         late_seconds: Sum over these frames of the time from when a frame was due until it was sent.
     """
 
-    lost_sent_segments: tuple[int, ...]
-    lost_received_segments: tuple[int, ...]
-    dropped_frames: int
-    sent_frames: int
-    late_seconds: float
+    lost_sent_segments: tuple[Count, ...]
+    lost_received_segments: tuple[Count, ...]
+    dropped_frames: Count
+    sent_frames: Count
+    late_seconds: Annotated[float, Ge(0), Le(1e15)]
 
     def since(self, earlier: "LinkTally") -> "LinkTally":
         """Return these counts minus ``earlier``, the counts of the same delay line at an earlier time."""
@@ -42,7 +45,7 @@ class LinkTally:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counts by name, to store in a record."""
+        """Return the counts by name."""
         return dataclasses.asdict(self)
 
 
@@ -50,7 +53,7 @@ def _differences(later: tuple[int, ...], earlier: tuple[int, ...]) -> tuple[int,
     return tuple(new - old for new, old in zip(later, earlier, strict=True))
 
 
-def tally_warnings(recorded: Sequence[dict[str, Any]], links: LinkMap, num_workers: int) -> Iterator[str]:
+def tally_warnings(recorded: Sequence[LinkTally], links: LinkMap, num_workers: int) -> Iterator[str]:
     """Yield a warning if frames were dropped, and one if they were late by much, on average.
 
     Late by much is more than 10 % of the shortest delay of the links, and more than 0.3 ms.
@@ -62,10 +65,10 @@ def tally_warnings(recorded: Sequence[dict[str, Any]], links: LinkMap, num_worke
     """
     if not recorded:
         return
-    if dropped := sum(tally["dropped_frames"] for tally in recorded):
+    if dropped := sum(tally.dropped_frames for tally in recorded):
         yield f"the emulation of its link dropped {dropped:,} frames that it should not: its times include repetitions"
     delay = min(links.of(rank).delay_seconds for rank in range(num_workers))
-    late = sum(tally["late_seconds"] for tally in recorded) / max(1, sum(tally["sent_frames"] for tally in recorded))
+    late = sum(tally.late_seconds for tally in recorded) / max(1, sum(tally.sent_frames for tally in recorded))
     if late > max(_TOLERATED_SHARE * delay, _TOLERATED_SECONDS):
         by = DELAY.format(round(late, 5))
         yield f"the emulation of its link was {by} late on average: this machine cannot carry so many frames"

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
+
+from annotated_types import Ge, Gt, Le
 
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
-from liecbench.network.quantity import DELAY, SIZE, format_rate
+from liecbench.network.quantity import DELAY, format_rate
 
 # A frame that carries one byte.
 _SMALLEST_FRAME_BYTES: Final = 67
+Rate = Annotated[float, Gt(0), Le(1e15)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +47,9 @@ class MeasuredLink:
     network's central bridge, and back.
     """
 
-    up_bits_per_second: float
-    down_bits_per_second: float
-    round_trip_seconds: float
+    up_bits_per_second: Rate
+    down_bits_per_second: Rate
+    round_trip_seconds: Annotated[float, Ge(0), Le(1e6)] = 0.0  # records of earlier versions have none
 
     def deviation(self, link: Link, direction: Literal["up", "down"]) -> float:
         """Return measured rate ÷ requested rate − 1 in one direction; ``link`` has the requested rates."""
@@ -120,33 +123,3 @@ def _round_trip_deviation(rank: int, asked: Link, measured: MeasuredLink, tolera
     if abs(late) > tolerated:
         texts = (DELAY.format(round(seconds, 5)) for seconds in (wanted, measured.round_trip_seconds))
         yield "rank {} round trip to the hub: asked {}, measured {} ({:+.0%})".format(rank, *texts, late / wanted)
-
-
-def recorded_deviations(environment: dict[str, Any], tolerance: Tolerance = WARNING) -> list[str]:
-    """Return the lines of ``deviations`` for a recorded ``environment``; none if no link was measured.
-
-    The environment is recorded when training starts. It has the links that the scenario asks for and the measured
-    links.
-    """
-    recorded = environment.get("link") or {}
-    if not recorded.get("measured"):
-        return []
-    links = [MeasuredLink(**{"round_trip_seconds": 0.0, **rank}) for rank in recorded["measured"]]
-    return deviations(LinkMap.parse(recorded["asked"]), links, tolerance)
-
-
-def recorded_window_limit(environment: dict[str, Any]) -> str | None:
-    """Return a warning if a recorded window kept a stream below the link's rate; None if it did not, or is unknown.
-
-    The environment is recorded when training starts. Its window is that of rank 0.
-    """
-    recorded = environment.get("link") or {}
-    window, links = recorded.get("window_bytes"), LinkMap.parse(recorded.get("asked", "none"))
-    if window is None or not links.shaped:
-        return None
-    link = links.of(0)
-    trip = 2 * (link.delay_seconds + max(other.delay_seconds for other in links.links()))
-    if link.up_bits_per_second / 8 * trip <= window:
-        return None
-    rate, size = format_rate(int(round(8 * window / trip, -4))), SIZE.format(window)
-    return f"TCP's window of {size} keeps one stream below {rate} on its link: raise net.ipv4.tcp_wmem and tcp_rmem"

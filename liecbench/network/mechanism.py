@@ -1,7 +1,6 @@
 """The choice of the mechanism that limits a cell's links: the kernel's shapers, or the delay line in user space."""
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal
 
 from liecbench.network.link import Mechanism
 from liecbench.network.link_map import LinkMap
@@ -42,14 +41,3 @@ def used_emulator(links: LinkMap, mechanism: Mechanism) -> UsedEmulator:
     if mechanism == "delay_line":
         return "delay_line"
     return "netem" if links.needs_latency else "tbf"
-
-
-def recorded_emulator(environment: Mapping[str, Any]) -> UsedEmulator | None:
-    """Return the name of what emulated the links of a recorded ``environment``; None without shaped links.
-
-    Records of earlier versions do not say it. Their links were shaped by the kernel.
-    """
-    link = environment.get("link") or {}
-    if link.get("enforcement") != "kernel":
-        return None
-    return cast("UsedEmulator | None", link.get("emulator")) or used_emulator(LinkMap.parse(link["asked"]), "kernel")

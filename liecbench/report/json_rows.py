@@ -1,6 +1,5 @@
 """The output of ``liecbench compare --format json``."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -18,15 +17,16 @@ def render(comparison: Comparison) -> str:
     with the keys ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown.
     """
     names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
-    content = {
-        "rows": [{**_object(row, names), **row_verdict(comparison, row)} for row in comparison.rows],
+    rows = ({**_object(row, names), **row_verdict(comparison, row)} for row in comparison.rows)
+    lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+    rest = {
         "verdict": [setting_object(comparison, verdict) for verdict in comparison.setting_verdicts],
         "break_even": break_even_objects(comparison),
         "baseline": comparison.baseline_choice.as_json(),
         "target_accuracy": comparison.target_accuracy,
         "target_loss": comparison.target_loss,
     }
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+    return f'{{"rows": [\n{lines}\n],\n{json.dumps(rest, allow_nan=False)[1:]}\n'
 
 
 def counts(row: Row) -> dict[str, int | str | None]:
@@ -44,5 +44,8 @@ def counts(row: Row) -> dict[str, int | str | None]:
 
 def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
     values = {name: row.metrics[name] for name in names}
-    metrics = {name: None if value is None else dataclasses.asdict(value) for name, value in values.items()}
+    metrics = {
+        name: None if value is None else {"mean": value.mean, "low": value.low, "high": value.high}
+        for name, value in values.items()
+    }
     return {**row.fields, **counts(row), **metrics, "errors": row.errors, "warnings": row.warnings}

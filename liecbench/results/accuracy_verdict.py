@@ -3,6 +3,7 @@
 A method and the baseline are compared by the differences between their runs with the same seed.
 """
 
+import bisect
 import math
 import statistics
 from collections.abc import Sequence
@@ -114,17 +115,19 @@ def _seeds_needed(differences: Sequence[float], tolerance: float, resolution: fl
     if len(differences) < 2:
         return None
     deviation = spread(differences, resolution)
-    for count in range(len(differences) + 1, _MAX_SEEDS):
+
+    def is_enough(count: int) -> bool:
         factor = t_quantile(count - 1, 1 - _TAIL) + t_quantile(count - 1, 0.8)
-        if factor * deviation / math.sqrt(count) <= tolerance:
-            return count
-    return _MAX_SEEDS
+        return factor * deviation / math.sqrt(count) <= tolerance
+
+    first = len(differences) + 1
+    return first + bisect.bisect_left(range(first, _MAX_SEEDS), True, key=is_enough)
 
 
 def num_test_labels(cells: Sequence[CellResult]) -> int | None:
     """Return the number of labels in the cells' test set; None if the records lack it."""
-    known = [(cell.environment.get("test_set") or {}).get("labels") for cell in cells]
-    return next((int(number) for number in known if number), None)
+    known = [cell.environment.test_set for cell in cells]
+    return next((int(facts.labels) for facts in known if facts), None)
 
 
 def accuracy_resolution(cells: Sequence[CellResult]) -> float:

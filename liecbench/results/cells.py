@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
-from liecbench.network.mechanism import recorded_emulator
+from liecbench.network.link_tally import LinkTally
+from liecbench.results.environment_record import Environment
 from liecbench.results.kind_means import compose_epoch, kind_means, long_run_epoch
 from liecbench.results.records import End, Epoch, Record, Start, Timing
 
@@ -33,7 +34,7 @@ class CellResult:
 
     id: str
     spec: dict[str, Any]
-    environment: dict[str, Any]
+    environment: Environment
     attempt: int
     epochs: list[Epoch] = field(default_factory=list)
     timings: tuple[Timing, ...] = ()
@@ -41,7 +42,7 @@ class CellResult:
     long_run: Epoch | None = None
     status: Literal["completed", "failed", "diverged", "unfinished"] = "unfinished"
     error: str | None = None
-    link_tally: dict[str, Any] | None = None
+    link_tally: LinkTally | None = None
     origin: str = ""
     directory: str | None = None  # a short name, set if several of the loaded directories completed the same cell
 
@@ -63,7 +64,7 @@ class CellResult:
         """The names of this cell's links' emulators while its times were taken; empty without shaped links."""
         if self.is_interleaved:
             return self.timing_emulators
-        emulator = recorded_emulator(self.environment)
+        emulator = _emulator(self.environment)
         return frozenset() if emulator is None else frozenset({emulator})
 
     @property
@@ -86,6 +87,7 @@ class Replay:
     def __init__(self) -> None:
         self.cells: dict[str, CellResult] = {}
         self._timings: dict[str, list[Timing]] = {}
+        self._environments: dict[Environment, Environment] = {}  # each once, because thousands of cells share a few
         self._emulators: dict[str, str | None] = {}  # by setting: what emulates its links now
         self._timing_emulators: dict[str, set[str]] = {}  # by contestant
 
@@ -109,11 +111,11 @@ class Replay:
         match record:
             case Start():
                 if record.spec["timing"] == "interleaved":
-                    self._emulators[setting_key(record.spec)] = recorded_emulator(record.environment)
+                    self._emulators[setting_key(record.spec)] = _emulator(record.environment)
                 self.cells[record.cell] = CellResult(
                     id=record.cell,
                     spec=record.spec,
-                    environment=record.environment,
+                    environment=self._environments.setdefault(record.environment, record.environment),
                     attempt=record.attempt,
                     epochs=[epoch for epoch in cell.epochs if epoch.epoch <= record.epochs_done] if cell else [],
                 )
@@ -137,6 +139,10 @@ class Replay:
                 cell.long_run = long_run_epoch(epochs[-1], kinds, cell.timings, cell.id)
             elif cell.status == "completed":
                 cell.status = "unfinished"  # the trained cell or some timed steps are not in this ledger
+
+
+def _emulator(environment: Environment) -> str | None:
+    return None if environment.link is None else environment.link.used_emulator
 
 
 def replay(records: Iterable[Record]) -> dict[str, CellResult]:

@@ -37,5 +37,4 @@ def version_warnings(cells: Iterable[CellResult]) -> list[str]:
 
 
 def _recorded(cell: CellResult) -> str | None:
-    found: str | None = cell.environment.get("model_sha256")
-    return found
+    return cell.environment.model_sha256

@@ -1,5 +1,6 @@
 """A comparison of algorithms: the data that every output format of `liecbench compare` renders."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from liecbench.results.tuning import TUNING_NOTE, at_best
 from liecbench.results.verdict_words import Words, target_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The rows of a comparison, and everything that output formats show with them.
 
@@ -150,7 +151,11 @@ class Comparison:
 
     def verdict_of(self, row: Row) -> SettingVerdict:
         """Return the verdict on the setting, such as a link, to which a row belongs."""
-        return next(one for one in self.setting_verdicts if any(row is other for other in one.rows))
+        return self._verdict_by_row[id(row)]
+
+    @functools.cached_property
+    def _verdict_by_row(self) -> dict[int, SettingVerdict]:
+        return {id(row): one for one in self.setting_verdicts for row in one.rows}
 
     def columns(self, *, page: bool = False) -> tuple[Metric, ...]:
         """Return the metrics to show as columns: the requested ones or, if none are requested, the default ones.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import yaml
-from pydantic import ValidationError
 
 from liecbench.config import yaml_core_schema
 from liecbench.config.baseline_choice import BaselineChoice
@@ -183,7 +182,7 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
     several directories, all its completed results are kept, and ``CellResult.directory`` tells them apart.
 
     Raises:
-        LiecbenchError: If a directory has no ledger, its ledger is damaged, or the spec of one of its cells is invalid.
+        LiecbenchError: If a directory has no ledger, or its ledger is damaged.
         NothingToCompareError: If no cell has begun in any of the directories.
     """
     for directory in directories:
@@ -198,7 +197,6 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
     }
     for directory, found in by_directory.items():
         for cell in found:
-            _check_spec(directory, cell)
             cell.origin = str(directory)
     completed = Counter(c.id for found in by_directory.values() for c in found if c.status == "completed")
     if any(count > 1 for count in completed.values()):
@@ -218,11 +216,3 @@ def _short_names(directories: Sequence[Path]) -> list[str]:
     parts = [directory.resolve().parts for directory in dict.fromkeys(directories)]
     length = next((n for n in range(1, 100) if len({path[-n:] for path in parts}) == len(parts)), 100)
     return ["/".join(path[-length:]).replace("//", "/") for path in parts]
-
-
-def _check_spec(directory: Path, cell: CellResult) -> None:
-    try:
-        Cell.from_spec(cell.spec)
-    except ValidationError as error:
-        message = f"{directory}: cell {cell.id}: {error.errors()[0]['msg']} in its spec"
-        raise LiecbenchError(message, "use the liecbench that wrote it, or remove the cell's lines") from None

@@ -59,13 +59,13 @@ def reason_text(name: str) -> str:
 
 def max_ranks_per_gpu(cells: Iterable[CellResult]) -> int:
     """Return the largest number of ranks that shared a GPU; 0 if no cell ran on GPUs."""
-    machines = [ranks for cell in cells for ranks in (cell.environment.get("gpu") or {}).get("ranks_per_gpu", ())]
-    return max((number for ranks in machines for number in ranks), default=0)
+    found = [cell.environment.gpu for cell in cells if cell.environment.gpu]
+    return max((number for gpu in found for ranks in gpu.ranks_per_gpu for number in ranks), default=0)
 
 
 def sharing_warnings(cells: Sequence[CellResult]) -> list[str]:
     """Return a warning if ranks shared a GPU over NCCL, else an empty list."""
-    over_nccl = [cell for cell in cells if (cell.environment.get("nccl") or {}).get("shared_gpus")]
+    over_nccl = [cell for cell in cells if cell.environment.nccl and cell.environment.nccl.shared_gpus]
     if (most := max_ranks_per_gpu(over_nccl)) < 2:
         return []
     return [f"up to {most} of its ranks shared a GPU over NCCL, which does not support it: its times are an experiment"]

@@ -20,16 +20,16 @@ def learned_nothing(rows: Sequence[Row]) -> str | None:
     row = next((row for row in rows if row.baseline_per_seed), None)
     if row is None:
         return None
-    test_set = next((found for cell in row.cells if (found := cell.environment.get("test_set"))), None)
+    test_set = next((found for cell in row.cells if (found := cell.environment.test_set)), None)
     if not test_set:
         return None
     final = list(row.baseline_per_seed.values())
     if is_language_model(row):
-        loss, unigram = statistics.fmean(one["test_loss"] for one in final), float(test_set["unigram_loss"])
-        if loss < unigram:
+        loss, unigram = statistics.fmean(one["test_loss"] for one in final), test_set.unigram_loss
+        if unigram is None or loss < unigram:
             return None
         return f"its test loss is {loss:.3g}, and knowing how often each token comes gives {unigram:.3g}"
-    accuracy, share = statistics.fmean(one["test_accuracy"] for one in final), float(test_set["commonest_share"])
+    accuracy, share = statistics.fmean(one["test_accuracy"] for one in final), test_set.commonest_share
     error = math.sqrt(share * (1 - share) / (num_test_labels(row.cells) or 1))
     if accuracy > share + 2 * error:
         return None

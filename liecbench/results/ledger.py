@@ -1,23 +1,50 @@
 """The ledger of a results directory: an append-only file with one JSON record per line."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from liecbench.errors import LiecbenchError
-from liecbench.results.records import Record, from_json, to_json
+from liecbench.results.ledger_line import LineNumbers, check_unsealed, seal, unseal
+from liecbench.results.record_json import from_json, to_json
+from liecbench.results.record_order import RecordOrder
+from liecbench.results.records import Record
 
-LEDGER_NAME = "records.jsonl"
-_NOT_RESULTS = "give a results directory that `run` wrote"
+LEDGER_NAME: Final = "records.jsonl"
+_NOT_RESULTS: Final = "give a results directory that `run` wrote"
+_BLOCK_BYTES: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a ledger.
+
+    Attributes:
+        number: The number of the line in the file, from 1.
+        text: The line, without its line end.
+        record: The record in the line; None if the line cannot be read.
+        damage: What is wrong; None if the line is whole and follows the lines before it.
+        is_after_gap: True if lines before this one are missing. The line itself may be whole.
+        fits: True if the record may follow the records before it.
+    """
+
+    number: int
+    text: bytes
+    record: Record | None = None
+    damage: str | None = None
+    is_after_gap: bool = False
+    fits: bool = True
 
 
 def read(directory: Path) -> Iterator[Record]:
     """Yield every record of a results directory.
 
     Raises:
-        LiecbenchError: If there is no ledger, or a line is damaged.
+        LiecbenchError: If there is no ledger, or it is damaged.
     """
     yield from LedgerReader(directory).new_records()
 
@@ -27,62 +54,112 @@ class LedgerReader:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / LEDGER_NAME
+        self._directory = directory
         self._offset = 0
         self._num_lines = 0
+        self._numbers = LineNumbers()
+        self._order = RecordOrder()
 
     def new_records(self) -> Iterator[Record]:
         """Yield the records appended since the last call.
 
         Raises:
-            LiecbenchError: If there is no ledger, or a line is damaged.
+            LiecbenchError: If there is no ledger, or it is damaged. The message names the first damaged line.
         """
-        for line in self._new_lines():
-            self._num_lines += 1
-            yield self._parse(line)
+        for line in self.new_lines():
+            if line.damage is not None or line.record is None:
+                remedy = f"`liecbench verify {self._directory}` names all damage, and --salvage keeps the whole cells"
+                raise LiecbenchError(f"{self.path}:{line.number}: {line.damage}", remedy)
+            yield line.record
 
-    def _new_lines(self) -> list[str]:
+    def new_lines(self) -> Iterator[Line]:
+        """Yield the lines appended since the last call, damaged ones included.
+
+        Raises:
+            LiecbenchError: If there is no ledger.
+        """
         try:
             with self.path.open("rb") as file:
                 file.seek(self._offset)
-                content = file.read()
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._offset += len(line)
+                    self._num_lines += 1
+                    yield self._parse(line[:-1])
         except OSError as error:
             raise LiecbenchError(f"{self.path}: {error.strerror}", _NOT_RESULTS) from None
-        complete = content[: content.rfind(b"\n") + 1]
-        self._offset += len(complete)
-        try:
-            return complete.decode().split("\n")[:-1]
-        except UnicodeDecodeError:
-            raise LiecbenchError(f"{self.path}: not UTF-8 text", _NOT_RESULTS) from None
 
-    def _parse(self, line: str) -> Record:
+    def _parse(self, text: bytes) -> Line:
         try:
-            return from_json(line)
+            number = unseal(text)
+            record = from_json(text)
+            if number is None:
+                check_unsealed(text)
         except (ValueError, RecursionError) as error:
-            remedy = "use the liecbench that wrote it, or remove the damaged line"
-            raise LiecbenchError(f"{self.path}:{self._num_lines}: {error}", remedy) from None
+            self._numbers.skip()
+            return Line(number=self._num_lines, text=text, damage=str(error))
+        missing = self._numbers.next(self._num_lines if number is None else number, is_written=number is not None)
+        order = self._order.next(record)
+        return Line(
+            number=self._num_lines,
+            text=text,
+            record=record,
+            damage=missing or order,
+            is_after_gap=missing is not None,
+            fits=order is None,
+        )
+
+    @property
+    def has_partial_line(self) -> bool:
+        """True if bytes without a line end follow the lines that were read: a write was interrupted."""
+        return self.path.stat().st_size > self._offset
 
 
 class Ledger:
-    """The write end of a results directory's ledger: each record is appended and synced to the disk."""
+    """The write end of a results directory's ledger: each record is appended and synced to the disk.
+
+    One process writes at a time: rank 0 while a launch lives, else the ``liecbench`` command. The number of a line is
+    counted in the file again whenever another process has written since the last append.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / LEDGER_NAME
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._size = 0
+        self._num_lines = 0
 
     def append(self, record: Record) -> None:
-        """Append one record, and return once it is on the disk.
+        """Append one record with its number and checksum, and return once it is on the disk.
 
         Raises:
             LiecbenchError: If the disk is full or fails.
         """
-        remaining = (to_json(record) + "\n").encode()
         try:
+            self._count_lines()
+            line = (seal(to_json(record), self._num_lines + 1) + "\n").encode()
+            remaining = line
             while remaining:
                 remaining = remaining[os.write(self._file, remaining) :]
             os.fsync(self._file)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)  # what was written of the line
             remedy = "free disk space and run again: every earlier record is kept"
             raise LiecbenchError(f"{self._path}: {error.strerror}", remedy) from error
+        self._size, self._num_lines = self._size + len(line), self._num_lines + 1
+
+    def _count_lines(self) -> None:
+        """Count the lines that the file has, if its size is not what this object's last append left."""
+        size = os.fstat(self._file).st_size
+        if size == self._size:
+            return
+        offset, self._num_lines = (self._size, self._num_lines) if size > self._size else (0, 0)
+        while offset < size:
+            block = os.pread(self._file, min(_BLOCK_BYTES, size - offset), offset)
+            self._num_lines += block.count(b"\n")
+            offset += len(block)
+        self._size = size
 
     def lock(self, directory: Path) -> None:
         """Lock the ledger against other runs until it is closed, and cut off a last line that a crash left incomplete.
@@ -100,8 +177,15 @@ class Ledger:
 
     def truncate_partial_line(self) -> None:
         """Cut off the last line if it has no line end: a crash interrupted its write."""
-        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
-        os.ftruncate(self._file, content.rfind(b"\n") + 1)
+        size = end = os.fstat(self._file).st_size
+        while end:
+            start = max(0, end - _BLOCK_BYTES)
+            found = os.pread(self._file, end - start, start).rfind(b"\n")
+            end = start + found + 1 if found >= 0 else start
+            if found >= 0:
+                break
+        if end < size:
+            os.ftruncate(self._file, end)
 
     def close(self) -> None:
         """Close the file, which releases the lock."""

@@ -55,7 +55,7 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
 def _more_times(verdict: SettingVerdict, words: Words) -> str:
     row = verdict.rows[0]
     if row.pace.setting is not None:
-        aimed_at = [cell.environment.get("timing_precision") for one in verdict.rows for cell in one.cells]
+        aimed_at = [cell.environment.timing_precision for one in verdict.rows for cell in one.cells]
         finest = min((precision for precision in aimed_at if precision is not None), default=_FIRST_PRECISION)
         return f"time more rounds with {words.command(f'--set timing_precision={finest / 2:g}')}"
     seeds = max(len(row.per_seed) for row in verdict.rows)

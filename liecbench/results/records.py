@@ -1,28 +1,37 @@
-"""The records of a ledger, and their JSON: the start, the epochs and the end of a cell, and bursts of timed steps.
+"""The records of a ledger: the start, the epochs and the end of a cell, and bursts of timed steps.
 
 A cell is one configuration of a scenario's matrix with one seed.
 """
 
-import dataclasses
-import functools
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, TypeAdapter, ValidationError
-from pydantic_core import from_json as parse_json
+from annotated_types import MinLen
+from pydantic import ConfigDict
 
-SCHEMA = 1
+from liecbench.network.link_tally import LinkTally
+from liecbench.results.environment_record import Environment
+from liecbench.results.ranges import (
+    STRICT,
+    Count,
+    CpuShare,
+    Fraction,
+    GpuFigures,
+    Natural,
+    NonNegative,
+    Positive,
+    RankBytes,
+    Real,
+    Seconds,
+    StepKinds,
+    StepSeconds,
+    TimedSeconds,
+)
+
 Status = Literal["completed", "failed", "diverged"]
-
-
-def _zero_if_null(value: object) -> object:
-    return 0.0 if value is None else value
-
-
-Seconds = Annotated[float, BeforeValidator(_zero_if_null)]
-_SECONDS: Final = (
+# The fields of an epoch that a ledger holds as null if no step was timed.
+TIMED_SECONDS: Final = (
     *("train_seconds", "compute_seconds", "exposed_seconds", "compress_seconds", "communicate_seconds"),
     *("cpu_seconds", "data_seconds"),
 )
@@ -37,12 +46,13 @@ class Start:
     """
 
     type: ClassVar[str] = "start"
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     cell: str
-    attempt: int
+    attempt: Natural
     at: str
-    epochs_done: int
+    epochs_done: Count
     spec: dict[str, Any]
-    environment: dict[str, Any]
+    environment: Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +63,10 @@ class KindTime:
     confidence interval. ``steps`` is the number of steps of this kind in the epoch.
     """
 
-    steps: int
-    timed_steps: int
-    mean_seconds: float
-    half_width_seconds: float
+    steps: Count
+    timed_steps: Count
+    mean_seconds: Positive
+    half_width_seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +91,9 @@ class FirstSteps:
     after the last of these steps; None if the method does not compress or keeps no residual.
     """
 
-    train_loss: list[float]
-    compression_error: float | None
-    residual_norm: float | None
+    train_loss: list[Real]
+    compression_error: NonNegative | None
+    residual_norm: NonNegative | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,40 +120,52 @@ class Epoch:
     """
 
     type: ClassVar[str] = "epoch"
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     cell: str
-    attempt: int
-    epoch: int
-    steps: int
-    timed_steps: int
-    train_loss: float
-    test_loss: float
-    test_accuracy: float
-    train_seconds: Seconds
-    step_seconds: dict[str, float] | None
-    compute_seconds: Seconds
-    exposed_seconds: Seconds
-    compress_seconds: Seconds
-    communicate_seconds: Seconds
-    payload_bytes: dict[str, list[int]]
-    wire_bytes: dict[str, list[int]] | None
-    messages: list[int]
-    compression_error: float | None
-    residual_norm: float | None
-    divergence: float
-    cpu_seconds: Seconds
-    peak_memory_bytes: int
-    gpu: dict[str, float] | None
+    attempt: Natural
+    epoch: Natural
+    steps: Natural
+    timed_steps: Count
+    train_loss: Real
+    test_loss: Real
+    test_accuracy: Fraction
+    train_seconds: TimedSeconds
+    step_seconds: StepSeconds | None
+    compute_seconds: TimedSeconds
+    exposed_seconds: TimedSeconds
+    compress_seconds: TimedSeconds
+    communicate_seconds: TimedSeconds
+    payload_bytes: RankBytes
+    wire_bytes: RankBytes | None
+    messages: list[Count]
+    compression_error: NonNegative | None
+    residual_norm: NonNegative | None
+    divergence: NonNegative
+    cpu_seconds: TimedSeconds
+    peak_memory_bytes: Count
+    gpu: GpuFigures | None
     composed: Composed | None = None
-    data_seconds: Seconds = 0.0
+    data_seconds: TimedSeconds = 0.0
     # Records that earlier versions wrote lack the following fields.
-    least_communicate_seconds: float | None = None
-    other_cpu_share: float | None = None
+    least_communicate_seconds: Seconds | None = None
+    other_cpu_share: CpuShare | None = None
     first_steps: FirstSteps | None = None
-    exposed_wire_seconds: float | None = None
-    exposed_compress_seconds: float | None = None
-    other_seconds: float | None = None
-    memory_bytes: int | None = None
-    step_kinds: dict[str, int] | None = None
+    exposed_wire_seconds: Seconds | None = None
+    exposed_compress_seconds: Seconds | None = None
+    other_seconds: Seconds | None = None
+    memory_bytes: Count | None = None
+    step_kinds: StepKinds | None = None
+
+    def __post_init__(self) -> None:
+        """Replace null by 0 in the seconds of an epoch without timed steps."""
+        first = (self.train_seconds, self.compute_seconds, self.exposed_seconds, self.compress_seconds)
+        if None not in first and None not in (self.communicate_seconds, self.cpu_seconds, self.data_seconds):
+            return
+        null = [name for name in TIMED_SECONDS if getattr(self, name) is None]
+        if self.timed_steps:
+            raise ValueError(f"{null[0]} is null, although steps were timed")
+        for name in null:
+            object.__setattr__(self, name, 0.0)
 
     @property
     def payload_bytes_per_rank(self) -> float:
@@ -165,17 +187,17 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 class End:
     """The end of an attempt to train a cell: its status, and the error message; None if the cell completed.
 
-    ``link`` has the fields of a ``LinkTally``, such as the segments that each rank's link lost in each direction: what
-    the delay line counted since the attempt or its timing session began. It is None, and absent in a
-    ledger, if no delay line emulated the links.
+    ``link`` is what the delay line counted since the attempt or its timing session began, such as the segments that
+    each rank's link lost in each direction. It is None, and absent in a ledger, if no delay line emulated the links.
     """
 
     type: ClassVar[str] = "end"
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     cell: str
-    attempt: int
+    attempt: Natural
     status: Status
     error: str | None
-    link: dict[str, Any] | None = field(default=None, hash=False)
+    link: LinkTally | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,90 +242,38 @@ class Timing:
     """
 
     type: ClassVar[str] = "timing"
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
     setting: str
     contestant: str
     kind: str
-    kind_share: float
-    placement: int
-    round: int
-    order: int
-    steps: int
-    seconds: float
-    compute_seconds: float
-    wire_seconds: float
-    compress_seconds: float
-    other_seconds: float
-    exposed_seconds: float
-    communicate_seconds: float
-    least_communicate_seconds: float
-    data_seconds: float
-    wire_bytes: dict[str, list[int]] | None = field(hash=False)
-    cpu_seconds: float
-    other_cpu_share: float | None
-    peak_memory_bytes: int
-    payload_bytes: dict[str, list[int]] = field(hash=False)
-    all_compress_seconds: float
-    step_quantiles: list[float] = field(hash=False)
-    thread_seconds: float | None = None
+    kind_share: Fraction
+    placement: Count
+    round: Count
+    order: Count
+    steps: Natural
+    seconds: Positive
+    compute_seconds: Seconds
+    wire_seconds: Seconds
+    compress_seconds: Seconds
+    other_seconds: Seconds
+    exposed_seconds: Seconds
+    communicate_seconds: Seconds
+    least_communicate_seconds: Seconds
+    data_seconds: Seconds
+    wire_bytes: RankBytes | None = field(hash=False)
+    cpu_seconds: Seconds
+    other_cpu_share: CpuShare | None
+    peak_memory_bytes: Count
+    payload_bytes: RankBytes = field(hash=False)
+    all_compress_seconds: Seconds
+    step_quantiles: Annotated[list[Seconds], MinLen(1)] = field(hash=False)
+    thread_seconds: Seconds | None = None
 
 
 CellRecord = Start | Epoch | End
 Record = CellRecord | Timing
-_TYPES: dict[str, type[Start] | type[Epoch] | type[Timing] | type[End]] = {
-    cls.type: cls for cls in (Start, Epoch, Timing, End)
-}
-
-
-@functools.cache
-def _adapter(record_type: str) -> TypeAdapter[Record]:
-    return TypeAdapter(_TYPES[record_type])
 
 
 def utc_now() -> str:
     """Return the current UTC time in the format of ``Start.at``."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def to_json(record: Record) -> str:
-    """Return a record as one line of JSON, without a line end.
-
-    Raises:
-        ValueError: If a number is NaN or infinite, which JSON does not have.
-    """
-    fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-    if isinstance(record, Epoch):
-        for name in ("composed", "first_steps"):
-            fields[name] = None if fields[name] is None else dataclasses.asdict(fields[name])
-        if not record.timed_steps and not any(fields[name] for name in _SECONDS):
-            fields |= dict.fromkeys(_SECONDS)
-    if isinstance(record, End) and record.link is None:
-        del fields["link"]
-    return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
-
-
-def from_json(line: str) -> Record:
-    """Return the record in a line of JSON that ``to_json`` wrote.
-
-    Raises:
-        ValueError: If the line is not a record of this schema.
-    """
-    return from_fields(parse_json(line))
-
-
-def from_fields(data: Any) -> Record:
-    """Return the record in a parsed line of JSON; unknown fields, which later versions may write, are ignored.
-
-    Raises:
-        ValueError: If ``data`` is not a record of this schema.
-    """
-    record_type = data.get("type") if isinstance(data, dict) else None
-    if not isinstance(record_type, str) or record_type not in _TYPES:
-        raise ValueError("not a start, epoch, timing or end record")
-    if data.get("schema") != SCHEMA:
-        raise ValueError(f"schema {data.get('schema')}; this version reads schema {SCHEMA}")
-    try:
-        return _adapter(record_type).validate_python(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{record_type} record: {where}: {first['msg']}") from None

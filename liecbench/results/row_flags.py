@@ -31,7 +31,7 @@ def row_flags(row: Row) -> tuple[str, ...]:
 
 def _is_cpu_bound(row: Row) -> bool:
     completed = [cell for cell in row.cells if cell.status == "completed"]
-    cpus = [cell.environment.get("num_cpus") for cell in completed]
+    cpus = [cell.environment.num_cpus for cell in completed]
     if not completed or not all(cpus) or row.fields["link"] == "host":
         return False
     num_cpus = min(int(number) for number in cpus if number)

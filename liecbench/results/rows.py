@@ -3,15 +3,17 @@
 A cell is one configuration of a scenario's matrix with one seed. A row is compared with the baseline of its setting.
 """
 
-import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic_core import to_json
+
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell_fields import LATER_FIELDS, flat_fields
+from liecbench.config.known_specs import alike_key
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.network.link_map import LinkMap
 from liecbench.results.cells import CellResult
@@ -134,19 +136,21 @@ def summarise(
         if cell.status == "completed"
     }
     groups = [_Group.of(alike, choice, metrics) for alike in _alike(cells)]
-    baselines: dict[str, list[_Group]] = {}
-    dense: dict[str, list[_Group]] = {}
+    baselines: dict[bytes, list[_Group]] = {}
+    dense: dict[bytes, list[_Group]] = {}
     for group in groups:
         if group.is_baseline:
             baselines.setdefault(_comparable(group.cells[0], choice), []).append(group)
         if group.algorithm in DENSE and group.pace.by_seed:
             dense.setdefault(_comparable(group.cells[0]), []).append(group)
     has_target = target_accuracy is not None or target_loss is not None
+    rivals = {setting: min(found, key=_Group.seconds) for setting, found in dense.items()}
+    same_task = {setting: _by_task(found) for setting, found in baselines.items()}
     rows = []
     for group in groups:
-        base = _nearest(group, baselines.get(_comparable(group.cells[0], choice), []))
-        rival = min(dense.get(_comparable(group.cells[0]), []), key=_Group.seconds, default=None)
-        rows.append(_row(group, base, rival, has_target=has_target))
+        setting = _comparable(group.cells[0], choice)
+        base = same_task.get(setting, {}).get(_task(group)) or _nearest(group, baselines.get(setting, []))
+        rows.append(_row(group, base, rivals.get(_comparable(group.cells[0])), has_target=has_target))
     return sorted(rows, key=_setting_then_speed)
 
 
@@ -179,10 +183,9 @@ class _Group:
 
 def _alike(cells: Sequence[CellResult]) -> list[list[CellResult]]:
     """Return groups of cells that differ only in the seed."""
-    groups: dict[tuple[str, str | None], list[CellResult]] = {}
+    groups: dict[tuple[bytes, str | None], list[CellResult]] = {}
     for cell in cells:
-        alike = json.dumps({name: value for name, value in cell.spec.items() if name != "seed"})
-        groups.setdefault((alike, cell.directory), []).append(cell)
+        groups.setdefault((alike_key(cell.spec), cell.directory), []).append(cell)
     return list(groups.values())
 
 
@@ -306,7 +309,7 @@ def _session_warnings(group: _Group, baseline: _Group | None) -> list[str]:
     return ["timed in no round together with the baseline: its speed-up contains what changed between their sessions"]
 
 
-def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str:
+def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> bytes:
     """Return a key that is equal for cells that may be compared.
 
     Fields that ``baseline`` fixes are not part of the key, so that cells may differ in them.
@@ -314,10 +317,16 @@ def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> str
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in _SETTING if name not in fixed]
     task = {**LATER_FIELDS, **cell.spec["task"]}
-    return json.dumps(
-        [cell.directory, cell.is_added, setting, [task[name] for name in _WORKLOAD if name not in fixed]],
-        sort_keys=True,
-    )
+    return to_json([cell.directory, cell.is_added, setting, [task[name] for name in _WORKLOAD if name not in fixed]])
+
+
+def _task(group: _Group) -> bytes:
+    return to_json(group.cells[0].spec["task"])
+
+
+def _by_task(groups: Sequence[_Group]) -> dict[bytes, _Group]:
+    """Return the first group with each task."""
+    return {_task(group): group for group in reversed(groups)}
 
 
 def _nearest(group: _Group, baselines: Sequence[_Group]) -> _Group | None:

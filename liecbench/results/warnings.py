@@ -5,7 +5,7 @@ from typing import Final
 
 from liecbench.network.link_map import LinkMap
 from liecbench.network.link_tally import tally_warnings
-from liecbench.network.measurement import WARNING, recorded_deviations, recorded_window_limit
+from liecbench.network.measurement import WARNING
 from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import version_warnings
 from liecbench.results.gpu_metrics import sharing_warnings, throttling_warnings
@@ -36,7 +36,7 @@ def precision_warnings(cells: Sequence[CellResult], speedup: Estimate | None) ->
 
     Return an empty list, too, if ``speedup`` is None.
     """
-    wanted = next((cell.environment.get("timing_precision") for cell in cells if cell.timings), None)
+    wanted = next((cell.environment.timing_precision for cell in cells if cell.timings), None)
     if wanted is None or speedup is None or speedup.low is None or speedup.high is None:
         return []
     known = (speedup.high - speedup.low) / (2 * speedup.mean)
@@ -81,12 +81,13 @@ def _timing_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
-    misses = list(dict.fromkeys(text for cell in cells for text in recorded_deviations(cell.environment)))
+    recorded = dict.fromkeys(cell.environment.link for cell in cells if cell.environment.link)
+    misses = list(dict.fromkeys(text for link in recorded for text in link.deviations()))
     more = f" and {len(misses) - 3} more" if len(misses) > 3 else ""
     warnings = []
     if misses:
         warnings.append(f"its link is off by more than {WARNING}: {'; '.join(misses[:3])}{more}")
-    warnings += dict.fromkeys(limit for cell in cells if (limit := recorded_window_limit(cell.environment)))
+    warnings += dict.fromkeys(limit for link in recorded if (limit := link.window_limit()))
     tallies = [cell.link_tally for cell in cells if cell.link_tally]
     if cells[0].is_interleaved:  # one session times all seeds: each of their cells has the session's tally
         tallies = [tally for number, tally in enumerate(tallies) if tally not in tallies[:number]]

@@ -168,10 +168,10 @@ class CellLink:
             "window_bytes": window_bytes() if self._shaper.name == "kernel" and self._links.shaped else None,
         }
 
-    def tally(self) -> dict[str, Any] | None:
-        """Return the delay line's counts since ``prepare``, by name, for a record; None if no delay line is used."""
+    def tally(self) -> LinkTally | None:
+        """Return what the delay line counted since ``prepare``, for a record; None if no delay line is used."""
         now = self._tally()
-        return None if now is None or self._prepared is None else now.since(self._prepared).as_dict()
+        return None if now is None or self._prepared is None else now.since(self._prepared)
 
     def _tally(self) -> LinkTally | None:
         return self._shaper.tally() if self._used_emulator == "delay_line" else None

@@ -64,7 +64,6 @@ def combine_ranks(
     parts = StepParts.of(ranks)
     steps = np.array([rank.step_seconds for rank in ranks]).max(axis=0)
     quantiles = {"median": float(np.median(steps)), "p95": float(np.percentile(steps, 95))} if steps.size else None
-    wire = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
     return Epoch(
         cell=cell,
         attempt=attempt,
@@ -87,7 +86,7 @@ def combine_ranks(
             "sent": [rank.counters.sent_bytes for rank in ranks],
             "received": [rank.counters.received_bytes for rank in ranks],
         },
-        wire_bytes={"sent": [w[0] for w in wire], "received": [w[1] for w in wire]} if wire else None,
+        wire_bytes=_wire_bytes(ranks),
         messages=[rank.counters.sent_messages for rank in ranks],
         cpu_seconds=sum(rank.cpu_seconds for rank in ranks),
         other_cpu_share=other_cpu_share(ranks),
@@ -96,6 +95,14 @@ def combine_ranks(
         gpu=combined([metrics for rank in ranks for metrics in rank.gpu]),
         **dataclasses.asdict(evaluation),
     )
+
+
+def _wire_bytes(ranks: Sequence[RankMeasurement]) -> dict[str, list[int]] | None:
+    """Return the wire bytes of all ranks; None if those of any rank are unknown."""
+    known = [rank.wire_bytes for rank in ranks if rank.wire_bytes is not None]
+    if len(known) < len(ranks):
+        return None
+    return {"sent": [sent for sent, _ in known], "received": [received for _, received in known]}
 
 
 def untimed(epoch: Epoch) -> Epoch:

@@ -18,6 +18,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config.cell import Contestant, Session
+from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Start, Status, Timing, utc_now
 from liecbench.worker import compute_alone, environment, session_groups
@@ -219,12 +220,14 @@ def _record_starts(session: Session, surroundings: dict[str, object], writer: Re
                 at=utc_now(),
                 epochs_done=0,
                 spec=job.cell.spec(),
-                environment={
-                    **surroundings,
-                    "data_sha256": job.data_sha256,
-                    "test_set": describe_test_set(job.cell.task),
-                    "model_sha256": job.model_sha256,
-                },
+                environment=Environment.of(
+                    {
+                        **surroundings,
+                        "data_sha256": job.data_sha256,
+                        "test_set": describe_test_set(job.cell.task),
+                        "model_sha256": job.model_sha256,
+                    }
+                ),
             )
         )
 

@@ -18,6 +18,7 @@ from liecbench.config import user_functions, workload
 from liecbench.config.cell import Job
 from liecbench.launch.messages import TrainingPlan
 from liecbench.network.emulation import WorkerLink
+from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import Ledger
 from liecbench.results.records import End, Start, Status, utc_now
 from liecbench.worker import checkpoint, environment
@@ -129,7 +130,7 @@ def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writ
             at=utc_now(),
             epochs_done=epochs_done,
             spec=cell.spec(),
-            environment=environment,
+            environment=Environment.of(environment),
         )
     )
 

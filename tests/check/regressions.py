@@ -25,6 +25,7 @@ from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import Outcome, Verdict
 from liecbench.config.cell import Cell
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import Epoch
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.trainer import Trainer
@@ -132,7 +133,7 @@ def trained(variants: Sequence[str], seeds: Sequence[int]) -> dict[str, list[Cel
             CellResult(
                 id=str(seed),
                 spec=_spec_of(variant, seed).spec(),
-                environment={**ENVIRONMENT, "link": None},
+                environment=Environment.of({**ENVIRONMENT, "link": None}),
                 attempt=1,
                 epochs=epochs,
                 status="completed",

@@ -8,6 +8,7 @@ from liecbench.check.stored.baseline import Baseline
 from liecbench.check.stored.gate import Margins, check_stored
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import FirstSteps
 from tests import ledgers
 
@@ -49,10 +50,12 @@ def cell(
     Each of 2 ranks sends 100 kB of payload per step, 115 kB on the wire: 46 ms. Communication takes 1.1 s per epoch of
     22 steps, 1.087 times the wire's 1.012 s.
     """
+    workers: int = fields.get("workers", 2)
     first = [FIRST_STEPS, *[None] * (epochs - 1)]
     usual: dict[str, Any] = {
-        "payload_bytes": traffic(2_200_000),
-        "wire_bytes": traffic(2_530_000),
+        "payload_bytes": traffic(*[2_200_000] * workers),
+        "wire_bytes": traffic(*[2_530_000] * workers),
+        "messages": [22] * workers,
         "compression_error": 0.5,
         "residual_norm": 2.0,
         "train_loss": 1.0,
@@ -64,7 +67,7 @@ def cell(
     return CellResult(
         id=f"cell{seed}",
         spec=ledgers.spec(seed=seed, **fields),
-        environment={**ENVIRONMENT, **(environment or {})},
+        environment=Environment.of({**ENVIRONMENT, **(environment or {})}),
         attempt=1,
         epochs=[replace(epoch, first_steps=steps) for epoch, steps in zip(trained, first, strict=False)],
         status=status,

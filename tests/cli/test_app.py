@@ -11,7 +11,9 @@ import psutil
 import pytest
 import yaml
 
+from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario
+from liecbench.results.records import Record
 from tests.cli.in_process import run_in_process
 from tests.ledgers import run_of, write_ledger
 
@@ -40,6 +42,7 @@ def test_help_names_every_command(flag: str) -> None:
         "run",
         "compare",
         "report",
+        "verify",
         "check",
         "baseline",
         "data",
@@ -53,7 +56,20 @@ def test_help_names_every_command(flag: str) -> None:
     assert (0, "", set()) == (done.returncode, done.stderr, missing)
 
 
-COMMANDS = ["run", "compare", "report", "baseline", "data", "list", "doctor", "bench", "init", "schema", "check"]
+COMMANDS = [
+    "run",
+    "compare",
+    "report",
+    "verify",
+    "baseline",
+    "data",
+    "list",
+    "doctor",
+    "bench",
+    "init",
+    "schema",
+    "check",
+]
 CHECKS = [f"check {name}" for name in ("results", "scenarios", "revisions", "pythons", "self-test")]
 
 
@@ -108,10 +124,14 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
     assert (done.returncode, done.stdout, "Usage: " in done.stderr, "Traceback" in done.stderr) == (2, "", True, False)
 
 
+def completed(cell: Cell) -> list[Record]:
+    epochs = [{"payload": [100] * cell.workers}] * cell.task.epochs
+    return run_of(cell.id, epochs, **{**cell.spec(), "algorithm": cell.algorithm.name})
+
+
 def test_a_run_with_nothing_left_starts_no_process(scenario: Path) -> None:
     cells = load_scenario(scenario).cells()
-    runs = [run_of(cell.id, **{**cell.spec(), "algorithm": cell.algorithm.name}) for cell in cells]
-    out = write_ledger(scenario.parent / "results", *runs)
+    out = write_ledger(scenario.parent / "results", *map(completed, cells))
     before = psutil.Process().children()
     done = run_in_process("run", scenario, "--out", out)
 
@@ -120,9 +140,8 @@ def test_a_run_with_nothing_left_starts_no_process(scenario: Path) -> None:
 
 
 def test_a_dry_run_lists_remaining_cells_and_runs_nothing(scenario: Path) -> None:
-    out = write_ledger(
-        scenario.parent / "results" / "small", run_of(load_scenario(scenario, ["task.epochs=3"]).cells()[1].id)
-    )
+    cell = load_scenario(scenario, ["task.epochs=3"]).cells()[1]
+    out = write_ledger(scenario.parent / "results" / "small", completed(cell))
     options = ["--dry-run", "--only", "workers=2", "--set", "task.epochs=3"]
     done = run_in_process("run", scenario, *options, directory=scenario.parent)
     first, *lines = done.stdout.splitlines()

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import json
 import re
@@ -11,6 +12,8 @@ from liecbench.check.paired.paired_check import PairedCheck
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.session import PairedComparison
 from liecbench.check.verdict import Outcome
+from liecbench.results.ledger import read
+from liecbench.results.records import Epoch
 from tests.cli.in_process import run_in_process
 from tests.commands import running_command
 from tests.ledgers import run_of, write_ledger
@@ -41,11 +44,13 @@ def stored(results: Path) -> Path:
 @pytest.fixture
 def heavier(results: Path, tmp_path: Path) -> Path:
     """The same results with more payload bytes."""
-    directory = tmp_path / "heavier"
-    directory.mkdir()
-    ledger = (results / "records.jsonl").read_text()
-    (directory / "records.jsonl").write_text(ledger.replace('"sent": [100, 100]', '"sent": [125, 100]'))
-    return directory
+    records = [
+        dataclasses.replace(record, payload_bytes={"sent": [125, 100], "received": [100, 100]})
+        if isinstance(record, Epoch)
+        else record
+        for record in read(results)
+    ]
+    return write_ledger(tmp_path / "heavier", records)
 
 
 def test_results_pass_against_their_own_baseline(results: Path, stored: Path) -> None:
@@ -107,11 +112,9 @@ def test_a_missing_baseline_exits_with_four(results: Path) -> None:
     assert (done.returncode, "liecbench baseline" in done.stderr) == (4, True)
 
 
-def test_a_baseline_of_other_cells_exits_with_four(results: Path, stored: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    ledger = (results / "records.jsonl").read_text()
-    (other / "records.jsonl").write_text(ledger.replace('"batch_size": 32', '"batch_size": 64'))
+def test_a_baseline_of_other_cells_exits_with_four(stored: Path, tmp_path: Path) -> None:
+    larger = {"batch_size": 64}
+    other = write_ledger(tmp_path / "other", *(run_of(f"c{seed}", seed=seed, task=larger) for seed in range(5)))
     done = run_in_process("check", "results", other, "--baseline", stored)
 
     assert done.returncode == 4

@@ -66,8 +66,9 @@ def test_the_wire_between_them_carried_the_payload(run: subprocess.CompletedProc
     assert run.returncode == 0, run.stderr
     for record in records(scenario.parent / "results-0"):
         if isinstance(record, Start):
-            link = record.environment["link"]
-            assert (link["enforcement"], link["asked"], link["measured"]) == ("none", "host", None)
+            link = record.environment.link
+            assert link is not None
+            assert (link.enforcement, link.asked, link.measured) == ("none", "host", None)
         if isinstance(record, Epoch):
             assert record.wire_bytes is not None
             for way in ("sent", "received"):

@@ -6,6 +6,7 @@ import pytest
 from liecbench.config.cell import Cell
 from liecbench.launch.pending import Pending, jobs_left, settled
 from liecbench.results.cells import replay
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import Record
 from tests.ledgers import end, epoch, spec, start, timing
 
@@ -133,7 +134,7 @@ def test_a_finer_precision_needs_more_rounds() -> None:
     records = [record for each in (one, other) for record in (*trained(each), *timed(each))]
     found = replay(records)
     for each in (one, other):
-        found[each.id].environment = {"timing_precision": 0.02}
+        found[each.id].environment = Environment(timing_precision=0.02)
 
     assert contestants(jobs_left([one, other], found, precision=0.05)) == []
     assert contestants(jobs_left([one, other], found, precision=0.01)) == [[("ddp", 1), ("psgd", 1)]]

@@ -39,14 +39,14 @@ def test_a_tally_since_another_has_the_differences() -> None:
 )
 def test_late_frames_are_warned_about(links: LinkMap, late_seconds: float, late: str | None) -> None:
     """100 frames; 0.3 ms are tolerated, or 10 % of 10 ms."""
-    recorded = [tally(sent_frames=60, late_seconds=late_seconds).as_dict(), tally(sent_frames=40).as_dict()]
+    recorded = [tally(sent_frames=60, late_seconds=late_seconds), tally(sent_frames=40)]
     expected = f"the emulation of its link was {late} late on average: this machine cannot carry so many frames"
 
     assert list(tally_warnings(recorded, links, 2)) == ([expected] if late else [])
 
 
 def test_dropped_frames_are_warned_about() -> None:
-    recorded = [tally(dropped_frames=1000).as_dict(), tally(dropped_frames=3).as_dict()]
+    recorded = [tally(dropped_frames=1000), tally(dropped_frames=3)]
 
     assert list(tally_warnings(recorded, FAST, 2)) == [DROPPED]
     assert list(tally_warnings([], FAST, 2)) == []

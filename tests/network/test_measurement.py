@@ -1,18 +1,8 @@
-from typing import Any
-
 import pytest
 
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
-from liecbench.network.measurement import (
-    FAILING,
-    WARNING,
-    MeasuredLink,
-    Tolerance,
-    deviations,
-    recorded_deviations,
-    recorded_window_limit,
-)
+from liecbench.network.measurement import FAILING, WARNING, MeasuredLink, Tolerance, deviations
 
 ASKED = Link(up_bits_per_second=10**8, down_bits_per_second=2 * 10**8)
 
@@ -52,23 +42,6 @@ def test_every_worker_is_compared_with_its_own_link() -> None:
     assert deviations(link, [measured(1e8, 1e8), measured(1e7, 1e7)], WARNING) == []
 
 
-@pytest.mark.parametrize("environment", [{}, {"link": None}, {"link": {"asked": "none", "measured": None}}])
-def test_records_without_a_measurement_miss_nothing(environment: dict[str, Any]) -> None:
-    assert recorded_deviations(environment) == []
-
-
-def test_records_of_before_round_trips_are_read() -> None:
-    link = {"asked": "100mbit", "measured": [{"up_bits_per_second": 1e8, "down_bits_per_second": 1.2e8}]}
-
-    assert recorded_deviations({"link": link}) == ["rank 0 down: asked 100mbit, measured 120mbit (+20%)"]
-
-
-def test_records_are_read_back() -> None:
-    link = {"asked": "100mbit", "measured": [measured(0.9e8, 1e8).as_dict()]}
-
-    assert recorded_deviations({"link": link}) == ["rank 0 up: asked 100mbit, measured 90mbit (-10%)"]
-
-
 @pytest.mark.parametrize(
     ("round_trip", "warns", "fails"),
     [(0.0401, False, False), (0.0438, False, False), (0.0441, True, False), (0.0519, True, False), (0.053, True, True)],
@@ -106,34 +79,3 @@ def test_a_round_trip_is_described() -> None:
     (text,) = deviations(link, [measured(1e9, 1e9, 0.03)], FAILING)
 
     assert text == "rank 0 round trip to the hub: asked 20ms, measured 30ms (+50%)"
-
-
-WIDE = {"rate": "1gbit", "delay": "20ms"}
-
-
-@pytest.mark.parametrize(
-    ("asked", "window", "expected"),
-    [
-        # A round trip of 80 ms at 1 Gbit/s holds 10,000,000 bytes.
-        (WIDE, 10_000_000, None),
-        (WIDE, 2**22, "TCP's window of 4MiB keeps one stream below 419.43mbit on its link"),
-        ({**WIDE, "rate": "100mbit"}, 2**22, None),
-        ("1gbit", 2**22, None),
-        # From worker 0 to worker 1, a round trip has two delays of 100 ms.
-        ({"rate": "1gbit", "workers": {"1": {"delay": "100ms"}}}, 2**22, "TCP's window of 4MiB keeps one stream below"),
-        (WIDE, None, None),
-        ("none", 2**22, None),
-    ],
-)
-def test_a_window_below_the_bytes_of_a_round_trip_is_a_warning(
-    asked: Any, window: int | None, expected: str | None
-) -> None:
-    found = recorded_window_limit({"link": {"asked": asked, "window_bytes": window}})
-
-    assert (found is None) == (expected is None)
-    assert (found or "").startswith(expected or "")
-
-
-def test_records_of_earlier_versions_have_no_window() -> None:
-    assert recorded_window_limit({"link": {"asked": WIDE}}) is None
-    assert recorded_window_limit({}) is None

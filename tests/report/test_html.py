@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 from liecbench.results.records import End, Record
 from tests.browser import DESKTOP, PHONE, PageLog, opened, started
 from tests.cli.in_process import run_in_process
-from tests.ledgers import end, epoch, run_of, start, write_ledger
+from tests.ledgers import cell_id, end, epoch, run_of, start, write_ledger
 
 MARKUP = "<script>window.injected = true</script>"
 # By method the seconds per epoch at 10 and at 100 Mbit/s, the accuracy and the bytes per epoch.
@@ -113,8 +113,9 @@ def test_the_numbers_are_those_of_compare(shown: tuple[Page, PageLog], results: 
     page, _ = shown
     rows = json.loads(run_in_process("compare", results, "--format", "json").stdout)["rows"]
     cells = page.locator("table.sortable tbody tr").evaluate_all(
-        "rows => rows.map(row => Object.fromEntries([...row.querySelectorAll('[data-metric]')]"
-        ".map(cell => [cell.dataset.metric, cell.dataset.value])))"
+        "rows => { const heads = [...rows[0].closest('table').querySelectorAll('[data-metric]')];"
+        "return rows.map(row => Object.fromEntries("
+        "heads.map(head => [head.dataset.metric, row.cells[head.cellIndex].dataset.value]))); }"
     )
 
     assert len(rows) == len(cells) == 8
@@ -211,7 +212,7 @@ def test_the_page_has_a_table_of_gpus(browser: Browser, tmp_path: Path) -> None:
         curve = traces(page, "accuracy-energy")[0]["x"]
         note = page.locator("p.bad").inner_text()
 
-    assert (seen.messages, curve, column_after(note)) == ([], [250, 500], f" cell g 25% ({MARKUP} 25%)")
+    assert (seen.messages, curve, column_after(note)) == ([], [250, 500], f" cell {cell_id()} 25% ({MARKUP} 25%)")
     assert cells == ["ddp", "250", "50.0%", "25.0%", "25.0%"]
 
 
@@ -227,10 +228,10 @@ def test_without_gpus_the_page_does_not_mention_them(file: Path) -> None:
 
 def many() -> Iterator[Record]:
     for number in range(200):
-        values = [{"accuracy": 0.01 * epoch, "wire": (1, 1)} for epoch in range(60)]
-        yield from run_of(
-            f"c{number}", values, algorithm="liec", workers=2 + number % 10, link=f"{1 + number // 10}mbit"
-        )
+        workers = 2 + number % 10
+        traffic = {"payload": [100] * workers, "wire": [1] * workers}
+        values = [{"accuracy": 0.01 * epoch, **traffic} for epoch in range(60)]
+        yield from run_of(f"c{number}", values, algorithm="liec", workers=workers, link=f"{1 + number // 10}mbit")
 
 
 def test_two_hundred_cells_are_a_page_of_less_than_10_mb(browser: Browser, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from liecbench.results.accuracy_verdict import AccuracyVerdict, accuracy_verdicts
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment
 from liecbench.results.rows import summarise
 from liecbench.results.tolerances import Tolerances
 from tests.ledgers import epoch, spec
@@ -17,7 +18,7 @@ def cell(algorithm: str, seed: int, accuracy: float, *, labels: int | None = 100
     return CellResult(
         id=name,
         spec=spec(algorithm, seed=seed, **fields),
-        environment=environment,
+        environment=Environment.of(environment),
         attempt=1,
         epochs=[epoch(name, accuracy=accuracy)],
         status="completed",

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from liecbench.results.bottleneck import bottleneck, time_shares
+from liecbench.results.environment_record import Environment
 from liecbench.results.rows import Row
 from tests.ledgers import end, epoch, rows_of, start
 
@@ -13,7 +14,7 @@ def row(parts: tuple[float, ...], cpu: float = 0.1) -> Row:
     names = ("compute_seconds", "exposed_wire_seconds", "exposed_compress_seconds", "other_seconds")
     known: dict[str, Any] = dict(zip(names, parts, strict=False))
     trained = dataclasses.replace(epoch("a", seconds=sum(parts)), cpu_seconds=cpu, **known)
-    began = dataclasses.replace(start("a", workers=4), environment={"num_cpus": 2})
+    began = dataclasses.replace(start("a", workers=4), environment=Environment(num_cpus=2))
     return rows_of([began, trained, end("a")])[0]
 
 

@@ -7,6 +7,7 @@ from liecbench.network.link_map import LinkMap
 from liecbench.results.bracket import Bracket
 from liecbench.results.break_even import BreakEven, break_evens
 from liecbench.results.break_even_words import break_even_text, method_name
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import Start
 from liecbench.results.row_labels import Labels
 from tests.ledgers import rows_of, run_of
@@ -80,7 +81,7 @@ def test_a_break_even_over_links_of_two_emulators_names_them() -> None:
             first, *rest = run_of(algorithm + link, [{"seconds": seconds}], algorithm=algorithm, link=link)
             assert isinstance(first, Start)
             recorded = {"enforcement": "kernel", "asked": link, "emulator": emulator}
-            runs.append([dataclasses.replace(first, environment={"link": recorded}), *rest])
+            runs.append([dataclasses.replace(first, environment=Environment.of({"link": recorded})), *rest])
     rows = rows_of(*runs)
     (found,) = break_evens(rows)
 

@@ -1,12 +1,12 @@
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from liecbench.config.cell import Cell
 from liecbench.results.cells import CellResult
 from liecbench.results.changed_models import changed_models, version_warnings
+from liecbench.results.environment_record import Environment
 from tests import ledgers
 
 OWN = "tests.own_tasks:linear"
@@ -14,11 +14,10 @@ CURRENT = hashlib.sha256((Path(__file__).parents[1] / "own_tasks.py").read_bytes
 
 
 def result(name: str, model_sha256: str | None, *, epochs: int = 1) -> CellResult:
-    environment: dict[str, Any] = {} if model_sha256 is None else {"model_sha256": model_sha256}
     return CellResult(
         id=str(model_sha256),
         spec=ledgers.spec(task={"model": {"name": name}}),
-        environment=environment,
+        environment=Environment(model_sha256=model_sha256),
         attempt=1,
         epochs=[ledgers.epoch("a", number) for number in range(1, epochs + 1)],
     )

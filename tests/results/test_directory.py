@@ -20,11 +20,12 @@ from liecbench.results.directory import (
     refuse_existing,
 )
 from liecbench.results.ledger import LEDGER_NAME
-from liecbench.results.records import SCHEMA, Record, to_json
+from liecbench.results.record_json import SCHEMA, to_json
+from liecbench.results.records import Record
 from liecbench.results.rows import Row, summarise
 from liecbench.results.tolerances import Tolerances
 from tests.break_even_ledger import ledger
-from tests.ledgers import end, epoch, run_of, spec, start, write_ledger
+from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start, write_ledger
 
 TEXT = """\
 name: example
@@ -62,6 +63,10 @@ def cells() -> list[Cell]:
     return scenario().cells()
 
 
+def begun(name: str) -> Record:
+    return consistent([start(name)])[0]
+
+
 def error_of(path: Path) -> str:
     with pytest.raises(LiecbenchError) as raised:
         ResultsDirectory(Snapshot(path))
@@ -84,11 +89,11 @@ def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
 
 def test_a_finished_run_leaves_its_directory_to_the_next(tmp_path: Path) -> None:
     with ResultsDirectory(Snapshot(tmp_path)) as first:
-        first.ledger.append(start("a"))
+        first.ledger.append(begun("a"))
     with ResultsDirectory(Snapshot(tmp_path)) as second:
         found = list(second.snapshot.cells)
 
-    assert found == ["a"]
+    assert found == [cell_id()]
 
 
 def test_fresh_refuses_results(tmp_path: Path) -> None:
@@ -129,19 +134,19 @@ def test_a_read_only_file_system_is_named() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 30])
 def test_an_incomplete_last_line_is_cut_before_the_next_record(tmp_path: Path, size: int) -> None:
-    whole = f"{to_json(start('a'))}\n"
+    whole, second = lines_of([start("a"), end("a", status="failed")])
     ledger = tmp_path / LEDGER_NAME
-    ledger.write_text(whole + to_json(epoch("a"))[:size])
+    ledger.write_text(whole + second[:size])
     with ResultsDirectory(Snapshot(tmp_path)) as results:
-        results.ledger.append(end("a"))
+        results.ledger.append(consistent([start("a"), end("a", status="failed")])[1])
 
-    assert f"{whole}{to_json(end('a'))}\n" == ledger.read_text()
+    assert whole + second == ledger.read_text()
 
 
 def test_the_description_counts_cells_of_earlier_runs(tmp_path: Path, cells: list[Cell]) -> None:
-    (tmp_path / LEDGER_NAME).write_text(
-        "".join(f"{to_json(r)}\n" for i in (cells[0].id, "other") for r in (start(i), epoch(i), end(i)))
-    )
+    known = dataclasses.replace(start("a"), spec=cells[0].spec())
+    epochs = [epoch("a", number) for number in range(1, cells[0].task.epochs + 1)]
+    write_ledger(tmp_path, [known, *epochs, end("a")], run_of("other", seed=9))
     with ResultsDirectory(Snapshot(tmp_path)) as results:
         left = jobs_left(cells, results.snapshot.cells)
         actual = results.describe(cells, left.cells, left.jobs)
@@ -171,40 +176,40 @@ def test_a_users_own_scenario_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_records_of_a_newer_version_are_not_changed(tmp_path: Path) -> None:
-    text = to_json(start("a")).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}') + "\n"
+    text = to_json(begun("a")).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}') + "\n"
     (tmp_path / LEDGER_NAME).write_text(text)
     actual = error_of(tmp_path)
 
-    assert f"{tmp_path / LEDGER_NAME}:1: schema {SCHEMA + 1}; this version reads schema {SCHEMA}" in actual
+    assert f"{tmp_path / LEDGER_NAME}:1: schema {SCHEMA + 1}; this version reads schemas 1 and {SCHEMA}" in actual
     assert (tmp_path / LEDGER_NAME).read_text() == text
 
 
 def test_refreshing_adds_the_new_records(tmp_path: Path) -> None:
     with ResultsDirectory(Snapshot(tmp_path)) as results:
         seen = []
-        for record in (start("a"), epoch("a"), end("a"), start("b")):
+        for record in consistent(run_of("a"), [start("b", seed=1)]):
             results.ledger.append(record)
             cells = results.snapshot.refresh()
-            seen.append([(cell.id, len(cell.epochs), cell.status) for cell in cells.values()])
+            seen.append([(cell.spec["seed"], len(cell.epochs), cell.status) for cell in cells.values()])
 
-    done = ("a", 1, "completed")
-    assert seen == [[("a", 0, "unfinished")], [("a", 1, "unfinished")], [done], [done, ("b", 0, "unfinished")]]
+    done = (0, 1, "completed")
+    assert seen == [[(0, 0, "unfinished")], [(0, 1, "unfinished")], [done], [done, (1, 0, "unfinished")]]
 
 
 def test_an_incomplete_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
-    line = f"{to_json(start('a'))}\n"
+    (line,) = lines_of([start("a")])
     ledger = tmp_path / LEDGER_NAME
     ledger.write_text(line[:20])
     snapshot = Snapshot(tmp_path)
     before = list(snapshot.cells)
     ledger.write_text(line)
 
-    assert (before, list(snapshot.refresh())) == ([], ["a"])
+    assert (before, list(snapshot.refresh())) == ([], [cell_id()])
 
 
 def test_a_damaged_new_line_is_named_with_its_number(tmp_path: Path) -> None:
     ledger = tmp_path / LEDGER_NAME
-    ledger.write_text(f"{to_json(start('a'))}\n")
+    ledger.write_text(lines_of([start("a")])[0])
     snapshot = Snapshot(tmp_path)
     with ledger.open("a") as file:
         file.write("{}\n")
@@ -249,36 +254,36 @@ def test_a_damaged_scenario_is_named(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_a_cell_in_two_directories_counts_where_it_completed(tmp_path: Path, order: tuple[int, int]) -> None:
-    begun: list[Record] = [start("x"), epoch("x")]
+    unfinished: list[Record] = [start("x"), epoch("x")]
     trained = run_of("x", [{}, {}])
-    directories = [write_ledger(tmp_path / "a", begun), write_ledger(tmp_path / "b", trained)]
+    directories = [write_ledger(tmp_path / "a", unfinished), write_ledger(tmp_path / "b", trained)]
     cells = load([directories[index] for index in order])
 
-    assert [(cell.id, cell.status, len(cell.epochs)) for cell in cells] == [("x", "completed", 2)]
+    assert [(cell.id, cell.status, len(cell.epochs)) for cell in cells] == [(cell_id(), "completed", 2)]
 
 
 def test_a_cell_that_two_directories_completed_is_shown_twice(tmp_path: Path) -> None:
     slow = [*run_of("x", [{"seconds": 4.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
     fast = [*run_of("x", [{"seconds": 2.0}]), *run_of("y", [{"seconds": 1.0}], algorithm="psgd")]
     cells = load([write_ledger(tmp_path / "a", slow), write_ledger(tmp_path / "b", fast)])
-    seen = [(cell.directory, cell.id, cell.epochs[0].train_seconds) for cell in cells]
+    seen = [(cell.directory, cell.spec["algorithm"]["name"], cell.epochs[0].train_seconds) for cell in cells]
 
-    assert seen == [("a", "x", 4.0), ("a", "y", 1.0), ("b", "x", 2.0), ("b", "y", 1.0)]
+    assert seen == [("a", "ddp", 4.0), ("a", "psgd", 1.0), ("b", "ddp", 2.0), ("b", "psgd", 1.0)]
 
 
 def test_a_cell_whose_spec_is_damaged_is_named(tmp_path: Path) -> None:
-    record = start("x")
-    directory = write_ledger(tmp_path, [dataclasses.replace(record, spec={**record.spec, "workers": 0})])
+    directory = write_ledger(tmp_path, [start("x", workers=0)])
     with pytest.raises(LiecbenchError) as raised:
         load([directory])
 
-    assert str(raised.value).startswith(f"{directory}: cell x: Input should be greater than or equal to 1 in its spec;")
+    expected = f"{directory / LEDGER_NAME}:1: the spec of cell {cell_id(workers=0)}: workers: Input should be greater"
+    assert str(raised.value).startswith(expected)
 
 
 def test_directories_are_read_together(tmp_path: Path) -> None:
     directories = [write_ledger(tmp_path / "a", run_of("x")), write_ledger(tmp_path / "b", run_of("y", seed=1))]
 
-    assert [cell.id for cell in load(directories)] == ["x", "y"]
+    assert [cell.spec["seed"] for cell in load(directories)] == [0, 1]
 
 
 def test_an_empty_ledger_has_nothing_to_compare(tmp_path: Path) -> None:
@@ -295,8 +300,8 @@ def test_an_empty_ledger_has_nothing_to_compare(tmp_path: Path) -> None:
 def test_cells_that_narrow_a_break_even_are_left_out_unless_asked_for(tmp_path: Path) -> None:
     directory = write_ledger(tmp_path, run_of("x"), run_of("y", link="25mbit", added_rate=True))
 
-    assert [cell.id for cell in load([directory])] == ["x"]
-    assert [cell.id for cell in load([directory], with_added=True)] == ["x", "y"]
+    assert [cell.spec["link"] for cell in load([directory])] == ["20mbit"]
+    assert [cell.spec["link"] for cell in load([directory], with_added=True)] == ["20mbit", "25mbit"]
 
 
 def psgd_of(*directories: Path) -> Row:

@@ -4,10 +4,12 @@ from typing import Any
 import pytest
 
 from liecbench.report.table_texts import caption
+from liecbench.results.environment_record import Environment
 from liecbench.results.gpu_metrics import throttling_warnings
 from liecbench.results.metric_row import CompletedCell
 from liecbench.results.metrics import METRICS, derive_metrics
-from liecbench.results.records import Record, Start, from_json, to_json
+from liecbench.results.record_json import from_json, to_json
+from liecbench.results.records import Record, Start
 from liecbench.results.rows import Row
 from tests.ledgers import cells_of, comparison_of, end, epoch, rows_of, run_of, start
 
@@ -132,7 +134,7 @@ def shared(cell: str, ranks: list[list[int]], seed: int = 0, **nccl: Any) -> lis
     begun, *rest = run_of(cell, seed=seed)
     assert isinstance(begun, Start)
     environment = {"gpu": {"ranks_per_gpu": ranks}, **({"nccl": nccl} if nccl else {})}
-    return [dataclasses.replace(begun, environment=environment), *rest]
+    return [dataclasses.replace(begun, environment=Environment.of(environment)), *rest]
 
 
 @pytest.mark.parametrize(

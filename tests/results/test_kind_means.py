@@ -7,7 +7,9 @@ import pytest
 
 from liecbench.config.cell import Cell
 from liecbench.results.cells import CellResult, replay, without_used_trajectories
-from liecbench.results.records import Epoch, Record, Timing, from_json, to_json
+from liecbench.results.environment_record import Environment
+from liecbench.results.record_json import from_json, to_json
+from liecbench.results.records import Epoch, Record, Timing
 from liecbench.results.rows import summarise
 from liecbench.results.statistics import Estimate
 from liecbench.results.warnings import emulator_warnings, precision_warnings
@@ -145,7 +147,7 @@ def test_a_rows_costs_are_those_of_the_long_run() -> None:
 
 def test_an_imprecise_speed_up_is_a_warning() -> None:
     cell = composed(*RECORDS)
-    cell.environment = {"timing_precision": 0.02}
+    cell.environment = Environment(timing_precision=0.02)
 
     assert precision_warnings([cell], Estimate(mean=2.0, low=1.8, high=2.2)) == [
         "its speed-up is known to ±10% only, not to 2%: 2 rounds were timed"
@@ -156,7 +158,7 @@ def test_an_imprecise_speed_up_is_a_warning() -> None:
 
 def emulated(cell: Cell, emulator: str | None) -> Record:
     link = {"enforcement": "kernel", "asked": "20mbit", **({"emulator": emulator} if emulator else {})}
-    return dataclasses.replace(start(cell.id), spec=cell.spec(), environment={"link": link})
+    return dataclasses.replace(start(cell.id), spec=cell.spec(), environment=Environment.of({"link": link}))
 
 
 def test_rounds_of_several_emulators_are_a_warning() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from liecbench.results.environment_record import Environment
 from liecbench.results.learning import learned_nothing
 from liecbench.results.records import Epoch, Record, Start
 from tests.ledgers import rows_of, run_of
@@ -15,7 +16,11 @@ def run(algorithm: str, test_set: dict[str, float] | None, loss: float = 1.0, **
     assert isinstance(begun, Start)
     assert isinstance(trained, Epoch)
     environment = {} if test_set is None else {"test_set": test_set}
-    return [dataclasses.replace(begun, environment=environment), dataclasses.replace(trained, test_loss=loss), ended]
+    return [
+        dataclasses.replace(begun, environment=Environment.of(environment)),
+        dataclasses.replace(trained, test_loss=loss),
+        ended,
+    ]
 
 
 @pytest.mark.parametrize(("accuracy", "expected"), [(0.10, True), (0.13, True), (0.14, False)])

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from liecbench.errors import LiecbenchError
 from liecbench.results.ledger import LEDGER_NAME, Ledger, read
-from liecbench.results.records import SCHEMA, Record, to_json
+from liecbench.results.record_json import SCHEMA, to_json
 from tests import ledgers
-from tests.results.test_records import RECORDS
 
 
 def ledger_of(directory: Path, content: bytes | str) -> Path:
@@ -25,44 +24,60 @@ def message(directory: Path) -> str:
     return str(raised.value)
 
 
-@given(st.lists(RECORDS, max_size=5))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_ledger_reads_back_in_order(tmp_path: Path, records: list[Record]) -> None:
-    (tmp_path / LEDGER_NAME).unlink(missing_ok=True)
-    with Ledger(tmp_path) as ledger:
-        for record in records:
-            ledger.append(record)
+RUN = ledgers.run_of("a", [{}, {}])
+RECORDS_OF_A = ledgers.consistent(RUN)
+START, *REST = ledgers.lines_of(RUN)
 
-    assert records == list(read(tmp_path))
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_ledger_reads_back_in_order(tmp_path: Path, epochs: list[int]) -> None:
+    (tmp_path / LEDGER_NAME).unlink(missing_ok=True)
+    runs = [ledgers.run_of(f"c{seed}", [{}] * count, seed=seed) for seed, count in enumerate(epochs)]
+    ledgers.write_ledger(tmp_path, *runs)
+
+    assert ledgers.consistent(*runs) == list(read(tmp_path))
+    assert "".join(ledgers.lines_of(*runs)) == (tmp_path / LEDGER_NAME).read_text()
 
 
 def test_a_later_ledger_appends(tmp_path: Path) -> None:
-    records: list[Record] = [ledgers.start("a"), ledgers.epoch("a")]
-    for record in records:
+    for record in RECORDS_OF_A:
         with Ledger(tmp_path) as ledger:
             ledger.append(record)
 
-    assert records == list(read(tmp_path))
+    assert list(read(tmp_path)) == RECORDS_OF_A
 
 
-@pytest.mark.parametrize("size", [1, 10, 100])
+def test_two_writers_by_turns_number_their_lines_on(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as first, Ledger(tmp_path) as second:
+        for writer, record in zip([first, second, second, first], RECORDS_OF_A, strict=True):
+            writer.append(record)
+
+    assert list(read(tmp_path)) == RECORDS_OF_A
+
+
+def test_a_ledger_of_the_first_schema_goes_on_with_numbers(tmp_path: Path) -> None:
+    old = [to_json(record).replace('"schema": 2', '"schema": 1') for record in RECORDS_OF_A[:2]]
+    ledger_of(tmp_path, "".join(f"{line}\n" for line in old))
+    with Ledger(tmp_path) as ledger:
+        for record in RECORDS_OF_A[2:]:
+            ledger.append(record)
+
+    assert list(read(tmp_path)) == RECORDS_OF_A
+    assert (tmp_path / LEDGER_NAME).read_text().splitlines()[2:] == [line.rstrip() for line in REST[1:]]
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 100, 10_000])
 def test_an_incomplete_last_line_is_skipped(tmp_path: Path, size: int) -> None:
-    whole = to_json(ledgers.start("a"))
-    ledger_of(tmp_path, f"{whole}\n{to_json(ledgers.epoch('a'))[:size]}")
+    ledger_of(tmp_path, START + REST[0].rstrip("\n")[:size])
 
-    assert [ledgers.start("a")] == list(read(tmp_path))
-
-
-def test_a_last_line_without_line_end_is_incomplete(tmp_path: Path) -> None:
-    ledger_of(tmp_path, f"{to_json(ledgers.start('a'))}\n{to_json(ledgers.end('a'))}")
-
-    assert [ledgers.start("a")] == list(read(tmp_path))
+    assert RECORDS_OF_A[:1] == list(read(tmp_path))
 
 
 def test_zeros_that_a_power_cut_left_are_skipped(tmp_path: Path) -> None:
-    ledger_of(tmp_path, f"{to_json(ledgers.start('a'))}\n".encode() + bytes(100))
+    ledger_of(tmp_path, START.encode() + bytes(100))
 
-    assert [ledgers.start("a")] == list(read(tmp_path))
+    assert RECORDS_OF_A[:1] == list(read(tmp_path))
 
 
 def changed(**fields: Any) -> str:
@@ -72,27 +87,44 @@ def changed(**fields: Any) -> str:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("{", "EOF while parsing an object"),
-        ("", "EOF while parsing a value"),
+        ("{", "not JSON: EOF while parsing an object"),
+        ("", "not JSON: EOF while parsing a value"),
         ("[]", "not a start, epoch, timing or end record"),
         ("3", "not a start, epoch, timing or end record"),
         ("{}", "not a start, epoch, timing or end record"),
         (changed(type="middle"), "not a start, epoch, timing or end record"),
         (changed(type=None), "not a start, epoch, timing or end record"),
-        (changed(schema=SCHEMA + 1), "schema 2; this version reads schema 1"),
-        (changed(schema=None), "schema None; this version reads schema 1"),
+        (changed(schema=SCHEMA + 1), "schema 3; this version reads schemas 1 and 2"),
+        (changed(schema=None), "schema None; this version reads schemas 1 and 2"),
         (f'{{"type": "end", "schema": {SCHEMA}, "cell": "a"}}', "end record: attempt: Field required"),
         (changed(type=["end"]), "not a start, epoch, timing or end record"),
+        (changed(), "its number or checksum is missing, with which every line of schema 2 ends"),
+        (REST[0].replace("22, 22", "22, 23"), "its checksum is wrong: the line was changed after it was written"),
+        (REST[0].replace('"number": 2', '"number": 3'), "its checksum is wrong"),
     ],
 )
 def test_a_damaged_line_is_named_with_its_number(tmp_path: Path, line: str, expected: str) -> None:
-    path = ledger_of(tmp_path, f"{to_json(ledgers.start('a'))}\n{line}\n{to_json(ledgers.end('a'))}\n")
+    path = ledger_of(tmp_path, "".join([START, line.rstrip("\n"), "\n", *REST[1:]]))
+    remedy = f"; `liecbench verify {tmp_path}` names all damage, and --salvage keeps the whole cells"
     actual = message(tmp_path)
 
-    assert (f"{path}:2: {expected}", True) == (
-        actual[: len(f"{path}:2: {expected}")],
-        actual.endswith("; use the liecbench that wrote it, or remove the damaged line"),
-    )
+    assert (f"{path}:2: {expected}", True) == (actual[: len(f"{path}:2: {expected}")], actual.endswith(remedy))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([START, *REST[1:]], "2: its number is 3, and that of the line before 1: line 2 is missing"),
+        ([START, REST[2]], "2: its number is 4, and that of the line before 1: lines 2 to 3 are missing"),
+        ([START, REST[0], REST[0]], "3: its number is 2, and that of the line before 2: it is repeated or moved"),
+        ([START, REST[1], REST[0]], "2: its number is 3, and that of the line before 1: line 2 is missing"),
+        (REST, "1: its number is 2, and that of the line before 0: line 1 is missing"),
+    ],
+)
+def test_missing_repeated_and_moved_lines_are_named(tmp_path: Path, lines: list[str], expected: str) -> None:
+    path = ledger_of(tmp_path, "".join(lines))
+
+    assert message(tmp_path).startswith(f"{path}:{expected}; ")
 
 
 def test_a_ledger_that_is_not_text_is_named(tmp_path: Path) -> None:
@@ -118,7 +150,7 @@ def test_a_locked_ledger_refuses_a_second_lock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tail", ["", "{", '{"type": "epoch"', "\x00\x00"])
 def test_locking_cuts_off_an_incomplete_last_line(tmp_path: Path, tail: str) -> None:
-    whole = f"{to_json(ledgers.start('a'))}\n"
+    whole = START
     path = ledger_of(tmp_path, whole + tail)
     with Ledger(tmp_path) as ledger:
         ledger.lock(tmp_path)

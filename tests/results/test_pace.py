@@ -3,6 +3,7 @@ import math
 import pytest
 
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment
 from liecbench.results.pace import Pace
 from liecbench.results.records import Timing
 from tests.ledgers import epoch, spec
@@ -12,7 +13,13 @@ from tests.simulations.verdict_errors import timing
 def pace(*timings: Timing, seconds: dict[int, float] | None = None) -> Pace:
     """Return the pace of one completed cell of one epoch of 22 steps."""
     cell = CellResult(
-        id="a", spec=spec(), environment={}, attempt=1, epochs=[epoch("a")], timings=timings, status="completed"
+        id="a",
+        spec=spec(),
+        environment=Environment(),
+        attempt=1,
+        epochs=[epoch("a")],
+        timings=timings,
+        status="completed",
     )
     return Pace.of_cells([cell], seconds or {0: 1.0})
 

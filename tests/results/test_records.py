@@ -5,57 +5,87 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.results.records import End, Epoch, FirstSteps, Record, Start, from_json, to_json
+from liecbench.network.link_record import LinkRecord
+from liecbench.network.link_tally import LinkTally
+from liecbench.results.environment_record import Environment
+from liecbench.results.record_json import from_json, to_json
+from liecbench.results.records import End, Epoch, FirstSteps, Record, Start
 from tests import ledgers
 
+TALLY = LinkTally(
+    lost_sent_segments=(1, 0), lost_received_segments=(0, 0), dropped_frames=3, sent_frames=5, late_seconds=0.5
+)
 TEXT = st.text(max_size=6)
-FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+FLOATS = st.floats(-1e100, 1e100)
+SIZES = st.floats(0, 1e100)
+FRACTIONS = st.floats(0, 1)
+SECONDS = st.floats(0, 1e10)
 NUMBERS = st.lists(st.integers(0, 2**60), max_size=3)
-BYTES = st.fixed_dictionaries({"sent": NUMBERS, "received": NUMBERS})
+BYTES = NUMBERS.flatmap(
+    lambda sent: st.fixed_dictionaries(
+        {"sent": st.just(sent), "received": st.lists(st.integers(0, 2**60), min_size=len(sent), max_size=len(sent))}
+    )
+)
 PLAIN = st.dictionaries(TEXT, st.one_of(st.none(), st.booleans(), st.integers(), FLOATS, TEXT), max_size=3)
-STARTS = st.builds(Start, cell=TEXT, attempt=st.integers(1), at=TEXT, spec=PLAIN, environment=PLAIN)
+ENVIRONMENTS = st.builds(
+    Environment,
+    torch=st.none() | TEXT,
+    num_cpus=st.none() | st.integers(1, 99),
+    variables=st.none() | st.dictionaries(TEXT, TEXT, max_size=2),
+    timing_precision=st.none() | st.floats(0.001, 0.5),
+    link=st.none()
+    | st.builds(LinkRecord, asked=st.sampled_from(["none", "10mbit", {"rate": "1gbit", "delay": "5ms"}])),
+)
+STARTS = st.builds(
+    Start,
+    cell=TEXT,
+    attempt=st.integers(1, 2**63 - 1),
+    at=TEXT,
+    epochs_done=st.integers(0, 9),
+    spec=PLAIN,
+    environment=ENVIRONMENTS,
+)
 FIRST_STEPS = st.builds(
     FirstSteps,
     train_loss=st.lists(FLOATS, max_size=3),
-    compression_error=st.none() | FLOATS,
-    residual_norm=st.none() | FLOATS,
+    compression_error=st.none() | SIZES,
+    residual_norm=st.none() | SIZES,
 )
 EPOCHS = st.builds(
     Epoch,
     cell=TEXT,
-    attempt=st.integers(1),
-    epoch=st.integers(1),
-    steps=st.integers(1),
-    timed_steps=st.integers(0),
+    attempt=st.integers(1, 2**63 - 1),
+    epoch=st.integers(1, 2**63 - 1),
+    steps=st.integers(1, 2**63 - 1),
+    timed_steps=st.integers(0, 2**40),
     **dict.fromkeys(
         (
-            "train_loss",
-            "test_loss",
-            "test_accuracy",
             "train_seconds",
             "compute_seconds",
             "exposed_seconds",
             "compress_seconds",
             "communicate_seconds",
-            "divergence",
             "cpu_seconds",
         ),
-        FLOATS,
+        SECONDS,
     ),
-    step_seconds=st.none() | st.fixed_dictionaries({"median": FLOATS, "p95": FLOATS}),
+    **dict.fromkeys(("train_loss", "test_loss"), FLOATS),
+    test_accuracy=FRACTIONS,
+    divergence=SIZES,
+    step_seconds=st.none() | st.fixed_dictionaries({"median": SECONDS, "p95": SECONDS}),
     payload_bytes=BYTES,
     wire_bytes=st.none() | BYTES,
     messages=NUMBERS,
-    compression_error=st.none() | FLOATS,
-    residual_norm=st.none() | FLOATS,
-    peak_memory_bytes=st.integers(0),
-    gpu=st.none() | st.dictionaries(TEXT, FLOATS, max_size=2),
+    compression_error=st.none() | SIZES,
+    residual_norm=st.none() | SIZES,
+    peak_memory_bytes=st.integers(0, 2**60),
+    gpu=st.none() | st.dictionaries(st.sampled_from(["power_watts", "utilisation"]), FRACTIONS, max_size=2),
     first_steps=st.none() | FIRST_STEPS,
 )
 ENDS = st.builds(
     End,
     cell=TEXT,
-    attempt=st.integers(1),
+    attempt=st.integers(1, 2**63 - 1),
     status=st.sampled_from(["completed", "failed", "diverged"]),
     error=st.none() | TEXT,
 )
@@ -73,17 +103,17 @@ def test_lines_carry_their_type_and_schema() -> None:
     records: list[Record] = [ledgers.start("a"), ledgers.epoch("a"), ledgers.end("a")]
     lines = [json.loads(to_json(record)) for record in records]
 
-    assert [(line["type"], line["schema"]) for line in lines] == [("start", 1), ("epoch", 1), ("end", 1)]
+    assert [(line["type"], line["schema"]) for line in lines] == [("start", 2), ("epoch", 2), ("end", 2)]
 
 
 def test_an_end_is_written_as_the_interface_says() -> None:
     actual = json.loads(to_json(End(cell="a", attempt=2, status="failed", error="lost")))
 
-    assert actual == {"type": "end", "schema": 1, "cell": "a", "attempt": 2, "status": "failed", "error": "lost"}
+    assert actual == {"type": "end", "schema": 2, "cell": "a", "attempt": 2, "status": "failed", "error": "lost"}
 
 
 def test_what_the_delay_line_counted_is_kept() -> None:
-    end = End(cell="a", attempt=1, status="completed", error=None, link={"dropped_frames": 3})
+    end = End(cell="a", attempt=1, status="completed", error=None, link=TALLY)
 
     assert from_json(to_json(end)) == end
 

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from liecbench.results.environment_record import Environment
 from liecbench.results.row_flags import row_flags
 from liecbench.results.rows import Row
 from tests.ledgers import end, epoch, rows_of, start
@@ -21,8 +22,7 @@ def row(
     trained = dataclasses.replace(
         epoch("a", seconds=1.0, timed=timed), cpu_seconds=cpu, data_seconds=data, other_cpu_share=other
     )
-    environment = {} if num_cpus is None else {"num_cpus": num_cpus}
-    began = dataclasses.replace(start("a", workers=workers, link=link), environment=environment)
+    began = dataclasses.replace(start("a", workers=workers, link=link), environment=Environment(num_cpus=num_cpus))
     return rows_of([began, trained, end("a")])[0]
 
 

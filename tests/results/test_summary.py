@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import Epoch, Record, Start
 from tests.ledgers import comparison_of, end, run_of, start
 
@@ -49,7 +50,9 @@ def test_the_resolution_of_the_test_set_stands_beside_one_seed() -> None:
     both = [run("ddp", (4.0, 0.9)), run("psgd", (2.0, 0.9))]
     for one in both:
         assert isinstance(one[0], Start)
-        one[0] = dataclasses.replace(one[0], environment={"test_set": {"labels": 360, "commonest_share": 0.1}})
+        one[0] = dataclasses.replace(
+            one[0], environment=Environment.of({"test_set": {"labels": 360, "commonest_share": 0.1}})
+        )
 
     # 1.96 · √(2 · 0.9 · 0.1 / 360), which is 4.4 points; twice the standard error is 4.5
     assert "the size of the test set alone leaves ±4.5 points open" in lines_of(*both)[1]
@@ -114,7 +117,9 @@ def test_a_baseline_that_learned_nothing_is_compared_with_nothing() -> None:
     both = [run("ddp", (4.0, 0.1)), run("psgd", (2.0, 0.1))]
     for one in both:
         assert isinstance(one[0], Start)
-        one[0] = dataclasses.replace(one[0], environment={"test_set": {"labels": 360, "commonest_share": 0.1}})
+        one[0] = dataclasses.replace(
+            one[0], environment=Environment.of({"test_set": {"labels": 360, "commonest_share": 0.1}})
+        )
 
     assert lines_of(*both) == [
         "ddp learned nothing: its accuracy is 10.0%, and always guessing the commonest class gives 10.0%; "

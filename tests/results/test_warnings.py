@@ -2,16 +2,20 @@ from dataclasses import replace
 
 import pytest
 
+from liecbench.network.link_tally import LinkTally
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment
 from liecbench.results.warnings import cell_warnings
 from tests.ledgers import spec
 
-TALLY = {"dropped_frames": 3, "sent_frames": 100, "late_seconds": 0.0}
+TALLY = LinkTally(
+    lost_sent_segments=(0, 0), lost_received_segments=(0, 0), dropped_frames=3, sent_frames=100, late_seconds=0.0
+)
 
 
 def cell(seed: int, timing: str, dropped: int) -> CellResult:
-    cell = CellResult(id=f"cell{seed}", spec=spec(seed=seed, timing=timing), environment={}, attempt=1)
-    return replace(cell, link_tally={**TALLY, "dropped_frames": dropped})
+    cell = CellResult(id=f"cell{seed}", spec=spec(seed=seed, timing=timing), environment=Environment(), attempt=1)
+    return replace(cell, link_tally=replace(TALLY, dropped_frames=dropped))
 
 
 @pytest.mark.parametrize(("timing", "dropped"), [("interleaved", 3 + 4), ("end_to_end", 3 + 3 + 4)])

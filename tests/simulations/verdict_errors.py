@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment
 from liecbench.results.records import Timing
 from liecbench.results.rows import summarise
 from liecbench.results.setting_verdict import SettingVerdict
@@ -76,7 +77,7 @@ class Run:
                 CellResult(
                     id=f"{name}{seed}",
                     spec=spec(algorithm=name, seed=seed, timing="interleaved" if timings else "end_to_end"),
-                    environment={"test_set": {"labels": NUM_TEST_LABELS, "commonest_share": 0.1}},
+                    environment=Environment.of({"test_set": {"labels": NUM_TEST_LABELS, "commonest_share": 0.1}}),
                     attempt=1,
                     epochs=[epoch(f"{name}{seed}", seconds=seconds, accuracy=right / NUM_TEST_LABELS)],
                     timings=timings,

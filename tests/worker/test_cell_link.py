@@ -45,7 +45,7 @@ def _prepare(working: list[int]) -> list[object]:
     link.prepare(LinkMap.parse("100mbit"))
     tally, again = link.tally(), link.tally()
     link.prepare(LinkMap.parse("100mbit"))
-    counts = [None if counted is None else counted["sent_frames"] for counted in (tally, again, link.tally())]
+    counts = [None if counted is None else counted.sent_frames for counted in (tally, again, link.tally())]
     return [link.describe()["emulator"], *counts]
 
 

@@ -1,37 +1,48 @@
 """The stored baseline: bytes, accuracy and times of each completed cell, in a file with a checksum against edits."""
 
 import dataclasses
-import hashlib
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from annotated_types import Ge, Le, MinLen
-from pydantic import SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from liecbench import __version__
+from liecbench.check.stored import baseline_text
 from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell import Cell, Model
+from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.host import regular_files
+from liecbench.network.link_record import LinkRecord
 from liecbench.results.cells import CellResult
+from liecbench.results.environment_record import Environment, NcclRecord
+from liecbench.results.ranges import Count, CpuShare, Fraction, NonNegative, Real, Seconds
 from liecbench.results.records import Epoch
 
-SCHEMA: Final = 1
-TYPE: Final = "liecbench-baseline"
 _MOST_BYTES: Final = 2**30
+_STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 _WRITE: Final = "`liecbench baseline RESULTS -o FILE`"
 
-Count = Annotated[int, Ge(0), Le(2**63 - 1)]
-# Wider than the range of float32, and the square of any value within is still a finite float.
-Real = Annotated[float, Ge(-1e100), Le(1e100)]
-Seconds = Annotated[float, Ge(0), Le(1e100)]
 
-
-class StoredBytes(Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBytes:
     """Bytes that each rank sent and received in an epoch; both lists have one entry per rank."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     sent: list[Count]
     received: list[Count]
 
@@ -41,68 +52,86 @@ class StoredBytes(Model):
         return sum(self.sent) + sum(self.received)
 
 
-class StoredFirstSteps(Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFirstSteps:
     """The numbers of a cell's first steps: a loss per step, and compression error and residual norm after the last."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     train_loss: list[Real]
-    compression_error: Real | None
-    residual_norm: Real | None
+    compression_error: NonNegative | None
+    residual_norm: NonNegative | None
 
 
-class StoredEpoch(Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEpoch:
     """The fields of an epoch's record that checks need; accuracy is a fraction."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     epoch: Annotated[int, Ge(1), Le(10**9)]
     steps: Annotated[int, Ge(1), Le(10**9)]
     timed_steps: Count
     payload_bytes: StoredBytes
     messages: list[Count]
     wire_bytes: StoredBytes | None
-    compression_error: Real | None
-    residual_norm: Real | None
+    compression_error: NonNegative | None
+    residual_norm: NonNegative | None
     train_loss: Real
     test_loss: Real
-    test_accuracy: Real
+    test_accuracy: Fraction
     train_seconds: Seconds
     exposed_seconds: Seconds
     communicate_seconds: Seconds
     least_communicate_seconds: Seconds | None
-    other_cpu_share: Real | None
+    other_cpu_share: CpuShare | None
     first_steps: StoredFirstSteps | None = None
 
     @classmethod
     def of(cls, epoch: Epoch) -> Self:
         """Return the fields of a record that a baseline stores; raise ValidationError if a value is out of bounds."""
         first = None if epoch.first_steps is None else dataclasses.asdict(epoch.first_steps)
-        return cls.model_validate({**{name: getattr(epoch, name) for name in cls.model_fields}, "first_steps": first})
+        found: Self = _epoch_adapter().validate_python({**_stored_fields(epoch), "first_steps": first}, strict=False)
+        return found
 
-    @model_serializer(mode="wrap")
-    def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out ``first_steps`` if it is None: versions without this field can then read the file."""
-        fields: dict[str, Any] = serialise(self)
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, without ``first_steps`` if it is None: earlier versions can then read the file."""
+        fields: dict[str, Any] = _epoch_adapter().dump_python(self)
         return {name: value for name, value in fields.items() if value is not None or name != "first_steps"}
 
 
-class Environment(Model):
+@functools.cache
+def _epoch_adapter() -> TypeAdapter[Any]:
+    return TypeAdapter(StoredEpoch)
+
+
+_STORED: Final = tuple(one.name for one in dataclasses.fields(StoredEpoch))
+
+
+def _stored_fields(epoch: Epoch) -> dict[str, Any]:
+    return {name: getattr(epoch, name) for name in _STORED}
+
+
+class StoredEnvironment(Model):
     """The fields of a cell's environment that decide which metrics can be compared; an unrecorded field is None."""
 
     torch: str | None = None
     cpu: str | None = None
     data_sha256: str | None = None
-    link: dict[str, Any] | None = None
+    link: LinkRecord | None = None
     gpus: list[str] | None = None
-    nccl: dict[str, Any] | None = None
+    nccl: NcclRecord | None = None
 
     @classmethod
-    def of(cls, recorded: Mapping[str, Any]) -> Self:
+    def of(cls, recorded: Environment) -> Self:
         """Return the fields of a recorded environment that a baseline stores."""
-        gpus = (recorded.get("gpu") or {}).get("names")
-        return cls.model_validate({**{name: recorded.get(name) for name in cls.model_fields}, "gpus": gpus})
+        fields = {name: getattr(recorded, name) for name in cls.model_fields if name != "gpus"}
+        return cls(**fields, gpus=None if recorded.gpu is None else list(recorded.gpu.names))
 
     @model_serializer(mode="wrap")
     def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out ``gpus`` and ``nccl`` if they are None: versions without these fields can then read the file."""
+        """Leave out newer fields that are None: versions without these fields can then read the file."""
         fields: dict[str, Any] = serialise(self)
+        if self.link is not None:
+            fields["link"] = {name: value for name, value in fields["link"].items() if value is not None}
         return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
 
 
@@ -110,7 +139,7 @@ class BaselineCell(Model):
     """One cell of a baseline: its spec, its environment, and its epochs in order."""
 
     spec: dict[str, Any]
-    environment: Environment
+    environment: StoredEnvironment
     epochs: list[StoredEpoch]
 
     @field_validator("spec")
@@ -118,9 +147,25 @@ class BaselineCell(Model):
     def _fill_in(cls, spec: dict[str, Any]) -> dict[str, Any]:
         """Return the spec with the defaults of fields that a later version added to cells."""
         try:
-            return Cell.from_spec(spec).spec()
+            return complete_spec(spec)
         except ValidationError as error:
             raise ValueError(_first_error(error)) from None
+
+    @model_validator(mode="after")
+    def _check_epochs(self) -> Self:
+        for number, epoch in enumerate(self.epochs, start=1):
+            if epoch.epoch != number:
+                raise ValueError(f"epoch {epoch.epoch} stands in place of epoch {number}")
+            lists = [epoch.payload_bytes.sent, epoch.payload_bytes.received, epoch.messages]
+            lists += [] if epoch.wire_bytes is None else [epoch.wire_bytes.sent, epoch.wire_bytes.received]
+            if any(len(ranks) != self.spec["workers"] for ranks in lists):
+                raise ValueError(f"epoch {number} needs one number per rank, of {self.spec['workers']}")
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the cell as plain JSON values."""
+        environment = self.environment.model_dump(mode="json")
+        return {"spec": self.spec, "environment": environment, "epochs": [epoch.as_dict() for epoch in self.epochs]}
 
     @property
     def seed(self) -> int:
@@ -135,7 +180,7 @@ class BaselineCell(Model):
             LiecbenchError: If the cell's records are invalid.
         """
         try:
-            environment = Environment.of(cell.environment)
+            environment = StoredEnvironment.of(cell.environment)
             epochs = [StoredEpoch.of(epoch) for epoch in undisturbed_epochs(cell)]
             return cls.model_validate({"spec": cell.spec, "environment": environment, "epochs": epochs})
         except ValidationError as error:
@@ -152,8 +197,9 @@ class Baseline(Model):
     @field_validator("cells")
     @classmethod
     def _require_epochs(cls, cells: list[BaselineCell]) -> list[BaselineCell]:
-        if any(not entry.epochs for entry in cells):
-            raise ValueError("a cell has no epoch")
+        for entry in cells:
+            if len(entry.epochs) != entry.spec["task"]["epochs"]:
+                raise ValueError(f"a cell has {len(entry.epochs)} of its {entry.spec['task']['epochs']} epochs")
         return cells
 
     @classmethod
@@ -175,7 +221,8 @@ class Baseline(Model):
             LiecbenchError: If the file cannot be written.
         """
         try:
-            regular_files.write_text(path, self._text())
+            cells = (cell.as_dict() for cell in self.cells)
+            regular_files.write_bytes(path, baseline_text.sealed(self.liecbench, cells))
         except OSError as error:
             raise LiecbenchError(f"{path}: {error.strerror}", "give a file in a directory that you can write") from None
 
@@ -189,7 +236,7 @@ class Baseline(Model):
         """
         remedy = f"restore it, or write it again with {_WRITE}"
         try:
-            return cls._parse(regular_files.read_bytes(path, _MOST_BYTES).decode())
+            return cls._parse(regular_files.read_bytes(path, _MOST_BYTES))
         except FileNotFoundError:
             raise NothingToCompareError(f"{path}: there is no such baseline", f"write one with {_WRITE}") from None
         except OSError as error:
@@ -206,27 +253,21 @@ class Baseline(Model):
         except (ValueError, RecursionError) as error:
             raise LiecbenchError(f"{path}: {error}", remedy) from None
 
-    def _text(self) -> str:
-        head = {"type": TYPE, "schema": SCHEMA, "liecbench": self.liecbench}
-        cells = [entry.model_dump(mode="json") for entry in self.cells]
-        return _canonical({**head, "sha256": _sha256({**head, "cells": cells}), "cells": cells}) + "\n"
-
     @classmethod
-    def _parse(cls, text: str) -> Self:
-        if not text.strip():
-            raise ValueError("it is empty")
-        document = json.loads(text)
-        if not isinstance(document, dict) or document.get("type") != TYPE:
-            raise ValueError(f"it is no baseline: its first field is not type {TYPE}")
-        if document.get("schema") != SCHEMA:
-            raise ValueError(f"it is of another schema; this version reads schema {SCHEMA}")
-        rest = {name: value for name, value in document.items() if name != "sha256"}
-        # The checksum detects changed values; comparing the text detects another format. Git may change line ends.
-        same_text = text.replace("\r\n", "\n").rstrip() == _canonical(document)
-        if not same_text or document.get("sha256") != _sha256(rest):
-            raise ValueError("it was edited after it was written")
-        stored = {name: value for name, value in rest.items() if name not in ("type", "schema")}
-        return cls.model_validate_json(_canonical(stored))
+    def _parse(cls, content: bytes) -> Self:
+        rest, cells = baseline_text.unsealed(content)
+        envelope = _Envelope.model_validate_json(rest)
+        return cls(liecbench=envelope.liecbench, cells=[BaselineCell.model_validate_json(cell) for cell in cells])
+
+
+class _Envelope(Model):
+    """The fields of a baseline's file beside the cells."""
+
+    type: str
+    schema_: Annotated[int, Field(alias="schema")]
+    liecbench: str
+    sha256: str
+    cells: Annotated[list[Any], MaxLen(0)]
 
 
 def left_out(cells: Sequence[CellResult]) -> list[str]:
@@ -238,14 +279,6 @@ def left_out(cells: Sequence[CellResult]) -> list[str]:
 def _sort_key(entry: BaselineCell) -> tuple[str, int]:
     others = {name: value for name, value in entry.spec.items() if name != "seed"}
     return json.dumps(others, sort_keys=True), entry.seed
-
-
-def _canonical(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=1, allow_nan=False)
-
-
-def _sha256(document: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(document).encode()).hexdigest()
 
 
 def _first_error(error: ValidationError) -> str:

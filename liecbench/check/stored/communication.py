@@ -150,9 +150,8 @@ def _rates(entry: BaselineCell) -> list[tuple[float, float]]:
 
     A measured rate may differ from the requested one by up to 15 %, and communication times then differ as much.
     """
-    measured = (entry.environment.link or {}).get("measured")
-    if measured:
-        return [(rank["up_bits_per_second"], rank["down_bits_per_second"]) for rank in measured]
+    if entry.environment.link and entry.environment.link.measured:
+        return [(rank.up_bits_per_second, rank.down_bits_per_second) for rank in entry.environment.link.measured]
     asked, ranks = LinkMap.parse(entry.spec["link"]), range(entry.spec["workers"])
     return [(asked.of(rank).up_bits_per_second, asked.of(rank).down_bits_per_second) for rank in ranks]
 

@@ -101,7 +101,9 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
     Returns:
         An outcome in which one result covers one metric of all cells that differ only in the seed.
     """
-    groups = _grouped(cells, baseline)
+    entries = [BaselineCell.of(cell) for cell in cells]
+    cells = [dataclasses.replace(cell, epochs=[], timings=(), long_run=None) for cell in cells]  # frees their memory
+    groups = _grouped(cells, entries, baseline)
     num_tests = sum(seeds.num_tests(group.comparable("numerics")) for group in groups)
     level = margins.alpha / max(num_tests, 1)
     num_intervals = sum(training_numbers.num_tests(group.comparable("numerics")) for group in groups)
@@ -132,12 +134,11 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
     )
 
 
-def _grouped(cells: Sequence[CellResult], baseline: Baseline) -> list[_Group]:
+def _grouped(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[_Group]:
     """Group cells that differ only in the seed, in the order of the results.
 
     If any cell matches the baseline, also add the baseline's cells that match no cell of the results.
     """
-    entries = [BaselineCell.of(cell) for cell in cells]
     indices = matching.match_cells(entries, baseline.cells)
     groups: dict[str, _Group] = {}
     for cell, entry, index in zip(cells, entries, indices, strict=True):
@@ -151,9 +152,10 @@ def _grouped(cells: Sequence[CellResult], baseline: Baseline) -> list[_Group]:
             group.known.append(cell)
             if cell.status == "completed":
                 group.matches.append(CellMatch(baseline=baseline.cells[index], current=entry))
-    if any(index is not None for index in indices):
+    matched = {index for index in indices if index is not None}
+    if matched:
         for index, entry in enumerate(baseline.cells):
-            if index not in indices:
+            if index not in matched:
                 group = groups.setdefault(matching.key_without_seed(entry), _Group(example=entry))
                 group.missing.append(entry.seed)
     return list(groups.values())

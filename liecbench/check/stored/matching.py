@@ -1,5 +1,7 @@
 """Match the cells of results with those of a baseline, and name the fields that prevent comparing their metrics."""
 
+import dataclasses
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +9,11 @@ from typing import Any, Final, Literal
 
 from liecbench.check.case_labels import cell_labels, value_text
 from liecbench.check.stored.baseline import BaselineCell
-from liecbench.config.cell_fields import flat_fields
+from liecbench.config.cell_fields import LATER_CELL_FIELDS, flat_fields, link_text
 
 Kind = Literal["wire", "numerics", "time"]
 
+_SORTED: Final = json.JSONEncoder(sort_keys=True)
 # Cell fields that do not change the bytes that a method sends.
 _IRRELEVANT_FOR_BYTES: Final = ("link", "threads", "timing", "enforcement", "emulator")
 # ``threads`` is included because splitting a sum over threads changes its rounding.
@@ -22,7 +25,7 @@ _NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CellMatch:
     """A cell of the results, and the baseline's cell that it is compared with."""
 
@@ -34,12 +37,16 @@ class CellMatch:
         """The seed, which is the same in both cells."""
         return self.current.seed
 
+    @functools.cached_property
+    def _both_conditions(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return _conditions(self.baseline), _conditions(self.current)
+
     def differences(self, kind: Kind) -> list[str]:
         """Return a text for each difference that prevents comparing metrics of this kind, such as times.
 
         Payload bytes and messages belong to no kind, because they can always be compared.
         """
-        return _differences(_conditions(self.baseline), _conditions(self.current), _NEEDED[kind])
+        return _differences(*self._both_conditions, _NEEDED[kind])
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
@@ -48,13 +55,10 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
     The two cells agree in all settings that can change the bytes sent. Among several such cells of the baseline, the
     one with the most other settings and environment fields in common is chosen.
     """
-    indices: dict[str, list[int]] = {}
+    candidates: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for index, entry in enumerate(baseline):
-        indices.setdefault(_bytes_key(entry), []).append(index)
-    return [
-        max(indices.get(_bytes_key(entry), []), key=lambda index: _similarity(baseline[index], entry), default=None)
-        for entry in current
-    ]
+        candidates.setdefault(_bytes_key(entry), []).append((index, _conditions(entry)))
+    return [_most_similar(_conditions(entry), candidates.get(_bytes_key(entry), [])) for entry in current]
 
 
 def differences_from_nearest(entry: BaselineCell, baseline: Sequence[BaselineCell]) -> list[str]:
@@ -71,7 +75,7 @@ def differences_from_nearest(entry: BaselineCell, baseline: Sequence[BaselineCel
 
 def key_without_seed(entry: BaselineCell) -> str:
     """Return a key that is equal for cells that differ only in the seed."""
-    return json.dumps({name: value for name, value in entry.spec.items() if name != "seed"}, sort_keys=True)
+    return _SORTED.encode({name: value for name, value in entry.spec.items() if name != "seed"})
 
 
 def labels(entries: Sequence[BaselineCell]) -> list[str]:
@@ -80,31 +84,32 @@ def labels(entries: Sequence[BaselineCell]) -> list[str]:
 
 
 def _bytes_key(entry: BaselineCell) -> str:
-    return json.dumps(
-        {name: value for name, value in entry.spec.items() if name not in _IRRELEVANT_FOR_BYTES}, sort_keys=True
-    )
+    return _SORTED.encode({name: value for name, value in entry.spec.items() if name not in _IRRELEVANT_FOR_BYTES})
 
 
-def _similarity(baseline: BaselineCell, current: BaselineCell) -> int:
-    old, new = _conditions(baseline), _conditions(current)
-    return sum(old[name] == new[name] for name in old)
+def _most_similar(conditions: Mapping[str, Any], candidates: Sequence[tuple[int, Mapping[str, Any]]]) -> int | None:
+    """Return the index of the candidate that agrees with the most of ``conditions``; None without candidates."""
+    counts = {index: sum(other[name] == conditions[name] for name in other) for index, other in candidates}
+    return max(counts, key=counts.__getitem__, default=None)
 
 
 def _conditions(entry: BaselineCell) -> dict[str, Any]:
     """Return a cell's environment, and those of its settings that do not change the bytes sent, by name."""
-    fields, environment = flat_fields(entry.spec), entry.environment
+    spec, environment = entry.spec, entry.environment
     return {
-        **{name: fields[name] for name in _IRRELEVANT_FOR_BYTES},
+        **{name: spec.get(name, LATER_CELL_FIELDS.get(name)) for name in _IRRELEVANT_FOR_BYTES},
+        "link": link_text(spec["link"]),
         "torch": environment.torch,
         "cpu": environment.cpu,
         "gpus": environment.gpus if entry.spec["device"] == "cuda" else None,
-        "nccl": environment.nccl,
+        "nccl": environment.nccl and dataclasses.asdict(environment.nccl),
         "data_sha256": environment.data_sha256 and environment.data_sha256[:12],
-        "link_emulator": (environment.link or {}).get("emulator"),
-        "congestion_control": (environment.link or {}).get("congestion_control"),
+        "link_emulator": environment.link and environment.link.emulator,
+        "congestion_control": environment.link and environment.link.congestion_control,
     }
 
 
 def _differences(baseline: Mapping[str, Any], current: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    pairs = [(name, value_text(baseline.get(name)), value_text(current.get(name))) for name in names]
+    changed = [name for name in names if baseline.get(name) != current.get(name)]
+    pairs = [(name, value_text(baseline.get(name)), value_text(current.get(name))) for name in changed]
     return [f"{name}: {old} in the baseline, {new} here" for name, old, new in pairs if old != new]

@@ -1,0 +1,60 @@
+"""The command ``liecbench verify``."""
+
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liecbench.cli.console import ignore_broken_pipe
+from liecbench.errors import ExitCode
+
+if TYPE_CHECKING:
+    from liecbench.results.salvage import Verification
+
+_MOST_SHOWN = 20
+
+
+def verify(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", show_default=False)],
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Write the whole cells to the new directory RESULTS-salvaged.")
+    ] = False,
+) -> None:
+    """Check whether every line of a results directory's ledger is whole, and in its place.
+
+    The exit code is 0 if nothing is damaged or the whole cells are salvaged, and 2 if something is damaged.
+    """
+    from liecbench.results.salvage import Verification
+
+    found = Verification.of(results)
+    with ignore_broken_pipe():
+        for line in _report(found):
+            print(line)
+        if not found.damage:
+            return
+        if not salvage:
+            print(f"next: liecbench verify {shlex.quote(str(results))} --salvage writes the whole cells anew")
+            raise typer.Exit(ExitCode.USAGE)
+        print(f"wrote {found.salvage()}: {len(found.whole)} whole cells; {results} is as it was")
+
+
+def _report(found: "Verification") -> list[str]:
+    """Return the lines that tell what is whole and what is not."""
+    damage = found.damage
+    lines = [f"{found.path}:{line.number}: {line.damage}" for line in damage[:_MOST_SHOWN]]
+    lines += [f"and {len(damage) - _MOST_SHOWN} more damaged lines"] if len(damage) > _MOST_SHOWN else []
+    names = [f"not whole: cell {name}: {text}" for name, text in found.damaged.items()]
+    lines += names[:_MOST_SHOWN]
+    lines += [f"and {len(names) - _MOST_SHOWN} more cells that are not whole"] if len(names) > _MOST_SHOWN else []
+    if found.has_partial_line:
+        lines.append("the last line is incomplete, because a run was interrupted; that is no damage")
+    if found.num_unnumbered:
+        text = f"{found.num_unnumbered} lines of an earlier version have no checksum: only values and order are checked"
+        lines.append(text)
+    states = Counter(found.states.values())
+    cells = ", ".join(f"{count} {state}" for state, count in states.items())
+    verdict = f"{len(damage)} damaged lines of {len(found.lines)}" if damage else f"{len(found.lines)} lines, all whole"
+    lines.append(f"{found.path}: {verdict}; whole cells: {cells or 'none'}")
+    return lines

@@ -1,0 +1,78 @@
+"""The links of a recorded cell: what was asked for, what enforced it, and what was measured."""
+
+import functools
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator
+
+from liecbench.network.link_map import LinkMap
+from liecbench.network.measurement import WARNING, MeasuredLink, Tolerance, deviations
+from liecbench.network.mechanism import UsedEmulator, used_emulator
+from liecbench.network.quantity import SIZE, format_rate
+
+Asked = str | dict[str, Any]
+
+
+def _check_links(asked: Asked) -> Asked:
+    _links(json.dumps(asked))
+    return asked
+
+
+@functools.cache
+def _links(asked: str) -> LinkMap:
+    return LinkMap.parse(json.loads(asked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRecord:
+    """The links of all ranks of a cell.
+
+    Attributes:
+        enforcement: What holds the links to their rates; ``none`` without shaped links.
+        emulator: What emulates the links. None without shaped links, and in records of earlier versions.
+        asked: The links that the scenario asks for, as in a scenario.
+        measured: The measured link of each rank; None if none was measured.
+        congestion_control: The name of TCP's congestion control.
+        window_bytes: The largest window of a TCP connection on rank 0, in bytes.
+    """
+
+    enforcement: Literal["kernel", "process", "none"] | None = None
+    emulator: UsedEmulator | None = None
+    asked: Annotated[Asked, AfterValidator(_check_links)] | None = field(default=None, hash=False)
+    measured: tuple[MeasuredLink, ...] | None = None
+    congestion_control: str | None = None
+    window_bytes: Annotated[int, Ge(1), Le(2**63 - 1)] | None = None
+
+    @property
+    def links(self) -> LinkMap:
+        """The links that the scenario asks for."""
+        return _links(json.dumps("none" if self.asked is None else self.asked))
+
+    @property
+    def used_emulator(self) -> UsedEmulator | None:
+        """The name of what emulated the links; None without links that the kernel or the delay line shapes.
+
+        Records of earlier versions do not say it. Their links were shaped by the kernel.
+        """
+        if self.enforcement != "kernel":
+            return None
+        return self.emulator or used_emulator(self.links, "kernel")
+
+    def deviations(self, tolerance: Tolerance = WARNING) -> list[str]:
+        """Return a line of text for each measured rate or round trip that deviates from what was asked for."""
+        return deviations(self.links, self.measured, tolerance) if self.measured else []
+
+    def window_limit(self) -> str | None:
+        """Return a warning if TCP's window kept a stream below the link's rate; None if it did not, or is unknown."""
+        window, links = self.window_bytes, self.links
+        if window is None or not links.shaped:
+            return None
+        link = links.of(0)
+        trip = 2 * (link.delay_seconds + max(other.delay_seconds for other in links.links()))
+        if link.up_bits_per_second / 8 * trip <= window:
+            return None
+        rate, size = format_rate(int(round(8 * window / trip, -4))), SIZE.format(window)
+        return f"TCP's window of {size} keeps one stream below {rate} on its link: raise net.ipv4.tcp_wmem and tcp_rmem"

@@ -1,0 +1,132 @@
+"""The environment of a recorded cell: the machine, the software, its GPUs and its links."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Self
+
+from annotated_types import Ge, Le
+from pydantic import ConfigDict, TypeAdapter
+
+from liecbench.network.link_record import LinkRecord
+from liecbench.results.ranges import STRICT, Count, Fraction, Natural, NonNegative, Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuRecord:
+    """The GPUs of all ranks.
+
+    Attributes:
+        names: The model of each GPU in use.
+        num_gpus: The number of GPUs in use.
+        memory_bytes: The memory of each GPU in use; None where it is unknown.
+        ranks_per_gpu: For each machine, the number of ranks on each of its GPUs in use.
+        driver: The driver's version, or the distinct versions of all machines, joined by commas.
+        cuda: Likewise the version of CUDA that the driver supports.
+        tf32: By operation, True if torch may compute float32 in TF32.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    names: tuple[str, ...] = ()
+    num_gpus: Count | None = None
+    memory_bytes: tuple[Count | None, ...] = ()
+    ranks_per_gpu: tuple[tuple[Natural, ...], ...] = ()
+    driver: str | None = None
+    cuda: str | None = None
+    tf32: dict[str, bool] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NcclRecord:
+    """NCCL's version and settings; ``shared_gpus`` is True if several ranks could share one GPU."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    version: str | None = None
+    shared_gpus: bool = False
+    transport: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFacts:
+    """Facts about the labels of the test set.
+
+    Attributes:
+        labels: The number of labels.
+        commonest_share: The share of the commonest class, from 0 to 1.
+        unigram_loss: The cross-entropy, in nats, of a model that knows only how often each class occurs.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    labels: Annotated[float, Ge(1), Le(1e15)]
+    commonest_share: Fraction
+    unigram_loss: NonNegative | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The machine, software and links that a cell ran on; None where a version of liecbench did not record it.
+
+    Attributes:
+        cpu: The processor's model name.
+        num_cpus: The number of processors that the ranks could use.
+        cpu_quota: The processors' time that the ranks could use, such as 1.5 processors; None without a limit.
+        memory_bytes: The memory that the ranks could use.
+        kernel: The version of Linux.
+        python: The version of Python.
+        torch: The version of torch.
+        numba: The version of numba.
+        liecbench: The version of liecbench.
+        threads: The number of threads per rank.
+        variables: The environment variables that can change numbers or times, by name.
+        gpu: The GPUs of all ranks; None on the CPU.
+        nccl: NCCL's version and settings; None without NCCL.
+        link: The links of all ranks.
+        data_sha256: The hash of the data.
+        model_sha256: The hash of the file of the user's own model; None for built-in models.
+        test_set: Facts about the labels of the test set.
+        timing_precision: The half-width of a speed-up's 95 % interval that the timing session aimed at, as a fraction.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+    cpu: str | None = None
+    num_cpus: Natural | None = None
+    cpu_quota: Positive | None = None
+    memory_bytes: Count | None = None
+    kernel: str | None = None
+    python: str | None = None
+    torch: str | None = None
+    numba: str | None = None
+    liecbench: str | None = None
+    threads: Natural | None = None
+    variables: dict[str, str] | None = field(default=None, hash=False)
+    gpu: GpuRecord | None = None
+    nccl: NcclRecord | None = None
+    link: LinkRecord | None = None
+    data_sha256: str | None = None
+    model_sha256: str | None = None
+    test_set: LabelFacts | None = None
+    timing_precision: Positive | None = None
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Self:
+        """Return the environment that a rank described, or that a record holds as JSON.
+
+        Raises:
+            TypeError: If there is no such field.
+            ValidationError: If a value has the wrong type, or is out of its range.
+        """
+        if unknown := described.keys() - {one.name for one in dataclasses.fields(cls)}:
+            raise TypeError(f"an environment has no field {', '.join(sorted(unknown))}")
+        found: Self = _adapter().validate_python(dict(described), strict=False)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name as plain JSON values, without those that are None."""
+        fields: dict[str, Any] = _adapter().dump_python(self, mode="json", exclude_none=True)
+        return fields
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Any]:
+    return TypeAdapter(Environment)

@@ -1,0 +1,79 @@
+"""The number and the checksum of a ledger's line, which show lines that were changed, lost, repeated or moved.
+
+A line ends in ``, "number": 17, "checksum": "0badf00d"}``. The number is that of the line in the file, from 1. The
+checksum is the CRC-32 of all bytes of the line before ``, "checksum"``. It guards against accidents: broken disks and
+transfers, merges of two files, edits by hand. It is no signature: whoever means to deceive can compute it, too.
+"""
+
+import re
+import zlib
+from typing import Final
+
+from liecbench.results.record_json import FIRST_SCHEMA, SCHEMA
+
+_SEAL: Final = re.compile(rb', "number": ([1-9][0-9]{0,17}), "checksum": "([0-9a-f]{8})"\}\Z')
+_LENGTH: Final = len(', "checksum": "00000000"}')
+_FIRST: Final = re.compile(rf'"schema": ?{FIRST_SCHEMA}[,}}]'.encode())
+
+
+def seal(text: str, number: int) -> str:
+    """Return a record's JSON with the line's number and checksum as its last fields."""
+    numbered = f'{text[:-1]}, "number": {number}'
+    return f'{numbered}, "checksum": "{zlib.crc32(numbered.encode()):08x}"}}'
+
+
+def unseal(line: bytes) -> int | None:
+    """Return the number of a line, once its checksum is verified; None if the line does not end in both.
+
+    Raises:
+        ValueError: If the checksum is wrong.
+    """
+    found = _SEAL.search(line, max(0, len(line) - _LENGTH - 40))
+    if found is None:
+        return None
+    if zlib.crc32(line[:-_LENGTH]) != int(found[2], 16):
+        raise ValueError("its checksum is wrong: the line was changed after it was written")
+    return int(found[1])
+
+
+def check_unsealed(line: bytes) -> None:
+    """Raise ValueError if a line without number and checksum is not of the first schema, whose lines have neither."""
+    if b'"number": ' in line or b'"checksum": ' in line or not _FIRST.search(line, 0, 100):
+        raise ValueError(f"its number or checksum is missing, with which every line of schema {SCHEMA} ends")
+
+
+def renumbered(line: bytes, number: int) -> bytes:
+    """Return a line with another number and the checksum to match; a line of the first schema as it is."""
+    found = _SEAL.search(line)
+    return line if found is None else seal(f"{line[: found.start()].decode()}}}", number).encode()
+
+
+class LineNumbers:
+    """A check that the numbers of a ledger's lines rise by one from line to line."""
+
+    def __init__(self) -> None:
+        self._last: int | None = 0  # None after a line that cannot be read
+        self._are_written = False
+
+    def skip(self) -> None:
+        """Pass over a line that cannot be read."""
+        self._last = None
+
+    def next(self, number: int, *, is_written: bool) -> str | None:
+        """Pass on to the next line; return what is wrong with its number, or None.
+
+        Args:
+            number: The line's number; that of the line in the file if ``is_written`` is False.
+            is_written: False for lines of the first schema, which have no number.
+        """
+        before, self._last = self._last, number
+        if not is_written:
+            return "it has no number, and stands after lines that have one" if self._are_written else None
+        self._are_written = True
+        if before is None or number == before + 1:
+            return None
+        found = f"its number is {number}, and that of the line before {before}"
+        if number <= before:
+            return f"{found}: it is repeated or moved"
+        lost = f"line {before + 1} is" if number == before + 2 else f"lines {before + 1} to {number - 1} are"
+        return f"{found}: {lost} missing"

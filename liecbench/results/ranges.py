@@ -1,0 +1,59 @@
+"""Types of recorded numbers, with the range in which a number makes sense. Outside it, a record is damaged."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, get_args
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import AfterValidator, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+# For dataclasses that pydantic reads from JSON: no text or bool in place of a number, and neither NaN nor infinity.
+STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
+_MOST: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _OrNull:
+    """A type annotation that lets pydantic accept null; the dataclass must replace it in ``__post_init__``."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.nullable_schema(handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """A type annotation of a mapping that must have these keys, and whose other keys are ignored."""
+
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        value = handler.generate_schema(get_args(source)[1])
+        fields = {name: core_schema.typed_dict_field(value) for name in self.names}
+        return core_schema.typed_dict_schema(fields, config={"strict": True, "allow_inf_nan": False})
+
+
+def _check_gpu(value: dict[str, float]) -> dict[str, float]:
+    for name, number in value.items():
+        if number < 0 or (number > 1 and (name == "utilisation" or name.endswith("_share"))):
+            raise ValueError(f"{name} is {number:g}")
+    return value
+
+
+Count = Annotated[int, Ge(0), Le(_MOST)]
+Natural = Annotated[int, Ge(1), Le(_MOST)]
+# Wider than the range of float32, and the square of any value within is still a finite float.
+Real = Annotated[float, Ge(-1e100), Le(1e100)]
+NonNegative = Annotated[float, Ge(0), Le(1e100)]
+Positive = Annotated[float, Gt(0), Le(1e100)]
+Seconds = Annotated[float, Ge(0), Le(1e10)]
+# Null in the ledger if no step was timed; see ``Epoch.__post_init__``.
+TimedSeconds = Annotated[Seconds, _OrNull()]
+Fraction = Annotated[float, Ge(0), Le(1)]
+# The kernel counts a process's time and a processor's time by different clocks, so that a share can exceed 1.
+CpuShare = Annotated[float, Ge(0), Le(2)]
+# Two lists, ``sent`` and ``received``, with one number per rank each.
+RankBytes = Annotated[dict[str, list[Count]], _Keys(("sent", "received"))]
+StepSeconds = Annotated[dict[str, Seconds], _Keys(("median", "p95"))]
+# The names of ``liecbench.host.gpu_sampler``. Utilisation and shares are fractions.
+GpuFigures = Annotated[dict[str, Real], AfterValidator(_check_gpu)]
+StepKinds = Annotated[dict[str, Natural], MinLen(1)]

@@ -1,0 +1,79 @@
+"""The JSON of records: one line each, checked against the types and ranges of the record's fields."""
+
+import dataclasses
+import functools
+import json
+import re
+from typing import Any, Final, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json as parse_json
+
+from liecbench.results.environment_record import Environment
+from liecbench.results.records import TIMED_SECONDS, End, Epoch, Record
+
+SCHEMA: Final = 2
+# The lines of the first schema have neither a number nor a checksum.
+FIRST_SCHEMA: Final = 1
+_TYPES: Final[dict[str, Any]] = {cls.type: cls for cls in get_args(Record)}
+_HEAD: Final = re.compile(rb'\{"type": "(start|epoch|timing|end)", "schema": ([12]), ')
+
+
+@functools.cache
+def _adapter(record_type: str) -> TypeAdapter[Record]:
+    return TypeAdapter(_TYPES[record_type])
+
+
+def to_json(record: Record) -> str:
+    """Return a record as one line of JSON, without a line end.
+
+    Raises:
+        ValueError: If a number is NaN or infinite, which JSON does not have.
+    """
+    fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    for name, value in fields.items():
+        if isinstance(value, Environment):
+            fields[name] = value.as_dict()
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields[name] = dataclasses.asdict(value)
+    if isinstance(record, Epoch) and not record.timed_steps and not any(fields[name] for name in TIMED_SECONDS):
+        fields |= dict.fromkeys(TIMED_SECONDS)
+    if isinstance(record, End) and record.link is None:
+        del fields["link"]
+    return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
+
+
+def from_json(line: str | bytes) -> Record:
+    """Return the record in a line of JSON that ``to_json`` wrote, in this version or an earlier one.
+
+    Unknown fields, which later versions may write, are ignored.
+
+    Raises:
+        ValueError: If the line is not a record of a known schema, or a value has the wrong type or is out of its range.
+    """
+    line = line.encode() if isinstance(line, str) else line
+    head = _HEAD.match(line)
+    record_type = head[1].decode() if head else _type_of(line)
+    try:
+        return _adapter(record_type).validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise ValueError(f"not JSON: {first['msg'].removeprefix('Invalid JSON: ')}") from None
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(": ".join(filter(None, [f"{record_type} record", where, first["msg"]]))) from None
+
+
+def _type_of(line: bytes) -> str:
+    """Return the type of the record in a line with another order of fields than ``to_json`` writes."""
+    try:
+        fields = parse_json(line)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    record_type = fields.get("type") if isinstance(fields, dict) else None
+    if not isinstance(record_type, str) or record_type not in _TYPES:
+        raise ValueError("not a start, epoch, timing or end record")
+    schema = fields.get("schema")
+    if type(schema) is not int or schema not in (FIRST_SCHEMA, SCHEMA):
+        raise ValueError(f"schema {schema}; this version reads schemas {FIRST_SCHEMA} and {SCHEMA}")
+    return record_type

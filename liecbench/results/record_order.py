@@ -1,0 +1,159 @@
+"""The order of a ledger's records: what may follow what, and which records belong together.
+
+A cell begins with a start. Its epochs follow, each once and in order, and then its end. A later attempt begins with a
+start of its own and goes on after the epochs that earlier attempts trained.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from liecbench.config.cell_keys import contestant_key, digest, setting_key
+from liecbench.config.known_specs import complete_spec
+from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
+
+_TOLERATED_ROUNDING = 1e-6
+
+
+@dataclass(slots=True, kw_only=True)
+class _CellState:
+    """The latest attempt of a cell, its number of epochs, and its end."""
+
+    spec: dict[str, Any]
+    attempt: int
+    num_epochs: int
+    status: Status | None = None
+
+
+class RecordOrder:
+    """A check of a ledger's records, one after the other in the order of the ledger."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, _CellState] = {}
+        self._num_workers: dict[tuple[str, str], int] = {}  # by setting and contestant
+        self._bursts: set[tuple[str, str, str, int, int]] = set()
+        self._without_start: set[str] = set()
+
+    def next(self, record: Record) -> str | None:
+        """Check the next record; return in which way it contradicts the earlier ones or itself, or None.
+
+        A cell is reported once for each contradiction: later records are checked as if this one were right.
+        """
+        try:
+            self._check(record)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _check(self, record: Record) -> None:
+        match record:
+            case Timing():
+                self._check_timing(record)
+            case Epoch() if record.cell not in self._without_start:
+                self._check_epoch(record, self._begun(record))
+            case End() if record.cell not in self._without_start:
+                self._check_end(record, self._begun(record))
+            case Start():
+                self._check_start(record)
+
+    def _check_start(self, record: Start) -> None:
+        self._check_spec(record)
+        found = self._cells.get(record.cell)
+        latest = 0 if found is None else found.attempt
+        self._without_start.discard(record.cell)
+        self._cells[record.cell] = _CellState(spec=record.spec, attempt=record.attempt, num_epochs=record.epochs_done)
+        if record.spec["timing"] == "interleaved":
+            place = setting_key(record.spec), contestant_key(record.spec)
+            self._num_workers[place] = record.spec["workers"]
+        if record.attempt != latest + 1:
+            raise ValueError(f"attempt {record.attempt} of cell {record.cell} begins after attempt {latest}")
+        known = 0 if found is None else found.num_epochs
+        if record.epochs_done > known:
+            raise ValueError(f"cell {record.cell} goes on after epoch {record.epochs_done}, and has {known} before it")
+
+    def _check_spec(self, record: Start) -> None:
+        if digest(record.spec) != record.cell:
+            raise ValueError(f"cell {record.cell} has another spec: its id is not the hash of this one")
+        try:
+            complete_spec(record.spec)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"the spec of cell {record.cell}: {where}: {first['msg']}") from None
+
+    def _begun(self, record: Epoch | End) -> _CellState:
+        """Return the state of the record's cell, which must have begun this attempt and not ended it."""
+        found = self._cells.get(record.cell)
+        if found is None:
+            self._without_start.add(record.cell)
+            raise ValueError(f"{_a(record)} of cell {record.cell}, which has no start")
+        if found.attempt != record.attempt:
+            text = f"{_a(record)} of attempt {record.attempt} of cell {record.cell}"
+            raise ValueError(f"{text}, whose latest start is of attempt {found.attempt}")
+        if found.status is not None:
+            raise ValueError(f"{_a(record)} of cell {record.cell} after the end of its attempt {record.attempt}")
+        return found
+
+    def _check_epoch(self, record: Epoch, cell: _CellState) -> None:
+        before, cell.num_epochs = cell.num_epochs, record.epoch
+        if record.epoch != before + 1:
+            place = f"epoch {before}" if before else "its start"
+            raise ValueError(f"epoch {record.epoch} of cell {record.cell} after {place}")
+        if record.epoch > cell.spec["task"]["epochs"]:
+            text = f"epoch {record.epoch} of cell {record.cell}, whose spec has {cell.spec['task']['epochs']}"
+            raise ValueError(text)
+        num_workers = cell.spec["workers"]
+        _check_ranks("payload_bytes", record.payload_bytes, num_workers)
+        if len(record.messages) != num_workers:
+            raise ValueError(f"messages has {len(record.messages)} numbers for {num_workers} ranks")
+        if record.wire_bytes is not None:
+            _check_ranks("wire_bytes", record.wire_bytes, num_workers)
+        _check_epoch_alone(record)
+
+    def _check_end(self, record: End, cell: _CellState) -> None:
+        cell.status = record.status
+        if record.status == "completed":
+            expected = 0 if cell.spec["timing"] == "interleaved" else cell.spec["task"]["epochs"]
+            if cell.num_epochs != expected:
+                text = f"cell {record.cell} completed with {cell.num_epochs} of {expected} epochs"
+                raise ValueError(text)
+
+    def _check_timing(self, record: Timing) -> None:
+        num_workers = self._num_workers.get((record.setting, record.contestant))
+        if num_workers is None:
+            raise ValueError(f"a burst of contestant {record.contestant}, of which no cell has a start")
+        _check_ranks("payload_bytes", record.payload_bytes, num_workers)
+        if record.wire_bytes is not None:
+            _check_ranks("wire_bytes", record.wire_bytes, num_workers)
+        place = (record.setting, record.contestant, record.kind, record.placement, record.round)
+        if place in self._bursts:
+            text = f"a second burst of contestant {record.contestant} in round {record.round}"
+            raise ValueError(f"{text} of placement {record.placement}")
+        self._bursts.add(place)
+
+
+def _check_epoch_alone(record: Epoch) -> None:
+    """Raise ValueError if fields of an epoch contradict each other."""
+    if record.timed_steps > record.steps:
+        raise ValueError(f"{record.timed_steps} of {record.steps} steps are timed")
+    if bool(record.timed_steps) != bool(record.train_seconds):
+        raise ValueError(f"{record.timed_steps} timed steps took {record.train_seconds:g} s")
+    if record.step_kinds is not None and sum(record.step_kinds.values()) != record.steps:
+        raise ValueError(f"step_kinds has {sum(record.step_kinds.values())} steps, and the epoch {record.steps}")
+    parts = (record.exposed_wire_seconds, record.exposed_compress_seconds, record.other_seconds)
+    if None not in parts:
+        total = record.compute_seconds + sum(part for part in parts if part is not None)
+        if abs(total - record.train_seconds) > _TOLERATED_ROUNDING * (total + record.train_seconds):
+            raise ValueError(f"train_seconds is {record.train_seconds:g}, and its parts sum to {total:g}")
+
+
+def _check_ranks(name: str, found: Mapping[str, Sequence[int]], num_workers: int) -> None:
+    for way, ranks in found.items():
+        if len(ranks) != num_workers:
+            raise ValueError(f"{name}.{way} has {len(ranks)} numbers for {num_workers} ranks")
+
+
+def _a(record: Epoch | End) -> str:
+    return "an end" if isinstance(record, End) else f"epoch {record.epoch}"

@@ -1,0 +1,183 @@
+"""Verify a ledger as a whole, and write its whole cells to a new results directory."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from liecbench.config.cell import Cell
+from liecbench.config.cell_keys import contestant_key, digest, trajectory_spec
+from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.results.directory import SCENARIO_NAME
+from liecbench.results.ledger import LEDGER_NAME, LedgerReader, Line, read
+from liecbench.results.ledger_line import renumbered, unseal
+from liecbench.results.records import End, Start, Timing
+
+
+@dataclass(slots=True, kw_only=True)
+class _CellLines:
+    """The lines of one cell.
+
+    Attributes:
+        spec: The cell's spec.
+        first: The number of the first line, from 1; for an interleaved cell that of the first burst if it is earlier.
+        last: The number of the last line.
+        status: The status of the latest attempt.
+        fits: True if every record may follow the cell's earlier ones.
+    """
+
+    spec: dict[str, Any]
+    first: int
+    last: int
+    status: str = "unfinished"
+    fits: bool = True
+
+    @property
+    def is_interleaved(self) -> bool:
+        """True if the cell is only timed, and another cell is trained for it."""
+        return bool(self.spec["timing"] == "interleaved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The whole and the damaged parts of a ledger.
+
+    Attributes:
+        directory: The results directory.
+        lines: All complete lines, with their damage.
+        states: The status of each cell whose records are all there and undamaged, by id.
+        damaged: The descriptions of the other cells, by id.
+        num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
+        has_partial_line: True if an interrupted write left a part of a line at the end. That is no damage.
+    """
+
+    directory: Path
+    lines: Sequence[Line] = field(repr=False)
+    states: Mapping[str, str]
+    damaged: Mapping[str, str]
+    num_unnumbered: int
+    has_partial_line: bool
+
+    @classmethod
+    def of(cls, directory: Path) -> "Verification":
+        """Read a results directory's ledger to its end; raise LiecbenchError if there is none."""
+        reader = LedgerReader(directory)
+        lines = list(reader.new_lines())
+        cells = _cells(lines)
+        whole = _whole(cells, _gaps(lines))
+        return cls(
+            directory=directory,
+            lines=lines,
+            states={name: cells[name].status for name in cells if name in whole},
+            damaged={name: Cell.from_spec(cell.spec).describe() for name, cell in cells.items() if name not in whole},
+            num_unnumbered=sum(line.record is not None and unseal(line.text) is None for line in lines),
+            has_partial_line=reader.has_partial_line,
+        )
+
+    @property
+    def path(self) -> Path:
+        """The ledger's path."""
+        return self.directory / LEDGER_NAME
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """The ids of the cells whose records are all there and undamaged."""
+        return frozenset(self.states)
+
+    @property
+    def damage(self) -> list[Line]:
+        """The lines that are damaged or do not follow the lines before them."""
+        return [line for line in self.lines if line.damage is not None]
+
+    def salvage(self) -> Path:
+        """Write the whole cells to a new results directory beside this one, and return its path.
+
+        The lines are numbered again. The scenario is copied; checkpoints and logs are not.
+
+        Raises:
+            NothingToCompareError: If no cell is whole.
+            LiecbenchError: If the new directory exists or cannot be written.
+        """
+        if not self.whole:
+            raise NothingToCompareError(f"{self.directory}: no cell is whole", "run the scenario again")
+        target = self.directory.resolve().with_name(f"{self.directory.resolve().name}-salvaged")
+        try:
+            target.mkdir()
+            scenario = self.directory / SCENARIO_NAME
+            if scenario.is_file():
+                shutil.copyfile(scenario, target / SCENARIO_NAME)
+            kept = [line.text for line in self.lines if self._keeps(line)]
+            text = b"".join(renumbered(line, number) + b"\n" for number, line in enumerate(kept, start=1))
+            (target / LEDGER_NAME).write_bytes(text)
+        except OSError as error:
+            raise LiecbenchError(f"{target}: {error.strerror}", "move it away, or make room for it") from None
+        for _ in read(target):
+            pass  # raises if what was written is not whole
+        return target
+
+    def _keeps(self, line: Line) -> bool:
+        if line.record is None or not line.fits:
+            return False
+        if isinstance(line.record, Timing):
+            return line.record.contestant in self._whole_contestants
+        return line.record.cell in self.whole
+
+    @property
+    def _whole_contestants(self) -> frozenset[str]:
+        starts = (line.record for line in self.lines if isinstance(line.record, Start))
+        specs = [start.spec for start in starts if start.cell in self.whole]
+        return frozenset(contestant_key(spec) for spec in specs if spec["timing"] == "interleaved")
+
+
+def _cells(lines: Sequence[Line]) -> dict[str, _CellLines]:
+    """Return what the ledger holds of each cell that has a start, by the cell's id."""
+    cells: dict[str, _CellLines] = {}
+    bursts: dict[str, list[Line]] = {}
+    for line in lines:
+        record = line.record
+        if isinstance(record, Timing):
+            bursts.setdefault(record.contestant, []).append(line)
+        elif isinstance(record, Start):
+            first, fits = line.number, line.fits
+            if record.cell in cells:
+                first, fits = cells[record.cell].first, fits and cells[record.cell].fits
+            if digest(record.spec) == record.cell:
+                cells[record.cell] = _CellLines(spec=record.spec, first=first, last=line.number, fits=fits)
+        elif record is not None and record.cell in cells:
+            cell = cells[record.cell]
+            cell.last, cell.fits = line.number, cell.fits and line.fits
+            if isinstance(record, End):
+                cell.status = record.status
+    for cell in cells.values():
+        own = bursts.get(contestant_key(cell.spec), []) if cell.is_interleaved else []
+        cell.first = min([cell.first, *(line.number for line in own)])
+        cell.last = max([cell.last, *(line.number for line in own)])
+        cell.fits = cell.fits and all(line.fits for line in own)
+    return cells
+
+
+def _gaps(lines: Sequence[Line]) -> list[int]:
+    """Return the numbers of the lines that cannot be read, or before which lines are missing."""
+    return [line.number for line in lines if line.record is None or line.is_after_gap]
+
+
+def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
+    """Return the ids of the cells whose records are all there.
+
+    A trained cell that completed has its start, its end and every epoch. The bursts of an interleaved cell, or the
+    epochs of one that did not complete, cannot be counted, so that nothing may be missing between its lines.
+    """
+    whole = set()
+    for name, cell in cells.items():
+        is_counted = cell.status == "completed" and not cell.is_interleaved
+        if cell.fits and (is_counted or not any(cell.first < gap <= cell.last for gap in gaps)):
+            whole.add(name)
+    trained = {name for name in whole if cells[name].status == "completed"}
+    return {
+        name
+        for name in whole
+        if not cells[name].is_interleaved
+        or cells[name].status != "completed"
+        or digest(trajectory_spec(cells[name].spec)) in trained
+    }
