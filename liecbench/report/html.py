@@ -13,6 +13,7 @@ from liecbench.host import regular_files
 from liecbench.plain_text import printable
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import Palette
+from liecbench.report.figures.drawn_rows import drawn_rows
 from liecbench.report.figures.plotly_traces import plotly_figure
 from liecbench.report.gpu_table import gpu_table
 from liecbench.report.table_texts import caption, field_heading, field_text
@@ -26,7 +27,7 @@ _MOST_SCENARIO_BYTES = 2**22
 def render(comparison: Comparison) -> str:
     """Return the page as HTML. The page's template escapes every text that comes from a scenario or a record."""
     rows, metrics = comparison.rows, comparison.columns(page=True)
-    figures = all_figures(comparison)
+    figures, drawn = all_figures(comparison), drawn_rows(rows, comparison.labels)
     palette = Palette(comparison.labels.colour_keys, comparison.baseline)
     names = ", ".join(directory.resolve().name for directory in comparison.directories)
     return _template().render(
@@ -38,7 +39,8 @@ def render(comparison: Comparison) -> str:
         incomplete=any(row.state for row in rows),
         caption=caption(comparison),
         gpus=gpu_table(comparison),
-        settings=list(dict.fromkeys(comparison.labels.setting(row) for row in rows if row.has_epochs)),
+        settings=list(dict.fromkeys(comparison.labels.setting(row) for row in drawn)),
+        left_out=sum(row.has_epochs for row in rows) - len(drawn),
         figures=figures,
         plots={figure.key: plotly_figure(figure, palette) for figure in figures},
         details=list(_details(comparison)),
@@ -96,8 +98,9 @@ def _details(comparison: Comparison) -> Iterator[tuple[str, str]]:
             yield f"{directory.resolve().name}: the scenario", text
     found: dict[str, dict[str, None]] = {}
     for cell in (cell for row in comparison.rows for cell in row.cells):
-        environment = {name: value for name, value in cell.environment.items() if name != "link"}
+        environment = cell.environment.as_dict()
+        link = environment.pop("link", {})
         found.setdefault("environment", {})[json.dumps(environment)] = None
-        found.setdefault(f"link {cell.spec['link']}", {})[json.dumps(cell.environment.get("link", {}))] = None
+        found.setdefault(f"link {cell.spec['link']}", {})[json.dumps(link)] = None
     for name, texts in found.items():
         yield name, "\n".join(yaml.safe_dump(json.loads(text), allow_unicode=True) for text in texts)

@@ -2,6 +2,7 @@
 
 from liecbench.report.figures.bytes_figures import accuracy_against_bytes, bytes_by_rank
 from liecbench.report.figures.curves import energy_figure, epoch_figures
+from liecbench.report.figures.drawn_rows import drawn_rows
 from liecbench.report.figures.figure import Figure
 from liecbench.report.figures.scaling import speedup_by_rate, time_by_rate, time_by_workers
 from liecbench.report.figures.time_bars import time_by_link, time_by_method
@@ -10,8 +11,8 @@ from liecbench.results.comparison import Comparison
 
 def all_figures(comparison: Comparison) -> list[Figure]:
     """Return every figure for which the comparison has data, in the order in which a report shows the figures."""
-    rows, labels = [row for row in comparison.rows if row.has_epochs], comparison.labels
-    added = [row for row in comparison.added_rows if row.has_epochs]
+    labels = comparison.labels
+    rows, added = drawn_rows(comparison.rows, labels), drawn_rows(comparison.added_rows, labels)
     figures = [
         *epoch_figures(rows, labels),
         energy_figure(rows, labels),

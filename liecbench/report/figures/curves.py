@@ -13,6 +13,8 @@ from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
 
+# A screen shows no more points of a curve.
+_MOST_POINTS: Final = 300
 OfEpoch = Callable[[Epoch], float]
 
 
@@ -109,6 +111,12 @@ def _energy(epoch: Epoch) -> float:
     return joules([epoch]) or 0.0
 
 
+def _drawn_epochs(num_epochs: int) -> Iterator[int]:
+    """Yield the epochs, from 0, that curves show: all, or about 300 evenly spaced ones and the last."""
+    step = max(1, num_epochs // _MOST_POINTS)
+    yield from range((num_epochs - 1) % step, num_epochs, step)
+
+
 def _curve(row: Row, labels: Labels, value: OfEpoch, cost: OfEpoch) -> Series:
     """Return the curve of ``value`` against the accumulated ``cost``, as means over the row's completed cells.
 
@@ -121,7 +129,7 @@ def _curve(row: Row, labels: Labels, value: OfEpoch, cost: OfEpoch) -> Series:
     paths = [
         list(zip(itertools.accumulate(map(cost, cell.epochs)), map(value, cell.epochs), strict=True)) for cell in cells
     ]
-    points = [[path[epoch] for path in paths] for epoch in range(min(map(len, paths)))]
+    points = [[path[epoch] for path in paths] for epoch in _drawn_epochs(min(map(len, paths)))]
     estimates = [Estimate.of([y for _, y in point]) for point in points]
     return Series(
         name=f"{name} ({row.state})" if row.state else name,
