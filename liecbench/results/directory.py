@@ -185,8 +185,6 @@ def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellR
         LiecbenchError: If a directory has no ledger, or its ledger is damaged.
         NothingToCompareError: If no cell has begun in any of the directories.
     """
-    for directory in directories:
-        _refuse_pipes(directory)
     by_directory = {
         directory: [
             cell

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from liecbench.errors import LiecbenchError
+from liecbench.host.regular_files import require_regular
 from liecbench.results.ledger_line import LineNumbers, check_unsealed, seal, unseal
 from liecbench.results.record_json import from_json, to_json
 from liecbench.results.record_order import RecordOrder
@@ -79,6 +80,7 @@ class LedgerReader:
             LiecbenchError: If there is no ledger.
         """
         try:
+            require_regular(self.path)
             with self.path.open("rb") as file:
                 file.seek(self._offset)
                 for line in file:
