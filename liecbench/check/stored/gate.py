@@ -140,13 +140,14 @@ def _grouped(cells: Sequence[CellResult], entries: Sequence[BaselineCell], basel
     If any cell matches the baseline, also add the baseline's cells that match no cell of the results.
     """
     indices = matching.match_cells(entries, baseline.cells)
+    candidates = matching.nearest_candidates(baseline.cells)
     groups: dict[str, _Group] = {}
     for cell, entry, index in zip(cells, entries, indices, strict=True):
         group = groups.setdefault(matching.key_without_seed(entry), _Group(example=entry))
         if cell.status == "failed":
             group.failed.append(cell)
         elif index is None:
-            differences = "; ".join(matching.differences_from_nearest(entry, baseline.cells))
+            differences = "; ".join(matching.differences_from_nearest(entry, candidates))
             group.unknown[entry.seed] = f"the baseline has no such cell; the nearest differs: {differences}"
         else:
             group.known.append(cell)

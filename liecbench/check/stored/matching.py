@@ -13,6 +13,8 @@ from liecbench.config.cell_fields import LATER_CELL_FIELDS, flat_fields, link_te
 
 Kind = Literal["wire", "numerics", "time"]
 
+_MOST_CANDIDATES: Final = 500
+_MOST_GROUPS: Final = 200
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
 # Cell fields that do not change the bytes that a method sends.
 _IRRELEVANT_FOR_BYTES: Final = ("link", "threads", "timing", "enforcement", "emulator")
@@ -61,14 +63,25 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
     return [_most_similar(_conditions(entry), candidates.get(_bytes_key(entry), [])) for entry in current]
 
 
-def differences_from_nearest(entry: BaselineCell, baseline: Sequence[BaselineCell]) -> list[str]:
-    """Return a text for each field in which a cell differs from the baseline's most similar cell.
+def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
+    """Return the fields of the cells with which ``differences_from_nearest`` compares a cell.
+
+    Of more than 500 cells, these are the first 200 that differ in more than the seed: thousands of cells of one side
+    would take hours to compare with thousands of the other.
+    """
+    if len(baseline) > _MOST_CANDIDATES:
+        groups = {key_without_seed(entry): entry for entry in reversed(baseline)}
+        baseline = list(reversed(groups.values()))[:_MOST_GROUPS]
+    return [flat_fields(entry.spec) for entry in baseline]
+
+
+def differences_from_nearest(entry: BaselineCell, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a text for each field in which a cell differs from the most similar of the candidates.
 
     Fields that do not change the bytes that a method sends are left out.
     """
     mine = flat_fields(entry.spec)
-    others = [flat_fields(other.spec) for other in baseline]
-    nearest = max(others, key=lambda other: sum(value_text(other.get(name)) == value_text(mine[name]) for name in mine))
+    nearest = max(candidates, key=lambda other: sum(other.get(name) == value for name, value in mine.items()))
     names = [name for name in dict.fromkeys([*mine, *nearest]) if name not in _IRRELEVANT_FOR_BYTES]
     return _differences(nearest, mine, names)
 

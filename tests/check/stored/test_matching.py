@@ -10,6 +10,7 @@ from liecbench.check.stored.matching import (
     key_without_seed,
     labels,
     match_cells,
+    nearest_candidates,
 )
 from tests.check.stored_results import ENVIRONMENT, cell
 
@@ -157,7 +158,15 @@ def test_differences_are_those_from_the_nearest_cell(current: dict[str, Any], ex
     stored = [entry(seed=3), entry(algorithm="liec", compressor={"name": "top_k", "ratio": 0.01})]
     seed = {"seed": 3, **current} if current.get("algorithm") != "liec" else current
 
-    assert expected == differences_from_nearest(entry(**seed), stored)
+    assert expected == differences_from_nearest(entry(**seed), nearest_candidates(stored))
+
+
+def test_of_thousands_of_cells_the_first_of_some_groups_are_candidates() -> None:
+    stored = [entry(seed=seed, workers=workers) for workers in range(2, 253) for seed in (4, 5)]
+
+    assert [fields["workers"] for fields in nearest_candidates(stored)] == list(range(2, 202))
+    assert {fields["seed"] for fields in nearest_candidates(stored)} == {4}
+    assert len(nearest_candidates(stored[:500])) == 500
 
 
 def test_cells_that_differ_in_the_seed_have_the_same_key() -> None:
