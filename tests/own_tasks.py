@@ -142,6 +142,22 @@ def with_a_lazy_head_in_training(num_classes: int) -> nn.Module:
     return LazyHead(num_classes)
 
 
+class Embedded(nn.Module):
+    """Digits by embeddings of their pixels' brightness, whose gradients are sparse."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.embedding, self.out = nn.Embedding(17, 2, sparse=True), nn.Linear(2 * 64, num_classes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.out(self.embedding((16 * inputs.flatten(1)).long().clamp(0, 16)).flatten(1))
+        return outputs
+
+
+def embedded(num_classes: int) -> nn.Module:
+    return Embedded(num_classes)
+
+
 def in_double_precision(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), AsDouble(), nn.Linear(64, num_classes).double())
 

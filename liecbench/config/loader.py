@@ -253,7 +253,13 @@ def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
         sizes = workload_sizes.sizes(cell.task)
     except workload.WorkloadError as error:
         raise document.error(point.path(error.field), str(error)) from error
-    dataset = cell.task.dataset.name
+    dataset, method = cell.task.dataset.name, cell.algorithm.name
+    if sizes.sparse_parameter is not None and not registry.load("algorithm", method).supports_sparse:
+        message = (
+            f"{method} exchanges dense gradients, and parameter {sizes.sparse_parameter} of {cell.task.model.name} has "
+            "sparse ones; make its embedding with sparse=False, or compare methods such as ddp that take sparse ones"
+        )
+        raise document.error(point.path("algorithm"), message)
     if isinstance(cell.task.partition, Dirichlet) and not sizes.has_classes:
         message = f"{dataset} has no classes to divide its samples by; use partition: iid"
         raise document.error(point.path("partition"), message)

@@ -30,6 +30,7 @@ class Sizes:
         has_classes: True if each example has a single integer as its label.
         parameters: The shapes of the parameters that are trained.
         dtypes: The types of these parameters.
+        sparse_parameter: The name of the first of them that has sparse gradients; None if none has.
     """
 
     num_train_samples: int
@@ -37,6 +38,7 @@ class Sizes:
     has_classes: bool
     parameters: "list[torch.Size]"
     dtypes: "list[torch.dtype]"
+    sparse_parameter: str | None
 
 
 def sizes(task: Task) -> Sizes:
@@ -61,7 +63,17 @@ def _sizes(fit: str) -> Sizes:
         has_classes=made.train.labels.dim() == 1 and not made.train.labels.is_floating_point(),
         parameters=[parameter.shape for parameter in trained],
         dtypes=[parameter.dtype for parameter in trained],
+        sparse_parameter=next(_sparse_parameters(made.model), None),
     )
+
+
+def _sparse_parameters(model: "torch.nn.Module") -> Iterator[str]:
+    """Yield the names of the weights of embeddings with ``sparse=True`` that are trained."""
+    from torch.nn import Embedding, EmbeddingBag
+
+    for name, module in model.named_modules():
+        if isinstance(module, Embedding | EmbeddingBag) and module.sparse and module.weight.requires_grad:
+            yield f"{name}.weight".removeprefix(".")
 
 
 def _is_built_in(model: Choice) -> bool:

@@ -370,3 +370,13 @@ def test_a_matrix_that_is_too_large_is_refused_with_its_size() -> None:
     sizes = "2,000,000,000 cells (1,000 of workers × 1,000 of batch_size × 2 of algorithm × 1,000 of seed), and at most"
 
     assert f"matrix: {sizes} 100,000 are allowed; give fewer values, or several scenarios" in error_of(text)
+
+
+def test_methods_that_exchange_dense_gradients_are_refused_for_sparse_embeddings() -> None:
+    sparse = edited("model: mlp", "model: tests.own_tasks:embedded")
+
+    assert error_of(sparse).endswith(
+        "liec exchanges dense gradients, and parameter embedding.weight of tests.own_tasks:embedded has sparse ones; "
+        "make its embedding with sparse=False, or compare methods such as ddp that take sparse ones"
+    )
+    assert len(scenario(sparse.replace("[ddp, liec]", "[ddp]")).cells()) == 1
