@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Final
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -14,6 +15,9 @@ from liecbench.report.table_texts import caption, field_heading, starred_field_t
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
+
+# Rich's tables take a millisecond per row.
+_MOST_TABLE_ROWS: Final = 500
 
 
 def render(comparison: Comparison) -> "TerminalTable":
@@ -34,7 +38,12 @@ class TerminalTable:
         comparison = self.comparison
         columns = _columns(comparison)
         hidden = _hidden(columns, options.max_width)
-        yield _table(comparison, {name: texts for name, texts in columns.items() if name not in hidden})
+        shown = {name: texts for name, texts in columns.items() if name not in hidden}
+        is_long = len(comparison.rows) > _MOST_TABLE_ROWS and comparison.by == "algorithm"
+        if is_long and _width(list(shown.values())) <= options.max_width:
+            yield from _lines(shown)
+        else:
+            yield _table(comparison, shown)
         yield Text(caption(comparison), style="dim")
         yield from (Text(line, style="bold") for line in comparison.verdict)
         yield from (Text(shortened(error), style="red") for error in comparison.errors)
@@ -54,6 +63,21 @@ def _table(comparison: Comparison, columns: dict[str, list[Text]]) -> Table:
         ends_group = following is not None and following.fields.get(by) != row.fields.get(by)
         table.add_row(*(texts[index] for texts in columns.values()), end_section=ends_group and by != "algorithm")
     return table
+
+
+def _lines(columns: dict[str, list[Text]]) -> Iterator[Text]:
+    """Yield the lines of ``_table``, in a tenth of the time, for columns that fit without folding a text."""
+    widths = [max(text.cell_len for text in texts) for texts in columns.values()]
+    for index, texts in enumerate(zip(*columns.values(), strict=True)):
+        line = Text(no_wrap=True, style="bold" if index == 0 else "")
+        for place, (name, text, width) in enumerate(zip(columns, texts, widths, strict=True)):
+            padding = " " * (width - text.cell_len)
+            parts = (padding, text) if name in METRICS else (text, padding)
+            for part in ("  " if place else "", *parts):
+                line.append(part)
+        yield line
+        if index == 0:
+            yield Text("─" * (sum(widths) + 2 * len(widths) - 2))
 
 
 def _columns(comparison: Comparison) -> dict[str, list[Text]]:

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -103,3 +104,19 @@ def test_a_line_separates_groups() -> None:
     links = [line.split()[2] if line.startswith("ddp") else line.strip("─ ") for line in lines[1:7]]
 
     assert links == ["", "1mbit", "1mbit", "", "2mbit", "2mbit"]
+
+
+@pytest.mark.parametrize("styled", [False, True])
+def test_a_long_table_has_the_same_text(monkeypatch: pytest.MonkeyPatch, styled: bool) -> None:
+    runs = [
+        run_of(f"{name}{n}", algorithm=name, workers=n, link=f"{n}mbit") for name in ("ddp", "psgd") for n in (2, 3)
+    ]
+    failed: list[Record] = [start("x", link="2mbit", algorithm="liec"), end("x", status="failed", error="no")]
+    comparison = comparison_of(*runs, failed)
+    texts = []
+    for most in (500, 0):
+        monkeypatch.setattr(terminal, "_MOST_TABLE_ROWS", most)
+        texts.append(re.sub(r"\x1b\[[0-9;]*m", "", printed(comparison, styled=styled)))
+
+    assert texts[0] == texts[1]
+    assert len(texts[0].splitlines()) > 7
