@@ -50,9 +50,11 @@ class CSER(ErrorFeedback, PeriodicAveraging):
         return self._reset(update, error) if self.averages(self.step) else update
 
     def _reset(self, update: Tensor, error: Tensor) -> Tensor:
-        """Compute k_i = C(e_i); s_i = e_i − k_i. Return u_i + e_i − (mean(k_i) + s_i), after e_i ← s_i.
+        """Average the compressed part of the workers' errors, and keep the rest as the new error.
 
-        C is the compressor, u_i is ``update``, and e_i is ``error``, worker i's error memory.
+        Compute k_i = C(e_i) and s_i = e_i − k_i with the error e_i from before the call. Return
+        u_i + e_i − s_i − mean(k_i), and set ``error`` to s_i. C is the compressor, u_i is ``update``, and e_i is
+        ``error``, the error memory of worker i.
         """
         residual = self.scratch(error.numel()).copy_(error)
         mean = self.exchange.push(self.compressor, residual, residual=residual)

@@ -67,7 +67,7 @@ class Majority(Compressor):
         ternary.unpack(body_of(payload), scale_of(payload).item() * weight, out, accumulate)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
-        """Return whether the scale is finite. It is NaN if the mean of the votes was not finite."""
+        """Return whether the payload's scale is finite. ``encode`` writes NaN if a worker's gradient was not finite."""
         return scale_is_finite(payload)
 
 

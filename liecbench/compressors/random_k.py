@@ -46,7 +46,7 @@ class RandomK(Randomised):
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if ``shared_mask`` is false: each sender then draws positions of its own, which depend on its rank."""
+        """True if ``shared_mask`` is false: positions then depend on the sender's rank, which decoding needs, too."""
         return not self.shared_mask
 
     def payload_bytes(self, numel: int) -> int:

@@ -62,7 +62,7 @@ class Rounds(Randomised):
             accumulate = True
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` times the sum of the message's rounds to ``out``, or add it to ``out`` if ``accumulate``."""
+        """Write ``weight`` · a to ``out``, or add it if ``accumulate``: a is the sum of C(v − a) over all rounds."""
         self.sum_payloads([payload], out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:

@@ -35,10 +35,13 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Return the point that combines the task section, a value per axis, and the algorithm's own ``task``.
+        """Return the point that combines the task section with one value per axis.
+
+        Where both give a field, the axis counts. An algorithm may be written with a ``task`` section of its own, whose
+        fields count before all others.
 
         Args:
-            section: The path of the matrix, or of the entry of ``include``.
+            section: The path of ``matrix`` in the scenario file, or of the entry of ``include``.
             task: The fields of the scenario's task section, by name.
             axes: One value per axis, by the axis's name.
         """

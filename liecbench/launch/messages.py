@@ -225,7 +225,13 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingProgress:
-    """Progress of a timing session: the turn of ``cell`` in round ``round``, from 1, of ``rounds`` planned so far."""
+    """Progress of a timing session: a method's turn has begun.
+
+    Attributes:
+        cell: The id of the cell whose method is timed.
+        round: The number of the round, from 1.
+        rounds: The number of rounds planned so far; it may grow.
+    """
 
     type: ClassVar[str] = "timing_progress"
     cell: str

@@ -96,10 +96,10 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
 
 
 def rate_and_shape(link: object) -> tuple[int, str] | None:
-    """Return a link's up rate in bits per second, and its ``LinkMap.shape``: the ratios of its rates, and its delays.
+    """Return a link's up rate in bits per second, and ``LinkMap.shape``, which is equal for links that differ by rate.
 
-    If ranks have different links, the rate is that of the default link. Return None if ``link`` is not shaped or not a
-    valid link.
+    If ranks have different links, the rate is that of the default link. Return None if ``link`` has no emulated rate,
+    or if it is not a valid link.
 
     Args:
         link: A ``LinkMap``, or a link as in a scenario file.

@@ -127,12 +127,14 @@ class ResultsDirectory:
         snapshot.refresh()  # another run may have added records before the lock was taken
 
     def describe(self, cells: Sequence[Cell], left: Collection[str], jobs: Sequence[Job]) -> str:
-        """Return a sentence that tells how many of the scenario's cells are done; empty if no cell has ever begun here.
+        """Return a sentence that tells how many of the scenario's cells are done, and how many trainings are under way.
+
+        The sentence is empty if no cell has ever begun in this directory.
 
         Args:
             cells: All cells of the scenario.
             left: The ids of the scenario's cells that are not done.
-            jobs: The trainings that remain; one that has trained epochs already counts as under way.
+            jobs: The trainings that these cells still need. A training is under way if it has trained an epoch.
         """
         found = self.snapshot.cells
         if not found:

@@ -14,7 +14,7 @@ _MOST: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class _OrNull:
-    """A type annotation that lets pydantic accept null; the dataclass must replace it in ``__post_init__``."""
+    """A type annotation that lets pydantic accept null; ``__post_init__`` of the dataclass must replace the null."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.nullable_schema(handler(source))

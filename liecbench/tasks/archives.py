@@ -55,7 +55,7 @@ class Files(ABC):
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Return the sorted names of the entries of a folder."""
+        """Return the sorted names of the files and folders directly in ``folder`` of the dataset, without its path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

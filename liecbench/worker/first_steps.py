@@ -18,9 +18,10 @@ NUM_FIRST_STEPS: Final = 5
 
 
 class FirstStepsRecorder:
-    """A recorder of the first five steps of a cell (one configuration with one seed) on one rank.
+    """A recorder of the losses of a cell's first five steps on one rank; a cell is one configuration with one seed.
 
-    After these steps, the recorder runs one more forward and backward pass to measure the compression error.
+    After these steps, it also records the norm of the residuals and, from one more forward and backward pass, the
+    compression error. The gate compares these values with those of an earlier run.
 
     Args:
         replica: The cell's model, optimizer, algorithm and data on this rank, before the first step.

@@ -26,18 +26,21 @@ _CPU = torch.device("cpu")
 
 
 class GroupExchange(Exchange):
-    """An exchange over a process group. Payload bytes, messages and seconds are counted by ``watch``.
+    """Pushes vectors of the ranks of a process group to a server, and pulls the server's vectors.
+
+    Payload bytes, messages and seconds are counted by ``watch``.
 
     Args:
         group: The process group of the ranks that take part.
         server: The place of the server, ``root`` or ``sharded``.
         watch: Counts and times the exchange, on the clock of ``device``.
         pacer: Emulates slow links; None leaves the links at their own speed.
-        path: The slowest path between two ranks, if it is known: with delay, more messages are in flight.
+        path: The slowest path between two ranks; None if it is unknown. Over a path with delay, the exchange sends
+            more messages before it waits for an answer.
         device: The device of the vectors.
         transport: Moves the messages; by default the one that fits ``device`` and ``group``.
-        on_flag: Used with an asynchronous transport, over which ``pull`` cannot raise an error at once. ``pull`` then
-            passes it a boolean tensor of shape ``[]`` on the device: True if the pulled vector is finite.
+        on_flag: A function that ``pull`` calls with a boolean tensor of shape ``[]`` on the device: True if the pulled
+            vector is finite. Only an asynchronous transport needs it: over others, ``pull`` itself raises an error.
     """
 
     def __init__(

@@ -171,9 +171,9 @@ def _by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
     """Return one verdict per test, given all tests of a check.
 
-    ``decided`` gives the verdict of most tests. A test that it leaves open is FAIL if Holm's procedure over all tests
-    shows that B is slower than the tolerance allows, and if there are enough relaunches, all with medians beyond the
-    tolerance. Otherwise it is INCONCLUSIVE.
+    A test keeps the verdict that the function ``decided`` gives it from its own pairs, if any. A test without one is
+    FAIL if Holm's procedure over all tests shows that side B is slower than the tolerance allows, and if the median
+    slowdown of every relaunch, of which there must be enough, is beyond the tolerance. Otherwise it is INCONCLUSIVE.
     """
     found = [weigh(test.pairs, rule) for test in tests]
     rejected = evidence.holm([each.slower for each in found], rule.alpha)
