@@ -16,6 +16,7 @@ Small messages are measured by ``liecbench bench link`` (``after_idle``).
 """
 
 import argparse
+import contextlib
 import math
 import os
 import socket
@@ -53,8 +54,11 @@ class Workers:
             listeners.append(socket.create_server(("0.0.0.0", 5000)))  # noqa: S104 - in a namespace of its own
             self.datagrams.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self._listener = listeners[0]
-        self.datagrams[0].bind(("10.0.0.1", 5001))
-        self.datagrams[1].connect(("10.0.0.1", 5001))
+        for own in (0, 1):
+            self.datagrams[own].bind((f"10.0.0.{own + 1}", 5001))
+            self.datagrams[own].settimeout(1.0)
+        for own, peer in ((0, 1), (1, 0)):
+            self.datagrams[own].connect((f"10.0.0.{peer + 1}", 5001))
 
     @contextmanager
     def shaped(self, links: LinkMap) -> Iterator[None]:
@@ -143,29 +147,33 @@ def rates(workers: Workers, quick: bool) -> None:
 
 
 def loss(workers: Workers, quick: bool) -> None:
-    """Print the frames that a link of 1 % loss lost."""
-    links = LinkMap.parse({"rate": "20mbit", "loss": "1%", "workers": {"0": {"loss": "0%"}}})
-    sent, arrived, receiver = 500 if quick else 10_000, 0, workers.datagrams[0]
-    receiver.settimeout(1.0)
-    with workers.shaped(links):
-        before = workers.links[0].tally()
-
-        def send() -> None:
-            for _ in range(sent):
-                workers.datagrams[1].send(bytes(1000))
-
-        sender = threading.Thread(target=send)
-        sender.start()
-        try:
-            while receiver.recv(1000):
-                arrived += 1
-        except TimeoutError:
-            sender.join()
-        counted = workers.links[0].tally().since(before)
+    """Print the frames that links of 1 % loss lost, one after the other."""
+    sent = 500 if quick else 10_000
     low, high = (int(binom.ppf(quantile, sent, 0.01)) for quantile in (0.025, 0.975))
-    print(f"loss of 1 %: {sent - arrived} of {sent:,} frames lost, 95 % interval {low} to {high}")
-    lost, dropped = counted.lost_sent_segments[1], counted.dropped_frames
-    print(f"the delay line counted {lost} lost on purpose, {dropped} dropped against its will")
+    for sender in (0, 1):
+        links = LinkMap.parse({"rate": "20mbit", "loss": "1%", "workers": {str(1 - sender): {"loss": "0%"}}})
+        with workers.shaped(links):
+            before = workers.links[0].tally()
+            arrived = _send_datagrams(workers.datagrams[sender], workers.datagrams[1 - sender], sent)
+            counted = workers.links[0].tally().since(before)
+        print(f"loss of 1 %: {sent - arrived} of {sent:,} frames lost, 95 % interval {low} to {high};", end=" ")
+        print(f"{counted.lost_sent_segments[sender]} lost on purpose, {counted.dropped_frames} dropped")
+
+
+def _send_datagrams(sender: socket.socket, receiver: socket.socket, number: int) -> int:
+    """Send so many datagrams, and return how many arrive."""
+
+    def send() -> None:
+        for _ in range(number):
+            sender.send(bytes(1000))
+
+    thread, arrived = threading.Thread(target=send), 0
+    thread.start()
+    with contextlib.suppress(TimeoutError):
+        while receiver.recv(1000):
+            arrived += 1
+    thread.join()
+    return arrived
 
 
 def goodput(workers: Workers, quick: bool) -> None:
