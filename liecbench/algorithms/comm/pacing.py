@@ -1,6 +1,5 @@
 """Emulation of slow links: a rank waits before it uses a message, on machines whose kernel cannot shape traffic."""
 
-import statistics
 import tempfile
 import time
 from collections import deque
@@ -14,7 +13,7 @@ _SEGMENT_BYTES, _HEADER_BYTES = 1448, 66
 _ACKNOWLEDGEMENT_BYTES = 33
 # An upper bound of the messages in flight from one rank to another; an exchange has only a few.
 _MAX_IN_FLIGHT = 64
-# The machine's own time for a message is the median of so many messages of at most so many bytes.
+# The machine's own time for a message is the least of the last so many messages of at most so many bytes.
 _SMALL_MESSAGES, _SMALL_BYTES = 15, 2**14
 # A sleep ends up to this late; the moving average of the lateness takes this part of the last one.
 _MOST_LATE_SECONDS, _SMOOTHING = 150e-6, 1 / 16
@@ -92,7 +91,8 @@ class Pacer:
         self._num_received[peer] += 1
         if waiting_since < first and payload_bytes <= _SMALL_BYTES:
             self._own_seconds.append(time.monotonic() - first)
-        own_seconds = statistics.median(self._own_seconds) if self._own_seconds else 0.0
+        # The least, because a receiver on the sender's core often waits until the sender has sent its other messages.
+        own_seconds = min(self._own_seconds, default=0.0)
         self._sleep_until(max(last, self._down.take(payload_bytes, first)) + own_seconds)
 
     def _sleep_until(self, due: float) -> None:
