@@ -196,6 +196,7 @@ class DelayLine:
             dropped_frames=sum(port.dropped() for port in self._ports),
             sent_frames=self._sent_frames,
             late_seconds=self._late_seconds,
+            cpu_seconds=time.process_time(),
         )
 
     def _set(self, rank: int, asked: dict[str, Any] | None) -> None:

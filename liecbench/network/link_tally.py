@@ -26,6 +26,7 @@ class LinkTally:
             the kernel had no memory to send the frame.
         sent_frames: Frames that all ranks and the hub got from the delay line when their time had come.
         late_seconds: Sum over these frames of the time from when a frame was due until it was sent.
+        cpu_seconds: CPU seconds of the delay line's process; 0 in records of earlier versions.
     """
 
     lost_sent_segments: tuple[Count, ...]
@@ -33,6 +34,7 @@ class LinkTally:
     dropped_frames: Count
     sent_frames: Count
     late_seconds: Annotated[float, Ge(0), Le(1e15)]
+    cpu_seconds: Annotated[float, Ge(0), Le(1e15)] = 0.0
 
     def since(self, earlier: "LinkTally") -> "LinkTally":
         """Return these counts minus ``earlier``, the counts of the same delay line at an earlier time."""
@@ -42,6 +44,7 @@ class LinkTally:
             dropped_frames=self.dropped_frames - earlier.dropped_frames,
             sent_frames=self.sent_frames - earlier.sent_frames,
             late_seconds=self.late_seconds - earlier.late_seconds,
+            cpu_seconds=self.cpu_seconds - earlier.cpu_seconds,
         )
 
     def as_dict(self) -> dict[str, Any]:

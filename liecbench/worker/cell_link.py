@@ -173,6 +173,11 @@ class CellLink:
         now = self._tally()
         return None if now is None or self._prepared is None else now.since(self._prepared)
 
+    def emulator_cpu_seconds(self) -> float:
+        """Return the CPU seconds so far of the delay line's process; 0 if no delay line is used."""
+        tally = self._tally()
+        return 0.0 if tally is None else tally.cpu_seconds
+
     def _tally(self) -> LinkTally | None:
         return self._shaper.tally() if self._used_emulator == "delay_line" else None
 

@@ -43,6 +43,9 @@ class TrainingLink(Protocol):
     def rates(self) -> LinkRates | None:
         """Return the rates of this rank's link; None if they are unknown."""
 
+    def emulator_cpu_seconds(self) -> float:
+        """Return the CPU seconds so far of the process that emulates the links; 0 without one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:

@@ -29,6 +29,9 @@ class MeasuredWire(Protocol):
     def rates(self) -> LinkRates | None:
         """Return the rates of this rank's link; None if they are unknown."""
 
+    def emulator_cpu_seconds(self) -> float:
+        """Return the CPU seconds so far of the process that emulates the links; 0 without one."""
+
 
 class StepClock:
     """A clock for consecutive steps on one rank.
@@ -50,7 +53,7 @@ class StepClock:
         self._first_bytes = dataclasses.replace(algorithm.counters)
         self._first_wire = wire.wire_bytes()
         self._first_cpu = time.process_time()
-        self._machine = CpuLoad.now()
+        self._machine, self._first_emulator_cpu = CpuLoad.now(), wire.emulator_cpu_seconds()
         self.restart_times()
 
     def restart_times(self) -> None:
@@ -112,6 +115,10 @@ class StepClock:
         seconds = self._cpu_seconds
         return len(seconds) * float(np.quantile(seconds, 0.25)) if seconds else 0.0
 
+    def _machine_cpu_seconds(self) -> tuple[float, float]:
+        used, available = CpuLoad.now().cpu_seconds(self._machine)
+        return used - (self._wire.emulator_cpu_seconds() - self._first_emulator_cpu), available
+
     def _trace(self, name: str, start: Any, end: Any) -> None:
         if self._algorithm.tracer.enabled:
             add = self._algorithm.tracer.add
@@ -146,7 +153,7 @@ class StepClock:
             ),
             wire_bytes=_difference(wire, self._first_wire),
             cpu_seconds=time.process_time() - self._first_cpu,
-            machine_cpu_seconds=CpuLoad.now().cpu_seconds(self._machine),
+            machine_cpu_seconds=self._machine_cpu_seconds(),
             peak_memory_bytes=peak_memory_bytes(),
             memory_bytes=self._algorithm.memory_bytes(),
             machine=int(os.environ.get("GROUP_RANK", "0")),

@@ -208,6 +208,7 @@ def test_frames_are_delayed_and_lost_and_nothing_is_left_of_a_killed_launch(pref
         assert tally["dropped_frames"] == 0
         assert tally["sent_frames"] > 0
         assert tally["late_seconds"] > 0
+        assert tally["cpu_seconds"] > 0
         assert facts["missing"] == []
         # A round trip of 80 ms at 1 Gbit/s is 10 MB, which take twice their memory under way, and as much in the queue.
         usual = int(memory.split()[2])

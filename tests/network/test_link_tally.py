@@ -13,7 +13,7 @@ DROPPED = "the emulation of its link dropped 1,003 frames that it should not: it
 
 
 def tally(**counts: Any) -> LinkTally:
-    nothing: dict[str, Any] = {"dropped_frames": 0, "sent_frames": 0, "late_seconds": 0.0}
+    nothing: dict[str, Any] = {"dropped_frames": 0, "sent_frames": 0, "late_seconds": 0.0, "cpu_seconds": 0.0}
     lost = {"lost_sent_segments": (0, 0), "lost_received_segments": (0, 0)}
     return LinkTally(**nothing | lost | counts)
 
@@ -21,7 +21,12 @@ def tally(**counts: Any) -> LinkTally:
 def test_a_tally_since_another_has_the_differences() -> None:
     earlier = tally(lost_sent_segments=(1, 2), lost_received_segments=(0, 5), sent_frames=10, late_seconds=0.5)
     later = tally(
-        lost_sent_segments=(4, 2), lost_received_segments=(1, 7), dropped_frames=3, sent_frames=30, late_seconds=0.75
+        lost_sent_segments=(4, 2),
+        lost_received_segments=(1, 7),
+        dropped_frames=3,
+        sent_frames=30,
+        late_seconds=0.75,
+        cpu_seconds=2.0,
     )
 
     assert later.since(earlier).as_dict() == {
@@ -30,6 +35,7 @@ def test_a_tally_since_another_has_the_differences() -> None:
         "dropped_frames": 3,
         "sent_frames": 20,
         "late_seconds": 0.25,
+        "cpu_seconds": 2.0,
     }
 
 

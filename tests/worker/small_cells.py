@@ -46,6 +46,9 @@ class NoLink:
     def rates(self) -> None:
         return None
 
+    def emulator_cpu_seconds(self) -> float:
+        return 0.0
+
 
 def own(name: str) -> dict[str, Any]:
     """Return the dataset and model keys of a task from tests/own_tasks.py."""

@@ -37,6 +37,7 @@ class _CountingDelayLine(ProcessPacing):
             dropped_frames=0,
             sent_frames=2 * self._asked,
             late_seconds=0.0,
+            cpu_seconds=self._asked,
         )
 
 
@@ -46,12 +47,12 @@ def _prepare(working: list[int]) -> list[object]:
     tally, again = link.tally(), link.tally()
     link.prepare(LinkMap.parse("100mbit"))
     counts = [None if counted is None else counted.sent_frames for counted in (tally, again, link.tally())]
-    return [link.describe()["emulator"], *counts]
+    return [link.describe()["emulator"], *counts, link.emulator_cpu_seconds()]
 
 
 def test_all_ranks_use_the_same_emulator_and_count_from_the_start_of_a_cell() -> None:
-    assert run_ranks(_prepare, 2, [0, 1]) == [["delay_line", 2, 4, 2]] * 2
-    assert run_ranks(_prepare, 2, [0]) == [["tbf", None, None, None]] * 2
+    assert run_ranks(_prepare, 2, [0, 1]) == [["delay_line", 2, 4, 2, 6]] * 2
+    assert run_ranks(_prepare, 2, [0]) == [["tbf", None, None, None, 0.0]] * 2
 
 
 class _Disturbed(ProcessPacing):
