@@ -28,6 +28,8 @@ _STYLES: Final = {"FAIL": "bold red", CELL_FAILED: "bold red", "INCONCLUSIVE": "
 # If a table is too wide, these columns are wrapped, down to _NARROWEST characters.
 _WRAPPED: Final = frozenset({"cell", _PLACE})
 _NARROWEST = 20
+# Nobody reads more rows of a table; the worst stand first.
+_MOST_ROWS: Final = 500
 _LEAST_DIGITS, _MOST_DIGITS = 3, 17
 
 
@@ -54,10 +56,12 @@ def render(outcome: Outcome, *, width: int) -> Group:
     """
     parts: list[RenderableType] = []
     if outcome.results:
-        parts.append(_table([result_texts(result) for result in worst_first(outcome.results)], width))
+        shown = worst_first(outcome.results)[:_MOST_ROWS]
+        parts.append(_table([result_texts(result) for result in shown], width))
+        parts += _left_out(len(outcome.results))
     if any(result.noisy for result in outcome.results):
         parts.append(Text(NOISY, style="dim"))
-    for verdict, where, reason in problems(outcome):
+    for verdict, where, reason in problems(outcome)[:_MOST_ROWS]:
         place = f" {one_line(where)}" if where else ""
         parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {one_line(_first_line(reason))}"))
     for result in outcome.results:
@@ -67,11 +71,18 @@ def render(outcome: Outcome, *, width: int) -> Group:
     if outcome.ungated:
         parts += [
             Text(f"\n{NEVER_GATED}", style="bold"),
-            _table(list(map(ungated_texts, outcome.ungated)), width),
+            _table(list(map(ungated_texts, outcome.ungated[:_MOST_ROWS])), width),
+            *_left_out(len(outcome.ungated)),
         ]
     parts += [Text(one_line(note), style="dim") for note in outcome.notes]
     parts.append(Text(headline(outcome), style=_STYLES.get(verdict_name(outcome).upper(), "bold")))
     return Group(*parts)
+
+
+def _left_out(count: int) -> list[Text]:
+    if count <= _MOST_ROWS:
+        return []
+    return [Text(f"and {count - _MOST_ROWS} more rows: --format json has all", style="dim")]
 
 
 def headline(outcome: Outcome) -> str:

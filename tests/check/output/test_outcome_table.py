@@ -208,3 +208,12 @@ def test_names_cannot_move_the_cursor(outcome: Outcome, width: int) -> None:
         {character for character in text if not character.isprintable()} - {"\n"},
         max(map(cell_len, text.splitlines())) <= width,
     )
+
+
+def test_of_thousands_of_results_the_worst_are_shown_and_the_rest_counted() -> None:
+    results = (*(result(cell=f"c{number}") for number in range(600)), result(Verdict.FAIL, "worst"))
+    lines = lines_of(Outcome(results=results))
+
+    assert lines[1].startswith("FAIL")
+    assert "and 101 more rows: --format json has all" in lines
+    assert len(lines) < 520
