@@ -80,7 +80,8 @@ def other_cpu_share(ranks: Sequence[RankMeasurement]) -> float:
         own[rank.machine] = own.get(rank.machine, 0.0) + rank.cpu_seconds
     machines = ((own[rank.machine], *rank.machine_cpu_seconds) for rank in ranks)
     shares = [(busy - ranks_own) / available for ranks_own, busy, available in machines if available]
-    return max(0.0, *shares) if shares else 0.0
+    # The kernel's count of idle time can fall, so that a share of a short time can exceed 1.
+    return min(1.0, max(0.0, *shares)) if shares else 0.0
 
 
 def check_wire_bytes(ranks: Sequence[RankMeasurement], backend: str) -> None:

@@ -73,6 +73,12 @@ def test_other_processes_used_what_the_ranks_did_not(
     assert other_cpu_share(ranks) == expected
 
 
+def test_a_share_is_at_most_1_although_the_count_of_idle_time_can_fall() -> None:
+    fields = {**FIELDS, "cpu_seconds": 0.01, "machine_cpu_seconds": (0.06, 0.02)}
+
+    assert other_cpu_share([RankMeasurement(**fields, counters=Counters(), wire_bytes=None)]) == 1.0
+
+
 def test_other_processes_of_a_machine_are_those_beside_its_own_ranks() -> None:
     # The ranks use 1 of 4 seconds on each machine; others use none on the first and 2 on the second.
     machines = [(1.0, 4.0), (3.0, 4.0)]
