@@ -137,8 +137,8 @@ class Replay:
             if epochs and all(epoch.step_kinds and epoch.step_kinds.keys() <= kinds.keys() for epoch in epochs):
                 cell.epochs = [compose_epoch(epoch, kinds, cell.timings, cell.id) for epoch in epochs]
                 cell.long_run = long_run_epoch(epochs[-1], kinds, cell.timings, cell.id)
-            elif cell.status == "completed":
-                cell.status = "unfinished"  # the trained cell or some timed steps are not in this ledger
+            if cell.status == "completed" and len(cell.epochs) < cell.spec["task"]["epochs"]:
+                cell.status = "unfinished"  # some epochs of the trained cell or some timed steps are not in this ledger
 
 
 def _emulator(environment: Environment) -> str | None:

@@ -59,7 +59,7 @@ class RecordOrder:
                 self._check_start(record)
 
     def _check_start(self, record: Start) -> None:
-        self._check_spec(record)
+        check_spec(record)
         found = self._cells.get(record.cell)
         latest = 0 if found is None else found.attempt
         self._without_start.discard(record.cell)
@@ -72,16 +72,6 @@ class RecordOrder:
         known = 0 if found is None else found.num_epochs
         if record.epochs_done > known:
             raise ValueError(f"cell {record.cell} goes on after epoch {record.epochs_done}, and has {known} before it")
-
-    def _check_spec(self, record: Start) -> None:
-        if digest(record.spec) != record.cell:
-            raise ValueError(f"cell {record.cell} has another spec: its id is not the hash of this one")
-        try:
-            complete_spec(record.spec)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"the spec of cell {record.cell}: {where}: {first['msg']}") from None
 
     def _begun(self, record: Epoch | End) -> _CellState:
         """Return the state of the record's cell, which must have begun this attempt and not ended it."""
@@ -132,6 +122,18 @@ class RecordOrder:
             text = f"a second burst of contestant {record.contestant} in round {record.round}"
             raise ValueError(f"{text} of placement {record.placement}")
         self._bursts.add(place)
+
+
+def check_spec(record: Start) -> None:
+    """Raise ValueError if the spec of a start is not that of a cell, or of another cell than the start names."""
+    if digest(record.spec) != record.cell:
+        raise ValueError(f"cell {record.cell} has another spec: its id is not the hash of this one")
+    try:
+        complete_spec(record.spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"the spec of cell {record.cell}: {where}: {first['msg']}") from None
 
 
 def _check_epoch_alone(record: Epoch) -> None:

@@ -1,17 +1,19 @@
 """Verify a ledger as a whole, and write its whole cells to a new results directory."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from liecbench.config.cell import Cell
-from liecbench.config.cell_keys import contestant_key, digest, trajectory_spec
+from liecbench.config.cell_keys import contestant_key
 from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.results.cells import replay
 from liecbench.results.directory import SCENARIO_NAME
 from liecbench.results.ledger import LEDGER_NAME, LedgerReader, Line, read
 from liecbench.results.ledger_line import renumbered, unseal
+from liecbench.results.record_order import check_spec
 from liecbench.results.records import End, Start, Timing
 
 
@@ -21,6 +23,7 @@ class _CellLines:
 
     Attributes:
         spec: The cell's spec.
+        start: The number of the first start, from 1.
         first: The number of the first line, from 1; for an interleaved cell that of the first burst if it is earlier.
         last: The number of the last line.
         status: The status of the latest attempt.
@@ -28,6 +31,7 @@ class _CellLines:
     """
 
     spec: dict[str, Any]
+    start: int
     first: int
     last: int
     status: str = "unfinished"
@@ -46,6 +50,7 @@ class Verification:
     Attributes:
         directory: The results directory.
         lines: All complete lines, with their damage.
+        kept: The lines of the whole cells.
         states: The status of each cell whose records are all there and undamaged, by id.
         damaged: The descriptions of the other cells, by id.
         num_unnumbered: The number of lines of the first schema, which have neither number nor checksum.
@@ -54,6 +59,7 @@ class Verification:
 
     directory: Path
     lines: Sequence[Line] = field(repr=False)
+    kept: Sequence[Line] = field(repr=False)
     states: Mapping[str, str]
     damaged: Mapping[str, str]
     num_unnumbered: int
@@ -66,10 +72,12 @@ class Verification:
         lines = list(reader.new_lines())
         cells = _cells(lines)
         whole = _whole(cells, _gaps(lines))
+        kept = _kept(lines, cells, whole)
         return cls(
             directory=directory,
             lines=lines,
-            states={name: cells[name].status for name in cells if name in whole},
+            kept=kept,
+            states={name: cell.status for name, cell in replay(line.record for line in kept if line.record).items()},
             damaged={name: Cell.from_spec(cell.spec).describe() for name, cell in cells.items() if name not in whole},
             num_unnumbered=sum(line.record is not None and unseal(line.text) is None for line in lines),
             has_partial_line=reader.has_partial_line,
@@ -107,27 +115,13 @@ class Verification:
             scenario = self.directory / SCENARIO_NAME
             if scenario.is_file():
                 shutil.copyfile(scenario, target / SCENARIO_NAME)
-            kept = [line.text for line in self.lines if self._keeps(line)]
-            text = b"".join(renumbered(line, number) + b"\n" for number, line in enumerate(kept, start=1))
+            text = b"".join(renumbered(line.text, number) + b"\n" for number, line in enumerate(self.kept, start=1))
             (target / LEDGER_NAME).write_bytes(text)
         except OSError as error:
             raise LiecbenchError(f"{target}: {error.strerror}", "move it away, or make room for it") from None
         for _ in read(target):
             pass  # raises if what was written is not whole
         return target
-
-    def _keeps(self, line: Line) -> bool:
-        if line.record is None or not line.fits:
-            return False
-        if isinstance(line.record, Timing):
-            return line.record.contestant in self._whole_contestants
-        return line.record.cell in self.whole
-
-    @property
-    def _whole_contestants(self) -> frozenset[str]:
-        starts = (line.record for line in self.lines if isinstance(line.record, Start))
-        specs = [start.spec for start in starts if start.cell in self.whole]
-        return frozenset(contestant_key(spec) for spec in specs if spec["timing"] == "interleaved")
 
 
 def _cells(lines: Sequence[Line]) -> dict[str, _CellLines]:
@@ -142,8 +136,8 @@ def _cells(lines: Sequence[Line]) -> dict[str, _CellLines]:
             first, fits = line.number, line.fits
             if record.cell in cells:
                 first, fits = cells[record.cell].first, fits and cells[record.cell].fits
-            if digest(record.spec) == record.cell:
-                cells[record.cell] = _CellLines(spec=record.spec, first=first, last=line.number, fits=fits)
+            if _has_valid_spec(record):
+                cells[record.cell] = _CellLines(spec=record.spec, start=first, first=first, last=line.number, fits=fits)
         elif record is not None and record.cell in cells:
             cell = cells[record.cell]
             cell.last, cell.fits = line.number, cell.fits and line.fits
@@ -157,6 +151,14 @@ def _cells(lines: Sequence[Line]) -> dict[str, _CellLines]:
     return cells
 
 
+def _has_valid_spec(record: Start) -> bool:
+    try:
+        check_spec(record)
+    except ValueError:
+        return False
+    return True
+
+
 def _gaps(lines: Sequence[Line]) -> list[int]:
     """Return the numbers of the lines that cannot be read, or before which lines are missing."""
     return [line.number for line in lines if line.record is None or line.is_after_gap]
@@ -166,18 +168,30 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     """Return the ids of the cells whose records are all there.
 
     A trained cell that completed has its start, its end and every epoch. The bursts of an interleaved cell, or the
-    epochs of one that did not complete, cannot be counted, so that nothing may be missing between its lines.
+    epochs of one that did not complete, cannot be counted, so that nothing may be missing between its lines. Bursts
+    follow the start of the first cell that they time, without which they are worth nothing for other cells.
     """
     whole = set()
-    for name, cell in cells.items():
+    firsts: dict[str, str] = {}  # by contestant
+    for name, cell in sorted(cells.items(), key=lambda item: item[1].start):
         is_counted = cell.status == "completed" and not cell.is_interleaved
         if cell.fits and (is_counted or not any(cell.first < gap <= cell.last for gap in gaps)):
             whole.add(name)
-    trained = {name for name in whole if cells[name].status == "completed"}
+        if cell.is_interleaved:
+            firsts.setdefault(contestant_key(cell.spec), name)
     return {
-        name
-        for name in whole
-        if not cells[name].is_interleaved
-        or cells[name].status != "completed"
-        or digest(trajectory_spec(cells[name].spec)) in trained
+        name for name in whole if not cells[name].is_interleaved or firsts[contestant_key(cells[name].spec)] in whole
     }
+
+
+def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
+    """Return the lines of the whole cells and the bursts that time them; those of the first schema come first."""
+    contestants = {contestant_key(cells[name].spec) for name in whole if cells[name].is_interleaved}
+    kept = [
+        line
+        for line in lines
+        if line.record is not None
+        and line.fits
+        and (line.record.contestant in contestants if isinstance(line.record, Timing) else line.record.cell in whole)
+    ]
+    return sorted(kept, key=lambda line: unseal(line.text) is not None)

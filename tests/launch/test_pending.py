@@ -21,10 +21,11 @@ def begun(one: Cell, **fields: Any) -> Record:
 
 def trained(one: Cell, status: Any = "completed") -> list[Record]:
     """Return the records of the trajectory of an interleaved cell."""
-    made = dataclasses.replace(epoch(one.trajectory.id, timed=0, seconds=0.0), step_kinds={"step": 22})
+    epochs = [epoch(one.trajectory.id, number, timed=0, seconds=0.0) for number in range(1, one.task.epochs + 1)]
+    made = [dataclasses.replace(trained, step_kinds={"step": 22}) for trained in epochs]
     return [
         begun(one.trajectory),
-        made,
+        *made,
         end(one.trajectory.id, status=status, error="e" if status != "completed" else None),
     ]
 
@@ -117,7 +118,7 @@ def test_a_trajectory_that_failed_is_trained_again() -> None:
     one = cell()
     (job,) = jobs_left([one], replay(trained(one, "failed"))).jobs
 
-    assert (job.cell, job.attempt, job.epochs_done) == (one.trajectory, 2, 1)
+    assert (job.cell, job.attempt, job.epochs_done) == (one.trajectory, 2, 2)
 
 
 def test_a_session_that_was_lost_is_repeated() -> None:

@@ -28,7 +28,13 @@ def _check(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['{"type": "end", "schema": 1}', '{"type": "end", "schema":1}', '{"type": "end", "schema": 1, "cell": "a"}']
+    "line",
+    [
+        '{"type": "end", "schema": 1}',
+        '{"type": "end", "schema":1}',
+        '{"type": "end", "schema": 1, "cell": "a"}',
+        '{"type": "start", "schema": 1, "spec": {"algorithm": {"name": "a", "number": 3}}, "environment": {}}',
+    ],
 )
 def test_lines_of_the_first_schema_have_no_seal(line: str) -> None:
     assert unseal(line.encode()) is None

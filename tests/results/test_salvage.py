@@ -1,6 +1,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult
 from liecbench.results.directory import load
 from liecbench.results.ledger import LEDGER_NAME, read
+from liecbench.results.ledger_line import seal
 from liecbench.results.record_json import to_json
+from liecbench.results.records import Record, Timing
 from liecbench.results.salvage import Verification
 from tests import break_even_ledger
 from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start
@@ -25,6 +28,10 @@ def results(directory: Path, lines: list[str]) -> Path:
     directory.mkdir()
     (directory / LEDGER_NAME).write_text("".join(lines))
     return directory
+
+
+def first_schema(record: Record) -> str:
+    return json.dumps({**json.loads(to_json(record)), "schema": 1}) + "\n"
 
 
 def seeds(cells: list[CellResult]) -> list[int]:
@@ -86,7 +93,7 @@ def test_a_failed_cell_whose_epochs_may_be_lost_is_not_kept(tmp_path: Path) -> N
         (None, ["ddp", "psgd"]),
         (9, ["psgd"]),  # a burst of ddp's session
         (13, ["ddp"]),
-        (2, ["psgd"]),  # an epoch of the training that ddp's session belongs to
+        (2, ["psgd"]),  # an epoch of the training that ddp's session belongs to: a run trains again, and times nothing
     ],
 )
 def test_a_timed_cell_is_whole_with_all_its_bursts_and_its_training(
@@ -96,21 +103,67 @@ def test_a_timed_cell_is_whole_with_all_its_bursts_and_its_training(
     directory = results(tmp_path / "r", lines)
     salvaged = directory if lost is None else Verification.of(directory).salvage()
     cells = [cell for cell in load([salvaged]) if cell.is_interleaved]
+    completed = [cell for cell in cells if cell.status == "completed"]
 
-    assert [cell.spec["algorithm"]["name"] for cell in cells] == whole
-    assert [(cell.status, len(cell.timings)) for cell in cells] == [("completed", 2)] * len(whole)
+    assert [cell.spec["algorithm"]["name"] for cell in completed] == whole
+    assert [len(cell.timings) for cell in cells] == [2] * (2 if lost == 2 else len(whole))
+
+
+@pytest.mark.parametrize(
+    ("damaged", "whole"),
+    [
+        ([1], [1]),  # an epoch of seed 0
+        ([2, 3], [1]),  # its last epoch, and the end of its training
+        ([3], [0, 1]),  # that end alone: every epoch is there
+        ([4], []),  # the start of the session
+        ([5], []),  # a burst
+        ([9], [0]),  # an epoch of seed 1
+    ],
+)
+def test_bursts_that_time_a_cell_of_a_later_run_are_kept_with_the_start_before_them(
+    tmp_path: Path, damaged: list[int], whole: list[int]
+) -> None:
+    """Seed 1 is added to a run of seed 0: its session's bursts stand before its own start."""
+    cells = [Cell.from_spec(spec(link="10mbit", timing="interleaved", seed=seed)) for seed in range(2)]
+    first, second = (break_even_ledger.ledger([cell], placements=1) for cell in cells)
+    later = [record for record in second if not isinstance(record, Timing)]
+    lines = lines_of(first, later)
+    lines = ["x\n" if number in damaged else line for number, line in enumerate(lines)]
+    salvaged = Verification.of(results(tmp_path / "r", lines)).salvage()
+
+    completed = [cell for cell in load([salvaged]) if cell.is_interleaved and cell.status == "completed"]
+    assert seeds(completed) == whole
+
+
+@pytest.mark.parametrize("change", [{"weather": "fine"}, {"timing": None}])
+def test_a_spec_of_a_later_version_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    fields = {name: value for name, value in {**spec(), **change}.items() if value is not None or name == "server"}
+    begun = dataclasses.replace(start("a"), cell=digest(fields), spec=fields)
+    line = seal(to_json(begun), 1) + "\n"
+
+    found = Verification.of(results(tmp_path / "r", [line]))
+    assert [(line.damage or "").partition(": ")[0] for line in found.damage] == [f"the spec of cell {digest(fields)}"]
+    assert (found.states, found.damaged) == ({}, {})
 
 
 def test_lines_of_the_first_schema_are_kept_as_they_are(tmp_path: Path) -> None:
-    old = [json.dumps({**json.loads(to_json(record)), "schema": 1}) + "\n" for record in consistent(*RUNS)]
+    old = [first_schema(record) for record in consistent(*RUNS)]
     salvaged = Verification.of(results(tmp_path / "r", [*old[:5], *old[6:]])).salvage()
 
     assert (salvaged / LEDGER_NAME).read_text() == "".join([*old[:4], *old[8:]])
 
 
-def test_fields_of_a_later_version_are_kept(tmp_path: Path) -> None:
-    from liecbench.results.ledger_line import seal
+def test_a_ledger_of_the_first_schema_that_was_put_after_another_comes_before_it(tmp_path: Path) -> None:
+    new, old = lines_of(RUNS[0]), [first_schema(record) for record in consistent(RUNS[1])]
+    salvaged = Verification.of(results(tmp_path / "r", [*new, *old])).salvage()
 
+    assert [json.loads(line)["schema"] for line in (salvaged / LEDGER_NAME).read_text().splitlines()] == [1] * 4 + [
+        2
+    ] * 4
+    assert seeds(load([salvaged])) == [1, 0]
+
+
+def test_fields_of_a_later_version_are_kept(tmp_path: Path) -> None:
     later = [json.dumps({**json.loads(to_json(record)), "weather": "fine"}) for record in consistent(*RUNS)]
     lines = [f"{seal(line, number)}\n" for number, line in enumerate(later, start=1)]
     salvaged = Verification.of(results(tmp_path / "r", [*lines[:5], *lines[6:]])).salvage()
@@ -144,7 +197,7 @@ def test_damage_is_told_once_per_cell(tmp_path: Path) -> None:
 
 def test_a_spec_that_its_id_contradicts_is_no_cell(tmp_path: Path) -> None:
     begun = dataclasses.replace(start("a"), cell=digest(spec()), spec=spec(workers=4))
-    directory = results(tmp_path / "r", [json.dumps({**json.loads(to_json(begun)), "schema": 1}) + "\n", *LINES[4:]])
+    directory = results(tmp_path / "r", [first_schema(begun), *LINES[4:]])
 
     found = Verification.of(directory).damage[0].damage
     assert found == f"cell {cell_id()} has another spec: its id is not the hash of this one"
