@@ -136,10 +136,13 @@ class Ledger:
 
         Raises:
             LiecbenchError: If the disk is full or fails.
+            ValueError: If readers would refuse the record, such as one with half a byte of payload. Nothing is written.
         """
+        text = to_json(record)
+        from_json(text)
         try:
             self._count_lines()
-            line = (seal(to_json(record), self._num_lines + 1) + "\n").encode()
+            line = (seal(text, self._num_lines + 1) + "\n").encode()
             remaining = line
             while remaining:
                 remaining = remaining[os.write(self._file, remaining) :]

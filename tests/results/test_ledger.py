@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,26 @@ def test_a_later_ledger_appends(tmp_path: Path) -> None:
             ledger.append(record)
 
     assert list(read(tmp_path)) == RECORDS_OF_A
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"payload_bytes": {"sent": [12.5, 1], "received": [1, 1]}}, "payload_bytes.sent.0: .* valid integer"),
+        ({"residual_norm": -1.0}, "residual_norm: .* greater than or equal to 0"),
+        ({"other_cpu_share": float("nan")}, "not JSON compliant"),
+    ],
+)
+def test_what_readers_refuse_is_not_written(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    """A method of somebody else may count wrong: its cell fails, and the ledger stays whole."""
+    begun, first, *_ = RECORDS_OF_A
+    with Ledger(tmp_path) as ledger:
+        ledger.append(begun)
+        with pytest.raises(ValueError, match=problem):
+            ledger.append(dataclasses.replace(first, **change))
+        ledger.append(first)
+
+    assert list(read(tmp_path)) == [begun, first]
 
 
 def test_two_writers_by_turns_number_their_lines_on(tmp_path: Path) -> None:
