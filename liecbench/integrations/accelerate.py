@@ -34,7 +34,8 @@ def attach(
         The training; call its ``detach`` at the end to get plain DDP, with the mean of local models.
 
     Raises:
-        RuntimeError: If the training runs in one process, or the model has an algorithm attached.
+        RuntimeError: If the training runs in one process, or this model or another one of the accelerator has an
+            algorithm attached.
         TypeError, ValueError: If the algorithm cannot work with the model, the optimizer or the precision.
     """
     return AcceleratedTraining(algorithm, accelerator, model, optimizer)
@@ -48,6 +49,12 @@ class AcceleratedTraining(FrameworkTraining):
             raise ValueError(
                 "mixed precision fp16 scales the gradients by a factor that changes, and with them the units of what "
                 "compression keeps; take bf16"
+            )
+        if "load_state" in vars(accelerator):
+            raise RuntimeError(
+                "this accelerator trains another model with an algorithm already, and its checkpoints have room for "
+                "the memories of one; call detach() of that training first, or algorithm.attach(model, optimizer) for "
+                "one of the models, and save its state_dict() yourself"
             )
         optimizers = optimizer if isinstance(optimizer, list | tuple) else [optimizer]
         super().__init__(algorithm, model, optimizers, launch=_LAUNCH)

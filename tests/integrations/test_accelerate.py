@@ -98,6 +98,22 @@ def refusal_of_fsdp() -> str:
     return str(caught.value)
 
 
+def refusal_of_a_second_model() -> str:
+    from accelerate import Accelerator
+
+    from liecbench.integrations.accelerate import attach
+
+    accelerator = Accelerator(cpu=True)
+    networks = [nn.Linear(2, 2) for _ in range(2)]
+    prepared = [accelerator.prepare(one, torch.optim.SGD(one.parameters(), lr=0.1)) for one in networks]
+    training = attach(MemSGD(compressor=Sign()), accelerator, *prepared[0])
+    with pytest.raises(RuntimeError) as caught:
+        attach(MemSGD(compressor=Sign()), accelerator, *prepared[1])
+    training.detach()
+    attach(MemSGD(compressor=Sign()), accelerator, *prepared[1]).detach()
+    return str(caught.value)
+
+
 def refusal_of_one_process() -> str:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
@@ -121,6 +137,7 @@ def all_trainings(directory: str) -> dict[str, Any]:
         "ddp": trained(AllReduce()),
         "fp16": refusal_of_fp16(),
         "fsdp": refusal_of_fsdp(),
+        "second model": refusal_of_a_second_model(),
     }
     results["doublesqueeze"] = trained(DoubleSqueeze(compressor=Sign()))
     for name in ("memsgd", "liec"):
@@ -221,6 +238,12 @@ def test_detach_gives_the_accelerator_back(ranks: list[dict[str, Any]]) -> None:
 
 def test_fp16_is_refused_before_the_training(ranks: list[dict[str, Any]]) -> None:
     assert ranks[0]["fp16"].startswith("mixed precision fp16 scales the gradients")
+
+
+def test_a_second_model_of_an_accelerator_is_refused_whose_memories_would_be_saved_over_the_first_ones(
+    ranks: list[dict[str, Any]],
+) -> None:
+    assert ranks[0]["second model"].startswith("this accelerator trains another model with an algorithm already")
 
 
 def test_fsdp_is_refused_by_name(ranks: list[dict[str, Any]]) -> None:
