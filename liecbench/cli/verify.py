@@ -33,6 +33,8 @@ def verify(
         for line in _report(found):
             print(line)
         if not found.damage:
+            if salvage:
+                print(f"nothing to salvage: {results} is as it was")
             return
         if not salvage:
             print(f"next: liecbench verify {shlex.quote(str(results))} --salvage writes the whole cells anew")

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ class LedgerReader:
         """
         for line in self.new_lines():
             if line.damage is not None or line.record is None:
-                remedy = f"`liecbench verify {self._directory}` names all damage, and --salvage keeps the whole cells"
+                command = f"liecbench verify {shlex.quote(str(self._directory))}"
+                remedy = f"`{command}` names all damage, and --salvage keeps the whole cells"
                 raise LiecbenchError(f"{self.path}:{line.number}: {line.damage}", remedy)
             yield line.record
 

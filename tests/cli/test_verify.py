@@ -59,6 +59,14 @@ def test_whole_results_are_not_salvaged(results: Path) -> None:
     done = run_in_process("verify", results, "--salvage")
 
     assert (done.returncode, results.with_name("r-salvaged").exists()) == (0, False)
+    assert done.stdout.endswith(f"nothing to salvage: {results} is as it was\n")
+
+
+def test_the_command_that_a_refusal_names_can_be_pasted(results: Path) -> None:
+    spaced = results.rename(results.with_name("my results"))
+    (spaced / LEDGER_NAME).write_text("{}\n")
+
+    assert f"`liecbench verify '{spaced}'`" in run_in_process("compare", spaced).stderr
 
 
 def test_where_nothing_is_whole_salvage_exits_with_four(results: Path) -> None:
