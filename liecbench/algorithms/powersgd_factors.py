@@ -11,11 +11,11 @@ def matrix_shape(shape: torch.Size) -> tuple[int, int]:
 
 
 def factor_shapes(shape: torch.Size, rank: int, min_compression_rate: float) -> tuple[torch.Size, ...]:
-    """Return the shapes of P and Q for a parameter of this shape, or () if PyTorch's hook does not compress it.
+    """Return the shapes of PowerSGD's factors P and Q, or () if PyTorch's hook leaves the gradient uncompressed.
 
     Args:
-        shape: The shape of the parameter.
-        rank: The number of columns of P and Q, if the matrix has as many rows and columns.
+        shape: The shape of the parameter, whose gradient is approximated as the matrix P·Qᵀ.
+        rank: The number of columns of P and Q; a matrix with fewer rows or columns lowers it to that number.
         min_compression_rate: The matrix is compressed only if it is larger than P and Q together by more than this
             factor.
     """

@@ -30,7 +30,7 @@ class Place:
 
     @classmethod
     def of(cls, group: dist.ProcessGroup) -> Self:
-        """Return this rank's place in ``group``."""
+        """Return the place of this rank's state, whose algorithm uses the process group ``group``."""
         ranks = dist.get_process_group_ranks(group)
         return cls(rank=dist.get_rank(), world_size=dist.get_world_size(), group=ranks)
 
@@ -41,7 +41,9 @@ class Place:
 
 
 def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
-    """Return ``state`` with the rank in its key, and with the method's name and options.
+    """Return a mapping with one key, which names the rank.
+
+    Its value is ``state`` with the method's name and options, and with the process group's ranks if they are not all.
 
     Args:
         state: The step count and the memories.
@@ -55,7 +57,7 @@ def pack(state: dict[str, Any], algorithm: Any, place: Place) -> dict[str, Any]:
 
 
 def unpack(saved: Mapping[str, Any], algorithm: Any, place: Place) -> Mapping[str, Any]:
-    """Return the part of ``saved`` for this rank. The arguments are those of ``pack``.
+    """Return this rank's part of ``saved``, the state that ``algorithm`` is to load; ``place`` is this rank's place.
 
     Raises:
         ValueError: If ``saved`` is the state of another method, rank, process group or number of ranks.

@@ -32,11 +32,11 @@ from liecbench.compressors.base import Compressor
 class ServerAlgorithm(Algorithm):
     """A method that averages through a server: ``reduce`` turns one block of gradient into its update.
 
-    A subclass declares its memories (``error = WorkerMemory()``, ``server_error = ServerMemory()``), implements
-    ``reduce``, and overrides ``push_compressor``, ``compressor_input``, ``before_reduce`` and ``after_step`` as it
-    needs. ``reduce`` and ``after_step`` must make the same pushes and pulls on every rank, and must not read a tensor's
-    values on the host (``.item()``, ``if tensor``): ``schedule`` runs both on tensors without values to record the
-    messages of a step.
+    A subclass declares its memories, tensors that it keeps from step to step (``error = WorkerMemory()``,
+    ``server_error = ServerMemory()``). It implements ``reduce``, and overrides ``push_compressor``,
+    ``compressor_input``, ``before_reduce`` and ``after_step`` as it needs. ``reduce`` and ``after_step`` must make the
+    same pushes and pulls on every rank, and must not read a tensor's values on the host (``.item()``, ``if tensor``):
+    ``schedule`` runs both on tensors without values to record the messages of a step.
 
     Attributes:
         server: ``root`` (rank 0 is the server of every block) or ``sharded`` (each rank is the server of a shard of
@@ -69,9 +69,10 @@ class ServerAlgorithm(Algorithm):
         """
 
     def push_compressor(self, step: int) -> Compressor | None:
-        """Return the compressor that workers apply to ``compressor_input`` in step number ``step``.
+        """Return the compressor that workers apply to what they send to the server in step number ``step``.
 
-        ``compression_error`` measures the error of this compressor. Return None if this error is undefined.
+        ``compression_error`` measures the error of this compressor on ``compressor_input``. If this method returns
+        None, that error is undefined.
         """
         return None
 
@@ -108,13 +109,13 @@ class ServerAlgorithm(Algorithm):
             raise self._failure from None
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return each declared memory's tensors by the memory's name."""
+        """Return by name each memory that the method declares to keep from step to step: one tensor per block."""
         return {name: memory.tensors for name, memory in self.allocated.items()}
 
     def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
         """Return the messages of step number ``step``, by running ``reduce`` and ``after_step`` on the meta device.
 
-        The arguments are those of ``Algorithm.schedule``.
+        ``shapes`` are those of the trainable parameters, and ``world_size`` is the number of ranks.
         """
         exchange = RecordingExchange(world_size, self.server)
         recorded = self._without_data(shapes, exchange, step)

@@ -31,7 +31,8 @@ class TrainingEvents(ABC):
     """The part of ``Algorithm`` that the hooks of a model and its optimizers call.
 
     Attributes:
-        is_exact: Whether the update is the mean gradient, so that two synchronized backward passes add up.
+        is_exact: True if the update is the mean gradient, so that gradients can be accumulated over synchronized
+            backward passes. Other methods warn of a second such pass before ``optimizer.step``.
     """
 
     is_exact: ClassVar[bool] = False
@@ -78,7 +79,7 @@ class TrainingEvents(ABC):
         return
 
     def synchronize(self) -> None:
-        """Wait for the GPU, if there is one, and complete the counters, seconds and spans of all past steps.
+        """Wait for the GPU, if there is one, and complete the counts and measured times of all past steps.
 
         Call it between two steps.
 
@@ -98,7 +99,10 @@ class TrainingEvents(ABC):
                 self._end_step()
 
     def on_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Start the communication of a bucket, as ``reduce_bucket`` does, and time it."""
+        """Start the communication of one of DDP's gradient buckets, and count the CPU seconds that this call takes.
+
+        The future holds the bucket's update.
+        """
         began = time.thread_time()
         self.last_bucket_timestamp = self.clock.timestamp()
         self._backwards.keep(bucket)

@@ -27,8 +27,8 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         ``"seconds"``: for each repeat, the seconds from the start of sending to the arrival of the last message.
-        ``"unshaped_seconds"``: the same for one message over the link without limits: the time that the machine needs
-        before the first and after the last message, because it prepares the others while the link is busy.
+        ``"unshaped_seconds"``: the same for a single message over an unshaped link. This is the machine's own time in
+        ``"seconds"``: it is spent before the first and after the last message, and hidden while the link is busy.
         ``"wire_bytes"``: the bytes with headers that rank 0 sends for the messages of one repeat, without those for
         rank 1's answer; 0 if unknown.
     """
@@ -60,7 +60,11 @@ def measure_after_idle(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
 
 class _Exchange(NamedTuple):
-    """One exchange on rank 0: its seconds, and the bytes that the rank sent meanwhile, 0 if unknown."""
+    """Figures of one exchange, in which rank 0 sends messages to rank 1, and rank 1 answers.
+
+    ``seconds`` end when the last message arrives. ``num_bytes`` are those that rank 0 sends, or 0 if they are unknown.
+    On the other ranks, both are 0.
+    """
 
     seconds: float
     num_bytes: int

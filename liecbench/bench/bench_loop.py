@@ -41,9 +41,8 @@ class _Turn:
 def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) -> None:
     """Measure every case of ``plan`` on this rank. Rank 0 sends the figures to the ``liecbench`` command.
 
-    Steps are measured in rounds, as in a timing session of ``liecbench run``: in each round, every step of a link has
-    one turn, in random order. ``events`` is the pipe to the command. If ``worker_link`` is None, the links are not
-    shaped.
+    Training steps are measured in rounds: each round measures every case of a link once, in random order. ``events`` is
+    the pipe to the command. If ``worker_link`` is None, the links are not shaped.
     """
     torch.set_num_threads(1)
     join(plan)
@@ -64,9 +63,10 @@ def run_plan(plan: BenchmarkPlan, events: Path, worker_link: WorkerLink | None) 
 
 
 def _series(plan: BenchmarkPlan) -> Iterator[list[list[_Turn]]]:
-    """Yield series of rounds, each of which is a list of turns.
+    """Yield lists of rounds; a round is a list of measurements (turns).
 
-    The step cases of each link are one series, with every case once per round. Each transfer is a series of one turn.
+    All cases of a link that train steps form one list of rounds, and each round measures every such case once. A case
+    that only transfers messages forms a list of its own: one round with one measurement.
     """
     by_link: dict[str, list[_Turn]] = {}
     for number, step in enumerate(plan.steps):

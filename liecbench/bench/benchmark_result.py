@@ -13,9 +13,9 @@ class BenchmarkRow:
         name: Name of the compressor, the algorithm, or the operation of torch.
         operation: The operation of the compressor, the kind of the algorithm's step, or ``send`` or ``collective``.
         size: Number of elements. In the link benchmark, number of bytes.
-        seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over rounds.
+        seconds: Median seconds of the operation. In the exchange benchmark, the geometric mean over repeats.
         limit_seconds: The physical limit: the least seconds that the operation can take.
-        ratio_low: The lower bound of the 95 % interval of ``ratio``, computed from the rounds.
+        ratio_low: The lower bound of the 95 % interval of ``ratio``, computed from the repeats.
         ratio_high: The upper bound of this interval.
         bits_per_parameter: Bits of a compressed message ÷ number of elements.
         server: Server mode of the algorithm: root or sharded.

@@ -137,7 +137,10 @@ def _operations(compressor: Compressor, vectors: _Vectors) -> Iterator[_Operatio
 
 
 def _medians(stopwatch: _Stopwatch, limit: _Stopwatch) -> tuple[float, float]:
-    """Return the median seconds of an operation and of its limit, timed in turns so that noise affects both alike."""
+    """Return the median seconds of an operation and of ``limit``, the copy of the vector to which it is compared.
+
+    The two are timed in turns, so that noise affects both alike.
+    """
     seconds: list[float] = []
     limit_seconds: list[float] = []
     end = time.perf_counter() + _ROW_SECONDS

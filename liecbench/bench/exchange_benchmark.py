@@ -44,10 +44,10 @@ class _Case:
     dense_trips: int = 0
 
     def limit_seconds(self, payload_bytes: int, link: Link, workers: int) -> float:
-        """Return the least seconds of a step's communication: payload ÷ rate, plus delays.
+        """Return the least seconds of a step's communication: payload ÷ link rate, plus delays.
 
-        An exchange with servers is two messages, one after the other, and a ring's all-reduce 2(n − 1) among n ranks. A
-        message passes two links.
+        Delays add up over messages that are sent one after the other: two per exchange with servers, and 2(n − 1) in
+        a ring all-reduce among n ranks. Each message passes two links: its sender's and its receiver's.
         """
         messages = 2 * (workers - 1) if self.server is None else 2 * max(1, self.dense_trips)
         return 8 * payload_bytes / link.lower_bits_per_second + messages * 2 * link.delay_seconds
@@ -89,9 +89,9 @@ _CASES = (
 def benchmark_exchange(
     size: int, workers: int, links: Sequence[LinkMap], say: Callable[[str], None]
 ) -> BenchmarkResult:
-    """Time steps of LIEC with the sign compressor, of P-SGD and of DDP, over each link.
+    """Time training steps of three methods over each link: LIEC with the sign compressor, P-SGD, and DDP.
 
-    Steps that would take too long over a link are skipped.
+    Kinds of steps that would take too long over a link are skipped.
 
     Args:
         size: Number of parameters.
@@ -100,7 +100,7 @@ def benchmark_exchange(
         say: Prints a line of progress.
 
     Returns:
-        One row per step and link. If the launch failed, only the rows before the failure, and the reason.
+        One row per link and kind of step. If the launch failed, only the rows before the failure, and the reason.
 
     Raises:
         MachineError: If memory does not suffice, or the kernel refuses shaped links.

@@ -51,7 +51,7 @@ class _Case:
 
     @property
     def asked(self) -> Link:
-        """The default link; the physical limits of times follow from its rate."""
+        """The link that the user asked for, from whose rate and delay the physical limits of times follow."""
         assert self.link.default is not None, "a benchmark's links are shaped"
         return self.link.default
 
@@ -65,7 +65,8 @@ class _Case:
     def limit_seconds(self, workers: int) -> float:
         """Return the least seconds that the operation can take among ``workers`` ranks.
 
-        The time is payload with frame headers ÷ rate, plus delays; for a stream, per message.
+        This is (payload + frame headers) ÷ link rate, plus the delays of the links. For a stream of messages, it is the
+        time per message.
         """
         framed = 8 * framed_bytes(self.payload_bytes(workers))
         rate, delays = self.asked.lower_bits_per_second, 2 * self.asked.delay_seconds

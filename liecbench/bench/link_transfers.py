@@ -24,7 +24,8 @@ def measure_transfers(case: TransferCase, link: CellLink) -> dict[str, Any]:
 
     Returns:
         ``"seconds"``: the seconds of each repeat on the slowest rank. For a stream, they are divided by the number of
-        messages. The operation ``after_idle`` returns what ``measure_after_idle`` does.
+        messages. For the operation ``after_idle``, also ``"unshaped_seconds"``, the same for one message over an
+        unshaped link, and ``"wire_bytes"``, which rank 0 sends.
     """
     if case.operation == "after_idle":
         return measure_after_idle(case, link)
@@ -62,7 +63,8 @@ def _bytes(size: int) -> Tensor:
 def _num_in_flight(case: TransferCase) -> int:
     """Return how many messages of a stream are in flight, so that the link waits neither for a rank nor for delays.
 
-    Over Gloo, a message is in flight from the receiver's announcement that it is ready: two trips of two delays each.
+    Gloo sends a message only after the receiver has announced that it is ready, so a message is in flight for two
+    trips: the announcement's and its own. Each trip passes two links with a delay.
     """
     path = slowest_path(LinkMap.parse(case.link), 2)
     assert path is not None, "a benchmark's links are shaped"

@@ -16,7 +16,7 @@ def cell_labels(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     A field is part of the names if two cells with the same method have different values for it.
 
     Args:
-        cells: The fields of each cell, as ``flat_fields`` returns them.
+        cells: The fields of each cell by name, without nesting: an option of a method is a field, too.
     """
     fields_as_text = [{name: value_text(value) for name, value in fields.items()} for fields in cells]
     names = [name for name in dict.fromkeys(n for fields in fields_as_text for n in fields) if name != "workers"]

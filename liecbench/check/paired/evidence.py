@@ -22,9 +22,9 @@ _AUTOCORRELATION_FACTOR: Final = 1.15
 
 @functools.cache
 def e_value(num_pairs: int, num_beyond: int) -> float:
-    """Return the E-value for "a pair is beyond the limit with probability > ½" if k of n pairs are beyond it.
+    """Return the E-value for the claim that a pair's log-ratio is beyond a limit with a probability of more than ½.
 
-    n is ``num_pairs`` and k is ``num_beyond``:
+    Of n = ``num_pairs`` pairs, k = ``num_beyond`` are beyond the limit:
 
     E(n, k) = 2^(n+1) / ((n+1)·C(n, k)) · P(Bin(n+1, ½) ≤ k)
     """
@@ -36,7 +36,7 @@ def e_value(num_pairs: int, num_beyond: int) -> float:
 
 
 def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
-    """Return how many of ``num_pairs`` pairs must be beyond the limit so that their E-value reaches ``threshold``.
+    """Return how many of ``num_pairs`` log-ratios must be beyond the tested limit for an E-value of ``threshold``.
 
     None if even all of them are too few.
     """
@@ -44,14 +44,14 @@ def fewest_beyond(num_pairs: int, threshold: float) -> int | None:
 
 
 def fewest_pairs(threshold: float) -> int:
-    """Return the smallest number of pairs whose E-value reaches ``threshold`` if all of them are beyond the limit."""
+    """Return the number of pairs for an E-value of ``threshold`` if all log-ratios are beyond the tested limit."""
     return next(n for n in range(1, 1100) if e_value(n, n) >= threshold)
 
 
 def largest_within_reach(num_pairs: int, num_beyond: int, num_left: int) -> float:
-    """Return the largest E-value that up to ``num_left`` further pairs can bring, if all of them are beyond the limit.
+    """Return the largest E-value that is reached if all further pairs have a log-ratio beyond the tested limit.
 
-    ``num_beyond`` of the ``num_pairs`` pairs so far are beyond it.
+    There are up to ``num_left`` further pairs; of the ``num_pairs`` pairs so far, ``num_beyond`` are beyond the limit.
     """
     return max(e_value(num_pairs + more, num_beyond + more) for more in range(num_left + 1))
 

@@ -54,7 +54,7 @@ class MeasuredCase:
         return self.unknown is not None or len(self.failures) >= MOST_ATTEMPTS
 
     def tests(self) -> list[PairedTest]:
-        """Return one test per metric, with the pairs measured so far."""
+        """Return, for each metric that is tested for a slowdown, its pairs of step times measured so far."""
         return [
             PairedTest(cell=self.case.label, metric=metric, pairs=tuple(pairs)) for metric, pairs in self.pairs.items()
         ]
@@ -84,16 +84,16 @@ class PairSampler:
         self._added_seconds: dict[str, float] = {}
 
     def measure(self, relaunch: int, is_enough: Callable[[MeasuredCase], bool]) -> None:
-        """Build the case's cells on both sides, measure pairs until there are enough, then close the cells.
+        """Build the case's models on both sides, measure pairs of step times until ``is_enough``, then free the models.
 
         Args:
             relaunch: Number of this launch of both sides, from 0.
             is_enough: Called with the case after each pair; if it returns True, the measurement ends.
 
         Raises:
-            UnknownError: If the liecbench of a side does not know something that its cell names. Both sides can then
-                measure other cases.
-            LostError: If the ranks of a side failed. The other side may still have its cell open.
+            UnknownError: If a side's version of liecbench does not know an algorithm or an option that the case uses.
+                Both sides can then measure other cases.
+            LostError: If the ranks of a side failed. The other side may not have freed its model.
         """
         case = self._measured.case
         opened = self._open(case)
@@ -116,11 +116,12 @@ class PairSampler:
             raise
 
     def _warm_up(self, first: int, period: int) -> tuple[int, int]:
-        """Run one unrecorded burst per side, and choose the number of steps of the bursts to record.
+        """Run one unrecorded burst (series of steps) per side, and choose the number of steps of the bursts to record.
 
         Args:
             first: Number of the first step.
-            period: The averaging period; the number of steps is a multiple of it.
+            period: Number of steps from one averaging of the models to the next on both sides; the number of steps of a
+                burst is a multiple of it.
 
         Returns:
             The number of the next burst's first step, and the number of steps per burst.
@@ -169,7 +170,8 @@ def _common_period(case: Case, opened: Sequence[Opened]) -> int:
 def _rare_kinds(a: BurstResult, b: BurstResult) -> list[str]:
     """Return the step kinds that occurred on both sides, without A's most frequent kind.
 
-    A rare kind, such as an averaging step, sends other bytes than most steps, so its time is a metric of its own.
+    A rare kind, such as a step that averages the models, sends more or fewer bytes than most steps, so its time is a
+    metric of its own.
     """
     steps: dict[str, int] = a.kind_steps
     commonest = max(sorted(steps), key=lambda kind: steps[kind])

@@ -85,13 +85,13 @@ class PairedCheck:
             return self._compare(chosen, chosen, self._sides(old, new, NO_PYTHONPATH))
 
     def self_test(self) -> Outcome:
-        """Test the gate: identical code must pass, and an injected slowdown must fail."""
+        """Test the paired check itself: identical code must pass, and an injected slowdown must fail."""
         cases, notes = self_test_cases()
         here = ("this installation", sys.executable)
         return verdict_on_gate(self._run(cases, self._sides(here, here), None), notes)
 
     def _choose(self, *paths: Path) -> list[_ChosenCells]:
-        """Return, for each scenario, the cells that ``only`` chooses.
+        """Return, for each scenario file, the cells that the user's ``KEY=VALUE`` conditions choose.
 
         Raises LiecbenchError if this machine cannot run them.
         """
