@@ -85,7 +85,8 @@ def _load_comparison(
 ) -> "Comparison":
     """Return the comparison of all cells in ``directories``.
 
-    The target accuracy and, if ``baseline`` is None, the baseline are those of the first directory's scenario.
+    The target accuracy and, if ``baseline`` is None, the baseline are those of the first directory's scenario. The
+    field ``by`` groups rows. Each method is compared at its best value of ``tuned_field``, unless that is None.
     """
     from liecbench.results.comparison import compare as compare_cells
     from liecbench.results.directory import comparison_settings, load

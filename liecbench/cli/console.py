@@ -17,7 +17,7 @@ _PIPE_WIDTH = 200
 
 @contextmanager
 def name_full_disk(written: object) -> Iterator[None]:
-    """Add the name of what is written to the error that a full disk raises, which names no file."""
+    """If the block fails because a disk is full, and the error names no file, let the error name ``written``."""
     try:
         yield
     except OSError as error:
@@ -39,7 +39,7 @@ def ignore_broken_pipe() -> Iterator[None]:
 
 @contextmanager
 def ignore_unwritable_errors() -> Iterator[None]:
-    """End the block, which prints on standard error, without an error if that cannot be written."""
+    """End the block, which prints on standard error, without an error if standard error cannot be written."""
     try:
         yield
         sys.stderr.flush()
@@ -48,7 +48,7 @@ def ignore_unwritable_errors() -> Iterator[None]:
 
 
 def _drop(stream: TextIO) -> None:
-    """Lose what was and will be printed on a stream."""
+    """Discard what is still in a stream's buffer, and all that is printed on the stream later."""
     with suppress(OSError, ValueError):  # a stream of a test is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -86,6 +86,6 @@ def console(*, stderr: bool = False, quiet: bool = False) -> "Console":
 
 
 def _asked_columns() -> bool:
-    """Return whether COLUMNS is a width; on a width of 0, Rich would print nothing."""
+    """Return whether the environment variable COLUMNS is a number above 0. At width 0, Rich would print nothing."""
     columns = os.environ.get("COLUMNS", "")
     return columns.isdecimal() and int(columns[:9]) > 0

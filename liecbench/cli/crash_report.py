@@ -1,7 +1,7 @@
-"""The end of a command by an unexpected error: a crash report in a file, one line on standard error, exit code 70.
+"""Report an unexpected error: write a crash report to a file, print one line on standard error, exit with code 70.
 
-A report has the traceback and the versions of the software. It has no environment variables, no local variables, and
-neither the passwords nor the queries of addresses.
+A report has the command, the traceback and the versions of the software. It lists no environment variables and no local
+variables, and URLs in it have neither password nor query string.
 """
 
 import contextlib
@@ -96,7 +96,7 @@ def _without_variables(words: list[str]) -> list[str]:
 
 
 def _hidden(text: str) -> str:
-    """Return the text without passwords and queries of addresses, tokens, and secret environment variables."""
+    """Return the text without tokens, values of secret environment variables, and URLs' passwords and query strings."""
     for name, value in os.environ.items():
         if len(value) >= _SHORTEST_SECRET and re.search(_SECRET_NAME + "|key", name, re.IGNORECASE):
             text = text.replace(value, _HIDDEN)
@@ -106,7 +106,10 @@ def _hidden(text: str) -> str:
 
 
 def _write(text: str) -> Path:
-    """Write a report that only this user can read, in the user's state directory or else in that of temporary files."""
+    """Write a report to a new file that only this user can read, and return the file's path.
+
+    The file is in the user's state directory or, if that cannot be written, in the directory of temporary files.
+    """
     now = dt.datetime.now(dt.UTC)
     prefix = f"liecbench-crash-{now:%Y%m%dT%H%M%S}-"
     try:

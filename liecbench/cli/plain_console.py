@@ -9,10 +9,10 @@ from liecbench.plain_text import printable
 
 
 class PlainConsole(Console):
-    """A Rich console that writes out control characters in texts; colours and animations are Rich's own and stay."""
+    """A Rich console that escapes control characters in texts, but not those of Rich's own colours and animations."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield the segments of a renderable with control characters in texts written out."""
+        """Yield the segments of a renderable, with the control characters in their texts escaped."""
         for segment in super().render(renderable, options):
             plain = segment.text if segment.control else printable(segment.text)
             yield segment if plain == segment.text else segment._replace(text=plain)

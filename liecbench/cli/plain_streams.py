@@ -11,9 +11,10 @@ from liecbench.plain_text import printable
 
 
 class PlainStream:
-    """A text stream that writes out control characters in all texts, so that they cannot act on the terminal.
+    """A text stream that escapes the control characters in all texts, so that they cannot act on the terminal.
 
-    ``unfiltered`` is the stream itself, for Rich's own colours and animations.
+    ``unfiltered`` is the stream that receives the escaped texts. Rich writes its own colours and animations directly
+    to it.
     """
 
     def __init__(self, unfiltered: TextIO) -> None:

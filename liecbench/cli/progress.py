@@ -20,7 +20,7 @@ _BAR_WIDTH = 24
 
 
 class _BarAndLine(Progress):
-    """A progress bar with counts, and below it a line about the current cell.
+    """A progress bar with a text beside it, and below it a line about what runs now.
 
     Neither is drawn without a terminal, or on one that cannot move its cursor (TERM=dumb).
     """
@@ -47,8 +47,8 @@ class ConsoleProgress:
 
     Args:
         console: The console to draw on.
-        pending: What is left to do.
-        num_cells: Number of the chosen cells, including those that are finished already.
+        pending: The trainings and timing sessions that are left to run.
+        num_cells: Number of the cells that the command is asked to run, including those that are finished already.
     """
 
     def __init__(self, console: Console, pending: Pending, num_cells: int) -> None:
@@ -87,7 +87,7 @@ class ConsoleProgress:
             self._say(text)
 
     def stepped(self, event: StepProgress | TimingProgress) -> None:
-        """Show the latest step of the current epoch, or the current turn of a timing session."""
+        """Show the latest training step or, in a timing session, which method is timed now and in which round."""
         cell = self._cells[event.cell]
         if isinstance(event, TimingProgress):
             self._time_left.begin_turn(event.cell, event.round, event.rounds, time.monotonic())

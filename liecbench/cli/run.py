@@ -135,11 +135,11 @@ def run(
 def _prepare_ranks(
     scenario: Path, out: Path | None, assignments: list[str], num_nodes: int, node_rank: int, master: str | None
 ) -> None:
-    """Start the process that ranks are forked from, without waiting for its import of torch, which takes seconds.
+    """Start the process that ranks are forked from, and do not wait until it has imported torch, which takes seconds.
 
-    If the results directory exists, perhaps nothing is left to do, so the process is started with the first launch
-    instead. The scenario is not checked yet. If its check shows that ranks need another environment, a second process
-    is started later.
+    Start nothing if the results directory exists, because perhaps no cell is left to run. The process is then started
+    when the first ranks are. The scenario is not checked yet. If its check shows that the ranks need other environment
+    variables, a second process is started later.
     """
     from liecbench.launch.launch import prepare
     from liecbench.launch.multinode import Nodes
@@ -164,15 +164,18 @@ def _unchecked(scenario: Path, assignments: list[str], key: str, default: object
 
 
 def _break_even_rates(loaded: "Scenario") -> int:
-    """Return how many link rates may be added per method to narrow its break-even.
+    """Return at how many link rates, besides the scenario's own, a method may be timed to narrow its break-even.
 
-    Return 0 if the scenario's baseline fixes other fields than the algorithm.
+    Return 0 if the scenario's baseline is an algorithm with values of other fields, such as ``workers``.
     """
     return 0 if loaded.baseline_choice.fixed else loaded.break_even_rates
 
 
 def _added_rates(loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot") -> "list[AddedRate]":
-    """Return the link rates to add next, given that the scenario's own sessions are done."""
+    """Return the link rates at which methods are timed next, to narrow their break-evens.
+
+    All timing sessions on the scenario's own links must be over.
+    """
     from liecbench.launch.added_rates import rates_to_add
 
     return rates_to_add(
@@ -185,7 +188,7 @@ def _added_rates(loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot") 
 
 
 def _added_rate_failed(loaded: "Scenario", cells: "list[Cell]", snapshot: "Snapshot") -> bool:
-    """Return True if a break-even could be narrowed, but timing failed at the link rate to add next."""
+    """Return True if timing failed at a link rate that was added to narrow a method's break-even."""
     wanted = [cell.id for one in _added_rates(loaded, cells, snapshot) for cell in one.cells]
     return any(cell in snapshot.cells and snapshot.cells[cell].status == "failed" for cell in wanted)
 
@@ -219,7 +222,11 @@ def _run_rest(
     *,
     quiet: bool,
 ) -> None:
-    """Run the cells that are left and show progress; the caller must hold the lock of the results directory."""
+    """Run those of ``cells`` that have neither completed nor diverged, and show progress.
+
+    The caller must hold the lock of the results directory. ``settings`` returns the settings of the run, given
+    ``stall_timeout``.
+    """
     from liecbench.cli.progress import ConsoleProgress
     from liecbench.estimate.cost import stall_timeout
     from liecbench.launch.multinode import Leader

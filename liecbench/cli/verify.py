@@ -43,7 +43,7 @@ def verify(
 
 
 def _report(found: "Verification") -> list[str]:
-    """Return the lines that tell what is whole and what is not."""
+    """Return the lines to print: the ledger's damaged lines and cells, then how many lines and cells are whole."""
     damage = found.damage
     lines = [f"{found.path}:{line.number}: {line.damage}" for line in damage[:_MOST_SHOWN]]
     lines += [f"and {len(damage) - _MOST_SHOWN} more damaged lines"] if len(damage) > _MOST_SHOWN else []

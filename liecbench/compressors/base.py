@@ -121,7 +121,7 @@ class Compressor(ABC):
     def decompress(
         self, message: Message, out: Tensor | None = None, accumulate: bool = False, weight: float = 1.0
     ) -> Tensor:
-        """Compute ``weight`` · C(v) from a message, in one pass.
+        """Decode a message to C(v), the vector that it stands for, multiplied by ``weight``.
 
         Args:
             message: The message of C(v).

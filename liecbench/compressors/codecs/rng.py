@@ -10,10 +10,10 @@ _MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 @dataclasses.dataclass(frozen=True)
 class Randomised(Compressor):
-    """The base class of compressors with random numbers. These depend on ``rng_key``, which ``with_rng`` sets.
+    """The base class of compressors with random numbers, which depend on ``rng_key``, the identity of the message.
 
-    ``rng_key`` is not an option of the compressor, so two compressors with equal options are equal even if their keys
-    differ.
+    Call ``with_rng`` to get a copy of the compressor with another key. ``rng_key`` is not an option of the compressor:
+    two compressors with equal options are equal even if their keys differ.
     """
 
     rng_key: ClassVar[RngKey] = RngKey()
@@ -25,7 +25,10 @@ class Randomised(Compressor):
         return bound
 
     def seed_of_message(self, seed: int) -> int:
-        """Return a 64-bit seed that differs for every message. It depends on ``seed`` and on all of ``rng_key``."""
+        """Return a 64-bit seed that differs for every message.
+
+        It depends on ``seed`` and on all fields of ``rng_key``, which identify the message.
+        """
         key = self.rng_key
         return mix(seed, key.step, key.block, key.shard, key.stage, key.sender, key.from_server)
 

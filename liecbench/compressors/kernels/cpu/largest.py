@@ -71,14 +71,14 @@ def _candidates(bits: Bits, num_kept: int) -> Positions | None:
 
 
 def _threshold(bits: Bits, num_kept: int) -> tuple[np.int32, int]:
-    """Return the ``num_kept``-th largest magnitude, and how many magnitudes equal to it are among the largest."""
+    """Return the ``num_kept``-th largest magnitude, and how many of the ``num_kept`` largest are equal to it."""
     upper, rank_in_upper = _half_at_rank(bits, -1, num_kept)
     lower, num_ties = _half_at_rank(bits, upper, rank_in_upper)
     return np.int32(upper << 16 | lower), num_ties
 
 
 def _half_at_rank(bits: Bits, upper: int, rank: int) -> tuple[int, int]:
-    """Return half of the bits of the magnitude that has the given rank, and its rank among magnitudes with this half.
+    """Return half of the bits of the magnitude that has ``rank``, and the magnitude's rank among those with this half.
 
     Args:
         bits: The vector, float32 viewed as int32.

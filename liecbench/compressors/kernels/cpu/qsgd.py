@@ -49,7 +49,11 @@ def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _pack_nibbles(levels, largest_level, count, packed):  # type: ignore[no-untyped-def]
-    """Do what ``_pack`` does for a ``width`` of 4: each byte of a word then holds exactly the levels of two columns."""
+    """Pack the levels of one bucket, 4 bits per level, with the result of ``_pack`` for a ``width`` of 4.
+
+    A bucket has 8 columns of ``count`` levels. Byte b · ``count`` + j of ``packed`` holds level j of column 2b in its
+    low half and level j of column 2b + 1 in its high half, each plus ``largest_level``.
+    """
     for byte in range(4):
         low = levels[2 * byte * count : (2 * byte + 1) * count]
         high = levels[(2 * byte + 1) * count : (2 * byte + 2) * count]
@@ -77,9 +81,11 @@ def _pack(levels, largest_level, width, words, packed):  # type: ignore[no-untyp
 
 @compiled("void(f4[::1], i8, i8, u8, f4[::1], u1[::1], f4[::1], b1, b1)")
 def encode(values, largest_level, width, key, norms, packed, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
-    """Write the norm of each bucket to ``norms`` and the packed levels to ``packed``; ``key`` seeds the rounding.
+    """Write the norm of each bucket of 512 values to ``norms``, and the packed levels of all values to ``packed``.
 
-    If ``has_residual``, also write v − C(v): to ``values`` itself if ``in_place``, else to ``residual``.
+    A level is value · ``largest_level`` / norm, rounded at random to an integer; ``key`` seeds the random numbers. If
+    ``has_residual``, also write value − level · norm / ``largest_level``: to ``values`` itself if ``in_place``, else to
+    ``residual``.
     """
     levels = np.empty(BUCKET, np.int8)
     words = np.empty(BUCKET // _COLUMNS, np.uint64)

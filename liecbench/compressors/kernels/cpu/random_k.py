@@ -40,8 +40,8 @@ def _set_random_bits(numel, count, key, bitmap):  # type: ignore[no-untyped-def]
 def draw(numel, key, positions):  # type: ignore[no-untyped-def]
     """Fill ``positions`` with different random positions below ``numel``, ascending; all sets are equally likely.
 
-    ``key`` seeds the random numbers. To fill more than half of all positions, draw the positions to leave out instead,
-    because they are fewer.
+    ``key`` seeds the random numbers. If more than half of all positions are to be filled in, the kernel draws the
+    positions that it leaves out, because they are fewer.
     """
     bitmap = np.zeros((numel + 63) // 64, np.uint64)
     marks_left_out = positions.size > numel // 2
@@ -76,9 +76,9 @@ def _take_from_block(values, first, positions, j, scale, entries, residual, has_
 def take(values, positions, scale, entries, residual, has_residual, in_place):  # type: ignore[no-untyped-def]
     """Write ``scale`` times the values at ``positions`` to ``entries``, and return whether all ``values`` are finite.
 
-    Products beyond float32's range are clipped to its largest value. If ``has_residual``, also write v − C(v): to
-    ``values`` itself if ``in_place``, else to ``residual``. The kernel works block by block, so that a block is still
-    in the cache when its entries are read.
+    Products beyond float32's range are clipped to its largest value. If ``has_residual``, also write the values, each
+    reduced by its entry if it has one: to ``values`` itself if ``in_place``, else to ``residual``. The kernel works
+    block by block: it checks that the values of a block are finite, and copies entries while the block is in the cache.
     """
     finite, j = True, 0
     for start in range(0, values.size, _BLOCK):

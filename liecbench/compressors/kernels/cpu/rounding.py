@@ -1,6 +1,6 @@
 """Stochastic rounding to integers; called by kernels.
 
-Random numbers are hashes of a counter, because loops that compute these vectorise.
+Each random number is a hash of a counter, because loops that compute such hashes vectorise.
 """
 
 import numpy as np

@@ -46,7 +46,11 @@ def pack(values, bits):  # type: ignore[no-untyped-def]
 
 @compiled("void(f4[::1], f4, u1[::1], f4[::1], b1)")
 def pack_with_residual(values, scale, bits, residual, in_place):  # type: ignore[no-untyped-def]
-    """Do what ``pack`` does, and write v − ``scale`` · sign(v) to ``residual``, or to ``values`` if ``in_place``."""
+    """Pack the signs of ``values``, and write each value minus ``scale`` · sign, where the sign of ±0 is +1.
+
+    The differences go to ``values`` itself if ``in_place``, else to ``residual``. Bit b of ``bits[j]`` is 1 if
+    ``values[8j + b]`` ≥ 0, else 0.
+    """
     _pack_last_byte(values, bits)
     # The loop is called in two ways, because LLVM vectorises an in-place loop only if it uses a single array.
     if in_place:
