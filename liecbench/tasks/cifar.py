@@ -83,9 +83,9 @@ def load_cifar(
 
 
 def _binary(content: bytes, label_bytes: int) -> _Records:
-    """Parse records of ``label_bytes`` labels and an image's pixels. Return the images and the last labels.
+    """Parse records, each of which has ``label_bytes`` labels of one byte, followed by an image's pixels.
 
-    The last label of a record is the fine one.
+    Return the images and, for each image, its last label, which is the fine one.
     """
     num_bytes = label_bytes + _PIXELS
     if not content or len(content) % num_bytes:

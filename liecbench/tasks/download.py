@@ -108,7 +108,7 @@ class _Download:
         self._num_bytes = file.seek(0, io.SEEK_END)
 
     def complete(self) -> None:
-        """Append the missing bytes. If the server cannot send only a part of the file, download all of it again."""
+        """Append the missing bytes to ``file``. If the server sends only whole files, download all bytes again."""
         try:
             with self._network():
                 if self._num_bytes > self._archive.num_bytes:
@@ -141,11 +141,11 @@ class _Download:
             raise http.client.HTTPException("the server closed the connection")
 
     def _check_length(self, rest: int | None, have: int) -> None:
-        """Raise LiecbenchError if the server's file is not as large as the archive, before anything is overwritten.
+        """Raise LiecbenchError if the size of the server's file differs from that of the official archive.
 
         Args:
             rest: The number of bytes that the server is about to send; None if the server does not say.
-            have: The number of bytes before them that are in ``file`` already.
+            have: The number of bytes that earlier downloads left in ``file`` and that the server does not send again.
         """
         if rest is not None and have + rest != self._archive.num_bytes:
             offered = f"{self._archive.url} is a file of {have + rest} bytes, not of {self._archive.num_bytes}"

@@ -68,7 +68,8 @@ def read_dictionary(content: bytes) -> dict[str, object]:
     """Return the dictionary that Python 2 or 3 pickled in ``content``, with keys as text and arrays as uint8.
 
     Raises:
-        MalformedError: If the content is no such dictionary, or if the pickle names something that arrays do not need.
+        MalformedError: If the content is not a pickled dictionary, if an array in it is not of uint8, or if the pickle
+            names a function or class that a NumPy array does not need.
     """
     try:
         loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()

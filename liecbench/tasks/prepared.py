@@ -70,7 +70,10 @@ def _files(stem: Path) -> list[Path]:
 
 
 def _mapped(stem: Path, shape: tuple[int, int, int]) -> Parts | None:
-    """Return the mapped files, or None if a file is missing, damaged, or holds images of another shape."""
+    """Return the images and labels in the memory-mapped files whose paths begin with ``stem``.
+
+    Return None if a file is missing, damaged, or holds images of another shape.
+    """
     try:
         train, train_labels, test, test_labels = (_map(file) for file in _files(stem))
     except (OSError, ValueError):

@@ -96,7 +96,7 @@ def accuracy_at(length: float, num_classes: int) -> float:
 
 @functools.cache
 def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return 100 nodes and weights of the Gauss-Hermite quadrature, which take milliseconds to compute."""
+    """Return 100 nodes and weights of Gauss-Hermite quadrature, cached because computing them takes milliseconds."""
     return np.polynomial.hermite_e.hermegauss(100)
 
 

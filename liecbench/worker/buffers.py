@@ -1,6 +1,7 @@
-"""The buffers of a model, such as BatchNorm's running statistics, and parameters that only the model itself changes.
+"""The buffers of a model, such as BatchNorm's running statistics.
 
-Decide whether ranks keep their own buffers in training, and give all ranks equal buffers for evaluation.
+Decide whether ranks keep their own buffers in training, and give all ranks equal buffers for evaluation. A parameter
+that the model's own code changes, and not the optimizer, is treated as a buffer.
 """
 
 from collections.abc import Collection, Iterator
@@ -30,7 +31,8 @@ def shared_buffers(
 
     Args:
         model: The model.
-        parameters: Parameters that the model itself changes; frozen ones are treated as buffers.
+        parameters: Parameters that the model's own code changes in a pass. Those that require no gradient, and so are
+            not changed by the optimizer, are treated as buffers.
         average: If True, set floating-point buffers to their mean over ranks and integer buffers to those of rank 0,
             and restore each rank's own buffers after the body. If False, set all buffers to those of rank 0 for good.
     """

@@ -17,17 +17,19 @@ _NUM_QUANTILES: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """The place of one turn in a timing session, in which contestants (methods) are timed in turns.
+    """The position of one turn in a timing session, in which several methods (the contestants) are timed in turns.
 
     A cell is one configuration with one seed.
 
     Attributes:
-        setting: The key of the cells that are timed together and compared (``Cell.setting``).
-        contestant: The key of the cells whose steps this turn times (``Cell.contestant``).
-        placement: The number of times that the contestants were created in memory before, from 0.
-        round: The number of the round within the placement, from 0. In a round, every contestant has one turn.
-        order: The place of the turn within the round, from 0.
-        compute_step_seconds: The seconds that a step of the contestant computes when it is alone (``ComputeAlone``).
+        setting: A key that is equal for all cells that are compared with each other (``Cell.setting``).
+        contestant: A key that is equal for all cells whose step times this turn measures (``Cell.contestant``).
+        placement: The number of the contestants' creation in memory that precedes this turn. It counts from 0, earlier
+            sessions included. After a few rounds, the contestants are created anew.
+        round: The number of the round since this creation, from 0. In a round, every contestant has one turn.
+        order: The position of the turn within the round, from 0.
+        compute_step_seconds: The seconds that the model and the optimizer compute in one step of the contestant,
+            measured without DistributedDataParallel and without the method.
     """
 
     setting: str

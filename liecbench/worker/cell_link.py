@@ -31,7 +31,11 @@ class LinkShaper(Protocol):
 
     @property
     def name(self) -> Literal["kernel", "process", "none"]:
-        """The name of the mechanism in records; ``none`` limits nothing."""
+        """The name of the mechanism in records.
+
+        ``kernel`` limits the traffic of the rank's network namespace, ``process`` delays messages in the rank's own
+        process, and ``none`` limits nothing.
+        """
 
     @property
     def pacer(self) -> Pacer | None:
@@ -40,9 +44,12 @@ class LinkShaper(Protocol):
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> UsedEmulator | None:
-        """Choose the emulator of the links, and return its name for a record; None without network namespaces.
+        """Choose what emulates the links: the kernel or the delay line, a process that emulates slow links.
 
-        ``on_all`` returns whether its argument is true on all ranks, so that all choose the same emulator.
+        ``emulator`` is what the scenario asks for. ``on_all`` returns whether its argument is true on all ranks, so
+        that all choose the same emulator.
+
+        Return the emulator's name for a record; None if ranks have no network namespaces.
         """
 
     def shape(self, link: Link) -> None:
@@ -58,7 +65,10 @@ class LinkShaper(Protocol):
         """
 
     def tally(self) -> LinkTally | None:
-        """Return the delay line's counts so far, for the links of all ranks; None if no delay line is used."""
+        """Return what the delay line has counted so far on the links of all ranks, such as lost segments.
+
+        The delay line is a process that emulates slow links. Return None if it is not used.
+        """
 
     def wire_bytes(self) -> tuple[int, int] | None:
         """Return (sent, received) bytes of this rank's network interface so far; None if ranks share the interface."""
@@ -70,7 +80,7 @@ class CellLink:
     ``prepare``, ``shape`` and ``unshape`` are collective.
 
     Args:
-        shaper: The mechanism that limits this rank's traffic to its link.
+        shaper: The mechanism that limits this rank's traffic to the rates and the delay of its link.
 
     Attributes:
         measured: The measured link of each rank; None if the links are not shaped or cannot be measured.
@@ -88,8 +98,9 @@ class CellLink:
 
         A measured rate is too low if another process uses the rank's core during the measurement. So the links are
         measured up to three times, until all rates are within 5 % of the requested ones, and round trips within 10 %.
-        If ``check`` would then fail, they are measured up to ten times, with pauses, until it passes. The value nearest
-        to the requested one is kept. Unchanged links are measured again only if ``check`` would fail.
+        If a rate is then still off by more than 15 %, or a round trip by more than 30 %, the links are measured up to
+        ten times in all, with pauses, until none is. Of each rate and round trip, the value nearest to the requested
+        one is kept. Unchanged links are measured again only if their kept values are off by that much.
 
         Args:
             links: The links of the next cell.
@@ -169,12 +180,15 @@ class CellLink:
         }
 
     def tally(self) -> LinkTally | None:
-        """Return what the delay line counted since ``prepare``, for a record; None if no delay line is used."""
+        """Return, for a record, what the delay line has counted since ``prepare``, such as lost segments.
+
+        The delay line is a process that emulates slow links. Return None if it is not used.
+        """
         now = self._tally()
         return None if now is None or self._prepared is None else now.since(self._prepared)
 
     def emulator_cpu_seconds(self) -> float:
-        """Return the CPU seconds so far of the delay line's process; 0 if no delay line is used."""
+        """Return the CPU seconds so far of the delay line, a process that emulates slow links; 0 if it is not used."""
         tally = self._tally()
         return 0.0 if tally is None else tally.cpu_seconds
 

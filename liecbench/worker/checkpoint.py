@@ -49,9 +49,9 @@ def save(directory: Path, cell: str, epoch: int, replica: Replica) -> None:
 
 
 def available(directory: Path, job: Job) -> int:
-    """Return the number of epochs after which ``job`` can resume: all recorded epochs, fewer, or 0. Collective.
+    """Return the number of epochs after which the training of ``job`` can resume. Collective.
 
-    They are fewer, or 0, if any rank cannot read its checkpoint of the last recorded epoch.
+    It is the last recorded epoch, from 1, whose checkpoint every rank can read; 0 if there is none.
     """
     agreed = job.epochs_done
     while agreed:
@@ -99,7 +99,10 @@ def _is_readable(directory: Path, cell: str, epoch: int) -> bool:
 
 
 def _read(directory: Path, cell: str, epoch: int) -> dict[str, Any]:
-    """Return the state in this rank's checkpoint. Raises an exception of any kind if it is damaged or not its own."""
+    """Return the state in this rank's checkpoint.
+
+    Raises an exception of any kind if the file is damaged, or is of another cell, epoch, rank or world size.
+    """
     path = _path(directory, cell, epoch)
     require_regular(path)
     _check_digest(path)

@@ -32,18 +32,22 @@ WorkKey = tuple[int, bool, bool]
 
 
 def work_key(replica: Replica) -> WorkKey:
-    """Return a key that is equal for those contestants of a session whose steps compute the same."""
+    """Return a key of the computing in a step: minibatches per step, and whether SGD has momentum and weight decay.
+
+    The model and the optimizer compute the same in a step of all methods of a timing session that have equal keys.
+    """
     task = replica.cell.task
     return replica.algorithm.batches_per_step, bool(task.momentum), bool(task.weight_decay)
 
 
 @dataclass(slots=True, kw_only=True)
 class ComputeAlone:
-    """A plain copy of a contestant's model, with an optimizer and one step's minibatches.
+    """A plain copy of the model that a method trains, with an optimizer and one step's minibatches.
 
-    The copy is trained without DistributedDataParallel and without the method. No number of a contestant depends on it,
-    and the random states that its passes draw from are restored. All ranks train as many steps, because a model may
-    communicate in its forward pass, as SyncBatchNorm does.
+    It measures the seconds that a step computes. The copy is trained without DistributedDataParallel and without the
+    method. This changes nothing in the method's own training, because the random states that the copy's passes draw
+    from are restored. All ranks train the same number of steps, because a model may communicate in its forward pass, as
+    SyncBatchNorm does.
     """
 
     replica: Replica
@@ -55,7 +59,7 @@ class ComputeAlone:
 
     @classmethod
     def create(cls, replica: Replica) -> Self:
-        """Build the copy of a contestant on this rank, and choose the number of steps to measure. Collective."""
+        """Build a plain copy of the replica's model, and choose how many steps to measure. Collective."""
         task, device, batches = replica.cell.task, replica.device, replica.batches
         with _restored_random_states(device):
             workload.seed(replica.cell.seed)
@@ -86,7 +90,7 @@ class ComputeAlone:
         Returns:
             The mean over ranks of the lower quartile of each rank's steps, the same on every rank. On the CPU with one
             thread per rank, the seconds are CPU time of the training thread, so that waiting for a processor does not
-            count. On a GPU they are its own time, and with several threads wall time.
+            count. On the CPU with several threads they are wall time, and on a GPU they are time on the GPU's clock.
         """
         dist.barrier()
         seconds: list[float] = []
@@ -122,7 +126,10 @@ def _restored_random_states(device: torch.device) -> Iterator[None]:
 
 
 def of_each_work(replicas: Iterable[Replica]) -> dict[WorkKey, ComputeAlone]:
-    """Return one ``ComputeAlone`` per key of the replicas, in the order in which the keys occur."""
+    """Return, by ``work_key``, one ``ComputeAlone`` for all replicas with this key. Collective.
+
+    The keys are in the order in which they first occur among the replicas.
+    """
     firsts: dict[WorkKey, Replica] = {}
     for replica in replicas:
         firsts.setdefault(work_key(replica), replica)

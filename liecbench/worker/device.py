@@ -30,7 +30,7 @@ def set_rng_states(states: list[Tensor], device: torch.device) -> None:
 
 
 def on_device(batch: tuple[Tensor, Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the inputs and labels of ``batch`` on ``device``; the inputs require gradients if they did."""
+    """Return the inputs and labels of ``batch`` on ``device``. The inputs require gradients if ``batch``'s do."""
     if device.type == "cpu":
         return batch
     # Pin the memory, because a copy to the GPU from pageable memory would block the host.

@@ -83,7 +83,8 @@ def compression_error(replica: Replica, indices: Tensor) -> float | None:
     backward pass for it neither updates the model nor sends a message. What they change is restored afterwards.
 
     Raises:
-        RuntimeError: If the model changes a parameter that it did not change in its first two passes.
+        RuntimeError: If the model's own code changes a parameter in this pass that it left unchanged in the two passes
+            of the set-up.
     """
     if type(replica.algorithm).compression_error is Algorithm.compression_error:
         return None
@@ -100,9 +101,9 @@ def compression_error(replica: Replica, indices: Tensor) -> float | None:
 
 @contextmanager
 def _others_unchanged(replica: Replica) -> Iterator[None]:
-    """Raise RuntimeError if the ``with`` body changes a parameter other than ``changing_parameters``.
+    """Raise RuntimeError if the ``with`` body changes a parameter that is not in ``replica.changing_parameters``.
 
-    Copies of all parameters would take as much memory as the model.
+    Only version counters and addresses are compared, because copies would take as much memory as the model.
     """
     others = {n: p for n, p in replica.model.named_parameters() if p not in replica.changing_parameters}
     before = {name: (parameter._version, parameter.data_ptr()) for name, parameter in others.items()}
