@@ -46,7 +46,7 @@ class TrainingPlan(RankSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedPlan(RankSettings):
-    """The plan for the ranks of A or B in a paired comparison (``liecbench check``).
+    """The plan for the ranks of A or B, the two sides that ``liecbench check`` compares.
 
     Attributes:
         orders: The path of the named pipe from which rank 0 reads orders.
@@ -130,7 +130,7 @@ class NodeRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCell:
-    """An order to the ranks of A or B in a paired comparison: build this cell, and keep it open for ``TrainBurst``.
+    """An order to the ranks of one side of ``liecbench check``: build this cell, and keep it to time its steps.
 
     ``cell`` has the fields of the cell as ``Cell.spec`` returns them. It is not a ``Cell``, because the ranks may run
     another version of liecbench, in which some values of the fields may not exist.
@@ -142,9 +142,10 @@ class OpenCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainBurst:
-    """An order to train step number ``first`` of the open cell without timing it, and then ``steps`` timed steps.
+    """An order to ranks that have built a cell: train its step number ``first`` untimed, then ``steps`` timed steps.
 
-    ``added_seconds`` has, for each step kind, the seconds by which each step is artificially slowed down.
+    ``added_seconds`` has, by step kind, the seconds by which each step is artificially slowed down. Steps of one kind
+    have equal message sizes.
     """
 
     type: ClassVar[str] = "burst"
@@ -155,7 +156,7 @@ class TrainBurst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseCell:
-    """An order to close the cell that ``OpenCell`` has built."""
+    """An order to the ranks of one side of ``liecbench check``: release the cell that they have built."""
 
     type: ClassVar[str] = "close"
 
@@ -225,11 +226,11 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimingProgress:
-    """Progress of a timing session: a method's turn has begun.
+    """Progress of a timing session, which times methods in turns: the turn of one method has begun.
 
     Attributes:
-        cell: The id of the cell whose method is timed.
-        round: The number of the round, from 1.
+        cell: The id of the cell whose steps are timed.
+        round: The number of the round, from 1. In a round, every method has one turn.
         rounds: The number of rounds planned so far; it may grow.
     """
 
@@ -294,18 +295,19 @@ class CaseMeasured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The ranks of A or B in a paired comparison have joined their process group, and wait for orders."""
+    """The ranks of one side of ``liecbench check`` have joined their process group, and wait for orders."""
 
     type: ClassVar[str] = "ready"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Answer to ``OpenCell``: the cell is built.
+    """Answer to the order ``OpenCell``: the cell is built.
 
     Attributes:
         average_period: The averaging period in steps; 1 if the algorithm has none.
-        first: The number of the first step of the most frequent step kind.
+        first: The number of the first step that is of the most frequent kind. Steps of one kind have equal message
+            sizes.
         environment: The software and hardware that the cell runs on.
     """
 
@@ -317,12 +319,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstResult:
-    """Answer to ``TrainBurst``: measurements of the timed steps. Lists have one item per rank.
+    """Answer to the order ``TrainBurst``: measurements of the timed steps. Lists have one item per rank.
 
     Attributes:
         seconds: The total time of the slowest rank.
-        kind_seconds: For each step kind, the total time of the steps of this kind. The time of a step is that of the
-            rank that is slowest in this step.
+        kind_seconds: For each step kind, the total time of the steps of this kind. Steps of one kind have equal message
+            sizes. The time of a step is that of the rank that is slowest in this step.
         kind_steps: For each step kind, the number of steps.
         wall_over_cpu: The wall time of computation divided by the CPU time of the main thread, on the rank with the
             largest ratio. A ratio above 1 means that the rank waited for a processor.
@@ -345,14 +347,14 @@ class BurstResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """Answer to ``CloseCell``: the cell is closed."""
+    """Answer to the order ``CloseCell``: the ranks have released the cell that they had built."""
 
     type: ClassVar[str] = "closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Answer to an order that failed because of the cell, for this reason; the ranks wait for further orders."""
+    """Answer to an order that failed; ``reason`` says what is wrong with the cell. The ranks wait for more orders."""
 
     type: ClassVar[str] = "failed"
     reason: str
@@ -360,7 +362,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Answer to ``OpenCell`` from a version of liecbench that does not know a name or value in the cell."""
+    """Answer to the order to build a cell: this version of liecbench does not know a name or value in the cell."""
 
     type: ClassVar[str] = "unknown"
     reason: str

@@ -1,8 +1,8 @@
-"""The work that is left for cells: first trainings, then timing sessions.
+"""The work that is left for cells (configurations with one seed): first trainings, then timing sessions.
 
 A cell with ``timing: interleaved`` is not trained itself. Another cell, its trajectory, is trained without shaped links
-for the losses, and a timing session times the steps on the cell's own link. In a session, the methods (contestants) of
-a setting, such as a link, take turns.
+for the losses, and a timing session times the steps on the cell's own link. In a session, the methods that are compared
+with each other, such as those on one link, take turns; they are its contestants.
 """
 
 import random
@@ -21,8 +21,8 @@ class Pending:
 
     Attributes:
         jobs: The cells to train: those that are timed while they train, and those that are trained for the losses of
-            cells with interleaved timing.
-        sessions: The timing sessions that can run once these cells are trained.
+            cells whose steps a timing session times.
+        sessions: The timing sessions, each of which times several methods in turns. They run after the trainings.
         cells: The ids of the cells that have neither completed nor diverged.
     """
 
@@ -33,9 +33,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The end of a cell with interleaved timing, to be recorded without a timing session.
+    """The final status of a cell with ``timing: interleaved`` that needs no timing session.
 
-    No session is needed if the cell's training failed or diverged, or if an equal contestant was timed before.
+    No session is needed if the training that gives the cell's losses failed or diverged, or if a cell with equal step
+    times, such as one that differs only in the seed, was timed before.
     """
 
     job: Job
@@ -52,7 +53,7 @@ def jobs_left(
     Args:
         cells: All cells of a run.
         done: The state of the cells in the results directory.
-        baseline: The algorithm with which the others are compared, and which takes turns with them in every session.
+        baseline: The algorithm with which the others are compared. Every timing session times it in turns with them.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
     """
     left = [cell for cell in cells if not _is_final(cell, done, precision)]
@@ -68,10 +69,11 @@ def jobs_left(
 
 
 def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision: float = 0.02) -> Iterator[Settled]:
-    """Yield the ends of cells with interleaved timing that can be recorded without a timing session.
+    """Yield the final status of each cell with ``timing: interleaved`` that needs no timing session.
 
-    Call this when all trainings have ended. A cell ends as its training did if that failed or diverged. A cell
-    completes if its contestant was timed before, for example for another seed.
+    Call this when all trainings have ended. If the training that gives a cell's losses failed or diverged, the cell has
+    the status of that training. It is completed if a cell with equal step times, such as one that differs only in the
+    seed, was timed before.
 
     Args:
         cells: All cells of a run.
@@ -96,7 +98,7 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
 
 
 def _in_turns(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells sorted by seed and, within a seed, by setting.
+    """Return the cells sorted by seed and, within a seed, by setting: what compared methods share, such as the link.
 
     The methods of a seed and setting are in a random order, which depends only on the cells' ids.
     """
@@ -133,7 +135,10 @@ def _sessions(
 
 
 def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellResult]:
-    """Return, by contestant, one completed cell whose session aimed at ``precision`` or better."""
+    """Return, by ``Cell.contestant``, one completed cell whose timing session aimed at ``precision`` or narrower.
+
+    ``Cell.contestant`` is a key that is equal for cells with equal step times.
+    """
     completed = (
         cell
         for cell in done.values()
@@ -143,7 +148,7 @@ def _timed(done: Mapping[str, CellResult], precision: float) -> dict[str, CellRe
 
 
 def _is_precise(found: CellResult, precision: float) -> bool:
-    """Return True if the session that timed a cell aimed at ``precision`` or better; if not, more rounds are needed."""
+    """Return True if a cell's timing session aimed at ``precision`` or a narrower interval; if not, time it further."""
     return (found.environment.timing_precision or precision) <= precision
 
 

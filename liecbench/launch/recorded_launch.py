@@ -22,10 +22,10 @@ class RunSettings:
 
     Attributes:
         stall_timeout: Returns how many seconds the next event may take before a launch is ended.
-        baseline: The algorithm with which the others are compared, and which takes turns with them in every timing
-            session.
+        baseline: The algorithm with which the others are compared. Every timing session times it in turns with them.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
-        break_even_rates: How many link rates may be added per method to narrow its break-even.
+        break_even_rates: How many link rates may be added per method, to narrow the interval of its break-even
+            bandwidth.
         leader: If given, orders the other machines to launch their shares of the ranks.
         isolate: Whether every cell, or timing session, has a launch of its own.
         share_gpus: Whether several NCCL ranks may share one GPU.
@@ -58,7 +58,7 @@ def run_launch(
 
 
 def failure(outcome: LaunchOutcome, listener: Listener, directory: ResultsDirectory) -> str:
-    """Return the reason why a launch died, and cut off a last line of the ledger that its end left incomplete.
+    """Return the reason why a launch died, and cut off the last line of ``records.jsonl`` if it is incomplete.
 
     Raises LiecbenchError if a disk is full or read-only.
     """

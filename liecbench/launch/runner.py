@@ -34,9 +34,10 @@ def check_sharing(cells: Iterable[Cell]) -> None:
 
 
 def run_jobs(cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings) -> None:
-    """Train the cells that are not finished yet, run the timing sessions, and then narrow break-evens.
+    """Train the cells that are not finished yet, run the timing sessions, and then narrow break-even bandwidths.
 
-    Sessions are for cells with interleaved timing. A break-even is narrowed by further sessions at added link rates.
+    Timing sessions time the steps of cells with ``timing: interleaved``. Further sessions, at added link rates, narrow
+    the interval of a break-even bandwidth.
     """
     pending = settings.pending(cells, directory.snapshot.cells)
     launches = launching.group(pending.jobs, isolate=settings.isolate, share_gpus=settings.share_gpus)

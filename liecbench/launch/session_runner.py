@@ -1,4 +1,4 @@
-"""Run timing sessions, one launch after the other; a contestant that fails does not lose the others."""
+"""Run timing sessions, one launch after the other. If one method of a session fails, the others are still timed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +24,9 @@ def run_sessions(
     settings: RunSettings,
     first_attempts: dict[str, int],
 ) -> None:
-    """Time the steps of all cells with interleaved timing, once the trainings that give their losses have ended.
+    """Time the steps of all cells with ``timing: interleaved``, which are timed in turns and not while they train.
+
+    The trainings that give the losses of these cells must have ended.
 
     Args:
         cells: All cells of the run.
@@ -47,9 +49,9 @@ def _session_launches(
     settings: RunSettings,
     first_attempts: dict[str, int],
 ) -> list[Launch]:
-    """Record the ends of cells that need no timing session, and return the launches of the remaining sessions.
+    """Record the final status of cells that need no timing session, and return launches of sessions for the others.
 
-    Cells that have failed in this run are left out.
+    A timing session times several cells in turns. Cells that have failed in this run are left out.
     """
     for end in settled(cells, directory.snapshot.refresh(), precision=settings.precision):
         first_attempts.setdefault(end.job.cell.id, end.job.attempt)
@@ -69,7 +71,7 @@ def _session_launches(
 
 
 def _may_run(job: Job, now: Mapping[str, CellResult], first_attempts: dict[str, int]) -> bool:
-    """Return True if the training that gives the losses of the job's cell has completed, and the cell may be timed.
+    """Return True if the job's cell may be timed: the training that gives its losses has completed.
 
     A cell that failed in this run is not timed again. ``now`` has the state of the cells, and ``first_attempts`` the
     number of the first attempt in this run, both by cell id.
@@ -105,16 +107,16 @@ def _record_settled(end: Settled, directory: ResultsDirectory, progress: Progres
 def _run_sessions(
     launch: Launch, directory: ResultsDirectory, progress: Progress, settings: RunSettings, *, again: bool
 ) -> bool:
-    """Run the timing sessions of a launch. If it dies, record as failed the jobs that ``_lost`` returns.
+    """Run the timing sessions of a launch. If it dies, record the cells of the method that was timed last as failed.
 
-    A launch that dies before its first turn may be tried once more, but only once per run.
+    If no method was timed yet, all cells of the launch fail, unless the launch may be tried once more.
 
     Args:
         launch: The launch.
         directory: The results directory.
         progress: Listener to events.
         settings: The run's settings.
-        again: True if a launch that dies before its first turn may still be tried once more.
+        again: True if a launch that dies before it times a method may be tried once more. A run does so only once.
 
     Returns:
         The value of ``again`` for the next launch.
@@ -139,14 +141,14 @@ def _run_sessions(
 
 
 def _lost(launch: Launch, turn: str | None) -> list[Job]:
-    """Return the jobs that fail with a launch that died: those of the contestant whose turn it was.
+    """Return the jobs that fail because a launch of timing sessions died: those of the method that was timed last.
 
-    If no contestant had its turn, all jobs of the launch fail. If the contestant has no jobs because it was timed
-    before, those of its session fail: every further session would need it, too.
+    If no method was timed yet, all jobs of the launch fail. If the method has no jobs, because an earlier session has
+    timed it, all jobs of its session fail: every further session would need this method, too.
 
     Args:
         launch: The launch.
-        turn: The id of the cell whose turn it was; None if no contestant had its turn.
+        turn: The id of the cell whose steps were timed last; None if none was timed yet.
     """
     if turn is None:
         return [job for session in launch.sessions for job in session.jobs]

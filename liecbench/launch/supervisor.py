@@ -189,9 +189,10 @@ def _build(isolation: Isolation) -> "Hub | None":
 
 
 def _start_delay_line(network: "Hub", events: int) -> int:
-    """Start the process that delays frames, and return its PID.
+    """Start the delay line, the process that delays frames, and return its PID.
 
-    If there are more cores than the ranks have threads, this process has a core of its own.
+    The delay line has a core of its own if there are more cores than the ranks have threads. It closes its
+    copy of the file descriptor ``events``.
     """
     from liecbench.network import delay_line
 

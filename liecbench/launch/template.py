@@ -154,14 +154,17 @@ class _Server:
             end.close()
 
     def _stop(self, answering: socket.socket) -> None:
-        """End a launch: by SIGTERM if the ``liecbench`` command asks for it, by SIGKILL if the command has died."""
+        """End the launch whose end is reported on the socket ``answering``.
+
+        Send SIGTERM if the ``liecbench`` command asks for it through this socket, SIGKILL if the command has died.
+        """
         child = self._launches[answering]
         with contextlib.suppress(OSError):
             asked = answering.recv(len(STOP)) == STOP
             os.kill(child, signal.SIGTERM if asked else signal.SIGKILL)
 
     def _answer(self) -> None:
-        """Send ``LaunchEnded`` for each launch that has ended."""
+        """Send ``LaunchEnded`` to the ``liecbench`` command for each launch that has ended."""
         for answering, child in list(self._launches.items()):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:

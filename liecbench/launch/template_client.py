@@ -25,7 +25,7 @@ _templates: Final[dict[object, "Template"]] = {}
 
 
 class Template:
-    """A template process, from its start until ``close``."""
+    """A process that imports torch and is then forked for every launch. It lives until ``close``."""
 
     def __init__(self, python: str, environment: Mapping[str, str], imports: tuple[str, ...]) -> None:
         self.python = python
@@ -61,7 +61,7 @@ class Template:
 
     @property
     def is_alive(self) -> bool:
-        """False if the process has ended."""
+        """True until the process has ended."""
         return self._process.poll() is None
 
     def is_ready(self) -> bool:
@@ -138,7 +138,7 @@ def _close_templates() -> None:
 
 
 class ForkedLaunch:
-    """A launch forked from a template process."""
+    """A launch (one torchrun) whose processes are forked from a template process, which has imported torch."""
 
     def __init__(self, template: Template, order: ForkLaunch, events: int, log: Path) -> None:
         self._template, self._log = template, log
@@ -173,8 +173,9 @@ class ForkedLaunch:
     def stop(self, seconds: float) -> None:
         """End every process of the launch: by SIGTERM, and if that takes longer than ``seconds``, by SIGKILL.
 
-        SIGKILL ends the template process, and with it all launches that were forked from it. It is used at once if the
-        template process still imports modules, because until then it receives no orders.
+        SIGKILL goes to the template process, from which the launch was forked. All other launches that were forked from
+        it die, too. If the template process still imports modules, SIGKILL is sent right away, because until then
+        the process receives no orders.
         """
         if self._wait(0) is not None:
             return

@@ -74,7 +74,7 @@ class Torchrun:
         )
 
     def command(self, plan: Path) -> list[str]:
-        """Return the torchrun command line that would start the same agent."""
+        """Return the torchrun command line that would start the agent and the ranks of these settings."""
         agent = self.agent(plan)
         return [
             self.python,
@@ -168,7 +168,7 @@ def start_torchrun(
 def without_namespaces(torchrun: Torchrun, refused: RefusedError, remedy: str) -> str:
     """Return a warning that the ranks run without namespaces of their own because the kernel refused them.
 
-    Raises MachineError, with this ``remedy``, if the ranks need namespaces because their links are shaped.
+    Raises MachineError with the advice ``remedy`` if the links are shaped (rate-limited), which needs namespaces.
     """
     if torchrun.shaped:
         message = f"the kernel refuses the network namespaces that shaped links need: {refused}"

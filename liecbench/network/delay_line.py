@@ -44,7 +44,9 @@ _LONGEST_REQUEST, _MAX_WAITING = 2**12, 1024
 
 
 def start(hub: Hub, core: int | None, unused: Sequence[int] = ()) -> int:
-    """Fork the process from one in the hub's namespace, with which it dies, and return its PID.
+    """Fork the process that emulates links, and return its PID.
+
+    The caller must be in the network namespace of ``hub``. When the caller dies, the new process dies, too.
 
     Args:
         hub: The network of the launch.
@@ -84,11 +86,11 @@ def _be_on_time(core: int | None) -> None:
 
 
 class DelayLine:
-    """The state of the delay line's process: the frames on the links, its packet sockets, and its connections to ranks.
+    """The state of the process that emulates links: frames on the links, packet sockets, and connections to ranks.
 
     Args:
         listener: The socket on which ranks reach the process.
-        bridge: Index of the bridge's interface.
+        bridge: Index of the interface of the bridge that joins all workers. The bridge has its own namespace, the hub.
         ports: Name of each worker's interface in the hub, by rank, and then of the hub's own.
     """
 

@@ -1,4 +1,4 @@
-"""A rank's side of the delay line: tell the process to limit this rank's link, and ask what it counted."""
+"""A rank's side of the delay line, the process that emulates links: have it limit this rank's link, get its counts."""
 
 import json
 import socket
@@ -13,9 +13,9 @@ _LONGEST_ANSWER = 2**16
 
 
 class DelayLineControl:
-    """A connection to the delay line's process.
+    """A rank's connection to the delay line, the process that emulates links by delaying frames.
 
-    Create the object in the hub, because the address of the process belongs to the hub's network namespace.
+    Create the object in the hub, the network namespace that joins all ranks: the process is reachable only there.
 
     Args:
         rank: The rank whose link this is.
@@ -27,9 +27,9 @@ class DelayLineControl:
         self._socket.connect(CONTROL_ADDRESS)
 
     def refusal(self) -> str | None:
-        """Return the reason why the delay line cannot run: the kernel lacks packet sockets or one of their options.
+        """Return the reason why the process cannot emulate links: the kernel lacks packet sockets or their options.
 
-        Return None if it can run.
+        Return None if it can.
         """
         try:
             self._ask({"open": True})
@@ -38,18 +38,22 @@ class DelayLineControl:
         return None
 
     def limit(self, link: Link) -> None:
-        """Limit this rank's link. Raises OSError if the kernel has no packet sockets, or lacks one of their options."""
+        """Give this rank's link the rates, delay, jitter and loss of ``link``.
+
+        Raises OSError if the kernel has no packet sockets, or lacks one of their options.
+        """
         self._ask({"link": asdict(link)})
 
     def lift(self) -> None:
         """Remove the limits of this rank's link.
 
-        Frames that are still on the link arrive at once when the limits of all links are removed.
+        Frames that are still on the link keep their time of arrival until no link of any rank is limited. Then they
+        arrive immediately.
         """
         self._ask({"link": None})
 
     def tally(self) -> LinkTally:
-        """Return the delay line's counts so far, for the links of all ranks."""
+        """Return what the process has counted so far for the links of all ranks: losses, drops and lateness."""
         return LinkTally(**self._ask({"tally": True})["tally"])
 
     def _ask(self, request: dict[str, object]) -> dict[str, Any]:

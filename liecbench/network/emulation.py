@@ -1,4 +1,4 @@
-"""Emulate slow links: one rank's link to the hub, and its measurement.
+"""Emulate slow links: one rank's link to the hub (the network namespace that joins all ranks), and its measurement.
 
 Either the kernel's own shapers or the delay line, a process in user space, limit a link. The kernel has a shaper on the
 rank's own interface, which limits the rank's outgoing traffic (up), and one on the hub's end of the rank's veth, which
@@ -64,10 +64,13 @@ class WorkerLink:
     def choose(
         self, links: LinkMap, num_workers: int, emulator: Emulator, on_all: Callable[[bool], bool] = bool
     ) -> UsedEmulator:
-        """Choose the mechanism that limits the links from now on, and return its name for a record.
+        """Choose the mechanism that limits the links from now on, and return the name that records have for it.
 
-        ``on_all`` returns whether its argument is true on all ranks, so that all choose the same mechanism. The other
-        arguments are those of ``choose_mechanism``.
+        Args:
+            links: The links of all workers, which must be shaped.
+            num_workers: Number of workers.
+            emulator: The emulator that the scenario asks for.
+            on_all: Returns whether its argument is true on all ranks, so that all choose the same mechanism.
         """
         self._longest_delay = max((link.delay_seconds for link in links.links()), default=0.0)
         has_delay_line = on_all(self.delay_line_refusal() is None)
@@ -75,7 +78,7 @@ class WorkerLink:
         return used_emulator(links, self._mechanism)
 
     def delay_line_refusal(self) -> str | None:
-        """Return the reason why the delay line cannot run on this kernel; None if it can."""
+        """Return the reason why this kernel cannot run the process that emulates links; None if it can."""
         return self._delay_line.refusal()
 
     def shape(self, link: Link) -> None:
@@ -99,11 +102,11 @@ class WorkerLink:
         self._delay_line.lift()
 
     def tally(self) -> LinkTally:
-        """Return the delay line's counts so far, for the links of all ranks."""
+        """Return what the process that emulates links has counted so far for all ranks: losses, drops, lateness."""
         return self._delay_line.tally()
 
     def wire_bytes(self) -> tuple[int, int]:
-        """Return this rank's bytes (sent, received) since the first ``shape``, with the headers of Ethernet frames."""
+        """Return this rank's bytes (sent, received) since ``shape`` was first called, with Ethernet headers."""
         return self._up.passed_bytes(), self._down.passed_bytes()
 
     def measure(self, link: Link) -> MeasuredLink:

@@ -123,8 +123,8 @@ class FrameSchedule:
     """The links of all workers, and the frames that are on them.
 
     Args:
-        num_links: Number of links. The hub has the number ``num_links``. A frame from or to the hub passes only one
-            link, that of the worker.
+        num_links: Number of links. A source or destination is a worker's rank, or ``num_links`` for the hub, which
+            joins the links. A frame from or to the hub passes only one link, that of the worker.
     """
 
     def __init__(self, num_links: int) -> None:

@@ -35,7 +35,7 @@ def count_segments(frame: bytes) -> tuple[int, int]:
 
 
 def _transport(frame: bytes, kind: int) -> int:
-    """Return the offset of the TCP or UDP header in the Ethernet frame."""
+    """Return the offset of the TCP or UDP header in the Ethernet frame; ``kind`` is the frame's ``gso_type``."""
     ip_bytes = _IPV6_HEADER_BYTES if kind == _TCP_IPV6 else 4 * (frame[VNET_BYTES + _IP_HEADER] & 0xF)
     return _IP_HEADER + ip_bytes
 
