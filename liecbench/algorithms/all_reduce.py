@@ -81,7 +81,10 @@ class BucketedAllReduce(Algorithm):
         self._end_timestamp = self.clock.timestamp if self._uses_nccl else self.clock.now
 
     def before_step(self) -> None:
-        """Increase ``step`` by the number of new backward passes, and count the seconds of completed steps."""
+        """Increase ``step`` by the number of backward passes since the last call.
+
+        Add the seconds of steps whose all-reduces are complete to ``counters.communicate_seconds``.
+        """
         self.step += self._num_backwards
         self._num_backwards = 0
         self._unfinished_steps.append(self._this_step)
@@ -100,7 +103,10 @@ class BucketedAllReduce(Algorithm):
         self._count_seconds()
 
     def _start_bucket(self) -> Any:
-        """Record that the communication of a bucket starts. Pass the result to ``_end_bucket``."""
+        """Record that the communication of a bucket starts.
+
+        Return the step's times and the timestamp of the start, with which ``_end_bucket`` records the end.
+        """
         times = self._this_step
         times.num_buckets, times.is_traced = times.num_buckets + 1, self.tracer.enabled
         return times, self.clock.timestamp()
@@ -115,7 +121,10 @@ class BucketedAllReduce(Algorithm):
         self.clock.record(start, self._end_timestamp(), add)
 
     def _count_seconds(self) -> None:
-        """Count the seconds of steps whose buckets are all complete. Time that several buckets share counts once."""
+        """Add the seconds of steps whose buckets are all complete to ``counters.communicate_seconds``.
+
+        Time in which several buckets are all-reduced counts once.
+        """
         while self._unfinished_steps and self._unfinished_steps[0].are_complete:
             times = self._unfinished_steps.popleft()
             for begin, end in _union(times.intervals):
@@ -124,7 +133,11 @@ class BucketedAllReduce(Algorithm):
                     self.tracer.add("all-reduce", "all-reduce", begin, end)
 
     def _count(self, reduced_bytes: int, num_messages: int, *, is_last: bool) -> None:
-        """Count a bucket's bytes and messages. Call it from one thread only, in the order of the buckets."""
+        """Add a bucket's messages to ``counters`` and, if it is the last of a backward pass, the bytes of all buckets.
+
+        ``reduced_bytes`` is the size of the tensors that are all-reduced for the bucket. Call it from one thread only,
+        in the order of the buckets.
+        """
         self._step_bytes += reduced_bytes
         self.counters.sent_messages += num_messages
         if is_last:

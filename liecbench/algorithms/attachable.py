@@ -107,8 +107,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         """Scale the gradients on all ranks by one factor, so that no rank's norm exceeds ``max_norm``. Collective.
 
         If all ranks have the same gradients after the backward pass, ``torch.nn.utils.clip_grad_norm_`` does the same.
-        With local models, or parameters that the model ignores, they differ, and torch's function would scale each by a
-        factor of its own.
+        With local models, or parameters that the model ignores, the ranks' gradients differ, and torch's function would
+        use another factor on each rank.
 
         Args:
             max_norm: The largest norm.
@@ -133,8 +133,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
     def detach(self) -> None:
         """Turn the model and the optimizer back into those of plain DDP, as before ``attach``. Collective.
 
-        Local models and their optimizers' states, such as momentum, are averaged, because plain DDP takes all models
-        for equal. If the algorithm is not attached, do nothing.
+        Local models and their optimizers' states, such as momentum, are averaged, because plain DDP assumes that
+        all models are equal. If the algorithm is not attached, do nothing.
         """
         if self._attachment is not None and self._failure is None:
             self.average_models()
@@ -144,7 +144,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         self.close()
 
     def close(self) -> None:
-        """End the algorithm as ``detach`` does, but leave local models as they are. Collective.
+        """End the algorithm as ``detach`` does, but do not average models that differ between workers. Collective.
 
         Call it at the end of a training.
         """

@@ -41,7 +41,8 @@ class Attachment:
         algorithm: The algorithm.
         hook: The communication hook of ``ddp``.
         ddp: The model.
-        optimizers: The optimizers, each with the innermost ones whose steps its own step includes.
+        optimizers: The optimizers, each with the innermost optimizers that its step runs: those that it wraps, or
+            itself if it wraps none.
         group: The process group of the algorithm.
         managed: The parameters whose gradients ``ddp`` averages.
     """
@@ -113,7 +114,7 @@ class Attachment:
             handle.remove()
 
     def release(self, *, has_failed: bool) -> None:
-        """Release the process group. If the algorithm ``has_failed``, no other algorithm uses the group again."""
+        """Release the process group. Another algorithm may then use it, but not if this algorithm ``has_failed``."""
         release_group(self._group, self._algorithm.device, has_failed=has_failed)
 
     def _begin_step(self) -> None:

@@ -38,18 +38,19 @@ class PeriodicAveraging(ServerAlgorithm):
         return self._periods_seen > before
 
     def step_kind(self, step: int) -> str:
-        """Return ``averaging`` if step number ``step`` averages in full precision, else ``compressed``."""
+        """Return ``averaging`` if step number ``step`` averages the models in full precision, else ``compressed``."""
         return "averaging" if self.averages(step) else "compressed"
 
     def own_state(self) -> dict[str, Any]:
         """Return the step count, the memories and the number of averaging steps after which models were averaged.
 
-        Between the backward pass of an averaging step and ``optimizer.step``, the averaging is yet to come.
+        Between the backward pass of an averaging step and ``optimizer.step``, which averages the models, the step count
+        includes that step, but the number does not.
         """
         return {**super().own_state(), "periods_seen": self._periods_seen}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what ``own_state`` returned.
+        """Restore the step count, the memories and the number of averaging steps that ``own_state`` returned.
 
         Raises:
             ValueError: If the saved memories differ from this algorithm's in their names or shapes.

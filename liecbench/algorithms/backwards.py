@@ -52,7 +52,7 @@ class Backwards:
     def keep(self, bucket: GradBucket) -> None:
         """Copy the gradients that are views of ``bucket``, to restore those of parameters that turn out to be unused.
 
-        Do so only if a backward pass of ``ddp`` may leave out parameters.
+        If ``ddp`` does not look for unused parameters, do nothing.
         """
         if self._ddp.gradient_as_bucket_view and finds_unused(self._ddp):
             for parameter in bucket.parameters():

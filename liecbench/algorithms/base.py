@@ -84,7 +84,10 @@ class Algorithm(Attachable):
         """
 
     def memories(self) -> dict[str, list[Tensor]]:
-        """Return the tensors of each memory by the memory's name; the names of error memories end in ``error``."""
+        """Return the tensors that the method keeps from step to step, as a list for each memory's name.
+
+        The name of a memory that keeps compression errors ends in ``error``.
+        """
         return {}
 
     def step_kind(self, step: int) -> str:
@@ -133,7 +136,9 @@ class Algorithm(Attachable):
         return pack(self.own_state(), self, place)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the step count and the memories that ``state_dict`` returned. Call it after ``attach``.
+        """Restore the step count and the memories (tensors kept from step to step) from ``state``.
+
+        ``state`` is what ``state_dict`` returned. Call this method after ``attach``.
 
         Raises:
             ValueError: If the state is that of another rank, number of ranks, process group or method, or if the saved
@@ -152,7 +157,7 @@ class Algorithm(Attachable):
         return {"step": self.step, "memories": self.memories()}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what ``own_state`` returned.
+        """Restore the step count and the memories from ``state``, which ``own_state`` returned.
 
         Raises:
             ValueError: If the saved memories differ from this algorithm's in their names or shapes.

@@ -35,7 +35,10 @@ class Exchange(ABC):
 
     @abstractmethod
     def begin(self, step: int, block: int) -> None:
-        """Start the exchange of a block. The numbers that random compressors draw depend on ``step`` and ``block``."""
+        """Start the exchange of block number ``block`` of the gradient, in step number ``step``.
+
+        The numbers that random compressors draw depend on both.
+        """
 
     @abstractmethod
     def push(

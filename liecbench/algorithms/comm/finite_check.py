@@ -40,7 +40,7 @@ class FiniteCheck:
     def end_step(self) -> str | None:
         """End a step, and return the message of the first false flag of this step, or None if all flags are true.
 
-        If ``is_async``, return that of the step before this one.
+        If ``is_async``, return the message for the flags of the step before, because this step's are not known yet.
         """
         due = self._last_step if self._is_async else [*self._last_step, *self._this_step]
         self._last_step, self._this_step = (self._this_step, []) if self._is_async else ([], [])

@@ -29,12 +29,12 @@ class GlooTransport(Transport):
     """Sends to one peer after the other, in rotation: rank r sends first to r + 1, then to r + 2, and so on.
 
     The next send starts when a message from an earlier peer has arrived. If all sends started at once, their flows
-    would share the rank's link, and all ranks might send to the same receiver first. Dense shards took 1.2 to 1.3 times
-    the wire time in this way, and 1.0 times in rotation. A root that sends updates back does not wait between its
+    would share the rank's link, and all ranks might send to the same receiver first: dense shards then took 1.2 to 1.3
+    times the wire time, and in rotation 1.0 times. A root server that sends updates back does not wait between its
     sends, because no other rank sends at that time.
 
-    On a ``path`` with delay more sends are in flight, as many as fill the path; otherwise every peer would cost the
-    delay again. Without a path, a transport sends as if there were no delay.
+    If the network ``path`` between ranks has a delay, more sends are in flight, as many as fill the path; otherwise
+    every peer would cost the delay again. If ``path`` is None, a transport sends as if there were no delay.
     """
 
     # The number of sends in flight at a time. Of two compressed messages, the second uses the link while this rank
@@ -147,9 +147,14 @@ class GlooTransport(Transport):
 
 
 class _Receives:
-    """The receives of one exchange, started in the order of ``incoming``.
+    """The receives of one exchange; as many are under way at a time as ``limit_bytes`` allows.
 
-    The next receive is started while the buffers in use take less than ``limit_bytes``.
+    A further receive starts if the buffers in use take less than ``limit_bytes`` together.
+
+    Args:
+        incoming: The sender of each message, and a function that makes the buffer, in the order of the receives.
+        limit_bytes: The bound for the buffers in use.
+        receive: Starts to receive a message from a rank.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from liecbench.compressors.base import Compressor, Message
 class StagedGlooTransport(GlooTransport):
     """Copies each message from the sender's GPU to its host, sends it, and copies it to the receiver's GPU.
 
-    ``watch`` runs on the GPU's clock and times the copies; sends and waits are timed on the host's clock.
+    The copies are timed by the stopwatch ``watch``, on the GPU's clock; sends and waits on the host's clock.
     """
 
     receives_in_place = False
@@ -39,7 +39,7 @@ class StagedGlooTransport(GlooTransport):
     def recv_buffer(self, compressor: Compressor, numel: int) -> Message:
         """Return an uninitialised message for ``numel`` elements in new host memory.
 
-        Earlier messages may still be copied to the GPU, so their memory cannot be reused.
+        The memory of earlier messages cannot be reused, because their copies to the GPU may not have ended.
         """
         return self._on_host(compressor.message_bytes(numel), numel)
 

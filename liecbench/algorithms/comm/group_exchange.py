@@ -207,7 +207,10 @@ class GroupExchange(Exchange):
             raise NonFiniteMessageError
 
     def _message_in_scratch(self, compressor: Compressor, numel: int) -> list[Message]:
-        """Return a buffer for ``numel`` elements as a list of one message; an empty list if scratch is too small."""
+        """Return a list of one message, to receive ``numel`` elements, whose payload lies in the scratch memory.
+
+        Return an empty list if the scratch memory is too small.
+        """
         payload, size = self._scratch.view(torch.uint8), compressor.message_bytes(numel)
         return [Message(payload[:size], numel)] if 0 < size <= payload.numel() else []
 

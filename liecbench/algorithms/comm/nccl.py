@@ -51,8 +51,9 @@ class NcclTransport(Transport):
     ) -> list[tuple[int, Message]]:
         """Send messages to rank + offset, and receive messages from rank − offset, for each offset in ``distances``.
 
-        ``overlap`` is called while the messages are under way; None calls nothing. Work that is issued later on the
-        current stream waits for the messages.
+        ``overlap`` is called while the messages are under way; None calls nothing. Return the sender's rank and the
+        message for each receive. The host does not wait for the messages: only work that is issued later on the current
+        stream does.
         """
         targets = [(self._rank + distance) % self._world_size for distance in distances]
         sources = [(self._rank - distance) % self._world_size for distance in distances]

@@ -55,14 +55,18 @@ def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: b
 
 
 def _backend(group: dist.ProcessGroup) -> str:
-    """Return the backend of ``group`` for ``new_group``, by its name if it has one: without one, torch warns later."""
+    """Return the backend of ``group`` as an argument for ``new_group``.
+
+    This is ``gloo`` or ``nccl`` if ``group`` has only that backend. With the longer form in which torch returns the
+    backend, such as ``cpu:gloo,cuda:gloo``, torch would warn later.
+    """
     config: str = dist.get_backend_config(group)
     named = {str(dist.distributed_c10d.BackendConfig(dist.Backend(name))): name for name in ("gloo", "nccl")}
     return named.get(config, config)
 
 
 def _exists(group: dist.ProcessGroup) -> bool:
-    """Return whether ``group`` is not destroyed, alone or with all groups."""
+    """Return True unless ``group`` has been destroyed, by itself or together with all groups."""
     return group in dist.distributed_c10d._world.pg_map
 
 
@@ -77,9 +81,9 @@ def _timeout(group: dist.ProcessGroup, device: torch.device) -> timedelta:
 
 
 def _agree_on_name(group: dist.ProcessGroup, device: torch.device) -> None:
-    """Give every rank of ``group`` the same number of process groups made so far. Collective over ``group``.
+    """Make dummy process groups on some ranks, until all ranks have made the same number. Collective over ``group``.
 
-    torch derives the name of the next group from this number, and the name must be the same on all its ranks.
+    torch derives the name of the next group from this number, and the name must be the same on all ranks.
     """
     own = len(dist.distributed_c10d._world.pg_names)
     most = torch.tensor(own, device=device)

@@ -43,9 +43,9 @@ class Pacer:
     it in a time of bytes ÷ rate, where the bytes include headers and acknowledgements. From its first byte on, the
     message passes the receiver's down link in the same way. The sender computes when the first and the last byte reach
     the down link, and writes both times, on the machine's monotonic clock, to memory that all ranks share. The receiver
-    adds the time that the machine itself needs for a small message, as on a network, where it does not overlap with the
-    transfer. TCP's slow start and the effect of flows on each other are not modelled. The constructor is collective in
-    the default group.
+    also waits for the time that the machine itself needs to deliver a small message, because on a network this time
+    comes after the transfer. TCP's slow start and the effect of flows on each other are not modelled. The constructor
+    is collective in the default group.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,10 @@ class Pacer:
         self._sleep_until(max(last, self._down.take(payload_bytes, first)) + own_seconds)
 
     def _sleep_until(self, due: float) -> None:
-        """Sleep until ``due``, on average: sleeps end late, so that this one is asked to end as much earlier."""
+        """Sleep until ``due``, on average.
+
+        Sleeps end later than asked, so ask for an end that is earlier by the average lateness of past sleeps.
+        """
         asked = due - self._late_seconds
         seconds = asked - time.monotonic()
         if seconds > 0:

@@ -20,11 +20,14 @@ class Path:
     bytes_per_second: float
 
     def messages_in_flight(self, num_bytes: int) -> int:
-        """Return the number of messages of ``num_bytes`` that fill the path, the one that is arriving included."""
+        """Return how many messages of ``num_bytes`` must be under way to keep the path busy.
+
+        The message that is arriving is included, so the result is at least 1.
+        """
         return 1 + round(self.delay_seconds * self.bytes_per_second / max(num_bytes, 1))
 
     def affords_barrier(self, num_bytes: int, world_size: int) -> bool:
-        """Return whether a barrier costs little beside the exchange of a vector of ``num_bytes``.
+        """Return whether a barrier takes at most 5 % of the time to transfer ``num_bytes``.
 
         A barrier of n = ``world_size`` ranks takes ⌈log₂ n⌉ trips, one after the other.
         """

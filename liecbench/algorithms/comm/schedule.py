@@ -14,7 +14,10 @@ from liecbench.compressors.base import Compressor
 
 
 class ScheduleError(RuntimeError):
-    """A method's messages cannot be recorded, because it reads the values of tensors that have none."""
+    """A method's messages cannot be recorded, because the method reads values of tensors.
+
+    A recording runs the method on the meta device, where tensors have no values.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,7 @@ class Schedule:
         return list(zip(sent, received, strict=True))
 
     def num_sequential_transfers(self) -> int:
-        """Return the most transfers that follow one another, because each starts only after the one before it arrived.
+        """Return the length of the longest chain of transfers of which each starts only after the one before arrived.
 
         All-reduces are not counted.
         """
