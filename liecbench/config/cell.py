@@ -175,8 +175,8 @@ class Cell(Model):
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Return the fields without ``emulator`` and ``added_rate`` if these have their defaults.
 
-        The ids of cells from before these fields therefore stay the same, and those of cells that a scenario asks for
-        do not depend on ``added_rate``.
+        An id is a hash of the returned fields. So cells with these defaults keep the ids that they had in versions of
+        liecbench without the two fields.
         """
         fields: dict[str, Any] = serialise(self)
         return {
@@ -197,16 +197,22 @@ class Cell(Model):
 
     @property
     def setting(self) -> str:
-        """A key that is equal for cells that are compared with each other, and whose steps are timed side by side."""
+        """A key that is equal for cells that are compared with each other, and timed in the same timing session."""
         return setting_key(self.spec())
 
     @property
     def trajectory(self) -> "Cell":
-        """The cell that is trained in place of this one: the same cell without shaped links. This one is only timed."""
+        """The cell that is trained for the losses of this one, whose steps are only timed.
+
+        It is the same cell without shaped links.
+        """
         return Cell.from_spec(trajectory_spec(self.spec()))
 
     def at_rate(self, bits_per_second: int) -> "Cell":
-        """Return the cell with links scaled to this rate (``LinkMap.at_rate``), marked as added for a break-even."""
+        """Return a copy with scaled link rates, marked as added to narrow a break-even.
+
+        All rates are multiplied by the factor that gives the default link this up rate.
+        """
         return self.model_copy(update={"link": self.link.at_rate(bits_per_second), "added_rate": True})
 
     def __copy__(self) -> Self:
@@ -232,14 +238,14 @@ class Cell(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One cell to run: train it after its last recorded epoch.
+    """One cell that is still to be trained or timed. Training goes on after the last recorded epoch.
 
     Attributes:
         cell: The cell to run.
         attempt: 1 if the cell was never started before, else one more than at its last start.
         epochs_done: The number of epochs that earlier attempts recorded.
-        data_sha256: The hash of the data that the cell, or the one trained in its place, was trained on so far; None if
-            it is unknown.
+        data_sha256: The hash of the data that the cell was trained on so far; None if it is unknown. If the cell is
+            only timed, this is the hash for the cell that is trained for its losses.
         model_sha256: The hash of the file of the user's model that was trained so far; None if the cell has none.
     """
 
@@ -252,12 +258,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """A method that a timing session times in turns with the other methods of its setting, such as a link.
+    """A method that a timing session times in turns with other methods, with the same link, data and model.
 
     Attributes:
         cell: The cell whose steps are timed. Other cells with the same ``Cell.contestant`` have equal step times.
-        jobs: The cells that complete with these timings. It is empty if the contestant was timed before and takes part
-            only so that others can be compared with it.
+        jobs: The cells that complete with these timings, such as one per seed. Empty if the method was timed in an
+            earlier session, and takes part only so that other methods can be compared with it.
     """
 
     cell: Cell
@@ -266,10 +272,10 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A timing session: the methods of one setting, its contestants, are timed in turns.
+    """A timing session: several methods are timed in turns, with the same link, data and model.
 
     Attributes:
-        contestants: The methods. The session measures the speed-up of each of the others over the first.
+        contestants: The methods. The session measures the speed-up of every other method over the first.
         precision: The half-width of a speed-up's 95 % interval that the session aims at, as a fraction of the speed-up.
     """
 
@@ -278,7 +284,7 @@ class Session:
 
     @property
     def cell(self) -> Cell:
-        """The first contestant's cell. All contestants have its workers, link, backend, device and threads."""
+        """The first method's cell. The cells of all methods agree in workers, link, backend, device and threads."""
         return self.contestants[0].cell
 
     @property

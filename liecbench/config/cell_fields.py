@@ -39,7 +39,7 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def field_text(name: str, value: object) -> str:
-    """Return a value of the field ``name``, as a user wrote it, in the form that ``str`` gives the cells' values.
+    """Return a user's value of the field ``name`` as text, to be compared with ``str`` of a cell's value.
 
     A link or size becomes the same text however it is written: ``100Mbps`` or ``100mbit``, ``1MiB`` or 1048576. A value
     that cannot be parsed stays as it is, such as ``10mbit↑ 50mbit↓``, copied from a table.
@@ -52,7 +52,7 @@ def field_text(name: str, value: object) -> str:
 
 
 def link_text(spec: object) -> str:
-    """Return the text that tables show for a link, given as a spec has it."""
+    """Return the text that tables show for a link; ``spec`` is the link's JSON value in ``Cell.spec``."""
     return _link_text(json.dumps(spec))
 
 

@@ -48,9 +48,9 @@ def setting_key(spec: Mapping[str, Any]) -> str:
 
 
 def trajectory_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec of the cell that is trained in place of the cell with this spec, whose steps are only timed.
+    """Return the spec of the cell that is trained for the losses of the cell with ``spec``.
 
-    The two specs differ in the link: the cell that is trained has no shaped links.
+    The cell that is trained has no shaped links. On the links of ``spec``, steps are only timed.
     """
     link = "host" if spec["link"] == "host" else "none"
     own = {name: value for name, value in spec.items() if name not in {"added_rate", *_LATER_SETTING}}

@@ -34,7 +34,8 @@ class Installed:
     def _form(self, name: str, shared: dict[str, Any]) -> dict[str, Any]:
         """Return the schema of a mapping with this ``name``.
 
-        The mapping's keys are ``name``, the options of the class with this name, and the keys ``shared`` by all names.
+        The mapping's keys are ``name``, the options of the class with this name, and the keys of ``shared``, which are
+        the same for all names.
         """
         description = registry.summary(registry.load(self.kind, name))
         options = registry.options_model(self.kind, name).model_json_schema().get("properties", {})

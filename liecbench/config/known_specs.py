@@ -15,7 +15,7 @@ _MOST_SPECS: Final = 2**16
 def complete_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return a cell's spec with the defaults of fields that a later version added to cells.
 
-    The parts of the result are shared with other cells' and must not be changed.
+    Nested mappings in the result are cached for other cells' specs, too, and must not be changed.
 
     Raises:
         ValidationError: If the spec is not that of a cell.

@@ -21,7 +21,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixPoint:
-    """One combination of the matrix, or one entry of ``include``.
+    """One combination of the matrix (a value per axis), or one entry of ``include``.
 
     Attributes:
         section: The path in the scenario file: ``("matrix",)``, or ``("include", index)``.
@@ -35,10 +35,10 @@ class MatrixPoint:
 
     @classmethod
     def merge(cls, section: Key, task: Mapping[str, Placed], axes: Mapping[str, Placed]) -> "MatrixPoint":
-        """Return the point that combines the task section with one value per axis.
+        """Return the combination of the task section's fields with one value per axis of the matrix.
 
-        Where both give a field, the axis counts. An algorithm may be written with a ``task`` section of its own, whose
-        fields count before all others.
+        If both give a field, the axis takes precedence. The fields of a ``task`` section that is written within the
+        algorithm take precedence over both.
 
         Args:
             section: The path of ``matrix`` in the scenario file, or of the entry of ``include``.
@@ -70,12 +70,15 @@ def given(model: BaseModel) -> dict[str, Any]:
 
 
 def placed_fields(model: BaseModel, path: Key) -> dict[str, Placed]:
-    """Return by name the fields that the user wrote, each with its path, given the ``path`` of ``model`` itself."""
+    """Return the fields that the user wrote, by name. Each has its path in the file; ``path`` is that of ``model``."""
     return {name: Placed(value=value, path=(*path, name)) for name, value in given(model).items()}
 
 
 def placed_axes(matrix: BaseModel, path: Key) -> dict[str, tuple[Placed, ...]]:
-    """Return by name the axes that the user wrote, each value with its path, given the ``path`` of ``matrix``."""
+    """Return the values of each axis that the user wrote, by the axis's name.
+
+    Each value has its path in the scenario file. ``path`` is the path of ``matrix`` in this file.
+    """
     return {name: tuple(_placed_items(values, (*path, name))) for name, values in given(matrix).items()}
 
 

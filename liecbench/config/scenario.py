@@ -87,12 +87,12 @@ class Scenario(Model):
         return list({cell.id: cell for _, cell in self.kept}.values())
 
     def stored(self) -> dict[str, Any]:
-        """Return the fields as a results directory has them: with defaults, and without fields that are None."""
+        """Return the fields to store in a results directory: with defaults, and without fields that are None."""
         return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def baseline_choice(self) -> BaselineChoice:
-        """The choice of the cells that others are compared with: an algorithm, and fields that it fixes."""
+        """The choice of the cells that others are compared with: an algorithm and, if given, values of other fields."""
         return BaselineChoice.parse(self.baseline)
 
     @functools.cached_property
@@ -132,8 +132,8 @@ class Scenario(Model):
     def as_written(self) -> dict[str, Cell]:
         """Return the scenario's cells by id, with only the options that the scenario gives.
 
-        The ids are those of the cells with all options. Defaults are left out of the cells because they may differ
-        between versions of liecbench.
+        The defaults of other options are missing in the cells, because they may differ between versions of liecbench.
+        But each id is that of the cell with all options, defaults included.
         """
         return {cell.id: self.cell(point, _unresolved) for point, cell in self.kept}
 

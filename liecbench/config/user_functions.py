@@ -102,9 +102,9 @@ def options_model(name: str, given: tuple[str, ...]) -> type[BaseModel]:
 
 
 def _type_of_default(default: object) -> Any:
-    """Return the type of an argument without a type hint: bool if its default is True or False, else any type.
+    """Return pydantic's type of an argument without a type hint: strict bool if its default is a bool, else any type.
 
-    A bool takes no text, because YAML 1.2 reads ``no`` and ``off`` as text, which would count as true.
+    A strict bool refuses text. YAML 1.2 reads ``no`` and ``off`` as text, which the function would take for true.
     """
     return StrictBool if isinstance(default, bool) else Any
 

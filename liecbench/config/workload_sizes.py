@@ -120,11 +120,11 @@ def _at_most(num_parameters: int) -> Iterator[None]:
 
 
 def _try_step(task: Task) -> "base.Task":
-    """Build a model that is not liecbench's own, and return its task after trying it out.
+    """Build a task whose model is not liecbench's own, try a training step and an evaluation, and return the task.
 
     Raises:
-        WorkloadError: The model cannot be trained (its forward or backward pass fails, for instance) or evaluated, or a
-            second call returns the same model again.
+        WorkloadError: The model cannot be trained (its forward or backward pass fails, for instance) or evaluated, or
+            building the model a second time returns the same object.
     """
     made, name = workload.build(task), task.model.name
     _give_lazy_parameters_shapes(task, made)
@@ -150,10 +150,10 @@ def _try_step(task: Task) -> "base.Task":
 
 
 def _give_lazy_parameters_shapes(task: Task, made: "base.Task") -> None:
-    """Run a forward pass in eval mode if the model has lazy modules, as each rank does.
+    """If the model has lazy parameters, run a forward pass in eval mode, which gives them shapes.
 
     Raises:
-        WorkloadError: If a parameter still has no shape after it.
+        WorkloadError: If a parameter has no shape after the forward pass.
     """
     from torch.nn.parameter import is_lazy
 
@@ -168,7 +168,10 @@ def _give_lazy_parameters_shapes(task: Task, made: "base.Task") -> None:
 
 
 def _try_evaluation(task: Task, made: "base.Task") -> None:
-    """Raise WorkloadError if the model fails in eval mode, where gradients are off unless the inputs require them."""
+    """Raise WorkloadError if the model cannot take a batch in eval mode.
+
+    As in an evaluation, gradients are off, unless the test inputs have ``requires_grad`` set.
+    """
     import torch
 
     made.model.eval()

@@ -65,7 +65,10 @@ class Document:
         return ScenarioError(f"{where}: {dotted(path)}: {message}" if path else f"{where}: {message}")
 
     def _as_written(self, path: Key) -> Key:
-        """Return ``path`` without an index 0 at which the document has a single value instead of a list."""
+        """Return ``path`` without an index 0, if the document has a single value there instead of a list.
+
+        With ``algorithm: ddp``, for example, ``("matrix", "algorithm", 0)`` becomes ``("matrix", "algorithm")``.
+        """
         written: Key = ()
         for part in path:
             if part != 0 or (*written, part) in self.places or written not in self.places:
@@ -178,7 +181,8 @@ def load(path: Path) -> Document:
 def override(document: Document, assignment: str) -> Document:
     """Return the document with one ``--set PATH=VALUE`` applied, given ``PATH=VALUE`` as ``assignment``.
 
-    Later errors about VALUE name this option as its place. Raises ScenarioError if the assignment cannot be applied.
+    Later errors about VALUE start with ``--set PATH=VALUE`` instead of a line and column. Raises ScenarioError if the
+    assignment cannot be applied.
     """
     path_text, sign, value_text = assignment.partition("=")
     source = f"--set {assignment}"

@@ -1,8 +1,7 @@
 """A process that shapes a link, measures it, and tests whether the kernel has netem and packet sockets.
 
-``link_support.probe_link`` starts this module as the only worker of a launch's supervisor, in its own network
-namespaces. netem is the kernel module for delay, jitter and loss. The delay line, which emulates these in user space,
-needs packet sockets (AF_PACKET).
+``link_support.probe_link`` starts this module in new network namespaces. netem is the kernel module for delay, jitter
+and loss. The delay line, which emulates these in user space, needs packet sockets (AF_PACKET).
 """
 
 import errno
@@ -56,17 +55,17 @@ def _has_netem() -> bool:
 
 
 def has_qdisc(route: IPRoute, interface: int, kind: str, **options: int) -> bool:
-    """Return whether the kernel has a queueing discipline, such as netem.
+    """Return whether the kernel has a queueing discipline, such as netem, after trying to add it to an interface.
 
     Args:
         route: A netlink socket in the namespace of the interface.
         interface: Index of an interface whose root is a token bucket with the handle ``1:``, as after
-            ``WorkerLink.measure``. The discipline is added below it, as a run does, and stays.
+            ``WorkerLink.measure``. The discipline is added below the token bucket, and is not removed.
         kind: Name of the discipline.
         options: Its options.
 
     Raises:
-        NetlinkError: If the kernel refuses the discipline for another reason than not to know it.
+        NetlinkError: If the kernel refuses to add the discipline for another reason than that it lacks it.
     """
     try:
         route.tc("add", kind, interface, parent="1:1", handle="10:", **options)

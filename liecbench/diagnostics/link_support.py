@@ -18,10 +18,10 @@ _PROBE_SECONDS: Final = 30
 
 
 def require_emulator(asked: Iterable[tuple[LinkMap, Emulator]]) -> None:
-    """Raise MachineError if a link asks for delay, jitter or loss, or for an emulator, and the kernel lacks it.
+    """Raise MachineError if the kernel lacks the emulator, netem or the delay line, that a link needs.
 
-    If such a link is asked for, emulate a link for a moment to find out. If that fails for another reason, do not
-    raise.
+    Links need one if they have delay, jitter or loss, or if the scenario asks for the delay line. If there are such
+    links, emulate one for a moment to see what the kernel has. If this test itself fails, do not raise.
 
     Args:
         asked: The links of each cell, with the emulator that the scenario asks for.
@@ -44,9 +44,9 @@ def probe_link() -> dict[str, Any]:
     """Build a shaped link as a run does, measure its rates, and remove the link.
 
     Returns:
-        The report of ``liecbench.diagnostics.link_probe``: ``"asked"``, ``"measured"`` rates, the round trip over the
-        ``"delay_line"`` or the reason why there is none, and whether the kernel has ``"netem"``. If the probe failed,
-        only ``"reason"``.
+        ``"asked"``: the link as a scenario file has it. ``"measured"``: its rates (bits per second) and round trip
+        (seconds). ``"delay_line"``: the asked and the measured round trip over a link with a delay, or the reason why
+        there is no delay line. ``"netem"``: whether the kernel has netem. If the probe failed, only ``"reason"``.
     """
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "liecbench.diagnostics.link_probe"]

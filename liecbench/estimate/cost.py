@@ -88,15 +88,15 @@ def session_rounds(session: Session) -> int:
 
 
 def session_seconds(session: Session) -> float:
-    """Return the estimated seconds of a timing session: measuring the link, and timing the rounds."""
+    """Return the estimated seconds of a timing session: to measure the link, then to time all methods in rounds."""
     other_seconds = _LINK_SECONDS if session.cell.link.shaped else 0.0
     return other_seconds + session_rounds(session) * _round_seconds(session)
 
 
 def session_limit(session: Session) -> float:
-    """Return the time limit of a timing session in seconds; with very slow links it may take longer.
+    """Return the time limit of a timing session in seconds, which grows with the number of methods.
 
-    Nothing is measured to find it.
+    A session on very slow links may take longer than the limit, because it has a minimum number of rounds.
     """
     return (_LINK_SECONDS if session.cell.link.shaped else 0.0) + CONTESTANT_SECONDS * len(session.contestants)
 
@@ -107,16 +107,17 @@ def burst_lengths(cell: Cell) -> dict[str, int]:
 
 
 def _round_seconds(session: Session) -> float:
-    """Return the estimated seconds of a round: every contestant's turn, and the measurement of computing alone."""
+    """Return the estimated seconds of a round: to time every method once, and to measure computing without exchange."""
     alone = {_compute_seconds(contestant.cell) for contestant in session.contestants}
     turns = sum(_turn_seconds(contestant.cell) for contestant in session.contestants)
     return turns + sum(max(COMPUTE_SECONDS, seconds) for seconds in alone)
 
 
 def _turn_seconds(cell: Cell) -> float:
-    """Return the estimated seconds of one turn in a timing session: a burst of each of the cell's step kinds.
+    """Return the estimated seconds that a timing session takes in one round for a cell's method.
 
-    The model and the algorithm are created again every few rounds. A turn's part of this time is included.
+    These are the seconds of a few consecutive steps of each step kind, and a share of the time to create the model and
+    the algorithm again, which happens every few rounds.
     """
     lengths = burst_lengths(cell)
     bursts = sum((lengths[name] + 1) * _step_seconds(cell, kind) for name, kind in traffic(cell).items())
@@ -202,10 +203,10 @@ def _measure_backward(task: str, threads: int) -> float:
 
 
 def _compression_seconds(cell: Cell) -> float:
-    """Return the seconds in which a worker compresses and decompresses in a step; 0 without a compressor.
+    """Return the estimated seconds in which a worker compresses and decompresses in a step; 0 without a compressor.
 
-    A worker does both once for its own gradient, and once for its part of the server's work. The speed is that of this
-    machine.
+    The estimate is twice the time to compress and decompress a whole gradient on this machine: once for the worker's
+    gradient, and once for its share of the server's work.
     """
     if cell.compressor is None:
         return 0.0
