@@ -20,8 +20,8 @@ from liecbench.compressors.codecs.rng import Randomised
 class Rounds(Randomised):
     """Repeated compression: start with a = 0, and repeat a ← a + C(v − a) ``rounds`` times. The message decodes to a.
 
-    C is ``compressor``. One message holds the messages of all rounds, each with its own random numbers: round r uses
-    those of stage σ · ``rounds`` + r, where σ is the stage in ``rng_key``.
+    C is ``compressor``. One message holds the messages of all rounds. Each round has its own random numbers: round r
+    uses those of stage σ · ``rounds`` + r, if ``rng_key.stage``, the number of the message's push in its step, is σ.
     Source: NEOLITHIC (Huang et al. 2022, arXiv 2206.03665).
     """
 
@@ -32,28 +32,32 @@ class Rounds(Randomised):
 
     @property
     def is_contraction(self) -> bool:
-        """True if ``compressor`` is a contraction."""
+        """True if ``compressor``, which every round applies, is a contraction."""
         return self.compressor.is_contraction
 
     @property
     def decodes_by_sender(self) -> bool:
-        """True if decoding a message of ``compressor`` needs its sender's random numbers."""
+        """True if ``compressor``, which every round applies, needs the sender's random numbers to decode a message."""
         return self.compressor.decodes_by_sender
 
     def payload_bytes(self, numel: int) -> int:
-        """Return ``rounds`` times the bytes of one message of ``compressor``."""
+        """Return the bytes of ``rounds`` messages of ``compressor``, each for ``numel`` elements."""
         return self.rounds * self.compressor.payload_bytes(numel)
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
-        """Write the messages of all rounds to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        """Write one message per round to ``payload``.
+
+        Unless ``residual`` is None, it receives ``vector`` minus the sum of the decoded messages.
+        """
         left = torch.empty_like(vector) if residual is None else residual
         for r, (compressor, part) in enumerate(zip(self._compressors, payload.view(self.rounds, -1), strict=True)):
             part.copy_(compressor.compress(left if r else vector, left).payload)
 
     def sum_payloads(self, payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` times the sum of all rounds of all messages to ``out``, or add it if ``accumulate``.
+        """Write ``weight`` times the sum of the decoded payloads to ``out``, or add it if ``accumulate``.
 
-        If ``compressor`` uses no random numbers, a single call of its ``sum_messages`` adds all rounds of all messages.
+        A payload holds one message of ``compressor`` per round, and decodes to the sum of these messages. If
+        ``compressor`` uses no random numbers, one call of its ``sum_messages`` adds the messages of all payloads.
         """
         parts = [part for payload in payloads for part in self._parts(payload, out.numel())]
         for _, group in itertools.groupby(parts, key=lambda part: id(part[0])):
@@ -62,7 +66,7 @@ class Rounds(Randomised):
             accumulate = True
 
     def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
-        """Write ``weight`` · a to ``out``, or add it if ``accumulate``: a is the sum of C(v − a) over all rounds."""
+        """Write ``weight`` times the sum of all rounds' decoded messages to ``out``, or add it if ``accumulate``."""
         self.sum_payloads([payload], out, accumulate, weight)
 
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
@@ -80,9 +84,9 @@ class Rounds(Randomised):
         return [self.compressor.with_rng(key) for key in keys]
 
     def _parts(self, payload: Tensor, numel: int) -> list[tuple[Compressor, Message]]:
-        """Return each round's compressor and message.
+        """Return, for each round, its compressor and its part of ``payload`` as a message.
 
-        The messages are copies, because a float32 view needs an aligned address.
+        The parts are copied, because a part may start at an address at which a tensor cannot be viewed as float32.
         """
         parts = payload.view(self.rounds, -1)
         return [(c, Message(part.clone(), numel)) for c, part in zip(self._compressors, parts, strict=True)]

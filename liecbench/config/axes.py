@@ -1,4 +1,4 @@
-"""Pydantic models of a scenario's ``matrix``, and of sections that may give only some fields of a cell or a task."""
+"""Pydantic models of a scenario's ``matrix``, and of its sections ``task``, ``include`` and ``exclude``."""
 
 from typing import Annotated, Any, Final, Union, get_type_hints
 
@@ -78,7 +78,10 @@ def _as_list(value: object) -> object:
 
 
 def _axis_type(kind: Any) -> Any:
-    """Return the pydantic type of an axis, which accepts one value of type ``kind`` or a list, and yields a tuple."""
+    """Return the pydantic type of a field of ``matrix``: it accepts one value of type ``kind`` or a list of them.
+
+    The validated value is a tuple.
+    """
     written = Union[kind, Annotated[list[kind], MinLen(1)]]  # noqa: UP007 - kinds are known at run time only
     listed = BeforeValidator(_as_list, json_schema_input_type=written)
     return Annotated[tuple[kind, ...], Field(strict=False), MinLen(1), listed]

@@ -1,4 +1,4 @@
-"""The baseline that a scenario chooses: an algorithm, and fields that it fixes for every comparison."""
+"""The baseline that a scenario chooses: an algorithm and, if the scenario gives them, values of other fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from liecbench.errors import LiecbenchError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineChoice:
-    """The choice of the cells that others are compared with.
+    """The choice of the cells (training runs) that are the baseline, with which others are compared.
 
     Attributes:
         algorithm: The algorithm's name.
-        fixed: Other fields, with the values that the chosen cells have. Cells with other values of these fields are
-            compared with the chosen cells, too.
+        fixed: Values of other fields that a cell of the baseline must have. Cells are compared with the baseline even
+            if they have other values of these fields.
     """
 
     algorithm: str
@@ -23,7 +23,7 @@ class BaselineChoice:
 
     @classmethod
     def parse(cls, value: "str | Mapping[str, Any] | BaselineChoice") -> Self:
-        """Return the choice that a scenario writes: an algorithm's name, or ``{algorithm: liec, workers: 2}``.
+        """Return the choice for a scenario's ``baseline``: an algorithm's name, or ``{algorithm: liec, workers: 2}``.
 
         Raises:
             LiecbenchError: If a mapping has no algorithm.
@@ -38,17 +38,17 @@ class BaselineChoice:
         return cls(algorithm=fields.pop("algorithm"), fixed=fields)
 
     def matches(self, spec: Mapping[str, Any]) -> bool:
-        """Return True if a cell with the fields ``spec`` belongs to the baseline."""
+        """Return True if the cell with the fields ``spec`` has the baseline's algorithm and all values of ``fixed``."""
         fields = flat_fields(spec)
         chosen = fields["algorithm"] == self.algorithm
         return chosen and all(str(fields.get(name)) == field_text(name, value) for name, value in self.fixed.items())
 
     @property
     def text(self) -> str:
-        """The name in sentences: ``ddp``, or ``liec with workers 2``."""
+        """The baseline's name in sentences, such as ``ddp``, or ``liec with workers 2`` if ``fixed`` is not empty."""
         parts = [f"{name.replace('_', ' ')} {value}" for name, value in self.fixed.items()]
         return f"{self.algorithm} with {', '.join(parts)}" if parts else self.algorithm
 
     def as_json(self) -> str | dict[str, Any]:
-        """Return the choice as a scenario writes it."""
+        """Return the algorithm's name or, if ``fixed`` is not empty, a mapping with ``algorithm`` and these fields."""
         return {"algorithm": self.algorithm, **self.fixed} if self.fixed else self.algorithm

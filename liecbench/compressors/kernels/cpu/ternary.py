@@ -9,9 +9,9 @@ from liecbench.compressors.kernels.layout import COLUMNS, GROUP
 
 @njit(nogil=True)
 def pack_group(signs, count, packed):  # type: ignore[no-untyped-def]
-    """Pack ``count`` signs of one group into ⌈count/5⌉ bytes; called by kernels.
+    """Pack the first ``count`` of ``signs`` into ⌈count/5⌉ bytes; called by kernels.
 
-    ``signs`` must hold zeros after the first ``count`` signs, so that all 5 columns are equally long.
+    They are packed as 5 columns of ⌈count/5⌉ adjacent signs, so up to 4 zeros must follow them in ``signs``.
     """
     width = (count + COLUMNS - 1) // COLUMNS
     for j in range(width):

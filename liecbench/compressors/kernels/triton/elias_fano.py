@@ -53,9 +53,10 @@ def add_at_positions(code: PositionCode, packed: Tensor, entries: Tensor, weight
 def _encode(  # type: ignore[no-untyped-def]
     positions, count, first_bit, words, width: tl.constexpr, spacing: tl.constexpr, block_size: tl.constexpr
 ):
-    """Write the lowest bits of each position p_j at bit ``width`` · j of ``words``, and set p_j's bit in the bitmap.
+    """Write the lowest ``width`` bits of each position p_j, and set one bit of a bitmap for it; all are in ``words``.
 
-    The bitmap starts at bit ``first_bit`` of ``words``.
+    The lowest bits of p_j start at bit ``width`` · j of ``words``. The bitmap starts at bit ``first_bit``, and its bit
+    (p_j >> ``width``) + ``spacing`` · j becomes 1.
     """
     number = tl.program_id(0).to(tl.int64) * block_size + tl.arange(0, block_size)
     inside = number < count

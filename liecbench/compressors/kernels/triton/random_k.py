@@ -103,7 +103,10 @@ def _add_at(positions, count, entries, weight: tl.float32, out, block_size: tl.c
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _add_at_block(positions, entries, weight, out, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
-    """Add ``weight`` times each entry to ``out`` at its position. No two positions may be equal."""
+    """Add ``weight`` times each entry to ``out`` at the entry's position. No two positions may be equal.
+
+    The entries are the ``length`` entries from the index ``start``.
+    """
     number = tl.arange(0, block_size)
     position = tl.load(positions + start + number, mask=number < length, other=0)
     entry = tl.load(entries + start + number, mask=number < length, other=0.0)

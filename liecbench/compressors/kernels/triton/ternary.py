@@ -28,7 +28,7 @@ def sum_ternary(payloads: Sequence[Tensor], out: Tensor, accumulate: bool, weigh
 
 @triton.jit
 def column_length(length):  # type: ignore[no-untyped-def]
-    """Return ⌈``length``/5⌉: the number of signs per column, and of bytes, of a group of ``length`` signs."""
+    """Return ⌈``length``/5⌉, the length of each of the 5 columns of ``length`` signs and their packed size in bytes."""
     return (length + (COLUMNS - 1)) // COLUMNS
 
 
@@ -49,7 +49,7 @@ def _group_of(payload):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def load_columns(values, length):  # type: ignore[no-untyped-def]
-    """Return the 5 columns of a group of ``length`` values, padded with 0.
+    """Return a group of ``length`` values as 5 columns of ⌈``length``/5⌉ adjacent values, each padded with 0.
 
     Kernels call this function before they write anything, so that the loads need not wait for a write.
     """
@@ -63,7 +63,7 @@ def load_columns(values, length):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def store_columns(values, length, columns):  # type: ignore[no-untyped-def]
-    """Write the 5 ``columns`` of a group of ``length`` values to ``values``; called by kernels."""
+    """Write ``length`` values, given as 5 ``columns`` of adjacent values, to ``values``; called by kernels."""
     row, width = tl.arange(0, WIDTH), column_length(length)
     for column in tl.static_range(COLUMNS):
         index = column * width + row
