@@ -42,9 +42,10 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
 
 
 def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return an object for each method's break-even: the outcome, the bounds of its bracket, and a sentence.
+    """Return one object per break-even: method, outcome, two rates between which it lies, added rates, a sentence.
 
-    A bound is None if the measured rates do not show it.
+    Rates are in bits per second. Either of the two is None if no measured rate is shown to lie on its side. Added rates
+    are those that runs measured to find the break-even more precisely.
     """
     return [
         {

@@ -31,7 +31,7 @@ class AccuracyVerdict:
         outcome: ``kept`` if the 95 % interval of ``difference`` lies above −tolerance. ``lost`` if a test,
             Holm-adjusted over the methods of the setting, shows that the difference is below −tolerance. Else
             ``not_shown``.
-        difference: The method's accuracy minus the baseline's, from 0 to 1, as the mean over seeds with its 95 %
+        difference: The method's accuracy minus the baseline's, as a fraction, as the mean over seeds with its 95 %
             interval. For language models, the baseline's test loss minus the method's. Positive if the method is
             better.
         by_loss: True if test losses are compared, because the task is a language model.
@@ -39,8 +39,8 @@ class AccuracyVerdict:
         seeds_needed: The number of seeds with which a method exactly as accurate as the baseline would get the outcome
             ``kept`` with a probability of 80 %. Set only if the outcome is ``not_shown`` and there are two seeds or
             more.
-        one_seed_error: An upper limit of the standard error of ``difference`` if there were one seed, due to the
-            limited number of test examples. None if that number is unknown, and for language models.
+        one_seed_error: The largest standard error that the limited number of test examples can cause in the difference
+            of a single seed. None if the number of test examples is unknown, and for language models.
     """
 
     outcome: AccuracyOutcome

@@ -21,10 +21,10 @@ _REACH: Final = 1.75
 def next_rate(points: Sequence[tuple[int, LogRatio]], precision: float) -> int | None:
     """Return the link rate to measure next, in bits per second; None if the search is over.
 
-    The search is over if the measured rates do not enclose a break-even, or if the bracket is as narrow as it can get.
+    The search is over if the measured rates do not enclose a break-even, or if they enclose it as narrowly as they can.
     That is ±10 %, or more if the speed-up hardly changes with the rate: near the break-even, a speed-up known to ±
-    ``precision`` cannot be told from 1. If s is the slope of ln(speed-up) over ln(rate), ln(rate) is then known to ± a
-    multiple of ``precision`` ÷ s.
+    ``precision`` cannot be told from 1. The error of the break-even's ln(rate) is then proportional to ``precision`` ÷
+    slope of ln(speed-up) over ln(rate).
 
     Args:
         points: The measured rates in bits per second, lowest first, each with its ln(seconds of the baseline ÷ seconds
@@ -67,10 +67,11 @@ def _crossing(inside: Sequence[tuple[int, LogRatio]]) -> tuple[float, float]:
     """Return ln(rate) of the expected break-even, and the absolute slope of ln(speed-up) over ln(rate) there.
 
     ln(speed-up) is interpolated linearly in ln(rate). If it changes sign at several values of ln(rate), return the mean
-    of the first and the last of these values, and the slope between the ends of the bracket.
+    of the first and the last of these values, and the slope between the lowest and the highest rate of ``inside``.
 
     Args:
-        inside: The measured rates in the bracket, ends included, lowest first, each with ln(speed-up).
+        inside: The two measured rates between which the break-even is shown to lie, and those in between, lowest first,
+            each with ln(speed-up).
     """
     found = []
     for (rate, ratio), (later, other) in itertools.pairwise(inside):

@@ -20,10 +20,10 @@ class BreakEven:
         rows: The method's rows, slowest link first. Their links differ only in a factor of all rates.
         slowest: The links with the lowest rates.
         bracket: The range of link rates that contains the break-even.
-        untimed: The method's rows at added rates that gave no speed-up, for example because the link failed its check.
-            Empty if ``is_narrowest``, because these rates are not needed then.
-        is_narrowest: True if no further rate would narrow the bracket: it is already within ±10 %, or the speed-ups
-            near the break-even cannot be told from 1.
+        untimed: The method's rows at link rates that runs added to narrow the range, but that gave no speed-up, for
+            example because the link failed its check. Empty if ``is_narrowest``, because no rate is needed then.
+        is_narrowest: True if no further rate would narrow the range: it is already within ±10 %, or the speed-ups near
+            the break-even cannot be told from 1.
         lowest_bits_per_second: The lowest measured link rate.
         highest_bits_per_second: The highest measured link rate.
     """
@@ -38,18 +38,18 @@ class BreakEven:
 
     @property
     def outcome(self) -> BreakEvenOutcome:
-        """The outcome of the bracket, such as ``below``: the method is faster below the break-even."""
+        """The outcome, such as ``below``: the method is faster at link rates below the break-even. See ``Bracket``."""
         return self.bracket.outcome
 
     @property
     def emulators(self) -> list[str]:
-        """The names of the links' emulators, those of the slowest links first; see ``CellResult.emulators``."""
+        """The names of what emulated the links of the method's rows, each once, those of the slowest links first."""
         cells = (cell for row in self.rows for cell in row.cells)
         return list(dict.fromkeys(name for cell in cells for name in sorted(cell.emulators)))
 
     @property
     def added_rates(self) -> list[int]:
-        """The link rates in bits per second that no scenario asked for, but runs added to narrow the bracket."""
+        """The link rates in bits per second that only runs added, to find this break-even more precisely."""
         return [_point(row)[0] for row in self.rows if row.is_added]
 
     def rate_text(self, bits_per_second: int) -> str:
@@ -62,11 +62,12 @@ class BreakEven:
         return str(link.without_delay)
 
     def next_rate(self, precision: float) -> int | None:
-        """Return the link rate to measure next, in bits per second; None if no further rate would narrow the bracket.
+        """Return the link rate to measure next, in bits per second; None if the search for the break-even is over.
 
         Args:
-            precision: The half-width to which a speed-up at this rate would be measured, as a fraction of the speed-up.
-                If the speed-ups so far are known less precisely, the rate is chosen by their half-width instead.
+            precision: The half-width of the interval to which the speed-up at this rate would be measured, as a
+                fraction of the speed-up. The median half-width of the speed-ups measured so far is used instead if it
+                is larger.
         """
         return _next_rate([_point(row) for row in self.rows], precision)
 
@@ -74,8 +75,8 @@ class BreakEven:
 def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
     """Return the break-even of every method that was compared with the baseline at two or more link rates.
 
-    Links are compared if they differ only in a factor of all rates; their rate is then the up rate. If a rate was both
-    asked for and added by an earlier run to narrow the bracket, the rows that were asked for count.
+    Links are compared if they differ only in a factor of all rates; their rate is then the up rate. If a scenario asked
+    for a rate, and an earlier run also added it to find the break-even more precisely, the scenario's rows count.
     """
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     untimed: dict[tuple[str, str], list[Row]] = {}
@@ -96,10 +97,11 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
 
 
 def rate_and_shape(link: object) -> tuple[int, str] | None:
-    """Return a link's up rate in bits per second, and ``LinkMap.shape``, which is equal for links that differ by rate.
+    """Return a link's up rate in bits per second and its shape; None if the link is not valid or has no rate limit.
 
-    If ranks have different links, the rate is that of the default link. Return None if ``link`` has no emulated rate,
-    or if it is not a valid link.
+    The shape is ``LinkMap.shape``, a text with the ratios between the rates, and with delay, jitter and loss. It is
+    equal for links that differ only in a factor of all rates. If ranks have different links, the rate is that of the
+    default link.
 
     Args:
         link: A ``LinkMap``, or a link as in a scenario file.
@@ -112,7 +114,9 @@ def rate_and_shape(link: object) -> tuple[int, str] | None:
 
 
 def without_rate(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells whose specs differ only in a factor of all link rates and in ``added_rate``.
+    """Return a key that is equal for cells that differ only in a factor of all link rates.
+
+    Cells may also differ in ``added_rate``, which tells if a run added the cell's link rate to those of the scenario.
 
     Args:
         spec: A cell's fields as plain JSON values.

@@ -14,8 +14,8 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
     """Yield the lines on break-evens.
 
     Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
-    with the same range of rates share a line. Each other method gets a line of its own after these. Added rates that
-    gave no speed-up come last.
+    with the same range of rates share a line. Each other method gets a line of its own after these. Rates that no
+    scenario asked for, but that a run added to find a break-even more precisely, come last if they gave no speed-up.
     """
     at_every_rate = {"always": "faster", "never": "slower"}
     for outcome, comparative in at_every_rate.items():
@@ -35,9 +35,11 @@ def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) 
 
 
 def method_name(found: BreakEven, labels: Labels) -> str:
-    """Return the name of the method and its setting; of the links, what they have in common, and their emulators.
+    """Return a method's name for the lines on its break-even, such as ``liec · workers 4 · links with 20ms``.
 
-    Emulators are named if there are several, from the slowest links to the fastest.
+    The name has the method, its setting without the link rate, and what all its links have in common. If the links were
+    emulated in several ways, it names the emulators, those of the slowest links first. A suffix such as
+    ``(estimated)`` follows if times are not measured.
     """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""
@@ -68,7 +70,7 @@ def break_even_text(found: BreakEven, baseline: str) -> str:
 def _shown_range(found: BreakEven) -> str:
     """Return text such as ``from 10mbit to 1gbit, with no difference shown at 1 of 3 rates``.
 
-    For a method that is shown to be faster, or slower, at all other rates of this range.
+    The range covers all measured rates. Those with a shown difference all show the method to be faster, or all slower.
     """
     num_open = found.bracket.num_inside
     exception = f", with no difference shown at {num_open} of {len(found.rows)} rates" if num_open else ""

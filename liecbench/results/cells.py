@@ -27,7 +27,8 @@ class CellResult:
     ``long_run`` is a mean epoch with times from these bursts, in which rare steps, such as averaging steps, are as
     frequent as in a long training.
 
-    ``link_tally`` is ``link`` of the cell's End record, what the delay line counted.
+    ``link_tally`` has the counts of lost segments and of dropped and late frames from the cell's End record; None if
+    the delay line, one of the emulators of links, was not used.
 
     ``origin`` is the path of the results directory that the cell was loaded from; empty if it was not loaded from one.
     """
@@ -61,7 +62,7 @@ class CellResult:
 
     @property
     def emulators(self) -> frozenset[str]:
-        """The names of this cell's links' emulators while its times were taken; empty without shaped links."""
+        """The names of what emulated this cell's links while it was timed; empty if its links have no rate limits."""
         if self.is_interleaved:
             return self.timing_emulators
         emulator = _emulator(self.environment)
@@ -69,12 +70,15 @@ class CellResult:
 
     @property
     def is_added(self) -> bool:
-        """True if no scenario asked for this cell: the run added its link rate to narrow a break-even."""
+        """True if no scenario asked for this cell: a run added its link rate to find a break-even more precisely."""
         return bool(self.spec.get("added_rate", False))
 
     @property
     def trajectory(self) -> str:
-        """The id of the cell that is trained for this cell's losses if a session only times the steps of this cell."""
+        """The id of the cell that is trained, without rate limits, for the losses and accuracies of this cell.
+
+        Only a cell with ``is_interleaved`` needs such a cell, because a session merely times its steps.
+        """
         return digest(trajectory_spec(self.spec))
 
 
@@ -94,8 +98,9 @@ class Replay:
     def apply(self, records: Iterable[Record]) -> None:
         """Apply records in the order of the ledger.
 
-        Epoch and End records are ignored if their cell has no Start record before them. The epochs of a cell that is
-        only timed are computed from its timed steps and the epochs of the cell that was trained for it.
+        Epoch and End records are ignored if no Start record of their cell comes before them. If a session only timed a
+        cell's steps, and another cell was trained for its losses, its epochs are computed from both: times from the
+        timed steps, all else from the other cell's epochs.
         """
         for record in records:
             if isinstance(record, Timing):
@@ -155,7 +160,8 @@ def replay(records: Iterable[Record]) -> dict[str, CellResult]:
 def without_used_trajectories(cells: Sequence[CellResult]) -> list[CellResult]:
     """Return the cells without those that were trained only for the losses of other cells in ``cells``.
 
-    Such a cell is dropped because the cell that it was trained for shows the same epochs, with times.
+    The other cells' steps were only timed. These cells have the losses of the trained cell, and times on their own
+    links, so that the trained cell would show the same epochs a second time.
     """
     used = {cell.trajectory for cell in cells if cell.is_interleaved}
     return [cell for cell in cells if cell.id not in used]

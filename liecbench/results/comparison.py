@@ -85,7 +85,8 @@ class Comparison:
         """Return the comparison of rows that ``summarise`` returned for the same baseline and the same targets.
 
         Args:
-            rows: The rows. Those that runs added to narrow break-evens are used only for these.
+            rows: The rows. Those at link rates that runs added to find break-evens more precisely are used only for the
+                break-evens.
             baseline: The cells that the others are compared with.
             target_accuracy: An accuracy from 0 to 1, or None for no target.
             target_loss: A test loss, or None for no target.

@@ -178,10 +178,10 @@ def comparison_settings(directory: Path) -> ComparisonSettings:
 def load(directories: Sequence[Path], *, with_added: bool = False) -> list[CellResult]:
     """Return the cells of several results directories.
 
-    Cells that runs added to narrow break-evens are left out unless ``with_added``.
+    Cells at link rates that runs added to find a break-even more precisely are left out unless ``with_added``.
 
     If a cell completed in any directory, its incomplete results in other directories are left out. If it completed in
-    several directories, all its completed results are kept, and ``CellResult.directory`` tells them apart.
+    several directories, all its completed results are kept, each with the directory's short name in its ``directory``.
 
     Raises:
         LiecbenchError: If a directory has no ledger, or its ledger is damaged.

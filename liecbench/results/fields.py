@@ -7,8 +7,8 @@ from typing import Any
 def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the names of the fields that differ between rows, in the order of their first occurrence.
 
-    A field differs if two rows have different values other than None, or if two rows of the same algorithm have a value
-    and None. A row without the field does not count.
+    A field differs if two rows have different values other than None, or if one row has None and another row of the
+    same algorithm has a value. A row that lacks the field does not count.
 
     Args:
         rows: The fields of each row, by name.

@@ -31,11 +31,12 @@ _WAYS: Final = ("sent", "received")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindMeans:
-    """The means per step over all timed steps of one contestant (a method on one link) and one step kind.
+    """Means per step over all timed steps of one kind, such as averaging steps, of one method on one link.
 
     Attributes:
         share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
-        seconds: Mean seconds per step, by the name of the field of ``Epoch``. Each burst has the same weight.
+        seconds: Mean seconds per step, by the name of the field of ``Epoch`` that is computed from them. Each
+            burst (series of consecutive timed steps) has the same weight.
         wire_bytes: Mean wire bytes per step: lists ``sent`` and ``received``, one number per rank; None if not counted.
         payload_bytes: Mean payload bytes per step: lists ``sent`` and ``received``, one number per rank.
         step_quantiles: A sample of the seconds of single steps.
@@ -49,7 +50,7 @@ class KindMeans:
 
     @classmethod
     def of(cls, bursts: Sequence[Timing]) -> Self:
-        """Return the means of the bursts of one kind."""
+        """Return the means over the bursts (series of consecutive timed steps) of one step kind, method and link."""
         wire = [burst.wire_bytes for burst in bursts if burst.wire_bytes is not None]
         steps = sum(burst.steps for burst in bursts)
         return cls(
@@ -65,7 +66,7 @@ class KindMeans:
 
 
 def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
-    """Return the means of each step kind by its name, given all bursts of one contestant."""
+    """Return the means of each step kind by its name, given all series of timed steps of one method on one link."""
     by_kind: dict[str, list[Timing]] = {}
     for timing in timings:
         by_kind.setdefault(timing.kind, []).append(timing)
@@ -73,13 +74,13 @@ def kind_means(timings: Sequence[Timing]) -> dict[str, KindMeans]:
 
 
 def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return an epoch of a cell whose steps were timed on its link while another cell was trained in its place.
+    """Return an epoch of a cell whose steps were only timed on its link, while another cell was trained for its losses.
 
     Args:
-        trained: The epoch of the trained cell, which gives all but times and wire bytes. All its step kinds are in
-            ``kinds``.
+        trained: The epoch of the trained cell. Its losses, accuracies and payload bytes are kept. All its step kinds
+            are in ``kinds``.
         kinds: The means of each step kind, from which times and wire bytes are computed.
-        timings: The bursts from which ``kinds`` was computed.
+        timings: The bursts (series of consecutive timed steps) from which ``kinds`` was computed.
         cell: The id of the timed cell.
     """
     counts = {kind: float(n) for kind, n in (trained.step_kinds or {}).items()}
@@ -87,9 +88,15 @@ def compose_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Seque
 
 
 def long_run_epoch(trained: Epoch, kinds: Mapping[str, KindMeans], timings: Sequence[Timing], cell: str) -> Epoch:
-    """Return the mean epoch of a long training, in which each step kind is as frequent as its ``share``.
+    """Return the mean epoch that a cell would have in a long training, in which each step kind has its ``share``.
 
-    In a short training, a rare kind can be missing or be too frequent. The arguments are those of ``compose_epoch``.
+    In a short training, a rare kind, such as averaging steps, can be missing or be too frequent.
+
+    Args:
+        trained: An epoch of the cell that was trained in place of the timed cell. Its losses and accuracies are kept.
+        kinds: The means of each step kind, from which times, wire bytes and payload bytes are computed.
+        timings: The bursts (series of consecutive timed steps) from which ``kinds`` was computed.
+        cell: The id of the timed cell.
     """
     counts = {kind: trained.steps * means.share for kind, means in kinds.items() if means.share}
     epoch = _with_times(trained, counts, kinds, timings, cell)

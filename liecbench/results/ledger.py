@@ -123,8 +123,8 @@ class LedgerReader:
 class Ledger:
     """The write end of a results directory's ledger: each record is appended and synced to the disk.
 
-    One process writes at a time: rank 0 while a launch lives, else the ``liecbench`` command. The number of a line is
-    counted in the file again whenever another process has written since the last append.
+    One process writes at a time: rank 0 while a launch lives, else the ``liecbench`` command. If another process has
+    written since the last append, the next append first counts the file's lines again, to number its own.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -157,7 +157,7 @@ class Ledger:
         self._size, self._num_lines = self._size + len(line), self._num_lines + 1
 
     def _count_lines(self) -> None:
-        """Count the lines that the file has, if its size is not what this object's last append left."""
+        """Count the file's lines again if its size shows that another process wrote after this object's last append."""
         size = os.fstat(self._file).st_size
         if size == self._size:
             return

@@ -25,7 +25,7 @@ def seal(text: str, number: int) -> str:
 
 
 def unseal(line: bytes) -> int | None:
-    """Return the number of a line, once its checksum is verified; None if the line does not end in both.
+    """Return the number of a line if its checksum is right; None if the line does not end in a number and a checksum.
 
     Raises:
         ValueError: If the checksum is wrong.
@@ -58,15 +58,15 @@ class LineNumbers:
         self._are_written = False
 
     def skip(self) -> None:
-        """Pass over a line that cannot be read."""
+        """Pass over a line that cannot be read; the next line may then have any number."""
         self._last = None
 
     def next(self, number: int, *, is_written: bool) -> str | None:
-        """Pass on to the next line; return what is wrong with its number, or None.
+        """Check the number of the next line; return what is wrong with it, or None.
 
         Args:
-            number: The line's number; that of the line in the file if ``is_written`` is False.
-            is_written: False for lines of the first schema, which have no number.
+            number: The number written in the line or, if there is none, the line's position in the file, from 1.
+            is_written: True if the number is written in the line, as it is in all but lines of the first schema.
         """
         before, self._last = self._last, number
         if not is_written:

@@ -50,7 +50,7 @@ class CompletedCell:
 
     @property
     def costly_epochs(self) -> Sequence[Epoch]:
-        """The epochs from which an epoch's mean time is computed: ``long_run`` if there is one, else all epochs."""
+        """The epochs whose times and bytes are averaged: only ``long_run`` if it is not None, else all epochs."""
         return self.epochs if self.long_run is None else [self.long_run]
 
     def seconds_per_epoch(self, name: str) -> float | None:
@@ -151,7 +151,10 @@ class Metric:
         return self.unit.text(value) + unknown
 
     def differs(self, values: Iterable[Estimate | None]) -> bool:
-        """Return True if the rows' means differ so much that ``shown_from`` makes tables show the column."""
+        """Return True if the rows' largest mean is above (1 + ``shown_from``) × the smallest.
+
+        Tables then show the metric's column. Return False if ``shown_from`` is None.
+        """
         means = [value.mean for value in values if value is not None]
         return self.shown_from is not None and bool(means) and max(means) > (1 + self.shown_from) * min(means)
 

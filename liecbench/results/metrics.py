@@ -33,7 +33,7 @@ def _ratio(name: str) -> Compare:
 
 
 def _of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
-    """Return None: this metric has no value per cell. It is computed per row, from the rounds of a timing session."""
+    """Return None: a speed-up has no value per cell, because it is computed from the times of all cells of a row."""
 
 
 def _wire_bytes(cell: CompletedCell) -> float | None:

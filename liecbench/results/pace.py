@@ -26,10 +26,11 @@ class Pace:
     """The seconds per epoch of the cells of one row.
 
     Attributes:
-        setting: A key that is equal for rows whose sessions had the same setting, such as a link; None if the cells
+        setting: A key that is equal for rows that were timed in the same setting, such as a link; None if the cells
             were timed while they trained.
-        by_round: Seconds per epoch by round. Every step kind, such as averaging steps, counts with its share in a long
-            training. Empty if the cells were timed while they trained.
+        by_round: Seconds per epoch in each round of a timing session, by (results directory, number of the group of
+            rounds, number of the round in the group). Every step kind, such as averaging steps, counts with its share
+            in a long training. Empty if the cells were timed while they trained.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
     """
@@ -74,11 +75,11 @@ class Pace:
         return LogRatio.of_rounds(by_placement({place: math.log(s) for place, s in self.by_round.items()}))
 
     def speed_over(self, other: "Pace") -> LogRatio | None:
-        """Return ln(seconds of ``other`` ÷ seconds of this pace).
+        """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
 
-        The two are paired by round if they were timed in the same rounds, and by seed if they were timed while they
-        trained. If they were timed in two sessions, or in different rounds of one, they count as independent. Return
-        None if there are no pairs.
+        If timing sessions timed both, the seconds are paired by round; paces without a common round count as
+        independent. If the cells were timed while they trained, the seconds are paired by seed. Return None if there is
+        nothing to compare, such as a common seed.
         """
         shared = self._shared_rounds(other)
         if self.setting is not None and other.setting is not None and not shared:
@@ -93,7 +94,7 @@ class Pace:
         return LogRatio.of_pairs([math.log(other.by_seed[seed] / self.by_seed[seed]) for seed in seeds])
 
     def timed_apart_from(self, other: "Pace") -> bool:
-        """Return True if sessions of the same setting timed the two paces, but never in the same round."""
+        """Return True if sessions timed both paces in the same setting, such as a link, but never in the same round."""
         return self.setting is not None and self.setting == other.setting and not self._shared_rounds(other)
 
     def _shared_rounds(self, other: "Pace") -> list[_Position]:
