@@ -21,7 +21,7 @@ class FirstStepsRecorder:
     """A recorder of the losses of a cell's first five steps on one rank; a cell is one configuration with one seed.
 
     After these steps, it also records the norm of the residuals and, from one more forward and backward pass, the
-    compression error. The gate compares these values with those of an earlier run.
+    compression error. ``liecbench check`` compares these values with those of an earlier run.
 
     Args:
         replica: The cell's model, optimizer, algorithm and data on this rank, before the first step.

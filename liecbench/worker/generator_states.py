@@ -33,7 +33,8 @@ def generator_with(state: Any, found: object, device: torch.device) -> Generator
 
     Args:
         state: The state.
-        found: Returned, with this state, if it is a generator of the same kind; otherwise the generator is a new one.
+        found: The object that has the generator's place. If it is a generator of the same kind, it is set to the state
+            and returned. Otherwise a new generator is returned.
         device: The device of a new generator of torch.
     """
     if isinstance(state, Tensor):
@@ -57,7 +58,10 @@ def generator_with(state: Any, found: object, device: torch.device) -> Generator
 
 
 def as_plain(value: Any) -> Any:
-    """Return ``value`` with arrays and NumPy's numbers in it as plain data."""
+    """Return ``value`` with NumPy's arrays and numbers in it as plain data, which ``torch.load`` takes as safe.
+
+    An array becomes a dict with its dtype, shape and bytes.
+    """
     match value:
         case dict():
             return {key: as_plain(item) for key, item in value.items()}
@@ -74,7 +78,7 @@ def as_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Return the value that ``as_plain`` made plain."""
+    """Return ``value``, a result of ``as_plain``, with its arrays turned into NumPy arrays again."""
     if not isinstance(value, dict):
         return value
     if value.keys() == {"dtype", "shape", "bytes"}:

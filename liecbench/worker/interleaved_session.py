@@ -42,8 +42,9 @@ def run_session(
 ) -> None:
     """Time the steps of all contestants (methods) of a timing session, in turns. Collective.
 
-    Rank 0 records each burst, and the start and the end of each cell that completes with the session. A cell is
-    recorded as failed if its contestant fails to train, or if a link's rate is too far from the requested rate.
+    Rank 0 records each burst (a series of timed steps). It also records the start and the end of each cell (one
+    configuration with one seed) that this session completes. A cell is recorded as failed if its contestant fails to
+    train, or if a link's rate is too far from the requested rate.
 
     Args:
         session: The session.
@@ -82,13 +83,14 @@ def run_session(
 
 @dataclass(slots=True, kw_only=True)
 class _Group:
-    """Contestants (methods to time) that are in memory together and take turns.
+    """Contestants (methods to time) that are in memory together, and whose steps are timed in turns.
 
     Attributes:
         session: The session.
         link: This rank's link.
         writer: The ledger's writer on rank 0; None on other ranks.
-        timings: The bursts of the compared cells so far; on rank 0, also those of earlier sessions.
+        timings: The records of all bursts (series of timed steps) of this session so far. On rank 0, also those of
+            earlier sessions whose methods are compared with these.
         live: The contestants that have not failed.
     """
 
@@ -122,10 +124,10 @@ class _Group:
             self._rounds = _from_rank_0(self._rounds_in_total)
 
     def _place(self, placement: int, order: random.Random, traces: Path | None) -> None:
-        """Create the contestants (methods to time), time a few rounds of turns, and close the contestants.
+        """Create the contestants (methods to time) in memory, time them in turns for a few rounds, and close them.
 
         Args:
-            placement: The number of times that the contestants were created before.
+            placement: The number of earlier creations of the contestants, in this and in earlier sessions.
             order: RNG for the order in which contestants are created and take turns.
             traces: The directory for timelines of the contestants' steps; None for no timelines.
         """

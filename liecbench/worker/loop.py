@@ -136,7 +136,10 @@ def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writ
 
 
 def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train the cell from epoch ``epochs_done`` (from 0) on; return its status, and the error or None."""
+    """Train the cell from epoch ``epochs_done`` (from 0) on. Return the cell's status and an error message.
+
+    The status is "completed", "diverged" or "failed". The message is None if the cell completed.
+    """
     try:
         context.link.check()
         return _train(job, epochs_done, context)
@@ -147,7 +150,10 @@ def _carry_out(job: Job, epochs_done: int, context: _Context) -> tuple[Status, s
 
 
 def _train(job: Job, epochs_done: int, context: _Context) -> tuple[Status, str | None]:
-    """Train, save and record the epochs from ``epochs_done`` (from 0) on; return the status "completed" and None."""
+    """Train, save and record the epochs from ``epochs_done`` (from 0) on.
+
+    Return the status "completed", and None as the error message, because every failure raises an error.
+    """
     cell, directory, writer = job.cell, context.directory, context.writer
     data = job.data_sha256 if epochs_done else None
     heartbeat = writer.heartbeat if writer is not None else lambda: None

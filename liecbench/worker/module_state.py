@@ -19,7 +19,11 @@ _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), torch.Size, 
 
 
 def unsaved_state(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """Return, for each module by name, what its state dict lacks: plain data, which ``torch.load`` takes as safe."""
+    """Return, for each module by name, the state that the model's state dict lacks.
+
+    It is plain data, which ``torch.load`` takes as safe, under the keys ``buffers``, ``attributes``, ``collections``,
+    ``arrays``, ``generators`` and ``objects``.
+    """
     return {
         name: {
             "buffers": {key: module._buffers[key] for key in module._non_persistent_buffers_set},
@@ -63,9 +67,10 @@ def restore_unsaved_state(model: nn.Module, state: dict[str, dict[str, Any]]) ->
 
 
 def _restored(found: Any, value: Any) -> Any:
-    """Return ``found`` with the contents of ``value`` if both are of one kind, else ``value``.
+    """Return ``found`` with the contents of ``value`` if both are lists, dicts, sets or equally shaped tensors.
 
-    The object stays the same because others may refer to it: two modules that share a dict, or a view of a parameter.
+    Otherwise return ``value``. The object ``found`` is kept if possible, because others may refer to it: another module
+    that shares a dict, or a view of a parameter.
     """
     match found, value:
         case (list(), list()):
@@ -84,7 +89,10 @@ def _restored(found: Any, value: Any) -> Any:
 
 
 def _refill(found: Any, items: list[Any] | dict[Any, Any]) -> None:
-    """Replace the items of a collection in place. One that a pass creates is left to be created anew."""
+    """Replace the items of the collection ``found`` in place.
+
+    Do nothing if the model has no such collection yet, because it creates the collection only in its first pass.
+    """
     match found, items:
         case (deque(), list()):
             found.clear()
@@ -103,7 +111,7 @@ def _set_array(module: nn.Module, key: str, array: np.ndarray[Any, Any]) -> None
 
 
 def add_missing_buffers(model: nn.Module, state: dict[str, Any]) -> None:
-    """Create in ``model`` the buffers of the state dict ``state`` that it lacks, or that have another shape there.
+    """Create in ``model`` the buffers of the state dict ``state`` that ``model`` lacks or has in another shape.
 
     Some modules create or reshape their buffers in the first pass.
     """
@@ -119,7 +127,10 @@ def add_missing_buffers(model: nn.Module, state: dict[str, Any]) -> None:
 
 
 def _set_buffer(module: nn.Module, name: str, value: Tensor | None, model: nn.Module) -> None:
-    """Set a buffer: in place if possible, because DistributedDataParallel keeps references to buffers."""
+    """Set the buffer ``name`` of ``module``, which is a part of ``model``.
+
+    Set it in place if possible, because DistributedDataParallel keeps references to buffers.
+    """
     found = module._buffers.get(name)
     if found is not None and value is not None and found.shape == value.shape and found.dtype == value.dtype:
         with torch.no_grad():

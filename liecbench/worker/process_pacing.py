@@ -49,7 +49,7 @@ class ProcessPacing:
         """Return None, because delays are computed from the link's rates, so that there is nothing to measure."""
 
     def tally(self) -> None:
-        """Return None: only a delay line counts, and here this process itself delays its messages."""
+        """Return None, because no delay line emulates the links: this process delays its messages itself."""
 
     def wire_bytes(self) -> None:
         """Return None, because messages cross the loopback interface, which counts the bytes of all ranks together."""

@@ -88,7 +88,7 @@ class Replica:
 
     @property
     def step_kinds(self) -> list[str]:
-        """The kind of each step of the whole training, in order."""
+        """The kind of each step of the whole training, in order. Steps of one kind have equal message sizes."""
         num_steps = self.steps_per_epoch * self.cell.task.epochs
         return [self.algorithm.step_kind(step) for step in range(num_steps)]
 

@@ -32,9 +32,9 @@ class Resident:
     Attributes:
         contestant: The method to time, as a cell (one configuration with one seed).
         replica: The contestant's model, optimizer, algorithm and data on this rank.
-        shares: For each step kind, the number of one step of this kind, and the share of all steps that are of this
-            kind.
-        num_steps: For each step kind, the number of timed steps in the next burst.
+        shares: By step kind, the number of the first step of this kind, and the fraction of all steps that are of this
+            kind. Steps of one kind have equal message sizes.
+        num_steps: By step kind, the number of timed steps in the next burst (a series of consecutive steps).
     """
 
     contestant: Contestant
@@ -101,8 +101,8 @@ class Resident:
 def _for_timing(cell: Cell) -> Cell:
     """Return the cell with a smaller, constant learning rate, so that training does not diverge while steps are timed.
 
-    Training might diverge because a burst repeats one step kind far more often than training does. The time of a step
-    does not depend on the learning rate.
+    Training might diverge because timing repeats steps of one kind, such as averaging steps, far more often than
+    training does. The time of a step does not depend on the learning rate.
     """
     task = {"learning_rate": _SLOWER_LEARNING * cell.task.learning_rate, "schedule": None}
     return cell.model_copy(update={"task": cell.task.model_copy(update=task)})

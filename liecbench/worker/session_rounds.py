@@ -43,11 +43,11 @@ def burst_steps(step_seconds: float) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class RoundPlan:
-    """The number of rounds of a session.
+    """The number of rounds of a timing session; in a round, each method is timed once.
 
-    The first ``FIRST_ROUNDS`` rounds decide, once, how many rounds the wanted precision needs. Asking again after every
-    round would stop at a moment when the rounds happen to agree, so that intervals would be too narrow. Only the number
-    of rounds that the time limit allows is computed again.
+    The number that the wanted precision needs is estimated only once, from the first ``FIRST_ROUNDS`` rounds. A new
+    estimate after every round would end the session at a moment when the rounds happen to agree, so that intervals
+    would be too narrow. Only the number of rounds that the time limit allows is computed again later.
 
     Attributes:
         precision: The half-width that the 95 % interval of each speed-up should have, as a fraction of the speed-up.
@@ -60,9 +60,10 @@ class RoundPlan:
         """Return the total number of rounds that the session should have.
 
         Args:
-            timings: All bursts of the compared cells so far, also those of earlier sessions.
-            contestants: The keys of the contestants that take turns. The session is to find the speed-up of each other
-                contestant over the first.
+            timings: The records of all bursts (series of timed steps) of the compared methods so far, also those of
+                earlier sessions.
+            contestants: The keys of the methods to time. The session measures the speed-up of each of the others over
+                the first.
             rounds_done: The number of rounds that this session has had; at least one.
             seconds: The seconds that these rounds took.
         """
@@ -81,8 +82,8 @@ def session_rounds_needed(
     """Return the total number of rounds that a session needs until every speed-up is known to ``precision``.
 
     Args:
-        log_ratios: For each speed-up, ln(ratio) of all rounds that timed it, also those of earlier sessions, by
-            placement.
+        log_ratios: For each speed-up, one series per creation of the methods in memory: ln(speed-up) of each round
+            until the next creation. Rounds of earlier sessions are included.
         precision: The wanted half-width of the 95 % intervals, as a fraction of the speed-up.
         rounds_done: The number of rounds that this session has had.
     """

@@ -19,7 +19,8 @@ class StepParts:
         wire_seconds: Exposed transfer of messages, at most bytes ÷ link rate.
         compress_seconds: Exposed compression and decompression.
         other_seconds: Everything else: latency, waiting for other ranks, waiting for a processor. In a timing session
-            also what computing takes longer than alone, because of DistributedDataParallel and of cold caches.
+            also the time by which computing takes longer than without communication, because of
+            DistributedDataParallel's own work and of cold caches.
     """
 
     compute_seconds: float
@@ -31,9 +32,10 @@ class StepParts:
     def of(cls, ranks: Sequence[RankMeasurement], compute_seconds: float | None = None) -> Self:
         """Return the parts, given the measurement of each rank.
 
-        ``compute_seconds`` are the seconds that the steps compute when they are alone (``ComputeAlone``). If they are
-        unknown (None), the mean over ranks of what the steps themselves computed takes their place. It depends on the
-        method: the same model takes up to 1.7 times as long if steps wait for the network in between.
+        ``compute_seconds`` are the seconds that the model and the optimizer would compute in these steps if there were
+        no communication. If they are unknown (None), the mean over ranks of the computing that was measured in these
+        steps takes their place. That mean depends on the method: the same model takes up to 1.7 times as long if steps
+        wait for the network in between.
 
         Transfer and compression are those of one rank, the one that is assumed to wait least for the others. The
         others wait for this rank, so its work shows why the steps take so long. It is chosen as follows:

@@ -16,9 +16,10 @@ _MAX_PERIOD: Final = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepShare:
-    """One step kind.
+    """A step kind, which is a set of steps with equal message sizes, such as the averaging steps.
 
-    ``first`` is the number of the first step of this kind, and ``share`` is its share of all steps in the long run.
+    ``first`` is the number of the first step of this kind in the training. ``share`` is the fraction of all steps that
+    are of this kind in the long run.
     """
 
     first: int
@@ -26,9 +27,9 @@ class StepShare:
 
 
 def step_shares(step_kind: Callable[[int], str], period: int, num_steps: int) -> dict[str, StepShare]:
-    """Return by name all step kinds that occur in the training, or would occur in a longer one.
+    """Return, by name, all step kinds that occur in the training, or would occur in a longer one.
 
-    A kind that occurs only at the start of training has the share 0.
+    Steps of one kind have equal message sizes. A kind that occurs only at the start of training has the share 0.
 
     Args:
         step_kind: Returns the kind of the step with a given number.

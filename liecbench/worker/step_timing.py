@@ -58,7 +58,9 @@ def start_clock(replica: Replica) -> StepClock:
 
 
 def rehearse(replica: Replica) -> None:
-    """Train a step of each kind to compile GPU kernels and open NCCL's connections; then undo the steps. Collective.
+    """Train one step of each kind, such as with and without averaging; then undo the steps. Collective.
+
+    The steps make torch compile GPU kernels and NCCL open connections before any step is timed.
 
     Raises:
         NonFiniteError: If a gradient is not finite.

@@ -172,7 +172,10 @@ class _Memory:
 
 
 def _flat_state(value: Any) -> Restore | None:
-    """Return a function that restores a random generator or an array; None if ``value`` is neither."""
+    """Return a function that restores the present state of ``value``, a random generator or an array.
+
+    Return None if ``value`` is neither.
+    """
     match value:
         case torch.Generator():
             return functools.partial(_set_state, value, value.get_state())
