@@ -95,7 +95,10 @@ class CheckResult:
 
     @property
     def gates_time(self) -> bool:
-        """True if times were compared: the result has pairs, or the metric is the communication time ÷ wire time."""
+        """True if times were compared: if no result of a check has this property, the check notes that none were.
+
+        The result then has pairs of step times, or its metric is communication time ÷ wire time.
+        """
         compared = self.verdict is not Verdict.NOT_COMPARED
         return compared and (bool(self.pairs) or self.metric == COMMUNICATION_OVER_WIRE)
 

@@ -189,7 +189,10 @@ def _print_error(message: str) -> None:
 
 
 def _exit_with_usage(error: Any) -> NoReturn:
-    """Print a mistake in the command line, or the help that replaces it, without the middle of very long words."""
+    """Print typer's error about the command line, or the help that typer shows instead, and exit with its code.
+
+    Very long words are printed without their middle.
+    """
     error.message = "\n".join(map(shortened, error.message.split("\n")))
     with ignore_unwritable_errors():
         error.show()

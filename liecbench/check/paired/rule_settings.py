@@ -37,7 +37,7 @@ class StoppingRule:
     fewest_relaunches: int = FEWEST_RELAUNCHES
 
     def fail_threshold(self, num_tests: int) -> float:
-        """Return the E-value that a test needs to fail; its claim: B is slower than A by more than ``tolerance``.
+        """Return the E-value that a test needs to fail, for the claim that B is slower than A by over ``tolerance``.
 
         ``num_tests`` is the number of tests of the whole check.
         """
@@ -45,12 +45,12 @@ class StoppingRule:
 
     @property
     def pass_threshold(self) -> float:
-        """E-value that a test needs to pass; its claim: B is slower than A by less than ``bound``."""
+        """E-value that a test needs to pass, for the claim that B is slower than A by less than ``bound``."""
         return 1 / self.beta
 
     @property
     def can_decide(self) -> bool:
-        """True if ``fewest_relaunches`` are enough for a verdict. Otherwise a check only estimates the change."""
+        """True if ``fewest_relaunches`` launches suffice for a verdict. If not, a check only estimates the change."""
         return self.fewest_relaunches >= FEWEST_RELAUNCHES
 
     @property

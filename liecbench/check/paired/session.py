@@ -82,7 +82,7 @@ class PairedComparison:
                 remaining = [measured for measured in remaining if not measured.is_given_up]
 
     def _measure(self, remaining: list[MeasuredCase], relaunch: int, directory: Path) -> None:
-        """Launch both sides, measure pairs of each case in ``remaining``, and remove each case when it is measured.
+        """Launch both sides, measure pairs of each case in ``remaining``, and then remove the case from this list.
 
         ``relaunch`` is the number of this launch, from 0, and ``directory`` is for its files.
         """

@@ -69,7 +69,8 @@ class ResidentSide:
 
     Args:
         side: Settings of the side.
-        cells: The cells that this launch can measure. They have the same ``launch_key``.
+        cells: The cells that this launch can measure. They agree in all fields that a launch fixes, such as the number
+            of workers.
         directory: Directory for the launch's plan, its named pipe for orders, and its log.
         stall_timeout: Returns the seconds without an answer after which the ranks count as lost.
         say: Called with each line of progress.
@@ -136,10 +137,10 @@ class ResidentSide:
         self._events: Iterator[Event] = self._ranks.events
 
     def open(self, cell: Cell) -> Opened:
-        """Build a cell on this side's ranks, for the bursts that follow.
+        """Build a cell on this side's ranks, which then train its steps on demand.
 
         Raises:
-            UnknownError: If this side's liecbench does not know something that the cell names.
+            UnknownError: If this side's version of liecbench does not know an algorithm or an option of the cell.
         """
         # Bursts do not depend on ``timing``, and another version of liecbench may not know this version's values of it.
         spec = {**cell.spec(), "timing": "measured"}

@@ -30,16 +30,19 @@ def log_ratio(pair: Pair) -> float:
 
 
 def weigh(pairs: Sequence[Pair], rule: StoppingRule) -> Evidence:
-    """Return the evidence of these pairs: for each claim, the largest of the E-values computed after each pair.
+    """Return the evidence of these pairs that B is slower by more than the tolerance, or by less than the bound.
 
-    Without pairs, the E-values are 1.
+    For each of the two claims, this is the largest of the E-values computed after each pair; 1 without pairs.
     """
     *_, last = [Evidence(slower=1.0, within=1.0), *_looks(pairs, rule)]
     return last
 
 
 def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
-    """Yield, after each pair, the evidence so far: for each claim, the largest of the E-values up to this pair."""
+    """Yield the evidence after each pair that B is slower by more than the tolerance, or by less than the bound.
+
+    For each of the two claims, this is the largest of the E-values up to this pair.
+    """
     num_slower = num_within = 0
     slower = within = 0.0
     for number, value in enumerate(map(log_ratio, pairs), start=1):
@@ -53,14 +56,14 @@ def _looks(pairs: Sequence[Pair], rule: StoppingRule) -> Iterator[Evidence]:
 def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdict | None:
     """Return the verdict after the first pair that decides the test; None if no pair does.
 
-    FAIL needs an E-value of at least the fail threshold, and in each relaunch a median slowdown of B above the
-    tolerance. PASS needs an E-value of at least the pass threshold, and in each relaunch a median slowdown below the
-    bound. Both need enough relaunches with enough pairs. If a pair allows both, the verdict is FAIL. If the rule plans
-    fewer relaunches than a decision needs, the verdict is INCONCLUSIVE instead of FAIL or PASS.
+    FAIL needs an E-value of at least the fail threshold, and in each launch of the two sides a median slowdown of B
+    above the tolerance. PASS needs an E-value of at least the pass threshold, and in each launch a median slowdown
+    below the bound. Both need enough launches with enough pairs. If a pair allows both, the verdict is FAIL. If the
+    rule asks for too few launches for any verdict, it is INCONCLUSIVE instead of FAIL or PASS.
 
     Args:
         pairs: The pairs of one test, in the order in which they were measured.
-        rule: The rule with thresholds, tolerance and number of relaunches.
+        rule: The rule with thresholds, tolerance, bound and number of launches.
         num_tests: Number of tests of the whole check.
     """
     for number, found in enumerate(_looks(pairs, rule), start=1):
@@ -81,9 +84,10 @@ def _has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
     """Return True if further pairs of a test can bring neither PASS nor FAIL.
 
-    PASS and FAIL each need evidence for a claim. A claim is lost if the median of a launch that is over contradicts it,
-    or if its E-value would stay too small even if all pairs that are left supported it. A rule with too few relaunches
-    to decide only estimates, and is never hopeless.
+    FAIL needs evidence that B is slower than A by more than the tolerance, and PASS that it is slower by less than the
+    bound. Either verdict is out of reach if the median of a finished launch contradicts its claim, or if the claim's
+    E-value would stay too small even if all remaining pairs supported it. If the rule has too few launches for a
+    verdict, return False: the pairs then serve only to estimate the change.
 
     Args:
         pairs: The pairs of the test so far.
@@ -108,10 +112,12 @@ def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None =
 def is_complete(
     tests: Sequence[Sequence[Pair]], rule: StoppingRule, num_tests: int, running: int | None = None
 ) -> bool:
-    """Return True if a cell has ``rule.most_pairs`` pairs, or if each of its tests is decided or hopeless.
+    """Return True if a cell needs no more pairs.
+
+    It has ``rule.most_pairs`` pairs, or each of its tests has a verdict or cannot get one any more.
 
     Args:
-        tests: The pairs of each test of the cell.
+        tests: The pairs of each test of the cell; a test is one metric.
         rule: The rule.
         num_tests: Number of tests of the whole check.
         running: The number of the launch that still measures pairs; None between launches.
@@ -143,9 +149,9 @@ def is_relaunch_complete(tests: Sequence[Sequence[Pair]], relaunch: int, rule: S
 def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int:
     """Return the number of pairs of a cell to measure in launch number ``relaunch``, counted from 0.
 
-    Let F be ``fewest_relaunches``. Launches before number F − 1 cannot bring a verdict, and each measures 1/F of the
-    fewest pairs that a verdict needs. Each later launch measures ``most_pairs`` ÷ ``usual_relaunches`` pairs. No launch
-    measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH`` pairs.
+    A verdict needs pairs of ``rule.fewest_relaunches`` launches. Each launch before the last of these measures
+    1/``fewest_relaunches`` of the fewest pairs that a verdict needs. The last of these and each later launch measure
+    ``rule.most_pairs`` ÷ ``rule.usual_relaunches`` pairs. No launch measures fewer than ``FEWEST_PAIRS_PER_RELAUNCH``.
     """
     if relaunch >= rule.fewest_relaunches - 1:
         return max(FEWEST_PAIRS_PER_RELAUNCH, math.ceil(rule.most_pairs / rule.usual_relaunches))
@@ -155,12 +161,12 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
 
 
 def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if in every launch of the two sides the median slowdown of B is above the tolerance."""
+    """Return True if B's median slowdown against A is above ``rule.tolerance`` in every launch of the two sides."""
     return all(statistics.median(values) > math.log1p(rule.tolerance) for values in _by_relaunch(pairs))
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    """Return True if in every launch of the two sides the median slowdown of B is below the bound."""
+    """Return True if B's median slowdown against A is below ``rule.bound`` in every launch of the two sides."""
     return all(statistics.median(values) < math.log1p(rule.bound) for values in _by_relaunch(pairs))
 
 
@@ -171,9 +177,9 @@ def _by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
 def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
     """Return one verdict per test, given all tests of a check.
 
-    A test keeps the verdict that the function ``decided`` gives it from its own pairs, if any. A test without one is
-    FAIL if Holm's procedure over all tests shows that side B is slower than the tolerance allows, and if the median
-    slowdown of every relaunch, of which there must be enough, is beyond the tolerance. Otherwise it is INCONCLUSIVE.
+    A test that its own pairs decide keeps that verdict. Any other test is FAIL if Holm's procedure over all tests shows
+    that side B is slower than the tolerance allows, and if the two sides were launched often enough, with a median
+    slowdown above the tolerance in each launch. Otherwise it is INCONCLUSIVE.
     """
     found = [weigh(test.pairs, rule) for test in tests]
     rejected = evidence.holm([each.slower for each in found], rule.alpha)
@@ -214,7 +220,7 @@ def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, fl
     """Return the lower and upper confidence bound of B ÷ A − 1; both are None if there are too few pairs.
 
     A bound is wrong with a probability of at most 1/``threshold``. The interval is widened to contain the median of
-    each relaunch, because relaunches differ more than the pairs of one relaunch do.
+    each launch of the two sides, because launches differ more than the pairs of one launch do.
     """
     bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
     if bounds is None:

@@ -14,8 +14,8 @@ def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Check
 
     Args:
         cell: Name of the cell, which is the same on both sides.
-        a: A's answer to the burst.
-        b: B's answer to a burst of the same steps.
+        a: A's results of the burst, a series of steps.
+        b: B's results of a burst of the same steps.
     """
     for metric, (before, now) in _totals(a, b).items():
         reason = f"B moves {now - before:+,} in the same steps" if now != before else "the same on both sides"
@@ -31,9 +31,10 @@ def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[Check
 
 
 def ungated_metrics(cell: str, a: BurstResult, b: BurstResult, *, same: bool) -> Iterator[UngatedMetric]:
-    """Yield the metrics of a burst that are only printed: the mean loss; if not ``same``, also bytes and messages.
+    """Yield metrics that cannot fail the check: the mean loss and, if not ``same``, bytes and messages.
 
-    ``same`` is True if A and B train equal cells, because ``traffic_results`` then compares bytes and messages.
+    ``a`` and ``b`` are each side's results of a burst, a series of steps. ``same`` is True if A and B train equal
+    cells: then a difference of bytes or messages can fail the check.
     """
     counted = {} if same else _totals(a, b)
     for metric, (before, now) in {**counted, "train_loss": (a.train_loss, b.train_loss)}.items():

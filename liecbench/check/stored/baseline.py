@@ -87,7 +87,10 @@ class StoredEpoch:
 
     @classmethod
     def of(cls, epoch: Epoch) -> Self:
-        """Return the fields of a record that a baseline stores; raise ValidationError if a value is out of bounds."""
+        """Return the part of an epoch's record that a baseline stores.
+
+        Raises ValidationError if a value is out of bounds.
+        """
         first = None if epoch.first_steps is None else dataclasses.asdict(epoch.first_steps)
         found: Self = _epoch_adapter().validate_python({**_stored_fields(epoch), "first_steps": first}, strict=False)
         return found

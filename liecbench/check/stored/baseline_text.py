@@ -65,7 +65,7 @@ def unsealed(content: bytes) -> tuple[bytes, Iterator[bytes]]:
 
 
 def _split(content: bytes, begin: int, end: int) -> Iterator[bytes]:
-    """Yield the JSON of each cell; line ends stand only between values, and two spaces only before a cell."""
+    """Yield the JSON of each cell in ``content[begin:end]``; a cell ends at a line ``},`` indented by two spaces."""
     while begin < end:
         stop = content.find(_BETWEEN, begin, end)
         stop = end if stop < 0 else stop + len(_BETWEEN) - 1

@@ -23,14 +23,14 @@ def over_wire(
 ) -> CheckResult | UngatedMetric | None:
     """Compare the ratio of communication time to wire time with the baseline's, seed by seed.
 
-    Wire time is the wire bytes divided by the link's rate.
+    Wire time is the wire bytes, or the payload bytes if those are not counted everywhere, divided by the link's rate.
 
     The ratio of an epoch uses the communication time of the rank that communicated least, and the ratio of a cell is
     the smallest of its epochs: disturbances only add time.
 
     Args:
         label: The cell's name.
-        matches: The matches of cells that differ only in the seed.
+        matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         margin: Relative growth of the ratio that is allowed.
         least_seconds_per_step: The ratio can fail the check only if a step's wire time is at least this, in seconds.
 
@@ -118,9 +118,9 @@ def _epochs(match: CellMatch) -> list[StoredEpoch]:
 
 
 def _known(epoch: StoredEpoch) -> bool:
-    """Return True if the record has ``least_communicate_seconds``, or needs none.
+    """Return True if the communication time of the rank that communicated least is recorded, or not needed.
 
-    A record needs none if no step was timed or no byte sent.
+    It is not needed if the epoch has no timed step or sent no bytes.
     """
     return bool(epoch.least_communicate_seconds) or not epoch.timed_steps or not epoch.payload_bytes.total
 
@@ -173,9 +173,9 @@ def _wire_seconds(epoch: StoredEpoch, rates: Sequence[tuple[float, float]], by_w
 
 
 def _per_epoch(entry: BaselineCell, name: str) -> float | None:
-    """Return the mean per epoch of the field ``name``, a number of seconds; None if no step was timed.
+    """Return the mean seconds per epoch of the time ``name``, such as ``train_seconds``; None if no step was timed.
 
-    The field covers only timed steps. The mean is scaled to all steps of an epoch.
+    The record of an epoch holds the time of its timed steps only, so the mean is scaled to all steps of an epoch.
     """
     timed = sum(epoch.timed_steps for epoch in entry.epochs)
     whole_epochs = timed / entry.epochs[-1].steps

@@ -114,7 +114,7 @@ def _signed(old: float, new: float) -> str:
 def _worst(label: str, metric: str, checked: Sequence[_SeedResult]) -> CheckResult:
     """Return a result for the cell ``label``, with the values of the seed that changed most.
 
-    It is chosen among the seeds that fail or, if none fails, among all.
+    If any seed fails, only those that fail are considered.
     """
     worst = max(checked, key=lambda one: one.badness)
     seed = "" if worst.verdict is Verdict.PASS and worst.old == worst.new else f"seed {worst.seed}: "

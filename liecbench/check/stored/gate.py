@@ -82,11 +82,11 @@ class _Group:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the matches whose metrics of this kind, such as times, can be compared."""
+        """Return the completed cells, each with the baseline's cell, whose metrics of this kind can be compared."""
         return [match for match in self.matches if not match.differences(kind)]
 
     def seeds_with(self, status: str) -> list[int]:
-        """Return the seeds of the cells in ``known`` that have this status."""
+        """Return the seeds of cells with this status that did not fail and that match a cell of the baseline."""
         return [cell.spec["seed"] for cell in self.known if cell.status == status]
 
 

@@ -64,7 +64,7 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
-    """Return the fields of the cells with which ``differences_from_nearest`` compares a cell.
+    """Return the fields of the baseline's cells among which to look for the one most similar to a cell.
 
     Of more than 500 cells, these are the first 200 that differ in more than the seed: thousands of cells of one side
     would take hours to compare with thousands of the other.
@@ -101,7 +101,10 @@ def _bytes_key(entry: BaselineCell) -> str:
 
 
 def _most_similar(conditions: Mapping[str, Any], candidates: Sequence[tuple[int, Mapping[str, Any]]]) -> int | None:
-    """Return the index of the candidate that agrees with the most of ``conditions``; None without candidates."""
+    """Return the index of the candidate that has the most values in common with a cell; None without candidates.
+
+    ``conditions`` are the cell's environment and settings by name. A candidate is an index with such a mapping.
+    """
     counts = {index: sum(other[name] == conditions[name] for name in other) for index, other in candidates}
     return max(counts, key=counts.__getitem__, default=None)
 

@@ -30,11 +30,11 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundVerdict:
-    """A verdict on a mean over seeds.
+    """A verdict on whether results are worse than the baseline by more than a margin, on average over seeds.
 
     Attributes:
         verdict: The verdict.
-        bounds: The mean and its confidence bounds; None if a single seed gives no bounds.
+        bounds: The mean of how much worse they are, with confidence bounds; None if a single seed gives no bounds.
         smallest_detectable: If bounds are inconclusive, the smallest mean that would have failed; else None.
         seeds_needed: If bounds are inconclusive, the number of seeds that would decide with the same mean and spread,
             or None if it is above ``MOST_SEEDS``; else None.
@@ -93,7 +93,7 @@ def _seeds_needed(losses: Sequence[float], margin: float, level: float, resoluti
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return the number of tests in ``seed_results`` that use confidence bounds: two, or none with a single seed."""
+    """Return how many of the verdicts on accuracy and loss use confidence bounds: two, or none with a single seed."""
     return 2 if len(matches) > 1 else 0
 
 
@@ -104,7 +104,7 @@ def seed_results(
 
     Args:
         label: The cell's name.
-        matches: The matches of cells that differ only in the seed.
+        matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         accuracy_points: Allowed drop of the mean test accuracy, as a fraction.
         resolution: The smallest possible change of the test accuracy, as a fraction.
         loss: Allowed rise of the mean training loss, as a share of the baseline's mean.

@@ -1,4 +1,4 @@
-"""Communication times of cells that were timed in a session, from the median burst (series of consecutive steps).
+"""Communication times of cells that were timed in bursts (series of consecutive steps), from the median burst.
 
 Other processes can slow down single bursts. This changes the mean over bursts, but hardly the median.
 """
@@ -11,9 +11,10 @@ from liecbench.results.records import Epoch
 
 
 def undisturbed_epochs(cell: CellResult) -> list[Epoch]:
-    """Return a cell's epochs with ``least_communicate_seconds`` computed from the median burst instead of the mean.
+    """Return a cell's epochs with a communication time that is computed from the median burst instead of the mean.
 
-    A burst is a series of consecutive steps. Epochs of a cell without a timing session are returned unchanged.
+    A burst is a series of consecutive steps. Only ``least_communicate_seconds`` changes: the time of the rank that
+    communicated least. The epochs of a cell that was not timed in bursts are returned unchanged.
     """
     per_step: dict[str, list[float]] = {}
     for burst in cell.timings:

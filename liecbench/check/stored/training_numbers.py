@@ -21,7 +21,7 @@ _NAMES: Final = {"compression_error": "a compression error", "residual_norm": "a
 
 
 def num_tests(matches: Sequence[CellMatch]) -> int:
-    """Return the number of confidence intervals that ``number_results`` computes."""
+    """Return how many metrics of a cell are compared by a confidence interval; 0 with a single seed."""
     if len(matches) < 2:
         return 0
     return sum(all(_mean(match.baseline, metric) is not None for match in matches) for metric in METRICS)
@@ -34,7 +34,7 @@ def number_results(
 
     Args:
         label: The cell's name.
-        matches: The matches of cells that differ only in the seed.
+        matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         metric: The metric.
         margin: Allowed mean relative change, in either direction.
         equal: Relative change up to which the values of a seed are equal, so that no interval is needed.
