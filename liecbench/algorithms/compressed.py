@@ -44,7 +44,7 @@ class CompressedAlgorithm(ServerAlgorithm):
         return _UNBIASED.format(compressor) if cls.uses_error_feedback and not compressor.is_contraction else None
 
     def push_compressor(self, step: int) -> Compressor:
-        """Return ``compressor``, which workers apply in every step."""
+        """Return the compressor of the messages that workers send in step number ``step``: always ``compressor``."""
         return self.compressor
 
 

@@ -12,7 +12,11 @@ from liecbench.algorithms.compressed import CompressedAlgorithm
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class CSGD(CompressedAlgorithm):
-    """Compressed SGD without memory, u = C(mean(C(g_i))): how QSGD (arXiv 1610.02132) and TernGrad (1705.07878) run."""
+    """Compressed SGD without memory, u = C(mean(C(g_i))): for QSGD (arXiv 1610.02132) and TernGrad (1705.07878).
+
+    C is the compressor, g_i is worker i's gradient, and u the update. Methods with error feedback refuse these two
+    compressors.
+    """
 
     uses_error_feedback: ClassVar[bool] = False
 

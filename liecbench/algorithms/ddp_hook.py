@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 class Listener(Protocol):
-    """The methods of an algorithm that the hooks of its module call."""
+    """The methods of an algorithm that the hooks of its DistributedDataParallel module call."""
 
     def on_forward(self) -> None:
         """Called before each forward pass."""
@@ -89,9 +89,10 @@ def attached_listener(ddp: DistributedDataParallel) -> Listener | None:
 
 
 def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
-    """Return what ``ddp.join_hook`` returns; bound to a module, this function refuses ``ddp.join()`` at once.
+    """Raise an error if ``ddp.join()`` begins while an algorithm is attached; else return DDP's own join hook.
 
-    A module to which nothing is attached, such as a copy, and ``ddp.join(enable=False)`` work as without this function.
+    It replaces ``ddp.join_hook``, which ``ddp.join()`` calls first. A module to which no algorithm is attached, such as
+    a copy, and ``ddp.join(enable=False)`` work as without this function.
 
     Raises:
         RuntimeError: If an algorithm is attached to ``ddp``, and ``join`` is enabled.
@@ -105,7 +106,10 @@ def join_hook(ddp: DistributedDataParallel, **options: Any) -> Any:
 
 
 def _join_is_enabled() -> bool:
-    """Return the option ``enable`` of the ``Join`` that asks a module for its hook, which it does not pass on."""
+    """Return the option ``enable`` of the ``Join`` context that is being created; True if there is none.
+
+    ``Join`` does not pass the option to ``join_hook``, so this function searches the stack.
+    """
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code is Join.__init__.__code__:

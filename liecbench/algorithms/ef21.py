@@ -13,10 +13,10 @@ from liecbench.compressors.identity import Identity
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class EF21(CompressedAlgorithm):
-    """Error feedback by differences (Richtárik et al. 2021, arXiv 2106.05203): u = mean(h_i), h_i ← h_i + C(g_i − h_i).
+    """Error feedback by differences (Richtárik et al. 2021, arXiv 2106.05203): h_i ← h_i + C(g_i − h_i), u = mean(h_i).
 
-    Every worker keeps its own estimate h_i of its gradient g_i, and the mean of all workers' estimates. The server
-    sends mean(C(g_i − h_i)) uncompressed, and every worker adds it to the mean.
+    Every worker keeps its own estimate h_i of its gradient g_i, and the mean of all workers' estimates, which is the
+    update u. The server sends mean(C(g_i − h_i)) uncompressed, and every worker adds it to the mean of the estimates.
     """
 
     estimate = WorkerMemory()

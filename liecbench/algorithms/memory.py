@@ -16,7 +16,10 @@ _PIECE: Final = 2**24
 
 
 def square_norm(tensor: Tensor) -> float:
-    """Return the sum of all squares, in double precision, to which one piece after the other is converted."""
+    """Return the sum of the squares of all elements, computed in double precision.
+
+    Only one piece of the tensor at a time is converted to double, to save memory.
+    """
     return sum(float(piece.double().square().sum()) for piece in tensor.reshape(-1).split(_PIECE))
 
 
@@ -25,7 +28,7 @@ class Memory:
 
     Args:
         tensors: The tensor of each block.
-        starts: For each block, the number of the block's element to which the first element of its tensor belongs.
+        starts: For each block, the index in the block of the element that the tensor's first element stands for.
     """
 
     def __init__(self, tensors: Sequence[Tensor], starts: Sequence[int]) -> None:
@@ -35,12 +38,12 @@ class Memory:
         return self.tensors[block.index]
 
     def piece(self, tensor: Tensor, block: int, extent: tuple[int, int]) -> Tensor:
-        """Return the part of ``tensor`` that belongs to some elements of a block.
+        """Return the part of ``tensor`` that belongs to the elements [start, stop) of a block.
 
         Args:
             tensor: This memory's tensor of the block, or one of the same shape.
             block: The index of the block.
-            extent: The first of these elements of the block, and the one after the last.
+            extent: The indices (start, stop) in the block.
         """
         start, stop = (max(0, position - self._starts[block]) for position in extent)
         return tensor[start:stop]

@@ -13,7 +13,10 @@ from liecbench.compressors.identity import Identity
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
 class MemSGD(ErrorFeedback):
-    """Worker error feedback, one-way compression (Stich et al. 2018, arXiv 1809.07599): p = g + e, u = mean(C(p_i))."""
+    """Worker error feedback, one-way compression (Stich et al. 2018, arXiv 1809.07599): u = mean(C(g_i + e_i)).
+
+    g_i is worker i's gradient, e_i its error memory, which keeps what the compressor C loses, and u the update.
+    """
 
     error = WorkerMemory()
 

@@ -1,4 +1,4 @@
-"""Find the torch optimizers around whose steps an algorithm works."""
+"""Find the torch optimizers of a training loop, before and after whose steps an algorithm does its work."""
 
 import sys
 from collections import OrderedDict
@@ -29,8 +29,8 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
         parameters: The parameters that the model averages.
 
     Returns:
-        For each optimizer the innermost ones whose steps its own step includes: those that it wraps, as SAM does, or
-        the optimizer itself.
+        The optimizers, the wrapped ones included, each with the innermost optimizers that its step runs: those that it
+        wraps, as SAM wraps one, or itself if it wraps none.
 
     Raises:
         TypeError: If there is no torch optimizer, or one that shards its state over the ranks.
@@ -58,10 +58,10 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
 
 
 def is_within_step(optimizers: Container[object]) -> bool:
-    """Return whether a hook of a step runs within the step of another of ``optimizers``, or of the same one.
+    """Return whether the calling hook runs within nested steps of ``optimizers``; only the outer one counts.
 
-    An optimizer that wraps another runs the hooks of both, and one whose step calls ``super().step`` runs its own
-    twice. A count of hooks would be wrong after a step that raised an error, so this function searches the stack.
+    The step of an optimizer that wraps another runs the hooks of both, and a step that calls ``super().step`` runs its
+    hooks twice. A count of hooks would be wrong after a step that raised an error, so this function searches the stack.
     """
     number = 0
     frame: FrameType | None = sys._getframe()
@@ -96,7 +96,7 @@ def _updates(optimizer: Optimizer, own: set[Parameter]) -> bool:
 
 
 def _behind(item: object) -> Iterator[Optimizer]:
-    """Yield ``item`` if it is an optimizer that runs hooks; otherwise yield the optimizers that it wraps."""
+    """Yield ``item`` if it is a torch optimizer whose step runs hooks; else yield the optimizers that it wraps."""
     _refuse_sharded(item)
     if _has_hooks(item):
         assert isinstance(item, Optimizer)

@@ -63,9 +63,10 @@ class PowerSGD(BucketedAllReduce):
         return [_BYTES_PER_ELEMENT * numel for numel in (rest, *factors)]
 
     def own_state(self) -> dict[str, Any]:
-        """Return the step count and the memories; before the first compressed step, memories of zero.
+        """Return the step count and the memories.
 
-        ``torch.distributed.checkpoint`` loads only tensors that are there already.
+        Before the first compressed step the memories are tensors of zeros, because ``torch.distributed.checkpoint``
+        can load a checkpoint only into tensors that exist.
         """
         shapes = self._memory_shapes()
         has_memories = bool(self._errors)
@@ -189,9 +190,9 @@ class PowerSGD(BucketedAllReduce):
             self._save_memories(bucket, step)
 
     def _load_memories(self, bucket: HookBucket) -> None:
-        """Give the hook the memories that are saved for a bucket's parameters.
+        """Copy the error and Q memories of a bucket's parameters to the state of PyTorch's hook.
 
-        Do so only if the bucket has other parameters than in earlier steps, and if memories were saved for them.
+        Do nothing if the bucket has the same parameters as at the last call, or if they have no memories yet.
         """
         layout = [id(parameter) for parameter in bucket.parameters]
         if self._layout.get(bucket.position) == layout:

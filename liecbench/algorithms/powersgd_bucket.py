@@ -22,7 +22,7 @@ class HookBucket:
 
     @classmethod
     def of(cls, bucket: GradBucket) -> "HookBucket":
-        """Return the attributes of DDP's ``bucket``. ``flat`` is DDP's own buffer."""
+        """Return a copy of the attributes of ``bucket``; both ``flat`` and ``buffer_of_ddp`` are DDP's own buffer."""
         buffer, parameters = bucket.buffer(), [p for p in bucket.parameters() if p.numel()]
         return cls(buffer, buffer, parameters, bucket.index(), bucket.is_last())
 

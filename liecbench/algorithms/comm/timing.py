@@ -57,7 +57,7 @@ class HostClock(Clock):
         callback(start, end)
 
     def synchronize(self) -> None:
-        """Do nothing, because ``record`` has called every callback."""
+        """Do nothing, because no callback is due: ``record`` calls each one immediately."""
 
 
 class GpuClock(Clock):
@@ -80,7 +80,10 @@ class GpuClock(Clock):
         return self._recorded(self._idle)
 
     def record(self, start: torch.cuda.Event, end: torch.cuda.Event, callback: OnTimed) -> None:
-        """Call ``callback`` in ``synchronize`` or, if many callbacks are pending, in a later ``record``."""
+        """Call ``callback(begin, end)`` later: in ``synchronize`` or, if many callbacks are due, in another ``record``.
+
+        ``begin`` and ``end`` are the times of the two events, in seconds of ``time.perf_counter``.
+        """
         with self._lock:
             self._pending.append((start, end, callback))
             while len(self._pending) > _MAX_PENDING and self._pending[0][1].query():
@@ -208,7 +211,10 @@ class Stopwatch:
 
     @contextmanager
     def transfer(self) -> Iterator[None]:
-        """Add all messages that are counted in the ``with`` body to ``exposure``, as messages sent at the same time."""
+        """Add the bytes that ``counters`` counts in the ``with`` body to ``exposure``.
+
+        The messages count as under way at the same time.
+        """
         sent, received = self.counters.sent_bytes, self.counters.received_bytes
         yield
         self.exposure.add_messages(self.counters.sent_bytes - sent, self.counters.received_bytes - received)
