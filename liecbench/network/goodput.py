@@ -32,9 +32,9 @@ def slowest_stream(links: LinkMap, sender: Link | None = None, receiver: Link | 
     """Return the estimated bits per second of the slowest TCP stream between two workers.
 
     Args:
-        links: The workers' links, which must be shaped.
-        sender: The link of the worker that sends; None for the slowest of any.
-        receiver: The link of the worker that receives; None for the slowest of any.
+        links: The workers' links, which must be shaped (rate-limited).
+        sender: The link of the worker that sends; None to take the slowest stream over all senders.
+        receiver: The link of the worker that receives; None to take the slowest stream over all receivers.
     """
     senders = links.links() if sender is None else (sender,)
     receivers = links.links() if receiver is None else (receiver,)

@@ -46,10 +46,10 @@ class KernelShaper:
             self._set_netem(link.delay_seconds, link.jitter_seconds, link.loss)
 
     def hold_back(self, bits_per_second: int) -> None:
-        """Limit the rate of this direction in front of the delay line, with a burst of ``backlog_bytes``.
+        """Limit the rate at which packets reach the delay line, the process that emulates this link.
 
         The delay line limits the rate by itself. But packets should wait for it in the sender's queue, where TCP sees
-        them and stops handing over more (TCP small queues).
+        them and stops handing over more (TCP small queues). A burst of ``backlog_bytes`` passes immediately.
         """
         self._set_bucket(bits_per_second, backlog_bytes(bits_per_second))
         self._clear_netem()
@@ -85,7 +85,7 @@ class KernelShaper:
         self._has_netem = True
 
     def passed_bytes(self) -> int:
-        """Return the bytes of Ethernet frames, headers included, that passed since the first ``shape``.
+        """Return the bytes of Ethernet frames, headers included, that passed since the token bucket was created.
 
         The count is the shaper's, because the interface's own counter includes only one header per offloaded packet of
         up to 64 kB.
@@ -95,11 +95,11 @@ class KernelShaper:
 
 
 def backlog_bytes(bits_per_second: int) -> int:
-    """Return the size of the token bucket in front of the delay line: the bytes that may wait in the delay line.
+    """Return the size in bytes of the token bucket through which packets reach the process that emulates a link.
 
-    The size leaves two of the largest packets whole, unless these take more than 20 ms at the link's rate. On slower
-    links, the bucket splits packets, so that the first bytes of a packet arrive before its last ones. The size is never
-    less than ``burst_bytes``.
+    The size is that of two of the largest packets, or the bytes of 20 ms at the link's rate if these are fewer, but
+    never less than ``burst_bytes``. A bucket smaller than a packet splits it, so that the first bytes of the packet
+    arrive before its last ones.
     """
     at_most = min(_BACKLOG_BYTES, int(bits_per_second / 8 * _BACKLOG_SECONDS))
     return max(burst_bytes(bits_per_second), at_most)

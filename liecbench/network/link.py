@@ -58,7 +58,7 @@ class Link:
         return up if up == down and not more else {**rates, **more}
 
     def delay_texts(self) -> tuple[str, str]:
-        """Return the delay, and the round trip of two workers with this link: it takes four delays."""
+        """Return the delay as text, and the round trip between two workers with this link, which is four delays."""
         jitter = f"±{DELAY.format(self.jitter_seconds)}" if self.jitter_seconds else ""
         return f"delay {DELAY.format(self.delay_seconds)}{jitter}", f"round trip {DELAY.format(4 * self.delay_seconds)}"
 

@@ -66,7 +66,7 @@ class LinkMap:
 
     @property
     def shape(self) -> str:
-        """All that stays when every rate is multiplied by one factor, as text, such as ``down = 5 × up 20ms``.
+        """A text that is equal for links that differ only by one factor on all rates, such as ``down = 5 × up 20ms``.
 
         The text has the ratios between the rates, and delay, jitter and loss. It is empty if all links have one and the
         same rate, up and down, and no delay, jitter or loss. The links must be shaped.

@@ -31,8 +31,10 @@ class LinkRecord:
     """The links of all ranks of a cell.
 
     Attributes:
-        enforcement: What holds the links to their rates; ``none`` without shaped links.
-        emulator: What emulates the links. None without shaped links, and in records of earlier versions.
+        enforcement: ``kernel`` if the kernel or the delay line, a process that delays frames, limits the links.
+            ``process`` if the ranks delay their messages. ``none`` without shaped links.
+        emulator: With ``kernel``, the mechanism that emulates the links. None otherwise, and in records of earlier
+            versions.
         asked: The links that the scenario asks for, as in a scenario.
         measured: The measured link of each rank; None if none was measured.
         congestion_control: The name of TCP's congestion control.
@@ -53,7 +55,7 @@ class LinkRecord:
 
     @property
     def used_emulator(self) -> UsedEmulator | None:
-        """The name of what emulated the links; None without links that the kernel or the delay line shapes.
+        """The mechanism that emulated the links; None if no links were shaped or the ranks delayed their messages.
 
         Records of earlier versions do not say it. Their links were shaped by the kernel.
         """

@@ -1,4 +1,4 @@
-"""The tally of the delay line: what it lost on purpose, what it dropped against its will, and how late it was."""
+"""The tally of the process that emulates links: what it lost on purpose, what it dropped, and how late it was."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ _TOLERATED_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkTally:
-    """Counts of the delay line since it started, or since an earlier tally.
+    """Counts of the delay line, the process that emulates links, since it started or since an earlier tally.
 
     Attributes:
         lost_sent_segments: By rank, the segments that its link lost on the way up, as its ``loss`` demands.
         lost_received_segments: By rank, the segments that its link lost on the way down.
-        dropped_frames: Frames of all ranks that no link was to lose: the ring was full, a frame did not fit into it, or
-            the kernel had no memory to send the frame.
+        dropped_frames: Frames of all ranks that were dropped although their link was not to lose them: the socket's
+            ring buffer was full, the frame did not fit into it, or the kernel had no memory to send the frame.
         sent_frames: Frames that all ranks and the hub got from the delay line when their time had come.
         late_seconds: Sum over these frames of the time from when a frame was due until it was sent.
         cpu_seconds: CPU seconds of the delay line's process; 0 in records of earlier versions.
@@ -62,7 +62,7 @@ def tally_warnings(recorded: Sequence[LinkTally], links: LinkMap, num_workers: i
     Late by much is more than 10 % of the shortest delay of the links, and more than 0.3 ms.
 
     Args:
-        recorded: Tallies as records have them; empty if no delay line emulated the links.
+        recorded: Tallies as records have them; empty if the links were not emulated by a process that delays frames.
         links: The links that the scenario asks for.
         num_workers: The number of workers.
     """

@@ -78,7 +78,7 @@ class MeasuredLink:
         )
 
     def as_dict(self) -> dict[str, float]:
-        """Return the three values by name, to store in a record."""
+        """Return the up rate, the down rate and the round trip by their field names, to store in a record."""
         return asdict(self)
 
 
@@ -96,7 +96,7 @@ def deviations(asked: LinkMap, measured: Sequence[MeasuredLink], tolerance: Tole
 
 
 def hub_round_trip_seconds(link: Link) -> float:
-    """Return the seconds that one byte takes over ``link`` to the hub and back: two delays, and the frames' own time.
+    """Return the seconds that one byte takes over ``link`` to its far end and back: two delays and the transmission.
 
     A round trip between two workers crosses two links each way, and so takes four delays.
     """

@@ -18,9 +18,9 @@ _MOST_BITS_PER_SECOND: Final = 2 * 10**9
 def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, has_delay_line: bool) -> Mechanism:
     """Return the mechanism that limits the links of a cell.
 
-    ``auto`` chooses the delay line if links have delay, jitter or loss, or if their rates sum to at most 2 Gbit/s in
-    each direction. The delay line holds small messages to the rate; the kernel's token bucket lets them pass at once.
-    Faster links are limited by the kernel.
+    ``auto`` chooses the delay line, a process that delays frames, if links have delay, jitter or loss, or if their
+    rates sum to at most 2 Gbit/s in each direction. The delay line holds small messages to the rate; the kernel's
+    token bucket lets them pass immediately. All other links are limited by the kernel.
 
     Args:
         links: The cell's shaped links.
@@ -37,7 +37,7 @@ def choose_mechanism(links: LinkMap, num_workers: int, emulator: Emulator, *, ha
 
 
 def used_emulator(links: LinkMap, mechanism: Mechanism) -> UsedEmulator:
-    """Return the name of ``mechanism`` for a record."""
+    """Return the name that records have for ``mechanism``: ``tbf`` for the kernel's token bucket without netem."""
     if mechanism == "delay_line":
         return "delay_line"
     return "netem" if links.needs_latency else "tbf"

@@ -76,8 +76,8 @@ def key_remedy(key: str) -> str | None:
 def _as_mapping(text: str) -> str | None:
     """Return the mapping that describes the same link as a text such as ``100mbit 20ms 0.1%`` or ``10mbit↑ 50mbit↓``.
 
-    Tables show links in this way, with their round trip. A round trip without a delay becomes a delay of a quarter, and
-    the mapping is followed by the reason. Return None if the text is no link.
+    Tables show links in this form, and may add their round trip. If the text has a round trip but no delay, the mapping
+    has a quarter of the round trip as the delay, and a text after it says why. Return None if the text is no link.
     """
     round_trip = next((found for form in _ROUND_TRIP_FORMS if (found := form.search(text))), None)
     if round_trip is not None:

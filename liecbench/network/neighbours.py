@@ -26,7 +26,7 @@ _LARGEST_BATCH: Final = 1000
 
 
 def add_neighbours(interface: str, neighbours: Iterable[tuple[str, str]]) -> None:
-    """Add permanent neighbours to an interface in the network namespace of the calling thread.
+    """Add permanent entries to the ARP table of an interface in the network namespace of the calling thread.
 
     Args:
         interface: The interface's name.
@@ -44,7 +44,10 @@ def add_neighbours(interface: str, neighbours: Iterable[tuple[str, str]]) -> Non
 
 
 def _messages(index: int, batch: list[tuple[str, str]]) -> Iterator[bytes]:
-    """Yield a request per neighbour; the kernel answers the last one, and others only if it refuses them."""
+    """Yield, for each pair (IP address, hardware address), the netlink request that adds it to the ARP table.
+
+    The kernel answers the last request, and others only if it refuses them. ``index`` is the index of the interface.
+    """
     entry = _ENTRY.pack(socket.AF_INET, index, _PERMANENT, 0, 0)
     for number, (address, hardware_address) in enumerate(batch, start=1):
         flags = _REQUEST | _CREATE | _REPLACE | (_ACKNOWLEDGE if number == len(batch) else 0)

@@ -91,7 +91,8 @@ class PacketPort:
     def dropped(self) -> int:
         """Return how many frames were dropped so far.
 
-        These are frames that found the ring full, that were larger than a slot of the ring, or that could not be sent.
+        These are frames that arrived while the ring buffer was full, that were larger than one of its slots, or that
+        could not be sent.
         """
         counts = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, _COUNTS.size)
         self._dropped += _COUNTS.unpack(counts)[1]

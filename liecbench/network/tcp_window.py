@@ -20,7 +20,7 @@ _MEMORY_PER_BYTE, _WITH_QUEUE = 2, 2
 
 
 class SendWindow:
-    """The limit of the windows with which the current network namespace sends.
+    """The kernel's limit for the send windows of TCP connections in the current network namespace.
 
     The object keeps its namespace's setting open, so that any thread may use it later.
     """
@@ -34,9 +34,10 @@ class SendWindow:
             self._usual = least, initial, most
 
     def fit(self, bits_per_second: int, round_trip_seconds: float) -> None:
-        """Let windows hold the bytes that are under way on a round trip; below the usual limit, change nothing.
+        """Raise the limit so that a send window holds the bytes that are under way in one round trip.
 
-        A larger window than needed would let one connection fill the queue before a slow link.
+        If the limit that the kernel had at first suffices, restore it: a larger window than needed would let one
+        connection fill the queue before a slow link.
         """
         least, initial, most = self._usual
         needed = _WITH_QUEUE * _MEMORY_PER_BYTE * round(bits_per_second / 8 * round_trip_seconds)

@@ -23,7 +23,7 @@ def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int | floa
 
 
 def render(result: BenchmarkResult, machine: Mapping[str, str | int | float | None]) -> Group:
-    """Return a table for Rich to print, with the physical limit next to each time.
+    """Return a table for Rich to print, with the physical limit (the least possible time) next to each time.
 
     Below the table are the legend, the measured rates of shaped links, and a description of the machine.
     """
@@ -46,7 +46,7 @@ def render(result: BenchmarkResult, machine: Mapping[str, str | int | float | No
 
 
 def _names(rows: Sequence[BenchmarkRow]) -> list[str]:
-    """Return the names of the fields, ``ratio`` included, that have a value in at least one row."""
+    """Return the names of the fields and of the property ``ratio`` that are not None in at least one row."""
     names = [field.name for field in dataclasses.fields(BenchmarkRow)]
     names.insert(names.index("limit_seconds") + 1, "ratio")
     return [name for name in names if any(getattr(row, name) is not None for row in rows)]

@@ -28,7 +28,7 @@ class Format(StrEnum):
     module: str
 
     def __new__(cls, name: str, module: str) -> Self:
-        """Create a member that equals the text ``name`` and is rendered by the module ``module``."""
+        """Create a member that equals the text ``name``; the module ``module`` renders comparisons in this format."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.module = module

@@ -30,9 +30,10 @@ def render(comparison: Comparison) -> str:
 
 
 def counts(row: Row) -> dict[str, int | str | None]:
-    """Return how many cells a row has, and how many of them failed, are unfinished, and reached the target accuracy.
+    """Return the numbers of a row's cells (training runs that differ only in the seed).
 
-    The value of ``"reached"`` is a text such as ``2/3``, or None if there is no target accuracy.
+    ``"cells"`` has the number of all cells; ``"failed"`` and ``"unfinished"`` count cells by state. ``"reached"`` has
+    how many of the cells reached the target accuracy, such as ``2/3``, or None if there is no target.
     """
     return {
         "cells": len(row.cells),

@@ -10,7 +10,7 @@ from liecbench.results.statistics import Estimate
 
 
 def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
-    """Return a figure with one point per row: the final test accuracy over the payload bytes of the whole training.
+    """Return a figure with one point per row: final test accuracy (y) against payload bytes of the whole training (x).
 
     A line shows the Pareto front of the points with the same setting, such as the same link.
     """

@@ -20,8 +20,9 @@ OfEpoch = Callable[[Epoch], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
-    """A horizontal axis: at each epoch, its value is the sum of ``of_epoch`` over this and all earlier epochs.
+    """A horizontal axis. Its value at an epoch is what training has cost so far, in seconds, bytes or epochs.
 
+    ``of_epoch`` returns the cost of one epoch; the axis shows its sum over this and all earlier epochs.
     ``captions`` has the figure's caption for each vertical axis: for ``"accuracy"`` and for ``"loss"``.
     """
 

@@ -13,10 +13,10 @@ _MOST: Final = 200
 
 
 def drawn_rows(rows: Sequence[Row], labels: Labels) -> list[Row]:
-    """Return the rows that figures draw, in the same order: all of them if there are few.
+    """Return the rows that figures draw, in the same order: all rows with epochs if there are few.
 
-    Each setting, such as a link, has the same number of rows: its baselines, the fastest row without compression, and
-    the first others.
+    If there are many, each setting, such as a link, keeps at most the same number of rows: its baselines and its
+    fastest row without compression, and then rows in their order. If settings are too many, the last are left out.
     """
     with_epochs = [row for row in rows if row.has_epochs]
     settings: dict[str, list[Row]] = {}

@@ -89,7 +89,7 @@ def _file_name(key: str, setting: str | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape control characters, which XML lacks, and dollar signs, the limits of Matplotlib's formulas."""
+    """Escape control characters, which XML lacks, and dollar signs, which enclose Matplotlib's formulas."""
     return one_line(text).replace("$", r"\$")
 
 
