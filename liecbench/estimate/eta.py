@@ -14,8 +14,8 @@ class TimeLeft:
 
     The time of an epoch is estimated as the time that its bytes need on the links, plus the mean time that finished
     epochs took beyond the time of their own bytes. The mean is over epochs with the same algorithm, number of workers
-    and task or, if none is finished, over all epochs. A timing session counts with its time limit until its second
-    round begins, and from then on with the mean time of its finished rounds.
+    and task or, if none is finished, over all epochs. For a timing session, its time limit counts until its second
+    round begins, and from then on the number of rounds left × the mean time of its finished rounds.
     """
 
     def __init__(self, pending: Pending) -> None:

@@ -14,11 +14,11 @@ _MAX_SEGMENT_BYTES, _MIN_SEGMENTS, _IN_FLIGHT, _PHASES = 2**20, 2, 2, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlooRing:
-    """Gloo's all-reduce of one tensor in a ring of ``world_size`` ranks, at least 2.
+    """Gloo's all-reduce of one tensor in a ring of ``world_size`` ranks (two or more).
 
-    Every rank has a chunk of the tensor, which consists of at least two segments of at most 1 MiB. In each of two
-    phases, reduce-scatter and all-gather, every rank sends the segments of all chunks but one to its neighbour, two at
-    a time. Each pair takes two trips over the links: the receiver announces that it is ready, and then the data cross.
+    The tensor has one chunk per rank. A chunk consists of two or more segments of at most 1 MiB. In each of two phases,
+    reduce-scatter and all-gather, every rank sends the segments of all chunks but one to its neighbour, in pairs. Each
+    pair takes two trips over the links: the receiver announces that it is ready, and then the data cross.
     """
 
     num_bytes: int
@@ -26,12 +26,12 @@ class GlooRing:
 
     @property
     def segments_per_chunk(self) -> int:
-        """The number of segments of which each rank's chunk consists."""
+        """The number of segments of which each chunk consists."""
         return max(_MIN_SEGMENTS, math.ceil(math.ceil(self.num_bytes / _MAX_SEGMENT_BYTES) / self.world_size))
 
     @property
     def num_trips(self) -> int:
-        """The number of trips over the links that follow one another, if data take no time beside the delay."""
+        """The number of successive trips over the links, if the data's transfer time is negligible beside the delay."""
         return _PHASES * TRIPS_PER_MESSAGE * self._pairs_per_phase
 
     @property
@@ -41,8 +41,9 @@ class GlooRing:
     def waiting_seconds(self, trip_seconds: float, bytes_per_second: float) -> float:
         """Return the seconds that the all-reduce takes beyond its transfer time, because of the links' delays.
 
-        While a pair's first segment waits for the next announcement, its second segment is still in transfer: that time
-        does not count. So only the first pair of a phase waits in full, and large segments on slow links hide the rest.
+        Every pair of segments waits for two trips: the receiver's announcement that it is ready, and the data. But
+        during this time, the second segment of the pair before is still in transfer. So only the first pair of a phase
+        waits in full. Large segments on slow links hide the waiting of the others.
 
         Args:
             trip_seconds: The seconds that a message without bytes is under way from one rank to another.

@@ -38,9 +38,9 @@ class StepTraffic:
     Attributes:
         count: The number of steps of this kind in the whole training.
         ranks: For each rank, the payload bytes (sent, received) of one step.
-        num_sequential: The number of messages of one step that follow one another, each sent after the last arrived.
-            Those of all-reduces are not counted.
-        all_reduces: The all-reduces of one step.
+        num_sequential: The most messages of one step that follow one another, because each is sent after the one before
+            has arrived. The messages of all-reduces are not counted.
+        all_reduces: The all-reduces of one step, with their sizes and dependencies.
     """
 
     count: int

@@ -15,8 +15,8 @@ _GLOO_THREADS: Final = 2
 def wire_seconds(cell: Cell, kind: StepTraffic) -> float:
     """Return the least seconds that the cell's links need for one step of this kind; 0 if the links are unshaped.
 
-    This is the time for payload and headers, on the rank that takes longest, plus the time in which nothing is
-    transferred because messages are under way that later ones must wait for.
+    This is the time to transfer payload and headers, on the rank that takes longest, plus the time in which links are
+    idle because a message can be sent only after an earlier one has arrived.
     """
     if not cell.link.shaped:
         return 0.0
@@ -38,9 +38,10 @@ def _rank_seconds(cell: Cell, rank: int, sent: int, received: int) -> float:
 
 
 def _rates(cell: Cell, rank: int) -> tuple[float, float]:
-    """Return the bits per second (up, down) of the rank's link, as far as TCP reaches them on links that lose segments.
+    """Return the bits per second (up, down) of the rank's link, or less if lost segments keep TCP below its rate.
 
-    A rank of a ring sends one TCP stream, and a server or a rank with shards one to every other rank.
+    A root server, and every rank if the server is sharded, has one TCP stream per other rank. All other ranks have one
+    stream.
     """
     link = cell.link.of(rank)
     if not any(one.loss for one in cell.link.links()):
@@ -61,7 +62,8 @@ def _waiting_seconds(cell: Cell, kind: StepTraffic) -> float:
 def _trip_seconds(cell: Cell) -> float:
     """Return the seconds that a message is under way besides its transfer: the delays of its sender and its receiver.
 
-    Messages to and from servers wait for the workers with the longest delays, and those of a ring visit every worker.
+    With servers, this is the longest such sum, because a server waits for all workers. In a ring it is the mean,
+    because the messages visit every worker.
     """
     delays = [cell.link.of(rank).delay_seconds for rank in range(cell.workers)]
     if cell.workers < 2:
@@ -72,20 +74,20 @@ def _trip_seconds(cell: Cell) -> float:
 
 
 def _trips_of_messages(cell: Cell, kind: StepTraffic) -> int:
-    """Return the trips that follow one another for point-to-point messages.
+    """Return the number of successive trips over the links that the point-to-point messages of a step take.
 
-    Over Gloo, a receiver's announcement is a trip of its own if it starts to receive when the sender starts to send, as
-    ranks with shards do. A root is ahead of its workers by a trip: its announcement arrives when a worker sends, and so
-    does a worker's announcement when the root answers.
+    Over Gloo, a receiver first announces to the sender that it is ready. If the server is sharded, ranks start to
+    receive when their peers start to send. The sender must then wait for the announcement, which takes a trip of its
+    own. With a root server, the announcement has arrived when the sender starts to send.
     """
     waits = cell.backend == "gloo" and cell.server == "sharded"
     return (TRIPS_PER_MESSAGE if waits else 1) * kind.num_sequential
 
 
 def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
-    """Return the seconds in which the step's all-reduces wait for delays.
+    """Return the seconds that the step's all-reduces wait for the links' delays; ``trip`` is the seconds of one trip.
 
-    Over Gloo, two all-reduces run at the same time, but not those of which one needs the other's result.
+    Over Gloo, two all-reduces run at the same time, unless one needs the result of the other.
     """
     bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
     each, until = [], list[float]()

@@ -49,7 +49,8 @@ class CpuLoad:
         """Return processor seconds since the reading ``before``, each summed over all processors.
 
         Returns:
-            The seconds that processes and other virtual machines used, and the total.
+            (used, total): ``used`` is the time of processes and other virtual machines, without interrupts; ``total``
+            also includes idle time and interrupts.
         """
         total = self.total_seconds - before.total_seconds
         unused = self.idle_seconds - before.idle_seconds + self.interrupt_seconds - before.interrupt_seconds

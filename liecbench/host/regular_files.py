@@ -107,7 +107,7 @@ def append_text(path: Path, text: str) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Raise OSError if ``write_bytes`` would refuse ``path``, as far as that shows before anything is written."""
+    """Raise OSError if ``write_bytes`` would refuse ``path``, as far as can be told without writing."""
     existing = _stat(path)
     if existing is not None:
         _require_kind(path, existing.st_mode)
@@ -127,7 +127,8 @@ def _stat(path: Path) -> os.stat_result | None:
 def _printed_to(existing: os.stat_result) -> int | None:
     """Return the descriptor of standard output or standard error if it goes to this file or pipe, else None.
 
-    To replace the file would lose what is printed, and so would another descriptor, which has an offset of its own.
+    Write to such a file through this descriptor. To replace the file would lose what is printed, and a new descriptor,
+    with an offset of its own, would overwrite it.
     """
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):

@@ -42,7 +42,7 @@ def attach(
 
 
 class AcceleratedTraining(FrameworkTraining):
-    """A training by Accelerate that an algorithm is attached to; ``attach`` returns it, with the same arguments."""
+    """A training by Accelerate with an algorithm attached. Create it with ``attach``, which has the same arguments."""
 
     def __init__(self, algorithm: Algorithm, accelerator: Accelerator, model: nn.Module, optimizer: object) -> None:
         if accelerator.scaler is not None:
@@ -74,7 +74,7 @@ class AcceleratedTraining(FrameworkTraining):
         self._restore_accelerator()
 
     def abandon(self) -> None:
-        """Leave a training that failed, and the model as it is."""
+        """End the algorithm after a training that failed, without changing the model, and restore the accelerator."""
         super().abandon()
         self._restore_accelerator()
 

@@ -1,4 +1,4 @@
-"""A framework's training with an algorithm attached, and what checkpoints must hold beside the framework's own."""
+"""A framework's training with an algorithm attached, and the state that the framework's own checkpoints lack."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +13,7 @@ from liecbench.algorithms.preconditions import REFUSED_MODULES
 
 
 class FrameworkTraining:
-    """A training by a framework that the constructor attaches an algorithm to. Collective.
+    """A framework's training, to which the constructor attaches an algorithm. The constructor is collective.
 
     A framework's own checkpoint holds the model and the optimizers of rank 0. ``state_dict`` returns what is missing:
     the algorithm's memories and, if the ranks have local models, this rank's model and optimizers.
@@ -60,7 +60,7 @@ class FrameworkTraining:
 
     @contextmanager
     def mean(self) -> Iterator[None]:
-        """Hold the mean of local models while the ``with`` body runs. Collective."""
+        """Replace local models by their mean while the ``with`` body runs. Collective."""
         held = self._holds_mean
         self.hold_mean()
         yield
@@ -73,7 +73,7 @@ class FrameworkTraining:
         self.algorithm.detach()
 
     def abandon(self) -> None:
-        """Leave a training that failed, and the model as it is."""
+        """End the algorithm after a training that failed, without changing the model."""
         with self.unchanged_parameters():
             self.hold_local()
         self.algorithm.close()
@@ -97,9 +97,9 @@ class FrameworkTraining:
 
     @torch.no_grad()
     def state_dict(self) -> dict[str, dict[str, Any]]:
-        """Return this rank's state, for ``load_state_dict``. Collective while the mean of local models is held.
+        """Return this rank's state, for ``load_state_dict``. Collective between ``hold_mean`` and ``hold_local``.
 
-        The inner mappings have one key each, which names the rank, so that the states of all ranks can be merged.
+        The inner mappings have at most one key, which names the rank, so that the states of all ranks can be merged.
         """
         held_mean = self._holds_mean
         self.hold_local()
@@ -115,7 +115,7 @@ class FrameworkTraining:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Restore what ``state_dict`` returned, of this rank alone or merged with that of others.
+        """Restore the state that ``state_dict`` returned on this rank; it may be merged with the states of other ranks.
 
         Raises:
             ValueError: If the state is that of another rank, number of ranks, method or model.

@@ -35,7 +35,7 @@ class TrainerCompression(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Attach the algorithm, and restore its memories if the training goes on from a checkpoint."""
+        """Attach the algorithm, and restore its state, such as residuals, if the training goes on from a checkpoint."""
         trainer = self._trainer
         if self._training is not None and self._algorithm.is_attached:  # an earlier training failed
             self._training.abandon()
@@ -46,11 +46,11 @@ class TrainerCompression(TrainerCallback):
             self._training.hold_mean()
 
     def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
-        """Train local models on after an evaluation."""
+        """Put the local models back after an evaluation or a save, to train them further."""
         self._attached.hold_local()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Show the mean of local models to an evaluation or a save that comes next."""
+        """Replace local models by their mean if an evaluation or a save comes next."""
         if control.should_evaluate or control.should_save:
             self._attached.hold_mean()
         else:
@@ -59,11 +59,11 @@ class TrainerCompression(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Show the mean of local models to an evaluation or a save that comes next."""
+        """Replace local models by their mean if an evaluation or a save comes next."""
         self.on_step_end(args, state, control)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Write this rank's file into the checkpoint."""
+        """Write the file with this rank's state into the checkpoint, unless checkpoints hold only the model."""
         if not args.save_only_model:
             run = self._trainer._get_output_dir(self._trial)
             save_rank_file(f"{run}/checkpoint-{state.global_step}", self._attached)
@@ -71,7 +71,7 @@ class TrainerCompression(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Detach the algorithm; the mean of local models stays, or the best model if the trainer has loaded it."""
+        """Detach the algorithm, and leave the mean of local models or, if the trainer has loaded it, the best model."""
         with ExitStack() as stack:
             if args.load_best_model_at_end and state.best_model_checkpoint is not None:
                 stack.enter_context(self._attached.unchanged_parameters())

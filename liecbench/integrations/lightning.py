@@ -34,7 +34,7 @@ class LightningCompression(Callback):
         self._loaded: Mapping[str, Any] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attach the algorithm, and restore its memories if the training goes on from a checkpoint."""
+        """Attach the algorithm, and restore its state, such as residuals, if the training goes on from a checkpoint."""
         precision = trainer.precision_plugin
         if getattr(precision, "scaler", None) is not None:
             raise ValueError(
@@ -53,7 +53,7 @@ class LightningCompression(Callback):
         self._precision = precision
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Validate the mean of local models."""
+        """Replace local models by their mean for a validation."""
         if self._training is not None:
             self._training.hold_mean()
 
@@ -69,7 +69,10 @@ class LightningCompression(Callback):
             vars(self._precision).pop("clip_grad_by_norm", None)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the states of all ranks to the checkpoint, and the mean of local models as its model. Collective."""
+        """Add the states of all ranks to the checkpoint. Collective.
+
+        If the ranks have local models, save their mean as the checkpoint's model.
+        """
         if self._training is None:
             return
         own = tree_map_only(Tensor, Tensor.cpu, self._training.state_dict())
@@ -84,7 +87,7 @@ class LightningCompression(Callback):
                 model.update({name: value.clone() for name, value in model.items()})
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the states of the ranks for the beginning of the training."""
+        """Keep the states of all ranks from the checkpoint until the training starts, which restores them."""
         if trainer.state.fn != "fit":
             return
         self._loaded = checkpoint.get(_KEY)

@@ -24,8 +24,8 @@ class AddedRate:
 
     Attributes:
         cells: The cells to time: those of the method and of the baseline, with every seed.
-        measured: For the id of each of these cells, the id of the same cell on the slowest link that the scenario asks
-            for.
+        measured: Maps the id of each of these cells to the id of the same cell on the slowest link that the scenario
+            asks for.
     """
 
     cells: tuple[Cell, ...]
@@ -35,11 +35,13 @@ class AddedRate:
 def rates_to_add(
     cells: Sequence[Cell], done: Mapping[str, CellResult], *, baseline: str, precision: float, at_most: int
 ) -> list[AddedRate]:
-    """Return the next link rate of each method whose break-even can be narrowed.
+    """Return the link rate at which to time each method next whose break-even can be narrowed.
+
+    A break-even is the link rate at which a method is as fast as the baseline.
 
     Args:
         cells: All cells of a run.
-        done: The state of the cells in the results directory, with those at rates that were added before.
+        done: The state of all cells in the results directory, by id, also of those at rates that were added before.
         baseline: The baseline's algorithm.
         precision: The wanted half-width of the 95 % interval of a speed-up, as a fraction of the speed-up.
         at_most: The number of rates that may be added per method, those of earlier runs included.
@@ -60,24 +62,24 @@ def rates_to_add(
 
 
 def with_added(cells: Sequence[Cell], done: Mapping[str, CellResult]) -> list[CellResult]:
-    """Return the results of cells, and of the cells that were added to narrow their break-evens.
+    """Return the results of ``cells``, and of the cells at added link rates that narrow the break-evens of ``cells``.
 
-    An added cell belongs to ``cells`` if one of them differs from it only in a factor of the links' rates. The
-    directory can also hold added cells of an earlier scenario, for example with another delay.
+    A cell at an added rate is returned if one of ``cells`` differs from it only in a factor of the links' rates. The
+    directory can also hold cells that an earlier scenario added, for example with another delay.
 
     Args:
         cells: All cells of a run.
-        done: The state of the cells in the results directory.
+        done: The state of the cells in the results directory, by id.
     """
     ids, narrowed = {cell.id for cell in cells}, {without_rate(cell.spec()) for cell in cells}
     return [cell for cell in done.values() if cell.id in ids or (cell.is_added and without_rate(cell.spec) in narrowed)]
 
 
 def num_narrowable(cells: Sequence[Cell], *, baseline: str) -> int:
-    """Return the number of methods, other than the baseline, that may have a break-even between their links' rates.
+    """Return the number of methods that may be faster than the baseline on one link and slower on another.
 
-    A method may have one if it is timed on links with two rates or more. It counts once per setting, such as a number
-    of workers or a delay, and not once per seed.
+    These are the methods, other than the baseline, that are timed on links with two rates or more. A method counts once
+    for each number of workers or delay, for example, but only once for all seeds.
     """
     rates: dict[str, set[int]] = {}
     for cell in cells:

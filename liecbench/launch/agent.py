@@ -1,6 +1,6 @@
-"""Run torchrun's own agent in a fork of the template process, which has imported torch.
+"""Run torchrun's agent, which starts and watches a machine's ranks, in a fork of a process that has imported torch.
 
-The agent forks the ranks in turn, so that a rank need not import torch either, which takes seconds.
+The ranks are forks of the agent. So neither the agent nor a rank spends seconds on importing torch.
 """
 
 import dataclasses
@@ -18,7 +18,10 @@ _COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 
 def run_agent(agent: Agent) -> None:
-    """Run this machine's ranks to their end, as the command ``Torchrun.command`` would; exit with 1 if a rank fails."""
+    """Run this machine's ranks until they end, as the command ``torchrun`` does; exit with 1 if a rank fails.
+
+    ``agent`` has the settings: the module that each rank runs, the number of ranks, and where they rendezvous.
+    """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, LogsDest
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -56,7 +59,7 @@ def run_agent(agent: Agent) -> None:
 
 
 def _run_rank(module: str, plan: str) -> None:
-    """Run a rank in this process, as ``python -m module plan`` would in a new one."""
+    """Run a rank in this process, as ``python -m module plan`` does in a new process."""
     linux.set_process_name(f"liec-rank-{os.environ['LOCAL_RANK']}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         # The agent's handlers raise an exception, but only when a running call of torch has returned.

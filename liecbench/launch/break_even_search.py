@@ -1,4 +1,7 @@
-"""Time methods at added link rates until their break-evens are narrow, or the limit of rates or time is reached."""
+"""Time methods at added link rates until their break-evens are narrow, or the limit of rates or time is reached.
+
+A break-even is the link rate at which a method is as fast as the baseline.
+"""
 
 import time
 from collections.abc import Sequence
@@ -15,9 +18,10 @@ from liecbench.results.directory import ResultsDirectory
 def narrow_break_evens(
     cells: Sequence[Cell], directory: ResultsDirectory, progress: Progress, settings: RunSettings
 ) -> None:
-    """Time methods and the baseline at added link rates, one rate per method after the other.
+    """Time methods and the baseline at added link rates, to narrow the methods' break-evens.
 
-    The scenario's own sessions must have run. A rate whose session fails is not tried again in this run.
+    A method's next rate is chosen when the previous one has been timed. Call this after the timing sessions on the
+    links of the scenario. A rate whose session fails is not tried again in this run.
 
     Args:
         cells: All cells of the run.
@@ -43,8 +47,8 @@ def narrow_break_evens(
 def _stall_timeout(added: Sequence[AddedRate], known: StallTimeout) -> StallTimeout:
     """Return a function that gives the seconds without an event after which a launch counts as stalled.
 
-    The function takes a cell's id. A cell at an added link rate has the timeout of its twin on the slowest link that
-    the scenario asks for.
+    The function takes a cell's id. A cell at an added link rate has the timeout that ``known`` gives for the same cell
+    on the slowest link that the scenario asks for.
     """
     measured = {new: old for one in added for new, old in one.measured.items()}
     return lambda cell_id: known(measured.get(cell_id or "", cell_id))

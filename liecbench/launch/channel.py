@@ -68,9 +68,10 @@ def decode(line: str | bytes, *kinds: type[M]) -> M:
 
 
 def decode_order(line: str | bytes) -> PairedOrder:
-    """Return the order in a line of JSON that the ranks of A or B in a paired comparison received.
+    """Return the order in a line of JSON: to open a cell, to train a burst of steps, or to close the cell.
 
-    Raises ValueError if the line holds no such order.
+    The ranks of both sides of a paired comparison, A and B, receive such orders. Raises ValueError if the line holds
+    none.
     """
     return decode(line, *_PAIRED_ORDERS)
 
@@ -91,7 +92,7 @@ def write_plan(path: Path, plan: Message) -> None:
 
 
 def read_plan(path: Path, kind: type[M]) -> M:
-    """Return the plan of class ``kind`` that ``write_plan`` wrote to ``path``; raise ValueError if it is none."""
+    """Return the plan that ``write_plan`` wrote to ``path``; raise ValueError if the file has no plan of this kind."""
     return decode(path.read_bytes(), kind)
 
 

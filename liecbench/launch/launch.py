@@ -25,7 +25,8 @@ REFUSED_REMEDY = (
 class Launch:
     """Jobs, or timing sessions, that share one torchrun.
 
-    Their cells have the same ``launch_key``, but may differ in rates, for example.
+    Their cells agree in the fields of ``launch_key``, such as the number of workers, but may differ in others, such as
+    the rates of links.
 
     Cells with and without shaped links never share a launch, because a cell's network must not depend on other cells.
 
@@ -120,7 +121,7 @@ def _training_ranks(workers: int, threads: int, nodes: Nodes | None, *, shaped: 
 
 
 def prepare(threads: int, nodes: Nodes | None) -> None:
-    """Start the process that ranks with ``threads`` threads are forked from, and do not wait for its imports.
+    """Start the process from which ranks with ``threads`` threads are forked; do not wait for its imports to end.
 
     ``nodes`` are the machines of the run; None means this machine alone.
     """
@@ -212,7 +213,10 @@ def follow(nodes: Nodes, directory: Path, say: Callable[[str], None]) -> bool:
 
 
 def _say_event(say: Callable[[str], None], event: Event) -> None:
-    """Print ``event`` if it is a failure or a warning. Other events are sent only by rank 0, on the first machine."""
+    """Print ``event`` if it is a failure or a warning.
+
+    Other events do not occur on this machine, because only rank 0 sends them, on the first machine.
+    """
     if isinstance(event, Lost):
         say(event.reason)
     elif isinstance(event, Notice):
