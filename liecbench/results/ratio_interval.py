@@ -45,14 +45,15 @@ class LogRatio:
 
     @classmethod
     def of_rounds(cls, log_ratios: Sequence[Sequence[float]]) -> "LogRatio":
-        """Return the mean over placements of the mean over rounds.
+        """Return the mean over placements of each placement's mean over rounds.
 
-        Every placement counts as one observation. Two or three placements say little about their spread, so the
-        variance between placements is estimated from ``log_ratios`` together with an assumed variance. It is increased
-        if successive rounds are correlated.
+        A placement is a group of rounds, after which all models and buffers are created again. Every placement counts
+        as one observation. Two or three placements say little about their spread, so the variance between placements is
+        estimated from ``log_ratios`` together with an assumed variance. The estimate is higher if successive rounds are
+        correlated.
 
         Args:
-            log_ratios: ln(ratio) of each round, by placement and in the order of rounds. At least one placement has a
+            log_ratios: For each placement, ln(ratio) of each of its rounds, in order. At least one placement has a
                 round.
         """
         placements = [list(rounds) for rounds in log_ratios if rounds]
@@ -119,12 +120,12 @@ def ratio_interval(log_ratios: Sequence[Sequence[float]], tail: float = 0.025) -
 def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at_most: int = 60) -> int:
     """Return the total number of rounds after which a speed-up is expected to be known to ``precision``.
 
-    Call this once, after the first rounds, as in Stein's two-stage procedure. Further rounds are assumed to be timed in
-    new placements, each with as many rounds as the longest so far, because more rounds in the same placements narrow
-    the interval much less.
+    Call this once, after the first rounds, as in Stein's two-stage procedure. A placement is a group of rounds, after
+    which all models and buffers are created again. Further rounds are assumed to be timed in new placements, each with
+    as many rounds as the longest so far, because more rounds in the same placements narrow the interval much less.
 
     Args:
-        log_ratios: ln(speed-up) of the first rounds, by placement, as for ``ratio_interval``.
+        log_ratios: For each placement so far, ln(speed-up) of each of its rounds.
         precision: The wanted half-width of the interval, as a fraction of the speed-up.
         at_most: The largest number to return.
     """
@@ -143,14 +144,14 @@ def rounds_needed(log_ratios: Sequence[Sequence[float]], precision: float, *, at
 
 
 def _pooled(between: float, expected: float, num_placements: int) -> tuple[float, int]:
-    """Return the variance of a placement's mean, pooled from a measured and an assumed one, and its degrees of freedom.
+    """Return the variance of the mean of a placement, a group of rounds, and the degrees of freedom of this variance.
 
-    The two variances are averaged, weighted by their degrees of freedom.
+    The variance is the average of a measured and an assumed one, weighted by their degrees of freedom.
 
     Args:
         between: The measured variance of placements' means. It has ``num_placements`` − 1 degrees of freedom.
-        expected: The variance that a placement's mean would have if only rounds varied. The assumed variance is this
-            one plus that of placements in general, a constant.
+        expected: The variance of a placement's mean that is due to the spread of its rounds. The assumed variance is
+            ``expected`` plus a constant for the spread between placements.
         num_placements: The number of placements, measured or planned.
     """
     degrees = num_placements - 1 + _PLACEMENT_DEGREES
@@ -159,7 +160,7 @@ def _pooled(between: float, expected: float, num_placements: int) -> tuple[float
 
 
 def _variance_of_means(placements: Sequence[Sequence[float]]) -> float:
-    """Return the larger of two estimates of the variance of the placements' means.
+    """Return the variance of the means of placements (groups of rounds): the larger of two estimates.
 
     One is the sample variance of the means. The other takes all rounds as one series in time, whose successive values
     are correlated.
@@ -188,10 +189,11 @@ def _variance_of_mean(deviations: Sequence[float]) -> float:
 
 
 def _expected_variance(placements: Sequence[Sequence[float]]) -> float | None:
-    """Return the variance of a placement's mean if only rounds varied; None if no placement has two rounds.
+    """Return the variance of a placement's mean that is due to the spread of its rounds; None if none has two rounds.
 
-    The autocorrelation of rounds increases this variance. If placements have too few rounds to estimate the
-    autocorrelation, it is taken to be the highest one ever measured, and to continue from one placement to the next.
+    A placement is a group of rounds. The autocorrelation of rounds increases this variance. If placements have too few
+    rounds to estimate the autocorrelation, it is taken to be the highest one ever measured, and to continue from one
+    placement to the next.
     """
     degrees = sum(len(rounds) - 1 for rounds in placements)
     if not degrees:

@@ -25,12 +25,12 @@ class Recommendation:
         others: Rows that also keep the accuracy and are not shown to be slower than ``row``.
         reason: The reason for the recommendation, or for its absence. ``best``: the row is shown to be faster and to
             keep the accuracy. ``baseline``: every other row is shown to be slower. ``seeds``: faster rows need more
-            seeds to show that they keep the accuracy. ``spread``: these rows need more than 100 seeds. ``rounds``: no
-            row is shown to be faster, and more rounds may show one. ``lost``: every faster row loses accuracy.
-            ``disturbed``: other processes disturbed the rows too differently to rank them. ``dense``: no row is shown
-            to be faster than the fastest one without compression.
-        seeds: For the reasons ``seeds`` and ``spread``: of the faster rows, the one that needs the fewest seeds needs
-            this number. Else None.
+            seeds to show that they keep the accuracy. ``spread``: faster rows need more than 100 seeds to show it.
+            ``rounds``: no row is shown to be faster, but one may be after more rounds of timing. ``lost``: every faster
+            row loses accuracy. ``disturbed``: other processes disturbed the rows too differently to rank them.
+            ``dense``: no row is shown to be faster than the fastest one without compression.
+        seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that suffices for at least one of the
+            faster rows. Else None.
         waiting: The rows that cannot be recommended for this reason, fastest first; empty for ``best`` and
             ``baseline``.
     """

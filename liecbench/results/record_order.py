@@ -19,7 +19,7 @@ _TOLERATED_ROUNDING = 1e-6
 
 @dataclass(slots=True, kw_only=True)
 class _CellState:
-    """The latest attempt of a cell, its number of epochs, and its end."""
+    """The latest attempt of a cell, the number of epochs done after it, and its status; None until it ends."""
 
     spec: dict[str, Any]
     attempt: int
@@ -39,7 +39,7 @@ class RecordOrder:
     def next(self, record: Record) -> str | None:
         """Check the next record; return in which way it contradicts the earlier ones or itself, or None.
 
-        A cell is reported once for each contradiction: later records are checked as if this one were right.
+        Later records are checked as if a contradictory record were right, so that one mistake is reported only once.
         """
         try:
             self._check(record)
@@ -74,7 +74,12 @@ class RecordOrder:
             raise ValueError(f"cell {record.cell} goes on after epoch {record.epochs_done}, and has {known} before it")
 
     def _begun(self, record: Epoch | End) -> _CellState:
-        """Return the state of the record's cell, which must have begun this attempt and not ended it."""
+        """Return the state of the record's cell.
+
+        Raises:
+            ValueError: If the cell has no start, if its latest start is of another attempt, or if this attempt has
+                ended.
+        """
         found = self._cells.get(record.cell)
         if found is None:
             self._without_start.add(record.cell)
@@ -125,7 +130,7 @@ class RecordOrder:
 
 
 def check_spec(record: Start) -> None:
-    """Raise ValueError if the spec of a start is not that of a cell, or of another cell than the start names."""
+    """Raise ValueError if the spec in a Start record is not valid, or if its hash is not the record's cell id."""
     if digest(record.spec) != record.cell:
         raise ValueError(f"cell {record.cell} has another spec: its id is not the hash of this one")
     try:

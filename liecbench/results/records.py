@@ -187,8 +187,9 @@ def _mean_over_ranks(bytes_by_direction: dict[str, list[int]]) -> float:
 class End:
     """The end of an attempt to train a cell: its status, and the error message; None if the cell completed.
 
-    ``link`` is what the delay line counted since the attempt or its timing session began, such as the segments that
-    each rank's link lost in each direction. It is None, and absent in a ledger, if no delay line emulated the links.
+    ``link`` has the counts of the delay line, a process that emulates links, since the attempt or its timing session
+    began, such as the segments that each rank's link lost in each direction. It is None, and absent in a ledger, if no
+    delay line emulated the links.
     """
 
     type: ClassVar[str] = "end"
@@ -210,7 +211,7 @@ class Timing:
     Attributes:
         setting: A key that is equal for the cells that are timed in the same session (``Cell.setting``).
         contestant: A key that is equal for cells whose steps take equally long (``Cell.contestant``).
-        kind: The step kind.
+        kind: The name of the step kind. Steps of one kind, such as averaging steps, do the same work.
         kind_share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
         placement: The number of the placement, from 0. For each placement, all contestants' models and buffers are
             created again, because step times also depend on where they lie in memory.
@@ -220,7 +221,7 @@ class Timing:
         seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.
         compute_seconds: The part of ``seconds`` for the model and the optimizer: what they take when they are alone,
             without communication, compression and pauses. It is measured before each round, mean over ranks, and equal
-            for all contestants that compute the same. In records of earlier versions: the same as ``thread_seconds``.
+            for all contestants that compute the same. In records of earlier versions: measured in these steps.
         wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
         compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
         other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and what computing
@@ -237,8 +238,8 @@ class Timing:
         payload_bytes: Payload bytes ``sent`` and ``received``, each as a list with one number per rank.
         all_compress_seconds: Compression on the slowest rank, hidden or not.
         step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
-        thread_seconds: What the model and the optimizer took in these steps: ``compute_seconds`` of a rank's
-            measurement, mean over ranks. None in records of earlier versions.
+        thread_seconds: The time that the model and the optimizer took in these steps themselves, mean over ranks.
+            None in records of earlier versions.
     """
 
     type: ClassVar[str] = "timing"

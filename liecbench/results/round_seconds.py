@@ -15,13 +15,14 @@ Position = TypeVar("Position", bound=tuple[int | str, ...])
 
 
 def round_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
-    """Return the mean seconds per step of a method by (placement, round), for the rounds that timed every step kind.
+    """Return the mean seconds per step of a method in each round, by (placement number, round number in it).
 
-    The mean weights each step kind, such as averaging steps, by the kind's share in a long training. A round is
-    incomplete if the session was interrupted in it.
+    A placement is a group of rounds, after which all models and buffers are created again. The mean weights each step
+    kind, such as averaging steps, by the kind's share in a long training. Rounds in which not every step kind was
+    timed, because the session was interrupted, are left out.
 
     Args:
-        timings: The bursts of one method.
+        timings: The bursts (series of consecutive timed steps) of one method.
     """
     found: dict[tuple[int, int], dict[str, Timing]] = {}
     for timing in timings:
@@ -35,7 +36,7 @@ def round_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
 
 
 def by_placement(values: Mapping[Position, float]) -> list[list[float]]:
-    """Return the values of each placement in the order of rounds.
+    """Return, for each placement (group of rounds), the values of its rounds in order.
 
     Args:
         values: The value of each round, by (placement, round).

@@ -96,9 +96,10 @@ def _workload_options(row: Row) -> set[str]:
 
 
 def _timing(row: Row) -> str:
-    """Return the value of ``timing`` in the row's scenario.
+    """Return the ``timing`` that the scenario gives for the row's cells.
 
-    The row's own field differs from it if the scenario asks for ``composed`` timing and the row's cells were trained.
+    ``row.fields["timing"]`` differs from it only in results of earlier versions: it is ``trained`` if the scenario asks
+    for ``composed``, times computed from those of other cells, but the row's cells were trained themselves.
     """
     return str(row.cells[0].spec["timing"])
 

@@ -76,7 +76,7 @@ class Row:
 
     @property
     def is_added(self) -> bool:
-        """True if no scenario asked for this row: the run added its link rate to narrow a break-even."""
+        """True if no scenario asked for this row: a run added its link rate to find a break-even more precisely."""
         return self.cells[0].is_added
 
     @property
@@ -262,9 +262,11 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
 
 
 def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
-    """Return ``mean``, with the confidence interval from the rounds of a timing session if there was one.
+    """Return a row's mean seconds per epoch; if a session timed it, with the interval from the session's rounds.
 
-    Return None if ``mean`` is None.
+    Args:
+        mean: The mean over seeds with its interval, or None, which is returned as it is. Only the interval is replaced.
+        pace: The row's seconds per epoch by round; without rounds, ``mean`` is returned as it is.
     """
     log_seconds = pace.log_seconds
     if mean is None or log_seconds is None:
@@ -310,9 +312,10 @@ def _session_warnings(group: _Group, baseline: _Group | None) -> list[str]:
 
 
 def _comparable(cell: CellResult, baseline: BaselineChoice | None = None) -> bytes:
-    """Return a key that is equal for cells that may be compared.
+    """Return a key that is equal for cells that may be compared, because they have the same setting and workload.
 
-    Fields that ``baseline`` fixes are not part of the key, so that cells may differ in them.
+    Fields by whose values ``baseline`` chooses the baseline's cells are not part of the key: other cells may differ
+    from the baseline in them.
     """
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in _SETTING if name not in fixed]
@@ -325,14 +328,15 @@ def _task(group: _Group) -> bytes:
 
 
 def _by_task(groups: Sequence[_Group]) -> dict[bytes, _Group]:
-    """Return the first group with each task."""
+    """Return the groups of cells by their task as JSON; of several groups with the same task, only the first."""
     return {_task(group): group for group in reversed(groups)}
 
 
 def _nearest(group: _Group, baselines: Sequence[_Group]) -> _Group | None:
-    """Return the group of ``baselines`` whose task has the most fields in common with ``group``; None if there is none.
+    """Return the baseline whose task has the most fields in common with that of ``group``; None if there is none.
 
-    There are several baselines if the scenario varies the task, for example its learning rate.
+    A group has the cells of one row. There are several baselines if the scenario varies the task, for example its
+    learning rate.
     """
     task = group.cells[0].spec["task"]
     shared = {id(one): sum(one.cells[0].spec["task"].get(k) == v for k, v in task.items()) for one in baselines}

@@ -19,15 +19,15 @@ from liecbench.results.records import End, Start, Timing
 
 @dataclass(slots=True, kw_only=True)
 class _CellLines:
-    """The lines of one cell.
+    """The lines of one cell; if a session only timed the cell's steps, the lines with these times are among them.
 
     Attributes:
         spec: The cell's spec.
-        start: The number of the first start, from 1.
-        first: The number of the first line, from 1; for an interleaved cell that of the first burst if it is earlier.
-        last: The number of the last line.
+        start: The number of the line with the cell's first Start record, from 1.
+        first: The number of the cell's first line.
+        last: The number of the cell's last line.
         status: The status of the latest attempt.
-        fits: True if every record may follow the cell's earlier ones.
+        fits: True if every record of the cell may follow the records before it.
     """
 
     spec: dict[str, Any]
@@ -125,7 +125,7 @@ class Verification:
 
 
 def _cells(lines: Sequence[Line]) -> dict[str, _CellLines]:
-    """Return what the ledger holds of each cell that has a start, by the cell's id."""
+    """Return a summary of each cell's lines, by the cell's id; cells without a valid Start record are left out."""
     cells: dict[str, _CellLines] = {}
     bursts: dict[str, list[Line]] = {}
     for line in lines:
@@ -167,9 +167,10 @@ def _gaps(lines: Sequence[Line]) -> list[int]:
 def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
     """Return the ids of the cells whose records are all there.
 
-    A trained cell that completed has its start, its end and every epoch. The bursts of an interleaved cell, or the
-    epochs of one that did not complete, cannot be counted, so that nothing may be missing between its lines. Bursts
-    follow the start of the first cell that they time, without which they are worth nothing for other cells.
+    A trained cell that completed is whole if it has its start, its end and every epoch. The records of other cells
+    cannot be counted, so that no line may be missing between their first and last lines: cells that did not complete,
+    and cells whose steps a session only timed. Several of the latter can share timed steps. None of these is whole
+    unless the one that started first is.
     """
     whole = set()
     firsts: dict[str, str] = {}  # by contestant
@@ -185,7 +186,10 @@ def _whole(cells: Mapping[str, _CellLines], gaps: Sequence[int]) -> set[str]:
 
 
 def _kept(lines: Sequence[Line], cells: Mapping[str, _CellLines], whole: Collection[str]) -> list[Line]:
-    """Return the lines of the whole cells and the bursts that time them; those of the first schema come first."""
+    """Return the lines of the whole cells, and of the timed steps that these cells use.
+
+    Lines of the first schema, which have no number, come first. Else the order is that of the ledger.
+    """
     contestants = {contestant_key(cells[name].spec) for name in whole if cells[name].is_interleaved}
     kept = [
         line

@@ -55,10 +55,11 @@ def _ranking(rivals: Sequence[Row], base: Row, words: Words, target: str) -> str
 
 
 def _speed_to_target(row: Row, base: Row) -> LogRatio | None:
-    """Return ln(baseline's seconds to the target ÷ row's seconds to the target); None for fewer than three seeds.
+    """Return ln(baseline's seconds to the target ÷ row's seconds to the target), the mean over common seeds.
 
-    The seconds are paired by seed. If a session timed the steps, two ratios are multiplied as independent ones: that of
-    the numbers of epochs to the target, paired by seed, and that of the seconds per epoch, paired by round.
+    If a session timed the steps, this is the sum of two means that count as independent: ln(ratio of the epochs to the
+    target), over seeds, and ln(ratio of the seconds per epoch), over the session's rounds. Return None for fewer than
+    three seeds, or if the ratio of the seconds per epoch is unknown.
     """
     name = "epochs_to_target" if row.pace.by_round else "seconds_to_target"
     pairs = [

@@ -20,10 +20,11 @@ _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enfor
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     """Return the cells with the best value of a tuned field, such as the learning rate, for each method and setting.
 
-    Half of the seeds (the first, the third and so on) choose the best value: the one with the highest mean accuracy
-    minus the number of failed and diverged cells. Only cells of the other seeds are returned, because the accuracies by
-    which a value was chosen look better than they are. With a single seed, this seed both chooses and is returned. The
-    tuned field's values are compared between cells that agree in every other field that can change accuracy.
+    Half of the seeds (the first, the third and so on) choose the best value: the one with the highest score,
+    (mean accuracy of completed cells) − (number of failed and diverged cells). Only cells of the other seeds are
+    returned, because the accuracies by which a value was chosen look better than they are. With a single seed, this
+    seed both chooses and is returned. The tuned field's values are compared between cells that agree in every other
+    field that can change accuracy.
 
     Args:
         cells: The cells.

@@ -41,7 +41,10 @@ class Words:
         return listed([self.name(row) for row in rows])
 
     def command(self, arguments: str) -> str:
-        """Return the command, in backquotes, that continues the compared run with ``arguments`` added."""
+        """Return a ``liecbench run`` command, in backquotes, that continues the compared run with ``arguments`` added.
+
+        If not exactly one results directory is compared, the command has ``SCENARIO`` in place of the scenario's path.
+        """
         if len(self.directories) != 1:
             return f"`liecbench run SCENARIO {arguments}`"
         directory = self.directories[0]

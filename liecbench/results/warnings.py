@@ -18,8 +18,14 @@ IMPRECISE: Final = 0.025
 def cell_warnings(cells: Sequence[CellResult]) -> list[str]:
     """Return warnings on the cells of a row.
 
-    They are about a changed file of the model, links that miss their rate, drop frames, are late or are paced by
-    processes, shared or throttled GPUs, a training that is too short for any averaging step, and imprecise times.
+    They are about:
+
+    - a user's model whose file has changed;
+    - links that miss their rate, are limited by TCP's window, drop frames or send them late;
+    - links whose rate the ranks' processes limit, and not the kernel;
+    - GPUs that ranks shared, or that were throttled;
+    - a training that is too short for any averaging step;
+    - imprecise times in results of earlier versions.
     """
     on_gpus = [*sharing_warnings(cells), *throttling_warnings(cells)]
     return [

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The beginning of a server's answer: the HTTP status, and how many bytes follow; None if it does not say."""
+    """The beginning of a server's answer: the HTTP status, and the number of bytes that follow; None if not given."""
 
     status: int
     length: int | None
@@ -66,7 +66,12 @@ class Arrivals:
         return self._next(Answer)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes that arrive after the answer; raise the errors of ``answer``."""
+        """Yield the bytes that arrive after the beginning of the answer; call ``answer`` first.
+
+        Raises:
+            OSError: If the network fails.
+            http.client.HTTPException: If the bytes arrive too slowly.
+        """
         while chunk := self._next(bytes):
             self._window_bytes += len(chunk)
             yield chunk

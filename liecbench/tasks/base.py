@@ -119,7 +119,7 @@ class Task:
     A scenario can give a function as its model, written ``module:function``. The function returns a network or a Task.
 
     Attributes:
-        model: The network. The function must make a new one in each call.
+        model: The network. The scenario's function must make a new network each time it is called.
         train: The training examples, the same on every rank.
         test: The test examples, the same on every rank.
         loss: Maps outputs and labels to a scalar, the mean over the batch.
