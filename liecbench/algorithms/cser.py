@@ -1,4 +1,7 @@
-"""CSER: workers apply compression errors at once, remember them, and average them, compressed, every few steps."""
+"""CSER: each worker adds its compression error to its own model in the same step, and remembers it.
+
+Every few steps, the workers average the remembered errors, of which they send the compressed part only.
+"""
 
 from typing import Annotated
 

@@ -24,7 +24,13 @@ class PendingBuckets:
         self._buckets: list[_Bucket] = []
 
     def add(self, buffer: Tensor, future: Future[Tensor], blocks: set[int]) -> None:
-        """Add a bucket; when the blocks with indices ``blocks`` are updated, ``future`` completes with ``buffer``."""
+        """Add a bucket of gradients, which the algorithm updates block by block.
+
+        Args:
+            buffer: The gradients in the bucket.
+            future: The future that completes with ``buffer`` when all ``blocks`` are updated.
+            blocks: The indices of the algorithm's blocks that overlap the bucket.
+        """
         if blocks:
             self._buckets.append(_Bucket(buffer, future, blocks))
         else:  # all parameters of the bucket are empty

@@ -59,8 +59,9 @@ class TrainingEvents(ABC):
             bucket: A bucket, whose buffer holds this rank's gradients of some parameters.
 
         Returns:
-            A future of the bucket's buffer, in which the update has replaced the gradients. If an error occurs, store
-            the error in ``self._failure``, which ``optimizer.step`` raises, and complete the future all the same.
+            A future that completes with the bucket's buffer when the gradients in it have become the algorithm's
+            update. It completes after an error, too: an implementation stores the error in ``self._failure``, and
+            ``optimizer.step`` raises it.
         """
 
     def before_step(self) -> None:

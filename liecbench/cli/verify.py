@@ -1,4 +1,4 @@
-"""The command ``liecbench verify``."""
+"""The command ``liecbench verify``: check that a results directory is not damaged, or copy its whole cells."""
 
 import shlex
 from collections import Counter

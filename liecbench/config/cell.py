@@ -289,5 +289,5 @@ class Session:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The cells that are complete when this session has timed their steps."""
+        """The cells, each with its state, that this session completes by timing their methods' steps."""
         return tuple(job for contestant in self.contestants for job in contestant.jobs)

@@ -46,7 +46,7 @@ class TrainerCompression(TrainerCallback):
             self._training.hold_mean()
 
     def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
-        """Put the local models back after an evaluation or a save, to train them further."""
+        """Go on with each rank's own model, if an evaluation or a save has put the mean model in its place."""
         self._attached.hold_local()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:

@@ -156,7 +156,7 @@ class TrainBurst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseCell:
-    """An order to the ranks of one side of ``liecbench check``: release the cell that they have built."""
+    """An order to ranks, sent by ``liecbench check``: free the model and data of the cell that they have built."""
 
     type: ClassVar[str] = "close"
 

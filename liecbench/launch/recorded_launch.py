@@ -1,4 +1,4 @@
-"""The settings of a run, one launch of the run, and the records of cells that fail with their launch."""
+"""Launch ranks for a run, and record the cells that fail because their launch fails."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The most bytes of one TCP connection that may be under way in a rank's network namespace: TCP's window.
+"""Set TCP's window in a rank's network namespace: the most bytes of one connection that may be under way.
 
 On a link with a delay, a stream reaches the link's rate only if its window holds the bytes of one round trip. The
 kernel lets a window grow up to the third number of ``tcp_rmem`` at the receiver and ``tcp_wmem`` at the sender, which

@@ -51,7 +51,7 @@ class SettingVerdict:
 
     @property
     def recommended(self) -> Row | None:
-        """The recommended row; None if there is none."""
+        """The row of the method that the verdict recommends for this setting; None if the verdict recommends none."""
         found = self.recommendation
         return None if found is None or found.row is None else self.rows[found.row]
 

@@ -47,7 +47,10 @@ class FiniteCheck:
         return _first_failure(due)
 
     def finish(self) -> str | None:
-        """Read all flags that were not read before, and return the message of the first false one, or None."""
+        """Read the flags of all steps that ``end_step`` has not read, for example before the training ends.
+
+        Return the error message of the first flag whose values are not finite; None if all are finite.
+        """
         due, self._last_step, self._this_step = [*self._last_step, *self._this_step], [], []
         return _first_failure(due)
 

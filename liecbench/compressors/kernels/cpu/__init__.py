@@ -19,5 +19,5 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def modules(*names: str) -> tuple[str, ...]:
-    """Return the full names of modules of this package, as ``Compressor.cpu_kernels`` lists them."""
+    """Return the full names of this package's modules ``names``, for a compressor's ``cpu_kernels``."""
     return tuple(f"{__name__}.{name}" for name in names)

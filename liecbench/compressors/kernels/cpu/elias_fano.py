@@ -11,8 +11,9 @@ from liecbench.compressors.kernels.cpu.jit import compiled
 
 @compiled("void(i8[::1], i8, i8, i8, u1[::1], u1[::1])")
 def encode(positions, first, width, spacing, low, bitmap):  # type: ignore[no-untyped-def]
-    """Encode ``positions``, which are a part p_first, p_first+1, … of the list p_0 < p_1 < … of all positions.
+    """Encode some positions of a list p_0 < p_1 < …: ``positions`` holds those from index ``first`` on.
 
+    This is Elias–Fano code if ``spacing`` is 1, and a plain bitmap if ``spacing`` and ``width`` are 0.
     The lowest ``width`` bits of p_j go to ``low``, and bit (p_j >> ``width``) + ``spacing`` · j of ``bitmap`` becomes
     1. Both arrays must be 0 before the first part is encoded.
     """

@@ -49,7 +49,7 @@ def _norm(values, eighths, buffer):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True)
 def _pack_nibbles(levels, largest_level, count, packed):  # type: ignore[no-untyped-def]
-    """Pack the levels of one bucket, 4 bits per level, with the result of ``_pack`` for a ``width`` of 4.
+    """Pack the levels of one bucket, 4 bits per level, faster than ``_pack`` and to the same bytes.
 
     A bucket has 8 columns of ``count`` levels. Byte b · ``count`` + j of ``packed`` holds level j of column 2b in its
     low half and level j of column 2b + 1 in its high half, each plus ``largest_level``.
