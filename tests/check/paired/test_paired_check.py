@@ -36,7 +36,7 @@ _zero_grad = torch.optim.SGD.zero_grad
 def _slower_zero_grad(optimizer: torch.optim.SGD) -> None:
     import time
 
-    time.sleep(0.005)
+    time.sleep(0.015)
     _zero_grad(optimizer)
 
 
@@ -65,7 +65,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This package in two revisions: the second averages more often by default, and its steps take 5 ms longer."""
+    """This package in two revisions: the second averages more often by default, and its steps take 15 ms longer."""
     directory = tmp_path_factory.mktemp("repository")
     root = Path(liecbench.__file__).parents[1]
     shutil.copytree(root / "liecbench", directory / "liecbench", ignore=shutil.ignore_patterns("__pycache__"))
