@@ -21,7 +21,8 @@ from tests.worker.test_own_models import BATCH, EPOCHS, RATE, train_plainly
 
 # The uncounted pass of the script with four ranks leaves traces in other models.
 ON_FOUR: Final = ("dropout", "lazy", "strided", "extra", "empty", "half", "penalised", "differentiable")
-pytestmark = pytest.mark.long
+# torch warns of the model with a layer without parameters.
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:Initializing zero-element tensors:UserWarning")]
 Differing = dict[tuple[str, str], list[str]]
 
 
