@@ -11,7 +11,7 @@ import errno
 from collections.abc import Iterable
 from enum import IntEnum
 
-from liecbench.plain_text import printable, shortened
+from liecbench.untrusted.plain_text import printable, shortened
 
 
 class ExitCode(IntEnum):

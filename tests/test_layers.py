@@ -123,8 +123,8 @@ def test_a_test_file_has_the_name_of_the_module_that_it_tests() -> None:
     assert names - modules == SEVERAL_MODULES
 
 
-def test_the_root_holds_no_module_but_the_errors_and_their_text() -> None:
-    expected = {"__init__.py", "__main__.py", "errors.py", "plain_text.py", "py.typed"}
+def test_the_root_holds_no_module_but_the_errors() -> None:
+    expected = {"__init__.py", "__main__.py", "errors.py", "py.typed"}
 
     assert expected == {path.name for path in PACKAGE.iterdir() if path.is_file()}
 

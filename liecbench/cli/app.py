@@ -21,7 +21,7 @@ from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.run import run
 from liecbench.cli.verify import verify
 from liecbench.errors import ExitCode, Interruption, LiecbenchError, is_disk_error
-from liecbench.plain_text import shortened
+from liecbench.untrusted.plain_text import shortened
 
 app = typer.Typer(
     help="Does gradient compression pay off on my network, which method, and what does it cost in accuracy?",

@@ -10,7 +10,7 @@ import typer
 from liecbench.cli.check_options import CheckFormat
 from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.errors import ExitCode, LiecbenchError
-from liecbench.host import regular_files
+from liecbench.untrusted import regular_files
 
 if TYPE_CHECKING:
     from liecbench.check.verdict import Outcome

@@ -8,8 +8,8 @@ import typer
 
 from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
 from liecbench.errors import ExitCode
-from liecbench.host import regular_files
 from liecbench.report.formats import Format
+from liecbench.untrusted import regular_files
 
 if TYPE_CHECKING:
     from liecbench.results.comparison import Comparison

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 from liecbench import __version__
 from liecbench.cli.console import ignore_unwritable_errors
 from liecbench.errors import ExitCode
-from liecbench.plain_text import one_line, printable, shortened
+from liecbench.untrusted.plain_text import one_line, printable, shortened
 
 _HIDDEN: Final = "***"
 _PACKAGES: Final = ("torch", "numpy", "pydantic", "typer", "rich", "pyroute2")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from liecbench.cli import plain_characters
-from liecbench.plain_text import printable
+from liecbench.untrusted.plain_text import printable
 
 
 class PlainStream:

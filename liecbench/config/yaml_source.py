@@ -10,7 +10,7 @@ import yaml
 
 from liecbench.config.yaml_core_schema import CoreLoader, scalar
 from liecbench.errors import ScenarioError
-from liecbench.host import regular_files
+from liecbench.untrusted import regular_files
 
 Key = tuple[str | int, ...]
 _MOST_NODES = 200_000

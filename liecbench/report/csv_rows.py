@@ -3,11 +3,11 @@
 import csv
 import io
 
-from liecbench.plain_text import one_line
 from liecbench.report.json_rows import counts
 from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import exported_metrics
 from liecbench.results.statistics import Estimate
+from liecbench.untrusted.plain_text import one_line
 
 _FORMULA = ("=", "+", "-", "@")
 # These columns come first, in this order; the other fields follow, sorted by name.

@@ -9,8 +9,6 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from liecbench import __version__
-from liecbench.host import regular_files
-from liecbench.plain_text import printable
 from liecbench.report.figures.all_figures import all_figures
 from liecbench.report.figures.colours import Palette
 from liecbench.report.figures.drawn_rows import drawn_rows
@@ -20,6 +18,8 @@ from liecbench.report.table_texts import caption, field_heading, field_text
 from liecbench.results.break_even import symmetric_rate
 from liecbench.results.comparison import Comparison
 from liecbench.results.directory import SCENARIO_NAME
+from liecbench.untrusted import regular_files
+from liecbench.untrusted.plain_text import printable
 
 _MOST_SCENARIO_BYTES = 2**22
 

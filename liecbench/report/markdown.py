@@ -3,9 +3,9 @@
 import html
 import re
 
-from liecbench.plain_text import one_line
 from liecbench.report.table_texts import caption, field_heading, starred_field_text
 from liecbench.results.comparison import Comparison
+from liecbench.untrusted.plain_text import one_line
 
 
 def render(comparison: Comparison) -> str:

@@ -1,9 +1,9 @@
 """Texts that the tables of a comparison share, whether on a terminal, in Markdown or on the HTML page."""
 
-from liecbench.plain_text import one_line, shortened
 from liecbench.results.comparison import Comparison
 from liecbench.results.gpu_metrics import max_ranks_per_gpu
 from liecbench.results.rows import Row
+from liecbench.untrusted.plain_text import one_line, shortened
 
 _CAPTION_FIELDS = ("link", "dataset", "model", "compressor", "server", "batch_size", "epochs", "learning_rate")
 

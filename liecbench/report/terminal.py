@@ -10,11 +10,11 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from liecbench.plain_text import shortened
 from liecbench.report.table_texts import caption, field_heading, starred_field_text
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
+from liecbench.untrusted.plain_text import shortened
 
 # Rich's tables take a millisecond per row.
 _MOST_TABLE_ROWS: Final = 500

@@ -13,10 +13,10 @@ from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
-from liecbench.host import regular_files
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, Ledger, LedgerReader, read
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
+from liecbench.untrusted import regular_files
 
 SCENARIO_NAME: Final = "scenario.yaml"
 _MOST_SCENARIO_BYTES: Final = 2**22

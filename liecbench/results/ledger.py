@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from liecbench.errors import LiecbenchError
-from liecbench.host.regular_files import require_regular
 from liecbench.results.ledger_line import LineNumbers, check_unsealed, seal, unseal
 from liecbench.results.record_json import from_json, to_json
 from liecbench.results.record_order import RecordOrder
 from liecbench.results.records import Record
+from liecbench.untrusted.regular_files import require_regular
 
 LEDGER_NAME: Final = "records.jsonl"
 _NOT_RESULTS: Final = "give a results directory that `run` wrote"

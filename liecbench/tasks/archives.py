@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from liecbench.errors import LiecbenchError
-from liecbench.host import regular_files
 from liecbench.tasks.official_archives import Archive, mismatch
+from liecbench.untrusted import regular_files
 
 _CHUNK_BYTES = 2**20
 # The errors that tarfile and zipfile raise for files that they cannot read.

@@ -13,8 +13,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from liecbench.errors import LiecbenchError
-from liecbench.host.regular_files import require_regular
 from liecbench.tasks.archives import data_directory
+from liecbench.untrusted.regular_files import require_regular
 
 # Raise this number when the code changes so that the same archives give other images or labels. Files of earlier
 # editions are then not used.

@@ -10,8 +10,8 @@ from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 
 from liecbench.errors import LiecbenchError
-from liecbench.host import regular_files
 from liecbench.tasks.base import Dataset, Examples
+from liecbench.untrusted import regular_files
 
 _ASCII = 128
 _SUBSTITUTE = 26

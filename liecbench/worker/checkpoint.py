@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.config.cell import Job
-from liecbench.host.regular_files import require_regular
+from liecbench.untrusted.regular_files import require_regular
 from liecbench.worker.collective_errors import UnusableCheckpointError
 from liecbench.worker.global_generators import generator_states, set_generator_states
 from liecbench.worker.replica import Replica

@@ -20,7 +20,7 @@ from liecbench.host.linux import die_with_parent
 from liecbench.launch.channel import encode, read_plan
 from liecbench.launch.messages import DiskError, Lost, RankSettings
 from liecbench.launch.supervisor import EVENTS_VARIABLE, MASTER_VARIABLE, NAMESPACES_VARIABLE
-from liecbench.plain_text import shortened
+from liecbench.untrusted.plain_text import shortened
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.network_interface import interface_towards
 

@@ -21,7 +21,7 @@ from liecbench.check.output.outcome_table import (
 )
 from liecbench.check.verdict import Outcome, worst_first
 from liecbench.errors import ExitCode, LiecbenchError
-from liecbench.host.regular_files import append_text
+from liecbench.untrusted.regular_files import append_text
 
 # Per step, GitHub keeps ten annotations of each level and refuses a summary above 1 MiB; five sections can be long.
 _LEVELS: Final = {"INCONCLUSIVE": "warning", "NOT COMPARED": "notice"}

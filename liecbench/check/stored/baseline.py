@@ -26,12 +26,12 @@ from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell import Cell, Model
 from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError, NothingToCompareError
-from liecbench.host import regular_files
 from liecbench.network.link_record import LinkRecord
 from liecbench.results.cells import CellResult
 from liecbench.results.environment_record import Environment, NcclRecord
 from liecbench.results.ranges import Count, CpuShare, Fraction, NonNegative, Real, Seconds
 from liecbench.results.records import Epoch
+from liecbench.untrusted import regular_files
 
 _MOST_BYTES: Final = 2**30
 _STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")

@@ -3,9 +3,9 @@
 import html
 from typing import Any
 
-from liecbench.plain_text import one_line
 from liecbench.report.figures.colours import DASHES, MARKERS, PARTS, PATTERNS, REFERENCE, Palette
 from liecbench.report.figures.figure import Figure, Interval, Series
+from liecbench.untrusted.plain_text import one_line
 
 
 def plotly_figure(figure: Figure, palette: Palette) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from liecbench.host import regular_files
-from liecbench.plain_text import one_line
 from liecbench.report.figures.colours import PARTS, PATTERNS, REFERENCE, Palette
 from liecbench.report.figures.figure import Figure, Series
+from liecbench.untrusted import regular_files
+from liecbench.untrusted.plain_text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,5 +1,5 @@
 from liecbench.errors import LiecbenchError
-from liecbench.plain_text import one_line, printable, shortened
+from liecbench.untrusted.plain_text import one_line, printable, shortened
 
 
 def test_ordinary_text_is_unchanged() -> None:

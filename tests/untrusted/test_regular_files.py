@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.host.regular_files import append_text, read_bytes, read_text, require_writable, write_bytes, write_text
+from liecbench.untrusted.regular_files import (
+    append_text,
+    read_bytes,
+    read_text,
+    require_writable,
+    write_bytes,
+    write_text,
+)
 
 
 @pytest.fixture
@@ -107,7 +114,7 @@ def test_a_pipe_gets_all_of_a_text(odd: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("to_file", [True, False])
 def test_standard_output_is_written_to(tmp_path: Path, to_file: bool) -> None:
-    command = "from liecbench.host.regular_files import write_text; from pathlib import Path; "
+    command = "from liecbench.untrusted.regular_files import write_text; from pathlib import Path; "
     command += "print('before', flush=True); write_text(Path('/dev/stdout'), 'text\\n'); print('after')"
     with (tmp_path / "printed").open("wb") as file:
         stdout = file if to_file else subprocess.PIPE
@@ -121,10 +128,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     command = (
-        "import resource, signal, sys; from liecbench.host.regular_files import write_bytes; from pathlib import Path; "
+        "import resource, signal; from pathlib import Path; from liecbench.untrusted.regular_files import write_bytes; "
     )
     command += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
-    command += f"write_bytes(Path({str(path)!r}), bytes(100))"
+    command += f"regular_files.write_bytes(Path({str(path)!r}), bytes(100))"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
 
     assert f"File too large: '{path}'" in done.stderr
