@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         "import resource, signal; from pathlib import Path; from liecbench.untrusted.regular_files import write_bytes; "
     )
     command += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
-    command += f"regular_files.write_bytes(Path({str(path)!r}), bytes(100))"
+    command += f"write_bytes(Path({str(path)!r}), bytes(100))"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
 
     assert f"File too large: '{path}'" in done.stderr
