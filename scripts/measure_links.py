@@ -7,8 +7,7 @@ Tables:
     rates    rate and round trip of links with delays, as a launch measures them and as one TCP stream between two
              workers sees them
     loss     frames lost of those sent, beside the 95 % interval of the binomial distribution
-    goodput  one TCP stream on a lossy link, beside Mathis' formula (1.22 × segment ÷ (round trip × √loss), "The
-             Macroscopic Behavior of the TCP Congestion Avoidance Algorithm", 1997)
+    goodput  one TCP stream on a lossy link, beside the estimate of dry runs (Mathis' formula)
     cpu      CPU seconds of the delay line per Gbit that crosses it
 
 All tables take about two minutes, ``--quick`` a few seconds with figures that mean little. Run it on an idle machine.
@@ -17,10 +16,8 @@ Small messages are measured by ``liecbench bench link`` (``after_idle``).
 
 import argparse
 import contextlib
-import math
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import threading
@@ -33,11 +30,11 @@ from scipy.stats import binom
 
 from liecbench.host.linux import enter_network_namespace
 from liecbench.launch.supervisor import NAMESPACES_VARIABLE, Orders
-from liecbench.network.emulation import WorkerLink
+from liecbench.network.emulation import WorkerLink, round_trip_seconds
+from liecbench.network.goodput import stream_bits_per_second
 from liecbench.network.link_map import LinkMap
 
 SEGMENT_BYTES, FRAME_BYTES = 1448, 1514
-MATHIS = math.sqrt(3 / 2)
 # A stream is counted after its window has grown to the round trip's bytes: TCP doubles it per round trip.
 WARM_UP_TRIPS, COUNTED_SECONDS = 14, 2.0
 
@@ -79,17 +76,10 @@ class Workers:
         return near, far
 
     def round_trip(self) -> float:
-        """Return the median seconds of a byte's way from worker 1 to worker 0 and back."""
+        """Return the seconds of a byte's way from worker 1 to worker 0 and back."""
         near, far = self.connect()
-        seconds = []
         with near, far:
-            for _ in range(7):
-                start = time.perf_counter()
-                near.sendall(b"?")
-                far.sendall(far.recv(1))
-                near.recv(1)
-                seconds.append(time.perf_counter() - start)
-        return statistics.median(seconds)
+            return round_trip_seconds(near, far)
 
     def stream(self, warm_up: float, counted: float) -> float:
         """Return the payload bytes per second of a TCP stream from worker 1 to worker 0, after ``warm_up`` seconds."""
@@ -188,28 +178,20 @@ def goodput(workers: Workers, quick: bool) -> None:
             with workers.shaped(links):
                 trip = workers.round_trip()
                 rate = workers.stream(0.5 if quick else 5.0, 0.5 if quick else 15.0)
-            mathis = MATHIS * SEGMENT_BYTES / (trip * math.sqrt(percent / 100))
-            print(
-                f"delay {delay:17} {percent:4}%{1e3 * trip:10.1f}{8e-6 * rate:17.2f}{8e-6 * mathis:16.2f}", flush=True
-            )
+            mathis = 1e-6 * stream_bits_per_second(links.of(1), links.of(0)) * SEGMENT_BYTES / FRAME_BYTES
+            print(f"delay {delay:17} {percent:4}%{1e3 * trip:10.1f}{8e-6 * rate:17.2f}{mathis:16.2f}", flush=True)
 
 
 def cpu(workers: Workers, quick: bool) -> None:
     """Print the CPU seconds of the delay line per Gbit."""
     for rate in ["100mbit"] if quick else ["20mbit", "100mbit", "1gbit"]:
         with workers.shaped(LinkMap.parse(rate)):
-            before, bytes_before = _delay_line_seconds(), workers.links[1].wire_bytes()[0]
+            link = workers.links[1]
+            before, bytes_before = link.tally(), link.wire_bytes()[0]
             workers.stream(0.1, 0.5 if quick else 4.0)
-            used, num_bytes = _delay_line_seconds() - before, workers.links[1].wire_bytes()[0] - bytes_before
+            used, num_bytes = link.tally().since(before).cpu_seconds, link.wire_bytes()[0] - bytes_before
         gbit = 8e-9 * num_bytes
         print(f"delay line at {rate}: {used:.2f} CPU seconds for {gbit:.3f} Gbit, {used / gbit:.2f} per Gbit")
-
-
-def _delay_line_seconds() -> float:
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and (process / "comm").read_text().strip() == "liec-delay-line":
-            return int((process / "schedstat").read_text().split()[0]) / 1e9
-    raise RuntimeError("the delay line is not running")
 
 
 TABLES: dict[str, Callable[[Workers, bool], None]] = {"rates": rates, "loss": loss, "goodput": goodput, "cpu": cpu}

@@ -124,7 +124,7 @@ class WorkerLink:
                 up = _stream_rate(own, hub, link.up_bits_per_second, self._up)
                 down = _stream_rate(hub, own, link.down_bits_per_second, self._down)
                 self.shape(link)
-                round_trip = _round_trip_seconds(own, hub)
+                round_trip = round_trip_seconds(own, hub)
                 self.unshape()
         return MeasuredLink(up_bits_per_second=up, down_bits_per_second=down, round_trip_seconds=round_trip)
 
@@ -148,10 +148,11 @@ def _stream_rate(sender: socket.socket, receiver: socket.socket, asked: int, sha
     return round((received - counted_from) * frames_per_payload * 8 / seconds)
 
 
-def _round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
+def round_trip_seconds(near: socket.socket, far: socket.socket) -> float:
     """Return the shortest of several round trips of one byte from ``near`` to ``far`` and back, in seconds.
 
-    There are ``_ROUND_TRIPS`` trips, or fewer if they take long.
+    ``near`` and ``far`` are the ends of a TCP connection in this process, with ``TCP_NODELAY``. There are five trips,
+    or fewer if they take longer than half a second.
     """
     trips: list[float] = []
     while len(trips) < _ROUND_TRIPS and sum(trips) < _ROUND_TRIP_SECONDS:

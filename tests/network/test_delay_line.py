@@ -22,7 +22,7 @@ from liecbench.host.linux import enter_network_namespace
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.network.addresses import HUB_ADDRESS
 from liecbench.network.delay_line import DelayLine
-from liecbench.network.emulation import WorkerLink
+from liecbench.network.emulation import WorkerLink, round_trip_seconds
 from liecbench.network.link_map import LinkMap
 from tests.namespace_support import skip_without_namespaces
 from tests.namespaces import interfaces
@@ -54,15 +54,8 @@ def _connect(address: tuple[str, int], listener: socket.socket) -> tuple[socket.
 
 
 def _round_trip(near: socket.socket, far: socket.socket) -> float:
-    """Return the shortest of some round trips: on a busy machine, each may wait for a core."""
-    times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        near.sendall(b"?")
-        far.sendall(far.recv(1))
-        near.recv(1)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    """Return the shortest of ten round trips: on a busy machine, each may wait for a core."""
+    return min(round_trip_seconds(near, far) for _ in range(2))
 
 
 def _transfer(near: socket.socket, far: socket.socket) -> bool:
