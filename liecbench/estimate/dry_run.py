@@ -53,9 +53,8 @@ def lines(
         share_gpus: True if ranks may share GPUs over NCCL.
     """
     yield f"{num_cells} cells, {num_cells - len(pending.cells)} of them done; results in {directory}"
-    timed = [session.cell for session in pending.sessions]
-    on_gpu = any(cell.device == "cuda" for cell in (*(job.cell for job in pending.jobs), *timed))
-    cells = [*(job.cell for job in pending.jobs), *timed]
+    cells = [*(job.cell for job in pending.jobs), *(session.cell for session in pending.sessions)]
+    on_gpu = any(cell.device == "cuda" for cell in cells)
     yield from _oversubscribed(cells)
     yield from _lossy(cells)
     total, varying = 0.0, _varying(pending.jobs)

@@ -30,11 +30,6 @@ class GlooRing:
         return max(_MIN_SEGMENTS, math.ceil(math.ceil(self.num_bytes / _MAX_SEGMENT_BYTES) / self.world_size))
 
     @property
-    def num_trips(self) -> int:
-        """The number of successive trips over the links, if the data's transfer time is negligible beside the delay."""
-        return _PHASES * TRIPS_PER_MESSAGE * self._pairs_per_phase
-
-    @property
     def _pairs_per_phase(self) -> int:
         return math.ceil(self.segments_per_chunk * (self.world_size - 1) / _IN_FLIGHT)
 

@@ -92,9 +92,11 @@ def _all_reduce_seconds(cell: Cell, kind: StepTraffic, trip: float) -> float:
     bytes_per_second = min(min(_rates(cell, rank)) for rank in range(cell.workers)) / 8 / _HEADERS
     each, until = [], list[float]()
     for reduce in kind.all_reduces:
-        ring = GlooRing(num_bytes=reduce.num_bytes, world_size=cell.workers)
-        # NCCL's ring passes 2(n − 1) messages after one another, and needs no announcements.
-        waiting = 2 * (cell.workers - 1) * trip
-        each.append(waiting if cell.backend == "nccl" else ring.waiting_seconds(trip, bytes_per_second))
+        if cell.backend == "nccl":
+            # NCCL's ring passes 2(n − 1) messages after one another, and needs no announcements.
+            each.append(2 * (cell.workers - 1) * trip)
+        else:
+            ring = GlooRing(num_bytes=reduce.num_bytes, world_size=cell.workers)
+            each.append(ring.waiting_seconds(trip, bytes_per_second))
         until.append(each[-1] + max((until[before] for before in reduce.depends_on), default=0.0))
     return max(sum(each) / _GLOO_THREADS, *until) if each else 0.0

@@ -6,7 +6,7 @@ from typing import Final
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 
-_SEGMENT_BYTES, _FRAME_BYTES = 1448, 1514
+_FRAME_BYTES: Final = 1514
 # For TCP Reno that counts every acknowledged segment, as Linux does.
 _CONSTANT: Final = math.sqrt(3 / 2)
 # The part of a round trip that no link causes: this machine's kernel and processes.
