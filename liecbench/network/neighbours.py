@@ -2,6 +2,9 @@
 
 A kernel keeps the answers of all namespaces in one table, of 1024 entries by default, which 32 workers overflow.
 Entries that are set by hand do not count. And no request or answer adds to the counters of bytes.
+
+pyroute2, which sends one request at a time, takes over a millisecond per entry: seconds for the 4160 entries of 64
+workers. Batches of requests take milliseconds.
 """
 
 import errno
