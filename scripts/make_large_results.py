@@ -1,10 +1,11 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """Write a results directory with thousands of cells, to measure commands on it: multiply the cells of a finished run.
 
-    scripts/make_large_results.py RESULTS LARGE --cells 20000 --epochs 3
+    .venv/bin/python scripts/make_large_results.py RESULTS LARGE --cells 20000 --epochs 3
 
-Each cell of RESULTS, whose cells must be timed while they train, is repeated with other learning rates and link rates.
-Its numbers stay as they are. ``--first-schema`` writes lines without number and checksum, as the first version did.
+Each cell of RESULTS is repeated with other learning rates and link rates; its numbers stay as they are. The cells must
+be timed while they train (``timing: end_to_end``) and have as many epochs as are asked for, or more.
+``--first-schema`` writes lines without number and checksum, as the first version did.
 """
 
 import argparse

@@ -94,7 +94,7 @@ class FinishedRun:
 
     @classmethod
     def _over_steady_links(cls, place: Path) -> Self:
-        """Make the run again if a busy machine disturbed the links so much that a cell failed for it."""
+        """Make the run; up to twice more if a busy machine disturbed the links so much that a cell failed for it."""
         for _ in range(3):
             shutil.rmtree(place, ignore_errors=True)
             run = cls.make(place, "--trace")

@@ -79,7 +79,7 @@ def _running(scenario: Path, directory: Path, scratch: Path) -> AbstractContextM
 
 
 def _complete(scenario: Path, directory: Path) -> None:
-    """Run to the end; once more if a busy machine disturbed the links so much that a cell failed for it."""
+    """Run to the end; up to twice more if a busy machine disturbed the links so much that a cell failed for it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         shorten(monkeypatch)
         for _ in range(3):

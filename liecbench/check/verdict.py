@@ -95,9 +95,9 @@ class CheckResult:
 
     @property
     def gates_time(self) -> bool:
-        """True if times were compared: if no result of a check has this property, the check notes that none were.
+        """True if the result compares times: pairs of step times, or communication time ÷ wire time.
 
-        The result then has pairs of step times, or its metric is communication time ÷ wire time.
+        A check without such a result says that no time was compared.
         """
         compared = self.verdict is not Verdict.NOT_COMPARED
         return compared and (bool(self.pairs) or self.metric == COMMUNICATION_OVER_WIRE)
