@@ -1,10 +1,10 @@
 """The recommendation for one setting: the fastest method that is shown to keep the accuracy, or the reason for none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from liecbench.results.accuracy_verdict import AccuracyVerdict
+from liecbench.results.accuracy_verdict import AccuracyOutcome, AccuracyVerdict
 from liecbench.results.rows import Row
 from liecbench.results.speed_verdict import SpeedVerdicts
 
@@ -27,8 +27,8 @@ class Recommendation:
             keep the accuracy. ``baseline``: every other row is shown to be slower. ``seeds``: faster rows need more
             seeds to show that they keep the accuracy. ``spread``: faster rows need more than 100 seeds to show it.
             ``rounds``: no row is shown to be faster, but one may be after more rounds of timing. ``lost``: every faster
-            row loses accuracy. ``disturbed``: other processes disturbed the rows too differently to rank them.
-            ``dense``: no row is shown to be faster than the fastest one without compression.
+            row loses accuracy. ``disturbed``: other processes disturbed the rows, or those that may be the best, too
+            differently to rank them. ``dense``: no row is shown to be faster than the fastest one without compression.
         seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that suffices for at least one of the
             faster rows. Else None.
         waiting: The rows that cannot be recommended for this reason, fastest first; empty for ``best`` and
@@ -64,6 +64,9 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
     kept = [index for index in eligible if outcome.get(index) == "kept"]
     if kept:
         best = [index for index in kept if not any((index, other) in speed.beaten for other in kept)]
+        unranked = _unranked_rivals(rows, compared[: compared.index(best[0])], outcome)
+        if unranked:
+            return Recommendation(row=None, reason="disturbed", waiting=unranked)
         return Recommendation(row=best[0], others=tuple(best[1:]), reason="best")
     if not eligible:
         return Recommendation(row=None, reason="dense", waiting=tuple(faster))
@@ -75,6 +78,13 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
     if fewest > _MAX_USEFUL_SEEDS:
         return Recommendation(row=None, reason="spread", seeds=fewest, waiting=tuple(undecided))
     return Recommendation(row=None, reason="seeds", seeds=fewest, waiting=tuple(undecided))
+
+
+def _unranked_rivals(
+    rows: Sequence[Row], faster: Sequence[int], outcome: Mapping[int, AccuracyOutcome]
+) -> tuple[int, ...]:
+    """Return those of the rows ``faster`` that could not be ranked, and are not shown to lose accuracy."""
+    return tuple(index for index in faster if rows[index].cpu_share_differs and outcome.get(index) != "lost")
 
 
 def _seeds(verdict: AccuracyVerdict | None) -> int:

@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import pytest
@@ -45,6 +46,19 @@ def test_the_fastest_that_keeps_the_accuracy_is_recommended() -> None:
 
     assert recommended(rows, signsgd=judged("lost"))[0] == "liec"
     assert recommended(rows, signsgd=judged("not_shown"))[0] == "liec"
+
+
+def test_nothing_is_recommended_while_a_faster_method_cannot_be_ranked() -> None:
+    rows = rows_of(ddp=4.0, signsgd=1.0, liec=2.0, psgd=3.0)
+    rows[1] = dataclasses.replace(rows[1], cpu_share_differs=True)
+    assert rows[1].algorithm == "liec"
+
+    assert recommended(rows, signsgd=judged("lost")) == (
+        None,
+        Recommendation(row=None, reason="disturbed", waiting=(1,)),
+    )
+    assert recommended(rows)[0] == "signsgd"
+    assert recommended(rows, signsgd=judged("lost"), liec=judged("lost"))[0] == "psgd"
 
 
 def test_methods_that_are_not_shown_to_differ_would_do_as_well() -> None:
