@@ -4,8 +4,8 @@
     .venv/bin/python scripts/make_large_results.py RESULTS LARGE --cells 20000 --epochs 3
 
 Each cell of RESULTS is repeated with other learning rates and link rates; its numbers stay as they are. The cells must
-be timed while they train (``timing: end_to_end``) and have as many epochs as are asked for, or more.
-``--first-schema`` writes lines without number and checksum, as the first version did.
+be timed while they train (``timing: end_to_end``), have as many epochs as are asked for, or more, and differ in more
+than learning rate and link. ``--first-schema`` writes lines without number and checksum, as the first version did.
 """
 
 import argparse
