@@ -1,149 +1,22 @@
-import http.server
 import io
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from filelock import FileLock
 from rich.console import Console
 
 from liecbench.errors import LiecbenchError
-from liecbench.tasks.download import download, fetch
+from liecbench.tasks.download import fetch
 from liecbench.tasks.official_archives import Archive
+from tests.tasks.archive_server import CONTENT, NAME, Server, error_of, leave, partial, quietly
 from tests.tasks.made_archives import entry
 from tests.waiting import TIMEOUT_SECONDS, wait_for
-
-CONTENT = np.random.default_rng(0).bytes(1_500_000)
-NAME = "things.tar.gz"
-
-
-@dataclass
-class Server:
-    """An HTTP server on the loopback with a configurable behaviour."""
-
-    content: bytes = CONTENT
-    ranges: bool = True
-    says_length: bool = True
-    cuts: list[int] = field(default_factory=list)
-    status: int | None = None
-    reason: str | None = None
-    seconds_a_chunk: float = 0.0
-    goes_on: threading.Event = field(default_factory=threading.Event)  # while it is not set, one chunk is sent
-    asked: list[str | None] = field(default_factory=list)
-    port: int = 0
-
-    def __post_init__(self) -> None:
-        self.goes_on.set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/{NAME}"
-
-
-def handler_of(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            server.asked.append(asked)
-            if server.status is not None:
-                self.send_error(server.status, server.reason)
-                return
-            first = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.ranges else 0
-            if first and first >= len(server.content):
-                self.send_error(416)
-                return
-            body = server.content[first:]
-            self.send_response(206 if asked and server.ranges else 200)
-            if asked and server.ranges:
-                self.send_header("Content-Range", f"bytes {first}-{len(server.content) - 1}/{len(server.content)}")
-            if server.says_length:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self._send(body[: server.cuts.pop(0)] if server.cuts else body)
-
-        def _send(self, body: bytes) -> None:
-            for start in range(0, len(body), 2**16):
-                try:
-                    self.wfile.write(body[start : start + 2**16])
-                except OSError:
-                    return  # the client has closed the connection
-                time.sleep(server.seconds_a_chunk)
-                server.goes_on.wait(TIMEOUT_SECONDS)
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    return Handler
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[Server]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(server)) as listening:
-        server.port = listening.server_address[1]
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.goes_on.set()
-            listening.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "*")
-    with serving(Server()) as running:
-        yield running
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "new" / "data"
-
-
-@pytest.fixture
-def archive(server: Server, tmp_path: Path) -> Archive:
-    (tmp_path / NAME).write_bytes(CONTENT)
-    return entry(tmp_path / NAME, "things", url=server.url)
-
-
-def quietly(archive: Archive, directory: Path) -> str:
-    """Download the archive; return what was printed."""
-    console = Console(file=io.StringIO(), width=80)
-    try:
-        assert download(archive, directory, console) == directory / NAME
-    finally:
-        said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert (directory / NAME).read_bytes() == CONTENT
-    assert [path.name for path in directory.iterdir()] == [NAME]
-    return str(said)
-
-
-def error_of(archive: Archive, directory: Path) -> str:
-    with pytest.raises(LiecbenchError) as caught:
-        download(archive, directory, Console(file=io.StringIO()))
-    return str(caught.value)
-
-
-def partial(directory: Path) -> Path:
-    return directory / f"{NAME}.partial"
-
-
-def leave(directory: Path, content: bytes) -> None:
-    directory.mkdir(parents=True)
-    partial(directory).write_bytes(content)
 
 
 @pytest.mark.parametrize("says_length", [True, False])
@@ -259,17 +132,6 @@ def test_errors_of_the_server_are_reported(
 
     assert f"{server.url}: the server answers {status} {reason}; try again later" in error_of(archive, directory)
     assert not list(directory.iterdir())
-
-
-def test_a_server_that_stops_answering_is_an_error(
-    server: Server, archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("liecbench.tasks.arrivals._TIMEOUT_SECONDS", 1.0)
-    server.goes_on.clear()
-    said = error_of(archive, directory)
-
-    assert f"{server.url}: timed out; check the network; nothing was lost: 65.5 kB of 1.5 MB are in" in said
-    assert partial(directory).read_bytes() == CONTENT[: 2**16]
 
 
 def closed_port() -> int:
@@ -391,63 +253,6 @@ def test_importing_it_imports_nothing_heavy() -> None:
     code = "import sys, liecbench.tasks.download; print({'torch', 'numpy', 'PIL', 'pydantic'} & sys.modules.keys())"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "set()\n"
-
-
-@pytest.mark.parametrize("kept", [b"", CONTENT[:1000]])
-@pytest.mark.parametrize("slow", ["headers", "body", "chunk sizes"])
-def test_a_server_that_drips_is_left(
-    slow: str, kept: bytes, tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each byte comes in time for the socket, but all of them together would take days."""
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr("liecbench.tasks.arrivals._WINDOW_SECONDS", 0.5)
-    with dripping(slow) as port:
-        (tmp_path / NAME).write_bytes(CONTENT)
-        archive = entry(tmp_path / NAME, "things", url=f"http://127.0.0.1:{port}/{NAME}")
-        if kept:
-            leave(directory, kept)
-        said = error_of(archive, directory)
-
-    assert f"{archive.url}: fewer than 10.0 kB per second for 0.5 seconds; check the network; noth" in said
-
-
-@contextmanager
-def dripping(slow: str) -> Iterator[int]:
-    """Serve one client, with 20 bytes per second of a part of an answer that never ends."""
-    begin = b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n\r\n" * (slow == "chunk sizes")
-    begin += b"Content-Length: 1500000\r\n\r\n" * (slow == "body")
-    drop = b"x" if slow != "chunk sizes" else b"0"
-    stop = threading.Event()
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            connection.recv(2**16)
-            connection.sendall(begin)
-            while not stop.wait(0.05):
-                connection.sendall(drop)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            stop.set()
-            thread.join()
-
-
-def test_a_download_has_a_most_time(
-    server: Server, archive: Archive, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("liecbench.tasks.arrivals._MOST_SECONDS", 0.36)
-    server.seconds_a_chunk = 0.1
-    said = error_of(archive, directory)
-
-    assert f"{server.url}: not complete after 0.0001 hours; check the network; nothing was lost: " in said
-    server.seconds_a_chunk = 0.0
-    monkeypatch.undo()
-    quietly(archive, directory)
 
 
 def test_a_pipe_in_the_place_of_the_download_is_refused(archive: Archive, directory: Path) -> None:
