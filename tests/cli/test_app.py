@@ -35,27 +35,6 @@ def scenario(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("flag", ["--help", "-h"])
-def test_help_names_every_command(flag: str) -> None:
-    done = run_in_process(flag)
-    missing = {
-        "run",
-        "compare",
-        "report",
-        "verify",
-        "check",
-        "baseline",
-        "data",
-        "list",
-        "doctor",
-        "bench",
-        "init",
-        "schema",
-    } - set(done.stdout.split())
-
-    assert (0, "", set()) == (done.returncode, done.stderr, missing)
-
-
 COMMANDS = [
     "run",
     "compare",
@@ -71,6 +50,13 @@ COMMANDS = [
     "check",
 ]
 CHECKS = [f"check {name}" for name in ("results", "scenarios", "revisions", "pythons", "self-test")]
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_command(flag: str) -> None:
+    done = run_in_process(flag)
+
+    assert (0, "", set()) == (done.returncode, done.stderr, set(COMMANDS) - set(done.stdout.split()))
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *CHECKS])
