@@ -39,24 +39,26 @@ def verify(
         if not salvage:
             print(f"next: liecbench verify {shlex.quote(str(results))} --salvage writes the whole cells anew")
             raise typer.Exit(ExitCode.USAGE)
-        print(f"wrote {found.salvage()}: {len(found.whole)} whole cells; {results} is as it was")
+        print(f"wrote {found.salvage()}; whole cells: {len(found.whole)}; {results} is as it was")
 
 
 def _report(found: "Verification") -> list[str]:
     """Return the lines to print: the ledger's damaged lines and cells, then how many lines and cells are whole."""
     damage = found.damage
     lines = [f"{found.path}:{line.number}: {line.damage}" for line in damage[:_MOST_SHOWN]]
-    lines += [f"and {len(damage) - _MOST_SHOWN} more damaged lines"] if len(damage) > _MOST_SHOWN else []
+    lines += [f"more damaged lines: {len(damage) - _MOST_SHOWN}"] if len(damage) > _MOST_SHOWN else []
     names = [f"not whole: cell {name}: {text}" for name, text in found.damaged.items()]
     lines += names[:_MOST_SHOWN]
-    lines += [f"and {len(names) - _MOST_SHOWN} more cells that are not whole"] if len(names) > _MOST_SHOWN else []
+    lines += [f"more cells that are not whole: {len(names) - _MOST_SHOWN}"] if len(names) > _MOST_SHOWN else []
     if found.has_partial_line:
         lines.append("the last line is incomplete, because a run was interrupted; that is no damage")
     if found.num_unnumbered:
-        text = f"{found.num_unnumbered} lines of an earlier version have no checksum: only values and order are checked"
-        lines.append(text)
+        count = f"lines of an earlier version: {found.num_unnumbered}"
+        lines.append(f"{count}; they have no checksum, so that only values and order are checked")
     states = Counter(found.states.values())
     cells = ", ".join(f"{count} {state}" for state, count in states.items())
-    verdict = f"{len(damage)} damaged lines of {len(found.lines)}" if damage else f"{len(found.lines)} lines, all whole"
+    verdict = (
+        f"damaged lines: {len(damage)} of {len(found.lines)}" if damage else f"lines: {len(found.lines)}, all whole"
+    )
     lines.append(f"{found.path}: {verdict}; whole cells: {cells or 'none'}")
     return lines

@@ -21,7 +21,7 @@ def test_whole_results_exit_with_zero(results: Path) -> None:
     done = run_in_process("verify", results)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{results / LEDGER_NAME}: 12 lines, all whole; whole cells: 3 completed\n"
+    assert done.stdout == f"{results / LEDGER_NAME}: lines: 12, all whole; whole cells: 3 completed\n"
 
 
 def test_damage_and_its_cells_are_named(results: Path) -> None:
@@ -35,7 +35,7 @@ def test_damage_and_its_cells_are_named(results: Path) -> None:
         "10: epoch 2 of cell ... after its start".replace("...", cell_id(seed=2)),
         f"not whole: cell {cell_id(seed=1)}: ddp · 2 workers · 20mbit · seed 1",
         f"not whole: cell {cell_id(seed=2)}: ddp · 2 workers · 20mbit · seed 2",
-        " 3 damaged lines of 11; whole cells: 1 completed",
+        " damaged lines: 3 of 11; whole cells: 1 completed",
         f"next: liecbench verify {results} --salvage writes the whole cells anew",
     ]
 
@@ -47,7 +47,7 @@ def test_salvaged_results_are_compared_and_the_damaged_ones_are_kept(results: Pa
     done = run_in_process("verify", results, "--salvage")
 
     assert done.returncode == 0
-    assert done.stdout.endswith(f"wrote {salvaged}: 2 whole cells; {results} is as it was\n")
+    assert done.stdout.endswith(f"wrote {salvaged}; whole cells: 2; {results} is as it was\n")
     assert run_in_process("verify", salvaged).returncode == 0
     assert run_in_process("compare", salvaged).returncode == 0
     assert (salvaged / "scenario.yaml").read_text() == "baseline: ddp\n"
