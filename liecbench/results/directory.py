@@ -14,7 +14,7 @@ from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
-from liecbench.results.ledger import LEDGER_NAME, Ledger, LedgerReader, read
+from liecbench.results.ledger import LEDGER_NAME, NOT_RESULTS, Ledger, LedgerReader, read
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
 from liecbench.untrusted import regular_files
 
@@ -94,7 +94,7 @@ def _refuse_pipes(directory: Path) -> None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         pass  # whoever reads or writes the ledger says what is wrong
     except OSError as error:
-        raise LiecbenchError(f"{path}: {error.strerror}", "give a results directory that `run` wrote") from None
+        raise LiecbenchError(f"{path}: {error.strerror}", NOT_RESULTS) from None
 
 
 def refuse_existing(directory: Path) -> None:

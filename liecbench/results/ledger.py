@@ -17,7 +17,7 @@ from liecbench.results.records import Record
 from liecbench.untrusted.regular_files import require_regular
 
 LEDGER_NAME: Final = "records.jsonl"
-_NOT_RESULTS: Final = "give a results directory that `run` wrote"
+NOT_RESULTS: Final = "give a results directory that `run` wrote"
 _BLOCK_BYTES: Final = 2**20
 
 
@@ -92,7 +92,7 @@ class LedgerReader:
                     self._num_lines += 1
                     yield self._parse(line[:-1])
         except OSError as error:
-            raise LiecbenchError(f"{self.path}: {error.strerror}", _NOT_RESULTS) from None
+            raise LiecbenchError(f"{self.path}: {error.strerror}", NOT_RESULTS) from None
 
     def _parse(self, text: bytes) -> Line:
         try:
