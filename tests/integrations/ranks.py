@@ -62,3 +62,45 @@ def local_parameters(state: dict[str, Any], rank: int) -> Any:
     """Return a rank's local model in a saved state, in one array."""
     tensors = state["local"][f"rank_{rank}_of_2"]["model"].values()
     return np.concatenate([value.numpy().ravel() for value in tensors])
+
+
+def assert_trained_as_alone(ranks: list[dict[str, Any]]) -> None:
+    """Check that plain all-reduce by an attached algorithm trains to the bit as the framework does without one."""
+    for rank in ranks:
+        assert rank["ddp"]["losses"] == rank["alone"]["losses"]
+        assert np.array_equal(rank["ddp"]["parameters"], rank["alone"]["parameters"])
+
+
+def assert_fewer_bytes(ranks: list[dict[str, Any]], compressed: str, num_steps: int) -> None:
+    """Check that the training ``compressed`` has sent less than a third of the bytes that plain all-reduce has sent."""
+    for rank in ranks:
+        assert rank["ddp"]["sent"] > num_steps * 4 * rank["ddp"]["parameters"].size
+        assert rank[compressed]["sent"] < rank["ddp"]["sent"] / 3
+
+
+def assert_detached_with_one_model(ranks: list[dict[str, Any]], training: str) -> None:
+    """Check that the ranks have equal models after ``training``, and that its algorithm is detached."""
+    assert np.array_equal(ranks[0][training]["parameters"], ranks[1][training]["parameters"])
+    assert [rank[training]["attached"] for rank in ranks] == [False, False]
+
+
+def assert_own_memories(first: Any, second: Any) -> None:
+    """Check that the error memories of two ranks are not zero, and differ."""
+    assert np.any(first)
+    assert np.any(second)
+    assert not np.array_equal(first, second)
+
+
+def assert_clipped_by_one_factor(ranks: list[dict[str, Any]], max_norm: float) -> None:
+    """Check that in each step both ranks clip by one factor, which makes the larger norm ``max_norm``."""
+    for first, second in zip(ranks[0]["liec"]["norms"], ranks[1]["liec"]["norms"], strict=True):
+        assert first[1] / first[0] == pytest.approx(second[1] / second[0], rel=1e-4)
+        assert max(first[1], second[1]) == pytest.approx(max_norm, rel=1e-3)
+
+
+def assert_script_has_trained(ranks: list[dict[str, Any]]) -> None:
+    """Check the accuracy of the documentation's script, and that it leaves the ranks with equal models."""
+    first, second = (rank["script"] for rank in ranks)
+
+    assert first["accuracy"] > 0.8
+    assert np.array_equal(first["parameters"], second["parameters"])

@@ -11,8 +11,12 @@ from torch import Tensor, nn
 
 from liecbench.algorithms import LIEC, Algorithm, AllReduce, DoubleSqueeze, MemSGD
 from liecbench.compressors import Sign
-from tests.distributed import run_ranks
 from tests.integrations.ranks import (
+    assert_detached_with_one_model,
+    assert_fewer_bytes,
+    assert_own_memories,
+    assert_script_has_trained,
+    assert_trained_as_alone,
     local_parameters,
     look_like_torchrun,
     memories,
@@ -94,7 +98,7 @@ def loss_of_saved_model(directory: str, checkpoint: str) -> float:
 def trained_again(directory: str) -> list[bool]:
     """Train twice with one trainer, the second time after an interruption of the first."""
     trainer = make_trainer(directory, MemSGD(compressor=Sign()))
-    interrupt = trainer.get_batch_samples
+    get_batch_samples = trainer.get_batch_samples
 
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -102,7 +106,7 @@ def trained_again(directory: str) -> list[bool]:
     trainer.get_batch_samples = interrupted
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
-    trainer.get_batch_samples = interrupt
+    trainer.get_batch_samples = get_batch_samples
     trainer.train()
     return [trainer.state.global_step == NUM_STEPS, "clip_grad_norm_" in vars(trainer.accelerator)]
 
@@ -127,39 +131,22 @@ def all_trainings(directory: str) -> dict[str, Any]:
     return results
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trainer")
-
-
-@pytest.fixture(scope="module")
-def ranks(directory: Path) -> list[dict[str, Any]]:
-    return run_ranks(all_trainings, 2, str(directory))
-
-
 def saved(directory: Path, run: str, step: int) -> list[dict[str, Any]]:
     files = [directory / run / f"checkpoint-{step}" / f"liecbench_rank_{rank}_of_2.pt" for rank in (0, 1)]
     return [torch.load(file, weights_only=True) for file in files]
 
 
 def test_ddp_trains_as_the_trainer_alone_does(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        assert rank["ddp"]["losses"] == rank["alone"]["losses"]
-        assert np.array_equal(rank["ddp"]["parameters"], rank["alone"]["parameters"])
+    assert_trained_as_alone(ranks)
 
 
 def test_a_compressed_training_sends_fewer_bytes(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        num_parameters = rank["alone"]["parameters"].size
-
-        assert rank["ddp"]["sent"] > NUM_STEPS * 4 * num_parameters
-        assert rank["bf16"]["sent"] < rank["ddp"]["sent"] / 3
+    assert_fewer_bytes(ranks, "bf16", NUM_STEPS)
 
 
 @pytest.mark.parametrize("method", ["ddp", "bf16", "memsgd", "liec"])
 def test_all_ranks_end_with_one_model_of_plain_ddp(ranks: list[dict[str, Any]], method: str) -> None:
-    assert np.array_equal(ranks[0][method]["parameters"], ranks[1][method]["parameters"])
-    assert [rank[method]["attached"] for rank in ranks] == [False, False]
+    assert_detached_with_one_model(ranks, method)
 
 
 @pytest.mark.parametrize("method", ["memsgd", "liec"])
@@ -179,9 +166,7 @@ def test_a_resumed_training_equals_the_uninterrupted_one(
 def test_a_checkpoint_has_every_ranks_own_memories(directory: Path) -> None:
     first, second = (memories(state, rank) for rank, state in enumerate(saved(directory, "memsgd", SAVED_AT)))
 
-    assert np.any(first)
-    assert np.any(second)
-    assert not np.array_equal(first, second)
+    assert_own_memories(first, second)
 
 
 def test_the_mean_of_local_models_is_evaluated_and_saved(ranks: list[dict[str, Any]], directory: Path) -> None:
@@ -215,7 +200,4 @@ def test_a_trainer_can_train_again_after_an_interruption(ranks: list[dict[str, A
 
 
 def test_the_documented_script_trains(ranks: list[dict[str, Any]]) -> None:
-    first, second = (rank["script"] for rank in ranks)
-
-    assert first["accuracy"] > 0.8
-    assert np.array_equal(first["parameters"], second["parameters"])
+    assert_script_has_trained(ranks)
