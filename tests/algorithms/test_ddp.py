@@ -41,9 +41,9 @@ def beside_torch() -> list[bool]:
 
 
 def of_a_type(dtype: torch.dtype, *, attach: bool) -> tuple[Tensor, int]:
-    """Train a model of this type for six steps; return it and the bytes that a rank has sent, of AllReduce if attached.
+    """Train a model of this type for six steps, with AllReduce or, unless ``attach``, with DDP without a hook.
 
-    Without AllReduce, DDP has no communication hook.
+    Return the model, and the bytes that AllReduce has sent.
     """
     model, algorithm = network.build().to(dtype), AllReduce()
     ddp = DistributedDataParallel(model, bucket_cap_mb=buckets.SEVERAL)

@@ -110,10 +110,6 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-def _path(directory: Path, cell: str, epoch: int) -> Path:
-    return directory / "checkpoints" / cell / f"epoch-{epoch}.rank-{dist.get_rank()}.pt"
-
-
 def epochs_available(directory: Path) -> dict[str, tuple[int, int, bool]]:
     """Damage rank 1's last checkpoint, then both of its checkpoints; return the epochs after which all can resume.
 
@@ -128,7 +124,7 @@ def epochs_available(directory: Path) -> dict[str, tuple[int, int, bool]]:
         assert checkpoint.available(directory, job) == 2
         dist.barrier()
         if dist.get_rank() == 1:
-            damage(_path(directory, task.id, 2))
+            damage(checkpoint._path(directory, task.id, 2))
         after_one = checkpoint.available(directory, job)
         checkpoint.forget(directory, task.id, 1)
         after_both = checkpoint.available(directory, job)
@@ -136,7 +132,7 @@ def epochs_available(directory: Path) -> dict[str, tuple[int, int, bool]]:
         is_whole = checkpoint.available(directory, job) == 2
         checkpoint.forget(directory, task.id, 2)
         dist.barrier()
-        found[name] = after_one, after_both, is_whole and not _path(directory, task.id, 2).exists()
+        found[name] = after_one, after_both, is_whole and not checkpoint._path(directory, task.id, 2).exists()
     replica.close()
     return found
 
@@ -169,7 +165,7 @@ def resume_after_damage(directory: Path) -> list[Epoch]:
     checkpoint.save(directory, changed.id, 2, other)
     other.close()
     if dist.get_rank() == 1:
-        _flip(_path(directory, damaged.id, 2))
+        _flip(checkpoint._path(directory, damaged.id, 2))
     context = loop._Context(directory, link, writer, None, None)
     for resumed in (damaged, changed):
         loop._run_job(Job(cell=resumed, attempt=2, epochs_done=2), context, backend)
@@ -200,7 +196,7 @@ def load_what_does_not_fit(directory: Path) -> str:
     replica = set_up(cell({"name": "psgd"}), NoLink())
     checkpoint.save(directory, "a", 1, replica)
     if dist.get_rank() == 1:
-        path = _path(directory, "a", 1)
+        path = checkpoint._path(directory, "a", 1)
         torch.save({**torch.load(path, weights_only=True), "model": {}}, path)
     try:
         checkpoint.restore(directory, "a", 1, replica)

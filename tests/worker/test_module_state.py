@@ -39,15 +39,19 @@ class Counted(nn.Module):
             self.view.fill_(4.0)
 
 
+def saved_and_loaded(value: object) -> Any:
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
 @pytest.fixture
 def resumed() -> Counted:
-    """Return a fresh model with the state that a checkpoint of another brought it."""
+    """Return a new model into which the saved state of a trained one was loaded."""
     trained, fresh = Counted(), Counted()
     trained.step()
-    file = io.BytesIO()
-    torch.save((trained.state_dict(), unsaved_state(trained)), file)
-    file.seek(0)
-    parameters, others = torch.load(file, weights_only=True)
+    parameters, others = saved_and_loaded((trained.state_dict(), unsaved_state(trained)))
     fresh.load_state_dict(parameters)
     restore_unsaved_state(fresh, others)
     return fresh
@@ -101,10 +105,7 @@ def test_random_generators_go_on(*, has_generators: bool) -> None:
     vars(fresh).update(generators(4) if has_generators else {})
     before = dict(vars(fresh))
     draws(trained)
-    file = io.BytesIO()
-    torch.save(unsaved_state(trained), file)
-    file.seek(0)
-    restore_unsaved_state(fresh, torch.load(file, weights_only=True))
+    restore_unsaved_state(fresh, saved_and_loaded(unsaved_state(trained)))
 
     assert draws(fresh) == draws(trained)
     assert all(vars(fresh)[name] is value for name, value in before.items())
@@ -133,10 +134,7 @@ def test_collections_and_arrays_are_restored_in_place() -> None:
     trained, fresh = Keeping(), Keeping()
     trained.step()
     recent, sums = fresh.recent, fresh.sums
-    file = io.BytesIO()
-    torch.save(unsaved_state(trained), file)
-    file.seek(0)
-    restore_unsaved_state(fresh, torch.load(file, weights_only=True))
+    restore_unsaved_state(fresh, saved_and_loaded(unsaved_state(trained)))
 
     assert (list(fresh.recent), fresh.recent.maxlen, fresh.recent is recent) == ([2, 3], 2, True)
     assert (fresh.calls, fresh.by_name) == (Counter(a=1, b=2), {"c": [4]})

@@ -10,6 +10,8 @@ from liecbench.worker.trainer import Trainer
 from tests.distributed import run_ranks
 from tests.worker.small_cells import IMAGES, NoLink, cell, epochs_of, numbers, own
 
+# The records of each cell in ``train_all``, and what ``train_slowly`` returns.
+Observed = tuple[dict[str, list[Epoch]], tuple[list[Epoch], float]]
 REHEARSED = cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES, epochs=1)
 
 
@@ -50,18 +52,18 @@ def train_diverging() -> list[Epoch]:
         return []
 
 
-def observe() -> tuple[dict[str, list[Epoch]], tuple[list[Epoch], float]]:
+def observe() -> Observed:
     return train_all(), train_slowly()
 
 
 @pytest.fixture(scope="module")
-def observed() -> list[tuple[dict[str, list[Epoch]], tuple[list[Epoch], float]]]:
+def observed() -> list[Observed]:
     return run_ranks(observe, 2)
 
 
 @pytest.fixture(scope="module")
-def trained(observed: list[tuple[dict[str, list[Epoch]], tuple[list[Epoch], float]]]) -> dict[str, list[Epoch]]:
-    first, second = (trained for trained, _ in observed)
+def trained(observed: list[Observed]) -> dict[str, list[Epoch]]:
+    first, second = (records for records, _ in observed)
     assert all(not records for records in second.values()), "only rank 0 makes records"
     return dict(first)
 
@@ -101,9 +103,7 @@ def test_a_custom_task_is_trained_with_its_own_loss_and_accuracy(trained: dict[s
     assert (last.test_accuracy > 0.5, last.test_loss < 0.3 * first.test_loss) == (True, True)
 
 
-def test_loading_batches_is_no_part_of_training_time(
-    observed: list[tuple[dict[str, list[Epoch]], tuple[list[Epoch], float]]],
-) -> None:
+def test_loading_batches_is_no_part_of_training_time(observed: list[Observed]) -> None:
     (slow,), seconds = observed[0][1]
 
     # Each of 22 batches takes 50 ms to load, before its step begins.
