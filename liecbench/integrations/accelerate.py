@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from liecbench.algorithms.base import Algorithm
-from liecbench.integrations.framework_training import FrameworkTraining
+from liecbench.integrations.framework_training import FrameworkTraining, scaler_error
 from liecbench.integrations.rank_files import load_rank_file, save_rank_file
 
 _LAUNCH = (
@@ -46,10 +46,7 @@ class AcceleratedTraining(FrameworkTraining):
 
     def __init__(self, algorithm: Algorithm, accelerator: Accelerator, model: nn.Module, optimizer: object) -> None:
         if accelerator.scaler is not None:
-            raise ValueError(
-                "mixed precision fp16 scales the gradients by a factor that changes, and with them the units of what "
-                "compression keeps; take bf16"
-            )
+            raise scaler_error("mixed precision fp16", instead="bf16")
         if "load_state" in vars(accelerator):
             raise RuntimeError(
                 "this accelerator trains another model with an algorithm already, and its checkpoints have room for "

@@ -12,6 +12,14 @@ from liecbench.algorithms.base import Algorithm
 from liecbench.algorithms.preconditions import REFUSED_MODULES
 
 
+def scaler_error(precision: str, instead: str) -> ValueError:
+    """Return the error for a training whose ``precision`` needs a gradient scaler; ``instead`` needs none."""
+    return ValueError(
+        f"{precision} scales the gradients by a factor that changes, and with them the units of what compression "
+        f"keeps; take {instead}"
+    )
+
+
 class FrameworkTraining:
     """A framework's training, to which the constructor attaches an algorithm. The constructor is collective.
 

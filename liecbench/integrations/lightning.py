@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.utils._pytree import tree_map_only
 
 from liecbench.algorithms.base import Algorithm
-from liecbench.integrations.framework_training import FrameworkTraining
+from liecbench.integrations.framework_training import FrameworkTraining, scaler_error
 
 _KEY = "liecbench"
 
@@ -37,10 +37,7 @@ class LightningCompression(Callback):
         """Attach the algorithm, and restore its state, such as residuals, if the training goes on from a checkpoint."""
         precision = trainer.precision_plugin
         if getattr(precision, "scaler", None) is not None:
-            raise ValueError(
-                f"precision {trainer.precision} scales the gradients by a factor that changes, and with them the units "
-                "of what compression keeps; take bf16-mixed"
-            )
+            raise scaler_error(f"precision {trainer.precision}", instead="bf16-mixed")
         if self._training is not None and self._algorithm.is_attached:  # an earlier training failed
             self._training.abandon()
         launch = 'Trainer(strategy="ddp", devices=2)'

@@ -13,7 +13,7 @@ def save_rank_file(directory: str | Path, training: FrameworkTraining) -> None:
     state = training.state_dict()
     (key,) = state["algorithm"]
     path = Path(directory, f"liecbench_{key}.pt")
-    path.parent.mkdir(parents=True, exist_ok=True)  # a node without the framework's own files
+    path.parent.mkdir(parents=True, exist_ok=True)  # the framework may write nothing on this node
     torch.save(state, path)
 
 
@@ -32,5 +32,5 @@ def load_rank_file(directory: str | Path, training: FrameworkTraining) -> None:
         )
         return
     own = Path(directory, f"liecbench_{key}.pt")
-    # Without a file of its own, that of another rank tells what differs.
+    # If this rank has no file, load that of another rank, so that the error says what differs.
     training.load_state_dict(torch.load(own if own in files else files[0], map_location="cpu", weights_only=True))
