@@ -108,7 +108,7 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
 
         If all ranks have the same gradients after the backward pass, ``torch.nn.utils.clip_grad_norm_`` does the same.
         With local models, or parameters that the model ignores, the ranks' gradients differ, and torch's function would
-        use another factor on each rank.
+        use a different factor on each rank.
 
         Args:
             max_norm: The largest norm.

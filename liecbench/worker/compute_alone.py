@@ -93,10 +93,8 @@ class ComputeAlone:
             count. On the CPU with several threads they are wall time, and on a GPU they are time on the GPU's clock.
         """
         dist.barrier()
-        seconds: list[float] = []
         with _restored_random_states(self.replica.device):
-            for _ in range(self.num_steps):
-                seconds.append(self._step())
+            seconds = [self._step() for _ in range(self.num_steps)]
         own = torch.tensor(float(np.quantile(seconds, 0.25)), dtype=torch.float64)
         dist.all_reduce(own)
         return float(own) / dist.get_world_size()

@@ -117,7 +117,7 @@ def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writ
         again = f"it is trained again from epoch {epochs_done + 1}"
         missing = f"its checkpoint after epoch {job.epochs_done} is missing, damaged or of another model"
         writer.notice(f"{cell.describe()}: {missing}: {again}")
-    environment = {
+    described = {
         **surroundings,
         "data_sha256": data or workload.data_sha256(cell.task),
         "test_set": describe_test_set(cell.task),
@@ -130,7 +130,7 @@ def _record_start(job: Job, epochs_done: int, surroundings: dict[str, Any], writ
             at=utc_now(),
             epochs_done=epochs_done,
             spec=cell.spec(),
-            environment=Environment.of(environment),
+            environment=Environment.of(described),
         )
     )
 
