@@ -1,6 +1,6 @@
 """Damaged results never become numbers: every command refuses them, or shows the same numbers, or says what is missing.
 
-By default the corpus runs through `compare`, and a sample of it through the other commands; with --long, all of it.
+By default, samples of the larger corpora run through the commands; with --long, all of `compare`'s corpora do.
 """
 
 import hashlib
@@ -119,7 +119,7 @@ def test_wrong_values_are_named(place: Path, share: int, sealed: bool) -> None:
 
 
 def test_wrong_values_in_ledgers_of_the_first_schema_are_named(place: Path, share: int) -> None:
-    corpus = list(damaged_ledgers.wrong_fields(FIRST, sealed=False))[5::share]
+    corpus = list(damaged_ledgers.wrong_fields(FIRST, sealed=False))[share // 2 :: share]
 
     assert problems(place, corpus, FIRST) == []
 

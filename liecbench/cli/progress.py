@@ -75,7 +75,7 @@ class ConsoleProgress:
 
     def launching(self, launch: Launch) -> None:
         """Show that the workers of a launch are starting."""
-        for session in launch.sessions:  # a contestant that only keeps others company gets no start record
+        for session in launch.sessions:  # a method that is only timed for the others' speed-ups has no Start record
             self._cells.update({contestant.cell.id: contestant.cell for contestant in session.contestants})
         line = f"starting {launch.workers} workers, {launch.work}"
         self._tell(line)

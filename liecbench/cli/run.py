@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from liecbench.launch.recorded_launch import RunSettings
     from liecbench.results.directory import ResultsDirectory, Snapshot
 
-_MOST_DIGITS = 9
+_MOST_DIGITS = 8  # more would be no number of threads, but could make int() raise an error
 
 
 def run(
@@ -148,7 +148,7 @@ def _prepare_ranks(
     if (out or Path("results") / name).is_dir():
         return
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
-    prepare(int(threads) if threads.isdecimal() and len(threads) < _MOST_DIGITS else 1, nodes)
+    prepare(int(threads) if threads.isdecimal() and len(threads) <= _MOST_DIGITS else 1, nodes)
 
 
 def _unchecked(scenario: Path, assignments: list[str], key: str, default: object) -> str:

@@ -62,7 +62,7 @@ def test_the_rounds_of_a_session_are_shown() -> None:
 
 
 def test_a_contestant_without_jobs_is_shown_too() -> None:
-    """Such a contestant gets no start record: it was timed before, and only keeps another one company."""
+    """It has no Start record: it was timed before, and is timed again only for the speed-ups of others."""
     company = Cell.from_spec(spec(link="7mbit"))
     launch = Launch(sessions=(Session(contestants=(Contestant(cell=company, jobs=()),), precision=0.02),))
     output = io.StringIO()
