@@ -71,7 +71,9 @@ class RecordOrder:
             raise ValueError(f"attempt {record.attempt} of cell {record.cell} begins after attempt {latest}")
         known = 0 if found is None else found.num_epochs
         if record.epochs_done > known:
-            raise ValueError(f"cell {record.cell} goes on after epoch {record.epochs_done}, and has {known} before it")
+            raise ValueError(
+                f"cell {record.cell} goes on after epoch {record.epochs_done}; epochs recorded before: {known}"
+            )
 
     def _begun(self, record: Epoch | End) -> _CellState:
         """Return the state of the record's cell.
@@ -101,8 +103,7 @@ class RecordOrder:
             raise ValueError(text)
         num_workers = cell.spec["workers"]
         _check_ranks("payload_bytes", record.payload_bytes, num_workers)
-        if len(record.messages) != num_workers:
-            raise ValueError(f"messages has {len(record.messages)} numbers for {num_workers} ranks")
+        _check_length("messages", record.messages, num_workers)
         if record.wire_bytes is not None:
             _check_ranks("wire_bytes", record.wire_bytes, num_workers)
         _check_epoch_alone(record)
@@ -158,8 +159,12 @@ def _check_epoch_alone(record: Epoch) -> None:
 
 def _check_ranks(name: str, found: Mapping[str, Sequence[int]], num_workers: int) -> None:
     for way, ranks in found.items():
-        if len(ranks) != num_workers:
-            raise ValueError(f"{name}.{way} has {len(ranks)} numbers for {num_workers} ranks")
+        _check_length(f"{name}.{way}", ranks, num_workers)
+
+
+def _check_length(name: str, ranks: Sequence[int], num_workers: int) -> None:
+    if len(ranks) != num_workers:
+        raise ValueError(f"{name} has length {len(ranks)}, and the cell has {num_workers} ranks")
 
 
 def _a(record: Epoch | End) -> str:

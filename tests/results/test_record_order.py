@@ -61,7 +61,7 @@ def test_what_runs_write_is_whole(records: list[Record]) -> None:
         ([BEGUN, FIRST, SECOND, ENDED, ENDED], [f"an end of cell {ID} after the end of its attempt 1"]),
         ([BEGUN, BEGUN], [f"attempt 1 of cell {ID} begins after attempt 1"]),
         ([again()], [f"attempt 2 of cell {ID} begins after attempt 0"]),
-        ([BEGUN, again(epochs_done=1)], [f"cell {ID} goes on after epoch 1, and has 0 before it"]),
+        ([BEGUN, again(epochs_done=1)], [f"cell {ID} goes on after epoch 1; epochs recorded before: 0"]),
         ([BEGUN, again(), FIRST], [f"epoch 1 of attempt 1 of cell {ID}, whose latest start is of attempt 2"]),
         ([TIMED[-2]], [f"a burst of contestant {TIMED[-2].contestant}, of which no cell has a start"]),
     ],
@@ -73,9 +73,15 @@ def test_what_no_run_writes_is_named(records: list[Record], expected: list[str])
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"payload_bytes": {"sent": [1], "received": [1, 1]}}, "payload_bytes.sent has 1 numbers for 2 ranks"),
-        ({"wire_bytes": {"sent": [1, 1], "received": [1, 1, 1]}}, "wire_bytes.received has 3 numbers for 2 ranks"),
-        ({"messages": []}, "messages has 0 numbers for 2 ranks"),
+        (
+            {"payload_bytes": {"sent": [1], "received": [1, 1]}},
+            "payload_bytes.sent has length 1, and the cell has 2 ranks",
+        ),
+        (
+            {"wire_bytes": {"sent": [1, 1], "received": [1, 1, 1]}},
+            "wire_bytes.received has length 3, and the cell has 2 ranks",
+        ),
+        ({"messages": []}, "messages has length 0, and the cell has 2 ranks"),
         ({"timed_steps": 23}, "23 of 22 steps are timed"),
         ({"train_seconds": 0.0}, "22 timed steps took 0 s"),
         ({"timed_steps": 0}, "0 timed steps took 1 s"),
@@ -108,7 +114,7 @@ def test_a_repeated_burst_and_one_of_other_ranks_are_named() -> None:
 
     assert problems([*TIMED, burst, fewer]) == [
         f"a second burst of contestant {burst.contestant} in round 0 of placement 0",
-        "payload_bytes.sent has 1 numbers for 2 ranks",
+        "payload_bytes.sent has length 1, and the cell has 2 ranks",
     ]
 
 
