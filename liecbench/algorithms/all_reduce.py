@@ -62,12 +62,13 @@ class BucketedAllReduce(Algorithm):
         """Return the all-reduces of step number ``step``, if DDP fills its buckets up to ``block_bytes``."""
         all_reduces: list[ScheduledAllReduce] = []
         dtypes = self.parameter_dtypes or [torch.float32] * len(shapes)
-        for bucket, indices in enumerate(plan_buckets([s.numel() for s in shapes], self.block_bytes, dtypes)):
+        buckets = plan_buckets([s.numel() for s in shapes], self.block_bytes, dtypes)
+        for bucket, indices in enumerate(buckets):
             before: tuple[int, ...] = ()
             for num_bytes in self.all_reduce_sizes([shapes[i] for i in indices], dtypes[indices[0]], step):
                 all_reduces.append(ScheduledAllReduce(num_bytes=num_bytes, bucket=bucket, depends_on=before))
                 before = (len(all_reduces) - 1,)
-        return Schedule(world_size=world_size, all_reduces=tuple(all_reduces))
+        return Schedule(world_size=world_size, blocks=tuple(map(tuple, buckets)), all_reduces=tuple(all_reduces))
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Prepare to count and time the all-reduces."""

@@ -131,7 +131,12 @@ class ServerAlgorithm(Algorithm):
         except (NotImplementedError, RuntimeError) as error:
             message = f"what {type(self).__name__} sends cannot be recorded: {error}"
             raise ScheduleError(f"{message}; its reduce and after_step must not read a tensor's values") from error
-        return Schedule(world_size=world_size, transfers=tuple(exchange.transfers))
+        return Schedule(
+            world_size=world_size,
+            server=self.server,
+            blocks=tuple(tuple(map(int, block.names)) for block in recorded.blocks),
+            calls=tuple(exchange.calls),
+        )
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
         """Plan the blocks, allocate the memories and start the communication thread."""

@@ -1,15 +1,16 @@
 """Schedule of a step: all messages of all ranks, recorded by running the method in one process and without data."""
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from liecbench.algorithms.comm.exchange import Exchange
-from liecbench.algorithms.comm.partition import ServerPlace
+from liecbench.algorithms.comm.partition import ServerPlace, Shard, cut_shards
 from liecbench.compressors.base import Compressor
 
 
@@ -57,12 +58,80 @@ class ScheduledAllReduce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A push or a pull of one vector, which all ranks make at the same point of a step.
+
+    In a push, every rank sends each shard of its compressed vector to the shard's server, which averages. In a pull,
+    each server sends its compressed shard of the answer to every rank.
+
+    Attributes:
+        direction: ``push`` or ``pull``.
+        numel: The vector's number of elements.
+        compressor: The compressor of the messages.
+        block: The index of the gradient block, or None if the call is made after the optimizer's step.
+    """
+
+    direction: Literal["push", "pull"]
+    numel: int
+    compressor: Compressor
+    block: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The messages of all ranks in one step; ``transfers`` and ``all_reduces`` are in the order in which they start."""
+    """What all ranks send in one step.
+
+    Attributes:
+        world_size: The number of ranks.
+        server: The place of the server that ``calls`` go through; None without a server.
+        blocks: For each gradient block, or bucket of DDP, the indices of its parameters, in the order in which the
+            backward pass completes the blocks.
+        calls: The pushes and pulls, in order.
+        all_reduces: The collectives of torch, in the order in which they start.
+    """
 
     world_size: int
-    transfers: tuple[Transfer, ...] = ()
+    server: ServerPlace | None = None
+    blocks: tuple[tuple[int, ...], ...] = ()
+    calls: tuple[Call, ...] = ()
     all_reduces: tuple[ScheduledAllReduce, ...] = ()
+
+    def shards(self, numel: int) -> list[Shard]:
+        """Return the shards of a vector of ``numel`` elements that goes through the server."""
+        assert self.server is not None, "only calls have shards"
+        return cut_shards(numel, self.world_size, self.server)
+
+    @functools.cached_property
+    def transfers(self) -> tuple[Transfer, ...]:
+        """The messages of ``calls`` one by one, in the order in which they start."""
+        found: list[Transfer] = []
+        # For each rank, the transfers that it received last: it begins its next call when they have arrived.
+        last: list[tuple[int, ...]] = [()] * self.world_size
+        for number, call in enumerate(self.calls):
+            received: list[list[int]] = [[] for _ in range(self.world_size)]
+            for sender, receiver, num_bytes in self._messages(call):
+                received[receiver].append(len(found))
+                found.append(
+                    Transfer(
+                        sender=sender,
+                        receiver=receiver,
+                        num_bytes=num_bytes,
+                        call=number,
+                        block=call.block,
+                        depends_on=last[sender],
+                    )
+                )
+            last = [tuple(new) or old for new, old in zip(received, last, strict=True)]
+        return tuple(found)
+
+    def _messages(self, call: Call) -> Iterator[tuple[int, int, int]]:
+        """Yield sender, receiver and bytes of each message of a call."""
+        for shard in self.shards(call.numel):
+            num_bytes = call.compressor.message_bytes(shard.numel)
+            for other in range(self.world_size):
+                if other != shard.owner:
+                    pair = (other, shard.owner) if call.direction == "push" else (shard.owner, other)
+                    yield (*pair, num_bytes)
 
     def payload_bytes(self) -> list[tuple[int, int]]:
         """Return for each rank the payload bytes (sent, received).
@@ -72,9 +141,15 @@ class Schedule:
         """
         each_way = all_reduce_bytes(sum(reduce.num_bytes for reduce in self.all_reduces), self.world_size)
         sent, received = [each_way] * self.world_size, [each_way] * self.world_size
-        for transfer in self.transfers:
-            sent[transfer.sender] += transfer.num_bytes
-            received[transfer.receiver] += transfer.num_bytes
+        for call in self.calls:
+            # The workers' side of a call is the sending one in a push, and the receiving one in a pull.
+            workers, servers = (sent, received) if call.direction == "push" else (received, sent)
+            sizes = {shard.owner: call.compressor.message_bytes(shard.numel) for shard in self.shards(call.numel)}
+            total = sum(sizes.values())
+            for rank in range(self.world_size):
+                own = sizes.get(rank, 0)
+                workers[rank] += total - own
+                servers[rank] += (self.world_size - 1) * own
         return list(zip(sent, received, strict=True))
 
     def num_sequential_transfers(self) -> int:
@@ -82,26 +157,31 @@ class Schedule:
 
         All-reduces are not counted.
         """
-        return _longest_chain(self.transfers)
+        longest, arrived = 0, [0] * self.world_size  # for each rank, the longest chain that ended with it
+        for call in self.calls:
+            servers = {shard.owner for shard in self.shards(call.numel)}
+            everyone = set(range(self.world_size))
+            senders, receivers = (everyone, servers) if call.direction == "push" else (servers, everyone)
+            first, second = [*sorted(senders, key=lambda rank: -arrived[rank])[:2], None][:2]
+            before = list(arrived)
+            for receiver in receivers:
+                sender = second if receiver == first else first
+                if sender is not None:
+                    arrived[receiver] = before[sender] + 1
+            longest = max(longest, *arrived)
+        return longest
 
     def num_messages(self) -> list[int]:
         """Return for each rank the number of messages that it sends; an all-reduce counts as one."""
         counts = [len(self.all_reduces)] * self.world_size
-        for transfer in self.transfers:
-            counts[transfer.sender] += 1
+        for call in self.calls:
+            servers = {shard.owner for shard in self.shards(call.numel)}
+            for rank in range(self.world_size):
+                is_server = rank in servers
+                counts[rank] += (
+                    len(servers) - is_server if call.direction == "push" else (self.world_size - 1) * is_server
+                )
         return counts
-
-
-def _longest_chain(messages: Sequence[Transfer]) -> int:
-    lengths: list[int] = []
-    # Messages of one sender and call share their tuple: with many ranks, its maximum is to be computed once.
-    longest: dict[int, int] = {}
-    for message in messages:
-        before = id(message.depends_on)
-        if before not in longest:
-            longest[before] = max((lengths[index] for index in message.depends_on), default=0)
-        lengths.append(longest[before] + 1)
-    return max(lengths, default=0)
 
 
 def all_reduce_bytes(num_bytes: int, world_size: int) -> int:
@@ -127,41 +207,33 @@ class WithoutArithmetic(TorchFunctionMode):
 
 
 class RecordingExchange(Exchange):
-    """An exchange that sends nothing, and records the transfers of all ranks in ``transfers``.
+    """An exchange that sends nothing, and records the pushes and pulls in ``calls``.
 
-    Vectors are on the meta device: they have a shape, but no values. Only the calls of rank 0 are made. Each call
-    records the transfers of all ranks, because every rank would make the same calls.
+    Vectors are on the meta device: they have a shape, but no values. Only the calls of rank 0 are made, because
+    every rank would make the same calls.
     """
 
     def __init__(self, world_size: int, server: ServerPlace) -> None:
         super().__init__(0, world_size, server)
-        self.transfers: list[Transfer] = []
+        self.calls: list[Call] = []
         self._block: int | None = None
-        self._num_calls = 0
-        # For each rank, the transfers that it received last: it begins its next call when they have arrived.
-        self._received: list[tuple[int, ...]] = [()] * world_size
 
     def begin(self, step: int, block: int) -> None:
-        """Record the transfers of the following calls as transfers of ``block``."""
+        """Record the following calls as calls for ``block``."""
         self._block = block
 
     def begin_after_step(self) -> None:
-        """Record the transfers of the following calls as sent after the optimizer's step."""
+        """Record the following calls as made after the optimizer's step."""
         self._block = None
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None
     ) -> Tensor:
-        """Record, for each shard, a message from every other rank to the shard's server.
+        """Record a push.
 
         The arguments are those of ``Exchange.push``.
         """
-        self._record(
-            (sender, shard.owner, compressor.message_bytes(shard.numel))
-            for shard in self.shards(vector.numel())
-            for sender in range(self.world_size)
-            if sender != shard.owner
-        )
+        self._record("push", vector.numel(), compressor)
         own = self.local_shard(vector.numel())
         return torch.empty(own.numel, device="meta") if out is None else out[own.start : own.stop]
 
@@ -175,36 +247,17 @@ class RecordingExchange(Exchange):
         weight: float = 1.0,
         error: Tensor | None = None,
     ) -> Tensor:
-        """Record, for each shard, a message from the shard's server to every other rank.
+        """Record a pull.
 
         The arguments are those of ``Exchange.pull``.
         """
         target = out if add_to is None else add_to
         assert target is not None, "a pull needs either out or add_to"
-        self._record(
-            (shard.owner, receiver, compressor.message_bytes(shard.numel))
-            for shard in self.shards(target.numel())
-            for receiver in range(self.world_size)
-            if receiver != shard.owner
-        )
+        self._record("pull", target.numel(), compressor)
         return target
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
         """Do nothing, because this method of an exchange sends nothing."""
 
-    def _record(self, messages: Iterator[tuple[int, int, int]]) -> None:
-        received: list[list[int]] = [[] for _ in range(self.world_size)]
-        for sender, receiver, num_bytes in messages:
-            received[receiver].append(len(self.transfers))
-            self.transfers.append(
-                Transfer(
-                    sender=sender,
-                    receiver=receiver,
-                    num_bytes=num_bytes,
-                    call=self._num_calls,
-                    block=self._block,
-                    depends_on=self._received[sender],
-                )
-            )
-        self._received = [tuple(new) or old for new, old in zip(received, self._received, strict=True)]
-        self._num_calls += 1
+    def _record(self, direction: Literal["push", "pull"], numel: int, compressor: Compressor) -> None:
+        self.calls.append(Call(direction=direction, numel=numel, compressor=compressor, block=self._block))

@@ -33,7 +33,7 @@ def scheduled_mean(numel: int, server: Server) -> tuple[int, int, int]:
     rank, world_size = dist.get_rank(), dist.get_world_size()
     recording = RecordingExchange(world_size, server)
     recording.mean(torch.empty(numel, device="meta"))
-    schedule = Schedule(world_size=world_size, transfers=tuple(recording.transfers))
+    schedule = Schedule(world_size=world_size, server=server, calls=tuple(recording.calls))
     return (*schedule.payload_bytes()[rank], schedule.num_messages()[rank])
 
 

@@ -1,6 +1,7 @@
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -8,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from liecbench.algorithms import CSER, LIEC, PSGD, Algorithm, AllReduce, AllReduceFP16, Block, LocalSGD, MemSGD, SignSGD
+from liecbench.algorithms import (
+    CSER,
+    LIEC,
+    PSGD,
+    Algorithm,
+    AllReduce,
+    AllReduceFP16,
+    Block,
+    LocalSGD,
+    MemSGD,
+    Neolithic,
+    SignSGD,
+)
 from liecbench.algorithms.comm.partition import ServerPlace
 from liecbench.algorithms.comm.schedule import Schedule, ScheduleError
 from liecbench.compressors import Sign
@@ -112,6 +125,38 @@ def test_all_ranks_together_receive_what_they_send(numel: int, world_size: int, 
     ranks = algorithm.schedule([torch.Size((numel,))], world_size=world_size, step=0).payload_bytes()
 
     assert sum(sent for sent, _ in ranks) == sum(received for _, received in ranks)
+
+
+METHODS = [
+    lambda server: Neolithic(compressor=Sign(), rounds=3, server=server),
+    lambda server: CSER(compressor=Sign(), average_period=1, server=server),
+    lambda server: PSGD(block_bytes=40, server=server),
+]
+
+
+@given(st.integers(1, 9), st.sampled_from(["root", "sharded"]), st.sampled_from(METHODS))
+def test_sums_over_calls_are_those_over_single_messages(
+    world_size: int, server: ServerPlace, method: Callable[[ServerPlace], Algorithm]
+) -> None:
+    actual = schedule(method(server), world_size=world_size)
+    sent, received, messages = ([0] * world_size for _ in range(3))
+    chains: list[int] = []
+    for transfer in actual.transfers:
+        sent[transfer.sender] += transfer.num_bytes
+        received[transfer.receiver] += transfer.num_bytes
+        messages[transfer.sender] += 1
+        chains.append(1 + max((chains[before] for before in transfer.depends_on), default=0))
+
+    assert actual.payload_bytes() == list(zip(sent, received, strict=True))
+    assert actual.num_messages() == messages
+    assert actual.num_sequential_transfers() == max(chains, default=0)
+
+
+def test_a_block_lists_its_parameters_and_leaves_out_empty_ones() -> None:
+    shapes = [torch.Size((n,)) for n in (5, 0, 30, 4)]
+
+    assert PSGD(block_bytes=40).schedule(shapes, world_size=2, step=0).blocks == ((3,), (2,), (0,))
+    assert AllReduce(block_bytes=100).schedule(shapes, world_size=2, step=0).blocks == ((3, 2), (1, 0))
 
 
 @pytest.mark.parametrize("algorithm", [PSGD(), AllReduce(), MemSGD(compressor=Sign())], ids=lambda a: type(a).__name__)
