@@ -1,0 +1,1 @@
+"""Prediction of step times, for networks and numbers of workers that are not here, from a profile and a schedule."""
