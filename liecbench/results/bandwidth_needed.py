@@ -1,0 +1,159 @@
+"""The bandwidth that methods need: the link rate from which computing takes a given share of a step.
+
+This share, compute seconds ÷ step seconds, is called compute utilization.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from liecbench.network.link_map import LinkMap
+from liecbench.results.units import FRACTION
+from liecbench.results.whose_compute import StepCompute
+
+UTILIZATIONS: Final = (0.5, 0.75, 0.9, 0.95, 0.99)
+# measured: between measured rates. estimated: from one measured rate. extrapolated: above the highest measured rate.
+Basis = Literal["measured", "estimated", "extrapolated", "predicted"]
+LimitingPart = Literal["compression", "latency"]
+# A range with a smaller high ÷ low is shown as one rate: ±10 %.
+_NARROW: Final = 1.23
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeededRate:
+    """The range of link rates that contains the lowest rate with a given compute utilization.
+
+    Attributes:
+        utilization: The compute utilization, from 0 to 1.
+        low_bits_per_second: A rate at which the utilization is still lower; None if it is reached even at the lowest
+            measured rate, or if no rate reaches it.
+        high_bits_per_second: A rate at which the utilization is reached; None if no rate is known to reach it.
+        basis: What the range is computed from. Only ``measured`` ranges lie between measured rates.
+    """
+
+    utilization: float
+    low_bits_per_second: float | None
+    high_bits_per_second: float | None
+    basis: Basis
+
+    @property
+    def is_reached(self) -> bool:
+        """False if no link rate, however high, reaches the utilization."""
+        return self.low_bits_per_second is not None or self.high_bits_per_second is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandwidthNeeded:
+    """The bandwidth that one method needs in one setting, such as a number of workers.
+
+    Attributes:
+        name: The name of the method, and of its setting without the link rate and the number of workers.
+        workers: The number of workers.
+        link: The links at any rate. Links at other rates are these with all rates multiplied by one factor.
+        compute: The compute seconds of a step, to which all rates refer.
+        rates: The rate for each of ``UTILIZATIONS``, in this order.
+        highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
+        limited_by: What takes most of the remaining time there; None if nothing remains or it is unknown.
+        num_rates: The number of link rates at which the method was measured; 0 if it was predicted.
+    """
+
+    name: str
+    workers: int
+    link: LinkMap
+    compute: StepCompute
+    rates: tuple[NeededRate, ...]
+    highest_utilization: float | None
+    limited_by: LimitingPart | None
+    num_rates: int
+
+    def rate_text(self, needed: NeededRate) -> str:
+        """Return a needed rate as text, such as ``91mbit to 260mbit``, ``above 1gbit`` or ``3.2gbit extrapolated``."""
+        low, high = needed.low_bits_per_second, needed.high_bits_per_second
+        if not needed.is_reached:
+            return "not reached"
+        suffix = f" {needed.basis}" if needed.basis in ("estimated", "extrapolated") else ""
+        if low is None or high is None:
+            return f"at most {self._text(high)}{suffix}" if high is not None else f"above {self._text(low or 0)}"
+        if high <= _NARROW * low:
+            return self._text((low * high) ** 0.5) + suffix
+        return f"{self._text(low)} to {self._text(high)}{suffix}"
+
+    @property
+    def highest_text(self) -> str:
+        """The highest compute utilization as text, with what limits it, such as ``88.0% (compression)``."""
+        if self.highest_utilization is None:
+            return "–"
+        reason = f" ({self.limited_by})" if self.limited_by else ""
+        return f"{FRACTION.format(self.highest_utilization)}{reason}"
+
+    def _text(self, bits_per_second: float) -> str:
+        """Return the default link at a rate, with two significant digits, such as ``84mbit`` or ``10mbit↑ 50mbit↓``."""
+        link = self.link.at_rate(int(float(f"{bits_per_second:.2g}"))).default
+        assert link is not None, "links with a needed rate are shaped"
+        return str(link.without_delay)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandwidthTable:
+    """The table of needed bandwidths as texts: a title, headings, one line of texts per method, and notes below."""
+
+    title: str
+    headings: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+_NOTES: Final[dict[Basis, str]] = {
+    "estimated": "estimated: from one measured rate, as if only the time for transfer changes with the rate",
+    "extrapolated": "extrapolated: above the highest measured rate, as if only the time for transfer changes there",
+}
+
+
+def bandwidth_table(found: Sequence[BandwidthNeeded], compute: str) -> BandwidthTable:
+    """Return the table to show.
+
+    Args:
+        found: The needed bandwidth of each method and setting; at least one.
+        compute: Whose compute the rates refer to, such as ``for steps that compute 0.36 s, as measured here``.
+    """
+    shares = tuple(f"{utilization:.0%}" for utilization in UTILIZATIONS)
+    bases = {needed.basis for one in found for needed in one.rates if needed.is_reached}
+    notes = [note for basis, note in _NOTES.items() if basis in bases]
+    if not all(needed.is_reached for one in found for needed in one.rates):
+        notes.append("not reached: at no rate; the last column has the compute utilization on links without rate limit")
+    return BandwidthTable(
+        title=f"link rate from which computing takes 50 % to 99 % of each step, {compute}",
+        headings=("method", "workers", *shares, "at most"),
+        lines=tuple(
+            (one.name, str(one.workers), *(one.rate_text(needed) for needed in one.rates), one.highest_text)
+            for one in found
+        ),
+        notes=tuple(notes),
+    )
+
+
+def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object]]:
+    """Return one object per method and setting for JSON. Rates are in bits per second; those of uploads if they differ.
+
+    ``low_bits_per_second`` and ``high_bits_per_second`` contain the rate; both are None if no rate is high enough.
+    """
+    return [
+        {
+            "method": one.name,
+            "workers": one.workers,
+            **one.compute.as_json(),
+            "highest_utilization": one.highest_utilization,
+            "limited_by": one.limited_by,
+            "rates": [
+                {
+                    "utilization": needed.utilization,
+                    "low_bits_per_second": needed.low_bits_per_second,
+                    "high_bits_per_second": needed.high_bits_per_second,
+                    "basis": needed.basis if needed.is_reached else "not_reached",
+                    "text": one.rate_text(needed),
+                }
+                for needed in one.rates
+            ],
+        }
+        for one in found
+    ]

@@ -1,0 +1,93 @@
+"""Whose compute a link rate refers to, in words: ``for steps that compute 0.36 s, as measured here``.
+
+A method's break-even, and the bandwidth that it needs, depend on how long a step computes: on a faster processor, the
+same bytes have less time.
+"""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from liecbench.results.row_flags import row_flags
+from liecbench.results.row_labels import Labels
+from liecbench.results.rows import Row
+
+ComputeSource = Literal["measured", "replayed", "predicted"]
+_WORDS: Final[dict[ComputeSource, str]] = {
+    "measured": "as measured here",
+    "replayed": "as replayed from a profile",
+    "predicted": "as predicted from a profile",
+}
+# Settings whose compute seconds differ by less than this factor share one number.
+_EQUAL: Final = 1.1
+_MOST_SETTINGS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCompute:
+    """The time that a step computes: seconds on one rank, and where they come from."""
+
+    seconds: float
+    source: ComputeSource
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the seconds and their source as fields of a JSON object."""
+        return {"compute_seconds_per_step": self.seconds, "compute_source": self.source}
+
+
+def step_compute(rows: Sequence[Row]) -> StepCompute | None:
+    """Return the compute seconds of a step, the median over ``rows``; None if no row has them.
+
+    The source is ``replayed`` as soon as one row replays a profile.
+    """
+    known = [(row, seconds) for row in rows if (seconds := _seconds(row)) is not None]
+    if not known:
+        return None
+    replayed = any("replayed" in row_flags(row) for row, _ in known)
+    return StepCompute(
+        seconds=statistics.median(seconds for _, seconds in known), source="replayed" if replayed else "measured"
+    )
+
+
+def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
+    """Return ``for steps that compute …`` for the rows; empty if their records lack compute seconds.
+
+    If settings, such as numbers of workers, differ in it, each is named with its seconds.
+    """
+    settings: dict[str, list[Row]] = {}
+    for row in rows:
+        settings.setdefault(labels.setting(row, without="link"), []).append(row)
+    found = {setting: step_compute(group) for setting, group in settings.items()}
+    return compute_text({setting: compute for setting, compute in found.items() if compute is not None})
+
+
+def compute_text(found: dict[str, StepCompute]) -> str:
+    """Return the words for the compute seconds of a step by setting; empty if there are none."""
+    parts = []
+    for source, words in _WORDS.items():
+        of_source = {setting: one.seconds for setting, one in found.items() if one.source == source}
+        if of_source:
+            others = len(of_source) < len(found)
+            parts.append(f"{_seconds_by_setting(of_source, named=others)}, {words}")
+    return f"for steps that compute {', or '.join(parts)}" if parts else ""
+
+
+def _seconds_by_setting(seconds: dict[str, float], *, named: bool) -> str:
+    low, high = min(seconds.values()), max(seconds.values())
+    if high <= _EQUAL * low and not named:
+        return _duration(statistics.median(seconds.values()))
+    if len(seconds) > _MOST_SETTINGS:
+        return f"{_duration(low)} to {_duration(high)}"
+    return " or ".join(f"{_duration(value)} ({setting})" for setting, value in seconds.items())
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
+
+
+def _seconds(row: Row) -> float | None:
+    """Return the compute seconds of one of the row's steps; None if they are unknown."""
+    per_epoch = row.metrics["compute_seconds_per_epoch"]
+    steps = [cell.epochs[-1].steps for cell in row.cells if cell.status == "completed"]
+    return None if per_epoch is None or not steps else per_epoch.mean / statistics.fmean(steps)

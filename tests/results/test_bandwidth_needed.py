@@ -1,0 +1,86 @@
+from typing import Any
+
+import pytest
+
+from liecbench.network.link_map import LinkMap
+from liecbench.results.bandwidth_needed import BandwidthNeeded, NeededRate, bandwidth_objects, bandwidth_table
+from liecbench.results.whose_compute import StepCompute
+
+
+def needed(low: float | None, high: float | None, basis: Any = "measured") -> NeededRate:
+    return NeededRate(utilization=0.5, low_bits_per_second=low, high_bits_per_second=high, basis=basis)
+
+
+def method(*rates: NeededRate, link: object = "20mbit", **changes: Any) -> BandwidthNeeded:
+    fields: dict[str, Any] = {
+        "name": "psgd sign",
+        "workers": 4,
+        "compute": StepCompute(seconds=0.36, source="measured"),
+        "highest_utilization": 0.88,
+        "limited_by": "compression",
+        "num_rates": 2,
+    }
+    return BandwidthNeeded(link=LinkMap.parse(link), rates=rates, **{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        (needed(84e6, 84e6), "84mbit"),
+        (needed(80e6, 90e6), "85mbit"),  # √7200 = 84.9
+        (needed(91e6, 263e6), "91mbit to 260mbit"),
+        (needed(None, 20e6), "at most 20mbit"),
+        (needed(1e9, None), "above 1gbit"),
+        (needed(3.24e9, 3.24e9, "extrapolated"), "3.2gbit extrapolated"),
+        (needed(1e9, 2e9, "estimated"), "1gbit to 2gbit estimated"),
+        (needed(41e9, 41e9, "predicted"), "41gbit"),
+        (needed(None, None), "not reached"),
+    ],
+)
+def test_a_needed_rate_says_what_is_known_of_it(rate: NeededRate, expected: str) -> None:
+    assert method(rate).rate_text(rate) == expected
+
+
+def test_rates_of_asymmetric_links_have_both_directions() -> None:
+    rate = needed(10e6, 10e6)
+
+    assert method(rate, link={"up": "5mbit", "down": "25mbit", "delay": "9ms"}).rate_text(rate) == "10mbit↑ 50mbit↓"
+
+
+def test_the_table_explains_only_the_words_in_it() -> None:
+    five = [needed(84e6, 84e6)] * 3 + [needed(1e9, 2e9, "extrapolated"), needed(None, None)]
+    plain = bandwidth_table([method(*[needed(84e6, 84e6)] * 5, highest_utilization=None)], "for steps")
+    table = bandwidth_table([method(*five)], "for steps that compute 0.36 s, as measured here")
+
+    assert table.title.endswith(" of each step, for steps that compute 0.36 s, as measured here")
+    assert table.headings == ("method", "workers", "50%", "75%", "90%", "95%", "99%", "at most")
+    assert table.lines == (
+        (
+            *("psgd sign", "4", "84mbit", "84mbit", "84mbit", "1gbit to 2gbit extrapolated", "not reached"),
+            "88.0% (compression)",
+        ),
+    )
+    assert [note.partition(":")[0] for note in table.notes] == ["extrapolated", "not reached"]
+    assert (plain.notes, plain.lines[0][-1]) == ((), "–")
+
+
+def test_json_has_the_bounds_and_the_text() -> None:
+    (found,) = bandwidth_objects([method(needed(84e6, 90e6), needed(None, None))])
+
+    assert (found["compute_seconds_per_step"], found["compute_source"]) == (0.36, "measured")
+    assert found["rates"] == [
+        {
+            "utilization": 0.5,
+            "low_bits_per_second": 84e6,
+            "high_bits_per_second": 90e6,
+            "basis": "measured",
+            "text": "87mbit",
+        },
+        {
+            "utilization": 0.5,
+            "low_bits_per_second": None,
+            "high_bits_per_second": None,
+            "basis": "not_reached",
+            "text": "not reached",
+        },
+    ]
