@@ -1,6 +1,7 @@
 """Compressors by the names that scenarios use."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.metadata import entry_points
@@ -38,3 +39,24 @@ def as_compressor(given: Any) -> Any:
         first = error.errors()[0]
         raise ValueError(f"compressor {name}: {' '.join(map(str, first['loc']))}: {first['msg']}") from None
     return made
+
+
+def description(compressor: Compressor) -> dict[str, Any]:
+    """Return the name and the options of a compressor, as a profile has them.
+
+    Options that change only the random numbers are left out. A compressor that no package registers, because a method
+    makes it for itself, goes by the name of its class.
+    """
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(compressor):  # type: ignore[arg-type]
+        value = getattr(compressor, field.name)
+        if isinstance(value, Compressor):
+            fields[field.name] = description(value)
+        elif field.name != "seed" and isinstance(value, bool | int | float | str):
+            fields[field.name] = value
+    return {"name": _names().get(type(compressor), type(compressor).__name__), **fields}
+
+
+@functools.cache
+def _names() -> dict[type, str]:
+    return {entry.load(): entry.name for entry in entry_points(group="liecbench.compressors")}
