@@ -136,14 +136,18 @@ def init(path: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("scenari
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    of_profile: Annotated[bool, typer.Option("--profile", help="Print that of a profile instead.")] = False,
+) -> None:
     """Print the scenario's JSON Schema."""
     import json
 
-    from liecbench.config.json_schema import scenario_schema
-
+    if of_profile:
+        from liecbench.profiles.profile_file import profile_schema as described
+    else:
+        from liecbench.config.json_schema import scenario_schema as described
     with ignore_broken_pipe():
-        print(json.dumps(scenario_schema(), indent=2))
+        print(json.dumps(described(), indent=2))
 
 
 def main() -> NoReturn:

@@ -4,22 +4,33 @@
 instead of computing, and ``liecbench predict`` computes step times from it.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, MinLen
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from annotated_types import Ge, Le, MinLen
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA: Literal[1] = 1
 # A gradient may become ready slightly after the median backward pass has ended, because both are medians.
 _READY_TOLERANCE = 0.05
+_MOST_ELEMENTS = 10**13
 
-Seconds = Annotated[float, Ge(0)]
+
+def _require_name(choice: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(choice.get("name"), str):
+        raise ValueError(f'{choice} has no name; write it as {{"name": "sign"}}, with its options as further keys')
+    return choice
+
+
+Seconds = Annotated[float, Ge(0), Le(10**6)]
+Named = Annotated[dict[str, Any], AfterValidator(_require_name)]
 
 
 class _Frozen(BaseModel):
-    """A frozen pydantic model that refuses unknown keys, and values that are not finite."""
+    """A frozen pydantic model that refuses unknown keys, values of another type, and values that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Duration(_Frozen):
@@ -44,7 +55,7 @@ class ParameterTimes(_Frozen):
     """A trainable parameter, and the moment at which its gradient is ready."""
 
     name: str
-    shape: tuple[Annotated[int, Ge(0)], ...]
+    shape: tuple[Annotated[int, Ge(0), Le(_MOST_ELEMENTS)], ...]
     dtype: Literal["float32", "bfloat16", "float16", "float64"] = "float32"
     ready_seconds: Seconds = Field(description="from the start of the backward pass until the gradient is ready")
 
@@ -52,7 +63,7 @@ class ParameterTimes(_Frozen):
 class CompressorTimes(_Frozen):
     """Seconds of a compressor's operations."""
 
-    compressor: dict[str, Any] = Field(description="name and options, as in a scenario")
+    compressor: Named = Field(description="name and all options, as in a scenario")
     compress: Line = Field(description="compress a vector and keep what is lost")
     decompress: Line = Field(description="write a decompressed message to a vector")
     accumulate: Line = Field(description="add a decompressed message to a vector")
@@ -64,8 +75,8 @@ class MethodTimes(_Frozen):
     Examples are copies of gradients, arithmetic with memories, PowerSGD's products, and casts to half precision.
     """
 
-    algorithm: dict[str, Any] = Field(description="name and options, as in a scenario")
-    compressor: dict[str, Any] | None = Field(None, description="name and options, as in a scenario")
+    algorithm: Named = Field(description="name and all options, as in a scenario")
+    compressor: Named | None = Field(None, description="name and all options, as in a scenario")
     kind: str = Field(description="the kind of the step, such as averaging")
     local: Seconds = Field(description="seconds per step")
 
@@ -100,6 +111,9 @@ class Profile(_Frozen):
         None, description="what a rank with a processor of its own takes per message besides its transfer"
     )
 
+    copy_to_host: Line | None = Field(None, description="copy float32 elements from the GPU to the host")
+    copy_to_device: Line | None = Field(None, description="copy float32 elements from the host to the GPU")
+
     @property
     def compute_seconds(self) -> float:
         """Seconds that a step of one minibatch computes: forward, backward, clip and optimizer."""
@@ -120,15 +134,35 @@ class Profile(_Frozen):
         return next((one.local for one in self.methods if (one.algorithm, one.compressor, one.kind) == wanted), None)
 
     @model_validator(mode="after")
-    def _ready_during_backward(self) -> Self:
+    def _possible_parameters(self) -> Self:
         limit = self.backward.median * (1 + _READY_TOLERANCE)
-        for parameter in self.parameters:
+        for index, parameter in enumerate(self.parameters):
             if parameter.ready_seconds > limit:
                 raise ValueError(
-                    f"the gradient of {parameter.name} is ready after {parameter.ready_seconds:g} s, "
-                    f"but the backward pass ends after {self.backward.median:g} s"
+                    f"parameters.{index}.ready_seconds: the gradient of {parameter.name} is ready after "
+                    f"{parameter.ready_seconds:g} s, but the backward pass ends after {self.backward.median:g} s; "
+                    "count ready_seconds from the start of the backward pass"
                 )
+        _require_once("parameters", [parameter.name for parameter in self.parameters])
+        if not 0 < self.num_parameters <= _MOST_ELEMENTS:
+            raise ValueError(
+                f"parameters: {self.num_parameters} elements together; give a model of 1 to {_MOST_ELEMENTS:,}"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _no_entry_twice(self) -> Self:
+        _require_once("compressors", [times.compressor for times in self.compressors])
+        _require_once("methods", [(one.algorithm, one.compressor, one.kind) for one in self.methods])
+        return self
+
+
+def _require_once(key: str, entries: Sequence[object]) -> None:
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        first = seen.setdefault(json.dumps(entry, sort_keys=True, default=str), index)
+        if first != index:
+            raise ValueError(f"{key}.{index}: {entry} stands at {key}.{first} already; remove one of the two")
 
 
 def _numel(shape: tuple[int, ...]) -> int:

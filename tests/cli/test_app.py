@@ -201,6 +201,12 @@ def test_list_prints_one_line_per_name() -> None:
     assert sorted(set(listed)) == listed
 
 
+def test_schema_prints_that_of_a_profile() -> None:
+    done = run_in_process("schema", "--profile")
+
+    assert json.loads(done.stdout)["title"] == "liecbench profile"
+
+
 def test_schema_prints_json_alone() -> None:
     done = run_in_process("schema")
 

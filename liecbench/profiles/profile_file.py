@@ -1,0 +1,139 @@
+"""Read, write and describe the JSON file of a profile, which another tool or a person may have written."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.profiles.profile import (
+    SCHEMA,
+    CompressorTimes,
+    Duration,
+    Line,
+    MethodTimes,
+    ParameterTimes,
+    Profile,
+)
+from liecbench.untrusted import regular_files
+from liecbench.untrusted.plain_text import one_line
+
+_MOST_BYTES: Final = 2**26
+_MEASURE: Final = "measure one with `liecbench profile`"
+_SECTIONS: Final[dict[str, type[BaseModel]]] = {
+    "parameters": ParameterTimes,
+    "compressors": CompressorTimes,
+    "methods": MethodTimes,
+    **dict.fromkeys(("forward", "backward", "clip", "optimizer"), Duration),
+    **dict.fromkeys(("compress", "decompress", "accumulate", "copy_to_host", "copy_to_device"), Line),
+}
+
+
+def read_profile(path: Path) -> Profile:
+    """Return the profile in a JSON file. Raises LiecbenchError, with the key of the first mistake, if it has none."""
+    try:
+        text = regular_files.read_text(path, _MOST_BYTES)
+    except OSError as error:
+        raise LiecbenchError(f"{path}: {error.strerror}", f"give the file of a profile, or {_MEASURE}") from None
+    except UnicodeDecodeError:
+        raise LiecbenchError(f"{path}: not UTF-8 text, so it is no profile", _MEASURE) from None
+    return parse_profile(text, str(path))
+
+
+def parse_profile(text: str, source: str) -> Profile:
+    """Return the profile in JSON text; ``source`` names the text in error messages.
+
+    Raises LiecbenchError, with the key of the first mistake, if the text is not a profile.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_without_twice, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        where = f"{source}:{error.lineno}:{error.colno}"
+        raise LiecbenchError(f"{where}: not JSON: {error.msg}", f"correct it, or {_MEASURE}") from None
+    except RecursionError:
+        raise LiecbenchError(f"{source}: nested too deeply for a profile", _MEASURE) from None
+    except ValueError as error:
+        raise LiecbenchError(f"{source}: {one_line(str(error))}") from None
+    if not isinstance(content, dict) or "schema" not in content:
+        wanted = f'add "schema": {SCHEMA}, or {_MEASURE}'
+        raise LiecbenchError(f"{source}: schema: the key is missing, so this is no profile", wanted)
+    schema = content["schema"]
+    if type(schema) is not int or schema != SCHEMA:
+        remedy = f"measure it again with `liecbench profile`, or write a profile of schema {SCHEMA}"
+        raise LiecbenchError(f"{source}: schema: {schema!r}, but this version reads {SCHEMA}", remedy)
+    try:
+        return Profile.model_validate_json(text)
+    except ValidationError as error:
+        raise LiecbenchError(f"{source}: {_first(error)}") from None
+
+
+def write_profile(path: Path, profile: Profile) -> None:
+    """Write a profile to a JSON file, as a whole or not at all. Raises LiecbenchError if it cannot be written."""
+    try:
+        regular_files.write_text(path, profile_text(profile))
+    except OSError as error:
+        raise LiecbenchError(f"{path}: {error.strerror}", "give a file in a directory that you can write") from None
+
+
+def profile_text(profile: Profile) -> str:
+    """Return a profile as the text of its file: one line per key, and one per entry of its lists."""
+    content = profile.model_dump(mode="json", by_alias=True)
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {_entry(value)}" for key, value in content.items()) + "\n}\n"
+
+
+def profile_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a profile's file."""
+    schema = Profile.model_json_schema()
+    return {
+        **schema,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "liecbench profile",
+        "required": ["schema", *schema["required"]],
+    }
+
+
+def _entry(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in value) + "\n  ]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _without_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key}: the key appears twice in one object; remove one")
+        found[key] = value
+    return found
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number; write a finite one")
+
+
+def _first(error: ValidationError) -> str:
+    """Return the key and a message for one of pydantic's errors: the first unknown key, else the first error.
+
+    A misspelt key causes two errors: it is unknown, and the correct key is missing.
+    """
+    first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
+    path, message = first["loc"], first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = f"there is no such key here ({did_you_mean(path[-1], _valid_keys(path[:-1]))}); correct or remove it"
+    elif first["type"] == "missing":
+        message = "the key is missing; add it"
+    elif first["type"] == "too_short":
+        message = "[] is empty; give at least one"
+    elif first["type"] != "value_error":
+        expected = message.removeprefix("Input ").removeprefix("Value ").removeprefix("Tuple ")
+        message = f"{first['input']!r} {expected}; correct it"
+    where = ".".join(map(str, path))
+    return one_line(f"{where}: {message}" if where else message)
+
+
+def _valid_keys(path: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the section at ``path``."""
+    names = [part for part in path if isinstance(part, str)]
+    model = _SECTIONS[names[-1]] if names else Profile
+    return [field.alias or name for name, field in model.model_fields.items()]
