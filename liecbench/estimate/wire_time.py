@@ -3,9 +3,9 @@
 from typing import Final
 
 from liecbench.config.cell import Cell
-from liecbench.estimate.gloo_ring import TRIPS_PER_MESSAGE, GlooRing
 from liecbench.estimate.planned_bytes import StepTraffic, traffic
 from liecbench.network.goodput import slowest_stream
+from liecbench.prediction.gloo_ring import TRIPS_PER_MESSAGE, GlooRing
 
 _HEADERS: Final = 1.05
 # torch runs the collectives of a Gloo group on two threads.

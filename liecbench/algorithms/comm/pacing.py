@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-_SEGMENT_BYTES, _HEADER_BYTES = 1448, 66
+# TCP's payload in a full Ethernet frame, and the frame's headers (TCP with timestamps).
+SEGMENT_BYTES, _HEADER_BYTES = 1448, 66
 # Every two segments cause one acknowledgement of 66 bytes in the other direction: 33 bytes per segment.
-_ACKNOWLEDGEMENT_BYTES = 33
+ACKNOWLEDGEMENT_BYTES = 33
 # An upper bound of the messages in flight from one rank to another; an exchange has only a few.
 _MAX_IN_FLIGHT = 64
 # The machine's own time for a message is the least of the last so many messages of at most so many bytes.
@@ -31,7 +32,7 @@ class _Direction:
 
         Times are in seconds.
         """
-        num_bytes = framed_bytes(payload_bytes, _ACKNOWLEDGEMENT_BYTES)
+        num_bytes = framed_bytes(payload_bytes, ACKNOWLEDGEMENT_BYTES)
         self._free_at = max(self._free_at, at) + num_bytes / self._rate
         return self._free_at
 
@@ -128,4 +129,4 @@ def framed_bytes(payload_bytes: int, extra_bytes_per_segment: int = 0) -> int:
         payload_bytes: The bytes of the payload.
         extra_bytes_per_segment: Bytes to add to the 66 bytes of headers (TCP with timestamps) per 1448 payload bytes.
     """
-    return payload_bytes + (_HEADER_BYTES + extra_bytes_per_segment) * -(-payload_bytes // _SEGMENT_BYTES)
+    return payload_bytes + (_HEADER_BYTES + extra_bytes_per_segment) * -(-payload_bytes // SEGMENT_BYTES)

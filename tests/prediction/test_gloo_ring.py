@@ -1,8 +1,8 @@
 import pytest
 
 from liecbench.bench.bench_launch import run_ranks
-from liecbench.estimate.gloo_ring import GlooRing
 from liecbench.launch.messages import BenchmarkPlan, TransferCase
+from liecbench.prediction.gloo_ring import GlooRing
 from tests.namespace_support import skip_without_namespaces
 
 MIB = 2**20

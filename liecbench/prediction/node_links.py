@@ -1,0 +1,34 @@
+"""The links inside nodes that have several ranks each."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.prediction.rank_links import one_way_seconds
+from liecbench.prediction.server_exchange import Span
+
+# Assumed: what a message inside a node takes besides its transfer.
+INNER_MESSAGE_SECONDS: Final = 20e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLinks:
+    """The links between the ranks of one node, all of equal rate.
+
+    Inside each node the dense gradient is reduced, and the result is sent to all ranks afterwards. With both together,
+    a rank sends and receives 2(r − 1)/r times the gradient's bytes, in 2(r − 1) messages, as in a ring among r ranks.
+
+    Attributes:
+        ranks_per_node: The number of ranks in a node.
+        bits_per_second: The rate of each rank's link inside its node.
+    """
+
+    ranks_per_node: int
+    bits_per_second: float
+
+    def span(self, num_bytes: int) -> Span:
+        """Return the time to reduce ``num_bytes`` inside nodes, and to send as many back to all ranks."""
+        if self.ranks_per_node == 1 or not num_bytes:
+            return Span()
+        messages = 2 * (self.ranks_per_node - 1)
+        wire = one_way_seconds(self.bits_per_second, messages / self.ranks_per_node * num_bytes)
+        return Span(seconds=wire + messages * INNER_MESSAGE_SECONDS, wire_seconds=wire)

@@ -1,0 +1,131 @@
+"""The links of the ranks whose step may take longest, and the seconds that a link needs for messages."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from liecbench.algorithms.comm.exposure import LinkRates
+from liecbench.algorithms.comm.pacing import ACKNOWLEDGEMENT_BYTES, SEGMENT_BYTES, framed_bytes
+from liecbench.network.link_map import LinkMap
+
+# Gloo writes a header of 48 bytes before each message, and the receiver's announcement is such a header alone
+# (the struct ``Op`` of gloo/transport/tcp/pair.h).
+GLOO_HEADER_BYTES = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Messages:
+    """Messages of about equal size that pass a link in one direction: their number, and their total payload bytes."""
+
+    number: int
+    num_bytes: int
+
+    def framed_bytes(self, header_bytes: int) -> float:
+        """Return the bytes of the frames that carry the messages, each with ``header_bytes`` in front."""
+        return self.number * framed_bytes(round(self.num_bytes / self.number) + header_bytes) if self.number else 0.0
+
+    def answer_bytes(self, header_bytes: int) -> float:
+        """Return the bytes that the messages cause in the opposite direction: acknowledgements and announcements."""
+        if not self.number:
+            return 0.0
+        segments = self.number * -(-(round(self.num_bytes / self.number) + header_bytes) // SEGMENT_BYTES)
+        announcements = self.number * framed_bytes(header_bytes) if header_bytes else 0
+        return ACKNOWLEDGEMENT_BYTES * segments + announcements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankLinks:
+    """The links of ``world_size`` ranks.
+
+    Attributes:
+        special: Ranks with a link other than the default one, with their links.
+        default: The link of all other ranks.
+        efficiency: Share of a link's rate that frames with headers reach.
+    """
+
+    world_size: int
+    default: tuple[LinkRates, float]
+    special: tuple[tuple[int, LinkRates, float], ...] = ()
+    efficiency: float = 1.0
+
+    @classmethod
+    def of(cls, links: LinkMap, world_size: int, efficiency: float = 1.0) -> "RankLinks":
+        """Return the links of ``world_size`` ranks; links of ranks that do not exist are left out. Must be shaped."""
+        assert links.default is not None, "the link is shaped"
+
+        def rates(rank: int | None) -> tuple[LinkRates, float]:
+            link = links.default if rank is None else links.of(rank)
+            assert link is not None
+            up, down = link.up_bits_per_second, link.down_bits_per_second
+            found = LinkRates(up_bits_per_second=up * efficiency, down_bits_per_second=down * efficiency)
+            return found, link.delay_seconds
+
+        special = tuple((rank, *rates(rank)) for rank, _ in links.workers if rank < world_size)
+        return cls(world_size=world_size, default=rates(None), special=special, efficiency=efficiency)
+
+    def representatives(self, ranks: Iterable[int] = ()) -> "list[tuple[int, LinkRates, float]]":
+        """Return ranks such that every other rank has the same link as one of them, each with its rates and delay.
+
+        ``ranks`` are ranks that are among them in any case.
+        """
+        own = {rank for rank, _, _ in self.special}
+        plain = {rank for rank in ranks if rank not in own}
+        first = next((rank for rank in range(self.world_size) if rank not in own), None)
+        if first is not None:
+            plain.add(first)
+        return [*self.special, *((rank, *self.default) for rank in sorted(plain))]
+
+    @property
+    def slowest_bits_per_second(self) -> float:
+        """The rate of the slowest direction of any link."""
+        return min(min(rates.up_bits_per_second, rates.down_bits_per_second) for rates, _ in self._all())
+
+    @property
+    def trip_seconds(self) -> float:
+        """The longest time that a byte is under way between two ranks: the two largest delays together."""
+        return sum(sorted(self._delays())[-2:])
+
+    @property
+    def root_trip_seconds(self) -> float:
+        """The longest time that a byte is under way between rank 0 and another rank."""
+        root = next((delay for rank, _, delay in self.special if rank == 0), self.default[1])
+        others = [delay for rank, _, delay in self.special if rank != 0]
+        if len(others) < self.world_size - 1:
+            others.append(self.default[1])
+        return root + max(others, default=0.0)
+
+    @property
+    def mean_trip_seconds(self) -> float:
+        """The mean time that a byte is under way between neighbours of a ring."""
+        own = [delay for _, _, delay in self.special]
+        plain = self.world_size - len(own)
+        return 2 * (sum(own) + plain * self.default[1]) / self.world_size
+
+    def _delays(self) -> list[float]:
+        plain = min(2, self.world_size - len(self.special))
+        return [*(delay for _, _, delay in self.special), *[self.default[1]] * plain]
+
+    def _all(self) -> list[tuple[LinkRates, float]]:
+        found = [(rates, delay) for _, rates, delay in self.special]
+        return [*found, self.default] if len(found) < self.world_size else found
+
+
+def wire_seconds(rates: LinkRates, sent: Messages, received: Messages, *, announced: bool) -> float:
+    """Return the least seconds that a link needs for messages in both directions at once.
+
+    The time includes the headers of the frames, and the acknowledgements in the opposite direction of each message.
+
+    Args:
+        rates: The link's rates.
+        sent: The sent messages.
+        received: The received messages.
+        announced: True if each message has a header, and an announcement by its receiver in the opposite direction.
+    """
+    header = GLOO_HEADER_BYTES if announced else 0
+    up = sent.framed_bytes(header) + received.answer_bytes(header)
+    down = received.framed_bytes(header) + sent.answer_bytes(header)
+    return max(8 * up / rates.up_bits_per_second, 8 * down / rates.down_bits_per_second)
+
+
+def one_way_seconds(bits_per_second: float, payload_bytes: float) -> float:
+    """Return the seconds in which frames with this payload pass one direction of a link that is otherwise idle."""
+    return 8 * framed_bytes(round(payload_bytes)) / bits_per_second

@@ -1,0 +1,211 @@
+"""The seconds of a push or a pull through a server: compressing, sending, receiving and decompressing on every rank."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from liecbench.algorithms.comm.exposure import LinkRates
+from liecbench.algorithms.comm.partition import ServerPlace
+from liecbench.algorithms.comm.path import Path
+from liecbench.algorithms.comm.schedule import Call, Schedule
+from liecbench.compressors.identity import Identity
+from liecbench.prediction.rank_links import Messages, RankLinks, wire_seconds
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.profiles.profile import CompressorTimes
+
+# Messages in flight at a time over Gloo, as in ``GlooTransport``.
+_DENSE_IN_FLIGHT, _COMPRESSED_IN_FLIGHT = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A time in seconds, and the parts of it that are transfer and compression; the rest is waiting."""
+
+    seconds: float = 0.0
+    wire_seconds: float = 0.0
+    compress_seconds: float = 0.0
+
+    def __add__(self, other: "Span") -> "Span":
+        return Span(
+            seconds=self.seconds + other.seconds,
+            wire_seconds=self.wire_seconds + other.wire_seconds,
+            compress_seconds=self.compress_seconds + other.compress_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSizes:
+    """A push or a pull, with the sizes of its shards.
+
+    All shards but the last have ``numel`` elements, and the last has ``last_numel``. With a root server there is one.
+    """
+
+    direction: str
+    place: ServerPlace
+    world_size: int
+    vector_numel: int
+    num_shards: int
+    numel: int
+    last_numel: int
+    num_bytes: int
+    last_bytes: int
+    is_dense: bool
+    times: CompressorTimes
+
+    @classmethod
+    def of(cls, call: Call, schedule: Schedule, times: CompressorTimes) -> "CallSizes":
+        """Return the sizes of a call of ``schedule``, whose compressor takes ``times``."""
+        assert schedule.server is not None, "a call goes through a server"
+        shards = schedule.shards(call.numel)
+        numel, last = shards[0].numel, shards[-1].numel
+        return cls(
+            direction=call.direction,
+            place=schedule.server,
+            world_size=schedule.world_size,
+            vector_numel=call.numel,
+            num_shards=len(shards),
+            numel=numel,
+            last_numel=last,
+            num_bytes=call.compressor.message_bytes(numel),
+            last_bytes=call.compressor.message_bytes(last),
+            is_dense=isinstance(call.compressor, Identity),
+            times=times,
+        )
+
+    @property
+    def total_bytes(self) -> int:
+        """The bytes of one message for each shard."""
+        return (self.num_shards - 1) * self.num_bytes + self.last_bytes
+
+    def own(self, rank: int) -> tuple[int, int]:
+        """Return the number of elements of the shard that ``rank`` serves, and the bytes of a message for it."""
+        if rank >= self.num_shards:
+            return 0, 0
+        return (self.last_numel, self.last_bytes) if rank == self.num_shards - 1 else (self.numel, self.num_bytes)
+
+    def of_all(self, seconds: Callable[[int], float]) -> float:
+        """Return the sum of ``seconds`` of the number of elements over all shards."""
+        return (self.num_shards - 1) * seconds(self.numel) + seconds(self.last_numel)
+
+
+def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
+    """Return the time from the start of a call on all ranks to its end on the last one."""
+    if sizes.world_size == 1 or not sizes.vector_numel:
+        return _alone(sizes)
+    spans = [
+        _rank_seconds(sizes, rank, rates, links, costs)
+        for rank, rates, _ in links.representatives({0, 1, sizes.num_shards - 1, sizes.world_size - 1})
+    ]
+    longest = max(spans, key=lambda span: span.seconds)
+    return longest + Span(seconds=_barrier_seconds(sizes, links, costs))
+
+
+def _alone(sizes: CallSizes) -> Span:
+    times = sizes.times
+    work = (times.compress, times.accumulate) if sizes.direction == "push" else (times.compress, times.decompress)
+    seconds = sum(line.seconds(sizes.vector_numel) for line in work)
+    return Span(seconds=seconds, compress_seconds=seconds)
+
+
+def _rank_seconds(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
+    if sizes.place == "sharded":
+        return _sharded(sizes, rank, rates, links, costs)
+    return _root(sizes, rates, links, costs) if rank == 0 else _at_root(sizes, rates, links, costs)
+
+
+def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
+    """Return the time of a call on one rank, if every rank serves a shard.
+
+    Over Gloo, a rank prepares a message, sends it, and handles a received one, for one peer after the other. Each of
+    these rounds takes the longest of the processor's work, the transfer, and the wait for the messages in flight.
+    """
+    peers, trip = sizes.world_size - 1, links.trip_seconds
+    own_numel, own_bytes = sizes.own(rank)
+    to_servers = Messages(number=sizes.num_shards - bool(own_numel), num_bytes=sizes.total_bytes - own_bytes)
+    to_workers = Messages(number=peers if own_numel else 0, num_bytes=peers * own_bytes)
+    times, is_push = sizes.times, sizes.direction == "push"
+    sent, received = (to_servers, to_workers) if is_push else (to_workers, to_servers)
+    wire = wire_seconds(rates, sent, received, announced=costs.announces)
+    if is_push:
+        # A message for every shard is compressed, and every message for the own shard is added.
+        each_first, handled = times.compress.seconds(sizes.numel), times.accumulate.seconds(own_numel)
+        before, own = 0.0, times.compress.seconds(own_numel) + handled
+    else:
+        each_first, handled = 0.0, times.decompress.seconds(sizes.numel)
+        before, own = times.compress.seconds(own_numel), times.decompress.seconds(own_numel)
+    compress = before + peers * (each_first + handled) + own
+    if not costs.announces:
+        return Span(
+            seconds=compress + peers * costs.message_seconds + wire + trip, wire_seconds=wire, compress_seconds=compress
+        )
+    each_wire = wire / peers
+    # The announcement of the first message travels while the message is prepared.
+    start = before + max(each_first + costs.message_seconds, trip)
+    in_flight = _in_flight(sizes, links)
+    turn = max(
+        each_wire,
+        each_first + costs.message_seconds + handled,
+        (each_wire + trip + costs.message_seconds) / in_flight,
+    )
+    seconds = start + (peers - 1) * turn + max(each_wire + trip, own) + handled
+    return Span(seconds=seconds, wire_seconds=wire, compress_seconds=min(compress, seconds - wire))
+
+
+def _root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
+    """Return the time of a call on rank 0 if it is the server: the messages of all workers pass its link."""
+    peers, trip, times = sizes.world_size - 1, links.root_trip_seconds, sizes.times
+    all_messages = Messages(number=peers, num_bytes=peers * sizes.num_bytes)
+    none = Messages(number=0, num_bytes=0)
+    if sizes.direction == "pull":
+        wire = wire_seconds(rates, all_messages, none, announced=costs.announces)
+        compress, last = times.compress.seconds(sizes.numel), times.decompress.seconds(sizes.numel)
+        seconds = compress + max(wire + costs.message_seconds, peers * costs.message_seconds) + trip + last
+        return Span(seconds=seconds, wire_seconds=wire, compress_seconds=compress + last)
+    wire = wire_seconds(rates, none, all_messages, announced=costs.announces)
+    compress, handled = times.compress.seconds(sizes.numel), times.accumulate.seconds(sizes.numel)
+    # The worker compresses while the announcement of the server is on its way.
+    waits = trip if costs.announces else 0.0
+    start = max(compress + costs.message_seconds, waits)
+    each_wire = wire / peers
+    # As many receives are under way as their buffers fit into the bytes of one vector.
+    buffers = max(1, math.ceil(4 * sizes.vector_numel / max(sizes.num_bytes, 1)))
+    if buffers == 1 and costs.announces:
+        turn = each_wire + 2 * trip + costs.message_seconds + handled
+    else:
+        cycle = each_wire + waits + trip + costs.message_seconds + handled
+        turn = max(each_wire, costs.message_seconds + handled, cycle / buffers)
+    seconds = start + trip + each_wire + (peers - 1) * turn + handled
+    total = compress + (peers + 1) * handled
+    return Span(seconds=seconds, wire_seconds=wire, compress_seconds=min(total, max(0.0, seconds - wire)))
+
+
+def _at_root(sizes: CallSizes, rates: LinkRates, links: RankLinks, costs: TransportCosts) -> Span:
+    """Return the time of a call on a worker that is not the server, and that alone uses its link."""
+    one, none = Messages(number=1, num_bytes=sizes.num_bytes), Messages(number=0, num_bytes=0)
+    sent, received = (one, none) if sizes.direction == "push" else (none, one)
+    wire = wire_seconds(rates, sent, received, announced=costs.announces)
+    times, trip = sizes.times, links.root_trip_seconds
+    last = times.accumulate if sizes.direction == "push" else times.decompress
+    compress = times.compress.seconds(sizes.numel)
+    waits = trip if costs.announces and sizes.direction == "push" else 0.0
+    start = max(compress + costs.message_seconds, waits)
+    after = last.seconds(sizes.numel)
+    return Span(seconds=start + wire + trip + after, wire_seconds=wire, compress_seconds=compress + after)
+
+
+def _path(links: RankLinks) -> Path:
+    return Path(delay_seconds=links.trip_seconds, bytes_per_second=links.slowest_bits_per_second / 8)
+
+
+def _in_flight(sizes: CallSizes, links: RankLinks) -> int:
+    fewest = _DENSE_IN_FLIGHT if sizes.is_dense else _COMPRESSED_IN_FLIGHT
+    return max(fewest, _path(links).messages_in_flight(sizes.num_bytes))
+
+
+def _barrier_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> float:
+    """Return the seconds of the barrier with which ``GlooTransport`` aligns the ranks before a dense call."""
+    if not (costs.announces and sizes.is_dense and sizes.place == "sharded"):
+        return 0.0
+    if not _path(links).affords_barrier(4 * sizes.vector_numel, sizes.world_size):
+        return 0.0
+    return math.ceil(math.log2(sizes.world_size)) * (links.trip_seconds + costs.message_seconds)

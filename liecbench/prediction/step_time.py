@@ -1,0 +1,142 @@
+"""The seconds of a training step on a network, computed from its work: lanes for computing and communication.
+
+A rank has one lane for computing and one for communication. The communication lane takes blocks of gradient in the
+order in which they are ready: it compresses, sends, receives and decompresses. With DDP's all-reduces, which torch runs
+on two threads, transfer and waiting of consecutive buckets overlap.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from liecbench.prediction.node_links import NodeLinks
+from liecbench.prediction.rank_links import RankLinks
+from liecbench.prediction.ring_seconds import ring_seconds
+from liecbench.prediction.server_exchange import Span, call_seconds
+from liecbench.prediction.step_work import BlockWork, StepWork
+from liecbench.prediction.transport_costs import TransportCosts
+
+Bottleneck = Literal["compute", "wire", "compress", "latency"]
+# torch runs the collectives of a Gloo group on two threads.
+_GLOO_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTime:
+    """The seconds of a step, in parts that add up to ``seconds``.
+
+    Attributes:
+        compute_seconds: Computing.
+        wire_seconds: Transfer for which computing waits.
+        compress_seconds: Compression, and the method's own arithmetic, for which computing waits.
+        latency_seconds: Everything else: delays, costs per message, and the cost of DistributedDataParallel.
+    """
+
+    compute_seconds: float
+    wire_seconds: float
+    compress_seconds: float
+    latency_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the whole step."""
+        return self.compute_seconds + self.wire_seconds + self.compress_seconds + self.latency_seconds
+
+    @property
+    def bottleneck(self) -> Bottleneck:
+        """The largest part."""
+        parts: dict[Bottleneck, float] = {
+            "compute": self.compute_seconds,
+            "wire": self.wire_seconds,
+            "compress": self.compress_seconds,
+            "latency": self.latency_seconds,
+        }
+        return max(parts, key=lambda name: parts[name])
+
+
+def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None = None) -> StepTime:
+    """Return the time of a step.
+
+    Args:
+        work: The step's work; with ``nodes``, the work among the nodes, one rank of each.
+        links: The links of the ranks, or of the nodes.
+        costs: The transport's constants.
+        nodes: The links inside each node; None if every rank has a link of its own.
+    """
+    backward = work.backward_seconds * costs.slowdown
+    end, busy = _backward_lane(work, links, costs, nodes)
+    after = _after_step(work, links, costs, nodes)
+    exposed = max(0.0, end - backward)
+    compute = work.before_seconds + backward + work.after_seconds
+    # The exposed part of the lane is divided as the whole lane is.
+    share = min(1.0, exposed / busy.seconds) if busy.seconds else 0.0
+    wire = share * busy.wire_seconds + after.wire_seconds
+    compress = share * busy.compress_seconds + after.compress_seconds
+    waiting = max(0.0, exposed + after.seconds - wire - compress)
+    return StepTime(
+        compute_seconds=compute,
+        wire_seconds=wire,
+        compress_seconds=compress,
+        latency_seconds=waiting + (costs.step_seconds if work.world_size > 1 or nodes else 0.0),
+    )
+
+
+def _backward_lane(
+    work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None
+) -> tuple[float, Span]:
+    """Return when the communication of the blocks ends, from the start of the backward pass, and the lane's work."""
+    if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
+        return _one_after_another(work, links, costs, nodes)
+    if work.is_serial or costs.backend == "nccl":
+        return _one_after_another(work, links, costs, nodes)
+    return _two_threads(work, links, costs, nodes)
+
+
+def _one_after_another(
+    work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None
+) -> tuple[float, Span]:
+    end, busy = 0.0, Span()
+    for block in sorted(work.blocks, key=lambda block: block.ready_seconds):
+        span = _block_span(block, links, costs, nodes)
+        end = max(end, block.ready_seconds * costs.slowdown) + span.seconds
+        busy += span
+    return end, busy
+
+
+def _block_span(block: BlockWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None) -> Span:
+    local = Span(seconds=block.local_seconds, compress_seconds=block.local_seconds)
+    for call in block.calls:
+        local += call_seconds(call, links, costs)
+    for num_bytes in block.all_reduces:
+        ring = ring_seconds(num_bytes, links, costs)
+        local += Span(seconds=ring.wire_seconds + ring.waiting_seconds, wire_seconds=ring.wire_seconds)
+    if nodes is not None and (block.calls or block.all_reduces):
+        local += nodes.span(4 * block.numel)
+    return local
+
+
+def _two_threads(
+    work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None
+) -> tuple[float, Span]:
+    """Return the end of all-reduces of which two run at a time, and share the link, and the lane's work."""
+    link_free, ends, busy = 0.0, list[float](), Span()
+    for block in sorted(work.blocks, key=lambda block: block.ready_seconds):
+        inside = nodes.span(4 * block.numel) if nodes is not None else Span()
+        local = block.local_seconds + inside.seconds
+        for num_bytes in block.all_reduces:
+            ring = ring_seconds(num_bytes, links, costs)
+            thread_free = ends[-_GLOO_THREADS] if len(ends) >= _GLOO_THREADS else 0.0
+            start = max(block.ready_seconds * costs.slowdown + local, thread_free)
+            link_free = max(start, link_free) + ring.wire_seconds
+            ends.append(max(link_free, start + ring.wire_seconds + ring.waiting_seconds))
+            busy += Span(seconds=ring.wire_seconds + ring.waiting_seconds, wire_seconds=ring.wire_seconds)
+        busy += Span(seconds=local, wire_seconds=inside.wire_seconds, compress_seconds=block.local_seconds)
+    return max(ends), busy
+
+
+def _after_step(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None) -> Span:
+    span = Span(seconds=work.after_local_seconds, compress_seconds=work.after_local_seconds)
+    for call in work.after_step:
+        span += call_seconds(call, links, costs)
+    if nodes is not None:
+        span += nodes.span(sum(4 * call.vector_numel for call in work.after_step) // 2)
+    return span

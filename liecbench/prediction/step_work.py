@@ -1,0 +1,166 @@
+"""The work of one kind of step on each rank: its blocks of gradient, when they are ready, and what they send."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from liecbench.algorithms.comm.partition import plan_buckets
+from liecbench.algorithms.comm.schedule import Call, Schedule
+from liecbench.prediction.server_exchange import CallSizes
+from liecbench.profiles.profile import CompressorTimes, Profile
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockWork:
+    """A block of gradient, or a bucket of DDP.
+
+    Attributes:
+        ready_seconds: Seconds from the start of the backward pass until the communication of the block can start.
+        numel: The number of elements.
+        local_seconds: Seconds that the method takes for the block besides computing and its compressor.
+        calls: The pushes and pulls, one after the other.
+        all_reduces: The bytes of the all-reduces.
+    """
+
+    ready_seconds: float
+    numel: int
+    local_seconds: float = 0.0
+    calls: tuple[CallSizes, ...] = ()
+    all_reduces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepWork:
+    """The work of one kind of step, which does not depend on the links.
+
+    Attributes:
+        world_size: The number of ranks.
+        before_seconds: Seconds of computing before the last backward pass: the forward pass and, if a step accumulates
+            several minibatches, all passes of the others.
+        backward_seconds: Seconds of the last backward pass.
+        after_seconds: Seconds of clipping and of the optimizer.
+        blocks: The blocks in the order in which they are ready.
+        after_step: The pushes and pulls after the optimizer's step.
+        after_local_seconds: Seconds that the method takes after the optimizer's step besides its compressor.
+        is_serial: True if the all-reduces of a block follow one another, and blocks wait for one another, as PyTorch's
+            PowerSGD does.
+        sent_bytes: Payload bytes that a rank sends, the mean over the ranks.
+        largest_bytes: Bytes of the largest message or all-reduced tensor.
+    """
+
+    world_size: int
+    before_seconds: float
+    backward_seconds: float
+    after_seconds: float
+    blocks: tuple[BlockWork, ...]
+    after_step: tuple[CallSizes, ...]
+    after_local_seconds: float
+    is_serial: bool
+    sent_bytes: float
+    largest_bytes: int
+
+    @property
+    def compute_seconds(self) -> float:
+        """Seconds that the step computes."""
+        return self.before_seconds + self.backward_seconds + self.after_seconds
+
+
+def step_work(
+    schedule: Schedule,
+    profile: Profile,
+    times_of: Mapping[str, CompressorTimes],
+    *,
+    bucket_bytes: int | Literal["whole"] | None,
+    local_seconds: float = 0.0,
+    batches_per_step: int = 1,
+) -> StepWork:
+    """Return the work of the steps that ``schedule`` describes.
+
+    Args:
+        schedule: What all ranks send, recorded for the parameters of ``profile``.
+        profile: The model's times.
+        times_of: The times of each compressor of ``schedule``, by the text that ``repr`` returns for the compressor.
+        bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.
+        local_seconds: Seconds that the method takes per step besides computing and its compressor.
+        batches_per_step: The number of minibatches whose gradients a step accumulates.
+    """
+    numels = [_numel(parameter.shape) for parameter in profile.parameters]
+    ready = _handed_over(profile, numels, bucket_bytes)
+    sizes: dict[tuple[Any, ...], CallSizes] = {}
+
+    def sized(call: Call) -> CallSizes:
+        key = (call.direction, call.numel, repr(call.compressor))
+        if key not in sizes:
+            sizes[key] = CallSizes.of(call, schedule, times_of[repr(call.compressor)])
+        return sizes[key]
+
+    after = tuple(sized(call) for call in schedule.calls if call.block is None)
+    block_numels = [sum(numels[index] for index in block) for block in schedule.blocks]
+    after_numel = sum(call.vector_numel for call in after) // 2
+    per_element = local_seconds / max(1, sum(block_numels) + after_numel)
+    calls = [[sized(call) for call in schedule.calls if call.block == index] for index in range(len(block_numels))]
+    reduces = [[r.num_bytes for r in schedule.all_reduces if r.bucket == index] for index in range(len(block_numels))]
+    blocks = [
+        BlockWork(
+            ready_seconds=max((ready[index] for index in block), default=0.0),
+            numel=numel,
+            local_seconds=per_element * numel,
+            calls=tuple(block_calls),
+            all_reduces=tuple(block_reduces),
+        )
+        for block, numel, block_calls, block_reduces in zip(schedule.blocks, block_numels, calls, reduces, strict=True)
+    ]
+    passes = profile.forward.median + profile.backward.median
+    return StepWork(
+        world_size=schedule.world_size,
+        before_seconds=(batches_per_step - 1) * passes + profile.forward.median,
+        backward_seconds=profile.backward.median,
+        after_seconds=profile.clip.median + profile.optimizer.median,
+        blocks=tuple(blocks),
+        after_step=after,
+        after_local_seconds=per_element * after_numel,
+        is_serial=any(reduce.depends_on for reduce in schedule.all_reduces),
+        sent_bytes=_mean_sent(schedule, [sized(call) for call in schedule.calls]),
+        largest_bytes=max(
+            [
+                *(max(one.num_bytes, one.last_bytes) for one in sizes.values()),
+                *(reduce.num_bytes // schedule.world_size for reduce in schedule.all_reduces),
+            ],
+            default=0,
+        ),
+    )
+
+
+def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Literal["whole"] | None) -> list[float]:
+    """Return for each parameter when DDP hands over the bucket that has its gradient.
+
+    After the first step, DDP fills its buckets in the order in which gradients are ready.
+    """
+    parameters = profile.parameters
+    order = sorted(range(len(parameters)), key=lambda index: (parameters[index].ready_seconds, -index))
+    # plan_buckets takes the tensors from the last to the first.
+    backwards = order[::-1]
+    dtypes = [_DTYPES[parameters[index].dtype] for index in backwards]
+    ready = [0.0] * len(parameters)
+    for bucket in plan_buckets([numels[index] for index in backwards], bucket_bytes, dtypes):
+        indices = [backwards[place] for place in bucket]
+        last = max(parameters[index].ready_seconds for index in indices)
+        for index in indices:
+            ready[index] = last
+    return ready
+
+
+def _mean_sent(schedule: Schedule, calls: Sequence[CallSizes]) -> float:
+    """Return the payload bytes that a rank sends in a step, the mean over the ranks."""
+    others = (schedule.world_size - 1) / schedule.world_size
+    return others * (
+        2 * sum(reduce.num_bytes for reduce in schedule.all_reduces) + sum(call.total_bytes for call in calls)
+    )
+
+
+def _numel(shape: Sequence[int]) -> int:
+    return torch.Size(shape).numel()

@@ -1,0 +1,65 @@
+"""The time that a transport takes per message, and the share of a link's rate that it reaches."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+Backend = Literal["gloo", "nccl"]
+# On 2 cores, between ranks with a processor of their own: Python and Gloo take about 180 µs per message. The other two
+# numbers are what the model needs on top to meet steps of 2 workers, see docs/predict.md.
+_GLOO_MESSAGE, _GLOO_SEGMENT, _GLOO_STEP = 180e-6, 40e-6, 1e-3
+# Assumed, not measured: a kernel launch and a network card's latency.
+_NCCL_MESSAGE, _NCCL_STEP = 20e-6, 2e-4
+_MESSAGE_SPREAD, _RATE_SPREAD = 0.3, 0.03
+# The largest block, which is the largest message with a root server, of the measurements behind the defaults.
+_LARGEST_BYTES: Final = 25 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportCosts:
+    """Constants of a transport, measured or assumed.
+
+    Attributes:
+        backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
+        message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
+        segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
+        step_seconds: Seconds by which DistributedDataParallel lengthens a step even if nothing is sent.
+        efficiency: Share of a link's rate that frames with headers reach; 1 is the link's rate.
+        slowdown: Factor by which the backward pass takes longer while the rank communicates.
+        message_spread: Standard error of the seconds per message, per segment and per step, as a fraction.
+        rate_spread: Standard error of ``efficiency``, as a fraction.
+        largest_bytes: Size of the largest message from which the constants were found.
+        workers: The numbers of workers from which they were found; empty if they are assumed.
+        rates: The lowest and the highest link rate, in bits per second, from which they were found; None if assumed.
+        source: Where the constants come from, in words.
+    """
+
+    backend: Backend = "gloo"
+    message_seconds: float = _GLOO_MESSAGE
+    segment_seconds: float = _GLOO_SEGMENT
+    step_seconds: float = _GLOO_STEP
+    efficiency: float = 1.0
+    slowdown: float = 1.0
+    message_spread: float = _MESSAGE_SPREAD
+    rate_spread: float = _RATE_SPREAD
+    largest_bytes: int = _LARGEST_BYTES
+    workers: tuple[int, ...] = ()
+    rates: tuple[int, int] | None = None
+    source: str = "assumed: 180 µs per message over Gloo, as measured on 2 cores, and links that reach their rates"
+
+    @classmethod
+    def assumed(cls, backend: Backend) -> Self:
+        """Return the constants to use if none were fitted on the machine."""
+        if backend == "gloo":
+            return cls()
+        return cls(
+            backend="nccl",
+            message_seconds=_NCCL_MESSAGE,
+            segment_seconds=_NCCL_MESSAGE,
+            step_seconds=_NCCL_STEP,
+            source="assumed, not measured: 20 µs per message over NCCL, and links that reach their rates",
+        )
+
+    @property
+    def announces(self) -> bool:
+        """True if a sender waits until the receiver has announced that it is ready."""
+        return self.backend == "gloo"
