@@ -24,6 +24,7 @@ from liecbench.cli.check_options import (
 )
 from liecbench.cli.check_reports import Reports
 from liecbench.cli.console import say
+from liecbench.cli.garbage import without_collections
 from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath, ShareGpus
 from liecbench.errors import LiecbenchError
 
@@ -45,6 +46,7 @@ SideA = Annotated[str, typer.Argument(metavar="A", show_default=False)]
 SideB = Annotated[str, typer.Argument(metavar="B", show_default=False)]
 
 
+@without_collections()
 def baseline(
     results: ResultsPath,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")],
@@ -63,6 +65,7 @@ def baseline(
 
 
 @check.command()
+@without_collections()
 def results(
     results: ResultsPath,
     baseline: Annotated[

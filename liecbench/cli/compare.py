@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from liecbench.cli.console import console, ignore_broken_pipe, name_full_disk, say
+from liecbench.cli.garbage import without_collections
 from liecbench.errors import ExitCode
 from liecbench.report.formats import Format
 from liecbench.untrusted import regular_files
@@ -23,6 +24,7 @@ TunedField = Annotated[
 ]
 
 
+@without_collections()
 def compare(
     results: ResultsPaths,
     by: Annotated[str, typer.Option(metavar="FIELD", help="Group rows by this field.")] = "algorithm",
@@ -37,6 +39,7 @@ def compare(
     _exit_if_nothing_completed(comparison)
 
 
+@without_collections()
 def report(
     results: ResultsPaths,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The page to write.")] = Path(

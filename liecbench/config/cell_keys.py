@@ -25,9 +25,14 @@ _SETTING_TASK: Final = ("dataset", "model", "batch_size", "precision")
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
+def canonical(fields: object) -> str:
+    """Return ``fields``, plain JSON values, as canonical JSON: without spaces, and with mappings sorted by name."""
+    return _CANONICAL.encode(fields)
+
+
 def digest(fields: object) -> str:
     """Return the first 12 hex digits of the SHA-256 of ``fields``, plain JSON values, in canonical JSON."""
-    return hashlib.sha256(_CANONICAL.encode(fields).encode()).hexdigest()[:12]
+    return hashlib.sha256(canonical(fields).encode()).hexdigest()[:12]
 
 
 def contestant_key(spec: Mapping[str, Any]) -> str:

@@ -72,16 +72,7 @@ class LinkMap:
         same rate, up and down, and no delay, jitter or loss. The links must be shaped.
         """
         assert self.default is not None, "the link is shaped"
-        unit = self.default.up_bits_per_second
-        factors = [
-            (f"{link.up_bits_per_second / unit:.4g}", f"{link.down_bits_per_second / unit:.4g}")
-            for link in self.links()
-        ]
-        down = "" if factors[0] == ("1", "1") else f"down = {factors[0][1]} × up"
-        parts = [f"{down} {_delays(self.default)}"]
-        for (rank, link), (up, down) in zip(self.workers, factors[1:], strict=True):
-            parts.append(f"worker {rank} {up} ×↑ {down} ×↓ {_delays(link)}")
-        return "; ".join(part.strip() for part in parts if part.strip())
+        return _shape(self)
 
     @classmethod
     def parse(cls, value: object) -> "LinkMap":
@@ -90,6 +81,9 @@ class LinkMap:
         Raises:
             ValueError: If the value is wrong. The message says which part is wrong, and what to write instead.
         """
+        found = _KNOWN.get(value) if isinstance(value, str) else None
+        if found is not None:
+            return found
         try:
             return _adapter().validate_python(value)
         except ValidationError as error:
@@ -160,6 +154,20 @@ def _message(error: ValidationError) -> str:
         return f"{key!r} is no key of a link; {key_remedy(key) or did_you_mean(key, known)}"
     keys = [str(part) for part in first["loc"] if part == "workers" or isinstance(part, int)]
     return ": ".join([*([".".join(keys)] if keys else []), first["msg"].removeprefix("Value error, ")])
+
+
+@functools.lru_cache(maxsize=1000)
+def _shape(links: LinkMap) -> str:
+    assert links.default is not None, "the link is shaped"
+    unit = links.default.up_bits_per_second
+    factors = [
+        (f"{link.up_bits_per_second / unit:.4g}", f"{link.down_bits_per_second / unit:.4g}") for link in links.links()
+    ]
+    down = "" if factors[0] == ("1", "1") else f"down = {factors[0][1]} × up"
+    parts = [f"{down} {_delays(links.default)}"]
+    for (rank, link), (up, down) in zip(links.workers, factors[1:], strict=True):
+        parts.append(f"worker {rank} {up} ×↑ {down} ×↓ {_delays(link)}")
+    return "; ".join(part.strip() for part in parts if part.strip())
 
 
 def _delays(link: Link) -> str:

@@ -26,6 +26,11 @@ def _links(asked: str) -> LinkMap:
     return LinkMap.parse(json.loads(asked))
 
 
+@functools.lru_cache(maxsize=1000)
+def _deviations(link: "LinkRecord", tolerance: Tolerance) -> tuple[str, ...]:
+    return tuple(deviations(link.links, link.measured, tolerance)) if link.measured else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRecord:
     """The links of all ranks of a cell.
@@ -65,7 +70,7 @@ class LinkRecord:
 
     def deviations(self, tolerance: Tolerance = WARNING) -> list[str]:
         """Return a line of text for each measured rate or round trip that deviates from what was asked for."""
-        return deviations(self.links, self.measured, tolerance) if self.measured else []
+        return list(_deviations(self, tolerance))
 
     def window_limit(self) -> str | None:
         """Return a warning if TCP's window kept a stream below the link's rate; None if it did not, or is unknown."""

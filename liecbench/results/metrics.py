@@ -297,8 +297,14 @@ METRICS: Final = {metric.name: metric for metric in _ROWS}
 
 def derive_metrics(cell: CompletedCell) -> dict[str, float]:
     """Return a cell's known metrics by name, without the metrics that compare it with the baseline."""
-    values = {metric.name: metric.derive(cell) for metric in METRICS.values() if metric.derive is not None}
-    return {name: value for name, value in values.items() if value is not None}
+    on_gpus = any(epoch.gpu is not None for epoch in cell.epochs)
+    values: dict[str, float] = {}
+    for metric in METRICS.values():
+        if metric.derive is not None and (on_gpus or not metric.of_gpus):
+            value = metric.derive(cell)
+            if value is not None:
+                values[metric.name] = value
+    return values
 
 
 def compare_metrics(cell: Mapping[str, float], baseline: Mapping[str, float]) -> dict[str, float]:

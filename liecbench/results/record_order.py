@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from liecbench.config.cell_keys import contestant_key, digest, setting_key
-from liecbench.config.known_specs import complete_spec
+from liecbench.config.cell_keys import contestant_key, setting_key
+from liecbench.config.known_specs import cell_id
+from liecbench.config.known_specs import check_spec as check_fields
 from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
 
 _TOLERATED_ROUNDING = 1e-6
@@ -132,10 +133,10 @@ class RecordOrder:
 
 def check_spec(record: Start) -> None:
     """Raise ValueError if the spec in a Start record is not valid, or if its hash is not the record's cell id."""
-    if digest(record.spec) != record.cell:
+    if cell_id(record.spec) != record.cell:
         raise ValueError(f"cell {record.cell} has another spec: its id is not the hash of this one")
     try:
-        complete_spec(record.spec)
+        check_fields(record.spec)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -230,9 +230,12 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
     dense_speed = None
     if dense is not None and dense is not group and dense is not baseline:
         dense_speed = group.pace.speed_over(dense.pace)
-    num_reached = sum("seconds_to_target" in metrics for metrics in per_seed.values())
+    completed = list(per_seed.values())
+    known = set[str]().union(*completed)
+    num_reached = sum("seconds_to_target" in metrics for metrics in completed)
     metrics = {
-        metric.name: _mean(metric, list(per_seed.values()), num_cells=len(group.cells)) for metric in METRICS.values()
+        metric.name: _mean(metric, completed, num_cells=len(group.cells)) if metric.name in known else None
+        for metric in METRICS.values()
     }
     metrics["speedup"] = None if speed is None else Estimate.exactly(1.0) if baseline is group else speed.estimate()
     metrics["speedup_over_dense"] = None if dense_speed is None else dense_speed.estimate()
@@ -252,7 +255,7 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
         metrics=metrics,
         errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
         warnings=[
-            *_pairing_warnings(list(per_seed.values()), baseline),
+            *_pairing_warnings(completed, baseline),
             *_session_warnings(group, baseline),
             *cell_warnings(group.cells),
             *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),

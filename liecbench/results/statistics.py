@@ -28,7 +28,8 @@ class Estimate:
         mean, degrees_of_freedom = statistics.fmean(values), len(values) - 1
         if not degrees_of_freedom:
             return cls(mean=mean, low=None, high=None)
-        half_width = t_quantile(degrees_of_freedom, 1 - tail) * spread(values, resolution) / math.sqrt(len(values))
+        deviation = spread(values, resolution, mean)
+        half_width = t_quantile(degrees_of_freedom, 1 - tail) * deviation / math.sqrt(len(values))
         return cls(mean=mean, low=mean - half_width, high=mean + half_width)
 
     @classmethod
@@ -42,10 +43,13 @@ class Estimate:
         return None if self.high is None else self.high - self.mean
 
 
-def spread(values: Sequence[float], resolution: float) -> float:
-    """Return the standard deviation of two or more values, or ``resolution`` if that is larger."""
-    mean = statistics.fmean(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+def spread(values: Sequence[float], resolution: float, mean: float | None = None) -> float:
+    """Return the standard deviation of two or more values, or ``resolution`` if that is larger.
+
+    ``mean`` is the values' mean if it is already known.
+    """
+    mean = statistics.fmean(values) if mean is None else mean
+    variance = math.fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1)
     return max(math.sqrt(variance), resolution)
 
 

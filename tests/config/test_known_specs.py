@@ -1,10 +1,12 @@
+import hashlib
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from liecbench.config.cell import Cell
-from liecbench.config.known_specs import alike_key, complete_spec
+from liecbench.config.known_specs import alike_key, cell_id, check_spec, complete_spec
 from tests.ledgers import spec
 
 
@@ -20,11 +22,33 @@ def test_a_spec_is_completed_as_the_cell_does(fields: dict[str, Any]) -> None:
     "wrong", [{"workers": 0}, {"seed": -1}, {"seed": True}, {"seed": 2**63}, {"seed": "0"}, {"link": "10 parsecs"}]
 )
 def test_what_is_no_spec_is_refused(wrong: dict[str, Any]) -> None:
-    complete_spec(spec())
-    with pytest.raises(ValidationError):
-        complete_spec(spec(**wrong))
+    for check in (complete_spec, check_spec):
+        check(spec())
+        with pytest.raises(ValidationError):
+            check(spec(**wrong))
 
 
 def test_seeds_are_alike_and_nothing_else() -> None:
     assert alike_key(spec(seed=1)) == alike_key(spec(seed=2))
     assert alike_key(spec(workers=3)) != alike_key(spec(workers=2))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        spec(seed=3),
+        spec(seed=4),
+        spec(seed=-1),
+        spec(seed="3"),
+        dict(reversed(spec(seed=3).items())),
+        {"seed": 3},
+        {"server": 1e-5, "seed": 3},
+        {"link": "é \u2028", "seed": 3},
+        {"link": {"b": 1, "a": 2**70}, "seed": 3, "task": {"seed": 0.1}},
+    ],
+)
+def test_the_id_is_the_hash_of_the_sorted_json(fields: dict[str, Any]) -> None:
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+
+    for _ in range(2):  # the second time from the cache
+        assert cell_id(fields) == hashlib.sha256(text.encode()).hexdigest()[:12]
