@@ -1,3 +1,5 @@
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,27 @@ from tests.tasks.made_archives import pixels, unpack
 DIRECTORY = Path(__file__).parents[1] / "scenarios"
 SCENARIOS = sorted(DIRECTORY.rglob("*.yaml"))
 TWINS = sorted((DIRECTORY / "paper").glob("*-small.yaml"))
+
+
+# The number of cells, and hashes of their ids, contestants, settings and trajectories, before ranks could replay.
+KEYS = {
+    "bandwidth-sweep.yaml": (30, "2b53eb3e8ef0", "0629f06be118", "8b8746aa9a18", "83cc1e3dfefb"),
+    "ci.yaml": (15, "e8bab79ab975", "71ec5cc7502e", "ea9cc126be85", "6a730c4640f0"),
+    "compressors.yaml": (57, "0dc61774310a", "90709f29e5d8", "5eacaf5ff8e2", "e5469ad76a7e"),
+    "gpu.yaml": (18, "cba66d231a78", "8e702dacf75d", "aab5e69ee5be", "b7692dce11bc"),
+    "heterogeneous.yaml": (54, "231f5b49cf6f", "6f216ed425cd", "acc88c077a42", "396382fe9655"),
+    "paper/figure-2-small.yaml": (35, "68b92cc84995", "e59e8c2e2e20", "e42793eb701f", "3862952a0618"),
+    "paper/figure-2.yaml": (7, "f682051a2e6b", "5831f4cc0eb9", "c0406634df4f", "1ef6378d12b0"),
+    "paper/figure-3-small.yaml": (35, "7f28865f15a4", "1d0c469189cb", "e42793eb701f", "f2e5b0739f01"),
+    "paper/figure-3.yaml": (7, "0048e365a3b1", "31bd0cfaab35", "c0406634df4f", "9b396f9f151b"),
+    "paper/figure-4-small.yaml": (15, "8ece81aea470", "ee22597a42ac", "838551e89473", "199c266dac02"),
+    "paper/figure-4.yaml": (3, "6583c6f831a7", "e65e712e34b3", "7a319163fd75", "bff0320d0dc7"),
+    "paper/figure-5-small.yaml": (28, "a3d36d7c7411", "1db999000837", "48f390338899", "e58cd215f6c8"),
+    "paper/figure-5.yaml": (28, "e4846704eb13", "56f9be6ff2b4", "b8f12755b9d9", "70ea25370425"),
+    "quickstart.yaml": (50, "0a1843969470", "d1b5b7171b2f", "3274d2178a4e", "8bfb5a2ccecd"),
+    "transformer.yaml": (9, "b8b06841d46f", "e1212280d1f7", "f11e13ce9fe3", "77aa18fef315"),
+    "wan.yaml": (24, "c43e06c51565", "9166a16e789a", "309f40df0c07", "374a4d377a6b"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +59,21 @@ def test_it_has_cells_and_a_name_of_its_own(path: Path) -> None:
     scenario = load_scenario(path)
 
     assert (path.stem, True) == (scenario.name, len(scenario.cells()) > 0)
+
+
+def test_cells_that_compute_keep_the_keys_that_they_had_before_ranks_could_replay() -> None:
+    found = {}
+    for path in SCENARIOS:
+        cells = load_scenario(path, chosen=lambda _: []).measured().cells()
+        keys = ([getattr(cell, name) for cell in cells] for name in ("id", "contestant", "setting"))
+        hashes = [_hash(key) for key in (*keys, [cell.trajectory.id for cell in cells])]
+        found[str(path.relative_to(DIRECTORY))] = (len(cells), *hashes)
+
+    assert found == KEYS
+
+
+def _hash(keys: list[str]) -> str:
+    return hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:12]
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)

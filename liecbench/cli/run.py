@@ -76,12 +76,13 @@ def run(
 
     choose = functools.partial(select, conditions=only or [])
     loaded = load_scenario(scenario, assign or [], choose)
-    cells = choose(loaded.cells())
     directory = out or Path("results") / loaded.name
     nodes = Nodes.parse(num_nodes, node_rank, master) if num_nodes > 1 else None
     if fresh:
         refuse_existing(directory)
     snapshot = Snapshot(directory)
+    loaded = loaded.resuming(cell.spec for cell in snapshot.cells.values() if cell.is_interleaved)
+    cells = choose(loaded.cells())
     pending = _checked_pending(loaded, cells, snapshot, nodes, share_gpus=share_gpus)
     check_gpus = functools.partial(require_cuda, num_nodes=num_nodes, share_gpus=share_gpus)
     if dry_run:

@@ -22,9 +22,11 @@ from pydantic import (
 from liecbench.config.block_bytes import BlockBytes
 from liecbench.config.cell_fields import LATER_CELL_FIELDS, LATER_FIELDS
 from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
+from liecbench.config.compute_choice import Compute, Dilation
 from liecbench.config.installed_choices import Installed
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
+from liecbench.profiles.profile_store import SHA256_PATTERN
 
 
 class Model(BaseModel):
@@ -115,6 +117,7 @@ def _parse_partition(value: object) -> object:
 Positive = Annotated[int, Ge(1), Le(10**9)]
 Workers = Annotated[int, Ge(1), Le(1000)]  # a Linux bridge cannot join many more links than 1000
 Threads = Annotated[int, Ge(1), Le(4096)]
+ProfileHash = Annotated[str, Field(pattern=SHA256_PATTERN)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
 Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partition)]
@@ -169,14 +172,19 @@ class Cell(Model):
     timing: Timing
     enforcement: Enforcement = "kernel"
     emulator: Emulator = "auto"
+    compute: Compute = Field("measured", description="whether the ranks compute, or replay a profile")
+    profile: ProfileHash | None = Field(
+        None, description="SHA-256 of the profile to replay; null: one that is measured when the run begins"
+    )
+    dilation: Dilation = "auto"
     added_rate: bool = Field(False, description="whether the link's rate was added to narrow a break-even")
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields without ``emulator`` and ``added_rate`` if these have their defaults.
+        """Return the fields without those that later versions added to cells, if these have their defaults.
 
         An id is a hash of the returned fields. So cells with these defaults keep the ids that they had in versions of
-        liecbench without the two fields.
+        liecbench without the fields.
         """
         fields: dict[str, Any] = serialise(self)
         return {

@@ -11,7 +11,7 @@ from liecbench.network.quantity_text import parse_size
 # Task fields that the first versions did not have, each with the value that a spec without the field stands for.
 LATER_FIELDS: Final = {"partition": "iid"}
 # Likewise fields of the cell itself.
-LATER_CELL_FIELDS: Final = {"emulator": "auto"}
+LATER_CELL_FIELDS: Final = {"emulator": "auto", "compute": "measured", "profile": None, "dilation": "auto"}
 _PARSERS: Final[Mapping[str, Callable[[object], object]]] = {"link": LinkMap.parse, "block_bytes": parse_size}
 
 

@@ -16,10 +16,12 @@ _TASK_WITHOUT_STEP_TIME: Final = frozenset(
 )
 # Models without buffers, such as BatchNorm's statistics, whose steps take equally long for every partition of the data.
 _WITHOUT_BUFFERS: Final = frozenset({"mlp", "cnn", "gpt"})
+# The fields that say whether ranks compute or replay a profile.
+COMPUTE_FIELDS: Final = frozenset({"compute", "profile", "dilation"})
 # Cells that agree in these fields are timed together and compared with each other.
 _SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement")
 # A spec has these only if they differ from their defaults.
-_LATER_SETTING: Final = frozenset({"emulator"})
+_LATER_SETTING: Final = frozenset({"emulator", *COMPUTE_FIELDS})
 _SETTING_TASK: Final = ("dataset", "model", "batch_size", "precision")
 
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -52,10 +54,15 @@ def setting_key(spec: Mapping[str, Any]) -> str:
     return digest({**fields, "task": {name: spec["task"].get(name) for name in _SETTING_TASK}})
 
 
+def measured_setting_key(spec: Mapping[str, Any]) -> str:
+    """Return the key of the setting that a cell has, or would have, if its ranks compute instead of replaying."""
+    return setting_key({name: value for name, value in spec.items() if name not in COMPUTE_FIELDS})
+
+
 def trajectory_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the spec of the cell that is trained for the losses of the cell with ``spec``.
 
-    The cell that is trained has no shaped links. On the links of ``spec``, steps are only timed.
+    The cell that is trained has no shaped links, and its ranks compute. On the links of ``spec``, steps are only timed.
     """
     link = "host" if spec["link"] == "host" else "none"
     own = {name: value for name, value in spec.items() if name not in {"added_rate", *_LATER_SETTING}}

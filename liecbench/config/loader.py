@@ -11,6 +11,8 @@ from liecbench.config import registry, workload, workload_sizes
 from liecbench.config.axes import AXES, REQUIRED_AXES, TASK_FIELDS, AlgorithmChoice
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Choice, Dirichlet, Milestones, Task
+from liecbench.config.compute_checks import check_compute, check_dilation, check_profile
+from liecbench.config.compute_choice import DIRECTORY_KEY
 from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint, given
 from liecbench.config.scenario import MATRIX, Scenario, matches
@@ -48,7 +50,7 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
     Raises ScenarioError, with the place in the file, at the first mistake.
     """
     try:
-        scenario = Scenario.model_validate(document.data)
+        scenario = Scenario.model_validate(document.data, context={DIRECTORY_KEY: Path(document.source).parent})
     except ValidationError as error:
         raise _structure_error(document, error) from None
     for path, kind, choice in _choices(scenario):
@@ -61,6 +63,7 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
     points = {cell.id: point for point, cell in reversed(scenario.kept)}
     for cell in chosen(scenario.cells()):
         _check_workload(document, points[cell.id], cell)
+        check_profile(document, scenario, cell)
     return scenario
 
 
@@ -146,11 +149,13 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     if scenario.backend == "nccl" and scenario.enforcement == "process":
         message = "process cannot pace nccl: it paces messages over Gloo alone"
         raise document.error(("enforcement",), f"{message}; use enforcement: kernel, or backend: gloo")
+    check_compute(document, scenario)
     for point in scenario.points():
         _check_point(document, point)
     _check_exclusions(document, scenario)
     _check_links(document, scenario)
     _check_compressors(document, scenario)
+    check_dilation(document, scenario)
 
 
 def _check_size(document: Document, scenario: Scenario, matrix: dict[str, Any]) -> None:

@@ -3,21 +3,25 @@
 import functools
 import itertools
 import json
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
 
 from liecbench.config import registry
+from liecbench.config.auto_compute import auto_compute
 from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.block_bytes import BlockBytes
 from liecbench.config.cell import Cell, Choice, Enforcement, Model, Server, Task, Threads
+from liecbench.config.cell_keys import measured_setting_key
+from liecbench.config.compute_choice import Compute, ComputeChoice, Dilation
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator
+from liecbench.profiles.profile_store import ProfileFile
 
 
 def _current_timing(value: object) -> object:
@@ -70,6 +74,16 @@ class Scenario(Model):
         None,
         description="a cell fails after this many seconds without a step; default: 300 + 10 × its wire seconds",
     )
+    compute: ComputeChoice = Field(
+        "auto",
+        description="measured: the ranks compute; replayed: they sleep as long as a rank computes that has the machine "
+        "for itself; a profile's file: as long as this profile says; auto: replayed if ranks would share cores",
+    )
+    dilation: Dilation = Field(
+        "auto",
+        description="with replayed compute, everything runs this many times slower, and times are divided by it, so "
+        "that few cores emulate fast links; auto: the smallest number at which the cores keep up",
+    )
     baseline: str | dict[str, str | int | float] = Field(
         "ddp", description="the algorithm to compare with, or fields such as {algorithm: liec, workers: 2}"
     )
@@ -82,13 +96,46 @@ class Scenario(Model):
         0.02, description="likewise for language models: a test loss that is higher by less than this, in nats"
     )
 
+    _begun: Mapping[str, Compute] = PrivateAttr(default_factory=dict)
+
     def cells(self) -> list[Cell]:
         """Return the cells without duplicates: those of the matrix that are not excluded, then those of ``include``."""
         return list({cell.id: cell for _, cell in self.kept}.values())
 
     def stored(self) -> dict[str, Any]:
-        """Return the fields to store in a results directory: with defaults, and without fields that are None."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return the fields to store in a results directory: with defaults, and without fields that are None.
+
+        ``compute: auto`` is replaced by what it means on this machine if it means the same for all cells.
+        """
+        fields = self.model_dump(mode="json", exclude_none=True)
+        if self.compute == "auto" and len(found := {cell.compute for cell in self.cells()}) == 1:
+            (fields["compute"],) = found
+            fields |= {"dilation": "auto"} if fields["compute"] == "measured" else {}
+        return fields
+
+    def measured(self) -> Self:
+        """Return the scenario with ``compute: measured``, as a comparison of code needs it."""
+        return self.model_copy(update={"compute": "measured", "dilation": "auto"})
+
+    def resuming(self, specs: Iterable[Mapping[str, Any]]) -> Self:
+        """Return the scenario to continue a run, perhaps on another machine.
+
+        ``compute: auto`` keeps the meaning that it had for cells that are compared with each other, if one of them has
+        been timed.
+
+        Args:
+            specs: The specs of the cells that have been timed.
+        """
+        resumed = self.model_copy()
+        resumed._begun = {measured_setting_key(spec): spec.get("compute", "measured") for spec in specs}
+        return resumed
+
+    def __copy__(self) -> Self:
+        """Return a copy without the cached cells, because ``model_copy`` may change a field of the copy."""
+        copied = super().__copy__()
+        for name in ("kept", "product"):
+            copied.__dict__.pop(name, None)
+        return copied
 
     @property
     def baseline_choice(self) -> BaselineChoice:
@@ -150,22 +197,36 @@ class Scenario(Model):
         compressor = point.value("compressor") if registry.takes(cls, "compressor") else None
         model = resolve("model", task.model)
         dataset = model if task.dataset == task.model else resolve("dataset", task.dataset)
-        return Cell(
-            algorithm=resolve("algorithm", algorithm),
-            compressor=None if compressor is None else resolve("compressor", compressor),
-            server=point.value("server") if registry.takes(cls, "server") else None,
-            block_bytes=self.block_bytes or _preferred_block_bytes(cls, compressor),
-            workers=point.value("workers"),
-            link=point.value("link"),
-            seed=point.value("seed"),
-            task=task.model_copy(update={"dataset": dataset, "model": model}),
-            threads=self.threads,
-            backend=self.backend,
-            device=self.device,
-            enforcement=self.enforcement,
-            emulator=self.emulator,
-            timing=self.timing,
+        return self._with_compute(
+            Cell(
+                algorithm=resolve("algorithm", algorithm),
+                compressor=None if compressor is None else resolve("compressor", compressor),
+                server=point.value("server") if registry.takes(cls, "server") else None,
+                block_bytes=self.block_bytes or _preferred_block_bytes(cls, compressor),
+                workers=point.value("workers"),
+                link=point.value("link"),
+                seed=point.value("seed"),
+                task=task.model_copy(update={"dataset": dataset, "model": model}),
+                threads=self.threads,
+                backend=self.backend,
+                device=self.device,
+                enforcement=self.enforcement,
+                emulator=self.emulator,
+                timing=self.timing,
+            )
         )
+
+    def _with_compute(self, cell: Cell) -> Cell:
+        """Return a cell whose ranks compute, or replay a profile, as the scenario says."""
+        profile = self.compute.sha256 if isinstance(self.compute, ProfileFile) else None
+        if self.compute == "auto":
+            begun = self._begun.get(cell.setting) if self._begun else None
+            compute = begun or auto_compute(cell)
+        else:
+            compute = "measured" if self.compute == "measured" else "replayed"
+        if compute == "measured":
+            return cell
+        return cell.model_copy(update={"compute": compute, "profile": profile, "dilation": self.dilation})
 
 
 def _resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:

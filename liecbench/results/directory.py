@@ -13,6 +13,7 @@ from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
+from liecbench.profiles.profile_store import ProfileFile, store
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, NOT_RESULTS, Ledger, LedgerReader, read
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
@@ -147,7 +148,9 @@ class ResultsDirectory:
         return text + (f", and {num_others} others are left as they are" if num_others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:
-        """Write the scenario, with all defaults filled in, to ``scenario.yaml``."""
+        """Write the scenario, with all defaults filled in, to ``scenario.yaml``, and a copy of its profile if any."""
+        if isinstance(scenario.compute, ProfileFile):
+            store(self.path, scenario.compute.content)
         text = yaml_core_schema.dump(scenario.stored())
         regular_files.write_text(self.path / SCENARIO_NAME, text)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Self
 
 from annotated_types import Ge, Le
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from liecbench.network.link_record import LinkRecord
+from liecbench.profiles.profile_store import SHA256_PATTERN
 from liecbench.results.ranges import STRICT, Count, Fraction, Natural, NonNegative, Positive
 
 
@@ -85,6 +86,7 @@ class Environment:
         data_sha256: The hash of the data.
         model_sha256: The hash of the file of the user's own model; None for built-in models.
         test_set: Facts about the labels of the test set.
+        profile_sha256: The hash of the profile that the ranks replayed; None if they computed.
         timing_precision: The half-width of a speed-up's 95 % interval that the timing session aimed at, as a fraction.
     """
 
@@ -107,6 +109,7 @@ class Environment:
     model_sha256: str | None = None
     test_set: LabelFacts | None = None
     timing_precision: Positive | None = None
+    profile_sha256: Annotated[str, Field(pattern=SHA256_PATTERN)] | None = None
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Self:

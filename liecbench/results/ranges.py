@@ -49,6 +49,7 @@ Seconds = Annotated[float, Ge(0), Le(1e10)]
 # Null in the ledger if no step was timed; see ``Epoch.__post_init__``.
 TimedSeconds = Annotated[Seconds, _OrNull()]
 Fraction = Annotated[float, Ge(0), Le(1)]
+Dilation = Annotated[float, Ge(1), Le(1e6)]
 # The kernel counts a process's time and a processor's time by different clocks, so that a share can exceed 1.
 CpuShare = Annotated[float, Ge(0), Le(2)]
 # Two lists, ``sent`` and ``received``, with one number per rank each.

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json as parse_json
 
 from liecbench.results.environment_record import Environment
-from liecbench.results.records import TIMED_SECONDS, End, Epoch, Record, Start
+from liecbench.results.records import TIMED_SECONDS, End, Epoch, Record, Start, Timing
 
 SCHEMA: Final = 2
 # The lines of the first schema have neither a number nor a checksum.
@@ -45,6 +45,8 @@ def to_json(record: Record) -> str:
         fields |= dict.fromkeys(TIMED_SECONDS)
     if isinstance(record, End) and record.link is None:
         del fields["link"]
+    if isinstance(record, Timing) and record.raw_seconds is None:
+        del fields["dilation"], fields["raw_seconds"]
     return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
 
 

@@ -13,9 +13,7 @@ from pydantic import ValidationError
 from liecbench.config.cell_keys import contestant_key, setting_key
 from liecbench.config.known_specs import cell_id
 from liecbench.config.known_specs import check_spec as check_fields
-from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
-
-_TOLERATED_ROUNDING = 1e-6
+from liecbench.results.records import TOLERATED_ROUNDING, End, Epoch, Record, Start, Status, Timing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,7 +152,7 @@ def _check_epoch_alone(record: Epoch) -> None:
     parts = (record.exposed_wire_seconds, record.exposed_compress_seconds, record.other_seconds)
     if None not in parts:
         total = record.compute_seconds + sum(part for part in parts if part is not None)
-        if abs(total - record.train_seconds) > _TOLERATED_ROUNDING * (total + record.train_seconds):
+        if abs(total - record.train_seconds) > TOLERATED_ROUNDING * (total + record.train_seconds):
             raise ValueError(f"train_seconds is {record.train_seconds:g}, and its parts sum to {total:g}")
 
 

@@ -16,6 +16,7 @@ from liecbench.results.ranges import (
     STRICT,
     Count,
     CpuShare,
+    Dilation,
     Fraction,
     GpuFigures,
     Natural,
@@ -29,6 +30,7 @@ from liecbench.results.ranges import (
     TimedSeconds,
 )
 
+TOLERATED_ROUNDING: Final = 1e-6
 Status = Literal["completed", "failed", "diverged"]
 # The fields of an epoch that a ledger holds as null if no step was timed.
 TIMED_SECONDS: Final = (
@@ -238,6 +240,9 @@ class Timing:
         payload_bytes: Payload bytes ``sent`` and ``received``, each as a list with one number per rank.
         all_compress_seconds: Compression on the slowest rank, hidden or not.
         step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
+        dilation: How many times slower everything ran. All seconds are divided by it. It is 1, and absent in a ledger,
+            unless the ranks replayed a profile in dilated time.
+        raw_seconds: The seconds before the division by ``dilation``; None, and absent in a ledger, if this is 1.
         thread_seconds: The time that the model and the optimizer took in these steps themselves, mean over ranks.
             None in records of earlier versions.
     """
@@ -269,6 +274,17 @@ class Timing:
     all_compress_seconds: Seconds
     step_quantiles: Annotated[list[Seconds], MinLen(1)] = field(hash=False)
     thread_seconds: Seconds | None = None
+    dilation: Dilation = 1
+    raw_seconds: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if ``raw_seconds`` contradicts ``dilation``."""
+        if (self.raw_seconds is None) != (self.dilation == 1):
+            raise ValueError(f"dilation is {self.dilation:g}, and raw_seconds {self.raw_seconds}")
+        if self.raw_seconds is not None:
+            seconds = self.raw_seconds / self.dilation
+            if abs(seconds - self.seconds) > TOLERATED_ROUNDING * self.seconds:
+                raise ValueError(f"seconds is {self.seconds:g}, and raw_seconds ÷ dilation is {seconds:g}")
 
 
 CellRecord = Start | Epoch | End

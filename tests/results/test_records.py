@@ -9,7 +9,7 @@ from liecbench.network.link_record import LinkRecord
 from liecbench.network.link_tally import LinkTally
 from liecbench.results.environment_record import Environment
 from liecbench.results.record_json import from_json, to_json
-from liecbench.results.records import End, Epoch, FirstSteps, Record, Start
+from liecbench.results.records import End, Epoch, FirstSteps, Record, Start, Timing
 from tests import ledgers
 
 TALLY = LinkTally(
@@ -170,3 +170,47 @@ def test_a_burst_reads_back() -> None:
     )
 
     assert from_json(to_json(burst)) == burst
+
+
+@pytest.mark.parametrize(
+    ("dilation", "raw_seconds", "problem"),
+    [
+        (4.0, 4.0 * (1 + 1e-8), None),
+        (1.0, None, None),
+        (4.0, None, "dilation is 4, and raw_seconds None"),
+        (1.0, 1.0, "dilation is 1, and raw_seconds 1.0"),
+        (4.0, 4.1, "seconds is 1, and raw_seconds ÷ dilation is 1.025"),
+        (0.5, 0.5, "greater than or equal to 1"),
+        (4.0, -4.0, "greater than 0"),
+    ],
+)
+def test_raw_seconds_are_those_before_the_division(
+    dilation: float, raw_seconds: float | None, problem: str | None
+) -> None:
+    fields = json.loads(to_json(ledgers.timing(seconds=1.0, dilation=2.0, raw_seconds=2.0)))
+    line = json.dumps({**fields, "dilation": dilation, "raw_seconds": raw_seconds})
+
+    if problem is None:
+        read = from_json(line)
+        assert isinstance(read, Timing)
+        assert (read.dilation, read.raw_seconds) == (dilation, raw_seconds)
+    else:
+        with pytest.raises(ValueError, match=problem):
+            from_json(line)
+
+
+def test_the_dilation_of_a_burst_in_real_time_is_left_out() -> None:
+    usual, dilated = ledgers.timing(), ledgers.timing(seconds=2.0, dilation=3.0, raw_seconds=6.0)
+
+    assert not {"dilation", "raw_seconds"} & json.loads(to_json(usual)).keys()
+    assert {"seconds": 2.0, "dilation": 3.0, "raw_seconds": 6.0}.items() <= json.loads(to_json(dilated)).items()
+    assert [from_json(to_json(burst)) for burst in (usual, dilated)] == [usual, dilated]
+
+
+@pytest.mark.parametrize("sha256", ["0" * 63, "0" * 64 + "\n", "../x", 7])
+def test_the_hash_of_a_profile_is_checked(sha256: object) -> None:
+    environment = {"profile_sha256": "0123456789abcdef" * 4}
+
+    assert Environment.of(environment).as_dict() == environment
+    with pytest.raises(ValueError, match="profile_sha256"):
+        Environment.of({"profile_sha256": sha256})

@@ -102,7 +102,7 @@ class PairedCheck:
 
     def _choose_from(self, path: Path) -> _ChosenCells:
         choose = functools.partial(select, conditions=self.only)
-        scenario = load_scenario(path, self.assignments, choose)
+        scenario = load_scenario(path, self.assignments, choose).measured()
         cells = choose(scenario.cells())
         require_emulator((cell.link, cell.emulator) for cell in cells if cell.enforcement == "kernel")
         if any(cell.link.host for cell in cells):

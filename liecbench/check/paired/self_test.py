@@ -24,7 +24,7 @@ def self_test_cases() -> tuple[list[Case], tuple[str, ...]]:
     if probe_link().get("type") != "probe":
         scenario = yaml_source.override(scenario, "matrix.link=[none]")
         notes.append("the kernel refuses shaped links: the gate was tested on the loopback")
-    (cell,) = check(scenario).cells()
+    (cell,) = check(scenario).measured().cells()
     same = Case(label=_SAME, a=cell, b=cell)
     slowed = Case(label=_SLOWED, a=cell, b=cell, slowdown=INJECTED_SLOWDOWN)
     return [same, slowed], tuple(notes)

@@ -1,0 +1,123 @@
+"""Check ``compute`` and ``dilation`` of a scenario, and whether a profile is one of the task that is to replay it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from liecbench.compressors.by_name import description
+from liecbench.config import registry, workload_sizes
+from liecbench.config.cell import Cell, Choice
+from liecbench.config.scenario import Scenario
+from liecbench.config.yaml_source import Document
+from liecbench.profiles.profile import Profile
+from liecbench.profiles.profile_store import ProfileFile
+
+# TCP's timers do not slow down with everything else, which matters where segments are lost.
+_MOST_DILATION_WITH_LOSS = 4
+
+
+def check_compute(document: Document, scenario: Scenario) -> None:
+    """Raise ScenarioError if the scenario's other keys contradict ``compute``, or if ``compute`` needs no dilation."""
+    replays = scenario.compute not in ("auto", "measured")
+    if replays and scenario.timing == "end_to_end":
+        message = (
+            "timing: end_to_end times training, in which ranks compute; use timing: interleaved, or remove compute"
+        )
+        raise document.error(("compute",), message)
+    if replays and scenario.backend == "nccl":
+        message = "nccl moves GPU memory only, and ranks that replay a profile use none; use backend: gloo"
+        raise document.error(("compute",), message)
+    if scenario.dilation == "auto":
+        return
+    if scenario.compute == "measured" or scenario.timing == "end_to_end":
+        key = "compute: measured" if scenario.compute == "measured" else "timing: end_to_end"
+        message = f"with {key}, ranks compute at their own speed; remove dilation, or use compute: replayed"
+        raise document.error(("dilation",), message)
+
+
+def check_dilation(document: Document, scenario: Scenario) -> None:
+    """Raise ScenarioError if a dilation above 1 is given for a link that cannot be slowed down by it."""
+    for point, cell in scenario.kept:
+        dilation = 1 if cell.dilation == "auto" else cell.dilation
+        if dilation == 1:
+            continue
+        if not cell.link.shaped:
+            message = f"dilation: {dilation} needs a link whose rate can be lowered; give it a rate, or remove dilation"
+            raise document.error(point.path("link"), message)
+        if dilation > _MOST_DILATION_WITH_LOSS and any(link.loss for link in cell.link.links()):
+            message = (
+                f"dilation: {dilation} does not slow down TCP's timers, on which the time of lost segments depends; "
+                f"use dilation: {_MOST_DILATION_WITH_LOSS} or less, or a link without loss"
+            )
+            raise document.error(point.path("link"), message)
+
+
+def check_profile(document: Document, scenario: Scenario, cell: Cell) -> None:
+    """Raise ScenarioError if ``compute`` is a profile of another task than the cell's, or lacks its compressor."""
+    file = scenario.compute
+    if not isinstance(file, ProfileFile):
+        return
+    if (difference := next(_differences(file.profile, cell), None)) is not None:
+        message = f"{file.name} {difference}; measure a profile of this task with `liecbench profile`"
+        raise document.error(("compute",), f"{message}, or use compute: auto")
+    if (missing := missing_compressor(file.profile, cell)) is not None:
+        message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"
+        raise document.error(("compute",), message)
+
+
+def missing_compressor(profile: Profile, cell: Cell) -> str | None:
+    """Return the cell's compressor as text if the profile does not have its times; None if it has."""
+    if cell.compressor is None:
+        return None
+    wanted = description(registry.load("compressor", cell.compressor.name)(**cell.compressor.options))
+    known = [times.compressor for times in profile.compressors]
+    # A method may make another compressor of its own from the scenario's.
+    if wanted in known or any(compressor.get("compressor") == wanted for compressor in known):
+        return None
+    return cell.compressor.name if not cell.compressor.options else json.dumps(cell.compressor.model_dump())
+
+
+def _differences(profile: Profile, cell: Cell) -> Iterator[str]:
+    """Yield, for each property of a profile's task that is not the cell's, a text that follows the profile's name."""
+    task = profile.task or {}
+    kinds: tuple[registry.Kind, ...] = ("dataset", "model")
+    for kind in kinds:
+        own: Choice = getattr(cell.task, kind)
+        if kind in task and _resolved(kind, task[kind]) != own.model_dump():
+            yield f"is of the {kind} {_text(task[kind])}, and the scenario has {_text(own.model_dump())}"
+    for name in ("batch_size", "precision"):
+        found, wanted = getattr(profile, name), getattr(cell.task, name)
+        if found not in (None, wanted):
+            yield f"is of {name}: {found}, and the scenario has {wanted}"
+    shapes = [tuple(shape) for shape in workload_sizes.sizes(cell.task).parameters]
+    if (known := [parameter.shape for parameter in profile.parameters]) != shapes:
+        sizes = f"{len(known)} parameters with {_numel(known):,} elements"
+        yield f"has {sizes}, and {cell.task.model.name} has {len(shapes)} with {_numel(shapes):,} or in other shapes"
+
+
+def _resolved(kind: registry.Kind, written: Any) -> dict[str, Any] | None:
+    """Return a dataset or model of a profile with all its options; None if liecbench does not know it."""
+    try:
+        choice = Choice.model_validate(written)
+        return {"name": choice.name, **registry.resolve(kind, choice.name, choice.options)}
+    except (ValidationError, registry.OptionError):
+        return None
+
+
+def _text(choice: Any) -> str:
+    if isinstance(choice, dict) and "name" in choice:
+        options = ", ".join(f"{name}: {value}" for name, value in choice.items() if name != "name")
+        return f"{choice['name']} ({options})" if options else str(choice["name"])
+    return str(choice)
+
+
+def _numel(shapes: list[tuple[int, ...]]) -> int:
+    total = 0
+    for shape in shapes:
+        numel = 1
+        for size in shape:
+            numel *= size
+        total += numel
+    return total

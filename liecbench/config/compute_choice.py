@@ -1,0 +1,71 @@
+"""The pydantic types of ``compute`` and ``dilation``: whether ranks compute or replay a profile, and how slowly."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+
+from liecbench.errors import LiecbenchError
+from liecbench.profiles.profile_store import ProfileFile
+
+Compute = Literal["measured", "replayed"]
+WORDS: Final = ("auto", "measured", "replayed")
+# The key in pydantic's validation context of the directory that the paths in a scenario are relative to.
+DIRECTORY_KEY: Final = "directory"
+MOST_DILATION: Final = 1000
+
+
+def _parse_profile_file(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, ProfileFile):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is not the path of a profile; write for example profile.json")
+    directory: Path = (info.context or {}).get(DIRECTORY_KEY, Path())
+    try:
+        return ProfileFile.read(directory / value, value)
+    except LiecbenchError as error:
+        raise ValueError(str(error)) from None
+    except ValueError as error:  # a null character in the path
+        raise ValueError(f"{value!r}: {error}") from None
+
+
+def _parse_compute(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and value in WORDS:
+        return value
+    if isinstance(value, str) and "/" not in value and "." not in value:
+        raise ValueError(f"{value!r} is neither {', '.join(WORDS)} nor a profile's file, such as profile.json")
+    return _parse_profile_file(value, info)
+
+
+def _parse_dilation(value: object) -> object:
+    if value == "auto" or (type(value) is int and 1 <= value <= MOST_DILATION):
+        return value
+    raise ValueError(f"{value!r} is no dilation; write auto, or an integer from 1 to {MOST_DILATION}")
+
+
+def _written(value: object) -> Any:
+    """Return what stands in the ``scenario.yaml`` of a results directory, which has its own copy of the profile."""
+    return value.stored_name if isinstance(value, ProfileFile) else value
+
+
+ProfilePath = Annotated[
+    ProfileFile,
+    BeforeValidator(_parse_profile_file),
+    PlainSerializer(_written),
+    WithJsonSchema({"type": "string", "description": "the path of a profile, relative to the scenario's file"}),
+]
+ComputeChoice = Annotated[
+    Literal["auto", "measured", "replayed"] | ProfileFile,
+    BeforeValidator(_parse_compute),
+    PlainSerializer(_written),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(WORDS)},
+                {"type": "string", "description": "the path of a profile, relative to the scenario's file"},
+            ]
+        }
+    ),
+]
+Dilation = Annotated[Literal["auto"] | Annotated[int, Ge(1), Le(MOST_DILATION)], BeforeValidator(_parse_dilation)]
