@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch._dynamo  # early, because torch's optimizers would import it in the first cell, which takes seconds
+import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -15,6 +16,7 @@ from liecbench.algorithms.base import NonFiniteError
 from liecbench.config import workload
 from liecbench.config.cell import Cell
 from liecbench.config.factory import cpu_kernels, make_algorithm
+from liecbench.tasks.base import Task
 from liecbench.worker.batches import Batches
 from liecbench.worker.buffers import keeps_own_buffers
 from liecbench.worker.cell_link import slowest_path
@@ -55,6 +57,28 @@ def set_up(
     agree_on_data(cell.task.dataset.name, own_data, data_sha256)
     task.model.to(device)
     materialise(task, device)
+    replica = attached_replica(cell, task, device, link, heartbeat)
+    torch.manual_seed(int(np.random.SeedSequence([cell.seed, dist.get_rank()]).generate_state(1)[0]))
+    if device.type == "cuda":
+        try:
+            rehearse(replica)
+        except NonFiniteError:
+            replica.close()
+            raise
+    reset_peak_memory()
+    return replica
+
+
+def attached_replica(
+    cell: Cell,
+    task: Task,
+    device: torch.device,
+    link: TrainingLink,
+    heartbeat: Callable[[], None],
+    *,
+    group: dist.ProcessGroup | None = None,
+) -> Replica:
+    """Return a replica of a cell whose model is on ``device``. Collective over ``group``, by default of all ranks."""
     optimizer = torch.optim.SGD(
         task.model.parameters(),
         lr=cell.task.learning_rate,
@@ -62,7 +86,7 @@ def set_up(
         weight_decay=cell.task.weight_decay,
     )
     algorithm = make_algorithm(cell)
-    ddp = _wrapped(task.model, cell, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
+    ddp = _wrapped(task.model, cell, group, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
     algorithm.pacer, algorithm.path = link.pacer, slowest_path(cell.link, cell.workers)
     replica = Replica(
         cell=cell,
@@ -77,18 +101,12 @@ def set_up(
     )
     replica = dataclasses.replace(replica, changing_parameters=_finalize_buckets(replica))
     algorithm.attach(ddp, optimizer)
-    torch.manual_seed(int(np.random.SeedSequence([cell.seed, torch.distributed.get_rank()]).generate_state(1)[0]))
-    if device.type == "cuda":
-        try:
-            rehearse(replica)
-        except NonFiniteError:
-            replica.close()
-            raise
-    reset_peak_memory()
     return replica
 
 
-def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> DistributedDataParallel:
+def _wrapped(
+    model: nn.Module, cell: Cell, group: dist.ProcessGroup | None, *, broadcasts_buffers: bool
+) -> DistributedDataParallel:
     bucket_mib: float | None
     match cell.block_bytes:
         case None:
@@ -101,7 +119,11 @@ def _wrapped(model: nn.Module, cell: Cell, *, broadcasts_buffers: bool) -> Distr
         # From torch 2.13 on, broadcast_buffers has another name, which earlier versions lack.
         warnings.simplefilter("ignore", FutureWarning)
         return DistributedDataParallel(
-            model, bucket_cap_mb=bucket_mib, gradient_as_bucket_view=True, broadcast_buffers=broadcasts_buffers
+            model,
+            process_group=group,
+            bucket_cap_mb=bucket_mib,
+            gradient_as_bucket_view=True,
+            broadcast_buffers=broadcasts_buffers,
         )
 
 

@@ -26,6 +26,7 @@ from liecbench.worker.global_generators import generator_states, set_generator_s
 from liecbench.worker.lazy_modules import materialise
 from liecbench.worker.replica import Replica
 from liecbench.worker.session_rounds import COMPUTE_SECONDS
+from liecbench.worker.work_clock import uses_cpu_time
 
 # What changes the work of a plain step: minibatches per step, and whether SGD has momentum and weight decay.
 WorkKey = tuple[int, bool, bool]
@@ -111,8 +112,7 @@ class ComputeAlone:
         self.clock.record(began, self.clock.timestamp(), lambda begin, end: seconds.append(end - begin))
         self.clock.synchronize()
         self.replica.heartbeat()
-        uses_thread_time = self.replica.device.type == "cpu" and torch.get_num_threads() == 1
-        return cpu_seconds if uses_thread_time else seconds[0]
+        return cpu_seconds if uses_cpu_time(self.replica.device) else seconds[0]
 
 
 @contextmanager

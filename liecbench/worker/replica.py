@@ -109,13 +109,13 @@ class Replica:
         minibatches = self.batches.minibatches(indices, rng)
         clock.step_begins()
         self.optimizer.zero_grad()
-        loss = self._backward(minibatches)
+        loss = self.backward(minibatches)
         clock.backward_returned()
         self.optimizer.step()
         clock.step_ended(loss)
         return loss
 
-    def _backward(self, minibatches: list[Batch]) -> Tensor:
+    def backward(self, minibatches: list[Batch]) -> Tensor:
         """Accumulate the gradients of all minibatches, and return the mean loss.
 
         The ranks exchange gradients only in the last backward pass.

@@ -18,6 +18,7 @@ from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.timing import Counters
 from liecbench.host.cpu_load import CpuLoad
 from liecbench.worker.rank_measurement import RankMeasurement
+from liecbench.worker.work_clock import uses_cpu_time
 
 
 class MeasuredWire(Protocol):
@@ -48,7 +49,7 @@ class StepClock:
     def __init__(self, algorithm: Algorithm, wire: MeasuredWire) -> None:
         self._algorithm, self._wire, self._clock = algorithm, wire, algorithm.clock
         algorithm.exposure.rates = wire.rates()
-        self._uses_thread_time = algorithm.device.type == "cpu" and torch.get_num_threads() == 1
+        self._uses_thread_time = uses_cpu_time(algorithm.device)
         self._losses: list[Tensor] = []
         self._first_bytes = dataclasses.replace(algorithm.counters)
         self._first_wire = wire.wire_bytes()

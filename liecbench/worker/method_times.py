@@ -1,0 +1,172 @@
+"""Measure what a step of a method takes on one rank beyond computing and its compressor's operations."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import torch.distributed as dist
+
+from liecbench.algorithms.comm.schedule import Schedule
+from liecbench.compressors.base import Compressor
+from liecbench.compressors.by_name import description
+from liecbench.compressors.identity import Identity
+from liecbench.config.cell import Cell
+from liecbench.config.factory import make_algorithm
+from liecbench.config.training_schedule import steps_per_epoch
+from liecbench.profiles.profile import CompressorTimes, MethodTimes
+from liecbench.worker.cell_setup import attached_replica
+from liecbench.worker.plain_steps import PAUSE_SECONDS, PlainSteps, built_task
+from liecbench.worker.replica import Replica
+from liecbench.worker.step_shares import step_shares
+from liecbench.worker.work_clock import process_clock
+
+_NUM_WARM_UP: Final = 2
+_MOST_STEPS: Final = 15
+_FEWEST_STEPS: Final = 3
+# Of one method's steps of one kind.
+_MOST_SECONDS: Final = 3.0
+
+
+class _NoLink:
+    """The link of a rank that sends nothing."""
+
+    pacer = None
+
+    def shape(self) -> None:
+        """Do nothing."""
+
+    def unshape(self) -> None:
+        """Do nothing."""
+
+    def wire_bytes(self) -> None:
+        """Return None, because no bytes are counted."""
+        return
+
+    def rates(self) -> None:
+        """Return None, because the link has no rate."""
+        return
+
+    def emulator_cpu_seconds(self) -> float:
+        """Return 0, because nothing emulates a link."""
+        return 0.0
+
+
+def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[str, tuple[int, Schedule]]:
+    """Return, for each step kind of a cell's method, the number of its first step and what ``world_size`` ranks send.
+
+    Args:
+        cell: The cell.
+        steps: Plain steps of the cell's model.
+        world_size: The number of ranks.
+    """
+    algorithm = make_algorithm(cell)
+    algorithm.parameter_dtypes = [parameter.dtype for _, parameter in steps.parameters]
+    shapes = [parameter.shape for _, parameter in steps.parameters]
+    num_steps = steps_per_epoch(cell, algorithm, len(steps.task.train)) * cell.task.epochs
+    shares = step_shares(algorithm.step_kind, getattr(algorithm, "average_period", 1), num_steps)
+    return {
+        kind: (share.first, algorithm.schedule(shapes, world_size=world_size, step=share.first))
+        for kind, share in shares.items()
+    }
+
+
+def used_compressors(cells: Sequence[Cell], steps: PlainSteps) -> list[Compressor]:
+    """Return the compressors that the methods of ``cells`` use, and no compression, each once.
+
+    Some methods use other compressors with other numbers of ranks.
+    """
+    found: dict[str, Compressor] = {}
+    everywhere = ((cell, world_size) for cell in cells for world_size in (cell.workers, 1))
+    calls = [
+        call
+        for cell, world_size in everywhere
+        for _, schedule in kind_schedules(cell, steps, world_size=world_size).values()
+        for call in schedule.calls
+    ]
+    for compressor in (Identity(), *(call.compressor for call in calls)):
+        found.setdefault(str(description(compressor)), compressor)
+    return list(found.values())
+
+
+def measure_method(
+    cell: Cell,
+    steps: PlainSteps,
+    compressors: Sequence[CompressorTimes],
+    group: dist.ProcessGroup,
+    heartbeat: Callable[[], None],
+) -> list[MethodTimes]:
+    """Measure the steps of each kind of a cell's method on this rank alone, in turns with plain steps.
+
+    Their difference is the method's own work, less what ``compressors`` say of the step's calls.
+
+    Args:
+        cell: The cell.
+        steps: Plain steps of the same model.
+        compressors: The times of all compressors that the method uses.
+        group: A process group of this rank alone.
+        heartbeat: Called to signal that this rank makes progress.
+    """
+    replica = attached_replica(cell, built_task(cell, steps.device), steps.device, _NoLink(), heartbeat, group=group)
+    for parameters in replica.optimizer.param_groups:
+        parameters["lr"] = 0.0
+    try:
+        found = []
+        for kind, (first, schedule) in kind_schedules(cell, steps, world_size=1).items():
+            seconds = _beyond_computing(replica, steps, first) - _call_seconds(schedule, compressors)
+            found.append(
+                MethodTimes(
+                    algorithm=cell.algorithm.model_dump(),
+                    compressor=cell.compressor.model_dump() if cell.compressor else None,
+                    kind=kind,
+                    local=max(0.0, seconds),
+                )
+            )
+        return found
+    finally:
+        replica.close()
+
+
+def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
+    """Return the median seconds of step number ``first`` minus those of its minibatches in plain steps."""
+    whole, plain = list[float](), list[float]()
+    for _ in range(_NUM_WARM_UP):
+        _step_seconds(replica, first)
+    until = time.monotonic() + _MOST_SECONDS
+    while len(whole) < _FEWEST_STEPS or (len(whole) < _MOST_STEPS and time.monotonic() < until):
+        whole.append(_step_seconds(replica, first))
+        step = steps.step()
+        passes = replica.algorithm.batches_per_step
+        plain.append(passes * (step.forward + step.backward) + step.optimizer)
+        replica.heartbeat()
+    return statistics.median(whole) - statistics.median(plain)
+
+
+def _step_seconds(replica: Replica, number: int) -> float:
+    """Pause, train a step as step number ``number``, and return its seconds."""
+    replica.algorithm.synchronize()
+    if replica.algorithm.step != number:
+        replica.algorithm.set_step(number)
+    time.sleep(PAUSE_SECONDS)
+    batches = replica.batches
+    minibatches = batches.minibatches(batches.of_epoch(0)[0], batches.augmentation_rng(0))
+    clock, found = process_clock(replica.device), list[float]()
+    start = clock.timestamp()
+    replica.optimizer.zero_grad()
+    replica.backward(minibatches)
+    replica.optimizer.step()
+    replica.algorithm.synchronize()
+    clock.record(start, clock.timestamp(), lambda begin, end: found.append(end - begin))
+    clock.synchronize()
+    return found[0]
+
+
+def _call_seconds(schedule: Schedule, compressors: Sequence[CompressorTimes]) -> float:
+    """Return the seconds of the compressor's operations in a step's calls on one rank."""
+    total = 0.0
+    for call in schedule.calls:
+        wanted = description(call.compressor)
+        times = next(times for times in compressors if times.compressor == wanted)
+        second = times.accumulate if call.direction == "push" else times.decompress
+        total += times.compress.seconds(call.numel) + second.seconds(call.numel)
+    return total

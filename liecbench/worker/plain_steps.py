@@ -1,0 +1,177 @@
+"""Training steps of a model alone, measured part by part: forward, backward, optimizer, and each gradient's moment."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from liecbench.algorithms.comm.timing import Clock
+from liecbench.config import workload
+from liecbench.config.cell import Cell, Task
+from liecbench.profiles.profile import Duration, ParameterTimes
+from liecbench.tasks import base
+from liecbench.worker.batches import Batch
+from liecbench.worker.device import on_device
+from liecbench.worker.lazy_modules import materialise
+from liecbench.worker.work_clock import thread_clock
+
+# In distributed training a rank waits for the network between its steps, and its caches are cold afterwards. After any
+# pause of 3 to 50 ms a step of a small model took 1.5 to 2 times as long as back to back.
+PAUSE_SECONDS: Final = 0.005
+_NUM_WARM_UP: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainStep:
+    """The seconds of one step.
+
+    ``ready`` has, for each trainable parameter, the seconds from the start of the backward pass until its gradient is
+    accumulated; None for a parameter that the pass does not use.
+    """
+
+    forward: float
+    backward: float
+    optimizer: float
+    ready: tuple[float | None, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the whole step."""
+        return self.forward + self.backward + self.optimizer
+
+
+@dataclass(slots=True, kw_only=True)
+class PlainSteps:
+    """A model without DistributedDataParallel and without a method, whose steps are measured one by one.
+
+    Attributes:
+        fields: The scenario's task.
+        task: The model, on ``device``, with data and loss.
+        device: The device.
+        optimizer: The optimizer, with a learning rate of 0: the work is the same, and training cannot diverge.
+        clock: The clock of the parts.
+        parameters: The names and the trainable parameters, in the model's order.
+        step_seconds: Called at the end of each step; None measures nothing besides its parts.
+    """
+
+    fields: Task
+    task: base.Task
+    device: torch.device
+    optimizer: torch.optim.Optimizer
+    clock: Clock
+    parameters: list[tuple[str, nn.Parameter]]
+    _rng: np.random.Generator
+    _num_steps: int = 0
+    _stamps: dict[int, object] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, cell: Cell, device: torch.device) -> Self:
+        """Build the model of a cell, and train a few steps that are not measured."""
+        task = built_task(cell, device)
+        optimizer = torch.optim.SGD(
+            task.model.parameters(), lr=0.0, momentum=cell.task.momentum, weight_decay=cell.task.weight_decay
+        )
+        steps = cls(
+            fields=cell.task,
+            task=task,
+            device=device,
+            optimizer=optimizer,
+            clock=thread_clock(device),
+            parameters=[(name, p) for name, p in task.model.named_parameters() if p.requires_grad],
+            _rng=np.random.default_rng(cell.seed),
+        )
+        for index, (_, parameter) in enumerate(steps.parameters):
+            parameter.register_post_accumulate_grad_hook(steps._note(index))
+        for _ in range(_NUM_WARM_UP):
+            steps.step()
+        return steps
+
+    def step(self) -> PlainStep:
+        """Pause, load a minibatch, and measure a step on it."""
+        time.sleep(PAUSE_SECONDS)
+        inputs, labels = self._minibatch()
+        self._stamps.clear()
+        clock = self.clock
+        began = clock.timestamp()
+        self.optimizer.zero_grad()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.fields.precision == "bf16"):
+            loss = self.task.loss(self.task.model(inputs), labels)
+        forward_ended = clock.timestamp()
+        loss.backward()
+        backward_ended = clock.timestamp()
+        self.optimizer.step()
+        ended = clock.timestamp()
+        stamps = dict(self._stamps)
+        return PlainStep(
+            forward=self._between(began, forward_ended),
+            backward=self._between(forward_ended, backward_ended),
+            optimizer=self._between(backward_ended, ended),
+            ready=tuple(
+                self._between(forward_ended, stamps[index]) if index in stamps else None
+                for index in range(len(self.parameters))
+            ),
+        )
+
+    def _between(self, start: object, end: object) -> float:
+        found: list[float] = []
+        self.clock.record(start, end, lambda begin, last: found.append(last - begin))
+        self.clock.synchronize()
+        return found[0]
+
+    def _note(self, index: int) -> Callable[[nn.Parameter], None]:
+        stamps, timestamp = self._stamps, self.clock.timestamp
+
+        def note(_: torch.Tensor) -> None:
+            stamps[index] = timestamp()
+
+        return note
+
+    def _minibatch(self) -> Batch:
+        train, size = self.task.train, self.fields.batch_size
+        first = self._num_steps * size % max(1, len(train) - size + 1)
+        self._num_steps += 1
+        indices = torch.arange(first, min(first + size, len(train)))
+        return on_device(train.batch(indices, self._rng), self.device)
+
+
+def built_task(cell: Cell, device: torch.device) -> base.Task:
+    """Return a new model of a cell on ``device``, with its data and loss."""
+    workload.load(cell.task)
+    workload.seed(cell.seed)
+    task = workload.build(cell.task)
+    task.model.to(device)
+    materialise(task, device)
+    return task
+
+
+def duration(seconds: Sequence[float]) -> Duration:
+    """Return the median and half the interquartile range of measured seconds."""
+    low, high = np.quantile(seconds, (0.25, 0.75))
+    return Duration(median=statistics.median(seconds), spread=float(high - low) / 2)
+
+
+def parameter_times(steps: Sequence[PlainStep], parameters: Sequence[tuple[str, nn.Parameter]]) -> list[ParameterTimes]:
+    """Return each parameter with the median moment of its gradient, at the latest at the median backward pass's end.
+
+    The gradient of a parameter that no step uses counts as ready at the end.
+    """
+    latest = statistics.median(step.backward for step in steps)
+    found = []
+    for index, (name, parameter) in enumerate(parameters):
+        ready = [seconds for step in steps if (seconds := step.ready[index]) is not None]
+        found.append(
+            ParameterTimes.model_validate(
+                {
+                    "name": name,
+                    "shape": tuple(parameter.shape),
+                    "dtype": str(parameter.dtype).removeprefix("torch."),
+                    "ready_seconds": min(statistics.median(ready), latest) if ready else latest,
+                }
+            )
+        )
+    return found

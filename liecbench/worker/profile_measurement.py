@@ -1,0 +1,103 @@
+"""Measure the profile of a model on one device: what a step computes and compresses when it is alone."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import torch
+
+from liecbench.config.cell import Cell
+from liecbench.config.user_functions import file_sha256
+from liecbench.host import machine
+from liecbench.profiles.profile import MethodTimes, Profile
+from liecbench.worker.compressor_times import measure_compressor, measure_copies, sizes_up_to
+from liecbench.worker.device import rng_states, set_rng_states
+from liecbench.worker.global_generators import generator_states, set_generator_states
+from liecbench.worker.method_times import measure_method, used_compressors
+from liecbench.worker.plain_steps import PlainStep, PlainSteps, duration, parameter_times
+from liecbench.worker.single_rank import group_of_one
+
+_MOST_SECONDS: Final = 20.0
+_FEWEST_STEPS: Final = 5
+
+
+def measure_profile(
+    cell: Cell,
+    *,
+    threads: int,
+    device: torch.device,
+    contestants: Sequence[Cell],
+    min_steps: int = 30,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> Profile:
+    """Measure the profile of a cell's model on one device. Not collective.
+
+    In a launch, one rank calls this while the others wait. Elsewhere, this process becomes the only rank of a process
+    group until the profile is measured.
+
+    Args:
+        cell: The cell whose task is measured.
+        threads: The number of torch's threads.
+        device: The device.
+        contestants: The cells whose methods and compressors are measured, all with the task's model.
+        min_steps: The number of plain steps to measure; fewer, but at least 5, if they take longer than 20 s.
+        heartbeat: Called repeatedly, to signal that this rank makes progress.
+    """
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with _kept_random_states(device), group_of_one(device) as group:
+            steps = PlainSteps.create(cell, device)
+            measured = _measured_steps(steps, min_steps, heartbeat)
+            sizes = sizes_up_to(sum(parameter.numel() for _, parameter in steps.parameters))
+            compressors = []
+            for compressor in used_compressors(contestants, steps):
+                compressors.append(measure_compressor(compressor, sizes, device))
+                heartbeat()
+            methods: dict[str, MethodTimes] = {}
+            for one in contestants:
+                for times in measure_method(one, steps, compressors, group, heartbeat):
+                    methods.setdefault(str((times.algorithm, times.compressor, times.kind)), times)
+            copies = measure_copies(sizes, device) if device.type == "cuda" else {}
+    finally:
+        torch.set_num_threads(threads_before)
+    described = machine.describe(threads=threads)
+    return Profile(
+        origin="measured",
+        task=cell.task.model_dump(mode="json"),
+        model_sha256=file_sha256(cell.task.model.name),
+        device="cuda" if device.type == "cuda" else "cpu",
+        device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else str(described["cpu"]),
+        threads=threads,
+        precision=cell.task.precision,
+        batch_size=cell.task.batch_size,
+        versions={name: str(described[name]) for name in ("liecbench", "torch", "numba", "python", "kernel")},
+        steps=len(measured),
+        forward=duration([step.forward for step in measured]),
+        backward=duration([step.backward for step in measured]),
+        optimizer=duration([step.optimizer for step in measured]),
+        parameters=tuple(parameter_times(measured, steps.parameters)),
+        compressors=tuple(compressors),
+        methods=tuple(methods.values()),
+        copy_to_host=copies.get("copy_to_host"),
+        copy_to_device=copies.get("copy_to_device"),
+    )
+
+
+def _measured_steps(steps: PlainSteps, min_steps: int, heartbeat: Callable[[], None]) -> list[PlainStep]:
+    until, measured = time.monotonic() + _MOST_SECONDS, list[PlainStep]()
+    while len(measured) < min(min_steps, _FEWEST_STEPS) or (len(measured) < min_steps and time.monotonic() < until):
+        measured.append(steps.step())
+        heartbeat()
+    return measured
+
+
+@contextmanager
+def _kept_random_states(device: torch.device) -> Iterator[None]:
+    states, others = rng_states(device), generator_states()
+    try:
+        yield
+    finally:
+        set_rng_states(states, device)
+        set_generator_states(others)

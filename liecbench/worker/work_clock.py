@@ -1,0 +1,41 @@
+"""Clocks of what a step computes, which do not count the time in which the work waits for a processor."""
+
+import time
+
+import torch
+
+from liecbench.algorithms.comm.timing import Clock, HostClock, clock_for
+
+
+class ThreadClock(HostClock):
+    """The CPU time of the calling thread."""
+
+    def timestamp(self) -> float:
+        """Return the CPU seconds that the calling thread has used."""
+        return time.thread_time()
+
+
+class ProcessClock(HostClock):
+    """The CPU time of all threads of this process together."""
+
+    def timestamp(self) -> float:
+        """Return the CPU seconds that the process has used."""
+        return time.process_time()
+
+
+def uses_cpu_time(device: torch.device) -> bool:
+    """Return whether work on ``device`` is measured in CPU time: on the CPU, with one thread of torch."""
+    return device.type == "cpu" and torch.get_num_threads() == 1
+
+
+def thread_clock(device: torch.device) -> Clock:
+    """Return the clock of work that the calling thread does or, on a GPU, launches.
+
+    With several threads of torch on the CPU, the calling thread does not do all the work, and its clock is wall time.
+    """
+    return ThreadClock() if uses_cpu_time(device) else clock_for(device)
+
+
+def process_clock(device: torch.device) -> Clock:
+    """Return the clock of work in which other threads of this process take part, too; see ``thread_clock``."""
+    return ProcessClock() if uses_cpu_time(device) else clock_for(device)
