@@ -31,10 +31,11 @@ def compare(
     metric: Annotated[list[str] | None, typer.Option(help="Show this metric; repeat for several.")] = None,
     baseline: BaselineName = None,
     best: TunedField = None,
+    wide: Annotated[bool, typer.Option("--wide", help="Show more metrics, in lines as long as needed.")] = False,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Compare the algorithms of one or more results directories."""
-    comparison = _load_comparison(results, by=by, metrics=metric or [], baseline=baseline, tuned_field=best)
+    comparison = _load_comparison(results, by=by, metrics=metric or [], wide=wide, baseline=baseline, tuned_field=best)
     print_comparison(comparison, output)
     _exit_if_nothing_completed(comparison)
 
@@ -75,7 +76,7 @@ def print_comparison(comparison: "Comparison", output: Format = Format.TABLE) ->
         if isinstance(rendered, str):
             print(rendered, end="")
         else:
-            console().print(rendered)
+            console().print(rendered, crop=not comparison.wide)
 
 
 def _load_comparison(
@@ -85,6 +86,7 @@ def _load_comparison(
     tuned_field: str | None,
     by: str = "algorithm",
     metrics: Sequence[str] = (),
+    wide: bool = False,
 ) -> "Comparison":
     """Return the comparison of all cells in ``directories``.
 
@@ -111,6 +113,7 @@ def _load_comparison(
         tolerances=settings.tolerances,
         by=by,
         metrics=metrics,
+        wide=wide,
         tuned_field=tuned_field,
         directories=directories,
     )

@@ -15,9 +15,9 @@ from liecbench.report.figures.drawn_rows import drawn_rows
 from liecbench.report.figures.plotly_traces import plotly_figure
 from liecbench.report.gpu_table import gpu_table
 from liecbench.report.table_texts import caption, field_heading, field_text
-from liecbench.results.break_even import symmetric_rate
 from liecbench.results.comparison import Comparison
 from liecbench.results.directory import SCENARIO_NAME
+from liecbench.results.link_rates import symmetric_rate
 from liecbench.untrusted import regular_files
 from liecbench.untrusted.plain_text import printable
 
@@ -38,6 +38,7 @@ def render(comparison: Comparison) -> str:
         best={metric.name: metric.best(row.metrics[metric.name] for row in rows) for metric in metrics},
         incomplete=any(row.state for row in rows),
         caption=caption(comparison),
+        bandwidth=comparison.bandwidth_table(page=True),
         gpus=gpu_table(comparison),
         settings=list(dict.fromkeys(comparison.labels.setting(row) for row in drawn)),
         left_out=sum(row.has_epochs for row in rows) - len(drawn),

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from liecbench.report.verdict_rows import break_even_objects, row_verdict, setting_object
+from liecbench.results.bandwidth_needed import bandwidth_objects
 from liecbench.results.comparison import Comparison
 from liecbench.results.metrics import exported_metrics
 from liecbench.results.rows import Row
 
 
 def render(comparison: Comparison) -> str:
-    """Return ``{"rows": [...], "verdict": [...], "break_even": [...], "baseline": ..., ...}`` as JSON.
+    """Return ``{"rows": [...], "verdict": [...], "break_even": [...], "bandwidth_needed": [...], ...}`` as JSON.
 
     Each row is one object of fields, counts of cells, metrics, verdicts, errors and warnings. A metric is an object
     with the keys ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown.
@@ -22,6 +23,7 @@ def render(comparison: Comparison) -> str:
     rest = {
         "verdict": [setting_object(comparison, verdict) for verdict in comparison.setting_verdicts],
         "break_even": break_even_objects(comparison),
+        "bandwidth_needed": bandwidth_objects(comparison.bandwidth_needed),
         "baseline": comparison.baseline_choice.as_json(),
         "target_accuracy": comparison.target_accuracy,
         "target_loss": comparison.target_loss,

@@ -1,16 +1,17 @@
 """The table that ``liecbench run`` and ``liecbench compare`` print on a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from liecbench.report.table_texts import caption, field_heading, starred_field_text
+from liecbench.results.bandwidth_needed import BandwidthTable
 from liecbench.results.comparison import Comparison
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS
@@ -21,7 +22,10 @@ _MOST_TABLE_ROWS: Final = 500
 
 
 def render(comparison: Comparison) -> "TerminalTable":
-    """Return a table for Rich to print. On a narrow terminal it hides some metrics, and names them below the table."""
+    """Return a table for Rich to print, without cropping its lines if ``comparison.wide``.
+
+    On a narrow terminal it hides some metrics, and names them below the table, unless ``comparison.wide``.
+    """
     return TerminalTable(comparison=comparison)
 
 
@@ -34,18 +38,21 @@ class TerminalTable:
 
     comparison: Comparison
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         comparison = self.comparison
         columns = _columns(comparison)
-        hidden = _hidden(columns, options.max_width)
+        hidden = [] if comparison.wide else _hidden(columns, options.max_width)
         shown = {name: texts for name, texts in columns.items() if name not in hidden}
+        width = max(options.max_width, _width(list(shown.values()))) if comparison.wide else options.max_width
         is_long = len(comparison.rows) > _MOST_TABLE_ROWS and comparison.by == "algorithm"
-        if is_long and _width(list(shown.values())) <= options.max_width:
+        if is_long and _width(list(shown.values())) <= width:
             yield from _lines(shown)
         else:
-            yield _table(comparison, shown)
+            yield from console.render(_table(comparison, shown), options.update(max_width=width))
         yield Text(caption(comparison), style="dim")
         yield from (Text(line, style="bold") for line in comparison.verdict)
+        if (bandwidth := comparison.bandwidth_table()) is not None:
+            yield from _bandwidth(bandwidth)
         yield from (Text(shortened(error), style="red") for error in comparison.errors)
         yield from (Text(warning, style="yellow") for warning in comparison.warnings)
         if hidden:
@@ -54,7 +61,7 @@ class TerminalTable:
 
 
 def _table(comparison: Comparison, columns: dict[str, list[Text]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = _empty_table()
     for name, texts in columns.items():
         is_metric = name in METRICS
         table.add_column(texts[0], justify="right" if is_metric else "left", overflow="fold", no_wrap=is_metric)
@@ -65,14 +72,41 @@ def _table(comparison: Comparison, columns: dict[str, list[Text]]) -> Table:
     return table
 
 
-def _lines(columns: dict[str, list[Text]]) -> Iterator[Text]:
-    """Yield the lines of a table, ten times as fast as Rich; every text must fit in its column without being folded."""
+def _bandwidth(found: BandwidthTable) -> Iterator[RenderableType]:
+    """Yield the table of the bandwidth that methods need, with its title and its notes."""
+    yield Text(f"\n{found.title}", style="bold")
+    method, *others = found.headings
+    if len(found.lines) > _MOST_TABLE_ROWS:
+        texts = [[Text(text) for text in column] for column in zip(found.headings, *found.lines, strict=True)]
+        yield from _lines(dict(zip(found.headings, texts, strict=True)), others)
+    else:
+        table = _empty_table()
+        table.add_column(Text(method), no_wrap=True, overflow="fold")
+        for heading in others:
+            table.add_column(Text(heading), justify="right")
+        for line in found.lines:
+            table.add_row(*map(Text, line))
+        yield table
+    yield from (Text(note, style="dim") for note in found.notes)
+
+
+def _empty_table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _lines(columns: dict[str, list[Text]], right: Collection[str] = METRICS) -> Iterator[Text]:
+    """Yield the lines of a table, ten times as fast as Rich; every text must fit in its column without being folded.
+
+    Args:
+        columns: The heading and the texts of each column, by its name.
+        right: The names of the columns to align on the right.
+    """
     widths = [max(text.cell_len for text in texts) for texts in columns.values()]
     for index, texts in enumerate(zip(*columns.values(), strict=True)):
         line = Text(no_wrap=True, style="bold" if index == 0 else "")
         for place, (name, text, width) in enumerate(zip(columns, texts, widths, strict=True)):
             padding = " " * (width - text.cell_len)
-            parts = (padding, text) if name in METRICS else (text, padding)
+            parts = (padding, text) if name in right else (text, padding)
             for part in ("  " if place else "", *parts):
                 line.append(part)
         yield line

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from liecbench.results.bottleneck import bottleneck
+from liecbench.results.break_even import BreakEven
 from liecbench.results.break_even_words import break_even_text, method_name
 from liecbench.results.comparison import Comparison
 from liecbench.results.recommendation_words import why
@@ -11,6 +12,7 @@ from liecbench.results.row_flags import row_flags
 from liecbench.results.rows import Row
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import setting_text
+from liecbench.results.whose_compute import step_compute, whose_compute
 
 
 def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
@@ -45,16 +47,22 @@ def break_even_objects(comparison: Comparison) -> list[dict[str, Any]]:
     """Return one object per break-even: method, outcome, two rates between which it lies, added rates, a sentence.
 
     Rates are in bits per second. Either of the two is None if no measured rate is shown to lie on its side. Added rates
-    are those that runs measured to find the break-even more precisely.
+    are those that runs measured to find the break-even more precisely. All hold for the compute seconds of a step that
+    the object has, too; None if the records lack them.
     """
-    return [
-        {
-            "method": method_name(found, comparison.labels),
-            "outcome": found.outcome,
-            "low_bits_per_second": found.bracket.low,
-            "high_bits_per_second": found.bracket.high,
-            "added_bits_per_second": found.added_rates,
-            "text": break_even_text(found, comparison.words.baseline),
-        }
-        for found in comparison.break_evens
-    ]
+    return [_break_even_object(comparison, found) for found in comparison.break_evens]
+
+
+def _break_even_object(comparison: Comparison, found: BreakEven) -> dict[str, Any]:
+    compute, words = step_compute(found.rows), whose_compute(found.rows, comparison.labels)
+    sentence = break_even_text(found, comparison.words.baseline)
+    return {
+        "method": method_name(found, comparison.labels),
+        "outcome": found.outcome,
+        "low_bits_per_second": found.bracket.low,
+        "high_bits_per_second": found.bracket.high,
+        "added_bits_per_second": found.added_rates,
+        "compute_seconds_per_step": None if compute is None else compute.seconds,
+        "compute_source": None if compute is None else compute.source,
+        "text": f"{sentence}, {words}" if words else sentence,
+    }

@@ -9,12 +9,13 @@ from typing import Final, Literal
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.units import FRACTION
-from liecbench.results.whose_compute import StepCompute
+from liecbench.results.whose_compute import StepCompute, compute_text
 
 UTILIZATIONS: Final = (0.5, 0.75, 0.9, 0.95, 0.99)
 # measured: between measured rates. estimated: from one measured rate. extrapolated: above the highest measured rate.
-Basis = Literal["measured", "estimated", "extrapolated", "predicted"]
-LimitingPart = Literal["compression", "latency"]
+# unknown: the times are not known well enough to tell a rate.
+Basis = Literal["measured", "estimated", "extrapolated", "predicted", "unknown"]
+LimitingPart = Literal["compression", "latency", "processor"]
 # A range with a smaller high ÷ low is shown as one rate: ±10 %.
 _NARROW: Final = 1.23
 
@@ -26,7 +27,7 @@ class NeededRate:
     Attributes:
         utilization: The compute utilization, from 0 to 1.
         low_bits_per_second: A rate at which the utilization is still lower; None if it is reached even at the lowest
-            measured rate, or if no rate reaches it.
+            measured rate, if no rate reaches it, or if it is unknown.
         high_bits_per_second: A rate at which the utilization is reached; None if no rate is known to reach it.
         basis: What the range is computed from. Only ``measured`` ranges lie between measured rates.
     """
@@ -38,7 +39,7 @@ class NeededRate:
 
     @property
     def is_reached(self) -> bool:
-        """False if no link rate, however high, reaches the utilization."""
+        """False if no link rate, however high, is known to reach the utilization."""
         return self.low_bits_per_second is not None or self.high_bits_per_second is not None
 
 
@@ -53,7 +54,8 @@ class BandwidthNeeded:
         compute: The compute seconds of a step, to which all rates refer.
         rates: The rate for each of ``UTILIZATIONS``, in this order.
         highest_utilization: The compute utilization on links without rate limit, from 0 to 1; None if it is unknown.
-        limited_by: What takes most of the remaining time there; None if nothing remains or it is unknown.
+        limited_by: What takes most of the remaining time there: compression, latency and waiting for other ranks, or
+            waiting for a processor; None if nothing remains or it is unknown.
         num_rates: The number of link rates at which the method was measured; 0 if it was predicted.
     """
 
@@ -70,10 +72,11 @@ class BandwidthNeeded:
         """Return a needed rate as text, such as ``91mbit to 260mbit``, ``above 1gbit`` or ``3.2gbit extrapolated``."""
         low, high = needed.low_bits_per_second, needed.high_bits_per_second
         if not needed.is_reached:
-            return "not reached"
+            return "not known" if needed.basis == "unknown" else "not reached"
         suffix = f" {needed.basis}" if needed.basis in ("estimated", "extrapolated") else ""
         if low is None or high is None:
-            return f"at most {self._text(high)}{suffix}" if high is not None else f"above {self._text(low or 0)}"
+            bound = f"at most {self._text(high)}" if high is not None else f"above {self._text(low or 0)}"
+            return bound + suffix
         if high <= _NARROW * low:
             return self._text((low * high) ** 0.5) + suffix
         return f"{self._text(low)} to {self._text(high)}{suffix}"
@@ -109,20 +112,21 @@ _NOTES: Final[dict[Basis, str]] = {
 }
 
 
-def bandwidth_table(found: Sequence[BandwidthNeeded], compute: str) -> BandwidthTable:
-    """Return the table to show.
-
-    Args:
-        found: The needed bandwidth of each method and setting; at least one.
-        compute: Whose compute the rates refer to, such as ``for steps that compute 0.36 s, as measured here``.
-    """
+def bandwidth_table(found: Sequence[BandwidthNeeded]) -> BandwidthTable:
+    """Return the table to show of the bandwidths that methods need."""
     shares = tuple(f"{utilization:.0%}" for utilization in UTILIZATIONS)
     bases = {needed.basis for one in found for needed in one.rates if needed.is_reached}
+    by_workers: dict[str, list[StepCompute]] = {}
+    for one in found:
+        by_workers.setdefault(f"{one.workers} workers", []).append(one.compute)
     notes = [note for basis, note in _NOTES.items() if basis in bases]
-    if not all(needed.is_reached for one in found for needed in one.rates):
+    texts = {one.rate_text(needed) for one in found for needed in one.rates}
+    if "not known" in texts:
+        notes.append("not known: the intervals of the times are too wide to tell a rate")
+    if "not reached" in texts:
         notes.append("not reached: at no rate; the last column has the compute utilization on links without rate limit")
     return BandwidthTable(
-        title=f"link rate from which computing takes 50 % to 99 % of each step, {compute}",
+        title=f"link rate from which computing takes 50 % to 99 % of each step, {compute_text(by_workers)}",
         headings=("method", "workers", *shares, "at most"),
         lines=tuple(
             (one.name, str(one.workers), *(one.rate_text(needed) for needed in one.rates), one.highest_text)
@@ -149,7 +153,7 @@ def bandwidth_objects(found: Sequence[BandwidthNeeded]) -> list[dict[str, object
                     "utilization": needed.utilization,
                     "low_bits_per_second": needed.low_bits_per_second,
                     "high_bits_per_second": needed.high_bits_per_second,
-                    "basis": needed.basis if needed.is_reached else "not_reached",
+                    "basis": "not_reached" if one.rate_text(needed) == "not reached" else needed.basis,
                     "text": one.rate_text(needed),
                 }
                 for needed in one.rates

@@ -1,13 +1,12 @@
 """The break-even bandwidth of a method: the link rate at which it is as fast as the baseline."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.bracket import Bracket, BreakEvenOutcome, bracket_of
 from liecbench.results.bracket_search import measured_precision, next_rate
+from liecbench.results.link_rates import rate_and_shape, without_link
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.rows import Row
 
@@ -86,60 +85,14 @@ def break_evens(rows: Sequence[Row]) -> list[BreakEven]:
             continue
         rate, shape = link
         if row.speed is not None:
-            groups.setdefault((_without_link(row), shape), {}).setdefault(rate, row)
+            groups.setdefault((without_link(row), shape), {}).setdefault(rate, row)
         elif row.is_added:
-            untimed.setdefault((_without_link(row), shape), []).append(row)
+            untimed.setdefault((without_link(row), shape), []).append(row)
     return [
         _break_even([row for _, row in sorted(group.items())], untimed.get(key, []))
         for key, group in groups.items()
         if len(group) > 1
     ]
-
-
-def rate_and_shape(link: object) -> tuple[int, str] | None:
-    """Return a link's up rate in bits per second and its shape; None if the link is not valid or has no rate limit.
-
-    The shape is ``LinkMap.shape``, a text with the ratios between the rates, and with delay, jitter and loss. It is
-    equal for links that differ only in a factor of all rates. If ranks have different links, the rate is that of the
-    default link.
-
-    Args:
-        link: A ``LinkMap``, or a link as in a scenario file.
-    """
-    try:
-        links = link if isinstance(link, LinkMap) else LinkMap.parse(link)
-    except ValueError:
-        return None
-    return None if links.default is None else (links.default.up_bits_per_second, links.shape)
-
-
-def without_rate(spec: Mapping[str, Any]) -> str:
-    """Return a key that is equal for cells that differ only in a factor of all link rates.
-
-    Cells may also differ in ``added_rate``, which tells if a run added the cell's link rate to those of the scenario.
-
-    Args:
-        spec: A cell's fields as plain JSON values.
-    """
-    link = rate_and_shape(spec["link"])
-    others = {name: value for name, value in spec.items() if name not in ("link", "added_rate")}
-    return json.dumps([others, spec["link"] if link is None else {"shape": link[1]}], sort_keys=True)
-
-
-def symmetric_rate(link: object) -> int | None:
-    """Return a link's rate in bits per second, given the link as in a scenario file.
-
-    None if rates differ by rank or direction, if the link has delay, jitter or loss, or if it is not a valid link.
-    """
-    found = rate_and_shape(link)
-    return None if found is None or found[1] else found[0]
-
-
-def _without_link(row: Row) -> str:
-    # Earlier versions trained the cells of one link and composed those of the other links from them, so that rows of
-    # one method can differ in their field "timing". The timing that the scenario asks for is the same in all of them.
-    fields: dict[str, Any] = {name: value for name, value in row.fields.items() if name != "link"}
-    return json.dumps({**fields, "timing": row.cells[0].spec["timing"]})
 
 
 def _point(row: Row) -> tuple[int, LogRatio | None]:

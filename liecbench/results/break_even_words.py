@@ -5,18 +5,21 @@ from collections.abc import Iterator, Sequence
 from liecbench.network.link_map import LinkMap
 from liecbench.results.break_even import BreakEven
 from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.whose_compute import whose_compute
 
 # The search for a break-even stops at a range of rates whose high ÷ low is at most this: ±10 %.
 _NARROW = 1.23
 
 
 def break_even_lines(found: Sequence[BreakEven], labels: Labels, baseline: str) -> Iterator[str]:
-    """Yield the lines on break-evens.
+    """Yield the lines on break-evens, after a line that says whose compute they refer to.
 
     Methods that are faster than the baseline at all rates come first, then those that are slower at all rates; methods
     with the same range of rates share a line. Each other method gets a line of its own after these. Rates that no
     scenario asked for, but that a run added to find a break-even more precisely, come last if they gave no speed-up.
     """
+    if found and (compute := whose_compute((row for one in found for row in one.rows), labels)):
+        yield f"break-even rates, {compute}:"
     at_every_rate = {"always": "faster", "never": "slower"}
     for outcome, comparative in at_every_rate.items():
         names_by_range: dict[str, list[str]] = {}
@@ -43,7 +46,7 @@ def method_name(found: BreakEven, labels: Labels) -> str:
     """
     shape = f" · links with {found.slowest.shape}" if found.slowest.shape else ""
     several = f" · links emulated by {', then '.join(found.emulators)}" if len(found.emulators) > 1 else ""
-    return labels.whole(found.rows[0], without="link") + shape + several + provenance(found.rows)
+    return labels.whole(found.rows[0], without=("link",)) + shape + several + provenance(found.rows)
 
 
 def break_even_text(found: BreakEven, baseline: str) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.results.bandwidth_needed import BandwidthNeeded, BandwidthTable, bandwidth_table
 from liecbench.results.break_even import BreakEven, break_evens
 from liecbench.results.cells import CellResult
 from liecbench.results.fields import varying_fields
+from liecbench.results.measured_bandwidth import measured_bandwidth
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS, check_names
 from liecbench.results.row_labels import Labels
@@ -39,7 +41,9 @@ class Comparison:
         shared_fields: The values of all other fields by name; each is the same in every row that has the field.
         settings: The rows of each setting (such as a link), fastest first, by the setting's name.
         requested_metrics: The metrics that ``--metric`` names; empty for the default ones.
+        wide: True to show more metrics as columns, and the bandwidth needed even if it is only estimated.
         break_evens: The break-even of each method compared with the baseline at two or more link rates.
+        bandwidth_needed: The bandwidth that each method needs in each setting.
         setting_verdicts: The verdict on each setting.
         words: The names and tolerances that the sentences of the verdict use.
         verdict: The lines of the conclusions in words.
@@ -59,7 +63,9 @@ class Comparison:
     shared_fields: Mapping[str, Any]
     settings: Mapping[str, tuple[Row, ...]]
     requested_metrics: tuple[str, ...]
+    wide: bool
     break_evens: tuple[BreakEven, ...]
+    bandwidth_needed: tuple[BandwidthNeeded, ...]
     setting_verdicts: tuple[SettingVerdict, ...]
     words: Words
     verdict: tuple[str, ...]
@@ -79,6 +85,7 @@ class Comparison:
         tolerances: Tolerances = DEFAULT_TOLERANCES,
         by: str = "algorithm",
         metrics: Sequence[str] = (),
+        wide: bool = False,
         tuned_field: str | None = None,
         directories: Sequence[Path] = (),
     ) -> "Comparison":
@@ -93,6 +100,7 @@ class Comparison:
             tolerances: The largest differences of accuracy and test loss that count as equal.
             by: The name of the field to group rows by.
             metrics: The names of the metrics to show as columns; empty for the default ones.
+            wide: True to show more metrics, and the bandwidth needed even if it is only estimated.
             tuned_field: The field that ``--best`` names: the rows have only each method's best value of this field.
                 None without ``--best``.
             directories: The results directories that the cells come from.
@@ -101,7 +109,7 @@ class Comparison:
             LiecbenchError: If no row has the field ``by``, or a metric does not exist.
         """
         check_names(metrics)
-        found = break_evens(rows)
+        found, every_row = break_evens(rows), rows
         added, rows = [row for row in rows if row.is_added], [row for row in rows if not row.is_added]
         labels = Labels(rows)
         settings: dict[str, list[Row]] = {}
@@ -126,7 +134,9 @@ class Comparison:
             shared_fields=_shared_fields(ordered, fields),
             settings={name: tuple(group) for name, group in settings.items()},
             requested_metrics=tuple(metrics),
+            wide=wide,
             break_evens=tuple(found),
+            bandwidth_needed=tuple(measured_bandwidth(every_row, labels)),
             setting_verdicts=tuple(verdicts),
             words=words,
             verdict=(*notes, *verdict),
@@ -158,15 +168,28 @@ class Comparison:
     def _verdict_by_row(self) -> dict[int, SettingVerdict]:
         return {id(row): one for one in self.setting_verdicts for row in one.rows}
 
+    def bandwidth_table(self, *, page: bool = False) -> BandwidthTable | None:
+        """Return the table of the bandwidth that methods need; None if it has nothing to show.
+
+        Without ``wide``, it is shown only if some method was measured at two or more link rates, or was predicted.
+
+        Args:
+            page: True for the HTML page, which shows the table as if ``wide`` were True.
+        """
+        found = self.bandwidth_needed
+        if not found or not (self.wide or page or any(one.num_rates != 1 for one in found)):
+            return None
+        return bandwidth_table(found)
+
     def columns(self, *, page: bool = False) -> tuple[Metric, ...]:
         """Return the metrics to show as columns: the requested ones or, if none are requested, the default ones.
 
         Metrics without a value in any row are left out.
 
         Args:
-            page: True for the HTML page, which shows more metrics by default.
+            page: True for the HTML page, which shows as many metrics as if ``wide`` were True.
         """
-        shown: set[Literal["table", "page", "on request"]] = {"table", "page"} if page else {"table"}
+        shown: set[Literal["table", "wide", "on request"]] = {"table", "wide"} if page or self.wide else {"table"}
         names = self.requested_metrics or [
             metric.name
             for metric in METRICS.values()
@@ -184,6 +207,7 @@ def compare(
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     by: str = "algorithm",
     metrics: Sequence[str] = (),
+    wide: bool = False,
     tuned_field: str | None = None,
     directories: Sequence[Path] = (),
 ) -> Comparison:
@@ -201,6 +225,7 @@ def compare(
         tolerances=tolerances,
         by=by,
         metrics=metrics,
+        wide=wide,
         tuned_field=tuned_field,
         directories=directories,
     )

@@ -119,8 +119,8 @@ class Metric:
         better: The direction in which the metric improves.
         shown_from: If the rows' largest mean is above (1 + ``shown_from``) × the smallest mean, tables and the page
             show the column, whatever ``shown`` says. None if ``shown`` alone decides.
-        shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page; ``page``:
-            the HTML page only; ``on request``: none.
+        shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page; ``wide``:
+            tables with ``--wide``, and the HTML page; ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of its cells, failed ones included, has no value.
         exported_with: The name of another metric: JSON and CSV include this one only if some cell has a value of the
             other. None if they always include it.
@@ -136,7 +136,7 @@ class Metric:
     derive: Derive | None = None
     compare: Compare | None = None
     better: Literal["higher", "lower"] = "lower"
-    shown: Literal["table", "page", "on request"] = "on request"
+    shown: Literal["table", "wide", "on request"] = "on request"
     shown_from: float | None = None
     every_seed: bool = False
     exported_with: str | None = None

@@ -166,7 +166,7 @@ _ROWS: Final = (
         unit=POINTS,
         compare=lambda cell, baseline: cell["test_accuracy"] - baseline["test_accuracy"],
         better="higher",
-        shown="page",
+        shown="wide",
         needs_interval=True,
     ),
     Metric(
@@ -180,14 +180,14 @@ _ROWS: Final = (
         heading="train loss",
         unit=LOSS,
         derive=lambda cell: cell.epochs[-1].train_loss,
-        shown="page",
+        shown="wide",
     ),
     Metric(
         name="seconds_to_target",
         heading="s to target",
         unit=SECONDS,
         derive=lambda cell: cell.to_target(lambda epoch: epoch.train_seconds if epoch.timed_steps else None),
-        shown="page",
+        shown="wide",
         every_seed=True,
     ),
     Metric(
@@ -195,7 +195,7 @@ _ROWS: Final = (
         heading="epochs to target",
         unit=EPOCHS,
         derive=lambda cell: cell.epochs_to_target,
-        shown="page",
+        shown="wide",
         every_seed=True,
     ),
     Metric(
@@ -203,7 +203,7 @@ _ROWS: Final = (
         heading="B to target",
         unit=BYTES,
         derive=lambda cell: cell.to_target(lambda epoch: epoch.payload_bytes_per_rank),
-        shown="page",
+        shown="wide",
         every_seed=True,
     ),
     Metric(
@@ -211,7 +211,7 @@ _ROWS: Final = (
         heading="J to target",
         unit=JOULES,
         derive=lambda cell: cell.to_target(lambda epoch: gpu_metrics.joules([epoch])),
-        shown="page",
+        shown="wide",
         every_seed=True,
         exported_with="joules_per_epoch",
         of_gpus=True,
@@ -252,6 +252,7 @@ _ROWS: Final = (
         unit=FRACTION,
         derive=_compute_utilization,
         better="higher",
+        shown="wide",
     ),
     Metric(
         name="memory_bytes",

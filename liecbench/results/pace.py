@@ -31,12 +31,14 @@ class Pace:
         by_round: Seconds per epoch in each round of a timing session, by (results directory, number of the group of
             rounds, number of the round in the group). Every step kind, such as averaging steps, counts with its share
             in a long training. Empty if the cells were timed while they trained.
+        utilization_by_round: Compute seconds ÷ seconds in each round, by the same keys as ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
     """
 
     setting: str | None
     by_round: Mapping[_Position, float]
+    utilization_by_round: Mapping[_Position, float]
     by_seed: Mapping[int, float]
     other_cpu_share: float | None
 
@@ -55,6 +57,11 @@ class Pace:
             for origin, timings in sessions.items()
             for place, seconds in round_seconds(timings).items()
         }
+        utilization_by_round = {
+            (origin, *place): steps * seconds / by_round[(origin, *place)]
+            for origin, timings in sessions.items()
+            for place, seconds in round_seconds(timings, "compute_seconds").items()
+        }
         bursts = [timing for timings in sessions.values() for timing in timings]
         shares = [burst.other_cpu_share for burst in bursts] or [
             epoch.other_cpu_share for cell in cells for epoch in cell.epochs
@@ -63,6 +70,7 @@ class Pace:
         return cls(
             setting=bursts[0].setting if bursts else None,
             by_round=by_round,
+            utilization_by_round=utilization_by_round,
             by_seed=dict(seconds_by_seed),
             other_cpu_share=statistics.fmean(known) if known else None,
         )
@@ -70,9 +78,12 @@ class Pace:
     @property
     def log_seconds(self) -> LogRatio | None:
         """The mean over rounds of ln(seconds per epoch); None if the cells were timed while they trained."""
-        if not self.by_round:
-            return None
-        return LogRatio.of_rounds(by_placement({place: math.log(s) for place, s in self.by_round.items()}))
+        return _log_mean(self.by_round)
+
+    @property
+    def log_utilization(self) -> LogRatio | None:
+        """The mean over rounds of ln(compute seconds ÷ seconds); None without rounds, or if a round has no compute."""
+        return _log_mean(self.utilization_by_round) if all(self.utilization_by_round.values()) else None
 
     def speed_over(self, other: "Pace") -> LogRatio | None:
         """Return the mean of ln(seconds of ``other`` ÷ seconds of this pace), which is positive if this pace is faster.
@@ -105,3 +116,10 @@ class Pace:
         if self.other_cpu_share is None or other.other_cpu_share is None:
             return False
         return abs(self.other_cpu_share - other.other_cpu_share) > MAX_CPU_SHARE_DIFFERENCE
+
+
+def _log_mean(by_round: Mapping[_Position, float]) -> LogRatio | None:
+    """Return the mean over rounds of the values' logarithms; None without rounds."""
+    if not by_round:
+        return None
+    return LogRatio.of_rounds(by_placement({place: math.log(value) for place, value in by_round.items()}))

@@ -6,7 +6,7 @@ rounds between two creations of all methods' models and buffers.
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from liecbench.results.records import Timing
 
@@ -14,7 +14,9 @@ from liecbench.results.records import Timing
 Position = TypeVar("Position", bound=tuple[int | str, ...])
 
 
-def round_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
+def round_seconds(
+    timings: Iterable[Timing], part: Literal["seconds", "compute_seconds"] = "seconds"
+) -> dict[tuple[int, int], float]:
     """Return the mean seconds per step of a method in each round, by (placement number, round number in it).
 
     A placement is a group of rounds, after which all models and buffers are created again. The mean weights each step
@@ -23,13 +25,14 @@ def round_seconds(timings: Iterable[Timing]) -> dict[tuple[int, int], float]:
 
     Args:
         timings: The bursts (series of consecutive timed steps) of one method.
+        part: The field of ``Timing`` to average: all seconds, or those that compute.
     """
     found: dict[tuple[int, int], dict[str, Timing]] = {}
     for timing in timings:
         found.setdefault((timing.placement, timing.round), {})[timing.kind] = timing
     num_kinds = max((len(kinds) for kinds in found.values()), default=0)
     return {
-        place: math.fsum(timing.kind_share * timing.seconds / timing.steps for timing in kinds.values())
+        place: math.fsum(timing.kind_share * getattr(timing, part) / timing.steps for timing in kinds.values())
         for place, kinds in found.items()
         if len(kinds) == num_kinds
     }

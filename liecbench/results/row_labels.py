@@ -1,7 +1,7 @@
 """Names of rows in figures and sentences: one name for the method, and one for the setting in which it is measured."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from liecbench.results.fields import varying_fields
@@ -33,11 +33,11 @@ class Labels:
         self._one_method = len({self.method(row) for row in rows}) == 1 and bool(self._setting_fields)
         self.colour_keys = [*(row.algorithm for row in rows), *map(self.colour_key, rows)]
 
-    def curve(self, row: Row, without: str = "") -> tuple[str, str | None]:
+    def curve(self, row: Row, without: Collection[str] = ()) -> tuple[str, str | None]:
         """Return the name of a row's curve, and the name of the setting whose figure has the curve.
 
-        If there is only one method, one figure has a curve for each setting, and the setting's name is None. The field
-        ``without`` is not part of the names.
+        If there is only one method, one figure has a curve for each setting, and the setting's name is None. The fields
+        in ``without`` are not part of the names.
         """
         return (self.whole(row, without), None) if self._one_method else (self.method(row), self.setting(row, without))
 
@@ -56,16 +56,16 @@ class Labels:
         """Return the position, from 0, of the row's method among the methods with the same algorithm."""
         return self._variants[row.algorithm][self.method(row)]
 
-    def setting(self, row: Row, without: str = "") -> str:
+    def setting(self, row: Row, without: Collection[str] = ()) -> str:
         """Return the name of the row's setting: the values of setting fields that differ between rows.
 
-        The field ``without`` is not part of the name.
+        The fields in ``without`` are not part of the name.
         """
-        parts = _field_labels(row, [name for name in self._setting_fields if name != without])
+        parts = _field_labels(row, [name for name in self._setting_fields if name not in without])
         return " · ".join([*parts, f"timing {_timing(row)}"] if self._timing_varies else parts)
 
-    def whole(self, row: Row, without: str = "") -> str:
-        """Return the names of the row's method and setting as one text. The field ``without`` is not part of it."""
+    def whole(self, row: Row, without: Collection[str] = ()) -> str:
+        """Return the names of the row's method and setting as one text, without the fields in ``without``."""
         return " · ".join(part for part in (self.method(row), self.setting(row, without)) if part)
 
 

@@ -239,7 +239,8 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
     }
     metrics["speedup"] = None if speed is None else Estimate.exactly(1.0) if baseline is group else speed.estimate()
     metrics["speedup_over_dense"] = None if dense_speed is None else dense_speed.estimate()
-    metrics["seconds_per_epoch"] = _seconds_per_epoch(metrics["seconds_per_epoch"], group.pace)
+    metrics["seconds_per_epoch"] = _with_rounds(metrics["seconds_per_epoch"], group.pace.log_seconds)
+    metrics["compute_utilization"] = _with_rounds(metrics["compute_utilization"], group.pace.log_utilization)
     return Row(
         fields=_row_fields(group.cells),
         cells=tuple(group.cells),
@@ -264,17 +265,16 @@ def _row(group: _Group, baseline: _Group | None, dense: _Group | None, *, has_ta
     )
 
 
-def _seconds_per_epoch(mean: Estimate | None, pace: Pace) -> Estimate | None:
-    """Return a row's mean seconds per epoch; if a session timed it, with the interval from the session's rounds.
+def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
+    """Return a row's mean of a metric; if a session timed the row, with the interval from the session's rounds.
 
     Args:
         mean: The mean over seeds with its interval, or None, which is returned as it is. Only the interval is replaced.
-        pace: The row's seconds per epoch by round; without rounds, ``mean`` is returned as it is.
+        of_rounds: The logarithm of the metric, mean over rounds. If it is None, ``mean`` is returned as it is.
     """
-    log_seconds = pace.log_seconds
-    if mean is None or log_seconds is None:
+    if mean is None or of_rounds is None:
         return mean
-    rounds = log_seconds.estimate()
+    rounds = of_rounds.estimate()
     low = None if rounds.low is None else mean.mean * rounds.low / rounds.mean
     high = None if rounds.high is None else mean.mean * rounds.high / rounds.mean
     return Estimate(mean=mean.mean, low=low, high=high)

@@ -5,7 +5,7 @@ same bytes have less time.
 """
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -55,21 +55,26 @@ def whose_compute(rows: Iterable[Row], labels: Labels) -> str:
 
     If settings, such as numbers of workers, differ in it, each is named with its seconds.
     """
-    settings: dict[str, list[Row]] = {}
+    settings: dict[str, list[StepCompute]] = {}
     for row in rows:
-        settings.setdefault(labels.setting(row, without="link"), []).append(row)
-    found = {setting: step_compute(group) for setting, group in settings.items()}
-    return compute_text({setting: compute for setting, compute in found.items() if compute is not None})
+        if (compute := step_compute([row])) is not None:
+            settings.setdefault(labels.setting(row, without=("link",)), []).append(compute)
+    return compute_text(settings)
 
 
-def compute_text(found: dict[str, StepCompute]) -> str:
-    """Return the words for the compute seconds of a step by setting; empty if there are none."""
+def compute_text(found: Mapping[str, Sequence[StepCompute]]) -> str:
+    """Return the words for the compute seconds of steps; empty if there are none.
+
+    Args:
+        found: The steps' compute seconds in each setting, by the setting's name. Their median counts, by source.
+    """
     parts = []
     for source, words in _WORDS.items():
-        of_source = {setting: one.seconds for setting, one in found.items() if one.source == source}
+        seconds = {setting: [one.seconds for one in all_ if one.source == source] for setting, all_ in found.items()}
+        of_source = {setting: statistics.median(values) for setting, values in seconds.items() if values}
         if of_source:
-            others = len(of_source) < len(found)
-            parts.append(f"{_seconds_by_setting(of_source, named=others)}, {words}")
+            is_alone = sum(map(len, seconds.values())) == sum(map(len, found.values()))
+            parts.append(f"{_seconds_by_setting(of_source, named=not is_alone)}, {words}")
     return f"for steps that compute {', or '.join(parts)}" if parts else ""
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -6,10 +7,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from liecbench.report import html
 from liecbench.results.records import End, Record
 from tests.browser import DESKTOP, PHONE, PageLog, opened, started
 from tests.cli.in_process import run_in_process
-from tests.ledgers import cell_id, end, epoch, run_of, start, write_ledger
+from tests.ledgers import cell_id, comparison_of, end, epoch, run_of, run_of_parts, start, write_ledger
 
 MARKUP = "<script>window.injected = true</script>"
 # By method the seconds per epoch at 10 and at 100 Mbit/s, the accuracy and the bytes per epoch.
@@ -214,6 +216,17 @@ def test_the_page_has_a_table_of_gpus(browser: Browser, tmp_path: Path) -> None:
 
     assert (seen.messages, curve, column_after(note)) == ([], [250, 500], f" cell {cell_id()} 25% ({MARKUP} 25%)")
     assert cells == ["ddp", "250", "50.0%", "25.0%", "25.0%"]
+
+
+def test_the_page_has_a_table_of_the_bandwidth_needed_even_from_one_link() -> None:
+    text = html.render(comparison_of(run_of_parts("a", 1.0, 1.8, 0.1, 0.0, link="50mbit", algorithm=MARKUP)))
+    table = text.partition('<table class="bandwidth">')[2].partition("</table>")[0]
+    cells = [cell.partition("</td>")[0] for cell in re.split("<td[^>]*>", table)[1:]]
+
+    # Transfer of 90 Mbit; a wait of 1 s, of which 0.1 s stays.
+    assert cells[0] == MARKUP.replace("<", "&lt;").replace(">", "&gt;")
+    assert (cells[1:3], cells[5:]) == (["2", "100mbit estimated"], ["not reached"] * 2 + ["90.9% (compression)"])
+    assert "estimated: from one measured rate" in text
 
 
 def column_after(text: str) -> str:

@@ -91,11 +91,29 @@ def test_failed_cells_stay_visible(rows: list[Row]) -> None:
     assert (row["failed"], row["errors"], row["test_accuracy"]) == (1, ["failed: lost"], None)
 
 
+def test_break_evens_say_whose_compute_they_hold_for() -> None:
+    runs = [
+        run_of(f"{name} {link} {seed}", [{"seconds": seconds + 0.001 * seed}], algorithm=name, link=link, seed=seed)
+        for name, pair in (("ddp", (4.4, 1.1)), ("psgd", (2.2, 2.2)))
+        for link, seconds in zip(("10mbit", "100mbit"), pair, strict=True)
+        for seed in range(3)
+    ]
+    (found,) = json.loads(as_json(rows_of(*runs)))["break_even"]
+
+    # Half of an epoch of 22 steps computes.
+    assert found["compute_seconds_per_step"] == pytest.approx(0.05, rel=0.01)
+    assert found["compute_source"] == "measured"
+    assert found["text"] == (
+        "faster than ddp below a rate between 10mbit and 100mbit, for steps that compute 50 ms, as measured here"
+    )
+
+
 def test_nothing_to_export_is_still_well_formed() -> None:
     expected = {
         "rows": [],
         "verdict": [],
         "break_even": [],
+        "bandwidth_needed": [],
         "baseline": "ddp",
         "target_accuracy": 0.9,
         "target_loss": None,

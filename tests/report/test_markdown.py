@@ -2,7 +2,7 @@ import dataclasses
 
 from liecbench.report import markdown
 from liecbench.results.records import Record
-from tests.ledgers import comparison_of, end, run_of, start
+from tests.ledgers import comparison_of, end, run_of, run_of_parts, start
 
 CAPTION = """
 2 workers · link 20mbit · dataset digits · model mlp · batch size 32 · epochs 2 · learning rate 0.1
@@ -55,6 +55,26 @@ def test_markup_in_names_and_errors_is_text() -> None:
 
     assert text.count("&lt;img src=x onerror=alert(1)&gt; \\[a\\](javascript:b)") == 3
     assert "<img" not in text
+
+
+def test_the_bandwidth_needed_comes_last_if_several_links_were_measured_or_it_is_asked_for() -> None:
+    slow = run_of_parts("a", 1.1, 2.2, 0.0, 0.0, link="50mbit")
+    both = [slow, run_of_parts("b", 1.1, 0.55, 0.0, 0.0, link="200mbit")]
+    title = "link rate from which computing takes 50 % to 99 % of each step, for steps that compute 50 ms"
+    rates = "100mbit | 300mbit extrapolated | 900mbit extrapolated | 1.9gbit extrapolated | 9.9gbit extrapolated"
+    expected = f"""
+{title}, as measured here:
+
+| method | workers | 50% | 75% | 90% | 95% | 99% | at most |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| ddp | 2 | {rates} | 100.0% |
+
+- extrapolated: above the highest measured rate, as if only the time for transfer changes there
+"""
+
+    assert markdown.render(comparison_of(*both)).endswith(expected)
+    assert "link rate" not in markdown.render(comparison_of(slow))
+    assert "| 100mbit estimated |" in markdown.render(comparison_of(slow, wide=True))
 
 
 def test_a_bar_in_a_value_does_not_break_the_table() -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from liecbench.report import terminal
 from liecbench.results.comparison import Comparison
 from liecbench.results.records import Record
-from tests.ledgers import comparison_of, end, run_of, start
+from tests.ledgers import comparison_of, end, run_of, run_of_parts, start
 
 RUNS = [
     run_of("d", [{"seconds": 2.0, "accuracy": 0.9, "payload": (4000, 4000), "wire": (5000, 5000)}]),
@@ -104,6 +104,35 @@ def test_a_line_separates_groups() -> None:
     links = [line.split()[2] if line.startswith("ddp") else line.strip("─ ") for line in lines[1:7]]
 
     assert links == ["", "1mbit", "1mbit", "", "2mbit", "2mbit"]
+
+
+@pytest.mark.parametrize("most", [500, 0])
+def test_the_bandwidth_needed_is_a_table(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(terminal, "_MOST_TABLE_ROWS", most)
+    runs = [
+        run_of_parts(f"{name} {link}", 1.0, wire, 0.1, 0.0, algorithm=name, link=link)
+        for name in ("ddp", "liec")
+        for link, wire in (("50mbit", 1.8), ("200mbit", 0.45))
+    ]
+    lines = [line.rstrip() for line in printed(comparison_of(*runs)).splitlines()]
+    start = next(index for index, line in enumerate(lines) if line.startswith("link rate from which"))
+
+    # Transfer of 90 Mbit; a wait of 1 s, of which 0.1 s stays.
+    assert lines[start + 1].split() == ["method", "workers", "50%", "75%", "90%", "95%", "99%", "at", "most"]
+    rows = [line.split()[:3] for line in lines[start + 3 : start + 5]]
+    assert rows == [["ddp", "2", "100mbit"], ["liec", "2", "100mbit"]]
+    assert lines[start + 3].endswith(" not reached  90.9% (compression)")
+
+
+def test_a_wide_table_hides_nothing_and_is_as_wide_as_it_needs() -> None:
+    narrow = Console(file=io.StringIO(), width=60)
+    narrow.print(terminal.render(comparison_of(*RUNS, wide=True)), crop=False)
+    assert isinstance(narrow.file, io.StringIO)
+    heading, *lines = narrow.file.getvalue().splitlines()
+
+    assert {"accuracy", "exposed", "payload", "wire", "train"} <= set(heading.split())
+    assert len(heading) > 60
+    assert not any("hidden" in line for line in lines)
 
 
 @pytest.mark.parametrize("styled", [False, True])

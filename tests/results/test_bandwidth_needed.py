@@ -49,8 +49,8 @@ def test_rates_of_asymmetric_links_have_both_directions() -> None:
 
 def test_the_table_explains_only_the_words_in_it() -> None:
     five = [needed(84e6, 84e6)] * 3 + [needed(1e9, 2e9, "extrapolated"), needed(None, None)]
-    plain = bandwidth_table([method(*[needed(84e6, 84e6)] * 5, highest_utilization=None)], "for steps")
-    table = bandwidth_table([method(*five)], "for steps that compute 0.36 s, as measured here")
+    plain = bandwidth_table([method(*[needed(84e6, 84e6)] * 5, highest_utilization=None)])
+    table = bandwidth_table([method(*five)])
 
     assert table.title.endswith(" of each step, for steps that compute 0.36 s, as measured here")
     assert table.headings == ("method", "workers", "50%", "75%", "90%", "95%", "99%", "at most")

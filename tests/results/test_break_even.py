@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from liecbench.results.bracket import Bracket, bracket_of
-from liecbench.results.break_even import BreakEven, break_evens, symmetric_rate
+from liecbench.results.break_even import BreakEven, break_evens
+from liecbench.results.link_rates import symmetric_rate
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.records import Record
 from tests.ledgers import rows_of, run_of

@@ -96,7 +96,7 @@ def test_one_row_adds_a_metric_to_every_format(monkeypatch: pytest.MonkeyPatch, 
         heading="payload/step",
         unit=BYTES,
         derive=lambda cell: cell.epochs[-1].payload_bytes_per_rank / cell.epochs[-1].steps,
-        shown="page",
+        shown="wide",
     )
     monkeypatch.setitem(METRICS, metric.name, metric)
     run = run_of("a", [{"payload": (2200, 2200)}])

@@ -35,7 +35,7 @@ def compute(seconds: float, source: Any = "measured") -> StepCompute:
     ],
 )
 def test_the_seconds_of_a_step_are_told_with_their_source(found: dict[str, StepCompute], expected: str) -> None:
-    assert compute_text(found) == expected
+    assert compute_text({setting: [one] for setting, one in found.items()}) == expected
 
 
 def test_the_seconds_of_a_step_are_those_of_the_records() -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from liecbench.report.figures.figure import Figure, Series, interval_of
-from liecbench.results.break_even import symmetric_rate
+from liecbench.results.link_rates import symmetric_rate
 from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
+from liecbench.results.whose_compute import whose_compute
 
 
 def time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
@@ -26,14 +27,17 @@ def time_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
 
 def speedup_by_rate(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure of the speed-up over the baseline by link rate, one line per method."""
+    series = list(_by_rate(rows, labels, "speedup"))
+    compute = whose_compute((row for row in rows if row.speed is not None), labels) if series else ""
     return Figure(
         key="break-even",
         title="Speed-up by the rate of the links",
-        caption="Above 1 epochs are shorter than the baseline's; a line falls to 1 at the method's break-even rate.",
+        caption="Above 1 epochs are shorter than the baseline's; a line falls to 1 at the method's break-even rate"
+        f"{f', {compute}' if compute else ''}.",
         x_title="bits per second of each link",
         y_title="speed-up over the baseline",
         kind="lines",
-        series=list(_by_rate(rows, labels, "speedup")),
+        series=series,
         log_x=True,
         log_y=True,
         si_x=True,
@@ -48,7 +52,7 @@ def time_by_workers(rows: Sequence[Row], labels: Labels) -> Figure:
     groups: dict[tuple[str, str | None], list[Row]] = {}
     for row in rows:
         if row.metrics["seconds_per_epoch"] is not None:
-            groups.setdefault(labels.curve(row, without="workers"), []).append(row)
+            groups.setdefault(labels.curve(row, without=("workers",)), []).append(row)
     series: list[Series] = []
     for curve, group in groups.items():
         if len(group) > 1:
@@ -88,7 +92,7 @@ def _by_rate(rows: Sequence[Row], labels: Labels, metric: str) -> Iterator[Serie
     for row in rows:
         rate = symmetric_rate(row.fields.get("link"))
         if rate is not None and row.metrics[metric] is not None:
-            groups.setdefault(labels.curve(row, without="link"), []).append((rate, row))
+            groups.setdefault(labels.curve(row, without=("link",)), []).append((rate, row))
     for curve, group in groups.items():
         if len(group) > 1:
             group.sort(key=lambda pair: pair[0])

@@ -66,7 +66,9 @@ def _relative_parts(row: Row, labels: Labels) -> Iterator[Series]:
     speedup, parts = row.metrics["speedup"], row_parts(row)
     assert speedup is not None, "the row is compared"
     heights = {part: seconds / sum(parts.values()) / speedup.mean for part, seconds in parts.items()}
-    yield from _parts(row, labels, heights, setting=labels.setting(row, without="link"), group=str(row.fields["link"]))
+    yield from _parts(
+        row, labels, heights, setting=labels.setting(row, without=("link",)), group=str(row.fields["link"])
+    )
 
 
 def _slowest_link_first(row: Row) -> tuple[float, ...]:

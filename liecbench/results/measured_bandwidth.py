@@ -1,0 +1,202 @@
+"""The bandwidth that methods need, computed from rows that were measured at one or more link rates.
+
+The seconds of a step that do not compute are its wait. It is counted in compute seconds of the same row: with a wait of
+1, the compute utilization is 50 %. On faster links the wait is shorter by the time for transfer. As a function of
+1 ÷ rate it is convex, because on fast links computing hides part of the transfer. Between two measured rates it thus
+lies below the straight line through both, and above the lines on which it would go on from either of them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from liecbench.network.link_map import LinkMap
+from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, Basis, LimitingPart, NeededRate
+from liecbench.results.link_rates import rate_and_shape, without_link
+from liecbench.results.row_flags import CPU_BOUND, row_flags
+from liecbench.results.row_labels import Labels, provenance
+from liecbench.results.rows import Row
+from liecbench.results.whose_compute import step_compute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a step takes beyond computing at one link rate, in compute seconds.
+
+    Attributes:
+        rate: The link rate in bits per second.
+        mean: The wait.
+        low: The lower end of its interval; ``mean`` if there is none.
+        high: The upper end.
+        rest: The part of ``mean`` that no faster link shortens: compression, latency, and waiting for other ranks.
+        communication: All communication, even what computing hides.
+    """
+
+    rate: float
+    mean: float
+    low: float
+    high: float
+    rest: float
+    communication: float
+
+    def rest_at(self, bound: float) -> float:
+        """Return ``rest`` if the wait is in truth ``bound``, an end of its interval, by the same factor."""
+        return self.rest * bound / self.mean if self.mean else 0.0
+
+    @property
+    def least_slope(self) -> float:
+        """The change of the wait per change of 1 ÷ rate if computing hides at most as much transfer as at this rate."""
+        return (self.mean - self.rest) * self.rate
+
+    @property
+    def slope(self) -> float:
+        """The change of the wait per change of 1 ÷ rate if computing hides nothing, which is the steepest possible."""
+        return max(self.communication * self.rate, self.least_slope)
+
+
+def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNeeded]:
+    """Return the bandwidth that each method needs in each setting, in the order of the rows.
+
+    Rows belong together if they differ only in the rate of their links. If a scenario asked for a rate, and a run also
+    added it to find a break-even, the scenario's row counts. Rows without link rates, or whose records do not divide
+    the time into parts, are left out.
+    """
+    groups: dict[tuple[str, str], dict[int, Row]] = {}
+    for row in sorted(rows, key=lambda row: row.is_added):
+        link = rate_and_shape(row.cells[0].spec["link"])
+        if link is not None and row.metrics["compute_utilization"] is not None:
+            groups.setdefault((without_link(row), link[1]), {}).setdefault(link[0], row)
+    return [_bandwidth(dict(sorted(group.items())), labels) for group in groups.values()]
+
+
+def needed_rate(waits: Sequence[Wait], utilization: float) -> NeededRate:
+    """Return the range of link rates from which computing takes the share ``utilization`` of a step.
+
+    Args:
+        waits: The waits of one method at one or more link rates, slowest first.
+        utilization: The share, from 0 to 1.
+    """
+    target, fastest = 1 / utilization - 1, waits[-1]
+    if target < fastest.rest_at(fastest.low):
+        return NeededRate(
+            utilization=utilization, low_bits_per_second=None, high_bits_per_second=None, basis="measured"
+        )
+    low, high = _lower_bound(waits, target), _upper_bound(waits, target)
+    if high is None:
+        low = None if low is None else min(low, fastest.rate)
+    elif low is not None:
+        low = min(low, high)
+    if low is None and high is None:
+        basis: Basis = "unknown"
+    elif len(waits) == 1 and (low, high) != (fastest.rate, None):
+        basis = "estimated"
+    else:
+        basis = "measured" if high is None or high <= fastest.rate else "extrapolated"
+    return NeededRate(utilization=utilization, low_bits_per_second=low, high_bits_per_second=high, basis=basis)
+
+
+def _upper_bound(waits: Sequence[Wait], target: float) -> float | None:
+    """Return a link rate at which the wait is at most ``target``, given the upper ends of its intervals.
+
+    None if no rate is known to be high enough.
+    """
+    fast = waits[-1]
+    if fast.high > target:
+        rest = fast.rest_at(fast.high)
+        return fast.rate * (fast.high - rest) / (target - rest) if target > rest else None
+    for slow in reversed(waits[:-1]):
+        if slow.high > target:
+            share = (target - fast.high) / (slow.high - fast.high)
+            return 1 / (1 / fast.rate + share * (1 / slow.rate - 1 / fast.rate))
+        fast = slow
+    return fast.rate if len(waits) > 1 or not fast.slope else _line(fast.rate, fast.high, target, fast.slope)
+
+
+def _lower_bound(waits: Sequence[Wait], target: float) -> float | None:
+    """Return a link rate below which the wait is longer than ``target``, given the lower ends of its intervals.
+
+    None if it is not longer even at the lowest measured rate.
+    """
+    first = waits[0]
+    if first.low <= target:
+        estimated = len(waits) == 1 and first.least_slope > 0
+        return _line(first.rate, first.low, target, first.least_slope) if estimated else None
+    index = next((place for place, wait in enumerate(waits) if wait.low <= target), len(waits))
+    slow, slower, faster = waits[index - 1], waits[: index - 1], waits[index:]
+    steepest = min([slow.slope, *(_slope(slower[-1], slow) for _ in slower[-1:])])
+    bounds = [_line(slow.rate, slow.low, target, steepest) if steepest > 0 else slow.rate]
+    if faster:
+        fast = faster[0]
+        flattest = _slope(fast, faster[1]) if len(faster) > 1 else fast.least_slope
+        bounds += [_line(fast.rate, fast.low, target, flattest)] if flattest > 0 else []
+        bounds = [min(bound, fast.rate) for bound in bounds]
+    return max(slow.rate, *bounds)
+
+
+def _line(rate: float, wait: float, target: float, slope: float) -> float:
+    """Return the rate at which a line through one point reaches ``target``; infinity if no rate does.
+
+    Args:
+        rate: The rate of the point.
+        wait: The wait of the point.
+        target: A wait.
+        slope: The change of the wait per change of 1 ÷ rate; above 0.
+    """
+    inverse = 1 / rate + (target - wait) / slope
+    return 1 / inverse if inverse > 0 else math.inf
+
+
+def _slope(slow: Wait, fast: Wait) -> float:
+    """Return the change of the mean wait per change of 1 ÷ rate between two measured rates."""
+    return (slow.mean - fast.mean) / (1 / slow.rate - 1 / fast.rate)
+
+
+def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels) -> BandwidthNeeded:
+    """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first."""
+    waits, rows = [_wait(row, rate) for rate, row in rows_by_rate.items()], list(rows_by_rate.values())
+    fastest, compute = rows[-1], step_compute(rows)
+    assert compute is not None, "rows with a compute utilization have compute seconds"
+    link = LinkMap.parse(fastest.cells[0].spec["link"])
+    shape = f" · links with {link.shape}" if link.shape else ""
+    return BandwidthNeeded(
+        name=labels.whole(fastest, without=("link", "workers")) + shape + provenance(rows),
+        workers=int(fastest.fields["workers"]),
+        link=link,
+        compute=compute,
+        rates=tuple(needed_rate(waits, utilization) for utilization in UTILIZATIONS),
+        highest_utilization=1 / (1 + waits[-1].rest),
+        limited_by=_limiting_part(fastest),
+        num_rates=len(rows),
+    )
+
+
+def _wait(row: Row, rate: int) -> Wait:
+    utilization = row.metrics["compute_utilization"]
+    assert utilization is not None, "rows without a compute utilization are left out"
+    mean = 1 / utilization.mean - 1
+    compute = _seconds(row, "compute")
+    rest = (_seconds(row, "exposed_compress") + _seconds(row, "other")) / compute
+    return Wait(
+        rate=float(rate),
+        mean=mean,
+        low=mean if utilization.high is None else max(0.0, 1 / utilization.high - 1),
+        high=mean if utilization.low is None else 1 / max(1e-9, utilization.low) - 1,
+        rest=min(rest, mean),
+        communication=_seconds(row, "communicate") / compute,
+    )
+
+
+def _limiting_part(row: Row) -> LimitingPart | None:
+    """Return what takes most of the time that would remain on links without rate limit; None if nothing remains."""
+    compress, other = _seconds(row, "exposed_compress"), _seconds(row, "other")
+    if not compress and not other:
+        return None
+    if compress >= other:
+        return "compression"
+    return "processor" if CPU_BOUND in row_flags(row) else "latency"
+
+
+def _seconds(row: Row, part: str) -> float:
+    """Return a row's seconds per epoch for a part such as ``compute``; 0 if they are unknown."""
+    value = row.metrics[f"{part}_seconds_per_epoch"]
+    return 0.0 if value is None else value.mean
