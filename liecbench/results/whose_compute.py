@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from liecbench.results.row_flags import row_flags
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 
@@ -44,7 +43,7 @@ def step_compute(rows: Sequence[Row]) -> StepCompute | None:
     known = [(row, seconds) for row in rows if (seconds := _seconds(row)) is not None]
     if not known:
         return None
-    replayed = any("replayed" in row_flags(row) for row, _ in known)
+    replayed = any(row.cells[0].spec.get("compute") == "replayed" for row, _ in known)
     return StepCompute(
         seconds=statistics.median(seconds for _, seconds in known), source="replayed" if replayed else "measured"
     )

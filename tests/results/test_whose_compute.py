@@ -53,6 +53,12 @@ def test_the_seconds_of_a_step_are_those_of_the_records() -> None:
     )
 
 
+def test_the_compute_of_a_replayed_row_is_the_profiles() -> None:
+    rows = rows_of(run_of("a", [{"seconds": 11.0}], compute="replayed"))
+
+    assert step_compute(rows) == compute(0.25, "replayed")
+
+
 def test_rows_without_times_have_no_words() -> None:
     rows = rows_of(run_of("a", [{"timed": 0}]))
 
