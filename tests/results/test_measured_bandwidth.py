@@ -81,9 +81,9 @@ def test_what_precedes_bounds_the_rate_more_closely() -> None:
 
 
 def test_intervals_widen_the_range() -> None:
-    exact, (low, high, _) = (bounds([wait(50, 2.0, error=e), wait(200, 0.5, error=e)], 0.5) for e in (0.0, 0.1))
+    low, high, _ = bounds([wait(50, 2.0, error=0.1), wait(200, 0.5, error=0.1)], 0.5)
 
-    assert exact == (100, 100, "measured")
+    assert bounds([wait(50, 2.0), wait(200, 0.5)], 0.5) == (100, 100, "measured")
     assert low is not None
     assert high is not None
     assert low < 100 < high
