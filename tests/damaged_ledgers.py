@@ -11,7 +11,7 @@ from typing import Any, Final
 from liecbench.config.cell import Cell
 from liecbench.results.environment_record import Environment
 from liecbench.results.ledger_line import seal
-from liecbench.results.records import Record, Start, Timing
+from liecbench.results.records import Record, Start
 from tests import break_even_ledger, ledgers
 
 WRONG: Final[dict[str, Any]] = {
@@ -81,18 +81,12 @@ def whole() -> list[str]:
     profile = {"compute": "replayed", "profile": "0123456789abcdef" * 4, "dilation": 4}
     fields: dict[str, Any] = {"link": "10mbit", "timing": "interleaved", **profile}
     timed = [Cell.from_spec(ledgers.spec(name, **fields)) for name in ("ddp", "psgd")]
-    replayed = [_dilated(record) for record in break_even_ledger.ledger(timed, placements=2)]
+    replayed = [ledgers.dilated(record, 4.0) for record in break_even_ledger.ledger(timed, placements=2)]
     return ledgers.lines_of(*runs, lost, again, replayed, [ledgers.start("open", seed=3)])
 
 
 def _with_environment(record: Record) -> Record:
     return dataclasses.replace(record, environment=ENVIRONMENT) if isinstance(record, Start) else record
-
-
-def _dilated(record: Record) -> Record:
-    if not isinstance(record, Timing):
-        return record
-    return dataclasses.replace(record, dilation=4.0, raw_seconds=4.0 * record.seconds)
 
 
 def first_schema(lines: list[str]) -> list[str]:

@@ -151,6 +151,13 @@ def timing(
     )
 
 
+def dilated(record: Record, dilation: float) -> Record:
+    """Return a burst whose seconds were divided by ``dilation``; any other record as it is."""
+    if not isinstance(record, Timing):
+        return record
+    return dataclasses.replace(record, dilation=dilation, raw_seconds=dilation * record.seconds)
+
+
 def run_of(cell: str, epochs: Iterable[dict[str, Any]] = ({},), **fields: Any) -> list[Record]:
     """Return a completed cell: its start, an epoch for each of ``epochs``, its end."""
     trained = [epoch(cell, number, **values) for number, values in enumerate(epochs, start=1)]

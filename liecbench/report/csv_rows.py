@@ -29,7 +29,12 @@ def render(comparison: Comparison) -> str:
     writer.writerow({name: _safe(name) for name in headings})
     for row in rows:
         values = {key: value for name in names for key, value in _bounds(name, row.metrics[name]).items()}
-        writer.writerow({name: _safe(value) for name, value in {**row.fields, **counts(row), **values}.items()})
+        writer.writerow(
+            {
+                name: _safe(value)
+                for name, value in {**row.fields, "dilation": row.dilation, **counts(row), **values}.items()
+            }
+        )
     return text.getvalue()
 
 

@@ -15,7 +15,8 @@ def render(comparison: Comparison) -> str:
     """Return ``{"rows": [...], "verdict": [...], "break_even": [...], "bandwidth_needed": [...], ...}`` as JSON.
 
     Each row is one object of fields, counts of cells, metrics, verdicts, errors and warnings. A metric is an object
-    with the keys ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown.
+    with the keys ``"mean"``, ``"low"`` and ``"high"``, or null if it is unknown. ``"dilation"`` is how many times
+    slower everything ran while the row was timed; 1 if its ranks computed.
     """
     names = exported_metrics(cell for row in comparison.rows for cell in row.per_seed.values())
     rows = ({**_object(row, names), **row_verdict(comparison, row)} for row in comparison.rows)
@@ -51,4 +52,11 @@ def _object(row: Row, names: Sequence[str]) -> dict[str, Any]:
         name: None if value is None else {"mean": value.mean, "low": value.low, "high": value.high}
         for name, value in values.items()
     }
-    return {**row.fields, **counts(row), **metrics, "errors": row.errors, "warnings": row.warnings}
+    return {
+        **row.fields,
+        "dilation": row.dilation,
+        **counts(row),
+        **metrics,
+        "errors": row.errors,
+        "warnings": row.warnings,
+    }

@@ -15,7 +15,9 @@ def field_heading(name: str) -> str:
 
 def field_text(row: Row, name: str) -> str:
     """Return the value of the field ``name`` as text; a dash if the row has none."""
-    value = row.fields.get(name)
+    value = row.compute_text if name == "compute" else row.fields.get(name)
+    if name == "profile" and value is not None:
+        value = str(value)[:8]
     if isinstance(value, dict):
         value = ", ".join(f"{key} {item}" for key, item in value.items())
     return "–" if value is None else shortened(one_line(str(value)))
@@ -41,9 +43,11 @@ def caption(comparison: Comparison) -> str:
 
 
 def _shared_fields(comparison: Comparison) -> list[str]:
-    shared = comparison.shared_fields
-    ranks_per_gpu = max_ranks_per_gpu(cell for row in comparison.rows for cell in row.cells)
+    shared, rows = comparison.shared_fields, comparison.rows
+    ranks_per_gpu = max_ranks_per_gpu(cell for row in rows for cell in row.cells)
     parts = [f"{shared['workers']} workers"] if "workers" in shared else []
     parts += [f"up to {ranks_per_gpu} ranks per GPU"] if ranks_per_gpu > 1 else []
+    if rows and all(row.is_replayed for row in rows) and "compute" in shared:
+        parts.append(f"times {' and '.join(dict.fromkeys(row.compute_text for row in rows))}")
     parts += ["times composed"] if shared.get("timing") == "composed" else []
     return [*parts, *(f"{field_heading(name)} {shared[name]}" for name in _CAPTION_FIELDS if name in shared)]

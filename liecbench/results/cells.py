@@ -61,6 +61,11 @@ class CellResult:
         return bool(self.spec["timing"] == "interleaved")
 
     @property
+    def is_replayed(self) -> bool:
+        """True if the ranks sleep as long as a profile says, instead of computing, while this cell is timed."""
+        return self.spec.get("compute") == "replayed"
+
+    @property
     def emulators(self) -> frozenset[str]:
         """The names of what emulated this cell's links while it was timed; empty if its links have no rate limits."""
         if self.is_interleaved:

@@ -3,14 +3,18 @@
 import statistics
 from typing import Final
 
+from liecbench.network.link_map import LinkMap
 from liecbench.results.rows import Row
 
 CPU_BOUND: Final = "cpu_bound"
 DISTURBED: Final = "disturbed"
+REPLAYED: Final = "replayed"
 EARLIER_TIMING: Final = "timed_one_after_another"
 # A row is CPU-bound if its ranks keep more than this share of the processors busy, and there are more ranks and threads
 # than processors.
 _BUSY_SHARE: Final = 0.5
+# Likewise if its ranks replay a profile, and should need hardly any processor.
+_BUSY_SHARE_REPLAYED: Final = 1 / 3
 _MAX_OTHER_SHARE: Final = 0.15
 
 
@@ -19,11 +23,13 @@ def row_flags(row: Row) -> tuple[str, ...]:
 
     ``cpu_bound``: the row's ranks need more processors than there are. ``disturbed``: other processes used over 15 % of
     the CPU. ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a
-    drift of the machine may look like a difference.
+    drift of the machine may look like a difference. ``replayed``: the row's ranks slept as long as a profile says,
+    instead of computing.
     """
     flags = {
         CPU_BOUND: _is_cpu_bound(row),
         DISTURBED: (row.pace.other_cpu_share or 0.0) > _MAX_OTHER_SHARE,
+        REPLAYED: row.is_replayed,
         EARLIER_TIMING: row.cells[0].spec.get("timing") in ("measured", "composed"),
     }
     return tuple(name for name, holds in flags.items() if holds)
@@ -35,7 +41,10 @@ def _is_cpu_bound(row: Row) -> bool:
     if not completed or not all(cpus) or row.fields["link"] == "host":
         return False
     num_cpus = min(int(number) for number in cpus if number)
-    if int(row.fields["workers"]) * int(row.fields["threads"]) <= num_cpus:
+    needed = int(row.fields["workers"]) * int(row.fields["threads"])
+    if row.is_replayed:
+        needed += LinkMap.parse(row.cells[0].spec["link"]).shaped  # emulation of the links takes a processor, too
+    if needed <= num_cpus:
         return False
     epochs = [epoch for cell in completed for epoch in cell.epochs if epoch.timed_steps]
     busy = [
@@ -43,4 +52,5 @@ def _is_cpu_bound(row: Row) -> bool:
         for epoch in epochs
         if epoch.train_seconds
     ]
-    return bool(busy) and statistics.fmean(busy) > _BUSY_SHARE * num_cpus
+    share = _BUSY_SHARE_REPLAYED if row.is_replayed else _BUSY_SHARE
+    return bool(busy) and statistics.fmean(busy) > share * num_cpus

@@ -10,8 +10,10 @@ from liecbench.results.rows import Row
 # These fields belong to the setting in which a method is measured; all other fields belong to the method.
 _SETTING_FIELDS: Final = frozenset(
     {"workers", "link", "threads", "backend", "device", "enforcement", "emulator", "dataset", "model", "batch_size"}
-    | {"partition", "precision", "results"}
+    | {"partition", "precision", "results", "compute", "profile", "dilation"}
 )
+# Of the SHA-256 of a profile.
+_SHOWN_DIGITS: Final = 8
 
 
 class Labels:
@@ -70,10 +72,12 @@ class Labels:
 
 
 def provenance(rows: Sequence[Row]) -> str:
-    """Return a suffix such as ``(composed in part)`` that tells if times of the rows are composed or estimated.
+    """Return a suffix such as ``(composed in part)`` that tells if times are composed, replayed or estimated.
 
     Times are composed if an earlier version computed them from a sample of timed steps. Times are estimated if the
-    ranks' processes, and not the kernel, limit the rate of messages. The suffix is empty if all times are measured.
+    ranks' processes, and not the kernel, limit the rate of messages. They are replayed if the ranks slept as long as a
+    profile says, instead of computing; ``replayed ×16`` if everything ran 16 times slower. The suffix is
+    empty if all times are measured.
     """
     kinds = [_kinds(row) for row in rows]
     found = dict.fromkeys(kind for words in kinds for kind in words)
@@ -85,7 +89,7 @@ def provenance(rows: Sequence[Row]) -> str:
 def _kinds(row: Row) -> list[str]:
     paced = row.fields.get("enforcement") == "process" and row.fields["link"] not in ("none", "host")
     composed = row.fields["timing"] == "composed"
-    return ["composed"] * composed + ["estimated"] * paced
+    return ["composed"] * composed + [row.compute_text] * row.is_replayed + ["estimated"] * paced
 
 
 def _workload_options(row: Row) -> set[str]:
@@ -111,6 +115,8 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 
 def field_label(value: object, name: str) -> str:
     """Return a field's value as text; if the value is not a string, the field's name precedes it."""
+    if name == "profile":
+        return f"profile {str(value)[:_SHOWN_DIGITS]}"
     if isinstance(value, dict | list):
         value = json.dumps(value)
     return str(value) if isinstance(value, str) else f"{name.replace('_', ' ')} {value}"

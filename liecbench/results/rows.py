@@ -3,6 +3,7 @@
 A cell is one configuration of a scenario's matrix with one seed. A row is compared with the baseline of its setting.
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -26,13 +27,16 @@ from liecbench.results.statistics import Estimate
 from liecbench.results.warnings import cell_warnings, emulator_warnings, precision_warnings
 
 # Two rows are compared only if their cells share the _SETTING fields, and their tasks share the _WORKLOAD fields.
-_SETTING: Final = ("workers", "link", "threads", "backend", "device", "enforcement", "emulator", "timing")
+_SETTING: Final = (
+    *("workers", "link", "threads", "backend", "device", "enforcement", "emulator", "timing"),
+    *("compute", "profile", "dilation"),
+)
 _WORKLOAD: Final = ("dataset", "model", "batch_size", "partition", "precision")
 # Algorithms without compression, which send every gradient in full or in 16 bits.
 DENSE: Final = frozenset({"ddp", "ddp_bf16", "ddp_fp16"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """Cells that differ only in the seed, and their metrics.
 
@@ -83,6 +87,25 @@ class Row:
     def algorithm(self) -> str:
         """The algorithm's name, without options."""
         return str(self.fields["algorithm"])
+
+    @property
+    def is_replayed(self) -> bool:
+        """True if the ranks slept as long as a profile says, instead of computing."""
+        return self.cells[0].is_replayed
+
+    @functools.cached_property
+    def dilation(self) -> float:
+        """How many times slower everything ran while the row was timed; the largest number if it differed."""
+        if not self.is_replayed:
+            return 1.0
+        return max((burst.dilation for cell in self.cells for burst in cell.timings), default=1.0)
+
+    @property
+    def compute_text(self) -> str:
+        """``measured``, ``replayed`` or ``replayed ×16``, with the dilation of time."""
+        if not self.is_replayed:
+            return "measured"
+        return f"replayed ×{self.dilation:g}" if self.dilation > 1 else "replayed"
 
     @property
     def num_failed(self) -> int:

@@ -1,9 +1,10 @@
 import dataclasses
+from typing import Any
 
 import pytest
 
 from liecbench.results.environment_record import Environment
-from liecbench.results.row_flags import row_flags
+from liecbench.results.row_flags import EARLIER_TIMING, row_flags
 from liecbench.results.rows import Row
 from tests.ledgers import end, epoch, rows_of, start
 
@@ -41,6 +42,26 @@ def row(
 )
 def test_a_row_is_cpu_bound_if_too_many_ranks_keep_the_processors_busy(found: Row, expected: bool) -> None:
     assert expected == ("cpu_bound" in row_flags(found))
+
+
+@pytest.mark.parametrize(
+    ("cpu", "fields", "expected"),
+    [
+        (0.65, {"workers": 4}, ("replayed",)),
+        (0.68, {"workers": 4}, ("cpu_bound", "replayed")),  # over a third of 2 CPUs
+        (0.68, {"workers": 2}, ("cpu_bound", "replayed")),  # two ranks, and the emulation of their links
+        (1.9, {"workers": 2, "link": "none"}, ("replayed",)),
+    ],
+)
+def test_a_replayed_row_is_cpu_bound_above_a_third(
+    cpu: float, fields: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    began = dataclasses.replace(
+        start("a", compute="replayed", **{"link": "20mbit", **fields}), environment=Environment(num_cpus=2)
+    )
+    found = rows_of([began, dataclasses.replace(epoch("a", seconds=1.0), cpu_seconds=cpu), end("a")])[0]
+
+    assert tuple(flag for flag in row_flags(found) if flag != EARLIER_TIMING) == expected
 
 
 @pytest.mark.parametrize(("other", "expected"), [(0.16, True), (0.15, False), (None, False)])

@@ -17,13 +17,30 @@ _MOST_CANDIDATES: Final = 500
 _MOST_GROUPS: Final = 200
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
 # Cell fields that do not change the bytes that a method sends.
-_IRRELEVANT_FOR_BYTES: Final = ("link", "threads", "timing", "enforcement", "emulator")
+_IRRELEVANT_FOR_BYTES: Final = (
+    "link",
+    "threads",
+    "timing",
+    "enforcement",
+    "emulator",
+    "compute",
+    "profile",
+    "dilation",
+)
 # ``threads`` is included because splitting a sum over threads changes its rounding.
 _NUMERICS: Final = ("torch", "cpu", "gpus", "nccl", "data_sha256", "threads")
+_COMPUTE: Final = ("compute", "profile", "dilation")
 _NEEDED: Final[dict[Kind, tuple[str, ...]]] = {
-    "wire": ("link", "enforcement", "link_emulator", "nccl"),  # headers and retransmissions depend on these
+    "wire": (
+        "link",
+        "enforcement",
+        "link_emulator",
+        "nccl",
+        "compute",
+        "dilation",
+    ),  # headers and retransmissions depend on these
     "numerics": _NUMERICS,
-    "time": (*_NUMERICS, "link", "enforcement", "link_emulator", "timing", "congestion_control"),
+    "time": (*_NUMERICS, "link", "enforcement", "link_emulator", "timing", "congestion_control", *_COMPUTE),
 }
 
 
