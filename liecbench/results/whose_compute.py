@@ -87,7 +87,8 @@ def _seconds_by_setting(seconds: dict[str, float], *, named: bool) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
+    value, unit = (seconds, "s") if seconds >= 0.1 else (1000 * seconds, "ms")
+    return f"{value:.2g} {unit}" if value < 99.5 else f"{value:.0f} {unit}"
 
 
 def _seconds(row: Row) -> float | None:

@@ -220,7 +220,7 @@ def test_break_evens_are_brackets_of_measured_rates() -> None:
 
     # Half of an epoch of 22 steps computes; the median of the methods' epochs is 2 s.
     assert lines_of(*given)[-4:] == [
-        "break-even rates, for steps that compute 45.5 ms, as measured here:",
+        "break-even rates, for steps that compute 46 ms, as measured here:",
         "shown to be faster than ddp from 10mbit to 100mbit: liec",
         "shown to be slower than ddp from 10mbit to 100mbit: neolithic",
         "psgd: faster than ddp below a rate between 10mbit and 40mbit",

@@ -15,7 +15,7 @@ def compute(seconds: float, source: Any = "measured") -> StepCompute:
     ("found", "expected"),
     [
         ({"": compute(0.36)}, "for steps that compute 0.36 s, as measured here"),
-        ({"": compute(0.00163)}, "for steps that compute 1.63 ms, as measured here"),
+        ({"": compute(0.00163)}, "for steps that compute 1.6 ms, as measured here"),
         ({"": compute(0.36, "replayed")}, "for steps that compute 0.36 s, as replayed from a profile"),
         ({"workers 2": compute(0.36), "workers 4": compute(0.38)}, "for steps that compute 0.37 s, as measured here"),
         (
@@ -31,6 +31,7 @@ def compute(seconds: float, source: Any = "measured") -> StepCompute:
             {f"workers {n}": compute(0.1 * n) for n in range(1, 7)},
             "for steps that compute 0.1 s to 0.6 s, as measured here",
         ),
+        ({"": compute(140.0)}, "for steps that compute 140 s, as measured here"),
         ({}, ""),
     ],
 )
