@@ -13,7 +13,8 @@ from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.ledger_line import seal
 from liecbench.results.record_json import to_json
 from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
-from liecbench.results.rows import Row, summarise
+from liecbench.results.rows import Row
+from liecbench.results.rows_of_cells import summarise
 
 TASK: dict[str, Any] = {
     "dataset": {"name": "digits"},

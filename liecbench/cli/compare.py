@@ -93,9 +93,9 @@ def _load_comparison(
     The target accuracy and, if ``baseline`` is None, the baseline are those of the first directory's scenario. The
     field ``by`` groups rows. Each method is compared at its best value of ``tuned_field``, unless that is None.
     """
+    from liecbench.results.cell_groups import check_baseline
     from liecbench.results.comparison import compare as compare_cells
     from liecbench.results.directory import comparison_settings, load
-    from liecbench.results.rows import check_baseline
 
     settings = comparison_settings(directories[0])
     for other in directories[1:]:

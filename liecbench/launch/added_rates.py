@@ -13,7 +13,7 @@ from liecbench.config.cell import Cell
 from liecbench.results.break_even import BreakEven, break_evens
 from liecbench.results.cells import CellResult
 from liecbench.results.link_rates import rate_and_shape, without_rate
-from liecbench.results.rows import summarise
+from liecbench.results.rows_of_cells import summarise
 
 # No further rate is added once the added rates of a run have taken this long.
 SEARCH_SECONDS: Final = 600.0

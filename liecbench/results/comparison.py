@@ -15,7 +15,8 @@ from liecbench.results.measured_bandwidth import measured_bandwidth
 from liecbench.results.metric_row import Metric
 from liecbench.results.metrics import METRICS, check_names
 from liecbench.results.row_labels import Labels
-from liecbench.results.rows import Row, grouped, summarise
+from liecbench.results.rows import Row, grouped
+from liecbench.results.rows_of_cells import summarise
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import verdict_lines
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances

@@ -7,7 +7,7 @@ import pytest
 from liecbench.results.accuracy_verdict import AccuracyVerdict, accuracy_verdicts
 from liecbench.results.cells import CellResult
 from liecbench.results.environment_record import Environment
-from liecbench.results.rows import summarise
+from liecbench.results.rows_of_cells import summarise
 from liecbench.results.tolerances import Tolerances
 from tests.ledgers import epoch, spec
 

@@ -22,7 +22,8 @@ from liecbench.results.directory import (
 from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.record_json import SCHEMA, to_json
 from liecbench.results.records import Record
-from liecbench.results.rows import Row, summarise
+from liecbench.results.rows import Row
+from liecbench.results.rows_of_cells import summarise
 from liecbench.results.tolerances import Tolerances
 from tests.break_even_ledger import ledger
 from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start, write_ledger

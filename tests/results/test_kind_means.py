@@ -10,7 +10,7 @@ from liecbench.results.cells import CellResult, replay, without_used_trajectorie
 from liecbench.results.environment_record import Environment
 from liecbench.results.record_json import from_json, to_json
 from liecbench.results.records import Epoch, Record, Timing
-from liecbench.results.rows import summarise
+from liecbench.results.rows_of_cells import summarise
 from liecbench.results.statistics import Estimate
 from liecbench.results.warnings import emulator_warnings, precision_warnings
 from tests.ledgers import end, epoch, spec, start, timing

@@ -39,6 +39,26 @@ def test_an_interrupted_round_does_not_count() -> None:
     assert pace(*usual, rare).by_round == {("", 0, 0): pytest.approx(4.4)}
 
 
+def test_the_compute_utilization_of_a_round_is_that_of_the_long_run() -> None:
+    # 3 of 4 steps take 0.1 s and one takes 0.5 s, half of which computes: 0.05 · 3/4 + 0.25 · 1/4 of 0.2 s. In the
+    # second round the rare step computes nothing.
+    rounds = [
+        timing("a", 0, number, seconds, kind=kind, kind_share=share, compute_seconds=compute)
+        for number, rare in ((0, 2.5), (1, 0.0))
+        for kind, seconds, share, compute in (("step", 0.1, 0.75, 0.5), ("averaging", 0.5, 0.25, rare))
+    ]
+    found = pace(*rounds)
+
+    assert found.utilization_by_round == {("", 0, 0): pytest.approx(0.5), ("", 0, 1): pytest.approx(0.0375 / 0.2)}
+    assert found.log_utilization is not None
+    assert found.log_utilization.mean == pytest.approx((math.log(0.5) + math.log(0.1875)) / 2)
+
+
+def test_rounds_without_compute_have_no_utilization() -> None:
+    assert pace(timing("a", 0, 0, 0.1, compute_seconds=0.0)).log_utilization is None
+    assert pace().log_utilization is None
+
+
 def test_sessions_are_paired_by_round() -> None:
     drift = [1.0, 1.5, 0.7, 2.0]
     slow = pace(*[timing("a", index // 2, index % 2, 2 * d) for index, d in enumerate(drift)])

@@ -5,7 +5,8 @@ import pytest
 
 from liecbench.results.accuracy_verdict import AccuracyOutcome, AccuracyVerdict
 from liecbench.results.recommendation import Recommendation, recommend
-from liecbench.results.rows import Row, summarise
+from liecbench.results.rows import Row
+from liecbench.results.rows_of_cells import summarise
 from liecbench.results.speed_verdict import speed_verdicts
 from liecbench.results.statistics import Estimate
 from tests.ledgers import cells_of, run_of

@@ -6,7 +6,8 @@ import pytest
 
 from liecbench.errors import LiecbenchError
 from liecbench.results.records import Record
-from liecbench.results.rows import Row, summarise
+from liecbench.results.rows import Row
+from liecbench.results.rows_of_cells import summarise
 from liecbench.results.tuning import at_best
 from tests.ledgers import cells_of, end, epoch, run_of, start
 

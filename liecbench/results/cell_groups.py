@@ -1,0 +1,105 @@
+"""Groups of cells that differ only in the seed, and which groups are compared with each other."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic_core import to_json
+
+from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.config.known_specs import alike_key
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.results.cells import CellResult
+from liecbench.results.pace import Pace
+
+# Two rows are compared only if their cells share the SETTING_FIELDS, and their tasks share the WORKLOAD_FIELDS.
+SETTING_FIELDS: Final = (
+    *("workers", "link", "threads", "backend", "device", "enforcement", "emulator", "timing"),
+    *("compute", "profile", "dilation"),
+)
+WORKLOAD_FIELDS: Final = ("dataset", "model", "batch_size", "partition", "precision")
+# Algorithms without compression, which send every gradient in full or in 16 bits.
+DENSE: Final = frozenset({"ddp", "ddp_bf16", "ddp_fp16"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellGroup:
+    """The cells that will form one row, because they differ only in the seed."""
+
+    cells: list[CellResult]
+    per_seed: dict[int, dict[str, float]]
+    pace: Pace
+    is_baseline: bool
+
+    @classmethod
+    def of(
+        cls, cells: list[CellResult], baseline: BaselineChoice, derived: Mapping[int, dict[str, float]]
+    ) -> "CellGroup":
+        """Return the group of ``cells``, given the metrics of each completed one by ``id(cell)``."""
+        completed = [cell for cell in cells if cell.status == "completed"]
+        per_seed = {cell.spec["seed"]: derived[id(cell)] for cell in completed}
+        name = "seconds_per_epoch"
+        seconds = {seed: metrics[name] for seed, metrics in per_seed.items() if name in metrics}
+        is_baseline = baseline.matches(cells[0].spec)
+        pace = Pace.of_cells(completed, seconds)
+        return cls(cells=cells, per_seed=per_seed, pace=pace, is_baseline=is_baseline)
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm's name, without options."""
+        return str(self.cells[0].spec["algorithm"]["name"])
+
+    def seconds(self) -> float:
+        """Return the seconds per epoch, mean over seeds; at least one cell is timed."""
+        return statistics.fmean(self.pace.by_seed.values())
+
+
+def alike_cells(cells: Sequence[CellResult]) -> list[list[CellResult]]:
+    """Return groups of cells that differ only in the seed."""
+    groups: dict[tuple[bytes, str | None], list[CellResult]] = {}
+    for cell in cells:
+        groups.setdefault((alike_key(cell.spec), cell.directory), []).append(cell)
+    return list(groups.values())
+
+
+def comparable_key(cell: CellResult, baseline: BaselineChoice | None = None) -> bytes:
+    """Return a key that is equal for cells that may be compared, because they have the same setting and workload.
+
+    Fields by whose values ``baseline`` chooses the baseline's cells are not part of the key: other cells may differ
+    from the baseline in them.
+    """
+    fixed = {} if baseline is None else baseline.fixed
+    setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in fixed]
+    task = {**LATER_FIELDS, **cell.spec["task"]}
+    workload = [task[name] for name in WORKLOAD_FIELDS if name not in fixed]
+    return to_json([cell.directory, cell.is_added, setting, workload])
+
+
+def task_key(group: CellGroup) -> bytes:
+    """Return a key that is equal for groups with the same task."""
+    return to_json(group.cells[0].spec["task"])
+
+
+def by_task(groups: Sequence[CellGroup]) -> dict[bytes, CellGroup]:
+    """Return the groups of cells by their task as JSON; of several groups with the same task, only the first."""
+    return {task_key(group): group for group in reversed(groups)}
+
+
+def nearest_baseline(group: CellGroup, baselines: Sequence[CellGroup]) -> CellGroup | None:
+    """Return the baseline whose task has the most fields in common with that of ``group``; None if there is none.
+
+    A group has the cells of one row. There are several baselines if the scenario varies the task, for example its
+    learning rate.
+    """
+    task = group.cells[0].spec["task"]
+    shared = {id(one): sum(one.cells[0].spec["task"].get(k) == v for k, v in task.items()) for one in baselines}
+    return max(baselines, key=lambda one: shared[id(one)], default=None)
+
+
+def check_baseline(cells: Sequence[CellResult], baseline: str) -> None:
+    """Raise LiecbenchError if no cell has the algorithm ``baseline``."""
+    names = {cell.spec["algorithm"]["name"] for cell in cells}
+    if baseline not in names:
+        raise LiecbenchError(f"--baseline {baseline}: no cell has this algorithm", did_you_mean(baseline, names))

@@ -1,0 +1,80 @@
+"""Functions that derive metrics: from a completed cell, or from a cell and the baseline's cell of the same seed."""
+
+import statistics
+from collections.abc import Mapping
+from typing import Literal
+
+from liecbench.results import gpu_metrics
+from liecbench.results.metric_row import Compare, CompletedCell, Derive, Metric
+from liecbench.results.units import FRACTION, Unit
+
+
+def seconds_in(field: str) -> Derive:
+    """Return a function that returns a cell's mean seconds per epoch in a field of ``Epoch``; None if unknown."""
+    return lambda cell: cell.seconds_per_epoch(field)
+
+
+def baseline_ratio(name: str) -> Compare:
+    """Return a function that divides the baseline's value of metric ``name`` by the cell's; None if one is unknown."""
+    return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
+
+
+def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
+    """Return None: a speed-up has no value per cell, because it is computed from the times of all cells of a row."""
+
+
+def wire_bytes(cell: CompletedCell) -> float | None:
+    """Return the bytes sent + received per epoch by a rank's network interface; None if no interface counts them."""
+    known = [wire for epoch in cell.costly_epochs if (wire := epoch.wire_bytes_per_rank) is not None]
+    return statistics.fmean(known) if known else None
+
+
+def memory_bytes(cell: CompletedCell) -> float | None:
+    """Return the size of the vectors that the method keeps on the rank with the most; None if no epoch has it."""
+    known = [size for epoch in cell.epochs if (size := epoch.memory_bytes) is not None]
+    return float(max(known)) if known else None
+
+
+def compute_utilization(cell: CompletedCell) -> float | None:
+    """Return the share of an epoch's time that is computing; None if the records do not divide the time into parts."""
+    names = ("compute_seconds", "train_seconds", "other_seconds")
+    compute, whole, other = (cell.seconds_per_epoch(name) for name in names)
+    return None if compute is None or other is None or not whole else compute / whole
+
+
+def gpu_mean(
+    name: str,
+    heading: str,
+    unit: Unit,
+    field: str,
+    *,
+    better: Literal["higher", "lower"] = "lower",
+    shown: Literal["table", "on request"] = "on request",
+    hide_first: int | None = None,
+) -> Metric:
+    """Return a metric: the mean of a field of ``Epoch.gpu`` over the epochs that have the field."""
+    return Metric(
+        name=name,
+        heading=heading,
+        unit=unit,
+        derive=lambda cell: gpu_metrics.mean(cell.epochs, field),
+        better=better,
+        shown=shown,
+        exported_with=name,
+        of_gpus=True,
+        hide_first=hide_first,
+    )
+
+
+def throttling_reason(reason: str) -> Metric:
+    """Return a metric: the share of samples in which the GPUs' clocks were held back for ``reason``."""
+    name = f"throttled_{reason}_share"
+    return Metric(
+        name=name,
+        heading=gpu_metrics.reason_text(name),
+        unit=FRACTION,
+        derive=lambda cell: gpu_metrics.throttling_shares(cell.epochs).get(name),
+        exported_with=name,
+        zero_is_missing=True,
+        of_gpus=True,
+    )

@@ -1,0 +1,189 @@
+"""Join cells that differ only in the seed to rows, each with its metrics and its speed-up over the baseline."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from liecbench.config.baseline_choice import BaselineChoice
+from liecbench.config.cell_fields import flat_fields
+from liecbench.network.link_map import LinkMap
+from liecbench.results.cell_groups import (
+    DENSE,
+    SETTING_FIELDS,
+    WORKLOAD_FIELDS,
+    CellGroup,
+    alike_cells,
+    by_task,
+    comparable_key,
+    nearest_baseline,
+    task_key,
+)
+from liecbench.results.cell_metrics import compare_metrics, derive_metrics
+from liecbench.results.cells import CellResult
+from liecbench.results.directory import DEFAULT_BASELINE
+from liecbench.results.metric_row import CompletedCell, Metric
+from liecbench.results.metrics import METRICS
+from liecbench.results.ratio_interval import LogRatio
+from liecbench.results.rows import Row
+from liecbench.results.statistics import Estimate
+from liecbench.results.warnings import cell_warnings, emulator_warnings, precision_warnings
+
+
+def summarise(
+    cells: Sequence[CellResult],
+    *,
+    baseline: str | BaselineChoice = DEFAULT_BASELINE,
+    target_accuracy: float | None = None,
+    target_loss: float | None = None,
+) -> list[Row]:
+    """Return one row per group of cells that differ only in the seed.
+
+    Args:
+        cells: Cells of one or more results directories.
+        baseline: The cells with which rows of the same setting and workload are compared.
+        target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
+        target_loss: The test loss that these metrics refer to if ``target_accuracy`` is None; None for none.
+
+    Returns:
+        The rows, sorted by link, slowest first, and within each setting by time, fastest first.
+    """
+    choice = BaselineChoice.parse(baseline)
+    metrics = {
+        id(cell): derive_metrics(CompletedCell.of(cell.epochs, target_accuracy, target_loss, long_run=cell.long_run))
+        for cell in cells
+        if cell.status == "completed"
+    }
+    groups = [CellGroup.of(alike, choice, metrics) for alike in alike_cells(cells)]
+    baselines: dict[bytes, list[CellGroup]] = {}
+    dense: dict[bytes, list[CellGroup]] = {}
+    for group in groups:
+        if group.is_baseline:
+            baselines.setdefault(comparable_key(group.cells[0], choice), []).append(group)
+        if group.algorithm in DENSE and group.pace.by_seed:
+            dense.setdefault(comparable_key(group.cells[0]), []).append(group)
+    has_target = target_accuracy is not None or target_loss is not None
+    rivals = {setting: min(found, key=CellGroup.seconds) for setting, found in dense.items()}
+    same_task = {setting: by_task(found) for setting, found in baselines.items()}
+    rows = []
+    for group in groups:
+        setting = comparable_key(group.cells[0], choice)
+        base = same_task.get(setting, {}).get(task_key(group)) or nearest_baseline(group, baselines.get(setting, []))
+        rows.append(_row(group, base, rivals.get(comparable_key(group.cells[0])), has_target=has_target))
+    return sorted(rows, key=_setting_then_speed)
+
+
+def _row_fields(group: list[CellResult]) -> dict[str, Any]:
+    cell = group[0]
+    fields = {name: value for name, value in flat_fields(cell.spec).items() if name != "seed"}
+    epochs = [epoch for cell in group for epoch in cell.epochs]
+    if fields["timing"] == "composed" and epochs and not any(epoch.composed for epoch in epochs):
+        fields["timing"] = "trained"
+    return fields if cell.directory is None else {**fields, "results": cell.directory}
+
+
+def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, *, has_target: bool) -> Row:
+    baseline_per_seed = {} if baseline is None else baseline.per_seed
+    per_seed = {
+        seed: own | (compare_metrics(own, baseline_per_seed[seed]) if seed in baseline_per_seed else {})
+        for seed, own in group.per_seed.items()
+    }
+    speed = None if baseline is None else group.pace.speed_over(baseline.pace)
+    dense_speed = None
+    if dense is not None and dense is not group and dense is not baseline:
+        dense_speed = group.pace.speed_over(dense.pace)
+    completed = list(per_seed.values())
+    known = set[str]().union(*completed)
+    num_reached = sum("seconds_to_target" in metrics for metrics in completed)
+    metrics = {
+        metric.name: _mean(metric, completed, num_cells=len(group.cells)) if metric.name in known else None
+        for metric in METRICS.values()
+    }
+    metrics["speedup"] = None if speed is None else Estimate.exactly(1.0) if baseline is group else speed.estimate()
+    metrics["speedup_over_dense"] = None if dense_speed is None else dense_speed.estimate()
+    metrics["seconds_per_epoch"] = _with_rounds(metrics["seconds_per_epoch"], group.pace.log_seconds)
+    metrics["compute_utilization"] = _with_rounds(metrics["compute_utilization"], group.pace.log_utilization)
+    return Row(
+        fields=_row_fields(group.cells),
+        cells=tuple(group.cells),
+        per_seed=per_seed,
+        baseline_per_seed=baseline_per_seed,
+        is_baseline=group.is_baseline,
+        is_dense=group is dense,
+        pace=group.pace,
+        speed=None if baseline is group else speed,
+        dense_speed=dense_speed,
+        cpu_share_differs=baseline is not None and group.pace.disturbed_differently(baseline.pace),
+        reached=f"{num_reached}/{len(group.cells)}" if has_target else None,
+        metrics=metrics,
+        errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
+        warnings=[
+            *_pairing_warnings(completed, baseline),
+            *_session_warnings(group, baseline),
+            *cell_warnings(group.cells),
+            *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),
+            *precision_warnings(group.cells, None if baseline is group else metrics["speedup"]),
+        ],
+    )
+
+
+def _with_rounds(mean: Estimate | None, of_rounds: LogRatio | None) -> Estimate | None:
+    """Return a row's mean of a metric; if a session timed the row, with the interval from the session's rounds.
+
+    Args:
+        mean: The mean over seeds with its interval, or None, which is returned as it is. Only the interval is replaced.
+        of_rounds: The logarithm of the metric, mean over rounds. If it is None, ``mean`` is returned as it is.
+    """
+    if mean is None or of_rounds is None:
+        return mean
+    rounds = of_rounds.estimate()
+    low = None if rounds.low is None else mean.mean * rounds.low / rounds.mean
+    high = None if rounds.high is None else mean.mean * rounds.high / rounds.mean
+    return Estimate(mean=mean.mean, low=low, high=high)
+
+
+def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells: int) -> Estimate | None:
+    """Return the mean of a metric over a row's seeds; None if no completed cell has a value.
+
+    If only some cells have a value, the metric decides:
+
+    - With ``every_seed``, the mean is None if any cell has no value, even a failed or unfinished one.
+    - With ``compare``, the mean is over the cells with a value. A cell has none if the baseline did not complete the
+      same seed.
+    - For all other metrics, the mean is None if any completed cell has no value.
+
+    Args:
+        metric: The metric.
+        completed: The metrics of each completed cell by name.
+        num_cells: The number of the row's cells, completed or not.
+    """
+    known = [metrics[metric.name] for metrics in completed if metric.name in metrics]
+    # A cell that did not complete has not reached the target accuracy either.
+    num_expected = num_cells if metric.every_seed else len(known) if metric.compare else len(completed)
+    return Estimate.of(known) if known and len(known) == num_expected else None
+
+
+def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: CellGroup | None) -> list[str]:
+    num_paired = sum("accuracy_difference" in metrics for metrics in completed)
+    if baseline is None or num_paired == len(completed):
+        return []
+    return [f"compared with the baseline by {num_paired} of its {len(completed)} seeds: the baseline has no others"]
+
+
+def _session_warnings(group: CellGroup, baseline: CellGroup | None) -> list[str]:
+    if baseline is None or not group.pace.timed_apart_from(baseline.pace):
+        return []
+    return ["timed in no round together with the baseline: its speed-up contains what changed between their sessions"]
+
+
+def _setting_then_speed(row: Row) -> tuple[object, ...]:
+    seconds = row.metrics["seconds_per_epoch"]
+    names = [name for name in (*SETTING_FIELDS, *WORKLOAD_FIELDS) if name not in ("timing", "link")]
+    setting = tuple(str(row.fields.get(name)).rjust(12) for name in names)
+    link = (_rate(row), str(row.fields.get("link")))
+    return (setting[:1], link, setting[1:], math.inf if seconds is None else seconds.mean)
+
+
+def _rate(row: Row) -> tuple[float, ...]:
+    """Return a key that sorts links by rate, slowest first; links without a limit come last."""
+    link = LinkMap.parse(row.cells[0].spec["link"])
+    return link.speed if link.shaped else (math.inf,)
