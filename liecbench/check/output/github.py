@@ -13,12 +13,10 @@ from liecbench.check.output.outcome_table import (
     NOISY,
     Problem,
     headline,
-    one_line,
     problems,
-    result_texts,
-    ungated_texts,
     used_headings,
 )
+from liecbench.check.output.result_texts import one_line, result_texts, ungated_texts
 from liecbench.check.verdict import Outcome, worst_first
 from liecbench.errors import ExitCode, LiecbenchError
 from liecbench.untrusted.regular_files import append_text

@@ -2,7 +2,8 @@
 
 from xml.etree import ElementTree as ET
 
-from liecbench.check.output.outcome_table import NOISY, headline, one_line, result_texts
+from liecbench.check.output.outcome_table import NOISY, headline
+from liecbench.check.output.result_texts import one_line, result_texts
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.errors import ExitCode
 

@@ -1,6 +1,5 @@
 """A check's outcome as a table on a terminal, and texts that GitHub's and JUnit's formats use as well."""
 
-import math
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -11,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from liecbench.check.output.json_outcome import verdict_name
-from liecbench.check.verdict import CheckResult, Outcome, UngatedMetric, Verdict, worst_first
+from liecbench.check.output.result_texts import one_line, result_texts, spaced, ungated_texts
+from liecbench.check.verdict import Outcome, Verdict, worst_first
 from liecbench.errors import ExitCode
 
 NEVER_GATED: Final = "for information, never gated"
@@ -20,17 +20,12 @@ CELL_FAILED: Final = "CELL FAILED"
 TIME_NOT_GATED: Final = "time not gated"
 _PLACE: Final = "cell\nmetric"
 LEFT: Final = frozenset({"verdict", "cell", "metric", "evidence", _PLACE})
-_SCALES: Final = {
-    "seconds": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
-    "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
-}
 _STYLES: Final = {"FAIL": "bold red", CELL_FAILED: "bold red", "INCONCLUSIVE": "yellow", "PASS": "green"}
 # If a table is too wide, these columns are wrapped, down to _NARROWEST characters.
 _WRAPPED: Final = frozenset({"cell", _PLACE})
 _NARROWEST = 20
 # Nobody reads more rows of a table; the worst stand first.
 _MOST_ROWS: Final = 500
-_LEAST_DIGITS, _MOST_DIGITS = 3, 17
 
 
 class Problem(NamedTuple):
@@ -66,7 +61,7 @@ def render(outcome: Outcome, *, width: int) -> Group:
         parts.append(Text.assemble((verdict, _STYLES.get(verdict, "")), f"{place}: {one_line(_first_line(reason))}"))
     for result in outcome.results:
         if result.verdict is Verdict.PASS and result.pairs:
-            place = one_line(f"{result.cell} · {_spaced(result.metric)}")
+            place = one_line(f"{result.cell} · {spaced(result.metric)}")
             parts.append(Text.assemble(("PASS", _STYLES["PASS"]), f" {place}: {one_line(result.reason)}"))
     if outcome.ungated:
         parts += [
@@ -97,7 +92,7 @@ def headline(outcome: Outcome) -> str:
 def problems(outcome: Outcome) -> list[Problem]:
     """Return what did not pass: failed results, then failed cells, then inconclusive and not compared results."""
     found = [
-        Problem(result.verdict.upper(), f"{result.cell} · {_spaced(result.metric)}", result.reason)
+        Problem(result.verdict.upper(), f"{result.cell} · {spaced(result.metric)}", result.reason)
         for result in worst_first(outcome.results)
         if result.verdict is not Verdict.PASS
     ]
@@ -109,44 +104,9 @@ def problems(outcome: Outcome) -> list[Problem]:
     ]
 
 
-def result_texts(result: CheckResult) -> dict[str, str]:
-    """Return a result's texts by column heading, each a single line. The text of a missing figure is empty."""
-    baseline, now = _amounts(result.metric, result.baseline, result.current, percent=result.unit == "points")
-    detectable = result.smallest_detectable
-    return {
-        "verdict": result.verdict.upper(),
-        "cell": one_line(result.cell),
-        "metric": one_line(_spaced(result.metric)) + " ~" * result.noisy,
-        "baseline": baseline,
-        "now": now,
-        "change": _change(result),
-        "pairs": str(len(result.pairs) or ""),
-        "evidence": _evidence(result),
-        "smallest detectable": "" if detectable is None else _percent(detectable, result).removeprefix("+"),
-    }
-
-
-def ungated_texts(metric: UngatedMetric) -> dict[str, str]:
-    """Return an ungated metric's texts by column heading."""
-    baseline, now = _amounts(metric.metric, metric.baseline, metric.current, percent=False)
-    change = f"{_signed(100 * (metric.current / metric.baseline - 1))} %" if metric.baseline else ""
-    return {
-        "cell": one_line(metric.cell),
-        "metric": one_line(_spaced(metric.metric)),
-        "baseline": baseline,
-        "now": now,
-        "change": change,
-    }
-
-
 def used_headings(rows: Sequence[dict[str, str]]) -> list[str]:
     """Return the headings of the columns that are not empty in every row."""
     return [heading for heading in rows[0] if any(row[heading] for row in rows)]
-
-
-def one_line(text: str) -> str:
-    """Return the text as one line without control characters, which in a user's names could move the cursor."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def _first_line(reason: str) -> str:
@@ -214,66 +174,3 @@ def _needed(rows: Sequence[dict[str, str]]) -> int:
         widest = max(cell_len(line) for text in (heading, *(row[heading] for row in rows)) for line in text.split("\n"))
         needed += 2 + (min(widest, _NARROWEST) if heading in _WRAPPED else widest)
     return needed
-
-
-def _spaced(metric: str) -> str:
-    return metric.replace("_", " ")
-
-
-def _change(result: CheckResult) -> str:
-    if result.change is None:
-        return ""
-    text = _percent(result.change, result)
-    if result.low is None and result.high is None:
-        return text
-    low, high = ("…" if bound is None else _signed(100 * bound) for bound in (result.low, result.high))
-    return f"{text} [{low}, {high}]"
-
-
-def _percent(value: float, result: CheckResult) -> str:
-    return f"{_signed(100 * value)} {'points' if result.unit == 'points' else '%'}"
-
-
-def _signed(value: float) -> str:
-    """Return a signed number with one decimal, or with two significant digits if one decimal would show 0.0."""
-    text = f"{value:+,.1f}"
-    if value and text in ("+0.0", "-0.0"):
-        text = f"{value:+.2g}"
-    return text.replace("-", "−").replace("inf", "∞")
-
-
-def _evidence(result: CheckResult) -> str:
-    if result.evidence is None:
-        return ""
-    slower, within = (
-        f"{value:.0f}" if 99.5 <= value < 1e5 else f"{value:.2g}"
-        for value in (result.evidence.slower, result.evidence.within)
-    )
-    return f"slower {slower}, within {within}"
-
-
-def _amounts(metric: str, baseline: float | None, now: float | None, *, percent: bool) -> tuple[str, str]:
-    """Return ``baseline`` and ``now`` as texts with the unit of ``metric``, or as percentages if ``percent``.
-
-    The texts have enough digits that a difference of a single byte is visible.
-    """
-    measured = metric.partition("_per_")[0]
-    kind = "percent" if percent else next((name for name in _SCALES if measured.endswith(name)), "")
-    for digits in range(_LEAST_DIGITS, _MOST_DIGITS + 1):
-        pair = _amount(baseline, kind, digits), _amount(now, kind, digits)
-        if pair[0] != pair[1] or baseline == now:
-            break
-    return pair
-
-
-def _amount(value: float | None, kind: str, digits: int) -> str:
-    if value is None:
-        return ""
-    if kind == "percent":
-        return f"{100 * value:.{digits - 2}f} %"
-    scales = _SCALES.get(kind, ((1.0, ""),))
-    # With three digits, 0.9995 of a unit is shown as 1.
-    size, unit = next((scale for scale in scales if abs(value) >= 0.9995 * scale[0]), scales[-1])
-    scaled = value / size
-    whole = len(f"{abs(scaled):.0f}") if math.isfinite(scaled) and abs(scaled) < 1e15 else 0
-    return f"{scaled:,.{max(digits, whole)}g} {unit}".rstrip()

@@ -1,194 +1,23 @@
 """The stored baseline: bytes, accuracy and times of each completed cell, in a file with a checksum against edits."""
 
-import dataclasses
-import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import (
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from annotated_types import MaxLen, MinLen
+from pydantic import Field, ValidationError, field_validator
 
 from liecbench import __version__
 from liecbench.check.stored import baseline_text
-from liecbench.check.stored.session_times import undisturbed_epochs
+from liecbench.check.stored.baseline_cell import BaselineCell, first_error
 from liecbench.config.cell import Cell, Model
-from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError, NothingToCompareError
-from liecbench.network.link_record import LinkRecord
 from liecbench.results.cells import CellResult
-from liecbench.results.environment_record import Environment, NcclRecord
-from liecbench.results.ranges import Count, CpuShare, Fraction, NonNegative, Real, Seconds
-from liecbench.results.records import Epoch
 from liecbench.untrusted import regular_files
 
 _MOST_BYTES: Final = 2**30
-_STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 _WRITE: Final = "`liecbench baseline RESULTS -o FILE`"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBytes:
-    """Bytes that each rank sent and received in an epoch; both lists have one entry per rank."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    sent: list[Count]
-    received: list[Count]
-
-    @property
-    def total(self) -> int:
-        """Bytes sent and received by all ranks."""
-        return sum(self.sent) + sum(self.received)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFirstSteps:
-    """The numbers of a cell's first steps: a loss per step, and compression error and residual norm after the last."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    train_loss: list[Real]
-    compression_error: NonNegative | None
-    residual_norm: NonNegative | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEpoch:
-    """The fields of an epoch's record that checks need; accuracy is a fraction."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    epoch: Annotated[int, Ge(1), Le(10**9)]
-    steps: Annotated[int, Ge(1), Le(10**9)]
-    timed_steps: Count
-    payload_bytes: StoredBytes
-    messages: list[Count]
-    wire_bytes: StoredBytes | None
-    compression_error: NonNegative | None
-    residual_norm: NonNegative | None
-    train_loss: Real
-    test_loss: Real
-    test_accuracy: Fraction
-    train_seconds: Seconds
-    exposed_seconds: Seconds
-    communicate_seconds: Seconds
-    least_communicate_seconds: Seconds | None
-    other_cpu_share: CpuShare | None
-    first_steps: StoredFirstSteps | None = None
-
-    @classmethod
-    def of(cls, epoch: Epoch) -> Self:
-        """Return the part of an epoch's record that a baseline stores.
-
-        Raises ValidationError if a value is out of bounds.
-        """
-        first = None if epoch.first_steps is None else dataclasses.asdict(epoch.first_steps)
-        found: Self = _epoch_adapter().validate_python({**_stored_fields(epoch), "first_steps": first}, strict=False)
-        return found
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, without ``first_steps`` if it is None: earlier versions can then read the file."""
-        fields: dict[str, Any] = _epoch_adapter().dump_python(self)
-        return {name: value for name, value in fields.items() if value is not None or name != "first_steps"}
-
-
-@functools.cache
-def _epoch_adapter() -> TypeAdapter[Any]:
-    return TypeAdapter(StoredEpoch)
-
-
-_STORED: Final = tuple(one.name for one in dataclasses.fields(StoredEpoch))
-
-
-def _stored_fields(epoch: Epoch) -> dict[str, Any]:
-    return {name: getattr(epoch, name) for name in _STORED}
-
-
-class StoredEnvironment(Model):
-    """The fields of a cell's environment that decide which metrics can be compared; an unrecorded field is None."""
-
-    torch: str | None = None
-    cpu: str | None = None
-    data_sha256: str | None = None
-    link: LinkRecord | None = None
-    gpus: list[str] | None = None
-    nccl: NcclRecord | None = None
-
-    @classmethod
-    def of(cls, recorded: Environment) -> Self:
-        """Return the fields of a recorded environment that a baseline stores."""
-        fields = {name: getattr(recorded, name) for name in cls.model_fields if name != "gpus"}
-        return cls(**fields, gpus=None if recorded.gpu is None else list(recorded.gpu.names))
-
-    @model_serializer(mode="wrap")
-    def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out newer fields that are None: versions without these fields can then read the file."""
-        fields: dict[str, Any] = serialise(self)
-        if self.link is not None:
-            fields["link"] = {name: value for name, value in fields["link"].items() if value is not None}
-        return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
-
-
-class BaselineCell(Model):
-    """One cell of a baseline: its spec, its environment, and its epochs in order."""
-
-    spec: dict[str, Any]
-    environment: StoredEnvironment
-    epochs: list[StoredEpoch]
-
-    @field_validator("spec")
-    @classmethod
-    def _fill_in(cls, spec: dict[str, Any]) -> dict[str, Any]:
-        """Return the spec with the defaults of fields that a later version added to cells."""
-        try:
-            return complete_spec(spec)
-        except ValidationError as error:
-            raise ValueError(_first_error(error)) from None
-
-    @model_validator(mode="after")
-    def _check_epochs(self) -> Self:
-        for number, epoch in enumerate(self.epochs, start=1):
-            if epoch.epoch != number:
-                raise ValueError(f"epoch {epoch.epoch} stands in place of epoch {number}")
-            lists = [epoch.payload_bytes.sent, epoch.payload_bytes.received, epoch.messages]
-            lists += [] if epoch.wire_bytes is None else [epoch.wire_bytes.sent, epoch.wire_bytes.received]
-            if any(len(ranks) != self.spec["workers"] for ranks in lists):
-                raise ValueError(f"epoch {number} needs one number per rank, of {self.spec['workers']}")
-        return self
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the cell as plain JSON values."""
-        environment = self.environment.model_dump(mode="json")
-        return {"spec": self.spec, "environment": environment, "epochs": [epoch.as_dict() for epoch in self.epochs]}
-
-    @property
-    def seed(self) -> int:
-        """The cell's seed."""
-        return int(self.spec["seed"])
-
-    @classmethod
-    def of(cls, cell: CellResult) -> Self:
-        """Return the fields of a cell that a baseline stores; an unfinished cell has the epochs recorded so far.
-
-        Raises:
-            LiecbenchError: If the cell's records are invalid.
-        """
-        try:
-            environment = StoredEnvironment.of(cell.environment)
-            epochs = [StoredEpoch.of(epoch) for epoch in undisturbed_epochs(cell)]
-            return cls.model_validate({"spec": cell.spec, "environment": environment, "epochs": epochs})
-        except ValidationError as error:
-            remedy = "use the liecbench that wrote it, or run the cell again"
-            raise LiecbenchError(f"cell {cell.id}: its records are invalid: {_first_error(error)}", remedy) from None
 
 
 class Baseline(Model):
@@ -245,9 +74,7 @@ class Baseline(Model):
         except OSError as error:
             raise LiecbenchError(f"{path}: {error.strerror}", f"give the file that {_WRITE} wrote") from None
         except ValidationError as error:
-            raise LiecbenchError(
-                f"{path}: not a baseline that liecbench wrote: {_first_error(error)}", remedy
-            ) from None
+            raise LiecbenchError(f"{path}: not a baseline that liecbench wrote: {first_error(error)}", remedy) from None
         except UnicodeDecodeError:
             raise LiecbenchError(f"{path}: not UTF-8 text, so it is no baseline", remedy) from None
         except json.JSONDecodeError as error:
@@ -282,8 +109,3 @@ def left_out(cells: Sequence[CellResult]) -> list[str]:
 def _sort_key(entry: BaselineCell) -> tuple[str, int]:
     others = {name: value for name, value in entry.spec.items() if name != "seed"}
     return json.dumps(others, sort_keys=True), entry.seed
-
-
-def _first_error(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"

@@ -7,7 +7,7 @@ Times in seconds are only printed.
 import statistics
 from collections.abc import Iterator, Sequence
 
-from liecbench.check.stored.baseline import BaselineCell, StoredBytes, StoredEpoch
+from liecbench.check.stored.baseline_cell import BaselineCell, StoredBytes, StoredEpoch
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import COMMUNICATION_OVER_WIRE, CheckResult, UngatedMetric, Verdict
 from liecbench.network.link_map import LinkMap

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from liecbench.check.stored.baseline import BaselineCell, StoredFirstSteps
+from liecbench.check.stored.baseline_cell import BaselineCell, StoredFirstSteps
 from liecbench.check.stored.exact import change
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from liecbench.check.stored.baseline import BaselineCell, StoredEpoch
+from liecbench.check.stored.baseline_cell import BaselineCell, StoredEpoch
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
 

@@ -6,13 +6,15 @@ communication time to wire time by a margin; times in seconds are only printed.
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from liecbench.check.stored import communication, exact, matching, seeds, training_numbers
-from liecbench.check.stored.baseline import Baseline, BaselineCell
+from liecbench.check.stored.baseline import Baseline
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.early_numbers import first_steps
-from liecbench.check.stored.matching import CellMatch, Kind
+from liecbench.check.stored.matching import Kind
+from liecbench.check.stored.seed_groups import SeedGroup, seed_groups
 from liecbench.check.verdict import CheckResult, Outcome, UngatedMetric, Verdict
 from liecbench.results.accuracy_verdict import accuracy_resolution
 from liecbench.results.cells import CellResult
@@ -60,36 +62,6 @@ class Margins:
     least_wire_seconds_per_step: float = 0.020
 
 
-@dataclass(slots=True, kw_only=True)
-class _Group:
-    """Cells that differ only in the seed.
-
-    Attributes:
-        example: One of the cells.
-        known: Cells that did not fail and that match a cell of the baseline.
-        failed: Cells that failed.
-        matches: Cells that completed, each with the baseline's cell that it matches.
-        unknown: The seed of each cell that matches no cell of the baseline, with a text that names the differences from
-            the baseline's nearest cell.
-        missing: Seeds of the baseline's cells that match no cell of the results.
-    """
-
-    example: BaselineCell
-    known: list[CellResult] = field(default_factory=list)
-    failed: list[CellResult] = field(default_factory=list)
-    matches: list[CellMatch] = field(default_factory=list)
-    unknown: dict[int, str] = field(default_factory=dict)
-    missing: list[int] = field(default_factory=list)
-
-    def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the completed cells, each with the baseline's cell, whose metrics of this kind can be compared."""
-        return [match for match in self.matches if not match.differences(kind)]
-
-    def seeds_with(self, status: str) -> list[int]:
-        """Return the seeds of cells with this status that did not fail and that match a cell of the baseline."""
-        return [cell.spec["seed"] for cell in self.known if cell.status == status]
-
-
 def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margins) -> Outcome:
     """Compare the cells of a results directory with a baseline, seed by seed.
 
@@ -103,7 +75,7 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
     """
     entries = [BaselineCell.of(cell) for cell in cells]
     cells = [dataclasses.replace(cell, epochs=[], timings=(), long_run=None) for cell in cells]  # frees their memory
-    groups = _grouped(cells, entries, baseline)
+    groups = seed_groups(cells, entries, baseline)
     num_tests = sum(seeds.num_tests(group.comparable("numerics")) for group in groups)
     level = margins.alpha / max(num_tests, 1)
     num_intervals = sum(training_numbers.num_tests(group.comparable("numerics")) for group in groups)
@@ -134,35 +106,7 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
     )
 
 
-def _grouped(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[_Group]:
-    """Group cells that differ only in the seed, in the order of the results.
-
-    If any cell matches the baseline, also add the baseline's cells that match no cell of the results.
-    """
-    indices = matching.match_cells(entries, baseline.cells)
-    candidates = matching.nearest_candidates(baseline.cells)
-    groups: dict[str, _Group] = {}
-    for cell, entry, index in zip(cells, entries, indices, strict=True):
-        group = groups.setdefault(matching.key_without_seed(entry), _Group(example=entry))
-        if cell.status == "failed":
-            group.failed.append(cell)
-        elif index is None:
-            differences = "; ".join(matching.differences_from_nearest(entry, candidates))
-            group.unknown[entry.seed] = f"the baseline has no such cell; the nearest differs: {differences}"
-        else:
-            group.known.append(cell)
-            if cell.status == "completed":
-                group.matches.append(CellMatch(baseline=baseline.cells[index], current=entry))
-    matched = {index for index in indices if index is not None}
-    if matched:
-        for index, entry in enumerate(baseline.cells):
-            if index not in matched:
-                group = groups.setdefault(matching.key_without_seed(entry), _Group(example=entry))
-                group.missing.append(entry.seed)
-    return list(groups.values())
-
-
-def _statuses(label: str, group: _Group) -> list[CheckResult]:
+def _statuses(label: str, group: SeedGroup) -> list[CheckResult]:
     """Return one result per kind of problem: cells that diverged, are unfinished, or were run on one side only.
 
     ``label`` is the name of the group's cells.
@@ -180,13 +124,13 @@ def _statuses(label: str, group: _Group) -> list[CheckResult]:
     return [CheckResult(cell=label, metric=_STATUS, verdict=verdict, reason=reason) for verdict, reason in found]
 
 
-def _bytes(label: str, group: _Group, margins: Margins) -> list[CheckResult]:
+def _bytes(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult]:
     found = [exact.payload_bytes(label, group.matches), exact.messages(label, group.matches)]
     found += exact.wire_bytes(label, group.comparable("wire"), margins.wire)
     return [*found, *_not_compared(label, group, "wire")]
 
 
-def _numbers(label: str, group: _Group, margins: Margins, level: float) -> list[CheckResult]:
+def _numbers(label: str, group: SeedGroup, margins: Margins, level: float) -> list[CheckResult]:
     """Compare first steps, compression error and residual norm.
 
     On GPUs these numbers vary from run to run, so that only a number that one side lacks can fail.
@@ -216,7 +160,7 @@ def _numbers(label: str, group: _Group, margins: Margins, level: float) -> list[
     ]
 
 
-def _seeds(label: str, group: _Group, margins: Margins, level: float) -> Sequence[CheckResult]:
+def _seeds(label: str, group: SeedGroup, margins: Margins, level: float) -> Sequence[CheckResult]:
     matches = group.comparable("numerics")
     if not matches:
         return []
@@ -230,7 +174,7 @@ def _seeds(label: str, group: _Group, margins: Margins, level: float) -> Sequenc
     )
 
 
-def _times(label: str, group: _Group, margins: Margins) -> list[CheckResult | UngatedMetric]:
+def _times(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult | UngatedMetric]:
     found: list[CheckResult | UngatedMetric] = [*_not_compared(label, group, "time")]
     if matches := group.comparable("time"):
         least = margins.least_wire_seconds_per_step
@@ -239,7 +183,7 @@ def _times(label: str, group: _Group, margins: Margins) -> list[CheckResult | Un
     return found
 
 
-def _not_compared(label: str, group: _Group, kind: Kind) -> list[CheckResult]:
+def _not_compared(label: str, group: SeedGroup, kind: Kind) -> list[CheckResult]:
     """Return a NOT_COMPARED result for each reason why metrics of this kind, such as times, cannot be compared.
 
     Each reason names the seeds that it concerns.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from liecbench.check.case_labels import cell_labels, value_text
-from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.config.cell_fields import LATER_CELL_FIELDS, flat_fields, link_text
 
 Kind = Literal["wire", "numerics", "time"]

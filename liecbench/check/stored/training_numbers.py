@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.early_numbers import NUMBERS_CHANGED
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.stored.seeds import ENOUGH_SEEDS, seeds_text

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.matching import (
     CellMatch,
     Kind,

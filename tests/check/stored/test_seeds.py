@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.stored.seeds import decide, seed_results
 from liecbench.check.verdict import CheckResult, Verdict

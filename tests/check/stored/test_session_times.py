@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from liecbench.check.stored.baseline import BaselineCell
+from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.session_times import undisturbed_epochs
 from tests import ledgers
 from tests.check.stored_results import cell

@@ -1,0 +1,111 @@
+"""The texts of a check's results: amounts with their units, changes, and evidence."""
+
+import math
+from typing import Final
+
+from liecbench.check.verdict import CheckResult, UngatedMetric
+
+_SCALES: Final = {
+    "seconds": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
+    "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+}
+_LEAST_DIGITS, _MOST_DIGITS = 3, 17
+
+
+def result_texts(result: CheckResult) -> dict[str, str]:
+    """Return a result's texts by column heading, each a single line. The text of a missing figure is empty."""
+    baseline, now = _amounts(result.metric, result.baseline, result.current, percent=result.unit == "points")
+    detectable = result.smallest_detectable
+    return {
+        "verdict": result.verdict.upper(),
+        "cell": one_line(result.cell),
+        "metric": one_line(spaced(result.metric)) + " ~" * result.noisy,
+        "baseline": baseline,
+        "now": now,
+        "change": _change(result),
+        "pairs": str(len(result.pairs) or ""),
+        "evidence": _evidence(result),
+        "smallest detectable": "" if detectable is None else _percent(detectable, result).removeprefix("+"),
+    }
+
+
+def ungated_texts(metric: UngatedMetric) -> dict[str, str]:
+    """Return an ungated metric's texts by column heading."""
+    baseline, now = _amounts(metric.metric, metric.baseline, metric.current, percent=False)
+    change = f"{_signed(100 * (metric.current / metric.baseline - 1))} %" if metric.baseline else ""
+    return {
+        "cell": one_line(metric.cell),
+        "metric": one_line(spaced(metric.metric)),
+        "baseline": baseline,
+        "now": now,
+        "change": change,
+    }
+
+
+def one_line(text: str) -> str:
+    """Return the text as one line without control characters, which in a user's names could move the cursor."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def spaced(metric: str) -> str:
+    """Return the name of a metric with spaces in place of underscores."""
+    return metric.replace("_", " ")
+
+
+def _change(result: CheckResult) -> str:
+    if result.change is None:
+        return ""
+    text = _percent(result.change, result)
+    if result.low is None and result.high is None:
+        return text
+    low, high = ("…" if bound is None else _signed(100 * bound) for bound in (result.low, result.high))
+    return f"{text} [{low}, {high}]"
+
+
+def _percent(value: float, result: CheckResult) -> str:
+    return f"{_signed(100 * value)} {'points' if result.unit == 'points' else '%'}"
+
+
+def _signed(value: float) -> str:
+    """Return a signed number with one decimal, or with two significant digits if one decimal would show 0.0."""
+    text = f"{value:+,.1f}"
+    if value and text in ("+0.0", "-0.0"):
+        text = f"{value:+.2g}"
+    return text.replace("-", "−").replace("inf", "∞")
+
+
+def _evidence(result: CheckResult) -> str:
+    if result.evidence is None:
+        return ""
+    slower, within = (
+        f"{value:.0f}" if 99.5 <= value < 1e5 else f"{value:.2g}"
+        for value in (result.evidence.slower, result.evidence.within)
+    )
+    return f"slower {slower}, within {within}"
+
+
+def _amounts(metric: str, baseline: float | None, now: float | None, *, percent: bool) -> tuple[str, str]:
+    """Return ``baseline`` and ``now`` as texts with the unit of ``metric``, or as percentages if ``percent``.
+
+    The texts have enough digits that a difference of a single byte is visible.
+    """
+    measured = metric.partition("_per_")[0]
+    kind = "percent" if percent else next((name for name in _SCALES if measured.endswith(name)), "")
+    for digits in range(_LEAST_DIGITS, _MOST_DIGITS + 1):
+        pair = _amount(baseline, kind, digits), _amount(now, kind, digits)
+        if pair[0] != pair[1] or baseline == now:
+            break
+    return pair
+
+
+def _amount(value: float | None, kind: str, digits: int) -> str:
+    if value is None:
+        return ""
+    if kind == "percent":
+        return f"{100 * value:.{digits - 2}f} %"
+    scales = _SCALES.get(kind, ((1.0, ""),))
+    # With three digits, 0.9995 of a unit is shown as 1.
+    size, unit = next((scale for scale in scales if abs(value) >= 0.9995 * scale[0]), scales[-1])
+    scaled = value / size
+    whole = len(f"{abs(scaled):.0f}") if math.isfinite(scaled) and abs(scaled) < 1e15 else 0
+    return f"{scaled:,.{max(digits, whole)}g} {unit}".rstrip()

@@ -1,0 +1,68 @@
+"""Cells of results and a baseline, grouped so that each group differs only in the seed, with the pairs to compare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from liecbench.check.stored import matching
+from liecbench.check.stored.baseline import Baseline
+from liecbench.check.stored.baseline_cell import BaselineCell
+from liecbench.check.stored.matching import CellMatch, Kind
+from liecbench.results.cells import CellResult
+
+
+@dataclass(slots=True, kw_only=True)
+class SeedGroup:
+    """Cells that differ only in the seed.
+
+    Attributes:
+        example: One of the cells.
+        known: Cells that did not fail and that match a cell of the baseline.
+        failed: Cells that failed.
+        matches: Cells that completed, each with the baseline's cell that it matches.
+        unknown: The seed of each cell that matches no cell of the baseline, with a text that names the differences from
+            the baseline's nearest cell.
+        missing: Seeds of the baseline's cells that match no cell of the results.
+    """
+
+    example: BaselineCell
+    known: list[CellResult] = field(default_factory=list)
+    failed: list[CellResult] = field(default_factory=list)
+    matches: list[CellMatch] = field(default_factory=list)
+    unknown: dict[int, str] = field(default_factory=dict)
+    missing: list[int] = field(default_factory=list)
+
+    def comparable(self, kind: Kind) -> list[CellMatch]:
+        """Return the completed cells, each with the baseline's cell, whose metrics of this kind can be compared."""
+        return [match for match in self.matches if not match.differences(kind)]
+
+    def seeds_with(self, status: str) -> list[int]:
+        """Return the seeds of cells with this status that did not fail and that match a cell of the baseline."""
+        return [cell.spec["seed"] for cell in self.known if cell.status == status]
+
+
+def seed_groups(cells: Sequence[CellResult], entries: Sequence[BaselineCell], baseline: Baseline) -> list[SeedGroup]:
+    """Group cells that differ only in the seed, in the order of the results.
+
+    If any cell matches the baseline, also add the baseline's cells that match no cell of the results.
+    """
+    indices = matching.match_cells(entries, baseline.cells)
+    candidates = matching.nearest_candidates(baseline.cells)
+    groups: dict[str, SeedGroup] = {}
+    for cell, entry, index in zip(cells, entries, indices, strict=True):
+        group = groups.setdefault(matching.key_without_seed(entry), SeedGroup(example=entry))
+        if cell.status == "failed":
+            group.failed.append(cell)
+        elif index is None:
+            differences = "; ".join(matching.differences_from_nearest(entry, candidates))
+            group.unknown[entry.seed] = f"the baseline has no such cell; the nearest differs: {differences}"
+        else:
+            group.known.append(cell)
+            if cell.status == "completed":
+                group.matches.append(CellMatch(baseline=baseline.cells[index], current=entry))
+    matched = {index for index in indices if index is not None}
+    if matched:
+        for index, entry in enumerate(baseline.cells):
+            if index not in matched:
+                group = groups.setdefault(matching.key_without_seed(entry), SeedGroup(example=entry))
+                group.missing.append(entry.seed)
+    return list(groups.values())
