@@ -2,14 +2,14 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from liecbench.compressors.base import Compressor
+from liecbench.compressors.base import Compressor, Message
 from liecbench.compressors.by_name import description
 from liecbench.compressors.identity import Identity
 from liecbench.compressors.majority_vote import Majority, Votes
@@ -20,10 +20,12 @@ from liecbench.worker.work_clock import thread_clock
 
 _SMALLEST: Final = 2**10
 _FACTOR: Final = 4
-_NUM_REPEATS: Final = 9
-_FEWEST_REPEATS: Final = 3
-# Of one operation at one size.
-_MOST_SECONDS: Final = 0.5
+_MOST_ROUNDS: Final = 15
+_FEWEST_ROUNDS: Final = 3
+# Of one compressor's operations at all sizes.
+_MOST_SECONDS: Final = 4.0
+
+Operation = Callable[[], object]
 
 
 def sizes_up_to(numel: int) -> list[int]:
@@ -39,53 +41,66 @@ def measure_compressor(compressor: Compressor, sizes: Sequence[int], device: tor
 
     An uncompressed message is received in place, so that its ``decompress`` only checks that all values are finite.
     """
-    found: dict[str, list[tuple[int, float]]] = {"compress": [], "decompress": [], "accumulate": []}
-    for numel in sizes:
-        for name, operation in _operations(compressor, numel, device).items():
-            found[name].append((numel, _median_seconds(operation, device)))
-    lines: dict[str, Line] = {name: fit_line(points) for name, points in found.items()}
+    lines = measure_lines(_operations(compressor, sizes, device), device)
     return CompressorTimes(compressor=description(compressor), **lines)
 
 
 def measure_copies(sizes: Sequence[int], device: torch.device) -> dict[str, Line]:
     """Return ``copy_to_host`` and ``copy_to_device``: seconds to copy float32 elements between the host and a GPU."""
-    points: dict[str, list[tuple[int, float]]] = {"copy_to_host": [], "copy_to_device": []}
+    on_host, on_gpu = torch.zeros(max(sizes), pin_memory=True), torch.zeros(max(sizes), device=device)
+    operations: dict[tuple[str, int], Operation] = {}
     for numel in sizes:
-        on_host, on_gpu = torch.zeros(numel, pin_memory=True), torch.zeros(numel, device=device)
-        points["copy_to_host"].append((numel, _median_seconds(partial(on_host.copy_, on_gpu), device)))
-        points["copy_to_device"].append((numel, _median_seconds(partial(on_gpu.copy_, on_host), device)))
+        operations["copy_to_host", numel] = partial(on_host[:numel].copy_, on_gpu[:numel])
+        operations["copy_to_device", numel] = partial(on_gpu[:numel].copy_, on_host[:numel])
+    return measure_lines(operations, device)
+
+
+def measure_lines(operations: Mapping[tuple[str, int], Operation], device: torch.device) -> dict[str, Line]:
+    """Measure operations in rounds, after a pause each, and return a line per name through the median seconds.
+
+    Args:
+        operations: The operations, by name and number of elements.
+        device: The device that they use.
+    """
+    clock, seconds = thread_clock(device), {key: list[float]() for key in operations}
+    for operation in operations.values():
+        operation()  # compiles kernels
+    until, num_rounds = time.monotonic() + _MOST_SECONDS, 0
+    while num_rounds < _FEWEST_ROUNDS or (num_rounds < _MOST_ROUNDS and time.monotonic() < until):
+        for key, operation in operations.items():
+            time.sleep(PAUSE_SECONDS)
+            start = clock.timestamp()
+            operation()
+            clock.record(start, clock.timestamp(), partial(_add, seconds[key]))
+            clock.synchronize()
+        num_rounds += 1
+    points: dict[str, list[tuple[int, float]]] = {}
+    for (name, numel), found in seconds.items():
+        points.setdefault(name, []).append((numel, max(1e-9, statistics.median(found))))
     return {name: fit_line(found) for name, found in points.items()}
 
 
-def _operations(compressor: Compressor, numel: int, device: torch.device) -> dict[str, Callable[[], object]]:
-    source = torch.randn(numel, generator=torch.Generator(device).manual_seed(0), device=device)
-    out = torch.zeros(numel, device=device)
-    is_exact = isinstance(compressor, Identity)
+def _add(seconds: list[float], begin: float, end: float) -> None:
+    seconds.append(end - begin)
+
+
+def _operations(compressor: Compressor, sizes: Sequence[int], device: torch.device) -> dict[tuple[str, int], Operation]:
+    source = torch.randn(max(sizes), generator=torch.Generator(device).manual_seed(0), device=device)
+    out = torch.zeros(max(sizes), device=device)
     keeps_residual = not isinstance(compressor, Identity | Votes | Majority)
-    residual = torch.zeros(numel, device=device) if keeps_residual else None
-    message = compressor.compress(source, residual)
-
-    def decompress() -> Tensor:
-        if not is_exact:
-            compressor.decompress(message, out)
-        return compressor.is_finite(message)
-
-    return {
-        "compress": lambda: compressor.compress(source, residual),
-        "decompress": decompress,
-        "accumulate": lambda: compressor.decompress(message, out, accumulate=True, weight=0.5),
-    }
+    residual = torch.zeros(max(sizes), device=device) if keeps_residual else None
+    found: dict[tuple[str, int], Operation] = {}
+    for numel in sizes:
+        vector, target = source[:numel], out[:numel]
+        rest = None if residual is None else residual[:numel]
+        message = compressor.compress(vector, rest)
+        found["compress", numel] = partial(compressor.compress, vector, rest)
+        found["decompress", numel] = partial(_decompress, compressor, message, target)
+        found["accumulate", numel] = partial(compressor.decompress, message, target, accumulate=True, weight=0.5)
+    return found
 
 
-def _median_seconds(operation: Callable[[], object], device: torch.device) -> float:
-    """Return the median seconds of an operation, at least one nanosecond."""
-    clock, seconds = thread_clock(device), list[float]()
-    operation()  # compiles kernels
-    until = time.monotonic() + _MOST_SECONDS
-    while len(seconds) < _FEWEST_REPEATS or (len(seconds) < _NUM_REPEATS and time.monotonic() < until):
-        time.sleep(PAUSE_SECONDS)
-        start = clock.timestamp()
-        operation()
-        clock.record(start, clock.timestamp(), lambda begin, end: seconds.append(end - begin))
-        clock.synchronize()
-    return max(1e-9, statistics.median(seconds))
+def _decompress(compressor: Compressor, message: Message, out: Tensor) -> Tensor:
+    if not isinstance(compressor, Identity):
+        compressor.decompress(message, out)
+    return compressor.is_finite(message)

@@ -139,7 +139,8 @@ def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
         passes = replica.algorithm.batches_per_step
         plain.append(passes * (step.forward + step.backward) + step.optimizer)
         replica.heartbeat()
-    return statistics.median(whole) - statistics.median(plain)
+    differences = [seconds - alone for seconds, alone in zip(whole, plain, strict=True)]
+    return statistics.median(differences)
 
 
 def _step_seconds(replica: Replica, number: int) -> float:

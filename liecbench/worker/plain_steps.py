@@ -56,7 +56,7 @@ class PlainSteps:
         optimizer: The optimizer, with a learning rate of 0: the work is the same, and training cannot diverge.
         clock: The clock of the parts.
         parameters: The names and the trainable parameters, in the model's order.
-        step_seconds: Called at the end of each step; None measures nothing besides its parts.
+        taken: The steps that were measured so far.
     """
 
     fields: Task
@@ -65,6 +65,7 @@ class PlainSteps:
     optimizer: torch.optim.Optimizer
     clock: Clock
     parameters: list[tuple[str, nn.Parameter]]
+    taken: list[PlainStep] = field(default_factory=list)
     _rng: np.random.Generator
     _num_steps: int = 0
     _stamps: dict[int, object] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class PlainSteps:
             parameter.register_post_accumulate_grad_hook(steps._note(index))
         for _ in range(_NUM_WARM_UP):
             steps.step()
+        steps.taken.clear()
         return steps
 
     def step(self) -> PlainStep:
@@ -107,7 +109,7 @@ class PlainSteps:
         self.optimizer.step()
         ended = clock.timestamp()
         stamps = dict(self._stamps)
-        return PlainStep(
+        step = PlainStep(
             forward=self._between(began, forward_ended),
             backward=self._between(forward_ended, backward_ended),
             optimizer=self._between(backward_ended, ended),
@@ -116,6 +118,8 @@ class PlainSteps:
                 for index in range(len(self.parameters))
             ),
         )
+        self.taken.append(step)
+        return step
 
     def _between(self, start: object, end: object) -> float:
         found: list[float] = []

@@ -15,7 +15,7 @@ from liecbench.worker.compressor_times import measure_compressor, measure_copies
 from liecbench.worker.device import rng_states, set_rng_states
 from liecbench.worker.global_generators import generator_states, set_generator_states
 from liecbench.worker.method_times import measure_method, used_compressors
-from liecbench.worker.plain_steps import PlainStep, PlainSteps, duration, parameter_times
+from liecbench.worker.plain_steps import PlainSteps, duration, parameter_times
 from liecbench.worker.single_rank import group_of_one
 
 _MOST_SECONDS: Final = 20.0
@@ -49,7 +49,7 @@ def measure_profile(
     try:
         with _kept_random_states(device), group_of_one(device) as group:
             steps = PlainSteps.create(cell, device)
-            measured = _measured_steps(steps, min_steps, heartbeat)
+            _measure_steps(steps, min_steps, heartbeat)
             sizes = sizes_up_to(sum(parameter.numel() for _, parameter in steps.parameters))
             compressors = []
             for compressor in used_compressors(contestants, steps):
@@ -62,6 +62,7 @@ def measure_profile(
             copies = measure_copies(sizes, device) if device.type == "cuda" else {}
     finally:
         torch.set_num_threads(threads_before)
+    measured = steps.taken  # also those that were taken in turns with the methods' steps
     described = machine.describe(threads=threads)
     return Profile(
         origin="measured",
@@ -85,12 +86,11 @@ def measure_profile(
     )
 
 
-def _measured_steps(steps: PlainSteps, min_steps: int, heartbeat: Callable[[], None]) -> list[PlainStep]:
-    until, measured = time.monotonic() + _MOST_SECONDS, list[PlainStep]()
-    while len(measured) < min(min_steps, _FEWEST_STEPS) or (len(measured) < min_steps and time.monotonic() < until):
-        measured.append(steps.step())
+def _measure_steps(steps: PlainSteps, min_steps: int, heartbeat: Callable[[], None]) -> None:
+    fewest, until = min(min_steps, _FEWEST_STEPS), time.monotonic() + _MOST_SECONDS
+    while len(steps.taken) < fewest or (len(steps.taken) < min_steps and time.monotonic() < until):
+        steps.step()
         heartbeat()
-    return measured
 
 
 @contextmanager

@@ -103,4 +103,4 @@ def test_parts_and_gradients_of_a_chain() -> None:
         profile.forward.median + profile.backward.median + profile.optimizer.median
     )
     assert [parameter.shape for parameter in profile.parameters][-2:] == [(10, 64), (10,)]
-    assert profile.steps == 5
+    assert profile.steps >= 5
