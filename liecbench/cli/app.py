@@ -18,6 +18,7 @@ from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
 from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors, say
 from liecbench.cli.plain_streams import make_streams_plain
+from liecbench.cli.profile import profile
 from liecbench.cli.run import run
 from liecbench.cli.verify import verify
 from liecbench.errors import ExitCode, Interruption, LiecbenchError, is_disk_error
@@ -64,6 +65,7 @@ def _options(
 
 
 app.command()(run)
+app.command()(profile)
 app.command()(compare)
 app.command()(report)
 app.command()(verify)

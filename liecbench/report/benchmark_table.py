@@ -12,9 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
-from liecbench.results.units import BYTES, RATIO, Unit
-
-_TIMES = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
+from liecbench.results.units import BYTES, RATIO, Unit, duration_text
 
 
 def to_json(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int | float | None]) -> str:
@@ -85,13 +83,6 @@ def _conditions(rows: Sequence[BenchmarkRow], machine: Mapping[str, str | int | 
     return " · ".join([*parts, f"{machine['cpu']}, {machine['num_cpus']} CPUs, threads {machine['threads']}"])
 
 
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "–"
-    size, unit = next((size, unit) for least, size, unit in _TIMES if value >= least)
-    return f"{value / size:.3g} {unit}" if value / size < 999.5 else f"{value / size:.0f} {unit}"
-
-
 def _ratio(row: BenchmarkRow) -> str:
     if row.ratio_low is None or row.ratio_high is None:
         return RATIO.format(row.ratio)
@@ -113,10 +104,10 @@ _COLUMNS: tuple[tuple[str, str, Callable[[BenchmarkRow], str]], ...] = (
     ("messages", "messages", lambda row: str(row.messages or 1)),
     ("bits_per_parameter", "bits/parameter", lambda row: f"{row.bits_per_parameter:.3g}"),
     ("payload_bytes", "payload", lambda row: _text(BYTES, row.payload_bytes)),
-    ("seconds", "time", lambda row: _seconds(row.seconds)),
-    ("limit_seconds", "limit", lambda row: _seconds(row.limit_seconds)),
+    ("seconds", "time", lambda row: duration_text(row.seconds)),
+    ("limit_seconds", "limit", lambda row: duration_text(row.limit_seconds)),
     ("ratio", "ratio", lambda row: _ratio(row)),
     ("achieved_bits_per_second", "of rate", _share_of_rate),
-    ("compress_seconds", "compress", lambda row: _seconds(row.compress_seconds)),
-    ("step_seconds", "step", lambda row: _seconds(row.step_seconds)),
+    ("compress_seconds", "compress", lambda row: duration_text(row.compress_seconds)),
+    ("step_seconds", "step", lambda row: duration_text(row.step_seconds)),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from liecbench.results.statistics import Estimate
 
+_TIMES: Final = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 _BYTE_PREFIXES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 # The mean of equal values may differ from them in the last bits. An interval narrower than this fraction of the mean is
 # such rounding and is not shown.
@@ -65,3 +66,11 @@ BYTES: Final = Unit(name="bytes", format=_bytes)
 JOULES: Final = Unit(name="joules", format=_three_digits)
 WATTS: Final = Unit(name="watts", format=_three_digits)
 HERTZ: Final = Unit(name="hertz", format=lambda value: f"{value / 1e9:.3g} GHz")
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return seconds as a number of s, ms or µs with three digits; a dash for None."""
+    if seconds is None:
+        return "–"
+    size, unit = next((size, unit) for least, size, unit in _TIMES if seconds >= least)
+    return f"{_three_digits(seconds / size)} {unit}"

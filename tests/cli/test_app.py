@@ -37,6 +37,7 @@ def scenario(tmp_path: Path) -> Path:
 
 COMMANDS = [
     "run",
+    "profile",
     "compare",
     "report",
     "verify",

@@ -1,0 +1,134 @@
+"""The command ``liecbench profile``."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.cli.options import Assignments, Only, Quiet, ScenarioPath
+from liecbench.errors import LiecbenchError
+
+if TYPE_CHECKING:
+    from liecbench.config.cell import Cell
+    from liecbench.profiles.profile import Profile
+
+
+class ProfiledDevice(StrEnum):
+    """The device whose times are measured."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Precision(StrEnum):
+    """The precision of the forward and backward pass."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+def profile(
+    scenario: ScenarioPath,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="File of the profile.")] = Path(
+        "profile.json"
+    ),
+    device: Annotated[ProfiledDevice | None, typer.Option(help="Device.", show_default="the scenario's")] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=4096, help="Threads.", show_default="the scenario's")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Model or module:function.", show_default="the scenario's")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Samples per minibatch.", show_default="the scenario's")
+    ] = None,
+    precision: Annotated[Precision | None, typer.Option(help="Precision.", show_default="the scenario's")] = None,
+    only: Only = None,
+    assign: Assignments = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what one device needs to compute a step and to compress, for `predict` and `compute: FILE`."""
+    from liecbench.config.loader import load_scenario
+    from liecbench.config.selection import select
+    from liecbench.report.profile_table import render
+
+    options = {"device": device, "threads": threads, "task.model": model, "task.batch_size": batch_size}
+    options["task.precision"] = precision
+    given = [f"{path}={value}" for path, value in options.items() if value is not None]
+    require_replaceable(out)
+    # A profile that the scenario names need not exist yet.
+    loaded = load_scenario(
+        scenario, ["compute=measured", *(assign or []), *given], lambda cells: select(cells, only or [])
+    )
+    measured = measured_profile(select(loaded.cells(), only or []), quiet=quiet)
+    from liecbench.profiles.profile_file import write_profile
+
+    write_profile(out, measured)
+    with ignore_broken_pipe():
+        console().print(render(measured))
+    say(f"wrote {out}; next: liecbench predict --profile {out}, or compute: {out} in a scenario", quiet)
+
+
+def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
+    """Measure the profile of the cells' one model, with every method and compressor among them.
+
+    Raises:
+        LiecbenchError: If the cells have several models, batch sizes or the like, or the model cannot be trained.
+    """
+    cell = cells[0]
+    require_one_model(cells)
+    if cell.device == "cuda":
+        from liecbench.launch.gpu_requirements import Cuda
+
+        Cuda.found().require_kernels("--device cuda", "or use --device cpu")
+    os.environ.setdefault("OMP_NUM_THREADS", str(cell.threads))  # torch reads it when it is imported
+    import torch
+
+    from liecbench.worker.profile_measurement import measure_profile
+    from liecbench.worker.two_ranks import measure_message_seconds
+
+    contestants = {(str(one.algorithm), str(one.compressor), one.workers): one for one in cells}
+    say(f"measuring {cell.task.model.name} and {len(contestants)} methods", quiet)
+    message_seconds = measure_message_seconds()
+    device = torch.device(cell.device)
+    try:
+        found = measure_profile(cell, threads=cell.threads, device=device, contestants=list(contestants.values()))
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        message = f"{cell.task.model.name} cannot be trained: {type(error).__name__}: {error}"
+        raise LiecbenchError(message, "correct the model, or choose another with --model") from error
+    return found.model_copy(update={"message_seconds": message_seconds})
+
+
+def require_one_model(cells: "list[Cell]") -> None:
+    """Raise LiecbenchError if the cells differ in what a step computes."""
+    for name in ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay"):
+        values = list(dict.fromkeys(str(getattr(cell.task, name)) for cell in cells))
+        if len(values) > 1:
+            shown = [getattr(getattr(cell.task, name), "name", str(getattr(cell.task, name))) for cell in cells]
+            first = shown[0]
+            raise LiecbenchError(
+                f"the cells have several values of {name}: {', '.join(dict.fromkeys(shown))}; a profile has one",
+                f"choose the cells with --only {name}={first}",
+            )
+    for name in ("device", "threads"):
+        if len({getattr(cell, name) for cell in cells}) > 1:
+            raise LiecbenchError(f"the cells have several values of {name}; a profile has one", f"give --{name}")
+
+
+def require_replaceable(out: Path) -> None:
+    """Raise LiecbenchError if ``out`` cannot be written, or is a file that is no profile."""
+    from liecbench.profiles.profile_file import read_profile
+    from liecbench.untrusted import regular_files
+
+    try:
+        regular_files.require_writable(out)
+    except OSError as error:
+        raise LiecbenchError(f"{out}: {error.strerror}", "give a file in a directory that you can write") from None
+    if out.is_file() and out.stat().st_size:
+        try:
+            read_profile(out)
+        except LiecbenchError as error:
+            raise LiecbenchError(f"not overwritten, because it is no profile: {error}", "give another -o") from None
