@@ -7,9 +7,9 @@ import pytest
 
 from liecbench.config.cell import Choice
 from liecbench.network.link_map import LinkMap
-from liecbench.prediction.method_work import Method, method_work
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.rank_links import RankLinks
+from liecbench.prediction.recorded_method import Method, RecordedMethod
 from liecbench.prediction.step_time import StepTime, step_time
 from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import Profile
@@ -30,7 +30,7 @@ METHODS: list[tuple[Any, str | None, str | None]] = [
 ]
 
 
-def method(algorithm: Any, compressor: str | None = None, server: str | None = None) -> Method:
+def method(algorithm: Any, compressor: str | None = None, server: Any = None) -> Method:
     return Method(
         algorithm=Choice.model_validate(algorithm),
         compressor=None if compressor is None else Choice.model_validate(compressor),
@@ -48,8 +48,8 @@ def times(
 ) -> dict[str, StepTime]:
     """Return the time of each kind of step."""
     links = RankLinks.of(LinkMap.parse(link), workers)
-    kinds = method_work(chosen, profile or made_profile(), workers)
-    return {name: step_time(kind.work, links, costs, nodes) for name, kind in kinds.items()}
+    recorded = RecordedMethod.of(chosen, profile or made_profile(), workers)
+    return {kind.name: step_time(kind.work, links, costs, nodes) for kind in recorded.work(profile or made_profile())}
 
 
 def test_a_sharded_step_of_two_workers_is_compression_messages_and_wire_time() -> None:
@@ -106,8 +106,8 @@ def test_communication_hides_behind_the_backward_pass() -> None:
 def test_a_faster_link_with_less_delay_is_never_slower(case: tuple[Any, str | None, str | None]) -> None:
     chosen = method(*case)
     for workers in (2, 3, 16):
-        kinds = method_work(chosen, made_profile([400_000, 30_000, 500]), workers)
-        for kind in kinds.values():
+        profile = made_profile([400_000, 30_000, 500])
+        for kind in RecordedMethod.of(chosen, profile, workers).work(profile):
 
             def seconds(rate: str, delay: str, kind: Any = kind, workers: int = workers) -> float:
                 links = RankLinks.of(LinkMap.parse({"rate": rate, "delay": delay}), workers)

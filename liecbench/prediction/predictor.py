@@ -1,0 +1,110 @@
+"""The long-run step of a method at any link rate: every kind of step counts with its share in a long training."""
+
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.node_links import NodeLinks
+from liecbench.prediction.rank_links import RankLinks
+from liecbench.prediction.recorded_method import KindWork, RecordedMethod
+from liecbench.prediction.step_time import StepTime, step_time
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.prediction.variants import crossing, varied
+from liecbench.profiles.profile import Profile
+
+# Link rates between which needed rates are searched for.
+LOWEST_RATE, HIGHEST_RATE = 1e5, 1e13
+_NUM_RATES: Final = 33
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """Predicts one method's step on a number of workers, for one set of inputs.
+
+    Attributes:
+        kinds: The work of each kind of step.
+        costs: The transport's constants.
+        nodes: The links inside nodes; None if every worker has a link of its own.
+    """
+
+    kinds: tuple[KindWork, ...]
+    costs: TransportCosts
+    nodes: NodeLinks | None = None
+    _known: dict[LinkMap, StepTime] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def all_of(
+        cls, recorded: RecordedMethod, profile: Profile, costs: TransportCosts, nodes: NodeLinks | None = None
+    ) -> tuple[Self, ...]:
+        """Return a predictor, and then those with one of the inputs changed by its standard error each."""
+        return tuple(
+            cls(kinds=recorded.work(changed), costs=constants, nodes=nodes)
+            for changed, constants in varied(profile, costs)
+        )
+
+    def time(self, links: LinkMap) -> StepTime:
+        """Return the mean time of a step in the long run."""
+        if links not in self._known:
+            self._known[links] = self._time(links)
+        return self._known[links]
+
+    def _time(self, links: LinkMap) -> StepTime:
+        ranks = RankLinks.of(links, self.kinds[0].work.world_size, self.costs.efficiency)
+        times = [(kind.share, step_time(kind.work, ranks, self.costs, self.nodes)) for kind in self.kinds]
+        return StepTime(
+            compute_seconds=sum(share * time.compute_seconds for share, time in times),
+            wire_seconds=sum(share * time.wire_seconds for share, time in times),
+            compress_seconds=sum(share * time.compress_seconds for share, time in times),
+            latency_seconds=sum(share * time.latency_seconds for share, time in times),
+        )
+
+    @property
+    def compute_seconds(self) -> float:
+        """Seconds that a step computes."""
+        return sum(kind.share * kind.work.compute_seconds for kind in self.kinds)
+
+    @property
+    def sent_bytes(self) -> float:
+        """Payload bytes that a rank sends per step, the mean over ranks and kinds of steps."""
+        return sum(kind.share * kind.work.sent_bytes for kind in self.kinds)
+
+    @property
+    def largest_bytes(self) -> int:
+        """Bytes of the largest message."""
+        return max(kind.work.largest_bytes for kind in self.kinds)
+
+    def utilization(self, links: LinkMap) -> float:
+        """Return the compute utilization, compute seconds ÷ step seconds."""
+        return self.compute_seconds / self.time(links).seconds
+
+    def rate_for(self, utilization: float, links: LinkMap) -> float | None:
+        """Return the up rate of the default link from which the compute utilization is reached; None if never.
+
+        Args:
+            utilization: The compute utilization, from 0 to 1.
+            links: The links; their rates are multiplied by one factor.
+        """
+
+        def above(rate: float) -> float:
+            return self.utilization(links.at_rate(round(rate))) - utilization
+
+        if above(HIGHEST_RATE) < 0:
+            return None
+        return LOWEST_RATE if above(LOWEST_RATE) >= 0 else crossing(above, LOWEST_RATE, HIGHEST_RATE, 0.02)
+
+    def crossings(self, baseline: "Predictor", links: LinkMap) -> tuple[list[float], bool]:
+        """Return the rates at which this method is as fast as ``baseline``, and whether it is faster at low rates."""
+
+        def slower(rate: float) -> float:
+            at_rate = links.at_rate(round(rate))
+            return self.time(at_rate).seconds - baseline.time(at_rate).seconds
+
+        factor = (HIGHEST_RATE / LOWEST_RATE) ** (1 / (_NUM_RATES - 1))
+        rates = [LOWEST_RATE * factor**index for index in range(_NUM_RATES)]
+        signs = [slower(rate) > 0 for rate in rates]
+        found = [
+            crossing(slower, low, high)
+            for low, high, before, after in zip(rates[:-1], rates[1:], signs[:-1], signs[1:], strict=True)
+            if before != after
+        ]
+        return found, not signs[0]

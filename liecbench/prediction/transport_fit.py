@@ -1,0 +1,121 @@
+"""The transport's constants from ``liecbench bench exchange --format json``, or ``bench link``, on a machine."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from liecbench.algorithms.comm.pacing import ACKNOWLEDGEMENT_BYTES, framed_bytes
+from liecbench.errors import LiecbenchError
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.untrusted import regular_files
+
+_MOST_BYTES: Final = 2**26
+_BLOCK_BYTES: Final = 25 * 2**20
+_MEASURE: Final = "measure with liecbench bench exchange --link 20mbit --link 1gbit --format json, at one or more sizes"
+_LEAST_SPREAD: Final = 0.01
+# A fit may find links a little faster than asked; more than this is an error of the fit.
+_MOST_EFFICIENT: Final = 1.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """Seconds without compression, those that the wire needs, and the number of messages one after the other."""
+
+    seconds: float
+    wire_seconds: float
+    messages: float
+    num_bytes: int
+    workers: int
+    rate: int
+
+
+def fit_transport(path: Path) -> TransportCosts:
+    """Return the constants that fit a benchmark's rows best, by least squares of the relative errors.
+
+    The seconds of a row without compression are wire seconds ÷ efficiency + messages × seconds per message. Rows of
+    links with a delay are left out.
+
+    Raises:
+        LiecbenchError: If the file is not such a benchmark, or has fewer than two link rates or two sizes of messages.
+    """
+    rows = _read(path)
+    measured = [one for row in rows if (one := _measured(row)) is not None]
+    rates, sizes = {one.rate for one in measured}, {one.num_bytes for one in measured}
+    if len(rates) < 2 or len(sizes) < 2:
+        raise LiecbenchError(
+            f"{path}: {len(rates)} link rates and {len(sizes)} sizes of messages without delay, and two of each are "
+            "needed to fit a transport",
+            _MEASURE,
+        )
+    message_seconds, inverse, error = _least_squares(measured)
+    spread = max(_LEAST_SPREAD, error)
+    return TransportCosts(
+        message_seconds=message_seconds,
+        segment_seconds=min(message_seconds, TransportCosts().segment_seconds),
+        efficiency=min(_MOST_EFFICIENT, 1 / inverse) if inverse > 0 else 1.0,
+        rate_spread=spread / math.sqrt(len(measured)),
+        largest_bytes=max(sizes),
+        workers=tuple(sorted({one.workers for one in measured})),
+        rates=(min(rates), max(rates)),
+        source=f"fitted to {len(measured)} rows of {path.name}, with errors of {spread:.0%} (standard deviation)",
+    )
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(regular_files.read_text(path, _MOST_BYTES))
+    except OSError as error:
+        raise LiecbenchError(f"{path}: {error.strerror}", _MEASURE) from None
+    except ValueError:
+        raise LiecbenchError(f"{path}: not JSON", _MEASURE) from None
+    rows = content.get("rows") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise LiecbenchError(f"{path}: it has no rows of a benchmark", _MEASURE)
+    return rows
+
+
+def _measured(row: dict[str, Any]) -> _Measured | None:
+    """Return what a row measured; None for a row that cannot be used, such as one of a link with a delay."""
+    numbers = [row.get(name) for name in ("seconds", "size", "workers", "asked_bits_per_second")]
+    known = [value for value in numbers if isinstance(value, int | float) and value > 0]
+    if len(known) < len(numbers) or "delay" in str(row.get("link")) or row.get("operation") == "after_idle":
+        return None
+    seconds, size, workers, rate = (float(value) for value in known)
+    payload, calls = row.get("payload_bytes"), 1
+    if isinstance(payload, int) and payload > 0:
+        blocks = max(1, math.ceil(4 * size / _BLOCK_BYTES))
+        dense = 4 if row.get("operation") == "averaging_step" else 2
+        calls = blocks if row.get("server") is None else round(dense * blocks * (workers - 1))
+    else:
+        payload = round(size)
+        calls = row.get("messages") if isinstance(row.get("messages"), int) else 1  # type: ignore[assignment]
+    wire = 8 * framed_bytes(payload, ACKNOWLEDGEMENT_BYTES) / rate
+    compress = row.get("compress_seconds")
+    left = seconds - (float(compress) if isinstance(compress, int | float) else 0.0)
+    if left <= 0:
+        return None
+    each = payload // max(1, calls)
+    return _Measured(
+        seconds=left, wire_seconds=wire, messages=calls, num_bytes=max(1, each), workers=int(workers), rate=int(rate)
+    )
+
+
+def _least_squares(measured: Sequence[_Measured]) -> tuple[float, float, float]:
+    """Return the seconds per message, 1 ÷ efficiency, and the standard deviation of the relative errors.
+
+    Minimises the sum of (1 − (messages · a + wire · b) ÷ seconds)² over a ≥ 0 and b.
+    """
+    x = [(one.messages / one.seconds, one.wire_seconds / one.seconds) for one in measured]
+    aa, ab, bb = (math.fsum(row[i] * row[j] for row in x) for i, j in ((0, 0), (0, 1), (1, 1)))
+    ya, yb = (math.fsum(row[i] for row in x) for i in (0, 1))
+    determinant = aa * bb - ab * ab
+    a = (ya * bb - yb * ab) / determinant if determinant > 1e-12 * aa * bb else -1.0
+    if a < 0:
+        a, b = 0.0, yb / bb
+    else:
+        b = (yb * aa - ya * ab) / determinant
+    error = math.sqrt(math.fsum((1 - a * row[0] - b * row[1]) ** 2 for row in x) / max(1, len(x) - 2))
+    return a, b, error

@@ -1,0 +1,102 @@
+"""Intervals of predictions: the same prediction with each input changed by its standard error.
+
+The changes are taken to be independent, so that the squares of their effects on the logarithm add up. The interval is
+± 1.96 times the root of the sum. It covers the spread of the profile and of the transport's constants, but not errors
+of the model itself, which the error table of docs/predict.md shows.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.profiles.profile import CompressorTimes, Duration, Line, MethodTimes, Profile
+from liecbench.results.statistics import Estimate
+
+# Half of an interquartile range is 0.6745 standard deviations of a normal distribution.
+_DEVIATIONS_PER_SPREAD: Final = 1 / 0.6745
+_QUANTILE: Final = 1.96
+# Standard error of a compressor's seconds, which a profile does not record.
+_COMPRESS_ERROR: Final = 0.1
+
+
+def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, TransportCosts]]:
+    """Return the inputs of a prediction, and then the same with one of them changed by its standard error each.
+
+    Changed are the seconds of computing, those of compression, the transport's seconds per message, and its rate.
+    """
+    whole = profile.compute_seconds
+    durations = (profile.forward, profile.backward, profile.clip, profile.optimizer)
+    error = math.hypot(*(one.spread for one in durations)) * _DEVIATIONS_PER_SPREAD / whole if whole else 0.0
+    more = 1 + costs.message_spread
+    slower = dataclasses.replace(
+        costs,
+        message_seconds=more * costs.message_seconds,
+        segment_seconds=more * costs.segment_seconds,
+        step_seconds=more * costs.step_seconds,
+    )
+    narrower = dataclasses.replace(costs, efficiency=costs.efficiency * (1 - costs.rate_spread))
+    return [
+        (profile, costs),
+        (_slower_compute(profile, 1 + error), costs),
+        (_slower_compression(profile, 1 + _COMPRESS_ERROR), costs),
+        (profile, slower),
+        (profile, narrower),
+    ]
+
+
+def interval(values: Sequence[float]) -> Estimate:
+    """Return the interval of a positive prediction, given its value and then its values with changed inputs."""
+    first = values[0]
+    if first <= 0 or not all(map(math.isfinite, values)):
+        return Estimate(mean=first, low=first, high=first)
+    width = _QUANTILE * math.hypot(*(math.log(value / first) for value in values[1:]))
+    return Estimate(mean=first, low=first * math.exp(-width), high=first * math.exp(width))
+
+
+def _slower_compute(profile: Profile, factor: float) -> Profile:
+    def scaled(one: Duration) -> Duration:
+        return one.model_copy(update={"median": factor * one.median})
+
+    parameters = tuple(p.model_copy(update={"ready_seconds": factor * p.ready_seconds}) for p in profile.parameters)
+    changed = {name: scaled(getattr(profile, name)) for name in ("forward", "backward", "clip", "optimizer")}
+    return profile.model_copy(update={**changed, "parameters": parameters})
+
+
+def _slower_compression(profile: Profile, factor: float) -> Profile:
+    def scaled(line: Line) -> Line:
+        return Line(constant=factor * line.constant, per_element=factor * line.per_element)
+
+    def compressor(times: CompressorTimes) -> CompressorTimes:
+        names = ("compress", "decompress", "accumulate")
+        return times.model_copy(update={name: scaled(getattr(times, name)) for name in names})
+
+    def method(times: MethodTimes) -> MethodTimes:
+        return times.model_copy(update={"local": factor * times.local})
+
+    return profile.model_copy(
+        update={
+            "compressors": tuple(map(compressor, profile.compressors)),
+            "methods": tuple(map(method, profile.methods)),
+        }
+    )
+
+
+def crossing(function: Callable[[float], float], low: float, high: float, tolerance: float = 0.005) -> float:
+    """Return the x at which ``function`` changes its sign between ``low`` and ``high``, by bisection of ln x.
+
+    Args:
+        function: A function whose values at ``low`` and ``high`` differ in sign.
+        low: The lower end, above 0.
+        high: The upper end.
+        tolerance: The width of the last interval, as a fraction.
+    """
+    rises = function(high) > 0
+    while high > (1 + tolerance) * low:
+        middle = math.sqrt(low * high)
+        if (function(middle) > 0) == rises:
+            high = middle
+        else:
+            low = middle
+    return math.sqrt(low * high)
