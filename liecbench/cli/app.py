@@ -18,6 +18,7 @@ from liecbench.cli.check import baseline, check
 from liecbench.cli.compare import compare, report
 from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors, say
 from liecbench.cli.plain_streams import make_streams_plain
+from liecbench.cli.predict import predict
 from liecbench.cli.profile import profile
 from liecbench.cli.run import run
 from liecbench.cli.verify import verify
@@ -68,6 +69,7 @@ app.command()(run)
 app.command()(profile)
 app.command()(compare)
 app.command()(report)
+app.command()(predict)
 app.command()(verify)
 
 

@@ -17,7 +17,7 @@ from liecbench.prediction.variants import interval
 from liecbench.profiles.profile import Profile
 from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, LimitingPart, NeededRate
 from liecbench.results.bracket import BreakEvenOutcome
-from liecbench.results.rows import DENSE
+from liecbench.results.cell_groups import DENSE
 from liecbench.results.statistics import Estimate
 from liecbench.results.whose_compute import StepCompute
 

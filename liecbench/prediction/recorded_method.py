@@ -148,7 +148,7 @@ class RecordedMethod:
                     profile,
                     self._times(kind.schedule, profile),
                     bucket_bytes=self.bucket_bytes,
-                    local_seconds=self._local_seconds(profile, kind.name) or 0.0,
+                    local_seconds=self._local_seconds(profile, kind.name),
                     batches_per_step=self.batches_per_step,
                 ),
             )

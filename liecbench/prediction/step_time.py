@@ -72,11 +72,12 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     wire = share * busy.wire_seconds + after.wire_seconds
     compress = share * busy.compress_seconds + after.compress_seconds
     waiting = max(0.0, exposed + after.seconds - wire - compress)
+    is_parallel = work.world_size > 1 or nodes is not None
     return StepTime(
         compute_seconds=compute,
         wire_seconds=wire,
         compress_seconds=compress,
-        latency_seconds=waiting + (costs.step_seconds if work.world_size > 1 or nodes else 0.0),
+        latency_seconds=waiting + (costs.step_seconds if is_parallel and not work.has_own_times else 0.0),
     )
 
 

@@ -48,6 +48,7 @@ class StepWork:
         after_local_seconds: Seconds that the method takes after the optimizer's step besides its compressor.
         is_serial: True if the all-reduces of a block follow one another, and blocks wait for one another, as PyTorch's
             PowerSGD does.
+        has_own_times: True if the profile has the method's own times, which include those of DistributedDataParallel.
         sent_bytes: Payload bytes that a rank sends, the mean over the ranks.
         largest_bytes: Bytes of the largest message or all-reduced tensor.
     """
@@ -60,6 +61,7 @@ class StepWork:
     after_step: tuple[CallSizes, ...]
     after_local_seconds: float
     is_serial: bool
+    has_own_times: bool
     sent_bytes: float
     largest_bytes: int
 
@@ -75,7 +77,7 @@ def step_work(
     times_of: Mapping[str, CompressorTimes],
     *,
     bucket_bytes: int | Literal["whole"] | None,
-    local_seconds: float = 0.0,
+    local_seconds: float | None = None,
     batches_per_step: int = 1,
 ) -> StepWork:
     """Return the work of the steps that ``schedule`` describes.
@@ -85,7 +87,7 @@ def step_work(
         profile: The model's times.
         times_of: The times of each compressor of ``schedule``, by the text that ``repr`` returns for the compressor.
         bucket_bytes: The size up to which DDP fills its buckets; None for its defaults.
-        local_seconds: Seconds that the method takes per step besides computing and its compressor.
+        local_seconds: Seconds that the method takes per step besides computing and its compressor; None if unknown.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
     """
     numels = [_numel(parameter.shape) for parameter in profile.parameters]
@@ -101,7 +103,7 @@ def step_work(
     after = tuple(sized(call) for call in schedule.calls if call.block is None)
     block_numels = [sum(numels[index] for index in block) for block in schedule.blocks]
     after_numel = sum(call.vector_numel for call in after) // 2
-    per_element = local_seconds / max(1, sum(block_numels) + after_numel)
+    per_element = (local_seconds or 0.0) / max(1, sum(block_numels) + after_numel)
     calls = [[sized(call) for call in schedule.calls if call.block == index] for index in range(len(block_numels))]
     reduces = [[r.num_bytes for r in schedule.all_reduces if r.bucket == index] for index in range(len(block_numels))]
     blocks = [
@@ -124,6 +126,7 @@ def step_work(
         after_step=after,
         after_local_seconds=per_element * after_numel,
         is_serial=any(reduce.depends_on for reduce in schedule.all_reduces),
+        has_own_times=local_seconds is not None,
         sent_bytes=_mean_sent(schedule, [sized(call) for call in schedule.calls]),
         largest_bytes=max(
             [

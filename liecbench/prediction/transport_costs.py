@@ -22,7 +22,8 @@ class TransportCosts:
         backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
         message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
         segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
-        step_seconds: Seconds by which DistributedDataParallel lengthens a step even if nothing is sent.
+        step_seconds: Seconds by which DistributedDataParallel lengthens a step even if nothing is sent; a profile's
+            times of a method include them already.
         efficiency: Share of a link's rate that frames with headers reach; 1 is the link's rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
         message_spread: Standard error of the seconds per message, per segment and per step, as a fraction.

@@ -40,6 +40,7 @@ COMMANDS = [
     "profile",
     "compare",
     "report",
+    "predict",
     "verify",
     "baseline",
     "data",

@@ -1,0 +1,242 @@
+"""The command ``liecbench predict``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liecbench.cli.console import console, ignore_broken_pipe, say
+from liecbench.errors import LiecbenchError
+
+if TYPE_CHECKING:
+    from liecbench.config.cell import Cell, Choice
+    from liecbench.config.scenario import Scenario
+    from liecbench.prediction.predictions import Predictions
+    from liecbench.prediction.recorded_method import Method
+    from liecbench.prediction.transport_costs import TransportCosts
+    from liecbench.profiles.profile import Profile
+
+_WORKERS, _LINKS = "2,8,64", "100mbit,1gbit,10gbit"
+
+
+class PredictionFormat(StrEnum):
+    """The output formats of predictions."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    CSV = "csv"
+
+
+def predict(
+    scenario: Annotated[Path | None, typer.Argument(metavar="[SCENARIO.yaml]", show_default=False)] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of one device; default: measure the scenario's model.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="N,…", help="Numbers of workers.", show_default="the scenario's, or 2,8,64")
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(metavar="RATE,…", help="Rates or presets.", show_default="the scenario's, or 0.1, 1, 10gbit"),
+    ] = None,
+    delay: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="One way of one link; a round trip has four.", show_default=False),
+    ] = None,
+    parameters: Annotated[
+        str | None, typer.Option(metavar="N", help="Without a profile: parameters, such as 30M.", show_default=False)
+    ] = None,
+    step_seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Without a profile: seconds that a step computes.", min=1e-6, max=1e6),
+    ] = None,
+    algorithm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="NAME or NAME:OPTION=VALUE,…; repeatable.", show_default="seven methods"),
+    ] = None,
+    compressor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="NAME or NAME:OPTION=VALUE,…; repeatable.", show_default="sign"),
+    ] = None,
+    compress_gbytes_per_second: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Without a profile: speed of each operation.", min=1e-3, max=1e6),
+    ] = None,
+    ranks_per_node: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1024, help="Workers per node; --link is then the node's.")
+    ] = 1,
+    inner_link: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Rate of each worker's link inside its node.", show_default=False)
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Algorithm to compare with.", show_default="the scenario's, or ddp"),
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="root or sharded.", show_default="the scenario's, or sharded")
+    ] = None,
+    transport: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Output of bench exchange or bench link --format json.", show_default="assumed costs"
+        ),
+    ] = None,
+    validate: Annotated[
+        Path | None,
+        typer.Option(metavar="RESULTS", help="Predict every measured row of results, and print the errors."),
+    ] = None,
+    output: Annotated[PredictionFormat, typer.Option("--format", help="How to print it.")] = PredictionFormat.TABLE,
+) -> None:
+    """Predict step times, break-evens and the bandwidth that methods need, for networks that are not here."""
+    if validate is not None:
+        from liecbench.cli.predict_validation import validate_results
+
+        validate_results(validate, profile, _costs(transport, None), output.value)
+        return
+    from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
+    from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, with_delay
+    from liecbench.prediction.predictions import Request
+    from liecbench.prediction.predictions import predict as make
+
+    loaded = _load(scenario) if scenario is not None else None
+    cells = loaded.cells() if loaded is not None else []
+    _check_sources(cells, profile, parameters, step_seconds)
+    methods = _methods(cells, algorithm, compressor, server)
+    found = _profile(cells, profile, parameters, step_seconds, methods, compress_gbytes_per_second)
+    if ranks_per_node > 1 and inner_link is None:
+        raise LiecbenchError(
+            "--ranks-per-node: the links inside nodes have no rate", "add --inner-link, such as 200gbit"
+        )
+    delay_seconds = seconds_of(delay) if delay is not None else None
+    if link is None and cells:
+        links = tuple(dict.fromkeys(with_delay(cell.link, delay_seconds) for cell in cells if cell.link.shaped))
+        links = links or parse_links(_LINKS, delay_seconds)
+    else:
+        links = parse_links(link or _LINKS, delay_seconds)
+    own_workers = tuple(sorted({cell.workers for cell in cells}))
+    request = Request(
+        profile=found,
+        methods=methods,
+        baseline=_baseline(baseline, loaded, methods),
+        workers=parse_workers(workers) if workers is not None else own_workers or parse_workers(_WORKERS),
+        links=links,
+        costs=_costs(transport, found),
+        ranks_per_node=ranks_per_node,
+        inner_bits_per_second=None if inner_link is None else parse_rate("--inner-link", inner_link),
+    )
+    _print(make(request), output)
+
+
+def _load(path: Path) -> "Scenario":
+    from liecbench.config.loader import load_scenario
+
+    return load_scenario(path)
+
+
+def _check_sources(cells: "list[Cell]", profile: Path | None, parameters: str | None, seconds: float | None) -> None:
+    if (parameters is None) != (seconds is None):
+        given, missing = ("--parameters", "--step-seconds") if seconds is None else ("--step-seconds", "--parameters")
+        raise LiecbenchError(f"{given} needs {missing}, too", f"add {missing}, or give --profile FILE")
+    if parameters is not None and profile is not None:
+        raise LiecbenchError("--profile has parameters and times already", "remove --parameters and --step-seconds")
+    if not cells and profile is None and parameters is None:
+        raise LiecbenchError(
+            "nothing says what a step computes",
+            "give SCENARIO.yaml, or --profile FILE, or --parameters 30M --step-seconds 0.15",
+        )
+
+
+def _methods(
+    cells: "list[Cell]", algorithm: list[str] | None, compressor: list[str] | None, server: str | None
+) -> "tuple[Method, ...]":
+    from liecbench.prediction import prediction_inputs as inputs
+
+    if cells and not (algorithm or compressor or server):
+        return inputs.methods_of(cells)
+    place = inputs.parse_server(server or "sharded")
+    algorithms = algorithm or list(inputs.DEFAULT_ALGORITHMS)
+    return inputs.named_methods(algorithms, compressor or list(inputs.DEFAULT_COMPRESSORS), place)
+
+
+def _profile(
+    cells: "list[Cell]",
+    path: Path | None,
+    parameters: str | None,
+    step_seconds: float | None,
+    methods: "tuple[Method, ...]",
+    gbytes_per_second: float | None,
+) -> "Profile":
+    from liecbench.prediction.assumed_profile import assumed_profile
+    from liecbench.prediction.prediction_inputs import parse_count, require_same_model
+    from liecbench.profiles.profile_file import read_profile
+
+    if path is not None:
+        found = read_profile(path)
+        if cells:
+            require_same_model(found, cells[0], str(path))
+        return found
+    if parameters is not None and step_seconds is not None:
+        count = parse_count("--parameters", parameters)
+        return assumed_profile(count, step_seconds, _compressors(methods), compress_gbytes_per_second=gbytes_per_second)
+    return _measured(cells)
+
+
+def _compressors(methods: "tuple[Method, ...]") -> "list[Choice]":
+    found = {str(one.compressor): one.compressor for one in methods if one.compressor is not None}
+    return list(found.values())
+
+
+def _measured(cells: "list[Cell]") -> "Profile":
+    import torch
+
+    from liecbench.worker.profile_measurement import measure_profile
+
+    cell = cells[0]
+    say(f"measuring the profile of {cell.task.model.name} on this machine; liecbench profile keeps one", quiet=False)
+    contestants = list({cell.contestant: cell for cell in cells if cell.link == cells[0].link}.values())
+    return measure_profile(cell, threads=cell.threads, device=torch.device(cell.device), contestants=contestants)
+
+
+def _baseline(name: str | None, scenario: "Scenario | None", methods: "tuple[Method, ...]") -> str | None:
+    from liecbench.errors import did_you_mean
+
+    names = [one.algorithm.name for one in methods]
+    if name is None:
+        own = scenario.baseline_choice.algorithm if scenario is not None else "ddp"
+        return own if own in names else None
+    if name not in names:
+        raise LiecbenchError(f"--baseline {name}: no method has this algorithm", did_you_mean(name, names))
+    return name
+
+
+def _costs(path: Path | None, profile: "Profile | None") -> "TransportCosts":
+    import dataclasses
+
+    from liecbench.prediction.transport_costs import TransportCosts
+    from liecbench.prediction.transport_fit import fit_transport
+
+    if path is not None:
+        return fit_transport(path)
+    costs = TransportCosts.assumed("nccl" if profile is not None and profile.device == "cuda" else "gloo")
+    if profile is None or profile.message_seconds is None:
+        return costs
+    source = f"{profile.message_seconds * 1e6:.0f} µs per message, from the profile; links that reach their rates"
+    return dataclasses.replace(costs, message_seconds=profile.message_seconds, source=source)
+
+
+def _print(found: "Predictions", output: PredictionFormat) -> None:
+    from liecbench.report import prediction_page
+
+    with ignore_broken_pipe():
+        match output:
+            case PredictionFormat.TABLE:
+                console().print(prediction_page.terminal(found))
+            case PredictionFormat.MARKDOWN:
+                print(prediction_page.markdown(found), end="")
+            case PredictionFormat.JSON:
+                print(prediction_page.to_json(found), end="")
+            case PredictionFormat.CSV:
+                print(prediction_page.to_csv(found), end="")

@@ -1,0 +1,212 @@
+"""The inputs of predictions from a scenario, a profile and the options of ``liecbench predict``."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from liecbench.config import registry, workload_sizes
+from liecbench.config.cell import Cell, Choice
+from liecbench.errors import LiecbenchError, did_you_mean
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
+from liecbench.network.quantity import DELAY, RATE
+from liecbench.prediction.recorded_method import Method
+from liecbench.profiles.profile import Profile
+
+if TYPE_CHECKING:
+    from liecbench.algorithms.comm.partition import ServerPlace
+
+# Without a scenario: the methods that people run, and one of each way to compress.
+DEFAULT_ALGORITHMS: Final = ("ddp", "ddp_bf16", "powersgd", "psgd", "memsgd", "liec", "doublesqueeze")
+DEFAULT_COMPRESSORS: Final = ("sign",)
+_MOST_WORKERS: Final = 100_000
+
+
+def named_methods(algorithms: Sequence[str], compressors: Sequence[str], server: "ServerPlace") -> tuple[Method, ...]:
+    """Return the methods with these names; those that take a compressor come with each that they work with.
+
+    Args:
+        algorithms: Names of algorithms, or ``NAME:OPTION=VALUE,…``.
+        compressors: Names of compressors, in the same form.
+        server: The place of the server.
+
+    Raises:
+        LiecbenchError: If a name or an option is wrong, or if an algorithm works with none of the compressors.
+    """
+    made = []
+    for text in algorithms:
+        choice = _choice("algorithm", text, "--algorithm")
+        cls = registry.load("algorithm", choice.name)
+        place = server if registry.takes(cls, "server") else None
+        if not registry.takes(cls, "compressor"):
+            made.append(Method(algorithm=choice, server=place))
+            continue
+        choices = [_choice("compressor", one, "--compressor") for one in compressors]
+        reasons = {one.name: cls.incompatibility(_instance(one)) for one in choices}
+        fitting = [one for one in choices if reasons[one.name] is None]
+        if not fitting:
+            raise LiecbenchError(f"--algorithm {text}: {next(iter(reasons.values()))}", "give another --compressor")
+        made += [Method(algorithm=choice, compressor=one, server=place) for one in fitting]
+    return tuple(made)
+
+
+def _instance(choice: Choice) -> Any:
+    return registry.load("compressor", choice.name)(**choice.options)
+
+
+def _choice(kind: registry.Kind, text: str, option: str) -> Choice:
+    """Return the choice that ``NAME`` or ``NAME:OPTION=VALUE,…`` names, with all options."""
+    name, _, rest = text.partition(":")
+    options: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise LiecbenchError(f"{option} {text}: {part!r} has no value", "write NAME:OPTION=VALUE")
+        options[key] = _value(value)
+    try:
+        return Choice.model_validate({"name": name, **registry.resolve(kind, name, options)})
+    except registry.OptionError as error:
+        raise LiecbenchError(f"{option} {text}: {error}") from None
+
+
+def _value(text: str) -> Any:
+    for parse in (int, float):
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def methods_of(cells: Iterable[Cell]) -> tuple[Method, ...]:
+    """Return the methods of cells, each once."""
+    found: dict[str, Method] = {}
+    for cell in cells:
+        method = method_of(cell)
+        key = f"{method.algorithm} {method.compressor} {method.server} {method.block_bytes}"
+        found.setdefault(key, method)
+    return tuple(found.values())
+
+
+def method_of(cell: Cell) -> Method:
+    """Return the method of a cell."""
+    return Method(
+        algorithm=cell.algorithm, compressor=cell.compressor, server=cell.server, block_bytes=cell.block_bytes
+    )
+
+
+def parse_workers(text: str) -> tuple[int, ...]:
+    """Return numbers of workers, given as ``8,64``. Raises LiecbenchError if one is not from 1 to 100 000."""
+    found = []
+    for part in _parts(text):
+        if not part.isdecimal() or len(part) > len(str(_MOST_WORKERS)) or not 1 <= int(part) <= _MOST_WORKERS:
+            raise LiecbenchError(
+                f"--workers {text}: {part!r} is no number of workers",
+                f"write whole numbers from 1 to {_MOST_WORKERS:,}, such as 8,64",
+            )
+        found.append(int(part))
+    return tuple(dict.fromkeys(found))
+
+
+def parse_links(text: str, delay_seconds: float | None = None) -> tuple[LinkMap, ...]:
+    """Return links, given as ``100mbit,1gbit``; rates may be higher than those that can be emulated.
+
+    Args:
+        text: Rates or presets.
+        delay_seconds: The delay of every link in one direction; None for that of the preset, or none.
+
+    Raises:
+        LiecbenchError: If one of them is neither a rate nor a preset.
+    """
+    return tuple(dict.fromkeys(with_delay(_link(part), delay_seconds) for part in _parts(text)))
+
+
+def _link(text: str) -> LinkMap:
+    rate = RATE.parse(text)
+    if rate is not None:
+        return LinkMap(default=Link(up_bits_per_second=_bits(rate, text), down_bits_per_second=_bits(rate, text)))
+    try:
+        return LinkMap.parse(text)
+    except ValueError as error:
+        raise LiecbenchError(f"--link {text}: {error}") from None
+
+
+def _bits(rate: float, text: str) -> int:
+    if not math.isfinite(rate) or not 1e3 <= rate <= 1e15:
+        raise LiecbenchError(f"--link {text}: no rate of a link", "write one from 1kbit to 1000tbit, such as 100gbit")
+    return round(rate)
+
+
+def with_delay(links: LinkMap, delay_seconds: float | None) -> LinkMap:
+    """Return the links with this delay in one direction on each; None leaves their delays as they are."""
+    if delay_seconds is None or links.default is None:
+        return links
+
+    def delayed(link: Link) -> Link:
+        return dataclasses.replace(link, delay_seconds=delay_seconds)
+
+    workers = tuple((rank, delayed(link)) for rank, link in links.workers)
+    return dataclasses.replace(links, default=delayed(links.default), workers=workers)
+
+
+def parse_delay(text: str) -> float:
+    """Return the seconds of ``--delay``. Raises LiecbenchError if the text is no delay from 0 to 10 s."""
+    seconds = DELAY.parse(text)
+    if seconds is None or not 0 <= seconds <= 10:
+        raise LiecbenchError(f"--delay {text}: no delay", "write one from 0ms to 10s, such as 5ms")
+    return seconds
+
+
+def parse_rate(option: str, text: str) -> float:
+    """Return the bits per second of a rate of an option. Raises LiecbenchError if the text is no rate."""
+    rate = RATE.parse(text)
+    if rate is None or not 1e3 <= rate <= 1e15:
+        raise LiecbenchError(f"{option} {text}: no rate", "write one such as 100gbit")
+    return rate
+
+
+def parse_count(option: str, text: str) -> int:
+    """Return a number such as ``30M``, ``1.5B`` or ``11171146``. Raises LiecbenchError if the text is none."""
+    factors = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+    factor = factors.get(text[-1:].lower())
+    digits = text[:-1] if factor else text
+    try:
+        value = float(digits.replace("_", "")) * (factor or 1)
+    except ValueError:
+        value = math.nan
+    if not 1 <= value <= 1e13 or value != round(value):
+        raise LiecbenchError(f"{option} {text}: no number of parameters", "write a whole number, or one such as 30M")
+    return round(value)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()] or [text]
+
+
+def parse_server(text: str) -> "ServerPlace":
+    """Return the place of the server. Raises LiecbenchError for anything but ``root`` and ``sharded``."""
+    from liecbench.algorithms.comm.partition import ServerPlace
+
+    for place in get_args(ServerPlace):
+        if text == place:
+            return text  # type: ignore[return-value]
+    raise LiecbenchError(f"--server {text}: no place of a server", did_you_mean(text, get_args(ServerPlace)))
+
+
+def require_same_model(profile: Profile, cell: Cell, source: str) -> None:
+    """Raise LiecbenchError if the profile's parameters are not those of the cell's model."""
+    if profile.precision != cell.task.precision:
+        raise LiecbenchError(
+            f"{source}: the profile is in {profile.precision}, the scenario in {cell.task.precision}",
+            "measure one with liecbench profile SCENARIO",
+        )
+    shapes = [tuple(shape) for shape in workload_sizes.sizes(cell.task).parameters]
+    own = [parameter.shape for parameter in profile.parameters]
+    if shapes != own:
+        elements = sum(math.prod(shape) for shape in shapes)
+        raise LiecbenchError(
+            f"{source}: it is the profile of another model, with {profile.num_parameters:,} parameters in {len(own)} "
+            f"tensors; {cell.task.model.name} of the scenario has {elements:,} in {len(shapes)}",
+            "measure one with liecbench profile SCENARIO",
+        )

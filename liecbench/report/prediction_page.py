@@ -1,0 +1,247 @@
+"""The output of ``liecbench predict``: tables for a terminal, Markdown, JSON and CSV."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.predictions import PredictedRow, Predictions
+from liecbench.results.bandwidth_needed import bandwidth_objects, bandwidth_table
+from liecbench.results.statistics import Estimate
+from liecbench.results.units import BYTES, FRACTION
+
+_HEADINGS: Final = (
+    "method",
+    "workers",
+    "link",
+    "s/step",
+    "speed-up",
+    "vs dense",
+    "compute",
+    "bottleneck",
+    "B/step",
+    "flags",
+)
+_FLAGS: Final = {
+    "assumed_profile": "assumed_profile: the times to compute and compress are assumed, see below",
+    "assumed_transport": "assumed_transport: the costs per message are assumed; measure them with "
+    "`liecbench bench exchange --format json`, and give --transport FILE",
+    "extrapolated_rate": "extrapolated_rate: the link is slower or faster than those of the measurements",
+    "extrapolated_workers": "extrapolated_workers: there were fewer or more workers in the measurements",
+    "assumed_nodes": "assumed_nodes: messages inside nodes take 20 µs and their transfer",
+    "without_jitter": "without_jitter: the link's jitter is left out",
+    "without_method_times": "without_method_times: the profile lacks what the method itself takes, such as arithmetic "
+    "with memories, and PowerSGD's products",
+}
+
+
+def lines_below(found: Predictions) -> Iterator[str]:
+    """Yield the lines below the table: break-evens, assumptions, and the meaning of flags."""
+    profile, costs = found.request.profile, found.request.costs
+    if found.baseline is not None:
+        compute = f"for steps that compute {profile.compute_seconds:.3g} s, from {_origin(found)}"
+        for one in found.break_evens:
+            yield f"{_method(found, one.method)}, {one.workers} workers{_shape(one.link)}: {one.text} ({compute})"
+    for link in dict.fromkeys(row.link for row in found.rows):
+        if link.default is not None and link.default.delay_seconds:
+            delay, round_trip = link.default.delay_texts()
+            yield f"link {link}: {delay} one way of one link, so {round_trip} between two workers"
+    yield f"profile: {_origin(found)}"
+    yield from (f"assumed: {text}" for text in profile.assumptions)
+    yield f"transport: {costs.source}"
+    if found.request.ranks_per_node > 1:
+        yield (
+            f"nodes: {found.request.ranks_per_node} workers each; gradients are reduced inside a node, exchanged by "
+            "one worker of each node over the node's link, and sent to all inside"
+        )
+    yield f"all rows: {', '.join(_common_flags(found))}"
+    flags = {flag for row in found.rows for flag in row.flags}
+    yield from (text for flag, text in _FLAGS.items() if flag in flags)
+    yield (
+        "intervals come from the spread of the profile and of the transport's constants, "
+        "not from errors of the model (docs/predict.md)"
+    )
+
+
+def terminal(found: Predictions) -> RenderableType:
+    """Return the tables for Rich to print."""
+    main = _table(_HEADINGS)
+    for row in found.rows:
+        main.add_row(*_texts(found, row))
+    parts: list[RenderableType] = [main]
+    if found.bandwidths:
+        needed = bandwidth_table(found.bandwidths)
+        other = _table(needed.headings)
+        for line in needed.lines:
+            other.add_row(*line)
+        parts += [Text(needed.title), other, *(Text(note, style="dim") for note in needed.notes)]
+    return Group(*parts, *(Text(line, style="dim") for line in lines_below(found)))
+
+
+def markdown(found: Predictions) -> str:
+    """Return the tables as Markdown."""
+    parts = [_markdown_table(_HEADINGS, [_texts(found, row) for row in found.rows])]
+    if found.bandwidths:
+        needed = bandwidth_table(found.bandwidths)
+        parts += [needed.title, _markdown_table(needed.headings, needed.lines), *needed.notes]
+    parts.append("\n".join(f"- {line}" for line in lines_below(found)))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_json(found: Predictions) -> str:
+    """Return ``{"rows": […], "break_even": […], "bandwidth_needed": […], "inputs": {…}}`` as JSON."""
+    request = found.request
+    break_evens = [
+        {
+            "method": _method(found, one.method),
+            "workers": one.workers,
+            "link_shape": one.link.shape,
+            "outcome": one.outcome,
+            "bits_per_second": None if one.bits_per_second is None else one.bits_per_second.mean,
+            "low_bits_per_second": None if one.bits_per_second is None else one.bits_per_second.low,
+            "high_bits_per_second": None if one.bits_per_second is None else one.bits_per_second.high,
+            "compute_seconds_per_step": request.profile.compute_seconds,
+            "text": one.text,
+        }
+        for one in found.break_evens
+    ]
+    content = {
+        "rows": [_object(row, request.ranks_per_node) for row in found.rows],
+        "break_even": break_evens,
+        "bandwidth_needed": bandwidth_objects(found.bandwidths),
+        "baseline": None if found.baseline is None else found.baseline.name,
+        "inputs": {
+            "profile": {
+                "origin": request.profile.origin,
+                "compute_seconds": request.profile.compute_seconds,
+                "num_parameters": request.profile.num_parameters,
+                "device_name": request.profile.device_name,
+                "assumptions": list(request.profile.assumptions),
+            },
+            "transport": dataclasses.asdict(request.costs),
+        },
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def to_csv(found: Predictions) -> str:
+    """Return the rows as CSV."""
+    objects = [_flat(_object(row, found.request.ranks_per_node)) for row in found.rows]
+    text = io.StringIO()
+    headings = list(dict.fromkeys(name for row in objects for name in row))
+    writer = csv.DictWriter(text, headings, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(objects)
+    return text.getvalue()
+
+
+def _object(row: PredictedRow, ranks_per_node: int) -> dict[str, Any]:
+    method, time = row.method, row.time
+    return {
+        "algorithm": method.algorithm.name,
+        **method.algorithm.options,
+        "compressor": None if method.compressor is None else method.compressor.model_dump(mode="json"),
+        "server": method.server,
+        "workers": row.workers,
+        "ranks_per_node": ranks_per_node,
+        "link": _link(row.link),
+        "seconds_per_step": dataclasses.asdict(row.step_seconds),
+        "compute_seconds_per_step": time.compute_seconds,
+        "wire_seconds_per_step": time.wire_seconds,
+        "compress_seconds_per_step": time.compress_seconds,
+        "other_seconds_per_step": time.latency_seconds,
+        "payload_bytes_sent_per_step": row.sent_bytes,
+        "speedup": _bounds(row.speedup),
+        "speedup_over_dense": _bounds(row.speedup_over_dense),
+        "compute_utilization": row.compute_utilization,
+        "bottleneck": row.bottleneck,
+        "flags": list(row.flags),
+    }
+
+
+def _bounds(value: Estimate | None) -> dict[str, float | None] | None:
+    return None if value is None else dataclasses.asdict(value)
+
+
+def _flat(fields: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in ("seconds_per_step", "speedup", "speedup_over_dense"):
+            bounds = value or {"mean": None, "low": None, "high": None}
+            flat |= {name: bounds["mean"], f"{name}_low": bounds["low"], f"{name}_high": bounds["high"]}
+        else:
+            flat[name] = json.dumps(value) if isinstance(value, dict | list) else value
+    return flat
+
+
+def _texts(found: Predictions, row: PredictedRow) -> list[str]:
+    return [
+        _method(found, row),
+        str(row.workers),
+        str(row.link),
+        _seconds(row.step_seconds),
+        _ratio(row.speedup),
+        _ratio(row.speedup_over_dense),
+        FRACTION.format(row.compute_utilization),
+        row.bottleneck,
+        BYTES.format(row.sent_bytes),
+        " ".join(flag for flag in row.flags if flag not in _common_flags(found)),
+    ]
+
+
+def _common_flags(found: Predictions) -> tuple[str, ...]:
+    """Return the flags that all rows have."""
+    first, *others = found.rows
+    return tuple(flag for flag in first.flags if all(flag in row.flags for row in others))
+
+
+def _method(found: Predictions, row: Any) -> str:
+    method = getattr(row, "method", row)
+    servers = {one.server for one in found.request.methods if one.server is not None}
+    return f"{method.name} {method.server}" if method.server is not None and len(servers) > 1 else method.name
+
+
+def _seconds(value: Estimate) -> str:
+    mean, low = value.mean, value.low
+    width = "" if low is None else f" ±{(mean - low) / mean:.0%}"
+    return (f"{mean:.3g}" if mean < 100 else f"{mean:.0f}") + width
+
+
+def _ratio(value: Estimate | None) -> str:
+    return "–" if value is None else f"{value.mean:.3g}× ({value.low:.3g} to {value.high:.3g})"
+
+
+def _origin(found: Predictions) -> str:
+    profile = found.request.profile
+    place = f" on {profile.device_name}" if profile.device_name else ""
+    return (
+        f"an {profile.origin} profile{place}" if profile.origin == "assumed" else f"a {profile.origin} profile{place}"
+    )
+
+
+def _shape(links: LinkMap) -> str:
+    return f", {links.shape}" if links.shape else ""
+
+
+def _link(links: LinkMap) -> Any:
+    return links.spec()
+
+
+def _table(headings: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading != "flags")
+    return table
+
+
+def _markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [headings, ["---"] * len(headings), *lines]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)

@@ -1,0 +1,103 @@
+"""The command ``liecbench predict``, with a profile that needs no measurement."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from liecbench.profiles.profile_file import write_profile
+from tests.cli.in_process import run_in_process
+from tests.prediction.made_profiles import made_profile
+
+ASSUMED = ("--parameters", "300k", "--step-seconds", "0.05", "--compress-gbytes-per-second", "2")
+
+
+def test_a_number_of_parameters_and_a_step_answer_with_assumptions() -> None:
+    done = run_in_process("predict", *ASSUMED, "--workers", "8", "--link", "1gbit", "--delay", "5ms")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in (
+        "liec(sign)",
+        "powersgd",
+        "round trip 20ms",
+        "assumed: a step of one worker computes 0.05 s",
+        "assumed: a compressor's operations process 2 GB",
+        "180 µs per message",
+        "link rate from which computing takes 50 % to 99 % of each step",
+    ):
+        assert text in done.stdout, text
+
+
+def test_json_has_rows_break_evens_and_needed_bandwidths(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    write_profile(path, made_profile([100_000]))
+
+    arguments = ("--profile", path, "--workers", "2,4096", "--link", "20mbit,100gbit", "--algorithm", "ddp")
+    done = run_in_process("predict", *arguments, "--algorithm", "doublesqueeze", "--format", "json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    rows = {(row["algorithm"], row["workers"], row["link"]): row for row in found["rows"]}
+    assert len(rows) == 8
+    row = rows["doublesqueeze", 2, "20mbit"]
+    assert row["compressor"] == {"name": "sign"}
+    assert "predicted" in row["flags"]
+    assert row["speedup"]["low"] < row["speedup"]["mean"] < row["speedup"]["high"]
+    assert row["compute_utilization"] == pytest.approx(0.03 / row["seconds_per_step"]["mean"])
+    assert {one["method"] for one in found["break_even"]} == {"doublesqueeze(sign)"}
+    assert [one["utilization"] for one in found["bandwidth_needed"][0]["rates"]] == [0.5, 0.75, 0.9, 0.95, 0.99]
+    assert found["inputs"]["profile"]["compute_seconds"] == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("output", ["csv", "markdown"])
+def test_rows_are_printed_in_other_formats(output: str) -> None:
+    done = run_in_process("predict", *ASSUMED, "--workers", "2", "--link", "1gbit", "--format", output)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    if output == "csv":
+        rows = list(csv.DictReader(io.StringIO(done.stdout)))
+        assert {row["algorithm"] for row in rows} >= {"ddp", "liec", "powersgd"}
+        assert float(rows[0]["seconds_per_step"]) > 0.05
+    else:
+        assert "| method | workers | link |" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "nothing says what a step computes; give SCENARIO.yaml, or --profile FILE"),
+        (("--parameters", "30M"), "--parameters needs --step-seconds"),
+        (("--step-seconds", "1"), "--step-seconds needs --parameters"),
+        ((*ASSUMED, "--profile", "x.json"), "--profile has parameters and times already"),
+        (("--profile", "missing.json"), "missing.json"),
+        ((*ASSUMED, "--ranks-per-node", "4"), "links inside nodes have no rate; add --inner-link"),
+        ((*ASSUMED, "--link", "wan"), "lose frames are not predicted"),
+        ((*ASSUMED, "--baseline", "psg"), "did you mean psgd?"),
+        (("--validate", "missing"), "missing"),
+    ],
+)
+def test_mistakes_are_named_with_what_to_do(arguments: tuple[str, ...], message: str) -> None:
+    done = run_in_process("predict", *arguments)
+
+    assert done.returncode in (2, 4)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_profile_of_another_model_than_the_scenarios_is_refused(tmp_path: Path) -> None:
+    path, scenario = tmp_path / "profile.json", tmp_path / "scenario.yaml"
+    write_profile(path, made_profile([100_000]))
+    scenario.write_text(
+        "name: small\n"
+        "task: {dataset: digits, model: {name: mlp, width: 8, layers: 1}, batch_size: 32, epochs: 1, "
+        "learning_rate: 0.1}\n"
+        "matrix: {algorithm: [ddp], workers: [2], link: [10mbit]}\n"
+    )
+
+    done = run_in_process("predict", scenario, "--profile", path)
+
+    assert done.returncode == 2
+    assert "it is the profile of another model, with 100,000 parameters in 1 tensors" in done.stderr
+    assert "mlp of the scenario has 610 in 4; measure one with liecbench profile" in done.stderr

@@ -1,0 +1,87 @@
+import pytest
+
+from liecbench.errors import LiecbenchError
+from liecbench.prediction.assumed_profile import assumed_profile
+from liecbench.prediction.prediction_inputs import (
+    named_methods,
+    parse_count,
+    parse_delay,
+    parse_links,
+    parse_server,
+    parse_workers,
+)
+
+
+def test_links_may_be_faster_than_those_that_can_be_emulated() -> None:
+    slow, fast = parse_links("56kbit,400gbit", delay_seconds=0.005)
+
+    assert (str(slow), str(fast)) == ("56kbit delay 5ms round trip 20ms", "400gbit delay 5ms round trip 20ms")
+
+
+def test_a_delay_replaces_that_of_a_preset() -> None:
+    (link,) = parse_links("home-dsl", delay_seconds=0.001)
+
+    assert link.default is not None
+    assert (link.default.delay_seconds, link.default.up_bits_per_second) == (0.001, 10**7)
+
+
+@pytest.mark.parametrize(("text", "count"), [("30M", 30_000_000), ("1.5B", 1_500_000_000), ("11_171_146", 11_171_146)])
+def test_numbers_of_parameters_have_suffixes(text: str, count: int) -> None:
+    assert parse_count("--parameters", text) == count
+
+
+def test_a_method_takes_each_compressor_that_it_works_with() -> None:
+    methods = named_methods(["ddp", "liec:average_period=4", "csgd"], ["sign", "qsgd"], "root")
+
+    # LIEC keeps an error memory, which needs a contraction; QSGD is unbiased.
+    assert [method.name for method in methods] == ["ddp", "liec(sign)", "csgd(sign)", "csgd(qsgd)"]
+    assert methods[1].algorithm.options["average_period"] == 4
+    assert [method.server for method in methods] == [None, "root", "root", "root"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: parse_workers("8,x"), "'x' is no number of workers"),
+        (lambda: parse_workers("0"), "'0' is no number of workers"),
+        (lambda: parse_workers(""), "no number of workers"),
+        (lambda: parse_links("fast"), "--link fast"),
+        (lambda: parse_links("0mbit"), "no rate of a link"),
+        (lambda: parse_delay("5"), "no delay; write one"),
+        (lambda: parse_delay("11s"), "no delay"),
+        (lambda: parse_count("--parameters", "many"), "no number of parameters"),
+        (lambda: parse_count("--parameters", "0"), "no number of parameters"),
+        (lambda: parse_count("--parameters", "1e99"), "no number of parameters"),
+        (lambda: parse_server("rooot"), "did you mean root"),
+        (lambda: named_methods(["dpp"], [], "root"), "--algorithm dpp: there is no algorithm"),
+        (lambda: named_methods(["liec:average_period"], ["sign"], "root"), "'average_period' has no value"),
+        (lambda: named_methods(["liec"], ["qsgd"], "root"), "only a contraction"),
+    ],
+)
+def test_wrong_options_are_refused_with_what_to_write(call: object, message: str) -> None:
+    assert callable(call)
+
+    with pytest.raises(LiecbenchError, match=message):
+        call()
+
+
+def test_an_assumed_profile_has_all_parameters_and_says_what_it_assumes() -> None:
+    (method,) = named_methods(["liec"], ["sign"], "sharded")
+    assert method.compressor is not None
+
+    profile = assumed_profile(30_000_001, 0.15, [method.compressor], compress_gbytes_per_second=2.0)
+
+    ready = [parameter.ready_seconds for parameter in profile.parameters]
+    assert profile.num_parameters == 30_000_001
+    assert profile.compute_seconds == pytest.approx(0.15)
+    assert [profile.backward.median, ready[0]] == pytest.approx([0.1, 0.1])
+    assert ready == sorted(ready, reverse=True)
+    # 4 bytes per element at 2 GB/s.
+    assert profile.compressors[0].compress.per_element == pytest.approx(2e-9)
+    assert len(profile.assumptions) == 5
+    assert profile.origin == "assumed"
+
+
+@pytest.mark.parametrize("count", [1, 7, 1000, 10**12])
+def test_an_assumed_profile_of_any_size_is_complete(count: int) -> None:
+    assert assumed_profile(count, 0.1).num_parameters == count
