@@ -22,10 +22,10 @@ compute: missing.json
 
 
 class Broken(nn.Linear):
-    """A model that cannot be trained."""
+    """A model that takes the two inputs of a check, but no minibatch."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if self.training:
+        if len(inputs) == 32:
             raise RuntimeError("broken")
         return super().forward(inputs.flatten(1))
 
