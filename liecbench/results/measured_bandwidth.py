@@ -1,14 +1,17 @@
 """The bandwidth that methods need, computed from rows that were measured at one or more link rates.
 
-The seconds of a step that do not compute are its wait. It is counted in compute seconds of the same row: with a wait of
-1, the compute utilization is 50 %. On faster links the wait is shorter by the time for transfer. As a function of
-1 ÷ rate it is convex, because on fast links computing hides part of the transfer. Between two measured rates it thus
-lies below the straight line through both, and above the lines on which it would go on from either of them.
+The seconds of a step that do not compute are its wait. It is counted in compute seconds: with a wait of 1, the compute
+utilization is 50 %. Computing takes equally long at all rates, so that the median over the rows counts. On faster links
+the wait is shorter by the time for transfer. As a function of 1 ÷ rate it is convex, because on fast links computing
+hides part of the transfer. Between two measured rates it thus lies below the straight line through both, and above the
+lines on which it would go on from either of them.
 """
 
+import itertools
 import math
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from liecbench.network.link_map import LinkMap
 from liecbench.results.bandwidth_needed import UTILIZATIONS, BandwidthNeeded, Basis, LimitingPart, NeededRate
@@ -64,7 +67,7 @@ def measured_bandwidth(rows: Sequence[Row], labels: Labels) -> list[BandwidthNee
     groups: dict[tuple[str, str], dict[int, Row]] = {}
     for row in sorted(rows, key=lambda row: row.is_added):
         link = rate_and_shape(row.cells[0].spec["link"])
-        if link is not None and row.metrics["compute_utilization"] is not None:
+        if link is not None and row.metrics["compute_utilization"] is not None and _seconds(row, "compute"):
             groups.setdefault((without_link(row), link[1]), {}).setdefault(link[0], row)
     return [_bandwidth(dict(sorted(group.items())), labels) for group in groups.values()]
 
@@ -153,7 +156,9 @@ def _slope(slow: Wait, fast: Wait) -> float:
 
 def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels) -> BandwidthNeeded:
     """Return the bandwidth that one method needs in one setting, given its rows by link rate, slowest link first."""
-    waits, rows = [_wait(row, rate) for rate, row in rows_by_rate.items()], list(rows_by_rate.values())
+    rows = list(rows_by_rate.values())
+    compute_seconds = statistics.median(_seconds(row, "compute") for row in rows)
+    waits = _falling([_wait(row, rate, compute_seconds) for rate, row in rows_by_rate.items()])
     fastest, compute = rows[-1], step_compute(rows)
     assert compute is not None, "rows with a compute utilization have compute seconds"
     link = LinkMap.parse(fastest.cells[0].spec["link"])
@@ -170,20 +175,29 @@ def _bandwidth(rows_by_rate: Mapping[int, Row], labels: Labels) -> BandwidthNeed
     )
 
 
-def _wait(row: Row, rate: int) -> Wait:
-    utilization = row.metrics["compute_utilization"]
-    assert utilization is not None, "rows without a compute utilization are left out"
-    mean = 1 / utilization.mean - 1
-    compute = _seconds(row, "compute")
-    rest = (_seconds(row, "exposed_compress") + _seconds(row, "other")) / compute
+def _wait(row: Row, rate: int, compute_seconds: float) -> Wait:
+    """Return the wait of a row, given the compute seconds of an epoch."""
+    seconds = row.metrics["seconds_per_epoch"]
+    assert seconds is not None, "rows with a compute utilization are timed"
+    low, mean, high = (
+        max(0.0, (seconds.mean if value is None else value) / compute_seconds - 1)
+        for value in (seconds.low, seconds.mean, seconds.high)
+    )
     return Wait(
         rate=float(rate),
         mean=mean,
-        low=mean if utilization.high is None else max(0.0, 1 / utilization.high - 1),
-        high=mean if utilization.low is None else 1 / max(1e-9, utilization.low) - 1,
-        rest=min(rest, mean),
-        communication=_seconds(row, "communicate") / compute,
+        low=low,
+        high=high,
+        rest=max(0.0, mean - _seconds(row, "wire") / compute_seconds),
+        communication=_seconds(row, "communicate") / compute_seconds,
     )
+
+
+def _falling(waits: Sequence[Wait]) -> list[Wait]:
+    """Return the waits, slowest link first, with intervals narrowed because a faster link never waits longer."""
+    lows = list(itertools.accumulate((wait.low for wait in reversed(waits)), max))[::-1]
+    highs = itertools.accumulate((wait.high for wait in waits), min)
+    return [replace(wait, low=low, high=high) for wait, low, high in zip(waits, lows, highs, strict=True)]
 
 
 def _limiting_part(row: Row) -> LimitingPart | None:

@@ -169,3 +169,25 @@ def test_links_with_a_shape_say_so_and_have_rates_of_both_directions() -> None:
 
 def test_rows_without_rates_or_parts_are_left_out() -> None:
     assert needed(run_of_parts("a", 1.0, 0.0, 0.0, 0.0, link="none"), run_of("old")) == []
+
+
+def test_compute_seconds_are_the_same_at_all_rates_although_each_was_measured() -> None:
+    # In truth a step computes 1 s and transfers 100 Mbit; at 50 Mbit/s the computing alone was measured as 1.5 s.
+    (found,) = needed(
+        run_of_parts("a", 1.5, 1.5, 0.0, 0.0, link="50mbit"),
+        run_of_parts("b", 1.0, 0.5, 0.0, 0.0, link="200mbit"),
+        run_of_parts("c", 1.0, 0.1, 0.0, 0.0, link="1gbit"),
+    )
+
+    assert found.rate_text(found.rates[0]) == "100mbit"
+
+
+def test_an_interval_is_not_wider_than_its_neighbours_allow() -> None:
+    # At the slowest rate each seed takes 2 to 4 s; at 100 Mbit/s all take 2 s, of which 1 s computes.
+    slow = [run_of_parts(f"a{seed}", 1.0, 1.0 + seed, 0.0, 0.0, link="50mbit", seed=seed) for seed in range(3)]
+    fast = [run_of_parts(f"b{seed}", 1.0, 1.0, 0.0, 0.0, link="100mbit", seed=seed) for seed in range(3)]
+    (found,) = needed(*slow, *fast)
+
+    assert found.rate_text(found.rates[0]) == "at most 100mbit"
+    # A wait of 1/3 of 1 s: 100 Mbit/s in truth are 300 Mbit/s.
+    assert found.rate_text(found.rates[1]) == "300mbit extrapolated"
