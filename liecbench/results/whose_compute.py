@@ -16,7 +16,7 @@ ComputeSource = Literal["measured", "replayed", "predicted"]
 _WORDS: Final[dict[ComputeSource, str]] = {
     "measured": "as measured here",
     "replayed": "as replayed from a profile",
-    "predicted": "as predicted from a profile",
+    "predicted": "as in the profile",
 }
 # Settings whose compute seconds differ by less than this factor share one number.
 _EQUAL: Final = 1.1

@@ -1,6 +1,7 @@
 """Epochs composed of a trajectory and of timed bursts."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -143,6 +144,18 @@ def test_a_rows_costs_are_those_of_the_long_run() -> None:
 
     # 22 steps, three quarters of which take 0.2 s and move 10 + 20 bytes on average, a quarter 1.5 s and 200 + 200.
     assert actual == pytest.approx([11.55, 5.775, 22.0, 22 * (0.75 * 30 + 0.25 * 400)])
+
+
+def test_a_rows_compute_utilization_has_an_interval_from_the_rounds() -> None:
+    (row,) = summarise([composed(*RECORDS)])
+
+    # Half of both rounds computes. One placement is known to 2.5 %, with two degrees of freedom: a t of 4.303.
+    half_width = 4.303 * 0.025
+    found = row.metrics["compute_utilization"]
+    assert found is not None
+    assert (found.mean, found.low, found.high) == pytest.approx(
+        (0.5, 0.5 * math.exp(-half_width), 0.5 * math.exp(half_width)), rel=1e-4
+    )
 
 
 def test_an_imprecise_speed_up_is_a_warning() -> None:
