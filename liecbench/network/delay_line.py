@@ -35,7 +35,7 @@ from liecbench.network.packet_port import PacketPort
 CONTROL_ADDRESS: Final = "\0liecbench-delay-line"
 # Memory of all rings together, and the most and the fewest frames per ring. A frame takes 32 KiB.
 _RING_FRAMES, _MOST_FRAMES, _FEWEST_FRAMES = 4096, 256, 16
-_REAL_TIME_PRIORITY: Final = 1
+_REAL_TIME_PRIORITY: Final = 2
 # Part of the last waking-up's lateness that counts in the moving average.
 _SMOOTHING: Final = 1 / 16
 _MOST_EARLY_SECONDS: Final = 100e-6

@@ -42,6 +42,11 @@ class Link:
         up, down = round(self.up_bits_per_second * factor), round(self.down_bits_per_second * factor)
         return replace(self, up_bits_per_second=up, down_bits_per_second=down)
 
+    def dilated(self, factor: float) -> "Link":
+        """Return the link on which everything takes ``factor`` times as long: lower rates, longer delay and jitter."""
+        slower = self.times(1 / factor)
+        return replace(slower, delay_seconds=self.delay_seconds * factor, jitter_seconds=self.jitter_seconds * factor)
+
     @property
     def without_delay(self) -> "Link":
         """The link with the same rates, but no delay, jitter or loss."""

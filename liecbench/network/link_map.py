@@ -64,6 +64,13 @@ class LinkMap:
         workers = tuple((rank, link.times(factor)) for rank, link in self.workers)
         return replace(self, default=self.default.times(factor), workers=workers)
 
+    def dilated(self, factor: float) -> "LinkMap":
+        """Return the links on which everything takes ``factor`` times as long; unshaped links stay as they are."""
+        if self.default is None or factor == 1:
+            return self
+        workers = tuple((rank, link.dilated(factor)) for rank, link in self.workers)
+        return replace(self, default=self.default.dilated(factor), workers=workers)
+
     @property
     def shape(self) -> str:
         """A text that is equal for links that differ only by one factor on all rates, such as ``down = 5 × up 20ms``.

@@ -1,7 +1,7 @@
 """Measured links, and how much their rates and round trips deviate from those that a scenario asks for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Le
@@ -75,6 +75,15 @@ class MeasuredLink:
             up_bits_per_second=up.up_bits_per_second,
             down_bits_per_second=down.down_bits_per_second,
             round_trip_seconds=round_trip.round_trip_seconds,
+        )
+
+    def undilated(self, dilation: float) -> Self:
+        """Return the measurement in emulated time, of a link that was ``dilation`` times slower in rates and delays."""
+        return replace(
+            self,
+            up_bits_per_second=self.up_bits_per_second * dilation,
+            down_bits_per_second=self.down_bits_per_second * dilation,
+            round_trip_seconds=self.round_trip_seconds / dilation,
         )
 
     def as_dict(self) -> dict[str, float]:

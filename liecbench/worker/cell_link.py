@@ -87,13 +87,13 @@ class CellLink:
     """
 
     def __init__(self, shaper: LinkShaper) -> None:
-        self._shaper, self._links = shaper, LinkMap()
+        self._shaper, self._links, self._dilation = shaper, LinkMap(), 1.0
         self._emulator: Emulator = "auto"
         self._used_emulator: UsedEmulator | None = None
         self._prepared: LinkTally | None = None
         self.measured: list[MeasuredLink] | None = None
 
-    def prepare(self, links: LinkMap, emulator: Emulator = "auto") -> None:
+    def prepare(self, links: LinkMap, emulator: Emulator = "auto", *, dilation: float = 1.0) -> None:
         """Switch to the links of the next cell. If the links changed, measure all ranks' links at the same time.
 
         A measured rate is too low if another process uses the rank's core during the measurement. So the links are
@@ -105,7 +105,9 @@ class CellLink:
         Args:
             links: The links of the next cell.
             emulator: The emulator that the scenario asks for.
+            dilation: How many times more slowly than ``links`` the links are to be, in rates and in delays.
         """
+        links, self._dilation = links.dilated(dilation), dilation
         is_same = (links, emulator) == (self._links, self._emulator)
         if not is_same or self._deviations(FAILING):
             self._change(links, emulator)
@@ -168,12 +170,16 @@ class CellLink:
         return LinkRates(up_bits_per_second=link.up_bits_per_second, down_bits_per_second=link.down_bits_per_second)
 
     def describe(self) -> dict[str, Any]:
-        """Describe all ranks' links for a record: mechanism, requested and measured rates, and TCP's settings."""
-        measured = None if self.measured is None else [link.as_dict() for link in self.measured]
+        """Describe all ranks' links for a record: mechanism, requested and measured rates, and TCP's settings.
+
+        Rates and round trips are those in emulated time, as if the links were not dilated.
+        """
+        undilated = None if self.measured is None else [link.undilated(self._dilation) for link in self.measured]
+        measured = None if undilated is None else [link.as_dict() for link in undilated]
         return {
             "enforcement": self._shaper.name if self._links.shaped else "none",
             "emulator": self._used_emulator,
-            "asked": self._links.spec(),
+            "asked": self._links.dilated(1 / self._dilation).spec(),
             "measured": measured,
             "congestion_control": _congestion_control(),
             "window_bytes": window_bytes() if self._shaper.name == "kernel" and self._links.shaped else None,

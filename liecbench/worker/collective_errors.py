@@ -22,6 +22,13 @@ class DataError(Exception):
     """
 
 
+class ProfileError(Exception):
+    """An error of a profile that ranks should replay: it lacks times that a method needs, or cannot be read.
+
+    Every rank raises this error at the same point.
+    """
+
+
 class UnusableCheckpointError(Exception):
     """A checkpoint that is damaged on some rank, or does not fit the cell's model.
 

@@ -22,19 +22,19 @@ from liecbench.config.cell import Contestant, Session
 from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import read
 from liecbench.results.records import End, Start, Status, Timing, utc_now
-from liecbench.worker import compute_alone, environment, session_groups
+from liecbench.worker import environment, session_groups
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.burst_record import Turn
 from liecbench.worker.cell_link import CellLink
-from liecbench.worker.collective_errors import DataError, LinkError
+from liecbench.worker.collective_errors import DataError, LinkError, ProfileError
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.label_facts import describe_test_set
-from liecbench.worker.resident import Resident
 from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, RoundPlan
+from liecbench.worker.session_stage import Stage, Timed, TrainedStage
 
 T = TypeVar("T")
 # Errors that every rank raises at the same point. The contestant that raises one leaves the session, which goes on.
-_DROPPING = (NonFiniteError, LinkError, DataError)
+_DROPPING = (NonFiniteError, LinkError, DataError, ProfileError)
 
 
 def run_session(
@@ -55,14 +55,15 @@ def run_session(
         trace: Whether to write a timeline of a few steps of each contestant.
     """
     torch.set_num_threads(session.cell.threads)
-    link.prepare(session.cell.link, session.cell.emulator)
+    heartbeat = writer.heartbeat if writer is not None else lambda: None
+    contestants = list(session.contestants)
+    stage = _stage(session, directory, link, heartbeat)
     described = environment.describe(session.cell, backend, link)
     if writer is not None:
-        _record_starts(session, {**described, "timing_precision": session.precision}, writer)
-    contestants = list(session.contestants)
+        _record_starts(session, {**described, "timing_precision": session.precision, **stage.surroundings}, writer)
     try:
         link.check()
-        capacity = session_groups.capacity(session.cell)
+        capacity = stage.capacity()
     except LinkError as error:
         for contestant in contestants:
             _record_ends(contestant, link, writer, "failed", str(error))
@@ -70,7 +71,7 @@ def run_session(
     timings = _timings(directory, session.cell.setting) if writer is not None else []
     dropped: list[Contestant] = []
     for members in session_groups.groups(contestants, capacity):
-        group = _Group(session=session, link=link, writer=writer, timings=timings)
+        group = _Group(session=session, stage=stage, link=link, writer=writer, timings=timings)
         group.live = [contestant for contestant in members if contestant not in dropped]
         group.run(directory / "traces" if trace else None)
         dropped += [contestant for contestant in members if contestant not in group.live]
@@ -87,6 +88,7 @@ class _Group:
 
     Attributes:
         session: The session.
+        stage: Creates the contestants.
         link: This rank's link.
         writer: The ledger's writer on rank 0; None on other ranks.
         timings: The records of all bursts (series of timed steps) of this session so far. On rank 0, also those of
@@ -95,6 +97,7 @@ class _Group:
     """
 
     session: Session
+    stage: Stage
     link: CellLink
     writer: RecordWriter | None
     timings: list[Timing]
@@ -133,11 +136,11 @@ class _Group:
         """
         created = [self._create(contestant) for contestant in order.sample(self.live, len(self.live))]
         residents = [resident for resident in created if resident is not None]
-        works = compute_alone.of_each_work(resident.replica for resident in residents)
+        measure_compute = self.stage.compute_timer(residents)
         # There is no cleanup after an exception, because only this rank raised it, and its peers would never join.
         self.link.shape()
         for number in range(min(PLACEMENT_ROUNDS, self._rounds - self._rounds_done)):
-            compute_step_seconds = {key: work.step_seconds() for key, work in works.items()}
+            compute_seconds = measure_compute()
             for place, resident in enumerate(order.sample(residents, len(residents))):
                 turn = Turn(
                     setting=self.session.cell.setting,
@@ -145,7 +148,7 @@ class _Group:
                     placement=placement,
                     round=number,
                     order=place,
-                    compute_step_seconds=compute_step_seconds[compute_alone.work_key(resident.replica)],
+                    compute_step_seconds=compute_seconds(resident),
                 )
                 if not self._take_turn(resident, turn):
                     residents.remove(resident)
@@ -157,16 +160,15 @@ class _Group:
         for resident in residents:
             resident.close()
 
-    def _create(self, contestant: Contestant) -> Resident | None:
+    def _create(self, contestant: Contestant) -> Timed | None:
         self._tell(contestant)
-        heartbeat = self.writer.heartbeat if self.writer is not None else lambda: None
         try:
-            return Resident.create(contestant, self.link, heartbeat)
+            return self.stage.create(contestant)
         except _DROPPING as error:
             self._drop(contestant, error)
             return None
 
-    def _take_turn(self, resident: Resident, turn: Turn) -> bool:
+    def _take_turn(self, resident: Timed, turn: Turn) -> bool:
         """Time and record the bursts of a turn; return False if the contestant fails and leaves the session."""
         self._tell(resident.contestant)
         try:
@@ -181,7 +183,7 @@ class _Group:
             self.writer.record(burst)
         return True
 
-    def _trace(self, resident: Resident, traces: Path) -> None:
+    def _trace(self, resident: Timed, traces: Path) -> None:
         problem = resident.trace(traces / f"{resident.contestant.cell.id}.json")
         if problem is not None and self.writer is not None:
             self.writer.notice(problem)
@@ -200,6 +202,16 @@ class _Group:
             return self._rounds_done
         contestants = [contestant.cell.contestant for contestant in self.live]
         return self._plan.total(self.timings, contestants, rounds_done=self._rounds_done, seconds=self._seconds)
+
+
+def _stage(session: Session, directory: Path, link: CellLink, heartbeat: Callable[[], None]) -> Stage:
+    """Prepare the links, and what creates the session's contestants. Collective."""
+    if session.cell.compute == "measured":
+        return TrainedStage(session, link, heartbeat)
+    from liecbench.worker.replay.replayed_stage import ReplayedStage
+    from liecbench.worker.replay.session_profile import session_profile
+
+    return ReplayedStage(session, session_profile(session, directory, heartbeat), link, heartbeat)
 
 
 def _timings(directory: Path, setting: str) -> list[Timing]:

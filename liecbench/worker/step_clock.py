@@ -152,7 +152,7 @@ class StepClock:
                 compress_seconds=now.compress_seconds - times.compress_seconds,
                 communicate_seconds=now.communicate_seconds - times.communicate_seconds,
             ),
-            wire_bytes=_difference(wire, self._first_wire),
+            wire_bytes=difference(wire, self._first_wire),
             cpu_seconds=time.process_time() - self._first_cpu,
             machine_cpu_seconds=self._machine_cpu_seconds(),
             peak_memory_bytes=peak_memory_bytes(),
@@ -161,7 +161,8 @@ class StepClock:
         )
 
 
-def _difference(now: tuple[int, int] | None, before: tuple[int, int] | None) -> tuple[int, int] | None:
+def difference(now: tuple[int, int] | None, before: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return (sent, received) bytes of an interface between two readings; None if a reading is missing."""
     return None if now is None or before is None else (now[0] - before[0], now[1] - before[1])
 
 

@@ -1,0 +1,73 @@
+"""The choice of the dilation: how many times more slowly replayed ranks run, so that this machine keeps up."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from liecbench.config.cell import Cell
+from liecbench.network.link_map import LinkMap
+from liecbench.worker.replay.replayed_contestant import StepKind
+from liecbench.worker.step_timing import Burst
+
+# The ranks and what emulates their links may use this share of the machine's processors.
+MAX_CPU_SHARE: Final = 0.3
+# What this machine adds to a message that others wait for, such as the delay line's reaction, and the share of a step
+# that all additions may make up. Dilation makes them smaller.
+_ADDED_SECONDS: Final = 0.25e-3
+_MAX_ADDED_SHARE: Final = 0.02
+# CPU seconds, measured on 2 cores: of two ranks for one message from one to the other, and of the delay line per bit.
+_MESSAGE_CPU_SECONDS: Final = 2.5e-4
+_BIT_CPU_SECONDS: Final = 0.8e-9
+_HEADERS: Final = 1.05
+MAX_DILATION: Final = 1000
+
+
+def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], num_cpus: int) -> int:
+    """Return the least whole dilation at which this machine is expected to keep up and to add little.
+
+    Ranks and links need at most 30 % of the processors, and what the machine adds to messages is at most 2 % of a step.
+
+    Args:
+        cell: The cell whose steps are replayed; its links must be shaped.
+        kinds: The step kinds of its method.
+        num_cpus: The number of processors of this machine.
+    """
+    wanted = 1.0
+    for kind in kinds:
+        ranks = kind.schedule.payload_bytes()
+        bits = 8 * _HEADERS * sum(sent for sent, _ in ranks)
+        hops = 2 * (cell.workers - 1) * cell.workers * len(kind.schedule.all_reduces)
+        messages = sum(kind.schedule.num_messages()) + hops
+        cpu_seconds = messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
+        step = _least_seconds(cell.link, ranks, kind)
+        added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
+        wanted = max(wanted, cpu_seconds / (step * MAX_CPU_SHARE * num_cpus), added / (step * _MAX_ADDED_SHARE))
+    return min(MAX_DILATION, math.ceil(wanted))
+
+
+def _least_seconds(links: LinkMap, ranks: Sequence[tuple[int, int]], kind: StepKind) -> float:
+    wire = 0.0
+    for rank, (sent, received) in enumerate(ranks):
+        link = links.of(rank)
+        up, down = 8 * sent / link.up_bits_per_second, 8 * received / link.down_bits_per_second
+        wire = max(wire, up, down)
+    return max(wire, kind.work.compute)
+
+
+def cpu_share(bursts: Iterable[Burst], emulator_cpu_seconds: float) -> float:
+    """Return the share of all processors that the ranks, and what emulates their links, used in the bursts.
+
+    Args:
+        bursts: The bursts; all ranks are on one machine.
+        emulator_cpu_seconds: CPU seconds of the process that emulates the links, in all bursts together.
+    """
+    used, available = emulator_cpu_seconds, 0.0
+    for burst in bursts:
+        used += sum(rank.cpu_seconds for rank in burst.ranks)
+        available += burst.ranks[0].machine_cpu_seconds[1]
+    return used / available if available else 0.0
+
+
+def raised(dilation: int, share: float) -> int:
+    """Return the dilation that brings the share of the processors down to 30 %, if ``dilation`` gave ``share``."""
+    return min(MAX_DILATION, math.ceil(dilation * share / MAX_CPU_SHARE))

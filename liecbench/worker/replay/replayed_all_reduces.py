@@ -1,0 +1,74 @@
+"""The all-reduces of a replayed step, over torch's own collectives, on vectors of the true sizes."""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+
+from liecbench.algorithms.comm.schedule import Schedule, all_reduce_bytes
+from liecbench.algorithms.comm.timing import Stopwatch
+from liecbench.worker.replay.pauses import Pauses
+
+_BYTES_PER_ELEMENT = 4
+
+
+@dataclass(slots=True, kw_only=True)
+class ReplayedAllReduces:
+    """One rank's part in the all-reduces of a schedule.
+
+    Buckets with one all-reduce are reduced side by side, as DistributedDataParallel does. If a bucket needs several,
+    one after the other, each waits for the one before, as PyTorch's PowerSGD hook does.
+
+    Attributes:
+        schedule: The schedule of the all-reduces.
+        group: The process group.
+        watch: Counts and times the all-reduces.
+        pauses: This rank's pauses.
+        extra_seconds: A pause for each all-reduce: with dilated time, what this rank's own processor does for it would
+            otherwise take too small a part of the step.
+    """
+
+    schedule: Schedule
+    group: dist.ProcessGroup
+    watch: Stopwatch
+    pauses: Pauses
+    extra_seconds: float = 0.0
+    _vectors: list[torch.Tensor] = field(default_factory=list, init=False)
+    _started: list[tuple[dist.Work, float]] = field(default_factory=list, init=False)
+    _counted_until: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self._vectors = [
+            torch.zeros(-(-reduce.num_bytes // _BYTES_PER_ELEMENT)) for reduce in self.schedule.all_reduces
+        ]
+
+    def start_bucket(self, bucket: int) -> None:
+        """Start the all-reduces of a bucket; wait for those that others of the same bucket wait for."""
+        mine = [i for i, reduce in enumerate(self.schedule.all_reduces) if reduce.bucket == bucket]
+        for index in mine:
+            began = time.perf_counter()
+            work = dist.all_reduce(self._vectors[index], group=self.group, async_op=True)
+            assert work is not None, "this rank belongs to the group"
+            self._started.append((work, began))
+            if index != mine[-1]:
+                self._finish_one()
+
+    def finish(self) -> None:
+        """Wait for all all-reduces that were started."""
+        while self._started:
+            self._finish_one()
+        if self._vectors:
+            self.pauses.pause(self.extra_seconds)
+            moved = all_reduce_bytes(sum(r.num_bytes for r in self.schedule.all_reduces), self.schedule.world_size)
+            self.watch.counters.sent_bytes += moved
+            self.watch.counters.received_bytes += moved
+            self.watch.counters.sent_messages += len(self._vectors)
+            self.watch.exposure.add_messages(moved, moved)
+
+    def _finish_one(self) -> None:
+        work, began = self._started.pop(0)
+        work.wait()
+        # Time in which several all-reduces are under way counts once.
+        began, self._counted_until = max(began, self._counted_until), time.perf_counter()
+        self.watch.record("communicate_seconds", "all-reduce", began, self._counted_until)

@@ -1,0 +1,199 @@
+"""A contestant of a timing session (a method to time) whose ranks replay a profile instead of computing."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from liecbench.algorithms.comm.gloo import GlooTransport
+from liecbench.algorithms.comm.schedule import Schedule
+from liecbench.algorithms.comm.timing import Stopwatch
+from liecbench.config.cell import Cell, Contestant
+from liecbench.config.factory import make_algorithm
+from liecbench.profiles.profile import Profile
+from liecbench.results.records import Timing
+from liecbench.worker.burst_record import Turn, burst_record
+from liecbench.worker.cell_link import slowest_path
+from liecbench.worker.replay.message_cost import MessageCost
+from liecbench.worker.replay.pauses import Pauses
+from liecbench.worker.replay.replayed_all_reduces import ReplayedAllReduces
+from liecbench.worker.replay.replayed_burst import replay_burst
+from liecbench.worker.replay.replayed_exchange import ReplayedExchange
+from liecbench.worker.replay.replayed_step import ReplayedStep
+from liecbench.worker.replay.work_seconds import WorkSeconds, compressor_times
+from liecbench.worker.replica import TrainingLink
+from liecbench.worker.session_rounds import burst_steps
+from liecbench.worker.step_shares import StepShare, step_shares
+from liecbench.worker.step_timing import Burst
+
+_PROBE_STEPS = 2
+_DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16", "float64")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What all replayed contestants of a session have in common.
+
+    Attributes:
+        profile: The profile of the model.
+        dilation: How many times more slowly everything happens.
+        cost: What a rank takes per message beyond the transfer.
+        link: This rank's link, with dilated rates and delays.
+        heartbeat: Called to signal that this rank makes progress.
+    """
+
+    profile: Profile
+    dilation: float
+    cost: MessageCost
+    link: TrainingLink
+    heartbeat: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepKind:
+    """A step kind of a method: its schedule, its share of all steps, and what a rank computes in it."""
+
+    schedule: Schedule
+    share: StepShare
+    work: WorkSeconds
+
+
+def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, StepKind]:
+    """Return the step kinds of a cell's method, by name.
+
+    Args:
+        cell: The cell.
+        profile: The profile of the model that the cell trains.
+        num_steps: The number of steps of the training; 0 if nothing is trained.
+
+    Raises:
+        ProfileError: If the profile has no times for a compressor that the method uses.
+    """
+    algorithm = make_algorithm(cell)
+    algorithm.parameter_dtypes = [_DTYPES[parameter.dtype] for parameter in profile.parameters]
+    shapes = [torch.Size(parameter.shape) for parameter in profile.parameters]
+    shares = step_shares(algorithm.step_kind, getattr(algorithm, "average_period", 1), num_steps)
+    names = cell.algorithm.model_dump(), cell.compressor.model_dump() if cell.compressor else None
+    found = {}
+    for kind, share in shares.items():
+        schedule = algorithm.schedule(shapes, world_size=cell.workers, step=share.first)
+        local = profile.local_seconds(*names, kind) or 0.0
+        work = WorkSeconds.of(profile, schedule, batches=algorithm.batches_per_step, local=local)
+        found[kind] = StepKind(schedule=schedule, share=share, work=work)
+    return found
+
+
+@dataclass(slots=True, kw_only=True)
+class ReplayedContestant:
+    """A contestant, ready to be replayed on this rank. All methods are collective.
+
+    Attributes:
+        contestant: The method to time, as a cell (one configuration with one seed).
+        stage: What it shares with the others.
+        kinds: The method's step kinds, by name.
+        steps: For each kind, a step to replay.
+        num_steps: For each kind, the number of timed steps in the next burst.
+    """
+
+    contestant: Contestant
+    stage: Stage
+    kinds: dict[str, StepKind]
+    steps: dict[str, ReplayedStep]
+    num_steps: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, contestant: Contestant, stage: Stage, *, num_steps: int) -> "ReplayedContestant":
+        """Prepare the steps of a contestant.
+
+        Args:
+            contestant: The method to time.
+            stage: What it shares with the others.
+            num_steps: The number of steps of its training; 0 if nothing is trained.
+
+        Raises:
+            ProfileError: If the profile has no times for a compressor that the method uses.
+        """
+        kinds = step_kinds(contestant.cell, stage.profile, num_steps=num_steps)
+        steps = {name: _step(contestant.cell, kind, stage) for name, kind in kinds.items()}
+        return cls(contestant=contestant, stage=stage, kinds=kinds, steps=steps)
+
+    @property
+    def compute_step_seconds(self) -> float:
+        """The seconds that the model and the optimizer compute in a step."""
+        return next(iter(self.kinds.values())).work.compute
+
+    def turn(self, place: Turn) -> Iterator[Timing]:
+        """Time a burst of each step kind, and yield the burst's record, equal on every rank.
+
+        Raises:
+            LinkError: If a network interface carried fewer bytes than the payload.
+        """
+        for name, kind in self.kinds.items():
+            if name not in self.num_steps:
+                self._choose_steps(name, self._burst(name, _PROBE_STEPS))
+            burst = self._burst(name, self.num_steps[name])
+            self._choose_steps(name, burst)
+            record = burst_record(burst, place, name, kind.share.share)
+            dilation = self.stage.dilation
+            yield (
+                record
+                if dilation == 1
+                else dataclasses.replace(record, dilation=dilation, raw_seconds=record.seconds * dilation)
+            )
+
+    def probe(self) -> list[Burst]:
+        """Replay a few steps of every kind, and return their measurements."""
+        return [self._burst(name, _PROBE_STEPS) for name in self.kinds]
+
+    def trace(self, path: Path) -> str | None:
+        """Return the reason why there is no timeline: nothing is computed that could be drawn."""
+        return f"{path.name}: replayed steps have no timeline; use compute: measured for one"
+
+    def close(self) -> None:
+        """Do nothing: a replayed contestant has no thread and no process group of its own."""
+
+    def _burst(self, name: str, num_steps: int) -> Burst:
+        return replay_burst(self.steps[name], num_steps, self.stage.link, self.stage.heartbeat)
+
+    def _choose_steps(self, name: str, burst: Burst) -> None:
+        self.num_steps[name] = burst_steps(self.stage.dilation * burst.slowest.train_seconds / burst.num_steps)
+
+
+def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
+    group = dist.group.WORLD
+    assert group is not None, "the ranks have joined"
+    watch, pauses = Stopwatch(), Pauses(stage.dilation)
+    path = slowest_path(cell.link.dilated(stage.dilation), cell.workers)
+    transport = GlooTransport(group, kind.schedule.server or "root", watch, stage.link.pacer, path)
+    hops = 2 * (cell.workers - 1)
+    return ReplayedStep(
+        schedule=kind.schedule,
+        work=kind.work,
+        times=tuple(compressor_times(stage.profile, call.compressor) for call in kind.schedule.calls),
+        exchange=ReplayedExchange(
+            rank=dist.get_rank(),
+            schedule=kind.schedule,
+            transport=transport,
+            pauses=pauses,
+            watch=watch,
+            # A message costs its sender one half, and its receiver the other.
+            extra_seconds=_undilated(stage.cost.message / 2, stage.dilation),
+        ),
+        all_reduces=ReplayedAllReduces(
+            schedule=kind.schedule,
+            group=group,
+            watch=watch,
+            pauses=pauses,
+            extra_seconds=_undilated(hops * stage.cost.hop, stage.dilation),
+        ),
+        pauses=pauses,
+        watch=watch,
+    )
+
+
+def _undilated(seconds: float, dilation: float) -> float:
+    """Return the pause, before dilation, that turns work of ``seconds`` in real time into ``seconds`` × dilation."""
+    return seconds * (dilation - 1) / dilation

@@ -1,0 +1,106 @@
+"""The pushes and pulls of a replayed step: messages of the true sizes over the true transport, without values."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from liecbench.algorithms.comm.partition import Shard, local_shard_of
+from liecbench.algorithms.comm.schedule import Call, Schedule
+from liecbench.algorithms.comm.timing import Stopwatch
+from liecbench.algorithms.comm.transport import Traffic, Transport
+from liecbench.compressors.base import Message
+from liecbench.compressors.identity import Identity
+from liecbench.profiles.profile import CompressorTimes
+from liecbench.worker.replay.pauses import Pauses
+
+_BYTES_PER_ELEMENT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedExchange:
+    """One rank's part in the calls of a schedule. It makes the calls that ``GroupExchange`` makes, in the same order.
+
+    Where ``GroupExchange`` compresses or decompresses, it sleeps.
+
+    Attributes:
+        rank: This rank.
+        schedule: The schedule that the calls belong to.
+        transport: Moves the messages.
+        pauses: This rank's pauses.
+        watch: Counts and times what the exchange does.
+        extra_seconds: A pause for each message that is sent or received: with dilated time, what this rank's own
+            processor does for a message would otherwise take too small a part of the step.
+    """
+
+    rank: int
+    schedule: Schedule
+    transport: Transport
+    pauses: Pauses
+    watch: Stopwatch
+    extra_seconds: float = 0.0
+
+    def make(self, call: Call, times: CompressorTimes) -> None:
+        """Make a call, and return when this rank's part in it is done. Collective.
+
+        Args:
+            call: The push or pull.
+            times: The times of the call's compressor.
+        """
+        shards = self.schedule.shards(call.numel)
+        own = local_shard_of(shards, self.rank)
+        traffic = (
+            self._push(call, times, shards, own) if call.direction == "push" else self._pull(call, times, shards, own)
+        )
+        traffic.is_dense = isinstance(call.compressor, Identity)
+        received = {shard.owner: shard.numel for shard in shards}
+        with self.watch.transfer():
+            for sender, _ in self.transport.exchange(traffic, limit_bytes=_BYTES_PER_ELEMENT * call.numel):
+                self.pauses.pause(self.extra_seconds)
+                if call.direction == "push":
+                    self._work("decompress", times.accumulate.seconds(own.numel))
+                else:
+                    self._work("decompress", times.decompress.seconds(received[sender]))
+
+    def _push(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
+        """Return the messages of a push: from every rank to the server of each shard."""
+        compressed = {s.owner: self._after(times.compress.seconds(s.numel), call, s) for s in shards if s != own}
+        traffic = Traffic(compressed)
+        if own in shards:
+            traffic.incoming = dict.fromkeys(self._peers, functools.partial(self._buffer, call, own))
+
+            def overlap() -> None:
+                self._work("compress", times.compress.seconds(own.numel))
+                self._work("decompress", times.accumulate.seconds(own.numel))
+
+            traffic.overlap = overlap
+        return traffic
+
+    def _pull(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
+        """Return the messages of a pull: from the server of each shard to every rank."""
+        traffic = Traffic(incoming={s.owner: functools.partial(self._buffer, call, s) for s in shards if s != own})
+        if own in shards:
+            self._work("compress", times.compress.seconds(own.numel))
+            traffic.outgoing = dict.fromkeys(self._peers, self._after(0.0, call, own))
+            traffic.overlap = lambda: self._work("decompress", times.decompress.seconds(own.numel))
+        return traffic
+
+    @property
+    def _peers(self) -> list[int]:
+        return [peer for peer in range(self.schedule.world_size) if peer != self.rank]
+
+    def _after(self, seconds: float, call: Call, shard: Shard) -> Callable[[], Message]:
+        def message() -> Message:
+            self._work("compress", seconds)
+            self.pauses.pause(self.extra_seconds)
+            return self._buffer(call, shard)
+
+        return message
+
+    def _buffer(self, call: Call, shard: Shard) -> Message:
+        return self.transport.recv_buffer(call.compressor, shard.numel)
+
+    def _work(self, span: Literal["compress", "decompress"], seconds: float) -> None:
+        if seconds:
+            with self.watch.timed("compress_seconds", span):
+                self.pauses.pause(seconds)

@@ -1,0 +1,110 @@
+"""Creates contestants that replay a profile, over links on which time is dilated."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch.distributed as dist
+
+from liecbench.config.cell import Cell, Contestant, Session
+from liecbench.config.factory import make_algorithm
+from liecbench.config.training_schedule import steps_per_epoch
+from liecbench.config.workload_sizes import sizes
+from liecbench.host import cgroups
+from liecbench.worker.cell_link import CellLink
+from liecbench.worker.collective_errors import ProfileError
+from liecbench.worker.replay.dilation import MAX_CPU_SHARE, cpu_share, estimated_dilation, raised
+from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
+from liecbench.worker.replay.punctuality import be_punctual
+from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage, step_kinds
+from liecbench.worker.replay.session_profile import SessionProfile
+from liecbench.worker.session_stage import Timed
+
+
+class ReplayedStage:
+    """Creates contestants that replay a profile.
+
+    Args:
+        session: The session.
+        found: The profile of the session's model, equal on all ranks.
+        link: This rank's link.
+        heartbeat: Called to signal that this rank makes progress.
+    """
+
+    def __init__(self, session: Session, found: SessionProfile, link: CellLink, heartbeat: Callable[[], None]) -> None:
+        self._session, self._link, self._heartbeat = session, link, heartbeat
+        self._profile, self._sha256 = found.profile, found.sha256
+        be_punctual()
+        group = dist.group.WORLD
+        assert group is not None, "the ranks have joined"
+        self._cost = measure_message_cost(group) if session.cell.workers > 1 else MessageCost(message=0.0, hop=0.0)
+        self._stage = self._settle()
+
+    @property
+    def surroundings(self) -> Mapping[str, Any]:
+        """The hash of the profile, for the records."""
+        return {"profile_sha256": self._sha256}
+
+    def capacity(self) -> int:
+        """Return a number without limit in practice: replayed contestants hold no models."""
+        return len(self._session.contestants) + 1
+
+    def create(self, contestant: Contestant) -> ReplayedContestant:
+        """Prepare a contestant's steps.
+
+        Raises:
+            ProfileError: If the profile has no times for a compressor that the method uses.
+        """
+        return ReplayedContestant.create(contestant, self._stage, num_steps=num_training_steps(contestant.cell))
+
+    def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
+        """Return the profile's seconds: there is nothing to measure."""
+        seconds = {id(one): one.compute_step_seconds for one in timed if isinstance(one, ReplayedContestant)}
+        return lambda: lambda one: seconds[id(one)]
+
+    def _settle(self) -> Stage:
+        """Choose the dilation and prepare the links for it; if the processors are then too busy, raise it once."""
+        cell = self._session.cell
+        if not cell.link.shaped:
+            return self._with_dilation(1)
+        if cell.dilation != "auto":
+            return self._with_dilation(cell.dilation)
+        chosen = max(map(self._estimate, self._session.contestants))
+        stage = self._with_dilation(chosen)
+        share = self._measured_share(stage)
+        return self._with_dilation(raised(chosen, share)) if share > MAX_CPU_SHARE else stage
+
+    def _estimate(self, contestant: Contestant) -> int:
+        kinds = step_kinds(contestant.cell, self._profile, num_steps=0)
+        return estimated_dilation(contestant.cell, kinds.values(), cgroups.num_cpus())
+
+    def _with_dilation(self, dilation: int) -> Stage:
+        self._link.prepare(self._session.cell.link, self._session.cell.emulator, dilation=dilation)
+        return Stage(
+            profile=self._profile,
+            dilation=dilation,
+            cost=self._cost,
+            link=self._link,
+            heartbeat=self._heartbeat,
+        )
+
+    def _measured_share(self, stage: Stage) -> float:
+        """Return the share of the processors that the busiest contestant uses, the same on every rank. Collective."""
+        self._link.shape()
+        shares = []
+        for contestant in self._session.contestants:
+            with contextlib.suppress(ProfileError):  # ``create`` will raise it again
+                timed = ReplayedContestant.create(contestant, stage, num_steps=0)
+                before = self._link.emulator_cpu_seconds()
+                bursts = timed.probe()
+                shares.append(cpu_share(bursts, self._link.emulator_cpu_seconds() - before))
+        self._link.unshape()
+        agreed = [max(shares, default=0.0)]
+        dist.broadcast_object_list(agreed, src=0)
+        return agreed[0]
+
+
+def num_training_steps(cell: Cell) -> int:
+    """Return the number of steps of a cell's training."""
+    algorithm = make_algorithm(cell)
+    return cell.task.epochs * steps_per_epoch(cell, algorithm, sizes(cell.task).num_train_samples)

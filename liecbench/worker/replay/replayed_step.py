@@ -1,0 +1,82 @@
+"""One replayed training step on one rank: sleep until each gradient block is ready, and exchange it."""
+
+import time
+from dataclasses import dataclass
+
+from liecbench.algorithms.comm.schedule import Schedule
+from liecbench.algorithms.comm.timing import Stopwatch
+from liecbench.profiles.profile import CompressorTimes
+from liecbench.worker.replay.pauses import Pauses
+from liecbench.worker.replay.replayed_all_reduces import ReplayedAllReduces
+from liecbench.worker.replay.replayed_exchange import ReplayedExchange
+from liecbench.worker.replay.work_seconds import WorkSeconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTimes:
+    """Real seconds of one step: from its begin to its end, and the part that waited for the exchange."""
+
+    seconds: float
+    exposed_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedStep:
+    """A step of one kind, ready to be replayed any number of times.
+
+    Attributes:
+        schedule: What all ranks send in the step.
+        work: What this rank computes.
+        times: The times of each call's compressor, in the order of the schedule's calls.
+        exchange: Makes the calls.
+        all_reduces: Makes the all-reduces.
+        pauses: This rank's pauses.
+        watch: Counts and times what the step does.
+    """
+
+    schedule: Schedule
+    work: WorkSeconds
+    times: tuple[CompressorTimes, ...]
+    exchange: ReplayedExchange
+    all_reduces: ReplayedAllReduces
+    pauses: Pauses
+    watch: Stopwatch
+
+    def run(self) -> StepTimes:
+        """Replay the step. Collective.
+
+        The blocks are exchanged in order, each when its gradients are ready and the block before it is done. After the
+        last, the optimizer steps, and what the method sends after the step follows.
+        """
+        began = time.perf_counter()
+        handed_over, late = began, 0.0
+        for block, ready in enumerate(self.work.ready):
+            handed_over = began + self._real(ready + late)
+            self.pauses.pause_until(handed_over)
+            # All-reduces start on the training thread, so that the method's own work delays the later gradients.
+            late += self.work.local[block] if self.schedule.all_reduces else 0.0
+            self._exchange_block(block)
+        self.all_reduces.finish()
+        self.pauses.pause_until(began + self._real(self.work.backward + late))
+        updated = time.perf_counter()
+        self.watch.exposure.add_window(handed_over, updated)
+        self.pauses.pause(self.work.optimizer)
+        stepped = time.perf_counter()
+        self._make_calls(None)
+        ended = time.perf_counter()
+        self.watch.exposure.add_window(stepped, ended)
+        exposed = max(0.0, updated - handed_over) + (ended - stepped)
+        return StepTimes(seconds=ended - began, exposed_seconds=exposed)
+
+    def _real(self, seconds: float) -> float:
+        return seconds * self.pauses.dilation
+
+    def _exchange_block(self, block: int) -> None:
+        self.pauses.pause(self.work.local[block])
+        self._make_calls(block)
+        self.all_reduces.start_bucket(block)
+
+    def _make_calls(self, block: int | None) -> None:
+        for call, times in zip(self.schedule.calls, self.times, strict=True):
+            if call.block == block:
+                self.exchange.make(call, times)

@@ -1,0 +1,73 @@
+"""The recorded seconds of everything that one rank computes and compresses in a step, looked up in a profile."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+from liecbench.algorithms.comm.schedule import Schedule
+from liecbench.compressors.base import Compressor
+from liecbench.compressors.by_name import description
+from liecbench.profiles.profile import CompressorTimes, Profile
+from liecbench.worker.collective_errors import ProfileError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSeconds:
+    """The seconds that one rank computes in a step, on a device of its own.
+
+    Attributes:
+        ready: For each gradient block, the seconds from the step's begin until the last of its gradients is ready.
+        backward: Seconds from the step's begin until the last backward pass has ended.
+        optimizer: Seconds of gradient clipping and of the optimizer.
+        local: For each block, seconds of the method beyond its compressor's operations, such as copies of gradients.
+    """
+
+    ready: tuple[float, ...]
+    backward: float
+    optimizer: float
+    local: tuple[float, ...]
+
+    @property
+    def compute(self) -> float:
+        """Seconds that the model and the optimizer compute in a step."""
+        return self.backward + self.optimizer
+
+    @classmethod
+    def of(cls, profile: Profile, schedule: Schedule, *, batches: int, local: float) -> Self:
+        """Look up the seconds of a step in a profile.
+
+        Args:
+            profile: The profile of the model.
+            schedule: What the step sends; its blocks name the parameters that each block waits for.
+            batches: The number of minibatches whose gradients the step accumulates.
+            local: Seconds that the method takes in the step on one rank beyond its compressor's operations. Each block
+                takes the share that it has of the parameters.
+        """
+        one_pass = profile.forward.median + profile.backward.median
+        last_begins = (batches - 1) * one_pass + profile.forward.median
+        latest = [max(profile.parameters[i].ready_seconds for i in block) for block in schedule.blocks]
+        sizes = [sum(math.prod(profile.parameters[i].shape) for i in block) for block in schedule.blocks]
+        return cls(
+            ready=tuple(last_begins + min(seconds, profile.backward.median) for seconds in latest),
+            backward=batches * one_pass,
+            optimizer=profile.clip.median + profile.optimizer.median,
+            local=tuple(local * size / max(1, sum(sizes)) for size in sizes),
+        )
+
+
+def compressor_times(profile: Profile, compressor: Compressor) -> CompressorTimes:
+    """Return the times of a compressor.
+
+    Raises:
+        ProfileError: If the profile has none for this compressor.
+    """
+    wanted = description(compressor)
+    found = profile.compressor_times(wanted)
+    if found is None:
+        raise ProfileError(f"the profile has no times for {_text(wanted)}; measure a profile with it")
+    return found
+
+
+def _text(fields: dict[str, Any]) -> str:
+    options = ", ".join(f"{name} {value}" for name, value in fields.items() if name != "name")
+    return f"{fields['name']} ({options})" if options else str(fields["name"])

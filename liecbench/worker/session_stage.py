@@ -1,0 +1,90 @@
+"""How the contestants of a timing session (methods to time) are created: ready to train, or to replay a profile."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from liecbench.config.cell import Contestant, Session
+from liecbench.results.records import Timing
+from liecbench.worker import compute_alone, session_groups
+from liecbench.worker.burst_record import Turn
+from liecbench.worker.cell_link import CellLink
+from liecbench.worker.resident import Resident
+
+
+class Timed(Protocol):
+    """A contestant that was created on this rank."""
+
+    @property
+    def contestant(self) -> Contestant:
+        """The method to time."""
+
+    def turn(self, place: Turn) -> Iterator[Timing]:
+        """Time a burst (consecutive steps) of each step kind, and yield its record, equal on every rank. Collective."""
+
+    def trace(self, path: Path) -> str | None:
+        """Let rank 0 write a timeline of a few steps. Return an error message if there is none. Collective."""
+
+    def close(self) -> None:
+        """Release what the contestant holds. Collective."""
+
+
+class Stage(Protocol):
+    """Creates a session's contestants, after it has prepared the links for them."""
+
+    @property
+    def surroundings(self) -> Mapping[str, Any]:
+        """What the records of a session's cells say about this stage, such as the hash of a profile."""
+
+    def capacity(self) -> int:
+        """Return how many contestants fit into memory together, at least 2. Collective."""
+
+    def create(self, contestant: Contestant) -> Timed:
+        """Build a contestant on this rank. Collective."""
+
+    def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
+        """Prepare to measure what a step of each contestant computes, without exchange. Collective.
+
+        Return a function to call before each round. It measures, and returns a function of a contestant that gives the
+        seconds of one step.
+        """
+
+
+class TrainedStage:
+    """Creates contestants that train.
+
+    Args:
+        session: The session.
+        link: This rank's link.
+        heartbeat: Called to signal that this rank makes progress.
+    """
+
+    surroundings: Mapping[str, Any] = {}
+
+    def __init__(self, session: Session, link: CellLink, heartbeat: Callable[[], None]) -> None:
+        self._session, self._link, self._heartbeat = session, link, heartbeat
+        link.prepare(session.cell.link, session.cell.emulator)
+
+    def capacity(self) -> int:
+        """Return how many contestants fit into memory together, at least 2. Collective."""
+        return session_groups.capacity(self._session.cell)
+
+    def create(self, contestant: Contestant) -> Resident:
+        """Build a contestant's model, optimizer, algorithm and data. Collective.
+
+        Raises:
+            DataError: If the data differ between ranks.
+            NonFiniteError: If a gradient is not finite in the warm-up steps that a GPU needs.
+        """
+        return Resident.create(contestant, self._link, self._heartbeat)
+
+    def compute_timer(self, timed: Iterable[Timed]) -> Callable[[], Callable[[Timed], float]]:
+        """Build plain models to measure computing on; contestants that compute the same share one. Collective."""
+        residents = {id(one): one for one in timed if isinstance(one, Resident)}
+        works = compute_alone.of_each_work(resident.replica for resident in residents.values())
+
+        def measure() -> Callable[[Timed], float]:
+            seconds = {key: work.step_seconds() for key, work in works.items()}
+            return lambda one: seconds[compute_alone.work_key(residents[id(one)].replica)]
+
+        return measure

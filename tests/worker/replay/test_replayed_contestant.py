@@ -1,0 +1,149 @@
+"""Replayed steps in real process groups: their bytes are the schedule's, and they take at least the recorded times."""
+
+import math
+from typing import Any
+
+import pytest
+import torch.distributed as dist
+
+from liecbench.config.cell import Cell, Contestant
+from liecbench.profiles.profile import CompressorTimes, Duration, Line, MethodTimes, ParameterTimes, Profile
+from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
+from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage, step_kinds
+from tests.distributed import run_ranks
+from tests.worker.small_cells import NoLink, cell
+
+FORWARD, BACKWARD, OPTIMIZER, LOCAL = 0.004, 0.008, 0.002, 0.001
+COMPRESS, DECOMPRESS, ACCUMULATE = 0.003, 0.002, 0.0015
+NUMELS = (1000, 200)
+
+
+def line(constant: float) -> Line:
+    return Line(constant=constant, per_element=0.0)
+
+
+def profile() -> Profile:
+    nothing = {"compress": line(0), "decompress": line(0), "accumulate": line(0)}
+    return Profile(
+        forward=Duration(median=FORWARD),
+        backward=Duration(median=BACKWARD),
+        optimizer=Duration(median=OPTIMIZER),
+        parameters=tuple(
+            ParameterTimes(name=str(numel), shape=(numel,), ready_seconds=BACKWARD / (1 + i))
+            for i, numel in enumerate(NUMELS)
+        ),
+        compressors=(
+            CompressorTimes(compressor={"name": "identity"}, **nothing),
+            CompressorTimes(
+                compressor={"name": "sign"},
+                compress=line(COMPRESS),
+                decompress=line(DECOMPRESS),
+                accumulate=line(ACCUMULATE),
+            ),
+        ),
+        methods=(MethodTimes(algorithm={"name": "ddp"}, kind="step", local=LOCAL),),
+    )
+
+
+METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "ddp": ({"name": "ddp"}, {}),
+    "powersgd": ({"name": "powersgd"}, {}),
+    "doublesqueeze": ({"name": "doublesqueeze"}, {}),
+    "root": ({"name": "doublesqueeze"}, {"server": "root"}),
+    "liec": ({"name": "liec", "average_period": 2}, {}),
+    "local_sgd": ({"name": "local_sgd", "average_period": 2}, {"compressor": None}),
+}
+
+
+def cells(workers: int) -> dict[str, Cell]:
+    return {
+        name: Cell.from_spec({**cell(algorithm).spec(), "workers": workers, "block_bytes": "whole", **options})
+        for name, (algorithm, options) in METHODS.items()
+    }
+
+
+def replay(dilation: float) -> dict[tuple[str, str], tuple[int, int, int, float]]:
+    """Bytes sent and received, messages, and seconds of one step of each kind of each method on this rank."""
+    stage = Stage(
+        profile=profile(),
+        dilation=dilation,
+        cost=MessageCost(message=0.0, hop=0.0),
+        link=NoLink(),
+        heartbeat=lambda: None,
+    )
+    found = {}
+    for name, made in cells(dist.get_world_size()).items():
+        timed = ReplayedContestant.create(Contestant(cell=made, jobs=()), stage, num_steps=0)
+        for kind, burst in zip(timed.kinds, timed.probe(), strict=True):
+            rank = burst.ranks[dist.get_rank()]
+            counters, num_steps = rank.counters, rank.num_steps
+            found[name, kind] = (
+                counters.sent_bytes // num_steps,
+                counters.received_bytes // num_steps,
+                counters.sent_messages // num_steps,
+                rank.train_seconds / burst.num_steps,
+            )
+    return found
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def replayed(request: pytest.FixtureRequest) -> list[dict[tuple[str, str], tuple[int, int, int, float]]]:
+    return run_ranks(replay, 3, request.param)
+
+
+def test_messages_are_those_of_the_method(replayed: list[dict[tuple[str, str], tuple[int, int, int, float]]]) -> None:
+    # Three ranks are servers of 400, 400 and 400 of the 1200 elements: in dense calls each sends 400 float32 to both
+    # others, twice; sign takes 4 bytes and a bit per element.
+    numel = sum(NUMELS)
+    shard = 4 + math.ceil(numel / 3 / 8)
+    whole = 4 + math.ceil(numel / 8)
+    dense, ring = 2 * 2 * 4 * numel // 3, 4 * 4 * numel // 3
+    for rank, found in enumerate(replayed):
+        assert found["ddp", "step"][:3] == (ring, ring, 1)
+        assert found["doublesqueeze", "step"][:3] == (4 * shard, 4 * shard, 4)
+        assert found["root", "step"][:3] == ((2 * whole, 2 * whole, 2) if rank == 0 else (whole, whole, 1))
+        assert found["liec", "compressed"][:3] == (4 * shard, 4 * shard, 4)
+        # An averaging step averages the gradient and, afterwards, the models.
+        assert found["liec", "averaging"][:3] == (2 * dense, 2 * dense, 8)
+        assert found["local_sgd", "averaging"][:3] == (dense, dense, 4)
+
+
+def test_a_step_takes_at_least_what_is_recorded(
+    replayed: list[dict[tuple[str, str], tuple[int, int, int, float]]],
+) -> None:
+    compute = FORWARD + BACKWARD + OPTIMIZER
+    # Sharded: compress two messages and the own shard, add three; then compress the answer and decompress three.
+    squeezed = 4 * COMPRESS + 3 * ACCUMULATE + 3 * DECOMPRESS
+    slowest = {key: max(found[key][3] for found in replayed) for key in replayed[0]}
+
+    for key, least in {
+        ("ddp", "step"): compute + LOCAL,
+        ("doublesqueeze", "step"): compute + squeezed,
+        ("liec", "averaging"): compute,
+    }.items():
+        assert 0.98 * least <= slowest[key] < 10 * least
+
+
+def test_a_message_costs_something_between_two_ranks_and_all_ranks_learn_it() -> None:
+    costs = run_ranks(measured_cost, 3)
+
+    assert costs[0] == costs[1] == costs[2]
+    assert 0 < costs[0].message < 0.1
+    assert 0 < costs[0].hop < 0.1
+
+
+def measured_cost() -> MessageCost:
+    group = dist.group.WORLD
+    assert group is not None
+    return measure_message_cost(group)
+
+
+def test_an_accumulating_method_computes_all_its_batches() -> None:
+    made = cell({"name": "neolithic", "rounds": 3, "accumulate": True})
+    kinds = step_kinds(made, profile(), num_steps=0)
+    (kind,) = kinds.values()
+
+    assert kind.work.compute == pytest.approx(3 * (FORWARD + BACKWARD) + OPTIMIZER)
+    # Two blocks: the gradient of the last parameter is ready half-way through the last backward pass.
+    last_begins = 3 * FORWARD + 2 * BACKWARD
+    assert kind.work.ready == pytest.approx((last_begins + BACKWARD / 2, last_begins + BACKWARD))
