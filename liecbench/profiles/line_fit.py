@@ -1,5 +1,6 @@
 """Fit a line through the measured seconds of an operation at several sizes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -9,10 +10,11 @@ _Point = tuple[int, float]
 
 
 def fit_line(points: Sequence[_Point]) -> Line:
-    """Return the line with the least sum of relative deviations from points (number of elements, seconds).
+    """Return the line with the least relative deviations from points (number of elements, seconds).
 
-    Relative and not squared, so that small sizes count as much as large ones, and one disturbed point counts little.
-    Neither the constant nor the slope is negative.
+    The line passes through two points, or through one if it is constant or proportional to the size. Among these lines,
+    it has the least sum of the absolute logarithms of line ÷ point, so that small sizes count as much as large ones,
+    and one disturbed point counts little. Neither the constant nor the slope is negative.
 
     Args:
         points: At least one point; numbers of elements and seconds are positive.
@@ -21,7 +23,6 @@ def fit_line(points: Sequence[_Point]) -> Line:
 
 
 def _candidates(points: Sequence[_Point]) -> Iterator[Line]:
-    """Yield lines of which one is the best: it passes through two points, or through one and is at a bound."""
     for numel, seconds in points:
         yield Line(constant=seconds, per_element=0.0)
         yield Line(constant=0.0, per_element=seconds / numel)
@@ -35,4 +36,4 @@ def _candidates(points: Sequence[_Point]) -> Iterator[Line]:
 
 
 def _deviation(line: Line, points: Sequence[_Point]) -> float:
-    return sum(abs(line.seconds(numel) / seconds - 1) for numel, seconds in points)
+    return sum(abs(math.log(line.seconds(numel) / seconds)) for numel, seconds in points)
