@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from liecbench.host.gpu_sampler import REASONS as _REASON_BITS
+from liecbench.host.gpu_window import REASONS as _REASON_BITS
 from liecbench.results.cells import CellResult
 from liecbench.results.records import Epoch
 

@@ -22,16 +22,11 @@ from functools import partial
 from pathlib import Path
 
 from liecbench.check.paired.cases import Case, cases_of
+from liecbench.check.paired.conclusion import PairedTest, conclude
 from liecbench.check.paired.pair_sampler import MeasuredCase, PairSampler
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.side import ResidentSide, Side
-from liecbench.check.paired.stopping import (
-    PairedTest,
-    conclude,
-    is_complete,
-    is_relaunch_complete,
-    log_ratio,
-)
+from liecbench.check.paired.stopping import is_complete, is_relaunch_complete, log_ratio
 from liecbench.check.verdict import Pair, Verdict
 from liecbench.config.cell import Cell
 from liecbench.config.loader import load_scenario

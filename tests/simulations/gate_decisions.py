@@ -10,8 +10,9 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 
+from liecbench.check.paired.conclusion import PairedTest, conclude
 from liecbench.check.paired.rule_settings import StoppingRule
-from liecbench.check.paired.stopping import PairedTest, conclude, is_complete, is_relaunch_complete
+from liecbench.check.paired.stopping import is_complete, is_relaunch_complete
 from liecbench.check.verdict import Pair, Verdict
 
 CHANGES = (0.0, 0.06, 0.10, 0.15)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from liecbench.check.paired.cases import Case
+from liecbench.check.paired.conclusion import PairedTest
 from liecbench.check.paired.side import ResidentSide, UnknownError
-from liecbench.check.paired.stopping import PairedTest
 from liecbench.check.verdict import Pair
 from liecbench.errors import LiecbenchError
 from liecbench.host.cpu_load import CpuLoad

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from liecbench.check.paired.conclusion import conclude
 from liecbench.check.paired.pair_sampler import MOST_ATTEMPTS, MeasuredCase
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.session import PairedComparison
-from liecbench.check.paired.stopping import conclude
 from liecbench.check.paired.traffic import traffic_results, ungated_metrics
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from liecbench.check.paired.cases import Case
+from liecbench.check.paired.conclusion import conclude
 from liecbench.check.paired.pair_sampler import BURST_SECONDS, STEP, MeasuredCase, PairSampler
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.side import LostError, ResidentSide, Side, StartError, UnknownError
-from liecbench.check.paired.stopping import conclude, is_complete, is_relaunch_complete
+from liecbench.check.paired.stopping import is_complete, is_relaunch_complete
 
 
 class PairedComparison:

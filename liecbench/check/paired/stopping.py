@@ -1,4 +1,4 @@
-"""Verdicts of paired tests, and the decision to stop measuring.
+"""The decision to stop measuring pairs of a test: because they decide it, or because no further pairs can.
 
 A test is one metric of one cell. A relaunch is one launch of the ranks of both sides, in which pairs are measured.
 """
@@ -6,22 +6,10 @@ A test is one metric of one cell. A relaunch is one launch of the ranks of both 
 import math
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from liecbench.check.paired import evidence
-from liecbench.check.paired.rule_settings import FEWEST_PAIRS_PER_RELAUNCH, FEWEST_RELAUNCHES, StoppingRule
-from liecbench.check.verdict import CheckResult, Evidence, Pair, Verdict
-
-_NOISY_RATIO, _NOISY_SHARE = 1.05, 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedTest:
-    """One metric of one cell, with the pairs measured so far."""
-
-    cell: str
-    metric: str
-    pairs: tuple[Pair, ...]
+from liecbench.check.paired.rule_settings import FEWEST_PAIRS_PER_RELAUNCH, StoppingRule
+from liecbench.check.verdict import Evidence, Pair, Verdict
 
 
 def log_ratio(pair: Pair) -> float:
@@ -68,7 +56,7 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
     """
     for number, found in enumerate(_looks(pairs, rule), start=1):
         fails, passes = found.slower >= rule.fail_threshold(num_tests), found.within >= rule.pass_threshold
-        if (fails or passes) and _has_enough_relaunches(pairs[:number], rule):
+        if (fails or passes) and has_enough_relaunches(pairs[:number], rule):
             if fails and slower_in_each_relaunch(pairs[:number], rule):
                 return Verdict.FAIL if rule.can_decide else Verdict.INCONCLUSIVE
             if passes and within_in_each_relaunch(pairs[:number], rule):
@@ -76,9 +64,10 @@ def decided(pairs: Sequence[Pair], rule: StoppingRule, num_tests: int) -> Verdic
     return None
 
 
-def _has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
-    by_relaunch = _by_relaunch(pairs)
-    return len(by_relaunch) >= rule.fewest_relaunches and min(map(len, by_relaunch)) >= FEWEST_PAIRS_PER_RELAUNCH
+def has_enough_relaunches(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
+    """Return True if the two sides were launched as often as a verdict needs, each time with enough pairs."""
+    found = by_relaunch(pairs)
+    return len(found) >= rule.fewest_relaunches and min(map(len, found)) >= FEWEST_PAIRS_PER_RELAUNCH
 
 
 def is_hopeless(pairs: Sequence[Pair], rule: StoppingRule, running: int | None = None) -> bool:
@@ -162,97 +151,14 @@ def pairs_per_relaunch(rule: StoppingRule, num_tests: int, relaunch: int) -> int
 
 def slower_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
     """Return True if B's median slowdown against A is above ``rule.tolerance`` in every launch of the two sides."""
-    return all(statistics.median(values) > math.log1p(rule.tolerance) for values in _by_relaunch(pairs))
+    return all(statistics.median(values) > math.log1p(rule.tolerance) for values in by_relaunch(pairs))
 
 
 def within_in_each_relaunch(pairs: Sequence[Pair], rule: StoppingRule) -> bool:
     """Return True if B's median slowdown against A is below ``rule.bound`` in every launch of the two sides."""
-    return all(statistics.median(values) < math.log1p(rule.bound) for values in _by_relaunch(pairs))
+    return all(statistics.median(values) < math.log1p(rule.bound) for values in by_relaunch(pairs))
 
 
-def _by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
+def by_relaunch(pairs: Sequence[Pair]) -> list[list[float]]:
+    """Return the log-ratios of the pairs of each launch of the two sides."""
     return [[log_ratio(p) for p in pairs if p.relaunch == number] for number in sorted({p.relaunch for p in pairs})]
-
-
-def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
-    """Return one verdict per test, given all tests of a check.
-
-    A test that its own pairs decide keeps that verdict. Any other test is FAIL if Holm's procedure over all tests shows
-    that side B is slower than the tolerance allows, and if the two sides were launched often enough, with a median
-    slowdown above the tolerance in each launch. Otherwise it is INCONCLUSIVE.
-    """
-    found = [weigh(test.pairs, rule) for test in tests]
-    rejected = evidence.holm([each.slower for each in found], rule.alpha)
-    return [
-        _result(test, rule, len(tests), each, rejected=fails)
-        for test, each, fails in zip(tests, found, rejected, strict=True)
-    ]
-
-
-def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidence, *, rejected: bool) -> CheckResult:
-    values = [log_ratio(pair) for pair in test.pairs]
-    threshold = rule.fail_threshold(num_tests)
-    low, high = _interval(test.pairs, threshold)
-    detectable = evidence.smallest_detectable(values, rule.tolerance, threshold, rule.most_pairs)
-    verdict = decided(test.pairs, rule, num_tests)
-    if verdict is None:
-        enough = rule.can_decide and _has_enough_relaunches(test.pairs, rule)
-        fails = rejected and enough and slower_in_each_relaunch(test.pairs, rule)
-        verdict = Verdict.FAIL if fails else Verdict.INCONCLUSIVE
-    return CheckResult(
-        cell=test.cell,
-        metric=test.metric,
-        verdict=verdict,
-        reason=_reason(verdict, rule, test.pairs, high, detectable),
-        baseline=statistics.median(pair.a_seconds for pair in test.pairs),
-        current=statistics.median(pair.b_seconds for pair in test.pairs),
-        change=math.expm1(statistics.median(values)),
-        low=low,
-        high=high,
-        evidence=found,
-        smallest_detectable=detectable if math.isfinite(detectable) else None,
-        noisy=is_noisy(test.pairs),
-        pairs=test.pairs,
-    )
-
-
-def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
-    """Return the lower and upper confidence bound of B ÷ A − 1; both are None if there are too few pairs.
-
-    A bound is wrong with a probability of at most 1/``threshold``. The interval is widened to contain the median of
-    each launch of the two sides, because launches differ more than the pairs of one launch do.
-    """
-    bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
-    if bounds is None:
-        return None, None
-    medians = [math.expm1(statistics.median(values)) for values in _by_relaunch(pairs)]
-    return min(bounds[0], *medians), max(bounds[1], *medians)
-
-
-def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: float | None, detectable: float) -> str:
-    tolerance, bound = f"{100 * rule.tolerance:g} %", f"{100 * rule.bound:g} %"
-    match verdict:
-        case Verdict.FAIL:
-            return f"B is slower than A by more than {tolerance}, in every relaunch"
-        case Verdict.PASS:
-            most = "" if high is None else f"; the upper bound of the change is {high:+.1%}"
-            return f"B is not slower than A by {bound} or more, in every relaunch{most}"
-    if not rule.can_decide:
-        return (
-            f"a verdict needs {FEWEST_RELAUNCHES} relaunches, and --relaunches {rule.fewest_relaunches} was asked for"
-        )
-    smallest = f"the smallest slowdown that this check could have found is {detectable:.1%}"
-    if not math.isfinite(detectable):
-        smallest = f"{rule.most_pairs} pairs are too few for this number of tests"
-    medians = [math.expm1(statistics.median(values)) for values in _by_relaunch(pairs)]
-    spread = f"whose medians range from {min(medians):+.1%} to {max(medians):+.1%}"
-    return f"neither slower than {tolerance} nor within {bound} is shown in every relaunch, {spread}; {smallest}"
-
-
-def is_noisy(pairs: Sequence[Pair]) -> bool:
-    """Return True if the ranks waited for a processor in over a fifth of the pairs.
-
-    The ranks waited in a pair if the wall time of their computing exceeded its CPU time by over 5 %.
-    """
-    waits = [pair.noise.get("wall_over_cpu", 1.0) > _NOISY_RATIO for pair in pairs]
-    return sum(waits) > _NOISY_SHARE * len(waits)

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from liecbench.check.paired.conclusion import PairedTest, conclude, is_noisy
 from liecbench.check.paired.rule_settings import StoppingRule
 from liecbench.check.paired.stopping import (
-    PairedTest,
-    conclude,
     decided,
     is_complete,
     is_hopeless,
-    is_noisy,
     is_relaunch_complete,
     log_ratio,
     pairs_per_relaunch,

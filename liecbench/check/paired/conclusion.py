@@ -1,0 +1,113 @@
+"""The verdicts of all paired tests of a check, once no more pairs are measured."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from liecbench.check.paired import evidence
+from liecbench.check.paired.rule_settings import FEWEST_RELAUNCHES, StoppingRule
+from liecbench.check.paired.stopping import (
+    by_relaunch,
+    decided,
+    has_enough_relaunches,
+    log_ratio,
+    slower_in_each_relaunch,
+    weigh,
+)
+from liecbench.check.verdict import CheckResult, Evidence, Pair, Verdict
+
+_NOISY_RATIO, _NOISY_SHARE = 1.05, 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedTest:
+    """One metric of one cell, with the pairs measured so far."""
+
+    cell: str
+    metric: str
+    pairs: tuple[Pair, ...]
+
+
+def conclude(tests: Sequence[PairedTest], rule: StoppingRule) -> list[CheckResult]:
+    """Return one verdict per test, given all tests of a check.
+
+    A test that its own pairs decide keeps that verdict. Any other test is FAIL if Holm's procedure over all tests shows
+    that side B is slower than the tolerance allows, and if the two sides were launched often enough, with a median
+    slowdown above the tolerance in each launch. Otherwise it is INCONCLUSIVE.
+    """
+    found = [weigh(test.pairs, rule) for test in tests]
+    rejected = evidence.holm([each.slower for each in found], rule.alpha)
+    return [
+        _result(test, rule, len(tests), each, rejected=fails)
+        for test, each, fails in zip(tests, found, rejected, strict=True)
+    ]
+
+
+def _result(test: PairedTest, rule: StoppingRule, num_tests: int, found: Evidence, *, rejected: bool) -> CheckResult:
+    values = [log_ratio(pair) for pair in test.pairs]
+    threshold = rule.fail_threshold(num_tests)
+    low, high = _interval(test.pairs, threshold)
+    detectable = evidence.smallest_detectable(values, rule.tolerance, threshold, rule.most_pairs)
+    verdict = decided(test.pairs, rule, num_tests)
+    if verdict is None:
+        enough = rule.can_decide and has_enough_relaunches(test.pairs, rule)
+        fails = rejected and enough and slower_in_each_relaunch(test.pairs, rule)
+        verdict = Verdict.FAIL if fails else Verdict.INCONCLUSIVE
+    return CheckResult(
+        cell=test.cell,
+        metric=test.metric,
+        verdict=verdict,
+        reason=_reason(verdict, rule, test.pairs, high, detectable),
+        baseline=statistics.median(pair.a_seconds for pair in test.pairs),
+        current=statistics.median(pair.b_seconds for pair in test.pairs),
+        change=math.expm1(statistics.median(values)),
+        low=low,
+        high=high,
+        evidence=found,
+        smallest_detectable=detectable if math.isfinite(detectable) else None,
+        noisy=is_noisy(test.pairs),
+        pairs=test.pairs,
+    )
+
+
+def _interval(pairs: Sequence[Pair], threshold: float) -> tuple[float | None, float | None]:
+    """Return the lower and upper confidence bound of B ÷ A − 1; both are None if there are too few pairs.
+
+    A bound is wrong with a probability of at most 1/``threshold``. The interval is widened to contain the median of
+    each launch of the two sides, because launches differ more than the pairs of one launch do.
+    """
+    bounds = evidence.interval([log_ratio(pair) for pair in pairs], threshold)
+    if bounds is None:
+        return None, None
+    medians = [math.expm1(statistics.median(values)) for values in by_relaunch(pairs)]
+    return min(bounds[0], *medians), max(bounds[1], *medians)
+
+
+def _reason(verdict: Verdict, rule: StoppingRule, pairs: Sequence[Pair], high: float | None, detectable: float) -> str:
+    tolerance, bound = f"{100 * rule.tolerance:g} %", f"{100 * rule.bound:g} %"
+    match verdict:
+        case Verdict.FAIL:
+            return f"B is slower than A by more than {tolerance}, in every relaunch"
+        case Verdict.PASS:
+            most = "" if high is None else f"; the upper bound of the change is {high:+.1%}"
+            return f"B is not slower than A by {bound} or more, in every relaunch{most}"
+    if not rule.can_decide:
+        return (
+            f"a verdict needs {FEWEST_RELAUNCHES} relaunches, and --relaunches {rule.fewest_relaunches} was asked for"
+        )
+    smallest = f"the smallest slowdown that this check could have found is {detectable:.1%}"
+    if not math.isfinite(detectable):
+        smallest = f"{rule.most_pairs} pairs are too few for this number of tests"
+    medians = [math.expm1(statistics.median(values)) for values in by_relaunch(pairs)]
+    spread = f"whose medians range from {min(medians):+.1%} to {max(medians):+.1%}"
+    return f"neither slower than {tolerance} nor within {bound} is shown in every relaunch, {spread}; {smallest}"
+
+
+def is_noisy(pairs: Sequence[Pair]) -> bool:
+    """Return True if the ranks waited for a processor in over a fifth of the pairs.
+
+    The ranks waited in a pair if the wall time of their computing exceeded its CPU time by over 5 %.
+    """
+    waits = [pair.noise.get("wall_over_cpu", 1.0) > _NOISY_RATIO for pair in pairs]
+    return sum(waits) > _NOISY_SHARE * len(waits)

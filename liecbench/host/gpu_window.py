@@ -1,0 +1,162 @@
+"""The figures of one GPU in a window of time, from NVML; ``gpu_sampler`` describes each figure."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from liecbench.host.gpu import answer
+
+REASONS: Final = {
+    0x004: "power_cap",
+    0x008: "hw_slowdown",
+    0x010: "sync_boost",
+    0x020: "sw_thermal",
+    0x040: "hw_thermal",
+    0x080: "hw_power_brake",
+    0x100: "display_clock",
+    0x200: "board_limit",
+    0x400: "reliability",
+}
+_ALL_LINKS: Final = 0xFFFF_FFFF
+# NVML's fields as ((number, scope), bytes per count). Fields are given by number, because older Python bindings lack
+# the names.
+_FIELDS: Final = {
+    "pcie_sent_bytes": ((197, 0), 1),
+    "pcie_received_bytes": ((198, 0), 1),
+    "nvlink_sent_bytes": ((138, _ALL_LINKS), 1024),
+    "nvlink_received_bytes": ((139, _ALL_LINKS), 1024),
+}
+_PCIE_RATES: Final = {"pcie_sent_bytes": 0, "pcie_received_bytes": 1}
+_VALUES: Final = {1: ("uiVal", 32), 2: ("ulVal", 64), 3: ("ullVal", 64), 4: ("sllVal", 64), 5: ("siVal", 32)}
+
+
+class Count(NamedTuple):
+    """One reading of a counter.
+
+    Attributes:
+        value: The counter's value.
+        bits: Width of the counter, which wraps around at 2^bits.
+        unit: Bytes or joules per count.
+    """
+
+    value: int
+    bits: int
+    unit: float
+
+
+class Window:
+    """The figures of one GPU in a window of time, which begins when this object is created.
+
+    The clock is read after the counters, because reading the counters takes time.
+
+    Args:
+        handle: NVML's handle of the GPU.
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(self, handle: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._handle, self._clock = handle, clock
+        self._last = dict(_counts(handle))
+        self._started = clock()
+        self._totals = dict.fromkeys(self._last, 0.0)
+        self._rated = {name: rate for name, rate in _PCIE_RATES.items() if name not in self._last}
+        self._samples: dict[str, list[float]] = {}
+
+    def sample(self) -> None:
+        """Read all counters, gauges and sampled rates of the GPU once."""
+        self._count()
+        for name, value in _gauges(self._handle):
+            self._samples.setdefault(name, []).append(value)
+        for name, number in self._rated.items():
+            if (rate := self._pcie_rate(number)) is not None:
+                self._samples.setdefault(name, []).append(rate)
+
+    def end(self) -> dict[str, float]:
+        """Return the figures of the window from its start until now, by name."""
+        if self._samples:
+            self._count()
+        else:
+            self.sample()
+        seconds, samples = self._counted - self._started, dict(self._samples)
+        reasons = samples.pop("reasons", None)
+        figures = dict(self._totals)
+        for name in self._rated:
+            if rates := samples.pop(name, None):
+                figures[name] = statistics.fmean(rates) * seconds
+        watts = samples.pop("power_watts", None)
+        if "energy_joules" in figures:
+            figures["power_watts"] = figures["energy_joules"] / seconds
+        elif watts:
+            figures["power_watts"] = statistics.fmean(watts)
+            figures["energy_joules"] = figures["power_watts"] * seconds
+        if memory := samples.pop("peak_memory_bytes", None):
+            figures["peak_memory_bytes"] = max(memory)
+        means = {name: statistics.fmean(values) for name, values in samples.items()}
+        return {**figures, **means, **(dict(_throttled(list(map(int, reasons)))) if reasons else {})}
+
+    def _count(self) -> None:
+        """Add each counter's growth to its total. Drop the total of a counter that is missing or was reset."""
+        now = dict(_counts(self._handle))
+        self._counted = self._clock()
+        for name in list(self._totals):
+            went_up = (now[name].value - self._last[name].value) % 2 ** now[name].bits if name in now else math.inf
+            if went_up >= 2**63:
+                del self._totals[name]
+            else:
+                self._totals[name] += went_up * now[name].unit
+        self._last = now
+
+    def _pcie_rate(self, number: int) -> float | None:
+        """Return the rate of NVML's PCIe counter ``number``, sent or received, in bytes per second.
+
+        None if the GPU does not report it. The call blocks for 20 ms.
+        """
+        import pynvml
+
+        rate = answer(pynvml.nvmlDeviceGetPcieThroughput, self._handle, number)
+        return None if rate is None else rate * 1e3
+
+
+def _counts(handle: Any) -> Iterator[tuple[str, Count]]:
+    import pynvml
+
+    energy = answer(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
+    if energy is not None:
+        yield "energy_joules", Count(energy, 64, 1e-3)
+    fields = answer(pynvml.nvmlDeviceGetFieldValues, handle, [field for field, _ in _FIELDS.values()])
+    for (name, (_, unit)), field in zip(_FIELDS.items(), fields or (), strict=False):
+        if field.nvmlReturn == 0 and field.valueType in _VALUES:
+            member, bits = _VALUES[field.valueType]
+            yield name, Count(getattr(field.value, member), bits, unit)
+
+
+def _gauges(handle: Any) -> Iterator[tuple[str, float]]:
+    import pynvml
+
+    rates = answer(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    if rates is not None:
+        yield "utilisation", rates.gpu / 100
+    memory = answer(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    if memory is not None:
+        yield "peak_memory_bytes", memory.used
+    milliwatts = answer(pynvml.nvmlDeviceGetPowerUsage, handle)
+    if milliwatts is not None:
+        yield "power_watts", milliwatts / 1e3
+    megahertz = answer(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM)
+    if megahertz is not None:
+        yield "sm_clock_hertz", megahertz * 1e6
+    reasons = answer(pynvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
+    if reasons is None:  # drivers before 535 know this function only by its older name
+        reasons = answer(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
+    if reasons is not None:
+        yield "reasons", reasons
+
+
+def _throttled(samples: Sequence[int]) -> Iterator[tuple[str, float]]:
+    """Yield ``throttled_share``, and the share of each reason that occurs. A sample has one bit per reason."""
+    yield "throttled_share", sum(any(sample & bit for bit in REASONS) for sample in samples) / len(samples)
+    for bit, reason in REASONS.items():
+        if count := sum(bool(sample & bit) for sample in samples):
+            yield f"throttled_{reason}_share", count / len(samples)
