@@ -93,8 +93,10 @@ def predict(
     """Predict step times, break-evens and the bandwidth that methods need, for networks that are not here."""
     if validate is not None:
         from liecbench.cli.predict_validation import validate_results
+        from liecbench.profiles.profile_file import read_profile
 
-        validate_results(validate, profile, _costs(transport, None), output.value)
+        given = read_profile(profile) if profile is not None else None
+        validate_results(validate, profile, _costs(transport, given), output.value)
         return
     from liecbench.prediction.prediction_inputs import parse_delay as seconds_of
     from liecbench.prediction.prediction_inputs import parse_links, parse_rate, parse_workers, with_delay

@@ -77,7 +77,7 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
         compute_seconds=compute,
         wire_seconds=wire,
         compress_seconds=compress,
-        latency_seconds=waiting + (costs.step_seconds if is_parallel and not work.has_own_times else 0.0),
+        latency_seconds=waiting + (costs.overhead_seconds(has_own_times=work.has_own_times) if is_parallel else 0.0),
     )
 
 

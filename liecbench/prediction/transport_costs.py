@@ -22,8 +22,9 @@ class TransportCosts:
         backend: torch's backend. Over Gloo, a receiver announces first that it is ready.
         message_seconds: Seconds of processor time per message, and per all-reduce, besides the transfer.
         segment_seconds: Seconds per segment of an all-reduce, besides the transfer.
-        step_seconds: Seconds by which DistributedDataParallel lengthens a step even if nothing is sent; a profile's
-            times of a method include them already.
+        step_seconds: Seconds by which communication lengthens every step besides the messages. None: those that
+            DistributedDataParallel takes even if nothing is sent, unless the profile has the method's own times, which
+            include them.
         efficiency: Share of a link's rate that frames with headers reach; 1 is the link's rate.
         slowdown: Factor by which the backward pass takes longer while the rank communicates.
         message_spread: Standard error of the seconds per message, per segment and per step, as a fraction.
@@ -37,7 +38,7 @@ class TransportCosts:
     backend: Backend = "gloo"
     message_seconds: float = _GLOO_MESSAGE
     segment_seconds: float = _GLOO_SEGMENT
-    step_seconds: float = _GLOO_STEP
+    step_seconds: float | None = None
     efficiency: float = 1.0
     slowdown: float = 1.0
     message_spread: float = _MESSAGE_SPREAD
@@ -56,9 +57,14 @@ class TransportCosts:
             backend="nccl",
             message_seconds=_NCCL_MESSAGE,
             segment_seconds=_NCCL_MESSAGE,
-            step_seconds=_NCCL_STEP,
             source="assumed, not measured: 20 µs per message over NCCL, and links that reach their rates",
         )
+
+    def overhead_seconds(self, *, has_own_times: bool) -> float:
+        """Return the seconds by which communication lengthens every step besides the messages."""
+        if self.step_seconds is not None:
+            return self.step_seconds
+        return 0.0 if has_own_times else _GLOO_STEP if self.backend == "gloo" else _NCCL_STEP
 
     @property
     def announces(self) -> bool:

@@ -224,6 +224,15 @@ def validate(comparison: Comparison, predictor: StepPredictor, chosen: Chosen = 
     )
 
 
+def joined(validations: Sequence[Validation]) -> Validation:
+    """Return the errors of several comparisons together."""
+    return Validation(
+        steps=tuple(step for one in validations for step in one.steps),
+        settings=tuple(setting for one in validations for setting in one.settings),
+        break_evens=tuple(found for one in validations for found in one.break_evens),
+    )
+
+
 def _winners(comparison: Comparison, by_row: dict[int, ValidatedStep]) -> list[tuple[str, bool]]:
     found = []
     for verdict in comparison.setting_verdicts:

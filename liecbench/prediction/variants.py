@@ -34,7 +34,7 @@ def varied(profile: Profile, costs: TransportCosts) -> list[tuple[Profile, Trans
         costs,
         message_seconds=more * costs.message_seconds,
         segment_seconds=more * costs.segment_seconds,
-        step_seconds=more * costs.step_seconds,
+        step_seconds=None if costs.step_seconds is None else more * costs.step_seconds,
     )
     narrower = dataclasses.replace(costs, efficiency=costs.efficiency * (1 - costs.rate_spread))
     return [

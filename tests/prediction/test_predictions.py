@@ -7,6 +7,7 @@ import pytest
 
 from liecbench.errors import LiecbenchError
 from liecbench.network.link_map import LinkMap
+from liecbench.prediction import server_exchange
 from liecbench.prediction.prediction_inputs import named_methods, parse_links
 from liecbench.prediction.predictions import Predictions, Request, predict
 from liecbench.prediction.transport_costs import TransportCosts
@@ -177,3 +178,21 @@ def test_nodes_share_one_link() -> None:
     # Two nodes exchange the gradient once each way; 16 workers of their own 2 · 15/16 of it.
     assert nodes.time.wire_seconds / flat.time.wire_seconds == pytest.approx(1 / (2 * 15 / 16), rel=0.05)
     assert "assumed_nodes" in nodes.flags
+
+
+def test_thousands_of_workers_take_no_more_work_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    original = server_exchange._rank_seconds
+
+    def counting(*arguments: Any) -> Any:
+        counted.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(server_exchange, "_rank_seconds", counting)
+    numbers = []
+    for workers in (8, 4096):
+        counted.clear()
+        predicted(["ddp", "psgd", "memsgd", "liec"], workers=(workers,), link="1gbit")
+        numbers.append(len(counted))
+
+    assert numbers[1] <= 2 * numbers[0], numbers

@@ -1,0 +1,155 @@
+#!/usr/bin/env python
+"""Predict cells that the model was not fitted to, run them, and print the error of every prediction.
+
+    .venv/bin/python scripts/validate_predictions.py [--quick] [--replay] [--out DIR]
+
+The transport's constants are fitted to a model on few workers and two links. Predicted, and printed, are all other
+cells: other links (between the fitted ones, and with delay), other numbers of workers, and another model. Both places
+of the server are measured.
+
+``--quick`` fits on 2 workers and predicts 2 workers on other links, for a few methods: about ten minutes on 2 cores.
+Without it, the fit is on 2 and 4 workers, and 8 workers and another model are predicted, too: hours.
+
+Where workers × threads exceed the machine's cores, measured times are not those of workers with cores of their own, and
+are flagged ``cpu_bound``. ``--replay`` measures all cells with replayed compute instead. A directory that has results
+already is completed, not measured anew.
+"""
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from liecbench.prediction.cost_fit import fit_costs
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.prediction.validation import (
+    MeasuredStep,
+    StepPredictor,
+    joined,
+    load_comparison,
+    measured_steps,
+    validate,
+)
+from liecbench.profiles.profile_file import read_profile
+from liecbench.report import validation_table
+
+FIT_LINKS: Final[list[Any]] = ["20mbit", "1gbit"]
+SLOW_AND_DELAYED: Final[list[Any]] = ["100mbit", {"rate": "100mbit", "delay": "5ms"}]
+SERVER_METHODS: Final = ["psgd", "memsgd", "liec", "doublesqueeze", "local_sgd"]
+ALL_METHODS: Final = ["ddp", "ddp_bf16", "powersgd", *SERVER_METHODS]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured: models with their data, methods, workers, and links. The first model is fitted to."""
+
+    models: dict[str, dict[str, Any]]
+    methods: list[str]
+    servers: list[str]
+    fit_workers: list[int]
+    workers: list[int]
+    links: list[Any]
+
+
+MLP: Final = {"dataset": "digits", "model": {"name": "mlp", "width": 512, "layers": 3}, "batch_size": 64}
+CNN: Final = {"dataset": "digits", "model": "cnn", "batch_size": 32}
+QUICK: Final = Plan(
+    models={"mlp": MLP},
+    methods=["ddp", "powersgd", "psgd", "memsgd", "liec"],
+    servers=["sharded"],
+    fit_workers=[2],
+    workers=[2],
+    links=[*FIT_LINKS, *SLOW_AND_DELAYED],
+)
+FULL: Final = Plan(
+    models={"mlp": MLP, "cnn": CNN},
+    methods=ALL_METHODS,
+    servers=["sharded", "root"],
+    fit_workers=[2, 4],
+    workers=[2, 4, 8],
+    links=[*FIT_LINKS, "10mbit", *SLOW_AND_DELAYED],
+)
+
+
+def main() -> None:
+    """Measure, fit, predict, and print the error table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few cells, in minutes")
+    parser.add_argument("--replay", action="store_true", help="replay each model's profile instead of computing")
+    parser.add_argument("--out", type=Path, default=Path("results/predictions"), help="directory of all results")
+    options = parser.parse_args()
+    plan = QUICK if options.quick else FULL
+    options.out.mkdir(parents=True, exist_ok=True)
+    profiles, directories = [], []
+    for model in plan.models:
+        profile, results = measure(plan, model, options.out, replay=options.replay)
+        profiles.append((str(profile), read_profile(profile)))
+        directories += results
+    print_table(plan, profiles, directories)
+
+
+def measure(plan: Plan, model: str, out: Path, *, replay: bool) -> tuple[Path, list[Path]]:
+    """Return the profile of a model, and the results directories of each place of the server, after measuring them."""
+    profile, results = out / f"{model}.profile.json", []
+    for server in plan.servers:
+        path = out / f"{model}-{server}.yaml"
+        content = scenario(plan, model, server)
+        path.write_text(json.dumps(content))
+        if not profile.exists():
+            liecbench("profile", path, "-o", profile)
+        if replay:
+            path.write_text(json.dumps({**content, "compute": profile.name}))
+        results.append(out / f"{model}-{server}")
+        liecbench("run", path, "--out", results[-1], "--quiet")
+    return profile, results
+
+
+def scenario(plan: Plan, model: str, server: str) -> dict[str, Any]:
+    """Return the scenario of a model and a place of the server. Methods without a server are in the first one only."""
+    first = server == plan.servers[0]
+    methods = plan.methods if first else [name for name in plan.methods if name in SERVER_METHODS]
+    return {
+        "name": f"predictions-{model}-{server}",
+        "task": {**plan.models[model], "epochs": 2, "learning_rate": 0.05},
+        "matrix": {"algorithm": methods, "compressor": ["sign"], "workers": plan.workers, "link": plan.links},
+        "server": server,
+        "baseline": methods[0],
+        "break_even_rates": 0,
+        "timing_precision": 0.05,
+        "compute": "measured",
+    }
+
+
+def liecbench(*arguments: object) -> None:
+    """Run a command of liecbench; its output goes to standard error. Exit with its code if it fails."""
+    command = [sys.executable, "-m", "liecbench", *map(str, arguments)]
+    print("$", " ".join(command[1:]), file=sys.stderr, flush=True)
+    done = subprocess.run(command, stdout=sys.stderr, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def print_table(plan: Plan, profiles: list[tuple[str, Any]], directories: list[Path]) -> None:
+    """Fit the transport's constants, predict all other cells, and print the errors as Markdown."""
+    fit_links = {str(link) for link in FIT_LINKS}
+    first = next(iter(plan.models))
+
+    def is_fitted(one: MeasuredStep) -> bool:
+        own = one.cell
+        return own.task.model.name == first and own.workers in plan.fit_workers and str(own.link) in fit_links
+
+    comparisons = [load_comparison(directory) for directory in directories]
+    start = dataclasses.replace(TransportCosts(), step_seconds=1e-3)
+    predictor = StepPredictor(profiles, start)
+    fitted = [one for comparison in comparisons for one in measured_steps(comparison) if is_fitted(one)]
+    costs = fit_costs(fitted, predictor, start)
+    found = [validate(one, predictor.with_costs(costs), lambda step: not is_fitted(step)) for one in comparisons]
+    print(validation_table.markdown(joined(found), costs), end="")
+
+
+if __name__ == "__main__":
+    main()
