@@ -31,7 +31,9 @@ SEVERAL_MODULES = {
     "compressors/kernels/triton/selection",
     "config/mistake_places",
     "config/own_model",
+    "profiles/documentation",
     "report/provenance",
+    "report/replayed_rows",
     "simulations/gate_decisions",
     "worker/own_models",
 }

@@ -19,7 +19,7 @@ from liecbench.cli.compare import compare, report
 from liecbench.cli.console import console, ignore_broken_pipe, ignore_unwritable_errors, say
 from liecbench.cli.plain_streams import make_streams_plain
 from liecbench.cli.predict import predict
-from liecbench.cli.profile import profile
+from liecbench.cli.profiling import profile
 from liecbench.cli.run import run
 from liecbench.cli.verify import verify
 from liecbench.errors import ExitCode, Interruption, LiecbenchError, is_disk_error

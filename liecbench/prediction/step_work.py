@@ -1,17 +1,14 @@
 """The work of one kind of step on each rank: its blocks of gradient, when they are ready, and what they send."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-
-import torch
 
 from liecbench.algorithms.comm.partition import plan_buckets
 from liecbench.algorithms.comm.schedule import Call, Schedule
 from liecbench.prediction.server_exchange import CallSizes
 from liecbench.profiles.profile import CompressorTimes, Profile
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +87,7 @@ def step_work(
         local_seconds: Seconds that the method takes per step besides computing and its compressor; None if unknown.
         batches_per_step: The number of minibatches whose gradients a step accumulates.
     """
-    numels = [_numel(parameter.shape) for parameter in profile.parameters]
+    numels = [math.prod(parameter.shape) for parameter in profile.parameters]
     ready = _handed_over(profile, numels, bucket_bytes)
     sizes: dict[tuple[Any, ...], CallSizes] = {}
 
@@ -143,11 +140,13 @@ def _handed_over(profile: Profile, numels: Sequence[int], bucket_bytes: int | Li
 
     After the first step, DDP fills its buckets in the order in which gradients are ready.
     """
+    import torch
+
     parameters = profile.parameters
     order = sorted(range(len(parameters)), key=lambda index: (parameters[index].ready_seconds, -index))
     # plan_buckets takes the tensors from the last to the first.
     backwards = order[::-1]
-    dtypes = [_DTYPES[parameters[index].dtype] for index in backwards]
+    dtypes = [getattr(torch, parameters[index].dtype) for index in backwards]
     ready = [0.0] * len(parameters)
     for bucket in plan_buckets([numels[index] for index in backwards], bucket_bytes, dtypes):
         indices = [backwards[place] for place in bucket]
@@ -163,7 +162,3 @@ def _mean_sent(schedule: Schedule, calls: Sequence[CallSizes]) -> float:
     return others * (
         2 * sum(reduce.num_bytes for reduce in schedule.all_reduces) + sum(call.total_bytes for call in calls)
     )
-
-
-def _numel(shape: Sequence[int]) -> int:
-    return torch.Size(shape).numel()
