@@ -1,7 +1,7 @@
 """The stored baseline: bytes, accuracy and times of each completed cell, in a file with a checksum against edits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -35,7 +35,7 @@ class Baseline(Model):
         return cells
 
     @classmethod
-    def of(cls, cells: Sequence[CellResult]) -> Self:
+    def of(cls, cells: Iterable[CellResult]) -> Self:
         """Return a baseline of the completed cells among ``cells``.
 
         Raises:

@@ -8,21 +8,18 @@ from typing import Annotated, Any, ClassVar, Final, Self
 from annotated_types import Ge, Le
 from pydantic import (
     ConfigDict,
-    SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
+from liecbench.check.stored.conditions import StoredEnvironment, conditions
 from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell import Model
 from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError
-from liecbench.network.link_record import LinkRecord
 from liecbench.results.cells import CellResult
-from liecbench.results.environment_record import Environment, NcclRecord
 from liecbench.results.ranges import Count, CpuShare, Fraction, NonNegative, Real, Seconds
 from liecbench.results.records import Epoch
 
@@ -104,31 +101,6 @@ def _stored_fields(epoch: Epoch) -> dict[str, Any]:
     return {name: getattr(epoch, name) for name in _STORED}
 
 
-class StoredEnvironment(Model):
-    """The fields of a cell's environment that decide which metrics can be compared; an unrecorded field is None."""
-
-    torch: str | None = None
-    cpu: str | None = None
-    data_sha256: str | None = None
-    link: LinkRecord | None = None
-    gpus: list[str] | None = None
-    nccl: NcclRecord | None = None
-
-    @classmethod
-    def of(cls, recorded: Environment) -> Self:
-        """Return the fields of a recorded environment that a baseline stores."""
-        fields = {name: getattr(recorded, name) for name in cls.model_fields if name != "gpus"}
-        return cls(**fields, gpus=None if recorded.gpu is None else list(recorded.gpu.names))
-
-    @model_serializer(mode="wrap")
-    def _omit_new_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out newer fields that are None: versions without these fields can then read the file."""
-        fields: dict[str, Any] = serialise(self)
-        if self.link is not None:
-            fields["link"] = {name: value for name, value in fields["link"].items() if value is not None}
-        return {name: value for name, value in fields.items() if value is not None or name not in ("gpus", "nccl")}
-
-
 class BaselineCell(Model):
     """One cell of a baseline: its spec, its environment, and its epochs in order."""
 
@@ -160,6 +132,11 @@ class BaselineCell(Model):
         """Return the cell as plain JSON values."""
         environment = self.environment.model_dump(mode="json")
         return {"spec": self.spec, "environment": environment, "epochs": [epoch.as_dict() for epoch in self.epochs]}
+
+    @functools.cached_property
+    def conditions(self) -> dict[str, Any]:
+        """The environment, and those of the settings that do not change the bytes sent, by name."""
+        return conditions(self.spec, self.environment)
 
     @property
     def seed(self) -> int:

@@ -5,7 +5,7 @@ communication time to wire time by a margin; times in seconds are only printed.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,7 +62,7 @@ class Margins:
     least_wire_seconds_per_step: float = 0.020
 
 
-def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margins) -> Outcome:
+def check_stored(cells: Iterable[CellResult], baseline: Baseline, margins: Margins) -> Outcome:
     """Compare the cells of a results directory with a baseline, seed by seed.
 
     Args:
@@ -73,9 +73,11 @@ def check_stored(cells: Sequence[CellResult], baseline: Baseline, margins: Margi
     Returns:
         An outcome in which one result covers one metric of all cells that differ only in the seed.
     """
-    entries = [BaselineCell.of(cell) for cell in cells]
-    cells = [dataclasses.replace(cell, epochs=[], timings=(), long_run=None) for cell in cells]  # frees their memory
-    groups = seed_groups(cells, entries, baseline)
+    shortened, entries = [], []
+    for cell in cells:
+        entries.append(BaselineCell.of(cell))
+        shortened.append(dataclasses.replace(cell, epochs=[], timings=(), long_run=None))  # frees their memory
+    groups = seed_groups(shortened, entries, baseline)
     num_tests = sum(seeds.num_tests(group.comparable("numerics")) for group in groups)
     level = margins.alpha / max(num_tests, 1)
     num_intervals = sum(training_numbers.num_tests(group.comparable("numerics")) for group in groups)

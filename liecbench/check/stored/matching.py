@@ -1,32 +1,26 @@
 """Match the cells of results with those of a baseline, and name the fields that prevent comparing their metrics."""
 
-import dataclasses
 import functools
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from pydantic_core import from_json
+
 from liecbench.check.case_labels import cell_labels, value_text
 from liecbench.check.stored.baseline_cell import BaselineCell
-from liecbench.config.cell_fields import LATER_CELL_FIELDS, flat_fields, link_text
+from liecbench.check.stored.conditions import IRRELEVANT_FOR_BYTES
+from liecbench.config.cell_fields import flat_fields
+from liecbench.config.known_specs import alike_key
 
 Kind = Literal["wire", "numerics", "time"]
 
 _MOST_CANDIDATES: Final = 500
 _MOST_GROUPS: Final = 200
+_MOST_KEYS: Final = 2**16
 _SORTED: Final = json.JSONEncoder(sort_keys=True)
-# Cell fields that do not change the bytes that a method sends.
-_IRRELEVANT_FOR_BYTES: Final = (
-    "link",
-    "threads",
-    "timing",
-    "enforcement",
-    "emulator",
-    "compute",
-    "profile",
-    "dilation",
-)
 # ``threads`` is included because splitting a sum over threads changes its rounding.
 _NUMERICS: Final = ("torch", "cpu", "gpus", "nccl", "data_sha256", "threads")
 _COMPUTE: Final = ("compute", "profile", "dilation")
@@ -56,16 +50,13 @@ class CellMatch:
         """The seed, which is the same in both cells."""
         return self.current.seed
 
-    @functools.cached_property
-    def _both_conditions(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        return _conditions(self.baseline), _conditions(self.current)
-
     def differences(self, kind: Kind) -> list[str]:
         """Return a text for each difference that prevents comparing metrics of this kind, such as times.
 
         Payload bytes and messages belong to no kind, because they can always be compared.
         """
-        return _differences(*self._both_conditions, _NEEDED[kind])
+        old, new = self.baseline.conditions, self.current.conditions
+        return [] if old == new else _differences(old, new, _NEEDED[kind])
 
 
 def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell]) -> list[int | None]:
@@ -74,10 +65,10 @@ def match_cells(current: Sequence[BaselineCell], baseline: Sequence[BaselineCell
     The two cells agree in all settings that can change the bytes sent. Among several such cells of the baseline, the
     one with the most other settings and environment fields in common is chosen.
     """
-    candidates: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    candidates: dict[tuple[str, int], list[tuple[int, dict[str, Any]]]] = {}
     for index, entry in enumerate(baseline):
-        candidates.setdefault(_bytes_key(entry), []).append((index, _conditions(entry)))
-    return [_most_similar(_conditions(entry), candidates.get(_bytes_key(entry), [])) for entry in current]
+        candidates.setdefault(_bytes_key(entry), []).append((index, entry.conditions))
+    return [_most_similar(entry.conditions, candidates.get(_bytes_key(entry), [])) for entry in current]
 
 
 def nearest_candidates(baseline: Sequence[BaselineCell]) -> list[dict[str, Any]]:
@@ -99,13 +90,13 @@ def differences_from_nearest(entry: BaselineCell, candidates: Sequence[Mapping[s
     """
     mine = flat_fields(entry.spec)
     nearest = max(candidates, key=lambda other: sum(other.get(name) == value for name, value in mine.items()))
-    names = [name for name in dict.fromkeys([*mine, *nearest]) if name not in _IRRELEVANT_FOR_BYTES]
+    names = [name for name in dict.fromkeys([*mine, *nearest]) if name not in IRRELEVANT_FOR_BYTES]
     return _differences(nearest, mine, names)
 
 
 def key_without_seed(entry: BaselineCell) -> str:
     """Return a key that is equal for cells that differ only in the seed."""
-    return _SORTED.encode({name: value for name, value in entry.spec.items() if name != "seed"})
+    return _keys(alike_key(entry.spec))[0]
 
 
 def labels(entries: Sequence[BaselineCell]) -> list[str]:
@@ -113,8 +104,16 @@ def labels(entries: Sequence[BaselineCell]) -> list[str]:
     return cell_labels([{n: v for n, v in flat_fields(entry.spec).items() if n != "seed"} for entry in entries])
 
 
-def _bytes_key(entry: BaselineCell) -> str:
-    return _SORTED.encode({name: value for name, value in entry.spec.items() if name not in _IRRELEVANT_FOR_BYTES})
+def _bytes_key(entry: BaselineCell) -> tuple[str, int]:
+    return _keys(alike_key(entry.spec))[1], entry.seed
+
+
+@functools.lru_cache(maxsize=_MOST_KEYS)
+def _keys(alike: bytes) -> tuple[str, str]:
+    """Return two keys of a spec without its seed: of all fields, and of those that can change the bytes sent."""
+    spec = from_json(alike)
+    relevant = {name: value for name, value in spec.items() if name not in IRRELEVANT_FOR_BYTES}
+    return _SORTED.encode(spec), _SORTED.encode(relevant)
 
 
 def _most_similar(conditions: Mapping[str, Any], candidates: Sequence[tuple[int, Mapping[str, Any]]]) -> int | None:
@@ -122,24 +121,9 @@ def _most_similar(conditions: Mapping[str, Any], candidates: Sequence[tuple[int,
 
     ``conditions`` are the cell's environment and settings by name. A candidate is an index with such a mapping.
     """
-    counts = {index: sum(other[name] == conditions[name] for name in other) for index, other in candidates}
+    values = list(conditions.values())
+    counts = {index: sum(map(operator.eq, other.values(), values)) for index, other in candidates}
     return max(counts, key=counts.__getitem__, default=None)
-
-
-def _conditions(entry: BaselineCell) -> dict[str, Any]:
-    """Return a cell's environment, and those of its settings that do not change the bytes sent, by name."""
-    spec, environment = entry.spec, entry.environment
-    return {
-        **{name: spec.get(name, LATER_CELL_FIELDS.get(name)) for name in _IRRELEVANT_FOR_BYTES},
-        "link": link_text(spec["link"]),
-        "torch": environment.torch,
-        "cpu": environment.cpu,
-        "gpus": environment.gpus if entry.spec["device"] == "cuda" else None,
-        "nccl": environment.nccl and dataclasses.asdict(environment.nccl),
-        "data_sha256": environment.data_sha256 and environment.data_sha256[:12],
-        "link_emulator": environment.link and environment.link.emulator,
-        "congestion_control": environment.link and environment.link.congestion_control,
-    }
 
 
 def _differences(baseline: Mapping[str, Any], current: Mapping[str, Any], names: Sequence[str]) -> list[str]:
