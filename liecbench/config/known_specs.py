@@ -51,7 +51,9 @@ def cell_id(spec: Mapping[str, Any]) -> str:
 
 def alike_key(spec: Mapping[str, Any]) -> bytes:
     """Return a key that is equal for cells that differ only in the seed."""
-    return to_json({name: value for name, value in spec.items() if name != "seed"}, inf_nan_mode="constants")
+    others = dict(spec)
+    others.pop("seed", None)
+    return to_json(others, inf_nan_mode="constants")
 
 
 def _has_usual_seed(spec: Mapping[str, Any]) -> bool:

@@ -27,6 +27,13 @@ def _links(asked: str) -> LinkMap:
 
 
 @functools.lru_cache(maxsize=1000)
+def _used_emulator(link: "LinkRecord") -> UsedEmulator | None:
+    if link.enforcement != "kernel":
+        return None
+    return link.emulator or used_emulator(link.links, "kernel")
+
+
+@functools.lru_cache(maxsize=1000)
 def _deviations(link: "LinkRecord", tolerance: Tolerance) -> tuple[str, ...]:
     return tuple(deviations(link.links, link.measured, tolerance)) if link.measured else ()
 
@@ -64,9 +71,7 @@ class LinkRecord:
 
         Records of earlier versions do not say it. Their links were shaped by the kernel.
         """
-        if self.enforcement != "kernel":
-            return None
-        return self.emulator or used_emulator(self.links, "kernel")
+        return _used_emulator(self)
 
     def deviations(self, tolerance: Tolerance = WARNING) -> list[str]:
         """Return a line of text for each measured rate or round trip that deviates from what was asked for."""

@@ -18,7 +18,16 @@ def varying_fields(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _varies(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    values = {repr(row[name]) for row in rows if row[name] is not None}
+    known = [value for row in rows if (value := row[name]) is not None]
+    if len(_texts(known)) > 1 or len(known) == len(rows):
+        return len(_texts(known)) > 1
     with_value = {row["algorithm"] for row in rows if row[name] is not None}
     without = {row["algorithm"] for row in rows if row[name] is None}
-    return len(values) > 1 or not with_value.isdisjoint(without)
+    return not with_value.isdisjoint(without)
+
+
+def _texts(values: Sequence[Any]) -> set[str]:
+    try:
+        return {repr(value) for _, value in {(type(value), value) for value in values}}
+    except TypeError:  # a list or a mapping is among them
+        return set(map(repr, values))

@@ -37,9 +37,10 @@ def memory_bytes(cell: CompletedCell) -> float | None:
 
 def compute_utilization(cell: CompletedCell) -> float | None:
     """Return the share of an epoch's time that is computing; None if the records do not divide the time into parts."""
-    names = ("compute_seconds", "train_seconds", "other_seconds")
-    compute, whole, other = (cell.seconds_per_epoch(name) for name in names)
-    return None if compute is None or other is None or not whole else compute / whole
+    if cell.seconds_per_epoch("other_seconds") is None:
+        return None
+    compute, whole = (cell.seconds_per_epoch(name) for name in ("compute_seconds", "train_seconds"))
+    return None if compute is None or not whole else compute / whole
 
 
 def gpu_mean(

@@ -61,9 +61,11 @@ class CompletedCell:
         """
         # Times cover the timed steps alone: an epoch of 22 steps of which 11 are timed counts as half an epoch.
         epochs = self.costly_epochs
-        num_epochs = sum([epoch.timed_steps for epoch in epochs]) / epochs[-1].steps
         values: list[Any] = [getattr(epoch, name) for epoch in epochs]
-        return None if not num_epochs or None in values else sum(values) / num_epochs
+        if None in values:
+            return None
+        num_epochs = sum([epoch.timed_steps for epoch in epochs]) / epochs[-1].steps
+        return sum(values) / num_epochs if num_epochs else None
 
     def to_target(self, cost: Callable[[Epoch], float | None]) -> float | None:
         """Return the total cost of the epochs until the target is reached, such as their seconds.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from liecbench.results.statistics import Estimate, t_quantile, two_sided_p_value
+from liecbench.results.statistics import Estimate, sample_deviation, t_quantile, two_sided_p_value
 
 # The standard deviation between placements that is assumed before any is measured. The same code, created again,
 # differed by a standard deviation of 1 % on an idle machine and 3 % on a busy one. The assumption weighs as much as two
@@ -40,7 +40,7 @@ class LogRatio:
     def of_pairs(cls, log_ratios: Sequence[float]) -> "LogRatio":
         """Return the mean of independent log ratios, for example one per seed."""
         count = len(log_ratios)
-        error = statistics.stdev(log_ratios) / math.sqrt(count) if count > 1 else None
+        error = sample_deviation(log_ratios) / math.sqrt(count) if count > 1 else None
         return cls(mean=statistics.fmean(log_ratios), standard_error=error, degrees_of_freedom=count - 1)
 
     @classmethod

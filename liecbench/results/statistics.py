@@ -25,7 +25,7 @@ class Estimate:
             resolution: The smallest possible difference of two values. The standard deviation is taken as at least this
                 large, because two or three values can be equal by chance.
         """
-        mean, degrees_of_freedom = statistics.fmean(values), len(values) - 1
+        mean, degrees_of_freedom = math.fsum(values) / len(values), len(values) - 1
         if not degrees_of_freedom:
             return cls(mean=mean, low=None, high=None)
         deviation = spread(values, resolution, mean)
@@ -51,6 +51,33 @@ def spread(values: Sequence[float], resolution: float, mean: float | None = None
     mean = statistics.fmean(values) if mean is None else mean
     variance = math.fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1)
     return max(math.sqrt(variance), resolution)
+
+
+def sample_deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation of two or more finite values, as ``statistics.stdev`` does, in a tenth of the time.
+
+    The variance is computed exactly, in integers, and its root is rounded once.
+    """
+    ratios = [value.as_integer_ratio() for value in values]
+    scale = max(denominator for _, denominator in ratios)
+    integers = [numerator * (scale // denominator) for numerator, denominator in ratios]
+    count = len(integers)
+    squares = count * sum([number * number for number in integers]) - sum(integers) ** 2
+    return _root_of_ratio(squares, count * (count - 1) * scale * scale)
+
+
+def _root_of_ratio(numerator: int, denominator: int) -> float:
+    """Return √(numerator ÷ denominator), correctly rounded, by the algorithm of ``statistics`` in Python 3.11."""
+    shift = (numerator.bit_length() - denominator.bit_length() - 109) // 2
+    if shift >= 0:
+        return float(_odd_root(numerator, denominator << 2 * shift) << shift)
+    return _odd_root(numerator << -2 * shift, denominator) / (1 << -shift)
+
+
+def _odd_root(numerator: int, denominator: int) -> int:
+    """Return √(numerator ÷ denominator) rounded down, but to the next odd integer if it is not exact."""
+    root = math.isqrt(numerator // denominator)
+    return root | (root * root * denominator != numerator)
 
 
 @functools.cache

@@ -1,10 +1,11 @@
 import math
+import statistics
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.results.statistics import Estimate
+from liecbench.results.statistics import Estimate, sample_deviation
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,8 @@ def test_intervals_move_with_their_values(values: list[float], shift: float) -> 
         after.low,
         after.high,
     )
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=2, max_size=9))
+def test_the_sample_deviation_is_the_standard_librarys(values: list[float]) -> None:
+    assert sample_deviation(values) == statistics.stdev(values)
