@@ -96,7 +96,6 @@ class Replay:
     def __init__(self) -> None:
         self.cells: dict[str, CellResult] = {}
         self._timings: dict[str, list[Timing]] = {}
-        self._environments: dict[Environment, Environment] = {}  # each once, because thousands of cells share a few
         self._emulators: dict[str, str | None] = {}  # by setting: what emulates its links now
         self._timing_emulators: dict[str, set[str]] = {}  # by contestant
 
@@ -125,7 +124,7 @@ class Replay:
                 self.cells[record.cell] = CellResult(
                     id=record.cell,
                     spec=record.spec,
-                    environment=self._environments.setdefault(record.environment, record.environment),
+                    environment=record.environment,
                     attempt=record.attempt,
                     epochs=[epoch for epoch in cell.epochs if epoch.epoch <= record.epochs_done] if cell else [],
                 )

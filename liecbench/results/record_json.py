@@ -80,6 +80,8 @@ def _start(line: bytes) -> Start | None:
     """
     begin, end = line.rfind(_ENVIRONMENT), line.rfind(b', "number": ')
     if not 0 < begin < end or not _SEAL.fullmatch(line, end):
+        end = len(line) - 1  # the first schema has no seal
+    if begin < 0 or not line.endswith(b"}"):
         return None
     try:
         environment = _environment(line[begin + len(_ENVIRONMENT) : end])
