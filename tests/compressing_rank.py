@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from liecbench.launch.channel import encode
-from liecbench.launch.messages import CaseMeasured
+from liecbench.launch.events import CaseMeasured
 from liecbench.launch.supervisor import EVENTS_VARIABLE
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from liecbench.launch.messages import CaseMeasured, TrainingPlan
+from liecbench.launch.events import CaseMeasured
+from liecbench.launch.plans import TrainingPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.worker import entry
 

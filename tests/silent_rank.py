@@ -6,7 +6,7 @@ from pathlib import Path
 
 from liecbench.host.linux import die_with_parent
 from liecbench.launch.channel import encode
-from liecbench.launch.messages import Notice
+from liecbench.launch.events import Notice
 from liecbench.launch.supervisor import EVENTS_VARIABLE
 
 if __name__ == "__main__":

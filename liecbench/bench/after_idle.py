@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import torch
 import torch.distributed as dist
 
-from liecbench.launch.messages import TransferCase
+from liecbench.launch.plans import TransferCase
 from liecbench.worker.cell_link import CellLink
 
 # Long enough for the frames and acknowledgements of earlier messages to have passed the links. On links with a delay,

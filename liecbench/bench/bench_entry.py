@@ -1,6 +1,6 @@
 """The program that each rank of a benchmark runs: it measures the cases of a ``BenchmarkPlan``."""
 
-from liecbench.launch.messages import BenchmarkPlan
+from liecbench.launch.plans import BenchmarkPlan
 from liecbench.worker import entry
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from liecbench.launch.channel import write_plan
-from liecbench.launch.messages import BenchmarkPlan, CaseMeasured, CaseStarted, Event, Lost, Notice
+from liecbench.launch.events import CaseMeasured, CaseStarted, Event, Lost, Notice
+from liecbench.launch.plans import BenchmarkPlan
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
 
 # Resident memory of a Python interpreter that has imported torch.

@@ -12,7 +12,8 @@ import torch.distributed as dist
 
 from liecbench.bench.exchange_steps import measure_exchange
 from liecbench.bench.link_transfers import measure_transfers
-from liecbench.launch.messages import BenchmarkPlan, CaseMeasured, CaseStarted
+from liecbench.launch.events import CaseMeasured, CaseStarted
+from liecbench.launch.plans import BenchmarkPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.network.link_map import LinkMap
 from liecbench.worker.cell_link import CellLink

@@ -12,7 +12,7 @@ from typing import Any
 from liecbench.bench.bench_launch import BYTES_PER_RANK, Report, run_ranks
 from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.host.machine import check_memory
-from liecbench.launch.messages import BenchmarkPlan, StepCase
+from liecbench.launch.plans import BenchmarkPlan, StepCase
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 from liecbench.results.ratio_interval import ratio_interval

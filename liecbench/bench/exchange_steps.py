@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from liecbench.algorithms.base import Algorithm
 from liecbench.bench.fixed_gradient import FixedGradient, parameter_numels
 from liecbench.config import registry
-from liecbench.launch.messages import StepCase
+from liecbench.launch.plans import StepCase
 from liecbench.network.link_map import LinkMap
 from liecbench.worker.cell_link import CellLink, slowest_path
 

@@ -9,7 +9,7 @@ from liecbench.algorithms.comm.pacing import framed_bytes
 from liecbench.bench.bench_launch import BYTES_PER_RANK, Report, run_ranks
 from liecbench.bench.benchmark_result import BenchmarkResult, BenchmarkRow
 from liecbench.host.machine import check_memory
-from liecbench.launch.messages import BenchmarkPlan, TransferCase
+from liecbench.launch.plans import BenchmarkPlan, TransferCase
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap
 

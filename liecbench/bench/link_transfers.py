@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from liecbench.bench.after_idle import measure_after_idle
-from liecbench.launch.messages import TransferCase
+from liecbench.launch.plans import TransferCase
 from liecbench.network.link_map import LinkMap
 from liecbench.worker.cell_link import CellLink, slowest_path
 

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from liecbench.config.cell import Cell
 from liecbench.estimate.eta import TimeLeft
+from liecbench.launch.events import StepProgress, TimingProgress
 from liecbench.launch.launch import Launch
-from liecbench.launch.messages import StepProgress, TimingProgress
 from liecbench.launch.pending import Pending
 from liecbench.results.records import CellRecord, End, Epoch, Start
 

@@ -11,7 +11,7 @@ import sys
 import traceback
 
 from liecbench.host import linux
-from liecbench.launch.messages import Agent
+from liecbench.launch.orders import Agent
 
 # With this variable torch counts GPUs without initialising CUDA, which forks of this process could not use afterwards.
 _COUNT_WITH_NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"

@@ -12,7 +12,9 @@ from typing import Any, Final, TypeVar, cast, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from liecbench.launch.messages import Event, Message, PairedOrder, Refused
+from liecbench.launch.events import Event, Refused
+from liecbench.launch.messages import Message
+from liecbench.launch.orders import PairedOrder
 from liecbench.results.record_json import from_json as record_from_json
 from liecbench.results.record_json import to_json
 from liecbench.results.records import End, Epoch, Start, Timing

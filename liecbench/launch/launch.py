@@ -11,8 +11,10 @@ from typing import TypeVar
 from liecbench.config.cell import Cell, Job, Session
 from liecbench.config.factory import cpu_kernels
 from liecbench.launch.channel import write_plan
-from liecbench.launch.messages import Event, Lost, NodeOrder, Notice, RankSettings, TrainingPlan
+from liecbench.launch.events import Event, Lost, Notice
 from liecbench.launch.multinode import Leader, Nodes, orders
+from liecbench.launch.orders import NodeOrder
+from liecbench.launch.plans import RankSettings, TrainingPlan
 from liecbench.launch.torchrun import NAMESPACES_REMEDY, LaunchOutcome, Torchrun, start_torchrun
 
 Work = TypeVar("Work", bound=Job | Session)

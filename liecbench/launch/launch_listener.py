@@ -6,8 +6,8 @@ from typing import Protocol
 
 from liecbench.config.cell import Cell
 from liecbench.errors import LiecbenchError
+from liecbench.launch.events import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
 from liecbench.launch.launch import Launch
-from liecbench.launch.messages import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
 from liecbench.launch.torchrun import LaunchOutcome, log_tail
 from liecbench.results.records import CellRecord, End, Epoch, Start, Timing
 

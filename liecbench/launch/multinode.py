@@ -12,7 +12,7 @@ from typing import Final, Self
 from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
 from liecbench.launch.channel import decode, encode
-from liecbench.launch.messages import NodeOrder, NodeRefused
+from liecbench.launch.orders import NodeOrder, NodeRefused
 
 _DEFAULT_PORT = 29400
 _JOIN_SECONDS = 300.0

@@ -155,7 +155,7 @@ def _enter_namespaces() -> str | None:
 
 def _report_refusal(isolation: Isolation, reason: str) -> NoReturn:
     from liecbench.launch.channel import send
-    from liecbench.launch.messages import Refused
+    from liecbench.launch.events import Refused
 
     send(isolation.events, Refused(reason=reason))
     sys.exit(REFUSED_EXIT)

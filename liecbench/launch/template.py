@@ -24,7 +24,8 @@ from typing import Final, NoReturn
 
 from liecbench.host import linux
 from liecbench.launch.channel import decode, send
-from liecbench.launch.messages import Agent, ForkLaunch, LaunchEnded
+from liecbench.launch.events import LaunchEnded
+from liecbench.launch.orders import Agent, ForkLaunch
 from liecbench.launch.supervisor import Isolation, exit_code, supervise
 
 # OpenBLAS starts its threads when numpy is imported, unless it is limited to one.

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from liecbench.launch.channel import decode, encode
-from liecbench.launch.messages import ForkLaunch, LaunchEnded
+from liecbench.launch.events import LaunchEnded
+from liecbench.launch.orders import ForkLaunch
 from liecbench.launch.template import SINGLE_THREAD, STOP, TemplateSettings
 
 _MOST_TEMPLATES: Final = 2  # one for A and one for B in a paired comparison

@@ -16,8 +16,9 @@ from typing import Self
 
 from liecbench.errors import MachineError
 from liecbench.launch.channel import RefusedError, StalledError, receive_events
-from liecbench.launch.messages import Agent, Event, ForkLaunch, Notice
+from liecbench.launch.events import Event, Notice
 from liecbench.launch.multinode import Nodes
+from liecbench.launch.orders import Agent, ForkLaunch
 from liecbench.launch.supervisor import MASTER_VARIABLE
 from liecbench.launch.template_client import ForkedLaunch, template_of
 from liecbench.network.addresses import HUB_ADDRESS

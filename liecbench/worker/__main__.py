@@ -3,7 +3,7 @@
 A cell is one configuration with one seed.
 """
 
-from liecbench.launch.messages import TrainingPlan
+from liecbench.launch.plans import TrainingPlan
 from liecbench.worker import entry
 
 

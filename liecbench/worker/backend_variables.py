@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from liecbench.launch.messages import RankSettings
+from liecbench.launch.plans import RankSettings
 
 # Disable NCCL transports that bypass the network interface: GPU peer access, shared memory, InfiniBand, NVLink SHARP.
 _SOCKETS_ONLY: Final = {

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 from liecbench.errors import is_disk_error
 from liecbench.host.linux import die_with_parent
 from liecbench.launch.channel import encode, read_plan
-from liecbench.launch.messages import DiskError, Lost, RankSettings
+from liecbench.launch.events import DiskError, Lost
+from liecbench.launch.plans import RankSettings
 from liecbench.launch.supervisor import EVENTS_VARIABLE, MASTER_VARIABLE, NAMESPACES_VARIABLE
 from liecbench.untrusted.plain_text import shortened
 from liecbench.worker.backend_variables import Backend

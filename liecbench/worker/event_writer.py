@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import SupportsFloat
 
 from liecbench.launch.channel import encode
-from liecbench.launch.messages import Event, Heartbeat, Notice, StepProgress, TimingProgress
+from liecbench.launch.events import Event, Heartbeat, Notice, StepProgress, TimingProgress
 from liecbench.results.ledger import Ledger
 from liecbench.results.records import Record
 

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config import user_functions, workload
 from liecbench.config.cell import Job
-from liecbench.launch.messages import TrainingPlan
+from liecbench.launch.plans import TrainingPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import Ledger

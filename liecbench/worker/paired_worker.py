@@ -8,7 +8,7 @@ starts these ranks and talks to them, of ``TemplateSettings``, or of this module
 
 from typing import Final
 
-from liecbench.launch.messages import PairedPlan
+from liecbench.launch.plans import PairedPlan
 from liecbench.worker import entry
 
 PROTOCOL: Final = 4

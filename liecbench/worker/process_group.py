@@ -6,7 +6,7 @@ from typing import Final
 import torch
 import torch.distributed as dist
 
-from liecbench.launch.messages import RankSettings
+from liecbench.launch.plans import RankSettings
 from liecbench.worker.device import rank_device
 
 # torch chooses the backend by a tensor's device. So object collectives, barriers and CPU tensors always use Gloo.

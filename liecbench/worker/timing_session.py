@@ -21,20 +21,9 @@ from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
 from liecbench.errors import LiecbenchError
 from liecbench.launch.channel import decode_order
-from liecbench.launch.messages import (
-    BurstResult,
-    CloseCell,
-    Closed,
-    Failed,
-    OpenCell,
-    Opened,
-    PairedEvent,
-    PairedOrder,
-    PairedPlan,
-    Ready,
-    TrainBurst,
-    Unknown,
-)
+from liecbench.launch.events import BurstResult, Closed, Failed, Opened, PairedEvent, Ready, Unknown
+from liecbench.launch.orders import CloseCell, OpenCell, PairedOrder, TrainBurst
+from liecbench.launch.plans import PairedPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.worker import environment
 from liecbench.worker.backend_variables import Backend

@@ -1,5 +1,5 @@
 from liecbench.bench.bench_loop import STEP_ROUNDS, _series
-from liecbench.launch.messages import BenchmarkPlan, StepCase, TransferCase
+from liecbench.launch.plans import BenchmarkPlan, StepCase, TransferCase
 
 
 def step(link: str, size: int) -> StepCase:

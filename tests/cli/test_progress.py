@@ -6,8 +6,8 @@ from rich.console import Console
 
 from liecbench.cli.progress import ConsoleProgress, achieved_rate
 from liecbench.config.cell import Cell, Contestant, Job, Session
+from liecbench.launch.events import StepProgress, TimingProgress
 from liecbench.launch.launch import Launch
-from liecbench.launch.messages import StepProgress, TimingProgress
 from liecbench.launch.pending import Pending
 from liecbench.results.records import CellRecord
 from tests.ledgers import end, epoch, spec, start

@@ -18,23 +18,10 @@ from liecbench.launch.channel import (
     send,
     write_plan,
 )
-from liecbench.launch.messages import (
-    CloseCell,
-    DiskError,
-    Event,
-    Heartbeat,
-    Lost,
-    Message,
-    Notice,
-    OpenCell,
-    PairedOrder,
-    PairedPlan,
-    Ready,
-    Refused,
-    StepProgress,
-    TrainBurst,
-    TrainingPlan,
-)
+from liecbench.launch.events import DiskError, Event, Heartbeat, Lost, Notice, Ready, Refused, StepProgress
+from liecbench.launch.messages import Message
+from liecbench.launch.orders import CloseCell, OpenCell, PairedOrder, TrainBurst
+from liecbench.launch.plans import PairedPlan, TrainingPlan
 from tests.ledgers import end, spec
 
 LINES: dict[str, Message] = {

@@ -6,7 +6,7 @@ import pytest
 from liecbench.config.cell import Cell, Job
 from liecbench.launch.channel import decode, encode
 from liecbench.launch.launch import Launch, _paths, group
-from liecbench.launch.messages import TrainingPlan
+from liecbench.launch.plans import TrainingPlan
 from liecbench.network.addresses import HUB_ADDRESS
 from tests.ledgers import spec
 

@@ -13,8 +13,8 @@ import yaml
 from liecbench import __version__
 from liecbench.errors import LiecbenchError, MachineError
 from liecbench.launch import multinode
-from liecbench.launch.messages import NodeOrder
 from liecbench.launch.multinode import Leader, Nodes, orders
+from liecbench.launch.orders import NodeOrder
 from liecbench.results.records import End, Epoch, Start
 from tests.cli.in_process import run_in_process
 from tests.machines import ON_TWO_MACHINES

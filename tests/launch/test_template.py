@@ -17,8 +17,8 @@ import yaml
 
 from liecbench.config.loader import load_scenario
 from liecbench.launch.channel import encode, write_plan
+from liecbench.launch.events import CaseMeasured, Event
 from liecbench.launch.launch import group
-from liecbench.launch.messages import CaseMeasured, Event
 from liecbench.launch.pending import jobs_left
 from liecbench.launch.template_client import Template, template_of
 from liecbench.launch.torchrun import LaunchOutcome, Ranks, Torchrun, log_tail, start_torchrun

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.launch.messages import Event, Notice
+from liecbench.launch.events import Event, Notice
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
 
 

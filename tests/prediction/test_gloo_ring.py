@@ -1,7 +1,7 @@
 import pytest
 
 from liecbench.bench.bench_launch import run_ranks
-from liecbench.launch.messages import BenchmarkPlan, TransferCase
+from liecbench.launch.plans import BenchmarkPlan, TransferCase
 from liecbench.prediction.gloo_ring import GlooRing
 from tests.namespace_support import skip_without_namespaces
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.launch.messages import RankSettings
+from liecbench.launch.plans import RankSettings
 from liecbench.worker.backend_variables import Backend
 
 GLOO = {"GLOO_SOCKET_IFNAME": "eth0"}

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 
 from liecbench.config.cell import Job
-from liecbench.launch.messages import TrainingPlan
+from liecbench.launch.plans import TrainingPlan
 from liecbench.results.ledger import Ledger, LedgerReader
 from liecbench.results.records import Epoch, Start
 from liecbench.worker import checkpoint, environment, loop

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 from liecbench.launch.channel import write_plan
-from liecbench.launch.messages import BenchmarkPlan
+from liecbench.launch.plans import BenchmarkPlan
 from liecbench.launch.supervisor import EVENTS_VARIABLE, NAMESPACES_VARIABLE
 
 # Gloo's thread comes back from a callback that a DDP hook chained to its all-reduce when the rank has already ended.
 RANK = """
 import time
 
-from liecbench.launch.messages import BenchmarkPlan
+from liecbench.launch.plans import BenchmarkPlan
 from liecbench.worker import entry
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from liecbench.check.paired.side import LostError, ResidentSide, Side
-from liecbench.launch.messages import BurstResult
+from liecbench.launch.events import BurstResult
 from tests.check.paired.paired_cells import PERIOD
 from tests.check.paired.paired_cells import paired_cell as cell
 

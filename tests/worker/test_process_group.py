@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from liecbench.launch.channel import write_plan
-from liecbench.launch.messages import CaseMeasured, Event, TrainingPlan
+from liecbench.launch.events import CaseMeasured, Event
+from liecbench.launch.plans import TrainingPlan
 from liecbench.launch.torchrun import Torchrun, log_tail, start_torchrun
 from tests.meeting_rank import NUMEL
 from tests.namespace_support import skip_without_namespaces

@@ -16,7 +16,7 @@ from liecbench.check.paired.side import ResidentSide, UnknownError
 from liecbench.check.verdict import Pair
 from liecbench.errors import LiecbenchError
 from liecbench.host.cpu_load import CpuLoad
-from liecbench.launch.messages import BurstResult, Opened
+from liecbench.launch.events import BurstResult, Opened
 
 STEP: Final = "step_seconds"
 MOST_ATTEMPTS: Final = 2

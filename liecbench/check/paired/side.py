@@ -10,22 +10,10 @@ from typing import Literal, Self, TypeVar
 
 from liecbench.config.cell import Cell, Job
 from liecbench.launch.channel import RefusedError, StalledError, send, write_plan
+from liecbench.launch.events import BurstResult, Closed, Event, Failed, Lost, Opened, Ready, Unknown
 from liecbench.launch.launch import REFUSED_REMEDY, Launch
-from liecbench.launch.messages import (
-    BurstResult,
-    CloseCell,
-    Closed,
-    Event,
-    Failed,
-    Lost,
-    OpenCell,
-    Opened,
-    PairedOrder,
-    PairedPlan,
-    Ready,
-    TrainBurst,
-    Unknown,
-)
+from liecbench.launch.orders import CloseCell, OpenCell, PairedOrder, TrainBurst
+from liecbench.launch.plans import PairedPlan
 from liecbench.launch.torchrun import Ranks, Torchrun, log_tail, without_namespaces
 
 A = TypeVar("A", bound=Event)

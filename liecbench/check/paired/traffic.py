@@ -6,7 +6,7 @@ These are counts without noise, so any difference between them comes from the co
 from collections.abc import Iterator
 
 from liecbench.check.verdict import CheckResult, UngatedMetric, Verdict
-from liecbench.launch.messages import BurstResult
+from liecbench.launch.events import BurstResult
 
 
 def traffic_results(cell: str, a: BurstResult, b: BurstResult) -> Iterator[CheckResult]:

@@ -14,17 +14,9 @@ import pytest
 import liecbench
 from liecbench.check.paired.interpreters import Installation, inspect
 from liecbench.errors import LiecbenchError
-from liecbench.launch.messages import (
-    Agent,
-    ForkLaunch,
-    Heartbeat,
-    LaunchEnded,
-    Lost,
-    PairedEvent,
-    PairedOrder,
-    PairedPlan,
-    Refused,
-)
+from liecbench.launch.events import Heartbeat, LaunchEnded, Lost, PairedEvent, Refused
+from liecbench.launch.orders import Agent, ForkLaunch, PairedOrder
+from liecbench.launch.plans import PairedPlan
 from liecbench.launch.template import TemplateSettings
 from liecbench.worker.paired_worker import PROTOCOL
 

@@ -19,7 +19,7 @@ from liecbench.check.paired.session import PairedComparison
 from liecbench.check.paired.side import Side
 from liecbench.check.verdict import CheckResult, Outcome, Verdict
 from liecbench.errors import ExitCode
-from liecbench.launch.messages import BurstResult
+from liecbench.launch.events import BurstResult
 from tests.check.paired.paired_cells import PERIOD
 from tests.check.paired.paired_cells import paired_cell as cell
 from tests.namespace_support import namespaces_refusal, skip_without_namespaces

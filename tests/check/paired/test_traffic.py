@@ -2,7 +2,7 @@ import pytest
 
 from liecbench.check.paired.traffic import traffic_results, ungated_metrics
 from liecbench.check.verdict import Verdict
-from liecbench.launch.messages import BurstResult
+from liecbench.launch.events import BurstResult
 
 
 def answer(sent: int = 1000, received: int = 1000, messages: int = 4) -> BurstResult:

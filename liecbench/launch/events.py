@@ -1,0 +1,184 @@
+"""Events: messages, of one line each, that ranks or their supervisor send to the command."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from liecbench.results.records import End, Epoch, Start, Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The kernel refused to create namespaces or links for the launch, so that no rank was started."""
+
+    type: ClassVar[str] = "refused"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepProgress:
+    """Progress of the cell in training: step number ``step`` of ``steps`` in epoch ``epoch``; both count from 1."""
+
+    type: ClassVar[str] = "progress"
+    cell: str
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingProgress:
+    """Progress of a timing session, which times methods in turns: the turn of one method has begun.
+
+    Attributes:
+        cell: The id of the cell whose steps are timed.
+        round: The number of the round, from 1. In a round, every method has one turn.
+        rounds: The number of rounds planned so far; it may grow.
+    """
+
+    type: ClassVar[str] = "timing_progress"
+    cell: str
+    round: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A warning for the user; it does not affect results."""
+
+    type: ClassVar[str] = "notice"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A sign that the ranks are alive, sent while they do something other than training steps."""
+
+    type: ClassVar[str] = "heartbeat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskError:
+    """The system's error message for a full or read-only disk; ``path`` is the file, or None if that is unknown."""
+
+    path: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """The last event of a rank that ends by an exception; ``disk`` is set if a full or read-only disk is the cause."""
+
+    type: ClassVar[str] = "lost"
+    reason: str
+    disk: DiskError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseStarted:
+    """The start of one case of a benchmark; ``case`` is its index in the plan, from 0."""
+
+    type: ClassVar[str] = "case_started"
+    case: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseMeasured:
+    """The result of one case of a benchmark: the measured figures, and a description of the link.
+
+    ``case`` is the index of the case in the plan, from 0. ``figures`` has the measurements by name.
+    """
+
+    type: ClassVar[str] = "case_measured"
+    case: int
+    figures: dict[str, Any]
+    link: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The ranks of one side of ``liecbench check`` have joined their process group, and wait for orders."""
+
+    type: ClassVar[str] = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Answer to the order ``OpenCell``: the cell is built.
+
+    Attributes:
+        average_period: The averaging period in steps; 1 if the algorithm has none.
+        first: The number of the first step that is of the most frequent kind. Steps of one kind have equal message
+            sizes.
+        environment: The software and hardware that the cell runs on.
+    """
+
+    type: ClassVar[str] = "opened"
+    average_period: int
+    first: int
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurstResult:
+    """Answer to the order ``TrainBurst``: measurements of the timed steps. Lists have one item per rank.
+
+    Attributes:
+        seconds: The total time of the slowest rank.
+        kind_seconds: For each step kind, the total time of the steps of this kind. Steps of one kind have equal message
+            sizes. The time of a step is that of the rank that is slowest in this step.
+        kind_steps: For each step kind, the number of steps.
+        wall_over_cpu: The wall time of computation divided by the CPU time of the main thread, on the rank with the
+            largest ratio. A ratio above 1 means that the rank waited for a processor.
+        train_loss: The mean loss over steps and ranks.
+        sent_bytes: The bytes that each rank sent.
+        received_bytes: The bytes that each rank received.
+        messages: The number of messages that each rank sent.
+    """
+
+    type: ClassVar[str] = "burst_result"
+    seconds: float
+    kind_seconds: dict[str, float]
+    kind_steps: dict[str, int]
+    wall_over_cpu: float
+    train_loss: float
+    sent_bytes: list[int]
+    received_bytes: list[int]
+    messages: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Answer to the order ``CloseCell``: the ranks have released the cell that they had built."""
+
+    type: ClassVar[str] = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Answer to an order that failed; ``reason`` says what is wrong with the cell. The ranks wait for more orders."""
+
+    type: ClassVar[str] = "failed"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Answer to the order to build a cell: this version of liecbench does not know a name or value in the cell."""
+
+    type: ClassVar[str] = "unknown"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchEnded:
+    """Answer of a template process to ``ForkLaunch``, sent when all processes of the launch have ended."""
+
+    type: ClassVar[str] = "launch_ended"
+    status: int
+
+
+TrainingEvent = Refused | StepProgress | TimingProgress | Notice | Heartbeat | Lost | Start | Epoch | Timing | End
+BenchmarkEvent = CaseStarted | CaseMeasured
+PairedEvent = Ready | Opened | BurstResult | Closed | Failed | Unknown
+Event = TrainingEvent | BenchmarkEvent | PairedEvent

@@ -1,0 +1,99 @@
+"""Orders: messages, of one line each, to ranks, machines and templates that wait for them."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from liecbench.launch.plans import RankSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOrder(RankSettings):
+    """An order from the first machine to another machine: launch your share of ``workers`` ranks.
+
+    Each rank has ``threads`` threads.
+    """
+
+    type: ClassVar[str] = "node_order"
+    workers: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRefused:
+    """The first machine's answer to another machine that cannot take part in the run, for this reason."""
+
+    type: ClassVar[str] = "node_refused"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCell:
+    """An order to the ranks of one side of ``liecbench check``: build this cell, and keep it to time its steps.
+
+    ``cell`` has the fields of the cell as ``Cell.spec`` returns them. It is not a ``Cell``, because the ranks may run
+    another version of liecbench, in which some values of the fields may not exist.
+    """
+
+    type: ClassVar[str] = "open"
+    cell: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainBurst:
+    """An order to ranks that have built a cell: train its step number ``first`` untimed, then ``steps`` timed steps.
+
+    ``added_seconds`` has, by step kind, the seconds by which each step is artificially slowed down. Steps of one kind
+    have equal message sizes.
+    """
+
+    type: ClassVar[str] = "burst"
+    first: int
+    steps: int
+    added_seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseCell:
+    """An order to ranks, sent by ``liecbench check``: free the model and data of the cell that they have built."""
+
+    type: ClassVar[str] = "close"
+
+
+PairedOrder = OpenCell | TrainBurst | CloseCell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """Settings of torchrun's agent on one machine, which starts ``local_workers`` ranks.
+
+    Each rank runs ``python -m module plan``. The ranks of all machines rendezvous at ``address`` and ``port``.
+    """
+
+    module: str
+    plan: str
+    num_nodes: int
+    node_rank: int
+    local_workers: int
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForkLaunch:
+    """An order to a template process, which has imported torch: fork the supervisor of a launch.
+
+    Three file descriptors accompany the order: the write end of the pipe for events, the log, and the socket to which
+    the template writes its answer ``LaunchEnded``.
+
+    Attributes:
+        agent: Settings of torchrun's agent.
+        num_links: The number of shaped links; 0 if the launch has none.
+        isolate: Whether the launch has namespaces of its own.
+        imports: Modules that the template imports before it forks. They stay imported for later launches.
+    """
+
+    type: ClassVar[str] = "fork_launch"
+    agent: Agent
+    num_links: int
+    isolate: bool
+    imports: tuple[str, ...] = ()
