@@ -74,7 +74,7 @@ class Row:
 
     @functools.cached_property
     def dilation(self) -> float:
-        """How many times slower everything ran while the row was timed; the largest number if it differed."""
+        """The factor by which everything ran slower while the row was timed; the largest if it differed."""
         if not self.is_replayed:
             return 1.0
         return max((burst.dilation for cell in self.cells for burst in cell.timings), default=1.0)
