@@ -9,6 +9,7 @@ from liecbench.results.records import Record
 from tests import break_even_ledger
 from tests.ledgers import dilated, spec
 
+PROFILE = "0123456789abcdef" * 4
 LINKS = ("10mbit", "100mbit")
 
 
@@ -20,6 +21,17 @@ def records(dilation: float = 1.0, **fields: Any) -> list[Record]:
         for name in ("ddp", "psgd")
     ]
     found = break_even_ledger.ledger(cells, placements=2)
+    return [dilated(record, dilation) for record in found] if dilation > 1 else found
+
+
+def timed_only(dilation: float = 1.0) -> list[Record]:
+    """Return the records of cells that replay a profile and train nothing: psgd is faster than ddp at 10 Mbit/s."""
+    fields: dict[str, Any] = {"compute": "replayed", "profile": PROFILE, "timing": "interleaved"}
+    found: list[Record] = []
+    for link in LINKS:
+        for name in ("ddp", "psgd"):
+            cell = Cell.from_spec({**spec(name, link=link, **fields), "task": {"profile": PROFILE}})
+            found += break_even_ledger.timed(cell, placements=2)
     return [dilated(record, dilation) for record in found] if dilation > 1 else found
 
 

@@ -235,7 +235,7 @@ def _run_rest(
     from liecbench.launch.template_client import not_inherited
     from liecbench.results.changed_models import changed_models
 
-    trajectories = (cell.trajectory for cell in cells if cell.timing == "interleaved")
+    trajectories = (cell.trajectory for cell in cells if cell.timing == "interleaved" and cell.is_trained)
     timeouts = stall_timeout({cell.id: cell for cell in (*cells, *trajectories)}, loaded.step_timeout)
     run = settings(stall_timeout=timeouts)
     pending = run.pending(cells, results.snapshot.cells)

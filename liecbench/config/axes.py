@@ -6,6 +6,7 @@ from annotated_types import MinLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_serializer, model_validator
 
 from liecbench.config.cell import CompressorChoice, Model, Seed, Server, Task, Workers, split_options
+from liecbench.config.compute_choice import ProfilePath
 from liecbench.config.installed_choices import Installed
 from liecbench.network.link_map import LinkMap
 
@@ -35,6 +36,7 @@ class _Axes(Model):
 # Every field is optional, because a scenario may give some task fields in ``task``, some in ``matrix``, and some for
 # one algorithm only.
 _task_types = {name: kind for name, kind in get_type_hints(Task, include_extras=True).items() if name in TASK_FIELDS}
+_task_types["profile"] = ProfilePath  # a cell has the profile's hash instead
 _partial: dict[str, Any] = {
     name: (kind, Field(None, description=Task.model_fields[name].description)) for name, kind in _task_types.items()
 }

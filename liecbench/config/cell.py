@@ -5,7 +5,7 @@ A cell holds every field that decides what is trained, and its id is a hash of t
 
 import functools
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
@@ -130,9 +130,23 @@ ModelChoice = Annotated[Choice, Installed("model")]
 CompressorChoice = Annotated[Choice, Installed("compressor")]
 
 
-class Task(Model):
-    """The training task: data, model and hyperparameters; the optimizer is SGD."""
+# The other fields of the task of a profile. An epoch is one step.
+_OF_PROFILE: Final[dict[str, Any]] = {
+    "dataset": "profile",
+    "model": "profile",
+    "batch_size": 1,
+    "epochs": 1,
+    "learning_rate": 1.0,
+}
 
+
+class Task(Model):
+    """The training task: data, model and hyperparameters; the optimizer is SGD.
+
+    If ``profile`` is set, nothing is trained: steps of this profile are timed, and the other fields have no meaning.
+    """
+
+    profile: ProfileHash | None = Field(None, description="a profile to time instead of training")
     dataset: DatasetChoice
     model: ModelChoice
     batch_size: Positive = Field(description="samples per worker and minibatch")
@@ -145,12 +159,26 @@ class Task(Model):
     precision: Literal["fp32", "bf16"] = "fp32"
     warmup_steps: Annotated[int, Ge(0)] = Field(0, description="first steps of a run that are trained, but not timed")
 
+    @classmethod
+    def of_profile(cls, sha256: str) -> Self:
+        """Return the task of cells that time the steps of a profile, and train nothing."""
+        return cls.model_validate({"profile": sha256})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: object) -> object:
+        if isinstance(value, dict) and value.get("profile") is not None and len(value) == 1:
+            return {**_OF_PROFILE, **value}
+        return value
+
     @model_serializer(mode="wrap")
     def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the fields without ``partition`` if it is ``iid``, the default.
+        """Return the fields without ``partition`` if it is ``iid``, the default; of a profile only its hash.
 
         The ids of cells from before this field existed stay the same for this reason.
         """
+        if self.profile is not None:
+            return {"profile": self.profile}
         fields: dict[str, Any] = serialise(self)
         return {name: value for name, value in fields.items() if (name, value) not in LATER_FIELDS.items()}
 
@@ -212,9 +240,16 @@ class Cell(Model):
     def trajectory(self) -> "Cell":
         """The cell that is trained for the losses of this one, whose steps are only timed.
 
-        It is the same cell without shaped links.
+        It is the same cell without shaped links. Raises ValueError if nothing is trained.
         """
+        if not self.is_trained:
+            raise ValueError(f"{self.describe()}: nothing is trained")
         return Cell.from_spec(trajectory_spec(self.spec()))
+
+    @property
+    def is_trained(self) -> bool:
+        """False if only steps of a profile are timed, without data and model."""
+        return self.task.profile is None
 
     def at_rate(self, bits_per_second: int) -> "Cell":
         """Return a copy with scaled link rates, marked as added to narrow a break-even.

@@ -9,7 +9,7 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity_text import parse_size
 
 # Task fields that the first versions did not have, each with the value that a spec without the field stands for.
-LATER_FIELDS: Final = {"partition": "iid"}
+LATER_FIELDS: Final = {"partition": "iid", "profile": None}
 # Likewise fields of the cell itself.
 LATER_CELL_FIELDS: Final = {"emulator": "auto", "compute": "measured", "profile": None, "dilation": "auto"}
 _PARSERS: Final[Mapping[str, Callable[[object], object]]] = {"link": LinkMap.parse, "block_bytes": parse_size}
@@ -22,7 +22,9 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
     becomes a field of its own: ``ratio`` or, if there is a field of that name already, ``compressor_ratio``.
     """
     fields: dict[str, Any] = {}
-    nested = {**LATER_CELL_FIELDS, **spec, **LATER_FIELDS, **spec["task"]}
+    task = spec["task"]
+    later = {} if is_of_profile(task) else {name: value for name, value in LATER_FIELDS.items() if name != "profile"}
+    nested = {**LATER_CELL_FIELDS, **spec, **later, **task}
     for name, value in nested.items():
         if name in ("task", "added_rate"):
             continue
@@ -36,6 +38,16 @@ def flat_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
         else:
             fields[name] = link_text(value) if name == "link" else value
     return fields
+
+
+def is_of_profile(task: Mapping[str, Any]) -> bool:
+    """Return True if nothing is trained in a task, given as in a spec: only steps of its profile are timed."""
+    return task.get("profile") is not None
+
+
+def num_epochs(spec: Mapping[str, Any]) -> int:
+    """Return the number of epochs of the cell with this spec; 1 if it is only timed, with one step as its epoch."""
+    return int(spec["task"].get("epochs", 1))
 
 
 def field_text(name: str, value: object) -> str:

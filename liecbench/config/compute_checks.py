@@ -8,8 +8,10 @@ from pydantic import ValidationError
 
 from liecbench.compressors.by_name import description
 from liecbench.config import registry, workload_sizes
+from liecbench.config.axes import TASK_FIELDS
 from liecbench.config.cell import Cell, Choice
-from liecbench.config.scenario import Scenario
+from liecbench.config.matrix_point import MatrixPoint
+from liecbench.config.scenario import MATRIX, OF_TRAINING, Scenario
 from liecbench.config.yaml_source import Document
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_store import ProfileFile
@@ -65,6 +67,50 @@ def check_profile(document: Document, scenario: Scenario, cell: Cell) -> None:
     if (missing := missing_compressor(file.profile, cell)) is not None:
         message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"
         raise document.error(("compute",), message)
+
+
+def check_profile_alone(document: Document, point: MatrixPoint) -> None:
+    """Raise ScenarioError if a combination of the matrix has both a profile and fields of a training."""
+    for name in TASK_FIELDS:
+        if name != "profile" and name in point.fields:
+            message = f"a task with a profile is only timed, and trains nothing; remove {name}, or remove profile"
+            raise document.error(point.path(name), message, at_key=True)
+
+
+def check_timing_only(document: Document, scenario: Scenario) -> None:
+    """Raise ScenarioError if a scenario that trains nothing has keys that have no meaning without a training."""
+    points = list(scenario.points())
+    of_profile = [point for point in points if "profile" in point.fields]
+    if not of_profile:
+        return
+    first = next((point for point in points if "profile" not in point.fields), None)
+    if first is not None:
+        message = "some cells have a profile and others are trained; write a scenario for each"
+        raise document.error(of_profile[0].path("profile"), message, at_key=True)
+    for name in OF_TRAINING:
+        if name in scenario.model_fields_set:
+            message = f"nothing is trained in a scenario with a profile for its task; remove {name}"
+            raise document.error((name,), message, at_key=True)
+    if scenario.timing == "end_to_end":
+        message = "end_to_end times training, and a task with a profile trains nothing; use timing: interleaved"
+        raise document.error(("timing",), message)
+    if scenario.compute not in ("auto", "replayed"):
+        message = "a task with a profile is replayed; remove compute"
+        raise document.error(("compute",), message)
+    if scenario.backend == "nccl":
+        message = "nccl moves GPU memory only, and ranks that replay a profile use none; use backend: gloo"
+        raise document.error(("backend",), message)
+    if len({point.value("seed") for point in points}) > 1:
+        message = "seeds change nothing where nothing is trained; give one seed"
+        raise document.error((*MATRIX, "seed"), message)
+
+
+def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> None:
+    """Raise ScenarioError if the profile of a cell that is only timed lacks the times of its compressor."""
+    file: ProfileFile = point.value("profile")
+    if (missing := missing_compressor(file.profile, cell)) is not None:
+        message = f"{file.name} has no times of the compressor {missing}; measure them with `liecbench profile`"
+        raise document.error(point.path("profile"), message)
 
 
 def missing_compressor(profile: Profile, cell: Cell) -> str | None:

@@ -11,7 +11,14 @@ from liecbench.config import registry, workload, workload_sizes
 from liecbench.config.axes import AXES, REQUIRED_AXES, TASK_FIELDS, AlgorithmChoice
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Choice, Dirichlet, Milestones, Task
-from liecbench.config.compute_checks import check_compute, check_dilation, check_profile
+from liecbench.config.compute_checks import (
+    check_compute,
+    check_dilation,
+    check_profile,
+    check_profile_alone,
+    check_profile_task,
+    check_timing_only,
+)
 from liecbench.config.compute_choice import DIRECTORY_KEY
 from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint, given
@@ -152,6 +159,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
     check_compute(document, scenario)
     for point in scenario.points():
         _check_point(document, point)
+    check_timing_only(document, scenario)
     _check_exclusions(document, scenario)
     _check_links(document, scenario)
     _check_compressors(document, scenario)
@@ -222,6 +230,9 @@ def _check_point(document: Document, point: MatrixPoint) -> None:
     if compresses and "compressor" not in point.fields:
         message = f"{algorithm.name} needs a compressor; add compressor: [sign] to the matrix"
         raise document.error(point.path("compressor"), message)
+    if "profile" in point.fields:
+        check_profile_alone(document, point)
+        return
     required = (name for name, field in Task.model_fields.items() if field.is_required())
     missing = next((name for name in required if name not in point.fields), None)
     if missing is not None:
@@ -254,6 +265,9 @@ def _incompatibility(algorithm: str, compressor: Choice) -> str | None:
 
 def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
     """Raise ScenarioError if the data do not load, do not fit the model, or are too few for the workers."""
+    if not cell.is_trained:
+        check_profile_task(document, point, cell)
+        return
     try:
         sizes = workload_sizes.sizes(cell.task)
     except workload.WorkloadError as error:

@@ -4,7 +4,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr
@@ -33,6 +33,8 @@ def _current_timing(value: object) -> object:
 
 Resolve = Callable[[registry.Kind, Choice | AlgorithmChoice], Choice]
 MATRIX: Key = ("matrix",)
+# Keys that have no meaning if nothing is trained.
+OF_TRAINING: Final = ("target_accuracy", "target_loss", "accuracy_tolerance", "loss_tolerance")
 
 
 class Scenario(Model):
@@ -108,6 +110,8 @@ class Scenario(Model):
         ``compute: auto`` is replaced by what it means on this machine if it means the same for all cells.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
+        if not self.is_trained:
+            fields = {name: value for name, value in fields.items() if name not in OF_TRAINING}
         if self.compute == "auto" and len(found := {cell.compute for cell in self.cells()}) == 1:
             (fields["compute"],) = found
             fields |= {"dilation": "auto"} if fields["compute"] == "measured" else {}
@@ -136,6 +140,18 @@ class Scenario(Model):
         for name in ("kept", "product"):
             copied.__dict__.pop(name, None)
         return copied
+
+    @property
+    def is_trained(self) -> bool:
+        """False if the scenario times steps of profiles, and trains nothing."""
+        return not any("profile" in point.fields for point in self.points())
+
+    @property
+    def profiles(self) -> tuple[ProfileFile, ...]:
+        """The profiles that the scenario names."""
+        values = [self.compute, *(point.value("profile") for point in self.points())]
+        found = {value.sha256: value for value in values if isinstance(value, ProfileFile)}
+        return tuple(found.values())
 
     @property
     def baseline_choice(self) -> BaselineChoice:
@@ -193,10 +209,7 @@ class Scenario(Model):
         resolve = resolve or _resolved
         algorithm: AlgorithmChoice = point.value("algorithm")
         cls = registry.load("algorithm", algorithm.name)
-        task = Task(**{name: point.value(name) for name in TASK_FIELDS if name in point.fields})
         compressor = point.value("compressor") if registry.takes(cls, "compressor") else None
-        model = resolve("model", task.model)
-        dataset = model if task.dataset == task.model else resolve("dataset", task.dataset)
         return self._with_compute(
             Cell(
                 algorithm=resolve("algorithm", algorithm),
@@ -206,7 +219,7 @@ class Scenario(Model):
                 workers=point.value("workers"),
                 link=point.value("link"),
                 seed=point.value("seed"),
-                task=task.model_copy(update={"dataset": dataset, "model": model}),
+                task=_task(point, resolve),
                 threads=self.threads,
                 backend=self.backend,
                 device=self.device,
@@ -218,8 +231,10 @@ class Scenario(Model):
 
     def _with_compute(self, cell: Cell) -> Cell:
         """Return a cell whose ranks compute, or replay a profile, as the scenario says."""
-        profile = self.compute.sha256 if isinstance(self.compute, ProfileFile) else None
-        if self.compute == "auto":
+        profile = self.compute.sha256 if isinstance(self.compute, ProfileFile) else cell.task.profile
+        if not cell.is_trained:
+            compute: Compute = "replayed"
+        elif self.compute == "auto":
             begun = self._begun.get(cell.setting) if self._begun else None
             compute = begun or auto_compute(cell)
         else:
@@ -227,6 +242,16 @@ class Scenario(Model):
         if compute == "measured":
             return cell
         return cell.model_copy(update={"compute": compute, "profile": profile, "dilation": self.dilation})
+
+
+def _task(point: MatrixPoint, resolve: Resolve) -> Task:
+    profile: ProfileFile | None = point.value("profile")
+    if profile is not None:
+        return Task.of_profile(profile.sha256)
+    task = Task(**{name: point.value(name) for name in TASK_FIELDS if name in point.fields})
+    model = resolve("model", task.model)
+    dataset = model if task.dataset == task.model else resolve("dataset", task.dataset)
+    return task.model_copy(update={"dataset": dataset, "model": model})
 
 
 def _resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:
@@ -262,6 +287,8 @@ def matches(cell: Cell, entry: BaseModel) -> bool:
 
 
 def _has(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, ProfileFile):
+        return bool(value == wanted.sha256)
     if isinstance(wanted, Choice | AlgorithmChoice):
         same_name = value is not None and value.name == wanted.name
         return same_name and all(value.options.get(k) == v for k, v in wanted.options.items())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WorkloadError(ValueError):
-    """A dataset or a model that cannot be trained; ``field`` is ``"dataset"`` or ``"model"``."""
+    """A dataset or a model that cannot be trained; ``field`` is ``"dataset"``, ``"model"`` or ``"profile"``."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

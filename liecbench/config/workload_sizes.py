@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from liecbench.config import registry, user_functions, workload
 from liecbench.config.cell import Choice, Task
 from liecbench.config.workload import WorkloadError, kind_of
+from liecbench.profiles.profile_store import known_profile
 
 if TYPE_CHECKING:
     import torch
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 _TRAINED = ("torch.float32", "torch.float16", "torch.bfloat16")
 _FEW_PARAMETERS = 20_000_000
+_PROFILE_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """The sizes of a task's data and network.
+    """The sizes of a task's data and network, or of the network that a profile was measured on.
 
     Attributes:
         num_train_samples: The number of training examples.
@@ -42,9 +44,31 @@ class Sizes:
 
 
 def sizes(task: Task) -> Sizes:
-    """Return the sizes of a task. Raises WorkloadError if its model does not fit its data."""
+    """Return the sizes of a task. Raises WorkloadError if its model does not fit its data.
+
+    The task of a profile has enough samples for a thousand steps of a thousand workers.
+    """
+    if task.profile is not None:
+        return _profile_sizes(task.profile)
     # Two examples if the batch size allows: BatchNorm refuses some batches of one.
     return _sizes(json.dumps([task.dataset.model_dump(), task.model.model_dump(), min(2, task.batch_size)]))
+
+
+@functools.cache
+def _profile_sizes(sha256: str) -> Sizes:
+    import torch
+
+    profile = known_profile(sha256)
+    if profile is None:
+        raise WorkloadError("profile", f"the profile {sha256} was not read")
+    return Sizes(
+        num_train_samples=_PROFILE_SAMPLES,
+        num_test_samples=0,
+        has_classes=False,
+        parameters=[torch.Size(parameter.shape) for parameter in profile.parameters],
+        dtypes=[getattr(torch, parameter.dtype) for parameter in profile.parameters],
+        sparse_parameter=None,
+    )
 
 
 @functools.cache

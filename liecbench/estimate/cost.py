@@ -14,6 +14,7 @@ from liecbench.config.factory import make_algorithm, make_compressor
 from liecbench.estimate.planned_bytes import WITHOUT_EFFECT, StepTraffic, traffic
 from liecbench.estimate.wire_time import wire_seconds
 from liecbench.host import cgroups
+from liecbench.profiles.profile_store import known_profile
 from liecbench.worker.session_rounds import (
     COMPUTE_SECONDS,
     CONTESTANT_SECONDS,
@@ -138,10 +139,14 @@ def _step_seconds(cell: Cell, kind: StepTraffic) -> float:
 
 
 def _compute_seconds(cell: Cell) -> float:
-    """Return the estimated seconds that a step computes, on workers that share cores; 0 on a GPU."""
+    """Return the estimated seconds that a step computes, on workers that share cores; 0 on a GPU.
+
+    Workers that replay a profile sleep, and need no cores of their own.
+    """
     if cell.device == "cuda":
         return 0.0
-    return _slowdown(cell) * make_algorithm(cell).batches_per_step * _backward_seconds(cell)
+    slowdown = _slowdown(cell) if cell.compute == "measured" else 1.0
+    return slowdown * make_algorithm(cell).batches_per_step * _backward_seconds(cell)
 
 
 def _evaluation_seconds(cell: Cell) -> float:
@@ -170,6 +175,9 @@ def _num_cores() -> int:
 
 
 def _backward_seconds(cell: Cell) -> float:
+    if cell.task.profile is not None:
+        profile = known_profile(cell.task.profile)
+        return 0.0 if profile is None else profile.compute_seconds
     task = cell.task.model_copy(update={"epochs": 1, **WITHOUT_EFFECT})
     return _measure_backward(task.model_dump_json(), cell.threads)
 

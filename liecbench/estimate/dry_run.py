@@ -108,8 +108,13 @@ def _session_lines(session: Session) -> Iterator[str]:
     without_gpu = _WITHOUT_GPU_TIME if cell.device == "cuda" else ""
     seconds = f"{_duration(session_seconds(session))}{without_gpu}"
     names = ", ".join(_method(contestant.cell) for contestant in session.contestants)
-    yield f"  timing session on {cell.link}: about {session_rounds(session)} rounds of {names}: {seconds}"
+    replayed = "" if cell.compute == "measured" else f", replayed{_dilated(cell)}"
+    yield f"  timing session on {cell.link}{replayed}: about {session_rounds(session)} rounds of {names}: {seconds}"
     yield f"      {len(session.jobs)} cells complete with it"
+
+
+def _dilated(cell: Cell) -> str:
+    return f" ×{cell.dilation}" if isinstance(cell.dilation, int) and cell.dilation > 1 else ""
 
 
 def _method(cell: Cell) -> str:
@@ -118,7 +123,7 @@ def _method(cell: Cell) -> str:
 
 def _oversubscribed(cells: Sequence[Cell]) -> Iterator[str]:
     """Yield a note for each number of workers in ``cells`` that is too large for this machine's cores."""
-    for cell in {(cell.workers, cell.threads): cell for cell in cells if cell.device == "cpu"}.values():
+    for cell in {(cell.workers, cell.threads): cell for cell in cells if _computes(cell)}.values():
         if (load := oversubscription(cell)) > 1:
             cores = round(cell.workers * cell.threads / load)
             threads = f" with {cell.threads} threads each" if cell.threads > 1 else ""
@@ -126,6 +131,10 @@ def _oversubscribed(cells: Sequence[Cell]) -> Iterator[str]:
                 f"note: {cell.workers} workers{threads} share {cores} cores, so each computes "
                 f"{load:.2g} times as long as alone; on machines of their own they would not"
             )
+
+
+def _computes(cell: Cell) -> bool:
+    return cell.device == "cpu" and cell.compute == "measured"
 
 
 def _lossy(cells: Sequence[Cell]) -> Iterator[str]:

@@ -55,7 +55,7 @@ def traffic(cell: Cell) -> dict[str, StepTraffic]:
     Raises LiecbenchError if the algorithm's messages cannot be recorded.
     """
     spec = cell.spec()
-    task = {**spec["task"], **WITHOUT_EFFECT}
+    task = {**spec["task"], **WITHOUT_EFFECT} if cell.is_trained else spec["task"]
     return _traffic(json.dumps({**spec, "seed": 0, "link": "none", "task": task}, sort_keys=True))
 
 

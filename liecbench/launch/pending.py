@@ -1,7 +1,8 @@
 """The work that is left for cells (configurations with one seed): first trainings, then timing sessions.
 
 A cell with ``timing: interleaved`` is not trained itself. Another cell, its trajectory, is trained without shaped links
-for the losses, and a timing session times the steps on the cell's own link. In a session, the methods that are compared
+for the losses, and a timing session times the steps on the cell's own link. A cell that only times the steps of a
+profile has no trajectory. In a session, the methods that are compared
 with each other, such as those on one link, take turns; they are its contestants.
 """
 
@@ -58,7 +59,8 @@ def jobs_left(
     """
     left = [cell for cell in cells if not _is_final(cell, done, precision)]
     trained = [cell for cell in left if cell.timing != "interleaved"]
-    trajectories = {t.id: t for cell in left if cell.timing == "interleaved" for t in (cell.trajectory,)}
+    timed = [cell for cell in left if cell.timing == "interleaved" and cell.is_trained]
+    trajectories = {t.id: t for cell in timed for t in (cell.trajectory,)}
     jobs = [_job(cell, done) for cell in _in_turns(trained)]
     jobs += [_job(cell, done) for cell in trajectories.values() if not _is_final(cell, done, precision)]
     return Pending(
@@ -82,14 +84,19 @@ def settled(cells: Sequence[Cell], done: Mapping[str, CellResult], *, precision:
     """
     timed = _timed(done, precision)
     for cell in cells:
-        trajectory = done.get(cell.trajectory.id) if cell.timing == "interleaved" else None
-        if trajectory is None or _is_final(cell, done, precision) or trajectory.status == "unfinished":
+        if cell.timing != "interleaved" or _is_final(cell, done, precision):
+            continue
+        trajectory = _trained(cell, done)
+        if trajectory is None and cell.is_trained:
+            continue
+        status = "completed" if trajectory is None else trajectory.status
+        if status == "unfinished":
             continue
         job = _job(cell, done)
-        if trajectory.status != "completed":
-            how = "its training failed" if trajectory.status == "failed" else "as its trajectory did"
+        if trajectory is not None and status != "completed":
+            how = "its training failed" if status == "failed" else "as its trajectory did"
             error = f"{how}: {trajectory.error}"
-            yield Settled(job=job, status=trajectory.status, error=error, environment=trajectory.environment)
+            yield Settled(job=job, status=status, error=error, environment=trajectory.environment)
         elif cell.contestant in timed:
             surroundings = replace(
                 timed[cell.contestant].environment, data_sha256=job.data_sha256, model_sha256=job.model_sha256
@@ -116,7 +123,7 @@ def _sessions(
     timed = _timed(done, precision)
     waiting: dict[str, dict[str, list[Cell]]] = {}
     for cell in left:
-        trajectory = done.get(cell.trajectory.id) if cell.timing == "interleaved" else None
+        trajectory = _trained(cell, done) if cell.timing == "interleaved" else None
         diverged = trajectory is not None and trajectory.status == "diverged"
         if cell.timing == "interleaved" and cell.contestant not in timed and not diverged:
             waiting.setdefault(cell.setting, {}).setdefault(cell.contestant, []).append(cell)
@@ -159,10 +166,15 @@ def _is_final(cell: Cell, done: Mapping[str, CellResult], precision: float) -> b
     return not found.is_interleaved or found.status != "completed" or _is_precise(found, precision)
 
 
+def _trained(cell: Cell, done: Mapping[str, CellResult]) -> CellResult | None:
+    """Return the state of the cell that is trained for the losses of ``cell``; None if it never began, or is none."""
+    return done.get(cell.trajectory.id) if cell.is_trained else None
+
+
 def _job(cell: Cell, done: Mapping[str, CellResult]) -> Job:
     found = done.get(cell.id)
     if cell.timing == "interleaved":
-        trajectory = done.get(cell.trajectory.id)
+        trajectory = _trained(cell, done)
         trained = trajectory.environment if trajectory else Environment()
         return Job(
             cell=cell,

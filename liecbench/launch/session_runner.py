@@ -76,9 +76,11 @@ def _may_run(job: Job, now: Mapping[str, CellResult], first_attempts: dict[str, 
     A cell that failed in this run is not timed again. ``now`` has the state of the cells, and ``first_attempts`` the
     number of the first attempt in this run, both by cell id.
     """
-    trained, found = now.get(job.cell.trajectory.id), now.get(job.cell.id)
-    if trained is None or trained.status != "completed":
-        return False
+    found = now.get(job.cell.id)
+    if job.cell.is_trained:
+        trained = now.get(job.cell.trajectory.id)
+        if trained is None or trained.status != "completed":
+            return False
     first = first_attempts.setdefault(job.cell.id, job.attempt)
     if found is None or found.attempt < first:
         return True

@@ -15,6 +15,7 @@ DIRECTORY: Final = "profiles"
 SHA256_PATTERN: Final = "^[0-9a-f]{64}$"
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _MOST_BYTES: Final = 2**26
+_KNOWN: Final[dict[str, Profile]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +42,18 @@ class ProfileFile:
         """
         content = _read(path, name)
         sha256 = hashlib.sha256(content).hexdigest()
-        return cls(name=name, content=content, sha256=sha256, profile=_parsed(content, name))
+        profile = _KNOWN[sha256] = _parsed(content, name)
+        return cls(name=name, content=content, sha256=sha256, profile=profile)
 
     @property
     def stored_name(self) -> str:
         """The path of the profile's copy in a results directory, relative to this directory."""
         return f"{DIRECTORY}/{self.sha256}.json"
+
+
+def known_profile(sha256: str) -> Profile | None:
+    """Return the profile with this SHA-256 if this process has read it, else None."""
+    return _KNOWN.get(sha256)
 
 
 def store(directory: Path, content: bytes) -> str:
@@ -79,7 +86,8 @@ def load_stored(directory: Path, sha256: str) -> Profile:
     content = _read(path, str(path))
     if hashlib.sha256(content).hexdigest() != sha256:
         raise LiecbenchError(f"{path}: the profile was changed after the run had copied it", "run the scenario again")
-    return _parsed(content, str(path))
+    profile = _KNOWN[sha256] = _parsed(content, str(path))
+    return profile
 
 
 def _read(path: Path, name: str) -> bytes:

@@ -2,10 +2,21 @@
 
 from liecbench.results.comparison import Comparison
 from liecbench.results.gpu_metrics import max_ranks_per_gpu
+from liecbench.results.row_labels import SHOWN_DIGITS
 from liecbench.results.rows import Row
 from liecbench.untrusted.plain_text import one_line, shortened
 
-_CAPTION_FIELDS = ("link", "dataset", "model", "compressor", "server", "batch_size", "epochs", "learning_rate")
+_CAPTION_FIELDS = (
+    "link",
+    "profile",
+    "dataset",
+    "model",
+    "compressor",
+    "server",
+    "batch_size",
+    "epochs",
+    "learning_rate",
+)
 
 
 def field_heading(name: str) -> str:
@@ -17,7 +28,7 @@ def field_text(row: Row, name: str) -> str:
     """Return the value of the field ``name`` as text; a dash if the row has none."""
     value = row.compute_text if name == "compute" else row.fields.get(name)
     if name == "profile" and value is not None:
-        value = str(value)[:8]
+        value = str(value)[:SHOWN_DIGITS]
     if isinstance(value, dict):
         value = ", ".join(f"{key} {item}" for key, item in value.items())
     return "–" if value is None else shortened(one_line(str(value)))
@@ -49,5 +60,7 @@ def _shared_fields(comparison: Comparison) -> list[str]:
     parts += [f"up to {ranks_per_gpu} ranks per GPU"] if ranks_per_gpu > 1 else []
     if rows and all(row.is_replayed for row in rows) and "compute" in shared:
         parts.append(f"times {' and '.join(dict.fromkeys(row.compute_text for row in rows))}")
+    parts += ["not trained"] if rows and not any(row.is_trained for row in rows) else []
     parts += ["times composed"] if shared.get("timing") == "composed" else []
-    return [*parts, *(f"{field_heading(name)} {shared[name]}" for name in _CAPTION_FIELDS if name in shared)]
+    texts = {**shared, "profile": str(shared.get("profile"))[:SHOWN_DIGITS]}
+    return [*parts, *(f"{field_heading(name)} {texts[name]}" for name in _CAPTION_FIELDS if name in shared)]

@@ -76,6 +76,8 @@ def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[Accur
 
 
 def _differences(row: Row) -> list[float]:
+    if not row.is_trained:
+        return []
     seeds = [seed for seed in row.per_seed if seed in row.baseline_per_seed]
     if is_language_model(row):
         return [row.baseline_per_seed[seed]["test_loss"] - row.per_seed[seed]["test_loss"] for seed in seeds]

@@ -73,7 +73,7 @@ def comparable_key(cell: CellResult, baseline: BaselineChoice | None = None) -> 
     fixed = {} if baseline is None else baseline.fixed
     setting = [cell.spec.get(name) for name in SETTING_FIELDS if name not in fixed]
     task = {**LATER_FIELDS, **cell.spec["task"]}
-    workload = [task[name] for name in WORKLOAD_FIELDS if name not in fixed]
+    workload = [task.get(name) for name in WORKLOAD_FIELDS if name not in fixed]
     return to_json([cell.directory, cell.is_added, setting, workload])
 
 

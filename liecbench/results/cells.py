@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from liecbench.config.cell_fields import is_of_profile, num_epochs
 from liecbench.config.cell_keys import contestant_key, digest, setting_key, trajectory_spec
 from liecbench.network.link_tally import LinkTally
 from liecbench.results.environment_record import Environment
 from liecbench.results.kind_means import compose_epoch, kind_means, long_run_epoch
-from liecbench.results.records import End, Epoch, Record, Start, Timing
+from liecbench.results.records import End, Epoch, Record, Start, Timing, untrained_epoch
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,6 +30,9 @@ class CellResult:
 
     ``link_tally`` has the counts of lost segments and of dropped and late frames from the cell's End record; None if
     the delay line, one of the emulators of links, was not used.
+
+    A cell with a profile for its task is only timed, too, but no other cell is trained for it: its only epoch is
+    ``long_run``, a mean step without losses and accuracy.
 
     ``origin`` is the path of the results directory that the cell was loaded from; empty if it was not loaded from one.
     """
@@ -59,6 +63,11 @@ class CellResult:
     def is_interleaved(self) -> bool:
         """True if a session only times this cell's steps on its link, while another cell is trained for its losses."""
         return bool(self.spec["timing"] == "interleaved")
+
+    @property
+    def is_trained(self) -> bool:
+        """False if steps of a profile were timed, and nothing was trained: there is no accuracy."""
+        return not is_of_profile(self.spec["task"])
 
     @property
     def is_replayed(self) -> bool:
@@ -146,7 +155,12 @@ class Replay:
             if epochs and all(epoch.step_kinds and epoch.step_kinds.keys() <= kinds.keys() for epoch in epochs):
                 cell.epochs = [compose_epoch(epoch, kinds, cell.timings, cell.id) for epoch in epochs]
                 cell.long_run = long_run_epoch(epochs[-1], kinds, cell.timings, cell.id)
-            if cell.status == "completed" and len(cell.epochs) < cell.spec["task"]["epochs"]:
+            if not cell.is_trained and kinds:
+                cell.long_run = long_run_epoch(
+                    untrained_epoch(cell.id, cell.spec["workers"]), kinds, cell.timings, cell.id
+                )
+                cell.epochs = [cell.long_run]
+            if cell.status == "completed" and len(cell.epochs) < num_epochs(cell.spec):
                 cell.status = "unfinished"  # some epochs of the trained cell or some timed steps are not in this ledger
 
 

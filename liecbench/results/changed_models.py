@@ -20,7 +20,7 @@ def changed_models(cells: Iterable[Cell], done: Iterable[CellResult]) -> list[st
     trained = [cell for cell in done if cell.epochs]
     sentences = []
     for name, digest in hashes.items():
-        recorded = [_recorded(cell) for cell in trained if cell.spec["task"]["model"]["name"] == name]
+        recorded = [_recorded(cell) for cell in trained if cell.spec["task"].get("model", {}).get("name") == name]
         count = sum(found is not None and found != digest for found in recorded)
         if count:
             sentences.append(

@@ -13,7 +13,7 @@ from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.cell import Cell, Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
-from liecbench.profiles.profile_store import ProfileFile, store
+from liecbench.profiles.profile_store import store
 from liecbench.results.cells import CellResult, Replay, replay, without_used_trajectories
 from liecbench.results.ledger import LEDGER_NAME, NOT_RESULTS, Ledger, LedgerReader, read
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
@@ -141,16 +141,16 @@ class ResultsDirectory:
         if not found:
             return ""
         num_begun = sum(job.epochs_done > 0 for job in jobs)
-        known = {cell.id for cell in cells} | {cell.trajectory.id for cell in cells}
+        known = {cell.id for cell in cells} | {cell.trajectory.id for cell in cells if cell.is_trained}
         num_others = len({cell.id for cell in found.values() if not cell.is_added} - known)
         text = f"{self.path} exists: {len(cells) - len(left)} of {len(cells)} cells are done"
         text += f", {num_begun} under way" if num_begun else ""
         return text + (f", and {num_others} others are left as they are" if num_others else "")
 
     def write_scenario(self, scenario: Scenario) -> None:
-        """Write the scenario, with all defaults filled in, to ``scenario.yaml``, and a copy of its profile if any."""
-        if isinstance(scenario.compute, ProfileFile):
-            store(self.path, scenario.compute.content)
+        """Write the scenario, with all defaults filled in, to ``scenario.yaml``, and copies of its profiles."""
+        for profile in scenario.profiles:
+            store(self.path, profile.content)
         text = yaml_core_schema.dump(scenario.stored())
         regular_files.write_text(self.path / SCENARIO_NAME, text)
 

@@ -19,6 +19,12 @@ def baseline_ratio(name: str) -> Compare:
     return lambda cell, baseline: baseline[name] / cell[name] if name in baseline and cell.get(name) else None
 
 
+def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
+    """Return the cell's test accuracy minus the baseline's; None if one was not trained."""
+    name = "test_accuracy"
+    return cell[name] - baseline[name] if name in cell and name in baseline else None
+
+
 def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:
     """Return None: a speed-up has no value per cell, because it is computed from the times of all cells of a row."""
 

@@ -7,6 +7,7 @@ from typing import Final
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results import gpu_metrics
 from liecbench.results.metric_derivations import (
+    accuracy_difference,
     baseline_ratio,
     compute_utilization,
     gpu_mean,
@@ -104,7 +105,7 @@ _ROWS: Final = (
         name="accuracy_difference",
         heading="accuracy Δ",
         unit=POINTS,
-        compare=lambda cell, baseline: cell["test_accuracy"] - baseline["test_accuracy"],
+        compare=accuracy_difference,
         better="higher",
         shown="wide",
         needs_interval=True,

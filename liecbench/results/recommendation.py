@@ -11,7 +11,7 @@ from liecbench.results.speed_verdict import SpeedVerdicts
 _FIRST_SEEDS: Final = 5
 _MAX_USEFUL_SEEDS: Final = 100
 
-Reason = Literal["best", "baseline", "seeds", "spread", "rounds", "lost", "dense", "disturbed"]
+Reason = Literal["best", "baseline", "seeds", "spread", "rounds", "lost", "dense", "disturbed", "not_trained"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ class Recommendation:
             seeds to show that they keep the accuracy. ``spread``: faster rows need more than 100 seeds to show it.
             ``rounds``: no row is shown to be faster, but one may be after more rounds of timing. ``lost``: every faster
             row loses accuracy. ``disturbed``: other processes disturbed the rows, or those that may be the best, too
-            differently to rank them. ``dense``: no row is shown to be faster than the fastest one without compression.
+            differently to rank them. ``not_trained``: rows are faster, but nothing was trained to compare their
+            accuracy. ``dense``: no row is shown to be faster than the fastest one without compression.
         seeds: For the reasons ``seeds`` and ``spread``, the number of seeds that suffices for at least one of the
             faster rows. Else None.
         waiting: The rows that cannot be recommended for this reason, fastest first; empty for ``best`` and
@@ -70,6 +71,8 @@ def recommend(rows: Sequence[Row], accuracy: Sequence[AccuracyVerdict | None], s
         return Recommendation(row=best[0], others=tuple(best[1:]), reason="best")
     if not eligible:
         return Recommendation(row=None, reason="dense", waiting=tuple(faster))
+    if not all(rows[index].is_trained for index in eligible):
+        return Recommendation(row=None, reason="not_trained", waiting=tuple(eligible))
     undecided = [index for index in eligible if outcome.get(index, "not_shown") == "not_shown"]
     if not undecided:
         return Recommendation(row=None, reason="lost", waiting=tuple(eligible))

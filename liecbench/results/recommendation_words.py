@@ -46,6 +46,8 @@ def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
         case "dense":
             verb = "is" if len(found.waiting) == 1 else "are"
             return f"{names} {verb} not shown to be faster than the fastest method without compression"
+        case "not_trained":
+            return f"the accuracy of {names} was not measured; train with a scenario that has a dataset and a model"
         case "disturbed":
             return f"{names} cannot be ranked, because other processes disturbed the runs; run again on an idle machine"
         case "rounds":

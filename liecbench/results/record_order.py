@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from liecbench.config.cell_fields import num_epochs
 from liecbench.config.cell_keys import contestant_key, setting_key
 from liecbench.config.known_specs import cell_id
 from liecbench.config.known_specs import check_spec as check_fields
@@ -97,8 +98,8 @@ class RecordOrder:
         if record.epoch != before + 1:
             place = f"epoch {before}" if before else "its start"
             raise ValueError(f"epoch {record.epoch} of cell {record.cell} after {place}")
-        if record.epoch > cell.spec["task"]["epochs"]:
-            text = f"epoch {record.epoch} of cell {record.cell}, whose spec has {cell.spec['task']['epochs']}"
+        if record.epoch > (expected := num_epochs(cell.spec)):
+            text = f"epoch {record.epoch} of cell {record.cell}, whose spec has {expected}"
             raise ValueError(text)
         num_workers = cell.spec["workers"]
         _check_ranks("payload_bytes", record.payload_bytes, num_workers)
@@ -110,7 +111,7 @@ class RecordOrder:
     def _check_end(self, record: End, cell: _CellState) -> None:
         cell.status = record.status
         if record.status == "completed":
-            expected = 0 if cell.spec["timing"] == "interleaved" else cell.spec["task"]["epochs"]
+            expected = 0 if cell.spec["timing"] == "interleaved" else num_epochs(cell.spec)
             if cell.num_epochs != expected:
                 text = f"cell {record.cell} completed with {cell.num_epochs} of {expected} epochs"
                 raise ValueError(text)

@@ -3,6 +3,7 @@
 A cell is one configuration of a scenario's matrix with one seed.
 """
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -289,6 +290,35 @@ class Timing:
 
 CellRecord = Start | Epoch | End
 Record = CellRecord | Timing
+
+
+def untrained_epoch(cell: str, workers: int) -> Epoch:
+    """Return an epoch of one step of a cell that is only timed; its times are 0, and its losses and accuracy NaN."""
+    return Epoch(
+        cell=cell,
+        attempt=1,
+        epoch=1,
+        steps=1,
+        timed_steps=0,
+        train_loss=math.nan,
+        test_loss=math.nan,
+        test_accuracy=math.nan,
+        train_seconds=0.0,
+        step_seconds=None,
+        compute_seconds=0.0,
+        exposed_seconds=0.0,
+        compress_seconds=0.0,
+        communicate_seconds=0.0,
+        payload_bytes={"sent": [0] * workers, "received": [0] * workers},
+        wire_bytes=None,
+        messages=[0] * workers,
+        compression_error=None,
+        residual_norm=None,
+        divergence=0.0,
+        cpu_seconds=0.0,
+        peak_memory_bytes=0,
+        gpu=None,
+    )
 
 
 def utc_now() -> str:

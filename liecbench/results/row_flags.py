@@ -9,6 +9,7 @@ from liecbench.results.rows import Row
 CPU_BOUND: Final = "cpu_bound"
 DISTURBED: Final = "disturbed"
 REPLAYED: Final = "replayed"
+NOT_TRAINED: Final = "not_trained"
 EARLIER_TIMING: Final = "timed_one_after_another"
 # A row is CPU-bound if its ranks keep more than this share of the processors busy, and there are more ranks and threads
 # than processors.
@@ -24,12 +25,13 @@ def row_flags(row: Row) -> tuple[str, ...]:
     ``cpu_bound``: the row's ranks need more processors than there are. ``disturbed``: other processes used over 15 % of
     the CPU. ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a
     drift of the machine may look like a difference. ``replayed``: the row's ranks slept as long as a profile says,
-    instead of computing.
+    instead of computing. ``not_trained``: only steps of a profile were timed, so that the row has no accuracy.
     """
     flags = {
         CPU_BOUND: _is_cpu_bound(row),
         DISTURBED: (row.pace.other_cpu_share or 0.0) > _MAX_OTHER_SHARE,
         REPLAYED: row.is_replayed,
+        NOT_TRAINED: not row.is_trained,
         EARLIER_TIMING: row.cells[0].spec.get("timing") in ("measured", "composed"),
     }
     return tuple(name for name, holds in flags.items() if holds)

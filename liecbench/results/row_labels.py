@@ -13,7 +13,7 @@ _SETTING_FIELDS: Final = frozenset(
     | {"partition", "precision", "results", "compute", "profile", "dilation"}
 )
 # Of the SHA-256 of a profile.
-_SHOWN_DIGITS: Final = 8
+SHOWN_DIGITS: Final = 8
 
 
 class Labels:
@@ -89,13 +89,18 @@ def provenance(rows: Sequence[Row]) -> str:
 def _kinds(row: Row) -> list[str]:
     paced = row.fields.get("enforcement") == "process" and row.fields["link"] not in ("none", "host")
     composed = row.fields["timing"] == "composed"
-    return ["composed"] * composed + [row.compute_text] * row.is_replayed + ["estimated"] * paced
+    return (
+        ["composed"] * composed
+        + [row.compute_text] * row.is_replayed
+        + ["not trained"] * (not row.is_trained)
+        + ["estimated"] * paced
+    )
 
 
 def _workload_options(row: Row) -> set[str]:
     """Return the names of the row's fields that are options of the dataset or the model."""
     task = row.cells[0].spec["task"]
-    options = {(kind, option) for kind in ("dataset", "model") for option in task[kind] if option != "name"}
+    options = {(kind, option) for kind in ("dataset", "model") for option in task.get(kind, ()) if option != "name"}
     return {prefixed if (prefixed := f"{kind}_{option}") in row.fields else option for kind, option in options}
 
 
@@ -116,7 +121,7 @@ def _field_labels(row: Row, names: Sequence[str]) -> list[str]:
 def field_label(value: object, name: str) -> str:
     """Return a field's value as text; if the value is not a string, the field's name precedes it."""
     if name == "profile":
-        return f"profile {str(value)[:_SHOWN_DIGITS]}"
+        return f"profile {str(value)[:SHOWN_DIGITS]}"
     if isinstance(value, dict | list):
         value = json.dumps(value)
     return str(value) if isinstance(value, str) else f"{name.replace('_', ' ')} {value}"

@@ -68,6 +68,11 @@ class Row:
         return str(self.fields["algorithm"])
 
     @property
+    def is_trained(self) -> bool:
+        """False if steps of a profile were timed, and nothing was trained: the row has no accuracy."""
+        return self.cells[0].is_trained
+
+    @property
     def is_replayed(self) -> bool:
         """True if the ranks slept as long as a profile says, instead of computing."""
         return self.cells[0].is_replayed

@@ -117,7 +117,7 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
         metrics=metrics,
         errors=[f"{cell.status}: {cell.error}" for cell in group.cells if cell.error],
         warnings=[
-            *_pairing_warnings(completed, baseline),
+            *_pairing_warnings(group, baseline),
             *_session_warnings(group, baseline),
             *cell_warnings(group.cells),
             *emulator_warnings(group.cells, [] if baseline is None else baseline.cells),
@@ -162,11 +162,12 @@ def _mean(metric: Metric, completed: Sequence[Mapping[str, float]], *, num_cells
     return Estimate.of(known) if known and len(known) == num_expected else None
 
 
-def _pairing_warnings(completed: Sequence[Mapping[str, float]], baseline: CellGroup | None) -> list[str]:
-    num_paired = sum("accuracy_difference" in metrics for metrics in completed)
-    if baseline is None or num_paired == len(completed):
+def _pairing_warnings(group: CellGroup, baseline: CellGroup | None) -> list[str]:
+    seeds = group.per_seed
+    num_paired = 0 if baseline is None else sum(seed in baseline.per_seed for seed in seeds)
+    if baseline is None or num_paired == len(seeds):
         return []
-    return [f"compared with the baseline by {num_paired} of its {len(completed)} seeds: the baseline has no others"]
+    return [f"compared with the baseline by {num_paired} of its {len(seeds)} seeds: the baseline has no others"]
 
 
 def _session_warnings(group: CellGroup, baseline: CellGroup | None) -> list[str]:

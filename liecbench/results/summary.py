@@ -41,7 +41,7 @@ def verdict_lines(
     lines = [f"{_prefix(verdict)}{line}" for verdict in verdicts for line in _lines(verdict, words, target)]
     every_row = [row for verdict in verdicts for row in verdict.rows]
     lines += _without_baseline(verdicts, words)
-    lines += _replayed(every_row)
+    lines += _about_times(every_row)
     return [*lines, *break_even_lines(found, words.labels, words.baseline), *_incomplete(every_row, words.labels)]
 
 
@@ -137,10 +137,12 @@ def _flags(rows: Sequence[Row], words: Words) -> Iterator[str]:
             yield f"{names}: {sentence}"
 
 
-def _replayed(rows: Sequence[Row]) -> Iterator[str]:
+def _about_times(rows: Sequence[Row]) -> Iterator[str]:
+    if any(not row.is_trained and row.num_completed for row in rows):
+        yield "not trained: accuracy not measured; an epoch stands for one step"
     replayed = [row for row in rows if row.is_replayed and row.num_completed]
     if replayed:
-        owners = dict.fromkeys("a profile's device" if row.fields["profile"] else "this machine" for row in replayed)
+        owners = dict.fromkeys("the profile's device" if row.fields["profile"] else "this machine" for row in replayed)
         yield f"times replayed from a profile: each rank computes as if it had {' or '.join(owners)} alone"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from liecbench.config.cell_fields import flat_fields
+from liecbench.config.cell_keys import COMPUTE_FIELDS
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
 
@@ -14,7 +15,7 @@ TUNING_NOTE: Final = (
     "each method at its best {field}: chosen by the accuracy of every other seed, compared by the remaining seeds"
 )
 # These fields do not change accuracy: cells that differ only in them share one best value of the tuned field.
-_WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement", "emulator"})
+_WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement", "emulator", *COMPUTE_FIELDS})
 
 
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:

@@ -149,3 +149,34 @@ def test_a_copy_with_another_field_has_another_id() -> None:
 
     assert (before, True) == (one.id, copy.id != before)
     assert Cell.from_spec(copy.spec()).id == copy.id
+
+
+def timed_only(algorithm: str = "ddp", **changes: Any) -> Cell:
+    sha256 = "0123456789abcdef" * 4
+    fields = spec(algorithm, **{"timing": "interleaved", "compute": "replayed", "profile": sha256, **changes})
+    return Cell.from_spec({**fields, "task": {"profile": sha256}})
+
+
+def test_cells_of_a_profile_have_sessions_and_no_training() -> None:
+    cells = [timed_only(name, link=link) for name in ("psgd", "ddp") for link in ("10mbit", "20mbit")]
+    pending = jobs_left(cells, {})
+
+    assert pending.jobs == ()
+    assert contestants(pending) == [[("ddp", 1), ("psgd", 1)]] * 2
+    assert list(settled(cells, {})) == []
+
+
+def test_cells_of_a_profile_that_were_timed_are_done_and_others_go_on_with_the_baseline() -> None:
+    old, new = [timed_only("ddp"), timed_only("psgd")], timed_only("memsgd")
+    done = replay(record for one in old for record in timed(one))
+
+    assert {found.status for found in done.values()} == {"completed"}
+    assert jobs_left(old, done) == Pending()
+    assert contestants(jobs_left([*old, new], done)) == [[("ddp", 0), ("memsgd", 1)]]
+
+
+def test_a_cell_of_a_profile_that_was_timed_with_another_seed_needs_no_session() -> None:
+    first, second = timed_only(seed=0), timed_only(seed=1)
+    done = replay(timed(first))
+
+    assert [(one.job.cell, one.status) for one in settled([first, second], done)] == [(second, "completed")]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -10,8 +11,8 @@ from rich.console import Console
 from liecbench.report import csv_rows, html, json_rows, markdown, terminal
 from liecbench.results.comparison import Comparison
 from tests import replayed_results
+from tests.replayed_results import PROFILE
 
-PROFILE = "0123456789abcdef" * 4
 SENTENCE = "times replayed from a profile: each rank computes as if it had this machine alone"
 
 
@@ -40,7 +41,7 @@ def test_the_verdict_says_it_once_and_each_setting_names_the_dilation(replayed: 
 
 
 def test_a_profile_of_another_device_is_named(both: Comparison) -> None:
-    assert SENTENCE.replace("this machine", "a profile's device") in both.verdict
+    assert SENTENCE.replace("this machine", "the profile's device") in both.verdict
 
 
 def test_every_form_of_the_table_shows_it(replayed: Comparison) -> None:
@@ -56,7 +57,7 @@ def test_measured_and_replayed_rows_stand_beside_each_other_and_are_never_averag
         (base,) = (one for one in both.verdict_of(row).rows if one.is_baseline)
         assert base.is_replayed == row.is_replayed
     assert "replayed · profile 01234567 · 10mbit" in {verdict.setting for verdict in both.setting_verdicts}
-    lines = [line for line in markdown.render(both).splitlines() if line.startswith("| ")]
+    lines = markdown.render(both).partition("\n\n")[0].splitlines()
     column = [cell.strip() for cell in lines[0].split("|")].index("compute")
     assert {line.split("|")[column].strip() for line in lines[2:]} == {"measured", "replayed"}
 
@@ -74,3 +75,34 @@ def test_json_and_csv_have_the_flag_and_the_dilation(replayed: Comparison, both:
         ("measured", None): ([], 1.0),
         ("replayed", PROFILE): (["replayed"], 1.0),
     }
+
+
+@pytest.fixture(scope="module")
+def timed() -> Comparison:
+    return replayed_results.comparison(replayed_results.timed_only(16.0))
+
+
+def test_a_verdict_on_cells_without_training_speaks_of_speed_only(timed: Comparison) -> None:
+    verdict = "\n".join(timed.verdict)
+
+    assert "10mbit (replayed ×16, not trained): psgd is the fastest" in verdict
+    assert "no recommendation: the accuracy of psgd was not measured; train with a scenario" in verdict
+    assert "not trained: accuracy not measured; an epoch stands for one step" in verdict
+    assert "within" not in verdict
+    assert timed.break_evens[0].outcome == "below"
+
+
+def test_rows_without_training_have_no_accuracy_and_say_so(timed: Comparison) -> None:
+    rows = json.loads(json_rows.render(timed))["rows"]
+
+    assert {row["test_accuracy"] for row in rows} == {row["train_loss"] for row in rows} == {None}
+    assert {row["accuracy_verdict"] for row in rows} == {None}
+    assert {tuple(row["flags"]) for row in rows} == {("replayed", "not_trained")}
+    # 1 s for 10 steps, and 5 s at a fifth of the rate at which both take equally long.
+    assert [round(row["seconds_per_epoch"]["mean"], 3) for row in rows] == [0.1, 0.5, 0.05, 0.1]
+    for text in (printed(timed), markdown.render(timed), html.render(timed)):
+        assert "times replayed ×16" in text
+        assert "not trained" in text
+        assert "profile 01234567" in text
+        assert not re.search(r"(?i)\bnan\b", text.partition("<script")[0])
+    assert "nan" not in csv_rows.render(timed)

@@ -103,6 +103,11 @@ class PairedCheck:
     def _choose_from(self, path: Path) -> _ChosenCells:
         choose = functools.partial(select, conditions=self.only)
         scenario = load_scenario(path, self.assignments, choose).measured()
+        if not scenario.is_trained:
+            message = (
+                f"{path}: task.profile: ranks sleep as long as the profile says, and a paired check times real code"
+            )
+            raise LiecbenchError(message, "give a scenario with a dataset and a model")
         cells = choose(scenario.cells())
         require_emulator((cell.link, cell.emulator) for cell in cells if cell.enforcement == "kernel")
         if any(cell.link.host for cell in cells):

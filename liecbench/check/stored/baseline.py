@@ -12,6 +12,7 @@ from liecbench import __version__
 from liecbench.check.stored import baseline_text
 from liecbench.check.stored.baseline_cell import BaselineCell, first_error
 from liecbench.config.cell import Cell, Model
+from liecbench.config.cell_fields import num_epochs
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult
 from liecbench.untrusted import regular_files
@@ -30,8 +31,8 @@ class Baseline(Model):
     @classmethod
     def _require_epochs(cls, cells: list[BaselineCell]) -> list[BaselineCell]:
         for entry in cells:
-            if len(entry.epochs) != entry.spec["task"]["epochs"]:
-                raise ValueError(f"a cell has {len(entry.epochs)} of its {entry.spec['task']['epochs']} epochs")
+            if len(entry.epochs) != (expected := num_epochs(entry.spec)):
+                raise ValueError(f"a cell has {len(entry.epochs)} of its {expected} epochs")
         return cells
 
     @classmethod

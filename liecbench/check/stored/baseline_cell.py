@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from annotated_types import Ge, Le
 from pydantic import (
@@ -17,6 +17,7 @@ from pydantic import (
 from liecbench.check.stored.conditions import StoredEnvironment, conditions
 from liecbench.check.stored.session_times import undisturbed_epochs
 from liecbench.config.cell import Model
+from liecbench.config.cell_fields import is_of_profile
 from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError
 from liecbench.results.cells import CellResult
@@ -63,9 +64,9 @@ class StoredEpoch:
     wire_bytes: StoredBytes | None
     compression_error: NonNegative | None
     residual_norm: NonNegative | None
-    train_loss: Real
-    test_loss: Real
-    test_accuracy: Fraction
+    train_loss: Real | None
+    test_loss: Real | None
+    test_accuracy: Fraction | None
     train_seconds: Seconds
     exposed_seconds: Seconds
     communicate_seconds: Seconds
@@ -74,13 +75,17 @@ class StoredEpoch:
     first_steps: StoredFirstSteps | None = None
 
     @classmethod
-    def of(cls, epoch: Epoch) -> Self:
+    def of(cls, epoch: Epoch, *, is_trained: bool = True) -> Self:
         """Return the part of an epoch's record that a baseline stores.
+
+        If it was not trained, but only timed, losses and accuracy are None.
 
         Raises ValidationError if a value is out of bounds.
         """
         first = None if epoch.first_steps is None else dataclasses.asdict(epoch.first_steps)
-        found: Self = _epoch_adapter().validate_python({**_stored_fields(epoch), "first_steps": first}, strict=False)
+        fields = {**_stored_fields(epoch), "first_steps": first}
+        fields |= {} if is_trained else dict.fromkeys(_OF_TRAINING)
+        found: Self = _epoch_adapter().validate_python(fields, strict=False)
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,6 +99,8 @@ def _epoch_adapter() -> TypeAdapter[Any]:
     return TypeAdapter(StoredEpoch)
 
 
+# Null if only steps of a profile were timed.
+_OF_TRAINING: Final = ("train_loss", "test_loss", "test_accuracy")
 _STORED: Final = tuple(one.name for one in dataclasses.fields(StoredEpoch))
 
 
@@ -124,6 +131,8 @@ class BaselineCell(Model):
                 raise ValueError(f"epoch {epoch.epoch} stands in place of epoch {number}")
             lists = [epoch.payload_bytes.sent, epoch.payload_bytes.received, epoch.messages]
             lists += [] if epoch.wire_bytes is None else [epoch.wire_bytes.sent, epoch.wire_bytes.received]
+            if self.is_trained and any(getattr(epoch, name) is None for name in _OF_TRAINING):
+                raise ValueError(f"epoch {number} needs {', '.join(_OF_TRAINING)}")
             if any(len(ranks) != self.spec["workers"] for ranks in lists):
                 raise ValueError(f"epoch {number} needs one number per rank, of {self.spec['workers']}")
         return self
@@ -137,6 +146,18 @@ class BaselineCell(Model):
     def conditions(self) -> dict[str, Any]:
         """The environment, and those of the settings that do not change the bytes sent, by name."""
         return conditions(self.spec, self.environment)
+
+    def final(self, name: Literal["test_accuracy", "train_loss"]) -> float:
+        """Return the accuracy or loss after the last epoch; raise ValueError if the cell was not trained."""
+        found: float | None = getattr(self.epochs[-1], name)
+        if found is None:
+            raise ValueError(f"a cell that was not trained has no {name}")
+        return found
+
+    @property
+    def is_trained(self) -> bool:
+        """False if only steps of a profile were timed: the cell has neither losses nor accuracy."""
+        return not is_of_profile(self.spec["task"])
 
     @property
     def seed(self) -> int:
@@ -152,7 +173,7 @@ class BaselineCell(Model):
         """
         try:
             environment = StoredEnvironment.of(cell.environment)
-            epochs = [StoredEpoch.of(epoch) for epoch in undisturbed_epochs(cell)]
+            epochs = [StoredEpoch.of(epoch, is_trained=cell.is_trained) for epoch in undisturbed_epochs(cell)]
             return cls.model_validate({"spec": cell.spec, "environment": environment, "epochs": epochs})
         except ValidationError as error:
             remedy = "use the liecbench that wrote it, or run the cell again"

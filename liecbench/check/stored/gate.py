@@ -127,7 +127,8 @@ def _statuses(label: str, group: SeedGroup) -> list[CheckResult]:
 
 
 def _bytes(label: str, group: SeedGroup, margins: Margins) -> list[CheckResult]:
-    found = [exact.payload_bytes(label, group.matches), exact.messages(label, group.matches)]
+    found = [exact.payload_bytes(label, group.matches)]
+    found += [exact.messages(label, group.matches)] if group.example.is_trained else []
     found += exact.wire_bytes(label, group.comparable("wire"), margins.wire)
     return [*found, *_not_compared(label, group, "wire")]
 

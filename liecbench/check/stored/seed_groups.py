@@ -32,7 +32,12 @@ class SeedGroup:
     missing: list[int] = field(default_factory=list)
 
     def comparable(self, kind: Kind) -> list[CellMatch]:
-        """Return the completed cells, each with the baseline's cell, whose metrics of this kind can be compared."""
+        """Return the completed cells, each with the baseline's cell, whose metrics of this kind can be compared.
+
+        Cells that were only timed have no numbers of a training.
+        """
+        if kind == "numerics" and not self.example.is_trained:
+            return []
         return [match for match in self.matches if not match.differences(kind)]
 
     def seeds_with(self, status: str) -> list[int]:

@@ -115,8 +115,8 @@ def seed_results(
 
 
 def _accuracy(label: str, matches: Sequence[CellMatch], margin: float, level: float, resolution: float) -> CheckResult:
-    old = [match.baseline.epochs[-1].test_accuracy for match in matches]
-    new = [match.current.epochs[-1].test_accuracy for match in matches]
+    old = [match.baseline.final("test_accuracy") for match in matches]
+    new = [match.current.final("test_accuracy") for match in matches]
     losses = [before - after for before, after in zip(old, new, strict=True)]
     decided = decide(losses, margin, level, resolution=resolution)
     bounds = decided.bounds
@@ -136,8 +136,8 @@ def _accuracy(label: str, matches: Sequence[CellMatch], margin: float, level: fl
 
 
 def _loss(label: str, matches: Sequence[CellMatch], margin: float, level: float) -> CheckResult:
-    old = [match.baseline.epochs[-1].train_loss for match in matches]
-    new = [match.current.epochs[-1].train_loss for match in matches]
+    old = [match.baseline.final("train_loss") for match in matches]
+    new = [match.current.final("train_loss") for match in matches]
     rises = [after - before for before, after in zip(old, new, strict=True)]
     mean = statistics.fmean(old)
     allowed = max(margin * mean, _LOSS_FLOOR)

@@ -71,6 +71,7 @@ _COSTS: Final = (
 
 def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
     """Yield six figures: test accuracy and training loss, each against epochs, seconds and payload bytes."""
+    rows = [row for row in rows if row.is_trained]
     for (key, title, value), cost in itertools.product(_VALUES, _COSTS):
         series = [_curve(row, labels, value, cost.of_epoch) for row in rows]
         if cost.key == "seconds":
