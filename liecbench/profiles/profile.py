@@ -110,6 +110,9 @@ class Profile(_Frozen):
     message_seconds: Seconds | None = Field(
         None, description="what a rank with a processor of its own takes per message besides its transfer"
     )
+    hop_seconds: Seconds | None = Field(
+        None, description="the same per message that a ring all-reduce passes from rank to rank"
+    )
 
     copy_to_host: Line | None = Field(None, description="copy float32 elements from the GPU to the host")
     copy_to_device: Line | None = Field(None, description="copy float32 elements from the host to the GPU")

@@ -55,4 +55,5 @@ def _is_cpu_bound(row: Row) -> bool:
         if epoch.train_seconds
     ]
     share = _BUSY_SHARE_REPLAYED if row.is_replayed else _BUSY_SHARE
-    return bool(busy) and statistics.fmean(busy) > share * num_cpus
+    # CPU seconds are real ones, and in dilated time an epoch's seconds are real seconds ÷ dilation.
+    return bool(busy) and statistics.fmean(busy) / row.dilation > share * num_cpus

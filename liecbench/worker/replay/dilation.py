@@ -4,9 +4,12 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.config.cell import Cell
 from liecbench.network.link_map import LinkMap
+from liecbench.profiles.profile import Profile
 from liecbench.worker.replay.replayed_contestant import StepKind
+from liecbench.worker.replay.work_seconds import compressor_times
 from liecbench.worker.step_timing import Burst
 
 # The ranks and what emulates their links may use this share of the machine's processors.
@@ -14,7 +17,7 @@ MAX_CPU_SHARE: Final = 0.3
 # What this machine adds to a message that others wait for, such as the delay line's reaction, and the share of a step
 # that all additions may make up. Dilation makes them smaller.
 _ADDED_SECONDS: Final = 0.25e-3
-_MAX_ADDED_SHARE: Final = 0.02
+_MAX_ADDED_SHARE: Final = 0.025
 # CPU seconds, measured on 2 cores: of two ranks for one message from one to the other, and of the delay line per bit.
 _MESSAGE_CPU_SECONDS: Final = 2.5e-4
 _BIT_CPU_SECONDS: Final = 0.8e-9
@@ -22,15 +25,20 @@ _HEADERS: Final = 1.05
 MAX_DILATION: Final = 1000
 
 
-def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], num_cpus: int) -> int:
+def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int) -> int:
     """Return the least whole dilation at which this machine is expected to keep up and to add little.
 
-    Ranks and links need at most 30 % of the processors, and what the machine adds to messages is at most 2 % of a step.
+    Ranks and links need at most 30 % of the processors, and what the machine adds to messages is at most 2.5 % of
+    a step.
 
     Args:
         cell: The cell whose steps are replayed; its links must be shaped.
         kinds: The step kinds of its method.
+        profile: The profile that is replayed.
         num_cpus: The number of processors of this machine.
+
+    Raises:
+        ProfileError: If the profile has no times for a compressor that the method uses.
     """
     wanted = 1.0
     for kind in kinds:
@@ -39,7 +47,7 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], num_cpus: int) -> 
         hops = 2 * (cell.workers - 1) * cell.workers * len(kind.schedule.all_reduces)
         messages = sum(kind.schedule.num_messages()) + hops
         cpu_seconds = messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
-        step = _least_seconds(cell.link, ranks, kind)
+        step = _least_seconds(cell.link, ranks, kind) + _compressor_seconds(profile, kind.schedule)
         added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
         wanted = max(wanted, cpu_seconds / (step * MAX_CPU_SHARE * num_cpus), added / (step * _MAX_ADDED_SHARE))
     return min(MAX_DILATION, math.ceil(wanted))
@@ -51,7 +59,21 @@ def _least_seconds(links: LinkMap, ranks: Sequence[tuple[int, int]], kind: StepK
         link = links.of(rank)
         up, down = 8 * sent / link.up_bits_per_second, 8 * received / link.down_bits_per_second
         wire = max(wire, up, down)
-    return max(wire, kind.work.compute)
+    return wire + kind.work.compute + sum(kind.work.local)
+
+
+def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:
+    """Return about the seconds in which a rank compresses and decompresses in a step."""
+    seconds = 0.0
+    for call in schedule.calls:
+        times, shards = compressor_times(profile, call.compressor), schedule.shards(call.numel)
+        shard = max(one.numel for one in shards)
+        if call.direction == "push":
+            one_each = times.compress.seconds(shard) * len(shards)
+            seconds += one_each + times.accumulate.seconds(shard) * schedule.world_size
+        else:
+            seconds += times.compress.seconds(shard) + times.decompress.seconds(shard) * len(shards)
+    return seconds
 
 
 def cpu_share(bursts: Iterable[Burst], emulator_cpu_seconds: float) -> float:

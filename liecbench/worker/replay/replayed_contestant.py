@@ -1,6 +1,7 @@
 """A contestant of a timing session (a method to time) whose ranks replay a profile instead of computing."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,6 @@ from liecbench.profiles.profile import Profile
 from liecbench.results.records import Timing
 from liecbench.worker.burst_record import Turn, burst_record
 from liecbench.worker.cell_link import slowest_path
-from liecbench.worker.replay.message_cost import MessageCost
 from liecbench.worker.replay.pauses import Pauses
 from liecbench.worker.replay.replayed_all_reduces import ReplayedAllReduces
 from liecbench.worker.replay.replayed_burst import replay_burst
@@ -25,11 +25,11 @@ from liecbench.worker.replay.replayed_exchange import ReplayedExchange
 from liecbench.worker.replay.replayed_step import ReplayedStep
 from liecbench.worker.replay.work_seconds import WorkSeconds, compressor_times
 from liecbench.worker.replica import TrainingLink
-from liecbench.worker.session_rounds import burst_steps
+from liecbench.worker.session_rounds import BURST_SECONDS, burst_steps
 from liecbench.worker.step_shares import StepShare, step_shares
 from liecbench.worker.step_timing import Burst
 
-_PROBE_STEPS = 2
+_PROBE_STEPS = _FEWEST_STEPS = 2
 _DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16", "float64")}
 
 
@@ -40,14 +40,12 @@ class Stage:
     Attributes:
         profile: The profile of the model.
         dilation: How many times more slowly everything happens.
-        cost: What a rank takes per message beyond the transfer.
         link: This rank's link, with dilated rates and delays.
         heartbeat: Called to signal that this rank makes progress.
     """
 
     profile: Profile
     dilation: float
-    cost: MessageCost
     link: TrainingLink
     heartbeat: Callable[[], None]
 
@@ -159,7 +157,9 @@ class ReplayedContestant:
         return replay_burst(self.steps[name], num_steps, self.stage.link, self.stage.heartbeat)
 
     def _choose_steps(self, name: str, burst: Burst) -> None:
-        self.num_steps[name] = burst_steps(self.stage.dilation * burst.slowest.train_seconds / burst.num_steps)
+        real = self.stage.dilation * burst.slowest.train_seconds / burst.num_steps
+        # Replayed steps hardly vary, so that two are enough if they take long.
+        self.num_steps[name] = max(_FEWEST_STEPS, min(burst_steps(real), math.ceil(BURST_SECONDS / real)))
 
 
 def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
@@ -180,14 +180,14 @@ def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:
             pauses=pauses,
             watch=watch,
             # A message costs its sender one half, and its receiver the other.
-            extra_seconds=_undilated(stage.cost.message / 2, stage.dilation),
+            extra_seconds=_undilated((stage.profile.message_seconds or 0.0) / 2, stage.dilation),
         ),
         all_reduces=ReplayedAllReduces(
             schedule=kind.schedule,
             group=group,
             watch=watch,
             pauses=pauses,
-            extra_seconds=_undilated(hops * stage.cost.hop, stage.dilation),
+            extra_seconds=_undilated(hops * (stage.profile.hop_seconds or 0.0), stage.dilation),
         ),
         pauses=pauses,
         watch=watch,

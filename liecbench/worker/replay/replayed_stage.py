@@ -14,7 +14,6 @@ from liecbench.host import cgroups
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.replay.dilation import MAX_CPU_SHARE, cpu_share, estimated_dilation, raised
-from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
 from liecbench.worker.replay.punctuality import be_punctual
 from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage, step_kinds
 from liecbench.worker.replay.session_profile import SessionProfile
@@ -35,9 +34,6 @@ class ReplayedStage:
         self._session, self._link, self._heartbeat = session, link, heartbeat
         self._profile, self._sha256 = found.profile, found.sha256
         be_punctual()
-        group = dist.group.WORLD
-        assert group is not None, "the ranks have joined"
-        self._cost = measure_message_cost(group) if session.cell.workers > 1 else MessageCost(message=0.0, hop=0.0)
         self._stage = self._settle()
 
     @property
@@ -76,14 +72,16 @@ class ReplayedStage:
 
     def _estimate(self, contestant: Contestant) -> int:
         kinds = step_kinds(contestant.cell, self._profile, num_steps=0)
-        return estimated_dilation(contestant.cell, kinds.values(), cgroups.num_cpus())
+        try:
+            return estimated_dilation(contestant.cell, kinds.values(), self._profile, cgroups.num_cpus())
+        except ProfileError:  # ``create`` will raise it again
+            return 1
 
     def _with_dilation(self, dilation: int) -> Stage:
         self._link.prepare(self._session.cell.link, self._session.cell.emulator, dilation=dilation)
         return Stage(
             profile=self._profile,
             dilation=dilation,
-            cost=self._cost,
             link=self._link,
             heartbeat=self._heartbeat,
         )

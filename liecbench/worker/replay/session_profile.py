@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch.distributed as dist
@@ -16,6 +16,7 @@ from liecbench.profiles.profile_store import DIRECTORY, load_stored
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.device import rank_device
 from liecbench.worker.profile_measurement import measure_profile
+from liecbench.worker.replay.message_cost import measure_message_cost
 from liecbench.worker.replay.punctuality import be_punctual
 
 _TASK_FIELDS = ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay")
@@ -53,14 +54,31 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
     (profile,) = found
     if isinstance(profile, str):
         raise ProfileError(profile)
+    if session.cell.workers > 1 and None in (profile.profile.message_seconds, profile.profile.hop_seconds):
+        return _with_message_cost(session.cell, profile, directory)
     return profile
+
+
+def _with_message_cost(cell: Cell, found: SessionProfile, directory: Path) -> SessionProfile:
+    """Return a profile with what ranks take per message, measured now. Collective.
+
+    A profile that the run measured keeps it for later sessions.
+    """
+    group = dist.group.WORLD
+    assert group is not None, "the ranks have joined"
+    cost = measure_message_cost(group)
+    update = {"message_seconds": cost.message, "hop_seconds": cost.hop}
+    profile = found.profile.model_copy(update=update)
+    if cell.profile is None and dist.get_rank() == 0:
+        write_profile(_path(cell, directory), profile)
+    return replace(found, profile=profile)
 
 
 def _find(session: Session, directory: Path, heartbeat: Callable[[], None]) -> SessionProfile:
     named = session.cell.profile
     if named is not None:
         return SessionProfile(profile=load_stored(directory, named), sha256=named)
-    path = directory / DIRECTORY / f"measured-{_key(session.cell)}.json"
+    path = _path(session.cell, directory)
     before = read_profile(path) if path.exists() else None
     cells = [one.cell for one in session.contestants if before is None or not _has(before, one.cell)]
     if before is None or cells:
@@ -80,6 +98,10 @@ def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], N
         contestants=contestants,
         heartbeat=heartbeat,
     )
+
+
+def _path(cell: Cell, directory: Path) -> Path:
+    return directory / DIRECTORY / f"measured-{_key(cell)}.json"
 
 
 def _key(cell: Cell) -> str:

@@ -12,7 +12,7 @@ from tests.worker.small_cells import cell
 def dilation(algorithm: str, rate: str, workers: int, num_cpus: int) -> int:
     made = Cell.from_spec({**cell({"name": algorithm}).spec(), "link": rate, "workers": workers})
     kinds = step_kinds(made, profile(), num_steps=0)
-    return estimated_dilation(made, kinds.values(), num_cpus)
+    return estimated_dilation(made, kinds.values(), profile(), num_cpus)
 
 
 def test_a_few_messages_on_slow_links_need_no_dilation() -> None:
@@ -25,8 +25,8 @@ def test_dilation_grows_with_rate_and_workers_and_shrinks_with_processors() -> N
 
 
 def test_what_the_machine_adds_to_messages_is_little_of_a_step() -> None:
-    # Two blocks of two messages, one after the other, of 0.25 ms each: 1 ms is 2 % of 50 ms. The step computes 14 ms.
-    assert dilation("psgd", "10gbit", 2, 1000) == math.ceil(50 / 14)
+    # Two blocks of two messages, one after the other, of 0.25 ms each: 1 ms is 2.5 % of 40 ms. The step computes 14 ms.
+    assert dilation("psgd", "10gbit", 2, 1000) == math.ceil(40 / 14)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.6, 8), (0.31, 5), (100.0, 1000)])

@@ -67,7 +67,6 @@ def replay(dilation: float) -> dict[tuple[str, str], tuple[int, int, int, float]
     stage = Stage(
         profile=profile(),
         dilation=dilation,
-        cost=MessageCost(message=0.0, hop=0.0),
         link=NoLink(),
         heartbeat=lambda: None,
     )
