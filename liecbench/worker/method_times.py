@@ -16,7 +16,8 @@ from liecbench.config.factory import make_algorithm
 from liecbench.config.training_schedule import steps_per_epoch
 from liecbench.profiles.profile import CompressorTimes, MethodTimes
 from liecbench.worker.cell_setup import attached_replica
-from liecbench.worker.plain_steps import PAUSE_SECONDS, PlainSteps, built_task
+from liecbench.worker.hollow_model import hollow_task
+from liecbench.worker.plain_steps import PAUSE_SECONDS, PlainSteps
 from liecbench.worker.replica import Replica
 from liecbench.worker.step_shares import step_shares
 from liecbench.worker.work_clock import process_clock
@@ -98,22 +99,25 @@ def measure_method(
 ) -> list[MethodTimes]:
     """Measure the steps of each kind of a cell's method on this rank alone, in turns with plain steps.
 
-    Their difference is the method's own work, less what ``compressors`` say of the step's calls.
+    Their difference is the method's own work, less what ``compressors`` say of the step's calls. All steps are those of
+    a hollow model, which has the model's parameters and computes almost nothing.
 
     Args:
         cell: The cell.
-        steps: Plain steps of the same model.
+        steps: Plain steps of the cell's model.
         compressors: The times of all compressors that the method uses.
         group: A process group of this rank alone.
         heartbeat: Called to signal that this rank makes progress.
     """
-    replica = attached_replica(cell, built_task(cell, steps.device), steps.device, _NoLink(), heartbeat, group=group)
+    plain = PlainSteps.create(cell, hollow_task(steps.task), steps.device, notes_gradients=False)
+    task = hollow_task(steps.task)
+    replica = attached_replica(cell, task, steps.device, _NoLink(), heartbeat, group=group)
     for parameters in replica.optimizer.param_groups:
         parameters["lr"] = 0.0
     try:
         found = []
         for kind, (first, schedule) in kind_schedules(cell, steps, world_size=1).items():
-            seconds = _beyond_computing(replica, steps, first) - _call_seconds(schedule, compressors)
+            seconds = _beyond_computing(replica, plain, first) - _call_seconds(schedule, compressors)
             found.append(
                 MethodTimes(
                     algorithm=cell.algorithm.model_dump(),

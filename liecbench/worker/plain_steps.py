@@ -71,9 +71,15 @@ class PlainSteps:
     _stamps: dict[int, object] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, cell: Cell, device: torch.device) -> Self:
-        """Build the model of a cell, and train a few steps that are not measured."""
-        task = built_task(cell, device)
+    def create(cls, cell: Cell, task: base.Task, device: torch.device, *, notes_gradients: bool = True) -> Self:
+        """Prepare a model, which is on ``device``, and train a few steps that are not measured.
+
+        Args:
+            cell: The cell whose batches and optimizer the steps use.
+            task: The model with its data and loss.
+            device: The device.
+            notes_gradients: Whether to measure when each gradient is ready.
+        """
         optimizer = torch.optim.SGD(
             task.model.parameters(), lr=0.0, momentum=cell.task.momentum, weight_decay=cell.task.weight_decay
         )
@@ -86,7 +92,7 @@ class PlainSteps:
             parameters=[(name, p) for name, p in task.model.named_parameters() if p.requires_grad],
             _rng=np.random.default_rng(cell.seed),
         )
-        for index, (_, parameter) in enumerate(steps.parameters):
+        for index, (_, parameter) in enumerate(steps.parameters if notes_gradients else ()):
             parameter.register_post_accumulate_grad_hook(steps._note(index))
         for _ in range(_NUM_WARM_UP):
             steps.step()

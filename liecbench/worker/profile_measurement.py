@@ -1,6 +1,5 @@
 """Measure the profile of a model on one device: what a step computes and compresses when it is alone."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -15,7 +14,7 @@ from liecbench.worker.compressor_times import measure_compressor, measure_copies
 from liecbench.worker.device import rng_states, set_rng_states
 from liecbench.worker.global_generators import generator_states, set_generator_states
 from liecbench.worker.method_times import measure_method, used_compressors
-from liecbench.worker.plain_steps import PlainSteps, duration, parameter_times
+from liecbench.worker.plain_steps import PlainSteps, built_task, duration, parameter_times
 from liecbench.worker.single_rank import group_of_one
 
 _MOST_SECONDS: Final = 20.0
@@ -41,28 +40,30 @@ def measure_profile(
         threads: The number of torch's threads.
         device: The device.
         contestants: The cells whose methods and compressors are measured, all with the task's model.
-        min_steps: The number of plain steps to measure; fewer, but at least 5, if they take longer than 20 s.
+        min_steps: The number of steps to measure first; at least 5, but no more after 20 s. A few more
+            follow after each compressor and method, so that a short disturbance does not change all of them.
         heartbeat: Called repeatedly, to signal that this rank makes progress.
     """
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         with _kept_random_states(device), group_of_one(device) as group:
-            steps = PlainSteps.create(cell, device)
+            steps = PlainSteps.create(cell, built_task(cell, device), device)
             _measure_steps(steps, min_steps, heartbeat)
             sizes = sizes_up_to(sum(parameter.numel() for _, parameter in steps.parameters))
             compressors = []
             for compressor in used_compressors(contestants, steps):
                 compressors.append(measure_compressor(compressor, sizes, device))
-                heartbeat()
+                _measure_steps(steps, _FEWEST_STEPS, heartbeat)
             methods: dict[str, MethodTimes] = {}
             for one in contestants:
                 for times in measure_method(one, steps, compressors, group, heartbeat):
                     methods.setdefault(str((times.algorithm, times.compressor, times.kind)), times)
+                _measure_steps(steps, _FEWEST_STEPS, heartbeat)
             copies = measure_copies(sizes, device) if device.type == "cuda" else {}
     finally:
         torch.set_num_threads(threads_before)
-    measured = steps.taken  # also those that were taken in turns with the methods' steps
+    measured = steps.taken
     described = machine.describe(threads=threads)
     return Profile(
         origin="measured",
@@ -86,9 +87,11 @@ def measure_profile(
     )
 
 
-def _measure_steps(steps: PlainSteps, min_steps: int, heartbeat: Callable[[], None]) -> None:
-    fewest, until = min(min_steps, _FEWEST_STEPS), time.monotonic() + _MOST_SECONDS
-    while len(steps.taken) < fewest or (len(steps.taken) < min_steps and time.monotonic() < until):
+def _measure_steps(steps: PlainSteps, number: int, heartbeat: Callable[[], None]) -> None:
+    """Measure ``number`` more steps, or fewer if all steps together take too long."""
+    for _ in range(number):
+        if len(steps.taken) >= _FEWEST_STEPS and sum(step.seconds for step in steps.taken) > _MOST_SECONDS:
+            return
         steps.step()
         heartbeat()
 

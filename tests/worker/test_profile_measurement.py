@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from liecbench.config.cell import Cell
 from liecbench.profiles.profile import Profile
+from liecbench.worker.hollow_model import HollowModel
 from liecbench.worker.profile_measurement import measure_profile
 from tests.distributed import run_ranks
 from tests.worker.small_cells import cell
@@ -104,3 +105,31 @@ def test_parts_and_gradients_of_a_chain() -> None:
     )
     assert [parameter.shape for parameter in profile.parameters][-2:] == [(10, 64), (10,)]
     assert profile.steps >= 5
+
+
+def test_a_hollow_model_gives_each_parameter_its_gradient() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1, bias=False))
+    model[0].bias.requires_grad_(False)
+    hollow = HollowModel(model)
+
+    for _ in range(2):
+        hollow(torch.zeros(5, 3)).backward()
+
+    assert [parameter.shape for parameter in hollow.parameters()] == [(2, 3), (1, 2)]
+    for parameter, gradient in zip(hollow.parameters(), hollow.gradients, strict=True):
+        assert parameter.grad is not None
+        assert torch.equal(parameter.grad, 2 * gradient)
+    assert model[0].weight.grad is None
+
+
+@pytest.mark.gpu
+def test_a_profile_of_a_gpu() -> None:
+    contestants = [cell({"name": "ddp"}), cell({"name": "liec"})]
+
+    profile = measure_profile(
+        contestants[0], threads=1, device=torch.device("cuda", 0), contestants=contestants, min_steps=5
+    )
+
+    assert (profile.device, profile.copy_to_host is not None) == ("cuda", True)
+    assert 0 < profile.parameters[-1].ready_seconds <= profile.backward.median
+    assert all(one.local >= 0 for one in profile.methods)

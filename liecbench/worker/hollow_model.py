@@ -1,0 +1,50 @@
+"""A model with another model's parameters, whose passes compute almost nothing.
+
+The work of a method depends on the parameters' shapes alone. It is a small part of a step of a large model, whose
+computing varies more from step to step than the method works. In steps of a hollow model, the method is what is left:
+it took as long as in steps of a small MLP and a small GPT-2, within the noise of both.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from liecbench.tasks import base
+
+
+class HollowModel(nn.Module):
+    """Copies of the trainable parameters of ``model``, with random gradients, which arrive last to first."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.tensors = nn.ParameterList(
+            nn.Parameter(parameter.detach().clone()) for parameter in model.parameters() if parameter.requires_grad
+        )
+        self.gradients = [torch.randn_like(parameter) for parameter in self.tensors]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return zero. Its backward pass gives each parameter a copy of its gradient."""
+        loss = torch.zeros((), device=inputs.device)
+        for parameter, gradient in zip(self.tensors, self.gradients, strict=True):
+            loss = _GivenGradient.apply(loss, parameter, gradient)  # type: ignore[no-untyped-call]
+        return loss
+
+
+class _GivenGradient(torch.autograd.Function):
+    """The identity, whose backward pass gives a parameter a copy of a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, _parameter: Tensor, gradient: Tensor) -> Tensor:
+        ctx.gradient = gradient
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        return grads[0], ctx.gradient.clone(), None
+
+
+def hollow_task(task: base.Task) -> base.Task:
+    """Return a task with the data of ``task`` and a hollow copy of its model."""
+    model = HollowModel(task.model)
+    return base.Task(model=model, train=task.train, test=task.test, loss=lambda outputs, _labels: outputs)
