@@ -12,9 +12,10 @@ from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import LEDGER_NAME
 from liecbench.results.ledger_line import seal
 from liecbench.results.record_json import to_json
-from liecbench.results.records import End, Epoch, Record, Start, Status, Timing
+from liecbench.results.records import End, Epoch, Record, Start, Status
 from liecbench.results.rows import Row
 from liecbench.results.rows_of_cells import summarise
+from liecbench.results.timing_record import Timing
 
 TASK: dict[str, Any] = {
     "dataset": {"name": "digits"},

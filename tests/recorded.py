@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from liecbench.results.ledger import LEDGER_NAME, read
-from liecbench.results.records import CellRecord, Epoch, Timing
+from liecbench.results.records import CellRecord, Epoch
+from liecbench.results.timing_record import Timing
 
 
 def records(directory: Path) -> list[CellRecord]:

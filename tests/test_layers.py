@@ -33,7 +33,6 @@ SEVERAL_MODULES = {
     "config/own_model",
     "profiles/documentation",
     "report/provenance",
-    "report/replayed_rows",
     "simulations/gate_decisions",
     "worker/own_models",
 }

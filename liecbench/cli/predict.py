@@ -10,7 +10,8 @@ from liecbench.cli.console import console, ignore_broken_pipe, say
 from liecbench.errors import LiecbenchError
 
 if TYPE_CHECKING:
-    from liecbench.config.cell import Cell, Choice
+    from liecbench.config.cell import Cell
+    from liecbench.config.choice import Choice
     from liecbench.config.scenario import Scenario
     from liecbench.prediction.predictions import Predictions
     from liecbench.prediction.recorded_method import Method

@@ -5,9 +5,11 @@ from typing import Annotated, Any, Final, Union, get_type_hints
 from annotated_types import MinLen
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_serializer, model_validator
 
-from liecbench.config.cell import CompressorChoice, Model, Seed, Server, Task, Workers, split_options
+from liecbench.config.cell import Seed, Server, Workers
+from liecbench.config.choice import CompressorChoice, Model, split_options
 from liecbench.config.compute_choice import ProfilePath
 from liecbench.config.installed_choices import Installed
+from liecbench.config.task import Task
 from liecbench.network.link_map import LinkMap
 
 TASK_FIELDS = tuple(Task.model_fields)

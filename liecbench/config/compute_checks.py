@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from liecbench.compressors.by_name import description
 from liecbench.config import registry, workload_sizes
 from liecbench.config.axes import TASK_FIELDS
-from liecbench.config.cell import Cell, Choice
+from liecbench.config.cell import Cell
+from liecbench.config.choice import Choice
 from liecbench.config.matrix_point import MatrixPoint
 from liecbench.config.scenario import MATRIX, OF_TRAINING, Scenario
 from liecbench.config.yaml_source import Document

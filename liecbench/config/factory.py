@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from liecbench.config import registry
-from liecbench.config.cell import Cell, Choice
+from liecbench.config.cell import Cell
+from liecbench.config.choice import Choice
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm

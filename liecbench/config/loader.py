@@ -8,9 +8,10 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from liecbench.config import registry, workload, workload_sizes
-from liecbench.config.axes import AXES, REQUIRED_AXES, TASK_FIELDS, AlgorithmChoice
+from liecbench.config.axes import REQUIRED_AXES, AlgorithmChoice
 from liecbench.config.baseline_choice import BaselineChoice
-from liecbench.config.cell import Cell, Choice, Dirichlet, Milestones, Task
+from liecbench.config.cell import Cell
+from liecbench.config.choice import Choice
 from liecbench.config.compute_checks import (
     check_compute,
     check_dilation,
@@ -21,12 +22,13 @@ from liecbench.config.compute_checks import (
 )
 from liecbench.config.compute_choice import DIRECTORY_KEY
 from liecbench.config.factory import make_algorithm
+from liecbench.config.link_checks import check_links
 from liecbench.config.matrix_point import MatrixPoint, given
 from liecbench.config.scenario import MATRIX, Scenario, matches
+from liecbench.config.structure_errors import structure_error
+from liecbench.config.task import Dirichlet, Task
 from liecbench.config.yaml_source import Document, Key, load, override
-from liecbench.errors import LiecbenchError, ScenarioError, did_you_mean
-from liecbench.network.link_text import LinkKeys, LinkMapKeys
-from liecbench.network.nearest_link import key_remedy
+from liecbench.errors import LiecbenchError, did_you_mean
 
 _MOST_CELLS = 100_000
 # Returns the cells that will run, given all cells of a scenario.
@@ -59,7 +61,7 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
     try:
         scenario = Scenario.model_validate(document.data, context={DIRECTORY_KEY: Path(document.source).parent})
     except ValidationError as error:
-        raise _structure_error(document, error) from None
+        raise structure_error(document, error) from None
     for path, kind, choice in _choices(scenario):
         try:
             registry.resolve(kind, choice.name, choice.options)
@@ -72,50 +74,6 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
         _check_workload(document, points[cell.id], cell)
         check_profile(document, scenario, cell)
     return scenario
-
-
-def _structure_error(document: Document, error: ValidationError) -> ScenarioError:
-    """Return one of pydantic's errors, with its place in the file: the first unknown key, else the first error.
-
-    A misspelt key causes two errors: it is unknown, and the correct key is missing.
-    """
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    path: Key = ()
-    for index, part in enumerate(first["loc"], start=1):
-        # pydantic's location also has names of union members: keep only the keys and indices of the document.
-        if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
-            path = (*path, part)
-    if first["type"] == "extra_forbidden":
-        message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
-        return document.error(path, message, at_key=True)
-    while first["type"] != "missing" and path and path not in document.places:
-        path = path[:-1]
-    message = registry.describe(first)
-    if isinstance(first["input"], list) and path[-2:-1] == ("task",):
-        message += "; to try several values, write the list under matrix"
-    return document.error(path, message)
-
-
-def _key_remedy(path: Key, key: str) -> str:
-    """Return advice for ``key``, which is unknown in the section at ``path``: where it is known, or a similar key."""
-    in_task = path[-1:] == ("task",)
-    if (not path or in_task) and key in AXES:
-        return "write it under task or matrix" if key in TASK_FIELDS else "write it under matrix"
-    if (path == MATRIX or in_task) and key in Scenario.model_fields:
-        return "write it at the top level"
-    return ("link" in path and key_remedy(key)) or did_you_mean(key, _valid_keys(path))
-
-
-def _valid_keys(path: Key) -> Iterable[str]:
-    if not path:
-        return Scenario.model_fields
-    if path[-1] == "task":
-        return TASK_FIELDS
-    if "link" in path:
-        return LinkKeys.__annotations__ if "workers" in path else LinkMapKeys.__annotations__
-    if "partition" in path:
-        return Dirichlet.model_fields
-    return Milestones.model_fields if "schedule" in path else AXES
 
 
 def _choices(scenario: Scenario) -> Iterator[tuple[Key, registry.Kind, Choice | AlgorithmChoice]]:
@@ -161,7 +119,7 @@ def _check_combinations(document: Document, scenario: Scenario) -> None:
         _check_point(document, point)
     check_timing_only(document, scenario)
     _check_exclusions(document, scenario)
-    _check_links(document, scenario)
+    check_links(document, scenario)
     _check_compressors(document, scenario)
     check_dilation(document, scenario)
 
@@ -186,33 +144,6 @@ def _check_baseline(document: Document, scenario: Scenario, names: list[str]) ->
         raise document.error(("baseline",), message)
     if choice.fixed and not any(choice.matches(cell.spec()) for cell in scenario.cells()):
         raise document.error(("baseline",), f"no cell is {choice.text}; give values that the matrix has")
-
-
-def _check_links(document: Document, scenario: Scenario) -> None:
-    """Raise ScenarioError if a link names a worker that does not exist, or cannot be emulated as the scenario asks.
-
-    Only links with ``enforcement: process`` are tested here. With ``enforcement: kernel``, a run tests later whether
-    the kernel can shape them.
-    """
-    for point, cell in scenario.kept:
-        for rank, _ in cell.link.workers:
-            if rank >= cell.workers:
-                message = f"workers: there is no worker {rank} among {cell.workers}; they count from 0"
-                raise document.error(point.path("link"), message)
-        if cell.enforcement == "process" and cell.link.shaped:
-            _check_pacing(document, point, cell)
-
-
-def _check_pacing(document: Document, point: MatrixPoint, cell: Cell) -> None:
-    if cell.link.needs_latency:
-        message = "processes pace rates only, not delay, jitter and loss; remove these, or use enforcement: kernel"
-        raise document.error(point.path("link"), message)
-    if not registry.load("algorithm", cell.algorithm.name).supports_pacing:
-        message = (
-            f"process cannot pace {cell.algorithm.name}: its collectives are torch's own, which liecbench "
-            "cannot pace; remove it, or use enforcement: kernel"
-        )
-        raise document.error(("enforcement",), message)
 
 
 def _check_exclusions(document: Document, scenario: Scenario) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from liecbench.config import user_functions
-from liecbench.config.cell import Choice
+from liecbench.config.choice import Choice
 from liecbench.config.yaml_source import Key
 
 

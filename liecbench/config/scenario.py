@@ -14,10 +14,12 @@ from liecbench.config.auto_compute import auto_compute
 from liecbench.config.axes import AXES, TASK_FIELDS, AlgorithmChoice, Matrix, PartialCell, PartialTask
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.config.block_bytes import BlockBytes
-from liecbench.config.cell import Cell, Choice, Enforcement, Model, Server, Task, Threads
+from liecbench.config.cell import Cell, Enforcement, Server, Threads
 from liecbench.config.cell_keys import measured_setting_key
+from liecbench.config.choice import Choice, Model
 from liecbench.config.compute_choice import Compute, ComputeChoice, Dilation
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
+from liecbench.config.task import Task
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
 from liecbench.network.mechanism import Emulator

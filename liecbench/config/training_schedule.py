@@ -3,7 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
-from liecbench.config.cell import Cell, Milestones, Task
+from liecbench.config.cell import Cell
+from liecbench.config.task import Milestones, Task
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liecbench.config import registry, user_functions
-from liecbench.config.cell import Choice, Task
+from liecbench.config.choice import Choice
+from liecbench.config.task import Task
 from liecbench.errors import Interruption, LiecbenchError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liecbench.config import registry, user_functions, workload
-from liecbench.config.cell import Choice, Task
+from liecbench.config.choice import Choice
+from liecbench.config.task import Task
 from liecbench.config.workload import WorkloadError, kind_of
 from liecbench.profiles.profile_store import known_profile
 

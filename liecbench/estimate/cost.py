@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from liecbench.config import workload, workload_sizes
-from liecbench.config.cell import Cell, Choice, Job, Session, Task
+from liecbench.config.cell import Cell
+from liecbench.config.choice import Choice
 from liecbench.config.factory import make_algorithm, make_compressor
+from liecbench.config.jobs import Job, Session
+from liecbench.config.task import Task
 from liecbench.estimate.planned_bytes import WITHOUT_EFFECT, StepTraffic, traffic
 from liecbench.estimate.wire_time import wire_seconds
 from liecbench.host import cgroups

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from liecbench.config.cell import Cell, Job, Session
+from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import flat_fields
+from liecbench.config.jobs import Job, Session
 from liecbench.estimate.cost import (
     burst_lengths,
     job_seconds,

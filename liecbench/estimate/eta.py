@@ -3,7 +3,7 @@
 import statistics
 from collections import defaultdict
 
-from liecbench.config.cell import Job
+from liecbench.config.jobs import Job
 from liecbench.estimate.cost import session_limit
 from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from liecbench.launch.pending import Pending

@@ -17,7 +17,8 @@ from liecbench.launch.messages import Message
 from liecbench.launch.orders import PairedOrder
 from liecbench.results.record_json import from_json as record_from_json
 from liecbench.results.record_json import to_json
-from liecbench.results.records import End, Epoch, Start, Timing
+from liecbench.results.records import End, Epoch, Start
+from liecbench.results.timing_record import Timing
 
 M = TypeVar("M")
 _EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from liecbench.results.records import End, Epoch, Start, Timing
+from liecbench.results.records import End, Epoch, Start
+from liecbench.results.timing_record import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

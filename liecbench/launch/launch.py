@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from liecbench.config.cell import Cell, Job, Session
+from liecbench.config.cell import Cell
 from liecbench.config.factory import cpu_kernels
+from liecbench.config.jobs import Job, Session
 from liecbench.launch.channel import write_plan
 from liecbench.launch.events import Event, Lost, Notice
 from liecbench.launch.multinode import Leader, Nodes, orders

@@ -9,7 +9,8 @@ from liecbench.errors import LiecbenchError
 from liecbench.launch.events import DiskError, Event, Heartbeat, Lost, Notice, StepProgress, TimingProgress
 from liecbench.launch.launch import Launch
 from liecbench.launch.torchrun import LaunchOutcome, log_tail
-from liecbench.results.records import CellRecord, End, Epoch, Start, Timing
+from liecbench.results.records import CellRecord, End, Epoch, Start
+from liecbench.results.timing_record import Timing
 
 # Maps the id of the current cell (None before and between cells) to the seconds without an event that count as a hang.
 StallTimeout = Callable[[str | None], float]

@@ -10,7 +10,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from liecbench.config.cell import Cell, Contestant, Job, Session
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Contestant, Job, Session
 from liecbench.results.cells import CellResult
 from liecbench.results.environment_record import Environment
 from liecbench.results.records import Status

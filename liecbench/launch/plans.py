@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from liecbench.config.cell import Job, Session
+from liecbench.config.jobs import Job, Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Job
 from liecbench.launch import launch as launching
 from liecbench.launch.launch import Launch
 from liecbench.launch.launch_listener import Listener, Progress, StallTimeout

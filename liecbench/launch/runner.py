@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Job
 from liecbench.errors import LiecbenchError
 from liecbench.launch import launch as launching
 from liecbench.launch.break_even_search import narrow_break_evens

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from liecbench.config.cell import Choice
+from liecbench.config.choice import Choice
 from liecbench.config.factory import make_compressor
 from liecbench.profiles.profile import CompressorTimes, Duration, Line, ParameterTimes, Profile
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from liecbench.config import registry, workload_sizes
-from liecbench.config.cell import Cell, Choice
+from liecbench.config.cell import Cell
+from liecbench.config.choice import Choice
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.network.link import Link
 from liecbench.network.link_map import LinkMap

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from liecbench.config import registry
-from liecbench.config.cell import Choice
+from liecbench.config.choice import Choice
 from liecbench.config.factory import make_compressor
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.step_work import StepWork, step_work

@@ -12,7 +12,8 @@ from liecbench.config.cell_keys import contestant_key, digest, setting_key, traj
 from liecbench.network.link_tally import LinkTally
 from liecbench.results.environment_record import Environment
 from liecbench.results.kind_means import compose_epoch, kind_means, long_run_epoch
-from liecbench.results.records import End, Epoch, Record, Start, Timing, untrained_epoch
+from liecbench.results.records import End, Epoch, Record, Start, untrained_epoch
+from liecbench.results.timing_record import Timing
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,7 +10,8 @@ import yaml
 
 from liecbench.config import yaml_core_schema
 from liecbench.config.baseline_choice import BaselineChoice
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Job
 from liecbench.config.scenario import Scenario
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.profiles.profile_store import store

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from liecbench.results.records import Epoch, Timing
+from liecbench.results.records import Epoch
+from liecbench.results.timing_record import Timing
 
 # Names of fields of an epoch, each with the name of the field of a burst from which it is computed.
 _SECONDS: Final = {

@@ -9,6 +9,8 @@ from pydantic_core import CoreSchema, core_schema
 
 # For dataclasses that pydantic reads from JSON: no text or bool in place of a number, and neither NaN nor infinity.
 STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False)
+# Numbers that must agree may differ by this part, because they are rounded.
+TOLERATED_ROUNDING: Final = 1e-6
 _MOST: Final = 2**63 - 1
 
 

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json as parse_json
 
 from liecbench.results.environment_record import Environment
-from liecbench.results.records import TIMED_SECONDS, End, Epoch, Record, Start, Timing
+from liecbench.results.records import TIMED_SECONDS, End, Epoch, Record, Start
+from liecbench.results.timing_record import Timing
 
 SCHEMA: Final = 2
 # The lines of the first schema have neither a number nor a checksum.

@@ -14,7 +14,9 @@ from liecbench.config.cell_fields import num_epochs
 from liecbench.config.cell_keys import contestant_key, setting_key
 from liecbench.config.known_specs import cell_id
 from liecbench.config.known_specs import check_spec as check_fields
-from liecbench.results.records import TOLERATED_ROUNDING, End, Epoch, Record, Start, Status, Timing
+from liecbench.results.ranges import TOLERATED_ROUNDING
+from liecbench.results.records import End, Epoch, Record, Start, Status
+from liecbench.results.timing_record import Timing
 
 
 @dataclass(slots=True, kw_only=True)

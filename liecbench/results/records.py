@@ -4,11 +4,10 @@ A cell is one configuration of a scenario's matrix with one seed.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from annotated_types import MinLen
 from pydantic import ConfigDict
 
 from liecbench.network.link_tally import LinkTally
@@ -17,7 +16,6 @@ from liecbench.results.ranges import (
     STRICT,
     Count,
     CpuShare,
-    Dilation,
     Fraction,
     GpuFigures,
     Natural,
@@ -30,8 +28,8 @@ from liecbench.results.ranges import (
     StepSeconds,
     TimedSeconds,
 )
+from liecbench.results.timing_record import Timing
 
-TOLERATED_ROUNDING: Final = 1e-6
 Status = Literal["completed", "failed", "diverged"]
 # The fields of an epoch that a ledger holds as null if no step was timed.
 TIMED_SECONDS: Final = (
@@ -202,90 +200,6 @@ class End:
     status: Status
     error: str | None
     link: LinkTally | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """One burst of a timing session: consecutive timed steps of one kind.
-
-    In a timing session, contestants take turns: methods on the same link that are compared with each other. In a round,
-    every contestant has one turn.
-
-    Attributes:
-        setting: A key that is equal for the cells that are timed in the same session (``Cell.setting``).
-        contestant: A key that is equal for cells whose steps take equally long (``Cell.contestant``).
-        kind: The name of the step kind. Steps of one kind, such as averaging steps, do the same work.
-        kind_share: The share of the method's steps that are of this kind in a long training, from 0 to 1.
-        placement: The number of the placement, from 0. For each placement, all contestants' models and buffers are
-            created again, because step times also depend on where they lie in memory.
-        round: The number of the round in the placement, from 0.
-        order: The position of the contestant's turn in the round, from 0.
-        steps: The number of timed steps.
-        seconds: The time of all ``steps`` steps on the slowest rank. All other seconds also cover all these steps.
-        compute_seconds: The part of ``seconds`` for the model and the optimizer: what they take when they are alone,
-            without communication, compression and pauses. It is measured before each round, mean over ranks, and equal
-            for all contestants that compute the same. In records of earlier versions: measured in these steps.
-        wire_seconds: The part of ``seconds`` for transfer that computing did not hide: at most bytes ÷ measured rate.
-        compress_seconds: The part of ``seconds`` for compression and decompression that computing did not hide.
-        other_seconds: The rest of ``seconds``: latency, waiting for other ranks or for a processor, and what computing
-            takes longer than alone, because of DistributedDataParallel, and of caches that are cold after a wait.
-        exposed_seconds: Compression and communication that computing did not hide.
-        communicate_seconds: Communication on the slowest rank, hidden or not.
-        least_communicate_seconds: Communication on the rank that communicated least.
-        data_seconds: Loading and augmenting batches, which is not part of ``seconds``.
-        wire_bytes: Bytes ``sent`` and ``received``, each as a list with one number per rank, as counted by the network
-            interfaces; None if no interface counts the bytes of each rank.
-        cpu_seconds: CPU seconds of all ranks.
-        other_cpu_share: The share of the machine's CPU time, from 0 to 1, that other processes used.
-        peak_memory_bytes: The largest resident memory of a rank, which holds all contestants.
-        payload_bytes: Payload bytes ``sent`` and ``received``, each as a list with one number per rank.
-        all_compress_seconds: Compression on the slowest rank, hidden or not.
-        step_quantiles: Seconds of single steps, each on its slowest rank, as evenly spaced quantiles.
-        dilation: How many times slower everything ran. All seconds are divided by it. It is 1, and absent in a ledger,
-            unless the ranks replayed a profile in dilated time.
-        raw_seconds: The seconds before the division by ``dilation``; None, and absent in a ledger, if this is 1.
-        thread_seconds: The time that the model and the optimizer took in these steps themselves, mean over ranks.
-            None in records of earlier versions.
-    """
-
-    type: ClassVar[str] = "timing"
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-    setting: str
-    contestant: str
-    kind: str
-    kind_share: Fraction
-    placement: Count
-    round: Count
-    order: Count
-    steps: Natural
-    seconds: Positive
-    compute_seconds: Seconds
-    wire_seconds: Seconds
-    compress_seconds: Seconds
-    other_seconds: Seconds
-    exposed_seconds: Seconds
-    communicate_seconds: Seconds
-    least_communicate_seconds: Seconds
-    data_seconds: Seconds
-    wire_bytes: RankBytes | None = field(hash=False)
-    cpu_seconds: Seconds
-    other_cpu_share: CpuShare | None
-    peak_memory_bytes: Count
-    payload_bytes: RankBytes = field(hash=False)
-    all_compress_seconds: Seconds
-    step_quantiles: Annotated[list[Seconds], MinLen(1)] = field(hash=False)
-    thread_seconds: Seconds | None = None
-    dilation: Dilation = 1
-    raw_seconds: Positive | None = None
-
-    def __post_init__(self) -> None:
-        """Raise ValueError if ``raw_seconds`` contradicts ``dilation``."""
-        if (self.raw_seconds is None) != (self.dilation == 1):
-            raise ValueError(f"dilation is {self.dilation:g}, and raw_seconds {self.raw_seconds}")
-        if self.raw_seconds is not None:
-            seconds = self.raw_seconds / self.dilation
-            if abs(seconds - self.seconds) > TOLERATED_ROUNDING * self.seconds:
-                raise ValueError(f"seconds is {self.seconds:g}, and raw_seconds ÷ dilation is {seconds:g}")
 
 
 CellRecord = Start | Epoch | End

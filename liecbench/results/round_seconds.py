@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeVar
 
-from liecbench.results.records import Timing
+from liecbench.results.timing_record import Timing
 
 # The position of a round: the number of its placement (or results directory and placement), and its number within that.
 Position = TypeVar("Position", bound=tuple[int | str, ...])

@@ -14,7 +14,8 @@ from liecbench.results.directory import SCENARIO_NAME
 from liecbench.results.ledger import LEDGER_NAME, LedgerReader, Line, read
 from liecbench.results.ledger_line import renumbered, unseal
 from liecbench.results.record_order import check_spec
-from liecbench.results.records import End, Start, Timing
+from liecbench.results.records import End, Start
+from liecbench.results.timing_record import Timing
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from liecbench.results.records import Timing
+from liecbench.results.timing_record import Timing
 from liecbench.worker.rank_measurement import RankMeasurement, other_cpu_share
 from liecbench.worker.step_parts import StepParts
 from liecbench.worker.step_timing import Burst

@@ -14,7 +14,7 @@ from typing import Any, Final
 import torch
 import torch.distributed as dist
 
-from liecbench.config.cell import Job
+from liecbench.config.jobs import Job
 from liecbench.untrusted.regular_files import require_regular
 from liecbench.worker.collective_errors import UnusableCheckpointError
 from liecbench.worker.global_generators import generator_states, set_generator_states

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from liecbench.config.cell import Dirichlet, Task
+from liecbench.config.task import Dirichlet, Task
 
 Indices = NDArray[np.int64]
 

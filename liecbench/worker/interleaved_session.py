@@ -18,10 +18,11 @@ import torch
 import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
-from liecbench.config.cell import Contestant, Session
+from liecbench.config.jobs import Contestant, Session
 from liecbench.results.environment_record import Environment
 from liecbench.results.ledger import read
-from liecbench.results.records import End, Start, Status, Timing, utc_now
+from liecbench.results.records import End, Start, Status, utc_now
+from liecbench.results.timing_record import Timing
 from liecbench.worker import environment, session_groups
 from liecbench.worker.backend_variables import Backend
 from liecbench.worker.burst_record import Turn

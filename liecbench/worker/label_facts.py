@@ -3,7 +3,7 @@
 import torch
 
 from liecbench.config import workload
-from liecbench.config.cell import Task
+from liecbench.config.task import Task
 
 
 def describe_test_set(task: Task) -> dict[str, float] | None:

@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from liecbench.algorithms.base import NonFiniteError
 from liecbench.config import user_functions, workload
-from liecbench.config.cell import Job
+from liecbench.config.jobs import Job
 from liecbench.launch.plans import TrainingPlan
 from liecbench.network.emulation import WorkerLink
 from liecbench.results.environment_record import Environment

@@ -12,7 +12,8 @@ from torch import nn
 
 from liecbench.algorithms.comm.timing import Clock
 from liecbench.config import workload
-from liecbench.config.cell import Cell, Task
+from liecbench.config.cell import Cell
+from liecbench.config.task import Task
 from liecbench.profiles.profile import Duration, ParameterTimes
 from liecbench.tasks import base
 from liecbench.worker.batches import Batch

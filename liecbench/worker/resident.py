@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from liecbench.config.cell import Cell, Contestant
-from liecbench.results.records import Timing
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Contestant
+from liecbench.results.timing_record import Timing
 from liecbench.worker.burst_record import Turn, burst_record
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.replica import Replica, TrainingLink

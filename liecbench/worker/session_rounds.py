@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from liecbench.results.ratio_interval import rounds_needed
-from liecbench.results.records import Timing
 from liecbench.results.round_seconds import by_placement, round_seconds
+from liecbench.results.timing_record import Timing
 
 # Contestants are created again after this many rounds, because times differ more between placements than within one.
 PLACEMENT_ROUNDS: Final = 2

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from liecbench.config.cell import Contestant, Session
-from liecbench.results.records import Timing
+from liecbench.config.jobs import Contestant, Session
+from liecbench.results.timing_record import Timing
 from liecbench.worker import compute_alone, session_groups
 from liecbench.worker.burst_record import Turn
 from liecbench.worker.cell_link import CellLink

@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 
 from liecbench.cli.progress import ConsoleProgress, achieved_rate
-from liecbench.config.cell import Cell, Contestant, Job, Session
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Contestant, Job, Session
 from liecbench.launch.events import StepProgress, TimingProgress
 from liecbench.launch.launch import Launch
 from liecbench.launch.pending import Pending

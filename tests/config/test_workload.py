@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from liecbench.config import workload, workload_sizes
-from liecbench.config.cell import Task
+from liecbench.config.task import Task
 
 OWN = "tests.own_tasks:"
 

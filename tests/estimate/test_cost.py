@@ -1,6 +1,6 @@
 import pytest
 
-from liecbench.config.cell import Contestant, Job, Session
+from liecbench.config.jobs import Contestant, Job, Session
 from liecbench.estimate.cost import (
     burst_lengths,
     job_seconds,

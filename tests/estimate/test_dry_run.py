@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Job
 from liecbench.estimate.dry_run import lines
 from liecbench.launch.pending import Pending, jobs_left
 from tests.estimate.estimated_cells import cell

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Cell, Contestant, Job, Session
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Contestant, Job, Session
 from liecbench.estimate.cost import session_limit
 from liecbench.estimate.eta import TimeLeft
 from liecbench.estimate.wire_time import wire_seconds_per_epoch

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from liecbench.config.cell import Cell, Contestant, Job, Session
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Contestant, Job, Session
 from liecbench.launch.channel import (
     RefusedError,
     StalledError,

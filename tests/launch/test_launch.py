@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Job
 from liecbench.launch.channel import decode, encode
 from liecbench.launch.launch import Launch, _paths, group
 from liecbench.launch.plans import TrainingPlan

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from liecbench.config.cell import Choice
+from liecbench.config.choice import Choice
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.rank_links import RankLinks

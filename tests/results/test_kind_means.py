@@ -10,9 +10,10 @@ from liecbench.config.cell import Cell
 from liecbench.results.cells import CellResult, replay, without_used_trajectories
 from liecbench.results.environment_record import Environment
 from liecbench.results.record_json import from_json, to_json
-from liecbench.results.records import Epoch, Record, Timing
+from liecbench.results.records import Epoch, Record
 from liecbench.results.rows_of_cells import summarise
 from liecbench.results.statistics import Estimate
+from liecbench.results.timing_record import Timing
 from liecbench.results.warnings import emulator_warnings, precision_warnings
 from tests.ledgers import end, epoch, spec, start, timing
 

@@ -5,7 +5,7 @@ import pytest
 from liecbench.results.cells import CellResult
 from liecbench.results.environment_record import Environment
 from liecbench.results.pace import Pace
-from liecbench.results.records import Timing
+from liecbench.results.timing_record import Timing
 from tests.ledgers import epoch, spec
 from tests.simulations.verdict_errors import timing
 

@@ -5,7 +5,8 @@ import pytest
 
 from liecbench.config.cell import Cell
 from liecbench.results.record_order import RecordOrder
-from liecbench.results.records import Epoch, Record, Timing
+from liecbench.results.records import Epoch, Record
+from liecbench.results.timing_record import Timing
 from tests import break_even_ledger
 from tests.ledgers import cell_id, consistent, end, epoch, run_of, spec, start
 

@@ -9,7 +9,8 @@ from liecbench.network.link_record import LinkRecord
 from liecbench.network.link_tally import LinkTally
 from liecbench.results.environment_record import Environment
 from liecbench.results.record_json import from_json, to_json
-from liecbench.results.records import End, Epoch, FirstSteps, Record, Start, Timing
+from liecbench.results.records import End, Epoch, FirstSteps, Record, Start
+from liecbench.results.timing_record import Timing
 from tests import ledgers
 
 TALLY = LinkTally(

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from liecbench.config.baseline_choice import BaselineChoice
 from liecbench.results.cells import replay
 from liecbench.results.metrics import METRICS
-from liecbench.results.records import Record, Timing
+from liecbench.results.records import Record
 from liecbench.results.rows import Row
 from liecbench.results.rows_of_cells import summarise
+from liecbench.results.timing_record import Timing
 from tests.ledgers import cells_of, end, epoch, run_of, start
 
 SLOW = [

@@ -13,8 +13,9 @@ from liecbench.results.directory import load
 from liecbench.results.ledger import LEDGER_NAME, read
 from liecbench.results.ledger_line import seal
 from liecbench.results.record_json import to_json
-from liecbench.results.records import Record, Timing
+from liecbench.results.records import Record
 from liecbench.results.salvage import Verification
+from liecbench.results.timing_record import Timing
 from tests import break_even_ledger
 from tests.ledgers import cell_id, consistent, end, epoch, lines_of, run_of, spec, start
 

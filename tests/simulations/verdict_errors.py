@@ -13,9 +13,9 @@ from typing import Any
 
 from liecbench.results.cells import CellResult
 from liecbench.results.environment_record import Environment
-from liecbench.results.records import Timing
 from liecbench.results.rows_of_cells import summarise
 from liecbench.results.setting_verdict import SettingVerdict
+from liecbench.results.timing_record import Timing
 from liecbench.results.tolerances import Tolerances
 from liecbench.worker.session_rounds import PLACEMENT_ROUNDS
 from tests import ledgers

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from liecbench.config.cell import Job
+from liecbench.config.jobs import Job
 from liecbench.launch.plans import TrainingPlan
 from liecbench.results.ledger import Ledger, LedgerReader
 from liecbench.results.records import Epoch, Start

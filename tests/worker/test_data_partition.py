@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liecbench.config.cell import Task
+from liecbench.config.task import Task
 from liecbench.worker.data_partition import dirichlet_shards, epoch_order
 
 LABELS = np.random.default_rng(0).integers(10, size=1437)

@@ -4,7 +4,8 @@ from collections import Counter
 import pytest
 from sklearn.datasets import load_digits
 
-from liecbench.config.cell import Choice, Task
+from liecbench.config.choice import Choice
+from liecbench.config.task import Task
 from liecbench.config.workload import load
 from liecbench.worker.label_facts import describe_test_set
 

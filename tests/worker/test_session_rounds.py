@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from liecbench.results.records import Timing
+from liecbench.results.timing_record import Timing
 from liecbench.worker.session_rounds import RoundPlan, burst_steps, log_ratios
 from tests.ledgers import timing
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from liecbench.config.cell import Cell, Job
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Job
 from liecbench.launch.channel import RefusedError, StalledError, send, write_plan
 from liecbench.launch.events import BurstResult, Closed, Event, Failed, Lost, Opened, Ready, Unknown
 from liecbench.launch.launch import REFUSED_REMEDY, Launch

@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError, field_validator
 from liecbench import __version__
 from liecbench.check.stored import baseline_text
 from liecbench.check.stored.baseline_cell import BaselineCell, first_error
-from liecbench.config.cell import Cell, Model
+from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import num_epochs
+from liecbench.config.choice import Model
 from liecbench.errors import LiecbenchError, NothingToCompareError
 from liecbench.results.cells import CellResult
 from liecbench.untrusted import regular_files

@@ -16,8 +16,8 @@ from pydantic import (
 
 from liecbench.check.stored.conditions import StoredEnvironment, conditions
 from liecbench.check.stored.session_times import undisturbed_epochs
-from liecbench.config.cell import Model
 from liecbench.config.cell_fields import is_of_profile
+from liecbench.config.choice import Model
 from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError
 from liecbench.results.cells import CellResult

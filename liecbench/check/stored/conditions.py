@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from liecbench.config.cell import Model
 from liecbench.config.cell_fields import LATER_CELL_FIELDS, link_text
+from liecbench.config.choice import Model
 from liecbench.network.link_record import LinkRecord
 from liecbench.results.environment_record import Environment, NcclRecord
 

@@ -12,10 +12,11 @@ import torch.distributed as dist
 from liecbench.algorithms.comm.gloo import GlooTransport
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.comm.timing import Stopwatch
-from liecbench.config.cell import Cell, Contestant
+from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
+from liecbench.config.jobs import Contestant
 from liecbench.profiles.profile import Profile
-from liecbench.results.records import Timing
+from liecbench.results.timing_record import Timing
 from liecbench.worker.burst_record import Turn, burst_record
 from liecbench.worker.cell_link import slowest_path
 from liecbench.worker.replay.pauses import Pauses

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch.distributed as dist
 
-from liecbench.config.cell import Cell, Contestant, Session
+from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
+from liecbench.config.jobs import Contestant, Session
 from liecbench.config.training_schedule import steps_per_epoch
 from liecbench.config.workload_sizes import sizes
 from liecbench.host import cgroups

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from liecbench.config.cell import Cell, Session
+from liecbench.config.cell import Cell
 from liecbench.config.cell_keys import digest
+from liecbench.config.jobs import Session
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import profile_text, read_profile, write_profile

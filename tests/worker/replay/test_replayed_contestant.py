@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch.distributed as dist
 
-from liecbench.config.cell import Cell, Contestant
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Contestant
 from liecbench.profiles.profile import CompressorTimes, Duration, Line, MethodTimes, ParameterTimes, Profile
 from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
 from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage, step_kinds

@@ -1,0 +1,62 @@
+"""What is still to be done: cells to train, and sessions that time several methods in turns."""
+
+from dataclasses import dataclass
+
+from liecbench.config.cell import Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One cell that is still to be trained or timed. Training goes on after the last recorded epoch.
+
+    Attributes:
+        cell: The cell to run.
+        attempt: 1 if the cell was never started before, else one more than at its last start.
+        epochs_done: The number of epochs that earlier attempts recorded.
+        data_sha256: The hash of the data that the cell was trained on so far; None if it is unknown. If the cell is
+            only timed, this is the hash for the cell that is trained for its losses.
+        model_sha256: The hash of the file of the user's model that was trained so far; None if the cell has none.
+    """
+
+    cell: Cell
+    attempt: int = 1
+    epochs_done: int = 0
+    data_sha256: str | None = None
+    model_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """A method that a timing session times in turns with other methods, with the same link, data and model.
+
+    Attributes:
+        cell: The cell whose steps are timed. Other cells with the same ``Cell.contestant`` have equal step times.
+        jobs: The cells that complete with these timings, such as one per seed. Empty if the method was timed in an
+            earlier session, and takes part only so that other methods can be compared with it.
+    """
+
+    cell: Cell
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A timing session: several methods are timed in turns, with the same link, data and model.
+
+    Attributes:
+        contestants: The methods. The session measures the speed-up of every other method over the first.
+        precision: The half-width of a speed-up's 95 % interval that the session aims at, as a fraction of the speed-up.
+    """
+
+    contestants: tuple[Contestant, ...]
+    precision: float
+
+    @property
+    def cell(self) -> Cell:
+        """The first method's cell. The cells of all methods agree in workers, link, backend, device and threads."""
+        return self.contestants[0].cell
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The cells, each with its state, that this session completes by timing their methods' steps."""
+        return tuple(job for contestant in self.contestants for job in contestant.jobs)

@@ -1,0 +1,58 @@
+"""Errors in the structure of a scenario: unknown and missing keys, and values of the wrong type."""
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from liecbench.config import registry
+from liecbench.config.axes import AXES, TASK_FIELDS
+from liecbench.config.scenario import MATRIX, Scenario
+from liecbench.config.task import Dirichlet, Milestones
+from liecbench.config.yaml_source import Document, Key
+from liecbench.errors import ScenarioError, did_you_mean
+from liecbench.network.link_text import LinkKeys, LinkMapKeys
+from liecbench.network.nearest_link import key_remedy
+
+
+def structure_error(document: Document, error: ValidationError) -> ScenarioError:
+    """Return one of pydantic's errors, with its place in the file: the first unknown key, else the first error.
+
+    A misspelt key causes two errors: it is unknown, and the correct key is missing.
+    """
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    path: Key = ()
+    for index, part in enumerate(first["loc"], start=1):
+        # pydantic's location also has names of union members: keep only the keys and indices of the document.
+        if (*path, part) in document.places or (index == len(first["loc"]) and isinstance(part, str)):
+            path = (*path, part)
+    if first["type"] == "extra_forbidden":
+        message = f"there is no key {path[-1]!r} here ({_key_remedy(path[:-1], str(path[-1]))})"
+        return document.error(path, message, at_key=True)
+    while first["type"] != "missing" and path and path not in document.places:
+        path = path[:-1]
+    message = registry.describe(first)
+    if isinstance(first["input"], list) and path[-2:-1] == ("task",):
+        message += "; to try several values, write the list under matrix"
+    return document.error(path, message)
+
+
+def _key_remedy(path: Key, key: str) -> str:
+    """Return advice for ``key``, which is unknown in the section at ``path``: where it is known, or a similar key."""
+    in_task = path[-1:] == ("task",)
+    if (not path or in_task) and key in AXES:
+        return "write it under task or matrix" if key in TASK_FIELDS else "write it under matrix"
+    if (path == MATRIX or in_task) and key in Scenario.model_fields:
+        return "write it at the top level"
+    return ("link" in path and key_remedy(key)) or did_you_mean(key, _valid_keys(path))
+
+
+def _valid_keys(path: Key) -> Iterable[str]:
+    if not path:
+        return Scenario.model_fields
+    if path[-1] == "task":
+        return TASK_FIELDS
+    if "link" in path:
+        return LinkKeys.__annotations__ if "workers" in path else LinkMapKeys.__annotations__
+    if "partition" in path:
+        return Dirichlet.model_fields
+    return Milestones.model_fields if "schedule" in path else AXES

@@ -1,0 +1,112 @@
+"""The training task of a scenario or a cell: data, model and hyperparameters."""
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from liecbench.config.cell_fields import LATER_FIELDS
+from liecbench.config.choice import DatasetChoice, Model, ModelChoice
+from liecbench.profiles.profile_store import SHA256_PATTERN
+
+
+class Milestones(Model):
+    """A schedule that multiplies the learning rate by ``factor`` at each epoch in ``milestones``, counted from 0."""
+
+    milestones: list[Annotated[int, Ge(1)]]
+    factor: Annotated[float, Gt(0)] = 0.1
+
+    @field_validator("milestones")
+    @classmethod
+    def _rising(cls, value: list[int]) -> list[int]:
+        if value != sorted(set(value)):
+            raise ValueError(f"{value} does not rise; write the epochs in order, each once")
+        return value
+
+
+class Dirichlet(Model):
+    """A partition of the training data that gives each worker a Dirichlet-distributed share of each label's samples.
+
+    ``dirichlet`` is the distribution's concentration: the smaller it is, the more the workers' labels differ.
+    """
+
+    dirichlet: Annotated[float, Gt(0), Le(10**6)]
+
+
+def _parse_schedule(value: object) -> object:
+    if value is None or value == "cosine" or isinstance(value, dict | Milestones):
+        return value
+    if value is False or value in ("none", "no", "off", "constant"):
+        raise ValueError(f"{value!r} is no schedule; write null for a constant learning rate")
+    raise ValueError(f"{value!r} is no schedule; write cosine, or {{milestones: [80, 160], factor: 0.1}}")
+
+
+def _parse_partition(value: object) -> object:
+    if value == "iid" or isinstance(value, dict | Dirichlet):
+        return value
+    raise ValueError(f"{value!r} is no partition; write iid, or {{dirichlet: 0.1}}")
+
+
+Positive = Annotated[int, Ge(1), Le(10**9)]
+ProfileHash = Annotated[str, Field(pattern=SHA256_PATTERN)]
+Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
+Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partition)]
+
+# The other fields of the task of a profile. An epoch is one step.
+_OF_PROFILE: Final[dict[str, Any]] = {
+    "dataset": "profile",
+    "model": "profile",
+    "batch_size": 1,
+    "epochs": 1,
+    "learning_rate": 1.0,
+}
+
+
+class Task(Model):
+    """The training task: data, model and hyperparameters; the optimizer is SGD.
+
+    If ``profile`` is set, nothing is trained: steps of this profile are timed, and the other fields have no meaning.
+    """
+
+    profile: ProfileHash | None = Field(None, description="a profile to time instead of training")
+    dataset: DatasetChoice
+    model: ModelChoice
+    batch_size: Positive = Field(description="samples per worker and minibatch")
+    epochs: Positive
+    learning_rate: Annotated[float, Gt(0)]
+    schedule: Schedule = None
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.0
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    partition: Partition = Field("iid", description="how the training data are divided among the workers")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    warmup_steps: Annotated[int, Ge(0)] = Field(0, description="first steps of a run that are trained, but not timed")
+
+    @classmethod
+    def of_profile(cls, sha256: str) -> Self:
+        """Return the task of cells that time the steps of a profile, and train nothing."""
+        return cls.model_validate({"profile": sha256})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: object) -> object:
+        if isinstance(value, dict) and value.get("profile") is not None and len(value) == 1:
+            return {**_OF_PROFILE, **value}
+        return value
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the fields without ``partition`` if it is ``iid``, the default; of a profile only its hash.
+
+        The ids of cells from before this field existed stay the same for this reason.
+        """
+        if self.profile is not None:
+            return {"profile": self.profile}
+        fields: dict[str, Any] = serialise(self)
+        return {name: value for name, value in fields.items() if (name, value) not in LATER_FIELDS.items()}
