@@ -59,12 +59,28 @@ def _place(item: pytest.Item) -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=_place)
+    # README says what stays unseen without a GPU.
+    reasons = {} if torch.cuda.is_available() else {"gpu": "no GPU"}
+    if not config.getoption("--long"):
+        reasons["long"] = "takes minutes: pytest --long runs it"
+    _skip_one_per_file(config, items, reasons)
+
+
+def _skip_one_per_file(config: pytest.Config, items: list[pytest.Item], reasons: dict[str, str]) -> None:
+    """Skip the first test of each file with a mark in ``reasons``, and deselect its others: skips take time, too."""
+    seen: set[tuple[Path, str]] = set()
+    kept, others = [], []
     for item in items:
-        # README says what stays unseen without a GPU.
-        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
-            item.add_marker(pytest.mark.skip(reason="no GPU"))
-        if item.get_closest_marker("long") and not config.getoption("--long"):
-            item.add_marker(pytest.mark.skip(reason="takes minutes: pytest --long runs it"))
+        mark = next((name for name in reasons if item.get_closest_marker(name)), None)
+        if mark is not None and (item.path, mark) in seen:
+            others.append(item)
+            continue
+        if mark is not None:
+            seen.add((item.path, mark))
+            item.add_marker(pytest.mark.skip(reason=reasons[mark]))
+        kept.append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(scope="session")
