@@ -88,18 +88,19 @@ def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":
     import torch
 
     from liecbench.worker.profile_measurement import measure_profile
-    from liecbench.worker.two_ranks import measure_message_seconds
+    from liecbench.worker.two_ranks import message_cost
 
     contestants = {(str(one.algorithm), str(one.compressor), one.workers): one for one in cells}
     say(f"measuring {cell.task.model.name} and {len(contestants)} methods", quiet)
-    message_seconds = measure_message_seconds()
+    cost = message_cost()
     device = torch.device(cell.device)
     try:
         found = measure_profile(cell, threads=cell.threads, device=device, contestants=list(contestants.values()))
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as error:
         message = f"{cell.task.model.name} cannot be trained: {type(error).__name__}: {error}"
         raise LiecbenchError(message, "correct the model, or choose another with --model") from error
-    return found.model_copy(update={"message_seconds": message_seconds})
+    per_message = {"message_seconds": cost.message, "hop_seconds": cost.hop} if cost else {}
+    return found.model_copy(update=per_message)
 
 
 def require_one_model(cells: "list[Cell]") -> None:

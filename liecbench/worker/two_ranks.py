@@ -3,29 +3,21 @@
 import multiprocessing
 import os
 import tempfile
-import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import torch
 import torch.distributed as dist
 
-from liecbench.algorithms.comm.gloo import GlooTransport
-from liecbench.algorithms.comm.timing import Stopwatch
-from liecbench.algorithms.comm.transport import Traffic
-from liecbench.compressors.identity import Identity
+from liecbench.worker.replay.message_cost import MessageCost, measure_message_cost
+from liecbench.worker.replay.punctuality import be_punctual
 
-_NUM_WARM_UP, _NUM_TIMED = 50, 500
-# Other work on the machine can only add to the seconds, so that a low quantile is closer to those of idle processors.
-_QUANTILE: Final = 0.1
-_TINY_NUMEL: Final = 16
 _TIMEOUT_SECONDS: Final = 60.0
 
 
-def measure_message_seconds() -> float | None:
-    """Return the seconds of a rank to send a small message and to receive one; None if two ranks cannot be started.
+def message_cost() -> MessageCost | None:
+    """Return what a rank takes per message; None if two ranks cannot be started.
 
     Two ranks are forked from this process, which must not have used several threads.
     """
@@ -37,7 +29,7 @@ def measure_message_seconds() -> float | None:
             rank.start()
         writer.close()
         try:
-            found: float | None = reader.recv() if reader.poll(_TIMEOUT_SECONDS) else None
+            found: MessageCost | None = reader.recv() if reader.poll(_TIMEOUT_SECONDS) else None
         except EOFError:
             found = None
         for rank in ranks:
@@ -53,29 +45,14 @@ def _rank(rank: int, directory: str, writer: Connection) -> None:
     os.dup2(devnull, 2)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
+    be_punctual()
     store = Path(directory, "store").as_uri()
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
-    seconds = _exchange_seconds(group)
-    dist.barrier()
+    cost = measure_message_cost(group)
     if rank == 0:
-        writer.send(seconds)
+        writer.send(cost)
     writer.close()
     dist.barrier()
     os._exit(0)  # without the cleanup of the process that it was forked from
-
-
-def _exchange_seconds(group: dist.ProcessGroup) -> float:
-    transport, compressor = GlooTransport(group, "sharded", Stopwatch()), Identity()
-    peer, message = 1 - group.rank(), compressor.compress(torch.zeros(_TINY_NUMEL))
-    seconds = []
-    for number in range(_NUM_WARM_UP + _NUM_TIMED):
-        traffic = Traffic({peer: lambda: message}, {peer: lambda: transport.recv_buffer(compressor, _TINY_NUMEL)})
-        traffic.is_dense = False  # a dense exchange would begin with a barrier of all ranks
-        began = time.perf_counter()
-        for _ in transport.exchange(traffic, limit_bytes=1):
-            pass
-        if number >= _NUM_WARM_UP:
-            seconds.append(time.perf_counter() - began)
-    return float(np.quantile(seconds, _QUANTILE))

@@ -55,6 +55,8 @@ def test_a_profile_of_a_scenario_is_measured_and_written(directory: Path) -> Non
     assert [times.compressor["name"] for times in profile.compressors] == ["identity", "sign"]
     assert profile.message_seconds is not None
     assert 1e-6 < profile.message_seconds < 1
+    assert profile.hop_seconds is not None
+    assert 1e-6 < profile.hop_seconds < 1
     assert "liec (average_period 32) + sign" in done.stdout
     # A profile may be replaced by another one.
     done = run_in_process("profile", "small.yaml", "--only", "algorithm=ddp", "--quiet", directory=directory)
@@ -68,7 +70,7 @@ def test_a_profile_of_a_scenario_is_measured_and_written(directory: Path) -> Non
         (("-o", "small.yaml"), "not overwritten, because it is no profile: small.yaml:2:1: not JSON"),
         (("-o", "no/where.json"), "no/where.json: No such file or directory; give a file in a directory"),
         (("--model", "nothing"), "task.model"),
-        (("--model", "tests.cli.test_profile:broken"), "cannot be trained: RuntimeError: broken; correct the model"),
+        (("--model", "tests.cli.test_profiling:broken"), "cannot be trained: RuntimeError: broken; correct the model"),
     ],
 )
 def test_what_cannot_be_profiled_is_refused(directory: Path, options: tuple[str, ...], message: str) -> None:
