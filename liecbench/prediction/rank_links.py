@@ -1,5 +1,6 @@
 """The links of the ranks whose step may take longest, and the seconds that a link needs for messages."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Messages:
         return ACKNOWLEDGEMENT_BYTES * segments + announcements
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RankLinks:
     """The links of ``world_size`` ranks.
 
@@ -69,22 +70,23 @@ class RankLinks:
         """
         own = {rank for rank, _, _ in self.special}
         plain = {rank for rank in ranks if rank not in own}
-        first = next((rank for rank in range(self.world_size) if rank not in own), None)
+        # Rank 0 may be the server, so that no other rank is like it.
+        first = next((rank for rank in range(1, self.world_size) if rank not in own), None)
         if first is not None:
             plain.add(first)
         return [*self.special, *((rank, *self.default) for rank in sorted(plain))]
 
-    @property
+    @functools.cached_property
     def slowest_bits_per_second(self) -> float:
         """The rate of the slowest direction of any link."""
         return min(min(rates.up_bits_per_second, rates.down_bits_per_second) for rates, _ in self._all())
 
-    @property
+    @functools.cached_property
     def trip_seconds(self) -> float:
         """The longest time that a byte is under way between two ranks: the two largest delays together."""
         return sum(sorted(self._delays())[-2:])
 
-    @property
+    @functools.cached_property
     def root_trip_seconds(self) -> float:
         """The longest time that a byte is under way between rank 0 and another rank."""
         root = next((delay for rank, _, delay in self.special if rank == 0), self.default[1])
@@ -93,7 +95,7 @@ class RankLinks:
             others.append(self.default[1])
         return root + max(others, default=0.0)
 
-    @property
+    @functools.cached_property
     def mean_trip_seconds(self) -> float:
         """The mean time that a byte is under way between neighbours of a ring."""
         own = [delay for _, _, delay in self.special]

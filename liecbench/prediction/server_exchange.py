@@ -1,11 +1,12 @@
 """The seconds of a push or a pull through a server: compressing, sending, receiving and decompressing on every rank."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from liecbench.algorithms.comm.exposure import LinkRates
-from liecbench.algorithms.comm.partition import ServerPlace
+from liecbench.algorithms.comm.partition import ServerPlace, cut_shards
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Call, Schedule
 from liecbench.compressors.identity import Identity
@@ -56,14 +57,13 @@ class CallSizes:
     def of(cls, call: Call, schedule: Schedule, times: CompressorTimes) -> "CallSizes":
         """Return the sizes of a call of ``schedule``, whose compressor takes ``times``."""
         assert schedule.server is not None, "a call goes through a server"
-        shards = schedule.shards(call.numel)
-        numel, last = shards[0].numel, shards[-1].numel
+        num_shards, numel, last = _shard_sizes(call.numel, schedule.world_size, schedule.server)
         return cls(
             direction=call.direction,
             place=schedule.server,
             world_size=schedule.world_size,
             vector_numel=call.numel,
-            num_shards=len(shards),
+            num_shards=num_shards,
             numel=numel,
             last_numel=last,
             num_bytes=call.compressor.message_bytes(numel),
@@ -88,14 +88,20 @@ class CallSizes:
         return (self.num_shards - 1) * seconds(self.numel) + seconds(self.last_numel)
 
 
+@functools.lru_cache(maxsize=10_000)
+def _shard_sizes(numel: int, world_size: int, place: ServerPlace) -> tuple[int, int, int]:
+    """Return the number of shards, and the number of elements of each but the last, and of the last."""
+    shards = cut_shards(numel, world_size, place)
+    return len(shards), shards[0].numel, shards[-1].numel
+
+
 def call_seconds(sizes: CallSizes, links: RankLinks, costs: TransportCosts) -> Span:
     """Return the time from the start of a call on all ranks to its end on the last one."""
     if sizes.world_size == 1 or not sizes.vector_numel:
         return _alone(sizes)
-    spans = [
-        _rank_seconds(sizes, rank, rates, links, costs)
-        for rank, rates, _ in links.representatives({0, 1, sizes.num_shards - 1, sizes.world_size - 1})
-    ]
+    # All other ranks are like one of these: they serve as large a shard over an equal link.
+    ranks = {0} if sizes.place == "root" else {sizes.num_shards - 1, sizes.world_size - 1}
+    spans = [_rank_seconds(sizes, rank, rates, links, costs) for rank, rates, _ in links.representatives(ranks)]
     longest = max(spans, key=lambda span: span.seconds)
     return longest + Span(seconds=_barrier_seconds(sizes, links, costs))
 

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 from liecbench.prediction.node_links import NodeLinks
 from liecbench.prediction.rank_links import RankLinks
-from liecbench.prediction.ring_seconds import ring_seconds
-from liecbench.prediction.server_exchange import Span, call_seconds
+from liecbench.prediction.ring_seconds import RingSeconds, ring_seconds
+from liecbench.prediction.server_exchange import CallSizes, Span, call_seconds
 from liecbench.prediction.step_work import BlockWork, StepWork
 from liecbench.prediction.transport_costs import TransportCosts
 
@@ -62,9 +62,10 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
         costs: The transport's constants.
         nodes: The links inside each node; None if every rank has a link of its own.
     """
+    network = _Network(links, costs, nodes)
     backward = work.backward_seconds * costs.slowdown
-    end, busy = _backward_lane(work, links, costs, nodes)
-    after = _after_step(work, links, costs, nodes)
+    end, busy = _backward_lane(work, network)
+    after = _after_step(work, network)
     exposed = max(0.0, end - backward)
     compute = work.before_seconds + backward + work.after_seconds
     # The exposed part of the lane is divided as the whole lane is.
@@ -81,63 +82,79 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     )
 
 
-def _backward_lane(
-    work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None
-) -> tuple[float, Span]:
+class _Network:
+    """The seconds of calls and all-reduces on given links; equal ones are computed once."""
+
+    def __init__(self, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None) -> None:
+        self.costs, self.nodes, self._links = costs, nodes, links
+        self._calls: dict[int, Span] = {}
+        self._rings: dict[int, RingSeconds] = {}
+
+    def call(self, sizes: CallSizes) -> Span:
+        """Return the time of a call; calls of equal sizes are one object in a step's work."""
+        if id(sizes) not in self._calls:
+            self._calls[id(sizes)] = call_seconds(sizes, self._links, self.costs)
+        return self._calls[id(sizes)]
+
+    def all_reduce(self, num_bytes: int) -> RingSeconds:
+        """Return the time of an all-reduce."""
+        if num_bytes not in self._rings:
+            self._rings[num_bytes] = ring_seconds(num_bytes, self._links, self.costs)
+        return self._rings[num_bytes]
+
+
+def _backward_lane(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return when the communication of the blocks ends, from the start of the backward pass, and the lane's work."""
     if any(block.calls for block in work.blocks) or not any(block.all_reduces for block in work.blocks):
-        return _one_after_another(work, links, costs, nodes)
-    if work.is_serial or costs.backend == "nccl":
-        return _one_after_another(work, links, costs, nodes)
-    return _two_threads(work, links, costs, nodes)
+        return _one_after_another(work, network)
+    if work.is_serial or network.costs.backend == "nccl":
+        return _one_after_another(work, network)
+    return _two_threads(work, network)
 
 
-def _one_after_another(
-    work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None
-) -> tuple[float, Span]:
+def _one_after_another(work: StepWork, network: _Network) -> tuple[float, Span]:
     end, busy = 0.0, Span()
     for block in sorted(work.blocks, key=lambda block: block.ready_seconds):
-        span = _block_span(block, links, costs, nodes)
-        end = max(end, block.ready_seconds * costs.slowdown) + span.seconds
+        span = _block_span(block, network)
+        end = max(end, block.ready_seconds * network.costs.slowdown) + span.seconds
         busy += span
     return end, busy
 
 
-def _block_span(block: BlockWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None) -> Span:
+def _block_span(block: BlockWork, network: _Network) -> Span:
     local = Span(seconds=block.local_seconds, compress_seconds=block.local_seconds)
     for call in block.calls:
-        local += call_seconds(call, links, costs)
+        local += network.call(call)
     for num_bytes in block.all_reduces:
-        ring = ring_seconds(num_bytes, links, costs)
+        ring = network.all_reduce(num_bytes)
         local += Span(seconds=ring.wire_seconds + ring.waiting_seconds, wire_seconds=ring.wire_seconds)
-    if nodes is not None and (block.calls or block.all_reduces):
-        local += nodes.span(4 * block.numel)
+    if network.nodes is not None and (block.calls or block.all_reduces):
+        local += network.nodes.span(4 * block.numel)
     return local
 
 
-def _two_threads(
-    work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None
-) -> tuple[float, Span]:
+def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
     """Return the end of all-reduces of which two run at a time, and share the link, and the lane's work."""
     link_free, ends, busy = 0.0, list[float](), Span()
     for block in sorted(work.blocks, key=lambda block: block.ready_seconds):
-        inside = nodes.span(4 * block.numel) if nodes is not None else Span()
+        inside = network.nodes.span(4 * block.numel) if network.nodes is not None else Span()
         local = block.local_seconds + inside.seconds
         for num_bytes in block.all_reduces:
-            ring = ring_seconds(num_bytes, links, costs)
+            ring = network.all_reduce(num_bytes)
             thread_free = ends[-_GLOO_THREADS] if len(ends) >= _GLOO_THREADS else 0.0
-            start = max(block.ready_seconds * costs.slowdown + local, thread_free)
+            start = max(block.ready_seconds * network.costs.slowdown + local, thread_free)
             link_free = max(start, link_free) + ring.wire_seconds
-            ends.append(max(link_free, start + ring.wire_seconds + ring.waiting_seconds))
+            # All-reduces that start together also wait at the same times, so that none uses the link meanwhile.
+            ends.append(link_free + ring.waiting_seconds)
             busy += Span(seconds=ring.wire_seconds + ring.waiting_seconds, wire_seconds=ring.wire_seconds)
         busy += Span(seconds=local, wire_seconds=inside.wire_seconds, compress_seconds=block.local_seconds)
     return max(ends), busy
 
 
-def _after_step(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: NodeLinks | None) -> Span:
+def _after_step(work: StepWork, network: _Network) -> Span:
     span = Span(seconds=work.after_local_seconds, compress_seconds=work.after_local_seconds)
     for call in work.after_step:
-        span += call_seconds(call, links, costs)
-    if nodes is not None:
-        span += nodes.span(sum(4 * call.vector_numel for call in work.after_step) // 2)
+        span += network.call(call)
+    if network.nodes is not None:
+        span += network.nodes.span(sum(4 * call.vector_numel for call in work.after_step) // 2)
     return span
