@@ -26,7 +26,8 @@ def profile(**changes: Any) -> dict[str, Any]:
         "optimizer": {"median": 0.0005},
         "parameters": parameters,
         "compressors": [
-            {"compressor": {"name": "sign"}, "compress": line, "decompress": line, "accumulate": line},
+            {"compressor": {"name": name}, "compress": line, "decompress": line, "accumulate": line}
+            for name in ("sign", "identity")
         ],
         **changes,
     }

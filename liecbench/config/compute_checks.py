@@ -1,5 +1,6 @@
 """Check ``compute`` and ``dilation`` of a scenario, and whether a profile is one of the task that is to replay it."""
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from liecbench.config import registry, workload_sizes
 from liecbench.config.axes import TASK_FIELDS
 from liecbench.config.cell import Cell
 from liecbench.config.choice import Choice
+from liecbench.config.factory import make_algorithm
 from liecbench.config.matrix_point import MatrixPoint
 from liecbench.config.scenario import MATRIX, OF_TRAINING, Scenario
 from liecbench.config.yaml_source import Document
@@ -19,6 +21,8 @@ from liecbench.profiles.profile_store import ProfileFile
 
 # TCP's timers do not slow down with everything else, which matters where segments are lost.
 _MOST_DILATION_WITH_LOSS = 4
+# A kind of step that is rarer than this would be found missing during the run.
+_TRIED_STEPS = 1000
 
 
 def check_compute(document: Document, scenario: Scenario) -> None:
@@ -115,15 +119,34 @@ def check_profile_task(document: Document, point: MatrixPoint, cell: Cell) -> No
 
 
 def missing_compressor(profile: Profile, cell: Cell) -> str | None:
-    """Return the cell's compressor as text if the profile does not have its times; None if it has."""
-    if cell.compressor is None:
-        return None
-    wanted = description(registry.load("compressor", cell.compressor.name)(**cell.compressor.options))
-    known = [times.compressor for times in profile.compressors]
-    # A method may make another compressor of its own from the scenario's.
-    if wanted in known or any(compressor.get("compressor") == wanted for compressor in known):
-        return None
-    return cell.compressor.name if not cell.compressor.options else json.dumps(cell.compressor.model_dump())
+    """Return, as text, a compressor that the cell's method uses and the profile does not have; None if it has all."""
+    used = map(json.loads, _used(cell))
+    return next((_text(one) for one in used if profile.compressor_times(one) is None), None)
+
+
+def _used(cell: Cell) -> tuple[str, ...]:
+    """Return the compressors of the messages of a cell's method as JSON, as profiles describe them."""
+    return _used_by(json.dumps({**cell.spec(), "seed": 0, "link": "none", "workers": 2}))
+
+
+@functools.cache
+def _used_by(spec: str) -> tuple[str, ...]:
+    from liecbench.algorithms.comm.schedule import ScheduleError
+
+    cell = Cell.from_spec(json.loads(spec))
+    sizes = workload_sizes.sizes(cell.task)
+    algorithm = make_algorithm(cell)
+    algorithm.parameter_dtypes = sizes.dtypes
+    kinds = [algorithm.step_kind(step) for step in range(_TRIED_STEPS)]
+    try:
+        schedules = [
+            algorithm.schedule(sizes.parameters, world_size=cell.workers, step=kinds.index(kind))
+            for kind in dict.fromkeys(kinds)
+        ]
+    except ScheduleError:
+        return ()  # a run says that the package of the algorithm is broken
+    calls = (call for schedule in schedules for call in schedule.calls)
+    return tuple(dict.fromkeys(json.dumps(description(call.compressor)) for call in calls))
 
 
 def _differences(profile: Profile, cell: Cell) -> Iterator[str]:

@@ -51,8 +51,13 @@ class ProfileFile:
         return f"{DIRECTORY}/{self.sha256}.json"
 
 
+def remember(sha256: str, profile: Profile) -> None:
+    """Let ``known_profile`` return a profile that another process has read."""
+    _KNOWN[sha256] = profile
+
+
 def known_profile(sha256: str) -> Profile | None:
-    """Return the profile with this SHA-256 if this process has read it, else None."""
+    """Return the profile with this SHA-256 if this process has read or remembered it, else None."""
     return _KNOWN.get(sha256)
 
 

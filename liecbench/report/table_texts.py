@@ -59,8 +59,9 @@ def _shared_fields(comparison: Comparison) -> list[str]:
     parts = [f"{shared['workers']} workers"] if "workers" in shared else []
     parts += [f"up to {ranks_per_gpu} ranks per GPU"] if ranks_per_gpu > 1 else []
     if rows and all(row.is_replayed for row in rows) and "compute" in shared:
-        parts.append(f"times {' and '.join(dict.fromkeys(row.compute_text for row in rows))}")
+        texts = dict.fromkeys(row.compute_text for row in rows if row.num_completed)
+        parts.append(f"times {' and '.join(texts) or 'replayed'}")
     parts += ["not trained"] if rows and not any(row.is_trained for row in rows) else []
     parts += ["times composed"] if shared.get("timing") == "composed" else []
-    texts = {**shared, "profile": str(shared.get("profile"))[:SHOWN_DIGITS]}
-    return [*parts, *(f"{field_heading(name)} {texts[name]}" for name in _CAPTION_FIELDS if name in shared)]
+    shown = {**shared, "profile": str(shared.get("profile"))[:SHOWN_DIGITS]}
+    return [*parts, *(f"{field_heading(name)} {shown[name]}" for name in _CAPTION_FIELDS if name in shared)]

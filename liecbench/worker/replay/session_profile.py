@@ -13,7 +13,7 @@ from liecbench.config.jobs import Session
 from liecbench.errors import LiecbenchError
 from liecbench.profiles.profile import Profile
 from liecbench.profiles.profile_file import profile_text, read_profile, write_profile
-from liecbench.profiles.profile_store import DIRECTORY, load_stored
+from liecbench.profiles.profile_store import DIRECTORY, load_stored, remember
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.device import rank_device
 from liecbench.worker.profile_measurement import measure_profile
@@ -55,6 +55,7 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
     (profile,) = found
     if isinstance(profile, str):
         raise ProfileError(profile)
+    remember(profile.sha256, profile.profile)
     if session.cell.workers > 1 and None in (profile.profile.message_seconds, profile.profile.hop_seconds):
         return _with_message_cost(session.cell, profile, directory)
     return profile
