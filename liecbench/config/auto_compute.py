@@ -5,14 +5,10 @@ they sleep as long as one rank computes that has the machine for itself.
 """
 
 import functools
-from typing import Final
 
 from liecbench.config.cell import Cell
 from liecbench.config.compute_choice import Compute
 from liecbench.host import cgroups, gpu
-
-# False until ranks can replay a profile.
-AUTO_REPLAYS: Final = False
 
 
 def auto_compute(cell: Cell) -> Compute:
@@ -21,11 +17,6 @@ def auto_compute(cell: Cell) -> Compute:
     Always ``measured`` are cells that are timed while they train, cells on the machine's own network, and cells over
     NCCL, which only moves memory of GPUs.
     """
-    return fitting_compute(cell) if AUTO_REPLAYS else "measured"
-
-
-def fitting_compute(cell: Cell) -> Compute:
-    """Return the meaning of ``auto`` once ranks can replay a profile."""
     if cell.timing != "interleaved" or cell.link.host or cell.backend == "nccl":
         return "measured"
     if cell.device == "cuda":

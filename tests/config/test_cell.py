@@ -20,7 +20,8 @@ CANONICAL = (
 
 
 def test_a_cell_resolves_every_default() -> None:
-    cell = scenario(edited("[ddp, liec]", "liec") + "  seed: 3\n  link: {up: 20mbit, down: 100mbit}\n").cells()[0]
+    loaded = scenario(edited("[ddp, liec]", "liec") + "  seed: 3\n  link: {up: 20mbit, down: 100mbit}\n")
+    cell = loaded.measured().cells()[0]
     task = json.loads(CANONICAL)["task"] | {"schedule": None}
     expected = json.loads(CANONICAL) | {"task": task, "timing": "interleaved"}
 

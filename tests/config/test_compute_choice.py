@@ -22,7 +22,6 @@ LINKED = BASE + "  link: [100mbit]\n"
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "num_cpus", lambda: 2)
-    monkeypatch.setattr(auto_compute, "AUTO_REPLAYS", True)
 
 
 def computes(text: str) -> list[str]:
