@@ -108,7 +108,7 @@ def predict(
     cells = loaded.cells() if loaded is not None else []
     _check_sources(cells, profile, parameters, step_seconds)
     methods = _methods(cells, algorithm, compressor, server)
-    found = _profile(cells, profile, parameters, step_seconds, methods, compress_gbytes_per_second)
+    found = _profile(loaded, profile, parameters, step_seconds, methods, compress_gbytes_per_second)
     if ranks_per_node > 1 and inner_link is None:
         raise LiecbenchError(
             "--ranks-per-node: the links inside nodes have no rate", "add --inner-link, such as 200gbit"
@@ -165,7 +165,7 @@ def _methods(
 
 
 def _profile(
-    cells: "list[Cell]",
+    scenario: "Scenario | None",
     path: Path | None,
     parameters: str | None,
     step_seconds: float | None,
@@ -176,6 +176,7 @@ def _profile(
     from liecbench.prediction.prediction_inputs import parse_count, require_same_model
     from liecbench.profiles.profile_file import read_profile
 
+    cells = scenario.cells() if scenario is not None else []
     if path is not None:
         found = read_profile(path)
         if cells:
@@ -184,6 +185,8 @@ def _profile(
     if parameters is not None and step_seconds is not None:
         count = parse_count("--parameters", parameters)
         return assumed_profile(count, step_seconds, _compressors(methods), compress_gbytes_per_second=gbytes_per_second)
+    if scenario is not None and scenario.profiles:
+        return scenario.profiles[0].profile
     return _measured(cells)
 
 

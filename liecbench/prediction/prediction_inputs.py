@@ -196,7 +196,9 @@ def parse_server(text: str) -> "ServerPlace":
 
 
 def require_same_model(profile: Profile, cell: Cell, source: str) -> None:
-    """Raise LiecbenchError if the profile's parameters are not those of the cell's model."""
+    """Raise LiecbenchError if the profile's parameters are not those of the cell's model, if the cell has one."""
+    if not cell.is_trained:
+        return
     if profile.precision != cell.task.precision:
         raise LiecbenchError(
             f"{source}: the profile is in {profile.precision}, the scenario in {cell.task.precision}",

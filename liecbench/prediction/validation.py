@@ -152,13 +152,14 @@ def stored_profiles(directory: Path) -> list[tuple[str, Profile]]:
 
 
 def profile_for(cell: Cell, profiles: Sequence[tuple[str, Profile]]) -> Profile:
-    """Return the first profile of the cell's model.
+    """Return the profile that the cell replays, else the first one of its model.
 
     Raises:
         LiecbenchError: If there is none; the message says what to measure.
     """
     reasons = []
-    for source, profile in profiles:
+    replayed = [one for one in profiles if cell.profile is not None and cell.profile in one[0]]
+    for source, profile in replayed or profiles:
         try:
             require_same_model(profile, cell, source)
         except LiecbenchError as error:
