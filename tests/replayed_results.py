@@ -30,7 +30,10 @@ def timed_only(dilation: float = 1.0) -> list[Record]:
     found: list[Record] = []
     for link in LINKS:
         for name in ("ddp", "psgd"):
-            cell = Cell.from_spec({**spec(name, link=link, **fields), "task": {"profile": PROFILE}})
+            options = {"name": name, **({"average_period": 4} if name == "psgd" else {})}
+            cell = Cell.from_spec(
+                {**spec(name, link=link, **fields), "algorithm": options, "task": {"profile": PROFILE}}
+            )
             found += break_even_ledger.timed(cell, placements=2)
     return [dilated(record, dilation) for record in found] if dilation > 1 else found
 

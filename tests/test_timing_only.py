@@ -1,14 +1,19 @@
 """A scenario whose task is a profile: its dry run, and commands on the results of such scenarios."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import profiles_of_tasks, replayed_results
+from liecbench.config import auto_compute
+from liecbench.config.loader import load_scenario
+from liecbench.host import cgroups
+from liecbench.results.timing_record import Timing
+from tests import break_even_ledger, profiles_of_tasks, replayed_results
 from tests.cli.in_process import run_in_process
-from tests.ledgers import write_ledger
+from tests.ledgers import dilated, write_ledger
 
 SCENARIO = """\
 name: timed
@@ -16,6 +21,9 @@ task: {profile: p.json}
 matrix: {algorithm: [ddp, psgd], workers: [16], link: [1gbit]}
 dilation: 16
 """
+
+
+OF_16 = {"sent": [10] * 16, "received": [10] * 16}
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +80,38 @@ def test_a_comparison_of_code_needs_a_model(place: Path) -> None:
 
     assert done.returncode == 2
     assert "ranks sleep as long as the profile says, and a paired check times real code" in done.stderr
+
+
+def test_a_run_of_cells_that_were_timed_has_nothing_left_also_from_the_stored_scenario(place: Path) -> None:
+    cells = load_scenario(place / "s.yaml").cells()
+    records = [dilated(record, 16.0) for cell in cells for record in break_even_ledger.timed(cell, placements=1)]
+    of_16 = [dataclasses.replace(one, payload_bytes=OF_16) if isinstance(one, Timing) else one for one in records]
+    write_ledger(place / "done", of_16)
+
+    first = run_in_process("run", place / "s.yaml", "--out", place / "done")
+    again = run_in_process("run", place / "done" / "scenario.yaml", "--out", place / "done")
+
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr
+    for done in (first, again):
+        assert "2 of 2 cells are done" in done.stderr
+        assert "not trained" in done.stdout
+
+
+@pytest.mark.parametrize("begun", ["measured", "replayed"])
+def test_a_run_goes_on_with_the_compute_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: str
+) -> None:
+    text = "task: {dataset: digits, model: mlp, batch_size: 32, epochs: 2, learning_rate: 0.1}\n"
+    (tmp_path / "s.yaml").write_text(
+        f"name: r\n{text}matrix: {{algorithm: [ddp, psgd], workers: [2], link: [10mbit]}}\n"
+    )
+    cells = load_scenario(tmp_path / "s.yaml", [f"compute={begun}"]).cells()
+    write_ledger(tmp_path / "r", break_even_ledger.ledger(cells, placements=1))
+    monkeypatch.setattr(auto_compute, "AUTO_REPLAYS", True)
+    monkeypatch.setattr(cgroups, "num_cpus", lambda: 64 if begun == "replayed" else 2)  # another machine
+
+    done = run_in_process("run", tmp_path / "s.yaml", "--out", tmp_path / "r")
+
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 cells are done" in done.stderr
+    assert f"compute: {begun}\n" in (tmp_path / "r" / "scenario.yaml").read_text()
