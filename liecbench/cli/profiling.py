@@ -69,7 +69,8 @@ def profile(
     write_profile(out, measured)
     with ignore_broken_pipe():
         console().print(render(measured))
-    say(f"wrote {out}; next: liecbench predict --profile {out}, or compute: {out} in a scenario", quiet)
+    from_scenario = os.path.relpath(out, scenario.parent)  # as the scenario must name it
+    say(f"wrote {out}; next: liecbench predict --profile {out}, or compute: {from_scenario} in {scenario}", quiet)
 
 
 def measured_profile(cells: "list[Cell]", *, quiet: bool) -> "Profile":

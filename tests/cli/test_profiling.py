@@ -46,7 +46,7 @@ def test_a_profile_of_a_scenario_is_measured_and_written(directory: Path) -> Non
 
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         0,
-        "wrote profile.json; next: liecbench predict --profile profile.json, or compute: profile.json in a scenario",
+        "wrote profile.json; next: liecbench predict --profile profile.json, or compute: profile.json in small.yaml",
     )
     profile = read_profile(directory / "profile.json")
     assert (profile.batch_size, profile.precision, profile.threads) == (8, "bf16", 1)
