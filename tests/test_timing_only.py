@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from liecbench.config import auto_compute
 from liecbench.config.loader import load_scenario
 from liecbench.host import cgroups
 from liecbench.results.timing_record import Timing
@@ -107,7 +106,6 @@ def test_a_run_goes_on_with_the_compute_that_it_began_with(
     )
     cells = load_scenario(tmp_path / "s.yaml", [f"compute={begun}"]).cells()
     write_ledger(tmp_path / "r", break_even_ledger.ledger(cells, placements=1))
-    monkeypatch.setattr(auto_compute, "AUTO_REPLAYS", True)
     monkeypatch.setattr(cgroups, "num_cpus", lambda: 64 if begun == "replayed" else 2)  # another machine
 
     done = run_in_process("run", tmp_path / "s.yaml", "--out", tmp_path / "r")
