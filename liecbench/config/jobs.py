@@ -1,4 +1,4 @@
-"""What is still to be done: cells to train, and sessions that time several methods in turns."""
+"""The work that is still to be done: cells to train, and sessions that time several methods in turns."""
 
 from dataclasses import dataclass
 

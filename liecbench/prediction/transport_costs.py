@@ -5,7 +5,7 @@ from typing import Final, Literal, Self
 
 Backend = Literal["gloo", "nccl"]
 # On 2 cores, between ranks with a processor of their own: Python and Gloo take about 180 µs per message. The other two
-# numbers are what the model needs on top to meet steps of 2 workers, see docs/predict.md.
+# numbers are assumed, not measured: seconds per segment of a ring, and of DistributedDataParallel per step.
 _GLOO_MESSAGE, _GLOO_SEGMENT, _GLOO_STEP = 180e-6, 40e-6, 1e-3
 # Assumed, not measured: a kernel launch and a network card's latency.
 _NCCL_MESSAGE, _NCCL_STEP = 20e-6, 2e-4

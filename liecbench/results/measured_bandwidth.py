@@ -24,7 +24,7 @@ from liecbench.results.whose_compute import step_compute
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """What a step takes beyond computing at one link rate, in compute seconds.
+    """The time of a step beyond computing at one link rate, in compute seconds.
 
     Attributes:
         rate: The link rate in bits per second.

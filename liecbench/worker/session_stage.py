@@ -1,4 +1,4 @@
-"""How the contestants of a timing session (methods to time) are created: ready to train, or to replay a profile."""
+"""Creation of the contestants of a timing session (methods to time): ready to train, or to replay a profile."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -34,7 +34,7 @@ class Stage(Protocol):
 
     @property
     def surroundings(self) -> Mapping[str, Any]:
-        """What the records of a session's cells say about this stage, such as the hash of a profile."""
+        """Fields for the records of a session's cells, such as the hash of a profile."""
 
     def capacity(self) -> int:
         """Return how many contestants fit into memory together, at least 2. Collective."""

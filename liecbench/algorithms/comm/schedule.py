@@ -79,7 +79,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """What all ranks send in one step.
+    """The calls and all-reduces of all ranks in one step.
 
     Attributes:
         world_size: The number of ranks.

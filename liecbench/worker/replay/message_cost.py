@@ -1,4 +1,4 @@
-"""What a rank's own processor takes per message, measured between two ranks whose links are not limited."""
+"""The time of a rank's own processor per message, measured between two ranks whose links are not limited."""
 
 import time
 from collections.abc import Callable

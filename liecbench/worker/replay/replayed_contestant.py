@@ -36,7 +36,7 @@ _DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What all replayed contestants of a session have in common.
+    """The things that all replayed contestants of a session have in common.
 
     Attributes:
         profile: The profile of the model.
