@@ -73,6 +73,7 @@ def test_a_baseline_that_was_timed_before_and_dies_fails_the_cells_that_need_it(
 ) -> None:
     directory = tmp_path / "results"
     also_import(monkeypatch, "tests.ranks_without_baseline")
+    scenario.write_text(SCENARIO + "compute: measured\n")
     cells = load_scenario(scenario).cells()
     before = [record for cell in cells for record in trained(cell.trajectory)]
     before += [record for cell in cells if cell.algorithm.name == "ddp" for record in timed(cell)]
@@ -152,6 +153,7 @@ def test_an_added_rate_whose_link_fails_its_check_fails_the_run(
     directory = tmp_path / "results"
     scenario.write_text(
         SCENARIO.replace("link: [20mbit]", "link: [24gbit, 32gbit]").replace("precision: 1", "precision: 0.02")
+        + "compute: measured\n"  # in dilated time, links would reach these rates
     )
     write_ledger(directory, ledger(load_scenario(scenario).cells()))
     done = run_in_process("run", str(scenario), "--out", str(directory))
