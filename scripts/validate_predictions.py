@@ -45,7 +45,7 @@ ALL_METHODS: Final = ["ddp", "ddp_bf16", "powersgd", *SERVER_METHODS]
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured: models with their data, methods, workers, and links. The first model is fitted to."""
+    """The cells to measure: models with their data, methods, workers, and links. The first model is fitted to."""
 
     models: dict[str, dict[str, Any]]
     methods: list[str]

@@ -10,6 +10,7 @@ like a difference between methods.
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +31,7 @@ from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import DataError, LinkError, ProfileError
 from liecbench.worker.event_writer import RecordWriter
 from liecbench.worker.label_facts import describe_test_set
+from liecbench.worker.replay.punctuality import punctual
 from liecbench.worker.session_rounds import FIRST_ROUNDS, PLACEMENT_ROUNDS, RoundPlan
 from liecbench.worker.session_stage import Stage, Timed, TrainedStage
 
@@ -56,6 +58,13 @@ def run_session(
         trace: Whether to write a timeline of a few steps of each contestant.
     """
     torch.set_num_threads(session.cell.threads)
+    with punctual() if session.cell.compute == "replayed" else nullcontext():
+        _run_session(session, directory, link, writer, backend, trace=trace)
+
+
+def _run_session(
+    session: Session, directory: Path, link: CellLink, writer: RecordWriter | None, backend: Backend, *, trace: bool
+) -> None:
     heartbeat = writer.heartbeat if writer is not None else lambda: None
     contestants = list(session.contestants)
     stage = _stage(session, directory, link, heartbeat)

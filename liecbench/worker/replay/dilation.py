@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from liecbench.algorithms.comm.pacing import framed_bytes
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.config.cell import Cell
+from liecbench.config.compute_choice import MOST_DILATION
 from liecbench.network.link_map import LinkMap
 from liecbench.profiles.profile import Profile
 from liecbench.worker.replay.replayed_contestant import StepKind
@@ -21,8 +23,6 @@ _MAX_ADDED_SHARE: Final = 0.025
 # CPU seconds, measured on 2 cores: of two ranks for one message from one to the other, and of the delay line per bit.
 _MESSAGE_CPU_SECONDS: Final = 2.5e-4
 _BIT_CPU_SECONDS: Final = 0.8e-9
-_HEADERS: Final = 1.05
-MAX_DILATION: Final = 1000
 
 
 def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, num_cpus: int) -> int:
@@ -43,14 +43,14 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
     wanted = 1.0
     for kind in kinds:
         ranks = kind.schedule.payload_bytes()
-        bits = 8 * _HEADERS * sum(sent for sent, _ in ranks)
+        bits = 8 * sum(framed_bytes(sent) for sent, _ in ranks)
         hops = 2 * (cell.workers - 1) * cell.workers * len(kind.schedule.all_reduces)
         messages = sum(kind.schedule.num_messages()) + hops
         cpu_seconds = messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
         step = _least_seconds(cell.link, ranks, kind) + _compressor_seconds(profile, kind.schedule)
         added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
         wanted = max(wanted, cpu_seconds / (step * MAX_CPU_SHARE * num_cpus), added / (step * _MAX_ADDED_SHARE))
-    return min(MAX_DILATION, math.ceil(wanted))
+    return min(MOST_DILATION, math.ceil(wanted))
 
 
 def _least_seconds(links: LinkMap, ranks: Sequence[tuple[int, int]], kind: StepKind) -> float:
@@ -92,4 +92,4 @@ def cpu_share(bursts: Iterable[Burst], emulator_cpu_seconds: float) -> float:
 
 def raised(dilation: int, share: float) -> int:
     """Return the dilation that brings the share of the processors down to 30 %, if ``dilation`` gave ``share``."""
-    return min(MAX_DILATION, math.ceil(dilation * share / MAX_CPU_SHARE))
+    return min(MOST_DILATION, math.ceil(dilation * share / MAX_CPU_SHARE))

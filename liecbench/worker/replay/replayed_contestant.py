@@ -26,7 +26,7 @@ from liecbench.worker.replay.replayed_exchange import ReplayedExchange
 from liecbench.worker.replay.replayed_step import ReplayedStep
 from liecbench.worker.replay.work_seconds import WorkSeconds, compressor_times
 from liecbench.worker.replica import TrainingLink
-from liecbench.worker.session_rounds import BURST_SECONDS, burst_steps
+from liecbench.worker.session_rounds import BURST_SECONDS
 from liecbench.worker.step_shares import StepShare, step_shares
 from liecbench.worker.step_timing import Burst
 
@@ -160,7 +160,7 @@ class ReplayedContestant:
     def _choose_steps(self, name: str, burst: Burst) -> None:
         real = self.stage.dilation * burst.slowest.train_seconds / burst.num_steps
         # Replayed steps hardly vary, so that two are enough if they take long.
-        self.num_steps[name] = max(_FEWEST_STEPS, min(burst_steps(real), math.ceil(BURST_SECONDS / real)))
+        self.num_steps[name] = max(_FEWEST_STEPS, math.ceil(BURST_SECONDS / real))
 
 
 def _step(cell: Cell, kind: StepKind, stage: Stage) -> ReplayedStep:

@@ -15,7 +15,6 @@ from liecbench.host import cgroups
 from liecbench.worker.cell_link import CellLink
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.replay.dilation import MAX_CPU_SHARE, cpu_share, estimated_dilation, raised
-from liecbench.worker.replay.punctuality import be_punctual
 from liecbench.worker.replay.replayed_contestant import ReplayedContestant, Stage, step_kinds
 from liecbench.worker.replay.session_profile import SessionProfile
 from liecbench.worker.session_stage import Timed
@@ -34,7 +33,6 @@ class ReplayedStage:
     def __init__(self, session: Session, found: SessionProfile, link: CellLink, heartbeat: Callable[[], None]) -> None:
         self._session, self._link, self._heartbeat = session, link, heartbeat
         self._profile, self._sha256 = found.profile, found.sha256
-        be_punctual()
         self._stage = self._settle()
 
     @property

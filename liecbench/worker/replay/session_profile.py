@@ -18,7 +18,6 @@ from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.device import rank_device
 from liecbench.worker.profile_measurement import measure_profile
 from liecbench.worker.replay.message_cost import measure_message_cost
-from liecbench.worker.replay.punctuality import be_punctual
 
 _TASK_FIELDS = ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay")
 
@@ -92,7 +91,6 @@ def _find(session: Session, directory: Path, heartbeat: Callable[[], None]) -> S
 
 
 def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], None]) -> Profile:
-    be_punctual()
     return measure_profile(
         cell,
         threads=cell.threads,
