@@ -1,7 +1,7 @@
 """The registration of an algorithm with a training loop: attach, detach, and what is possible in between."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import torch
@@ -19,7 +19,7 @@ from liecbench.algorithms.comm.timing import clock_for
 from liecbench.algorithms.comm.transport import uses_nccl
 from liecbench.algorithms.ddp_hook import DdpHook, attached_listener
 from liecbench.algorithms.ddp_parameters import managed_parameters
-from liecbench.algorithms.optimizers import hooked_optimizers
+from liecbench.algorithms.optimizers import hooked_optimizers, optimizer_options
 from liecbench.algorithms.plain_errors import PlainErrors
 from liecbench.algorithms.preconditions import refuse_sparse_gradients, require_ddp, require_one_device
 from liecbench.algorithms.saved_state import Place
@@ -60,7 +60,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module, or ``optimizer`` is no torch optimizer.
             ValueError: If a parameter has an unsupported type, device or layout of gradients, if the optimizer has no
-                parameter of the model, or if ``ddp`` has another communication hook.
+                parameter of the model or the method is not defined with it, or if ``ddp`` has another communication
+                hook.
             RuntimeError: If ``ddp`` or this object is attached already. Also raised later, in ``optimizer.step``, if an
                 enabled GradScaler calls it: the scaler changes the scale of the gradients, so that the memories would
                 be in other units than the gradients.
@@ -73,6 +74,9 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         named = managed_parameters(module)
         managed = [parameter for _, parameter in named]
         optimizers = hooked_optimizers(optimizer, managed)
+        for name, options in optimizer_options(frozenset[Optimizer]().union(*optimizers.values()), managed):
+            if reason := self.incompatible_optimizer(name, options):
+                raise ValueError(f"{type(self).__name__} is not defined with this optimizer: {reason}")
         if not self.supports_sparse:
             refuse_sparse_gradients(module, named, type(self).__name__)
         self.device = require_one_device(named)
@@ -87,6 +91,10 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         self._backwards = Backwards(module, managed)
         self.on_attach(module, group)
         self._attachment = Attachment(self, hook, module, optimizers, group, managed)
+
+    @abstractmethod
+    def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
+        """Return the reason why the method is not defined with an optimizer, or None if it is."""
 
     @abstractmethod
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:

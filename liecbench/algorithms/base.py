@@ -31,7 +31,8 @@ class Algorithm(Attachable):
     """A method that turns the workers' gradients into an update, as a communication hook of DistributedDataParallel.
 
     A subclass implements ``on_attach``, ``reduce_bucket`` and ``schedule``, and overrides ``before_step``,
-    ``after_step``, ``memories``, ``step_kind``, ``batches_per_step`` and ``incompatibility`` as it needs.
+    ``after_step``, ``memories``, ``step_kind``, ``batches_per_step``, ``incompatibility`` and
+    ``incompatible_optimizer`` as it needs.
     ``ServerAlgorithm`` is the base class of methods that average through a server; most need only a ``reduce``.
 
     Attributes:
@@ -98,6 +99,17 @@ class Algorithm(Attachable):
     def batches_per_step(self) -> int:
         """The number of minibatches whose gradients a step accumulates; all but the last run under ``no_sync``."""
         return 1
+
+    def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
+        """Return the reason why the method is not defined with an optimizer, or None if it is.
+
+        ``attach`` calls it for every optimizer of the model's parameters, and a scenario for that of its task.
+
+        Args:
+            name: The lower-case name of the optimizer's class in torch, such as ``sgd``, ``adamw`` or ``muon``.
+            options: The optimizer's options by torch's names, such as ``momentum`` and ``weight_decay``.
+        """
+        return None
 
     @classmethod
     def incompatibility(cls, compressor: Compressor) -> str | None:

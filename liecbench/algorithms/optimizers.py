@@ -57,6 +57,26 @@ def hooked_optimizers(given: object, parameters: Iterable[Parameter]) -> dict[Op
     return innermost
 
 
+def optimizer_options(
+    optimizers: Iterable[Optimizer], parameters: Iterable[Parameter]
+) -> list[tuple[str, dict[str, object]]]:
+    """Return the name and the options of each parameter group with at least one of ``parameters``.
+
+    The name is the lower-case name of the optimizer's class; of a class that inherits from one of torch's, that of
+    torch's. Equal pairs appear once.
+    """
+    own = set(parameters)
+    found: list[tuple[str, dict[str, object]]] = []
+    for optimizer in optimizers:
+        names = [cls.__name__ for cls in type(optimizer).__mro__ if cls.__module__.startswith("torch.optim.")]
+        name = (names[0] if names[0] != "Optimizer" else type(optimizer).__name__).lower()
+        for group in optimizer.param_groups:
+            options = {key: value for key, value in group.items() if key in optimizer.defaults}
+            if not own.isdisjoint(group["params"]) and (name, options) not in found:
+                found.append((name, options))
+    return found
+
+
 def is_within_step(optimizers: Container[object]) -> bool:
     """Return whether the calling hook runs within nested steps of ``optimizers``; only the outer one counts.
 

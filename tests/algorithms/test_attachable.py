@@ -3,6 +3,7 @@
 import datetime as dt
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,6 +19,19 @@ from tests.algorithms.loop_variants.models import Branching
 from tests.distributed import run_ranks
 
 NUM_WORKERS = 4
+
+
+class OnlyPlainSgd(MemSGD):
+    """A method that is defined with SGD without momentum only."""
+
+    def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
+        if name != "sgd":
+            return f"{name} steps otherwise; take SGD"
+        return f"momentum {options['momentum']} counts twice; leave it out" if options["momentum"] else None
+
+
+class Momentum(torch.optim.SGD):
+    """A user's own class, which inherits from torch's."""
 
 
 def made(algorithm: Algorithm | None, **options: Any) -> tuple[nn.Sequential, DistributedDataParallel, torch.optim.SGD]:
@@ -101,6 +115,17 @@ def refused() -> dict[str, Any]:
         with pytest.raises((TypeError, ValueError)) as raised:
             algorithm.attach(*arguments)
         messages[name] = str(raised.value)
+    parameters = ddp.parameters()
+    first, rest = [next(parameters)], list(parameters)
+    groups: list[dict[str, Any]] = [{"params": first, "momentum": 0.5}, {"params": rest}]
+    undefined: dict[str, torch.optim.Optimizer | list[torch.optim.Optimizer]] = {
+        "adamw": [optimizer, torch.optim.AdamW(rest)],
+        "momentum of a group": Momentum(groups),
+    }
+    for name, other_optimizer in undefined.items():
+        with pytest.raises(ValueError, match="is not defined with") as refusal:
+            OnlyPlainSgd(compressor=Sign()).attach(ddp, other_optimizer)
+        messages[name] = str(refusal.value)
     messages["hooks"] = hooks(ddp, optimizer)
     algorithm.attach(ddp, optimizer)
     for name, other in {"twice": algorithm, "two": PSGD()}.items():
@@ -236,6 +261,9 @@ def test_what_attach_refuses_registers_nothing(ranks: list[dict[str, Any]]) -> N
         assert messages["none"] == "attach needs at least one optimizer, and the list is empty"
         assert messages["no optimizer"].endswith("or a list of them; this is of type object")
         assert messages["not ddp"].endswith("wrap the model: DistributedDataParallel(model)")
+        reason = "OnlyPlainSgd is not defined with this optimizer: "
+        assert messages["adamw"] == f"{reason}adamw steps otherwise; take SGD"
+        assert messages["momentum of a group"] == f"{reason}momentum 0.5 counts twice; leave it out"
         assert messages["hooks"] == (0, 0, 0, False)
         assert messages["twice"] == "this MemSGD is attached already; call detach() first, or make another"
         assert messages["two"] == "the model has a MemSGD attached; call its detach() first"
