@@ -7,6 +7,7 @@ liec.attach(ddp, optimizer)
 
 from liecbench.algorithms.averaging import PeriodicAveraging
 from liecbench.algorithms.base import Algorithm, NonFiniteError
+from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm, ErrorFeedback
 from liecbench.algorithms.cser import CSER
@@ -37,6 +38,7 @@ __all__ = [
     "AllReduceBF16",
     "AllReduceFP16",
     "Block",
+    "BlockAlgorithm",
     "CompressedAlgorithm",
     "DoubleSqueeze",
     "ErrorFeedback",

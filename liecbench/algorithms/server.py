@@ -1,288 +1,32 @@
 """The base class of methods that average gradients through a server, during the backward pass, block by block."""
 
-import copy
-from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Annotated, ClassVar, Literal, Self
-
-import torch
-import torch.distributed as dist
-from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from torch import Tensor
-from torch.distributed import GradBucket
-from torch.futures import Future
-from torch.nn import Parameter
-from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms.base import CONFIG, Algorithm, NonFiniteError
-from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
-from liecbench.algorithms.comm.group_exchange import GroupExchange
-from liecbench.algorithms.comm.partition import Block, ServerPlace, plan_blocks
-from liecbench.algorithms.comm.schedule import RecordingExchange, Schedule, ScheduleError, WithoutArithmetic
-from liecbench.algorithms.comm.worker_thread import CallingThread, CommunicationThread, stream_for
-from liecbench.algorithms.ddp_parameters import finds_unused
-from liecbench.algorithms.memory import Memory, declared_memories, square_norm
-from liecbench.algorithms.pending_buckets import PendingBuckets, as_stored
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.block_algorithm import BlockAlgorithm
+from liecbench.algorithms.comm.partition import ServerPlace
 from liecbench.compressors.base import Compressor
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
-class ServerAlgorithm(Algorithm):
+class ServerAlgorithm(BlockAlgorithm):
     """A method that averages through a server: ``reduce`` turns one block of gradient into its update.
 
-    A subclass declares its memories, tensors that it keeps from step to step (``error = WorkerMemory()``,
-    ``server_error = ServerMemory()``). It implements ``reduce``, and overrides ``push_compressor``,
-    ``compressor_input``, ``before_reduce`` and ``after_step`` as it needs. ``reduce`` and ``after_step`` must make the
-    same pushes and pulls on every rank, and must not read a tensor's values on the host (``.item()``, ``if tensor``):
-    ``schedule`` runs both on tensors without values to record the messages of a step.
+    ``reduce`` sends vectors to the server with ``exchange.push``, and brings its answers back with ``exchange.pull``.
 
     Attributes:
         server: ``root`` (rank 0 is the server of every block) or ``sharded`` (each rank is the server of a shard of
             each block).
-        exchange: Sends vectors to the server (``push``) and brings its answers back (``pull``).
-        blocks: The model's blocks.
     """
 
-    block_bytes: Annotated[int, Ge(1)] | Literal["whole"] = 25 * 2**20
     server: ServerPlace = "sharded"
-    supports_pacing: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.exchange: Exchange
-        self.blocks: list[Block] = []
-        self.allocated: dict[str, Memory] = {}
-        self._scratch = torch.empty(0)
+    @property
+    def server_place(self) -> ServerPlace:
+        """The place of the server: ``server``."""
+        return self.server
 
-    @abstractmethod
-    def reduce(self, block: Block) -> Tensor:
-        """Return the update of a block. Called on the communication thread, for one block after the other.
-
-        Args:
-            block: ``block.gradient`` is this worker's gradient, of shape ``[block.numel]``; it may be overwritten.
-
-        Returns:
-            The update, of the same shape, which replaces the gradient. Write the memories only after the last
-            ``exchange.pull``: ``pull`` raises an error if a gradient is not finite, and so keeps the memories finite.
-        """
-
-    def push_compressor(self, step: int) -> Compressor | None:
-        """Return the compressor that workers apply to what they send to the server in step number ``step``.
-
-        ``compression_error`` measures the error of this compressor on ``compressor_input``. If this method returns
-        None, that error is undefined.
-        """
-        return None
-
-    def compressor_input(self, block: Block) -> Tensor:
-        """Return the vector of shape ``[block.numel]`` that a worker compresses for a block.
-
-        The vector may be ``block.gradient`` or lie in scratch memory; the caller may overwrite it.
-        """
-        return block.gradient
-
-    def before_reduce(self, block: Block) -> None:
-        """Prepare the memories of a block. Called before ``reduce``; it must not send anything."""
-        return
-
-    def scratch(self, numel: int) -> Tensor:
-        """Return uninitialised float32 memory of shape ``[numel]``; all calls share the same memory."""
-        if self._scratch.numel() < numel:
-            self._scratch = torch.empty(numel, device=self.device)
-        return self._scratch[:numel]
-
-    def average_models(self) -> None:
-        """Replace local models by their mean, in full precision, if the method has any. Collective.
-
-        Raises:
-            NonFiniteError: If the mean is not finite.
-        """
-        if not self.local_models:
-            return
-        self._non_finite_message = f"step {self.step}: the models are not finite"
-        try:
-            self._thread.run(self._average_blocks)
-        except NonFiniteMessageError:
-            self._failure = NonFiniteError(self._non_finite_message)
-            raise self._failure from None
-
-    def memories(self) -> dict[str, list[Tensor]]:
-        """Return by name each memory that the method declares to keep from step to step: one tensor per block."""
-        return {name: memory.tensors for name, memory in self.allocated.items()}
-
-    def schedule(self, shapes: Sequence[torch.Size], *, world_size: int, step: int) -> Schedule:
-        """Return the messages of step number ``step``, by running ``reduce`` and ``after_step`` on the meta device.
-
-        ``shapes`` are those of the trainable parameters, and ``world_size`` is the number of ranks.
-        """
-        exchange = RecordingExchange(world_size, self.server)
-        recorded = self._without_data(shapes, exchange, step)
-        try:
-            with WithoutArithmetic():
-                for block in recorded.blocks:
-                    exchange.begin(step, block.index)
-                    block.gradient = torch.empty(block.numel, device="meta")
-                    recorded.reduce(block)
-                recorded.step += 1
-                exchange.begin_after_step()
-                recorded.after_step()
-        except (NotImplementedError, RuntimeError) as error:
-            message = f"what {type(self).__name__} sends cannot be recorded: {error}"
-            raise ScheduleError(f"{message}; its reduce and after_step must not read a tensor's values") from error
-        return Schedule(
-            world_size=world_size,
-            server=self.server,
-            blocks=tuple(tuple(map(int, block.names)) for block in recorded.blocks),
-            calls=tuple(exchange.calls),
-        )
-
-    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
-        """Plan the blocks, allocate the memories and start the communication thread."""
-        self._ddp = ddp
-        self._non_finite_message = ""
-        exchange = GroupExchange(
-            group,
-            self.server,
-            self._stopwatch(),
-            pacer=self.pacer,
-            path=self.path,
-            device=self.device,
-            on_flag=lambda flag: self._finite_check.submit(flag, self._non_finite_message),
-        )
-        self._set_up(self._managed, exchange)
-        self._block_of: dict[Tensor, Block] = {
-            parameter: block for block in self.blocks for parameter in block.parameters
-        }
-        self._stream = stream_for(self.device)
-        self._thread: CommunicationThread | CallingThread = CommunicationThread(self._stream)
-        self._buckets = PendingBuckets()
-        self._num_reduced = 0
-        # The memories before a step, by name and block; only if a backward pass may leave parameters unused.
-        self._memories_before: dict[tuple[str, int], Tensor] = {}
-
-    def reduce_bucket(self, bucket: GradBucket) -> Future[Tensor]:
-        """Queue a bucket for the communication thread."""
-        future: Future[Tensor] = Future(devices=self._stream.devices)
-        parameters, gradients, buffer = bucket.parameters(), bucket.gradients(), bucket.buffer()
-        self._thread.submit(lambda: self._receive(parameters, gradients, buffer, future))
-        return future
-
-    def restore_memories(self, parameters: list[Parameter]) -> None:
-        """Set the memories of ``parameters`` to the values that they had before the step."""
-        if self._memories_before:
-            self._thread.run(lambda: self._restore(parameters))
-
-    @contextmanager
-    def evaluation(self) -> Iterator[None]:
-        """Replace local models by their mean while the ``with`` body runs, then restore them. Collective."""
-        self._require_attached("evaluation")
-        self.synchronize()
-        if not self.local_models:
-            yield
-            return
-        local = [block.flat_parameters() for block in self.blocks]
-        try:
-            self.average_models()
-            self.synchronize()
-            yield
-        finally:
-            for block, flat in zip(self.blocks, local, strict=True):
-                block.set_parameters(flat)
-
-    def compression_error(self) -> float | None:
-        """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now, or None if it is undefined.
-
-        v is computed from the gradients that the parameters hold, and from the memories. The call changes no state.
-        """
-        compressor = self.push_compressor(0)
-        if compressor is None:
-            return None
-        residual = total = 0.0
-        for block in self.blocks:
-            for parameter in block.parameters:
-                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
-                block.add_gradient(parameter, gradient)
-            block.gather()
-            vector = self.compressor_input(block)
-            total += square_norm(vector)
-            self.exchange.keep_residual(compressor, vector)
-            residual += square_norm(vector)
-            block.release()
-        return residual / total if total else None
-
-    def on_detach(self) -> None:
-        """Stop the communication thread."""
-        self._thread.close()
-
-    def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        self.exchange = exchange
-        named = [(name, parameter) for name, parameter in named if parameter.numel()]
-        self.blocks = [
-            Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
-            for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.block_bytes))
-        ]
-        declared = declared_memories(type(self))
-        self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
-
-    def _without_data(self, shapes: Sequence[torch.Size], exchange: RecordingExchange, step: int) -> Self:
-        """Return a copy of this algorithm on the meta device, for parameters of these shapes and step ``step``."""
-        other = copy.copy(self)
-        other.device, other._scratch, other._thread = torch.device("meta"), torch.empty(0), CallingThread()
-        parameters = [Parameter(torch.empty(shape, device="meta")) for shape in shapes]
-        other._set_up([(str(i), parameter) for i, parameter in enumerate(parameters)], exchange)
-        other.set_step(step)
-        return other
-
-    def _receive(
-        self, parameters: list[Tensor], gradients: list[Tensor], buffer: Tensor, future: Future[Tensor]
-    ) -> None:
-        try:
-            blocks = {parameter: self._block_of[parameter] for parameter in parameters if parameter.numel()}
-            self._buckets.add(buffer, future, {block.index for block in blocks.values()})
-            for parameter, flat in zip(parameters, gradients, strict=True):
-                block = blocks.get(parameter)
-                is_complete = block is not None and block.add_gradient(parameter, as_stored(flat, parameter))
-                if block is not None and is_complete and self._failure is None:
-                    self._reduce(block)
-        except BaseException as error:
-            self._failure = error
-        if self._failure is not None:
-            self._buckets.abandon()
-            if not future.done():
-                future.set_result(buffer)
-
-    def _reduce(self, block: Block) -> None:
-        block.gather()
-        self.exchange.begin(self.step, block.index)
-        names = f"{block.names[-1]} … {block.names[0]}" if len(block.names) > 1 else block.names[0]
-        self._non_finite_message = f"step {self.step}: gradients of block {block.index} ({names}) are not finite"
-        try:
-            self.before_reduce(block)
-            self._keep_memories(block)
-            block.scatter(self.reduce(block))
-        except NonFiniteMessageError:
-            raise NonFiniteError(self._non_finite_message) from None
-        self._num_reduced += 1
-        if self._num_reduced == len(self.blocks):
-            self._num_reduced = 0
-            self.step += 1
-        self._buckets.finish_block(block.index)
-
-    def _keep_memories(self, block: Block) -> None:
-        if finds_unused(self._ddp):
-            for name, memory in self.allocated.items():
-                self._memories_before[name, block.index] = memory[block].clone()
-
-    def _restore(self, parameters: list[Parameter]) -> None:
-        unused = set(parameters)
-        for (name, index), before in self._memories_before.items():
-            for parameter, extent in zip(self.blocks[index].parameters, self.blocks[index].extents(), strict=True):
-                if parameter in unused:
-                    memory = self.allocated[name]
-                    memory.piece(memory[self.blocks[index]], index, extent).copy_(memory.piece(before, index, extent))
-
-    def _average_blocks(self) -> None:
-        for block in self.blocks:
-            block.set_parameters(self.exchange.mean(block.flat_parameters()))
+    def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
+        """Replace ``vector`` by ``vector`` − C(``vector``), where C is applied as in ``exchange.push``."""
+        self.exchange.keep_residual(compressor, vector)

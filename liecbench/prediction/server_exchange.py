@@ -1,4 +1,4 @@
-"""The seconds of a push or a pull through a server: compressing, sending, receiving and decompressing on every rank."""
+"""The seconds of a push, pull or gather: compressing, sending, receiving and decompressing on every rank."""
 
 import functools
 import math
@@ -36,9 +36,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSizes:
-    """A push or a pull, with the sizes of its shards.
+    """A push, a pull or a gather, with the sizes of its shards.
 
     All shards but the last have ``numel`` elements, and the last has ``last_numel``. With a root server there is one.
+    In a gather every rank's whole vector counts as a shard.
     """
 
     direction: str
@@ -56,11 +57,16 @@ class CallSizes:
     @classmethod
     def of(cls, call: Call, schedule: Schedule, times: CompressorTimes) -> "CallSizes":
         """Return the sizes of a call of ``schedule``, whose compressor takes ``times``."""
-        assert schedule.server is not None, "a call goes through a server"
-        num_shards, numel, last = _shard_sizes(call.numel, schedule.world_size, schedule.server)
+        if call.direction == "gather":
+            place: ServerPlace = "sharded"
+            num_shards, numel, last = schedule.world_size, call.numel, call.numel
+        else:
+            assert schedule.server is not None, "a push or a pull goes through a server"
+            place = schedule.server
+            num_shards, numel, last = _shard_sizes(call.numel, schedule.world_size, place)
         return cls(
             direction=call.direction,
-            place=schedule.server,
+            place=place,
             world_size=schedule.world_size,
             vector_numel=call.numel,
             num_shards=num_shards,
@@ -129,17 +135,22 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
     own_numel, own_bytes = sizes.own(rank)
     to_servers = Messages(number=sizes.num_shards - bool(own_numel), num_bytes=sizes.total_bytes - own_bytes)
     to_workers = Messages(number=peers if own_numel else 0, num_bytes=peers * own_bytes)
-    times, is_push = sizes.times, sizes.direction == "push"
+    times, is_push, after = sizes.times, sizes.direction == "push", 0.0
     sent, received = (to_servers, to_workers) if is_push else (to_workers, to_servers)
     wire = wire_seconds(rates, sent, received, announced=costs.announces)
     if is_push:
         # A message for every shard is compressed, and every message for the own shard is added.
         each_first, handled = times.compress.seconds(sizes.numel), times.accumulate.seconds(own_numel)
         before, own = 0.0, times.compress.seconds(own_numel) + handled
+    elif sizes.direction == "gather":
+        each_first, handled, own = 0.0, 0.0, 0.0
+        before = times.compress.seconds(own_numel)
+        # All messages are added when the last has arrived.
+        after = times.decompress.seconds(own_numel) + peers * times.accumulate.seconds(own_numel)
     else:
         each_first, handled = 0.0, times.decompress.seconds(sizes.numel)
         before, own = times.compress.seconds(own_numel), times.decompress.seconds(own_numel)
-    compress = before + peers * (each_first + handled) + own
+    compress = before + peers * (each_first + handled) + own + after
     if not costs.announces:
         return Span(
             seconds=compress + peers * costs.message_seconds + wire + trip, wire_seconds=wire, compress_seconds=compress
@@ -153,7 +164,7 @@ def _sharded(sizes: CallSizes, rank: int, rates: LinkRates, links: RankLinks, co
         each_first + costs.message_seconds + handled,
         (each_wire + trip + costs.message_seconds) / in_flight,
     )
-    seconds = start + (peers - 1) * turn + max(each_wire + trip, own) + handled
+    seconds = start + (peers - 1) * turn + max(each_wire + trip, own) + handled + after
     return Span(seconds=seconds, wire_seconds=wire, compress_seconds=min(compress, seconds - wire))
 
 

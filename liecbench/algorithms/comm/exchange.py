@@ -1,12 +1,16 @@
-"""Exchange of vectors through a server: workers push compressed vectors and pull the server's compressed answer."""
+"""Exchange of compressed vectors: through a server, with a push and a pull, or from every rank to every other."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from liecbench.algorithms.comm.partition import ServerPlace, Shard, cut_shards, local_shard_of
-from liecbench.compressors.base import Compressor
+from liecbench.compressors.base import Compressor, Message
 from liecbench.compressors.identity import Identity
+
+# Computes, in the tensor that is its second argument, the result of a gather from the messages of all ranks, by rank.
+Combine = Callable[[Sequence[Message], Tensor], object]
 
 
 class NonFiniteMessageError(FloatingPointError):
@@ -14,12 +18,12 @@ class NonFiniteMessageError(FloatingPointError):
 
 
 class Exchange(ABC):
-    """An exchange that averages the workers' vectors through a server.
+    """An exchange that averages the workers' vectors, through a server or on every rank.
 
     ``push`` sends a vector to the server, ``pull`` brings the server's answer to every worker, ``mean`` does both
-    without compression. All three are collective: every rank makes the same calls in the same order. Vectors are
-    contiguous float32 tensors of shape ``[numel]``. In ``root`` mode rank 0 is the server; in ``sharded`` mode every
-    rank is the server of one shard of each vector.
+    without compression. ``gather`` needs no server: every rank sends its vector to all others. All four are collective:
+    every rank makes the same calls in the same order. Vectors are contiguous float32 tensors of shape ``[numel]``. In
+    ``root`` mode rank 0 is the server; in ``sharded`` mode every rank is the server of one shard of each vector.
     """
 
     def __init__(self, rank: int, world_size: int, server: ServerPlace) -> None:
@@ -85,6 +89,34 @@ class Exchange(ABC):
         Raises:
             NonFiniteMessageError: On every rank, if q is not finite; ``error`` then keeps its value. Over NCCL, where
                 the host runs ahead of the GPU, ``pull`` raises nothing: the algorithm raises an error one step later.
+        """
+
+    @abstractmethod
+    def gather(
+        self,
+        compressor: Compressor,
+        vector: Tensor,
+        *,
+        out: Tensor,
+        residual: Tensor | None = None,
+        combine: Combine | None = None,
+    ) -> Tensor:
+        """Send C(``vector``) to every other rank, and compute the same result from all C(``vector``) on every rank.
+
+        Args:
+            compressor: The compressor C.
+            vector: This worker's vector.
+            out: A vector of the same shape, which receives the result; may be ``vector`` itself.
+            residual: A vector of the same shape, which receives ``vector`` − C(``vector``); may be ``vector`` itself,
+                but not ``out``.
+            combine: Computes the result, in its second argument, from the messages of all ranks, which are in the order
+                of the ranks. None computes the mean.
+
+        Returns:
+            ``out``.
+
+        Raises:
+            NonFiniteMessageError: If a message is not finite, under the same conditions as in ``pull``.
         """
 
     @abstractmethod

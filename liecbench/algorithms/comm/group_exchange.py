@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
+from liecbench.algorithms.comm.exchange import Combine, Exchange, NonFiniteMessageError
 from liecbench.algorithms.comm.gloo import GlooTransport
 from liecbench.algorithms.comm.gloo_staged import StagedGlooTransport
 from liecbench.algorithms.comm.message_sum import MessageSum
@@ -26,7 +26,7 @@ _CPU = torch.device("cpu")
 
 
 class GroupExchange(Exchange):
-    """Pushes vectors of the ranks of a process group to a server, and pulls the server's vectors.
+    """Sends vectors of the ranks of a process group to a server and back, or to all ranks.
 
     Payload bytes, messages and seconds are counted by ``watch``.
 
@@ -161,6 +161,47 @@ class GroupExchange(Exchange):
         if error is not None:
             error.zero_() if is_exact else error.copy_(mean)
         return target
+
+    def gather(
+        self,
+        compressor: Compressor,
+        vector: Tensor,
+        *,
+        out: Tensor,
+        residual: Tensor | None = None,
+        combine: Combine | None = None,
+    ) -> Tensor:
+        """Send C(``vector``) to every other rank, and compute the same result from all C(``vector``) on every rank.
+
+        The messages of all ranks are in memory at the same time, because every rank adds them in the same order. The
+        arguments are those of ``Exchange.gather``.
+        """
+        self._rng_key = dataclasses.replace(self._rng_key, stage=next(self._stages), from_server=False)
+        decoders = [
+            compressor.with_rng(dataclasses.replace(self._rng_key, shard=rank, sender=rank))
+            for rank in range(self.world_size)
+        ]
+        with self._watch.timed("compress_seconds", "compress"):
+            own = decoders[self.rank].compress(vector, residual)
+        if own.payload.data_ptr() == out.data_ptr():  # an uncompressed message is the vector itself
+            own = Message(own.payload.clone(), own.numel)
+        messages = dict.fromkeys(range(self.world_size), own)
+        traffic = Traffic(
+            outgoing=dict.fromkeys(self._peers, lambda: own),
+            incoming=dict.fromkeys(self._peers, lambda: self._transport.recv_buffer(compressor, vector.numel())),
+            is_dense=isinstance(compressor, Identity),
+        )
+        with self._watch.transfer():
+            messages.update(self._transport.exchange(traffic, limit_bytes=vector.nbytes * self.world_size))
+        with self._watch.timed("compress_seconds", "decompress"):
+            if combine is not None:
+                combine(list(messages.values()), out)
+            else:
+                for rank, message in messages.items():
+                    decoders[rank].decompress(message, out, accumulate=rank > 0, weight=1 / self.world_size)
+            finite = [decoders[rank].is_finite(message) for rank, message in messages.items()]
+        self._check(finite)
+        return out
 
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
         """Replace ``vector`` by ``vector`` − C(``vector``), shard by shard."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from liecbench.algorithms.comm.exchange import Exchange
+from liecbench.algorithms.comm.exchange import Combine, Exchange
 from liecbench.algorithms.comm.partition import ServerPlace, Shard, cut_shards
 from liecbench.compressors.base import Compressor
 
@@ -29,7 +29,7 @@ class Transfer:
         sender: The rank that sends it.
         receiver: The rank that receives it.
         num_bytes: Payload bytes.
-        call: The number of the push or pull that sends the message, from 0; all ranks make the same calls in order.
+        call: The number of the call that sends the message, from 0; all ranks make the same calls in order.
         block: The index of the gradient block, or None if the message is sent after the optimizer's step.
         depends_on: Indices, in ``Schedule.transfers``, of the transfers that the sender must receive before it sends.
     """
@@ -57,24 +57,39 @@ class ScheduledAllReduce:
     depends_on: tuple[int, ...]
 
 
+Direction = Literal["push", "pull", "gather"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A push or a pull of one vector, which all ranks make at the same point of a step.
+    """A push, a pull or a gather of one vector, which all ranks make at the same point of a step.
 
     In a push, every rank sends each shard of its compressed vector to the shard's server, which averages. In a pull,
-    each server sends its compressed shard of the answer to every rank.
+    each server sends its compressed shard of the answer to every rank. In a gather, every rank sends its whole
+    compressed vector to every other rank.
 
     Attributes:
-        direction: ``push`` or ``pull``.
+        direction: ``push``, ``pull`` or ``gather``.
         numel: The vector's number of elements.
         compressor: The compressor of the messages.
         block: The index of the gradient block, or None if the call is made after the optimizer's step.
     """
 
-    direction: Literal["push", "pull"]
+    direction: Direction
     numel: int
     compressor: Compressor
     block: int | None
+
+    def shards(self, world_size: int, server: ServerPlace | None) -> list[Shard]:
+        """Return the parts that are sent as one message each, with the rank that all others send to or receive from.
+
+        In a gather among ``world_size`` ranks, each rank sends the whole vector, as if it were the rank's shard of the
+        answer of a pull. Otherwise the parts are the shards of the vector, whose servers are at ``server``.
+        """
+        if self.direction == "gather":
+            return [Shard(rank, 0, self.numel) for rank in range(world_size)]
+        assert server is not None, "a push or a pull goes through a server"
+        return cut_shards(self.numel, world_size, server)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +98,10 @@ class Schedule:
 
     Attributes:
         world_size: The number of ranks.
-        server: The place of the server that ``calls`` go through; None without a server.
+        server: The place of the server that pushes and pulls go through; None without a server.
         blocks: For each gradient block, or bucket of DDP, the indices of its parameters, in the order in which the
             backward pass completes the blocks.
-        calls: The pushes and pulls, in order.
+        calls: The pushes, pulls and gathers, in order.
         all_reduces: The collectives of torch, in the order in which they start.
     """
 
@@ -96,10 +111,9 @@ class Schedule:
     calls: tuple[Call, ...] = ()
     all_reduces: tuple[ScheduledAllReduce, ...] = ()
 
-    def shards(self, numel: int) -> list[Shard]:
-        """Return the shards of a vector of ``numel`` elements that goes through the server."""
-        assert self.server is not None, "only calls have shards"
-        return cut_shards(numel, self.world_size, self.server)
+    def shards(self, call: Call) -> list[Shard]:
+        """Return the parts of a call's vector that are sent as one message each; see ``Call.shards``."""
+        return call.shards(self.world_size, self.server)
 
     @functools.cached_property
     def transfers(self) -> tuple[Transfer, ...]:
@@ -126,7 +140,7 @@ class Schedule:
 
     def _messages(self, call: Call) -> Iterator[tuple[int, int, int]]:
         """Yield sender, receiver and bytes of each message of a call."""
-        for shard in self.shards(call.numel):
+        for shard in self.shards(call):
             num_bytes = call.compressor.message_bytes(shard.numel)
             for other in range(self.world_size):
                 if other != shard.owner:
@@ -142,9 +156,9 @@ class Schedule:
         each_way = all_reduce_bytes(sum(reduce.num_bytes for reduce in self.all_reduces), self.world_size)
         sent, received = [each_way] * self.world_size, [each_way] * self.world_size
         for call in self.calls:
-            # The workers' side of a call is the sending one in a push, and the receiving one in a pull.
+            # The workers' side of a call is the sending one in a push, and the receiving one in a pull or a gather.
             workers, servers = (sent, received) if call.direction == "push" else (received, sent)
-            sizes = {shard.owner: call.compressor.message_bytes(shard.numel) for shard in self.shards(call.numel)}
+            sizes = {shard.owner: call.compressor.message_bytes(shard.numel) for shard in self.shards(call)}
             total = sum(sizes.values())
             for rank in range(self.world_size):
                 own = sizes.get(rank, 0)
@@ -159,7 +173,7 @@ class Schedule:
         """
         longest, arrived = 0, [0] * self.world_size  # for each rank, the longest chain that ended with it
         for call in self.calls:
-            servers = {shard.owner for shard in self.shards(call.numel)}
+            servers = {shard.owner for shard in self.shards(call)}
             everyone = set(range(self.world_size))
             senders, receivers = (everyone, servers) if call.direction == "push" else (servers, everyone)
             first, second = [*sorted(senders, key=lambda rank: -arrived[rank])[:2], None][:2]
@@ -175,7 +189,7 @@ class Schedule:
         """Return for each rank the number of messages that it sends; an all-reduce counts as one."""
         counts = [len(self.all_reduces)] * self.world_size
         for call in self.calls:
-            servers = {shard.owner for shard in self.shards(call.numel)}
+            servers = {shard.owner for shard in self.shards(call)}
             for rank in range(self.world_size):
                 is_server = rank in servers
                 counts[rank] += (
@@ -207,7 +221,7 @@ class WithoutArithmetic(TorchFunctionMode):
 
 
 class RecordingExchange(Exchange):
-    """An exchange that sends nothing, and records the pushes and pulls in ``calls``.
+    """An exchange that sends nothing, and records the pushes, pulls and gathers in ``calls``.
 
     Vectors are on the meta device: they have a shape, but no values. Only the calls of rank 0 are made, because
     every rank would make the same calls.
@@ -256,8 +270,24 @@ class RecordingExchange(Exchange):
         self._record("pull", target.numel(), compressor)
         return target
 
+    def gather(
+        self,
+        compressor: Compressor,
+        vector: Tensor,
+        *,
+        out: Tensor,
+        residual: Tensor | None = None,
+        combine: Combine | None = None,
+    ) -> Tensor:
+        """Record a gather.
+
+        The arguments are those of ``Exchange.gather``.
+        """
+        self._record("gather", vector.numel(), compressor)
+        return out
+
     def keep_residual(self, compressor: Compressor, vector: Tensor) -> None:
         """Do nothing, because this method of an exchange sends nothing."""
 
-    def _record(self, direction: Literal["push", "pull"], numel: int, compressor: Compressor) -> None:
+    def _record(self, direction: Direction, numel: int, compressor: Compressor) -> None:
         self.calls.append(Call(direction=direction, numel=numel, compressor=compressor, block=self._block))

@@ -66,11 +66,14 @@ def _compressor_seconds(profile: Profile, schedule: Schedule) -> float:
     """Return about the seconds in which a rank compresses and decompresses in a step."""
     seconds = 0.0
     for call in schedule.calls:
-        times, shards = compressor_times(profile, call.compressor), schedule.shards(call.numel)
+        times, shards = compressor_times(profile, call.compressor), schedule.shards(call)
         shard = max(one.numel for one in shards)
         if call.direction == "push":
             one_each = times.compress.seconds(shard) * len(shards)
             seconds += one_each + times.accumulate.seconds(shard) * schedule.world_size
+        elif call.direction == "gather":
+            added = (schedule.world_size - 1) * times.accumulate.seconds(shard)
+            seconds += times.compress.seconds(shard) + times.decompress.seconds(shard) + added
         else:
             seconds += times.compress.seconds(shard) + times.decompress.seconds(shard) * len(shards)
     return seconds

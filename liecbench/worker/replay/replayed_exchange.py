@@ -1,4 +1,4 @@
-"""The pushes and pulls of a replayed step: messages of the true sizes over the true transport, without values."""
+"""The pushes, pulls and gathers of a replayed step: true sizes over the true transport, without values."""
 
 import functools
 from collections.abc import Callable
@@ -44,23 +44,26 @@ class ReplayedExchange:
         """Make a call, and return when this rank's part in it is done. Collective.
 
         Args:
-            call: The push or pull.
+            call: The push, pull or gather.
             times: The times of the call's compressor.
         """
-        shards = self.schedule.shards(call.numel)
+        shards = self.schedule.shards(call)
         own = local_shard_of(shards, self.rank)
-        traffic = (
-            self._push(call, times, shards, own) if call.direction == "push" else self._pull(call, times, shards, own)
-        )
+        start = {"push": self._push, "pull": self._pull, "gather": self._gather}[call.direction]
+        traffic = start(call, times, shards, own)
         traffic.is_dense = isinstance(call.compressor, Identity)
+        limit_bytes = _BYTES_PER_ELEMENT * sum(shard.numel for shard in shards)
         received = {shard.owner: shard.numel for shard in shards}
         with self.watch.transfer():
-            for sender, _ in self.transport.exchange(traffic, limit_bytes=_BYTES_PER_ELEMENT * call.numel):
+            for sender, _ in self.transport.exchange(traffic, limit_bytes=limit_bytes):
                 self.pauses.pause(self.extra_seconds)
                 if call.direction == "push":
                     self._work("decompress", times.accumulate.seconds(own.numel))
-                else:
+                elif call.direction == "pull":
                     self._work("decompress", times.decompress.seconds(received[sender]))
+        if call.direction == "gather":
+            added = (self.schedule.world_size - 1) * times.accumulate.seconds(call.numel)
+            self._work("decompress", times.decompress.seconds(call.numel) + added)
 
     def _push(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
         """Return the messages of a push: from every rank to the server of each shard."""
@@ -83,6 +86,12 @@ class ReplayedExchange:
             self._work("compress", times.compress.seconds(own.numel))
             traffic.outgoing = dict.fromkeys(self._peers, self._after(0.0, call, own))
             traffic.overlap = lambda: self._work("decompress", times.decompress.seconds(own.numel))
+        return traffic
+
+    def _gather(self, call: Call, times: CompressorTimes, shards: list[Shard], own: Shard) -> Traffic:
+        """Return the messages of a gather: from every rank to every other; they are decompressed when all are there."""
+        traffic = self._pull(call, times, shards, own)
+        traffic.overlap = lambda: None
         return traffic
 
     @property

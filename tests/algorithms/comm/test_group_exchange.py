@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 from dataclasses import dataclass
 from typing import Literal
@@ -154,3 +155,70 @@ def test_a_server_knows_each_senders_own_positions(server: Server) -> None:
     for actual, expected in run_ranks(entries_of_own_positions, 3, server):
         torch.testing.assert_close(actual, expected)
         assert len(set(expected.tolist())) > 3
+
+
+@dataclass
+class Gathered:
+    mean: torch.Tensor
+    chosen: torch.Tensor
+    residual: torch.Tensor
+    counters: Counters
+    scheduled: tuple[int, int, int]
+    met_nan: bool
+
+
+def gather_all() -> list[Gathered]:
+    """Gather with Identity in place, and with Sign; then send a NaN from rank 1."""
+    group = dist.new_group()
+    assert group is not None
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    found = []
+    for numel in (1, 33):
+        watch = Stopwatch()
+        exchange = GroupExchange(group, "sharded", watch)
+        mean, residual, chosen = vector(numel, rank), torch.empty(numel), torch.empty(numel)
+        exchange.gather(Identity(), mean, out=mean)
+        exchange.gather(
+            Sign(),
+            vector(numel, rank),
+            out=chosen,
+            residual=residual,
+            combine=lambda messages, out: out.copy_(Sign().decompress(messages[-1])),
+        )
+        recording = RecordingExchange(world_size, "sharded")
+        for compressor in (Identity(), Sign()):
+            recording.gather(compressor, torch.empty(numel, device="meta"), out=torch.empty(numel, device="meta"))
+        schedule = Schedule(world_size=world_size, calls=tuple(recording.calls))
+        scheduled = (*schedule.payload_bytes()[rank], schedule.num_messages()[rank])
+        counted = dataclasses.replace(watch.counters)
+        found.append(Gathered(mean, chosen, residual, counted, scheduled, meets_nan(exchange, numel)))
+    return found
+
+
+def meets_nan(exchange: GroupExchange, numel: int) -> bool:
+    nan = torch.full((numel,), float("nan") if dist.get_rank() == dist.get_world_size() - 1 else 1.0)
+    try:
+        exchange.gather(Identity(), nan, out=torch.empty(numel))
+    except NonFiniteMessageError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_a_gather_brings_every_vector_to_every_rank(world_size: int) -> None:
+    ranks = run_ranks(gather_all, world_size)
+
+    for index, numel in enumerate((1, 33)):
+        vectors = [vector(numel, rank) for rank in range(world_size)]
+        signs = [torch.where(v >= 0, 1.0, -1.0) * v.abs().mean() for v in vectors]
+        each = 4 * numel + 4 + -(-numel // 8)  # bytes that a rank sends to another: the vector, and its compressed form
+        for rank, seen in enumerate(found[index] for found in ranks):
+            torch.testing.assert_close(seen.mean, torch.stack(vectors).mean(dim=0))
+            assert torch.equal(seen.mean, ranks[0][index].mean)
+            torch.testing.assert_close(seen.chosen, signs[-1])  # ``combine`` gets the messages in the order of ranks
+            torch.testing.assert_close(seen.residual, vectors[rank] - signs[rank])
+            sent = (world_size - 1) * each
+            counted = seen.counters
+            assert (counted.sent_bytes, counted.received_bytes) == (sent, sent)
+            assert (counted.sent_bytes, counted.received_bytes, counted.sent_messages) == seen.scheduled
+            assert seen.met_nan
