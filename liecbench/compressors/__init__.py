@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from liecbench.compressors.base import Compressor, Message, RngKey
+    from liecbench.compressors.chunked_top_k import ChunkedTopK
     from liecbench.compressors.half_precision import BF16, FP16
     from liecbench.compressors.identity import Identity
     from liecbench.compressors.int8 import Int8
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 else:
     _CLASSES_BY_MODULE = {
         "base": ["Compressor", "Message", "RngKey"],
+        "chunked_top_k": ["ChunkedTopK"],
         "half_precision": ["BF16", "FP16"],
         "identity": ["Identity"],
         "int8": ["Int8"],
@@ -44,6 +46,7 @@ __all__ = [
     "FP16",
     "QSGD",
     "BlockSign",
+    "ChunkedTopK",
     "Compressor",
     "Identity",
     "Int8",

@@ -22,15 +22,20 @@ from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver, jit
 
-from liecbench.compressors import QSGD, Compressor, RandomK, TopK
+from liecbench.compressors import QSGD, ChunkedTopK, Compressor, RandomK, TopK
 from liecbench.compressors.kernels import dispatch, triton
 from liecbench.compressors.majority_vote import Majority, Votes
 from tests.compressors.test_compressors import EVERY
 from tests.compressors.vectors import normal
 
 # Compressors that launch the kernels of others with other constants, and those that launch the same kernels.
-OTHER_FORMS = {str(one) for one in [RandomK(0.7), RandomK(0.1, unbiased=True), QSGD(levels=1)]}
-SAME_FORMS = {str(one) for one in [TopK(1.0), QSGD(levels=100)]} | {"BlockSign()"}
+OTHER_FORMS = {
+    str(one) for one in [RandomK(0.7), RandomK(0.1, unbiased=True), QSGD(levels=1), ChunkedTopK(chunk=16, kept=3)]
+}
+SAME_FORMS = {
+    "BlockSign()",
+    *(str(one) for one in [TopK(1.0), QSGD(levels=100), ChunkedTopK(chunk=100, kept=7, bits=32)]),
+}
 
 
 class Hopper:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from liecbench.compressors import BF16, FP16, Compressor, Identity, Message, RandomK, Rounds, TopK
+from liecbench.compressors import BF16, FP16, ChunkedTopK, Compressor, Identity, Message, RandomK, Rounds, TopK
 from liecbench.compressors.base import RngKey
 from tests.compressors.combinations import spread
 from tests.compressors.kernels.triton.places import Place, places
@@ -21,6 +21,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:(invalid value|overflow) encount
 RATIOS = [0.001, 0.01, 0.1, 0.7, 1.0]
 COMPRESSORS: list[Compressor] = [
     *map(TopK, RATIOS),
+    ChunkedTopK(),
+    ChunkedTopK(chunk=100, kept=99),
+    ChunkedTopK(chunk=512, kept=5, bits=32),
     *map(RandomK, RATIOS),
     RandomK(0.1, unbiased=True).with_rng(RngKey(step=3, shard=1)),
     RandomK(0.1, shared_mask=False).with_rng(RngKey(step=3, shard=1, sender=2)),
@@ -35,7 +38,7 @@ LENGTH = 2500
 # Around what a kernel takes at once: 512, 1024, 2048, 4096 and 8192 elements.
 LENGTHS = [1, 2, 7, 511, 513, 1025, 2047, 2048, 2049, 4097, 8191, 8193]
 casts = pytest.mark.parametrize("compressor", [FP16(), BF16()], ids=str)
-ONE_OF_A_KIND: list[Compressor] = [TopK(0.01), TopK(0.7), RandomK(0.1), BF16()]
+ONE_OF_A_KIND: list[Compressor] = [TopK(0.01), TopK(0.7), ChunkedTopK(), RandomK(0.1), BF16()]
 
 
 def of_every_exponent(numel: int) -> Tensor:

@@ -1,0 +1,168 @@
+"""The compressor ChunkedTopK: keep the largest entries of each chunk, and send each of them in 2 bits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge, Le
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.compressors.base import Compressor
+from liecbench.compressors.codecs import chunk_positions, codebook
+from liecbench.compressors.kernels import cpu
+
+
+@plain_dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The parts of a message of ``ChunkedTopK``.
+
+    Attributes:
+        num_kept: The number of entries that all chunks keep.
+        num_indexed: The number of kept entries whose positions are sent. A chunk that keeps all its entries, as a short
+            last chunk may, sends no positions.
+        value_bytes: The bytes of the kept values, or of the codebook if values are sent in 2 bits.
+        position_bytes: The bytes of the positions, which follow.
+        code_bytes: The bytes of the 2-bit codes, which come last.
+    """
+
+    num_kept: int
+    num_indexed: int
+    value_bytes: int
+    position_bytes: int
+    code_bytes: int
+
+    def split(self, payload: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return views of a payload's values or codebook (float32), its positions and its codes (uint8)."""
+        values, positions, codes = payload.split([self.value_bytes, self.position_bytes, self.code_bytes])
+        return values.view(torch.float32), positions, codes
+
+
+@dataclass(frozen=True)
+class ChunkedTopK(Compressor):
+    """C(v) keeps the ``kept`` entries of largest magnitude of every ``chunk`` entries, each in 2 bits.
+
+    The 2 bits of a kept entry name its sign, and whether its magnitude is above the mean magnitude of all kept entries.
+    Each of these four groups of entries is replaced by its mean; the four means, the codebook, are sent with the
+    message. A position takes 12 bits. With the defaults, a chunk takes 112 bytes and the codebook 16, which is 146
+    times less than float32. With ``bits`` 32, the kept values are sent as they are, without a codebook; with ``kept``
+    equal to ``chunk`` as well, C(v) = v. SparseLoCo compresses every parameter tensor by itself, so that each has a
+    codebook of its own.
+
+    C is a δ-contraction with δ ≥ 1/n; without the codebook, δ ≥ ``kept`` / ``chunk``. Of equal magnitudes, those at
+    lower positions are kept. Source: SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706), whose bins are set by the
+    standard deviation instead.
+
+    Attributes:
+        chunk: The number of entries of a chunk. The last chunk may be shorter.
+        kept: The number of entries that a chunk keeps, at most ``chunk``. A shorter chunk keeps all its entries.
+        bits: The bits of a kept value: 2 with a codebook, or 32.
+    """
+
+    cpu_kernels: ClassVar[tuple[str, ...]] = cpu.modules("chunked_largest", "magnitude")
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.chunked_top_k:ChunkedTopKOnGpu"
+
+    chunk: Annotated[int, Ge(1), Le(chunk_positions.LONGEST_CHUNK)] = 4096
+    kept: Annotated[int, Ge(1), Le(chunk_positions.LONGEST_CHUNK)] = 64
+    bits: Literal[2, 32] = 2
+
+    def __post_init__(self) -> None:
+        if self.kept > self.chunk:
+            raise ValueError(
+                f"kept is {self.kept}, more than the {self.chunk} entries of a chunk; set at most {self.chunk}"
+            )
+
+    def layout(self, numel: int) -> Layout:
+        """Return the parts of a message for ``numel`` elements."""
+        whole, rest = divmod(numel, self.chunk)
+        num_kept = whole * self.kept + min(rest, self.kept)
+        num_indexed = (whole * self.kept if self.kept < self.chunk else 0) + (self.kept if rest > self.kept else 0)
+        coded = self.bits == codebook.BITS
+        return Layout(
+            num_kept=num_kept,
+            num_indexed=num_indexed,
+            value_bytes=codebook.CODEBOOK_BYTES if coded else 4 * num_kept,
+            position_bytes=chunk_positions.packed_bytes(num_indexed),
+            code_bytes=codebook.packed_bytes(num_kept) if coded else 0,
+        )
+
+    def payload_bytes(self, numel: int) -> int:
+        """Return the bytes of the codebook, of 12 bits per position and of 2 bits per kept value."""
+        layout = self.layout(numel)
+        return layout.value_bytes + layout.position_bytes + layout.code_bytes
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the codebook, the positions and the codes of the kept entries to ``payload``.
+
+        Unless ``residual`` is None, also write v − C(v) to ``residual``.
+        """
+        positions = torch.empty(self.layout(vector.numel()).num_kept, dtype=torch.int64)
+        bits = vector.numpy().view(np.int32)
+        cpu.chunked_largest.largest_of_chunks(bits, self.chunk, self.kept, positions.numpy())
+        self.write(vector, positions, payload, residual, _write_mean_magnitude)
+
+    def decode(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Add ``weight`` times each kept value to ``out`` at its position. Unless ``accumulate``, first set it to 0."""
+        self.add_to(payload, out, accumulate, weight)
+
+    def all_finite(self, payload: Tensor, numel: int) -> Tensor:
+        """Return whether the codebook, or every kept value, is finite.
+
+        NaN and infinity count as the largest magnitudes, so they are kept, and make the whole codebook NaN.
+        """
+        values, _, _ = self.layout(numel).split(payload)
+        return values.isfinite().all()
+
+    def write(
+        self,
+        vector: Tensor,
+        positions: Tensor,
+        payload: Tensor,
+        residual: Tensor | None,
+        write_mean_magnitude: Callable[[Tensor, Tensor], None],
+    ) -> None:
+        """Write a message and a residual as ``encode`` does, on any device and without making the host wait.
+
+        Args:
+            vector: The vector v.
+            positions: The positions of the kept entries, ascending, int64.
+            payload: Receives the message.
+            residual: Unless it is None, receives v − C(v). It may be ``vector``.
+            write_mean_magnitude: Writes the mean magnitude of its first argument to its second, float32 of shape [1].
+        """
+        layout = self.layout(vector.numel())
+        values, packed_positions, codes = layout.split(payload)
+        kept = vector.index_select(0, positions)
+        chunk_positions.pack(positions[: layout.num_indexed] % self.chunk, packed_positions)
+        if self.bits == codebook.BITS:
+            decoded = codebook.quantize(kept, values, codes, write_mean_magnitude)
+        else:
+            values.copy_(kept)
+            decoded = kept
+        if residual is not None:
+            if residual.data_ptr() != vector.data_ptr():
+                residual.copy_(vector)
+            residual.index_add_(0, positions, decoded.neg_())
+
+    def add_to(self, payload: Tensor, out: Tensor, accumulate: bool, weight: float) -> None:
+        """Decode a message as ``decode`` does, on any device and without making the host wait."""
+        layout = self.layout(out.numel())
+        values, packed_positions, codes = layout.split(payload)
+        if self.bits == codebook.BITS:
+            values = values.index_select(0, codebook.unpack(codes, layout.num_kept))
+        if not accumulate:
+            out.zero_()
+        out.index_add_(0, self._positions(packed_positions, layout), values * weight)
+
+    def _positions(self, packed: Tensor, layout: Layout) -> Tensor:
+        """Return the positions of all kept entries in the vector. Entries without an index are the last ones."""
+        number = torch.arange(layout.num_kept, device=packed.device)
+        within = number % self.kept
+        within[: layout.num_indexed] = chunk_positions.unpack(packed, layout.num_indexed)
+        return number // self.kept * self.chunk + within
+
+
+def _write_mean_magnitude(values: Tensor, mean: Tensor) -> None:
+    mean.fill_(float(cpu.magnitude.mean_magnitude(values.numpy())))
