@@ -14,10 +14,7 @@ from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
 from liecbench.compressors.by_name import as_compressor
 
-_UNBIASED = (
-    "the method keeps an error memory, which only a contraction keeps bounded, and {} is none (it is unbiased); "
-    "take csgd, which keeps no memory, or a contraction such as sign or top_k"
-)
+_NO_CONTRACTION = "the method keeps an error memory, which only a contraction keeps bounded, and {} is none: {}"
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
@@ -41,7 +38,9 @@ class CompressedAlgorithm(ServerAlgorithm):
     @classmethod
     def incompatibility(cls, compressor: Compressor) -> str | None:
         """Return a reason if the method uses error feedback and ``compressor`` is no contraction, else None."""
-        return _UNBIASED.format(compressor) if cls.uses_error_feedback and not compressor.is_contraction else None
+        if compressor.is_contraction or not cls.uses_error_feedback:
+            return None
+        return _NO_CONTRACTION.format(compressor, compressor.error_memory_refusal)
 
     def push_compressor(self, step: int) -> Compressor:
         """Return the compressor of the messages that workers send in step number ``step``: always ``compressor``."""

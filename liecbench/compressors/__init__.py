@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from liecbench.compressors.qsgd import QSGD
     from liecbench.compressors.random_k import RandomK
     from liecbench.compressors.rounds import Rounds
-    from liecbench.compressors.sign import BlockSign, Sign
+    from liecbench.compressors.sign import BlockSign, Sign, SignL2
     from liecbench.compressors.terngrad import TernGrad
     from liecbench.compressors.top_k import TopK
 else:
@@ -29,7 +29,7 @@ else:
         "qsgd": ["QSGD"],
         "random_k": ["RandomK"],
         "rounds": ["Rounds"],
-        "sign": ["BlockSign", "Sign"],
+        "sign": ["BlockSign", "Sign", "SignL2"],
         "terngrad": ["TernGrad"],
         "top_k": ["TopK"],
     }
@@ -55,6 +55,7 @@ __all__ = [
     "RngKey",
     "Rounds",
     "Sign",
+    "SignL2",
     "TernGrad",
     "TopK",
 ]

@@ -75,6 +75,8 @@ class Compressor(ABC):
             compressor's own module imports its kernels.
         gpu_kernels: The class that implements ``kernels.dispatch.Operations`` for GPU tensors, written as
             ``module:Class``, or None. It is imported when the first GPU tensor is compressed or decompressed.
+        error_memory_refusal: Why methods with error feedback refuse the compressor unless it is a contraction, and what
+            to take instead, for their error messages.
         device_independent: Whether ``encode``, ``decode`` and ``all_finite`` accept tensors on every device. They do if
             they consist of torch operations.
     """
@@ -82,6 +84,9 @@ class Compressor(ABC):
     preferred_block_bytes: ClassVar[int | None] = None
     cpu_kernels: ClassVar[tuple[str, ...]] = ()
     gpu_kernels: ClassVar[str | None] = None
+    error_memory_refusal: ClassVar[str] = (
+        "it is unbiased; take csgd, which keeps no memory, or a contraction such as sign or top_k"
+    )
     device_independent: ClassVar[bool] = False
 
     @property

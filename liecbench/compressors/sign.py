@@ -1,4 +1,4 @@
-"""The compressor Sign, which sends one bit per element and one scale per message, and its variant BlockSign."""
+"""The compressors Sign, BlockSign and SignL2, which send one bit per element and one scale per message."""
 
 from typing import ClassVar
 
@@ -26,8 +26,10 @@ class Sign(Compressor):
 
     def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         """Write the scale mean|v| and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        self._encode_with_scale(cpu.magnitude.mean_magnitude(vector.numpy()), vector, payload, residual)
+
+    def _encode_with_scale(self, scale: float, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
         values, bits = vector.numpy(), body_of(payload).numpy()
-        scale = cpu.magnitude.mean_magnitude(values)
         scale_of(payload).fill_(scale)
         if residual is None:
             cpu.sign.pack(values, bits)
@@ -56,3 +58,28 @@ class BlockSign(Sign):
     """
 
     preferred_block_bytes: ClassVar[int] = 5 * 2**20
+
+
+@dataclass(frozen=True)
+class SignL2(Sign):
+    """C(v) = ‖v‖₂/√n · sign(v), which keeps the norm ‖v‖₂; 1 bit per parameter, one float32 scale; sign(±0) = +1.
+
+    The relative squared error is 2 (1 − ‖v‖₁ / (√n ‖v‖₂)), 0.404 for Gaussian entries. It exceeds 1, and C is no
+    contraction, if ‖v‖₁ < ½ √n ‖v‖₂, as when few entries hold most of v. Methods with error feedback refuse it;
+    ``onebit_adam`` uses it. Source: 1-bit Adam (Tang et al. 2021, arXiv 2102.02888), as in DeepSpeed.
+    """
+
+    gpu_kernels: ClassVar[str | None] = "liecbench.compressors.kernels.triton.sign:SignL2OnGpu"
+    error_memory_refusal: ClassVar[str] = (
+        "its scale ‖v‖₂/√n is too large for a vector of which few entries hold most; "
+        "take sign, which scales by mean|v|, or onebit_adam, the method that sign_l2 is made for"
+    )
+
+    @property
+    def is_contraction(self) -> bool:
+        """False, because the error may be larger than the vector."""
+        return False
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the scale ‖v‖₂/√n and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        self._encode_with_scale(cpu.magnitude.root_mean_square(vector.numpy()), vector, payload, residual)

@@ -18,6 +18,7 @@ from liecbench.compressors import (
     RngKey,
     Rounds,
     Sign,
+    SignL2,
     TernGrad,
     TopK,
 )
@@ -27,6 +28,7 @@ EVERY: list[Compressor] = [
     Identity(),
     Sign(),
     BlockSign(),
+    SignL2(),
     TopK(0.1),
     TopK(1.0),
     ChunkedTopK(),
@@ -180,6 +182,7 @@ def test_which_compressors_are_contractions() -> None:
     others = {str(compressor) for compressor in EVERY if not compressor.is_contraction}
 
     expected = [
+        SignL2(),
         RandomK(0.1, unbiased=True),
         RandomK(0.1, unbiased=True, shared_mask=False),
         QSGD(),

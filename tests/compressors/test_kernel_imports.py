@@ -32,7 +32,19 @@ for name in sys.argv[1:]:  # in a child each, which has imported torch but no ke
         os._exit(0)
     os.wait()
 """
-NAMES = ("bf16", "chunked_top_k", "fp16", "identity", "int8", "qsgd", "random_k", "sign", "terngrad", "top_k")
+NAMES = (
+    "bf16",
+    "chunked_top_k",
+    "fp16",
+    "identity",
+    "int8",
+    "qsgd",
+    "random_k",
+    "sign",
+    "sign_l2",
+    "terngrad",
+    "top_k",
+)
 
 
 def test_a_compressor_imports_its_declared_kernels_when_it_compresses() -> None:

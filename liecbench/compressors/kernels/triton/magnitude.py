@@ -1,4 +1,4 @@
-"""GPU kernels that compute a vector's mean and largest magnitude, and check that all values are finite.
+"""GPU kernels for the mean magnitude, root mean square and largest magnitude, and whether all values are finite.
 
 The results stay on the GPU, so that the host does not wait.
 """
@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from liecbench.compressors.kernels.cpu.magnitude import CHUNK
+from liecbench.compressors.kernels.cpu.magnitude import CHUNK, SMALLEST_SQUARES
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch
 from liecbench.compressors.kernels.triton.summation import tree_sum
 
@@ -16,6 +16,7 @@ _HALVINGS = CHUNK.bit_length() - 1
 _LARGEST_BLOCK = 8192
 _FINITE_BLOCK = 2048
 _FLOAT32_INFINITY = 0x7F800000
+_SMALLEST_SQUARES = tl.constexpr(SMALLEST_SQUARES)
 
 
 def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> None:
@@ -26,19 +27,17 @@ def mean_magnitude(vector: Tensor, mean: Tensor, *, as_flag: bool = False) -> No
         mean: Receives the mean, float32 of shape [1].
         as_flag: If true, write 1 if the mean is finite, else NaN, instead of the mean.
     """
-    sums = _chunk_sums(vector)
-    while sums.numel() > CHUNK:
-        sums = _chunk_sums(sums)
-    _mean[(1,)](
-        sums,
-        sums.numel(),
-        vector.numel(),
-        mean,
-        as_flag=as_flag,
-        halvings=_HALVINGS,
-        block_size=CHUNK,
-        enable_fp_fusion=False,
-    )
+    _mean_of_sums(_chunk_sums(vector), vector.numel(), mean, as_flag=as_flag)
+
+
+def root_mean_square(vector: Tensor, root: Tensor) -> None:
+    """Compute √(mean v²). The result has the same bits as on the CPU.
+
+    Args:
+        vector: The vector v, float32 of shape ``[numel]``.
+        root: Receives the root mean square, float32 of shape [1].
+    """
+    _mean_of_sums(_chunk_sums(vector, squares=True), vector.numel(), root, as_root=True)
 
 
 def largest_magnitude(vector: Tensor, largest: Tensor, copy: Tensor | None = None) -> None:
@@ -69,33 +68,71 @@ def all_values_finite(values: Tensor, infinity: int = _FLOAT32_INFINITY) -> Tens
     return flag
 
 
-def _chunk_sums(terms: Tensor) -> Tensor:
+def _chunk_sums(terms: Tensor, *, squares: bool = False) -> Tensor:
     sums = torch.empty(triton.cdiv(terms.numel(), CHUNK), dtype=torch.float64, device=terms.device)
-    launch(_sum_chunks, CHUNK, terms, sums, halvings=_HALVINGS)
+    launch(_sum_chunks, CHUNK, terms, sums, squares=squares, halvings=_HALVINGS)
     return sums
 
 
+def _mean_of_sums(sums: Tensor, numel: int, mean: Tensor, *, as_flag: bool = False, as_root: bool = False) -> None:
+    while sums.numel() > CHUNK:
+        sums = _chunk_sums(sums)
+    _mean[(1,)](
+        sums,
+        sums.numel(),
+        numel,
+        mean,
+        as_flag=as_flag,
+        as_root=as_root,
+        halvings=_HALVINGS,
+        block_size=CHUNK,
+        enable_fp_fusion=False,
+    )
+
+
 @triton.jit(do_not_specialize=["numel"])  # type: ignore[untyped-decorator]
-def _sum_chunks(terms, numel, sums, halvings: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
-    by_blocks(_sum_chunk, numel, block_size, (terms, sums, halvings, block_size))
+def _sum_chunks(terms, numel, sums, squares: tl.constexpr, halvings: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+    by_blocks(_sum_chunk, numel, block_size, (terms, sums, squares, halvings, block_size))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _sum_chunk(terms, sums, halvings: tl.constexpr, block_size: tl.constexpr, start, length):  # type: ignore[no-untyped-def]
+def _sum_chunk(  # type: ignore[no-untyped-def]
+    terms, sums, squares: tl.constexpr, halvings: tl.constexpr, block_size: tl.constexpr, start, length
+):
     index = tl.arange(0, block_size)
     part = tl.load(terms + start + index, mask=index < length, other=0.0)
-    total = tree_sum(tl.abs(part), halvings).to(tl.float64)
-    if not total < float("inf"):
-        # A float32 sum of finite values may overflow, a float64 sum does not.
-        total = tree_sum(tl.abs(part).to(tl.float64), halvings)
+    if squares:
+        total = tree_sum(part * part, halvings).to(tl.float64)
+        inside = (total > _SMALLEST_SQUARES) & (total < float("inf"))
+        if not inside:
+            # Float32 squares may overflow or underflow, float64 squares do not.
+            wide = part.to(tl.float64)
+            total = tree_sum(wide * wide, halvings)
+    else:
+        total = tree_sum(tl.abs(part), halvings).to(tl.float64)
+        if not total < float("inf"):
+            # A float32 sum of finite values may overflow, a float64 sum does not.
+            total = tree_sum(tl.abs(part).to(tl.float64), halvings)
     tl.store(sums + tl.program_id(0), total)
 
 
 @triton.jit(do_not_specialize=["count", "numel"])  # type: ignore[untyped-decorator]
-def _mean(sums, count, numel, mean, as_flag: tl.constexpr, halvings: tl.constexpr, block_size: tl.constexpr):  # type: ignore[no-untyped-def]
+def _mean(  # type: ignore[no-untyped-def]
+    sums,
+    count,
+    numel,
+    mean,
+    as_flag: tl.constexpr,
+    as_root: tl.constexpr,
+    halvings: tl.constexpr,
+    block_size: tl.constexpr,
+):
     index = tl.arange(0, block_size)
     total = tree_sum(tl.load(sums + index, mask=index < count, other=0.0), halvings)
-    found = (total / numel.to(tl.float64)).to(tl.float32)
+    found = total / numel.to(tl.float64)
+    if as_root:
+        found = tl.sqrt(found)
+    found = found.to(tl.float32)
     if as_flag:
         found = tl.where(found < float("inf"), 1.0, float("nan"))
     tl.store(mean, found)

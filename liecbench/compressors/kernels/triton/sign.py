@@ -1,4 +1,4 @@
-"""GPU implementation of the compressor Sign. Each kernel passes over the vector once.
+"""GPU implementation of the compressors Sign and SignL2. Each kernel passes over the vector once.
 
 Compression with a residual moves 12.1 bytes per element: it reads an element twice, for the scale and for the sign, and
 writes the residual and one bit. Summing 8 messages moves 5 bytes per element, or 9 if the sum is added to an existing
@@ -15,7 +15,7 @@ from torch import Tensor
 from liecbench.compressors.codecs.scale import SCALE_BYTES, scale_of
 from liecbench.compressors.kernels.dispatch import Operations
 from liecbench.compressors.kernels.triton.blocks import by_blocks, launch_encode, launch_sum
-from liecbench.compressors.kernels.triton.magnitude import all_values_finite, mean_magnitude
+from liecbench.compressors.kernels.triton.magnitude import all_values_finite, mean_magnitude, root_mean_square
 from liecbench.compressors.kernels.triton.summation import weighted_scale
 from liecbench.compressors.sign import Sign
 
@@ -41,6 +41,16 @@ class SignOnGpu(Operations):
     def all_finite(self, payload: Tensor, numel: int) -> Tensor:
         """Return whether the scale is finite. If any element of the vector is NaN or infinite, so is the scale."""
         return all_values_finite(scale_of(payload))
+
+
+@dataclass(frozen=True, slots=True)
+class SignL2OnGpu(SignOnGpu):
+    """The GPU implementation of the compressor ``SignL2``."""
+
+    def encode(self, vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:
+        """Write the scale ‖v‖₂/√n and the signs of v to ``payload``, and v − C(v) to ``residual`` unless it is None."""
+        root_mean_square(vector, scale_of(payload))
+        pack(vector, payload, residual)
 
 
 def pack(vector: Tensor, payload: Tensor, residual: Tensor | None) -> None:

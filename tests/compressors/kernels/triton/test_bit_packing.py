@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from liecbench.compressors import QSGD, Compressor, Int8, RngKey, Sign, TernGrad
+from liecbench.compressors import QSGD, Compressor, Int8, RngKey, Sign, SignL2, TernGrad
 from liecbench.compressors.majority_vote import Majority, Votes
 from tests.compressors.combinations import spread
 from tests.compressors.kernels.triton.places import Place, places
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:(invalid value|overflow|divide b
 KEY = RngKey(step=3, block=1, shard=2, stage=1, sender=4)
 EVERY: list[Compressor] = [
     Sign(),
+    SignL2(),
     Votes(),
     Majority(),
     TernGrad().with_rng(KEY),

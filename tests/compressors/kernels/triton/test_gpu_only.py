@@ -15,6 +15,7 @@ from liecbench.compressors import (
     RngKey,
     Rounds,
     Sign,
+    SignL2,
     TernGrad,
     TopK,
 )
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.gpu
 LARGE: list[Compressor] = [
     Identity(),
     Sign(),
+    SignL2(),
     TopK(0.01),
     TopK(0.5),
     ChunkedTopK(),
