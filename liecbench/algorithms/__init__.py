@@ -13,6 +13,7 @@ from liecbench.algorithms.compressed import CompressedAlgorithm, ErrorFeedback
 from liecbench.algorithms.cser import CSER
 from liecbench.algorithms.csgd import CSGD
 from liecbench.algorithms.ddp import AllReduce, AllReduceBF16, AllReduceFP16
+from liecbench.algorithms.diloco import DiLoCo
 from liecbench.algorithms.doublesqueeze import DoubleSqueeze
 from liecbench.algorithms.ef21 import EF21
 from liecbench.algorithms.ef21_bc import EF21BC
@@ -21,6 +22,7 @@ from liecbench.algorithms.local_sgd import LocalSGD
 from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 from liecbench.algorithms.memsgd import MemSGD
 from liecbench.algorithms.neolithic import Neolithic
+from liecbench.algorithms.outer_steps import OuterSteps
 from liecbench.algorithms.powersgd import PowerSGD
 from liecbench.algorithms.psgd import PSGD
 from liecbench.algorithms.server import ServerAlgorithm
@@ -40,12 +42,14 @@ __all__ = [
     "Block",
     "BlockAlgorithm",
     "CompressedAlgorithm",
+    "DiLoCo",
     "DoubleSqueeze",
     "ErrorFeedback",
     "LocalSGD",
     "MemSGD",
     "Neolithic",
     "NonFiniteError",
+    "OuterSteps",
     "PeriodicAveraging",
     "PowerSGD",
     "ServerAlgorithm",

@@ -1,7 +1,7 @@
 """The registration of an algorithm with a training loop: attach, detach, and what is possible in between."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -60,8 +60,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         Raises:
             TypeError: If ``ddp`` is not a DistributedDataParallel module, or ``optimizer`` is no torch optimizer.
             ValueError: If a parameter has an unsupported type, device or layout of gradients, if the optimizer has no
-                parameter of the model or the method is not defined with it, or if ``ddp`` has another communication
-                hook.
+                parameter of the model, if the method does not work with the model or is not defined with the
+                optimizer, or if ``ddp`` has another communication hook.
             RuntimeError: If ``ddp`` or this object is attached already. Also raised later, in ``optimizer.step``, if an
                 enabled GradScaler calls it: the scaler changes the scale of the gradients, so that the memories would
                 be in other units than the gradients.
@@ -77,6 +77,8 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         for name, options in optimizer_options(frozenset[Optimizer]().union(*optimizers.values()), managed):
             if reason := self.incompatible_optimizer(name, options):
                 raise ValueError(f"{type(self).__name__} is not defined with this optimizer: {reason}")
+        if reason := self.incompatible_model([parameter.shape for parameter in managed]):
+            raise ValueError(f"{type(self).__name__} does not work with this model: {reason}")
         if not self.supports_sparse:
             refuse_sparse_gradients(module, named, type(self).__name__)
         self.device = require_one_device(named)
@@ -91,6 +93,10 @@ class Attachable(TrainingEvents, metaclass=PlainErrors):
         self._backwards = Backwards(module, managed)
         self.on_attach(module, group)
         self._attachment = Attachment(self, hook, module, optimizers, group, managed)
+
+    @abstractmethod
+    def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
+        """Return the reason why the method does not work with a model, or None if it works."""
 
     @abstractmethod
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:

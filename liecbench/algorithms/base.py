@@ -100,6 +100,21 @@ class Algorithm(Attachable):
         """The number of minibatches whose gradients a step accumulates; all but the last run under ``no_sync``."""
         return 1
 
+    @property
+    def overlapped_steps(self) -> int:
+        """The number of later steps that compute while what is sent after a step is under way; 0 if they wait."""
+        return 0
+
+    def incompatible_model(self, shapes: Sequence[torch.Size]) -> str | None:
+        """Return the reason why the method does not work with a model, or None if it works.
+
+        ``attach`` calls it, and a scenario for the model of its task.
+
+        Args:
+            shapes: The shapes of the trainable parameters, in the model's order.
+        """
+        return None
+
     def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
         """Return the reason why the method is not defined with an optimizer, or None if it is.
 

@@ -145,6 +145,7 @@ class BlockAlgorithm(Algorithm):
             server=self.server_place,
             blocks=tuple(tuple(map(int, block.names)) for block in recorded.blocks),
             calls=tuple(exchange.calls),
+            overlapped_steps=self.overlapped_steps,
         )
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
@@ -234,10 +235,14 @@ class BlockAlgorithm(Algorithm):
         named = [(name, parameter) for name, parameter in named if parameter.numel()]
         self.blocks = [
             Block(index=i, names=[named[j][0] for j in indices], parameters=[named[j][1] for j in indices])
-            for i, indices in enumerate(plan_blocks([p.numel() for _, p in named], self.largest_block))
+            for i, indices in enumerate(self._plan([p.numel() for _, p in named]))
         ]
         declared = declared_memories(type(self))
         self.allocated = {memory.name: memory.allocate(exchange, self.blocks, self.device) for memory in declared}
+
+    def _plan(self, numels: list[int]) -> list[list[int]]:
+        """Assign tensors with these numbers of elements to blocks, from the last tensor to the first."""
+        return plan_blocks(numels, self.largest_block)
 
     def _without_data(self, shapes: Sequence[torch.Size], exchange: RecordingExchange, step: int) -> Self:
         """Return a copy of this algorithm on the meta device, for parameters of these shapes and step ``step``."""

@@ -90,6 +90,10 @@ class TrainingEvents(ABC):
         self._raise_non_finite(self._finite_check.finish())
         self.clock.synchronize()
 
+    def complete_spans(self) -> None:
+        """Complete the spans of all past steps, but do not wait for messages that are under way in the background."""
+        self.synchronize()
+
     def on_forward(self) -> None:
         """Raise the error of an earlier step, if there was one. Called before each forward pass of the model."""
         # A training loop may skip ``optimizer.step``, which raises errors, as it does with a GradScaler.

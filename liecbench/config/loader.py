@@ -157,8 +157,8 @@ def _check_exclusions(document: Document, scenario: Scenario) -> None:
 
 def _check_point(document: Document, point: MatrixPoint) -> None:
     algorithm: AlgorithmChoice = point.value("algorithm")
-    compresses = registry.takes(registry.load("algorithm", algorithm.name), "compressor")
-    if compresses and "compressor" not in point.fields:
+    cls = registry.load("algorithm", algorithm.name)
+    if "compressor" not in point.fields and registry.needs_compressor(cls):
         message = f"{algorithm.name} needs a compressor; add compressor: [sign] to the matrix"
         raise document.error(point.path("compressor"), message)
     if "profile" in point.fields:
@@ -175,9 +175,9 @@ def _check_compressors(document: Document, scenario: Scenario) -> None:
     for point, cell in scenario.kept:
         if cell.compressor is None:
             continue
-        pair = (cell.algorithm.name, cell.compressor.model_dump_json())
+        pair = (cell.algorithm.model_dump_json(), cell.compressor.model_dump_json())
         if pair not in incompatibilities:
-            incompatibilities[pair] = _incompatibility(cell.algorithm.name, cell.compressor)
+            incompatibilities[pair] = _incompatibility(cell.algorithm, cell.compressor)
         reason = incompatibilities[pair]
         if reason is not None:
             name = cell.compressor.name
@@ -187,10 +187,16 @@ def _check_compressors(document: Document, scenario: Scenario) -> None:
             raise document.error(point.path("compressor"), message)
 
 
-def _incompatibility(algorithm: str, compressor: Choice) -> str | None:
+def _incompatibility(algorithm: Choice, compressor: Choice) -> str | None:
     """Return the reason why an algorithm does not work with a compressor, or None if it does."""
     made = registry.load("compressor", compressor.name)(**compressor.options)
-    reason: str | None = registry.load("algorithm", algorithm).incompatibility(made)
+    cls = registry.load("algorithm", algorithm.name)
+    reason: str | None = cls.incompatibility(made)
+    if reason is None:
+        try:
+            cls(**algorithm.options, compressor=made)
+        except ValueError as error:  # the compressor contradicts an option
+            reason = str(error)
     return reason
 
 
@@ -218,7 +224,10 @@ def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
             f"{dataset} holds out {sizes.num_test_samples} samples, and each of {cell.workers} workers tests on one"
         )
         raise document.error(point.path("dataset"), f"{message}; hold out more, or lower workers")
-    batches = make_algorithm(cell).batches_per_step
+    algorithm = make_algorithm(cell)
+    if reason := algorithm.incompatible_model(sizes.parameters):
+        raise document.error(point.path("algorithm"), f"{method} does not work with {cell.task.model.name}: {reason}")
+    batches = algorithm.batches_per_step
     needed = cell.workers * cell.task.batch_size * batches
     if needed > sizes.num_train_samples:
         product = f"{cell.workers} workers × batch {cell.task.batch_size}"

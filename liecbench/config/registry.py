@@ -115,6 +115,11 @@ def default(cls: type, field: str) -> Any:
     return next(f.default for f in dataclasses.fields(cls) if f.name == field)
 
 
+def needs_compressor(algorithm: type) -> bool:
+    """Return whether ``algorithm``, the class of an algorithm, has a compressor without a default."""
+    return takes(algorithm, "compressor") and default(algorithm, "compressor") is dataclasses.MISSING
+
+
 @functools.cache
 def options_model(kind: Kind, name: str) -> type[BaseModel]:
     """Return a pydantic model of the options of the class registered as ``name``, or of a function ``module:function``.
@@ -158,7 +163,7 @@ def resolve(kind: Kind, name: str, options: Mapping[str, Any]) -> dict[str, Any]
         if user_functions.is_reference(name):
             return model(**options).model_dump(mode="json")
         resolved = model(**options).model_dump()
-        if kind in ("dataset", "model"):
+        if kind in ("dataset", "model") or (kind == "algorithm" and not needs_compressor(load(kind, name))):
             load(kind, name)(**resolved)  # raises ValueError if options contradict each other
         return resolved
     except ValidationError as error:

@@ -104,9 +104,11 @@ def _link_warnings(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _averaging_warnings(cells: Sequence[CellResult]) -> list[str]:
-    period = cells[0].spec["algorithm"].get("average_period", 1)
+    algorithm = cells[0].spec["algorithm"]
+    option = "sync_every" if "sync_every" in algorithm else "average_period"
+    period = algorithm.get(option, 1)
     steps = [sum(epoch.steps for epoch in cell.epochs) for cell in cells if cell.status == "completed"]
     if not steps or max(steps) >= period or not cells[0].is_trained:
         return []
     missing = "accuracy" if any(cell.long_run for cell in cells) else "time and bytes"
-    return [f"its {max(steps)} steps are fewer than average_period {period}: no averaging is in its {missing}"]
+    return [f"its {max(steps)} steps are fewer than {option} {period}: no averaging is in its {missing}"]

@@ -87,7 +87,7 @@ class Resident:
         replica = self.replica
         last = min(_MAX_TRACED_STEPS, max([8, *(share.first + 2 for share in self.shares.values())]))
         steps = traced_steps(replica.algorithm.step_kind, 0, last)
-        timeline = Timeline(replica.algorithm.tracer, replica.algorithm.synchronize, steps, path)
+        timeline = Timeline(replica.algorithm.tracer, replica.algorithm.complete_spans, steps, path)
         time_burst(replica, 0, max(steps), timeline=timeline)
         return timeline.epoch_ended(max(steps))
 

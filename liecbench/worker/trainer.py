@@ -94,7 +94,7 @@ class Trainer:
 
     def _timeline_of(self, steps: set[int], path: Path) -> Timeline:
         algorithm = self._replica.algorithm
-        return Timeline(algorithm.tracer, algorithm.synchronize, steps, path)
+        return Timeline(algorithm.tracer, algorithm.complete_spans, steps, path)
 
     def _train_sampled(self, batches: list[Tensor], epoch: int) -> RankMeasurement:
         if self._sampler is None:

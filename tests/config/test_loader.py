@@ -354,6 +354,39 @@ def test_a_refused_pair_that_is_included_is_placed_there() -> None:
     assert "exclude" not in message
 
 
+@pytest.mark.parametrize(
+    ("options", "place", "remedy"),
+    [
+        ("delay: 4", "s.yaml:9:20: matrix.algorithm[1]: ", "write a delay of at most 3, or a larger sync_every"),
+        ("sync_every: 9", "s.yaml:9:20: matrix.algorithm[1]: ", "write sync_every 10, or other fragments"),
+        ("fragments: 8", "s.yaml:9:20: matrix.algorithm[1]: diloco does not work with mlp: ", "write fragments 6 or"),
+    ],
+)
+def test_options_of_a_method_that_contradict_each_other_are_refused(options: str, place: str, remedy: str) -> None:
+    name = options.split(":")[0]
+    given = {"sync_every": "8", "fragments": "2", "delay": "0"} | {name: options.split(": ")[1]}
+    text = ", ".join(f"{option}: {value}" for option, value in given.items())
+    message = error_of(edited("[ddp, liec]", f"[ddp, {{name: diloco, {text}}}]"))
+
+    assert message.startswith(place)
+    assert remedy in message
+
+
+def test_a_compressor_that_an_option_of_the_method_forbids_is_refused() -> None:
+    text = edited("[sign]", "[qsgd]").replace("[ddp, liec]", "[ddp, {name: diloco, error_decay: 0.9}]")
+
+    message = error_of(text)
+
+    assert message.startswith("s.yaml:10:16: matrix.compressor[0]: diloco refuses qsgd: ")
+    assert "write error_decay 0" in message
+
+
+def test_a_method_whose_compressor_has_a_default_needs_none() -> None:
+    text = edited("[ddp, liec]", "[ddp, diloco]").replace("  compressor: [sign]\n", "")
+
+    assert [cell.compressor for cell in scenario(text).cells()] == [None, None]
+
+
 def test_data_of_cells_that_will_not_run_need_not_be_there() -> None:
     text = edited("workers: [2]", "workers: [2]\n  dataset: [digits, {name: text, path: gone.txt}]")
     document = parse(text, "s.yaml")

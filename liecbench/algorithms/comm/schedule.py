@@ -103,6 +103,8 @@ class Schedule:
             backward pass completes the blocks.
         calls: The pushes, pulls and gathers, in order.
         all_reduces: The collectives of torch, in the order in which they start.
+        overlapped_steps: The number of later steps that compute while the calls after the optimizer's step are made; 0
+            if the next step waits for them.
     """
 
     world_size: int
@@ -110,6 +112,7 @@ class Schedule:
     blocks: tuple[tuple[int, ...], ...] = ()
     calls: tuple[Call, ...] = ()
     all_reduces: tuple[ScheduledAllReduce, ...] = ()
+    overlapped_steps: int = 0
 
     def shards(self, call: Call) -> list[Shard]:
         """Return the parts of a call's vector that are sent as one message each; see ``Call.shards``."""
@@ -231,14 +234,15 @@ class RecordingExchange(Exchange):
         super().__init__(0, world_size, server)
         self.calls: list[Call] = []
         self._block: int | None = None
+        self._is_after_step = False
 
     def begin(self, step: int, block: int) -> None:
-        """Record the following calls as calls for ``block``."""
-        self._block = block
+        """Record the following calls as calls for ``block``, unless they are made after the optimizer's step."""
+        self._block = None if self._is_after_step else block
 
     def begin_after_step(self) -> None:
         """Record the following calls as made after the optimizer's step."""
-        self._block = None
+        self._block, self._is_after_step = None, True
 
     def push(
         self, compressor: Compressor, vector: Tensor, *, residual: Tensor | None = None, out: Tensor | None = None

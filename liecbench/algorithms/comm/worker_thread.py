@@ -92,6 +92,16 @@ class CallingThread:
         """Run a job at once."""
         job()
 
+    def start(self, job: Callable[[], T]) -> "Future[T]":
+        """Run a job at once, and return a future of its result."""
+        future: Future[T] = Future()
+        future.set_result(job())
+        return future
+
+    def wait(self, started: "Future[T]") -> T:
+        """Return the result of a job that ``start`` has run."""
+        return started.result()
+
     def run(self, job: Callable[[], T]) -> T:
         """Run a job and return what it returns."""
         return job()
@@ -117,15 +127,8 @@ class CommunicationThread:
         """Queue a job, which must not raise."""
         self._jobs.put((self._stream.timestamp(), job))
 
-    def run(self, job: Callable[[], T]) -> T:
-        """Run a job and wait for its end. GPU work that the caller issues later waits for the GPU work of the job.
-
-        Returns:
-            The result of the job.
-
-        Raises:
-            BaseException: The exception that the job raises.
-        """
+    def start(self, job: Callable[[], T]) -> "Future[T]":
+        """Queue a job, and return a future of its result or exception."""
         future: Future[T] = Future()
 
         def complete() -> None:
@@ -135,9 +138,27 @@ class CommunicationThread:
                 future.set_exception(error)
 
         self.submit(complete)
-        result = future.result()
+        return future
+
+    def wait(self, started: "Future[T]") -> T:
+        """Wait for the end of a job. GPU work that the caller issues later waits for the GPU work of the job.
+
+        Args:
+            started: What ``start`` returned for the job.
+
+        Returns:
+            The result of the job.
+
+        Raises:
+            BaseException: The exception that the job raises.
+        """
+        result = started.result()
         self._stream.join()
         return result
+
+    def run(self, job: Callable[[], T]) -> T:
+        """Run a job and wait for its end, as ``wait`` does."""
+        return self.wait(self.start(job))
 
     def close(self) -> None:
         """Finish the queued jobs and end the thread."""

@@ -1,0 +1,76 @@
+"""DiLoCo: many local steps of any optimizer, then an outer step with Nesterov momentum; streaming in fragments."""
+
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn import Parameter
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.comm.exchange import Exchange
+from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.memory import WorkerMemory
+from liecbench.algorithms.outer_steps import OuterSteps
+from liecbench.algorithms.server import ServerAlgorithm
+from liecbench.compressors.base import Compressor
+from liecbench.compressors.by_name import as_compressor
+from liecbench.compressors.identity import Identity
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class DiLoCo(OuterSteps, ServerAlgorithm):
+    """DiLoCo (Douillard et al. 2023, arXiv 2311.08105); with ``fragments``, Streaming DiLoCo (arXiv 2501.18512).
+
+    After ``sync_every`` local steps, worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, and Δ = mean(Δ_i). The outer step is
+    b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb); θ_i ← θ̄, where η is ``outer_lr`` and μ is ``outer_momentum``. With a compressor C and
+    an error memory e_i, worker i sends C(p_i) of p_i = Δ_i + ``error_decay`` · e_i, and e_i ← p_i − C(p_i). The mean
+    comes back uncompressed. Without ``error_decay`` there is no memory.
+
+    If a gradient is not finite, all ranks raise NonFiniteError at the next outer step.
+
+    Attributes:
+        compressor: The compressor C, or None for uncompressed pseudo-gradients.
+        error_decay: The share of the error memory that is added to the next pseudo-gradient; 0 for no memory.
+    """
+
+    compressor: Annotated[Compressor | None, BeforeValidator(as_compressor)] = None
+    error_decay: Annotated[float, Ge(0), Le(1)] = 0.0
+    error = WorkerMemory()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.compressor is not None and self.error_decay and not self.compressor.is_contraction:
+            raise ValueError(
+                f"with error_decay {self.error_decay:g} the method keeps an error memory, which only a contraction "
+                f"keeps bounded, and {self.compressor} is none (it is unbiased); write error_decay 0, or take a "
+                "contraction such as sign or top_k"
+            )
+
+    def push_compressor(self, step: int) -> Compressor | None:
+        """Return the compressor of the pseudo-gradients; None if they are not compressed."""
+        return self.compressor
+
+    def to_compress(self, block: Block, pseudo_gradient: Tensor) -> Tensor:
+        """Return p_i = Δ_i + ``error_decay`` · e_i, in scratch memory if there is an error memory."""
+        if "error" not in self.allocated:
+            return pseudo_gradient
+        return torch.add(pseudo_gradient, self.error[block], alpha=self.error_decay, out=self.scratch(block.numel))
+
+    def average(self, block: Block, pseudo_gradient: Tensor) -> None:
+        """Replace Δ_i by mean(C(p_i)); e_i ← p_i − C(p_i)."""
+        p = self.to_compress(block, pseudo_gradient)
+        has_error = "error" in self.allocated
+        mean = self.exchange.push(
+            self.compressor or Identity(), p, residual=p if has_error else None, out=pseudo_gradient
+        )
+        self.exchange.pull(Identity(), mean, out=pseudo_gradient)
+        if has_error:
+            self.error[block].copy_(p)
+
+    def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
+        super()._set_up(named, exchange)
+        if self.compressor is None or not self.error_decay:
+            del self.allocated["error"]

@@ -1,0 +1,70 @@
+"""Fragments of a model, whole tensors that are exchanged together, and the steps after which each one is exchanged."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FragmentTimes:
+    """The steps of the outer steps of fragments, which take turns at equal distances.
+
+    Attributes:
+        sync_every: The number of steps between two outer steps of a fragment, a multiple of ``num_fragments``.
+        num_fragments: The number of fragments.
+        delay: The number of steps from sending to the outer step, less than ``sync_every`` / ``num_fragments``.
+    """
+
+    sync_every: int
+    num_fragments: int
+    delay: int
+
+    def problem(self) -> str | None:
+        """Return why there are no such times, and what to write instead, or None if all is well."""
+        if self.sync_every % self.num_fragments:
+            multiple = -(-self.sync_every // self.num_fragments) * self.num_fragments
+            return (
+                f"sync_every {self.sync_every} is no multiple of fragments {self.num_fragments}, which take turns at "
+                f"equal distances; write sync_every {multiple}, or other fragments"
+            )
+        distance = self.sync_every // self.num_fragments
+        if self.delay >= distance:
+            return (
+                f"delay {self.delay} is not below sync_every / fragments = {distance}, so that a fragment would be "
+                f"sent before the one before it has arrived; write a delay of at most {distance - 1}, or a larger "
+                "sync_every"
+            )
+        return None
+
+    def applied_after(self, step: int) -> int | None:
+        """Return the fragment whose outer step follows step number ``step``, or None if there is none."""
+        turn, rest = divmod(step + 1, self.sync_every // self.num_fragments)
+        return None if rest else (turn - 1) % self.num_fragments
+
+    def sent_after(self, step: int) -> int | None:
+        """Return the fragment that is sent after step number ``step``, or None if there is none."""
+        return self.applied_after(step + self.delay)
+
+
+def cut_fragments(numels: Sequence[int], num_fragments: int) -> list[list[int]]:
+    """Cut tensors into fragments of consecutive tensors and about equal size.
+
+    Args:
+        numels: The number of elements of each tensor.
+        num_fragments: The number of fragments, at most that of tensors.
+
+    Returns:
+        The indices of the tensors of each fragment, in order; no fragment is empty.
+    """
+    total, middles = sum(numels), []
+    for size, end in zip(numels, itertools.accumulate(numels), strict=True):
+        middles.append((end - size / 2) / total)
+    fragments: list[list[int]] = [[] for _ in range(num_fragments)]
+    current = 0
+    for index, middle in enumerate(middles):
+        tensors_left, fragments_left = len(numels) - index, num_fragments - 1 - current
+        is_over = middle * num_fragments >= current + 1 and fragments_left > 0
+        if fragments[current] and (is_over or tensors_left <= fragments_left):
+            current += 1
+        fragments[current].append(index)
+    return fragments
