@@ -65,9 +65,9 @@ def step_time(work: StepWork, links: RankLinks, costs: TransportCosts, nodes: No
     network = _Network(links, costs, nodes)
     backward = work.backward_seconds * costs.slowdown
     end, busy = _backward_lane(work, network)
-    after = _after_step(work, network)
     exposed = max(0.0, end - backward)
     compute = work.before_seconds + backward + work.after_seconds
+    after = _after_step(work, network, hidden_seconds=work.overlapped_steps * compute)
     # The exposed part of the lane is divided as the whole lane is.
     share = min(1.0, exposed / busy.seconds) if busy.seconds else 0.0
     wire = share * busy.wire_seconds + after.wire_seconds
@@ -151,10 +151,16 @@ def _two_threads(work: StepWork, network: _Network) -> tuple[float, Span]:
     return max(ends), busy
 
 
-def _after_step(work: StepWork, network: _Network) -> Span:
-    span = Span(seconds=work.after_local_seconds, compress_seconds=work.after_local_seconds)
+def _after_step(work: StepWork, network: _Network, *, hidden_seconds: float) -> Span:
+    """Return the time after the optimizer's step, of which later steps' computing hides ``hidden_seconds``."""
+    sent = Span()
     for call in work.after_step:
-        span += network.call(call)
+        sent += network.call(call)
     if network.nodes is not None:
-        span += network.nodes.span(sum(4 * call.vector_numel for call in work.after_step) // 2)
-    return span
+        sent += network.nodes.span(sum(4 * call.vector_numel for call in work.after_step) // 2)
+    exposed = max(0.0, 1 - hidden_seconds / sent.seconds) if sent.seconds else 0.0
+    return Span(
+        seconds=work.after_local_seconds + exposed * sent.seconds,
+        wire_seconds=exposed * sent.wire_seconds,
+        compress_seconds=work.after_local_seconds + exposed * sent.compress_seconds,
+    )

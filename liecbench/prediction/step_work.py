@@ -42,6 +42,7 @@ class StepWork:
         after_seconds: Seconds of clipping and of the optimizer.
         blocks: The blocks in the order in which they are ready.
         after_step: The pushes and pulls after the optimizer's step.
+        overlapped_steps: The number of later steps that compute while the calls of ``after_step`` are made.
         after_local_seconds: Seconds that the method takes after the optimizer's step besides its compressor.
         is_serial: True if the all-reduces of a block follow one another, and blocks wait for one another, as PyTorch's
             PowerSGD does.
@@ -56,6 +57,7 @@ class StepWork:
     after_seconds: float
     blocks: tuple[BlockWork, ...]
     after_step: tuple[CallSizes, ...]
+    overlapped_steps: int
     after_local_seconds: float
     is_serial: bool
     has_own_times: bool
@@ -121,6 +123,7 @@ def step_work(
         after_seconds=profile.clip.median + profile.optimizer.median,
         blocks=tuple(blocks),
         after_step=after,
+        overlapped_steps=schedule.overlapped_steps,
         after_local_seconds=per_element * after_numel,
         is_serial=any(reduce.depends_on for reduce in schedule.all_reduces),
         has_own_times=local_seconds is not None,

@@ -72,6 +72,9 @@ class Resident:
             NonFiniteError: If a gradient is not finite.
             LinkError: If a network interface carried fewer bytes than the payload.
         """
+        if self.replica.algorithm.overlapped_steps:
+            yield from self._whole_periods(place)
+            return
         for kind, share in self.shares.items():
             if kind not in self.num_steps:
                 self._choose_steps(kind, time_burst(self.replica, share.first, _PROBE_STEPS, repeat=True))
@@ -85,8 +88,9 @@ class Resident:
         Return an error message on rank 0 if the timeline cannot be written; otherwise return None.
         """
         replica = self.replica
-        last = min(_MAX_TRACED_STEPS, max([8, *(share.first + 2 for share in self.shares.values())]))
-        steps = traced_steps(replica.algorithm.step_kind, 0, last)
+        overlapped = replica.algorithm.overlapped_steps
+        last = min(_MAX_TRACED_STEPS, max([8, *(share.first + 2 + overlapped for share in self.shares.values())]))
+        steps = traced_steps(replica.algorithm.step_kind, 0, last, overlapped=overlapped)
         timeline = Timeline(replica.algorithm.tracer, replica.algorithm.complete_spans, steps, path)
         time_burst(replica, 0, max(steps), timeline=timeline)
         return timeline.epoch_ended(max(steps))
@@ -94,6 +98,21 @@ class Resident:
     def close(self) -> None:
         """End the algorithm's thread and process group. Collective."""
         self.replica.close()
+
+    def _whole_periods(self, place: Turn) -> Iterator[Timing]:
+        """Time consecutive steps of whole periods, and yield their mean as the record of each step kind.
+
+        What some steps send is under way while others compute, so that no kind of steps can be timed alone.
+        """
+        period = getattr(self.replica.algorithm, "average_period", 1)
+        first, kinds = period - 1, list(self.shares)
+        if not self.num_steps:
+            self._choose_steps(kinds[0], time_burst(self.replica, first, period))
+        num_periods = -(-self.num_steps[kinds[0]] // period)
+        burst = time_burst(self.replica, first, num_periods * period)
+        self._choose_steps(kinds[0], burst)
+        for kind, share in self.shares.items():
+            yield burst_record(burst, place, kind, share.share)
 
     def _choose_steps(self, kind: str, burst: Burst) -> None:
         self.num_steps[kind] = burst_steps(burst.slowest.train_seconds / burst.num_steps)

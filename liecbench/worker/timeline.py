@@ -14,19 +14,20 @@ _FIRST_STEPS: Final = (1, 2, 3)
 TRACKS: Final = ("training", "communication", "all-reduce")
 
 
-def traced_steps(step_kind: Callable[[int], str], first: int, last: int) -> set[int]:
+def traced_steps(step_kind: Callable[[int], str], first: int, last: int, *, overlapped: int = 0) -> set[int]:
     """Return the numbers of the steps to trace, all of them in ``range(first, last)``.
 
     The second to fourth step are traced. If a later step is of another kind than step ``first``, the earliest such step
-    is also traced, with the step before and the step after it.
+    is also traced, with the step before and the step after it, or the ``overlapped`` steps after it if these are more.
 
     Args:
         step_kind: Returns the kind of the step with a given number.
         first: The number of the first step.
         last: The number after that of the last step.
+        overlapped: The number of later steps that compute while what a step sends is under way.
     """
     other = next((step for step in range(first, last) if step_kind(step) != step_kind(first)), None)
-    around = () if other is None else (other - 1, other, other + 1)
+    around = () if other is None else range(other - 1, other + max(1, overlapped) + 1)
     return {step for step in (*(first + n for n in _FIRST_STEPS), *around) if first <= step < last}
 
 

@@ -88,7 +88,8 @@ class Trainer:
         if self._trace_path is not None:
             steps_per_epoch = self._replica.steps_per_epoch
             first, last = index * steps_per_epoch, self._replica.cell.task.epochs * steps_per_epoch
-            steps = traced_steps(self._replica.algorithm.step_kind, first, last)
+            algorithm = self._replica.algorithm
+            steps = traced_steps(algorithm.step_kind, first, last, overlapped=algorithm.overlapped_steps)
             self._timeline = self._timeline_of(steps, self._trace_path)
             self._trace_path = None
 

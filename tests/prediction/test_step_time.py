@@ -27,6 +27,7 @@ METHODS: list[tuple[Any, str | None, str | None]] = [
     ("doublesqueeze", "sign", "root"),
     ("liec", "sign", "sharded"),
     ("local_sgd", None, "sharded"),
+    ({"name": "diloco", "sync_every": 8, "delay": 3}, "sign", "sharded"),
 ]
 
 
@@ -167,6 +168,19 @@ def test_averaging_after_the_step_is_added_to_it() -> None:
     assert set(kinds) == {"local", "averaging"}
     assert kinds["local"].wire_seconds == 0
     assert kinds["averaging"].wire_seconds == pytest.approx(400_000 * 8 * 1.068 / 10e6, rel=0.01)
+
+
+def test_later_steps_hide_what_is_sent_with_a_delay() -> None:
+    averaging = times(method("local_sgd", server="sharded"), 4, "20mbit")["averaging"]
+    compute = averaging.compute_seconds
+    sent = averaging.seconds - 1e-3 - compute
+    assert 2 * compute < sent < 10 * compute
+    for delay, hidden in ((0, 0.0), (2, 2 * compute), (10, sent)):
+        chosen = method({"name": "diloco", "sync_every": 16, "delay": delay}, server="sharded")
+        found = times(chosen, 4, "20mbit")
+
+        assert found["outer"].seconds == pytest.approx(averaging.seconds - hidden)
+        assert found["local"].seconds == pytest.approx(compute + 1e-3)
 
 
 def test_one_worker_only_computes() -> None:

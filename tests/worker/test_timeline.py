@@ -15,6 +15,7 @@ def test_the_first_steps_and_those_around_another_kind_are_traced() -> None:
     assert traced_steps(lambda _: "step", 0, 100) == {1, 2, 3}
     assert traced_steps(averages_every_eighth, 0, 100) == {1, 2, 3, 6, 7, 8}
     assert traced_steps(averages_every_eighth, 0, 2) == {1}
+    assert traced_steps(averages_every_eighth, 0, 100, overlapped=3) == {1, 2, 3, 6, 7, 8, 9, 10}
 
 
 def test_a_resumed_run_traces_its_own_first_steps() -> None:

@@ -1,6 +1,7 @@
 """One replayed training step on one rank: sleep until each gradient block is ready, and exchange it."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from liecbench.algorithms.comm.schedule import Schedule
@@ -46,7 +47,8 @@ class ReplayedStep:
         """Replay the step. Collective.
 
         The blocks are exchanged in order, each when its gradients are ready and the block before it is done. After the
-        last, the optimizer steps, and what the method sends after the step follows.
+        last, the optimizer steps, and what the method sends after the step follows. If later steps compute meanwhile,
+        their computing is waited for as well, and left out of the times.
         """
         began = time.perf_counter()
         handed_over, late = began, 0.0
@@ -61,12 +63,13 @@ class ReplayedStep:
         updated = time.perf_counter()
         self.watch.exposure.add_window(handed_over, updated)
         self.pauses.pause(self.work.optimizer)
-        stepped = time.perf_counter()
-        self._make_calls(None)
+        hidden = self._real(self.schedule.overlapped_steps * self.work.compute)
+        waits_from = time.perf_counter() + hidden
+        self._make_last_calls(waits_from)
         ended = time.perf_counter()
-        self.watch.exposure.add_window(stepped, ended)
-        exposed = max(0.0, updated - handed_over) + (ended - stepped)
-        return StepTimes(seconds=ended - began, exposed_seconds=exposed)
+        self.watch.exposure.add_window(waits_from, ended)
+        exposed = max(0.0, updated - handed_over) + max(0.0, ended - waits_from)
+        return StepTimes(seconds=ended - began - hidden, exposed_seconds=exposed)
 
     def _real(self, seconds: float) -> float:
         return seconds * self.pauses.dilation
@@ -75,6 +78,16 @@ class ReplayedStep:
         self.pauses.pause(self.work.local[block])
         self._make_calls(block)
         self.all_reduces.start_bucket(block)
+
+    def _make_last_calls(self, until: float) -> None:
+        """Make the calls that follow the optimizer's step, in the background if steps compute ``until`` some time."""
+        if not self.schedule.overlapped_steps:
+            self._make_calls(None)
+            return
+        with ThreadPoolExecutor(max_workers=1) as background:
+            calls = background.submit(self._make_calls, None)
+            time.sleep(max(0.0, until - time.perf_counter()))
+            calls.result()
 
     def _make_calls(self, block: int | None) -> None:
         for call, times in zip(self.schedule.calls, self.times, strict=True):
