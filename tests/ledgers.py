@@ -71,6 +71,8 @@ def epoch(
     seconds: float = 1.0,
     timed: int = 22,
     accuracy: float = 0.5,
+    test_loss: float | None = None,
+    tokens: int | None = None,
     payload: Sequence[int] = (100, 100),
     wire: Sequence[int] | None = None,
     gpu: dict[str, float] | None = None,
@@ -83,7 +85,7 @@ def epoch(
         steps=22,
         timed_steps=timed,
         train_loss=1.0 / number,
-        test_loss=1.5 / number,
+        test_loss=1.5 / number if test_loss is None else test_loss,
         test_accuracy=accuracy,
         train_seconds=seconds,
         step_seconds={"median": seconds / 22, "p95": seconds / 20},
@@ -100,6 +102,7 @@ def epoch(
         cpu_seconds=seconds,
         peak_memory_bytes=1000,
         gpu=gpu,
+        tokens=tokens,
     )
 
 

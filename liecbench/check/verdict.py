@@ -66,7 +66,8 @@ class CheckResult:
         metric: The metric's name, such as ``step_seconds``.
         verdict: The verdict.
         reason: The reason of the verdict, as text for the user.
-        unit: ``relative`` if ``change`` is a relative change, ``points`` if it is a difference of two fractions.
+        unit: ``relative`` if ``change`` is a relative change, ``points`` if it is a difference of two fractions,
+            ``nats`` if it is a difference of two test losses.
         baseline: Value of the stored baseline, or of side A in a paired comparison; None if nothing was compared.
         current: Value of the checked results, or of side B in a paired comparison; None if nothing was compared.
         change: Estimated change from ``baseline`` to ``current``, in ``unit``; None if it is undefined.
@@ -82,7 +83,7 @@ class CheckResult:
     metric: str
     verdict: Verdict
     reason: str
-    unit: Literal["relative", "points"] = "relative"
+    unit: Literal["relative", "points", "nats"] = "relative"
     baseline: float | None = None
     current: float | None = None
     change: float | None = None

@@ -77,6 +77,10 @@ def results(
         float,
         typer.Option(metavar="POINTS", min=0.0, max=100.0, help="Loss of accuracy that is allowed, in points."),
     ] = 0.5,
+    loss_margin: Annotated[
+        float,
+        typer.Option(metavar="NATS", min=0.0, max=100.0, help="Rise of a language model's test loss that is allowed."),
+    ] = 0.02,
     output: OutputFormat = _TABLE,
     json_file: JsonFile = None,
     junit: JunitFile = None,
@@ -89,7 +93,8 @@ def results(
     from liecbench.results.directory import load
 
     stored = Baseline.read(baseline)
-    reports.publish(check_stored(_released(load([results])), stored, Margins(accuracy_points=accuracy_margin / 100)))
+    margins = Margins(accuracy_points=accuracy_margin / 100, loss_nats=loss_margin)
+    reports.publish(check_stored(_released(load([results])), stored, margins))
 
 
 @check.command()

@@ -124,7 +124,8 @@ class ConsoleProgress:
         now = time.monotonic()
         self._time_left.finish_epoch(cell.id, now - self._last)
         self._last = now
-        numbers = f"loss {record.train_loss:.3f}, accuracy {record.test_accuracy:.1%}"
+        reached = f"accuracy {record.test_accuracy:.1%}" if record.tokens is None else f"test {record.test_loss:.3f}"
+        numbers = f"loss {record.train_loss:.3f}, {reached}"
         numbers += f", {record.train_seconds:.2f} s" if record.timed_steps else ""
         self._tell(f"{cell.describe()}: epoch {record.epoch}/{cell.task.epochs}, {numbers}{achieved_rate(record)}")
 

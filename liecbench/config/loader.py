@@ -26,6 +26,7 @@ from liecbench.config.link_checks import check_links
 from liecbench.config.matrix_point import MatrixPoint, given
 from liecbench.config.scenario import MATRIX, Scenario, matches
 from liecbench.config.structure_errors import structure_error
+from liecbench.config.target_checks import check_target
 from liecbench.config.task import Dirichlet, Task
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import LiecbenchError, did_you_mean
@@ -70,9 +71,11 @@ def check(document: Document, chosen: Choose = list) -> Scenario:
             raise document.error(at, str(error), at_key=error.option not in (None, "name")) from None
     _check_combinations(document, scenario)
     points = {cell.id: point for point, cell in reversed(scenario.kept)}
-    for cell in chosen(scenario.cells()):
+    cells = chosen(scenario.cells())
+    for cell in cells:
         _check_workload(document, points[cell.id], cell)
         check_profile(document, scenario, cell)
+    check_target(document, scenario, [cell for cell in cells if cell.is_trained])
     return scenario
 
 

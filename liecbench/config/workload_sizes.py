@@ -31,6 +31,7 @@ class Sizes:
         num_train_samples: The number of training examples.
         num_test_samples: The number of test examples.
         has_classes: True if each example has a single integer as its label.
+        is_language_model: True if each example is a sequence of tokens, with a label for each of them.
         parameters: The shapes of the parameters that are trained.
         dtypes: The types of these parameters.
         sparse_parameter: The name of the first of them that has sparse gradients; None if none has.
@@ -39,6 +40,7 @@ class Sizes:
     num_train_samples: int
     num_test_samples: int
     has_classes: bool
+    is_language_model: bool
     parameters: "list[torch.Size]"
     dtypes: "list[torch.dtype]"
     sparse_parameter: str | None
@@ -66,6 +68,7 @@ def _profile_sizes(sha256: str) -> Sizes:
         num_train_samples=_PROFILE_SAMPLES,
         num_test_samples=0,
         has_classes=False,
+        is_language_model=False,
         parameters=[torch.Size(parameter.shape) for parameter in profile.parameters],
         dtypes=[getattr(torch, parameter.dtype) for parameter in profile.parameters],
         sparse_parameter=None,
@@ -86,6 +89,7 @@ def _sizes(fit: str) -> Sizes:
         num_train_samples=len(made.train),
         num_test_samples=len(made.test),
         has_classes=made.train.labels.dim() == 1 and not made.train.labels.is_floating_point(),
+        is_language_model=made.train.tokens_per_example is not None,
         parameters=[parameter.shape for parameter in trained],
         dtypes=[parameter.dtype for parameter in trained],
         sparse_parameter=next(_sparse_parameters(made.model), None),

@@ -1,6 +1,5 @@
 """The verdict as objects for JSON."""
 
-import dataclasses
 from typing import Any
 
 from liecbench.results.bottleneck import bottleneck
@@ -19,10 +18,8 @@ def row_verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
     """Return the verdicts on one row by name: its accuracy, its speed, its bottleneck and its flags."""
     verdict = comparison.verdict_of(row)
     accuracy = verdict.accuracy_of(row)
-    loss = accuracy is not None and accuracy.by_loss
     return {
         "accuracy_verdict": None if accuracy is None else accuracy.outcome,
-        "loss_difference": dataclasses.asdict(accuracy.difference) if accuracy is not None and loss else None,
         "seeds_needed": None if accuracy is None else accuracy.seeds_needed,
         "speed_verdict": verdict.speed_of(row),
         "bottleneck": bottleneck(row),
@@ -39,7 +36,7 @@ def setting_object(comparison: Comparison, verdict: SettingVerdict) -> dict[str,
         "fastest": [labels.method(verdict.rows[index]) for index in verdict.speed.fastest],
         "recommended": None if recommended is None else labels.method(recommended),
         "why": verdict.untrained if found is None else why(verdict, found, comparison.words),
-        "text": setting_text(verdict, comparison.words, comparison.target),
+        "text": setting_text(verdict, comparison.words),
     }
 
 

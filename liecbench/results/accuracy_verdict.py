@@ -19,8 +19,7 @@ AccuracyOutcome = Literal["kept", "lost", "not_shown"]
 _TAIL: Final = 0.025
 _MAX_SEEDS: Final = 1000
 # The smallest possible change that is assumed for losses, and for accuracies if the size of the test set is unknown.
-_RESOLUTION: Final = 0.001
-_LANGUAGE_DATASETS: Final = frozenset({"text"})
+LOSS_RESOLUTION: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +50,6 @@ class AccuracyVerdict:
     one_seed_error: float | None
 
 
-def is_language_model(row: Row) -> bool:
-    """Return True if the row's model predicts text, so that it is judged by its test loss instead of its accuracy."""
-    return row.fields.get("dataset") in _LANGUAGE_DATASETS
-
-
 def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[AccuracyVerdict | None]:
     """Return the verdict on each row; None for the baseline and for rows that share no seed with the baseline.
 
@@ -66,7 +60,7 @@ def accuracy_verdicts(rows: Sequence[Row], tolerances: Tolerances) -> list[Accur
     """
     differences = [[] if row.is_baseline else _differences(row) for row in rows]
     judged = [index for index, found in enumerate(differences) if found]
-    allowed = [tolerances.loss if is_language_model(row) else tolerances.accuracy for row in rows]
+    allowed = [tolerances.loss if row.is_language_model else tolerances.accuracy for row in rows]
     lower = [_p_value_lower(differences[i], allowed[i], _resolution(rows[i])) for i in judged]
     lost = {index for index, p in zip(judged, holm(lower), strict=True) if p <= _TAIL}
     return [
@@ -79,7 +73,7 @@ def _differences(row: Row) -> list[float]:
     if not row.is_trained:
         return []
     seeds = [seed for seed in row.per_seed if seed in row.baseline_per_seed]
-    if is_language_model(row):
+    if row.is_language_model:
         return [row.baseline_per_seed[seed]["test_loss"] - row.per_seed[seed]["test_loss"] for seed in seeds]
     return [row.per_seed[seed]["test_accuracy"] - row.baseline_per_seed[seed]["test_accuracy"] for seed in seeds]
 
@@ -91,10 +85,10 @@ def _verdict(row: Row, differences: Sequence[float], tolerance: float, *, lost: 
     return AccuracyVerdict(
         outcome=outcome,
         difference=interval,
-        by_loss=is_language_model(row),
+        by_loss=row.is_language_model,
         num_seeds=len(differences),
         seeds_needed=_seeds_needed(differences, tolerance, _resolution(row)) if outcome == "not_shown" else None,
-        one_seed_error=None if is_language_model(row) else _one_seed_error(row),
+        one_seed_error=None if row.is_language_model else _one_seed_error(row),
     )
 
 
@@ -135,11 +129,11 @@ def num_test_labels(cells: Sequence[CellResult]) -> int | None:
 def accuracy_resolution(cells: Sequence[CellResult]) -> float:
     """Return the smallest possible change of the cells' accuracy: 1 ÷ number of test labels, or 0.001 if unknown."""
     number = num_test_labels(cells)
-    return _RESOLUTION if number is None else 1 / number
+    return LOSS_RESOLUTION if number is None else 1 / number
 
 
 def _resolution(row: Row) -> float:
-    return _RESOLUTION if is_language_model(row) else accuracy_resolution(row.cells)
+    return LOSS_RESOLUTION if row.is_language_model else accuracy_resolution(row.cells)
 
 
 def _one_seed_error(row: Row) -> float | None:

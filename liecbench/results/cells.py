@@ -12,6 +12,7 @@ from liecbench.config.cell_keys import contestant_key, digest, setting_key, traj
 from liecbench.network.link_tally import LinkTally
 from liecbench.results.environment_record import Environment
 from liecbench.results.kind_means import compose_epoch, kind_means, long_run_epoch
+from liecbench.results.language_model import is_language_model
 from liecbench.results.records import End, Epoch, Record, Start, untrained_epoch
 from liecbench.results.timing_record import Timing
 
@@ -69,6 +70,11 @@ class CellResult:
     def is_trained(self) -> bool:
         """False if steps of a profile were timed, and nothing was trained: there is no accuracy."""
         return not is_of_profile(self.spec["task"])
+
+    @property
+    def is_language_model(self) -> bool:
+        """True if the cell trains a language model, which is judged by its test loss instead of its accuracy."""
+        return is_language_model(self.spec, (epoch.tokens for epoch in self.epochs))
 
     @property
     def is_replayed(self) -> bool:

@@ -20,8 +20,8 @@ from liecbench.results.rows_of_cells import summarise
 from liecbench.results.setting_verdict import SettingVerdict
 from liecbench.results.summary import verdict_lines
 from liecbench.results.tolerances import DEFAULT_TOLERANCES, Tolerances
-from liecbench.results.tuning import TUNING_NOTE, at_best
-from liecbench.results.verdict_words import Words, target_text
+from liecbench.results.tuning import at_best, tuning_note
+from liecbench.results.verdict_words import Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Comparison:
         added_rows: The rows at link rates that no scenario asked for. Runs add them to narrow break-evens.
         baseline_choice: The cells that the others are compared with.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
-        target_loss: The test loss that these metrics refer to if ``target_accuracy`` is None; None for none.
+        target_loss: Likewise a test loss; None for none. If there are both targets, language models have this one.
         by: The name of the field that rows are grouped by.
         fields: The names of the fields that are columns: the algorithm, ``by``, and fields that differ between rows.
         shared_fields: The values of all other fields by name; each is the same in every row that has the field.
@@ -117,11 +117,17 @@ class Comparison:
         for row in rows:
             settings.setdefault(labels.setting(row), []).append(row)
         choice = BaselineChoice.parse(baseline)
-        notes = [TUNING_NOTE.format(field=tuned_field)] if tuned_field else []
-        words = Words(labels=labels, baseline=choice.text, tolerances=tolerances, directories=tuple(directories))
+        notes = [tuning_note(rows, tuned_field)] if tuned_field else []
+        words = Words(
+            labels=labels,
+            baseline=choice.text,
+            tolerances=tolerances,
+            target_accuracy=target_accuracy,
+            target_loss=target_loss,
+            directories=tuple(directories),
+        )
         verdicts = [SettingVerdict.of(setting, group, tolerances) for setting, group in settings.items()]
-        target = target_text(target_accuracy, target_loss)
-        verdict = verdict_lines(verdicts, found, words, target=target)
+        verdict = verdict_lines(verdicts, found, words)
         ordered = grouped(rows, by) if rows else []
         fields = list(dict.fromkeys(["algorithm", by, *varying_fields([row.fields for row in ordered])]))
         return cls(
@@ -156,11 +162,6 @@ class Comparison:
         """The algorithm that the others are compared with."""
         return self.baseline_choice.algorithm
 
-    @property
-    def target(self) -> str | None:
-        """The target as text, such as ``90%``; None if there is none."""
-        return target_text(self.target_accuracy, self.target_loss)
-
     def verdict_of(self, row: Row) -> SettingVerdict:
         """Return the verdict on the setting, such as a link, to which a row belongs."""
         return self._verdict_by_row[id(row)]
@@ -191,10 +192,12 @@ class Comparison:
             page: True for the HTML page, which shows as many metrics as if ``wide`` were True.
         """
         shown: set[Literal["table", "wide", "on request"]] = {"table", "wide"} if page or self.wide else {"table"}
+        kinds = {"any", *("loss" if row.is_language_model else "accuracy" for row in self.rows)}
         names = self.requested_metrics or [
             metric.name
             for metric in METRICS.values()
-            if metric.shown in shown or metric.differs(row.metrics[metric.name] for row in self.rows)
+            if (metric.shown in shown and metric.shown_for in kinds)
+            or metric.differs(row.metrics[metric.name] for row in self.rows)
         ]
         return tuple(METRICS[name] for name in names if any(row.metrics[name] is not None for row in self.rows))
 

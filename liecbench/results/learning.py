@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from liecbench.results.accuracy_verdict import is_language_model, num_test_labels
+from liecbench.results.accuracy_verdict import num_test_labels
 from liecbench.results.rows import Row
 
 
@@ -24,7 +24,7 @@ def learned_nothing(rows: Sequence[Row]) -> str | None:
     if not test_set:
         return None
     final = list(row.baseline_per_seed.values())
-    if is_language_model(row):
+    if row.is_language_model:
         loss, unigram = statistics.fmean(one["test_loss"] for one in final), test_set.unigram_loss
         if unigram is None or loss < unigram:
             return None

@@ -2,11 +2,15 @@
 
 import statistics
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from liecbench.results import gpu_metrics
+from liecbench.results.language_model import to_perplexity
 from liecbench.results.metric_row import Compare, CompletedCell, Derive, Metric
 from liecbench.results.units import FRACTION, Unit
+
+# Every language model has this metric, and no other model has it.
+PERPLEXITY_NAME: Final = "perplexity"
 
 
 def seconds_in(field: str) -> Derive:
@@ -20,9 +24,34 @@ def baseline_ratio(name: str) -> Compare:
 
 
 def accuracy_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
-    """Return the cell's test accuracy minus the baseline's; None if one was not trained."""
-    name = "test_accuracy"
+    """Return the cell's test accuracy minus the baseline's; None if one was not trained, and for language models."""
+    return None if PERPLEXITY_NAME in cell else _difference("test_accuracy", cell, baseline)
+
+
+def loss_difference(cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
+    """Return the cell's test loss minus the baseline's; None if they are not trained language models."""
+    return _difference("test_loss", cell, baseline) if PERPLEXITY_NAME in cell else None
+
+
+def _difference(name: str, cell: Mapping[str, float], baseline: Mapping[str, float]) -> float | None:
     return cell[name] - baseline[name] if name in cell and name in baseline else None
+
+
+def perplexity(cell: CompletedCell) -> float | None:
+    """Return e to the power of the last test loss; None if the cell does not train a language model."""
+    return to_perplexity(cell.epochs[-1].test_loss) if cell.is_language_model else None
+
+
+def tokens(cell: CompletedCell) -> float | None:
+    """Return the number of tokens that all ranks together train on in all epochs; None if an epoch has no number."""
+    counts = [epoch.tokens for epoch in cell.epochs if epoch.tokens is not None]
+    return float(sum(counts)) if len(counts) == len(cell.epochs) else None
+
+
+def tokens_per_second(cell: CompletedCell) -> float | None:
+    """Return the tokens that all ranks together train on per second; None if tokens or times are unknown."""
+    seconds, total = cell.seconds_per_epoch("train_seconds"), tokens(cell)
+    return None if total is None or not seconds else total / len(cell.epochs) / seconds
 
 
 def of_the_row(_cell: Mapping[str, float], _baseline: Mapping[str, float]) -> None:

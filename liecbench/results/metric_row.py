@@ -16,10 +16,12 @@ class CompletedCell:
 
     ``epochs_to_target`` is the number of epochs until the target is reached, interpolated between evaluations; None if
     it is not reached or there is no target. ``long_run`` is a mean epoch in which rare steps, such as averaging steps,
-    are as frequent as in a long training; None if the cell was timed while it trained.
+    are as frequent as in a long training; None if the cell was timed while it trained. ``is_language_model`` is True if
+    the cell is judged by its test loss instead of its accuracy.
     """
 
     epochs: Sequence[Epoch]
+    is_language_model: bool = False
     epochs_to_target: float | None = None
     long_run: Epoch | None = None
 
@@ -31,22 +33,24 @@ class CompletedCell:
         target_loss: float | None = None,
         *,
         long_run: Epoch | None = None,
+        is_language_model: bool = False,
     ) -> "CompletedCell":
         """Return a completed cell with these epochs.
 
         Args:
             epochs: The epochs in order.
             target_accuracy: The target as an accuracy from 0 to 1; None for no such target.
-            target_loss: The target as a test loss, ignored if ``target_accuracy`` is given; None for no such target.
+            target_loss: The target as a test loss, in nats; None for no such target. If there are both targets, this
+                one is that of language models, and the accuracy that of all other models.
             long_run: The mean epoch of a long training; None if the cell was timed while it trained.
+            is_language_model: True if the cell trains a language model.
         """
-        if target_accuracy is not None:
-            above = [epoch.test_accuracy - target_accuracy for epoch in epochs]
-        elif target_loss is not None:
-            above = [target_loss - epoch.test_loss for epoch in epochs]
-        else:
-            return cls(epochs=epochs, long_run=long_run)
-        return cls(epochs=epochs, epochs_to_target=_reached(above), long_run=long_run)
+        reached = None
+        if target_loss is not None and (is_language_model or target_accuracy is None):
+            reached = _reached([target_loss - epoch.test_loss for epoch in epochs])
+        elif target_accuracy is not None:
+            reached = _reached([epoch.test_accuracy - target_accuracy for epoch in epochs])
+        return cls(epochs=epochs, epochs_to_target=reached, long_run=long_run, is_language_model=is_language_model)
 
     @property
     def costly_epochs(self) -> Sequence[Epoch]:
@@ -121,6 +125,8 @@ class Metric:
         better: The direction in which the metric improves.
         shown_from: If the rows' largest mean is above (1 + ``shown_from``) × the smallest mean, tables and the page
             show the column, whatever ``shown`` says. None if ``shown`` alone decides.
+        shown_for: ``loss``: only comparisons with language models, which are judged by their test loss, show the
+            column without ``--metric``; ``accuracy``: only those with other models; ``any``: all.
         shown: The places that show the column without ``--metric``: ``table``: every table and the HTML page; ``wide``:
             tables with ``--wide``, and the HTML page; ``on request``: none.
         every_seed: True if the row's mean is unknown as soon as any of its cells, failed ones included, has no value.
@@ -139,6 +145,7 @@ class Metric:
     compare: Compare | None = None
     better: Literal["higher", "lower"] = "lower"
     shown: Literal["table", "wide", "on request"] = "on request"
+    shown_for: Literal["loss", "accuracy", "any"] = "any"
     shown_from: float | None = None
     every_seed: bool = False
     exported_with: str | None = None

@@ -7,14 +7,19 @@ from typing import Final
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results import gpu_metrics
 from liecbench.results.metric_derivations import (
+    PERPLEXITY_NAME,
     accuracy_difference,
     baseline_ratio,
     compute_utilization,
     gpu_mean,
+    loss_difference,
     memory_bytes,
     of_the_row,
+    perplexity,
     seconds_in,
     throttling_reason,
+    tokens,
+    tokens_per_second,
     wire_bytes,
 )
 from liecbench.results.metric_row import Metric
@@ -25,10 +30,14 @@ from liecbench.results.units import (
     HERTZ,
     JOULES,
     LOSS,
+    LOSS_DIFFERENCE,
+    PERPLEXITY,
     POINTS,
     RATIO,
     RATIO_RANGE,
     SECONDS,
+    TOKENS,
+    TOKENS_PER_SECOND,
     WATTS,
 )
 
@@ -40,6 +49,23 @@ _ROWS: Final = (
         derive=lambda cell: cell.epochs[-1].test_accuracy,
         better="higher",
         shown="table",
+        shown_for="accuracy",
+    ),
+    Metric(
+        name="test_loss",
+        heading="test loss",
+        unit=LOSS,
+        derive=lambda cell: cell.epochs[-1].test_loss,
+        shown="table",
+        shown_for="loss",
+    ),
+    Metric(
+        name=PERPLEXITY_NAME,
+        heading="perplexity",
+        unit=PERPLEXITY,
+        derive=perplexity,
+        shown="wide",
+        exported_with=PERPLEXITY_NAME,
     ),
     Metric(
         name="seconds_per_epoch",
@@ -47,6 +73,16 @@ _ROWS: Final = (
         unit=SECONDS,
         derive=seconds_in("train_seconds"),
         shown="table",
+    ),
+    Metric(
+        name="tokens_per_second",
+        heading="tokens/s",
+        unit=TOKENS_PER_SECOND,
+        derive=tokens_per_second,
+        better="higher",
+        shown="table",
+        exported_with="tokens",
+        hide_first=0,
     ),
     Metric(
         name="exposed_seconds_per_epoch",
@@ -111,10 +147,13 @@ _ROWS: Final = (
         needs_interval=True,
     ),
     Metric(
-        name="test_loss",
-        heading="test loss",
-        unit=LOSS,
-        derive=lambda cell: cell.epochs[-1].test_loss,
+        name="loss_difference",
+        heading="loss Δ",
+        unit=LOSS_DIFFERENCE,
+        compare=loss_difference,
+        shown="wide",
+        exported_with=PERPLEXITY_NAME,
+        needs_interval=True,
     ),
     Metric(
         name="train_loss",
@@ -138,6 +177,22 @@ _ROWS: Final = (
         derive=lambda cell: cell.epochs_to_target,
         shown="wide",
         every_seed=True,
+    ),
+    Metric(
+        name="tokens",
+        heading="tokens",
+        unit=TOKENS,
+        derive=tokens,
+        exported_with="tokens",
+    ),
+    Metric(
+        name="tokens_to_target",
+        heading="tokens to target",
+        unit=TOKENS,
+        derive=lambda cell: cell.to_target(lambda epoch: epoch.tokens),
+        shown="wide",
+        every_seed=True,
+        exported_with="tokens",
     ),
     Metric(
         name="bytes_to_target",

@@ -22,27 +22,30 @@ def recommendation_line(verdict: SettingVerdict, words: Words) -> str | None:
             return f"recommended: {name}"
         others = [verdict.rows[index] for index in found.others]
         equal = f"; {words.names(others)} would do as well" if others else ""
-        return f"recommended: {name}, shown to be faster and to keep the accuracy{equal}"
+        kept = words.quality(verdict.rows[found.row])
+        return f"recommended: {name}, shown to be faster and to keep the {kept}{equal}"
     return f"no recommendation: {why(verdict, found, words)}"
 
 
 def why(verdict: SettingVerdict, found: Recommendation, words: Words) -> str:
     """Return, as text for the user, the reason for a recommendation or for its absence, and what to do about it."""
     names = words.names([verdict.rows[index] for index in found.waiting])
+    quality = words.quality(verdict.rows[0])
     match found.reason:
         case "best":
-            return "shown to be faster and to keep the accuracy"
+            return f"shown to be faster and to keep the {quality}"
         case "baseline":
             return "every other method is shown to be slower"
         case "seeds":
             command = words.command(f"--seeds {found.seeds}")
             verb = "keeps" if len(found.waiting) == 1 else "keep"
-            needed = f"about {found.seeds} seeds are needed to show whether {names} {verb} the accuracy"
+            needed = f"about {found.seeds} seeds are needed to show whether {names} {verb} the {quality}"
             return f"{needed}; add them with {command}"
         case "spread":
-            return f"the accuracy of {names} varies so much that it would take over 100 seeds; train longer"
+            return f"the {quality} of {names} varies so much that it would take over 100 seeds; train longer"
         case "lost":
-            return f"every faster method ({names}) loses accuracy"
+            worse = "raises the test loss" if verdict.rows[0].is_language_model else "loses accuracy"
+            return f"every faster method ({names}) {worse}"
         case "dense":
             verb = "is" if len(found.waiting) == 1 else "are"
             return f"{names} {verb} not shown to be faster than the fastest method without compression"

@@ -115,9 +115,10 @@ class Epoch:
     ``exposed_compress_seconds`` is the compression that computing does not hide. ``other_seconds`` is the rest:
     latency, and waiting for other ranks or for a processor.
 
-    ``step_kinds`` has the number of steps of each step kind. In a ledger, the seconds of an epoch without timed steps
-    are null. If a cell is only timed in a session, while another cell is trained in its place, its epochs are computed
-    when results are loaded. ``composed`` is set only in records of earlier versions.
+    ``step_kinds`` has the number of steps of each step kind. ``tokens`` is the number of tokens that all ranks together
+    train on; None, and absent in a ledger, if the model is not a language model. In a ledger, the seconds of an epoch
+    without timed steps are null. If a cell is only timed in a session, while another cell is trained in its place, its
+    epochs are computed when results are loaded. ``composed`` is set only in records of earlier versions.
     """
 
     type: ClassVar[str] = "epoch"
@@ -156,6 +157,7 @@ class Epoch:
     other_seconds: Seconds | None = None
     memory_bytes: Count | None = None
     step_kinds: StepKinds | None = None
+    tokens: Natural | None = None
 
     def __post_init__(self) -> None:
         """Replace null by 0 in the seconds of an epoch without timed steps."""

@@ -72,6 +72,11 @@ class Row:
         """False if steps of a profile were timed, and nothing was trained: the row has no accuracy."""
         return self.cells[0].is_trained
 
+    @functools.cached_property
+    def is_language_model(self) -> bool:
+        """True if the row's model predicts text, so that it is judged by its test loss instead of its accuracy."""
+        return any(cell.is_language_model for cell in self.cells)
+
     @property
     def is_replayed(self) -> bool:
         """True if the ranks slept as long as a profile says, instead of computing."""

@@ -42,14 +42,22 @@ def summarise(
         cells: Cells of one or more results directories.
         baseline: The cells with which rows of the same setting and workload are compared.
         target_accuracy: The accuracy, from 0 to 1, that the metrics named ``…_to_target`` refer to; None for none.
-        target_loss: The test loss that these metrics refer to if ``target_accuracy`` is None; None for none.
+        target_loss: Likewise a test loss; None for none. If there are both targets, language models have this one.
 
     Returns:
         The rows, sorted by link, slowest first, and within each setting by time, fastest first.
     """
     choice = BaselineChoice.parse(baseline)
     metrics = {
-        id(cell): derive_metrics(CompletedCell.of(cell.epochs, target_accuracy, target_loss, long_run=cell.long_run))
+        id(cell): derive_metrics(
+            CompletedCell.of(
+                cell.epochs,
+                target_accuracy,
+                target_loss,
+                long_run=cell.long_run,
+                is_language_model=cell.is_language_model,
+            )
+        )
         for cell in cells
         if cell.status == "completed"
     }
@@ -101,6 +109,8 @@ def _row(group: CellGroup, baseline: CellGroup | None, dense: CellGroup | None, 
     metrics["speedup"] = None if speed is None else Estimate.exactly(1.0) if baseline is group else speed.estimate()
     metrics["speedup_over_dense"] = None if dense_speed is None else dense_speed.estimate()
     metrics["seconds_per_epoch"] = _with_rounds(metrics["seconds_per_epoch"], group.pace.log_seconds)
+    inverse = None if group.pace.log_seconds is None else group.pace.log_seconds.inverse
+    metrics["tokens_per_second"] = _with_rounds(metrics["tokens_per_second"], inverse)
     metrics["compute_utilization"] = _with_rounds(metrics["compute_utilization"], group.pace.log_utilization)
     return Row(
         fields=_row_fields(group.cells),

@@ -27,18 +27,15 @@ _FLAG_SENTENCES: Final = {
 }
 
 
-def verdict_lines(
-    verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words, *, target: str | None
-) -> list[str]:
+def verdict_lines(verdicts: Sequence[SettingVerdict], found: Sequence[BreakEven], words: Words) -> list[str]:
     """Return the lines of the verdict.
 
     Args:
         verdicts: The verdicts on the settings.
         found: The break-evens of methods.
-        words: The names and tolerances that the sentences use.
-        target: The target accuracy or loss as text; None if there is none.
+        words: The names, tolerances and targets that the sentences use.
     """
-    lines = [f"{_prefix(verdict)}{line}" for verdict in verdicts for line in _lines(verdict, words, target)]
+    lines = [f"{_prefix(verdict)}{line}" for verdict in verdicts for line in _lines(verdict, words)]
     every_row = [row for verdict in verdicts for row in verdict.rows]
     lines += _without_baseline(verdicts, words)
     lines += _about_times(every_row)
@@ -54,12 +51,9 @@ def _without_baseline(verdicts: Sequence[SettingVerdict], words: Words) -> Itera
             yield f"{_prefix(verdict)}nothing to compare with: {missing}"
 
 
-def setting_text(verdict: SettingVerdict, words: Words, target: str | None) -> str:
-    """Return the verdict on one setting as one text, without the setting's name.
-
-    ``target`` is the target accuracy or loss as text; None if there is none.
-    """
-    return ". ".join(_lines(verdict, words, target))
+def setting_text(verdict: SettingVerdict, words: Words) -> str:
+    """Return the verdict on one setting as one text, without the setting's name."""
+    return ". ".join(_lines(verdict, words))
 
 
 def _prefix(verdict: SettingVerdict) -> str:
@@ -68,7 +62,7 @@ def _prefix(verdict: SettingVerdict) -> str:
     return f"{text}: " if text else ""
 
 
-def _lines(verdict: SettingVerdict, words: Words, target: str | None) -> Iterator[str]:
+def _lines(verdict: SettingVerdict, words: Words) -> Iterator[str]:
     rivals = [row for row in verdict.rows if not row.is_baseline]
     if verdict.untrained:
         yield f"{words.baseline} learned nothing: {verdict.untrained}; nothing is compared with it"
@@ -84,7 +78,7 @@ def _lines(verdict: SettingVerdict, words: Words, target: str | None) -> Iterato
     fastest = _named_fastest(verdict)
     if fastest is not None and (waits := bottleneck_text(fastest, words.name(fastest))):
         yield waits
-    if target is not None:
+    if target := words.target(verdict.rows[0]):
         yield from target_lines(verdict, words, target)
     yield from _memory(verdict, words)
     yield from _flags(verdict.rows, words)

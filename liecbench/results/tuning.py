@@ -10,19 +10,25 @@ from liecbench.config.cell_fields import flat_fields
 from liecbench.config.cell_keys import COMPUTE_FIELDS
 from liecbench.errors import LiecbenchError, did_you_mean
 from liecbench.results.cells import CellResult
+from liecbench.results.rows import Row
 
-TUNING_NOTE: Final = (
-    "each method at its best {field}: chosen by the accuracy of every other seed, compared by the remaining seeds"
-)
 # These fields do not change accuracy: cells that differ only in them share one best value of the tuned field.
 _WITHOUT_EFFECT_ON_ACCURACY: Final = frozenset({"seed", "link", "timing", "enforcement", "emulator", *COMPUTE_FIELDS})
+
+
+def tuning_note(rows: Sequence[Row], field: str) -> str:
+    """Return the sentence that says how each method's value of a tuned field was chosen."""
+    measure = "test loss" if rows and all(row.is_language_model for row in rows) else "accuracy"
+    chosen = f"chosen by the {measure} of every other seed, compared by the remaining seeds"
+    return f"each method at its best {field}: {chosen}"
 
 
 def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     """Return the cells with the best value of a tuned field, such as the learning rate, for each method and setting.
 
-    Half of the seeds (the first, the third and so on) choose the best value: the one with the highest score,
-    (mean accuracy of completed cells) − (number of failed and diverged cells). Only cells of the other seeds are
+    Half of the seeds (the first, the third and so on) choose the best value: the one with the fewest failed and
+    diverged cells and, among these, with the highest mean accuracy or, for language models, the lowest mean test loss.
+    Only cells of the other seeds are
     returned, because the accuracies by which a value was chosen look better than they are. With a single seed, this
     seed both chooses and is returned. The tuned field's values are compared between cells that agree in every other
     field that can change accuracy.
@@ -48,15 +54,22 @@ def at_best(cells: Sequence[CellResult], field: str) -> list[CellResult]:
     selecting = set(seeds[::2])
     reported = set(seeds[1::2]) or selecting
 
-    def score(tried: Sequence[CellResult]) -> float:
+    def score(tried: Sequence[CellResult]) -> tuple[int, float]:
         failed = sum(cell.status in ("failed", "diverged") for cell in tried)
-        return _mean_accuracy([cell for cell in tried if cell.spec["seed"] in selecting]) - failed
+        return -failed, _mean_score([cell for cell in tried if cell.spec["seed"] in selecting])
 
     best = [cell for values in alike.values() for cell in max(values.values(), key=score)]
     return [cell for cell in best if cell.spec["seed"] in reported]
 
 
-def _mean_accuracy(cells: Sequence[CellResult]) -> float:
-    """Return the completed cells' mean accuracy after the last epoch; −∞ if no cell completed."""
-    reached = [cell.epochs[-1].test_accuracy for cell in cells if cell.status == "completed"]
+def _mean_score(cells: Sequence[CellResult]) -> float:
+    """Return the completed cells' mean accuracy after the last epoch; −∞ if no cell completed.
+
+    For language models, return the negative mean test loss instead.
+    """
+    reached = [
+        -cell.epochs[-1].test_loss if cell.is_language_model else cell.epochs[-1].test_accuracy
+        for cell in cells
+        if cell.status == "completed"
+    ]
     return statistics.fmean(reached) if reached else -math.inf

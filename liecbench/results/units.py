@@ -8,6 +8,7 @@ from liecbench.results.statistics import Estimate
 
 _TIMES: Final = ((1.0, 1.0, "s"), (1e-3, 1e-3, "ms"), (0.0, 1e-6, "µs"))
 _BYTE_PREFIXES: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_COUNT_SUFFIXES: Final = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 # The mean of equal values may differ from them in the last bits. An interval narrower than this fraction of the mean is
 # such rounding and is not shown.
 _ROUNDING: Final = 1e-9
@@ -47,6 +48,13 @@ def _bytes(value: float) -> str:
     return f"{value:.0f} B"
 
 
+def _count(value: float) -> str:
+    for size, suffix in _COUNT_SUFFIXES:
+        if value >= 0.9995 * size:
+            return f"{value / size:.3g}{suffix}"
+    return f"{value:.3g}"
+
+
 def _times(value: float) -> str:
     return f"{value:.1f}×" if value >= 10 else f"{value:.2f}×"
 
@@ -55,11 +63,19 @@ def _three_digits(value: float) -> str:
     return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
 
 
+def _loss(value: float) -> str:
+    return f"{value:.3f}" if 1 <= value < 100 else _three_digits(value)
+
+
 FRACTION: Final = Unit(name="fraction", format=lambda value: f"{value * 100:.1f}%")
 POINTS: Final = Unit(name="fraction", format=lambda value: f"{value * 100:+.1f}")
 RATIO: Final = Unit(name="ratio", format=_times)
 RATIO_RANGE: Final = Unit(name="ratio", format=_times, has_range=True)
-LOSS: Final = Unit(name="nats", format=_three_digits)
+LOSS: Final = Unit(name="nats", format=_loss)
+LOSS_DIFFERENCE: Final = Unit(name="nats", format=lambda value: f"{value:+.3f}")
+PERPLEXITY: Final = Unit(name="perplexity", format=_three_digits)
+TOKENS: Final = Unit(name="tokens", format=_count)
+TOKENS_PER_SECOND: Final = Unit(name="tokens per second", format=_count)
 EPOCHS: Final = Unit(name="epochs", format=_three_digits)
 SECONDS: Final = Unit(name="seconds", format=_three_digits)
 BYTES: Final = Unit(name="bytes", format=_bytes)

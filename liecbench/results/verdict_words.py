@@ -24,12 +24,16 @@ class Words:
         labels: The names of methods and settings.
         baseline: The name of the baseline.
         tolerances: The largest differences from the baseline that count as equal.
+        target_accuracy: The accuracy whose time to reach it is told, from 0 to 1; None for none.
+        target_loss: Likewise a test loss; None for none. If there are both targets, language models have this one.
         directories: The results directories that are compared.
     """
 
     labels: Labels
     baseline: str
     tolerances: Tolerances
+    target_accuracy: float | None = None
+    target_loss: float | None = None
     directories: tuple[Path, ...] = ()
 
     def name(self, row: Row) -> str:
@@ -50,6 +54,16 @@ class Words:
         directory = self.directories[0]
         scenario = shlex.quote(str(directory / "scenario.yaml"))
         return f"`liecbench run {scenario} --out {shlex.quote(str(directory))} {arguments}`"
+
+    def target(self, row: Row) -> str | None:
+        """Return the target of a row's setting as text, such as ``90%`` or ``a test loss of 1.5``; None for none."""
+        if self.target_loss is not None and (row.is_language_model or self.target_accuracy is None):
+            return f"a test loss of {self.target_loss:g}"
+        return None if self.target_accuracy is None else f"{100 * self.target_accuracy:g}%"
+
+    def quality(self, row: Row) -> str:
+        """Return what a row is judged by: ``test loss`` for language models, ``accuracy`` for all other models."""
+        return "test loss" if row.is_language_model else "accuracy"
 
     def tolerance(self, verdict: AccuracyVerdict) -> str:
         """Return as text the tolerance to which a verdict refers, in points of accuracy or nats of loss."""
@@ -92,14 +106,11 @@ def difference_text(verdict: AccuracyVerdict) -> str:
             high=None if found.low is None else -found.low,
         )
     scale, digits, unit = (1.0, 3, "nats") if verdict.by_loss else (100.0, 1, "points")
-    text = f"{scale * found.mean:+.{digits}f} {unit}"
+
+    def signed(value: float) -> str:
+        return f"{round(scale * value, digits) + 0.0:+.{digits}f}"  # + 0.0, because −0.0 would have a minus sign
+
+    text = f"{signed(found.mean)} {unit}"
     if found.low is None or found.high is None:
         return text
-    return f"{text} ({scale * found.low:+.{digits}f} to {scale * found.high:+.{digits}f})"
-
-
-def target_text(accuracy: float | None, loss: float | None) -> str | None:
-    """Return a target accuracy or loss as text; None if there is neither."""
-    if accuracy is not None:
-        return f"{100 * accuracy:g}%"
-    return None if loss is None else f"a test loss of {loss:g}"
+    return f"{text} ({signed(found.low)} to {signed(found.high)})"

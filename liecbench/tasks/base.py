@@ -32,6 +32,17 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def tokens_per_example(self) -> int | None:
+        """The number of tokens in an example of a language model; None if the examples are not of one.
+
+        They are if inputs and labels are integers of the same shape ``[n, tokens]``: a label for each token.
+        """
+        inputs, labels = self.inputs, self.labels
+        are_integers = not (inputs.dtype.is_floating_point or labels.dtype.is_floating_point)
+        is_text = labels.dim() == 2 and inputs.shape == labels.shape and are_integers
+        return int(labels.shape[1]) if is_text else None
+
     def batch(self, indices: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return a batch as the model takes it.
 

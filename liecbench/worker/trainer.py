@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch.distributed as dist
@@ -73,7 +74,8 @@ class Trainer:
             self._events.notice(problem)
         evaluation = self._evaluate(batches[0])
         record = combine_ranks(ranks, evaluation, cell=replica.cell.id, attempt=attempt, epoch=index + 1)
-        record = dataclasses.replace(record, step_kinds=self._count_kinds(index, len(batches)))
+        kinds = self._count_kinds(index, len(batches))
+        record = dataclasses.replace(record, step_kinds=kinds, tokens=self._count_tokens(batches))
         if self._first_steps is not None:
             record = dataclasses.replace(record, first_steps=self._first_steps.read())
         if replica.cell.timing == "trajectory":
@@ -83,6 +85,13 @@ class Trainer:
     def _count_kinds(self, index: int, num_steps: int) -> dict[str, int]:
         kind = self._replica.algorithm.step_kind
         return dict(Counter(map(kind, range(index * num_steps, (index + 1) * num_steps))))
+
+    def _count_tokens(self, batches: Sequence[Tensor]) -> int | None:
+        """Return the number of tokens in the batches of all ranks; None for a model that is not a language model."""
+        per_example = self._replica.task.train.tokens_per_example
+        if per_example is None:
+            return None
+        return dist.get_world_size() * per_example * sum(map(len, batches))
 
     def _begin_timeline(self, index: int) -> None:
         if self._trace_path is not None:

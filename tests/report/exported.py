@@ -10,6 +10,8 @@ from liecbench.results.records import Record
 from liecbench.results.rows import Row
 from tests.ledgers import end, rows_of, run_of, start
 
+# Exported even if no cell has a value.
+ALWAYS = tuple(metric.name for metric in METRICS.values() if not metric.of_gpus and metric.exported_with is None)
 GPU_METRICS = tuple(metric.name for metric in METRICS.values() if metric.of_gpus)
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from liecbench.results.metrics import METRICS
 from liecbench.results.rows import Row
-from tests.report.exported import GPU_METRICS, as_csv, as_json, example_rows, rows_of_specs
+from tests.report.exported import ALWAYS, as_csv, as_json, example_rows, rows_of_specs
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def test_csv_and_json_agree(rows: list[Row]) -> None:
     expected: list[dict[str, str]] = []
     for row in json.loads(as_json(rows))["rows"]:
         flat = {key: value for key, value in row.items() if key in lines[0] and not isinstance(value, dict)}
-        for name in [name for name in METRICS if name not in GPU_METRICS]:
+        for name in ALWAYS:
             value = row[name] or {"mean": None, "low": None, "high": None}
             flat |= {name: value["mean"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
         expected.append({key: "" if flat.get(key) is None else str(flat[key]) for key in lines[0]})

@@ -82,6 +82,7 @@ EPOCHS = st.builds(
     peak_memory_bytes=st.integers(0, 2**60),
     gpu=st.none() | st.dictionaries(st.sampled_from(["power_watts", "utilisation"]), FRACTIONS, max_size=2),
     first_steps=st.none() | FIRST_STEPS,
+    tokens=st.none() | st.integers(1, 2**60),
 )
 ENDS = st.builds(
     End,

@@ -1,4 +1,5 @@
 import time
+from typing import Any
 
 import pytest
 import torch.distributed as dist
@@ -12,6 +13,12 @@ from tests.worker.small_cells import IMAGES, NoLink, cell, epochs_of, numbers, o
 
 # The records of each cell in ``train_all``, and what ``train_slowly`` returns.
 Observed = tuple[dict[str, list[Epoch]], tuple[list[Epoch], float]]
+# 20 windows of 8 characters, of which 18 are trained on: two steps of 2 × 4.
+TEXT: dict[str, Any] = {
+    "dataset": {"name": "text", "context": 8, "characters": 161},
+    "model": {"name": "gpt", "width": 8, "layers": 1, "heads": 2},
+    "batch_size": 4,
+}
 REHEARSED = cell({"name": "liec", "average_period": 4}, momentum=0.9, **IMAGES, epochs=1)
 
 
@@ -28,6 +35,7 @@ def train_all() -> dict[str, list[Epoch]]:
         "convolutions again": epochs_of(cell({"name": "liec", "average_period": 4}, **IMAGES, epochs=1)),
         "rehearsed": epochs_of(REHEARSED, rehearsed=True),
         "unrehearsed": epochs_of(REHEARSED),
+        "language model": epochs_of(cell({"name": "psgd"}, **TEXT, epochs=1)),
         "powersgd rehearsed": epochs_of(cell({"name": "powersgd"}, epochs=1), rehearsed=True),
         "powersgd unrehearsed": epochs_of(cell({"name": "powersgd"}, epochs=1)),
     }
@@ -101,6 +109,13 @@ def test_a_custom_task_is_trained_with_its_own_loss_and_accuracy(trained: dict[s
     assert last.steps == 400 // 64
     # The targets' variance is 14.26, of which 0.01 is noise; accuracy 0.9 means an error of 0.3.
     assert (last.test_accuracy > 0.5, last.test_loss < 0.3 * first.test_loss) == (True, True)
+
+
+def test_tokens_of_all_ranks_are_counted_for_language_models(trained: dict[str, list[Epoch]]) -> None:
+    (epoch,) = trained["language model"]
+
+    assert (epoch.steps, epoch.tokens) == (2, 2 * 2 * 4 * 8)
+    assert trained["ddp"][0].tokens is None
 
 
 def test_loading_batches_is_no_part_of_training_time(observed: list[Observed]) -> None:

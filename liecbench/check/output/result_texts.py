@@ -25,7 +25,7 @@ def result_texts(result: CheckResult) -> dict[str, str]:
         "change": _change(result),
         "pairs": str(len(result.pairs) or ""),
         "evidence": _evidence(result),
-        "smallest detectable": "" if detectable is None else _percent(detectable, result).removeprefix("+"),
+        "smallest detectable": "" if detectable is None else _amount_of_change(detectable, result).removeprefix("+"),
     }
 
 
@@ -55,15 +55,19 @@ def spaced(metric: str) -> str:
 def _change(result: CheckResult) -> str:
     if result.change is None:
         return ""
-    text = _percent(result.change, result)
+    text = _amount_of_change(result.change, result)
     if result.low is None and result.high is None:
         return text
-    low, high = ("…" if bound is None else _signed(100 * bound) for bound in (result.low, result.high))
+    low, high = ("…" if bound is None else _change_number(bound, result) for bound in (result.low, result.high))
     return f"{text} [{low}, {high}]"
 
 
-def _percent(value: float, result: CheckResult) -> str:
-    return f"{_signed(100 * value)} {'points' if result.unit == 'points' else '%'}"
+def _amount_of_change(value: float, result: CheckResult) -> str:
+    return f"{_change_number(value, result)} {'%' if result.unit == 'relative' else result.unit}"
+
+
+def _change_number(value: float, result: CheckResult) -> str:
+    return f"{value:+.3f}".replace("-", "−") if result.unit == "nats" else _signed(100 * value)
 
 
 def _signed(value: float) -> str:

@@ -21,7 +21,8 @@ from liecbench.config.choice import Model
 from liecbench.config.known_specs import complete_spec
 from liecbench.errors import LiecbenchError
 from liecbench.results.cells import CellResult
-from liecbench.results.ranges import Count, CpuShare, Fraction, NonNegative, Real, Seconds
+from liecbench.results.language_model import is_language_model
+from liecbench.results.ranges import Count, CpuShare, Fraction, Natural, NonNegative, Real, Seconds
 from liecbench.results.records import Epoch
 
 _STRICT: Final = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
@@ -73,6 +74,7 @@ class StoredEpoch:
     least_communicate_seconds: Seconds | None
     other_cpu_share: CpuShare | None
     first_steps: StoredFirstSteps | None = None
+    tokens: Natural | None = None
 
     @classmethod
     def of(cls, epoch: Epoch, *, is_trained: bool = True) -> Self:
@@ -89,9 +91,9 @@ class StoredEpoch:
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, without ``first_steps`` if it is None: earlier versions can then read the file."""
+        """Return the fields by name, without those of ``_LATER`` that are None: earlier versions can then read them."""
         fields: dict[str, Any] = _epoch_adapter().dump_python(self)
-        return {name: value for name, value in fields.items() if value is not None or name != "first_steps"}
+        return {name: value for name, value in fields.items() if value is not None or name not in _LATER}
 
 
 @functools.cache
@@ -101,6 +103,8 @@ def _epoch_adapter() -> TypeAdapter[Any]:
 
 # Null if only steps of a profile were timed.
 _OF_TRAINING: Final = ("train_loss", "test_loss", "test_accuracy")
+# Fields that earlier versions do not know.
+_LATER: Final = ("first_steps", "tokens")
 _STORED: Final = tuple(one.name for one in dataclasses.fields(StoredEpoch))
 
 
@@ -147,7 +151,7 @@ class BaselineCell(Model):
         """The environment, and those of the settings that do not change the bytes sent, by name."""
         return conditions(self.spec, self.environment)
 
-    def final(self, name: Literal["test_accuracy", "train_loss"]) -> float:
+    def final(self, name: Literal["test_accuracy", "test_loss", "train_loss"]) -> float:
         """Return the accuracy or loss after the last epoch; raise ValueError if the cell was not trained."""
         found: float | None = getattr(self.epochs[-1], name)
         if found is None:
@@ -158,6 +162,11 @@ class BaselineCell(Model):
     def is_trained(self) -> bool:
         """False if only steps of a profile were timed: the cell has neither losses nor accuracy."""
         return not is_of_profile(self.spec["task"])
+
+    @property
+    def is_language_model(self) -> bool:
+        """True if the cell trains a language model, which is judged by its test loss instead of its accuracy."""
+        return is_language_model(self.spec, (epoch.tokens for epoch in self.epochs))
 
     @property
     def seed(self) -> int:

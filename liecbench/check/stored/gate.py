@@ -44,6 +44,7 @@ class Margins:
         numerics: Allowed mean relative change of compression error and residual norm over whole trainings, in cells on
             the CPU.
         accuracy_points: Allowed drop of the test accuracy, as a fraction.
+        loss_nats: Allowed rise of the test loss of language models, in nats.
         loss: Allowed relative growth of the training loss.
         communication: Allowed relative growth of communication time ÷ wire time.
         alpha: Probability that at least one confidence bound of accuracy or loss in the whole check is wrong. The
@@ -56,6 +57,7 @@ class Margins:
     first_steps: float = 1e-4
     numerics: float = 0.05
     accuracy_points: float = 0.005
+    loss_nats: float = 0.02
     loss: float = 0.05
     communication: float = 0.10
     alpha: float = 0.05
@@ -171,6 +173,7 @@ def _seeds(label: str, group: SeedGroup, margins: Margins, level: float) -> Sequ
         label,
         matches,
         accuracy_points=margins.accuracy_points,
+        loss_nats=margins.loss_nats,
         resolution=accuracy_resolution(group.known),
         loss=margins.loss,
         level=level,

@@ -11,6 +11,7 @@ from typing import Final
 
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.verdict import CheckResult, Verdict
+from liecbench.results.accuracy_verdict import LOSS_RESOLUTION
 from liecbench.results.statistics import Estimate, spread, t_quantile
 
 ENOUGH_SEEDS: Final = 5
@@ -98,20 +99,51 @@ def num_tests(matches: Sequence[CellMatch]) -> int:
 
 
 def seed_results(
-    label: str, matches: Sequence[CellMatch], *, accuracy_points: float, resolution: float, loss: float, level: float
+    label: str,
+    matches: Sequence[CellMatch],
+    *,
+    accuracy_points: float,
+    resolution: float,
+    loss_nats: float,
+    loss: float,
+    level: float,
 ) -> tuple[CheckResult, CheckResult]:
-    """Return the verdicts on accuracy and training loss after the last epoch.
+    """Return the verdicts on accuracy (for language models: on test loss) and training loss after the last epoch.
 
     Args:
         label: The cell's name.
         matches: For each seed of a configuration, the results' cell and the baseline's cell to compare it with.
         accuracy_points: Allowed drop of the mean test accuracy, as a fraction.
         resolution: The smallest possible change of the test accuracy, as a fraction.
+        loss_nats: Allowed rise of the mean test loss of language models, in nats.
         loss: Allowed rise of the mean training loss, as a share of the baseline's mean.
         level: Probability that a confidence bound is wrong.
     """
+    if matches[0].current.is_language_model:
+        return _test_loss(label, matches, loss_nats, level), _loss(label, matches, loss, level)
     accuracy = _accuracy(label, matches, accuracy_points, level, resolution)
     return accuracy, _loss(label, matches, loss, level)
+
+
+def _test_loss(label: str, matches: Sequence[CellMatch], margin: float, level: float) -> CheckResult:
+    old = [match.baseline.final("test_loss") for match in matches]
+    new = [match.current.final("test_loss") for match in matches]
+    rises = [after - before for before, after in zip(old, new, strict=True)]
+    decided = decide(rises, margin, level, resolution=LOSS_RESOLUTION)
+    bounds = decided.bounds
+    return CheckResult(
+        cell=label,
+        metric="test_loss",
+        verdict=decided.verdict,
+        reason=_reason(decided, rises, margin, "nats more", lambda value: f"{value:.3f}"),
+        unit="nats",
+        baseline=statistics.fmean(old),
+        current=statistics.fmean(new),
+        change=statistics.fmean(rises),
+        low=None if bounds is None else bounds.low,
+        high=None if bounds is None else bounds.high,
+        smallest_detectable=decided.smallest_detectable,
+    )
 
 
 def _accuracy(label: str, matches: Sequence[CellMatch], margin: float, level: float, resolution: float) -> CheckResult:

@@ -1,6 +1,6 @@
 """The list of all figures that ``liecbench report`` draws."""
 
-from liecbench.report.figures.bytes_figures import accuracy_against_bytes, bytes_by_rank
+from liecbench.report.figures.bytes_figures import accuracy_against_bytes, bytes_by_rank, loss_against_bytes
 from liecbench.report.figures.curves import energy_figure, epoch_figures
 from liecbench.report.figures.drawn_rows import drawn_rows
 from liecbench.report.figures.figure import Figure
@@ -21,6 +21,7 @@ def all_figures(comparison: Comparison) -> list[Figure]:
         time_by_rate(rows, labels),
         time_by_workers(rows, labels),
         accuracy_against_bytes(rows, labels),
+        loss_against_bytes(rows, labels),
         speedup_by_rate([*rows, *added], labels),
         bytes_by_rank(rows, labels),
     ]

@@ -1,25 +1,62 @@
-"""Figures of payload bytes: accuracy against bytes, and bytes by rank."""
+"""Figures of payload bytes: accuracy or test loss against bytes, and bytes by rank."""
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from liecbench.report.figures.figure import Figure, Series, interval_of
+from liecbench.results.metrics import METRICS
 from liecbench.results.row_labels import Labels
 from liecbench.results.rows import Row
 from liecbench.results.statistics import Estimate
+
+_WHOLE_PAYLOAD: Final = "payload bytes of the whole training, sent and received per rank"
 
 
 def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure with one point per row: final test accuracy (y) against payload bytes of the whole training (x).
 
-    A line shows the Pareto front of the points with the same setting, such as the same link.
+    A line shows the Pareto front of the points with the same setting, such as the same link. Language models are left
+    out.
     """
+    return Figure(
+        key="pareto",
+        title="Accuracy against bytes",
+        caption="Up and to the left is better: a method below the line is beaten by one that sends less, learns more.",
+        x_title=_WHOLE_PAYLOAD,
+        y_title="test accuracy",
+        kind="points",
+        series=_points([row for row in rows if not row.is_language_model], labels, "test_accuracy"),
+        log_x=True,
+        si_x=True,
+        percent=True,
+    )
+
+
+def loss_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
+    """Return the same figure for language models, with the test loss as y."""
+    return Figure(
+        key="pareto-loss",
+        title="Test loss against bytes",
+        caption="Down and left is better: a method above the line is beaten by one that sends less, learns more.",
+        x_title=_WHOLE_PAYLOAD,
+        y_title="test loss",
+        kind="points",
+        series=_points([row for row in rows if row.is_language_model], labels, "test_loss"),
+        log_x=True,
+        si_x=True,
+    )
+
+
+def _points(rows: Sequence[Row], labels: Labels, name: str) -> list[Series]:
+    """Return a point per row, of payload bytes and the metric ``name``, and a Pareto front per setting."""
     points: dict[str | None, list[tuple[Row, float, Estimate]]] = {}
     for row in rows:
-        payload, accuracy = row.metrics["payload_bytes_per_epoch"], row.metrics["test_accuracy"]
-        if payload is not None and accuracy is not None:
+        payload, value = row.metrics["payload_bytes_per_epoch"], row.metrics[name]
+        if payload is not None and value is not None:
             total = payload.mean * max(len(cell.epochs) for cell in row.cells)
-            points.setdefault(labels.curve(row)[1], []).append((row, total, accuracy))
+            points.setdefault(labels.curve(row)[1], []).append((row, total, value))
+    sign = 1.0 if METRICS[name].better == "higher" else -1.0
     series: list[Series] = []
     for setting, group in points.items():
         series += [
@@ -29,26 +66,15 @@ def accuracy_against_bytes(rows: Sequence[Row], labels: Labels) -> Figure:
                 variant=labels.variant(row),
                 setting=setting,
                 x=[total],
-                y=[accuracy.mean],
-                interval=interval_of([accuracy]),
+                y=[value.mean],
+                interval=interval_of([value]),
             )
-            for row, total, accuracy in group
+            for row, total, value in group
         ]
-        front = list(pareto_front([(total, accuracy.mean) for _, total, accuracy in group]))
-        x, y = [x for x, _ in front], [y for _, y in front]
+        front = list(pareto_front([(total, sign * value.mean) for _, total, value in group]))
+        x, y = [x for x, _ in front], [sign * y for _, y in front]
         series.append(Series(name="front", method="", x=[*x], y=y, setting=setting, reference=True))
-    return Figure(
-        key="pareto",
-        title="Accuracy against bytes",
-        caption="Up and to the left is better: a method below the line is beaten by one that sends less, learns more.",
-        x_title="payload bytes of the whole training, sent and received per rank",
-        y_title="test accuracy",
-        kind="points",
-        series=series,
-        log_x=True,
-        si_x=True,
-        percent=True,
-    )
+    return series
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:

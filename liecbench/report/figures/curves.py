@@ -1,4 +1,4 @@
-"""Figures with one point per epoch: accuracy and loss against epochs, time and bytes, and accuracy against energy."""
+"""Figures with one point per epoch: accuracy or loss against epochs or tokens, time, bytes and energy."""
 
 import itertools
 import math
@@ -8,6 +8,7 @@ from typing import Final
 
 from liecbench.report.figures.figure import Figure, Series, interval_of
 from liecbench.results.gpu_metrics import joules
+from liecbench.results.language_model import to_perplexity
 from liecbench.results.records import Epoch
 from liecbench.results.row_labels import Labels, provenance
 from liecbench.results.rows import Row
@@ -23,20 +24,26 @@ class _Cost:
     """A horizontal axis. Its value at an epoch is what training has cost so far, in seconds, bytes or epochs.
 
     ``of_epoch`` returns the cost of one epoch; the axis shows its sum over this and all earlier epochs.
-    ``captions`` has the figure's caption for each vertical axis: for ``"accuracy"`` and for ``"loss"``.
+    ``caption`` is the figure's caption if higher values are better, and ``loss_caption`` if lower ones are.
     """
 
     key: str
     title: str
     axis: str
     of_epoch: OfEpoch
-    captions: dict[str, str]
+    caption: str
+    loss_caption: str
 
 
 _FEWER_BYTES: Final = "What the network carries: the further left a curve, the less is sent for what is learned."
-_VALUES: Final[tuple[tuple[str, str, OfEpoch], ...]] = (
-    ("accuracy", "test accuracy", lambda epoch: epoch.test_accuracy),
-    ("loss", "training loss", lambda epoch: epoch.train_loss),
+# Each with the key of its figures, its title, and its value at an epoch.
+_ACCURACY: Final[tuple[str, str, OfEpoch]] = ("accuracy", "test accuracy", lambda epoch: epoch.test_accuracy)
+_TRAIN_LOSS: Final[tuple[str, str, OfEpoch]] = ("loss", "training loss", lambda epoch: epoch.train_loss)
+_TEST_LOSS: Final[tuple[str, str, OfEpoch]] = ("test-loss", "test loss", lambda epoch: epoch.test_loss)
+_PERPLEXITY: Final[tuple[str, str, OfEpoch]] = (
+    "perplexity",
+    "perplexity",
+    lambda epoch: to_perplexity(epoch.test_loss),
 )
 _COSTS: Final = (
     _Cost(
@@ -44,58 +51,80 @@ _COSTS: Final = (
         title="epochs",
         axis="epochs",
         of_epoch=lambda _: 1.0,
-        captions={
-            "accuracy": "What compression costs in learning: a curve below the others needs more epochs.",
-            "loss": "What compression costs in learning: a curve above the others needs more epochs.",
-        },
+        caption="What compression costs in learning: a curve below the others needs more epochs.",
+        loss_caption="What compression costs in learning: a curve above the others needs more epochs.",
     ),
     _Cost(
         key="seconds",
         title="time",
         axis="seconds of training",
         of_epoch=lambda epoch: epoch.train_seconds,
-        captions={
-            "accuracy": "What you wait for: the method whose curve is up first wins on this link.",
-            "loss": "What you wait for: the method whose curve is down first wins on this link.",
-        },
+        caption="What you wait for: the method whose curve is up first wins on this link.",
+        loss_caption="What you wait for: the method whose curve is down first wins on this link.",
     ),
     _Cost(
         key="bytes",
         title="bytes",
         axis="payload bytes, sent and received per rank",
         of_epoch=lambda epoch: epoch.payload_bytes_per_rank,
-        captions={"accuracy": _FEWER_BYTES, "loss": _FEWER_BYTES},
+        caption=_FEWER_BYTES,
+        loss_caption=_FEWER_BYTES,
     ),
+)
+_TOKENS: Final = _Cost(
+    key="tokens",
+    title="tokens",
+    axis="tokens that all ranks together train on",
+    of_epoch=lambda epoch: epoch.tokens or 0,
+    caption="",
+    loss_caption="What compression costs in learning: a curve above the others needs more tokens.",
 )
 
 
 def epoch_figures(rows: Sequence[Row], labels: Labels) -> Iterator[Figure]:
-    """Yield six figures: test accuracy and training loss, each against epochs, seconds and payload bytes."""
-    rows = [row for row in rows if row.is_trained]
-    for (key, title, value), cost in itertools.product(_VALUES, _COSTS):
-        series = [_curve(row, labels, value, cost.of_epoch) for row in rows]
-        if cost.key == "seconds":
-            series = [replace(one, name=one.name + provenance([row])) for one, row in zip(series, rows, strict=True)]
-        yield Figure(
-            key=f"{key}-{cost.key}",
-            title=f"{title.capitalize()} against {cost.title}",
-            caption=cost.captions[key],
-            x_title=cost.axis,
-            y_title=title,
-            kind="lines",
-            series=series,
-            log_x=cost.key == "bytes",
-            si_x=cost.key == "bytes",
-            percent=key == "accuracy",
-        )
+    """Yield six figures: test accuracy and training loss, each against epochs, seconds and payload bytes.
+
+    For language models, yield their test loss, perplexity and training loss instead, each against tokens, seconds and
+    payload bytes.
+    """
+    trained = [row for row in rows if row.is_trained]
+    language_models = [row for row in trained if row.is_language_model]
+    others = [row for row in trained if not row.is_language_model]
+    of_tokens = [row for row in language_models if row.metrics["tokens"] is not None]
+    for value, cost in itertools.product((_TEST_LOSS, _PERPLEXITY), (_TOKENS, *_COSTS[1:])):
+        yield _epoch_figure(of_tokens if cost is _TOKENS else language_models, labels, value, cost)
+    for cost in _COSTS:
+        yield _epoch_figure(others, labels, _ACCURACY, cost)
+    for cost in _COSTS:
+        yield _epoch_figure(trained, labels, _TRAIN_LOSS, cost)
+
+
+def _epoch_figure(rows: Sequence[Row], labels: Labels, value: tuple[str, str, OfEpoch], cost: _Cost) -> Figure:
+    key, title, of_epoch = value
+    series = [_curve(row, labels, of_epoch, cost.of_epoch) for row in rows]
+    if cost.key == "seconds":
+        series = [replace(one, name=one.name + provenance([row])) for one, row in zip(series, rows, strict=True)]
+    return Figure(
+        key=f"{key}-{cost.key}",
+        title=f"{title.capitalize()} against {cost.title}",
+        caption=cost.caption if key == "accuracy" else cost.loss_caption,
+        x_title=cost.axis,
+        y_title=title,
+        kind="lines",
+        series=series,
+        log_x=cost.key == "bytes",
+        si_x=cost.key in ("bytes", "tokens"),
+        percent=key == "accuracy",
+    )
 
 
 def energy_figure(rows: Sequence[Row], labels: Labels) -> Figure:
     """Return a figure of test accuracy against the joules of all GPUs.
 
-    A row is left out if the GPU energy of one of its epochs is unknown.
+    A row is left out if the GPU energy of one of its epochs is unknown, or if it is a language model.
     """
-    known = [row for row in rows if all(joules(cell.epochs) is not None for cell in row.cells)]
+    others = [row for row in rows if not row.is_language_model]
+    known = [row for row in others if all(joules(cell.epochs) is not None for cell in row.cells)]
     return Figure(
         key="accuracy-energy",
         title="Test accuracy against energy",

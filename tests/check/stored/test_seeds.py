@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liecbench.check.output.result_texts import result_texts
 from liecbench.check.stored.baseline_cell import BaselineCell
 from liecbench.check.stored.matching import CellMatch
 from liecbench.check.stored.seeds import decide, seed_results
@@ -22,7 +23,9 @@ def found(
 ) -> tuple[CheckResult, CheckResult]:
     sides = zip(seeds(old), seeds(new), strict=True)
     matches = [CellMatch(baseline=BaselineCell.of(before), current=BaselineCell.of(after)) for before, after in sides]
-    return seed_results("cell", matches, accuracy_points=0.005, resolution=RESOLUTION, loss=0.05, level=level)
+    return seed_results(
+        "cell", matches, accuracy_points=0.005, resolution=RESOLUTION, loss_nats=0.02, loss=0.05, level=level
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,6 +191,20 @@ def test_only_the_last_epoch_counts() -> None:
     matches = [
         CellMatch(baseline=BaselineCell.of(a), current=BaselineCell.of(b)) for a, b in zip(old, new, strict=True)
     ]
-    accuracy, _ = seed_results("cell", matches, accuracy_points=0.005, resolution=RESOLUTION, loss=0.05, level=0.05)
+    accuracy, _ = seed_results(
+        "cell", matches, accuracy_points=0.005, resolution=RESOLUTION, loss_nats=0.02, loss=0.05, level=0.05
+    )
 
     assert (accuracy.verdict, accuracy.current) == (PASS, 0.75)
+
+
+def test_language_models_are_gated_by_their_test_loss() -> None:
+    old = [{"test_loss": 2.0, "test_accuracy": 0.75, "tokens": 1000}] * 5
+    higher, similar = ([{**one, "test_loss": 2.0 + rise, "test_accuracy": 0.5} for one in old] for rise in (0.25, 0.0))
+    rise, _ = found(old, higher)
+    equal, _ = found(old, similar)
+
+    assert (rise.metric, rise.verdict, rise.unit, rise.change) == ("test_loss", FAIL, "nats", 0.25)
+    assert rise.reason.startswith("nats more 0.250 over 5 seeds, at least 0.249")
+    assert result_texts(rise)["change"].startswith("+0.250 nats [+0.249, +0.251]")
+    assert (equal.metric, equal.verdict) == ("test_loss", PASS)

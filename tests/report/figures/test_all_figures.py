@@ -313,3 +313,15 @@ def test_figures_come_in_the_order_of_a_report() -> None:
         "break-even",
         "ranks",
     ]
+
+
+def test_language_models_are_drawn_by_loss_against_tokens() -> None:
+    epochs = [{"seconds": 4.0, "test_loss": 3.0, "tokens": 1000}, {"seconds": 2.0, "test_loss": 2.0, "tokens": 1000}]
+    figures = figures_of(run_of("t", epochs, task={"dataset": {"name": "text"}, "model": {"name": "gpt"}}), BASE)
+    drawn = {key: (one.series[0].x, one.series[0].y) for key, one in figures.items() if len(one.series) == 1}
+
+    assert drawn["test-loss-tokens"] == ([1000, 2000], [3.0, 2.0])
+    assert drawn["test-loss-seconds"] == ([4, 6], [3.0, 2.0])
+    assert drawn["perplexity-tokens"][1] == pytest.approx([math.exp(3), math.exp(2)])
+    assert drawn["accuracy-epochs"] == ([1, 2], [0.5, 0.7])
+    assert figures["pareto-loss"].series[0].y == [2.0]

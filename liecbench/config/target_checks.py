@@ -1,0 +1,38 @@
+"""A check that the scenario's target is the one by which its models are judged: an accuracy or a test loss."""
+
+from collections.abc import Sequence
+
+from liecbench.config import workload_sizes
+from liecbench.config.cell import Cell
+from liecbench.config.scenario import Scenario
+from liecbench.config.yaml_source import Document
+
+_INSTEAD = {"target_accuracy": "target_loss: 2.0", "target_loss": "target_accuracy: 0.9"}
+
+
+def check_target(document: Document, scenario: Scenario, chosen: Sequence[Cell]) -> None:
+    """Raise ScenarioError if no model of the scenario has a use for a target that it gives.
+
+    Language models are judged by their test loss, and all other models by their accuracy.
+
+    Args:
+        document: The scenario as written.
+        scenario: The scenario.
+        chosen: The cells that will run. Others may use datasets that are not on this machine. If there are such
+            datasets, nothing is refused.
+    """
+    tasks = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()): cell.task for cell in chosen}
+    every = {(cell.task.dataset.model_dump_json(), cell.task.model.model_dump_json()) for cell in scenario.cells()}
+    if every - tasks.keys():
+        return
+    are_language_models = {workload_sizes.sizes(task).is_language_model for task in tasks.values()}
+    names = ", ".join(dict.fromkeys(task.model.name for task in tasks.values()))
+    refused = {
+        "target_accuracy": (are_language_models == {True}, "a language model, which is judged by its test loss"),
+        "target_loss": (are_language_models == {False}, "no language model: it is judged by its accuracy"),
+    }
+    for key, (is_refused, why) in refused.items():
+        if is_refused and getattr(scenario, key) is not None:
+            other = _INSTEAD[key].partition(":")[0]
+            remedy = "remove it" if getattr(scenario, other) is not None else f"write {_INSTEAD[key]}, for example"
+            raise document.error((key,), f"{names} is {why}; {remedy}", at_key=True)
