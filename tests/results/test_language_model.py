@@ -9,7 +9,7 @@ import pytest
 from liecbench.report import csv_rows, json_rows
 from liecbench.results.comparison import Comparison
 from liecbench.results.language_model import to_perplexity
-from liecbench.results.records import Record
+from liecbench.results.records import Epoch, Record
 from liecbench.results.tolerances import Tolerances
 from liecbench.results.tuning import at_best
 from tests.ledgers import cells_of, comparison_of, end, rows_of, run_of, start
@@ -128,7 +128,7 @@ def test_the_best_learning_rate_has_the_lowest_loss() -> None:
 
 
 def test_records_without_tokens_are_known_by_their_dataset() -> None:
-    bare = [dataclasses.replace(one, tokens=None) if hasattr(one, "tokens") else one for one in BASE[0]]
+    bare = [dataclasses.replace(one, tokens=None) if isinstance(one, Epoch) else one for one in BASE[0]]
     (row,) = rows_of(bare)
 
     assert (row.is_language_model, row.metrics["tokens"], row.metrics["perplexity"] is None) == (True, None, False)

@@ -318,10 +318,9 @@ def test_figures_come_in_the_order_of_a_report() -> None:
 def test_language_models_are_drawn_by_loss_against_tokens() -> None:
     epochs = [{"seconds": 4.0, "test_loss": 3.0, "tokens": 1000}, {"seconds": 2.0, "test_loss": 2.0, "tokens": 1000}]
     figures = figures_of(run_of("t", epochs, task={"dataset": {"name": "text"}, "model": {"name": "gpt"}}), BASE)
-    drawn = {key: (one.series[0].x, one.series[0].y) for key, one in figures.items() if len(one.series) == 1}
+    keys = ("test-loss-tokens", "test-loss-seconds", "perplexity-tokens", "accuracy-epochs", "pareto-loss")
+    loss, by_seconds, perplexity, accuracy, pareto = (figures[key].series[0] for key in keys)
 
-    assert drawn["test-loss-tokens"] == ([1000, 2000], [3.0, 2.0])
-    assert drawn["test-loss-seconds"] == ([4, 6], [3.0, 2.0])
-    assert drawn["perplexity-tokens"][1] == pytest.approx([math.exp(3), math.exp(2)])
-    assert drawn["accuracy-epochs"] == ([1, 2], [0.5, 0.7])
-    assert figures["pareto-loss"].series[0].y == [2.0]
+    assert (loss.x, loss.y, by_seconds.x, by_seconds.y) == ([1000, 2000], [3.0, 2.0], [4, 6], [3.0, 2.0])
+    assert pytest.approx([math.exp(3), math.exp(2)]) == perplexity.y
+    assert (accuracy.x, accuracy.y, pareto.y) == ([1, 2], [0.5, 0.7], [2.0])
