@@ -1,4 +1,7 @@
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +21,11 @@ if not torch.cuda.is_available():
 
 # Tests run commands of every kind in one process. A template process imports for seconds: keep one of each kind.
 setattr(template_client, "_MOST_TEMPLATES", 5)  # noqa: B010 - it is final
+
+# The runs of one test session share their profiles, and leave none in the user's cache.
+if "LIECBENCH_PROFILES" not in os.environ:
+    os.environ["LIECBENCH_PROFILES"] = tempfile.mkdtemp(prefix="liecbench-profiles-")
+    atexit.register(shutil.rmtree, os.environ["LIECBENCH_PROFILES"], ignore_errors=True)
 
 # A noisy machine makes no example wrong.
 hypothesis.settings.register_profile("liecbench", deadline=None)

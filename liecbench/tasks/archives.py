@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from liecbench.errors import LiecbenchError
+from liecbench.host.user_cache import expanded, user_cache
 from liecbench.tasks.official_archives import Archive, mismatch
 from liecbench.untrusted import regular_files
 
@@ -29,16 +30,7 @@ class MalformedError(ValueError):
 def data_directory() -> Path:
     """Return the directory of datasets: ``$LIECBENCH_DATA`` or, if it is not set, ``liecbench`` in the user's cache."""
     own = os.environ.get("LIECBENCH_DATA")
-    if own:
-        return _expanded(own)
-    return _expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "liecbench"
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise LiecbenchError(f"{path}: there is no such home directory", "give a path without ~") from None
+    return expanded(own) if own else user_cache()
 
 
 def remedy(dataset: str) -> str:
@@ -132,7 +124,7 @@ def find(dataset: str, path: str | None, archives: Sequence[Archive]) -> Source:
     Raises:
         LiecbenchError: If there is neither an archive nor an unpacked folder.
     """
-    place = (data_directory() if path is None else _expanded(path)).resolve()
+    place = (data_directory() if path is None else expanded(path)).resolve()
     if place.is_file():
         return Source(dataset=dataset, archive=_like(dataset, place, archives), path=place)
     for archive in archives:

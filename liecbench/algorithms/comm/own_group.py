@@ -27,7 +27,7 @@ def acquire_group(group: dist.ProcessGroup, device: torch.device) -> dist.Proces
     ranks = dist.get_process_group_ranks(group)
     timeout, backend = _timeout(group, device), _backend(group)
     kept = _unused[_key(group, device)]
-    kept[:] = filter(_exists, kept)
+    kept[:] = filter(exists, kept)
     if len(ranks) == dist.get_world_size():
         own = dist.new_group(ranks, timeout=timeout, backend=backend)
     elif kept:
@@ -45,7 +45,7 @@ def release_group(own: dist.ProcessGroup, device: torch.device, *, has_failed: b
     A group of all ranks is destroyed. A smaller one is kept for another algorithm, unless the algorithm ``has_failed``.
     If the training script has destroyed all groups, do nothing.
     """
-    if not _exists(own):
+    if not exists(own):
         return
     if own.size() == dist.get_world_size():
         dist.destroy_process_group(own)
@@ -65,7 +65,7 @@ def _backend(group: dist.ProcessGroup) -> str:
     return named.get(config, config)
 
 
-def _exists(group: dist.ProcessGroup) -> bool:
+def exists(group: dist.ProcessGroup) -> bool:
     """Return True unless ``group`` has been destroyed, by itself or together with all groups."""
     return group in dist.distributed_c10d._world.pg_map
 

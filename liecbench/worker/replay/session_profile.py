@@ -17,24 +17,36 @@ from liecbench.profiles.profile_store import DIRECTORY, load_stored, remember
 from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.device import rank_device
 from liecbench.worker.profile_measurement import measure_profile
+from liecbench.worker.replay.kept_profiles import (
+    MOST_OTHER_CPU,
+    OtherLoad,
+    compute_fields,
+    keep,
+    kept_path,
+    read_kept,
+)
 from liecbench.worker.replay.message_cost import measure_message_cost
-
-_TASK_FIELDS = ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionProfile:
-    """A profile, and the SHA-256 of its file."""
+    """A profile, and the SHA-256 of its file.
+
+    Attributes:
+        files: Where the profile is kept for later sessions and runs; none if the scenario names it.
+    """
 
     profile: Profile
     sha256: str
+    files: tuple[Path, ...] = ()
 
 
 def session_profile(session: Session, directory: Path, heartbeat: Callable[[], None]) -> SessionProfile:
     """Return the profile that a session replays, equal on all ranks. Collective.
 
-    If the scenario names none, rank 0 measures one and writes it to the results directory. Later sessions of the run
-    read it there, so that all links are compared for the same computing.
+    If the scenario names none, rank 0 takes the one that the machine kept from an earlier run, or measures one, and
+    writes it to the results directory. Later sessions of the run read it there, so that all links are compared for the
+    same computing.
 
     Args:
         session: The session.
@@ -56,38 +68,46 @@ def session_profile(session: Session, directory: Path, heartbeat: Callable[[], N
         raise ProfileError(profile)
     remember(profile.sha256, profile.profile)
     if session.cell.workers > 1 and None in (profile.profile.message_seconds, profile.profile.hop_seconds):
-        return _with_message_cost(session.cell, profile, directory)
+        return _with_message_cost(profile)
     return profile
 
 
-def _with_message_cost(cell: Cell, found: SessionProfile, directory: Path) -> SessionProfile:
-    """Return a profile with what ranks take per message, measured now. Collective.
-
-    A profile that the run measured keeps it for later sessions.
-    """
+def _with_message_cost(found: SessionProfile) -> SessionProfile:
+    """Return a profile with what ranks take per message, measured now and added to the profile's files. Collective."""
     group = dist.group.WORLD
     assert group is not None, "the ranks have joined"
     cost = measure_message_cost(group)
     update = {"message_seconds": cost.message, "hop_seconds": cost.hop}
     profile = found.profile.model_copy(update=update)
-    if cell.profile is None and dist.get_rank() == 0:
-        write_profile(_path(cell, directory), profile)
-    return replace(found, profile=profile)
+    if dist.get_rank() == 0:
+        for path in found.files:
+            keep(path, profile)
+    return replace(found, profile=profile, sha256=_sha256(profile) if found.files else found.sha256)
 
 
 def _find(session: Session, directory: Path, heartbeat: Callable[[], None]) -> SessionProfile:
     named = session.cell.profile
     if named is not None:
         return SessionProfile(profile=load_stored(directory, named), sha256=named)
-    path = _path(session.cell, directory)
-    before = read_profile(path) if path.exists() else None
-    cells = [one.cell for one in session.contestants if before is None or not _has(before, one.cell)]
-    if before is None or cells:
-        profile = _merged(before, _measured(session.cell, cells, heartbeat))
-        path.parent.mkdir(exist_ok=True)
-        write_profile(path, profile)
-        before = profile
-    return SessionProfile(profile=before, sha256=hashlib.sha256(profile_text(before).encode()).hexdigest())
+    path = directory / DIRECTORY / f"measured-{digest(compute_fields(session.cell))}.json"
+    contestants = [one.cell for one in session.contestants]
+    kept = kept_path(contestants)
+    before, is_quiet = (read_profile(path), False) if path.exists() else (read_kept(kept), True)
+    missing = [cell for cell in contestants if before is None or not _has(before, cell)]
+    if before is None or missing:
+        load = OtherLoad()
+        before = _merged(before, _measured(session.cell, missing, heartbeat))
+        is_quiet = is_quiet and load.share() <= MOST_OTHER_CPU
+    path.parent.mkdir(exist_ok=True)
+    write_profile(path, before)
+    files = (path, kept) if kept is not None and is_quiet else (path,)
+    for file in files[1:]:
+        keep(file, before)
+    return SessionProfile(profile=before, sha256=_sha256(before), files=files)
+
+
+def _sha256(profile: Profile) -> str:
+    return hashlib.sha256(profile_text(profile).encode()).hexdigest()
 
 
 def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], None]) -> Profile:
@@ -98,17 +118,6 @@ def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], N
         contestants=contestants,
         heartbeat=heartbeat,
     )
-
-
-def _path(cell: Cell, directory: Path) -> Path:
-    return directory / DIRECTORY / f"measured-{_key(cell)}.json"
-
-
-def _key(cell: Cell) -> str:
-    """Return a key that is equal for cells whose ranks compute the same."""
-    task = cell.task.model_dump(mode="json")
-    fields = {name: task.get(name) for name in _TASK_FIELDS}
-    return digest({"task": fields, "threads": cell.threads, "device": cell.device})
 
 
 def _has(profile: Profile, cell: Cell) -> bool:

@@ -1,0 +1,25 @@
+"""The user's cache: what liecbench keeps between runs, such as datasets and profiles."""
+
+import os
+from pathlib import Path
+
+from liecbench.errors import LiecbenchError
+
+
+def user_cache() -> Path:
+    """Return ``liecbench`` in ``$XDG_CACHE_HOME``, or in ``~/.cache`` if that is not set. It need not exist.
+
+    Raises LiecbenchError if there is no such home directory.
+    """
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "liecbench"
+
+
+def expanded(path: str) -> Path:
+    """Return ``path`` with a home directory in the place of ``~``.
+
+    Raises LiecbenchError if there is no such home directory.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise LiecbenchError(f"{path}: there is no such home directory", "give a path without ~") from None

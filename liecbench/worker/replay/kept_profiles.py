@@ -1,0 +1,116 @@
+"""Profiles that a machine keeps between runs, so that repeated runs replay the same compute.
+
+Two measurements of a small model, minutes apart on one machine, differ by up to a factor of 1.5. Runs that replay the
+same profile differ only in what their links do.
+"""
+
+import functools
+import hashlib
+import inspect
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+import liecbench
+from liecbench.config import registry
+from liecbench.config.cell import Cell
+from liecbench.config.cell_keys import digest
+from liecbench.config.user_functions import file_sha256
+from liecbench.errors import LiecbenchError
+from liecbench.host import machine, variables
+from liecbench.host.cpu_load import CpuLoad
+from liecbench.host.user_cache import expanded, user_cache
+from liecbench.profiles.profile import Profile
+from liecbench.profiles.profile_file import read_profile, write_profile
+
+# A profile that was measured while other processes used more of the processors is not kept.
+MOST_OTHER_CPU: Final = 0.1
+
+
+def compute_fields(cell: Cell) -> dict[str, object]:
+    """Return the fields of a cell that determine what a rank computes; a profile holds for cells that share them."""
+    task = cell.task.model_dump(mode="json")
+    names = ("dataset", "model", "batch_size", "precision", "momentum", "weight_decay")
+    return {"task": {name: task.get(name) for name in names}, "threads": cell.threads, "device": cell.device}
+
+
+def kept_path(contestants: Sequence[Cell]) -> Path | None:
+    """Return the file in which this machine keeps the profile of cells with one model; None if it keeps none.
+
+    Its name has a hash of everything that the profile depends on: the cells, the machine, versions, and all of
+    liecbench's and the user's code that is measured. Set ``LIECBENCH_PROFILES`` to another directory than
+    ``~/.cache/liecbench/profiles``.
+    """
+    cell = contestants[0]
+    fields = {
+        **compute_fields(cell),
+        "machine": [platform.node(), machine.describe(threads=cell.threads)],
+        "variables": variables.recorded(os.environ),
+        "liecbench": _package_sha256(),
+        "others": sorted({sha256 for one in contestants for sha256 in _others_sha256(one)}),
+    }
+    try:
+        own = os.environ.get("LIECBENCH_PROFILES")
+        directory = expanded(own) if own else user_cache() / "profiles"
+    except LiecbenchError:
+        return None
+    return directory / f"{digest(fields)}.json"
+
+
+def read_kept(path: Path | None) -> Profile | None:
+    """Return the profile in the file ``path``; None if there is none, or none that can be read."""
+    try:
+        return read_profile(path) if path is not None and path.is_file() else None
+    except (LiecbenchError, OSError):
+        return None
+
+
+def keep(path: Path, profile: Profile) -> None:
+    """Write a profile to ``path``; if that is impossible, as on a full disk, later runs measure their own."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_profile(path, profile)
+    except (LiecbenchError, OSError):
+        return
+
+
+class OtherLoad:
+    """The share of the processors that other processes use from the creation of this object on."""
+
+    def __init__(self) -> None:
+        self._load, self._own = CpuLoad.now(), _own_seconds()
+
+    def share(self) -> float:
+        """Return the share, from 0 to 1; other virtual machines count as other processes."""
+        used, total = CpuLoad.now().cpu_seconds(self._load)
+        return max(0.0, used - (_own_seconds() - self._own)) / total if total > 0 else 0.0
+
+
+def _own_seconds() -> float:
+    times = psutil.Process().cpu_times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+@functools.cache
+def _package_sha256() -> str:
+    found = hashlib.sha256()
+    for file in sorted(Path(liecbench.__file__).parent.rglob("*.py")):
+        found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def _others_sha256(cell: Cell) -> list[str]:
+    """Return hashes of the files with the cell's model, dataset, method and compressor that are not liecbench's own."""
+    files = [file_sha256(cell.task.model.name), file_sha256(cell.task.dataset.name)]
+    classes = [registry.load("algorithm", cell.algorithm.name)]
+    if cell.compressor is not None:
+        classes.append(registry.load("compressor", cell.compressor.name))
+    for one in classes:
+        if not one.__module__.startswith("liecbench."):
+            files.append(hashlib.sha256(Path(inspect.getfile(sys.modules[one.__module__])).read_bytes()).hexdigest())
+    return [file for file in files if file is not None]
