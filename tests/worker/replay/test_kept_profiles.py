@@ -94,7 +94,7 @@ def test_a_damaged_profile_counts_as_missing_and_an_unwritable_place_is_no_error
 def found_in(results: list[str], kept: str, most_other_cpu: float) -> list[tuple[str, bytes]]:
     """Return the profiles that sessions in these results directories replay, one after the other: hash and file."""
     os.environ["LIECBENCH_PROFILES"] = kept  # ranks are forked from a process with another test's environment
-    module.MOST_OTHER_CPU = most_other_cpu  # type: ignore[misc]
+    setattr(module, "MOST_OTHER_CPU", most_other_cpu)  # noqa: B010 - it is final
     one = own({"name": "ddp"}, compute="replayed")
     session = Session(contestants=(Contestant(cell=one, jobs=()),), precision=0.02)
     hashes = []
