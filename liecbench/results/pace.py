@@ -13,7 +13,10 @@ from typing import Final
 from liecbench.results.cells import CellResult
 from liecbench.results.ratio_interval import LogRatio
 from liecbench.results.round_seconds import by_placement, round_seconds
+from liecbench.results.timing_record import Timing
 
+# Ranks that sleep in place of computing kept their times if they woke late by at most this share of the time.
+_MAX_LATE_SHARE: Final = 0.01
 # Two rows are not ranked if other processes used shares of the CPU that differ by more than this.
 MAX_CPU_SHARE_DIFFERENCE: Final = 0.10
 
@@ -34,6 +37,8 @@ class Pace:
         utilization_by_round: Compute seconds ÷ seconds in each round, by the same keys as ``by_round``.
         by_seed: Seconds per epoch by seed.
         other_cpu_share: The mean share of the machine's CPU time that other processes used; None if it is unknown.
+        late_share: The share of the time by which ranks that slept in place of computing woke late; None if ranks
+            computed, or if it is unknown.
     """
 
     setting: str | None
@@ -41,6 +46,7 @@ class Pace:
     utilization_by_round: Mapping[_Position, float]
     by_seed: Mapping[int, float]
     other_cpu_share: float | None
+    late_share: float | None = None
 
     @classmethod
     def of_cells(cls, cells: Sequence[CellResult], seconds_by_seed: Mapping[int, float]) -> "Pace":
@@ -73,7 +79,13 @@ class Pace:
             utilization_by_round=utilization_by_round,
             by_seed=dict(seconds_by_seed),
             other_cpu_share=statistics.fmean(known) if known else None,
+            late_share=_late_share(bursts),
         )
+
+    @property
+    def kept_times(self) -> bool:
+        """True if ranks that slept in place of computing woke in time, so that other processes did not slow them."""
+        return self.late_share is not None and self.late_share <= _MAX_LATE_SHARE
 
     @property
     def log_seconds(self) -> LogRatio | None:
@@ -112,10 +124,20 @@ class Pace:
         return [place for place in self.by_round if place in other.by_round] if self.setting == other.setting else []
 
     def disturbed_differently(self, other: "Pace") -> bool:
-        """Return True if other processes used so different shares of the CPU that the two paces cannot be ranked."""
+        """Return True if other processes used so different shares of the CPU that the two paces cannot be ranked.
+
+        They can be ranked if the ranks of both kept their times in spite of other processes.
+        """
+        if self.kept_times and other.kept_times:
+            return False
         if self.other_cpu_share is None or other.other_cpu_share is None:
             return False
         return abs(self.other_cpu_share - other.other_cpu_share) > MAX_CPU_SHARE_DIFFERENCE
+
+
+def _late_share(bursts: Sequence[Timing]) -> float | None:
+    late = [burst.late_seconds for burst in bursts if burst.late_seconds is not None]
+    return sum(late) / sum(burst.seconds for burst in bursts) if bursts and len(late) == len(bursts) else None
 
 
 def _log_mean(by_round: Mapping[_Position, float]) -> LogRatio | None:

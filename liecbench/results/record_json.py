@@ -50,6 +50,8 @@ def to_json(record: Record) -> str:
         del fields["link"]
     if isinstance(record, Timing) and record.raw_seconds is None:
         del fields["dilation"], fields["raw_seconds"]
+    if isinstance(record, Timing) and record.late_seconds is None:
+        del fields["late_seconds"]
     return json.dumps({"type": record.type, "schema": SCHEMA, **fields}, allow_nan=False)
 
 

@@ -23,13 +23,14 @@ def row_flags(row: Row) -> tuple[str, ...]:
     """Return the names of a row's flags.
 
     ``cpu_bound``: the row's ranks need more processors than there are. ``disturbed``: other processes used over 15 % of
-    the CPU. ``timed_one_after_another``: an earlier version of liecbench timed one method after the other, so that a
-    drift of the machine may look like a difference. ``replayed``: the row's ranks slept as long as a profile says,
-    instead of computing. ``not_trained``: only steps of a profile were timed, so that the row has no accuracy.
+    the CPU, unless its ranks replayed a profile and woke in time from their sleeps. ``timed_one_after_another``: an
+    earlier version of liecbench timed one method after the other, so that a drift of the machine may look like a
+    difference. ``replayed``: the row's ranks slept as long as a profile says, instead of computing. ``not_trained``:
+    only steps of a profile were timed, so that the row has no accuracy.
     """
     flags = {
         CPU_BOUND: _is_cpu_bound(row),
-        DISTURBED: (row.pace.other_cpu_share or 0.0) > _MAX_OTHER_SHARE,
+        DISTURBED: (row.pace.other_cpu_share or 0.0) > _MAX_OTHER_SHARE and not row.pace.kept_times,
         REPLAYED: row.is_replayed,
         NOT_TRAINED: not row.is_trained,
         EARLIER_TIMING: row.cells[0].spec.get("timing") in ("measured", "composed"),

@@ -82,6 +82,7 @@ def burst_record(burst: Burst, turn: Turn, kind: str, kind_share: float) -> Timi
         },
         all_compress_seconds=counters.compress_seconds,
         step_quantiles=_quantiles(burst.step_seconds),
+        late_seconds=max((rank.late_seconds for rank in burst.ranks if rank.late_seconds is not None), default=None),
     )
 
 

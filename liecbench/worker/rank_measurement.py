@@ -33,6 +33,8 @@ class RankMeasurement:
             the one that emulates the links, available).
         machine: Number of this rank's machine, from 0.
         peak_memory_bytes: High-water mark of this process's resident memory.
+        late_seconds: Seconds by which sleeps in the timed steps ended late for want of a processor; None if the rank
+            computed.
         memory_bytes: Bytes of the method's memories, such as error memories.
         gpu: Empty on most ranks. On the rank that samples its machine's GPUs, one entry: the metrics of these GPUs by
             name, or None if the metrics are unknown.
@@ -54,6 +56,7 @@ class RankMeasurement:
     machine_cpu_seconds: tuple[float, float]
     peak_memory_bytes: int
     memory_bytes: int
+    late_seconds: float | None = None
     machine: int = 0
     gpu: tuple[dict[str, float] | None, ...] = ()
 

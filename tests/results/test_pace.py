@@ -109,3 +109,21 @@ def test_different_loads_are_not_ranked(share: float | None, expected: bool) -> 
     quiet, loaded = pace(timing("a", 0, 0, 1.0)), pace(timing("b", 0, 0, 1.0, other_cpu_share=share))
 
     assert quiet.disturbed_differently(loaded) is expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (0.1, 0.0, False),  # 1 % of 10 s
+        (0.2, 0.0, True),
+        (0.0, None, True),  # one computed, or an earlier version has not recorded it
+    ],
+)
+def test_ranks_that_wake_in_time_are_ranked_in_spite_of_other_processes(
+    first: float, second: float | None, expected: bool
+) -> None:
+    quiet = pace(timing("a", 0, 0, 1.0, late_seconds=second))
+    loaded = pace(timing("b", 0, 0, 1.0, other_cpu_share=0.9, late_seconds=first))
+
+    assert quiet.disturbed_differently(loaded) is expected
+    assert loaded.disturbed_differently(quiet) is expected

@@ -6,6 +6,8 @@ import pytest
 from liecbench.results.environment_record import Environment
 from liecbench.results.row_flags import EARLIER_TIMING, row_flags
 from liecbench.results.rows import Row
+from liecbench.results.timing_record import Timing
+from tests import replayed_results
 from tests.ledgers import end, epoch, rows_of, start
 
 
@@ -67,3 +69,24 @@ def test_a_replayed_row_is_cpu_bound_above_a_third(
 @pytest.mark.parametrize(("other", "expected"), [(0.16, True), (0.15, False), (None, False)])
 def test_a_row_is_disturbed_if_other_processes_take_too_much(other: float | None, expected: bool) -> None:
     assert expected == ("disturbed" in row_flags(row(other=other)))
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        (0.004, False),  # 8 ms of 2 s
+        (0.02, True),
+        (None, True),  # as in records of earlier versions
+    ],
+)
+def test_a_replayed_row_is_not_disturbed_if_its_ranks_woke_in_time(late: float | None, expected: bool) -> None:
+    found = [
+        dataclasses.replace(record, other_cpu_share=0.9, late_seconds=None if late is None else late * record.seconds)
+        if isinstance(record, Timing)
+        else record
+        for record in replayed_results.timed_only()
+    ]
+
+    rows = replayed_results.comparison(found).rows
+
+    assert [("disturbed" in row_flags(row)) for row in rows] == [expected] * len(rows)

@@ -40,6 +40,7 @@ def replay_burst(step: ReplayedStep, num_steps: int, link: TrainingLink, heartbe
     step.run()
     heartbeat()
     times, exposed_before = dataclasses.replace(watch.counters), dataclasses.replace(watch.exposure.totals)
+    late_before = step.pauses.late_seconds
     timed: list[StepTimes] = []
     for _ in range(num_steps):
         timed.append(step.run())
@@ -70,6 +71,7 @@ def replay_burst(step: ReplayedStep, num_steps: int, link: TrainingLink, heartbe
         machine_cpu_seconds=(used - (link.emulator_cpu_seconds() - emulator_before), available),
         peak_memory_bytes=peak_memory_bytes(),
         memory_bytes=0,
+        late_seconds=(step.pauses.late_seconds - late_before) / dilation,
     )
     everyone = [own] * dist.get_world_size()
     dist.all_gather_object(everyone, own)
