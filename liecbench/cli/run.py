@@ -199,6 +199,7 @@ def _checked_pending(
 ) -> "Pending":
     """Return the work that is left; raise LiecbenchError if a cell cannot run on this machine."""
     from liecbench.diagnostics.link_support import require_emulator
+    from liecbench.estimate.replay_limit import refuse_long_replays
     from liecbench.launch.pending import jobs_left
     from liecbench.launch.runner import check_nodes, check_sharing
 
@@ -211,6 +212,7 @@ def _checked_pending(
     )
     left = (cell for cell in cells if cell.id in pending.cells)
     require_emulator((cell.link, cell.emulator) for cell in left if cell.enforcement == "kernel")
+    refuse_long_replays(pending.sessions, snapshot.path)
     return pending
 
 

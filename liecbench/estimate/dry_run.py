@@ -6,15 +6,11 @@ from pathlib import Path
 from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import flat_fields
 from liecbench.config.jobs import Job, Session
-from liecbench.estimate.cost import (
-    burst_lengths,
-    job_seconds,
-    launch_seconds,
-    oversubscription,
-    session_rounds,
-    session_seconds,
-)
+from liecbench.estimate.cost import job_seconds, launch_seconds
+from liecbench.estimate.machine_speed import other_processes, oversubscription
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
+from liecbench.estimate.run_cost import COMMAND_SECONDS, session_costs
+from liecbench.estimate.session_cost import SessionCost
 from liecbench.launch.added_rates import SEARCH_SECONDS, AddedRate
 from liecbench.launch.launch import Launch, group, group_sessions
 from liecbench.launch.multinode import Nodes
@@ -58,11 +54,16 @@ def lines(
     on_gpu = any(cell.device == "cuda" for cell in cells)
     yield from _oversubscribed(cells)
     yield from _lossy(cells)
-    total, varying = 0.0, _varying(pending.jobs)
+    if (others := other_processes()) and cells:
+        yield f"note: about {others:.1f} other processes compute now; the estimate assumes that they go on"
+    varying = _varying(pending.jobs)
     launches = [
         *group(pending.jobs, isolate=isolate, share_gpus=share_gpus),
         *group_sessions(pending.sessions, isolate=isolate, share_gpus=share_gpus),
     ]
+    sessions = [session for launch in launches for session in launch.sessions]
+    costs = dict(zip(map(id, sessions), session_costs(sessions, directory), strict=True))
+    total = COMMAND_SECONDS if launches else 0.0
     for number, launch in enumerate(launches, start=1):
         yield ""
         where = f"{_place(launch)}{_network(launch, nodes)}"
@@ -76,10 +77,11 @@ def lines(
             yield f"  {job.cell.id}  {job.cell.describe()}{_other_fields(job, varying)}: {work}"
             yield f"      {_payload(payload_bytes_per_epoch(job.cell))}"
         for session in launch.sessions:
-            total += session_seconds(session)
-            yield from _session_lines(session)
+            total += costs[id(session)].seconds
+            yield from _session_lines(session, costs[id(session)])
     if launches:
-        sent = sum(map(_sent_bytes, pending.jobs)) + sum(map(_session_bytes, pending.sessions))
+        sent = sum(map(_sent_bytes, pending.jobs))
+        sent += sum(_session_bytes(session, costs[id(session)]) for session in sessions)
         yield ""
         left_out = f"{_WITHOUT_GPU_TIME}, which is not estimated" if on_gpu else ""
         yield f"estimated: {_duration(total)} in all{left_out}, {sent:,} payload bytes sent by all ranks"
@@ -104,18 +106,14 @@ def _added_rate_lines(
         yield f"break-even: {each} per method may be added, where a method is as fast as the baseline ({limit})"
 
 
-def _session_lines(session: Session) -> Iterator[str]:
+def _session_lines(session: Session, cost: SessionCost) -> Iterator[str]:
     cell = session.cell
     without_gpu = _WITHOUT_GPU_TIME if cell.device == "cuda" else ""
-    seconds = f"{_duration(session_seconds(session))}{without_gpu}"
+    seconds = f"{_duration(cost.seconds)}{without_gpu}"
     names = ", ".join(_method(contestant.cell) for contestant in session.contestants)
-    replayed = "" if cell.compute == "measured" else f", replayed{_dilated(cell)}"
-    yield f"  timing session on {cell.link}{replayed}: about {session_rounds(session)} rounds of {names}: {seconds}"
-    yield f"      {len(session.jobs)} cells complete with it"
-
-
-def _dilated(cell: Cell) -> str:
-    return f" ×{cell.dilation}" if isinstance(cell.dilation, int) and cell.dilation > 1 else ""
+    replayed = "" if cost.dilation is None else f", replayed{f' ×{cost.dilation}' if cost.dilation > 1 else ''}"
+    yield f"  timing session on {cell.link}{replayed}: about {cost.rounds} rounds of {names}: {seconds}"
+    yield f"      {len(session.jobs)} cells complete with it{f'; it replays {cost.source}' if cost.source else ''}"
 
 
 def _method(cell: Cell) -> str:
@@ -164,13 +162,14 @@ def _sent_bytes(job: Job) -> int:
     return epochs_left * sum(sent for sent, _ in payload_bytes_per_epoch(job.cell))
 
 
-def _session_bytes(session: Session) -> int:
+def _session_bytes(session: Session, cost: SessionCost) -> int:
     """Return the payload bytes that all ranks together send in a timing session."""
     per_round = 0
     for contestant in session.contestants:
-        lengths, kinds = burst_lengths(contestant.cell), traffic(contestant.cell)
-        per_round += sum((lengths[name] + 1) * sum(sent for sent, _ in kinds[name].ranks) for name in kinds)
-    return session_rounds(session) * per_round
+        kinds = traffic(contestant.cell)
+        steps = cost.steps[contestant.cell.id]
+        per_round += sum(steps.get(name, 0) * sum(sent for sent, _ in kind.ranks) for name, kind in kinds.items())
+    return cost.rounds * per_round
 
 
 def _duration(seconds: float) -> str:

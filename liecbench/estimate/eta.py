@@ -4,7 +4,7 @@ import statistics
 from collections import defaultdict
 
 from liecbench.config.jobs import Job
-from liecbench.estimate.cost import session_limit
+from liecbench.estimate.session_cost import session_limit
 from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from liecbench.launch.pending import Pending
 

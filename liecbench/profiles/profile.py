@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 SCHEMA: Literal[1] = 1
 # A gradient may become ready slightly after the median backward pass has ended, because both are medians.
 _READY_TOLERANCE = 0.05
-_MOST_ELEMENTS = 10**13
+MOST_ELEMENTS = 10**13
 
 
 def _require_name(choice: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class ParameterTimes(_Frozen):
     """A trainable parameter, and the moment at which its gradient is ready."""
 
     name: str
-    shape: tuple[Annotated[int, Ge(0), Le(_MOST_ELEMENTS)], ...]
+    shape: tuple[Annotated[int, Ge(0), Le(MOST_ELEMENTS)], ...]
     dtype: Literal["float32", "bfloat16", "float16", "float64"] = "float32"
     ready_seconds: Seconds = Field(description="from the start of the backward pass until the gradient is ready")
 
@@ -147,9 +147,9 @@ class Profile(_Frozen):
                     "count ready_seconds from the start of the backward pass"
                 )
         _require_once("parameters", [parameter.name for parameter in self.parameters])
-        if not 0 < self.num_parameters <= _MOST_ELEMENTS:
+        if not 0 < self.num_parameters <= MOST_ELEMENTS:
             raise ValueError(
-                f"parameters: {self.num_parameters} elements together; give a model of 1 to {_MOST_ELEMENTS:,}"
+                f"parameters: {self.num_parameters} elements together; give a model of 1 to {MOST_ELEMENTS:,}"
             )
         return self
 

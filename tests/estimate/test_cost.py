@@ -1,16 +1,9 @@
 import pytest
 
-from liecbench.config.jobs import Contestant, Job, Session
-from liecbench.estimate.cost import (
-    burst_lengths,
-    job_seconds,
-    launch_seconds,
-    session_rounds,
-    session_seconds,
-    stall_timeout,
-)
-from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
-from liecbench.estimate.wire_time import wire_seconds, wire_seconds_per_epoch
+from liecbench.config.jobs import Job
+from liecbench.estimate.cost import job_seconds, launch_seconds, stall_timeout
+from liecbench.estimate.planned_bytes import payload_bytes_per_epoch
+from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from tests.estimate.estimated_cells import NUMEL, STEPS, cell, liec
 
 
@@ -60,31 +53,11 @@ def test_finished_epochs_take_no_more_time() -> None:
     assert rest < 0.6 * whole
 
 
-def test_a_session_on_a_slow_link_takes_few_rounds_of_short_bursts() -> None:
-    slow = liec(link="1mbit", timing="interleaved", task={"model": {"name": "mlp", "width": 10000}})
-    session = Session(contestants=(Contestant(cell=slow, jobs=()),), precision=0.02)
-    kinds = traffic(slow)
-    averaging = wire_seconds(slow, kinds["averaging"])
-
-    # An averaging step takes longer than a burst may: two are timed, after one that is not, in the fewest rounds.
-    assert averaging > 10
-    assert burst_lengths(slow)["averaging"] == 2
-    assert session_rounds(session) == 4
-    assert session_seconds(session) > 4 * 3 * averaging
-
-
-def test_a_quick_session_times_150_ms_of_each_kind() -> None:
-    quick = cell(link="none", timing="interleaved")
-    session = Session(contestants=(Contestant(cell=quick, jobs=()),), precision=0.02)
-
-    assert 0.15 * session_rounds(session) < session_seconds(session) < 1 * session_rounds(session)
-
-
 def test_a_model_too_large_for_the_machine_has_traffic_all_the_same() -> None:
     huge = cell(link="none", task={"model": {"name": "mlp", "width": 10**7, "layers": 2}})
 
     assert payload_bytes_per_epoch(huge)[0][0] > 4 * 10**14 * STEPS
-    assert job_seconds(Job(cell=huge), link_changes=False) < 1
+    assert job_seconds(Job(cell=huge), link_changes=False) < 60
 
 
 def test_workers_that_share_cores_take_longer() -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Contestant, Job, Session
-from liecbench.estimate.cost import session_limit
 from liecbench.estimate.eta import TimeLeft
+from liecbench.estimate.session_cost import session_limit
 from liecbench.estimate.wire_time import wire_seconds_per_epoch
 from liecbench.launch.pending import Pending
 from tests.ledgers import spec

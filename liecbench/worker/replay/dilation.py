@@ -43,14 +43,18 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
     wanted = 1.0
     for kind in kinds:
         ranks = kind.schedule.payload_bytes()
-        bits = 8 * sum(framed_bytes(sent) for sent, _ in ranks)
-        hops = 2 * (cell.workers - 1) * cell.workers * len(kind.schedule.all_reduces)
-        messages = sum(kind.schedule.num_messages()) + hops
-        cpu_seconds = messages * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
         step = _least_seconds(cell.link, ranks, kind) + _compressor_seconds(profile, kind.schedule)
         added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
-        wanted = max(wanted, cpu_seconds / (step * MAX_CPU_SHARE * num_cpus), added / (step * _MAX_ADDED_SHARE))
+        affordable = step * MAX_CPU_SHARE * num_cpus
+        wanted = max(wanted, cpu_seconds(kind.schedule) / affordable, added / (step * _MAX_ADDED_SHARE))
     return min(MOST_DILATION, math.ceil(wanted))
+
+
+def cpu_seconds(schedule: Schedule) -> float:
+    """Return about the CPU seconds of this machine, in real time, for one step of all ranks and their links."""
+    bits = 8 * sum(framed_bytes(sent) for sent, _ in schedule.payload_bytes())
+    hops = 2 * (schedule.world_size - 1) * schedule.world_size * len(schedule.all_reduces)
+    return (sum(schedule.num_messages()) + hops) * _MESSAGE_CPU_SECONDS + bits * _BIT_CPU_SECONDS
 
 
 def _least_seconds(links: LinkMap, ranks: Sequence[tuple[int, int]], kind: StepKind) -> float:

@@ -89,11 +89,11 @@ def _find(session: Session, directory: Path, heartbeat: Callable[[], None]) -> S
     named = session.cell.profile
     if named is not None:
         return SessionProfile(profile=load_stored(directory, named), sha256=named)
-    path = directory / DIRECTORY / f"measured-{digest(compute_fields(session.cell))}.json"
+    path = measured_path(session.cell, directory)
     contestants = [one.cell for one in session.contestants]
     kept = kept_path(contestants)
     before, is_quiet = (read_profile(path), False) if path.exists() else (read_kept(kept), True)
-    missing = [cell for cell in contestants if before is None or not _has(before, cell)]
+    missing = [cell for cell in contestants if before is None or not has_method(before, cell)]
     if before is None or missing:
         load = OtherLoad()
         before = _merged(before, _measured(session.cell, missing, heartbeat))
@@ -120,7 +120,13 @@ def _measured(cell: Cell, contestants: Sequence[Cell], heartbeat: Callable[[], N
     )
 
 
-def _has(profile: Profile, cell: Cell) -> bool:
+def measured_path(cell: Cell, directory: Path) -> Path:
+    """Return the file in a results directory that keeps the profile which a session of ``cell`` has measured."""
+    return directory / DIRECTORY / f"measured-{digest(compute_fields(cell))}.json"
+
+
+def has_method(profile: Profile, cell: Cell) -> bool:
+    """Return True if a profile has the times of a cell's method."""
     compressor = cell.compressor.model_dump() if cell.compressor else None
     return any((one.algorithm, one.compressor) == (cell.algorithm.model_dump(), compressor) for one in profile.methods)
 

@@ -1,0 +1,74 @@
+"""The profile that a timing session is going to replay: one at hand, or an assumption in place of one to measure."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Session
+from liecbench.estimate.stand_in_profile import stand_in, with_methods
+from liecbench.profiles.profile import Profile
+from liecbench.profiles.profile_file import read_profile
+from liecbench.profiles.profile_store import known_profile, load_stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedProfile:
+    """The profile that a session will replay, as far as it is known before.
+
+    Attributes:
+        profile: The profile.
+        source: Where it comes from, in words.
+        unmeasured: The cells whose methods the session measures first; empty if the profile has them.
+        is_new: True if the session also measures the model's steps.
+    """
+
+    profile: Profile
+    source: str
+    unmeasured: tuple[Cell, ...] = ()
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedProfiles:
+    """The profiles of a run's sessions; sessions must be asked for in the order in which they run.
+
+    Attributes:
+        directory: The results directory, which may have profiles that earlier sessions measured.
+    """
+
+    directory: Path
+    _known: dict[Path, Profile] = field(default_factory=dict)
+
+    def of(self, session: Session) -> ExpectedProfile:
+        """Return the profile that a session will replay.
+
+        If there is none yet, this measures how long a step computes and how fast compressors are, and assumes the rest.
+
+        Raises:
+            LiecbenchError: If a profile cannot be read.
+        """
+        from liecbench.worker.replay.kept_profiles import kept_path, read_kept
+        from liecbench.worker.replay.session_profile import has_method, measured_path
+
+        if session.cell.profile is not None:
+            named = known_profile(session.cell.profile) or load_stored(self.directory, session.cell.profile)
+            return ExpectedProfile(profile=named, source="the scenario's profile")
+        cells = [contestant.cell for contestant in session.contestants]
+        path = measured_path(session.cell, self.directory)
+        before, source = self._known.get(path), "the same profile"
+        if before is None and path.exists():
+            before, source = read_profile(path), "the profile of an earlier session"
+        elif before is None:
+            before, source = read_kept(kept_path(cells)), "the profile that this machine keeps"
+        missing = tuple(cell for cell in cells if before is None or not has_method(before, cell))
+        profile = stand_in(cells) if before is None else with_methods(before, missing)
+        if before is None:
+            source = f"a profile that it measures first (now {_step(cells[0], profile)})"
+        self._known[path] = profile
+        return ExpectedProfile(profile=profile, source=source, unmeasured=missing, is_new=before is None)
+
+
+def _step(cell: Cell, profile: Profile) -> str:
+    if cell.device == "cuda":
+        return "estimated without what a GPU computes"
+    return f"steps of {1000 * profile.compute_seconds:.3g} ms"

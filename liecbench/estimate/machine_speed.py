@@ -1,0 +1,118 @@
+"""This machine's speed: seconds to compute and to compress, measured now, and how busy the cores are."""
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from liecbench.config import workload, workload_sizes
+from liecbench.config.cell import Cell
+from liecbench.config.choice import Choice
+from liecbench.config.factory import make_compressor
+from liecbench.config.task import Task
+from liecbench.estimate.planned_bytes import WITHOUT_EFFECT
+from liecbench.host import cgroups
+from liecbench.profiles.profile_store import known_profile
+
+_SAMPLE_NUMEL: Final = 2**20
+# Fewer processes than this are the background of any machine, and the dry run itself.
+_BACKGROUND_PROCESSES: Final = 0.5
+
+
+def num_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return cgroups.num_cpus()
+
+
+@functools.cache
+def other_processes() -> float:
+    """Return how many other processes compute now: the mean of the last minute, and 0 if there are hardly any."""
+    try:
+        load = os.getloadavg()[0]
+    except OSError:
+        return 0.0
+    return load if load >= _BACKGROUND_PROCESSES else 0.0
+
+
+def oversubscription(cell: Cell) -> float:
+    """Return workers × threads per worker ÷ cores of this machine; workers share cores if this is above 1."""
+    return cell.workers * cell.threads / num_cores()
+
+
+def slowdown(cell: Cell) -> float:
+    """Return the factor by which ranks that share cores with each other and other processes compute more slowly."""
+    return max(1.0, oversubscription(cell) + other_processes() / num_cores())
+
+
+def backward_seconds(cell: Cell) -> float:
+    """Return the seconds of a forward and backward pass over one batch on one rank alone."""
+    if cell.task.profile is not None:
+        profile = known_profile(cell.task.profile)
+        return 0.0 if profile is None else profile.compute_seconds
+    task = cell.task.model_copy(update={"epochs": 1, **WITHOUT_EFFECT})
+    return _measure_backward(task.model_dump_json(), cell.threads)
+
+
+@functools.cache
+def _measure_backward(task: str, threads: int) -> float:
+    """Measure the seconds of a forward and backward pass over one batch with ``threads`` threads.
+
+    ``task`` is a ``Task`` as JSON. Return 0 if the task cannot be built.
+    """
+    import numpy as np
+    import torch
+
+    parsed = Task.model_validate_json(task)
+    try:
+        made = workload.build(parsed)
+    except workload.WorkloadError:
+        return 0.0  # the task is too large for this machine, for example; the worker will report it
+    inputs, labels = made.train.batch(torch.arange(parsed.batch_size), np.random.default_rng(0))
+
+    def work() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=parsed.precision == "bf16"):
+            made.loss(made.model(inputs), labels).backward()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return _best_seconds(work)
+    finally:
+        torch.set_num_threads(before)
+
+
+def compression_seconds(cell: Cell) -> float:
+    """Return the estimated seconds in which a worker compresses and decompresses in a step; 0 without a compressor.
+
+    The estimate is twice the time to compress and decompress a whole gradient on this machine: once for the worker's
+    gradient, and once for its share of the server's work.
+    """
+    if cell.compressor is None:
+        return 0.0
+    elements = numel(cell.task)
+    return 2 * _measure_compression(cell.compressor.model_dump_json()) * elements / _SAMPLE_NUMEL
+
+
+@functools.cache
+def _measure_compression(choice: str) -> float:
+    import torch
+
+    compressor = make_compressor(Choice.model_validate_json(choice), seed=0)
+    vector = torch.randn(_SAMPLE_NUMEL)
+    return _best_seconds(lambda: compressor.decompress(compressor.compress(vector)))
+
+
+def numel(task: Task) -> int:
+    """Return the number of trained parameters of a task's model."""
+    return sum(shape.numel() for shape in workload_sizes.sizes(task).parameters)
+
+
+def _best_seconds(work: Callable[[], object]) -> float:
+    """Run ``work`` once untimed and twice timed, and return the seconds of the shorter timed run."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])

@@ -1,0 +1,94 @@
+"""The limit of a timing session in dilated time: sessions that would take longer are refused before they begin."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from liecbench.config.jobs import Session
+from liecbench.errors import LiecbenchError
+from liecbench.estimate.expected_profile import ExpectedProfile, ExpectedProfiles
+from liecbench.estimate.machine_speed import num_cores
+from liecbench.estimate.replay_cost import replayed_session
+from liecbench.estimate.session_cost import SessionCost
+from liecbench.estimate.stand_in_profile import stand_in
+
+_MOST_SECONDS: Final = 1200.0
+# A session that takes longer than this if its ranks compute nothing may take too long if they compute.
+_LONG_SECONDS: Final = _MOST_SECONDS / 4
+
+
+def refuse_long_replays(sessions: Iterable[Session], directory: Path) -> None:
+    """Raise LiecbenchError if dilation makes a timing session take more than 20 minutes.
+
+    Sessions of scenarios that give a dilation may take as long as they need.
+
+    Args:
+        sessions: The sessions that are still to run.
+        directory: The results directory, which may have profiles of earlier sessions.
+    """
+    for session in sessions:
+        if session.cell.compute == "measured" or session.cell.dilation != "auto" or not session.cell.link.shaped:
+            continue
+        # To expect a profile that is not named takes seconds, so that quick sessions are told from others without it.
+        if session.cell.profile is None and not _takes(
+            _LONG_SECONDS, replayed_session(session, _without_time(session))
+        ):
+            continue
+        expected = ExpectedProfiles(directory).of(session)
+        cost = replayed_session(session, expected)
+        if _takes(_MOST_SECONDS, cost):
+            raise LiecbenchError(_problem(session, cost), _remedy(session, cost, expected))
+
+
+def _takes(seconds: float, cost: SessionCost) -> bool:
+    """Return True if a session in dilated time takes longer than ``seconds``."""
+    return cost.dilation is not None and cost.dilation > 1 and cost.seconds > seconds
+
+
+def _without_time(session: Session) -> ExpectedProfile:
+    cells = [contestant.cell for contestant in session.contestants]
+    return ExpectedProfile(profile=stand_in(cells, takes_time=False), source="")
+
+
+def _problem(session: Session, cost: SessionCost) -> str:
+    cell, number = session.cell, len(session.contestants)
+    methods = "1 method" if number == 1 else f"{number} methods"
+    return (
+        f"timing {methods} with {cell.workers} workers on {cell.link} would take {_minutes(cost.seconds)}, because "
+        f"this machine's {num_cores()} cores can replay it only {cost.dilation} times more slowly"
+    )
+
+
+def _remedy(session: Session, cost: SessionCost, expected: ExpectedProfile) -> str:
+    quicker = _largest_dilation(session, cost, expected)
+    lower = "" if quicker is None else f", or dilation: {quicker} for rows that may be CPU-bound after 20 min"
+    return (
+        "take fewer methods, fewer workers, slower links or a smaller model; or write "
+        f"dilation: {cost.dilation} to wait so long{lower}; liecbench predict answers without a run"
+    )
+
+
+def _largest_dilation(session: Session, cost: SessionCost, expected: ExpectedProfile) -> int | None:
+    """Return the largest dilation at which the session takes 20 minutes at most; None if there is none."""
+    assert cost.dilation is not None, "its ranks replay"
+    low, high = 0, cost.dilation
+    while high - low > 1:
+        middle = (low + high) // 2
+        if replayed_session(_with_dilation(session, middle), expected).seconds <= _MOST_SECONDS:
+            low = middle
+        else:
+            high = middle
+    return low or None
+
+
+def _with_dilation(session: Session, dilation: int) -> Session:
+    contestants = tuple(
+        replace(contestant, cell=contestant.cell.model_copy(update={"dilation": dilation}))
+        for contestant in session.contestants
+    )
+    return replace(session, contestants=contestants)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

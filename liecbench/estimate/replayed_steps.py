@@ -1,0 +1,99 @@
+"""The steps of a method whose ranks replay a profile, and the seconds that each kind of step is expected to take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from liecbench.config.cell import Cell
+from liecbench.config.factory import make_algorithm
+from liecbench.config.training_schedule import steps_per_epoch
+from liecbench.config.workload_sizes import sizes
+from liecbench.estimate.planned_bytes import traffic
+from liecbench.estimate.wire_time import wire_seconds
+from liecbench.network.link import Link
+from liecbench.network.link_map import LinkMap
+from liecbench.prediction.rank_links import RankLinks
+from liecbench.prediction.step_time import step_time
+from liecbench.prediction.step_work import step_work
+from liecbench.prediction.transport_costs import TransportCosts
+from liecbench.profiles.profile import Profile
+
+if TYPE_CHECKING:
+    from liecbench.worker.replay.replayed_contestant import StepKind
+
+# About what the loopback carries between processes.
+_LOOPBACK: Final = LinkMap(default=Link(up_bits_per_second=20 * 10**9, down_bits_per_second=20 * 10**9))
+
+
+def replayed_kinds(cell: Cell, profile: Profile) -> "Mapping[str, StepKind]":
+    """Return the kinds of steps that a session replays for a cell's method, by name."""
+    from liecbench.worker.replay.replayed_contestant import step_kinds
+
+    algorithm = make_algorithm(cell)
+    epoch = steps_per_epoch(cell, algorithm, sizes(cell.task).num_train_samples)
+    return step_kinds(cell, profile, num_steps=cell.task.epochs * epoch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedSteps:
+    """Steps of one kind.
+
+    Attributes:
+        seconds: Seconds of a step in emulated time.
+        cpu_seconds: CPU seconds, in real time, that this machine needs for a step of all ranks and their links.
+    """
+
+    seconds: float
+    cpu_seconds: float
+
+    def real_seconds(self, dilation: int, num_cpus: int) -> float:
+        """Return the real seconds of a step: never less than this machine's processors need."""
+        return max(dilation * self.seconds, self.cpu_seconds / num_cpus)
+
+
+def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
+    """Return what the steps of each kind of a cell's method take.
+
+    Raises:
+        LiecbenchError: If the profile has no times for a compressor that the method uses.
+    """
+    from liecbench.worker.replay.dilation import cpu_seconds
+
+    return {
+        name: ReplayedSteps(
+            seconds=_seconds(cell, profile, name, kind),
+            cpu_seconds=cpu_seconds(kind.schedule),
+        )
+        for name, kind in replayed_kinds(cell, profile).items()
+    }
+
+
+def _seconds(cell: Cell, profile: Profile, name: str, kind: "StepKind") -> float:
+    from liecbench.worker.replay.work_seconds import compressor_times
+
+    algorithm = make_algorithm(cell)
+    compressor = cell.compressor.model_dump() if cell.compressor else None
+    work = step_work(
+        kind.schedule,
+        profile,
+        {repr(call.compressor): compressor_times(profile, call.compressor) for call in kind.schedule.calls},
+        bucket_bytes=algorithm.block_bytes,
+        # A session replays a method without times of its own as if it took none.
+        local_seconds=profile.local_seconds(cell.algorithm.model_dump(), compressor, name) or 0.0,
+        batches_per_step=algorithm.batches_per_step,
+    )
+    links = RankLinks.of(cell.link if cell.link.shaped else _LOOPBACK, cell.workers)
+    seconds = step_time(work, links, _costs(profile)).seconds
+    is_lossy = any(link.loss for link in cell.link.links())
+    known = traffic(cell).get(name) if is_lossy else None
+    # Losses keep TCP below the link's rate, which ``step_time`` does not know.
+    return seconds if known is None else max(seconds, work.compute_seconds + wire_seconds(cell, known))
+
+
+def _costs(profile: Profile) -> TransportCosts:
+    assumed = TransportCosts()
+    message, hop = profile.message_seconds, profile.hop_seconds
+    return TransportCosts(
+        message_seconds=assumed.message_seconds if message is None else message,
+        segment_seconds=assumed.segment_seconds if hop is None else hop,
+    )

@@ -1,0 +1,88 @@
+"""Estimate the seconds of a timing session, which times several methods in turns, round after round."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from liecbench.config.cell import Cell
+from liecbench.config.jobs import Session
+from liecbench.estimate.cost import CELL_SECONDS, LINK_SECONDS, compute_seconds, step_seconds
+from liecbench.estimate.machine_speed import slowdown
+from liecbench.estimate.planned_bytes import traffic
+from liecbench.worker.session_rounds import (
+    COMPUTE_SECONDS,
+    CONTESTANT_SECONDS,
+    MIN_ROUNDS,
+    PLACEMENT_ROUNDS,
+    burst_steps,
+)
+
+# The number of rounds that a session whose ranks compute usually takes until its speed-ups are precise enough.
+_USUAL_ROUNDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCost:
+    """What a timing session is expected to take.
+
+    Attributes:
+        rounds: The number of rounds; in a round, each method is timed once.
+        setup_seconds: Seconds before the first round, such as to measure a profile and the link.
+        placement_seconds: Seconds to create all methods, once per two rounds.
+        round_seconds: Seconds of a round.
+        steps: For each contestant's cell, by id, and each step kind, the number of steps in a round.
+        dilation: How many times more slowly ranks replay; None if they compute.
+        source: Where the profile that they replay comes from, in words; None if they compute.
+    """
+
+    rounds: int
+    setup_seconds: float
+    placement_seconds: float
+    round_seconds: float
+    steps: Mapping[str, Mapping[str, int]]
+    dilation: int | None = None
+    source: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the whole session."""
+        placements = -(-self.rounds // PLACEMENT_ROUNDS)
+        return self.setup_seconds + placements * self.placement_seconds + self.rounds * self.round_seconds
+
+
+def session_limit(session: Session) -> float:
+    """Return the time limit of a timing session in seconds, which grows with the number of methods.
+
+    A session on very slow links may take longer than the limit, because it has a minimum number of rounds.
+    """
+    return (LINK_SECONDS if session.cell.link.shaped else 0.0) + CONTESTANT_SECONDS * len(session.contestants)
+
+
+def rounds_within_limit(session: Session, wanted: int, placement_seconds: float, round_seconds: float) -> int:
+    """Return how many of the ``wanted`` rounds a session's time limit allows; a few are always allowed."""
+    each = round_seconds + placement_seconds / PLACEMENT_ROUNDS
+    limit = CONTESTANT_SECONDS * len(session.contestants)
+    return max(MIN_ROUNDS, min(wanted, int(limit / each)))
+
+
+def computing_session(session: Session) -> SessionCost:
+    """Return what a session takes whose ranks compute: to measure the link, then to time all methods in rounds."""
+    cells = [contestant.cell for contestant in session.contestants]
+    lengths = {cell.id: burst_lengths(cell) for cell in cells}
+    alone = {compute_seconds(cell) for cell in cells}
+    seconds = sum(max(COMPUTE_SECONDS, one) for one in alone)
+    for cell in cells:
+        seconds += sum((lengths[cell.id][name] + 1) * step_seconds(cell, kind) for name, kind in traffic(cell).items())
+    creation = sum(slowdown(cell) * CELL_SECONDS for cell in cells)
+    return SessionCost(
+        rounds=rounds_within_limit(session, _USUAL_ROUNDS, creation, seconds),
+        setup_seconds=LINK_SECONDS if session.cell.link.shaped else 0.0,
+        placement_seconds=creation,
+        round_seconds=seconds,
+        steps={id_: {name: steps + 1 for name, steps in kinds.items()} for id_, kinds in lengths.items()},
+    )
+
+
+def burst_lengths(cell: Cell) -> dict[str, int]:
+    """Return, by step kind of a cell whose ranks compute, how many consecutive steps a session times in one burst."""
+    return {name: burst_steps(step_seconds(cell, kind)) for name, kind in traffic(cell).items()}

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from liecbench.config.jobs import Session
+from liecbench.estimate.expected_profile import ExpectedProfiles
+from liecbench.estimate.replay_cost import replayed_session
+from liecbench.estimate.session_cost import SessionCost
+from tests.estimate.replayed_sessions import NUM_BYTES, profile_file, session
+
+# Between two ranks, each sends all bytes of a gradient, in frames of 1514 bytes with 1448 bytes of it, and receives
+# acknowledgements of 66 bytes per two frames.
+BITS = 8 * NUM_BYTES * (1514 + 33) / 1448
+
+
+def cost(timed: Session, directory: Path) -> SessionCost:
+    return replayed_session(timed, ExpectedProfiles(directory).of(timed))
+
+
+def test_a_session_replays_its_steps_in_rounds(tmp_path: Path) -> None:
+    found = cost(session(profile_file(tmp_path), "ddp", link="20mbit", dilation=3), tmp_path)
+    step = 3 * BITS / 20e6
+
+    # 4 rounds, because they exceed the limit of 15 s: 3 steps in each, and 3 per placement of two rounds to probe.
+    assert (found.dilation, found.rounds) == (3, 4)
+    assert list(found.steps.values()) == [{"step": 3}]
+    assert found.seconds == pytest.approx((4 * 3 + 2 * 3) * step, rel=0.05)
+
+
+def test_with_automatic_dilation_links_are_tried_first(tmp_path: Path) -> None:
+    file = profile_file(tmp_path)
+    given, automatic = (
+        cost(session(file, "ddp", link="20mbit", dilation=dilation), tmp_path) for dilation in (1, "auto")
+    )
+
+    assert (given.dilation, automatic.dilation) == (1, 1)
+    assert automatic.seconds - given.seconds == pytest.approx(3 * BITS / 20e6, rel=0.05)
+
+
+def test_quick_sessions_have_ten_rounds_of_bursts_of_150_ms(tmp_path: Path) -> None:
+    found = cost(session(profile_file(tmp_path), "ddp", link="2gbit", dilation=2), tmp_path)
+
+    assert found.rounds == 10
+    (steps,) = found.steps.values()
+    # 5 steps of 34 ms; 4 would take less than 150 ms.
+    assert steps["step"] == 5 + 1
+
+
+def test_replay_is_no_faster_than_the_processors(tmp_path: Path) -> None:
+    file = profile_file(tmp_path)
+    fast, slow = (
+        cost(session(file, "psgd", workers=16, link="10gbit", dilation=dilation), tmp_path) for dilation in (1, 10**3)
+    )
+
+    # 16 ranks send about 120 MB per step, for which the kernel alone needs most of a second.
+    assert slow.round_seconds > 3 * fast.round_seconds > 3 * 0.3
+
+
+def test_the_session_measures_only_what_it_does_not_know(tmp_path: Path) -> None:
+    known = session(profile_file(tmp_path), "ddp", link="20mbit", dilation=1)
+    unknown = session(profile_file(tmp_path, message_seconds=None), "ddp", link="20mbit", dilation=1)
+    first, second = cost(known, tmp_path), cost(unknown, tmp_path)
+
+    assert first.source == second.source == "the scenario's profile"
+    assert second.setup_seconds > first.setup_seconds
