@@ -19,6 +19,7 @@ from liecbench.tasks import base
 from liecbench.worker.batches import Batch
 from liecbench.worker.device import on_device
 from liecbench.worker.lazy_modules import materialise
+from liecbench.worker.no_communication import NoCommunication
 from liecbench.worker.work_clock import thread_clock
 
 # In distributed training a rank waits for the network between its steps, and its caches are cold afterwards. After any
@@ -80,6 +81,9 @@ class PlainSteps:
             task: The model with its data and loss.
             device: The device.
             notes_gradients: Whether to measure when each gradient is ready.
+
+        Raises:
+            LiecbenchError: If the model communicates itself, as with synchronized batch normalization.
         """
         optimizer = torch.optim.SGD(
             task.model.parameters(), lr=0.0, momentum=cell.task.momentum, weight_decay=cell.task.weight_decay
@@ -95,6 +99,8 @@ class PlainSteps:
         )
         for index, (_, parameter) in enumerate(steps.parameters if notes_gradients else ()):
             parameter.register_post_accumulate_grad_hook(steps._note(index))
+        with NoCommunication():
+            steps.step()
         for _ in range(_NUM_WARM_UP):
             steps.step()
         steps.taken.clear()

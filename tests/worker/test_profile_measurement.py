@@ -1,7 +1,9 @@
 """The profile of a model, measured in a process of its own and by one rank of a launch."""
 
 import json
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from liecbench.config.cell import Cell
+from liecbench.config.jobs import Contestant, Session
 from liecbench.profiles.profile import Profile
+from liecbench.worker.collective_errors import ProfileError
 from liecbench.worker.hollow_model import HollowModel
 from liecbench.worker.profile_measurement import measure_profile
+from liecbench.worker.replay.session_profile import session_profile
 from tests.distributed import run_ranks
 from tests.worker.small_cells import cell
 
@@ -88,6 +93,43 @@ def test_a_rank_measures_while_the_others_wait() -> None:
     ]
     assert [times.compressor["name"] for times in profile.compressors] == ["identity", "sign", "Votes", "Majority"]
     assert (profile.task, profile.batch_size) == (cells[0].task.model_dump(mode="json"), 32)
+
+
+class Averaged(nn.Module):
+    """A model whose ranks average their activations, as synchronized batch normalization does with its statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self.layer(images.flatten(1))
+        mean = hidden.detach().mean(0)
+        dist.all_reduce(mean)
+        return hidden - mean
+
+
+def averaged() -> nn.Module:
+    return Averaged()
+
+
+def refusals(spec: dict[str, Any]) -> str:
+    """Return what a session that replays a model says on this rank. Collective."""
+    one = Cell.from_spec(spec).model_copy(update={"compute": "replayed"})
+    session = Session(contestants=(Contestant(cell=one, jobs=()),), precision=0.02)
+    with tempfile.TemporaryDirectory() as directory, pytest.raises(ProfileError) as refused:
+        session_profile(session, Path(directory), lambda: None)
+    return str(refused.value)
+
+
+def test_a_model_that_communicates_itself_is_refused_on_all_ranks() -> None:
+    spec = cell({"name": "ddp"}, model={"name": "tests.worker.test_profile_measurement:averaged"}).spec()
+
+    first, second = run_ranks(refusals, 2, spec)
+
+    assert first == second
+    assert first.startswith("the model communicates in its own training step (allreduce)")
+    assert "write `compute: measured`" in first
 
 
 def test_parts_and_gradients_of_a_chain() -> None:
