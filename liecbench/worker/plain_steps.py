@@ -99,7 +99,7 @@ class PlainSteps:
         )
         for index, (_, parameter) in enumerate(steps.parameters if notes_gradients else ()):
             parameter.register_post_accumulate_grad_hook(steps._note(index))
-        with NoCommunication():
+        with NoCommunication():  # type: ignore[no-untyped-call]
             steps.step()
         for _ in range(_NUM_WARM_UP):
             steps.step()
