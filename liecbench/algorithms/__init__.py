@@ -13,6 +13,7 @@ from liecbench.algorithms.compressed import CompressedAlgorithm, ErrorFeedback
 from liecbench.algorithms.cser import CSER
 from liecbench.algorithms.csgd import CSGD
 from liecbench.algorithms.ddp import AllReduce, AllReduceBF16, AllReduceFP16
+from liecbench.algorithms.dgc import DGC
 from liecbench.algorithms.diloco import DiLoCo
 from liecbench.algorithms.doublesqueeze import DoubleSqueeze
 from liecbench.algorithms.ef21 import EF21
@@ -31,6 +32,7 @@ from liecbench.algorithms.signsgd import SignSGD
 __all__ = [
     "CSER",
     "CSGD",
+    "DGC",
     "EF21",
     "EF21BC",
     "LIEC",

@@ -19,6 +19,7 @@ from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.algorithms.comm.path import Path
 from liecbench.algorithms.comm.schedule import Schedule
 from liecbench.algorithms.memory import square_norm
+from liecbench.algorithms.run_length import RunLengthError as RunLengthError
 from liecbench.algorithms.saved_state import other_options, pack, unpack
 from liecbench.algorithms.training_events import NonFiniteError as NonFiniteError
 from liecbench.compressors.base import Compressor
@@ -31,7 +32,7 @@ class Algorithm(Attachable):
     """A method that turns the workers' gradients into an update, as a communication hook of DistributedDataParallel.
 
     A subclass implements ``on_attach``, ``reduce_bucket`` and ``schedule``, and overrides ``before_step``,
-    ``after_step``, ``memories``, ``step_kind``, ``batches_per_step``, ``incompatibility`` and
+    ``after_step``, ``memories``, ``step_kind``, ``batches_per_step``, ``set_run_length``, ``incompatibility`` and
     ``incompatible_optimizer`` as it needs.
     ``ServerAlgorithm`` is the base class of methods that average through a server; most need only a ``reduce``.
 
@@ -94,6 +95,19 @@ class Algorithm(Attachable):
     def step_kind(self, step: int) -> str:
         """Return the kind of step number ``step``; all steps of one kind have the same message sizes."""
         return "step"
+
+    @property
+    def start_up_steps(self) -> int:
+        """The number of steps at the start of training whose kinds are not those of the long run."""
+        return 0
+
+    def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
+        """Tell the method how long the run is, for options that depend on it. liecbench calls it before ``attach``.
+
+        Raises:
+            RunLengthError: If an option does not fit the run.
+        """
+        return
 
     @property
     def batches_per_step(self) -> int:

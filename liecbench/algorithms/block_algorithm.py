@@ -85,6 +85,11 @@ class BlockAlgorithm(Algorithm):
         """
         return None
 
+    @property
+    def sampled_step(self) -> int:
+        """The number of the step whose compressor ``compression_error`` takes."""
+        return 0
+
     def compressor_input(self, block: Block) -> Tensor:
         """Return the vector of shape ``[block.numel]`` that a worker compresses for a block.
 
@@ -206,7 +211,7 @@ class BlockAlgorithm(Algorithm):
 
         v is computed from the gradients that the parameters hold, and from the memories. The call changes no state.
         """
-        compressor = self.push_compressor(0)
+        compressor = self.push_compressor(self.sampled_step)
         if compressor is None:
             return None
         residual = total = 0.0

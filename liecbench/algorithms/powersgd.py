@@ -49,6 +49,11 @@ class PowerSGD(BucketedAllReduce):
         """Return ``dense`` if ``step`` < ``start_powersgd_iter``, else ``compressed``."""
         return "dense" if step < self.start_powersgd_iter else "compressed"
 
+    @property
+    def start_up_steps(self) -> int:
+        """The number of uncompressed steps at the start of training: ``start_powersgd_iter``."""
+        return self.start_powersgd_iter
+
     def all_reduce_sizes(self, shapes: Sequence[torch.Size], dtype: torch.dtype, step: int) -> list[int]:
         """Return the sizes in bytes of the all-reduces that one bucket needs, all in float32, one after the other.
 

@@ -137,11 +137,12 @@ def _used_by(spec: str) -> tuple[str, ...]:
     sizes = workload_sizes.sizes(cell.task)
     algorithm = make_algorithm(cell)
     algorithm.parameter_dtypes = sizes.dtypes
-    kinds = [algorithm.step_kind(step) for step in range(_TRIED_STEPS)]
+    first: dict[str, int] = {}
+    for step in (*range(_TRIED_STEPS), algorithm.start_up_steps):
+        first.setdefault(algorithm.step_kind(step), step)
     try:
         schedules = [
-            algorithm.schedule(sizes.parameters, world_size=cell.workers, step=kinds.index(kind))
-            for kind in dict.fromkeys(kinds)
+            algorithm.schedule(sizes.parameters, world_size=cell.workers, step=step) for step in first.values()
         ]
     except ScheduleError:
         return ()  # a run says that the package of the algorithm is broken

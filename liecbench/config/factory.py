@@ -2,23 +2,45 @@
 
 from typing import TYPE_CHECKING, Any
 
-from liecbench.config import registry
+from liecbench.config import registry, workload_sizes
 from liecbench.config.cell import Cell
 from liecbench.config.choice import Choice
+from liecbench.config.training_schedule import steps_per_epoch
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
 
 
-def make_algorithm(cell: Cell) -> "Algorithm":
-    """Return a new instance of the cell's algorithm, with its compressor, server and block size. Imports torch."""
+def make_algorithm(cell: Cell, num_samples: int | None = None) -> "Algorithm":
+    """Return a new instance of the cell's algorithm, with its compressor, server and block size. Imports torch.
+
+    Args:
+        cell: The cell.
+        num_samples: The number of training samples, on which options that depend on the run's length may depend; None
+            to find it out from the cell's task.
+
+    Raises:
+        RunLengthError: If an option does not fit the length of the run.
+    """
     parts: dict[str, object] = {"block_bytes": cell.block_bytes}
     if cell.compressor is not None:
         parts["compressor"] = make_compressor(cell.compressor, cell.seed)
     if cell.server is not None:
         parts["server"] = cell.server
-    algorithm: Algorithm = registry.load("algorithm", cell.algorithm.name)(**cell.algorithm.options, **parts)
+    cls = registry.load("algorithm", cell.algorithm.name)
+    algorithm: Algorithm = cls(**cell.algorithm.options, **parts)
+    if cell.is_trained and _depends_on_run_length(cls):
+        samples = workload_sizes.sizes(cell.task).num_train_samples if num_samples is None else num_samples
+        steps = steps_per_epoch(cell, algorithm, samples)
+        if steps:
+            algorithm.set_run_length(steps_per_epoch=steps, num_epochs=cell.task.epochs)
     return algorithm
+
+
+def _depends_on_run_length(cls: type["Algorithm"]) -> bool:
+    from liecbench.algorithms.base import Algorithm
+
+    return cls.set_run_length is not Algorithm.set_run_length
 
 
 def cpu_kernels(cell: Cell) -> tuple[str, ...]:

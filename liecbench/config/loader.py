@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
@@ -30,6 +30,9 @@ from liecbench.config.target_checks import check_target
 from liecbench.config.task import Dirichlet, Task
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import LiecbenchError, did_you_mean
+
+if TYPE_CHECKING:
+    from liecbench.algorithms.base import Algorithm
 
 _MOST_CELLS = 100_000
 # Returns the cells that will run, given all cells of a scenario.
@@ -203,6 +206,16 @@ def _incompatibility(algorithm: Choice, compressor: Choice) -> str | None:
     return reason
 
 
+def _made(document: Document, point: MatrixPoint, cell: Cell) -> "Algorithm":
+    """Return the cell's algorithm. Raises ScenarioError if one of its options does not fit the length of the run."""
+    from liecbench.algorithms.run_length import RunLengthError
+
+    try:
+        return make_algorithm(cell)
+    except RunLengthError as error:
+        raise document.error((*point.path("algorithm"), error.option), str(error)) from None
+
+
 def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
     """Raise ScenarioError if the data do not load, do not fit the model, or are too few for the workers."""
     if not cell.is_trained:
@@ -227,7 +240,7 @@ def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
             f"{dataset} holds out {sizes.num_test_samples} samples, and each of {cell.workers} workers tests on one"
         )
         raise document.error(point.path("dataset"), f"{message}; hold out more, or lower workers")
-    algorithm = make_algorithm(cell)
+    algorithm = _made(document, point, cell)
     if reason := algorithm.incompatible_model(sizes.parameters):
         raise document.error(point.path("algorithm"), f"{method} does not work with {cell.task.model.name}: {reason}")
     batches = algorithm.batches_per_step

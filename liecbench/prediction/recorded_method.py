@@ -11,7 +11,7 @@ from liecbench.config.factory import make_compressor
 from liecbench.errors import LiecbenchError
 from liecbench.prediction.step_work import StepWork, step_work
 from liecbench.profiles.profile import CompressorTimes, Line, Profile
-from liecbench.worker.step_shares import step_shares
+from liecbench.worker.step_shares import shares_of
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
@@ -112,7 +112,7 @@ class RecordedMethod:
         algorithm = method.make()
         shapes = [torch.Size(parameter.shape) for parameter in profile.parameters]
         algorithm.parameter_dtypes = [getattr(torch, parameter.dtype) for parameter in profile.parameters]
-        shares = step_shares(algorithm.step_kind, getattr(algorithm, "average_period", 1), num_steps=1)
+        shares = shares_of(algorithm, num_steps=1)
         try:
             kinds = tuple(
                 RecordedKind(

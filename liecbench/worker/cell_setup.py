@@ -85,7 +85,7 @@ def attached_replica(
         momentum=cell.task.momentum,
         weight_decay=cell.task.weight_decay,
     )
-    algorithm = make_algorithm(cell)
+    algorithm = make_algorithm(cell, len(task.train))
     ddp = _wrapped(task.model, cell, group, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
     algorithm.pacer, algorithm.path = link.pacer, slowest_path(cell.link, cell.workers)
     replica = Replica(

@@ -19,7 +19,7 @@ from liecbench.worker.cell_setup import attached_replica
 from liecbench.worker.hollow_model import hollow_task
 from liecbench.worker.plain_steps import PAUSE_SECONDS, PlainSteps
 from liecbench.worker.replica import Replica
-from liecbench.worker.step_shares import step_shares
+from liecbench.worker.step_shares import shares_of
 from liecbench.worker.work_clock import process_clock
 
 _NUM_WARM_UP: Final = 2
@@ -61,11 +61,11 @@ def kind_schedules(cell: Cell, steps: PlainSteps, *, world_size: int) -> dict[st
         steps: Plain steps of the cell's model.
         world_size: The number of ranks.
     """
-    algorithm = make_algorithm(cell)
+    algorithm = make_algorithm(cell, len(steps.task.train))
     algorithm.parameter_dtypes = [parameter.dtype for _, parameter in steps.parameters]
     shapes = [parameter.shape for _, parameter in steps.parameters]
     num_steps = steps_per_epoch(cell, algorithm, len(steps.task.train)) * cell.task.epochs
-    shares = step_shares(algorithm.step_kind, getattr(algorithm, "average_period", 1), num_steps)
+    shares = shares_of(algorithm, num_steps)
     return {
         kind: (share.first, algorithm.schedule(shapes, world_size=world_size, step=share.first))
         for kind, share in shares.items()

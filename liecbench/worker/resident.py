@@ -15,7 +15,7 @@ from liecbench.worker.burst_record import Turn, burst_record
 from liecbench.worker.cell_setup import set_up
 from liecbench.worker.replica import Replica, TrainingLink
 from liecbench.worker.session_rounds import burst_steps
-from liecbench.worker.step_shares import StepShare, step_shares
+from liecbench.worker.step_shares import StepShare, shares_of
 from liecbench.worker.step_timing import Burst, time_burst
 from liecbench.worker.timeline import Timeline, traced_steps
 
@@ -57,9 +57,7 @@ class Resident:
             NonFiniteError: If a gradient is not finite in the warm-up steps that a GPU needs.
         """
         replica = set_up(_for_timing(contestant.cell), link, heartbeat)
-        algorithm = replica.algorithm
-        period = getattr(algorithm, "average_period", 1)
-        shares = step_shares(algorithm.step_kind, period, len(replica.step_kinds))
+        shares = shares_of(replica.algorithm, len(replica.step_kinds))
         return cls(contestant=contestant, replica=replica, shares=shares)
 
     def turn(self, place: Turn) -> Iterator[Timing]:

@@ -6,9 +6,12 @@ Steps of one kind have equal message sizes. Steps are timed kind by kind, and th
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-# Steps are counted in a window of whole periods with at least this many steps. As many steps before it are skipped.
+if TYPE_CHECKING:
+    from liecbench.algorithms.base import Algorithm
+
+# Steps are counted in a window of whole periods with at least this many steps. At least as many before it are skipped.
 _WINDOW: Final = 2000
 # If the period is longer, the averaging steps that end a period are too rare to matter.
 _MAX_PERIOD: Final = 100_000
@@ -26,7 +29,15 @@ class StepShare:
     share: float
 
 
-def step_shares(step_kind: Callable[[int], str], period: int, num_steps: int) -> dict[str, StepShare]:
+def shares_of(algorithm: "Algorithm", num_steps: int) -> dict[str, StepShare]:
+    """Return the step kinds of a method whose training has ``num_steps`` steps; see ``step_shares``."""
+    period = getattr(algorithm, "average_period", 1)
+    return step_shares(algorithm.step_kind, period, num_steps, start=algorithm.start_up_steps)
+
+
+def step_shares(
+    step_kind: Callable[[int], str], period: int, num_steps: int, *, start: int = 0
+) -> dict[str, StepShare]:
     """Return, by name, all step kinds that occur in the training, or would occur in a longer one.
 
     Steps of one kind have equal message sizes. A kind that occurs only at the start of training has the share 0.
@@ -35,12 +46,15 @@ def step_shares(step_kind: Callable[[int], str], period: int, num_steps: int) ->
         step_kind: Returns the kind of the step with a given number.
         period: The number of steps after which the kinds repeat, such as the averaging period.
         num_steps: The number of steps of the training.
+        start: The number of steps at the start of training whose kinds are not those of the long run.
     """
     period = period if period <= _MAX_PERIOD else 1
     length = period * -(-_WINDOW // period)
-    counts = Counter(map(step_kind, range(length, 2 * length)))
+    first = period * -(-max(_WINDOW, start) // period)
+    window = range(first, first + length)
+    counts = Counter(map(step_kind, window))
     found = {}
-    for number in (*range(num_steps), *range(length, 2 * length)):
+    for number in (*range(num_steps), *window):
         kind = step_kind(number)
         if kind not in found:
             found[kind] = StepShare(first=number, share=counts[kind] / length)

@@ -27,7 +27,7 @@ from liecbench.worker.replay.replayed_step import ReplayedStep
 from liecbench.worker.replay.work_seconds import WorkSeconds, compressor_times
 from liecbench.worker.replica import TrainingLink
 from liecbench.worker.session_rounds import BURST_SECONDS
-from liecbench.worker.step_shares import StepShare, step_shares
+from liecbench.worker.step_shares import StepShare, shares_of
 from liecbench.worker.step_timing import Burst
 
 _PROBE_STEPS = _FEWEST_STEPS = 2
@@ -74,7 +74,7 @@ def step_kinds(cell: Cell, profile: Profile, *, num_steps: int) -> dict[str, Ste
     algorithm = make_algorithm(cell)
     algorithm.parameter_dtypes = [_DTYPES[parameter.dtype] for parameter in profile.parameters]
     shapes = [torch.Size(parameter.shape) for parameter in profile.parameters]
-    shares = step_shares(algorithm.step_kind, getattr(algorithm, "average_period", 1), num_steps)
+    shares = shares_of(algorithm, num_steps)
     names = cell.algorithm.model_dump(), cell.compressor.model_dump() if cell.compressor else None
     found = {}
     for kind, share in shares.items():

@@ -1,0 +1,144 @@
+"""Deep gradient compression: workers send the largest entries of an accumulated momentum, to all other workers."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, Literal
+
+import torch
+import torch.distributed as dist
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.block_algorithm import BlockAlgorithm
+from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.memory import WorkerMemory
+from liecbench.compressors.sparsity import Ratio
+from liecbench.compressors.top_k import TopK
+
+# The ratios of the first epochs.
+_WARMUP_RATIOS: Final = (0.25, 0.0625, 0.015625, 0.004)
+_TINY: Final = 1e-6
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class DGC(BlockAlgorithm):
+    """Deep gradient compression (Lin et al. 2018, arXiv 1712.01887): u_i ← m·u_i + g_i; v_i ← v_i + u_i; mean(C(v_i)).
+
+    g_i is worker i's gradient, C keeps the entries of largest magnitude of each block, and the update is the mean of
+    all workers' C(v_i). Where worker i sent an entry, v_i becomes 0 and, with ``momentum_masking``, u_i as well. Every
+    worker sends to every other, without a server. The optimizer is SGD without momentum, because the momentum m is
+    part of the method; the optimizer's weight decay is added to the update, without momentum.
+
+    Attributes:
+        ratio: The fraction of the entries that is sent.
+        momentum: The factor m.
+        momentum_masking: Whether u_i becomes 0 at the entries that were sent (momentum factor masking).
+        clip_norm: The norm to which the mean gradient would be clipped. A worker of W clips its own gradient to
+            ``clip_norm`` / √W, before it is added to u_i. The norm is that of the whole gradient, which is then one
+            block. None clips nothing.
+        warmup_epochs: The number of epochs at the start that send more. Epochs 1 to 4 send 0.25, 0.0625, 0.015625 and
+            0.004 of the entries, but no less than ``ratio``.
+        steps_per_epoch: The number of steps of an epoch, for ``warmup_epochs``. In a scenario, None stands for the
+            steps of its task.
+    """
+
+    ratio: Ratio = 0.001
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    momentum_masking: bool = True
+    clip_norm: Annotated[float, Gt(0)] | None = None
+    warmup_epochs: Annotated[int, Ge(0), Le(len(_WARMUP_RATIOS))] = len(_WARMUP_RATIOS)
+    steps_per_epoch: Annotated[int, Ge(1)] | None = None
+    cpu_kernels: ClassVar[tuple[str, ...]] = TopK.cpu_kernels
+    velocity = WorkerMemory()
+    error = WorkerMemory()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._steps_per_epoch = self.steps_per_epoch
+
+    @property
+    def largest_block(self) -> int | Literal["whole"]:
+        """The whole gradient if it is clipped, because its norm must be known first; else ``block_bytes``."""
+        return self.block_bytes if self.clip_norm is None else "whole"
+
+    @property
+    def start_up_steps(self) -> int:
+        """The number of steps of the ``warmup_epochs``."""
+        return self.warmup_epochs * (self._steps_per_epoch or 1)
+
+    def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
+        """Set the number of steps of an epoch, unless the option ``steps_per_epoch`` gives it."""
+        self._steps_per_epoch = self.steps_per_epoch or steps_per_epoch
+
+    def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
+        """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
+        if name != "sgd":
+            return f"its update is a step of plain SGD, and the optimizer is {name}; write optimizer: sgd"
+        if options.get("momentum"):
+            return (
+                "it keeps the momentum itself, and the optimizer would apply one a second time; "
+                f"give the optimizer momentum: 0, and the method momentum: {options['momentum']}"
+            )
+        return None
+
+    def step_kind(self, step: int) -> str:
+        """Return ``warmup_1`` to ``warmup_4`` in the first ``warmup_epochs`` epochs, else ``compressed``."""
+        epoch = self._epoch(step)
+        return f"warmup_{epoch + 1}" if epoch < self.warmup_epochs else "compressed"
+
+    @property
+    def sampled_step(self) -> int:
+        """The number of the coming step, because the ratio changes from epoch to epoch."""
+        return self.step
+
+    def push_compressor(self, step: int) -> TopK:
+        """Return the compressor that keeps the fraction of the entries that step number ``step`` sends."""
+        epoch = self._epoch(step)
+        return TopK(max(self.ratio, _WARMUP_RATIOS[epoch]) if epoch < self.warmup_epochs else self.ratio)
+
+    def compressor_input(self, block: Block) -> Tensor:
+        """Return v_i + m·u_i + g_i, the vector that this worker compresses, in scratch memory."""
+        grown = self._accumulated(block)
+        return torch.add(self.error[block], grown, out=self.scratch(block.numel))
+
+    def reduce(self, block: Block) -> Tensor:
+        """Compute u_i ← m·u_i + g_i; v_i ← v_i + u_i; set both to 0 where C(v_i) has its entries. Return mean(C(v_i)).
+
+        g_i is worker i's gradient, m the momentum, and C keeps the entries of largest magnitude.
+        """
+        u, v = self.velocity[block], self.error[block]
+        grown = self._accumulated(block)
+        p, mean = self.scratch(2 * block.numel).split(block.numel)
+        torch.add(v, grown, out=p)
+        self.exchange.gather(self.push_compressor(self.step), p, residual=p, out=mean)
+        v.copy_(p)
+        if self.momentum_masking:
+            grown.masked_fill_(p == 0, 0.0)
+        u.copy_(grown)
+        return mean
+
+    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Prepare as ``BlockAlgorithm`` does.
+
+        Raises:
+            ValueError: If ``warmup_epochs`` needs the number of steps of an epoch, and nobody gave it.
+        """
+        if self.warmup_epochs and self._steps_per_epoch is None:
+            message = "DGC sends more in its first epochs, and does not know how many steps an epoch has"
+            raise ValueError(f"{message}; write DGC(steps_per_epoch=…), or warmup_epochs=0 for no warm-up")
+        super().on_attach(ddp, group)
+
+    def _epoch(self, step: int) -> int:
+        """Return the epoch of a step, from 0; a method that does not know the run counts every step as an epoch."""
+        return step // (self._steps_per_epoch or 1)
+
+    def _accumulated(self, block: Block) -> Tensor:
+        """Return m·u_i + g_i in the memory of the gradient g_i, which is clipped first."""
+        gradient = block.gradient
+        if self.clip_norm is not None:
+            limit = self.clip_norm / self.exchange.world_size**0.5
+            norm = torch.linalg.vector_norm(gradient)
+            gradient.mul_((limit / (norm + _TINY)).clamp(max=1.0))
+        return gradient.add_(self.velocity[block], alpha=self.momentum)
