@@ -115,8 +115,9 @@ class DGC(BlockAlgorithm):
         self.exchange.gather(self.push_compressor(self.step), p, residual=p, out=mean)
         v.copy_(p)
         if self.momentum_masking:
-            grown.masked_fill_(p == 0, 0.0)
-        u.copy_(grown)
+            torch.mul(grown, torch.ne(p, 0.0, out=p), out=u)
+        else:
+            u.copy_(grown)
         return mean
 
     def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:

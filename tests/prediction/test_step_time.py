@@ -1,10 +1,12 @@
 """Step times against arithmetic by hand, and their dependence on rates, delays and numbers of workers."""
 
 import itertools
+import math
 from typing import Any
 
 import pytest
 
+from liecbench.compressors import TopK
 from liecbench.config.choice import Choice
 from liecbench.network.link_map import LinkMap
 from liecbench.prediction.node_links import NodeLinks
@@ -67,6 +69,22 @@ def test_a_sharded_step_of_two_workers_is_compression_messages_and_wire_time() -
     assert step.compute_seconds == pytest.approx(0.03)
     assert step.wire_seconds == pytest.approx(2 * wire)
     assert step.bottleneck == "compute"
+
+
+def test_in_a_gather_every_rank_sends_its_message_to_all_others_and_adds_those_of_all() -> None:
+    made = made_profile(compress=2e-9)
+    top_k = made.compressors[0].model_copy(update={"compressor": {"name": "top_k", "ratio": 0.01}})
+    profile = made.model_copy(update={"compressors": (top_k,)})
+    num_bytes = TopK(0.01).message_bytes(100_000) + 48
+    segments = math.ceil(num_bytes / 1448)
+    wire = (num_bytes + segments * (66 + 33) + 114) * 8 / 20e6
+    # Compress, send, wait for the first message, then for the second, and add three messages.
+    seconds = 200e-6 + 180e-6 + 2 * wire + 3 * 200e-6
+
+    steps = times(method({"name": "dgc", "ratio": 0.01}), 3, "20mbit", profile)
+
+    assert steps.keys() == {"compressed"}  # the first epochs, which send more, are not the long run's
+    assert steps["compressed"].seconds == pytest.approx(0.03 + seconds + 1e-3, rel=1e-9)
 
 
 def test_all_messages_of_a_root_server_pass_its_link_one_after_the_other() -> None:

@@ -27,3 +27,9 @@ def test_a_period_without_end_is_no_period() -> None:
     found = step_shares(lambda step: averaging(10**9, step), 10**9, 50)
 
     assert found == {"compressed": StepShare(first=0, share=1.0)}
+
+
+def test_the_long_run_begins_after_the_last_step_of_the_start() -> None:
+    found = step_shares(lambda step: "dense" if step < 7001 else "compressed", 1, 50, start=7001)
+
+    assert found == {"dense": StepShare(first=0, share=0.0), "compressed": StepShare(first=7001, share=1.0)}

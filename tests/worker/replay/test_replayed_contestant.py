@@ -41,6 +41,15 @@ def profile() -> Profile:
                 decompress=line(DECOMPRESS),
                 accumulate=line(ACCUMULATE),
             ),
+            *(
+                CompressorTimes(
+                    compressor={"name": "top_k", "ratio": ratio},
+                    compress=line(COMPRESS),
+                    decompress=line(DECOMPRESS),
+                    accumulate=line(ACCUMULATE),
+                )
+                for ratio in (0.25, 0.0625, 0.015625, 0.01)
+            ),
         ),
         methods=(MethodTimes(algorithm={"name": "ddp"}, kind="step", local=LOCAL),),
     )
@@ -55,6 +64,7 @@ METHODS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "local_sgd": ({"name": "local_sgd", "average_period": 2}, {"compressor": None}),
     "diloco": ({"name": "diloco", "sync_every": 2}, {"compressor": None}),
     "delayed": ({"name": "diloco", "sync_every": 4, "delay": 3}, {}),
+    "dgc": ({"name": "dgc", "ratio": 0.01}, {"compressor": None, "server": None}),
 }
 
 
@@ -109,6 +119,10 @@ def test_messages_are_those_of_the_method(replayed: list[dict[tuple[str, str], t
         assert found["liec", "averaging"][:3] == (2 * dense, 2 * dense, 8)
         assert found["local_sgd", "averaging"][:3] == found["diloco", "outer"][:3] == (dense, dense, 4)
         assert found["delayed", "local"][:3] == (0, 0, 0)
+        # Every rank sends 12 of 1200 entries to both others: 4 bytes each, and positions of at most as many bytes.
+        sent, received, messages = found["dgc", "compressed"][:3]
+        assert 2 * 4 * 12 < sent == received < 2 * 8 * 12
+        assert messages == 2
 
 
 def test_a_step_takes_at_least_what_is_recorded(
@@ -125,6 +139,8 @@ def test_a_step_takes_at_least_what_is_recorded(
         ("liec", "averaging"): compute,
         # Four compressions and three additions of a push take 16.5 ms, and the three later steps 42 ms.
         ("delayed", "outer"): compute,
+        # A gather: compress once, and decompress the messages of three ranks.
+        ("dgc", "compressed"): compute + COMPRESS + DECOMPRESS + 2 * ACCUMULATE,
     }.items():
         assert 0.98 * least <= slowest[key] < 10 * least
 
