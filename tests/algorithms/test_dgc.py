@@ -80,12 +80,13 @@ def resumed() -> tuple[torch.Tensor, torch.Tensor]:
 def refusals() -> list[str]:
     model = network.build(SIZES, SEED)
     ddp = DistributedDataParallel(model)
-    found = []
-    for optimizer, options in (
+    cases: list[tuple[torch.optim.Optimizer, dict[str, Any]]] = [
         (torch.optim.AdamW(model.parameters()), {"warmup_epochs": 0}),
         (torch.optim.SGD(model.parameters(), momentum=0.8), {"warmup_epochs": 0}),
         (torch.optim.SGD(model.parameters()), {}),
-    ):
+    ]
+    found = []
+    for optimizer, options in cases:
         with pytest.raises(ValueError, match=r".") as error:
             DGC(**options).attach(ddp, optimizer)
         found.append(str(error.value))
@@ -153,7 +154,7 @@ def simulated(
         for rank in range(NUM_WORKERS):
             g = gradient(model, weights, step, rank)
             if clip_norm is not None:
-                g *= min(1.0, clip_norm / math.sqrt(NUM_WORKERS) / np.linalg.norm(g))
+                g *= min(1.0, clip_norm / math.sqrt(NUM_WORKERS) / float(np.linalg.norm(g)))
             u[rank] = momentum * u[rank] + g
             v[rank] = v[rank] + u[rank]
             for block in places:
