@@ -110,7 +110,8 @@ class DGC(BlockAlgorithm):
         """
         u, v = self.velocity[block], self.error[block]
         grown = self._accumulated(block)
-        p, mean = self.scratch(2 * block.numel).view(2, -1)
+        scratch = self.scratch(2 * block.numel)
+        p, mean = scratch[: block.numel], scratch[block.numel :]
         torch.add(v, grown, out=p)
         self.exchange.gather(self.push_compressor(self.step), p, residual=p, out=mean)
         v.copy_(p)
