@@ -48,6 +48,7 @@ class Listing(StrEnum):
     COMPRESSORS = "compressors"
     MODELS = "models"
     DATASETS = "datasets"
+    OPTIMIZERS = "optimizers"
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,6 +88,7 @@ def list_names(
         Listing.COMPRESSORS: "compressor",
         Listing.MODELS: "model",
         Listing.DATASETS: "dataset",
+        Listing.OPTIMIZERS: "optimizer",
     }
     with ignore_broken_pipe():
         print("\n".join(python_lines(kind[what]) if python else lines(kind[what])))

@@ -9,7 +9,13 @@ from liecbench.network.link_map import LinkMap
 from liecbench.network.quantity_text import parse_size
 
 # Task fields that the first versions did not have, each with the value that a spec without the field stands for.
-LATER_FIELDS: Final = {"partition": "iid", "profile": None}
+LATER_FIELDS: Final[Mapping[str, Any]] = {
+    "partition": "iid",
+    "profile": None,
+    "optimizer": {"name": "sgd"},
+    "clip_grad_norm": None,
+    "accumulate": 1,
+}
 # Likewise fields of the cell itself.
 LATER_CELL_FIELDS: Final = {"emulator": "auto", "compute": "measured", "profile": None, "dilation": "auto"}
 _PARSERS: Final[Mapping[str, Callable[[object], object]]] = {"link": LinkMap.parse, "block_bytes": parse_size}

@@ -1,4 +1,4 @@
-"""Algorithms, compressors, datasets and models as a scenario names them, with their options."""
+"""Algorithms, compressors, datasets, models and optimizers as a scenario names them, with their options."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ class Model(BaseModel):
 
 
 def split_options(value: object, reserved: tuple[str, ...]) -> object:
-    """Return an algorithm, compressor, dataset or model of a scenario as a mapping for pydantic to validate.
+    """Return an algorithm, compressor, dataset, model or optimizer of a scenario as a mapping for pydantic to validate.
 
     Args:
         value: What the scenario has: ``name`` or ``{name: …, option: …}``.
@@ -37,7 +37,7 @@ def split_options(value: object, reserved: tuple[str, ...]) -> object:
 
 
 class Choice(Model):
-    """The name and the options of an algorithm, compressor, dataset or model.
+    """The name and the options of an algorithm, compressor, dataset, model or optimizer.
 
     A scenario has it as ``name`` or as ``{name: …, option: …}``.
     """
@@ -58,3 +58,4 @@ class Choice(Model):
 DatasetChoice = Annotated[Choice, Installed("dataset")]
 ModelChoice = Annotated[Choice, Installed("model")]
 CompressorChoice = Annotated[Choice, Installed("compressor")]
+OptimizerChoice = Annotated[Choice, Installed("optimizer")]

@@ -28,6 +28,7 @@ from liecbench.config.scenario import MATRIX, Scenario, matches
 from liecbench.config.structure_errors import structure_error
 from liecbench.config.target_checks import check_target
 from liecbench.config.task import Dirichlet, Task
+from liecbench.config.training_schedule import minibatches_per_step
 from liecbench.config.yaml_source import Document, Key, load, override
 from liecbench.errors import LiecbenchError, did_you_mean
 
@@ -243,7 +244,7 @@ def _check_workload(document: Document, point: MatrixPoint, cell: Cell) -> None:
     algorithm = _made(document, point, cell)
     if reason := algorithm.incompatible_model(sizes.parameters):
         raise document.error(point.path("algorithm"), f"{method} does not work with {cell.task.model.name}: {reason}")
-    batches = algorithm.batches_per_step
+    batches = minibatches_per_step(cell, algorithm)
     needed = cell.workers * cell.task.batch_size * batches
     if needed > sizes.num_train_samples:
         product = f"{cell.workers} workers × batch {cell.task.batch_size}"

@@ -1,4 +1,7 @@
-"""The registry of algorithms, compressors, datasets and models: packages' entry points, loaded on demand."""
+"""The registry of algorithms, compressors, datasets, models and optimizers, whose classes are loaded on demand.
+
+All but optimizers are entry points of installed packages.
+"""
 
 import dataclasses
 import functools
@@ -13,13 +16,15 @@ from liecbench.config import user_functions
 from liecbench.config.nearest_value import nearest_boolean, nearest_number
 from liecbench.errors import LiecbenchError, did_you_mean
 
-Kind = Literal["algorithm", "compressor", "dataset", "model"]
+Kind = Literal["algorithm", "compressor", "dataset", "model", "optimizer"]
 _GROUPS: dict[Kind, str] = {
     "algorithm": "liecbench.algorithms",
     "compressor": "liecbench.compressors",
     "dataset": "liecbench.tasks",
     "model": "liecbench.tasks",
 }
+# The optimizers of tasks are liecbench's own.
+_OPTIMIZERS = {name.lower(): f"liecbench.tasks.task_optimizers:{name}" for name in ("SGD", "AdamW", "Muon")}
 _SHARED_FIELDS = {"compressor", "server", "block_bytes"}
 
 
@@ -34,8 +39,14 @@ class OptionError(ValueError):
         self.option = option
 
 
+def _entries(kind: Kind) -> dict[str, EntryPoint]:
+    if kind == "optimizer":
+        return {name: EntryPoint(name, value, "liecbench.optimizers") for name, value in _OPTIMIZERS.items()}
+    return _installed(_GROUPS[kind])
+
+
 @functools.cache
-def _entries(group: str) -> dict[str, EntryPoint]:
+def _installed(group: str) -> dict[str, EntryPoint]:
     entries: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
         first = entries.setdefault(entry.name, entry)
@@ -51,22 +62,24 @@ def _base(kind: Kind) -> type:
     from liecbench.algorithms.base import Algorithm
     from liecbench.compressors.base import Compressor
     from liecbench.tasks.base import Dataset, Model
+    from liecbench.tasks.task_optimizers import TaskOptimizer
 
     bases: dict[Kind, type] = {
         "algorithm": Algorithm,
         "compressor": Compressor,
         "dataset": Dataset,
         "model": Model,
+        "optimizer": TaskOptimizer,
     }
     return bases[kind]
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the sorted names of all algorithms, compressors, datasets or models, as ``kind`` says.
+    """Return the sorted names of all algorithms, compressors, datasets, models or optimizers, as ``kind`` says.
 
     Datasets and models share an entry-point group, so that each class must be loaded to tell which of the two it is.
     """
-    entries = _entries(_GROUPS[kind])
+    entries = _entries(kind)
     base = _base(kind)
     return sorted(name for name, entry in entries.items() if issubclass(_class_behind(entry), base))
 
@@ -79,7 +92,7 @@ def load(kind: Kind, name: str) -> type[Any]:
         OptionError: No class of this kind has the name; the message suggests valid names.
         LiecbenchError: The class cannot be loaded.
     """
-    entry = _entries(_GROUPS[kind]).get(name)
+    entry = _entries(kind).get(name)
     if entry is None:
         raise OptionError("name", f"there is no {kind} {name!r} ({did_you_mean(name, names(kind))})")
     found = _class_behind(entry)

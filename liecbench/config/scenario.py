@@ -19,6 +19,7 @@ from liecbench.config.cell_keys import measured_setting_key
 from liecbench.config.choice import Choice, Model
 from liecbench.config.compute_choice import Compute, ComputeChoice, Dilation
 from liecbench.config.matrix_point import MatrixPoint, Placed, given, placed_axes, placed_fields
+from liecbench.config.optimizer_fields import optimizer_fields
 from liecbench.config.task import Task
 from liecbench.config.yaml_source import Key
 from liecbench.network.link_map import LinkMap
@@ -253,7 +254,8 @@ def _task(point: MatrixPoint, resolve: Resolve) -> Task:
     task = Task(**{name: point.value(name) for name in TASK_FIELDS if name in point.fields})
     model = resolve("model", task.model)
     dataset = model if task.dataset == task.model else resolve("dataset", task.dataset)
-    return task.model_copy(update={"dataset": dataset, "model": model})
+    optimizer = optimizer_fields(_resolved("optimizer", task.optimizer), point.fields)
+    return task.model_copy(update={"dataset": dataset, "model": model, **optimizer})
 
 
 def _resolved(kind: registry.Kind, choice: Choice | AlgorithmChoice) -> Choice:

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 from liecbench.config import registry
 from liecbench.config.axes import AXES, TASK_FIELDS
 from liecbench.config.scenario import MATRIX, Scenario
-from liecbench.config.task import Dirichlet, Milestones
+from liecbench.config.schedule_choice import Cosine, Milestones
+from liecbench.config.task import Dirichlet
 from liecbench.config.yaml_source import Document, Key
 from liecbench.errors import ScenarioError, did_you_mean
 from liecbench.network.link_text import LinkKeys, LinkMapKeys
@@ -55,4 +56,4 @@ def _valid_keys(path: Key) -> Iterable[str]:
         return LinkKeys.__annotations__ if "workers" in path else LinkMapKeys.__annotations__
     if "partition" in path:
         return Dirichlet.model_fields
-    return Milestones.model_fields if "schedule" in path else AXES
+    return {**Milestones.model_fields, **Cosine.model_fields} if "schedule" in path else AXES

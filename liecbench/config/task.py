@@ -7,28 +7,14 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
-    field_validator,
     model_serializer,
     model_validator,
 )
 
 from liecbench.config.cell_fields import LATER_FIELDS
-from liecbench.config.choice import DatasetChoice, Model, ModelChoice
+from liecbench.config.choice import Choice, DatasetChoice, Model, ModelChoice, OptimizerChoice
+from liecbench.config.schedule_choice import Schedule
 from liecbench.profiles.profile_store import SHA256_PATTERN
-
-
-class Milestones(Model):
-    """A schedule that multiplies the learning rate by ``factor`` at each epoch in ``milestones``, counted from 0."""
-
-    milestones: list[Annotated[int, Ge(1)]]
-    factor: Annotated[float, Gt(0)] = 0.1
-
-    @field_validator("milestones")
-    @classmethod
-    def _rising(cls, value: list[int]) -> list[int]:
-        if value != sorted(set(value)):
-            raise ValueError(f"{value} does not rise; write the epochs in order, each once")
-        return value
 
 
 class Dirichlet(Model):
@@ -40,14 +26,6 @@ class Dirichlet(Model):
     dirichlet: Annotated[float, Gt(0), Le(10**6)]
 
 
-def _parse_schedule(value: object) -> object:
-    if value is None or value == "cosine" or isinstance(value, dict | Milestones):
-        return value
-    if value is False or value in ("none", "no", "off", "constant"):
-        raise ValueError(f"{value!r} is no schedule; write null for a constant learning rate")
-    raise ValueError(f"{value!r} is no schedule; write cosine, or {{milestones: [80, 160], factor: 0.1}}")
-
-
 def _parse_partition(value: object) -> object:
     if value == "iid" or isinstance(value, dict | Dirichlet):
         return value
@@ -56,7 +34,6 @@ def _parse_partition(value: object) -> object:
 
 Positive = Annotated[int, Ge(1), Le(10**9)]
 ProfileHash = Annotated[str, Field(pattern=SHA256_PATTERN)]
-Schedule = Annotated[Milestones | Literal["cosine"] | None, BeforeValidator(_parse_schedule)]
 Partition = Annotated[Dirichlet | Literal["iid"], BeforeValidator(_parse_partition)]
 
 # The other fields of the task of a profile. An epoch is one step.
@@ -70,7 +47,7 @@ _OF_PROFILE: Final[dict[str, Any]] = {
 
 
 class Task(Model):
-    """The training task: data, model and hyperparameters; the optimizer is SGD.
+    """The training task: data, model and hyperparameters.
 
     If ``profile`` is set, nothing is trained: steps of this profile are timed, and the other fields have no meaning.
     """
@@ -82,8 +59,15 @@ class Task(Model):
     epochs: Positive
     learning_rate: Annotated[float, Gt(0)]
     schedule: Schedule = None
-    momentum: Annotated[float, Ge(0), Lt(1)] = 0.0
-    weight_decay: Annotated[float, Ge(0)] = 0.0
+    optimizer: OptimizerChoice = Field(default_factory=lambda: Choice(name="sgd"))
+    momentum: Annotated[float, Ge(0), Lt(1)] = Field(0.0, description="an option of sgd and muon")
+    weight_decay: Annotated[float, Ge(0)] = Field(
+        0.0, description="an option of the optimizer, each of which has a default of its own"
+    )
+    clip_grad_norm: Annotated[float, Gt(0)] | None = Field(
+        None, description="the largest norm of the gradient that the optimizer sees, after the method averaged it"
+    )
+    accumulate: Positive = Field(1, description="minibatches per step, whose gradients are averaged")
     partition: Partition = Field("iid", description="how the training data are divided among the workers")
     precision: Literal["fp32", "bf16"] = "fp32"
     warmup_steps: Annotated[int, Ge(0)] = Field(0, description="first steps of a run that are trained, but not timed")

@@ -1,13 +1,19 @@
-"""The number of steps per epoch, and the learning rate of each epoch, of a cell (one training run)."""
+"""The numbers of minibatches and steps of a cell (one training run), and the learning rate of each step."""
 
 import math
 from typing import TYPE_CHECKING
 
 from liecbench.config.cell import Cell
-from liecbench.config.task import Milestones, Task
+from liecbench.config.schedule_choice import Cosine, Milestones, WarmUp
+from liecbench.config.task import Task
 
 if TYPE_CHECKING:
     from liecbench.algorithms.base import Algorithm
+
+
+def minibatches_per_step(cell: Cell, algorithm: "Algorithm") -> int:
+    """Return the number of minibatches whose gradients a step accumulates: the task's, or the method's own."""
+    return cell.task.accumulate * algorithm.batches_per_step
 
 
 def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int:
@@ -15,14 +21,33 @@ def steps_per_epoch(cell: Cell, algorithm: "Algorithm", num_samples: int) -> int
 
     If the samples left at the end are too few for a step of all workers, they are not trained on in this epoch.
     """
-    return num_samples // (cell.task.batch_size * algorithm.batches_per_step * cell.workers)
+    return num_samples // (cell.task.batch_size * minibatches_per_step(cell, algorithm) * cell.workers)
 
 
-def learning_rate(task: Task, epoch: int) -> float:
-    """Return the learning rate of an epoch, counted from 0."""
-    match task.schedule:
+def learning_rate_factor(task: Task, *, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of a step, as a multiple of the task's ``learning_rate``.
+
+    Args:
+        task: The task.
+        step: The number of the step, from 0. Steps after the last epoch have the factor of the last step.
+        steps_per_epoch: The number of steps per epoch.
+    """
+    schedule = task.schedule
+    step = min(step, task.epochs * steps_per_epoch - 1)
+    epoch = step // steps_per_epoch
+    num_warmup = schedule.num_warmup_steps(steps_per_epoch) if isinstance(schedule, WarmUp) else 0
+    if step < num_warmup and isinstance(schedule, Cosine) and schedule.every == "step":
+        return (step + 1) / num_warmup
+    warmup = (step + 1) / num_warmup if step < num_warmup else 1.0
+    match schedule:
         case Milestones(milestones=milestones, factor=factor):
-            return task.learning_rate * factor ** sum(epoch >= milestone for milestone in milestones)
-        case "cosine":
-            return task.learning_rate * (1 + math.cos(math.pi * epoch / task.epochs)) / 2
-    return task.learning_rate
+            return warmup * factor ** sum(epoch >= milestone for milestone in milestones)
+        case Cosine(every="step"):
+            return _cosine(step - num_warmup, task.epochs * steps_per_epoch - num_warmup)
+        case "cosine" | Cosine():
+            return warmup * _cosine(epoch, task.epochs)
+    return warmup
+
+
+def _cosine(position: int, length: int) -> float:
+    return (1 + math.cos(math.pi * position / length)) / 2

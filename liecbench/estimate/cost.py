@@ -10,6 +10,7 @@ from liecbench.config import workload_sizes
 from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
 from liecbench.config.jobs import Job
+from liecbench.config.training_schedule import minibatches_per_step
 from liecbench.estimate.machine_speed import backward_seconds, compression_seconds, num_cores, slowdown
 from liecbench.estimate.planned_bytes import StepTraffic, traffic
 from liecbench.estimate.wire_time import wire_seconds
@@ -91,7 +92,7 @@ def compute_seconds(cell: Cell) -> float:
     if cell.device == "cuda":
         return 0.0
     slower = slowdown(cell) if cell.compute == "measured" else 1.0
-    return slower * make_algorithm(cell).batches_per_step * backward_seconds(cell)
+    return slower * minibatches_per_step(cell, make_algorithm(cell)) * backward_seconds(cell)
 
 
 def _evaluation_seconds(cell: Cell) -> float:

@@ -50,7 +50,7 @@ def backward_seconds(cell: Cell) -> float:
     if cell.task.profile is not None:
         profile = known_profile(cell.task.profile)
         return 0.0 if profile is None else profile.compute_seconds
-    task = cell.task.model_copy(update={"epochs": 1, **WITHOUT_EFFECT})
+    task = Task.model_validate({**cell.task.model_dump(mode="json"), **WITHOUT_EFFECT, "epochs": 1, "accumulate": 1})
     return _measure_backward(task.model_dump_json(), cell.threads)
 
 

@@ -26,6 +26,8 @@ WITHOUT_EFFECT: Final = {
     "schedule": None,
     "momentum": 0.0,
     "weight_decay": 0.0,
+    "optimizer": {"name": "sgd"},
+    "clip_grad_norm": None,
     "warmup_steps": 0,
     "partition": "iid",
 }

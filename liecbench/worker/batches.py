@@ -7,7 +7,7 @@ from torch import Tensor
 
 from liecbench.algorithms.base import Algorithm
 from liecbench.config.cell import Cell
-from liecbench.config.training_schedule import steps_per_epoch
+from liecbench.config.training_schedule import minibatches_per_step, steps_per_epoch
 from liecbench.tasks.base import Examples
 from liecbench.worker.data_partition import epoch_order
 from liecbench.worker.device import on_device
@@ -17,7 +17,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Batches:
-    """The batches that one rank trains on: ``algorithm.batches_per_step`` minibatches per step.
+    """The batches that one rank trains on: ``per_step`` minibatches per step.
 
     ``cell`` (one configuration with one seed) decides which of ``examples`` each rank trains on, in which order, and
     how large a minibatch is.
@@ -25,7 +25,7 @@ class Batches:
 
     def __init__(self, cell: Cell, examples: Examples, algorithm: Algorithm, device: torch.device) -> None:
         self._cell, self._examples, self._device = cell, examples, device
-        self._per_step = algorithm.batches_per_step
+        self.per_step = minibatches_per_step(cell, algorithm)
         self.steps_per_epoch = steps_per_epoch(cell, algorithm, len(examples))
 
     def of_epoch(self, epoch: int) -> list[Tensor]:
@@ -41,7 +41,7 @@ class Batches:
             rank=dist.get_rank(),
             world_size=dist.get_world_size(),
         )
-        size = self._cell.task.batch_size * self._per_step
+        size = self._cell.task.batch_size * self.per_step
         return list(own[: self.steps_per_epoch * size].split(size))
 
     def augmentation_rng(self, number: int) -> np.random.Generator:
@@ -54,7 +54,7 @@ class Batches:
 
     def minibatches(self, indices: Tensor, rng: np.random.Generator) -> list[Batch]:
         """Return the examples ``indices`` of a step as augmented minibatches on the rank's device."""
-        parts = indices.tensor_split(self._per_step)
+        parts = indices.tensor_split(self.per_step)
         return [on_device(self._examples.batch(part, rng), self._device) for part in parts]
 
     def evaluation_batch(self, indices: Tensor) -> Batch:

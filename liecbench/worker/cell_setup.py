@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch._dynamo  # early, because torch's optimizers would import it in the first cell, which takes seconds
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -23,6 +22,7 @@ from liecbench.worker.cell_link import slowest_path
 from liecbench.worker.collective_errors import agree_on_data
 from liecbench.worker.device import rank_device, release_memory, rng_states, set_rng_states
 from liecbench.worker.lazy_modules import materialise
+from liecbench.worker.optimizer_steps import OptimizerSteps
 from liecbench.worker.replica import Replica, TrainingLink
 from liecbench.worker.step_clock import reset_peak_memory
 from liecbench.worker.step_timing import rehearse
@@ -79,12 +79,7 @@ def attached_replica(
     group: dist.ProcessGroup | None = None,
 ) -> Replica:
     """Return a replica of a cell whose model is on ``device``. Collective over ``group``, by default of all ranks."""
-    optimizer = torch.optim.SGD(
-        task.model.parameters(),
-        lr=cell.task.learning_rate,
-        momentum=cell.task.momentum,
-        weight_decay=cell.task.weight_decay,
-    )
+    optimizer = OptimizerSteps.of(cell.task, task.model)
     algorithm = make_algorithm(cell, len(task.train))
     ddp = _wrapped(task.model, cell, group, broadcasts_buffers=not keeps_own_buffers(cell, algorithm))
     algorithm.pacer, algorithm.path = link.pacer, slowest_path(cell.link, cell.workers)
@@ -100,7 +95,8 @@ def attached_replica(
         heartbeat=heartbeat,
     )
     replica = dataclasses.replace(replica, changing_parameters=_finalize_buckets(replica))
-    algorithm.attach(ddp, optimizer)
+    algorithm.attach(ddp, list(optimizer.optimizers))
+    optimizer.clip_in_step()
     return replica
 
 

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.optim import Optimizer
 
 from liecbench.algorithms.comm.timing import Clock, clock_for
 from liecbench.config import workload
@@ -24,21 +23,23 @@ from liecbench.worker.batches import Batch
 from liecbench.worker.device import rng_states, set_rng_states
 from liecbench.worker.global_generators import generator_states, set_generator_states
 from liecbench.worker.lazy_modules import materialise
+from liecbench.worker.optimizer_steps import OptimizerSteps
 from liecbench.worker.replica import Replica
 from liecbench.worker.session_rounds import COMPUTE_SECONDS
 from liecbench.worker.work_clock import uses_cpu_time
 
-# What changes the work of a plain step: minibatches per step, and whether SGD has momentum and weight decay.
-WorkKey = tuple[int, bool, bool]
+# What changes the work of a plain step: minibatches per step, and what the optimizer computes.
+WorkKey = tuple[int, bool, bool, bool, str]
 
 
 def work_key(replica: Replica) -> WorkKey:
-    """Return a key of the computing in a step: minibatches per step, and whether SGD has momentum and weight decay.
+    """Return a key of the computing in a step: minibatches per step, the optimizer, and whether gradients are clipped.
 
     The model and the optimizer compute the same in a step of all methods of a timing session that have equal keys.
     """
     task = replica.cell.task
-    return replica.algorithm.batches_per_step, bool(task.momentum), bool(task.weight_decay)
+    uses = bool(task.momentum), bool(task.weight_decay), task.clip_grad_norm is not None
+    return replica.batches.per_step, *uses, task.optimizer.model_dump_json()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class ComputeAlone:
 
     replica: Replica
     model: nn.Module
-    optimizer: Optimizer
+    optimizer: OptimizerSteps
     minibatches: list[Batch]
     clock: Clock
     num_steps: int = 1
@@ -68,8 +69,8 @@ class ComputeAlone:
             plain.model.to(device)
             materialise(plain, device)
             # With a learning rate of 0 the work is the same, and training cannot diverge.
-            parameters = plain.model.parameters()
-            optimizer = torch.optim.SGD(parameters, lr=0.0, momentum=task.momentum, weight_decay=task.weight_decay)
+            optimizer = OptimizerSteps.of(task, plain.model, learning_rate=0.0)
+            optimizer.clip_in_step()
             alone = cls(
                 replica=replica,
                 model=plain.model,

@@ -112,8 +112,7 @@ def measure_method(
     plain = PlainSteps.create(cell, hollow_task(steps.task), steps.device, notes_gradients=False)
     task = hollow_task(steps.task)
     replica = attached_replica(cell, task, steps.device, _NoLink(), heartbeat, group=group)
-    for parameters in replica.optimizer.param_groups:
-        parameters["lr"] = 0.0
+    replica.optimizer.set_learning_rate(0.0)
     try:
         found = []
         for kind, (first, schedule) in kind_schedules(cell, steps, world_size=1).items():
@@ -140,8 +139,8 @@ def _beyond_computing(replica: Replica, steps: PlainSteps, first: int) -> float:
     while len(whole) < _FEWEST_STEPS or (len(whole) < _MOST_STEPS and time.monotonic() < until):
         whole.append(_step_seconds(replica, first))
         step = steps.step()
-        passes = replica.algorithm.batches_per_step
-        plain.append(passes * (step.forward + step.backward) + step.optimizer)
+        passes = replica.batches.per_step
+        plain.append(passes * (step.forward + step.backward) + step.clip + step.optimizer)
         replica.heartbeat()
     differences = [seconds - alone for seconds, alone in zip(whole, plain, strict=True)]
     return statistics.median(differences)

@@ -1,4 +1,4 @@
-"""Training steps of a model alone, measured part by part: forward, backward, optimizer, and each gradient's moment."""
+"""Training steps of a model alone, measured in parts: passes, clipping, optimizer, and when each gradient is ready."""
 
 import statistics
 import time
@@ -20,6 +20,7 @@ from liecbench.worker.batches import Batch
 from liecbench.worker.device import on_device
 from liecbench.worker.lazy_modules import materialise
 from liecbench.worker.no_communication import NoCommunication
+from liecbench.worker.optimizer_steps import OptimizerSteps
 from liecbench.worker.work_clock import thread_clock
 
 # In distributed training a rank waits for the network between its steps, and its caches are cold afterwards. After any
@@ -38,13 +39,14 @@ class PlainStep:
 
     forward: float
     backward: float
+    clip: float
     optimizer: float
     ready: tuple[float | None, ...]
 
     @property
     def seconds(self) -> float:
         """Seconds of the whole step."""
-        return self.forward + self.backward + self.optimizer
+        return self.forward + self.backward + self.clip + self.optimizer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class PlainSteps:
     fields: Task
     task: base.Task
     device: torch.device
-    optimizer: torch.optim.Optimizer
+    optimizer: OptimizerSteps
     clock: Clock
     parameters: list[tuple[str, nn.Parameter]]
     taken: list[PlainStep] = field(default_factory=list)
@@ -85,9 +87,7 @@ class PlainSteps:
         Raises:
             LiecbenchError: If the model communicates itself, as with synchronized batch normalization.
         """
-        optimizer = torch.optim.SGD(
-            task.model.parameters(), lr=0.0, momentum=cell.task.momentum, weight_decay=cell.task.weight_decay
-        )
+        optimizer = OptimizerSteps.of(cell.task, task.model, learning_rate=0.0)
         steps = cls(
             fields=cell.task,
             task=task,
@@ -119,13 +119,16 @@ class PlainSteps:
         forward_ended = clock.timestamp()
         loss.backward()
         backward_ended = clock.timestamp()
+        self.optimizer.clip()
+        clipped = clock.timestamp() if self.optimizer.max_norm is not None else backward_ended
         self.optimizer.step()
         ended = clock.timestamp()
         stamps = dict(self._stamps)
         step = PlainStep(
             forward=self._between(began, forward_ended),
             backward=self._between(forward_ended, backward_ended),
-            optimizer=self._between(backward_ended, ended),
+            clip=self._between(backward_ended, clipped),
+            optimizer=self._between(clipped, ended),
             ready=tuple(
                 self._between(forward_ended, stamps[index]) if index in stamps else None
                 for index in range(len(self.parameters))

@@ -78,6 +78,7 @@ def measure_profile(
         steps=len(measured),
         forward=duration([step.forward for step in measured]),
         backward=duration([step.backward for step in measured]),
+        clip=duration([step.clip for step in measured]),
         optimizer=duration([step.optimizer for step in measured]),
         parameters=tuple(parameter_times(measured, steps.parameters)),
         compressors=tuple(compressors),

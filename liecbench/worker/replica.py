@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Optimizer
 
 from liecbench.algorithms.base import Algorithm
 from liecbench.algorithms.comm.exposure import LinkRates
 from liecbench.algorithms.comm.pacing import Pacer
 from liecbench.config.cell import Cell
-from liecbench.config.training_schedule import learning_rate
+from liecbench.config.training_schedule import learning_rate_factor
 from liecbench.tasks.base import Task
 from liecbench.worker.batches import Batch, Batches
 from liecbench.worker.device import rng_states, set_rng_states
 from liecbench.worker.global_generators import generator_states, set_generator_states
 from liecbench.worker.module_state import add_missing_buffers, restore_unsaved_state, unsaved_state
+from liecbench.worker.optimizer_steps import OptimizerSteps
 from liecbench.worker.step_clock import StepClock
 
 
@@ -56,7 +56,7 @@ class Replica:
         task: The model, on ``device``, with data, loss and accuracy.
         device: The device on which this rank computes.
         ddp: The model, wrapped for data-parallel training.
-        optimizer: The optimizer.
+        optimizer: The optimizer, which clips the gradient first if the task says so.
         algorithm: The algorithm, attached to ``ddp`` and ``optimizer``.
         batches: This rank's batches.
         link: This rank's link.
@@ -69,7 +69,7 @@ class Replica:
     task: Task
     device: torch.device
     ddp: DistributedDataParallel
-    optimizer: Optimizer
+    optimizer: OptimizerSteps
     algorithm: Algorithm
     batches: Batches
     link: TrainingLink
@@ -92,10 +92,10 @@ class Replica:
         num_steps = self.steps_per_epoch * self.cell.task.epochs
         return [self.algorithm.step_kind(step) for step in range(num_steps)]
 
-    def set_learning_rate(self, epoch: int) -> None:
-        """Set the learning rate of ``epoch``, counted from 0."""
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = learning_rate(self.cell.task, epoch)
+    def set_learning_rate(self, step: int) -> None:
+        """Set the learning rate of step number ``step`` of the training, counted from 0."""
+        factor = learning_rate_factor(self.cell.task, step=step, steps_per_epoch=self.steps_per_epoch)
+        self.optimizer.set_learning_rate(factor)
 
     def step(self, indices: Tensor, rng: np.random.Generator, clock: StepClock) -> Tensor:
         """Train one step, and return the mean loss of this rank's minibatches. Collective.

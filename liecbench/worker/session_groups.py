@@ -11,16 +11,17 @@ import torch
 import torch.distributed as dist
 
 from liecbench.config.cell import Cell
+from liecbench.config.optimizer_fields import make_optimizer
 from liecbench.config.workload_sizes import sizes
 from liecbench.host import cgroups
 from liecbench.worker.device import rank_device
 
 T = TypeVar("T")
-# Vectors as large as the model that a contestant holds: parameters, gradients, DDP's buckets, momentum, the method's
-# memories, and the vectors that it sends and receives.
-_COPIES: Final = 12
-# The same of the plain model on which computing is measured: parameters, gradients and momentum.
-_PLAIN_COPIES: Final = 3
+# Vectors as large as the model that a contestant holds besides the optimizer's states: parameters, gradients, DDP's
+# buckets, the method's memories, and the vectors that it sends and receives.
+_COPIES: Final = 11
+# The same of the plain model on which computing is measured: parameters and gradients.
+_PLAIN_COPIES: Final = 2
 _USABLE: Final = 0.7
 
 
@@ -30,6 +31,7 @@ def capacity(cell: Cell) -> int:
     ``cell`` is the cell of any contestant, because all contestants have the same model, device and number of workers.
     Collective.
     """
+    states = max(1, make_optimizer(cell.task).num_states)
     numel = sum(shape.numel() for shape in sizes(cell.task).parameters)
     device = rank_device(cell.device)
     if device.type == "cuda":
@@ -37,7 +39,7 @@ def capacity(cell: Cell) -> int:
         free = torch.cuda.mem_get_info(device)[0] / sharing
     else:
         free = cgroups.available_memory_bytes() / int(os.environ.get("LOCAL_WORLD_SIZE", cell.workers))
-    fitting = torch.tensor(int((_USABLE * free / (4 * max(numel, 1)) - _PLAIN_COPIES) / _COPIES))
+    fitting = torch.tensor(int((_USABLE * free / (4 * max(numel, 1)) - _PLAIN_COPIES - states) / (_COPIES + states)))
     dist.all_reduce(fitting, op=dist.ReduceOp.MIN)
     return max(2, int(fitting))
 

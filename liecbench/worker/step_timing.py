@@ -86,7 +86,7 @@ def time_burst(
 
     Limit the links before the call, or the times mean nothing. The untimed step empties the link's token bucket, which
     is full after the link has been idle, so that the timed steps pass the link at its rate. Steps past the last epoch
-    keep the last epoch's learning rate.
+    keep the last step's learning rate.
 
     Args:
         replica: The replica.
@@ -111,7 +111,7 @@ def time_burst(
         epoch, step = divmod(number, steps_per_epoch)
         if (wanted := first if repeat else number) != replica.algorithm.step:
             replica.algorithm.set_step(wanted)
-        replica.set_learning_rate(min(epoch, replica.cell.task.epochs - 1))
+        replica.set_learning_rate(number)
         if timeline is not None:
             timeline.step_begins(number)
         replica.step(batches[epoch][step], rng, clock)

@@ -138,7 +138,11 @@ def _burst(replica: Replica, order: TrainBurst) -> BurstResult:
         replica.algorithm.set_step(order.first)
     all_kinds = [replica.algorithm.step_kind(order.first + step) for step in range(order.steps + 1)]
     added = order.added_seconds
-    slowed = slow_steps(replica.optimizer, [added.get(kind, 0.0) for kind in all_kinds]) if added else nullcontext()
+    slowed = (
+        slow_steps(replica.optimizer.optimizers[-1], [added.get(kind, 0.0) for kind in all_kinds])
+        if added
+        else nullcontext()
+    )
     with slowed:
         burst = time_burst(replica, order.first, order.steps)
     ranks = burst.ranks

@@ -58,7 +58,6 @@ class Trainer:
             LinkError: If a network interface carried fewer bytes than the payload.
         """
         replica = self._replica
-        replica.set_learning_rate(index)
         batches = replica.batches.of_epoch(index)
         self._begin_timeline(index)
         self._first_steps = FirstStepsRecorder(replica, batches) if index == 0 else None
@@ -119,6 +118,7 @@ class Trainer:
         clock = start_clock(replica)
         rng = replica.batches.augmentation_rng(epoch)
         for step, batch in enumerate(batches):
+            replica.set_learning_rate(epoch * len(batches) + step)
             self._timeline.step_begins(epoch * len(batches) + step)
             loss = replica.step(batch, rng, clock)
             self._timeline.step_ended(epoch * len(batches) + step)

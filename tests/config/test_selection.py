@@ -61,7 +61,7 @@ def test_without_conditions_every_cell_is_chosen(cells: list[Cell]) -> None:
     [
         ("algoritm=ddp", "--only algoritm=ddp: the cells have no 'algoritm'; did you mean algorithm?"),
         ("algorithm", "--only algorithm: not KEY=VALUE"),
-        ("=ddp", "--only =ddp: the cells have no ''; valid: algorithm, "),
+        ("=ddp", "--only =ddp: the cells have no ''; valid: accumulate, "),
         ("algorithm=zzz", "no cell matches `--only algorithm=zzz`; see the cells with --dry-run"),
         ("algorithm=", "no cell matches `--only algorithm=`; see the cells with --dry-run"),
         ("workers=3", "no cell matches `--only workers=3`; see the cells with --dry-run"),

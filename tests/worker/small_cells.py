@@ -12,7 +12,7 @@ from liecbench.worker.trainer import Trainer
 def cell(algorithm: dict[str, Any], seed: int = 0, **task: Any) -> Cell:
     """Return a cell of two workers that trains the digits, or the task of ``task``."""
     fields = {"dataset": "digits", "model": {"name": "mlp", "width": 24}, "batch_size": 32, "epochs": 3}
-    compresses = algorithm["name"] not in ("ddp", "powersgd", "psgd")
+    compresses = algorithm["name"] not in ("ddp", "powersgd", "psgd", "local_sgd")
     return Cell.from_spec(
         {
             "algorithm": algorithm,

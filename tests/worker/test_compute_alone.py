@@ -14,6 +14,7 @@ from tests.distributed import run_ranks
 from tests.worker.small_cells import NoLink, cell
 
 BUSY, ASLEEP = 0.005, 0.05
+SGD = '{"name":"sgd"}'
 NEOLITHIC: dict[str, Any] = {"name": "neolithic", "rounds": 2, "accumulate": True}
 
 
@@ -82,7 +83,7 @@ def test_the_seconds_are_the_ranks_mean_cpu_time_of_a_steps_minibatches() -> Non
     for found in (first, second):
         # Two steps are not counted, and one step lasts longer than each of the two bursts.
         assert (found["steps"], found["passes"]) == (4, 2 * 4)
-        assert (found["key"], found["optimizer"]) == ((2, True, False), 0.9)
+        assert (found["key"], found["optimizer"]) == ((2, True, False, False, SGD), 0.9)
         assert found["batches"] == [32, 32]
         assert found["is apart"]
         assert found["unchanged"]
@@ -130,6 +131,7 @@ def measure_several() -> list[Any]:
 
 
 def test_methods_that_compute_the_same_share_a_model() -> None:
-    keys = [(1, False, False), (1, False, True), (2, False, False)]
+    uses = [(1, False, False), (1, False, True), (2, False, False)]
+    keys = [(*one, False, SGD) for one in uses]
 
     assert run_ranks(measure_several, 2) == [[keys, [0, 2, 3]]] * 2

@@ -1,0 +1,45 @@
+"""The optimizer of a task with all its options, wherever a scenario gives them, and the object that builds it."""
+
+import dataclasses
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final
+
+from liecbench.config import registry
+from liecbench.config.choice import Choice
+
+if TYPE_CHECKING:
+    from liecbench.config.task import Task
+    from liecbench.tasks.task_optimizers import TaskOptimizer
+
+# Options of optimizers that are fields of the task, too.
+SHARED: Final = ("momentum", "weight_decay")
+# The fields of a task that decide what its optimizer computes in a step.
+UPDATE_FIELDS: Final = ("optimizer", *SHARED, "clip_grad_norm")
+
+
+def optimizer_fields(choice: Choice, given: Collection[str]) -> dict[str, Any]:
+    """Return the optimizer of a task with the task's fields that are options of it.
+
+    Momentum and weight decay become fields of the task, which had them before it had an optimizer. Options of sgd that
+    have their defaults are left out, so that cells without an optimizer and with sgd are the same.
+
+    Args:
+        choice: The optimizer with all its options.
+        given: The names of the task's fields that the scenario gives itself; they are left out.
+    """
+    options = dict(choice.options)
+    fields: dict[str, Any] = {name: options.pop(name) for name in SHARED if name in options}
+    if choice.name == "sgd":
+        cls = registry.load("optimizer", choice.name)
+        options = {name: value for name, value in options.items() if value != registry.default(cls, name)}
+    own = {name: value for name, value in fields.items() if name not in given}
+    return {"optimizer": Choice(name=choice.name, **options), **own}
+
+
+def make_optimizer(task: "Task") -> "TaskOptimizer":
+    """Return the object that builds a task's optimizer. Imports torch."""
+    cls = registry.load("optimizer", task.optimizer.name)
+    known = {field.name for field in dataclasses.fields(cls)}
+    shared: dict[str, Any] = {name: getattr(task, name) for name in SHARED if name in known}
+    made: TaskOptimizer = cls(**task.optimizer.options, **shared)
+    return made

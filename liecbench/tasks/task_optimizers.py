@@ -1,0 +1,160 @@
+"""The optimizers of tasks: torch's own, with their options as a scenario gives them."""
+
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, Final, Literal
+
+import torch
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+Fraction = Annotated[float, Ge(0), Lt(1)]
+NonNegative = Annotated[float, Ge(0)]
+Betas = Annotated[list[Fraction], MinLen(2), MaxLen(2)]
+_CLASSES: Final[dict[str, type[Any]]] = {
+    "sgd": torch.optim.SGD,
+    "adamw": torch.optim.AdamW,
+    "muon": torch.optim.Muon,
+}
+
+
+def _betas() -> list[float]:
+    return [0.9, 0.999]
+
+
+class TaskOptimizer(ABC):
+    """The optimizer of a task. A subclass is a dataclass, whose fields are the options that a scenario can set."""
+
+    @abstractmethod
+    def torch_options(self) -> dict[str, dict[str, object]]:
+        """Return the options of each of torch's optimizers that the task needs, by its class's lower-case name."""
+
+    @property
+    @abstractmethod
+    def num_states(self) -> int:
+        """The most numbers that the optimizer keeps per parameter element, such as a momentum."""
+
+    def problem(self) -> str | None:
+        """Return why the options contradict each other, and what to write instead; None if they do not."""
+        return None
+
+    def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:
+        """Return the parameters of each of torch's optimizers, by the names of ``torch_options``."""
+        (name,) = self.torch_options()
+        return {name: list(model.parameters())}
+
+    def learning_rate_factor(self, name: str) -> float:
+        """Return the learning rate of torch's optimizer ``name``, as a multiple of the task's learning rate."""
+        return 1.0
+
+    def build(self, model: nn.Module, learning_rate: float) -> list[Optimizer]:
+        """Return torch's optimizers of the model's parameters, whose ``step`` is to be called in this order."""
+        options = self.torch_options()
+        return [
+            _CLASSES[name](parameters, lr=learning_rate * self.learning_rate_factor(name), **options[name])
+            for name, parameters in self.shares(model).items()
+            if parameters
+        ]
+
+
+@dataclass(frozen=True)
+class SGD(TaskOptimizer):
+    """Stochastic gradient descent (torch.optim.SGD), with momentum, or with Nesterov's."""
+
+    momentum: Fraction = 0.0
+    dampening: Annotated[float, Ge(0), Le(1)] = 0.0
+    weight_decay: NonNegative = 0.0
+    nesterov: bool = False
+
+    def torch_options(self) -> dict[str, dict[str, object]]:
+        """Return the options of torch's SGD."""
+        names = ("momentum", "dampening", "weight_decay", "nesterov")
+        return {"sgd": {name: getattr(self, name) for name in names}}
+
+    @property
+    def num_states(self) -> int:
+        """1 with momentum, else 0."""
+        return int(self.momentum > 0)
+
+    def problem(self) -> str | None:
+        """Return a text if Nesterov's momentum has no momentum, or is dampened."""
+        if self.nesterov and not self.momentum:
+            return "nesterov needs a momentum; add momentum: 0.9, or remove nesterov"
+        if self.nesterov and self.dampening:
+            return f"nesterov takes no dampening, and it is {self.dampening:g}; remove one of the two"
+        return None
+
+
+@dataclass(frozen=True)
+class AdamW(TaskOptimizer):
+    """Adam with decoupled weight decay (torch.optim.AdamW; Loshchilov and Hutter 2019)."""
+
+    betas: Betas = Field(default_factory=_betas)
+    eps: NonNegative = 1e-8
+    weight_decay: NonNegative = 0.01
+    amsgrad: bool = False
+
+    def torch_options(self) -> dict[str, dict[str, object]]:
+        """Return the options of torch's AdamW."""
+        decay = {"weight_decay": self.weight_decay, "amsgrad": self.amsgrad}
+        return {"adamw": {"betas": tuple(self.betas), "eps": self.eps, **decay}}
+
+    @property
+    def num_states(self) -> int:
+        """2, the first and the second moment; 3 with ``amsgrad``."""
+        return 3 if self.amsgrad else 2
+
+
+@dataclass(frozen=True)
+class Muon(TaskOptimizer):
+    """Muon (torch.optim.Muon; Jordan 2024) for the matrices of hidden layers, AdamW for all other parameters.
+
+    A matrix of a hidden layer is the weight of an ``nn.Linear`` that is not the output layer: the last module with
+    parameters. Embeddings, convolutions, norms and biases are AdamW's. Unlike torch, ``adjust_lr_fn`` is
+    ``match_rms_adamw`` by default: one learning rate then suits both. ``betas`` and ``adamw_factor``, AdamW's learning
+    rate as a multiple of the task's, are options of AdamW; both have the same ``weight_decay``.
+    """
+
+    momentum: Fraction = 0.95
+    nesterov: bool = True
+    weight_decay: NonNegative = 0.1
+    ns_steps: Annotated[int, Ge(1), Lt(100)] = 5
+    eps: NonNegative = 1e-7
+    adjust_lr_fn: Literal["original", "match_rms_adamw"] = "match_rms_adamw"
+    betas: Betas = Field(default_factory=_betas)
+    adamw_factor: Annotated[float, Gt(0)] = 1.0
+
+    def torch_options(self) -> dict[str, dict[str, object]]:
+        """Return the options of torch's Muon and AdamW."""
+        names = ("momentum", "nesterov", "weight_decay", "ns_steps", "eps", "adjust_lr_fn")
+        muon = {name: getattr(self, name) for name in names}
+        return {"muon": muon, "adamw": {"betas": tuple(self.betas), "weight_decay": self.weight_decay}}
+
+    @property
+    def num_states(self) -> int:
+        """2, of AdamW; Muon itself keeps 1."""
+        return 2
+
+    def shares(self, model: nn.Module) -> dict[str, list[Parameter]]:
+        """Return the matrices of hidden layers for Muon, and all other parameters for AdamW."""
+        hidden = hidden_matrices(model)
+        own = set(hidden)
+        return {"muon": hidden, "adamw": [parameter for parameter in model.parameters() if parameter not in own]}
+
+    def learning_rate_factor(self, name: str) -> float:
+        """Return 1 for Muon, and ``adamw_factor`` for AdamW."""
+        return self.adamw_factor if name == "adamw" else 1.0
+
+
+def hidden_matrices(model: nn.Module) -> list[Parameter]:
+    """Return the weights of the model's linear layers, without its output layer and without those of embeddings."""
+    owners = [module for module in model.modules() if any(True for _ in module.parameters(recurse=False))]
+    embedded: set[object] = {module.weight for module in owners if isinstance(module, nn.Embedding | nn.EmbeddingBag)}
+    linear: list[nn.Linear] = [module for module in owners[:-1] if isinstance(module, nn.Linear)]
+    output = owners[-1].weight if owners and isinstance(owners[-1], nn.Linear) else None
+    weights = dict.fromkeys(module.weight for module in linear)
+    hidden = [weight for weight in weights if weight not in embedded and weight is not output]
+    return [weight for weight in hidden if isinstance(weight, Parameter)]

@@ -1,0 +1,92 @@
+"""The optimizers of a task, stepped as one: clip the gradient, then update the model's parameters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch._dynamo  # noqa: F401 - early: torch's optimizers would import it in the first cell, for seconds
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from liecbench.config.optimizer_fields import make_optimizer
+from liecbench.config.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerSteps:
+    """The optimizers of a task, and the clipping of the gradient before their step.
+
+    The gradient is clipped as the optimizers see it: a method has averaged it. If a method keeps local models, so that
+    each worker has an update of its own, each clips its own update by its own norm.
+
+    Attributes:
+        optimizers: Torch's optimizers; several if the task's optimizer uses one for some parameters only.
+        learning_rates: For each of them, its learning rate before the schedule changes it.
+        parameters: The parameters of all of them.
+        max_norm: The largest norm of the gradient; None if it is not clipped.
+    """
+
+    optimizers: tuple[Optimizer, ...]
+    learning_rates: tuple[float, ...]
+    parameters: tuple[Parameter, ...]
+    max_norm: float | None
+
+    @classmethod
+    def of(cls, task: Task, model: nn.Module, *, learning_rate: float | None = None) -> Self:
+        """Build the optimizers of a task for ``model``; ``learning_rate`` replaces the task's if it is not None."""
+        rate = task.learning_rate if learning_rate is None else learning_rate
+        optimizers = make_optimizer(task).build(model, rate)
+        return cls(
+            optimizers=tuple(optimizers),
+            learning_rates=tuple(float(optimizer.param_groups[0]["lr"]) for optimizer in optimizers),
+            parameters=tuple(parameter for optimizer in optimizers for parameter in _parameters(optimizer)),
+            max_norm=task.clip_grad_norm,
+        )
+
+    def set_learning_rate(self, factor: float) -> None:
+        """Set every learning rate to ``factor`` times what it is before the schedule changes it."""
+        for optimizer, rate in zip(self.optimizers, self.learning_rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    def zero_grad(self) -> None:
+        """Remove the gradients of all parameters."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
+    def clip(self) -> None:
+        """Scale the gradient so that its norm is at most ``max_norm``, unless this is None."""
+        if self.max_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
+
+    def clip_in_step(self) -> None:
+        """Make ``step`` clip the gradient first. Call it once, after a method was attached, whose hook goes first."""
+        if self.max_norm is not None:
+            self.optimizers[0].register_step_pre_hook(lambda *_: self.clip())
+
+    def step(self) -> None:
+        """Update the parameters."""
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def state_bytes(self) -> int:
+        """Return the bytes of the states of this rank's optimizers, such as momentum."""
+        states = (state for optimizer in self.optimizers for state in optimizer.state.values())
+        return sum(value.nbytes for state in states for value in state.values() if isinstance(value, Tensor))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states: of one optimizer as torch returns it, of several as a list."""
+        states = [optimizer.state_dict() for optimizer in self.optimizers]
+        return states[0] if len(states) == 1 else {"optimizers": states}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the states that ``state_dict`` returned."""
+        states = [state] if len(self.optimizers) == 1 else state["optimizers"]
+        for optimizer, own in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(own)
+
+
+def _parameters(optimizer: Optimizer) -> Iterator[Parameter]:
+    for group in optimizer.param_groups:
+        yield from group["params"]
