@@ -6,7 +6,7 @@ liec.attach(ddp, optimizer)
 """
 
 from liecbench.algorithms.averaging import PeriodicAveraging
-from liecbench.algorithms.base import Algorithm, NonFiniteError
+from liecbench.algorithms.base import Algorithm, NonFiniteError, RunLengthError
 from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.partition import Block
 from liecbench.algorithms.compressed import CompressedAlgorithm, ErrorFeedback
@@ -23,6 +23,7 @@ from liecbench.algorithms.local_sgd import LocalSGD
 from liecbench.algorithms.memory import ServerMemory, WorkerMemory
 from liecbench.algorithms.memsgd import MemSGD
 from liecbench.algorithms.neolithic import Neolithic
+from liecbench.algorithms.onebit_adam import OneBitAdam
 from liecbench.algorithms.outer_steps import OuterSteps
 from liecbench.algorithms.powersgd import PowerSGD
 from liecbench.algorithms.psgd import PSGD
@@ -51,9 +52,11 @@ __all__ = [
     "MemSGD",
     "Neolithic",
     "NonFiniteError",
+    "OneBitAdam",
     "OuterSteps",
     "PeriodicAveraging",
     "PowerSGD",
+    "RunLengthError",
     "ServerAlgorithm",
     "ServerMemory",
     "SignSGD",

@@ -21,6 +21,7 @@ from liecbench.algorithms import (
     LocalSGD,
     MemSGD,
     Neolithic,
+    OneBitAdam,
     SignSGD,
 )
 from liecbench.compressors import Sign
@@ -42,6 +43,7 @@ METHODS: dict[str, tuple[Callable[..., Algorithm], int, int]] = {
     "csgd": (partial(CSGD, compressor=Sign()), 0, 0),
     "local_sgd": (partial(LocalSGD, average_period=2), 0, 0),
     "signsgd": (SignSGD, 0, 0),
+    "onebit_adam": (partial(OneBitAdam, freeze_step=1), 3, 1),
     "dgc": (partial(DGC, warmup_epochs=0), 2, 0),
 }
 WITHOUT_SERVER = ("dgc",)

@@ -1,0 +1,140 @@
+"""1-bit Adam: Adam at first, then a fixed second moment and a momentum of one bit per entry."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import torch
+import torch.distributed as dist
+from annotated_types import Ge, Gt, Lt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from liecbench.algorithms.base import CONFIG, RunLengthError
+from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.memory import ServerMemory, WorkerMemory
+from liecbench.algorithms.server import ServerAlgorithm
+from liecbench.compressors.sign import SignL2
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class OneBitAdam(ServerAlgorithm):
+    """1-bit Adam (Tang et al. 2021, arXiv 2102.02888): m ← C(mean(C(β₁m + (1 − β₁)g_i + e_i)) + e); u = m / (√v + ε).
+
+    g_i is worker i's gradient, m the momentum, v the second moment, C the compressor sign_l2, e_i and e the error
+    memories of worker and server, and u the update. Before ``freeze_step`` the mean gradient is dense and trains m and
+    v as in Adam, without bias correction; afterwards v stays as it is. The optimizer is SGD without momentum, with the
+    learning rate of Adam; its weight decay is decoupled, as in AdamW.
+
+    Attributes:
+        freeze_step: The number of steps after which v stays. A fraction is that of the run's steps, which only a
+            scenario knows; give ``attach`` a whole number.
+        beta1: The decay β₁ of the momentum.
+        beta2: The decay β₂ of the second moment.
+        eps: The constant ε.
+        mask_zero_momentum: Whether an entry whose gradient was always 0 before ``freeze_step`` keeps the momentum 0
+            and the update 0 from then on. One bit cannot send a 0.
+    """
+
+    freeze_step: Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)] = 0.15
+    beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
+    eps: Annotated[float, Gt(0)] = 1e-8
+    mask_zero_momentum: bool = True
+    cpu_kernels: ClassVar[tuple[str, ...]] = SignL2.cpu_kernels
+    exp_avg = WorkerMemory()
+    exp_avg_sq = WorkerMemory()
+    error = WorkerMemory()
+    server_error = ServerMemory()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._num_warmup_steps = self.freeze_step if isinstance(self.freeze_step, int) else None
+
+    @property
+    def start_up_steps(self) -> int:
+        """The number of uncompressed steps; 1 if it is a fraction of a run of unknown length."""
+        return self._num_warmup_steps or 1
+
+    def set_run_length(self, *, steps_per_epoch: int, num_epochs: int) -> None:
+        """Turn a ``freeze_step`` that is a fraction into a number of steps, at least 1.
+
+        Raises:
+            RunLengthError: If the run ends before its first compressed step.
+        """
+        num_steps = steps_per_epoch * num_epochs
+        if isinstance(self.freeze_step, float):
+            self._num_warmup_steps = max(1, round(self.freeze_step * num_steps))
+        elif self.freeze_step >= num_steps > 1:
+            raise RunLengthError(
+                "freeze_step",
+                f"the run has {num_steps} steps, and would end before it sends one bit per entry; write freeze_step: "
+                f"{max(1, round(0.15 * num_steps))}, or remove it to take 15 % of the steps",
+            )
+
+    def incompatible_optimizer(self, name: str, options: Mapping[str, object]) -> str | None:
+        """Return the reason why the optimizer is not SGD without momentum, or None if it is."""
+        if name != "sgd":
+            return (
+                f"it is an Adam itself, whose update plain SGD applies, and the optimizer is {name}; "
+                "write optimizer: sgd, with the learning rate of Adam"
+            )
+        if options.get("momentum"):
+            return f"it keeps the momentum itself; give the optimizer momentum: 0, and the method beta1: {self.beta1}"
+        return None
+
+    def step_kind(self, step: int) -> str:
+        """Return ``warmup`` before ``freeze_step``, else ``compressed``."""
+        return "warmup" if step < self.start_up_steps else "compressed"
+
+    @property
+    def sampled_step(self) -> int:
+        """The number of the coming step, because the first steps do not compress."""
+        return self.step
+
+    def push_compressor(self, step: int) -> SignL2 | None:
+        """Return sign_l2, or None if step number ``step`` does not compress."""
+        return None if self.step_kind(step) == "warmup" else SignL2()
+
+    def compressor_input(self, block: Block) -> Tensor:
+        """Return β₁m + (1 − β₁)g_i + e_i, the vector that this worker compresses, in scratch memory."""
+        new = torch.mul(block.gradient, 1 - self.beta1, out=self.scratch(block.numel))
+        return new.add_(self.exp_avg[block], alpha=self.beta1).add_(self.error[block])
+
+    def reduce(self, block: Block) -> Tensor:
+        """Compute the new m, before ``freeze_step`` the new v as well, and e_i and e. Return u = m / (√v + ε).
+
+        m is the momentum, v the second moment, and e_i and e are the error memories of worker and server.
+        """
+        if self.step_kind(self.step) == "warmup":
+            return self._warm_up(block)
+        m, v = self.exp_avg[block], self.exp_avg_sq[block]
+        p = self.compressor_input(block)
+        mean = self.exchange.push(SignL2(), p, residual=p)
+        new = self.exchange.pull(SignL2(), mean, error=self.server_error[block], out=block.gradient)
+        self.error[block].copy_(p)
+        if self.mask_zero_momentum:
+            new.mul_(torch.ne(v, 0.0, out=p))
+        m.copy_(new)
+        return new.div_(torch.sqrt(v, out=p).add_(self.eps))
+
+    def on_attach(self, ddp: DistributedDataParallel, group: dist.ProcessGroup) -> None:
+        """Prepare as ``ServerAlgorithm`` does.
+
+        Raises:
+            ValueError: If ``freeze_step`` is a fraction of a run of unknown length.
+        """
+        if self._num_warmup_steps is None:
+            message = (
+                f"OneBitAdam does not know the length of the run, of which freeze_step={self.freeze_step} is a part"
+            )
+            raise ValueError(f"{message}; write OneBitAdam(freeze_step=…) with a number of steps")
+        super().on_attach(ddp, group)
+
+    def _warm_up(self, block: Block) -> Tensor:
+        """Compute g = mean(g_i); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g². Return u = m / (√v + ε)."""
+        m, v = self.exp_avg[block], self.exp_avg_sq[block]
+        g = self.exchange.mean(block.gradient)
+        m.mul_(self.beta1).add_(g, alpha=1 - self.beta1)
+        v.mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
+        return torch.div(m, torch.sqrt(v, out=self.scratch(block.numel)).add_(self.eps), out=g)
