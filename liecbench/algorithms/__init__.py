@@ -29,6 +29,7 @@ from liecbench.algorithms.powersgd import PowerSGD
 from liecbench.algorithms.psgd import PSGD
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.algorithms.signsgd import SignSGD
+from liecbench.algorithms.sparseloco import SparseLoCo
 
 __all__ = [
     "CSER",
@@ -60,5 +61,6 @@ __all__ = [
     "ServerAlgorithm",
     "ServerMemory",
     "SignSGD",
+    "SparseLoCo",
     "WorkerMemory",
 ]

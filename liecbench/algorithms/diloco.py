@@ -2,17 +2,12 @@
 
 from typing import Annotated
 
-import torch
-from annotated_types import Ge, Le
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from torch import Tensor
-from torch.nn import Parameter
 
 from liecbench.algorithms.base import CONFIG
-from liecbench.algorithms.comm.exchange import Exchange
 from liecbench.algorithms.comm.partition import Block
-from liecbench.algorithms.memory import WorkerMemory
 from liecbench.algorithms.outer_steps import OuterSteps
 from liecbench.algorithms.server import ServerAlgorithm
 from liecbench.compressors.base import Compressor
@@ -33,12 +28,9 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
 
     Attributes:
         compressor: The compressor C, or None for uncompressed pseudo-gradients.
-        error_decay: The share of the error memory that is added to the next pseudo-gradient; 0 for no memory.
     """
 
     compressor: Annotated[Compressor | None, BeforeValidator(as_compressor)] = None
-    error_decay: Annotated[float, Ge(0), Le(1)] = 0.0
-    error = WorkerMemory()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,28 +41,21 @@ class DiLoCo(OuterSteps, ServerAlgorithm):
                 "contraction such as sign or top_k"
             )
 
+    @property
+    def keeps_error(self) -> bool:
+        """True if the method has an error memory, which it needs only with a compressor."""
+        return super().keeps_error and self.compressor is not None
+
     def push_compressor(self, step: int) -> Compressor | None:
         """Return the compressor of the pseudo-gradients; None if they are not compressed."""
         return self.compressor
 
-    def to_compress(self, block: Block, pseudo_gradient: Tensor) -> Tensor:
-        """Return p_i = Δ_i + ``error_decay`` · e_i, in scratch memory if there is an error memory."""
-        if "error" not in self.allocated:
-            return pseudo_gradient
-        return torch.add(pseudo_gradient, self.error[block], alpha=self.error_decay, out=self.scratch(block.numel))
-
     def average(self, block: Block, pseudo_gradient: Tensor) -> None:
         """Replace Δ_i by mean(C(p_i)); e_i ← p_i − C(p_i)."""
         p = self.to_compress(block, pseudo_gradient)
-        has_error = "error" in self.allocated
         mean = self.exchange.push(
-            self.compressor or Identity(), p, residual=p if has_error else None, out=pseudo_gradient
+            self.compressor or Identity(), p, residual=p if self.keeps_error else None, out=pseudo_gradient
         )
         self.exchange.pull(Identity(), mean, out=pseudo_gradient)
-        if has_error:
+        if self.keeps_error:
             self.error[block].copy_(p)
-
-    def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
-        super()._set_up(named, exchange)
-        if self.compressor is None or not self.error_decay:
-            del self.allocated["error"]

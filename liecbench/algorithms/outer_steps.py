@@ -1,14 +1,13 @@
 """The base class of methods that train alone for some steps, and whose outer optimizer then moves a common model."""
 
 import functools
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.distributed import GradBucket
@@ -16,11 +15,10 @@ from torch.futures import Future
 from torch.nn import Parameter
 
 from liecbench.algorithms.base import CONFIG, NonFiniteError
-from liecbench.algorithms.block_algorithm import BlockAlgorithm
 from liecbench.algorithms.comm.exchange import Exchange, NonFiniteMessageError
 from liecbench.algorithms.comm.partition import Block, plan_blocks
 from liecbench.algorithms.fragments import FragmentTimes, cut_fragments
-from liecbench.algorithms.memory import WorkerMemory, square_norm
+from liecbench.algorithms.outer_model import OuterModel
 
 
 @plain_dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,34 +31,22 @@ class _UnderWay:
 
 
 @dataclass(kw_only=True, eq=False, config=CONFIG)
-class OuterSteps(BlockAlgorithm):
+class OuterSteps(OuterModel):
     """A method whose workers take ``sync_every`` steps of their own optimizer, and then one step of the outer one.
 
-    The outer optimizer is SGD with Nesterov momentum. It moves the outer model, which is equal on all workers, and its
-    gradient is the mean of the workers' pseudo-gradients, outer model − local model. Workers then go on from the outer
-    model. The states of their own optimizers stay local. Evaluation uses the mean of the local models.
+    The states of the workers' own optimizers stay local. Evaluation uses the mean of the local models.
 
     Attributes:
         sync_every: The number of local steps between two outer steps of a fragment.
-        outer_lr: The learning rate of the outer optimizer.
-        outer_momentum: The momentum of the outer optimizer.
         fragments: The number of parts of the model that take turns, at equal distances, within ``sync_every`` steps.
             Each has consecutive whole tensors.
         delay: The number of steps before a fragment's outer step at which it is sent. Training goes on meanwhile.
-        mix: The share of the local model in the model with which a worker goes on after an outer step.
-        outer_model: θ̄, the outer model.
-        momentum: b, the momentum of the outer optimizer; not kept if ``outer_momentum`` is 0.
     """
 
     sync_every: Annotated[int, Ge(1)] = 32
-    outer_lr: Annotated[float, Gt(0)] = 0.7
-    outer_momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
     fragments: Annotated[int, Ge(1)] = 1
     delay: Annotated[int, Ge(0)] = 0
-    mix: Annotated[float, Ge(0), Lt(1)] = 0.0
     local_models: ClassVar[bool] = True
-    outer_model = WorkerMemory()
-    momentum = WorkerMemory()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,22 +54,8 @@ class OuterSteps(BlockAlgorithm):
         if problem := self._times.problem():
             raise ValueError(problem)
         self._steps_seen = 0
-        self._has_outer_model = False
         self._under_way: _UnderWay | None = None
         self._fragments: list[list[Block]] = []
-
-    @abstractmethod
-    def average(self, block: Block, pseudo_gradient: Tensor) -> None:
-        """Replace a block's pseudo-gradient by its mean over the workers. Called on the communication thread.
-
-        Args:
-            block: The block.
-            pseudo_gradient: Outer model − local model, of shape ``[block.numel]``; receives the mean.
-        """
-
-    def to_compress(self, block: Block, pseudo_gradient: Tensor) -> Tensor:
-        """Return the vector that a worker compresses for a block; may be ``pseudo_gradient``, or in scratch memory."""
-        return pseudo_gradient
 
     @property
     def average_period(self) -> int:
@@ -124,13 +96,6 @@ class OuterSteps(BlockAlgorithm):
             self.step += 1
         return future
 
-    def before_step(self) -> None:
-        """Before the first step, copy the model: it is the first outer model."""
-        if not self._has_outer_model:
-            self._has_outer_model = True
-            for block in self.blocks:
-                self.outer_model[block].copy_(block.flat_parameters())
-
     def after_step(self) -> None:
         """Send and apply the fragments that are due after the steps since the last call."""
         first, self._steps_seen = self._steps_seen, self.step
@@ -157,23 +122,6 @@ class OuterSteps(BlockAlgorithm):
         """Complete the spans of past steps, without waiting for what is sent in the background."""
         super().synchronize()
 
-    def compression_error(self) -> float | None:
-        """Return ‖v − C(v)‖²/‖v‖² for the vector v that the method would compress now, or None if it is undefined.
-
-        v is the pseudo-gradient, with what an error memory adds. The call changes no state.
-        """
-        compressor = self.push_compressor(self.step)
-        if compressor is None or not self._has_outer_model:
-            return None
-        self.synchronize()
-        residual = total = 0.0
-        for block in self.blocks:
-            vector = self.to_compress(block, self._pseudo_gradient(block))
-            total += square_norm(vector)
-            self.keep_residual(compressor, vector)
-            residual += square_norm(vector)
-        return residual / total if total else None
-
     def own_state(self) -> dict[str, Any]:
         """Return the step counts, the memories, and the mean pseudo-gradients of a fragment that is under way."""
         self._wait()
@@ -181,8 +129,7 @@ class OuterSteps(BlockAlgorithm):
         if self._under_way is not None:
             indices = [str(block.index) for block in self._under_way.blocks]
             means = dict(zip(indices, self._under_way.means, strict=True))
-        counts = {"steps_seen": self._steps_seen, "has_outer_model": self._has_outer_model}
-        return {**super().own_state(), **counts, "under_way": means}
+        return {**super().own_state(), "steps_seen": self._steps_seen, "under_way": means}
 
     def load_own_state(self, state: Mapping[str, Any]) -> None:
         """Restore what ``own_state`` returned.
@@ -192,7 +139,7 @@ class OuterSteps(BlockAlgorithm):
         """
         self._wait()
         super().load_own_state(state)
-        self._steps_seen, self._has_outer_model = state["steps_seen"], state["has_outer_model"]
+        self._steps_seen = state["steps_seen"]
         self._under_way = None
         if state["under_way"]:
             blocks = [self.blocks[int(index)] for index in state["under_way"]]
@@ -212,8 +159,6 @@ class OuterSteps(BlockAlgorithm):
     def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
         self._under_way = None
         super()._set_up(named, exchange)
-        if not self.outer_momentum:
-            del self.allocated["momentum"]
         parameters = [parameter for _, parameter in named if parameter.numel()]
         cut = cut_fragments([parameter.numel() for parameter in parameters], self.fragments)
         members = [{parameters[index] for index in fragment} for fragment in cut]
@@ -231,15 +176,11 @@ class OuterSteps(BlockAlgorithm):
         ]
         return [block for blocks in planned for block in blocks]
 
-    def _pseudo_gradient(self, block: Block) -> Tensor:
-        local = block.flat_parameters()
-        return torch.sub(self.outer_model[block], local, out=local)
-
     def _send(self, blocks: list[Block], step: int) -> None:
         """Send blocks in the background; without delay, send and apply one after the other, which saves memory."""
         self._non_finite_message = f"step {step}: the models are not finite"
         for group in [blocks] if self.delay else [[block] for block in blocks]:
-            means = [self._pseudo_gradient(block) for block in group]
+            means = [self.pseudo_gradient(block) for block in group]
             done = self._thread.start(functools.partial(self._average, group, means, step))
             self._under_way = _UnderWay(blocks=group, means=means, done=done)
             if not self.delay:
@@ -270,16 +211,4 @@ class OuterSteps(BlockAlgorithm):
             return
         under_way, self._under_way = self._under_way, None
         for block, mean in zip(under_way.blocks, under_way.means, strict=True):
-            self._outer_step(block, mean)
-
-    def _outer_step(self, block: Block, mean: Tensor) -> None:
-        """Compute b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb); θ_i ← (1 − α)θ̄ + αθ_i.
-
-        Δ is ``mean``, the mean pseudo-gradient; μ, η and α are ``outer_momentum``, ``outer_lr`` and ``mix``.
-        """
-        outer = self.outer_model[block]
-        if self.outer_momentum:
-            momentum = self.momentum[block].mul_(self.outer_momentum).add_(mean)
-            mean.add_(momentum, alpha=self.outer_momentum)
-        outer.add_(mean, alpha=-self.outer_lr)
-        block.set_parameters(torch.lerp(outer, block.flat_parameters(), self.mix, out=mean) if self.mix else outer)
+            self.outer_step(block, mean)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from liecbench.algorithms import PSGD, Algorithm, DiLoCo, LocalSGD, NonFiniteError
+from liecbench.algorithms import PSGD, Algorithm, DiLoCo, LocalSGD, NonFiniteError, SparseLoCo
 from liecbench.compressors import QSGD, Sign, TopK
 from tests.algorithms import buckets, network, simulation
 from tests.algorithms.test_trajectories import SEED, SEVERAL, SIZES, gradient
@@ -29,7 +30,34 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "sign with decay": {"sync_every": 4, "fragments": 2, "delay": 1, "compressor": "sign", "error_decay": 0.95},
     "sign without memory": {"sync_every": 3, "compressor": "sign", "outer_momentum": 0.0},
 }
+SPARSE: Final[dict[str, dict[str, Any]]] = {
+    "sparse": {"sync_every": 4, "chunk": 16, "kept": 3, "bits": 32, "outer_lr": 0.7, "outer_momentum": 0.5},
+    "sparse in 2 bits": {"sync_every": 4, "chunk": 16, "kept": 5, "outer_lr": 0.7, "fragments": 2, "delay": 1},
+}
+
+
+UNCOMPRESSED: Final[dict[str, Any]] = {"chunk": 32, "kept": 32, "bits": 32, "error_decay": 0.0}
+DENSE_STEPS: Final[dict[str, Any]] = {"sync_every": 4, "outer_lr": 0.7, "outer_momentum": 0.0}
+
+
+def chunked(v: simulation.Vector, kept: int, bits: int) -> simulation.Vector:
+    """Keep the largest of every 16 entries; in 2 bits, each is the mean of those of its sign and side of the mean."""
+    result = np.zeros_like(v)
+    for start in range(0, v.size, 16):
+        piece = v[start : start + 16]
+        places = start + np.argsort(-np.abs(piece), kind="stable")[:kept]
+        result[places] = v[places]
+    sent = result != 0
+    if bits == 2:
+        is_large = np.abs(result) > np.abs(result[sent]).mean()
+        for group in (sent & (np.sign(result) == sign) & (is_large == large) for sign in (1, -1) for large in (0, 1)):
+            result[group] = result[group].mean() if group.any() else 0.0
+    return result
+
+
 COMPRESSORS: Final = {
+    "sparse": (None, partial(chunked, kept=3, bits=32)),
+    "sparse in 2 bits": (None, partial(chunked, kept=5, bits=2)),
     None: (None, simulation.identity),
     "sign": (Sign(), simulation.scaled_sign),
     "top_k": (TopK(0.1), simulation.top_tenth),
@@ -38,6 +66,7 @@ MAKERS: Final[dict[str, Callable[[], Algorithm]]] = {
     "plain": lambda: DiLoCo(sync_every=4),
     "streaming": lambda: DiLoCo(sync_every=8, fragments=2, delay=2, mix=0.5, block_bytes=512),
     "compressed": lambda: DiLoCo(sync_every=8, fragments=4, delay=1, compressor=Sign(), error_decay=0.9),
+    "sparse": lambda: SparseLoCo(sync_every=8, fragments=2, delay=2, chunk=64, kept=6),
 }
 
 
@@ -152,8 +181,12 @@ def compression_errors() -> list[float | None]:
 
 def observe() -> dict[str, Any]:
     return {
-        "cases": {name: trained(lambda name=name: made(name), NUM_STEPS) for name in CASES},  # type: ignore[misc]
+        "cases": {name: trained(lambda name=name: made(name), NUM_STEPS) for name in (*CASES, *SPARSE)},  # type: ignore[misc]
         "by hand": by_hand(),
+        "all entries": trained(
+            lambda: SparseLoCo(**DENSE_STEPS, chunk=32, kept=32, bits=32, error_decay=0.0), NUM_STEPS
+        ),
+        "dense": trained(lambda: DiLoCo(**DENSE_STEPS), NUM_STEPS),
         "every step": trained(lambda: DiLoCo(sync_every=1, outer_lr=1.0, outer_momentum=0.0), NUM_STEPS),
         "psgd": trained(PSGD, NUM_STEPS),
         "one outer step": trained(lambda: DiLoCo(sync_every=4), 4),
@@ -169,7 +202,9 @@ def observe() -> dict[str, Any]:
     }
 
 
-def made(name: str) -> DiLoCo:
+def made(name: str) -> Algorithm:
+    if name in SPARSE:
+        return SparseLoCo(**SPARSE[name])
     options = dict(CASES[name])
     options["compressor"] = COMPRESSORS[options.get("compressor")][0]
     return DiLoCo(**options, block_bytes=SEVERAL)
@@ -177,8 +212,11 @@ def made(name: str) -> DiLoCo:
 
 def simulated(name: str) -> list[simulation.Vector]:
     """Return every worker's final parameters, computed from the equations in float64."""
-    options = {"fragments": 1, "delay": 0, "mix": 0.0, "error_decay": 0.0, "outer_momentum": 0.9} | CASES[name]
-    compress = COMPRESSORS[options.get("compressor")][1]
+    own_defaults = {"error_decay": 0.0, "outer_momentum": 0.9} if name in CASES else {"error_decay": 0.95}
+    given = {"outer_momentum": 0.0} | own_defaults | (CASES | SPARSE)[name]
+    options = {"fragments": 1, "delay": 0, "mix": 0.0} | given
+    compress = COMPRESSORS[name if name in SPARSE else options.get("compressor")][1]
+    place = "sharded" if name in CASES else "root"  # without a server, vectors are not cut either
     models = [network.build(SIZES, SEED) for _ in range(NUM_WORKERS)]
     sizes = [parameter.numel() for parameter in models[0].parameters()]
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -197,9 +235,9 @@ def simulated(name: str) -> list[simulation.Vector]:
                     deltas[rank][own] = outer[own] - worker[own]
             if (step + 1) % options["sync_every"] == turn:
                 mean = np.zeros_like(outer)
-                for block in simulation.blocks_of([sizes[i] for i in tensors], SEVERAL):
+                for block in simulation.blocks_of([sizes[i] for i in tensors], SEVERAL if name in CASES else 4):
                     places = np.concatenate([np.arange(starts[tensors[i]], starts[tensors[i] + 1]) for i in block])
-                    pieces = simulation.shards_of(len(places), NUM_WORKERS, "sharded")
+                    pieces = simulation.shards_of(len(places), NUM_WORKERS, place)
                     for rank in range(NUM_WORKERS):
                         wanted = deltas[rank][places] + options["error_decay"] * errors[rank][places]
                         message = simulation.per_piece(compress, pieces)(wanted)
@@ -217,7 +255,7 @@ def ranks() -> list[dict[str, Any]]:
     return run_ranks(observe, NUM_WORKERS)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, *SPARSE])
 def test_training_follows_the_equations(name: str, ranks: list[dict[str, Any]]) -> None:
     for rank, expected in zip(ranks, simulated(name), strict=True):
         actual = rank["cases"][name].double().numpy()
@@ -233,6 +271,24 @@ def test_one_fragment_without_delay_and_mix_is_diloco() -> None:
     streaming = DiLoCo(sync_every=4, fragments=1, delay=0, mix=0.0)
 
     assert repr(streaming) == repr(DiLoCo(sync_every=4))
+
+
+def test_sparseloco_with_all_entries_and_without_memory_is_diloco_without_momentum(ranks: list[dict[str, Any]]) -> None:
+    for rank in ranks:
+        torch.testing.assert_close(rank["all entries"], rank["dense"], rtol=1e-5, atol=1e-6)
+
+
+def test_sparseloco_sends_112_bytes_per_chunk_and_16_per_tensor_to_every_other_rank() -> None:
+    shapes = [torch.Size((64, 128)), torch.Size((4096,))]
+    schedule = SparseLoCo(sync_every=2).schedule(shapes, world_size=4, step=1)
+
+    assert schedule.server is None
+    assert schedule.payload_bytes() == [(3 * (3 * 112 + 2 * 16),) * 2] * 4
+
+
+def test_sparseloco_has_no_server() -> None:
+    with pytest.raises(TypeError, match="SparseLoCo has no option 'server'; its options are "):
+        SparseLoCo(server="root")  # type: ignore[call-arg]
 
 
 def test_one_local_step_and_an_outer_rate_of_one_are_psgd(ranks: list[dict[str, Any]]) -> None:

@@ -1,0 +1,126 @@
+"""The outer model, common to all workers, which an outer optimizer moves by the workers' mean pseudo-gradient."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn import Parameter
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.block_algorithm import BlockAlgorithm
+from liecbench.algorithms.comm.exchange import Exchange
+from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.memory import WorkerMemory, square_norm
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class OuterModel(BlockAlgorithm):
+    """A method with an outer model θ̄, which is equal on all workers, and an outer optimizer: SGD, Nesterov's momentum.
+
+    Worker i's pseudo-gradient is Δ_i = θ̄ − θ_i, where θ_i is its local model. With an error memory e_i, it sends C(p_i)
+    of p_i = Δ_i + ``error_decay`` · e_i, where C is the method's compressor; then e_i ← p_i − C(p_i).
+
+    Attributes:
+        outer_lr: η, the learning rate of the outer optimizer.
+        outer_momentum: μ, the momentum of the outer optimizer.
+        mix: α, the share of the local model in the model with which a worker goes on after an outer step.
+        error_decay: The share of the error memory that is added to the next pseudo-gradient; 0 for no memory.
+        outer_model: θ̄.
+        momentum: b, which the outer optimizer keeps unless μ is 0.
+        error: e_i.
+    """
+
+    outer_lr: Annotated[float, Gt(0)] = 0.7
+    outer_momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    mix: Annotated[float, Ge(0), Lt(1)] = 0.0
+    error_decay: Annotated[float, Ge(0), Le(1)] = 0.0
+    outer_model = WorkerMemory()
+    momentum = WorkerMemory()
+    error = WorkerMemory()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._has_outer_model = False
+
+    @abstractmethod
+    def average(self, block: Block, pseudo_gradient: Tensor) -> None:
+        """Replace a block's pseudo-gradient Δ_i by Δ, its mean over the workers. Called on the communication thread.
+
+        Args:
+            block: The block.
+            pseudo_gradient: Δ_i, of shape ``[block.numel]``; receives Δ.
+        """
+
+    @property
+    def keeps_error(self) -> bool:
+        """True if the method has an error memory."""
+        return self.error_decay > 0
+
+    def to_compress(self, block: Block, pseudo_gradient: Tensor) -> Tensor:
+        """Return p_i, which a worker compresses for a block: in scratch memory, or Δ_i itself without error memory."""
+        if not self.keeps_error:
+            return pseudo_gradient
+        scratch = self.scratch(block.numel)
+        return torch.add(pseudo_gradient, self.error[block], alpha=self.error_decay, out=scratch)
+
+    def pseudo_gradient(self, block: Block) -> Tensor:
+        """Return Δ_i = θ̄ − θ_i."""
+        local = block.flat_parameters()
+        return torch.sub(self.outer_model[block], local, out=local)
+
+    def outer_step(self, block: Block, mean: Tensor) -> None:
+        """Compute b ← μb + Δ; θ̄ ← θ̄ − η(Δ + μb); θ_i ← (1 − α)θ̄ + αθ_i. Δ is ``mean``, which is overwritten."""
+        outer = self.outer_model[block]
+        if self.outer_momentum:
+            momentum = self.momentum[block].mul_(self.outer_momentum).add_(mean)
+            mean.add_(momentum, alpha=self.outer_momentum)
+        outer.add_(mean, alpha=-self.outer_lr)
+        block.set_parameters(torch.lerp(outer, block.flat_parameters(), self.mix, out=mean) if self.mix else outer)
+
+    def before_step(self) -> None:
+        """Before the first step, copy the model: it is the first outer model."""
+        if not self._has_outer_model:
+            self._has_outer_model = True
+            for block in self.blocks:
+                self.outer_model[block].copy_(block.flat_parameters())
+
+    def compression_error(self) -> float | None:
+        """Return ‖p_i − C(p_i)‖²/‖p_i‖² for the p_i that the method would compress now, or None if it is undefined.
+
+        The call changes no state.
+        """
+        compressor = self.push_compressor(self.step)
+        if compressor is None or not self._has_outer_model:
+            return None
+        self.synchronize()
+        residual = total = 0.0
+        for block in self.blocks:
+            vector = self.to_compress(block, self.pseudo_gradient(block))
+            total += square_norm(vector)
+            self.keep_residual(compressor, vector)
+            residual += square_norm(vector)
+        return residual / total if total else None
+
+    def own_state(self) -> dict[str, Any]:
+        """Return the step count, the memories, and whether the outer model is there, which the first step creates."""
+        return {**super().own_state(), "has_outer_model": self._has_outer_model}
+
+    def load_own_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what ``own_state`` returned.
+
+        Raises:
+            ValueError: If the saved memories differ from this algorithm's in their names or shapes.
+        """
+        super().load_own_state(state)
+        self._has_outer_model = state["has_outer_model"]
+
+    def _set_up(self, named: list[tuple[str, Parameter]], exchange: Exchange) -> None:
+        super()._set_up(named, exchange)
+        if not self.outer_momentum:
+            del self.allocated["momentum"]
+        if not self.keeps_error:
+            del self.allocated["error"]

@@ -1,0 +1,60 @@
+"""SparseLoCo: DiLoCo whose workers send each other the largest entries of their pseudo-gradients, in 2 bits each."""
+
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from liecbench.algorithms.base import CONFIG
+from liecbench.algorithms.comm.partition import Block
+from liecbench.algorithms.outer_steps import OuterSteps
+from liecbench.compressors.base import Compressor
+from liecbench.compressors.chunked_top_k import ChunkedTopK
+
+
+@dataclass(kw_only=True, eq=False, config=CONFIG)
+class SparseLoCo(OuterSteps):
+    """SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706): every worker sends its message to all others.
+
+    After ``sync_every`` local steps, worker i's pseudo-gradient is Δ_i = θ̄ − θ_i. It compresses p_i = Δ_i +
+    ``error_decay`` · e_i, each parameter tensor by itself, and e_i ← p_i − C(p_i). The outer step is
+    θ̄ ← θ̄ − η · mean(C(p_i)); θ_i ← θ̄, where η is ``outer_lr``. There is no server. C is the compressor
+    ``chunked_top_k``: 112 bytes per 4096 entries, and 16 per tensor.
+
+    If a gradient is not finite, all ranks raise NonFiniteError at the next outer step.
+
+    Attributes:
+        chunk: The number of entries of a chunk.
+        kept: The number of entries of a chunk that are sent, those of largest magnitude.
+        bits: The bits of a sent value: 2, or 32 to send it as it is.
+    """
+
+    cpu_kernels: ClassVar[tuple[str, ...]] = ChunkedTopK.cpu_kernels
+    sync_every: Annotated[int, Ge(1)] = 30
+    outer_lr: Annotated[float, Gt(0)] = 1.0
+    outer_momentum: Annotated[float, Ge(0), Lt(1)] = 0.0
+    error_decay: Annotated[float, Ge(0), Le(1)] = 0.95
+    chunk: int = 4096
+    kept: int = 64
+    bits: Literal[2, 32] = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._compressor = ChunkedTopK(chunk=self.chunk, kept=self.kept, bits=self.bits)
+
+    @property
+    def largest_block(self) -> int:
+        """The largest size of a block in bytes: so small that every parameter tensor is a block of its own."""
+        return 1
+
+    def push_compressor(self, step: int) -> Compressor:
+        """Return the compressor of the pseudo-gradients."""
+        return self._compressor
+
+    def average(self, block: Block, pseudo_gradient: Tensor) -> None:
+        """Replace Δ_i by mean(C(p_i)); e_i ← p_i − C(p_i)."""
+        p = self.to_compress(block, pseudo_gradient)
+        self.exchange.gather(self._compressor, p, out=pseudo_gradient, residual=p if self.keeps_error else None)
+        if self.keeps_error:
+            self.error[block].copy_(p)
