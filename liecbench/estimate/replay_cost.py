@@ -66,7 +66,9 @@ def expected_dilation(cells: Sequence[Cell], profile: Profile) -> int:
 
 
 def _timed_steps(kind: ReplayedSteps, dilation: int) -> int:
-    return max(_FEWEST_TIMED, math.ceil(BURST_SECONDS / kind.real_seconds(dilation, num_cores())))
+    real = kind.real_seconds(dilation, num_cores())
+    # Steps that send nothing take no time if nothing is known of the model's computing.
+    return max(_FEWEST_TIMED, math.ceil(BURST_SECONDS / real)) if real else _FEWEST_TIMED
 
 
 def _burst(kind: ReplayedSteps, timed: int, dilation: int) -> float:

@@ -55,7 +55,7 @@ def chunked(v: simulation.Vector, kept: int, bits: int) -> simulation.Vector:
     return result
 
 
-COMPRESSORS: Final = {
+COMPRESSORS: Final[dict[str | None, tuple[Any, simulation.Compress]]] = {
     "sparse": (None, partial(chunked, kept=3, bits=32)),
     "sparse in 2 bits": (None, partial(chunked, kept=5, bits=2)),
     None: (None, simulation.identity),
@@ -214,7 +214,7 @@ def simulated(name: str) -> list[simulation.Vector]:
     """Return every worker's final parameters, computed from the equations in float64."""
     own_defaults = {"error_decay": 0.0, "outer_momentum": 0.9} if name in CASES else {"error_decay": 0.95}
     given = {"outer_momentum": 0.0} | own_defaults | (CASES | SPARSE)[name]
-    options = {"fragments": 1, "delay": 0, "mix": 0.0} | given
+    options: dict[str, Any] = {"fragments": 1, "delay": 0, "mix": 0.0} | given
     compress = COMPRESSORS[name if name in SPARSE else options.get("compressor")][1]
     place = "sharded" if name in CASES else "root"  # without a server, vectors are not cut either
     models = [network.build(SIZES, SEED) for _ in range(NUM_WORKERS)]

@@ -27,6 +27,12 @@ def test_a_session_replays_its_steps_in_rounds(tmp_path: Path) -> None:
     assert found.seconds == pytest.approx((4 * 3 + 2 * 3) * step, rel=0.05)
 
 
+def test_steps_that_neither_compute_nor_send_take_no_time(tmp_path: Path) -> None:
+    found = cost(session(profile_file(tmp_path), "local_sgd", link="20mbit"), tmp_path)
+
+    assert list(found.steps.values()) == [{"local": 3, "averaging": 3}]
+
+
 def test_with_automatic_dilation_links_are_tried_first(tmp_path: Path) -> None:
     file = profile_file(tmp_path)
     given, automatic = (

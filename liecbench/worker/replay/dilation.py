@@ -42,6 +42,8 @@ def estimated_dilation(cell: Cell, kinds: Iterable[StepKind], profile: Profile, 
     """
     wanted = 1.0
     for kind in kinds:
+        if not (kind.schedule.calls or kind.schedule.all_reduces):
+            continue  # a step that only computes takes no processor, however short it is
         ranks = kind.schedule.payload_bytes()
         step = _least_seconds(cell.link, ranks, kind) + _compressor_seconds(profile, kind.schedule)
         added = kind.schedule.num_sequential_transfers() * _ADDED_SECONDS
