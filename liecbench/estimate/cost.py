@@ -11,7 +11,7 @@ from liecbench.config.cell import Cell
 from liecbench.config.factory import make_algorithm
 from liecbench.config.jobs import Job
 from liecbench.config.training_schedule import minibatches_per_step
-from liecbench.estimate.machine_speed import backward_seconds, compression_seconds, num_cores, slowdown
+from liecbench.estimate.machine_speed import backward_seconds, compression_seconds, num_cores, slowdown, slowdown_alone
 from liecbench.estimate.planned_bytes import StepTraffic, traffic
 from liecbench.estimate.wire_time import wire_seconds
 
@@ -52,7 +52,7 @@ def stall_timeout(cells: Mapping[str, Cell], step_timeout: float | None) -> Call
 
 def launch_seconds(workers: int) -> float:
     """Return the estimated seconds until the workers of a launch (one torchrun) have joined their group."""
-    return _LAUNCH_SECONDS + _WORKER_SECONDS * workers / num_cores()
+    return slowdown_alone() * _LAUNCH_SECONDS + _WORKER_SECONDS * workers / num_cores()
 
 
 def job_seconds(job: Job, *, link_changes: bool) -> float:

@@ -7,7 +7,7 @@ from liecbench.config.cell import Cell
 from liecbench.config.cell_fields import flat_fields
 from liecbench.config.jobs import Job, Session
 from liecbench.estimate.cost import job_seconds, launch_seconds
-from liecbench.estimate.machine_speed import other_processes, oversubscription
+from liecbench.estimate.machine_speed import other_processes, oversubscription, slowdown_alone
 from liecbench.estimate.planned_bytes import payload_bytes_per_epoch, traffic
 from liecbench.estimate.run_cost import COMMAND_SECONDS, session_costs
 from liecbench.estimate.session_cost import SessionCost
@@ -63,7 +63,7 @@ def lines(
     ]
     sessions = [session for launch in launches for session in launch.sessions]
     costs = dict(zip(map(id, sessions), session_costs(sessions, directory), strict=True))
-    total = COMMAND_SECONDS if launches else 0.0
+    total = slowdown_alone() * COMMAND_SECONDS if launches else 0.0
     for number, launch in enumerate(launches, start=1):
         yield ""
         where = f"{_place(launch)}{_network(launch, nodes)}"
@@ -176,6 +176,8 @@ def _duration(seconds: float) -> str:
     """Return a duration as text, rounded because it is an estimate."""
     if seconds < 120:
         return f"about {seconds:.0f} s"
+    if seconds < 600:
+        return f"about {seconds / 60:.1f} min"
     return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.1f} h"
 
 

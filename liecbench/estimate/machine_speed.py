@@ -40,6 +40,11 @@ def oversubscription(cell: Cell) -> float:
     return cell.workers * cell.threads / num_cores()
 
 
+def slowdown_alone() -> float:
+    """Return the factor by which other processes slow down one process that computes."""
+    return max(1.0, (1 + other_processes()) / num_cores())
+
+
 def slowdown(cell: Cell) -> float:
     """Return the factor by which ranks that share cores with each other and other processes compute more slowly."""
     return max(1.0, oversubscription(cell) + other_processes() / num_cores())

@@ -1,18 +1,22 @@
 """Estimate the seconds of a timing session whose ranks replay a profile, perhaps in dilated time."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from liecbench.config.cell import Cell
 from liecbench.config.jobs import Session
 from liecbench.estimate.cost import LINK_SECONDS
 from liecbench.estimate.expected_profile import ExpectedProfile
 from liecbench.estimate.machine_speed import num_cores
+from liecbench.estimate.replay_cpu import replay_cpu_seconds
 from liecbench.estimate.replayed_steps import ReplayedSteps, replayed_kinds, replayed_steps
 from liecbench.estimate.session_cost import SessionCost, rounds_within_limit
 from liecbench.profiles.profile import Profile
-from liecbench.worker.session_rounds import BURST_SECONDS, FIRST_ROUNDS
+from liecbench.worker.session_rounds import BURST_SECONDS
 
+# The number of rounds that a session usually takes until its speed-ups are precise enough: 12 to 20 of seven sessions.
+_USUAL_ROUNDS: Final = 14
 # A burst has one step before the timed ones. The first burst in a placement comes after one that probes.
 _UNTIMED, _PROBED, _FEWEST_TIMED = 1, 2, 2
 # Seconds, measured on 2 cores: of a burst besides its steps, and to measure the cost of messages.
@@ -31,7 +35,7 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     """
     cells = [contestant.cell for contestant in session.contestants]
     steps = {cell.id: replayed_steps(cell, expected.profile) for cell in cells}
-    dilation = expected_dilation(cells, expected.profile)
+    dilation = expected_dilation(cells, expected.profile, steps)
     kinds = [kind for found in steps.values() for kind in found.values()]
     probes = sum(_burst(kind, _PROBED, dilation) for kind in kinds)
     timed = {id_: {name: _timed_steps(kind, dilation) for name, kind in found.items()} for id_, found in steps.items()}
@@ -40,7 +44,7 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     )
     tries_links = session.cell.link.shaped and session.cell.dilation == "auto"
     return SessionCost(
-        rounds=rounds_within_limit(session, FIRST_ROUNDS, probes, round_seconds),
+        rounds=rounds_within_limit(session, _USUAL_ROUNDS, probes, round_seconds),
         setup_seconds=(
             _profile_seconds(expected)
             + (LINK_SECONDS if session.cell.link.shaped else 0.0)
@@ -54,15 +58,31 @@ def replayed_session(session: Session, expected: ExpectedProfile) -> SessionCost
     )
 
 
-def expected_dilation(cells: Sequence[Cell], profile: Profile) -> int:
-    """Return how many times more slowly a session of these cells will replay, if the scenario leaves it open."""
-    from liecbench.worker.replay.dilation import estimated_dilation
+def expected_dilation(cells: Sequence[Cell], profile: Profile, steps: Mapping[str, Mapping[str, ReplayedSteps]]) -> int:
+    """Return how many times more slowly a session of these cells will replay.
+
+    Args:
+        cells: The cells of the session's methods.
+        profile: The profile that is replayed.
+        steps: The steps of each cell, by the cell's id and by kind.
+    """
+    from liecbench.worker.replay.dilation import MAX_CPU_SHARE, estimated_dilation, raised
 
     if not cells[0].link.shaped:
         return 1
     if cells[0].dilation != "auto":
         return cells[0].dilation
-    return max(estimated_dilation(cell, replayed_kinds(cell, profile).values(), profile, num_cores()) for cell in cells)
+    kinds = [replayed_kinds(cell, profile).values() for cell in cells]
+    chosen = max(estimated_dilation(cell, of, profile, num_cores()) for cell, of in zip(cells, kinds, strict=True))
+    share = max(_cpu_share(steps[cell.id].values(), chosen) for cell in cells)
+    return raised(chosen, share) if share > MAX_CPU_SHARE else chosen
+
+
+def _cpu_share(kinds: Collection[ReplayedSteps], dilation: int) -> float:
+    """Return the share of the processors that a session will measure for one method at this dilation."""
+    times = [(kind, kind.real_seconds(dilation, num_cores())) for kind in kinds]
+    used = sum(replay_cpu_seconds(kind.schedule, seconds) for kind, seconds in times if seconds)
+    return used / (num_cores() * sum(seconds for _, seconds in times)) if used else 0.0
 
 
 def _timed_steps(kind: ReplayedSteps, dilation: int) -> int:

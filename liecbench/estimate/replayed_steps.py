@@ -19,6 +19,7 @@ from liecbench.prediction.transport_costs import TransportCosts
 from liecbench.profiles.profile import Profile
 
 if TYPE_CHECKING:
+    from liecbench.algorithms.comm.schedule import Schedule
     from liecbench.worker.replay.replayed_contestant import StepKind
 
 # About what the loopback carries between processes.
@@ -40,15 +41,17 @@ class ReplayedSteps:
 
     Attributes:
         seconds: Seconds of a step in emulated time.
-        cpu_seconds: CPU seconds, in real time, that this machine needs for a step of all ranks and their links.
+        schedule: What all ranks send in a step.
     """
 
     seconds: float
-    cpu_seconds: float
+    schedule: "Schedule"
 
     def real_seconds(self, dilation: int, num_cpus: int) -> float:
         """Return the real seconds of a step: never less than this machine's processors need."""
-        return max(dilation * self.seconds, self.cpu_seconds / num_cpus)
+        from liecbench.worker.replay.dilation import cpu_seconds
+
+        return max(dilation * self.seconds, cpu_seconds(self.schedule) / num_cpus)
 
 
 def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
@@ -57,13 +60,8 @@ def replayed_steps(cell: Cell, profile: Profile) -> dict[str, ReplayedSteps]:
     Raises:
         LiecbenchError: If the profile has no times for a compressor that the method uses.
     """
-    from liecbench.worker.replay.dilation import cpu_seconds
-
     return {
-        name: ReplayedSteps(
-            seconds=_seconds(cell, profile, name, kind),
-            cpu_seconds=cpu_seconds(kind.schedule),
-        )
+        name: ReplayedSteps(seconds=_seconds(cell, profile, name, kind), schedule=kind.schedule)
         for name, kind in replayed_kinds(cell, profile).items()
     }
 

@@ -38,13 +38,14 @@ def profile_file(directory: Path, **changes: Any) -> ProfileFile:
 
 
 def session(file: ProfileFile, *algorithms: str, **fields: Any) -> Session:
-    """Return a session that times algorithms without a compressor with a profile; ``fields`` are those of the specs."""
+    """Return a session that times algorithms with a profile; ``fields`` are those of the specs."""
     cells = [
         Cell.from_spec(
             {
                 **spec(name, timing="interleaved", compute="replayed", profile=file.sha256, **fields),
                 "task": {"profile": file.sha256},
-                "server": "sharded" if name == "psgd" else None,
+                "server": None if name == "ddp" else "sharded",
+                "compressor": {"name": "sign"} if name == "doublesqueeze" else None,
             }
         )
         for name in algorithms

@@ -43,10 +43,10 @@ def test_with_automatic_dilation_links_are_tried_first(tmp_path: Path) -> None:
     assert automatic.seconds - given.seconds == pytest.approx(3 * BITS / 20e6, rel=0.05)
 
 
-def test_quick_sessions_have_ten_rounds_of_bursts_of_150_ms(tmp_path: Path) -> None:
+def test_quick_sessions_have_fourteen_rounds_of_bursts_of_150_ms(tmp_path: Path) -> None:
     found = cost(session(profile_file(tmp_path), "ddp", link="2gbit", dilation=2), tmp_path)
 
-    assert found.rounds == 10
+    assert found.rounds == 14
     (steps,) = found.steps.values()
     # 5 steps of 34 ms; 4 would take less than 150 ms.
     assert steps["step"] == 5 + 1
@@ -60,6 +60,19 @@ def test_replay_is_no_faster_than_the_processors(tmp_path: Path) -> None:
 
     # 16 ranks send about 120 MB per step, for which the kernel alone needs most of a second.
     assert slow.round_seconds > 3 * fast.round_seconds > 3 * 0.3
+
+
+def test_the_dilation_is_raised_if_the_processors_would_be_too_busy(tmp_path: Path) -> None:
+    # As measured on 2 cores, 4 ranks whose steps have 24 small messages: twice as slow at 5 Mbit/s, 7 times at 50.
+    small = [{"name": "a", "shape": [66_000], "ready_seconds": 0.0}]
+    file = profile_file(tmp_path, parameters=small)
+    found = [
+        cost(session(file, "doublesqueeze", workers=4, link=link), tmp_path).dilation for link in ("5mbit", "50mbit")
+    ]
+
+    assert found[0] is not None
+    assert found[1] is not None
+    assert 1 < found[0] < found[1]
 
 
 def test_the_session_measures_only_what_it_does_not_know(tmp_path: Path) -> None:
